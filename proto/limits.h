@@ -1,0 +1,61 @@
+/* limits: every bound both sides agree on, with its unit. Bounds with a setting name their row in
+ * broker/config.def; the others are part of the protocol or the store and change only with a version. */
+#ifndef SHUNT_PROTO_LIMITS_H
+#define SHUNT_PROTO_LIMITS_H
+
+#define PORT_DEFAULT      7480
+#define HTTP_PORT_DEFAULT 7481
+
+#define PROTOCOL_VERSION_MIN 1
+#define PROTOCOL_VERSION_MAX 1
+
+/* Names. */
+#define NAME_BYTES_MAX     100                         /* a topic's or group's own name */
+#define DLQ_PREFIX         "dlq:"
+#define TOPIC_BYTES_MAX    (4 + NAME_BYTES_MAX + 1 + NAME_BYTES_MAX) /* "dlq:" topic ":" group */
+#define CLIENT_NAME_BYTES_MAX 128                      /* client name, host, build id: each */
+#define AUTH_BYTES_MAX     4096
+
+/* Frames. */
+#define FRAME_HEADER_BYTES 4
+#define FRAME_BYTES_MAX    (20u * 1024 * 1024)         /* payload, without the length field */
+#define HELLO_BYTES_MAX    (8u * 1024)                 /* payload of a connection's first frame */
+#define FRAME_DEPTH_MAX    8                           /* nested arrays and maps */
+#define FRAME_MESSAGES_MAX 16384                       /* messages in one PUBLISH, entries in one RESOLVE or STARTED */
+
+/* Messages. */
+#define BODY_BYTES_MAX     (16u * 1024 * 1024)         /* hard; the setting max_body_bytes may lower it */
+#define BODY_BYTES_DEFAULT (1024u * 1024)
+#define HEADERS_MAX        64
+#define HEADER_KEY_BYTES_MAX   256
+#define HEADER_VALUE_BYTES_MAX 4096
+#define HEADERS_BYTES_MAX  (32u * 1024)                /* all headers of one message, as sent */
+#define KEY_BYTES_MAX      256
+#define DURATION_MS_MAX    315360000000ll              /* ten years: delay, time to live, lease, back-off */
+
+/* Captured errors. Longer ones are cut (the message at its end, the stack at its beginning), never refused. */
+#define ERROR_TYPE_BYTES_MAX    128
+#define ERROR_MESSAGE_BYTES_MAX 1024
+#define ERROR_STACK_BYTES_MAX   (16u * 1024)
+
+/* Attempt ledger of one message: the first row and the newest ones. */
+#define HISTORY_ROWS_MAX 16
+
+/* Consumers. */
+#define CREDIT_MESSAGES_MAX 65536
+#define CREDIT_BYTES_MAX    (256u * 1024 * 1024)
+#define SUBSCRIPTIONS_MAX   1024                       /* on one connection */
+
+/* Pages of a listing. */
+#define PAGE_ROWS_MAX     1000
+#define PAGE_ROWS_DEFAULT 100
+#define PAGE_BYTES_MAX    (4u * 1024 * 1024)           /* a page ends after the row that passes this */
+#define IDS_MAX           1000                         /* dead letters chosen by id in one request */
+
+/* Idempotent publishing: answers kept for one producer, and for how long after its last publish. */
+#define DEDUP_FRAMES_MAX 256
+#define PRODUCER_ID_BYTES 16
+
+_Static_assert(BODY_BYTES_MAX + HEADERS_BYTES_MAX + 65536 < FRAME_BYTES_MAX, "the largest message fits a frame");
+
+#endif

@@ -1,0 +1,45 @@
+/* policy: the settings of topics and groups as one table, made from policy.def. */
+#ifndef SHUNT_PROTO_POLICY_H
+#define SHUNT_PROTO_POLICY_H
+
+#include "proto/limits.h"
+#include <stddef.h>
+#include <stdint.h>
+
+enum policy_field {
+#define SHUNT_POLICY(field, option, unit, min, max, initial, scope, text) POLICY_##field,
+#include "proto/policy.def"
+#undef SHUNT_POLICY
+    POLICY_COUNT
+};
+
+enum policy_unit { UNIT_COUNT, UNIT_DURATION, UNIT_SIZE, UNIT_CHOICE };
+enum policy_scope { SCOPE_TOPIC, SCOPE_GROUP };
+
+struct policy_row {
+    const char *field;
+    const char *option;
+    enum policy_unit unit;
+    int64_t min, max, initial;
+    enum policy_scope scope;
+    const char *text;
+};
+
+/* One row per policy_field, in that order. */
+extern const struct policy_row policy_rows[POLICY_COUNT];
+
+/* A set of values, some of them given. A value not given is the parent's: group -> topic -> initial. */
+struct policy {
+    uint32_t given; /* bit i: value[i] was set */
+    int64_t value[POLICY_COUNT];
+};
+
+_Static_assert(POLICY_COUNT <= 32, "one bit per field");
+
+/* The field named `field` (wire name, `len` bytes, not terminated), or -1. */
+int policy_find(const char *field, size_t len);
+
+/* The value in force for a group whose own settings are `own` (may be NULL) in a topic with `topic`. */
+int64_t policy_value(const struct policy *own, const struct policy *topic, enum policy_field field);
+
+#endif
