@@ -1,0 +1,36 @@
+/* message: what a publisher sends, as it is stored and delivered.
+ *
+ * A message is one msgpack array, trailing fields that are nil or 0 may be left out:
+ *   [ body (bin), headers (map str -> str|bin, or nil), key (bin|str, or nil), delay_ms (uint), ttl_ms (uint) ]
+ * The broker stores these very bytes and sends them on; it never encodes a message again.
+ */
+#ifndef SHUNT_PROTO_MESSAGE_H
+#define SHUNT_PROTO_MESSAGE_H
+
+#include "proto/mpack.h"
+
+struct message_view {
+    struct slice whole;   /* the array's bytes */
+    struct slice body;
+    struct slice headers; /* the map's bytes, size 0 if there is none */
+    uint32_t headers_count;
+    struct slice key;     /* size 0 if there is none */
+    int64_t delay_ms;
+    int64_t ttl_ms;
+};
+
+/* Read one message at the reader's place and check it against limits.h.
+ * in:    `body_bytes_max` the configured limit (bytes).
+ * out:   `*ret` points into the reader's bytes; the reader stands behind the message.
+ * fails: a code of errors.h: PROTOCOL (not of that shape), TOO_LARGE (body, headers, key), BAD_ARGUMENT (delay or
+ *        time to live over DURATION_MS_MAX). `*ret_why`, static text, says which. After PROTOCOL the reader is failed;
+ *        after the others it stands behind the message. */
+int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret, const char **ret_why);
+
+/* The value of header `key` (bytes compared exactly), or a slice with data NULL. */
+struct slice message_header(const struct message_view *m, const char *key);
+
+/* Walk the headers: call with *cursor = 0 first; false after the last. */
+bool message_header_next(const struct message_view *m, size_t *cursor, struct slice *ret_key, struct slice *ret_value);
+
+#endif
