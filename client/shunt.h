@@ -36,7 +36,9 @@ extern "C" {
 
 /* ------------------------------------------------------------------ errors */
 
-/* Numbers are those of the protocol and never change their meaning. */
+/* Numbers are those of the protocol and never change their meaning. (Inside shunt, the table that this list is checked
+ * against may have declared it already.) */
+#ifndef SHUNT_PROTO_ERRORS_H
 enum shunt_err {
     SHUNT_OK = 0,
     SHUNT_PROTOCOL = 1,
@@ -77,6 +79,7 @@ enum shunt_err {
     SHUNT_STORE_READ_ONLY = 86,
     SHUNT_INTERNAL = 99
 };
+#endif
 
 /* Filled in by a call that failed; the caller owns it. `text` is one sentence for people, always terminated. */
 struct shunt_error {
