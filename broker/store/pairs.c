@@ -1,0 +1,192 @@
+/* pairs: see pairs.h. The list is Pugh's: each pair stands on level 0 and, with one chance in four each, on
+ * the levels above; a search goes right until the next key would be too far, then one level down. `tail`
+ * saves an append the search.
+ */
+#include "broker/store/pairs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int key_compare(struct slice a, struct slice b)
+{
+    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
+    if (order != 0)
+        return order;
+    return (a.size > b.size) - (a.size < b.size);
+}
+
+static unsigned draw_levels(struct pairs *m)
+{
+    uint64_t x = m->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    m->random = x;
+    unsigned levels = 1;
+    while (levels < PAIR_LEVELS_MAX && (x & 3) == 0) {
+        levels++;
+        x >>= 2;
+    }
+    return levels;
+}
+
+static struct pair *pair_alloc(unsigned levels, size_t key_size, size_t value_size)
+{
+    size_t fixed = sizeof(struct pair) + levels * sizeof(struct pair *) + key_size;
+    if (value_size > SIZE_MAX - fixed)
+        return NULL;
+    struct pair *p = malloc(fixed + value_size);
+    if (!p)
+        return NULL;
+    p->prev = NULL;
+    p->value_size = value_size;
+    p->key_size = (uint8_t)key_size;
+    p->levels = (uint8_t)levels;
+    for (unsigned i = 0; i < levels; i++)
+        p->next[i] = NULL;
+    return p;
+}
+
+bool pairs_init(struct pairs *m)
+{
+    *m = (struct pairs){.random = 0x9e3779b97f4a7c15u};
+    m->head = pair_alloc(PAIR_LEVELS_MAX, 0, 0);
+    for (unsigned i = 0; i < PAIR_LEVELS_MAX; i++)
+        m->tail[i] = m->head;
+    return m->head != NULL;
+}
+
+void pairs_done(struct pairs *m)
+{
+    for (struct pair *p = m->head; p;) {
+        struct pair *next = p->next[0];
+        free(p);
+        p = next;
+    }
+    *m = (struct pairs){0};
+}
+
+struct pair *pair_new(struct pairs *m, struct slice key, size_t value_size)
+{
+    assert(key.size <= UINT8_MAX);
+    struct pair *p = pair_alloc(draw_levels(m), key.size, value_size);
+    if (p)
+        memcpy(&p->next[p->levels], key.data, key.size);
+    return p;
+}
+
+struct slice pair_key(const struct pair *p)
+{
+    return (struct slice){&p->next[p->levels], p->key_size};
+}
+
+struct slice pair_value(const struct pair *p)
+{
+    return (struct slice){(const uint8_t *)&p->next[p->levels] + p->key_size, p->value_size};
+}
+
+void *pair_value_bytes(struct pair *p)
+{
+    return (uint8_t *)&p->next[p->levels] + p->key_size;
+}
+
+/* Fill ret_path (may be NULL) with the last pair before `key` on each level. Returns the first one not before
+ * it. */
+static struct pair *search(const struct pairs *m, struct slice key, struct pair **ret_path)
+{
+    if (m->count > 0 && key_compare(pair_key(m->tail[0]), key) < 0) {
+        if (ret_path)
+            memcpy(ret_path, m->tail, sizeof m->tail);
+        return NULL;
+    }
+    struct pair *at = m->head;
+    struct pair *beyond = NULL; /* known not to be before `key`: not compared twice */
+    for (unsigned i = PAIR_LEVELS_MAX; i-- > 0;) {
+        struct pair *next = at->next[i];
+        while (next && next != beyond && key_compare(pair_key(next), key) < 0) {
+            at = next;
+            next = at->next[i];
+        }
+        beyond = next;
+        if (ret_path)
+            ret_path[i] = at;
+    }
+    return beyond;
+}
+
+static void unlink_at(struct pairs *m, struct pair *p, struct pair **path)
+{
+    for (unsigned i = 0; i < p->levels; i++) {
+        path[i]->next[i] = p->next[i];
+        if (m->tail[i] == p)
+            m->tail[i] = path[i];
+    }
+    if (p->next[0])
+        p->next[0]->prev = p->prev;
+    m->count--;
+    m->stamp++;
+}
+
+struct pair *pairs_link(struct pairs *m, struct pair *p)
+{
+    struct pair *path[PAIR_LEVELS_MAX];
+    struct pair *old = search(m, pair_key(p), path);
+    if (old && key_compare(pair_key(old), pair_key(p)) == 0)
+        unlink_at(m, old, path);
+    else
+        old = NULL;
+    for (unsigned i = 0; i < p->levels; i++) {
+        p->next[i] = path[i]->next[i];
+        path[i]->next[i] = p;
+        if (!p->next[i])
+            m->tail[i] = p;
+    }
+    p->prev = path[0];
+    if (p->next[0])
+        p->next[0]->prev = p;
+    m->count++;
+    m->stamp++;
+    return old;
+}
+
+struct pair *pairs_unlink(struct pairs *m, struct slice key)
+{
+    struct pair *path[PAIR_LEVELS_MAX];
+    struct pair *p = search(m, key, path);
+    if (!p || key_compare(pair_key(p), key) != 0)
+        return NULL;
+    unlink_at(m, p, path);
+    return p;
+}
+
+struct pair *pairs_at_least(const struct pairs *m, struct slice key)
+{
+    return search(m, key, NULL);
+}
+
+struct pair *pairs_find(const struct pairs *m, struct slice key)
+{
+    struct pair *p = search(m, key, NULL);
+    return p && key_compare(pair_key(p), key) == 0 ? p : NULL;
+}
+
+struct pair *pairs_first(const struct pairs *m)
+{
+    return m->head->next[0];
+}
+
+struct pair *pairs_last(const struct pairs *m)
+{
+    return m->count > 0 ? m->tail[0] : NULL;
+}
+
+struct pair *pairs_next(const struct pair *p)
+{
+    return p->next[0];
+}
+
+struct pair *pairs_prev(const struct pairs *m, const struct pair *p)
+{
+    return p->prev == m->head ? NULL : p->prev;
+}

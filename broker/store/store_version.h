@@ -1,0 +1,23 @@
+/* store_version: the record that says which version of the tables' layout a store holds.
+ *
+ * Both stores write it when they are made, so that it is there before the first record it speaks for. It
+ * stands in TABLE_META under the key "version": 4 bytes, big-endian. It is the store's own: nobody else
+ * writes it.
+ */
+#ifndef SHUNT_STORE_STORE_VERSION_H
+#define SHUNT_STORE_STORE_VERSION_H
+
+#include "broker/store/store.h"
+
+#define STORE_LAYOUT_VERSION 1u
+#define STORE_VERSION_KEY    "version"
+
+/* Write this program's version.
+ * fails: as store_put(). */
+int store_version_write(struct store_txn *txn);
+
+/* Read the version.
+ * fails: CORRUPT if the record is missing or is no version; else as store_get(). */
+int store_version_read(struct store_txn *txn, uint32_t *ret);
+
+#endif
