@@ -1,0 +1,143 @@
+/* dispatcher: who holds what until when, and who gets the next messages.
+ *
+ * Volatile: a restart forgets it, and the ledger gives everything that was in flight back. Its inputs are requests,
+ * time (passed in) and the ledger's results; it has no clock, socket, thread or log. Time comes in two kinds that do not
+ * mix: `mono_ms` for leases, `wall_ms` for what is written into the attempt ledger.
+ *
+ *     member with credit, group with ready messages
+ *          │ dispatcher_next(): reserves credit, yields an assignment
+ *          ▼
+ *     ledger applies it ──► dispatcher_lease() for each message, then dispatcher_assigned()
+ *          │
+ *          ▼                 started mark: lease begins anew
+ *       LEASED ──────────────────────────────► STARTED
+ *          │ dispatcher_claim(): answered          │
+ *          │ dispatcher_expire(): lease ran out    │
+ *          │ holder lost, unsubscribed, revoked    │
+ *          └───────────────► (lease closed) ◄──────┘
+ *
+ * Isolation: when a connection is lost with several started messages, all of them become suspects (the ledger keeps
+ * that). A suspect is handed out only to a connection that holds nothing else, and nothing more is assigned to that
+ * connection until it is answered: a second loss then has one culprit.
+ */
+#ifndef SHUNT_CORE_DISPATCHER_H
+#define SHUNT_CORE_DISPATCHER_H
+
+#include "proto/words.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dispatcher;
+struct holder; /* a connection */
+struct member; /* a subscription of a connection to a group */
+
+/* What the ledger knows of a group; asked for each time it matters, so that no count is kept twice. */
+struct group_ready {
+    uint64_t normal;   /* ready and not suspect */
+    uint64_t suspects; /* ready and suspect */
+    bool paused;
+};
+typedef void dispatcher_ready_fn(void *context, uint32_t group, struct group_ready *ret);
+
+/* NULL without memory. */
+struct dispatcher *dispatcher_new(dispatcher_ready_fn *ready, void *context);
+/* Frees all holders, members and leases too. Takes NULL. */
+void dispatcher_free(struct dispatcher *d);
+
+/* ---- connections and subscriptions ---- */
+
+/* `marks`: the client sends started marks; without them all it holds counts as started. NULL without memory. */
+struct holder *dispatcher_connect(struct dispatcher *d, bool marks);
+
+/* How a closed lease is judged, for the ledger to apply (design: truth table). */
+struct lease_end {
+    uint32_t group;
+    uint64_t seq;
+    uint64_t token;
+    enum attempt_outcome outcome; /* RELEASED, LEASE_EXPIRED, UNSTARTED, DISCONNECTED or SUSPECTED */
+    int64_t leased_ms;            /* wall */
+    int64_t started_ms;           /* wall; 0: never */
+    struct holder *holder;        /* for its name; valid during the call */
+};
+typedef void dispatcher_end_fn(void *context, const struct lease_end *end);
+
+/* The connection is gone. `clean` (it said goodbye): all it held is RELEASED. Otherwise what was not started is UNSTARTED;
+ * one started message (over all its subscriptions) is DISCONNECTED; several are all SUSPECTED.
+ * Calls `end` for each lease, in order of delivery, then frees the holder and its members. */
+void dispatcher_disconnect(struct dispatcher *d, struct holder *h, bool clean, dispatcher_end_fn *end, void *context);
+/* Keep back (or let go on) assignments to this connection: its bytes wait unsent. */
+void dispatcher_hold(struct dispatcher *d, struct holder *h, bool held_back);
+/* The caller's pointer, kept with the holder and the member. */
+void holder_set_owner(struct holder *h, void *owner);
+void *holder_owner(const struct holder *h);
+void member_set_owner(struct member *m, void *owner);
+void *member_owner(const struct member *m);
+uint32_t member_group(const struct member *m);
+struct holder *member_holder(const struct member *m);
+
+/* Credit is a window on unresolved messages and bytes. NULL without memory. */
+struct member *dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint32_t group, uint32_t messages, uint64_t bytes);
+void dispatcher_credit(struct dispatcher *d, struct member *m, uint32_t messages, uint64_t bytes);
+/* All it holds is RELEASED. Frees the member. */
+void dispatcher_unsubscribe(struct dispatcher *d, struct member *m, dispatcher_end_fn *end, void *context);
+/* The group is gone: closes its members' leases without a verdict, calls `closed` for each member (which may read it), frees them. */
+typedef void dispatcher_closed_fn(void *context, struct member *m);
+void dispatcher_group_gone(struct dispatcher *d, uint32_t group, dispatcher_closed_fn *closed, void *context);
+uint64_t dispatcher_members(const struct dispatcher *d, uint32_t group); /* how many */
+
+/* ---- leases ---- */
+
+/* out: the lease is closed; its credit is free again. fails: STALE (this member holds no such delivery). */
+struct lease_times {
+    int64_t leased_ms, started_ms; /* wall; started 0: never (with marks off: the time of the lease) */
+};
+int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, struct lease_times *ret);
+/* The lease ends at `deadline_mono_ms`. fails: STALE */
+int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t deadline_mono_ms);
+/* A handler runs on it: the lease begins anew and lasts as long as when it was given. fails: STALE */
+int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t mono_ms, int64_t wall_ms);
+/* Close every lease whose deadline is <= mono_ms, in order of deadlines: LEASE_EXPIRED if started, else UNSTARTED. At most `max`;
+ * returns how many. */
+size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end, void *context);
+/* The ledger took a message away that was in flight (purge, redrive): close its lease, if there is one, without a verdict. */
+void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq);
+/* The earliest deadline; INT64_MAX without leases. */
+int64_t dispatcher_deadline(const struct dispatcher *d);
+uint64_t dispatcher_leases(const struct dispatcher *d); /* how many are open */
+
+/* ---- assignment ---- */
+
+enum lane { LANE_NORMAL = 0, LANE_SUSPECT = 1 };
+
+struct assignment {
+    struct member *member;
+    uint32_t group;
+    enum lane lane;
+    uint32_t messages;   /* at most so many; 1 in LANE_SUSPECT */
+    uint64_t bytes;      /* at most so many … */
+    bool oversize_first; /* … but the first may be larger: nothing else is held */
+};
+
+/* Something may have become ready in the group: look at it again at the next dispatcher_next(). */
+void dispatcher_wake(struct dispatcher *d, uint32_t group);
+
+/* The next assignment, in fair turns over groups, and over the members of a group; false when there is nothing to give or nobody
+ * to take it. Each turn gives a member at most its even share of what is ready and ASSIGN_TURN_MESSAGES. The credit is
+ * reserved until dispatcher_assigned(); several may be taken before the first is applied.
+ * Suspects: if a group has some ready, one of its connections at a time is kept from new messages until it holds nothing (at
+ * once if one already holds nothing), then gets one suspect alone; a group with one connection alternates in that
+ * way too, so that both suspects and the others move on. */
+bool dispatcher_next(struct dispatcher *d, struct assignment *ret);
+#define ASSIGN_TURN_MESSAGES 1024
+
+/* One message of an assignment was handed out. fails: NO_MEMORY (the caller gives the message back as RELEASED). */
+int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t seq, uint64_t token, uint64_t bytes,
+                     int64_t lease_ms, int64_t mono_ms, int64_t wall_ms);
+/* The assignment is over; `count` were handed out. */
+void dispatcher_assigned(struct dispatcher *d, const struct assignment *a, uint32_t count);
+
+/* For tests: walks all structures and check()s every invariant. */
+void dispatcher_check_slow(const struct dispatcher *d);
+
+#endif
