@@ -4,8 +4,7 @@
  * unlinked; abort and crash walk the log backwards. There are no snapshots: a read transaction shows what is
  * committed because none may be open beside a write, which is checked. One thread only.
  */
-#include "broker/store/pairs.h"
-#include "broker/store/store.h"
+#include "broker/store/store_memory.h"
 #include "broker/store/store_version.h"
 
 #include <assert.h>
@@ -14,56 +13,6 @@
 
 /* What a pair counts for beside its bytes. */
 #define PAIR_OVERHEAD_BYTES 32
-
-struct memory_store;
-
-/* One step of the write transaction, undone in reverse. */
-struct undo {
-    struct pair *pair;
-    enum store_table table;
-    bool linked; /* else unlinked: the pair is the log's until the transaction ends */
-};
-
-struct memory_txn {
-    struct store_txn base;
-    struct memory_txn *next; /* of the store's open transactions */
-    bool write;
-    int failed; /* the first error: all that is left then is to abort */
-};
-
-/* A cursor is a key, there or not: moves are relative to it whatever happened to the pair. `at` only saves a
- * search. */
-struct memory_cursor {
-    struct store_cursor base;
-    struct memory_cursor *next; /* of the store's open cursors */
-    struct memory_txn *txn;
-    enum store_table table;
-    bool placed;
-    uint64_t stamp; /* the table's when `at` was found */
-    struct pair *at;
-    uint8_t key_size;
-    uint8_t key[STORE_KEY_BYTES_MAX];
-};
-
-struct memory_store {
-    struct store base;
-    struct pairs tables[TABLE_COUNT];
-    uint64_t used_bytes;
-    uint64_t map_bytes_max;
-    struct undo *log;
-    size_t log_count;
-    size_t log_capacity;
-    struct memory_txn *txns;
-    struct memory_cursor *cursors;
-    unsigned fault_skip;
-    unsigned fault_times;
-    int fault_err;
-};
-
-static struct memory_store *store_of(struct store *s)
-{
-    return (struct memory_store *)s;
-}
 
 static struct memory_store *store_of_txn(struct store_txn *t)
 {
@@ -190,11 +139,6 @@ static int memory_commit(struct store_txn *base)
 
 /* ---- pairs ---- */
 
-static bool key_is_valid(struct slice key)
-{
-    return key.size >= 1 && key.size <= STORE_KEY_BYTES_MAX;
-}
-
 /* What comes before every write: is the transaction one, is it whole, is a fault due? */
 static int write_check(struct memory_txn *t)
 {
@@ -260,7 +204,7 @@ static int memory_put(struct store_txn *base, enum store_table table, struct sli
     return 0;
 }
 
-static int memory_del(struct store_txn *base, enum store_table table, struct slice key, size_t *ret_size)
+int memory_del(struct store_txn *base, enum store_table table, struct slice key, size_t *ret_size)
 {
     struct memory_store *s = store_of_txn(base);
     struct memory_txn *t = (struct memory_txn *)base;
@@ -277,119 +221,6 @@ static int memory_del(struct store_txn *base, enum store_table table, struct sli
     if (ret_size)
         *ret_size = p->value_size;
     return 0;
-}
-
-/* ---- cursors ---- */
-
-static int memory_cursor_open(struct store_txn *base, enum store_table table, struct store_cursor **ret)
-{
-    struct memory_store *s = store_of_txn(base);
-    struct memory_txn *t = (struct memory_txn *)base;
-    if (t->failed)
-        return t->failed;
-    struct memory_cursor *c = malloc(sizeof *c);
-    if (!c)
-        return SHUNT_NO_MEMORY;
-    *c = (struct memory_cursor){.base = {base->store}, .next = s->cursors, .txn = t, .table = table};
-    s->cursors = c;
-    *ret = &c->base;
-    return 0;
-}
-
-static void memory_cursor_close(struct store_cursor *base)
-{
-    struct memory_cursor *c = (struct memory_cursor *)base;
-    struct memory_cursor **link = &store_of(base->store)->cursors;
-    while (*link != c)
-        link = &(*link)->next;
-    *link = c->next;
-    free(c);
-}
-
-/* The cursor comes to stand at `key`, found as `at` or not there (NULL). */
-static void cursor_place(struct memory_cursor *c, struct slice key, struct pair *at)
-{
-    memmove(c->key, key.data, key.size);
-    c->key_size = (uint8_t)key.size;
-    c->placed = true;
-    c->at = at;
-    c->stamp = store_of(c->base.store)->tables[c->table].stamp;
-}
-
-static int cursor_answer(struct memory_cursor *c, struct pair *p, struct slice *ret_key,
-                         struct slice *ret_value)
-{
-    if (!p)
-        return SHUNT_NOT_FOUND;
-    cursor_place(c, pair_key(p), p);
-    *ret_key = pair_key(p);
-    *ret_value = pair_value(p);
-    return 0;
-}
-
-static int memory_cursor_seek(struct store_cursor *base, struct slice key, struct slice *ret_key,
-                              struct slice *ret_value)
-{
-    struct memory_cursor *c = (struct memory_cursor *)base;
-    if (c->txn->failed)
-        return c->txn->failed;
-    if (!key_is_valid(key))
-        return SHUNT_BAD_ARGUMENT;
-    struct pair *p = pairs_at_least(&store_of(base->store)->tables[c->table], key);
-    if (!p)
-        cursor_place(c, key, NULL);
-    return cursor_answer(c, p, ret_key, ret_value);
-}
-
-/* The cursor's pair, if it is still there; else NULL and, in ret_after, the first pair beyond its key. */
-static struct pair *cursor_pair(struct memory_cursor *c, struct pair **ret_after)
-{
-    struct pairs *m = &store_of(c->base.store)->tables[c->table];
-    if (c->at && c->stamp == m->stamp)
-        return c->at;
-    struct slice key = {c->key, c->key_size};
-    struct pair *p = pairs_at_least(m, key);
-    if (p && p->key_size == key.size && memcmp(pair_key(p).data, key.data, key.size) == 0)
-        return p;
-    *ret_after = p;
-    return NULL;
-}
-
-static int memory_cursor_next(struct store_cursor *base, struct slice *ret_key, struct slice *ret_value)
-{
-    struct memory_cursor *c = (struct memory_cursor *)base;
-    if (c->txn->failed)
-        return c->txn->failed;
-    if (!c->placed)
-        return cursor_answer(c, pairs_first(&store_of(base->store)->tables[c->table]), ret_key, ret_value);
-    struct pair *after = NULL;
-    struct pair *p = cursor_pair(c, &after);
-    return cursor_answer(c, p ? pairs_next(p) : after, ret_key, ret_value);
-}
-
-static int memory_cursor_prev(struct store_cursor *base, struct slice *ret_key, struct slice *ret_value)
-{
-    struct memory_cursor *c = (struct memory_cursor *)base;
-    if (c->txn->failed)
-        return c->txn->failed;
-    struct pairs *m = &store_of(base->store)->tables[c->table];
-    if (!c->placed)
-        return cursor_answer(c, pairs_last(m), ret_key, ret_value);
-    struct pair *after = NULL;
-    struct pair *p = cursor_pair(c, &after);
-    if (!p)
-        p = after;
-    return cursor_answer(c, p ? pairs_prev(m, p) : pairs_last(m), ret_key, ret_value);
-}
-
-static int memory_cursor_del(struct store_cursor *base)
-{
-    struct memory_cursor *c = (struct memory_cursor *)base;
-    if (c->txn->failed)
-        return c->txn->failed;
-    if (!c->placed)
-        return SHUNT_NOT_FOUND;
-    return memory_del(&c->txn->base, c->table, (struct slice){c->key, c->key_size}, NULL);
 }
 
 /* ---- the store ---- */
