@@ -1,0 +1,92 @@
+"""Compare the tables of proto/PROTOCOL.md with the tables in C that they are made from.
+
+usage: protocol_page.py PROTO_DIR
+Prints each difference and exits 1 if there is one.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+
+def section(page, title):
+    """The table rows, as lists of cells, under the heading that ends with `title`."""
+    part = re.search(r"^## \d+\. %s\n(.*?)(?=^## |\Z)" % re.escape(title), page, re.S | re.M)
+    if not part:
+        sys.exit(f"PROTOCOL.md has no section '{title}'")
+    rows = [line for line in part.group(1).splitlines() if line.startswith("|")]
+    cells = [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
+    return cells[2:]
+
+
+def errors_in_c(text):
+    rows = re.findall(r'^SHUNT_ERROR\((\w+), (\d+), (true|false), "([^"]*)"\)$', text, re.M)
+    return [[number, name, "yes" if retry == "true" else "no", words] for name, number, retry, words in rows]
+
+
+def limits_in_c(text):
+    """Every #define with a number, computed."""
+    limits = {}
+    for name, value in re.findall(r"^#define (\w+)\s+(.*?)\s*(?:/\*.*)?$", text, re.M):
+        value = re.sub(r"(?<=\d)(u|ll)\b", "", value)
+        value = re.sub(r"[A-Z]\w+", lambda m: str(limits.get(m.group(), m.group())), value)
+        if re.fullmatch(r"[\d\s()*+]+", value):
+            limits[name] = eval(value)  # digits, brackets, * and + alone
+    return limits
+
+
+def policies_in_c(text, limits):
+    units = {"COUNT": "count", "DURATION": "ms", "SIZE": "bytes", "CHOICE": "choice"}
+    rows = re.findall(
+        r'^SHUNT_POLICY\((\w+), "[\w-]+", (\w+), (\w+), (\w+), (\w+), (\w+), "([^"]*)"\)$', text, re.M
+    )
+    return [
+        [field, units[unit], *(str(limits.get(bound, bound)) for bound in bounds), scope.lower(), words]
+        for field, unit, *bounds, scope, words in rows
+    ]
+
+
+def compare(what, page_rows, c_rows):
+    wrong = []
+    for row in c_rows:
+        if row not in page_rows:
+            wrong.append(f"{what}: in C, not on the page: {row}")
+    for row in page_rows:
+        if row not in c_rows:
+            wrong.append(f"{what}: on the page, not in C: {row}")
+    if not wrong and page_rows != c_rows:
+        wrong.append(f"{what}: the order differs")
+    return wrong
+
+
+def main():
+    proto = Path(sys.argv[1])
+    page = (proto / "PROTOCOL.md").read_text()
+    errors = (proto / "errors.def").read_text()
+    policies = (proto / "policy.def").read_text()
+    limits = limits_in_c((proto / "limits.h").read_text())
+
+    wrong = compare("errors", section(page, "Errors"), errors_in_c(errors))
+    wrong += compare("settings", section(page, "Settings of topics and groups"), policies_in_c(policies, limits))
+    for name, value, _unit in section(page, "Limits"):
+        if str(limits.get(name)) != value:
+            wrong.append(f"limits: {name} is {value} on the page and {limits.get(name)} in C")
+
+    # A row the patterns above do not understand must not pass unseen.
+    for name, text, found in (
+        ("errors.def", errors, errors_in_c(errors)),
+        ("policy.def", policies, policies_in_c(policies, limits)),
+    ):
+        rows = len(re.findall(r"^SHUNT_", text, re.M))
+        if rows != len(found) or rows == 0:
+            wrong.append(f"{name}: {rows} rows, {len(found)} of them understood")
+    used = set(re.findall(r"`([A-Z][A-Z_]+_MAX)\b", page))
+    listed = {row[0] for row in section(page, "Limits")}
+    wrong += [f"limits: {name} is used on the page and not listed" for name in sorted(used - listed)]
+
+    print("\n".join(wrong) or "PROTOCOL.md agrees with errors.def, policy.def and limits.h")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+/* UTF-8: what is valid, where text may be cut, and what is shown of the rest. */
+#include "proto/units.h"
+#include "tests/unit/proto/bytes.h"
+#include <criterion/criterion.h>
+
+static const struct slice good[] = {
+    BYTES(""),
+    BYTES("plain text that is longer than one stride"),
+    BYTES("\0"),
+    BYTES("\x7f"),
+    BYTES("\xc2\x80"),
+    BYTES("\xdf\xbf"),
+    BYTES("\xe0\xa0\x80"),
+    BYTES("\xed\x9f\xbf"),
+    BYTES("\xee\x80\x80"),
+    BYTES("\xef\xbf\xbf"),
+    BYTES("\xf0\x90\x80\x80"),
+    BYTES("\xf4\x8f\xbf\xbf"),
+    BYTES("eight by\xc3\xa9tes and more"),
+};
+
+static const struct slice bad[] = {
+    BYTES("\x80"),
+    BYTES("\xbf"),
+    BYTES("\xc0\x80"),
+    BYTES("\xc1\xbf"),
+    BYTES("\xc2"),
+    BYTES("\xc2\x41"),
+    BYTES("\xc2\xc2\x80"),
+    BYTES("\xe0\x9f\xbf"),
+    BYTES("\xe1\x80"),
+    BYTES("\xed\xa0\x80"),
+    BYTES("\xed\xbf\xbf"),
+    BYTES("\xf0\x8f\xbf\xbf"),
+    BYTES("\xf0\x90\x80"),
+    BYTES("\xf4\x90\x80\x80"),
+    BYTES("\xf5\x80\x80\x80"),
+    BYTES("\xf8\x88\x80\x80\x80"),
+    BYTES("\xfe"),
+    BYTES("\xff"),
+    BYTES("eight by\xff"),
+    BYTES("seven b\xc3"),
+};
+
+Test(utf8, is_told_from_what_is_not)
+{
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        uint8_t *copy = bytes_copy(good[i].data, good[i].size);
+        cr_expect(units_is_utf8(copy, good[i].size), "good %zu", i);
+        free(copy);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        uint8_t *copy = bytes_copy(bad[i].data, bad[i].size);
+        cr_expect(!units_is_utf8(copy, bad[i].size), "bad %zu", i);
+        free(copy);
+    }
+}
+
+/* a, e-acute (2), euro (3), a G clef (4), z: cuts may fall at 0 1 3 6 10 11 */
+static const char mixed[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9ez";
+
+Test(utf8, is_cut_between_sequences)
+{
+    static const size_t prefixes[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+    static const size_t suffixes[] = {11, 10, 10, 10, 10, 6, 6, 6, 3, 3, 1, 0, 0};
+    size_t size = sizeof mixed - 1;
+    for (size_t max = 0; max < COUNT_OF(prefixes); max++) {
+        cr_expect_eq(units_utf8_prefix(mixed, size, max), prefixes[max], "first %zu bytes", max);
+        cr_expect_eq(units_utf8_suffix(mixed, size, max), suffixes[max], "last %zu bytes", max);
+    }
+}
+
+Test(utf8, is_cut_anywhere_if_it_is_none)
+{
+    char bytes[10];
+    memset(bytes, '\x80', sizeof bytes);
+    cr_expect_eq(units_utf8_prefix(bytes, 10, 6), 6);
+    cr_expect_eq(units_utf8_suffix(bytes, 10, 6), 4);
+    cr_expect_eq(units_utf8_prefix(bytes, 10, 2), 2);
+    cr_expect_eq(units_utf8_suffix(bytes, 10, 2), 8);
+    cr_expect_eq(units_utf8_prefix(bytes, 10, 0), 0);
+    cr_expect_eq(units_utf8_suffix(bytes, 10, 0), 10);
+}
+
+Test(utf8, is_cleaned_byte_for_byte)
+{
+    static const struct {
+        struct slice from;
+        const char *to;
+    } rows[] = {
+        {BYTES("plain\ttext\n"), "plain\ttext\n"},
+        {BYTES("caf\xc3\xa9 \xe2\x82\xac \xf0\x9d\x84\x9e"), "caf\xc3\xa9 \xe2\x82\xac \xf0\x9d\x84\x9e"},
+        {BYTES("a\0b\rc\x1b[31md\x7f"), "a?b?c?[31md?"},
+        {BYTES("\xff\xfe"
+               "a\xc3"),
+         "??a?"},
+        {BYTES("\xed\xa0\x80"), "???"},
+        {BYTES("\xe2\x82"), "??"},
+        {BYTES("\xe2\x82z"), "??z"},
+        {BYTES("\xc2\x9b"
+               "1m"),
+         "??1m"},
+        {BYTES("\xc2\xa0"), "\xc2\xa0"},
+        {BYTES(""), ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        size_t size = rows[i].from.size;
+        uint8_t *from = bytes_copy(rows[i].from.data, size);
+        char *to = malloc(size + 1);
+        units_utf8_clean(to, from, size);
+        to[size] = '\0';
+        cr_expect_str_eq(to, rows[i].to, "row %zu", i);
+        cr_expect(units_is_utf8(to, size), "row %zu", i);
+        free(to);
+        free(from);
+    }
+}
