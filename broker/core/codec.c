@@ -1,0 +1,108 @@
+/* codec: fields of a record, both ways. */
+#include "broker/core/codec.h"
+
+static uint8_t *take(struct codec *c, size_t size)
+{
+    if (c->failed || (size_t)(c->end - c->at) < size) {
+        c->failed = true;
+        return NULL;
+    }
+    uint8_t *here = c->at;
+    c->at += size;
+    return here;
+}
+
+void codec_u8(struct codec *c, uint8_t *v)
+{
+    uint8_t *p = take(c, 1);
+    if (!p)
+        return;
+    if (c->writing)
+        *p = *v;
+    else
+        *v = *p;
+}
+
+void codec_u32(struct codec *c, uint32_t *v)
+{
+    uint8_t *p = take(c, 4);
+    if (!p)
+        return;
+    if (c->writing)
+        put_be32(p, *v);
+    else
+        *v = get_be32(p);
+}
+
+void codec_u64(struct codec *c, uint64_t *v)
+{
+    uint8_t *p = take(c, 8);
+    if (!p)
+        return;
+    if (c->writing)
+        put_be64(p, *v);
+    else
+        *v = get_be64(p);
+}
+
+void codec_i64(struct codec *c, int64_t *v)
+{
+    uint64_t u = (uint64_t)*v;
+    codec_u64(c, &u);
+    *v = (int64_t)u;
+}
+
+void codec_choice(struct codec *c, unsigned *v, unsigned count)
+{
+    uint8_t byte = (uint8_t)*v;
+    codec_u8(c, &byte);
+    if (byte >= count)
+        c->failed = true;
+    else
+        *v = byte;
+}
+
+void codec_bool(struct codec *c, bool *v)
+{
+    unsigned u = *v;
+    codec_choice(c, &u, 2);
+    *v = u != 0;
+}
+
+void codec_bytes(struct codec *c, void *v, size_t size)
+{
+    uint8_t *p = take(c, size);
+    if (!p)
+        return;
+    if (c->writing)
+        memcpy(p, v, size);
+    else
+        memcpy(v, p, size);
+}
+
+void codec_slice(struct codec *c, struct slice *v)
+{
+    uint32_t size = (uint32_t)v->size;
+    codec_u32(c, &size);
+    uint8_t *p = take(c, size);
+    if (!p)
+        return;
+    if (!c->writing)
+        *v = (struct slice){p, size};
+    else if (size)
+        memcpy(p, v->data, size);
+}
+
+void codec_text(struct codec *c, char *v, size_t room)
+{
+    struct slice s = {v, c->writing ? strlen(v) : 0};
+    codec_slice(c, &s);
+    if (c->writing || c->failed)
+        return;
+    if (s.size >= room || memchr(s.data, 0, s.size)) {
+        c->failed = true;
+        return;
+    }
+    memcpy(v, s.data, s.size);
+    v[s.size] = 0;
+}

@@ -1,0 +1,52 @@
+/* codec: one list of fields that both writes and reads a record, so that the two cannot differ. */
+#ifndef SHUNT_CORE_CODEC_H
+#define SHUNT_CORE_CODEC_H
+
+#include "proto/mpack.h"
+#include <string.h>
+
+static inline void put_be32(uint8_t *to, uint32_t v)
+{
+    v = __builtin_bswap32(v);
+    memcpy(to, &v, 4);
+}
+static inline void put_be64(uint8_t *to, uint64_t v)
+{
+    v = __builtin_bswap64(v);
+    memcpy(to, &v, 8);
+}
+static inline uint32_t get_be32(const uint8_t *from)
+{
+    uint32_t v;
+    memcpy(&v, from, 4);
+    return __builtin_bswap32(v);
+}
+static inline uint64_t get_be64(const uint8_t *from)
+{
+    uint64_t v;
+    memcpy(&v, from, 8);
+    return __builtin_bswap64(v);
+}
+
+struct codec {
+    uint8_t *at;  /* reading: the bytes are not written to */
+    uint8_t *end;
+    bool writing;
+    bool failed; /* ran out of room or bytes, or read what cannot be */
+};
+
+void codec_u8(struct codec *c, uint8_t *v);
+void codec_u32(struct codec *c, uint32_t *v);
+void codec_u64(struct codec *c, uint64_t *v);
+void codec_i64(struct codec *c, int64_t *v);
+void codec_bool(struct codec *c, bool *v);
+/* An enum kept in a byte; reading fails at `count` and above. */
+void codec_choice(struct codec *c, unsigned *v, unsigned count);
+/* A terminated string of fewer than `room` bytes. */
+void codec_text(struct codec *c, char *v, size_t room);
+/* A fixed number of bytes. */
+void codec_bytes(struct codec *c, void *v, size_t size);
+/* Bytes with their length; reading lends them. */
+void codec_slice(struct codec *c, struct slice *v);
+
+#endif

@@ -1,0 +1,210 @@
+/* schema: how keys and records are laid out in the store. docs/storage.md shows them field by field.
+ *
+ * All integers are big-endian. Every value, but the empty ones of index tables, ends (a message's: begins) with an XXH3-64
+ * checksum over table, key and the rest of the value, so that a flipped bit and a row in the wrong place are both found.
+ */
+#ifndef SHUNT_CORE_SCHEMA_H
+#define SHUNT_CORE_SCHEMA_H
+
+#include "broker/store/store.h"
+#include "proto/limits.h"
+#include "proto/policy.h"
+#include "proto/words.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ---- keys ---- */
+
+struct key {
+    uint8_t bytes[32];
+    size_t size;
+};
+
+static inline struct slice key_slice(const struct key *k)
+{
+    return (struct slice){k->bytes, k->size};
+}
+
+struct key key_id(uint32_t id);                                                   /* topic, group */
+struct key key_id_seq(uint32_t id, uint64_t seq);                                 /* message, dead, attempt; done with a chunk number */
+struct key key_history(uint32_t group, uint64_t seq, uint32_t row);
+struct key key_due(uint32_t group, uint8_t lane, int64_t due_ms, uint64_t seq);
+struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq);
+struct key key_job(uint64_t job);
+
+/* Parse back; false if the size is not that of such a key. */
+bool key_read_id(struct slice key, uint32_t *ret_id);
+bool key_read_id_seq(struct slice key, uint32_t *ret_id, uint64_t *ret_seq);
+bool key_read_history(struct slice key, uint32_t *ret_group, uint64_t *ret_seq, uint32_t *ret_row);
+bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_lane, int64_t *ret_due_ms, uint64_t *ret_seq);
+bool key_read_expiry(struct slice key, int64_t *ret_expires_ms, uint32_t *ret_group, uint64_t *ret_seq);
+bool key_read_job(struct slice key, uint64_t *ret_job);
+
+/* Lanes of the due table: enum lane, and the place of what was handed out again and is in flight (due_ms 0). */
+#define DUE_LANE_HELD 2
+
+/* ---- messages ---- */
+
+/* [checksum 8][flags 1][published_ms 7][due_ms 8 if scheduled][expires_ms 8 if it has a time to live][the publisher's bytes] */
+struct message_head {
+    int64_t published_ms;
+    int64_t due_ms;     /* 0: not scheduled */
+    int64_t expires_ms; /* 0: never */
+};
+size_t message_head_bytes(const struct message_head *h);
+/* Fill in a value of message_head_bytes() + body.size bytes. */
+void message_encode(void *to, struct slice key, const struct message_head *h, struct slice message);
+/* fails: CORRUPT. `verify` false skips the checksum (for what only needs the head). */
+int message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret, struct slice *ret_message);
+
+/* ---- records ---- */
+
+/* Bytes of a record being written, with room for the longest. */
+#define RECORD_BYTES_MAX (64 * 1024)
+
+struct meta_record {
+    uint64_t index; /* applied */
+    int64_t time_ms;
+    uint64_t random; /* generator's state */
+    uint32_t topic_next, group_next;
+    uint64_t job_next;
+    uint64_t topics_max, groups_max, body_bytes_max;
+    int64_t dedup_window_ms;
+    uint8_t dedup_cursor[PRODUCER_ID_BYTES]; /* where the sweep of old producers goes on */
+    int64_t dedup_swept_ms;
+};
+
+struct topic_record {
+    uint32_t id;
+    uint32_t origin_group; /* of a DLQ: whose; 0 for others */
+    bool dropped;          /* deleted by its user; a job clears it away */
+    uint64_t head;         /* the next sequence number */
+    uint64_t published;
+    uint64_t stored, stored_bytes;
+    int64_t created_ms;
+    struct policy policy;
+    char name[TOPIC_BYTES_MAX + 1];
+};
+
+struct group_counts {
+    uint64_t published, ready, in_flight, delayed, dead;
+    uint64_t acked, expired, discarded, purged, redriven_away; /* redriven_away: only in groups of a DLQ */
+    uint64_t suspects; /* of the ready ones */
+    uint64_t tracked;  /* rows in attempt */
+    uint64_t expiries; /* rows in expiry */
+    uint64_t deliveries;
+    uint64_t attempts[ATTEMPT_OUTCOMES];
+    uint64_t dead_lettered[DEAD_REASONS];
+    uint64_t redriven; /* came back from the DLQ */
+};
+
+struct group_record {
+    uint32_t id;
+    uint32_t topic;
+    uint32_t dlq; /* its DLQ's topic; 0 in a DLQ's own groups */
+    bool dropped, paused;
+    uint64_t start; /* the first sequence number that is its business */
+    uint64_t next;  /* the first never handed out */
+    uint64_t floor; /* below it every bit is set */
+    int64_t due_mark_ms; /* rows of the due table up to it are ready, later ones delayed */
+    int64_t created_ms;
+    struct policy policy;
+    struct group_counts counts;
+    char name[NAME_BYTES_MAX + 1];
+};
+
+enum attempt_state { ATTEMPT_WAITING = 0, ATTEMPT_HELD = 1, ATTEMPT_DEAD = 2 };
+
+struct attempt_record {
+    enum attempt_state state;
+    bool suspect;
+    bool has_expiry;           /* there is a row in expiry */
+    uint32_t generation;
+    uint32_t attempts;         /* charged, in this generation */
+    uint32_t attempts_total;
+    uint32_t deliveries;       /* in this generation */
+    uint64_t deliveries_total; /* the token of the latest delivery */
+    int64_t due_ms;            /* waiting: place in the due table */
+    int64_t expires_ms;        /* 0: never; dead: suspended */
+    int64_t ttl_left_ms;       /* dead: what was left of it; 0: it had none */
+    uint32_t rows;             /* in history */
+    uint32_t row_next;         /* number of the next row, from 1 */
+    uint64_t dead_seq;         /* dead: sequence number in the DLQ */
+};
+
+struct history_record {
+    uint32_t generation;
+    enum attempt_outcome outcome;
+    bool charged;
+    int64_t leased_ms, started_ms, ended_ms;
+    struct slice client, host, build, error_type, error_message, error_stack;
+};
+
+struct dead_record {
+    uint32_t origin_group;
+    uint64_t origin_seq;
+    enum dead_reason reason;
+    int64_t died_ms;
+};
+
+enum job_kind { JOB_REDRIVE = 1, JOB_PURGE_DLQ = 2, JOB_PURGE = 3, JOB_DROP = 4 };
+
+struct job_record {
+    uint64_t id;
+    enum job_kind kind;
+    bool finished;
+    uint32_t topic, group; /* group 0: all of the topic's */
+    uint64_t cursor;       /* everything up to it has been looked at */
+    uint64_t last;         /* nothing after it is looked at */
+    uint64_t total, done;
+    uint32_t rate;
+    int64_t begun_ms, ended_ms;
+    uint32_t ids_count; /* redrive and purge of chosen ones */
+    uint64_t ids[IDS_MAX];
+    char topic_name[TOPIC_BYTES_MAX + 1], group_name[NAME_BYTES_MAX + 1];
+};
+
+struct dedup_answer {
+    uint64_t sequence;
+    uint64_t first_seq;
+    uint32_t accepted;
+    uint32_t refusal;
+};
+struct dedup_record {
+    int64_t last_ms;
+    uint32_t count; /* in order of sequence */
+    struct dedup_answer answers[DEDUP_FRAMES_MAX];
+};
+
+/* Each _encode writes the whole value for `key` to `to` (RECORD_BYTES_MAX bytes) and returns its size; each _decode fails with CORRUPT
+ * for a bad checksum or contents that cannot be. Slices in a decoded history_record point into `value`. */
+size_t meta_encode(uint8_t *to, struct slice key, const struct meta_record *r);
+int meta_decode(struct slice key, struct slice value, struct meta_record *ret);
+size_t topic_encode(uint8_t *to, struct slice key, const struct topic_record *r);
+int topic_decode(struct slice key, struct slice value, struct topic_record *ret);
+size_t group_encode(uint8_t *to, struct slice key, const struct group_record *r);
+int group_decode(struct slice key, struct slice value, struct group_record *ret);
+size_t attempt_encode(uint8_t *to, struct slice key, const struct attempt_record *r);
+int attempt_decode(struct slice key, struct slice value, struct attempt_record *ret);
+size_t history_encode(uint8_t *to, struct slice key, const struct history_record *r);
+int history_decode(struct slice key, struct slice value, struct history_record *ret);
+size_t dead_encode(uint8_t *to, struct slice key, const struct dead_record *r);
+int dead_decode(struct slice key, struct slice value, struct dead_record *ret);
+size_t job_encode(uint8_t *to, struct slice key, const struct job_record *r);
+int job_decode(struct slice key, struct slice value, struct job_record *ret);
+size_t dedup_encode(uint8_t *to, struct slice key, const struct dedup_record *r);
+int dedup_decode(struct slice key, struct slice value, struct dedup_record *ret);
+
+/* A chunk of a group's bitmap: bit i of chunk n is sequence number n * CHUNK_BITS + i. */
+#define CHUNK_BITS  4096u
+#define CHUNK_BYTES (CHUNK_BITS / 8)
+size_t chunk_encode(uint8_t *to, struct slice key, const uint64_t *words);
+int chunk_decode(struct slice key, struct slice value, uint64_t *ret_words);
+
+/* The key of the ledger's own record in meta. (The store keeps "version" there.) */
+#define META_KEY_LEDGER "ledger"
+
+/* A hash over every row of every table, for comparing two stores. */
+int schema_state_hash(struct store_txn *txn, uint64_t *ret);
+
+#endif
