@@ -77,6 +77,8 @@ static const struct row refused[] = {
     {"bin bomb", BYTES("\xc6\xff\xff\xff\xff")},
     {"str bomb", BYTES("\xdb\xff\xff\xff\xff")},
     {"bombs within a bomb", BYTES("\xdc\x00\x03\xdd\x08\x00\x00\x00\xdd\x08\x00\x00\x00\x00")},
+    {"bin a byte short before another value", BYTES("\x92\xc4\x01")},
+    {"str a byte short before another value", BYTES("\x92\xa2x")},
     {"map with a key and no value", BYTES("\x81\xa1k")},
     {"map of as many pairs as bytes", BYTES("\x84\x01\x02\x03\x04")},
 };
