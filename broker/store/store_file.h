@@ -1,0 +1,62 @@
+/* store_file: what a store on disk needs of files and directories, without a word about what is in them.
+ *
+ *     DIR/lock        held while a process uses the directory (store_lock.h)
+ *     DIR/data.mdb    the store; appears whole or not at all
+ *     DIR/lock.mdb    LMDB's table of readers, rebuilt at every start
+ *     DIR/creating/   a store being made; left behind by a crash, removed at the next start
+ *
+ * Functions that say `ret_why` write one sentence into it when they fail: what, where and what to do.
+ */
+#ifndef SHUNT_STORE_STORE_FILE_H
+#define SHUNT_STORE_STORE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STORE_PATH_BYTES   4096
+#define STORE_DATA_NAME    "data.mdb"
+#define STORE_READERS_NAME "lock.mdb"
+#define STORE_LOCK_NAME    "lock"
+#define STORE_NEW_NAME     "creating"
+
+/* The code for an errno: NO_SPACE, STORE_READ_ONLY, NOT_FOUND, NO_MEMORY or IO. */
+int store_file_error(int number);
+
+/* Write DIR/NAME into `to`, which holds STORE_PATH_BYTES.
+ * fails: BAD_ARGUMENT if it does not fit. */
+int store_file_path(char *to, const char *dir, const char *name);
+
+/* Make DIR if it is not there (not its parents) and make that durable.
+ * fails: STORE_READ_ONLY, NO_SPACE, IO (also if DIR is no directory). */
+int store_file_make_dir(const char *dir, char *ret_why, size_t why_bytes);
+
+/* The size of DIR/data.mdb.
+ * fails: NOT_FOUND; IO and the like if it cannot be asked, or is not a plain file. */
+int store_file_size(const char *dir, uint64_t *ret_bytes, char *ret_why, size_t why_bytes);
+
+/* Does DIR/data.mdb look like a store at all? To be asked before LMDB, which takes an empty file for a new
+ * store. fails: STORE_TRUNCATED if it is empty or ends within the first two pages; CORRUPT if it is something
+ * else; IO. */
+int store_file_check(const char *dir, char *ret_why, size_t why_bytes);
+
+/* Remove what a creation that was cut short has left. Nothing there is no failure.
+ * fails: STORE_READ_ONLY, IO. */
+int store_file_clean(const char *dir, char *ret_why, size_t why_bytes);
+
+/* Make an empty DIR/creating and write its path into `to`, which holds STORE_PATH_BYTES. */
+int store_file_create_begin(const char *dir, char *to, char *ret_why, size_t why_bytes);
+
+/* The store in DIR/creating is whole and closed: make it durable, then DIR's. Afterwards a crash finds it
+ * there. */
+int store_file_create_end(const char *dir, char *ret_why, size_t why_bytes);
+
+/* Have the file system set aside the bytes from 0 to `to_bytes`, so that writing them cannot run out of
+ * space. The file becomes at least that long. A file system that cannot do it is taken at its word: returns
+ * 0. fails: NO_SPACE (also past a limit on file sizes), IO. */
+int store_file_allocate(int fd, uint64_t to_bytes);
+
+/* Length, and bytes set aside on disk. fails: IO. */
+int store_file_extent(int fd, uint64_t *ret_length, uint64_t *ret_allocated);
+
+#endif

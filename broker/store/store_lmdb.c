@@ -1,0 +1,257 @@
+/* The store on disk, in LMDB: transactions and pairs.
+ *
+ * A commit is one fdatasync, or two with the meta page; LMDB's default, which survives a power cut, is left
+ * as it is: no NOSYNC, NOMETASYNC or WRITEMAP. After the first error within a write transaction LMDB's own
+ * state of it is not worth knowing, so the first error stands for every later call until the transaction is
+ * aborted.
+ */
+#include "broker/store/store_lmdb.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int lmdb_error(int rc)
+{
+    switch (rc) {
+    case 0:
+        return 0;
+    case MDB_NOTFOUND:
+        return SHUNT_NOT_FOUND;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return SHUNT_NO_SPACE;
+    case ENOMEM:
+        return SHUNT_NO_MEMORY;
+    case MDB_READERS_FULL:
+        return SHUNT_TOO_MANY;
+    case MDB_BAD_VALSIZE:
+        return SHUNT_BAD_ARGUMENT;
+    case MDB_VERSION_MISMATCH:
+        return SHUNT_STORE_VERSION;
+    case EROFS:
+    case EACCES:
+    case EPERM:
+        return SHUNT_STORE_READ_ONLY;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_PAGE_FULL:
+    case MDB_CURSOR_FULL:
+    case MDB_INVALID:
+    case MDB_INCOMPATIBLE:
+        return SHUNT_CORRUPT;
+    default:
+        return SHUNT_IO;
+    }
+}
+
+int lmdb_txn_error(struct lmdb_txn *t, int rc)
+{
+    int err = lmdb_error(rc);
+    if (err != 0 && err != SHUNT_NOT_FOUND && err != SHUNT_BAD_ARGUMENT && !t->failed)
+        t->failed = err;
+    return err;
+}
+
+/* ---- transactions ---- */
+
+static int begin_write(struct lmdb_store *s, struct store_txn **ret)
+{
+    assert(!s->writing);
+    if (s->read_only)
+        return SHUNT_STORE_READ_ONLY;
+    struct lmdb_txn *t = &s->writer;
+    *t = (struct lmdb_txn){.base = {&s->base}, .write = true};
+    int rc = mdb_txn_begin(s->env, NULL, 0, &t->mdb);
+    if (rc != 0)
+        return lmdb_error(rc);
+    s->writing = true;
+    *ret = &t->base;
+    return 0;
+}
+
+static int begin_read(struct lmdb_store *s, struct store_txn **ret)
+{
+    struct lmdb_txn *t = malloc(sizeof *t);
+    if (!t)
+        return SHUNT_NO_MEMORY;
+    *t = (struct lmdb_txn){.base = {&s->base}};
+    pthread_mutex_lock(&s->gate);
+    int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &t->mdb);
+    if (rc == 0) {
+        t->next = s->readers;
+        t->link = &s->readers;
+        if (t->next)
+            t->next->link = &t->next;
+        s->readers = t;
+    }
+    pthread_mutex_unlock(&s->gate);
+    if (rc != 0) {
+        free(t);
+        return lmdb_error(rc);
+    }
+    *ret = &t->base;
+    return 0;
+}
+
+int lmdb_begin(struct store *base, bool write, struct store_txn **ret)
+{
+    struct lmdb_store *s = lmdb_store_of(base);
+    if (s->broken)
+        return SHUNT_IO;
+    return write ? begin_write(s, ret) : begin_read(s, ret);
+}
+
+static void end_read(struct lmdb_store *s, struct lmdb_txn *t)
+{
+    pthread_mutex_lock(&s->gate);
+    mdb_txn_abort(t->mdb); /* for a read there is no other end */
+    *t->link = t->next;
+    if (t->next)
+        t->next->link = t->link;
+    pthread_mutex_unlock(&s->gate);
+    free(t);
+}
+
+void lmdb_abort(struct store_txn *base)
+{
+    struct lmdb_store *s = lmdb_store_of(base->store);
+    struct lmdb_txn *t = (struct lmdb_txn *)base;
+    if (!t->write) {
+        end_read(s, t);
+        return;
+    }
+    mdb_txn_abort(t->mdb);
+    s->writing = false;
+}
+
+int lmdb_commit(struct store_txn *base)
+{
+    struct lmdb_store *s = lmdb_store_of(base->store);
+    struct lmdb_txn *t = (struct lmdb_txn *)base;
+    int failed = t->failed;
+    if (!t->write || failed) {
+        lmdb_abort(base);
+        return failed;
+    }
+    int rc = mdb_txn_commit(t->mdb); /* frees it even when it fails */
+    s->writing = false;
+    return lmdb_error(rc);
+}
+
+/* ---- pairs ---- */
+
+static int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, struct slice *ret)
+{
+    struct lmdb_txn *t = (struct lmdb_txn *)base;
+    if (t->failed)
+        return t->failed;
+    if (!lmdb_key_is_valid(key))
+        return SHUNT_BAD_ARGUMENT;
+    MDB_val k = lmdb_val(key);
+    MDB_val v;
+    int rc = mdb_get(t->mdb, lmdb_store_of(base->store)->tables[table], &k, &v);
+    if (rc != 0)
+        return lmdb_txn_error(t, rc);
+    *ret = (struct slice){v.mv_data, v.mv_size};
+    return 0;
+}
+
+static int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size,
+                        bool append, void **ret)
+{
+    struct lmdb_txn *t = (struct lmdb_txn *)base;
+    if (t->failed)
+        return t->failed;
+    if (!lmdb_key_is_valid(key) || size > UINT32_MAX)
+        return SHUNT_BAD_ARGUMENT;
+    MDB_dbi dbi = lmdb_store_of(base->store)->tables[table];
+    MDB_val k = lmdb_val(key);
+    MDB_val v = {size, NULL};
+    t->stamps[table]++;
+    /* Appending fills pages to the brim instead of splitting them in half. A key that is not the greatest is
+     * refused before anything is touched, and goes in the ordinary way. */
+    int rc = mdb_put(t->mdb, dbi, &k, &v, append ? MDB_RESERVE | MDB_APPEND : MDB_RESERVE);
+    if (rc == MDB_KEYEXIST) {
+        v = (MDB_val){size, NULL};
+        rc = mdb_put(t->mdb, dbi, &k, &v, MDB_RESERVE);
+    }
+    if (rc != 0)
+        return lmdb_txn_error(t, rc);
+    *ret = v.mv_data;
+    return 0;
+}
+
+static int lmdb_put(struct store_txn *base, enum store_table table, struct slice key, struct slice value)
+{
+    struct lmdb_txn *t = (struct lmdb_txn *)base;
+    if (t->failed)
+        return t->failed;
+    if (!lmdb_key_is_valid(key) || value.size > UINT32_MAX)
+        return SHUNT_BAD_ARGUMENT;
+    MDB_val k = lmdb_val(key);
+    MDB_val v = lmdb_val(value);
+    t->stamps[table]++;
+    return lmdb_txn_error(t, mdb_put(t->mdb, lmdb_store_of(base->store)->tables[table], &k, &v, 0));
+}
+
+/* The size costs a search of its own, over pages that the delete needs anyway. A cursor kept for the purpose
+ * would save it, but then correctness would rest on LMDB adjusting that cursor over every other write. */
+int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, size_t *ret_size)
+{
+    struct lmdb_txn *t = (struct lmdb_txn *)base;
+    if (t->failed)
+        return t->failed;
+    if (!lmdb_key_is_valid(key))
+        return SHUNT_BAD_ARGUMENT;
+    MDB_dbi dbi = lmdb_store_of(base->store)->tables[table];
+    MDB_val k = lmdb_val(key);
+    MDB_val v = {0, NULL};
+    int rc = ret_size ? mdb_get(t->mdb, dbi, &k, &v) : 0;
+    if (rc == 0) {
+        t->stamps[table]++;
+        rc = mdb_del(t->mdb, dbi, &k, NULL);
+    }
+    if (rc != 0)
+        return lmdb_txn_error(t, rc);
+    if (ret_size)
+        *ret_size = v.mv_size;
+    return 0;
+}
+
+static int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret)
+{
+    struct lmdb_txn *t = (struct lmdb_txn *)base;
+    if (t->failed)
+        return t->failed;
+    MDB_stat stat;
+    int rc = mdb_stat(t->mdb, lmdb_store_of(base->store)->tables[table], &stat);
+    if (rc != 0)
+        return lmdb_txn_error(t, rc);
+    *ret = stat.ms_entries;
+    return 0;
+}
+
+const struct store_ops lmdb_ops = {
+    .begin = lmdb_begin,
+    .commit = lmdb_commit,
+    .abort = lmdb_abort,
+    .get = lmdb_get,
+    .put = lmdb_put,
+    .reserve = lmdb_reserve,
+    .del = lmdb_del,
+    .cursor_open = lmdb_cursor_open,
+    .cursor_close = lmdb_cursor_close,
+    .cursor_seek = lmdb_cursor_seek,
+    .cursor_next = lmdb_cursor_next,
+    .cursor_prev = lmdb_cursor_prev,
+    .cursor_del = lmdb_cursor_del,
+    .usage = lmdb_usage,
+    .count = lmdb_count,
+    .maintain = lmdb_maintain,
+    .close = lmdb_close,
+};

@@ -1,0 +1,95 @@
+/* store_lmdb: what the parts of the LMDB store share. Private to the store_lmdb*.c files, which alone know
+ * lmdb.h:
+ *
+ *     store_lmdb.c          transactions and pairs
+ *     store_lmdb_cursor.c   cursors
+ *     store_lmdb_space.c    how full it is; growing the map, allocating the file ahead
+ *     store_lmdb_open.c     open, create, check, close
+ */
+#ifndef SHUNT_STORE_STORE_LMDB_H
+#define SHUNT_STORE_STORE_LMDB_H
+
+#include "broker/store/store.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+
+struct lmdb_txn {
+    struct store_txn base;
+    MDB_txn *mdb;
+    bool write;
+    int failed;                   /* the first error: all that is left then is to abort */
+    uint64_t stamps[TABLE_COUNT]; /* each grows with every write to its table: tells cursors that they must
+                                     search again */
+    struct lmdb_txn *next;        /* of the open readers, under the gate */
+    struct lmdb_txn **link;
+};
+
+struct lmdb_store {
+    struct store base;
+    MDB_env *env;
+    MDB_dbi tables[TABLE_COUNT];
+    int lock_fd;
+    bool read_only;
+    bool broken; /* the map is gone: nothing but closing works */
+
+    struct lmdb_txn writer; /* the one write transaction */
+    bool writing;
+
+    /* The gate: readers on other threads enter and leave under it, so that the map is never moved under one.
+     */
+    pthread_mutex_t gate;
+    struct lmdb_txn *readers;
+
+    uint64_t page_bytes;
+    uint64_t map_bytes;
+    uint64_t map_bytes_max;
+    uint64_t allocated_to; /* bytes of the file from its beginning that are known to be set aside on disk */
+    bool disk_full;        /* the last attempt to set more aside failed */
+    struct store_usage usage_last;
+
+    char dir[]; /* for messages */
+};
+
+static inline struct lmdb_store *lmdb_store_of(struct store *s)
+{
+    return (struct lmdb_store *)s;
+}
+
+/* LMDB takes `void *` for what it only reads. */
+static inline MDB_val lmdb_val(struct slice s)
+{
+    return (MDB_val){s.size, (void *)(uintptr_t)s.data};
+}
+
+static inline bool lmdb_key_is_valid(struct slice key)
+{
+    return key.size >= 1 && key.size <= STORE_KEY_BYTES_MAX;
+}
+
+/* The code for what an LMDB call returned. */
+int lmdb_error(int rc);
+/* The same within a transaction, which has failed for good unless it is an answer (NOT_FOUND) or the caller's
+ * mistake. */
+int lmdb_txn_error(struct lmdb_txn *t, int rc);
+
+int lmdb_begin(struct store *base, bool write, struct store_txn **ret);
+int lmdb_commit(struct store_txn *base);
+void lmdb_abort(struct store_txn *base);
+int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, size_t *ret_size);
+
+int lmdb_cursor_open(struct store_txn *base, enum store_table table, struct store_cursor **ret);
+void lmdb_cursor_close(struct store_cursor *base);
+int lmdb_cursor_seek(struct store_cursor *base, struct slice key, struct slice *ret_key,
+                     struct slice *ret_value);
+int lmdb_cursor_next(struct store_cursor *base, struct slice *ret_key, struct slice *ret_value);
+int lmdb_cursor_prev(struct store_cursor *base, struct slice *ret_key, struct slice *ret_value);
+int lmdb_cursor_del(struct store_cursor *base);
+
+void lmdb_usage(struct store *base, struct store_usage *ret);
+int lmdb_maintain(struct store *base);
+void lmdb_close(struct store *base);
+
+extern const struct store_ops lmdb_ops;
+
+#endif

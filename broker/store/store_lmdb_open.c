@@ -1,0 +1,311 @@
+/* The LMDB store: open, create, check, close.
+ *
+ * Order matters. The lock comes first, before anything in the directory is touched. Then what LMDB would
+ * misread is refused: an empty file, which it takes for a new store; something that is no store. After it is
+ * mapped, and before any page but the two meta pages is read, the file must be as long as its last page says,
+ * for reading beyond the end kills the process.
+ */
+#include "broker/store/store_file.h"
+#include "broker/store/store_lmdb.h"
+#include "broker/store/store_lock.h"
+#include "broker/store/store_version.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READERS_MAX        126
+#define MAP_BYTES_MIN      (256u << 10)
+#define CREATE_MAP_BYTES   (1u << 20)
+#define EXIT_STORE_DAMAGED 3
+
+#define WHY(...) (void)snprintf(ret_why, why_bytes, __VA_ARGS__)
+
+static const char *const table_names[TABLE_COUNT] = {
+    [TABLE_META] = "meta",       [TABLE_TOPIC] = "topic", [TABLE_GROUP] = "group",
+    [TABLE_MESSAGE] = "message", [TABLE_DONE] = "done",   [TABLE_ATTEMPT] = "attempt",
+    [TABLE_HISTORY] = "history", [TABLE_DUE] = "due",     [TABLE_EXPIRY] = "expiry",
+    [TABLE_DEAD] = "dead",       [TABLE_JOB] = "job",     [TABLE_DEDUP] = "dedup",
+};
+
+/* The sentence for an LMDB call that failed, and its code. */
+static int failed(int rc, const char *doing, const char *dir, char *ret_why, size_t why_bytes)
+{
+    int err = lmdb_error(rc);
+    const char *advice =
+        err == SHUNT_CORRUPT ? "restore it from a backup" : "check the disk and its permissions";
+    WHY("cannot %s the store in %s: %s: %s", doing, dir, mdb_strerror(rc), advice);
+    return err;
+}
+
+/* LMDB found a page that cannot be. It would call abort() next, and going on would spread the damage, so the
+ * process ends here, at once and without cleaning up. Nobody above is left to report it: hence the one line
+ * written by a store. */
+static void damaged(MDB_env *env, const char *message)
+{
+    const char *dir = mdb_env_get_userctx(env);
+    (void)dprintf(
+        STDERR_FILENO,
+        "shunt: the store in %s is damaged (%s): restore it from a backup, or look with shuntd --check\n",
+        dir ? dir : "?", message);
+    _exit(EXIT_STORE_DAMAGED);
+}
+
+/* A size that LMDB takes for a map: whole pages, and room for the tables at least. */
+static uint64_t pages_of(uint64_t bytes)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return (bytes < MAP_BYTES_MIN ? MAP_BYTES_MIN : bytes) / page * page;
+}
+
+/* Reading ahead is left on: a backlog larger than memory is read in the order in which it was written. */
+static int env_open(struct lmdb_store *s, const char *dir, uint64_t map_bytes, unsigned flags)
+{
+    int rc = mdb_env_create(&s->env);
+    if (rc != 0) {
+        s->env = NULL;
+        return rc;
+    }
+    rc = mdb_env_set_userctx(s->env, s->dir);
+    if (rc == 0)
+        rc = mdb_env_set_assert(s->env, damaged);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(s->env, READERS_MAX);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(s->env, map_bytes);
+    if (rc == 0)
+        rc = mdb_env_open(s->env, dir, flags | MDB_NOTLS, 0600);
+    return rc;
+}
+
+static void env_close(struct lmdb_store *s)
+{
+    if (s->env)
+        mdb_env_close(s->env);
+    s->env = NULL;
+}
+
+/* Open (or make) the first `count` tables. */
+static int tables_open(struct lmdb_store *s, int count, bool create)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+    if (rc != 0)
+        return rc;
+    for (int i = 0; i < count && rc == 0; i++)
+        rc = mdb_dbi_open(txn, table_names[i], create ? MDB_CREATE : 0, &s->tables[i]);
+    if (rc == 0)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+/* ---- creating ---- */
+
+static int create_in(struct lmdb_store *s, const char *dir, char *ret_why, size_t why_bytes)
+{
+    int rc = env_open(s, dir, CREATE_MAP_BYTES, 0);
+    if (rc == 0)
+        rc = tables_open(s, TABLE_COUNT, true);
+    if (rc != 0)
+        return failed(rc, "create", dir, ret_why, why_bytes);
+    struct store_txn *t;
+    int err = lmdb_begin(&s->base, true, &t);
+    if (!err) {
+        err = store_version_write(t);
+        int commit_err = lmdb_commit(t);
+        err = err ? err : commit_err;
+    }
+    if (err)
+        WHY("cannot create the store in %s: %s: check the disk and its permissions", dir, err_text(err));
+    return err;
+}
+
+static int create(struct lmdb_store *s, char *ret_why, size_t why_bytes)
+{
+    char dir[STORE_PATH_BYTES];
+    int err = store_file_create_begin(s->dir, dir, ret_why, why_bytes);
+    if (err)
+        return err;
+    err = create_in(s, dir, ret_why, why_bytes);
+    env_close(s);
+    return err ? err : store_file_create_end(s->dir, ret_why, why_bytes);
+}
+
+/* ---- checking ---- */
+
+static int check_length(struct lmdb_store *s, char *ret_why, size_t why_bytes)
+{
+    MDB_stat stat;
+    MDB_envinfo info;
+    uint64_t size;
+    int err = store_file_size(s->dir, &size, ret_why, why_bytes);
+    if (err)
+        return err;
+    int rc = mdb_env_info(s->env, &info);
+    if (rc == 0)
+        rc = mdb_env_stat(s->env, &stat);
+    if (rc != 0)
+        return failed(rc, "look at", s->dir, ret_why, why_bytes);
+    s->page_bytes = stat.ms_psize;
+    s->map_bytes = info.me_mapsize;
+    uint64_t pages = info.me_last_pgno + 1;
+    if (size / s->page_bytes < pages) {
+        WHY("the store %s/%s is cut short: it has %llu bytes and needs %llu: restore it from a backup",
+            s->dir, STORE_DATA_NAME, (unsigned long long)size, (unsigned long long)(pages * s->page_bytes));
+        return SHUNT_STORE_TRUNCATED;
+    }
+    return 0;
+}
+
+static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
+{
+    struct store_txn *t;
+    uint32_t version = 0;
+    int rc = tables_open(s, TABLE_META + 1, false);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return failed(rc, "read", s->dir, ret_why, why_bytes);
+    int err = rc == MDB_NOTFOUND ? SHUNT_CORRUPT : lmdb_begin(&s->base, false, &t);
+    if (!err) {
+        err = store_version_read(t, &version);
+        lmdb_abort(t);
+    }
+    if (err) {
+        WHY("%s/%s is an LMDB file but no shunt store (%s): choose another directory with --data", s->dir,
+            STORE_DATA_NAME, err == SHUNT_CORRUPT ? "it has no version record" : err_text(err));
+        return err;
+    }
+    if (version > STORE_LAYOUT_VERSION) {
+        WHY("the store in %s was written by a newer shunt: it has version %u, this program reads up to %u: "
+            "install the "
+            "newer one",
+            s->dir, version, STORE_LAYOUT_VERSION);
+        return SHUNT_STORE_VERSION;
+    }
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static int open_existing(struct lmdb_store *s, uint64_t map_bytes, char *ret_why, size_t why_bytes)
+{
+    int err = store_file_check(s->dir, ret_why, why_bytes);
+    if (err)
+        return err;
+    /* Without LMDB's own lock file a read-only medium can be opened too; ours keeps writers out. */
+    int rc = env_open(s, s->dir, map_bytes, s->read_only ? MDB_RDONLY | MDB_NOLOCK : 0);
+    if (rc == MDB_VERSION_MISMATCH) {
+        WHY("the store in %s was written by another version of LMDB: install the shunt that wrote it",
+            s->dir);
+        return SHUNT_STORE_VERSION;
+    }
+    if (rc != 0)
+        return failed(rc, "open", s->dir, ret_why, why_bytes);
+    err = check_length(s, ret_why, why_bytes);
+    if (!err)
+        err = check_version(s, ret_why, why_bytes);
+    if (err)
+        return err;
+    rc = tables_open(s, TABLE_COUNT, false);
+    if (rc == 0)
+        return 0;
+    WHY("the store in %s lacks a table (%s): restore it from a backup", s->dir, mdb_strerror(rc));
+    return rc == MDB_NOTFOUND ? SHUNT_CORRUPT : lmdb_error(rc);
+}
+
+static int open_locked(struct lmdb_store *s, const struct store_lmdb_options *o, char *ret_why,
+                       size_t why_bytes)
+{
+    uint64_t size;
+    int err = o->read_only ? 0 : store_file_clean(s->dir, ret_why, why_bytes);
+    if (err)
+        return err;
+    err = store_file_size(s->dir, &size, ret_why, why_bytes);
+    if (err == SHUNT_NOT_FOUND && o->create && !o->read_only)
+        err = create(s, ret_why, why_bytes);
+    if (!err)
+        err = open_existing(s, pages_of(o->map_bytes), ret_why, why_bytes);
+    return err;
+}
+
+/* What the file already has set aside: all of it, as a rule. A hole in it that a full disk cannot fill is not
+ * counted on. */
+static int space_init(struct lmdb_store *s, char *ret_why, size_t why_bytes)
+{
+    int fd;
+    uint64_t length;
+    uint64_t allocated;
+    int rc = mdb_env_get_fd(s->env, &fd);
+    if (rc != 0)
+        return failed(rc, "look at", s->dir, ret_why, why_bytes);
+    int err = store_file_extent(fd, &length, &allocated);
+    if (!err && store_file_allocate(fd, length) == 0)
+        s->allocated_to = length;
+    /* On a full disk the store still opens: what is in it must be able to leave. */
+    if (!err)
+        err = lmdb_maintain(&s->base);
+    if (err == SHUNT_NO_SPACE)
+        err = 0;
+    if (err)
+        WHY("cannot make room in %s/%s: %s: check the disk", s->dir, STORE_DATA_NAME, err_text(err));
+    return err;
+}
+
+static struct lmdb_store *store_new(const struct store_lmdb_options *o)
+{
+    size_t dir_bytes = strlen(o->dir) + 1;
+    struct lmdb_store *s = calloc(1, sizeof *s + dir_bytes);
+    if (!s)
+        return NULL;
+    s->base.ops = &lmdb_ops;
+    s->lock_fd = -1;
+    s->read_only = o->read_only;
+    s->map_bytes_max = pages_of(o->map_bytes_max);
+    memcpy(s->dir, o->dir, dir_bytes);
+    if (pthread_mutex_init(&s->gate, NULL) != 0) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+int store_lmdb_open(const struct store_lmdb_options *o, struct store **ret, char *ret_why, size_t why_bytes)
+{
+    struct lmdb_store *s = store_new(o);
+    if (!s) {
+        WHY("no memory to open the store in %s: try again", o->dir);
+        return SHUNT_NO_MEMORY;
+    }
+    uint64_t size;
+    bool may_create = o->create && !o->read_only;
+    int err = may_create ? store_file_make_dir(o->dir, ret_why, why_bytes)
+                         : store_file_size(o->dir, &size, ret_why, why_bytes);
+    if (!err)
+        err = store_lock_take(o->dir, o->read_only, &s->lock_fd, ret_why, why_bytes);
+    if (!err)
+        err = open_locked(s, o, ret_why, why_bytes);
+    if (!err && !o->read_only)
+        err = space_init(s, ret_why, why_bytes);
+    if (err) {
+        lmdb_close(&s->base);
+        return err;
+    }
+    *ret = &s->base;
+    return 0;
+}
+
+void lmdb_close(struct store *base)
+{
+    struct lmdb_store *s = lmdb_store_of(base);
+    assert(!s->writing);
+    assert(!s->readers);
+    env_close(s);
+    store_lock_release(s->lock_fd);
+    (void)pthread_mutex_destroy(&s->gate); /* nobody holds it: there are no readers */
+    free(s);
+}

@@ -1,0 +1,168 @@
+/* The LMDB store's space: how full it is, growing the map, allocating the file ahead.
+ *
+ * Pages in use are not counted by walking the freelist but from the other side: LMDB keeps, for each tree,
+ * the number of its pages in the tree's root record, so the sum over all trees (two of them LMDB's own) and
+ * the two meta pages is exact and costs one look at a few records that are in memory. All other pages of the
+ * map are free: in the freelist or never used.
+ *
+ * Two things can run out, and both are kept far enough ahead that accepted work never meets them. The map is
+ * address space: it doubles as soon as its end comes near, long before the high-water mark at which
+ * publishing is refused. The disk: the file is allocated beyond its last page, so that a full disk is met
+ * here, where it is harmless, and not in a commit. Then `free_bytes` counts only what is set aside, and the
+ * caller's high-water mark does the rest.
+ */
+#include "broker/store/store_file.h"
+#include "broker/store/store_lmdb.h"
+
+#include <assert.h>
+
+/* The map grows while less than this, or than half of it, lies beyond the last page ever used. */
+#define MAP_AHEAD_BYTES_MIN (512ull << 20)
+/* The file is allocated this far beyond the last page ever used, or a tenth of it; and no further than the
+ * map. */
+#define FILE_AHEAD_BYTES_MIN (64ull << 20)
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t greatest(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- how full ---- */
+
+static int count_pages(struct lmdb_store *s, MDB_txn *txn, uint64_t *ret)
+{
+    /* LMDB numbers its own two trees, the freelist and the list of tables, 0 and 1; its mdb_stat tool asks so
+     * too. */
+    uint64_t pages = 2;
+    for (int i = -2; i < TABLE_COUNT; i++) {
+        MDB_stat stat;
+        int rc = mdb_stat(txn, i < 0 ? (MDB_dbi)(i + 2) : s->tables[i], &stat);
+        if (rc != 0)
+            return lmdb_error(rc);
+        pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+    }
+    *ret = pages;
+    return 0;
+}
+
+static uint64_t readers_age(struct lmdb_store *s, uint64_t txnid_last)
+{
+    uint64_t oldest = txnid_last;
+    pthread_mutex_lock(&s->gate);
+    for (struct lmdb_txn *t = s->readers; t; t = t->next)
+        oldest = least(oldest, mdb_txn_id(t->mdb));
+    pthread_mutex_unlock(&s->gate);
+    return txnid_last - oldest;
+}
+
+void lmdb_usage(struct store *base, struct store_usage *ret)
+{
+    struct lmdb_store *s = lmdb_store_of(base);
+    struct store_txn *own = NULL;
+    uint64_t pages = 0;
+    uint64_t length = 0;
+    MDB_envinfo info;
+    int fd;
+    /* If even a read cannot begin, the last answer is as good as any: the caller's next write will fail for
+     * the cause. */
+    *ret = s->usage_last;
+    if (!s->writing && lmdb_begin(base, false, &own) != 0)
+        return;
+    MDB_txn *txn = own ? ((struct lmdb_txn *)own)->mdb : s->writer.mdb;
+    int err = count_pages(s, txn, &pages);
+    if (own)
+        lmdb_abort(own);
+    if (err || mdb_env_info(s->env, &info) != 0 || mdb_env_get_fd(s->env, &fd) != 0 ||
+        store_file_extent(fd, &length, &ret->allocated_bytes) != 0)
+        return;
+    uint64_t within = s->disk_full ? least(s->map_bytes, s->allocated_to) : s->map_bytes;
+    ret->map_bytes = s->map_bytes;
+    ret->map_bytes_max = s->map_bytes_max;
+    ret->used_bytes = pages * s->page_bytes;
+    ret->free_bytes = within > ret->used_bytes ? within - ret->used_bytes : 0;
+    ret->readers_oldest_age = readers_age(s, info.me_last_txnid);
+    s->usage_last = *ret;
+}
+
+/* ---- growing ---- */
+
+/* Where the last page ever used ends. */
+static uint64_t used_end(struct lmdb_store *s)
+{
+    MDB_envinfo info;
+    return mdb_env_info(s->env, &info) == 0 ? (info.me_last_pgno + 1) * s->page_bytes : s->map_bytes;
+}
+
+static uint64_t map_bytes_wanted(const struct lmdb_store *s, uint64_t end)
+{
+    uint64_t bytes = s->map_bytes;
+    while (bytes < s->map_bytes_max && bytes - least(bytes, end) < greatest(bytes / 2, MAP_AHEAD_BYTES_MIN))
+        bytes = bytes <= s->map_bytes_max / 2 ? bytes * 2 : s->map_bytes_max;
+    return bytes / s->page_bytes * s->page_bytes;
+}
+
+/* Move the map to a larger one, unless someone reads in it: then the next call does it. There is time, for
+ * the map grows long before it is full and readers are short. */
+static int map_grow(struct lmdb_store *s, uint64_t end)
+{
+    uint64_t bytes = map_bytes_wanted(s, end);
+    if (bytes <= s->map_bytes)
+        return 0;
+    pthread_mutex_lock(&s->gate);
+    int rc = 0;
+    if (!s->readers) {
+        rc = mdb_env_set_mapsize(s->env, bytes);
+        if (rc == 0)
+            s->map_bytes = bytes;
+        else if (mdb_env_set_mapsize(s->env, s->map_bytes) != 0)
+            s->broken = true;
+    }
+    pthread_mutex_unlock(&s->gate);
+    if (s->broken)
+        return SHUNT_IO;
+    return rc != 0 ? SHUNT_NO_SPACE : 0; /* no address space, or a limit on it */
+}
+
+/* Set aside as much of the file as is due; if there is not that much, as much as there is. */
+static int file_grow(struct lmdb_store *s, uint64_t end)
+{
+    uint64_t ahead = greatest(FILE_AHEAD_BYTES_MIN, end / 10);
+    if (s->allocated_to >= least(s->map_bytes, end + ahead))
+        return 0;
+    int fd;
+    if (mdb_env_get_fd(s->env, &fd) != 0)
+        return SHUNT_IO;
+    /* A quarter more, so that this is not done again at once. */
+    uint64_t to = least(s->map_bytes, end + ahead + ahead / 4);
+    int err = store_file_allocate(fd, to);
+    s->disk_full = err == SHUNT_NO_SPACE;
+    for (uint64_t part = ahead; err == SHUNT_NO_SPACE && part >= s->page_bytes; part /= 2) {
+        to = least(s->map_bytes, end + part);
+        if (to <= s->allocated_to || store_file_allocate(fd, to) == 0) {
+            s->allocated_to = greatest(s->allocated_to, to);
+            return SHUNT_NO_SPACE;
+        }
+    }
+    if (!err)
+        s->allocated_to = to;
+    return err;
+}
+
+int lmdb_maintain(struct store *base)
+{
+    struct lmdb_store *s = lmdb_store_of(base);
+    assert(!s->writing);
+    if (s->read_only)
+        return 0;
+    if (s->broken)
+        return SHUNT_IO;
+    uint64_t end = used_end(s);
+    int err = map_grow(s, end);
+    int file_err = file_grow(s, end);
+    return err ? err : file_err;
+}
