@@ -75,8 +75,8 @@ size_t units_utf8_suffix(const void *text, size_t size, size_t max)
     if (size <= max)
         return 0;
     size_t from = size - max;
-    for (size_t ahead = 0; ahead <= 3 && from + ahead < size; ahead++) {
-        if (!is_continuation(at[from + ahead]))
+    for (size_t ahead = 0; ahead <= 3; ahead++) {
+        if (from + ahead == size || !is_continuation(at[from + ahead]))
             return from + ahead;
     }
     return from;

@@ -70,6 +70,13 @@ Test(utf8, is_cut_between_sequences)
     }
 }
 
+Test(utf8, loses_a_last_sequence_that_does_not_fit)
+{
+    cr_expect_eq(units_utf8_suffix("z\xe2\x82\xac", 4, 2), 4);
+    cr_expect_eq(units_utf8_suffix("z\xe2\x82\xac", 4, 3), 1);
+    cr_expect_eq(units_utf8_prefix("\xe2\x82\xac", 3, 2), 0);
+}
+
 Test(utf8, is_cut_anywhere_if_it_is_none)
 {
     char bytes[10];
@@ -77,7 +84,7 @@ Test(utf8, is_cut_anywhere_if_it_is_none)
     cr_expect_eq(units_utf8_prefix(bytes, 10, 6), 6);
     cr_expect_eq(units_utf8_suffix(bytes, 10, 6), 4);
     cr_expect_eq(units_utf8_prefix(bytes, 10, 2), 2);
-    cr_expect_eq(units_utf8_suffix(bytes, 10, 2), 8);
+    cr_expect_eq(units_utf8_suffix(bytes, 10, 2), 10, "it might be the rest of one sequence");
     cr_expect_eq(units_utf8_prefix(bytes, 10, 0), 0);
     cr_expect_eq(units_utf8_suffix(bytes, 10, 0), 10);
 }
