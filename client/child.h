@@ -1,0 +1,97 @@
+/* child: one standing child process, as its parent and as itself sees it. For child_pool.c alone.
+ *
+ *   parent                                            child
+ *     socket   job: uint64 size, bytes        ---->
+ *              verdict: struct child_verdict  <----   (the first one, with outcome CHILD_READY, has no texts)
+ *     crash    raw report (crash_capture.h)   <----   pipe
+ *     errors   stderr                         <----   pipe
+ * Both are the same program on the same machine, so numbers go as they are in memory.
+ */
+#ifndef SHUNT_CLIENT_CHILD_H
+#define SHUNT_CLIENT_CHILD_H
+
+#include "client/child_pool.h"
+#include "client/crash_report.h"
+
+#include <sys/types.h>
+
+enum child_state { CHILD_ABSENT, CHILD_STARTING, CHILD_IDLE, CHILD_BUSY, CHILD_ASKED, CHILD_DOOMED };
+
+#define CHILD_READY (-1)
+
+/* Followed by the texts, not terminated; CHILD_NO_TEXT as a length says there is none. */
+#define CHILD_NO_TEXT UINT32_MAX
+struct child_verdict {
+    int32_t outcome;
+    uint32_t type_bytes, message_bytes, stack_bytes;
+    int64_t delay_ms;
+};
+
+#define CHILD_VERDICT_BYTES_MAX                                                                              \
+    (sizeof(struct child_verdict) + ERROR_TYPE_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX + ERROR_STACK_BYTES_MAX)
+
+/* Descriptors are -1 where there is none. */
+struct child {
+    enum child_state state;
+    pid_t pid;
+    int pid_fd; /* readable when the process ended; -1 also on kernels without: then it is asked for now and
+                   then */
+    int socket;
+    int crash;
+    int errors;
+
+    void *job;
+    bool has_job;
+    bool ready;          /* it has said so: it got through its start */
+    bool timed_out;      /* its job took too long */
+    bool babbled;        /* what it sent cannot be a verdict */
+    bool release;        /* its job is given back, whatever its end looks like */
+    int64_t deadline_ms; /* mono; what happens then depends on the state; -1 is none; ABSENT: when to spawn */
+
+    char *out; /* the job still to be sent, with its size in front */
+    uint64_t out_size;
+    size_t out_sent, out_bytes;
+
+    size_t in_bytes;
+    size_t raw_bytes;
+    size_t tail_bytes;
+    char in[CHILD_VERDICT_BYTES_MAX];
+    struct crash_raw raw;
+    char tail[CRASH_STDERR_BYTES];
+};
+
+/* What a spawn needs to know of its surroundings. */
+struct child_spawn {
+    const struct child_pool_settings *settings;
+    const struct child *all; /* the child closes what belongs to them */
+    uint32_t all_count;
+    int poll_fd;
+};
+
+/* Fork. Returns in the parent only. out: STARTING, descriptors open and not blocking. fails: IO. */
+int child_spawn(struct child *c, const struct child_spawn *spawn, struct shunt_error *err);
+/* Reap it if it has ended: true, and its status (-1 if somebody else took it). Never waits. */
+bool child_reap(const struct child *c, int *ret_status);
+/* Kill it, and what it has started in its process group. */
+void child_kill(const struct child *c);
+/* Ask its thread where it is: it will report. */
+void child_ask(const struct child *c);
+/* Close its descriptors, free what was to be sent; leaves it ABSENT without a deadline. */
+void child_close(struct child *c);
+
+/* Each reads or writes what is possible now. child_read_errors() forwards to our own stderr and keeps the
+ * end. The first two return false when the other side is gone, child_read_crash() true when a report is there
+ * whole. */
+bool child_send(struct child *c);
+bool child_read_verdict(struct child *c);
+bool child_read_errors(struct child *c);
+bool child_read_crash(struct child *c, bool *ret_whole);
+
+/* A verdict is there whole: take it out. `*ret_outcome` is CHILD_READY or what the handler returned.
+ * Returns 0 (not yet), 1 (taken), -1 (what came cannot be a verdict). */
+int child_take_verdict(struct child *c, int *ret_outcome, struct shunt_verdict *v);
+
+/* The child's whole life after fork(); never returns. */
+_Noreturn void child_run(const struct child_pool_settings *settings, int socket, int crash);
+
+#endif

@@ -1,0 +1,171 @@
+/* worker_child: what a standing child does, from fork() to its end: take a job, handle it, say what became of
+ * it.
+ *
+ * It leaves when its parent closes the socket, and is killed when its parent dies: nobody would hear of its
+ * work.
+ */
+#include "client/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Larger job buffers are given back after use. */
+#define JOB_BYTES_KEPT (1024 * 1024)
+
+static void on_swallowed(int signal_number)
+{
+    (void)signal_number;
+}
+
+/* As after exec: what the program ignores stays ignored, its handlers are gone. But a signal that it handles,
+ * or with which a terminal or a service manager stops the whole program, is its parent's to act upon, so here
+ * it does nothing. */
+static void signals_reset(void)
+{
+    struct sigaction swallow, old;
+
+    memset(&swallow, 0, sizeof swallow);
+    (void)sigemptyset(&swallow.sa_mask);
+    swallow.sa_flags = SA_RESTART;
+    swallow.sa_handler = on_swallowed;
+    for (int i = 1; i <= SIGRTMAX; i++) {
+        bool stops = i == SIGTERM || i == SIGINT;
+
+        if (i == SIGCHLD) {
+            (void)signal(i, SIG_DFL);
+        } else if (stops || (sigaction(i, NULL, &old) == 0 && old.sa_handler != SIG_DFL &&
+                             old.sa_handler != SIG_IGN)) {
+            (void)sigaction(i, &swallow, NULL); /* fails for those that nobody can change */
+        }
+    }
+}
+
+/* False at the end of the stream: the parent wants no more. */
+static bool receive(int socket, void *to, size_t size)
+{
+    char *at = to;
+
+    while (size > 0) {
+        ssize_t n = read(socket, at, size);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        at += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static bool transmit(int socket, const void *from, size_t size)
+{
+    const char *at = from;
+
+    while (size > 0) {
+        ssize_t n = send(socket, at, size, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        at += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static uint32_t text_put(char *to, size_t *at, bool there, const char *text)
+{
+    size_t len = there ? strlen(text) : 0;
+
+    memcpy(to + *at, text, len);
+    *at += len;
+    return there ? (uint32_t)len : CHILD_NO_TEXT;
+}
+
+/* In one write, so that the parent mostly reads it at once. */
+static bool verdict_send(int socket, int outcome, const struct shunt_verdict *v)
+{
+    static char bytes[CHILD_VERDICT_BYTES_MAX];
+    struct child_verdict head;
+    size_t at = sizeof head;
+
+    memset(&head, 0, sizeof head);
+    head.outcome = outcome;
+    head.delay_ms = v->delay_ms;
+    head.type_bytes = text_put(bytes, &at, v->has_type, v->type);
+    head.message_bytes = text_put(bytes, &at, v->has_message, v->message);
+    head.stack_bytes = text_put(bytes, &at, v->has_stack, v->stack);
+    memcpy(bytes, &head, sizeof head);
+    return transmit(socket, bytes, at);
+}
+
+/* A buffer of at least `size` bytes in place of `*buffer`. */
+static void *job_room(void **buffer, size_t *capacity, size_t size)
+{
+    if (size > *capacity || *buffer == NULL) {
+        free(*buffer);
+        *capacity = size < 4096 ? 4096 : size;
+        *buffer = malloc(*capacity);
+    }
+    return *buffer;
+}
+
+static void jobs_run(const struct child_pool_settings *settings, int socket)
+{
+    static struct shunt_verdict verdict;
+    void *bytes = NULL;
+    size_t capacity = 0;
+    uint64_t size;
+
+    verdict_clear(&verdict);
+    if (!verdict_send(socket, CHILD_READY, &verdict)) {
+        return;
+    }
+    while (receive(socket, &size, sizeof size)) {
+        int outcome;
+
+        if (job_room(&bytes, &capacity, (size_t)size) == NULL) {
+            (void)fprintf(stderr, "no memory for a message of %llu bytes\n", (unsigned long long)size);
+            _exit(1);
+        }
+        if (!receive(socket, bytes, (size_t)size)) {
+            break;
+        }
+        verdict_clear(&verdict);
+        outcome =
+            verdict_settle(&verdict, settings->handle(settings->context, bytes, (size_t)size, &verdict));
+        if (capacity > JOB_BYTES_KEPT) {
+            free(bytes);
+            bytes = NULL;
+        }
+        (void)fflush(stdout); /* what it printed belongs before its verdict */
+        if (!verdict_send(socket, outcome, &verdict)) {
+            break;
+        }
+    }
+    free(bytes);
+}
+
+_Noreturn void child_run(const struct child_pool_settings *settings, int socket, int crash)
+{
+    signals_reset();
+    crash_capture_install(crash);
+    if (settings->prepare != NULL) {
+        settings->prepare(settings->context);
+    }
+    jobs_run(settings, socket);
+    (void)fflush(NULL);
+    _exit(0); /* the parent's exit handlers are the parent's */
+}
