@@ -1,0 +1,261 @@
+/* http: see http.h.
+ *
+ * libmicrohttpd runs its own epoll thread here. Driving its epoll fd from a libuv loop was the other choice;
+ * that loop would have had nothing else to do, and every time-out and wake-up that the library has already
+ * would have to be carried over. What is bounded: connections (CONNECTIONS_MAX), the time one may idle
+ * (IDLE_SECONDS_MAX), the memory of a request (REQUEST_BYTES_MAX), its body (BODY_BYTES_DISCARDED_MAX). A
+ * client that does not read its answer keeps at most one page alive. */
+#include "broker/http/http.h"
+
+#include "broker/http/listen.h"
+#include "broker/http/sampler.h"
+#include "proto/errors.h"
+#include <microhttpd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONNECTIONS_MAX          64
+#define IDLE_SECONDS_MAX         10
+#define REQUEST_BYTES_MAX        (16u * 1024)
+#define BODY_BYTES_DISCARDED_MAX (16u * 1024)
+
+#define PLAIN "text/plain; charset=utf-8"
+#define PAGE  "text/plain; version=0.0.4; charset=utf-8"
+
+struct http {
+    struct MHD_Daemon *daemon;
+    struct sampler *sampler;
+    _Atomic bool ready;
+    int port;
+};
+
+/* One request, from its first call to request_completed(). */
+struct request {
+    struct sample_wait wait; /* first, so that the sampler's pointer is ours */
+    struct MHD_Connection *connection;
+    size_t body_bytes;
+    bool waited;
+};
+
+/* ---- answers ---- */
+
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
+                              const char *allow, struct MHD_Response *response)
+{
+    if (!response)
+        return MHD_NO; /* without memory: the connection is closed */
+    enum MHD_Result ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    if (ok == MHD_YES)
+        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (ok == MHD_YES && allow)
+        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+    if (ok == MHD_YES)
+        ok = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return ok;
+}
+
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status, const char *allow,
+                                   const char *text)
+{
+    char line[256];
+    int size = snprintf(line, sizeof(line), "%s\n", text);
+    if (size >= (int)sizeof(line))
+        size = sizeof(line) - 1;
+    return answer(connection, status, PLAIN, allow,
+                  MHD_create_response_from_buffer((size_t)size, line, MHD_RESPMEM_MUST_COPY));
+}
+
+static void page_release(void *page)
+{
+    page_unref(page);
+}
+
+static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *connection)
+{
+    struct page *page = sampler_page(h->sampler);
+    if (!page)
+        return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL, "no memory for the metrics");
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        page->text.size, page->text.data, page_release, page);
+    if (!response)
+        page_unref(page);
+    return answer(connection, MHD_HTTP_OK, PAGE, NULL, response);
+}
+
+static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *connection)
+{
+    char why[200];
+    if (sampler_healthy(h->sampler, why, sizeof(why)))
+        return answer_text(connection, MHD_HTTP_OK, NULL, "ok");
+    return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL, why);
+}
+
+static enum MHD_Result answer_ready(struct http *h, struct MHD_Connection *connection)
+{
+    if (atomic_load(&h->ready))
+        return answer_text(connection, MHD_HTTP_OK, NULL, "ok");
+    return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL, "not ready: starting or stopping");
+}
+
+/* ---- requests ---- */
+
+struct route {
+    const char *path;
+    enum MHD_Result (*answer)(struct http *h, struct MHD_Connection *connection);
+    bool samples;          /* wants an answer of the engine first … */
+    enum sample_kind kind; /* … of this kind */
+};
+
+static const struct route routes[] = {
+    {"/metrics", answer_metrics, true, SAMPLE_PAGE},
+    {"/healthz", answer_health, true, SAMPLE_HEALTH},
+    {"/readyz", answer_ready, false, SAMPLE_PAGE},
+};
+
+static const struct route *route_find(const char *path)
+{
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+        if (strcmp(routes[i].path, path) == 0)
+            return &routes[i];
+    return NULL;
+}
+
+static void request_wake(struct sample_wait *w)
+{
+    MHD_resume_connection(((struct request *)w)->connection);
+}
+
+/* The request is here whole: answer it, or suspend it until the sampler wakes it; then it comes here once
+ * more. */
+static enum MHD_Result request_serve(struct http *h, struct request *r, const char *path, const char *method)
+{
+    const struct route *route = route_find(path);
+    if (!route)
+        return answer_text(r->connection, MHD_HTTP_NOT_FOUND, NULL,
+                           "not found: there are /metrics, /healthz and /readyz");
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return answer_text(r->connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD", "method not allowed");
+    if (route->samples && !r->waited && !sampler_fresh(h->sampler, route->kind)) {
+        r->waited = true;
+        r->wait.kind = route->kind;
+        r->wait.wake = request_wake;
+        MHD_suspend_connection(r->connection);
+        sampler_wait(h->sampler, &r->wait);
+        return MHD_YES;
+    }
+    return route->answer(h, r->connection);
+}
+
+static enum MHD_Result request_handle(void *context, struct MHD_Connection *connection, const char *path,
+                                      const char *method, const char *version, const char *body,
+                                      size_t *body_bytes, void **state)
+{
+    (void)version;
+    (void)body;
+    struct request *r = *state;
+    if (!r) { /* the headers are here; a body may follow */
+        r = calloc(1, sizeof(*r));
+        if (!r)
+            return MHD_NO;
+        r->connection = connection;
+        *state = r;
+        return MHD_YES;
+    }
+    if (*body_bytes) {
+        r->body_bytes += *body_bytes;
+        *body_bytes = 0; /* no request of ours has one: it is thrown away */
+        return r->body_bytes <= BODY_BYTES_DISCARDED_MAX ? MHD_YES : MHD_NO;
+    }
+    return request_serve(context, r, path, method);
+}
+
+static void request_completed(void *context, struct MHD_Connection *connection, void **state,
+                              enum MHD_RequestTerminationCode why)
+{
+    (void)context;
+    (void)connection;
+    (void)why;
+    free(*state);
+    *state = NULL;
+}
+
+/* ---- public ---- */
+
+/* Start both threads. Signals are for the main thread: neither shall catch one. */
+static int start_threads(struct http *h, const struct sampler_config *config, int fd)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all); /* the set is valid, so none of these three fails */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int err = sampler_start(config, &h->sampler);
+    if (err)
+        (void)close(fd); /* nobody has connected yet */
+    else
+        h->daemon = MHD_start_daemon(
+            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME, 0, NULL, NULL, request_handle, h,
+            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+            MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)REQUEST_BYTES_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+            request_completed, NULL, MHD_OPTION_END);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+int http_start(const struct http_config *config, struct engine *engine, struct http **ret, char *ret_why,
+               size_t why_bytes)
+{
+    int fd = -1;
+    struct http *h = calloc(1, sizeof(*h));
+    if (!h) {
+        (void)snprintf(ret_why, why_bytes, "http: %s", err_text(SHUNT_NO_MEMORY));
+        return SHUNT_NO_MEMORY;
+    }
+    int err = listen_open(config->listen, &fd, &h->port, ret_why, why_bytes);
+    if (err)
+        goto fail;
+    const struct sampler_config sampling = {.engine = engine,
+                                            .topics_max = config->metrics_topics,
+                                            .version = config->version,
+                                            .ready = &h->ready};
+    err = start_threads(h, &sampling, fd);
+    if (err == 0 && !h->daemon)
+        err = SHUNT_IO; /* libmicrohttpd has closed the socket */
+    if (err) {
+        (void)snprintf(ret_why, why_bytes, "http: cannot start its threads: %s", err_text(err));
+        goto fail;
+    }
+    *ret = h;
+    return 0;
+
+fail:
+    http_stop(h);
+    return err;
+}
+
+void http_stop(struct http *h)
+{
+    if (!h)
+        return;
+    /* The sampler first: it wakes all that are suspended, and libmicrohttpd must not be stopped while one is.
+     */
+    if (h->sampler)
+        sampler_stop(h->sampler);
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon);
+    sampler_free(h->sampler);
+    free(h);
+}
+
+int http_port(const struct http *h)
+{
+    return h->port;
+}
+
+void http_set_ready(struct http *h, bool ready)
+{
+    atomic_store(&h->ready, ready);
+}

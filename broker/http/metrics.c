@@ -1,0 +1,315 @@
+/* metrics: see metrics.h. Each row of the table names the function that writes its samples; what
+ * the engine did not say leaves no trace, not even a header. */
+#include "broker/http/metrics.h"
+
+#include "broker/engine/snapshot.h"
+#include "broker/http/process.h"
+#include "broker/http/text.h"
+#include <string.h>
+
+/* Topics beyond the configured number are summed under this name. A user may own a topic called so, hence
+ * such a row carries no group label: the series stay apart. */
+#define REST_TOPIC "_other"
+
+struct metric {
+    struct metric_row row;
+    void (*write)(struct text *to, const struct metric *m, const struct metrics_view *v);
+    size_t from; /* offset of a field, where `write` wants one */
+};
+
+/* ---- parts of a sample ---- */
+
+static const struct snapshot_group *group_at(const struct snapshot *s, size_t index)
+{
+    if (index < s->rows_count)
+        return &s->rows[index];
+    return index == s->rows_count && s->has_rest ? &s->rest : NULL;
+}
+
+/* `name{topic="…",group="…"`, still open for more labels. */
+static void begin_group(struct text *to, const struct metric *m, const struct metrics_view *v,
+                        const struct snapshot_group *g)
+{
+    bool rest = g == &v->snapshot->rest;
+    text_add(to, m->row.name);
+    text_add(to, "{");
+    text_add_label(to, "topic", rest ? REST_TOPIC : g->topic);
+    if (!rest) {
+        text_add(to, ",");
+        text_add_label(to, "group", g->group);
+    }
+}
+
+static void end_u64(struct text *to, uint64_t value)
+{
+    text_add(to, "} ");
+    text_add_u64(to, value);
+    text_add(to, "\n");
+}
+
+static void write_plain(struct text *to, const struct metric *m, uint64_t value)
+{
+    text_add(to, m->row.name);
+    text_add(to, " ");
+    text_add_u64(to, value);
+    text_add(to, "\n");
+}
+
+static void write_labelled(struct text *to, const struct metric *m, const char *label, const char *text,
+                           uint64_t value)
+{
+    text_add(to, m->row.name);
+    text_add(to, "{");
+    text_add_label(to, label, text);
+    end_u64(to, value);
+}
+
+static uint64_t age_ms(const struct snapshot *s, int64_t wall_ms)
+{
+    /* A clock set back must not make a negative age. */
+    return wall_ms == 0 || wall_ms > s->wall_ms ? 0 : (uint64_t)(s->wall_ms - wall_ms);
+}
+
+/* ---- the server ---- */
+
+static void write_up(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    write_plain(to, m, v->snapshot != NULL);
+}
+
+static void write_snapshot_age(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    text_add(to, m->row.name);
+    text_add(to, " ");
+    text_add_ms_as_seconds(to, v->snapshot_age_ms);
+    text_add(to, "\n");
+}
+
+static void write_ready(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    write_plain(to, m, v->ready);
+}
+
+static void write_build_info(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    write_labelled(to, m, "version", v->version, 1);
+}
+
+/* ---- groups ---- */
+
+static void write_group_value(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)g + m->from, sizeof(value));
+        begin_group(to, m, v, g);
+        end_u64(to, value);
+    }
+}
+
+/* One sample for each of `count` names of `label`. */
+static void write_group_list(struct text *to, const struct metric *m, const struct metrics_view *v,
+                             const struct snapshot_group *g, const char *label, const char *const *names,
+                             const uint64_t *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        begin_group(to, m, v, g);
+        text_add(to, ",");
+        text_add_label(to, label, names[i]);
+        end_u64(to, values[i]);
+    }
+}
+
+static void write_state(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const names[] = {"ready", "in_flight", "delayed"};
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++) {
+        const uint64_t values[] = {g->ready, g->in_flight, g->delayed};
+        write_group_list(to, m, v, g, "state", names, values, 3);
+    }
+}
+
+static void write_attempts(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const names[ATTEMPT_OUTCOMES] = ATTEMPT_OUTCOME_NAMES;
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        write_group_list(to, m, v, g, "outcome", names, g->attempts, ATTEMPT_OUTCOMES);
+}
+
+static void write_dead_lettered(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const names[DEAD_REASONS] = DEAD_REASON_NAMES;
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        write_group_list(to, m, v, g, "reason", names, g->dead_lettered, DEAD_REASONS);
+}
+
+static void write_group_seconds(struct text *to, const struct metric *m, const struct metrics_view *v,
+                                const struct snapshot_group *g, int64_t ms)
+{
+    begin_group(to, m, v, g);
+    text_add(to, "} ");
+    text_add_ms_as_seconds(to, ms);
+    text_add(to, "\n");
+}
+
+static void write_oldest_ready(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        write_group_seconds(to, m, v, g, (int64_t)age_ms(v->snapshot, g->oldest_ready_ms));
+}
+
+static void write_oldest_dead_age(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        write_group_seconds(to, m, v, g, (int64_t)age_ms(v->snapshot, g->oldest_dead_ms));
+}
+
+/* No series for an empty queue: `time() - 0` would be the age of a letter that died in 1970. */
+static void write_oldest_dead_time(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        if (g->oldest_dead_ms != 0)
+            write_group_seconds(to, m, v, g, g->oldest_dead_ms);
+}
+
+/* ---- the engine ---- */
+
+static void write_engine_value(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)v->snapshot + m->from, sizeof(value));
+    write_plain(to, m, value);
+}
+
+static void write_store_full(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    write_plain(to, m, v->snapshot->full);
+}
+
+static void write_store_bytes(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    const struct snapshot *s = v->snapshot;
+    write_labelled(to, m, "kind", "used", s->store_used_bytes);
+    write_labelled(to, m, "kind", "free", s->store_free_bytes);
+    write_labelled(to, m, "kind", "map", s->store_map_bytes);
+    write_labelled(to, m, "kind", "map_max", s->store_map_bytes_max);
+    write_labelled(to, m, "kind", "allocated", s->store_allocated_bytes);
+}
+
+static void write_bucket(struct text *to, const struct metric *m, const char *bound, size_t bound_bytes,
+                         uint64_t value)
+{
+    text_add(to, m->row.name);
+    text_add(to, "_bucket{le=\"");
+    text_add_bytes(to, bound, bound_bytes);
+    text_add(to, "\"");
+    end_u64(to, value);
+}
+
+/* The snapshot's buckets count apart, Prometheus' contain each other. `count` is made from the buckets and
+ * not taken from the histogram: the two must agree, or the page is not valid. */
+static void write_histogram(struct text *to, const struct metric *m, const struct histogram *h,
+                            const double *bounds, size_t buckets)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i + 1 < buckets; i++) {
+        struct text bound = {0};
+        text_add_decimal(&bound, bounds[i]);
+        sum += h->bucket[i];
+        write_bucket(to, m, bound.data, bound.size, sum);
+        to->failed |= bound.failed;
+        text_done(&bound);
+    }
+    sum += h->bucket[buckets - 1];
+    write_bucket(to, m, "+Inf", 4, sum);
+    text_add(to, m->row.name);
+    text_add(to, "_sum ");
+    text_add_decimal(to, h->sum);
+    text_add(to, "\n");
+    text_add(to, m->row.name);
+    text_add(to, "_count ");
+    text_add_u64(to, sum);
+    text_add(to, "\n");
+}
+
+static void write_commit_seconds(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const double bounds[COMMIT_SECONDS_BUCKETS - 1] = COMMIT_SECONDS_BOUNDS;
+    write_histogram(to, m, &v->snapshot->commit_seconds, bounds, COMMIT_SECONDS_BUCKETS);
+}
+
+static void write_commit_messages(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const double bounds[COMMIT_MESSAGES_BUCKETS - 1] = COMMIT_MESSAGES_BOUNDS;
+    write_histogram(to, m, &v->snapshot->commit_messages, bounds, COMMIT_MESSAGES_BUCKETS);
+}
+
+/* ---- the process ---- */
+
+static void write_process_value(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    double value;
+    memcpy(&value, (const char *)v->process + m->from, sizeof(value));
+    if (value < 0)
+        return;
+    text_add(to, m->row.name);
+    text_add(to, " ");
+    text_add_decimal(to, value);
+    text_add(to, "\n");
+}
+
+/* ---- the table ---- */
+
+static const struct metric metrics[] = {
+#define NOWHERE        0
+#define GROUP(field)   offsetof(struct snapshot_group, field)
+#define ENGINE(field)  offsetof(struct snapshot, field)
+#define PROCESS(field) offsetof(struct process_stats, field)
+#define METRIC(name, type, labels, unit, writer, from, help)                                                 \
+    {{#name, #type, labels, unit, help}, write_##writer, from},
+#include "broker/http/metrics.def"
+#undef METRIC
+};
+
+/* Writers that can do without a snapshot. */
+static bool needs_snapshot(const struct metric *m)
+{
+    return m->write != write_up && m->write != write_snapshot_age && m->write != write_ready &&
+           m->write != write_build_info && m->write != write_process_value;
+}
+
+static void write_header(struct text *to, const struct metric_row *row)
+{
+    text_add(to, "# HELP ");
+    text_add(to, row->name);
+    text_add(to, " ");
+    text_add(to, row->help);
+    text_add(to, "\n# TYPE ");
+    text_add(to, row->name);
+    text_add(to, " ");
+    text_add(to, row->type);
+    text_add(to, "\n");
+}
+
+void metrics_write(struct text *to, const struct metrics_view *view)
+{
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+        const struct metric *m = &metrics[i];
+        if (needs_snapshot(m) && !view->snapshot)
+            continue;
+        write_header(to, &m->row);
+        m->write(to, m, view);
+    }
+}
+
+const struct metric_row *metrics_row(unsigned index)
+{
+    return index < sizeof(metrics) / sizeof(metrics[0]) ? &metrics[index].row : NULL;
+}

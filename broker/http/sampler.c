@@ -1,0 +1,250 @@
+/* sampler: see sampler.h.
+ *
+ * Happy path: sampler_wait() puts the waiter on the list; the thread asks the engine outside the lock, writes
+ * the page, takes the lock, puts the page in place, and wakes all whom the answer serves. A failed question
+ * wakes everybody: an engine that gives no numbers proves no commit either, and nobody waits for a second
+ * question.
+ */
+#include "broker/http/sampler.h"
+
+#include "broker/engine/engine.h"
+#include "broker/http/metrics.h"
+#include "broker/http/process.h"
+#include "proto/errors.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct sampler {
+    struct sampler_config config;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+
+    /* Under `lock`. */
+    bool stopping;
+    struct sample_wait *waiting;
+    struct page *page;      /* the latest; NULL before the first */
+    int64_t page_mono_ms;   /* when it was made */
+    bool committed;         /* a commit went through at … */
+    int64_t commit_mono_ms; /* … this time */
+    int last_err;           /* of the latest question */
+
+    /* The thread's own. */
+    int64_t answered_mono_ms; /* when the engine last answered, or the start */
+};
+
+static int64_t clock_mono_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void page_unref(struct page *p)
+{
+    if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    text_done(&p->text);
+    free(p);
+}
+
+/* ---- the thread ---- */
+
+/* The page for this answer (`snapshot` may be NULL); NULL without memory. */
+static struct page *make_page(struct sampler *s, const struct snapshot *snapshot, int64_t now_ms)
+{
+    struct page *p = calloc(1, sizeof(*p));
+    if (!p)
+        return NULL;
+    atomic_init(&p->refs, 1);
+    struct process_stats process;
+    process_read(&process);
+    struct metrics_view view = {
+        .snapshot = snapshot,
+        .snapshot_age_ms = now_ms - s->answered_mono_ms,
+        .ready = atomic_load(s->config.ready),
+        .process = &process,
+        .version = s->config.version,
+    };
+    metrics_write(&p->text, &view);
+    if (p->text.failed) {
+        page_unref(p);
+        return NULL;
+    }
+    return p;
+}
+
+static bool anybody_wants(const struct sampler *s, enum sample_kind kind)
+{
+    for (const struct sample_wait *w = s->waiting; w; w = w->next)
+        if (w->kind == kind)
+            return true;
+    return false;
+}
+
+/* Take from the list all whom this answer serves. */
+static struct sample_wait *take_served(struct sampler *s, bool all)
+{
+    struct sample_wait *served = NULL;
+    struct sample_wait **at = &s->waiting;
+    while (*at) {
+        struct sample_wait *w = *at;
+        if (!all && w->kind == SAMPLE_HEALTH) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->next = served;
+        served = w;
+    }
+    return served;
+}
+
+static void wake_all(struct sample_wait *list)
+{
+    while (list) {
+        struct sample_wait *next = list->next; /* woken, `list` may be gone */
+        list->wake(list);
+        list = next;
+    }
+}
+
+/* One question. Called with the lock held, which is open while the engine thinks. */
+static void ask(struct sampler *s)
+{
+    bool commit = anybody_wants(s, SAMPLE_HEALTH);
+    (void)pthread_mutex_unlock(&s->lock); /* held by this thread: cannot fail */
+    struct snapshot *snapshot = NULL;
+    int err = engine_snapshot(s->config.engine, s->config.topics_max, commit, SNAPSHOT_TIMEOUT_MS, &snapshot);
+    int64_t now_ms = s->config.mono_ms();
+    if (err == 0)
+        s->answered_mono_ms = now_ms;
+    struct page *page = make_page(s, err == 0 ? snapshot : NULL, now_ms);
+    if (err == 0)
+        snapshot_free(snapshot);
+
+    (void)pthread_mutex_lock(&s->lock); /* not held by this thread: cannot fail */
+    struct page *old = s->page;
+    s->page = page;
+    s->page_mono_ms = now_ms;
+    s->last_err = err;
+    if (err == 0 && commit) {
+        s->committed = true;
+        s->commit_mono_ms = now_ms;
+    }
+    struct sample_wait *served = take_served(s, commit || err != 0);
+    (void)pthread_mutex_unlock(&s->lock);
+    page_unref(old);
+    wake_all(served);
+    (void)pthread_mutex_lock(&s->lock);
+}
+
+static void *run(void *context)
+{
+    struct sampler *s = context;
+    (void)pthread_mutex_lock(&s->lock);
+    while (!s->stopping) {
+        if (s->waiting)
+            ask(s);
+        else
+            (void)pthread_cond_wait(&s->changed, &s->lock);
+    }
+    struct sample_wait *rest = take_served(s, true);
+    (void)pthread_mutex_unlock(&s->lock);
+    wake_all(rest);
+    return NULL;
+}
+
+/* ---- public ---- */
+
+int sampler_start(const struct sampler_config *config, struct sampler **ret)
+{
+    struct sampler *s = calloc(1, sizeof(*s));
+    if (!s)
+        return SHUNT_NO_MEMORY;
+    s->config = *config;
+    if (!s->config.mono_ms)
+        s->config.mono_ms = clock_mono_ms;
+    s->answered_mono_ms = s->config.mono_ms();
+    (void)pthread_mutex_init(&s->lock, NULL); /* with default attributes neither fails on Linux */
+    (void)pthread_cond_init(&s->changed, NULL);
+    if (pthread_create(&s->thread, NULL, run, s) != 0) {
+        s->stopping = true;
+        sampler_free(s);
+        return SHUNT_IO;
+    }
+    *ret = s;
+    return 0;
+}
+
+void sampler_stop(struct sampler *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    (void)pthread_cond_signal(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_join(s->thread, NULL); /* fails only for a thread that is not there */
+}
+
+void sampler_free(struct sampler *s)
+{
+    if (!s)
+        return;
+    page_unref(s->page);
+    (void)pthread_cond_destroy(&s->changed); /* nobody waits any more */
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+bool sampler_fresh(struct sampler *s, enum sample_kind kind)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    int64_t now_ms = s->config.mono_ms();
+    bool fresh = s->stopping;
+    if (kind == SAMPLE_PAGE)
+        fresh |= s->page && now_ms - s->page_mono_ms <= PAGE_FRESH_MS;
+    else
+        fresh |= s->committed && now_ms - s->commit_mono_ms <= HEALTH_FRESH_MS;
+    (void)pthread_mutex_unlock(&s->lock);
+    return fresh;
+}
+
+void sampler_wait(struct sampler *s, struct sample_wait *w)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool stopping = s->stopping;
+    if (!stopping) {
+        w->next = s->waiting;
+        s->waiting = w;
+        (void)pthread_cond_signal(&s->changed);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    if (stopping)
+        w->wake(w);
+}
+
+struct page *sampler_page(struct sampler *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    struct page *p = s->page;
+    if (p)
+        (void)atomic_fetch_add(&p->refs, 1); /* the old count is of no use */
+    (void)pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+bool sampler_healthy(struct sampler *s, char *ret_why, size_t why_bytes)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool healthy = s->committed && s->config.mono_ms() - s->commit_mono_ms <= HEALTH_FRESH_MS;
+    int err = s->last_err;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (!healthy && err == SHUNT_TIMEOUT)
+        (void)snprintf(ret_why, why_bytes, "the engine did not commit within %d ms", SNAPSHOT_TIMEOUT_MS);
+    else if (!healthy)
+        (void)snprintf(ret_why, why_bytes, "no commit went through within %d ms: %s", HEALTH_FRESH_MS,
+                       err_text(err));
+    return healthy;
+}
