@@ -1,0 +1,35 @@
+"""Count the results of `meson test`: tally.py testlog.json… prints one line `PASSED FAILED SKIPPED` to stdout and, to
+stderr, each test that failed or was skipped, with the reason that it gave."""
+import json
+import pathlib
+import sys
+
+PASSED = {"OK", "EXPECTEDFAIL"}
+SKIPPED = {"SKIP"}
+
+
+def reason(test):
+    """The last line a test printed."""
+    lines = [line for line in test.get("stdout", "").splitlines() if line.strip()]
+    return f": {lines[-1].strip()}" if lines else ""
+
+
+def main(paths):
+    passed = failed = skipped = 0
+    for path in paths:
+        build = pathlib.Path(path).parent.parent.name
+        for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
+            test = json.loads(line)
+            name = f"{build}: {test['name']}"
+            if test["result"] in PASSED:
+                passed += 1
+            elif test["result"] in SKIPPED:
+                skipped += 1
+                print(f"skipped  {name}{reason(test)}", file=sys.stderr)
+            else:
+                failed += 1
+                print(f"failed   {name} ({test['result']})", file=sys.stderr)
+    print(passed, failed, skipped)
+
+
+main(sys.argv[1:])
