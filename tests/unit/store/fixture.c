@@ -1,0 +1,121 @@
+/* fixture: see fixture.h. */
+#include "tests/unit/store/fixture.h"
+
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void fixture_make_dir(char *to, size_t bytes)
+{
+    const char *base = getenv("TMPDIR");
+    int length = snprintf(to, bytes, "%s/shunt-store-XXXXXX", base ? base : "/tmp");
+    cr_assert(length > 0 && (size_t)length < bytes, "TMPDIR is too long");
+    cr_assert_not_null(mkdtemp(to));
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+    (void)st;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+void fixture_remove_dir(const char *dir)
+{
+    cr_assert_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+int fixture_open_lmdb(const char *dir, uint64_t map_bytes_max, struct store **ret, char *ret_why)
+{
+    struct store_lmdb_options o = {
+        .dir = dir, .map_bytes = 1 << 20, .map_bytes_max = map_bytes_max, .create = true};
+    return store_lmdb_open(&o, ret, ret_why, WHY_BYTES);
+}
+
+void fixture_open(struct fixture *f, enum fixture_kind kind, uint64_t map_bytes_max)
+{
+    char why[WHY_BYTES] = "";
+    *f = (struct fixture){.kind = kind};
+    if (kind == FIXTURE_MEMORY) {
+        f->store = store_memory_open(map_bytes_max);
+        cr_assert_not_null(f->store);
+        return;
+    }
+    fixture_make_dir(f->dir, sizeof f->dir);
+    int err = fixture_open_lmdb(f->dir, map_bytes_max, &f->store, why);
+    cr_assert_eq(err, 0, "%s: %s", err_name(err), why);
+}
+
+void fixture_close(struct fixture *f)
+{
+    store_close(f->store);
+    if (f->dir[0])
+        fixture_remove_dir(f->dir);
+}
+
+struct store_txn *begin_write(struct store *s)
+{
+    struct store_txn *t;
+    cr_assert_eq(store_begin(s, true, &t), 0);
+    return t;
+}
+
+struct store_txn *begin_read(struct store *s)
+{
+    struct store_txn *t;
+    cr_assert_eq(store_begin(s, false, &t), 0);
+    return t;
+}
+
+void commit(struct store_txn *t)
+{
+    cr_assert_eq(store_commit(t), 0);
+}
+
+struct slice text(const char *bytes)
+{
+    return (struct slice){bytes, strlen(bytes)};
+}
+
+void put_text(struct store_txn *t, enum store_table table, const char *key, const char *value)
+{
+    cr_assert_eq(store_put(t, table, text(key), text(value)), 0);
+}
+
+void expect_text(struct store_txn *t, enum store_table table, const char *key, const char *value)
+{
+    struct slice got;
+    int err = store_get(t, table, text(key), &got);
+    if (!value) {
+        cr_assert_eq(err, SHUNT_NOT_FOUND, "%s: %s", key, err_name(err));
+        return;
+    }
+    cr_assert_eq(err, 0, "%s: %s", key, err_name(err));
+    cr_assert_eq(got.size, strlen(value), "%s has %zu bytes", key, got.size);
+    cr_assert_eq(memcmp(got.data, value, got.size), 0, "%s is %.*s", key, (int)got.size,
+                 (const char *)got.data);
+}
+
+const char *dump(struct store_txn *t, enum store_table table)
+{
+    static char out[4096];
+    struct store_cursor *c;
+    struct slice k;
+    struct slice v;
+    size_t used = 0;
+    out[0] = '\0';
+    cr_assert_eq(store_cursor_open(t, table, &c), 0);
+    int err;
+    while ((err = store_cursor_next(c, &k, &v)) == 0) {
+        int n = snprintf(out + used, sizeof out - used, "%s%.*s=%.*s", used ? " " : "", (int)k.size,
+                         (const char *)k.data, (int)v.size, (const char *)v.data);
+        cr_assert(n > 0 && used + (size_t)n < sizeof out);
+        used += (size_t)n;
+    }
+    cr_assert_eq(err, SHUNT_NOT_FOUND);
+    store_cursor_close(c);
+    return out;
+}

@@ -1,0 +1,58 @@
+/* fixture: a store of either kind in a directory of its own, for tests that must hold for both. */
+#ifndef SHUNT_TESTS_STORE_FIXTURE_H
+#define SHUNT_TESTS_STORE_FIXTURE_H
+
+#include "broker/store/store.h"
+
+#define WHY_BYTES 512
+
+enum fixture_kind { FIXTURE_MEMORY, FIXTURE_LMDB };
+
+struct fixture {
+    enum fixture_kind kind;
+    struct store *store;
+    char dir[64]; /* empty for a store in memory */
+};
+
+void fixture_open(struct fixture *f, enum fixture_kind kind, uint64_t map_bytes_max);
+void fixture_close(struct fixture *f);
+
+/* A new, empty directory's path, and the end of one with all in it. */
+void fixture_make_dir(char *to, size_t bytes);
+void fixture_remove_dir(const char *dir);
+
+/* store_lmdb_open() with the usual options. */
+int fixture_open_lmdb(const char *dir, uint64_t map_bytes_max, struct store **ret, char *ret_why);
+
+/* A transaction that must begin, or end, well. */
+struct store_txn *begin_write(struct store *s);
+struct store_txn *begin_read(struct store *s);
+void commit(struct store_txn *t);
+
+struct slice text(const char *bytes);
+/* Keys and values as C strings; put, and check what is there: NULL for nothing. */
+void put_text(struct store_txn *t, enum store_table table, const char *key, const char *value);
+void expect_text(struct store_txn *t, enum store_table table, const char *key, const char *value);
+/* The whole table as "k=v k=v", in order. Static storage. */
+const char *dump(struct store_txn *t, enum store_table table);
+
+/* Test(memory_SUITE, name) and Test(lmdb_SUITE, name) on the body that follows. */
+#define BOTH(suite, name)                                                                                    \
+    static void suite##_##name(struct fixture *f);                                                           \
+    Test(memory_##suite, name)                                                                               \
+    {                                                                                                        \
+        struct fixture f;                                                                                    \
+        fixture_open(&f, FIXTURE_MEMORY, 1ull << 30);                                                        \
+        suite##_##name(&f);                                                                                  \
+        fixture_close(&f);                                                                                   \
+    }                                                                                                        \
+    Test(lmdb_##suite, name)                                                                                 \
+    {                                                                                                        \
+        struct fixture f;                                                                                    \
+        fixture_open(&f, FIXTURE_LMDB, 1ull << 30);                                                          \
+        suite##_##name(&f);                                                                                  \
+        fixture_close(&f);                                                                                   \
+    }                                                                                                        \
+    static void suite##_##name(struct fixture *f)
+
+#endif

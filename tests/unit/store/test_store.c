@@ -1,0 +1,482 @@
+/* What store.h promises of transactions, pairs and cursors, asked of both stores. */
+#include "tests/unit/store/fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- pairs ---- */
+
+BOTH(pairs, put_then_get)
+{
+    struct store_txn *t = begin_write(f->store);
+    put_text(t, TABLE_TOPIC, "a", "one");
+    expect_text(t, TABLE_TOPIC, "a", "one");
+    put_text(t, TABLE_TOPIC, "a", "another");
+    commit(t);
+    t = begin_read(f->store);
+    expect_text(t, TABLE_TOPIC, "a", "another");
+    expect_text(t, TABLE_TOPIC, "b", NULL);
+    store_abort(t);
+}
+
+BOTH(pairs, tables_are_apart)
+{
+    struct store_txn *t = begin_write(f->store);
+    put_text(t, TABLE_TOPIC, "a", "topic");
+    put_text(t, TABLE_GROUP, "a", "group");
+    commit(t);
+    t = begin_read(f->store);
+    expect_text(t, TABLE_TOPIC, "a", "topic");
+    expect_text(t, TABLE_GROUP, "a", "group");
+    expect_text(t, TABLE_JOB, "a", NULL);
+    store_abort(t);
+}
+
+BOTH(pairs, new_store_holds_its_version_and_nothing_else)
+{
+    struct store_txn *t = begin_read(f->store);
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        uint64_t n;
+        cr_assert_eq(store_count(t, (enum store_table)i, &n), 0);
+        cr_assert_eq(n, i == TABLE_META ? 1 : 0, "table %d", i);
+    }
+    struct slice v;
+    cr_assert_eq(store_get(t, TABLE_META, text("version"), &v), 0);
+    cr_assert_eq(v.size, 4);
+    cr_assert_eq(memcmp(v.data, "\0\0\0\1", 4), 0);
+    store_abort(t);
+}
+
+BOTH(pairs, reserved_bytes_are_the_callers_to_fill)
+{
+    struct store_txn *t = begin_write(f->store);
+    void *to;
+    cr_assert_eq(store_reserve(t, TABLE_MESSAGE, text("b"), 5, true, &to), 0);
+    memcpy(to, "hello", 5);
+    cr_assert_eq(store_reserve(t, TABLE_MESSAGE, text("c"), 0, true, &to), 0);
+    commit(t);
+    t = begin_read(f->store);
+    cr_assert_str_eq(dump(t, TABLE_MESSAGE), "b=hello c=");
+    store_abort(t);
+}
+
+BOTH(pairs, append_hint_need_not_be_true)
+{
+    struct store_txn *t = begin_write(f->store);
+    static const char *const keys[] = {"m", "z", "a", "m", "zz", "z"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        void *to;
+        cr_assert_eq(store_reserve(t, TABLE_MESSAGE, text(keys[i]), 1, true, &to), 0);
+        *(char *)to = (char)('0' + i);
+    }
+    cr_assert_str_eq(dump(t, TABLE_MESSAGE), "a=2 m=3 z=5 zz=4");
+    commit(t);
+}
+
+BOTH(pairs, delete_tells_the_size)
+{
+    struct store_txn *t = begin_write(f->store);
+    put_text(t, TABLE_MESSAGE, "a", "12345");
+    put_text(t, TABLE_MESSAGE, "b", "");
+    size_t size = 99;
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("a"), &size), 0);
+    cr_assert_eq(size, 5);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("a"), &size), SHUNT_NOT_FOUND);
+    cr_assert_eq(size, 5, "a failure leaves the result alone");
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("b"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("b"), NULL), SHUNT_NOT_FOUND);
+    commit(t); /* NOT_FOUND is an answer: the transaction is whole */
+}
+
+BOTH(pairs, keys_are_ordered_by_bytes_and_shorter_first)
+{
+    static const char *const keys[] = {"b", "ab", "a", "\xff", "aa", "\x01", "\x80", "abc"};
+    struct store_txn *t = begin_write(f->store);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        put_text(t, TABLE_DUE, keys[i], "");
+    cr_assert_str_eq(dump(t, TABLE_DUE), "\x01= a= aa= ab= abc= b= \x80= \xff=");
+    commit(t);
+}
+
+BOTH(pairs, key_sizes_are_held_to_the_limit)
+{
+    char key[STORE_KEY_BYTES_MAX + 1];
+    memset(key, 'k', sizeof key);
+    struct store_txn *t = begin_write(f->store);
+    struct slice v;
+    void *to;
+    static const size_t wrong[] = {0, STORE_KEY_BYTES_MAX + 1};
+    for (size_t i = 0; i < 2; i++) {
+        struct slice k = {key, wrong[i]};
+        cr_assert_eq(store_put(t, TABLE_TOPIC, k, text("v")), SHUNT_BAD_ARGUMENT);
+        cr_assert_eq(store_reserve(t, TABLE_TOPIC, k, 1, false, &to), SHUNT_BAD_ARGUMENT);
+        cr_assert_eq(store_get(t, TABLE_TOPIC, k, &v), SHUNT_BAD_ARGUMENT);
+        cr_assert_eq(store_del(t, TABLE_TOPIC, k, NULL), SHUNT_BAD_ARGUMENT);
+    }
+    static const size_t right[] = {1, STORE_KEY_BYTES_MAX - 1, STORE_KEY_BYTES_MAX};
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(store_put(t, TABLE_TOPIC, (struct slice){key, right[i]}, text("v")), 0);
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(store_get(t, TABLE_TOPIC, (struct slice){key, right[i]}, &v), 0);
+    commit(t);
+}
+
+BOTH(pairs, values_of_16_mib)
+{
+    enum { BYTES = 16 << 20 };
+    uint8_t *bytes = malloc(BYTES);
+    cr_assert_not_null(bytes);
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 24);
+    for (int round = 0; round < 3; round++) { /* the second and third meet what the one before has freed */
+        struct store_txn *t = begin_write(f->store);
+        void *to;
+        cr_assert_eq(store_reserve(t, TABLE_MESSAGE, text("big"), BYTES, true, &to), 0);
+        memcpy(to, bytes, BYTES);
+        cr_assert_eq(store_put(t, TABLE_MESSAGE, text("big2"), (struct slice){bytes, BYTES}), 0);
+        commit(t);
+        t = begin_write(f->store);
+        static const char *const keys[] = {"big", "big2"};
+        for (int i = 0; i < 2; i++) {
+            struct slice v;
+            size_t size;
+            cr_assert_eq(store_get(t, TABLE_MESSAGE, text(keys[i]), &v), 0);
+            cr_assert_eq(v.size, BYTES);
+            cr_assert_eq(memcmp(v.data, bytes, BYTES), 0);
+            cr_assert_eq(store_del(t, TABLE_MESSAGE, text(keys[i]), &size), 0);
+            cr_assert_eq(size, BYTES);
+        }
+        commit(t);
+    }
+    free(bytes);
+}
+
+BOTH(pairs, count_follows)
+{
+    struct store_txn *t = begin_write(f->store);
+    uint64_t n;
+    for (char c = 'a'; c <= 'j'; c++)
+        cr_assert_eq(store_put(t, TABLE_DEAD, (struct slice){&c, 1}, text("v")), 0);
+    put_text(t, TABLE_DEAD, "c", "again");
+    cr_assert_eq(store_del(t, TABLE_DEAD, text("a"), NULL), 0);
+    cr_assert_eq(store_count(t, TABLE_DEAD, &n), 0);
+    cr_assert_eq(n, 9);
+    store_abort(t);
+    t = begin_read(f->store);
+    cr_assert_eq(store_count(t, TABLE_DEAD, &n), 0);
+    cr_assert_eq(n, 0);
+    store_abort(t);
+}
+
+/* ---- transactions ---- */
+
+BOTH(txn, abort_forgets)
+{
+    struct store_txn *t = begin_write(f->store);
+    put_text(t, TABLE_GROUP, "a", "1");
+    put_text(t, TABLE_GROUP, "b", "2");
+    commit(t);
+    t = begin_write(f->store);
+    put_text(t, TABLE_GROUP, "a", "changed");
+    put_text(t, TABLE_GROUP, "a", "changed twice");
+    put_text(t, TABLE_GROUP, "c", "new");
+    cr_assert_eq(store_del(t, TABLE_GROUP, text("b"), NULL), 0);
+    put_text(t, TABLE_GROUP, "b", "back");
+    cr_assert_eq(store_del(t, TABLE_GROUP, text("b"), NULL), 0);
+    cr_assert_str_eq(dump(t, TABLE_GROUP), "a=changed twice c=new");
+    store_abort(t);
+    t = begin_read(f->store);
+    cr_assert_str_eq(dump(t, TABLE_GROUP), "a=1 b=2");
+    store_abort(t);
+}
+
+BOTH(txn, full_map_is_an_error_and_abort_makes_the_store_usable)
+{
+    store_close(f->store);
+    char why[WHY_BYTES];
+    if (f->kind == FIXTURE_MEMORY)
+        f->store = store_memory_open(1 << 20);
+    else
+        cr_assert_eq(fixture_open_lmdb(f->dir, 1 << 20, &f->store, why), 0);
+    static const uint8_t value[4000];
+    for (int round = 0; round < 3; round++) {
+        struct store_txn *t = begin_write(f->store);
+        put_text(t, TABLE_TOPIC, "small", "kept");
+        commit(t);
+        t = begin_write(f->store);
+        put_text(t, TABLE_TOPIC, "small", "lost");
+        int err = 0;
+        uint32_t n = 0;
+        for (; !err && n < 1000; n++)
+            err = store_put(t, TABLE_MESSAGE, (struct slice){&n, sizeof n},
+                            (struct slice){value, sizeof value});
+        cr_assert_eq(err, SHUNT_NO_SPACE, "%s after %u", err_name(err), n);
+        cr_assert(n > 50);
+        struct slice v;
+        cr_assert_eq(store_get(t, TABLE_TOPIC, text("small"), &v), SHUNT_NO_SPACE, "only abort is left");
+        cr_assert_eq(store_del(t, TABLE_TOPIC, text("small"), NULL), SHUNT_NO_SPACE);
+        if (round == 1)
+            cr_assert_eq(store_commit(t), SHUNT_NO_SPACE);
+        else
+            store_abort(t);
+    }
+    struct store_txn *t = begin_read(f->store);
+    cr_assert_str_eq(dump(t, TABLE_TOPIC), "small=kept");
+    cr_assert_str_eq(dump(t, TABLE_MESSAGE), "");
+    store_abort(t);
+    struct store_usage u;
+    store_usage(f->store, &u);
+    cr_assert_eq(u.map_bytes_max, 1 << 20);
+    cr_assert(u.free_bytes > u.map_bytes / 2);
+}
+
+BOTH(txn, usage_follows_what_is_put_and_deleted)
+{
+    struct store_usage before;
+    struct store_usage full;
+    struct store_usage after;
+    static const uint8_t value[1 << 20];
+    store_usage(f->store, &before);
+    struct store_txn *t = begin_write(f->store);
+    cr_assert_eq(store_put(t, TABLE_MESSAGE, text("m"), (struct slice){value, sizeof value}), 0);
+    commit(t);
+    store_usage(f->store, &full);
+    cr_assert_geq(full.used_bytes, before.used_bytes + sizeof value);
+    cr_assert_eq(full.used_bytes + full.free_bytes, full.map_bytes);
+    t = begin_write(f->store);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("m"), NULL), 0);
+    store_usage(f->store, &after); /* inside the transaction too */
+    cr_assert_lt(after.used_bytes, full.used_bytes - sizeof value / 2);
+    commit(t);
+    store_usage(f->store, &after);
+    cr_assert_lt(after.used_bytes, before.used_bytes + 65536);
+    cr_assert_eq(store_maintain(f->store), 0);
+}
+
+/* ---- cursors ---- */
+
+/* A move and what it should find: "key", or "" for NOT_FOUND. */
+static void expect_move(int err, struct slice k, const char *key, const char *what)
+{
+    if (key[0] == '\0') {
+        cr_assert_eq(err, SHUNT_NOT_FOUND, "%s: %s, not nothing", what, err ? err_name(err) : "found");
+        return;
+    }
+    cr_assert_eq(err, 0, "%s: %s, not %s", what, err_name(err), key);
+    cr_assert(k.size == strlen(key) && memcmp(k.data, key, k.size) == 0, "%s: %.*s, not %s", what,
+              (int)k.size, (const char *)k.data, key);
+}
+
+static void expect_next(struct store_cursor *c, const char *key)
+{
+    struct slice k = {0};
+    struct slice v;
+    int err = store_cursor_next(c, &k, &v);
+    expect_move(err, k, key, "next");
+}
+
+static void expect_prev(struct store_cursor *c, const char *key)
+{
+    struct slice k = {0};
+    struct slice v;
+    int err = store_cursor_prev(c, &k, &v);
+    expect_move(err, k, key, "prev");
+}
+
+static void expect_seek(struct store_cursor *c, const char *to, const char *key)
+{
+    struct slice k = {0};
+    struct slice v;
+    int err = store_cursor_seek(c, text(to), &k, &v);
+    expect_move(err, k, key, "seek");
+}
+
+static struct store_txn *begin_with(struct fixture *f, const char *keys)
+{
+    struct store_txn *t = begin_write(f->store);
+    for (const char *k = keys; *k; k++)
+        cr_assert_eq(store_put(t, TABLE_DUE, (struct slice){k, 1}, text("v")), 0);
+    return t;
+}
+
+static struct store_cursor *cursor(struct store_txn *t)
+{
+    struct store_cursor *c;
+    cr_assert_eq(store_cursor_open(t, TABLE_DUE, &c), 0);
+    return c;
+}
+
+BOTH(cursor, moves)
+{
+    struct store_txn *t = begin_with(f, "bdf");
+    commit(t);
+    t = begin_read(f->store);
+    struct store_cursor *c = cursor(t);
+    expect_next(c, "b");
+    expect_next(c, "d");
+    expect_prev(c, "b");
+    expect_prev(c, "");
+    expect_next(c, "d"); /* a move that found nothing left it where it was */
+    expect_next(c, "f");
+    expect_next(c, "");
+    expect_next(c, "");
+    expect_prev(c, "d");
+    expect_seek(c, "c", "d");
+    expect_seek(c, "d", "d");
+    expect_seek(c, "dd", "f");
+    expect_seek(c, "g", "");
+    expect_next(c, "");
+    expect_prev(c, "f");
+    store_cursor_close(c);
+    c = cursor(t);
+    expect_prev(c, "f"); /* before a seek: the last */
+    store_cursor_close(c);
+    store_abort(t);
+}
+
+BOTH(cursor, empty_table)
+{
+    struct store_txn *t = begin_write(f->store);
+    struct store_cursor *c = cursor(t);
+    expect_next(c, "");
+    expect_prev(c, "");
+    expect_seek(c, "a", "");
+    cr_assert_eq(store_cursor_del(c), SHUNT_NOT_FOUND);
+    put_text(t, TABLE_DUE, "b", "v");
+    expect_next(c, "b");
+    cr_assert_eq(store_cursor_del(c), 0);
+    expect_next(c, "");
+    expect_prev(c, "");
+    put_text(t, TABLE_DUE, "a", "v");
+    put_text(t, TABLE_DUE, "c", "v");
+    expect_next(c, "c");
+    expect_prev(c, "a");
+    store_cursor_close(c);
+    commit(t);
+}
+
+BOTH(cursor, values_come_with_keys)
+{
+    struct store_txn *t = begin_write(f->store);
+    put_text(t, TABLE_DUE, "a", "alpha");
+    put_text(t, TABLE_DUE, "b", "beta");
+    struct store_cursor *c = cursor(t);
+    struct slice k;
+    struct slice v;
+    cr_assert_eq(store_cursor_seek(c, text("b"), &k, &v), 0);
+    cr_assert(v.size == 4 && memcmp(v.data, "beta", 4) == 0);
+    put_text(t, TABLE_DUE, "a", "changed");
+    cr_assert_eq(store_cursor_prev(c, &k, &v), 0);
+    cr_assert(v.size == 7 && memcmp(v.data, "changed", 7) == 0);
+    store_cursor_close(c);
+    commit(t);
+}
+
+BOTH(cursor, deletes_all_as_it_goes)
+{
+    struct store_txn *t = begin_with(f, "abcdefghij");
+    struct store_cursor *c = cursor(t);
+    struct slice k;
+    struct slice v;
+    char seen[16] = "";
+    size_t n = 0;
+    while (store_cursor_next(c, &k, &v) == 0) {
+        seen[n++] = *(const char *)k.data;
+        cr_assert_eq(store_cursor_del(c), 0);
+        cr_assert_eq(store_cursor_del(c), SHUNT_NOT_FOUND, "it is deleted once");
+    }
+    cr_assert_str_eq(seen, "abcdefghij");
+    expect_prev(c, "");
+    store_cursor_close(c);
+    cr_assert_str_eq(dump(t, TABLE_DUE), "");
+    commit(t);
+}
+
+BOTH(cursor, stays_usable_when_its_pair_is_deleted_by_key)
+{
+    struct store_txn *t = begin_with(f, "abcdef");
+    struct store_cursor *c = cursor(t);
+    expect_seek(c, "c", "c");
+    cr_assert_eq(store_del(t, TABLE_DUE, text("c"), NULL), 0);
+    cr_assert_eq(store_cursor_del(c), SHUNT_NOT_FOUND);
+    expect_next(c, "d");
+    cr_assert_eq(store_del(t, TABLE_DUE, text("d"), NULL), 0);
+    expect_prev(c, "b");
+    cr_assert_eq(store_del(t, TABLE_DUE, text("b"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_DUE, text("e"), NULL), 0);
+    expect_next(c, "f");
+    cr_assert_eq(store_del(t, TABLE_DUE, text("f"), NULL), 0);
+    expect_next(c, "");
+    expect_prev(c, "a");
+    store_cursor_close(c);
+    commit(t);
+}
+
+BOTH(cursor, sees_pairs_put_around_it)
+{
+    struct store_txn *t = begin_with(f, "bdf");
+    struct store_cursor *c = cursor(t);
+    expect_seek(c, "d", "d");
+    put_text(t, TABLE_DUE, "c", "v");
+    put_text(t, TABLE_DUE, "e", "v");
+    put_text(t, TABLE_DUE, "d", "overwritten");
+    expect_next(c, "e");
+    expect_prev(c, "d");
+    expect_prev(c, "c");
+    expect_seek(c, "f", "f");
+    put_text(t, TABLE_DUE, "g", "v");
+    expect_next(c, "g");
+    store_cursor_close(c);
+    commit(t);
+}
+
+/* The case in which LMDB's own cursor would step over the new pair. */
+BOTH(cursor, sees_a_pair_put_right_after_the_one_it_deleted)
+{
+    struct store_txn *t = begin_with(f, "ace");
+    struct store_cursor *c = cursor(t);
+    expect_seek(c, "c", "c");
+    cr_assert_eq(store_cursor_del(c), 0);
+    put_text(t, TABLE_DUE, "d", "v");
+    expect_next(c, "d");
+    expect_seek(c, "a", "a");
+    cr_assert_eq(store_cursor_del(c), 0);
+    put_text(t, TABLE_DUE, "a", "again");
+    expect_next(c, "d");
+    expect_prev(c, "a");
+    store_cursor_close(c);
+    commit(t);
+}
+
+BOTH(cursor, two_on_one_table_do_not_disturb_each_other)
+{
+    struct store_txn *t = begin_with(f, "abcdef");
+    struct store_cursor *c = cursor(t);
+    struct store_cursor *d = cursor(t);
+    expect_seek(c, "b", "b");
+    expect_seek(d, "c", "c");
+    cr_assert_eq(store_cursor_del(c), 0);
+    cr_assert_eq(store_cursor_del(d), 0);
+    expect_next(c, "d");
+    expect_prev(d, "a");
+    cr_assert_eq(store_cursor_del(c), 0);
+    expect_next(d, "e");
+    expect_prev(c, "a");
+    store_cursor_close(c);
+    store_cursor_close(d);
+    commit(t);
+}
+
+BOTH(cursor, writes_to_another_table_do_not_matter)
+{
+    struct store_txn *t = begin_with(f, "abc");
+    struct store_cursor *c = cursor(t);
+    expect_next(c, "a");
+    put_text(t, TABLE_EXPIRY, "aa", "v");
+    cr_assert_eq(store_cursor_del(c), 0);
+    put_text(t, TABLE_EXPIRY, "ab", "v");
+    expect_next(c, "b");
+    store_cursor_close(c);
+    commit(t);
+}

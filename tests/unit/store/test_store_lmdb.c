@@ -1,0 +1,354 @@
+/* The LMDB store's guards: each thing that can be wrong with a data directory gets its code and a sentence
+ * that helps. */
+#include "broker/store/store_file.h"
+#include "broker/store/store_lmdb.h"
+#include "tests/unit/store/fixture.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[64];
+static char why[WHY_BYTES];
+
+static void set_up(void)
+{
+    fixture_make_dir(dir, sizeof dir);
+}
+
+static void tear_down(void)
+{
+    fixture_remove_dir(dir);
+}
+
+TestSuite(store_lmdb, .init = set_up, .fini = tear_down);
+
+static int open_with(bool create, bool read_only, struct store **ret)
+{
+    struct store_lmdb_options o = {
+        .dir = dir, .map_bytes = 1 << 20, .map_bytes_max = 1 << 26, .create = create, .read_only = read_only};
+    return store_lmdb_open(&o, ret, why, sizeof why);
+}
+
+static struct store *open_well(void)
+{
+    struct store *s;
+    int err = open_with(true, false, &s);
+    cr_assert_eq(err, 0, "%s: %s", err_name(err), why);
+    return s;
+}
+
+static void expect_refused(int want, const char *word)
+{
+    struct store *s;
+    int err = open_with(true, false, &s);
+    cr_assert_eq(err, want, "%s, not %s", err_name(err), err_name(want));
+    cr_assert_not_null(strstr(why, dir), "the sentence names no directory: %s", why);
+    cr_assert_not_null(strstr(why, word), "the sentence does not say '%s': %s", word, why);
+    err = open_with(false, true, &s);
+    cr_assert_eq(err, want, "read only: %s, not %s", err_name(err), err_name(want));
+}
+
+static const char *data_path(void)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/" STORE_DATA_NAME, dir);
+    return path;
+}
+
+static void write_file(const char *path, const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    cr_assert(fd >= 0);
+    cr_assert_eq(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+}
+
+static void put_many(struct store *s, uint32_t from, uint32_t count, size_t value_bytes)
+{
+    static const uint8_t value[65536];
+    struct store_txn *t = begin_write(s);
+    for (uint32_t i = from; i < from + count; i++) {
+        uint32_t key = __builtin_bswap32(i);
+        cr_assert_eq(store_put(t, TABLE_MESSAGE, (struct slice){&key, 4}, (struct slice){value, value_bytes}),
+                     0);
+    }
+    commit(t);
+}
+
+/* Where the last page ends, and how many pages the freelist has, as LMDB itself tells. */
+static uint64_t file_end(uint64_t *ret_freelist_pages)
+{
+    MDB_env *env;
+    MDB_envinfo info;
+    MDB_txn *txn;
+    MDB_cursor *c;
+    MDB_val k;
+    MDB_val v;
+    cr_assert_eq(mdb_env_create(&env), 0);
+    cr_assert_eq(mdb_env_open(env, dir, MDB_RDONLY | MDB_NOLOCK, 0), 0);
+    cr_assert_eq(mdb_env_info(env, &info), 0);
+    cr_assert_eq(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
+    cr_assert_eq(mdb_cursor_open(txn, 0, &c), 0);
+    uint64_t pages = 0;
+    while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0)
+        pages += *(const size_t *)v.mv_data;
+    mdb_cursor_close(c);
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    if (ret_freelist_pages)
+        *ret_freelist_pages = pages;
+    return (info.me_last_pgno + 1) * 4096;
+}
+
+/* ---- what comes back ---- */
+
+Test(store_lmdb, committed_is_there_after_reopening_and_aborted_is_not)
+{
+    struct store *s = open_well();
+    struct store_txn *t = begin_write(s);
+    put_text(t, TABLE_TOPIC, "a", "kept");
+    commit(t);
+    t = begin_write(s);
+    put_text(t, TABLE_TOPIC, "a", "lost");
+    store_abort(t);
+    store_close(s);
+    s = open_well();
+    t = begin_read(s);
+    cr_assert_str_eq(dump(t, TABLE_TOPIC), "a=kept");
+    store_abort(t);
+    store_close(s);
+}
+
+Test(store_lmdb, a_killed_process_leaves_what_it_committed)
+{
+    int told[2];
+    char byte;
+    cr_assert_eq(pipe(told), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct store *s = open_well();
+        struct store_txn *t = begin_write(s);
+        put_text(t, TABLE_TOPIC, "a", "kept");
+        commit(t);
+        t = begin_write(s);
+        put_text(t, TABLE_TOPIC, "b", "lost");
+        (void)!write(told[1], "x", 1);
+        for (;;)
+            pause();
+    }
+    cr_assert_eq(read(told[0], &byte, 1), 1);
+    struct store *s;
+    cr_assert_eq(open_with(true, false, &s), SHUNT_STORE_LOCKED);
+    char pid[32];
+    snprintf(pid, sizeof pid, "process %d ", (int)child);
+    cr_assert_not_null(strstr(why, pid), "%s", why);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    s = open_well();
+    struct store_txn *t = begin_read(s);
+    cr_assert_str_eq(dump(t, TABLE_TOPIC), "a=kept");
+    store_abort(t);
+    store_close(s);
+}
+
+/* ---- what is refused ---- */
+
+Test(store_lmdb, locked)
+{
+    struct store *s = open_well();
+    expect_refused(SHUNT_STORE_LOCKED, "is in use by process");
+    store_close(s);
+    s = open_well();
+    store_close(s);
+}
+
+Test(store_lmdb, a_reader_for_check_locks_too)
+{
+    store_close(open_well());
+    struct store *s;
+    cr_assert_eq(open_with(false, true, &s), 0, "%s", why);
+    expect_refused(SHUNT_STORE_LOCKED, "is in use by process");
+    store_close(s);
+}
+
+Test(store_lmdb, truncated_by_any_page)
+{
+    struct store *s = open_well();
+    put_many(s, 0, 200, 3000);
+    store_close(s);
+    uint64_t end = file_end(NULL);
+    cr_assert(end > 500000);
+    cr_assert_eq(truncate(data_path(), (off_t)end), 0);
+    store_close(open_well()); /* the very end is long enough; opening allocates ahead again */
+    static const uint64_t kept_pages[] = {1, 2, 3, 17};
+    cr_assert_eq(truncate(data_path(), (off_t)end - 1), 0);
+    expect_refused(SHUNT_STORE_TRUNCATED, "is cut short");
+    for (int i = 3; i >= 0; i--) {
+        cr_assert_eq(truncate(data_path(), (off_t)(kept_pages[i] * 4096)), 0);
+        expect_refused(SHUNT_STORE_TRUNCATED, "is cut short");
+    }
+    struct stat st;
+    cr_assert_eq(stat(data_path(), &st), 0);
+    cr_assert_eq(st.st_size, 4096, "what is refused is not touched");
+}
+
+Test(store_lmdb, empty_file)
+{
+    store_close(open_well());
+    cr_assert_eq(truncate(data_path(), 0), 0);
+    expect_refused(SHUNT_STORE_TRUNCATED, "is empty");
+}
+
+Test(store_lmdb, garbage)
+{
+    static uint8_t bytes[65536];
+    static const size_t sizes[] = {1, 20, 4096, 8192, 65536};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 16);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        write_file(data_path(), bytes, sizes[i]);
+        expect_refused(SHUNT_CORRUPT, "is not a store");
+    }
+}
+
+Test(store_lmdb, both_meta_pages_overwritten_past_the_magic)
+{
+    store_close(open_well());
+    uint8_t page[4096];
+    int fd = open(data_path(), O_RDWR);
+    cr_assert_eq(pread(fd, page, sizeof page, 0), (ssize_t)sizeof page);
+    memset(page + 20, 0xff, 100);
+    cr_assert_eq(pwrite(fd, page, sizeof page, 0), (ssize_t)sizeof page);
+    cr_assert_eq(pwrite(fd, page, sizeof page, 4096), (ssize_t)sizeof page);
+    close(fd);
+    expect_refused(SHUNT_STORE_VERSION,
+                   "another version of LMDB"); /* the number after the magic is LMDB's format */
+}
+
+static void write_version(const void *bytes, size_t size)
+{
+    struct store *s = open_well();
+    struct store_txn *t = begin_write(s);
+    cr_assert_eq(store_put(t, TABLE_META, text("version"), (struct slice){bytes, size}), 0);
+    commit(t);
+    store_close(s);
+}
+
+Test(store_lmdb, newer_version)
+{
+    write_version("\0\0\0\2", 4);
+    expect_refused(SHUNT_STORE_VERSION, "newer shunt");
+}
+
+Test(store_lmdb, version_record_damaged)
+{
+    write_version("\0\0\0\0", 4);
+    expect_refused(SHUNT_CORRUPT, "no version record");
+}
+
+Test(store_lmdb, version_record_short)
+{
+    write_version("1", 1);
+    expect_refused(SHUNT_CORRUPT, "no version record");
+}
+
+Test(store_lmdb, somebody_elses_lmdb_file)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    cr_assert_eq(mdb_env_create(&env), 0);
+    cr_assert_eq(mdb_env_open(env, dir, 0, 0600), 0);
+    cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    cr_assert_eq(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+    MDB_val k = {1, (void *)(uintptr_t) "k"};
+    cr_assert_eq(mdb_put(txn, dbi, &k, &k, 0), 0);
+    cr_assert_eq(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    expect_refused(SHUNT_CORRUPT, "no shunt store");
+}
+
+Test(store_lmdb, nothing_there)
+{
+    struct store *s;
+    cr_assert_eq(open_with(false, false, &s), SHUNT_NOT_FOUND);
+    cr_assert_not_null(strstr(why, "no store in"), "%s", why);
+    cr_assert_eq(open_with(true, true, &s), SHUNT_NOT_FOUND, "reading never creates");
+    cr_assert_eq(rmdir(dir), 0, "nothing was left in the directory");
+    cr_assert_eq(open_with(false, true, &s), SHUNT_NOT_FOUND);
+    store_close(open_well()); /* makes the directory too */
+}
+
+Test(store_lmdb, the_directory_is_a_file)
+{
+    cr_assert_eq(rmdir(dir), 0);
+    write_file(dir, "x", 1);
+    struct store *s;
+    cr_assert_eq(open_with(true, false, &s), SHUNT_IO);
+    cr_assert_not_null(strstr(why, "is not a directory"), "%s", why);
+}
+
+Test(store_lmdb, read_only_store_refuses_to_write)
+{
+    struct store *s = open_well();
+    struct store_txn *t = begin_write(s);
+    put_text(t, TABLE_TOPIC, "a", "v");
+    commit(t);
+    store_close(s);
+    cr_assert_eq(open_with(false, true, &s), 0, "%s", why);
+    cr_assert_eq(store_begin(s, true, &t), SHUNT_STORE_READ_ONLY);
+    cr_assert_eq(store_maintain(s), 0);
+    t = begin_read(s);
+    cr_assert_str_eq(dump(t, TABLE_TOPIC), "a=v");
+    store_abort(t);
+    store_close(s);
+}
+
+/* ---- damage ---- */
+
+/* Overwrite, in every page but the two first, the two bytes that say how many records it has. */
+static void damage_pages(void)
+{
+    uint64_t end = file_end(NULL);
+    int fd = open(data_path(), O_RDWR);
+    static const uint8_t none[2] = {16, 0};
+    for (uint64_t at = 2 * 4096 + 12; at < end; at += 4096)
+        cr_assert_eq(pwrite(fd, none, 2, (off_t)at), 2);
+    close(fd);
+}
+
+Test(store_lmdb, damaged_page_ends_the_process_with_one_line)
+{
+    struct store *s = open_well();
+    put_many(s, 0, 2000, 100);
+    struct store_txn *t = begin_write(s);
+    store_abort(t);
+    store_close(s);
+    int out[2];
+    cr_assert_eq(pipe(out), 0);
+    damage_pages();
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(out[1], STDERR_FILENO);
+        struct slice v;
+        if (open_with(false, false, &s) == 0 && store_begin(s, false, &t) == 0)
+            (void)store_get(t, TABLE_MESSAGE, text("abcd"), &v);
+        _exit(0);
+    }
+    close(out[1]);
+    int status;
+    char line[1024] = "";
+    ssize_t got = read(out[0], line, sizeof line - 1);
+    waitpid(child, &status, 0);
+    cr_assert(WIFEXITED(status), "killed by signal %d", WTERMSIG(status));
+    cr_assert_eq(WEXITSTATUS(status), 3, "exit status %d", WEXITSTATUS(status));
+    cr_assert(got > 0 && strstr(line, "is damaged") && strstr(line, dir), "%s", line);
+    cr_assert_eq(strchr(line, '\n'), line + got - 1, "one line: %s", line);
+}
