@@ -131,7 +131,8 @@ void dispatcher_wake(struct dispatcher *d, uint32_t group);
 bool dispatcher_next(struct dispatcher *d, struct assignment *ret);
 #define ASSIGN_TURN_MESSAGES 1024
 
-/* One message of an assignment was handed out. fails: NO_MEMORY (the caller gives the message back as RELEASED). */
+/* One message of an assignment was handed out. fails: NO_MEMORY, and STALE if the member is gone meanwhile (the caller gives the
+ * message back as RELEASED; dispatcher_assigned() is still due). in: wall_ms > 0. */
 int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t seq, uint64_t token, uint64_t bytes,
                      int64_t lease_ms, int64_t mono_ms, int64_t wall_ms);
 /* The assignment is over; `count` were handed out. */

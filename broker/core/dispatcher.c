@@ -1,0 +1,181 @@
+/* dispatcher: leases, from the hand-out to how they end. */
+#include "broker/core/dispatcher.h"
+
+#include "broker/core/check.h"
+#include "broker/core/dispatcher_state.h"
+#include "proto/errors.h"
+#include <stdlib.h>
+
+struct dispatcher *dispatcher_new(dispatcher_ready_fn *ready, void *context)
+{
+    struct dispatcher *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->ready = ready;
+    d->context = context;
+    lease_table_init(&d->leases);
+    ring_init(&d->holders);
+    ring_init(&d->runnable);
+    ring_init(&d->departed);
+    return d;
+}
+
+static void forget(void *context, const struct lease_end *end)
+{
+    (void)context;
+    (void)end;
+}
+
+void dispatcher_free(struct dispatcher *d)
+{
+    if (!d)
+        return;
+    while (!ring_empty(&d->holders))
+        dispatcher_disconnect(d, ring_of(d->holders.next, struct holder, link), true, forget, NULL);
+    while (!ring_empty(&d->departed)) {
+        struct member *m = ring_of(d->departed.next, struct member, in_holder);
+        ring_remove(&m->in_holder);
+        free(m);
+    }
+    check(d->pool_count == 0);
+    lease_table_done(&d->leases);
+    free(d->buckets);
+    free(d);
+}
+
+int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t seq, uint64_t token,
+                     uint64_t bytes, int64_t lease_ms, int64_t mono_ms, int64_t wall_ms)
+{
+    struct member *m = a->member;
+    check(m->pending > 0);
+    check(bytes <= UINT32_MAX);
+    check(lease_ms > 0 && lease_ms <= UINT32_MAX);
+    check(wall_ms > 0);
+    struct holder *h = m->holder;
+    if (!h)
+        return SHUNT_STALE;
+    if (lease_table_reserve(&d->leases) != 0)
+        return SHUNT_NO_MEMORY;
+    struct lease l = {
+        .seq = seq,
+        .token = token,
+        .leased_ms = wall_ms,
+        .started_ms = h->marks ? 0 : wall_ms,
+        .member = m,
+        .group = m->group,
+        .bytes = (uint32_t)bytes,
+        .lease_ms = (uint32_t)lease_ms,
+    };
+    lease_table_add(&d->leases, &l, mono_ms + lease_ms, &m->leases, &h->leases);
+    m->leased_messages++;
+    m->leased_bytes += bytes;
+    h->leased++;
+    return 0;
+}
+
+void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret)
+{
+    *ret = *lease_at(&d->leases, id);
+    struct member *m = ret->member;
+    struct holder *h = m->holder;
+    lease_table_remove(&d->leases, id, &m->leases, &h->leases);
+    check(m->leased_messages > 0);
+    check(m->leased_bytes >= ret->bytes);
+    m->leased_messages--;
+    m->leased_bytes -= ret->bytes;
+    m->blocked = false;
+    h->leased--;
+    member_refresh(d, m);
+    isolation_step(d, h);
+}
+
+/* LEASE_NONE unless the member holds this very delivery. */
+static uint32_t held(const struct dispatcher *d, const struct member *m, uint64_t seq, uint64_t token)
+{
+    uint32_t id = lease_table_find(&d->leases, m->group, seq);
+    if (id == LEASE_NONE || lease_at(&d->leases, id)->member != m || lease_at(&d->leases, id)->token != token)
+        return LEASE_NONE;
+    return id;
+}
+
+int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
+                     struct lease_times *ret)
+{
+    uint32_t id = held(d, m, seq, token);
+    if (id == LEASE_NONE)
+        return SHUNT_STALE;
+    struct lease l;
+    lease_close(d, id, &l);
+    *ret = (struct lease_times){l.leased_ms, l.started_ms};
+    return 0;
+}
+
+int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
+                      int64_t deadline_mono_ms)
+{
+    uint32_t id = held(d, m, seq, token);
+    if (id == LEASE_NONE)
+        return SHUNT_STALE;
+    deadline_heap_set(&d->leases.deadlines, id, deadline_mono_ms);
+    return 0;
+}
+
+int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t mono_ms,
+                       int64_t wall_ms)
+{
+    check(wall_ms > 0);
+    uint32_t id = held(d, m, seq, token);
+    if (id == LEASE_NONE)
+        return SHUNT_STALE;
+    struct lease *l = lease_at(&d->leases, id);
+    /* Said twice, the handler still began when it was first said. */
+    if (l->started_ms == 0)
+        l->started_ms = wall_ms;
+    deadline_heap_set(&d->leases.deadlines, id, mono_ms + l->lease_ms);
+    return 0;
+}
+
+size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
+                         void *context)
+{
+    size_t count = 0;
+    uint32_t id;
+    int64_t deadline;
+    while (count < max && deadline_heap_first(&d->leases.deadlines, &id, &deadline) && deadline <= mono_ms) {
+        struct holder *h = lease_at(&d->leases, id)->member->holder;
+        struct lease l;
+        lease_close(d, id, &l);
+        struct lease_end e = {
+            .group = l.group,
+            .seq = l.seq,
+            .token = l.token,
+            .outcome = l.started_ms ? ATTEMPT_LEASE_EXPIRED : ATTEMPT_UNSTARTED,
+            .leased_ms = l.leased_ms,
+            .started_ms = l.started_ms,
+            .holder = h,
+        };
+        end(context, &e);
+        count++;
+    }
+    return count;
+}
+
+void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq)
+{
+    uint32_t id = lease_table_find(&d->leases, group, seq);
+    struct lease l;
+    if (id != LEASE_NONE)
+        lease_close(d, id, &l);
+}
+
+int64_t dispatcher_deadline(const struct dispatcher *d)
+{
+    uint32_t id;
+    int64_t deadline;
+    return deadline_heap_first(&d->leases.deadlines, &id, &deadline) ? deadline : INT64_MAX;
+}
+
+uint64_t dispatcher_leases(const struct dispatcher *d)
+{
+    return d->leases.count;
+}

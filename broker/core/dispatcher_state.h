@@ -1,0 +1,121 @@
+/* dispatcher_state: what the dispatcher's files share.
+ *
+ *     dispatcher ── runnable ──► pool ── takers ──► member ──► its leases
+ *                └─ holders ──► holder ── members ──► member
+ *
+ * A pool is what the dispatcher keeps of a group: there is one as long as the group has members. A pool is
+ * runnable when there may be something ready and somebody to take it; dispatcher_next() takes from the front
+ * and drops those that turn out otherwise. What makes a member able to take again, or its group wake, puts
+ * the pool back.
+ */
+#ifndef SHUNT_CORE_DISPATCHER_STATE_H
+#define SHUNT_CORE_DISPATCHER_STATE_H
+
+#include "broker/core/dispatcher.h"
+#include "broker/core/lease_table.h"
+#include "broker/core/ring.h"
+
+struct pool {
+    uint32_t group;
+    struct pool *hash_next;
+    struct ring runnable; /* its link in the dispatcher's ring of that name */
+    struct ring members;  /* in order of subscription */
+    struct ring takers;   /* those of them that can take something now; the first is next */
+    uint64_t member_count;
+    uint32_t taker_count;
+    uint32_t turns_left; /* of this round over the takers, so that they share evenly */
+    uint64_t reserved;   /* messages of normal assignments under way */
+    /* The member whose holder is kept from new messages for this group's suspects, or has one of them; NULL:
+     * none. */
+    struct member *lone;
+    /* By lane: what the group had ready when last looked at, and, if an assignment then got nothing although
+     * as much is still ready, that number: it is pointless to try again until it changes or the group is
+     * woken. 0: none. */
+    uint64_t seen[2], refused[2];
+};
+
+struct holder {
+    struct ring link;    /* in dispatcher.holders */
+    struct ring members; /* in order of subscription */
+    struct lease_list leases;
+    uint64_t leased;  /* how many */
+    uint32_t pending; /* assignments under way */
+    bool marks;
+    bool held_back;
+    bool leaving; /* it is being taken down */
+    /* Isolation. `lone` is the member whose pool named this holder; NULL: none did. First it only gets
+     * nothing new (draining); once it holds nothing it gets a suspect, and is `alone` from then until that is
+     * closed. */
+    struct member *lone;
+    bool alone;
+    bool owes_turn; /* it had a suspect, and no other message since: those who have nobody else come first */
+    void *owner;
+};
+
+struct member {
+    struct ring in_pool, in_holder;
+    struct ring taker; /* linked if and only if it can take something now */
+    struct holder *holder;
+    struct pool *pool;
+    uint32_t group;
+    uint32_t credit_messages;
+    uint64_t credit_bytes;
+    uint32_t leased_messages;
+    uint32_t pending; /* messages of the assignment under way; 0: there is none */
+    uint64_t leased_bytes;
+    struct lease_list leases;
+    enum lane pending_lane;
+    bool blocked; /* the next message is larger than its free bytes: it waits until it has more */
+    bool leaving;
+    void *owner;
+};
+
+struct dispatcher {
+    dispatcher_ready_fn *ready;
+    void *context;
+    struct lease_table leases;
+    struct ring holders;
+    struct ring runnable;
+    struct ring departed; /* members that left with an assignment under way; freed when that is over */
+    struct pool **buckets;
+    uint32_t bucket_count, pool_count;
+};
+
+/* ---- pool.c ---- */
+struct pool *pool_find(const struct dispatcher *d, uint32_t group);  /* NULL: none */
+struct pool *pool_find_or_add(struct dispatcher *d, uint32_t group); /* NULL without memory */
+void pool_free(struct dispatcher *d, struct pool *p);                /* in: it has no members */
+/* There may be something for it to do. */
+void pool_wake(struct dispatcher *d, struct pool *p);
+/* What its group has ready, less what is reserved or known to be refused; nothing while paused. */
+void pool_ready(const struct dispatcher *d, struct pool *p, struct group_ready *ret);
+
+/* ---- member.c ---- */
+/* Put it among its pool's takers, or take it out, as its state says. */
+void member_refresh(struct dispatcher *d, struct member *m);
+void holder_refresh(struct dispatcher *d, struct holder *h); /* all its members */
+void holder_free(struct dispatcher *d, struct holder *h);    /* and its members; in: it has no leases */
+
+/* ---- dispatcher.c ---- */
+/* Close a lease; `ret` gets a copy. */
+void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret);
+
+/* ---- isolation.c ---- */
+static inline bool holder_idle(const struct holder *h)
+{
+    return h->leased == 0 && h->pending == 0;
+}
+static inline bool pool_draining(const struct pool *p)
+{
+    return p->lone && !p->lone->holder->alone;
+}
+/* in:  the group has suspects ready.
+ * out: if one of its holders can be kept for them now, one is. True if all that could be owe an ordinary turn
+ * to a pool, which is runnable and will give it. */
+bool isolation_choose(struct dispatcher *d, struct pool *p);
+/* The holder, if isolated, is like the others again. `served`: it had a suspect. */
+void isolation_end(struct dispatcher *d, struct holder *h, bool served);
+/* What the holder held has changed: if it is isolated and now idle, go on. */
+void isolation_step(struct dispatcher *d, struct holder *h);
+
+#endif
