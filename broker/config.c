@@ -1,0 +1,149 @@
+/* config: the table, and setting one value. config_file.c reads the file. */
+#include "broker/config.h"
+
+#include "broker/log.h"
+#include "broker/net/address.h"
+#include "proto/errors.h"
+#include "proto/units.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct config_row config_rows[CONFIG_COUNT] = {
+#define CONFIG(field, name, unit, least, most, initial, reload, text)                                        \
+    {name, VALUE_##unit, least, most, initial, reload, text},
+#include "broker/config.def"
+#undef CONFIG
+};
+
+static bool parse(const struct config_row *row, const char *value, int64_t *ret, const char **ret_why);
+static bool parse_number(enum config_unit unit, const char *value, int64_t *ret, const char **ret_why);
+static bool parse_text(const struct config_row *row, const char *value, const char **ret_why);
+static bool in_bounds(const struct config_row *row, int64_t number);
+
+int config_init(struct config *c)
+{
+    *c = (struct config){0};
+    for (int i = 0; i < CONFIG_COUNT; i++) {
+        char why[CONFIG_WHY_BYTES];
+        int err = config_set(c, (enum config_field)i, config_rows[i].initial, why, sizeof why);
+        assert(err != SHUNT_BAD_ARGUMENT);
+        if (err) {
+            config_done(c);
+            return err;
+        }
+    }
+    return 0;
+}
+
+void config_done(struct config *c)
+{
+    for (int i = 0; i < CONFIG_COUNT; i++) {
+        free(c->text[i]);
+        c->text[i] = NULL;
+    }
+}
+
+int config_find(const char *name)
+{
+    for (int i = 0; i < CONFIG_COUNT; i++)
+        if (strcmp(config_rows[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+int config_set(struct config *c, enum config_field field, const char *value, char *ret_why, size_t why_bytes)
+{
+    const struct config_row *row = &config_rows[field];
+    int64_t number = 0;
+    const char *why = NULL;
+    if (!parse(row, value, &number, &why)) {
+        if (row->least[0] != '\0')
+            (void)snprintf(ret_why, why_bytes, "%s: %s (from %s to %s)", row->name, why, row->least,
+                           row->most);
+        else
+            (void)snprintf(ret_why, why_bytes, "%s: %s", row->name, why);
+        return SHUNT_BAD_ARGUMENT;
+    }
+    char *copy = strdup(value);
+    if (!copy) {
+        (void)snprintf(ret_why, why_bytes, "%s: %s", row->name, err_text(SHUNT_NO_MEMORY));
+        return SHUNT_NO_MEMORY;
+    }
+    free(c->text[field]);
+    c->text[field] = copy;
+    c->number[field] = number;
+    return 0;
+}
+
+int config_check(const struct config *c, char *ret_why, size_t why_bytes)
+{
+    if (c->number[CONFIG_map_bytes] > c->number[CONFIG_map_bytes_max]) {
+        (void)snprintf(ret_why, why_bytes, "map-size (%s) is more than map-size-max (%s)",
+                       c->text[CONFIG_map_bytes], c->text[CONFIG_map_bytes_max]);
+        return SHUNT_BAD_ARGUMENT;
+    }
+    return 0;
+}
+
+bool config_http_is_off(const struct config *c)
+{
+    return strcmp(c->text[CONFIG_http], "off") == 0;
+}
+
+static bool parse(const struct config_row *row, const char *value, int64_t *ret, const char **ret_why)
+{
+    switch (row->unit) {
+    case VALUE_ADDRESS:
+    case VALUE_ADDRESS_OR_OFF:
+    case VALUE_PATH:
+        return parse_text(row, value, ret_why);
+    case VALUE_LEVEL:
+        *ret = log_level_find(value);
+        *ret_why = "must be debug, info, warning or error";
+        return *ret >= 0;
+    case VALUE_SIZE:
+    case VALUE_DURATION:
+    case VALUE_COUNT:
+        break;
+    }
+    if (!parse_number(row->unit, value, ret, ret_why))
+        return false;
+    *ret_why = "out of range";
+    return in_bounds(row, *ret);
+}
+
+static bool parse_number(enum config_unit unit, const char *value, int64_t *ret, const char **ret_why)
+{
+    if (unit == VALUE_SIZE)
+        return units_parse_size(value, INT64_MAX, ret, ret_why);
+    if (unit == VALUE_DURATION)
+        return units_parse_duration(value, INT64_MAX, ret, ret_why);
+    return units_parse_count(value, 0, INT64_MAX, ret, ret_why);
+}
+
+static bool parse_text(const struct config_row *row, const char *value, const char **ret_why)
+{
+    *ret_why = "too long";
+    if (strlen(value) >= CONFIG_TEXT_BYTES_MAX)
+        return false;
+    if (row->unit == VALUE_PATH) {
+        *ret_why = "must not be empty";
+        return value[0] != '\0';
+    }
+    struct sockaddr_storage ignored;
+    if (row->unit == VALUE_ADDRESS_OR_OFF && strcmp(value, "off") == 0)
+        return true;
+    return address_parse(value, &ignored, ret_why);
+}
+
+static bool in_bounds(const struct config_row *row, int64_t number)
+{
+    int64_t least = 0, most = 0;
+    const char *why;
+    bool least_ok = parse_number(row->unit, row->least, &least, &why);
+    bool most_ok = parse_number(row->unit, row->most, &most, &why);
+    assert(least_ok && most_ok); /* the table is ours */
+    return number >= least && number <= most;
+}

@@ -1,0 +1,54 @@
+/* main: shuntd. What each option does, and the exit status. */
+#include "broker/exit_code.h"
+#include "broker/options.h"
+#include "broker/server.h"
+#include "proto/errors.h"
+#include <stdio.h>
+
+static int run(const struct options *options);
+static int print(void (*what)(FILE *to));
+static void print_version(FILE *to);
+
+int main(int argc, char **argv)
+{
+    char why[CONFIG_WHY_BYTES] = "";
+    struct options options;
+    if (options_parse(argc, argv, &options, why, sizeof why) != 0) {
+        (void)fprintf(stderr, "shuntd: %s\nTry `shuntd --help`.\n", why);
+        return EXIT_CODE_USAGE;
+    }
+    if (options.action == ACTION_HELP)
+        return print(options_help);
+    if (options.action == ACTION_VERSION)
+        return print(print_version);
+    return run(&options);
+}
+
+static int run(const struct options *options)
+{
+    char why[CONFIG_WHY_BYTES] = "";
+    struct config config;
+    int err = options_config(options, &config, why, sizeof why);
+    if (err) {
+        (void)fprintf(stderr, "shuntd: %s\n", why);
+        return err == SHUNT_NO_MEMORY ? EXIT_CODE_SYSTEM : EXIT_CODE_CONFIG;
+    }
+    int exit_code = EXIT_CODE_OK;
+    if (options->action == ACTION_RUN)
+        exit_code = server_run(options, &config);
+    else if (options->action == ACTION_CHECK)
+        exit_code = server_check(options, &config);
+    config_done(&config);
+    return exit_code;
+}
+
+static int print(void (*what)(FILE *to))
+{
+    what(stdout);
+    return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_IO;
+}
+
+static void print_version(FILE *to)
+{
+    (void)fprintf(to, "shuntd %s\n", SHUNT_VERSION); /* main's fflush() sees a failure */
+}

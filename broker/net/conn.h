@@ -1,0 +1,77 @@
+/* conn: one connection.
+ *
+ *        accepted                      close asked for, bad frame,        all written, FIN sent
+ *   ──────────────→ GREETING ─HELLO→ OPEN ───── timeout ──────→ ENDING ────────────────→ LINGERING
+ *                       │              │                            │                        │ FIN, or too
+ * long └──────────────┴─ the peer is gone ─────────┴────────────────────────┴──→ CLOSED
+ *
+ * In ENDING and LINGERING what the peer still sends is thrown away: closing with unread bytes would reset the
+ * connection and could destroy the last answer before the peer has read it. Invariant: the engine hears of a
+ * connection first by PORT_FRAMES and last by one PORT_LOST, or never.
+ */
+#ifndef SHUNT_NET_CONN_H
+#define SHUNT_NET_CONN_H
+
+#include "broker/net/net_private.h"
+#include "broker/net/writer.h"
+
+enum conn_state { CONN_GREETING, CONN_OPEN, CONN_ENDING, CONN_LINGERING, CONN_CLOSED };
+
+struct conn {
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct net *net;
+    struct link *link;
+    struct inbox_item
+        *lost; /* made with the connection, so that telling of its end cannot fail; NULL once posted */
+    struct conn *next, *prev;
+    struct conn *stalled_next;
+    struct conn *dirty_next; /* during one pump */
+    enum conn_state state;
+    bool reading;
+    bool stalled;        /* in net->stalled */
+    bool dirty;          /* in the pump's list */
+    bool told_engine;    /* a PORT_FRAMES was posted */
+    bool write_pending;  /* uv_write() runs */
+    bool end_when_sent;  /* the engine asked to close after what is queued */
+    bool held_by_unsent; /* not read because too much waits for the peer */
+    size_t write_left;   /* bytes uv_write() had not written when last looked at */
+    size_t write_size;   /* bytes given to it */
+    struct reader reader;
+    struct writer writer;
+    size_t room;                /* what the last alloc callback offered */
+    size_t frame_bytes_counted; /* of the unfinished frame when frame_since_ms was set */
+    int64_t since_ms;           /* of the state */
+    int64_t frame_begun_ms;     /* the unfinished frame's first byte */
+    int64_t frame_since_ms;     /* the unfinished frame's last progress */
+    int64_t write_since_ms;     /* the peer last took bytes, or bytes began to wait */
+};
+
+/* Make a connection of an accepted socket and read from it. Takes `fd` in any case. NULL if it could not be
+ * made. */
+struct conn *conn_new(struct net *n, int fd, const char *peer);
+
+/* Queue one item. Takes it; drops it if the connection is ending. Nothing is written before conn_flush(). */
+void conn_send(struct conn *c, struct outbox_item *item);
+void conn_flush(struct conn *c);
+
+/* Answer with an ERROR frame, if `code` is not 0, and end. `text` NULL stands for the code's own. */
+void conn_end(struct conn *c, int code, uint64_t request_id, const char *text);
+
+/* Close at once. */
+void conn_close(struct conn *c);
+
+/* Read again if nothing speaks against it any more. */
+void conn_resume(struct conn *c);
+
+/* If the engine holds deliveries back and enough was written, let them go on. */
+void conn_drained(struct conn *c);
+
+/* Look at the timeouts. */
+void conn_tick(struct conn *c, int64_t now_ms);
+
+/* An ERROR frame in a fresh item without a link; NULL without memory. */
+struct outbox_item *conn_error_item(int code, uint64_t request_id, const char *text);
+
+#endif

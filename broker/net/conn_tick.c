@@ -1,0 +1,75 @@
+/* conn_tick: what a connection may not do for ever. Looked at from time to time, so each limit may be passed
+ * by one tick. */
+#include "broker/net/conn.h"
+
+#include "proto/errors.h"
+#include <stdlib.h>
+
+/* How long a peer may take to read the last answer and close. */
+#define LINGER_MS_MAX       5000
+#define LINGER_DRAIN_MS_MAX 1000 /* when the server stops */
+
+static bool frame_too_slow(const struct conn *c, int64_t now_ms);
+static void end_late(struct conn *c, const char *why);
+
+void conn_tick(struct conn *c, int64_t now_ms)
+{
+    const struct net_limits *limits = &c->net->config.limits;
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->state == CONN_LINGERING) {
+        if (now_ms - c->since_ms > (c->net->drain_until_ms > 0 ? LINGER_DRAIN_MS_MAX : LINGER_MS_MAX))
+            conn_close(c);
+        return;
+    }
+    if (c->write_pending) {
+        size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+        if (left != c->write_left)
+            c->write_since_ms = now_ms;
+        c->write_left = left;
+    }
+    if (!writer_is_empty(&c->writer) && now_ms - c->write_since_ms > limits->write_ms) {
+        net_report(c->net, NET_TIMED_OUT, c->link->peer, "the peer does not read what was sent to it");
+        conn_close(c);
+        return;
+    }
+    if (c->state == CONN_GREETING && now_ms - c->since_ms > limits->hello_ms)
+        end_late(c, "no HELLO came in time");
+    else if (c->state == CONN_OPEN && frame_too_slow(c, now_ms))
+        end_late(c, "the rest of a frame did not come in time");
+    else if (c->state == CONN_OPEN)
+        conn_drained(c);
+}
+
+/* The engine may set held_back just after the last byte was written: then only the tick sees it. */
+void conn_drained(struct conn *c)
+{
+    struct link *link = c->link;
+    if (!c->told_engine || !atomic_load(&link->held_back) ||
+        atomic_load(&link->unsent_bytes) >= c->net->config.limits.unsent_bytes_max / 2)
+        return;
+    struct inbox_item *item = calloc(1, sizeof *item);
+    if (!item)
+        return; /* the flag stays, so the next tick tries again */
+    atomic_store(&link->held_back, false);
+    link_ref(link);
+    *item = (struct inbox_item){.kind = PORT_DRAINED, .link = link};
+    net_post(c->net, item);
+}
+
+/* Steady progress is enough, unless others wait for the memory: then the whole frame must have come in that
+ * time. */
+static bool frame_too_slow(const struct conn *c, int64_t now_ms)
+{
+    if (!reader_is_partial(&c->reader) || !c->reading)
+        return false;
+    const struct net *n = c->net;
+    bool wanted = n->memory_short_ms > 0 && now_ms - n->memory_short_ms <= 2 * net_tick_ms(&n->config.limits);
+    return now_ms - (wanted ? c->frame_begun_ms : c->frame_since_ms) > n->config.limits.frame_ms;
+}
+
+static void end_late(struct conn *c, const char *why)
+{
+    net_report(c->net, NET_TIMED_OUT, c->link->peer, why);
+    conn_end(c, SHUNT_PROTOCOL, 0, why);
+}

@@ -1,0 +1,84 @@
+/* net: all sockets of one server, on one libuv loop.
+ *
+ * Reads whole frames and posts them to the engine; writes what the engine hands back. Everything here runs on
+ * the loop's thread but net_notify(). Nothing in here logs: what an operator may want to know is reported to
+ * the owner.
+ */
+#ifndef SHUNT_NET_NET_H
+#define SHUNT_NET_NET_H
+
+#include "broker/engine/port.h"
+#include <uv.h>
+
+struct net;
+
+/* The engine, as seen from here. */
+struct net_port {
+    void *context;
+    void (*post)(void *context, struct inbox_item *item);
+    bool (*full)(void *context); /* reading must stop until net_notify() */
+    struct outbox_item *(*take)(void *context);
+};
+
+enum net_event {
+    NET_REFUSED,        /* the limit on connections is reached */
+    NET_NO_DESCRIPTORS, /* accept() had no file descriptor */
+    NET_ACCEPT_FAILED,  /* accept() failed otherwise */
+    NET_BAD_FRAME,      /* the peer broke the protocol */
+    NET_TIMED_OUT,      /* the peer was too slow */
+    NET_NO_MEMORY,      /* a connection was closed because memory ran out */
+    NET_OPENED,
+    NET_CLOSED,
+};
+
+struct net_limits {
+    uint64_t connections_max;
+    int64_t hello_ms;           /* from connecting to a whole HELLO */
+    int64_t frame_ms;           /* for each NET_FRAME_PROGRESS_BYTES of an unfinished frame */
+    int64_t write_ms;           /* without a byte taken by a peer for whom bytes wait */
+    uint64_t unsent_bytes_max;  /* past it a connection is not read; below half of it deliveries go on */
+    uint64_t partial_bytes_max; /* memory for the unfinished frames of all connections */
+};
+
+/* A peer inside a frame must get on by so much in every frame_ms. */
+#define NET_FRAME_PROGRESS_BYTES (64u * 1024)
+
+struct net_config {
+    uv_loop_t *loop;
+    int listen_fd; /* from address_listen() */
+    struct net_limits limits;
+    struct net_port port;
+    /* `peer` is an address or empty; `text` is a sentence or empty. */
+    void (*report)(void *context, enum net_event event, const char *peer, const char *text);
+    void *context; /* of report */
+};
+
+/* Make it. Nothing is accepted yet.
+ * owns:  takes listen_fd on success.
+ * fails: NO_MEMORY, IO (no descriptor left, or the loop is broken). */
+int net_new(const struct net_config *config, struct net **ret);
+
+/* Begin to accept. fails: IO. */
+int net_start(struct net *n);
+
+/* The outbox has something, or the inbox has room again; any thread. */
+void net_notify(struct net *n);
+
+/* Take over changed limits. */
+void net_limits_set(struct net *n, const struct net_limits *limits);
+
+/* Stop accepting and close the listening socket. */
+void net_stop_accepting(struct net *n);
+
+/* The engine has stopped: post nothing more, send what it left in the outbox, then end every connection.
+ * `done` is called, once, when the last is closed, at the latest after `ms_max` (connections left then are
+ * cut). */
+void net_drain(struct net *n, int64_t ms_max, void (*done)(void *context), void *context);
+
+/* Close what is left and give up the object as soon as the loop has called everything back: run the loop
+ * after this until it returns. Takes NULL. */
+void net_free(struct net *n);
+
+uint64_t net_connections(const struct net *n);
+
+#endif

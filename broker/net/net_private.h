@@ -1,0 +1,55 @@
+/* net_private: what the files of this folder share. */
+#ifndef SHUNT_NET_NET_PRIVATE_H
+#define SHUNT_NET_NET_PRIVATE_H
+
+#include "broker/net/net.h"
+#include "broker/net/reader.h"
+
+struct conn;
+
+/* Accepts on its own descriptor, not through uv_listen(): libuv loops for ever inside one callback when
+ * accept() keeps failing for want of descriptors and its spare one was lost. */
+struct listener {
+    uv_poll_t poll;
+    uv_timer_t retry;
+    int fd;       /* -1 once closed */
+    int spare_fd; /* given up to accept and turn away one peer when there are no descriptors; -1 if lost */
+};
+
+struct net {
+    struct net_config config;
+    struct listener listener;
+    uv_async_t async;
+    uv_timer_t tick;
+    struct reader_pool pool;
+    struct conn *conns;   /* all, by next and prev */
+    struct conn *stalled; /* those that wait for room in the inbox or for memory, by stalled_next */
+    uint64_t count;       /* of conns */
+    uint64_t next_id;
+    unsigned handles;        /* of this object, not yet closed */
+    int64_t memory_short_ms; /* when a connection last had to wait for memory for its frame; 0: never */
+    bool detached;           /* the engine is gone */
+    bool freeing;
+    int64_t drain_until_ms; /* 0: not draining */
+    void (*drained)(void *context);
+    void *drained_context;
+};
+
+/* How often timeouts are looked at: a quarter of the shortest, at most a second. */
+int64_t net_tick_ms(const struct net_limits *limits);
+int64_t net_now_ms(const struct net *n);
+void net_report(struct net *n, enum net_event event, const char *peer, const char *text);
+void net_post(struct net *n, struct inbox_item *item);
+/* Called by a connection that is gone. */
+void net_conn_gone(struct net *n);
+/* Called when a handle of the object (not of a connection) is closed. */
+void net_handle_closed(struct net *n);
+
+/* Takes config.listen_fd over. fails: IO; then nothing is left open but that descriptor. */
+int listener_init(struct net *n);
+int listener_start(struct net *n);
+void listener_stop(struct net *n);
+/* Close its handles; net_handle_closed() is called for each. */
+void listener_close(struct net *n);
+
+#endif

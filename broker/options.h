@@ -1,0 +1,28 @@
+/* options: shuntd's command line. */
+#ifndef SHUNT_BROKER_OPTIONS_H
+#define SHUNT_BROKER_OPTIONS_H
+
+#include "broker/config.h"
+#include <stdio.h>
+
+enum options_action { ACTION_RUN, ACTION_CHECK, ACTION_CHECK_CONFIG, ACTION_VERSION, ACTION_HELP };
+
+/* Points into argv. */
+struct options {
+    enum options_action action;
+    const char *config_path;             /* NULL: no file */
+    const char *check_dir;               /* with ACTION_CHECK */
+    const char *overrides[CONFIG_COUNT]; /* settings given on the command line; NULL: not given */
+};
+
+/* fails: BAD_ARGUMENT, with a sentence in `ret_why`. */
+int options_parse(int argc, char **argv, struct options *ret, char *ret_why, size_t why_bytes);
+
+/* The settings in force: defaults, the file, the command line.
+ * owns:  `ret` is the caller's, to be given to config_done().
+ * fails: as config_load(). */
+int options_config(const struct options *o, struct config *ret, char *ret_why, size_t why_bytes);
+
+void options_help(FILE *to);
+
+#endif

@@ -1,0 +1,45 @@
+/* report: what net has to say, in the words of the log. */
+#include "broker/report.h"
+
+#include <stddef.h>
+
+struct report_row {
+    enum log_level level;
+    const char *event;
+};
+
+static const struct report_row rows[] = {
+    [NET_REFUSED] = {LOG_LEVEL_WARNING, "connection_refused"},
+    [NET_NO_DESCRIPTORS] = {LOG_LEVEL_ERROR, "no_descriptors"},
+    [NET_ACCEPT_FAILED] = {LOG_LEVEL_ERROR, "accept_failed"},
+    [NET_BAD_FRAME] = {LOG_LEVEL_WARNING, "bad_frame"},
+    [NET_TIMED_OUT] = {LOG_LEVEL_WARNING, "connection_timed_out"},
+    [NET_NO_MEMORY] = {LOG_LEVEL_ERROR, "no_memory"},
+    [NET_OPENED] = {LOG_LEVEL_DEBUG, "connection_opened"},
+    [NET_CLOSED] = {LOG_LEVEL_DEBUG, "connection_closed"},
+};
+
+void report_net(struct report *r, int64_t now_ms, enum net_event event, const char *peer, const char *text)
+{
+    const struct report_row *row = &rows[event];
+    struct log_line line;
+    if (row->level > LOG_LEVEL_DEBUG) {
+        if (now_ms - r->window_ms >= REPORT_WINDOW_MS) {
+            if (r->suppressed > 0) {
+                log_begin(&line, r->log, LOG_LEVEL_WARNING, "lines_suppressed");
+                log_number(&line, "count", (int64_t)r->suppressed);
+                log_end(&line);
+            }
+            *r = (struct report){.log = r->log, .window_ms = now_ms};
+        }
+        if (r->lines >= REPORT_LINES_MAX) {
+            r->suppressed++;
+            return;
+        }
+        r->lines++;
+    }
+    log_begin(&line, r->log, row->level, row->event);
+    log_text(&line, "peer", *peer ? peer : NULL);
+    log_text(&line, "why", *text ? text : NULL);
+    log_end(&line);
+}

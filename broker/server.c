@@ -1,0 +1,336 @@
+/* server: starting everything in order, and running it.
+ *
+ * Order of starting: the address (the likeliest to fail, and failing there leaves no trace), the store, the
+ * engine, the sockets, HTTP; then the line `event=listening`, and only then is anybody accepted. It is taken
+ * down the other way round.
+ */
+#include "broker/server.h"
+
+#include "broker/exit_code.h"
+#include "broker/net/address.h"
+#include "broker/notify.h"
+#include "broker/reload.h"
+#include "broker/server_private.h"
+#include "broker/store/store.h"
+#include "proto/errors.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int start(struct server *s);
+static int start_listening(struct server *s, int *ret_fd);
+static int start_engine(struct server *s);
+static int start_net(struct server *s, int fd);
+static int start_http(struct server *s);
+static int announce(struct server *s);
+static void warn_if_exposed(struct server *s, const char *setting, const struct sockaddr_storage *address);
+static void raise_descriptors(struct server *s);
+static int cannot_start(struct server *s, int exit_code, const char *why);
+static struct engine_config engine_limits(struct server *s);
+static struct net_limits net_limits(const struct server *s);
+static void on_engine_notify(void *context);
+static void on_engine_fatal(void *context, int err, const char *text);
+static void on_net_report(void *context, enum net_event event, const char *peer, const char *text);
+static void port_post(void *context, struct inbox_item *item);
+static bool port_full(void *context);
+static struct outbox_item *port_take(void *context);
+
+int server_run(const struct options *options, struct config *config)
+{
+    struct server s = {.options = options, .config = *config, .log = {.fd = STDERR_FILENO}};
+    *config = (struct config){0};
+    atomic_store(&s.log.level, (int)s.config.number[CONFIG_log_level]);
+    s.report.log = &s.log;
+    s.report.window_ms = -REPORT_WINDOW_MS;
+    int exit_code =
+        uv_loop_init(&s.loop) == 0 ? 0 : cannot_start(&s, EXIT_CODE_SYSTEM, "the event loop cannot be made");
+    if (exit_code == 0) {
+        exit_code = start(&s);
+        if (exit_code == 0)
+            exit_code = announce(&s);
+        if (exit_code)
+            server_abandon(&s);
+        (void)uv_run(&s.loop, UV_RUN_DEFAULT); /* 0: every handle is closed */
+        http_stop(s.http);
+        engine_free(s.engine);
+        (void)uv_loop_close(&s.loop); /* nothing is left in it */
+    }
+    if (exit_code == 0)
+        log_event(&s.log, LOG_LEVEL_INFO, "stopped", NULL, NULL);
+    config_done(&s.config);
+    return exit_code;
+}
+
+int server_check(const struct options *options, const struct config *config)
+{
+    struct store_lmdb_options store_options = {.dir = options->check_dir,
+                                               .map_bytes = (uint64_t)config->number[CONFIG_map_bytes],
+                                               .map_bytes_max =
+                                                   (uint64_t)config->number[CONFIG_map_bytes_max],
+                                               .read_only = true};
+    char why[SERVER_WHY_BYTES] = "";
+    struct store *store = NULL;
+    int err = store_lmdb_open(&store_options, &store, why, sizeof why);
+    if (err) {
+        (void)fprintf(stderr, "shuntd: %s\n", why);
+        return exit_code_of(err);
+    }
+    uint64_t problems = 0;
+    err = check_store(store, stdout, &problems);
+    store_close(store);
+    if (err == 0 && fflush(stdout) != 0)
+        err = SHUNT_IO;
+    if (err) {
+        (void)fprintf(stderr, "shuntd: the check of %s could not be finished: %s\n", options->check_dir,
+                      err_text(err));
+        return exit_code_of(err);
+    }
+    return problems == 0 ? EXIT_CODE_OK : EXIT_CODE_PROBLEMS;
+}
+
+void server_apply_settings(struct server *s)
+{
+    struct engine_config limits = engine_limits(s);
+    struct net_limits net = net_limits(s);
+    engine_reload(s->engine, &limits);
+    net_limits_set(s->net, &net);
+    atomic_store(&s->log.level, (int)s->config.number[CONFIG_log_level]);
+}
+
+static int start(struct server *s)
+{
+    raise_descriptors(s);
+    int fd = -1;
+    int exit_code = server_watch_signals(s);
+    if (exit_code)
+        return cannot_start(s, exit_code, "signals cannot be watched");
+    exit_code = start_listening(s, &fd);
+    if (exit_code)
+        return exit_code;
+    exit_code = start_engine(s);
+    if (exit_code) {
+        (void)close(fd); /* nothing was accepted */
+        return exit_code;
+    }
+    exit_code = start_net(s, fd);
+    return exit_code ? exit_code : start_http(s);
+}
+
+static int start_listening(struct server *s, int *ret_fd)
+{
+    const char *text = s->config.text[CONFIG_listen];
+    const char *ignored;
+    struct sockaddr_storage address;
+    if (!address_parse(text, &address, &ignored))
+        return cannot_start(s, EXIT_CODE_CONFIG, "listen: not an address");
+    int err = address_listen(&address, ret_fd, &s->listen_address);
+    if (err == 0) {
+        warn_if_exposed(s, "listen", &address);
+        return 0;
+    }
+    char why[SERVER_WHY_BYTES];
+    if (err == EADDRINUSE)
+        (void)snprintf(why, sizeof why,
+                       "%s is taken by another process: stop that, or choose another with --listen", text);
+    else
+        (void)snprintf(why, sizeof why, "cannot listen on %s: %s", text, strerror(err));
+    int exit_code = err == EACCES || err == EPERM               ? EXIT_CODE_NOT_PERMITTED
+                    : err == EADDRINUSE || err == EADDRNOTAVAIL ? EXIT_CODE_ADDRESS_TAKEN
+                                                                : EXIT_CODE_SYSTEM;
+    return cannot_start(s, exit_code, why);
+}
+
+static int start_engine(struct server *s)
+{
+    struct store_lmdb_options options = {.dir = s->config.text[CONFIG_data],
+                                         .map_bytes = (uint64_t)s->config.number[CONFIG_map_bytes],
+                                         .map_bytes_max = (uint64_t)s->config.number[CONFIG_map_bytes_max],
+                                         .create = true};
+    char why[SERVER_WHY_BYTES] = "";
+    struct store *store = NULL;
+    int err = store_lmdb_open(&options, &store, why, sizeof why);
+    if (err)
+        return cannot_start(s, exit_code_of(err), why);
+    struct engine_config config = engine_limits(s);
+    err = engine_new(&config, store, &s->engine, why, sizeof why);
+    if (err) {
+        store_close(store);
+        return cannot_start(s, exit_code_of(err), why);
+    }
+    return 0;
+}
+
+/* The engine's thread starts last: it may call on_engine_notify() at once, which needs the sockets' object.
+ */
+static int start_net(struct server *s, int fd)
+{
+    struct net_config config = {.loop = &s->loop,
+                                .listen_fd = fd,
+                                .limits = net_limits(s),
+                                .port = {s, port_post, port_full, port_take},
+                                .report = on_net_report,
+                                .context = s};
+    int err = net_new(&config, &s->net);
+    if (err) {
+        (void)close(fd); /* nothing was accepted */
+        return cannot_start(s, EXIT_CODE_SYSTEM, "the listening socket cannot be watched");
+    }
+    err = engine_start(s->engine);
+    if (err)
+        return cannot_start(s, EXIT_CODE_SYSTEM, "the engine's thread cannot be started");
+    s->engine_runs = true;
+    return 0;
+}
+
+static int start_http(struct server *s)
+{
+    const char *ignored;
+    if (config_http_is_off(&s->config))
+        return 0;
+    if (!address_parse(s->config.text[CONFIG_http], &s->http_address, &ignored))
+        return cannot_start(s, EXIT_CODE_CONFIG, "http: not an address");
+    struct http_config config = {.listen = s->config.text[CONFIG_http],
+                                 .metrics_topics = (uint32_t)s->config.number[CONFIG_metrics_topics],
+                                 .version = SHUNT_VERSION};
+    char why[SERVER_WHY_BYTES] = "";
+    int err = http_start(&config, s->engine, &s->http, why, sizeof why);
+    if (err)
+        return cannot_start(s, err == SHUNT_IO ? EXIT_CODE_ADDRESS_TAKEN : exit_code_of(err), why);
+    warn_if_exposed(s, "http", &s->http_address);
+    address_port_set(&s->http_address, http_port(s->http));
+    return 0;
+}
+
+/* Ready: say so to whoever waits for it, then let clients in. They may connect before, and wait in the
+ * kernel. */
+static int announce(struct server *s)
+{
+    char listen_text[ADDRESS_TEXT_BYTES_MAX], http_text[ADDRESS_TEXT_BYTES_MAX] = "off";
+    address_format(listen_text, &s->listen_address);
+    if (s->http) {
+        address_format(http_text, &s->http_address);
+        http_set_ready(s->http, true);
+    }
+    if (net_start(s->net) != 0)
+        return cannot_start(s, EXIT_CODE_SYSTEM, "the listening socket cannot be watched");
+    struct log_line line;
+    log_begin_always(&line, &s->log, LOG_LEVEL_INFO, "listening"); /* who started it waits for this line */
+    log_text(&line, "listen", listen_text);
+    log_text(&line, "http", http_text);
+    log_text(&line, "data", s->config.text[CONFIG_data]);
+    log_text(&line, "version", SHUNT_VERSION);
+    log_end(&line);
+    notify_send("READY=1");
+    server_watchdog_start(s);
+    return 0;
+}
+
+static void warn_if_exposed(struct server *s, const char *setting, const struct sockaddr_storage *address)
+{
+    if (address_is_loopback(address))
+        return;
+    char text[ADDRESS_TEXT_BYTES_MAX];
+    struct log_line line;
+    log_begin(&line, &s->log, LOG_LEVEL_WARNING, "exposed");
+    log_text(&line, setting, address_format(text, address));
+    log_text(&line, "why", "there is no authentication yet: whoever can reach this address can use it");
+    log_end(&line);
+}
+
+static void raise_descriptors(struct server *s)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what counts is read back */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return;
+    uint64_t wanted = (uint64_t)s->config.number[CONFIG_connections_max] + SERVER_DESCRIPTORS_OWN;
+    if (limit.rlim_cur >= wanted)
+        return;
+    struct log_line line;
+    log_begin(&line, &s->log, LOG_LEVEL_WARNING, "few_descriptors");
+    log_number(&line, "limit", (int64_t)limit.rlim_cur);
+    log_number(&line, "wanted", (int64_t)wanted);
+    log_text(&line, "why", "max-connections needs a higher limit on open files");
+    log_end(&line);
+}
+
+static int cannot_start(struct server *s, int exit_code, const char *why)
+{
+    log_event(&s->log, LOG_LEVEL_ERROR, "cannot_start", "why", why);
+    return exit_code;
+}
+
+static struct engine_config engine_limits(struct server *s)
+{
+    const int64_t *number = s->config.number;
+    return (struct engine_config){.max_body_bytes = (uint64_t)number[CONFIG_body_bytes_max],
+                                  .max_topics = (uint64_t)number[CONFIG_topics_max],
+                                  .max_groups = (uint64_t)number[CONFIG_groups_max],
+                                  .dedup_window_ms = number[CONFIG_dedup_window_ms],
+                                  .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
+                                  .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],
+                                  .commit_bytes_max = (uint64_t)number[CONFIG_commit_bytes_max],
+                                  .notify = on_engine_notify,
+                                  .fatal = on_engine_fatal,
+                                  .context = s};
+}
+
+static struct net_limits net_limits(const struct server *s)
+{
+    const int64_t *number = s->config.number;
+    uint64_t partial = (uint64_t)number[CONFIG_inbox_bytes_max];
+    return (struct net_limits){.connections_max = (uint64_t)number[CONFIG_connections_max],
+                               .hello_ms = number[CONFIG_hello_ms],
+                               .frame_ms = number[CONFIG_frame_ms],
+                               .write_ms = number[CONFIG_write_ms],
+                               .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
+                               .partial_bytes_max = partial};
+}
+
+static void on_engine_notify(void *context)
+{
+    struct server *s = context;
+    net_notify(s->net);
+}
+
+/* On the engine's thread. Nothing may be committed or confirmed after this: no clean-up, no exit handlers. */
+static void on_engine_fatal(void *context, int err, const char *text)
+{
+    struct server *s = context;
+    struct log_line line;
+    log_begin(&line, &s->log, LOG_LEVEL_ERROR, "fatal");
+    log_text(&line, "error", err_name(err));
+    log_text(&line, "why", text);
+    log_end(&line);
+    _exit(EXIT_CODE_IO);
+}
+
+static void on_net_report(void *context, enum net_event event, const char *peer, const char *text)
+{
+    struct server *s = context;
+    report_net(&s->report, (int64_t)uv_now(&s->loop), event, peer, text);
+}
+
+static void port_post(void *context, struct inbox_item *item)
+{
+    struct server *s = context;
+    engine_post(s->engine, item);
+}
+
+static bool port_full(void *context)
+{
+    const struct server *s = context;
+    return engine_inbox_full(s->engine);
+}
+
+static struct outbox_item *port_take(void *context)
+{
+    struct server *s = context;
+    return engine_take(s->engine);
+}

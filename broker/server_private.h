@@ -1,0 +1,53 @@
+/* server_private: the running server, as server.c (starting) and server_signals.c (reloading, stopping,
+ * watchdog) share it. */
+#ifndef SHUNT_BROKER_SERVER_PRIVATE_H
+#define SHUNT_BROKER_SERVER_PRIVATE_H
+
+#include "broker/check.h"
+#include "broker/engine/engine.h"
+#include "broker/http/http.h"
+#include "broker/net/net.h"
+#include "broker/options.h"
+#include "broker/report.h"
+#include <sys/socket.h>
+
+#define SERVER_WHY_BYTES 1024
+#define SERVER_DESCRIPTORS_OWN                                                                               \
+    64 /* open files beside client connections: the store, HTTP and its clients, the log */
+
+enum server_signal { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
+
+struct server {
+    const struct options *options;
+    struct config config;
+    struct log log;
+    struct report report;
+    uv_loop_t loop;
+    uv_signal_t signals[SIGNAL_COUNT];
+    unsigned signals_made; /* the first so many of them are open */
+    uv_timer_t watchdog;
+    uv_work_t watchdog_work;
+    int64_t watchdog_ms; /* how often the service manager wants to hear from us; 0: never */
+    bool watchdog_made, watchdog_busy;
+    struct engine *engine;
+    bool engine_runs;
+    struct net *net;
+    struct http *http; /* NULL if switched off */
+    struct sockaddr_storage listen_address, http_address;
+    bool stopping;
+};
+
+/* Hand the settings in force to those who use them. */
+void server_apply_settings(struct server *s);
+
+/* Ignore SIGPIPE and SIGXFSZ; watch SIGTERM, SIGINT, SIGHUP. Returns an exit status. */
+int server_watch_signals(struct server *s);
+void server_watchdog_start(struct server *s);
+
+/* Stop in good order; the loop ends when that is done. */
+void server_stop(struct server *s);
+
+/* Take down what start() had made before it failed. The loop must run once more after this. */
+void server_abandon(struct server *s);
+
+#endif
