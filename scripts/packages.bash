@@ -8,6 +8,7 @@ build_packages=(
     libuv1-dev liblmdb-dev libmicrohttpd-dev libjansson-dev libcyaml-dev libssl-dev libxxhash-dev uthash-dev libdw-dev
 )
 
+# shellcheck disable=SC2034 # used by ./test
 test_packages=(
     "${build_packages[@]}"
     libcriterion-dev libmsgpack-dev
@@ -37,14 +38,12 @@ missing_packages() {
     done
 }
 
-# Run a command as root: directly, or with sudo. Fails with a message where neither is possible.
+# Run a command as root, directly or with sudo.
 as_root() {
     if [[ $EUID -eq 0 ]]; then
         "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
     else
-        die "not root and no sudo. As root, run: $*"
+        sudo "$@"
     fi
 }
 
@@ -61,6 +60,10 @@ install_packages() {
     local missing
     mapfile -t missing < <(missing_packages "$@")
     [[ ${#missing[@]} -eq 0 ]] && return
+    if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then
+        die "packages are missing, and you are neither root nor is there sudo. As root, run:
+  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+    fi
     say "Installing from Debian: ${missing[*]}"
     as_root apt-get -q update || die "apt-get update failed: is there a network?"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}" ||
@@ -79,9 +82,9 @@ fetch_promtool() {
     say "Fetching promtool out of Debian's package prometheus"
     (
         cd "$work" || exit
-        if ! apt-get -q -o APT::Sandbox::User=root download prometheus; then
-            as_root apt-get -q update && apt-get -q -o APT::Sandbox::User=root download prometheus || exit
-        fi
+        # As it stands in the lists that are there; where there are none yet, only root can fetch them.
+        apt-get -q -o APT::Sandbox::User=root download prometheus ||
+            { as_root apt-get -q update && apt-get -q -o APT::Sandbox::User=root download prometheus; } || exit
         dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >promtool || exit
         chmod +x promtool && mv promtool ../bin/promtool
     ) >&2
