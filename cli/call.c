@@ -1,0 +1,122 @@
+/* call: stdout is data, stderr is progress and prompts; this file is the latter's only door. */
+#include "cli/call.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/utf8.h"
+#include "client/shunt.h"
+
+static void tell(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+
+static void tell(const char *format, va_list arguments)
+{
+    char line[2048];
+    int len = vsnprintf(line, sizeof line, format, arguments);
+    if (len < 0)
+        return;
+    utf8_tame(line, strlen(line),
+              false);     /* names and errors come from outside; a terminal must not obey them */
+    (void)fflush(stdout); /* so that both streams read in order on a terminal */
+    (void)fprintf(stderr, "shunt: %s\n", line);
+}
+
+void call_complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    tell(format, arguments);
+    va_end(arguments);
+}
+
+void call_note(const struct call *call, const char *format, ...)
+{
+    if (call->quiet)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    tell(format, arguments);
+    va_end(arguments);
+}
+
+int call_misused(const struct call *call, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    tell(format, arguments);
+    va_end(arguments);
+    const struct command *command = call->command;
+    call_complain("see `shunt %s%s%s --help`", command->noun, command->verb ? " " : "",
+                  command->verb ? command->verb : "");
+    return EXIT_USAGE;
+}
+
+int call_exit_code(const struct call *call, const struct shunt_error *err)
+{
+    switch (err->code) {
+    case SHUNT_OK:
+        return EXIT_OK;
+    case SHUNT_UNREACHABLE:
+        return EXIT_UNREACHABLE;
+    case SHUNT_TIMEOUT:
+    case SHUNT_DISCONNECTED:
+        return call->shunt && shunt_connected(call->shunt) ? EXIT_FAILED : EXIT_UNREACHABLE;
+    case SHUNT_FORBIDDEN:
+    case SHUNT_UNAUTHENTICATED:
+        return EXIT_DENIED;
+    case SHUNT_BAD_ARGUMENT:
+    case SHUNT_BAD_NAME:
+    case SHUNT_RESERVED:
+        return EXIT_USAGE;
+    case SHUNT_NOT_FOUND:
+        return EXIT_NOTHING;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+int call_failed(const struct call *call, const struct shunt_error *err)
+{
+    call_complain("%s (%s)", err->text[0] ? err->text : shunt_error_text(err->code),
+                  shunt_error_name(err->code));
+    return call_exit_code(call, err);
+}
+
+int call_connect(struct call *call)
+{
+    struct shunt_error err = {0};
+    if (shunt_open(call->url, NULL, &call->shunt, &err))
+        return call_failed(call, &err);
+    if (shunt_connect(call->shunt, call->timeout_ms, &err) == 0)
+        return EXIT_OK;
+    int code = call_failed(call, &err);
+    if (code == EXIT_UNREACHABLE)
+        call_complain("is shuntd running, and is %s the right address? (--url, or SHUNT_URL)", call->url);
+    return code;
+}
+
+const char *call_word(const struct call *call, size_t i)
+{
+    return i < call->options.words_count ? call->options.words[i] : NULL;
+}
+
+const char *call_group(const struct call *call)
+{
+    return options_text(&call->options, "group", "default");
+}
+
+int call_end_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    call_complain("cannot write to standard output: %s", strerror(errno));
+    return EXIT_FAILED;
+}
+
+const char *call_plural(uint64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}

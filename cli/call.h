@@ -1,0 +1,53 @@
+/* call: one run of one command: what the command line said, the connection, and how to speak to people. */
+#ifndef SHUNT_CLI_CALL_H
+#define SHUNT_CLI_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/exit.h"
+#include "cli/options.h"
+
+struct command;
+struct shunt;
+struct shunt_error;
+
+enum call_form { FORM_TABLE, FORM_JSON, FORM_JSONL };
+
+struct call {
+    const struct command *command;
+    struct options options;
+    enum call_form form;
+    bool quiet;         /* no progress and no summaries; errors are still told */
+    int64_t timeout_ms; /* of one call to the broker */
+    const char *url;
+    struct shunt *shunt; /* NULL until call_connect() */
+};
+
+/* Connect. Returns EXIT_OK, or the exit code after telling why not. */
+int call_connect(struct call *call);
+
+/* Tell the error and return the exit code that goes with it. */
+int call_failed(const struct call *call, const struct shunt_error *err);
+/* The exit code alone. */
+int call_exit_code(const struct call *call, const struct shunt_error *err);
+
+/* Say that the command line is wrong; returns EXIT_USAGE. */
+int call_misused(const struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line on stderr, `shunt: …`: a complaint always, a note unless -q. */
+void call_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void call_note(const struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Word `i` of the command line; NULL past the last. */
+const char *call_word(const struct call *call, size_t i);
+/* The group named by -g, else "default". */
+const char *call_group(const struct call *call);
+
+/* Flush stdout: EXIT_FAILED with a complaint if what was printed could not be written, else `code`. */
+int call_end_output(int code);
+
+/* `plural(1, "message", "messages")`. */
+const char *call_plural(uint64_t count, const char *one, const char *many);
+
+#endif

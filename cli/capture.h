@@ -1,0 +1,35 @@
+/* capture: one output stream of a command: passed on line by line, and its end kept for the post-mortem. */
+#ifndef SHUNT_CLI_CAPTURE_H
+#define SHUNT_CLI_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CAPTURE_TAIL_BYTES  (16u * 1024) /* what a dead letter keeps of a stack */
+#define CAPTURE_CARRY_BYTES (8u * 1024)  /* a longer line is passed on in pieces */
+
+struct capture {
+    int to;      /* where lines go; -1: nowhere */
+    bool broken; /* that could not be written to */
+    char *tail;  /* twice the size that is kept, so that moving it is seldom */
+    size_t tail_count;
+    char *carry; /* a line that has no end yet */
+    size_t carry_count;
+};
+
+/* False without memory. */
+bool capture_init(struct capture *c, int to);
+void capture_done(struct capture *c);
+
+/* More of the stream. Whole lines are passed on, so that commands side by side do not mix within a line. */
+void capture_add(struct capture *c, const char *bytes, size_t count);
+/* The stream's end: what is left of a line is passed on as it is. */
+void capture_end(struct capture *c);
+
+/* The last CAPTURE_TAIL_BYTES, as valid UTF-8; the caller frees. NULL if nothing was said, or without memory.
+ */
+char *capture_stack(const struct capture *c);
+/* The last line that is not blank, without blanks at its ends; the caller frees. NULL if there is none. */
+char *capture_last_line(const struct capture *c);
+
+#endif

@@ -1,0 +1,30 @@
+/* command: the list of nouns. */
+#include "cli/command.h"
+
+#include <string.h>
+
+static const struct command_set *const sets[] = {&ping_set,    &topic_set, &group_set, &publish_set,
+                                                 &consume_set, &work_set,  &dlq_set,   &stats_set};
+
+const struct command_set *command_set_at(size_t i)
+{
+    return i < sizeof sets / sizeof *sets ? sets[i] : NULL;
+}
+
+const struct command_set *command_set_find(const char *noun)
+{
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        if (strcmp(sets[i]->noun, noun) == 0)
+            return sets[i];
+    }
+    return NULL;
+}
+
+const struct command *command_find(const struct command_set *set, const char *verb)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->commands[i].verb && strcmp(set->commands[i].verb, verb) == 0)
+            return &set->commands[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,255 @@
+/* consume: prints messages. One is acked only after it was written and flushed, so that none is lost on the
+ * way to a reader that went away; then it goes back to the broker and comes again.
+ *
+ * With -n N at most N are ever fetched. The window of credit is made smaller before acks are sent, never
+ * after: at the broker, window <= N - acked holds at every moment, so that fetched = acked + held <= N.
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/call.h"
+#include "cli/clock.h"
+#include "cli/command.h"
+#include "cli/delivered.h"
+#include "cli/output.h"
+#include "cli/record.h"
+#include "cli/signals.h"
+#include "client/shunt.h"
+
+#define WINDOW_MESSAGES 256
+#define WINDOW_BYTES    (16u * 1024 * 1024)
+#define PAGE_ROWS       100
+
+struct consume {
+    struct call *call;
+    struct shunt_consumer *consumer;
+    struct output out;
+    int signal_fd;
+    uint64_t limit; /* UINT64_MAX without -n */
+    int64_t wait_ms;
+    uint64_t printed;
+    uint64_t stale;
+    struct shunt_delivery *batch[WINDOW_MESSAGES]; /* printed, not acked */
+    size_t batch_count;
+};
+
+/* ---- acking */
+
+static void acked(void *context, const struct shunt_error *err)
+{
+    struct consume *c = context;
+    if (!err)
+        return;
+    c->stale++;
+    call_complain("an ack had no effect, the message will come again: %s (%s)", err->text,
+                  shunt_error_name(err->code));
+}
+
+static uint32_t window(const struct consume *c)
+{
+    uint64_t left = c->limit - c->printed;
+    return left < WINDOW_MESSAGES ? (uint32_t)left : WINDOW_MESSAGES;
+}
+
+/* Give back what was printed but did not reach the reader. */
+static void release_batch(struct consume *c)
+{
+    for (size_t i = 0; i < c->batch_count; i++)
+        (void)shunt_resolve_async(c->batch[i], SHUNT_RELEASE, 0, NULL, NULL, NULL,
+                                  NULL); /* stale ones are back already */
+    c->batch_count = 0;
+}
+
+static int ack_batch(struct consume *c)
+{
+    struct shunt_error err = {0};
+    if (c->batch_count == 0)
+        return EXIT_OK;
+    if (fflush(stdout) || ferror(stdout)) {
+        release_batch(c);
+        return EXIT_FAILED; /* call_end_output() says why */
+    }
+    if (window(c) < WINDOW_MESSAGES && shunt_credit(c->consumer, window(c), WINDOW_BYTES, &err))
+        return call_failed(c->call, &err);
+    for (size_t i = 0; i < c->batch_count; i++) {
+        if (shunt_resolve_async(c->batch[i], SHUNT_ACK, 0, NULL, acked, c, &err))
+            acked(c, &err);
+    }
+    c->batch_count = 0;
+    return EXIT_OK;
+}
+
+/* ---- reading */
+
+/* Print all that has arrived. EXIT_OK also when there was nothing. */
+static int print_arrived(struct consume *c, bool *ret_any)
+{
+    struct shunt_error err = {0};
+    int code = 0;
+    *ret_any = false;
+    while (c->printed < c->limit && c->batch_count < WINDOW_MESSAGES) {
+        struct shunt_delivery *delivery = NULL;
+        code = shunt_next(c->consumer, 0, &delivery, &err);
+        if (code)
+            break;
+        delivered_print(&c->out, delivery);
+        c->batch[c->batch_count++] = delivery;
+        c->printed++;
+        *ret_any = true;
+    }
+    int exit_code = ack_batch(c);
+    if (exit_code || code == 0 || code == SHUNT_EMPTY || code == SHUNT_TIMEOUT)
+        return exit_code;
+    return call_failed(c->call, &err);
+}
+
+/* Sleep until something comes. False when it is time to give up. */
+static bool wait_more(const struct consume *c, int64_t give_up_at_ms)
+{
+    struct pollfd ready[] = {{.fd = shunt_fd(c->call->shunt), .events = POLLIN},
+                             {.fd = c->signal_fd, .events = POLLIN}};
+    if (clock_mono_ms() >= give_up_at_ms)
+        return false;
+    (void)poll(ready, 2, clock_poll_ms(give_up_at_ms));
+    return true;
+}
+
+static int consume_all(struct consume *c)
+{
+    struct shunt_error err = {0};
+    int64_t give_up_at_ms = clock_deadline(c->wait_ms);
+    while (c->printed < c->limit) {
+        bool any = false;
+        if (shunt_process(c->call->shunt, &err))
+            return call_failed(c->call, &err);
+        int code = print_arrived(c, &any);
+        if (code)
+            return code;
+        if (signals_take(c->signal_fd))
+            break;
+        if (any)
+            give_up_at_ms = clock_deadline(c->wait_ms);
+        else if (c->printed < c->limit && !wait_more(c, give_up_at_ms))
+            break;
+    }
+    if (shunt_flush(c->call->shunt, c->call->timeout_ms, &err))
+        return call_failed(c->call, &err);
+    return EXIT_OK;
+}
+
+static int subscribe(struct consume *c)
+{
+    char number[24];
+    struct shunt_error err = {0};
+    struct shunt_options *options = shunt_options_new();
+    (void)snprintf(number, sizeof number, "%" PRIu32, window(c));
+    int code = options ? shunt_options_set(options, "prefetch", number) : SHUNT_NO_MEMORY;
+    if (code == 0)
+        code = shunt_subscribe(c->call->shunt, call_word(c->call, 0), call_group(c->call), options,
+                               c->call->timeout_ms, &c->consumer, &err);
+    shunt_options_free(options);
+    err.code = code;
+    return code ? call_failed(c->call, &err) : EXIT_OK;
+}
+
+static int consume(struct call *call)
+{
+    struct consume c = {.call = call, .wait_ms = options_number(&call->options, "wait", -1)};
+    int64_t limit = options_number(&call->options, "count", -1);
+    c.limit = limit < 0 ? UINT64_MAX : (uint64_t)limit;
+    int code = call_connect(call);
+    if (code == EXIT_OK)
+        code = subscribe(&c);
+    if (code)
+        return code;
+    c.signal_fd = signals_open();
+    if (c.signal_fd < 0) {
+        call_complain("cannot wait for signals");
+        code = EXIT_FAILED;
+    } else {
+        output_begin(&c.out, call->form, true);
+        code = consume_all(&c);
+        output_end(&c.out);
+        (void)close(c.signal_fd);
+    }
+    shunt_unsubscribe(c.consumer, call->timeout_ms);
+    if (code == EXIT_OK && c.stale)
+        return EXIT_PARTLY;
+    return code == EXIT_OK && c.printed == 0 ? EXIT_NOTHING : code;
+}
+
+/* ---- peeking */
+
+static int peek(struct call *call)
+{
+    const char *topic = call_word(call, 0);
+    int64_t limit = options_number(&call->options, "count", INT64_MAX);
+    int64_t printed = 0;
+    uint64_t after = 0;
+    bool more = true;
+    struct output out;
+    int code = call_connect(call);
+    if (code)
+        return code;
+    output_begin(&out, call->form, true);
+    while (code == EXIT_OK && more && printed < limit) {
+        struct shunt_error err = {0};
+        struct shunt_value *page = NULL;
+        uint32_t rows_max = limit - printed < PAGE_ROWS ? (uint32_t)(limit - printed) : PAGE_ROWS;
+        if (shunt_peek(call->shunt, topic, call_group(call), after, rows_max, true, call->timeout_ms, &page,
+                       &err)) {
+            code = call_failed(call, &err);
+            break;
+        }
+        const struct shunt_value *rows = shunt_value_get(page, "rows");
+        for (size_t i = 0; i < shunt_value_count(rows); i++) {
+            delivered_print_peeked(&out, topic, shunt_value_at(rows, i));
+            after = (uint64_t)record_integer(shunt_value_at(rows, i), "seq");
+            printed++;
+        }
+        more = record_integer(page, "more") != 0 && shunt_value_count(rows) > 0;
+        shunt_value_free(page);
+    }
+    output_end(&out);
+    return code == EXIT_OK && printed == 0 ? EXIT_NOTHING : code;
+}
+
+static int run_consume(struct call *call)
+{
+    if (!options_flag(&call->options, "peek"))
+        return consume(call);
+    if (options_flag(&call->options, "wait"))
+        return call_misused(call, "--peek shows what is there; it cannot --wait");
+    return peek(call);
+}
+
+static const struct option_row rows[] = {
+    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "read as a member of this group (default)"},
+    {"count", 'n', "N", OPTION_COUNT, WORDS_NONE, 1, INT64_MAX, "stop after so many; no more are fetched"},
+    {"wait", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "stop when nothing came for so long"},
+    {"peek", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
+     "only look: ready, delayed and in-flight messages, nothing is taken"},
+};
+
+static const struct command commands[] = {{
+    .noun = "consume",
+    .usage = "TOPIC [-g GROUP] [-n N] [--wait D] [--peek]",
+    .text = "print messages and ack them",
+    .about = "Prints the body and a newline; with -o jsonl, everything. A message is acked when it was "
+             "written out. Runs until\n"
+             "interrupted unless -n or --wait end it. TOPIC may be a dead-letter queue, dlq:TOPIC:GROUP.\n"
+             "Exits 3 when no message came.",
+    .examples = "  shunt consume orders -n 1\n"
+                "  shunt consume orders --wait 5s -o jsonl > orders.jsonl\n"
+                "  shunt consume orders --peek -n 10 -o jsonl\n",
+    .options = rows,
+    .options_count = sizeof rows / sizeof *rows,
+    .words_min = 1,
+    .words_max = 1,
+    .run = run_consume,
+}};
+
+const struct command_set consume_set = {"consume", "print messages and ack them, or only look", commands, 1};

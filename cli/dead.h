@@ -1,0 +1,18 @@
+/* dead: a dead letter as it is shown: the members of its JSON are a contract (docs/cli.md). */
+#ifndef SHUNT_CLI_DEAD_H
+#define SHUNT_CLI_DEAD_H
+
+#include "cli/record.h"
+
+struct call;
+struct json;
+struct shunt_value;
+
+/* As `dlq list` shows it. */
+extern const struct record_field dead_fields[];
+
+/* The whole: body, error stack and history too. */
+void dead_json(struct json *j, const struct shunt_value *dead);
+void dead_show(const struct call *call, const struct shunt_value *dead);
+
+#endif

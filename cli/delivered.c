@@ -1,0 +1,132 @@
+/* delivered: the members of a message in JSON are a contract; see docs/cli.md. */
+#include "cli/delivered.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/output.h"
+#include "cli/record.h"
+#include "cli/utf8.h"
+#include "client/shunt.h"
+
+static void header_value(struct json *j, const void *value, size_t bytes)
+{
+    if (utf8_valid(value, bytes)) {
+        json_text(j, value, bytes);
+        return;
+    }
+    json_object(j);
+    json_key(j, "base64");
+    json_base64(j, value, bytes);
+    json_object_end(j);
+}
+
+static void headers_member(struct json *j, const struct shunt_delivery *d)
+{
+    const char *key = NULL;
+    const void *value = NULL;
+    size_t key_bytes = 0;
+    size_t value_bytes = 0;
+    json_key(j, "headers");
+    json_object(j);
+    for (size_t i = 0; shunt_delivery_header_at(d, i, &key, &key_bytes, &value, &value_bytes); i++) {
+        json_key_bytes(j, key, key_bytes);
+        header_value(j, value, value_bytes);
+    }
+    json_object_end(j);
+}
+
+static void count_member(struct json *j, const char *key, uint64_t count)
+{
+    json_key(j, key);
+    json_unsigned(j, count);
+}
+
+static void delivery_json(struct json *j, const struct shunt_delivery *d)
+{
+    char time[32];
+    size_t key_bytes = 0;
+    size_t body_bytes = 0;
+    const void *key = shunt_delivery_key(d, &key_bytes);
+    const void *body = shunt_delivery_body(d, &body_bytes);
+    json_object(j);
+    json_key(j, "id");
+    json_string(j, shunt_delivery_id(d));
+    count_member(j, "attempts", shunt_delivery_attempts(d));
+    count_member(j, "deliveries", shunt_delivery_deliveries(d));
+    count_member(j, "generation", shunt_delivery_generation(d));
+    json_key(j, "published");
+    json_string(j, shunt_format_time(time, shunt_delivery_published_ms(d)));
+    headers_member(j, d);
+    json_bytes_member(j, "key", key, key_bytes);
+    count_member(j, "size", body_bytes);
+    json_bytes_member(j, "body", body ? body : "", body_bytes);
+    json_object_end(j);
+}
+
+void delivered_print(struct output *out, const struct shunt_delivery *delivery)
+{
+    size_t bytes = 0;
+    const void *body = shunt_delivery_body(delivery, &bytes);
+    if (output_is_json(out)) {
+        delivery_json(&out->json, delivery);
+        output_item_end(out);
+        return;
+    }
+    if (bytes)
+        fwrite(body, 1, bytes, stdout);
+    fputc('\n', stdout);
+}
+
+/* ---- peeked: the message is the array that was published: body, headers, key, delay, time to live */
+
+static const struct record_field counts[] = {
+    {"attempts", RECORD_COUNT, NULL, NULL},
+    {"deliveries", RECORD_COUNT, NULL, NULL},
+    {"generation", RECORD_COUNT, NULL, NULL},
+    {"published", RECORD_TIME, NULL, NULL},
+    {0},
+};
+
+static void peeked_json(struct json *j, const char *topic, const struct shunt_value *row)
+{
+    char text[160];
+    size_t bytes = 0;
+    const struct shunt_value *message = shunt_value_get(row, "message");
+    const struct shunt_value *key = shunt_value_at(message, 2);
+    json_object(j);
+    json_key(j, "id");
+    (void)snprintf(text, sizeof text, "%s/%" PRId64, topic, record_integer(row, "seq")); /* names are short */
+    json_string(j, text);
+    record_members(j, counts, row);
+    json_key(j, "headers");
+    if (shunt_value_type(shunt_value_at(message, 1)) == SHUNT_MAP)
+        record_value(j, shunt_value_at(message, 1));
+    else {
+        json_object(j);
+        json_object_end(j);
+    }
+    const char *key_text = shunt_value_text(key, &bytes);
+    json_bytes_member(j, "key", shunt_value_type(key) == SHUNT_NIL ? NULL : key_text, bytes);
+    const char *body = shunt_value_text(shunt_value_at(message, 0), &bytes);
+    count_member(j, "size", bytes);
+    json_bytes_member(j, "body", body, bytes);
+    json_key(j, "state");
+    json_string(j, record_text(row, "state"));
+    json_key(j, "due");
+    json_string(j, record_time(text, shunt_value_get(row, "due")));
+    json_object_end(j);
+}
+
+void delivered_print_peeked(struct output *out, const char *topic, const struct shunt_value *row)
+{
+    size_t bytes = 0;
+    const char *body = shunt_value_text(shunt_value_at(shunt_value_get(row, "message"), 0), &bytes);
+    if (output_is_json(out)) {
+        peeked_json(&out->json, topic, row);
+        output_item_end(out);
+        return;
+    }
+    fwrite(body, 1, bytes, stdout);
+    fputc('\n', stdout);
+}

@@ -1,0 +1,242 @@
+/* dlq: list, show, and the table of the noun's commands. */
+#include "cli/dlq.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/call.h"
+#include "cli/command.h"
+#include "cli/dead.h"
+#include "cli/output.h"
+#include "cli/prompt.h"
+#include "cli/table.h"
+#include "cli/utf8.h"
+#include "client/shunt.h"
+
+#define PAGE_ROWS     500
+#define LIMIT_DEFAULT 100
+#define ERROR_COLUMNS 80
+
+int dlq_walk(struct call *call, uint64_t after, uint64_t limit, dlq_row *row, void *context, bool *ret_more,
+             uint64_t *ret_last)
+{
+    bool more = true;
+    uint64_t seen = 0;
+    int code = EXIT_OK;
+    while (code == EXIT_OK && more && seen < limit) {
+        struct shunt_error err = {0};
+        struct shunt_value *page = NULL;
+        uint32_t rows_max = limit - seen < PAGE_ROWS ? (uint32_t)(limit - seen) : PAGE_ROWS;
+        if (shunt_dlq_list(call->shunt, call_word(call, 0), call_group(call), after, rows_max,
+                           call->timeout_ms, &page, &err))
+            return call_failed(call, &err);
+        const struct shunt_value *rows = shunt_value_get(page, "rows");
+        for (size_t i = 0; code == EXIT_OK && i < shunt_value_count(rows); i++) {
+            code = row(context, shunt_value_at(rows, i));
+            after = (uint64_t)record_integer(shunt_value_at(rows, i), "seq");
+            seen++;
+        }
+        more = record_integer(page, "more") != 0 && shunt_value_count(rows) > 0;
+        shunt_value_free(page);
+    }
+    if (ret_more)
+        *ret_more = more;
+    if (ret_last)
+        *ret_last = after;
+    return code;
+}
+
+/* ---- list */
+
+struct listing {
+    struct output out;
+    struct table table;
+};
+
+static void error_cell(struct table *t, const struct shunt_value *dead)
+{
+    char text[400];
+    const char *type = record_text(dead, "error_type");
+    const char *message = record_text(dead, "error_message");
+    if (!type && !message) {
+        table_cell(t, NULL);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "%s%s%s", type ? type : "", type && message ? ": " : "",
+                   message ? message : "");
+    size_t shown = utf8_prefix(text, strlen(text), ERROR_COLUMNS);
+    table_cellf(t, "%.*s%s", (int)shown, text, text[shown] ? "…" : "");
+}
+
+static int list_row(void *context, const struct shunt_value *dead)
+{
+    struct listing *l = context;
+    char text[32];
+    if (output_is_json(&l->out)) {
+        record_json(&l->out.json, dead_fields, dead);
+        output_item_end(&l->out);
+        return EXIT_OK;
+    }
+    table_cell(&l->table, record_text(dead, "id"));
+    table_cell(&l->table, record_text(dead, "origin"));
+    table_cell(&l->table, record_text(dead, "reason"));
+    table_cellf(&l->table, "%" PRId64, record_integer(dead, "attempts"));
+    table_cell(&l->table, record_time(text, shunt_value_get(dead, "died")));
+    table_cell(&l->table, record_age(text, shunt_value_get(dead, "died")));
+    error_cell(&l->table, dead);
+    return EXIT_OK;
+}
+
+static bool parse_after(const char *text, uint64_t *ret)
+{
+    const char *slash = strrchr(text, '/');
+    const char *digits = slash ? slash + 1 : text;
+    char *end = NULL;
+    *ret = strtoull(digits, &end, 10);
+    return *digits >= '0' && *digits <= '9' && *end == '\0';
+}
+
+static int run_list(struct call *call)
+{
+    static const char *const headings[] = {"ID",   "ORIGIN", "REASON", ">ATTEMPTS",
+                                           "DIED", "AGE",    "ERROR",  NULL};
+    uint64_t after = 0;
+    bool more = false;
+    struct listing l;
+    const char *after_text = options_text(&call->options, "after", "0");
+    if (!parse_after(after_text, &after))
+        return call_misused(call, "--after %.60s: must be an id or a number in the dead-letter queue",
+                            after_text);
+    int code = call_connect(call);
+    if (code)
+        return code;
+    output_begin(&l.out, call->form, true);
+    table_init(&l.table, headings);
+    code = dlq_walk(call, after, (uint64_t)options_number(&call->options, "limit", LIMIT_DEFAULT), list_row,
+                    &l, &more, &after);
+    if (code == EXIT_OK && call->form == FORM_TABLE && !table_print(&l.table, stdout))
+        call_complain("out of memory: not everything is shown");
+    table_done(&l.table);
+    output_end(&l.out);
+    if (code == EXIT_OK && more)
+        call_note(call, "there are more: --after %" PRIu64 " shows the next, --limit N more at once", after);
+    return code;
+}
+
+/* ---- show */
+
+static int run_show(struct call *call)
+{
+    struct shunt_error err = {0};
+    struct shunt_value *dead = NULL;
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_dlq_show(call->shunt, call_word(call, 0), call_group(call), call_word(call, 1),
+                       call->timeout_ms, &dead, &err))
+        return call_failed(call, &err);
+    dead_show(call, dead);
+    shunt_value_free(dead);
+    return EXIT_OK;
+}
+
+/* ---- the noun */
+
+#define GROUP_OPTION                                                                                         \
+    {                                                                                                        \
+        "group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "of this group (default)"                      \
+    }
+#define COUNT_OPTION                                                                                         \
+    {                                                                                                        \
+        "count", 0, "N", OPTION_COUNT, WORDS_NONE, 1, INT64_MAX, "the oldest N"                              \
+    }
+#define ALL_OPTION                                                                                           \
+    {                                                                                                        \
+        "all", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "all there are now"                                   \
+    }
+#define NO_WAIT_OPTION                                                                                       \
+    {                                                                                                        \
+        "no-wait", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,                                                   \
+            "do not wait until it is done; it goes on by itself"                                             \
+    }
+
+static const struct option_row list_rows[] = {
+    GROUP_OPTION,
+    {"limit", 0, "N", OPTION_COUNT, WORDS_NONE, 1, INT64_MAX, "at most so many (100)"},
+    {"after", 0, "ID", OPTION_TEXT, WORDS_NONE, 0, 0, "only those after this one"},
+};
+static const struct option_row show_rows[] = {GROUP_OPTION};
+static const struct option_row redrive_rows[] = {
+    GROUP_OPTION,
+    COUNT_OPTION,
+    ALL_OPTION,
+    {"rate", 0, "N/s", OPTION_TEXT, WORDS_NONE, 0, 0, "so many a second (as fast as possible)"},
+    NO_WAIT_OPTION,
+};
+static const struct option_row purge_rows[] = {GROUP_OPTION, COUNT_OPTION, ALL_OPTION, NO_WAIT_OPTION,
+                                               PROMPT_OPTION};
+static const struct option_row export_rows[] = {
+    GROUP_OPTION,
+    {"to", 0, "FILE", OPTION_TEXT, WORDS_NONE, 0, 0, "write there, whole or not at all (standard output)"},
+};
+
+#define ROWS(rows) .options = rows, .options_count = sizeof rows / sizeof *rows
+
+static const struct command commands[] = {
+    {.noun = "dlq",
+     .verb = "list",
+     .usage = "TOPIC [-g GROUP] [--limit N] [--after ID]",
+     .text = "dead letters, oldest death first",
+     .examples =
+         "  shunt dlq list files\n  shunt dlq list files -o jsonl | jq -r .error_message | sort | uniq -c\n",
+     ROWS(list_rows),
+     .words_min = 1,
+     .words_max = 1,
+     .run = run_list},
+    {.noun = "dlq",
+     .verb = "show",
+     .usage = "TOPIC ID [-g GROUP]",
+     .text = "all about one: history, error, body",
+     .about = "ID is the dead letter's id, the name of its origin (TOPIC/SEQ), or its number in the "
+              "dead-letter queue.",
+     .examples = "  shunt dlq show files files/12\n  shunt dlq show files 3 -o json\n",
+     ROWS(show_rows),
+     .words_min = 2,
+     .words_max = 2,
+     .run = run_show},
+    {.noun = "dlq",
+     .verb = "redrive",
+     .usage = "TOPIC (ID… | --count N | --all) [-g GROUP] [--rate N/s] [--no-wait]",
+     .text = "send dead letters back to the group that failed on them, and only to it",
+     .about = "They begin again with no attempts charged; their history stays. Exits 2 when some of the IDs "
+              "were not there,\n"
+              "3 when there was nothing to redrive.",
+     .examples = "  shunt dlq redrive files files/12 files/15\n  shunt dlq redrive files --all --rate 50/s\n",
+     ROWS(redrive_rows),
+     .words_min = 1,
+     .words_max = SIZE_MAX,
+     .run = dlq_run_redrive},
+    {.noun = "dlq",
+     .verb = "purge",
+     .usage = "TOPIC (ID… | --count N | --all) [-g GROUP] [-y] [--no-wait]",
+     .text = "delete dead letters for good",
+     .examples = "  shunt dlq export files --to files.jsonl && shunt dlq purge files --all\n",
+     ROWS(purge_rows),
+     .words_min = 1,
+     .words_max = SIZE_MAX,
+     .run = dlq_run_purge},
+    {.noun = "dlq",
+     .verb = "export",
+     .usage = "TOPIC [-g GROUP] [--to FILE]",
+     .text = "everything about all of them, as JSON lines",
+     .examples = "  shunt dlq export files --to files.jsonl\n",
+     ROWS(export_rows),
+     .words_min = 1,
+     .words_max = 1,
+     .run = dlq_run_export},
+};
+
+const struct command_set dlq_set = {"dlq", "look at, redrive, purge and export dead letters", commands,
+                                    sizeof commands / sizeof *commands};

@@ -1,0 +1,184 @@
+/* dlq_move: redrive and purge: both choose dead letters, start a job at the broker, and follow it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/call.h"
+#include "cli/dlq.h"
+#include "cli/job.h"
+#include "cli/output.h"
+#include "cli/prompt.h"
+#include "cli/record.h"
+#include "client/shunt.h"
+
+#define IDS_MAX  1000 /* in one request (PROTOCOL.md section 10) */
+#define RATE_MAX 1000000
+
+struct move {
+    struct call *call;
+    bool purge;
+    const char *const *ids;
+    size_t ids_count;
+    uint64_t count; /* without ids */
+    uint32_t rate;
+    uint64_t job;     /* the last one */
+    uint64_t touched; /* by all of them */
+};
+
+static const char *done_word(const struct move *m)
+{
+    return m->purge ? "purged" : "redriven";
+}
+
+/* ---- choosing */
+
+static bool parse_rate(const char *text, uint32_t *ret)
+{
+    char *end = NULL;
+    unsigned long rate = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || (strcmp(end, "/s") != 0 && *end) || rate == 0 || rate > RATE_MAX)
+        return false;
+    *ret = (uint32_t)rate;
+    return true;
+}
+
+static int choose(struct move *m)
+{
+    const struct call *call = m->call;
+    const char *rate = options_text(&call->options, "rate", NULL);
+    bool all = options_flag(&call->options, "all");
+    bool counted = options_flag(&call->options, "count");
+    m->ids = (const char *const *)call->options.words + 1;
+    m->ids_count = call->options.words_count - 1;
+    if ((m->ids_count > 0) + all + counted != 1)
+        return call_misused(call, "say which: one of ID…, --count N and --all");
+    m->count = all ? SHUNT_ALL : (uint64_t)options_number(&call->options, "count", 0);
+    if (rate && !parse_rate(rate, &m->rate))
+        return call_misused(call, "--rate %.40s: must be from 1/s to %d/s", rate, RATE_MAX);
+    return EXIT_OK;
+}
+
+/* ---- moving */
+
+static int request(struct move *m, const char *const *ids, size_t ids_count, uint64_t *ret_job,
+                   uint64_t *ret_count, struct shunt_error *err)
+{
+    struct call *call = m->call;
+    if (m->purge)
+        return shunt_dlq_purge(call->shunt, call_word(call, 0), call_group(call), ids, ids_count, m->count,
+                               call->timeout_ms, ret_job, ret_count, err);
+    return shunt_dlq_redrive(call->shunt, call_word(call, 0), call_group(call), ids, ids_count, m->count,
+                             m->rate, call->timeout_ms, ret_job, ret_count, err);
+}
+
+static int move_some(struct move *m, const char *const *ids, size_t ids_count)
+{
+    struct shunt_error err = {0};
+    uint64_t count = 0;
+    if (request(m, ids, ids_count, &m->job, &count, &err))
+        return call_failed(m->call, &err);
+    if (!options_flag(&m->call->options, "no-wait")) {
+        int code = job_follow(m->call, m->job, done_word(m), &count);
+        if (code)
+            return code;
+    }
+    m->touched += count;
+    return EXIT_OK;
+}
+
+static int move_all(struct move *m)
+{
+    int code = EXIT_OK;
+    if (m->ids_count == 0)
+        return move_some(m, NULL, 0);
+    for (size_t i = 0; code == EXIT_OK && i < m->ids_count; i += IDS_MAX)
+        code = move_some(m, m->ids + i, m->ids_count - i < IDS_MAX ? m->ids_count - i : IDS_MAX);
+    return code;
+}
+
+static void tell(const struct move *m)
+{
+    struct output out;
+    output_begin(&out, m->call->form, false);
+    if (output_is_json(&out)) {
+        json_object(&out.json);
+        json_key(&out.json, "job");
+        m->job ? json_unsigned(&out.json, m->job) : json_null(&out.json);
+        json_key(&out.json, done_word(m));
+        json_unsigned(&out.json, m->touched);
+        json_object_end(&out.json);
+        output_item_end(&out);
+    } else if (m->touched == 0)
+        call_note(m->call, "there was nothing to %s", m->purge ? "purge" : "redrive");
+    else if (options_flag(&m->call->options, "no-wait"))
+        call_note(m->call, "job %" PRIu64 ": %" PRIu64 " %s are being %s", m->job, m->touched,
+                  call_plural(m->touched, "dead letter", "dead letters"), done_word(m));
+    else
+        call_note(m->call, "%s %" PRIu64 " %s", done_word(m), m->touched,
+                  call_plural(m->touched, "dead letter", "dead letters"));
+    output_end(&out);
+}
+
+static int finish(struct move *m)
+{
+    int code = move_all(m);
+    if (code)
+        return m->touched ? EXIT_PARTLY : code;
+    tell(m);
+    if (m->touched == 0)
+        return EXIT_NOTHING;
+    if (m->ids_count > m->touched) {
+        call_note(m->call, "%" PRIu64 " of %zu named were not there", m->ids_count - m->touched,
+                  m->ids_count);
+        return EXIT_PARTLY;
+    }
+    return EXIT_OK;
+}
+
+/* ---- the commands */
+
+int dlq_run_redrive(struct call *call)
+{
+    struct move m = {.call = call};
+    int code = choose(&m);
+    if (code == EXIT_OK)
+        code = call_connect(call);
+    return code ? code : finish(&m);
+}
+
+/* How many a purge would take at most, from what the group has now. */
+static int look(const struct move *m, uint64_t *ret)
+{
+    struct call *call = m->call;
+    struct shunt_error err = {0};
+    struct shunt_value *group = NULL;
+    if (shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group, &err))
+        return call_failed(call, &err);
+    uint64_t dead = (uint64_t)record_integer(group, "dead");
+    uint64_t wanted = m->ids_count ? m->ids_count : m->count;
+    *ret = wanted < dead ? wanted : dead;
+    shunt_value_free(group);
+    return EXIT_OK;
+}
+
+int dlq_run_purge(struct call *call)
+{
+    struct move m = {.call = call, .purge = true};
+    uint64_t count = 0;
+    int code = choose(&m);
+    if (code == EXIT_OK)
+        code = call_connect(call);
+    if (code == EXIT_OK)
+        code = look(&m, &count);
+    if (code)
+        return code;
+    if (count == 0) {
+        tell(&m);
+        return EXIT_NOTHING;
+    }
+    code = prompt_confirm(call, "purging %" PRIu64 " %s of group %s of topic %s for good", count,
+                          call_plural(count, "dead letter", "dead letters"), call_group(call),
+                          call_word(call, 0));
+    return code ? code : finish(&m);
+}

@@ -1,0 +1,206 @@
+/* group: the named readers of a topic. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/call.h"
+#include "cli/command.h"
+#include "cli/prompt.h"
+#include "cli/settings.h"
+#include "cli/thing.h"
+#include "client/shunt.h"
+
+static int show_now(struct call *call)
+{
+    struct shunt_error err = {0};
+    struct shunt_value *group = NULL;
+    if (shunt_group_show(call->shunt, call_word(call, 0), call_word(call, 1), call->timeout_ms, &group, &err))
+        return call_failed(call, &err);
+    thing_show_group(call, group);
+    shunt_value_free(group);
+    return EXIT_OK;
+}
+
+static int show_change(struct call *call, const char *what)
+{
+    if (call->form != FORM_TABLE)
+        return show_now(call);
+    call_note(call, "group %s of topic %s %s", call_word(call, 1), call_word(call, 0), what);
+    return EXIT_OK;
+}
+
+static int run_create(struct call *call)
+{
+    struct shunt_error err = {0};
+    const char *from = options_text(&call->options, "from", "oldest");
+    bool from_now = strcmp(from, "now") == 0;
+    if (!from_now && strcmp(from, "oldest") != 0)
+        return call_misused(call, "--from %.40s: must be oldest or now", from);
+    struct shunt_options *settings = settings_take(call, NULL);
+    int code = settings ? call_connect(call) : EXIT_FAILED;
+    if (code == EXIT_OK && shunt_group_create(call->shunt, call_word(call, 0), call_word(call, 1), settings,
+                                              from_now, call->timeout_ms, &err))
+        code = call_failed(call, &err);
+    shunt_options_free(settings);
+    return code ? code : show_change(call, "created");
+}
+
+static int run_update(struct call *call)
+{
+    struct shunt_error err = {0};
+    size_t count = 0;
+    struct shunt_options *settings = settings_take(call, &count);
+    int code = !settings    ? EXIT_FAILED
+               : count == 0 ? call_misused(call, "nothing to change: name at least one setting")
+                            : call_connect(call);
+    if (code == EXIT_OK && shunt_group_update(call->shunt, call_word(call, 0), call_word(call, 1), settings,
+                                              call->timeout_ms, &err))
+        code = call_failed(call, &err);
+    shunt_options_free(settings);
+    return code ? code : show_change(call, "updated");
+}
+
+static int run_show(struct call *call)
+{
+    int code = call_connect(call);
+    return code ? code : show_now(call);
+}
+
+static int run_list(struct call *call)
+{
+    struct shunt_error err = {0};
+    struct shunt_value *groups = NULL;
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_group_list(call->shunt, call_word(call, 0), call->timeout_ms, &groups, &err))
+        return call_failed(call, &err);
+    thing_list_groups(call, groups);
+    shunt_value_free(groups);
+    return EXIT_OK;
+}
+
+static int run_delete(struct call *call)
+{
+    struct shunt_error err = {0};
+    struct shunt_value *now = NULL;
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_group_show(call->shunt, call_word(call, 0), call_word(call, 1), call->timeout_ms, &now, &err))
+        return call_failed(call, &err);
+    uint64_t waiting = (uint64_t)(record_integer(now, "ready") + record_integer(now, "in_flight") +
+                                  record_integer(now, "delayed"));
+    uint64_t dead = (uint64_t)record_integer(now, "dead");
+    shunt_value_free(now);
+    code = prompt_confirm(
+        call,
+        "deleting group %s of topic %s: it forgets %" PRIu64 " unfinished %s, and %" PRIu64 " %s go with it",
+        call_word(call, 1), call_word(call, 0), waiting, call_plural(waiting, "message", "messages"), dead,
+        call_plural(dead, "dead letter", "dead letters"));
+    if (code)
+        return code;
+    if (shunt_group_delete(call->shunt, call_word(call, 0), call_word(call, 1), call->timeout_ms, NULL, &err))
+        return call_failed(call, &err);
+    call_note(call, "group %s of topic %s deleted", call_word(call, 1), call_word(call, 0));
+    return EXIT_OK;
+}
+
+static int run_pause(struct call *call)
+{
+    struct shunt_error err = {0};
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_group_pause(call->shunt, call_word(call, 0), call_word(call, 1), call->timeout_ms, &err))
+        return call_failed(call, &err);
+    return show_change(call, "paused");
+}
+
+static int run_resume(struct call *call)
+{
+    struct shunt_error err = {0};
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_group_resume(call->shunt, call_word(call, 0), call_word(call, 1), call->timeout_ms, &err))
+        return call_failed(call, &err);
+    return show_change(call, "resumed");
+}
+
+static const struct option_row create_rows[] = {
+    {"from", 0, "oldest|now", OPTION_TEXT, WORDS_NONE, 0, 0,
+     "begin with the oldest message stored, or the next published (oldest)"},
+};
+static const struct option_row delete_rows[] = {PROMPT_OPTION};
+
+static const struct command commands[] = {
+    {.noun = "group",
+     .verb = "create",
+     .usage = "TOPIC GROUP [--from oldest|now] [SETTINGS]",
+     .text = "add a group to a topic",
+     .about = "Each group sees every message; its members compete. Its DLQ is there at once.",
+     .examples = "  shunt group create orders audit --from now\n",
+     .options = create_rows,
+     .options_count = 1,
+     .words_min = 2,
+     .words_max = 2,
+     .settings = SETTINGS_GROUP,
+     .run = run_create},
+    {.noun = "group",
+     .verb = "update",
+     .usage = "TOPIC GROUP SETTINGS",
+     .text = "change settings; they take effect at once",
+     .examples = "  shunt group update orders audit --max-attempts 10\n  shunt group update orders audit "
+                 "--lease inherit\n",
+     .words_min = 2,
+     .words_max = 2,
+     .settings = SETTINGS_GROUP,
+     .run = run_update},
+    {.noun = "group",
+     .verb = "show",
+     .usage = "TOPIC GROUP",
+     .text = "its numbers and settings",
+     .examples = "  shunt group show orders default\n",
+     .words_min = 2,
+     .words_max = 2,
+     .run = run_show},
+    {.noun = "group",
+     .verb = "list",
+     .usage = "TOPIC",
+     .text = "the groups of a topic",
+     .examples = "  shunt group list orders\n",
+     .words_min = 1,
+     .words_max = 1,
+     .run = run_list},
+    {.noun = "group",
+     .verb = "delete",
+     .usage = "TOPIC GROUP [-y]",
+     .text = "delete it with its dead letters",
+     .about = "A topic keeps at least one group.",
+     .examples = "  shunt group delete orders audit\n",
+     .options = delete_rows,
+     .options_count = 1,
+     .words_min = 2,
+     .words_max = 2,
+     .run = run_delete},
+    {.noun = "group",
+     .verb = "pause",
+     .usage = "TOPIC GROUP",
+     .text = "hand out nothing until it is resumed",
+     .examples = "  shunt group pause orders default\n",
+     .words_min = 2,
+     .words_max = 2,
+     .run = run_pause},
+    {.noun = "group",
+     .verb = "resume",
+     .usage = "TOPIC GROUP",
+     .text = "hand out again",
+     .examples = "  shunt group resume orders default\n",
+     .words_min = 2,
+     .words_max = 2,
+     .run = run_resume},
+};
+
+const struct command_set group_set = {"group",
+                                      "make, change, pause, look at and delete the groups of a topic",
+                                      commands, sizeof commands / sizeof *commands};

@@ -1,0 +1,14 @@
+/* job: following what the broker does in the background. */
+#ifndef SHUNT_CLI_JOB_H
+#define SHUNT_CLI_JOB_H
+
+#include <stdint.h>
+
+struct call;
+
+/* Wait until the job is done, with its progress on stderr if that is a terminal. `what` is a participle:
+ * "redriven". *ret_done (may be NULL) is how many it has touched. The job goes on whatever happens to us.
+ * Returns an exit code. */
+int job_follow(struct call *call, uint64_t job, const char *what, uint64_t *ret_done);
+
+#endif

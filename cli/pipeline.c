@@ -1,0 +1,179 @@
+/* pipeline: publishes without waiting for answers; when the library's window is full it waits for some of
+ * them. */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/call.h"
+#include "cli/clock.h"
+#include "cli/publish.h"
+#include "client/shunt.h"
+
+/* Complaints in full; after that they are only counted. */
+#define COMPLAINTS_MAX 20
+
+struct item {
+    struct pipeline *pipeline;
+    const char *name;
+};
+
+void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bool single)
+{
+    *p = (struct pipeline){.call = call, .topic = topic, .print_ids = single};
+    output_begin(&p->out, call->form, !single);
+}
+
+static void fail(struct pipeline *p, const char *name, const struct shunt_error *err)
+{
+    int code = call_exit_code(p->call, err);
+    p->failed++;
+    if (p->code == EXIT_OK)
+        p->code = code;
+    /* The fault of one message leaves the others a chance; any other fault would be theirs as well. */
+    if (err->code != SHUNT_TOO_LARGE && err->code != SHUNT_BAD_ARGUMENT)
+        p->broken = true;
+    if (p->failed > COMPLAINTS_MAX)
+        return;
+    if (name)
+        call_complain("%s: %s (%s)", name, err->text, shunt_error_name(err->code));
+    else
+        call_complain("%s (%s)", err->text, shunt_error_name(err->code));
+}
+
+static void succeed(struct pipeline *p, uint64_t seq)
+{
+    p->confirmed++;
+    if (output_is_json(&p->out)) {
+        char id[160];
+        (void)snprintf(id, sizeof id, "%s/%" PRIu64, p->topic, seq); /* names are at most 100 bytes */
+        json_object(&p->out.json);
+        json_key(&p->out.json, "id");
+        json_string(&p->out.json, id);
+        json_object_end(&p->out.json);
+        output_item_end(&p->out);
+    } else if (p->print_ids)
+        printf("%s/%" PRIu64 "\n", p->topic, seq);
+}
+
+static void published(void *context, uint64_t seq, const struct shunt_error *err)
+{
+    struct item *item = context;
+    if (err)
+        fail(item->pipeline, item->name, err);
+    else
+        succeed(item->pipeline, seq);
+    free(item);
+}
+
+/* Give the library a turn, for answers to come in. False when none came for the call's timeout, or the handle
+ * is done. */
+static bool take_turn(struct pipeline *p, int64_t give_up_at_ms)
+{
+    struct shunt_error err = {0};
+    struct pollfd ready = {.fd = shunt_fd(p->call->shunt), .events = POLLIN};
+    if (clock_mono_ms() >= give_up_at_ms) {
+        p->broken = true;
+        call_complain("no answer for %" PRId64 " ms", p->call->timeout_ms);
+        return false;
+    }
+    (void)poll(&ready, 1, clock_poll_ms(give_up_at_ms));
+    if (shunt_process(p->call->shunt, &err) == 0)
+        return true;
+    p->code = call_failed(p->call, &err);
+    p->broken = true;
+    return false;
+}
+
+static uint64_t answered(const struct pipeline *p)
+{
+    return p->confirmed + p->failed;
+}
+
+bool pipeline_push(struct pipeline *p, const struct shunt_message *message, const char *name)
+{
+    struct shunt_error err = {0};
+    struct item *item = p->broken ? NULL : malloc(sizeof *item);
+    if (!item)
+        return false;
+    *item = (struct item){.pipeline = p, .name = name};
+    uint64_t seen = answered(p);
+    int64_t give_up_at_ms = clock_deadline(p->call->timeout_ms);
+    int code = 0;
+    while ((code = shunt_publish_async(p->call->shunt, p->topic, message, published, item, &err)) ==
+           SHUNT_BUSY) {
+        if (answered(p) != seen) {
+            seen = answered(p);
+            give_up_at_ms = clock_deadline(p->call->timeout_ms);
+        }
+        if (p->broken || !take_turn(p, give_up_at_ms))
+            break;
+    }
+    if (code == 0) {
+        p->queued++;
+        return !p->broken;
+    }
+    free(item);
+    if (code != SHUNT_BUSY) {
+        p->queued++;
+        fail(p, name, &err);
+    }
+    return !p->broken;
+}
+
+void pipeline_miss(struct pipeline *p, int code)
+{
+    p->queued++;
+    p->failed++;
+    if (p->code == EXIT_OK)
+        p->code = code;
+}
+
+/* Confirmed or not: what is under way is waited for even when the pipeline is broken, to tell the truth about
+ * it. */
+static void settle(struct pipeline *p)
+{
+    uint64_t seen = answered(p);
+    int64_t give_up_at_ms = clock_deadline(p->call->timeout_ms);
+    while (answered(p) < p->queued) {
+        if (!take_turn(p, give_up_at_ms))
+            break;
+        if (answered(p) != seen) {
+            seen = answered(p);
+            give_up_at_ms = clock_deadline(p->call->timeout_ms);
+        }
+    }
+}
+
+static void summarise(const struct pipeline *p, uint64_t unknown)
+{
+    if (unknown || p->failed) {
+        call_complain("%" PRIu64 " of %" PRIu64 " %s confirmed, %" PRIu64 " failed, %" PRIu64 " unknown",
+                      p->confirmed, p->queued, call_plural(p->queued, "message", "messages"), p->failed,
+                      unknown);
+    } else if (!p->print_ids)
+        call_note(p->call, "published %" PRIu64 " %s to %s", p->confirmed,
+                  call_plural(p->confirmed, "message", "messages"), p->topic);
+}
+
+int pipeline_end(struct pipeline *p)
+{
+    if (answered(p) < p->queued)
+        settle(p);
+    uint64_t unknown = p->queued - answered(p);
+    if (unknown) {
+        struct shunt_error err = {.code = SHUNT_TIMEOUT};
+        p->code = p->code ? p->code : call_exit_code(p->call, &err);
+        /* Their callbacks run while the pipeline still lives, and what they complain of is in the summary. */
+        uint64_t failed = p->failed;
+        p->failed = COMPLAINTS_MAX;
+        shunt_close(p->call->shunt, 0);
+        p->call->shunt = NULL;
+        p->failed = failed;
+    }
+    output_end(&p->out);
+    summarise(p, unknown);
+    if (p->code == EXIT_OK)
+        return EXIT_OK;
+    return p->confirmed > 0 ? EXIT_PARTLY : p->code;
+}

@@ -1,0 +1,34 @@
+/* publish: a pipeline of messages: many under way, each one's fate counted and told. */
+#ifndef SHUNT_CLI_PUBLISH_H
+#define SHUNT_CLI_PUBLISH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/output.h"
+
+struct call;
+struct shunt_message;
+
+struct pipeline {
+    struct call *call;
+    const char *topic;
+    struct output out;
+    bool print_ids; /* in table form: there is one message only */
+    bool broken;    /* no use to go on: the topic is gone, the store full, the broker unreachable */
+    uint64_t queued;
+    uint64_t confirmed;
+    uint64_t failed;
+    int code; /* of the first failure */
+};
+
+void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bool single);
+/* Queue a message; `name` (may be NULL) is how to speak of it in an error and must outlive the pipeline.
+ * False if it is broken. */
+bool pipeline_push(struct pipeline *p, const struct shunt_message *message, const char *name);
+/* Count a message that could not be made; the complaint was made already. */
+void pipeline_miss(struct pipeline *p, int code);
+/* Wait for what is under way, tell how many were confirmed; returns the exit code. */
+int pipeline_end(struct pipeline *p);
+
+#endif

@@ -1,0 +1,10 @@
+/* signals: SIGINT and SIGTERM as something to poll for, so that a long-running command can end well. */
+#ifndef SHUNT_CLI_SIGNALS_H
+#define SHUNT_CLI_SIGNALS_H
+
+/* Block both and return a descriptor that is readable when one came; -1 with errno. */
+int signals_open(void);
+/* The next one that came, or 0. */
+int signals_take(int fd);
+
+#endif

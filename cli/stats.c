@@ -1,0 +1,161 @@
+/* stats: the broker's numbers, once or again and again. */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/call.h"
+#include "cli/clock.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/record.h"
+#include "cli/signals.h"
+#include "cli/table.h"
+#include "client/shunt.h"
+
+#define WATCH_DEFAULT_MS   2000
+#define WATCH_HEADING_ROWS 20 /* the heading comes again, for a screen that scrolls */
+
+static const struct record_field fields[] = {
+    {"server", RECORD_TEXT, "server", NULL},
+    {"uptime_ms", RECORD_SPAN, "up for", NULL},
+    {"connections", RECORD_COUNT, "connections", NULL},
+    {"topics", RECORD_COUNT, "topics", NULL},
+    {"groups", RECORD_COUNT, "groups", NULL},
+    {"published", RECORD_COUNT, "published", NULL},
+    {"ready", RECORD_COUNT, "ready", NULL},
+    {"in_flight", RECORD_COUNT, "in flight", NULL},
+    {"delayed", RECORD_COUNT, "delayed", NULL},
+    {"dead", RECORD_COUNT, "dead", NULL},
+    {"acked", RECORD_COUNT, "acked", NULL},
+    {"deliveries", RECORD_COUNT, "deliveries", NULL},
+    {"conservation_error", RECORD_COUNT, "conservation error", NULL},
+    {"commits", RECORD_COUNT, "commits", NULL},
+    {"applied_index", RECORD_COUNT, "applied index", NULL},
+    {"store_bytes", RECORD_MAP, "store bytes", NULL},
+    {"memory_bytes", RECORD_SIZE, "memory", NULL},
+    {"full", RECORD_FLAG, "full", NULL},
+    {0},
+};
+
+static void show_lines(const struct shunt_value *stats)
+{
+    struct table t;
+    table_init_plain(&t, 2);
+    record_lines(&t, fields, stats);
+    if (!table_print(&t, stdout))
+        call_complain("out of memory: not everything is shown");
+    table_done(&t);
+}
+
+static int show_once(struct call *call)
+{
+    struct shunt_error err = {0};
+    struct shunt_value *stats = NULL;
+    struct output out;
+    if (shunt_stats(call->shunt, call->timeout_ms, &stats, &err))
+        return call_failed(call, &err);
+    output_begin(&out, call->form, false);
+    if (output_is_json(&out)) {
+        record_json(&out.json, fields, stats);
+        output_item_end(&out);
+    } else
+        show_lines(stats);
+    output_end(&out);
+    shunt_value_free(stats);
+    return EXIT_OK;
+}
+
+/* ---- watching */
+
+struct sample {
+    int64_t at_ms;
+    int64_t published;
+    int64_t deliveries;
+    int64_t acked;
+};
+
+static int64_t per_second(int64_t now, int64_t before, int64_t passed_ms)
+{
+    return passed_ms > 0 ? (now - before) * 1000 / passed_ms : 0;
+}
+
+static void watch_row(const struct shunt_value *stats, struct sample *last, uint64_t row)
+{
+    struct sample now = {clock_mono_ms(), record_integer(stats, "published"),
+                         record_integer(stats, "deliveries"), record_integer(stats, "acked")};
+    int64_t passed_ms = row == 0 ? 0 : now.at_ms - last->at_ms;
+    char time[32];
+    if (row % WATCH_HEADING_ROWS == 0)
+        printf("%-24s %12s %12s %12s %10s %10s %10s %10s\n", "TIME", "PUBLISHED/S", "DELIVERED/S", "ACKED/S",
+               "READY", "IN FLIGHT", "DELAYED", "DEAD");
+    printf("%-24s %12" PRId64 " %12" PRId64 " %12" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64
+           " %10" PRId64 "\n",
+           shunt_format_time(time, clock_wall_ms()), per_second(now.published, last->published, passed_ms),
+           per_second(now.deliveries, last->deliveries, passed_ms),
+           per_second(now.acked, last->acked, passed_ms), record_integer(stats, "ready"),
+           record_integer(stats, "in_flight"), record_integer(stats, "delayed"),
+           record_integer(stats, "dead"));
+    *last = now;
+}
+
+static int watch(struct call *call, int signal_fd, int64_t pause_ms)
+{
+    struct sample last = {0};
+    struct output out;
+    int code = EXIT_OK;
+    output_begin(&out, call->form, true);
+    for (uint64_t row = 0; code == EXIT_OK; row++) {
+        struct shunt_error err = {0};
+        struct shunt_value *stats = NULL;
+        if (shunt_stats(call->shunt, call->timeout_ms, &stats, &err)) {
+            code = call_failed(call, &err);
+            break;
+        }
+        if (output_is_json(&out)) {
+            record_json(&out.json, fields, stats);
+            output_item_end(&out);
+        } else
+            watch_row(stats, &last, row);
+        shunt_value_free(stats);
+        if (fflush(stdout))
+            break; /* call_end_output() tells */
+        struct pollfd stop = {.fd = signal_fd, .events = POLLIN};
+        if (poll(&stop, 1, clock_poll_ms(clock_deadline(pause_ms))) > 0)
+            break;
+    }
+    output_end(&out);
+    return code;
+}
+
+static int run_stats(struct call *call)
+{
+    int code = call_connect(call);
+    if (code || !options_flag(&call->options, "watch"))
+        return code ? code : show_once(call);
+    int signal_fd = signals_open();
+    if (signal_fd < 0) {
+        call_complain("cannot wait for signals");
+        return EXIT_FAILED;
+    }
+    code = watch(call, signal_fd, options_number(&call->options, "watch", WATCH_DEFAULT_MS));
+    (void)close(signal_fd);
+    return code;
+}
+
+static const struct option_row rows[] = {
+    {"watch", 0, "[D]", OPTION_DURATION, WORDS_ONE, 100, 86400000,
+     "again every D (2s), with rates, until interrupted"},
+};
+
+static const struct command commands[] = {{
+    .noun = "stats",
+    .usage = "[--watch [D]]",
+    .text = "the broker's numbers over all topics",
+    .examples = "  shunt stats\n  shunt stats --watch 1s\n  shunt stats -o json | jq .dead\n",
+    .options = rows,
+    .options_count = sizeof rows / sizeof *rows,
+    .run = run_stats,
+}};
+
+const struct command_set stats_set = {"stats", "the broker's numbers", commands, 1};

@@ -1,0 +1,242 @@
+/* topic: make topics, change them, look at them, take them away. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/call.h"
+#include "cli/command.h"
+#include "cli/job.h"
+#include "cli/prompt.h"
+#include "cli/settings.h"
+#include "cli/thing.h"
+#include "client/shunt.h"
+
+typedef int topic_change(struct shunt *s, const char *topic, const struct shunt_options *settings,
+                         int64_t timeout_ms, struct shunt_error *err);
+
+/* With JSON, what is there now; otherwise a sentence. */
+static int show_change(struct call *call, const char *topic, const char *what)
+{
+    struct shunt_error err = {0};
+    struct shunt_value *now = NULL;
+    if (call->form == FORM_TABLE) {
+        call_note(call, "topic %s %s", topic, what);
+        return EXIT_OK;
+    }
+    if (shunt_topic_show(call->shunt, topic, call->timeout_ms, &now, &err))
+        return call_failed(call, &err);
+    thing_show_topic(call, now);
+    shunt_value_free(now);
+    return EXIT_OK;
+}
+
+static int change(struct call *call, topic_change *function, const struct shunt_options *settings,
+                  const char *what)
+{
+    struct shunt_error err = {0};
+    const char *topic = call_word(call, 0);
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (function(call->shunt, topic, settings, call->timeout_ms, &err))
+        return call_failed(call, &err);
+    return show_change(call, topic, what);
+}
+
+static int run_create(struct call *call)
+{
+    struct shunt_options *settings = settings_take(call, NULL);
+    int code = settings ? change(call, shunt_topic_create, settings, "created") : EXIT_FAILED;
+    shunt_options_free(settings);
+    return code;
+}
+
+static int run_update(struct call *call)
+{
+    size_t count = 0;
+    struct shunt_options *settings = settings_take(call, &count);
+    int code = !settings    ? EXIT_FAILED
+               : count == 0 ? call_misused(call, "nothing to change: name at least one setting")
+                            : change(call, shunt_topic_update, settings, "updated");
+    shunt_options_free(settings);
+    return code;
+}
+
+/* Connect and look: what show prints and the destructive commands announce. */
+static int look(struct call *call, struct shunt_value **ret)
+{
+    struct shunt_error err = {0};
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_topic_show(call->shunt, call_word(call, 0), call->timeout_ms, ret, &err))
+        return call_failed(call, &err);
+    return EXIT_OK;
+}
+
+static int run_show(struct call *call)
+{
+    struct shunt_value *topic = NULL;
+    int code = look(call, &topic);
+    if (code)
+        return code;
+    thing_show_topic(call, topic);
+    shunt_value_free(topic);
+    return EXIT_OK;
+}
+
+static int run_list(struct call *call)
+{
+    struct shunt_error err = {0};
+    struct shunt_value *topics = NULL;
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_topic_list(call->shunt, call->timeout_ms, &topics, &err))
+        return call_failed(call, &err);
+    thing_list_topics(call, topics);
+    shunt_value_free(topics);
+    return EXIT_OK;
+}
+
+static int run_delete(struct call *call)
+{
+    const char *topic = call_word(call, 0);
+    struct shunt_value *now = NULL;
+    struct shunt_error err = {0};
+    int code = look(call, &now);
+    if (code)
+        return code;
+    const struct shunt_value *groups = shunt_value_get(now, "groups");
+    size_t groups_count = shunt_value_count(groups);
+    uint64_t messages = (uint64_t)record_integer(now, "messages");
+    uint64_t dead = thing_sum(groups, "dead");
+    code = prompt_confirm(call, "deleting topic %s: %" PRIu64 " %s, %zu %s and %" PRIu64 " %s go with it",
+                          topic, messages, call_plural(messages, "message", "messages"), groups_count,
+                          call_plural(groups_count, "group", "groups"), dead,
+                          call_plural(dead, "dead letter", "dead letters"));
+    shunt_value_free(now);
+    if (code)
+        return code;
+    if (shunt_topic_delete(call->shunt, topic, call->timeout_ms, NULL, &err))
+        return call_failed(call, &err);
+    call_note(call, "topic %s deleted", topic);
+    return EXIT_OK;
+}
+
+/* How many messages a purge of `group` (NULL: all) would take now; UINT64_MAX if there is no such group. */
+static uint64_t purgeable(const struct shunt_value *groups, const char *group)
+{
+    if (!group)
+        return thing_sum(groups, "ready") + thing_sum(groups, "delayed");
+    for (size_t i = 0; i < shunt_value_count(groups); i++) {
+        const struct shunt_value *row = shunt_value_at(groups, i);
+        const char *name = record_text(row, "group");
+        if (name && strcmp(name, group) == 0)
+            return (uint64_t)(record_integer(row, "ready") + record_integer(row, "delayed"));
+    }
+    return UINT64_MAX;
+}
+
+static int purge(struct call *call, const char *topic, const char *group)
+{
+    struct shunt_error err = {0};
+    uint64_t job = 0;
+    uint64_t done = 0;
+    if (shunt_topic_purge(call->shunt, topic, group, call->timeout_ms, &job, &err))
+        return call_failed(call, &err);
+    int code = job_follow(call, job, "purged", &done);
+    if (code == EXIT_OK)
+        call_note(call, "purged %" PRIu64 " %s", done, call_plural(done, "message", "messages"));
+    return code;
+}
+
+static int run_purge(struct call *call)
+{
+    const char *topic = call_word(call, 0);
+    const char *group = options_text(&call->options, "group", NULL);
+    struct shunt_value *now = NULL;
+    int code = look(call, &now);
+    if (code)
+        return code;
+    uint64_t count = purgeable(shunt_value_get(now, "groups"), group);
+    shunt_value_free(now);
+    if (count == UINT64_MAX) {
+        struct shunt_error err = {.code = SHUNT_UNKNOWN_GROUP};
+        return call_failed(call, &err);
+    }
+    if (count == 0) {
+        call_note(call, "nothing to purge: no message is ready or delayed");
+        return EXIT_NOTHING;
+    }
+    code = prompt_confirm(call, "purging %" PRIu64 " ready or delayed %s of %s %s for good", count,
+                          call_plural(count, "message", "messages"), group ? "group" : "all groups of topic",
+                          group ? group : topic);
+    return code ? code : purge(call, topic, group);
+}
+
+static const struct option_row delete_rows[] = {PROMPT_OPTION};
+static const struct option_row purge_rows[] = {
+    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "of this group alone (all)"},
+    PROMPT_OPTION,
+};
+
+static const struct command commands[] = {
+    {.noun = "topic",
+     .verb = "create",
+     .usage = "TOPIC [SETTINGS]",
+     .text = "make a topic with the group `default`",
+     .about = "A setting for groups given here is the default of the topic's groups.",
+     .examples = "  shunt topic create files --max-attempts 3 --backoff 10ms..50ms\n"
+                 "  shunt topic create orders --ttl 7d --max-bytes 2GiB\n",
+     .words_min = 1,
+     .words_max = 1,
+     .settings = SETTINGS_TOPIC,
+     .run = run_create},
+    {.noun = "topic",
+     .verb = "update",
+     .usage = "TOPIC SETTINGS",
+     .text = "change settings; they take effect at once",
+     .examples = "  shunt topic update files --max-attempts 5\n  shunt topic update files --lease inherit\n",
+     .words_min = 1,
+     .words_max = 1,
+     .settings = SETTINGS_TOPIC,
+     .run = run_update},
+    {.noun = "topic",
+     .verb = "show",
+     .usage = "TOPIC",
+     .text = "its numbers, settings and groups",
+     .examples = "  shunt topic show files\n  shunt topic show files -o json | jq '.groups[].dead'\n",
+     .words_min = 1,
+     .words_max = 1,
+     .run = run_show},
+    {.noun = "topic",
+     .verb = "list",
+     .usage = "",
+     .text = "all topics",
+     .examples = "  shunt topic list\n",
+     .run = run_list},
+    {.noun = "topic",
+     .verb = "delete",
+     .usage = "TOPIC [-y]",
+     .text = "delete it with its groups, messages and dead letters",
+     .examples = "  shunt topic delete files\n",
+     .options = delete_rows,
+     .options_count = 1,
+     .words_min = 1,
+     .words_max = 1,
+     .run = run_delete},
+    {.noun = "topic",
+     .verb = "purge",
+     .usage = "TOPIC [-g GROUP] [-y]",
+     .text = "take away what is ready or delayed now",
+     .about = "What is in flight or dead stays.",
+     .examples = "  shunt topic purge files -g audit\n",
+     .options = purge_rows,
+     .options_count = 2,
+     .words_min = 1,
+     .words_max = 1,
+     .run = run_purge},
+};
+
+const struct command_set topic_set = {"topic", "make, change, look at and delete topics", commands,
+                                      sizeof commands / sizeof *commands};

@@ -1,0 +1,284 @@
+/* work: runs a command for each message, so many at a time. No more messages are fetched than commands can
+ * start on at once, for shunt_next() marks what it returns as started.
+ *
+ * A first SIGTERM or SIGINT stops the taking; running commands end in peace. A second one kills them, and
+ * their messages go back uncharged. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/call.h"
+#include "cli/clock.h"
+#include "cli/command.h"
+#include "cli/record.h"
+#include "cli/signals.h"
+#include "cli/work_pool.h"
+#include "client/shunt.h"
+
+#define JOBS_MAX          1024
+#define PREFETCH_BYTES    "64MiB"
+#define DRAIN_MS_MIN      10
+#define DRAIN_MS_MAX      500
+#define RECONNECT_LOOK_MS 1000
+
+struct work {
+    struct call *call;
+    struct work_pool pool;
+    struct pollfd *rows; /* the pool's, then the broker's, then the signals' */
+    int signal_fd;
+    int signals; /* how many came */
+    bool drain;
+    int64_t drain_pause_ms;
+    int64_t drain_at_ms; /* when to ask next whether all is done */
+    bool stopping;
+    bool was_connected;
+    int code;
+};
+
+/* ---- stopping */
+
+static void stop(struct work *w)
+{
+    struct shunt_error err = {0};
+    if (w->stopping)
+        return;
+    w->stopping = true;
+    if (shunt_credit(w->pool.consumer, 0, 0, &err))
+        (void)call_failed(w->call, &err); /* what comes on top is given back at the end */
+}
+
+static void stop_with(struct work *w, int code)
+{
+    if (w->code == EXIT_OK)
+        w->code = code;
+    stop(w);
+}
+
+static void hear_signals(struct work *w)
+{
+    while (signals_take(w->signal_fd)) {
+        w->signals++;
+        if (w->signals == 1 && w->pool.busy)
+            call_note(w->call, "stopping: waiting for %zu running %s (once more kills)", w->pool.busy,
+                      call_plural(w->pool.busy, "command", "commands"));
+        if (w->signals >= 2) {
+            work_pool_kill(&w->pool);
+            w->code = w->code ? w->code : EXIT_FAILED;
+        }
+        stop(w);
+    }
+}
+
+/* ---- taking */
+
+/* Start commands while there are both messages and free slots. */
+static void take(struct work *w)
+{
+    while (!w->stopping && w->pool.busy < w->pool.slots_count) {
+        struct shunt_error err = {0};
+        struct shunt_delivery *delivery = NULL;
+        int code = shunt_next(w->pool.consumer, 0, &delivery, &err);
+        if (code == SHUNT_EMPTY || code == SHUNT_TIMEOUT || code == SHUNT_UNREACHABLE ||
+            code == SHUNT_DISCONNECTED)
+            return; /* the library connects again by itself */
+        if (code) {
+            stop_with(w, call_failed(w->call, &err));
+            return;
+        }
+        w->drain_pause_ms = DRAIN_MS_MIN;
+        w->drain_at_ms = 0;
+        work_pool_start(&w->pool, delivery);
+        if (w->pool.cannot_run)
+            stop_with(w, EXIT_FAILED);
+    }
+}
+
+static int64_t unfinished(const struct shunt_value *group)
+{
+    return record_integer(group, "ready") + record_integer(group, "in_flight") +
+           record_integer(group, "delayed");
+}
+
+/* With --drain and nothing in hand: is the group empty? These calls wait, which is why nothing may be
+ * running. */
+static void look_drained(struct work *w)
+{
+    struct call *call = w->call;
+    struct shunt_error err = {0};
+    struct shunt_value *group = NULL;
+    if (!w->drain || w->stopping || w->pool.busy || clock_mono_ms() < w->drain_at_ms)
+        return;
+    if (shunt_flush(call->shunt, call->timeout_ms, &err) ||
+        shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group, &err)) {
+        stop_with(w, call_failed(call, &err));
+        return;
+    }
+    if (unfinished(group) == 0)
+        stop(w);
+    shunt_value_free(group);
+    w->drain_at_ms = clock_deadline(w->drain_pause_ms);
+    w->drain_pause_ms = w->drain_pause_ms * 2 < DRAIN_MS_MAX ? w->drain_pause_ms * 2 : DRAIN_MS_MAX;
+}
+
+/* ---- the loop */
+
+static void tell_connection(struct work *w)
+{
+    bool connected = shunt_connected(w->call->shunt);
+    if (connected != w->was_connected)
+        call_note(w->call, connected ? "connected again" : "connection lost; trying again");
+    w->was_connected = connected;
+}
+
+static void wait_for_something(struct work *w)
+{
+    size_t pool_rows = w->pool.slots_count * CHILD_POLLS;
+    int64_t wake_at_ms = work_pool_poll(&w->pool, w->rows);
+    w->rows[pool_rows] = (struct pollfd){.fd = shunt_fd(w->call->shunt), .events = POLLIN};
+    w->rows[pool_rows + 1] = (struct pollfd){.fd = w->signal_fd, .events = POLLIN};
+    if (w->drain && !w->stopping && w->pool.busy == 0 && w->drain_at_ms < wake_at_ms)
+        wake_at_ms = w->drain_at_ms;
+    if (!w->was_connected && clock_deadline(RECONNECT_LOOK_MS) < wake_at_ms)
+        wake_at_ms = clock_deadline(RECONNECT_LOOK_MS);
+    int count = poll(w->rows, pool_rows + 2, clock_poll_ms(wake_at_ms));
+    for (size_t i = 0; count < 0 && i < pool_rows; i++)
+        w->rows[i].revents = 0; /* interrupted: nothing is known to be ready */
+}
+
+static void work_loop(struct work *w)
+{
+    struct shunt_error err = {0};
+    while (!w->stopping || w->pool.busy) {
+        if (shunt_process(w->call->shunt, &err)) {
+            stop_with(w, call_failed(w->call, &err));
+            if (!w->pool.busy)
+                break;
+        }
+        tell_connection(w);
+        take(w);
+        look_drained(w);
+        if (w->stopping && !w->pool.busy)
+            break;
+        wait_for_something(w);
+        hear_signals(w);
+        work_pool_turn(&w->pool, w->rows);
+        if (w->pool.output_lost && !w->stopping) {
+            call_complain("cannot write to standard output: stopping");
+            stop_with(w, EXIT_FAILED);
+        }
+    }
+}
+
+/* ---- the command */
+
+static int subscribe(struct work *w)
+{
+    char number[24];
+    struct shunt_error err = {0};
+    struct shunt_options *options = shunt_options_new();
+    (void)snprintf(number, sizeof number, "%zu", w->pool.slots_count);
+    int code = options ? shunt_options_set(options, "prefetch", number) : SHUNT_NO_MEMORY;
+    if (code == 0)
+        code = shunt_options_set(options, "prefetch-bytes", PREFETCH_BYTES);
+    if (code == 0)
+        code = shunt_subscribe(w->call->shunt, call_word(w->call, 0), call_group(w->call), options,
+                               w->call->timeout_ms, &w->pool.consumer, &err);
+    shunt_options_free(options);
+    err.code = code;
+    return code ? call_failed(w->call, &err) : EXIT_OK;
+}
+
+static int finish(struct work *w)
+{
+    struct shunt_error err = {0};
+    struct call *call = w->call;
+    if (shunt_flush(call->shunt, call->timeout_ms, &err)) {
+        int code = call_failed(call, &err);
+        w->code = w->code ? w->code : code;
+    }
+    shunt_unsubscribe(w->pool.consumer, call->timeout_ms);
+    call_note(call, "%" PRIu64 " acked, %" PRIu64 " failed %s, %" PRIu64 " rejected", w->pool.acked,
+              w->pool.nacked, call_plural(w->pool.nacked, "attempt", "attempts"), w->pool.rejected);
+    return w->code;
+}
+
+static int work_with(struct work *w, size_t jobs)
+{
+    struct call *call = w->call;
+    w->rows = calloc(jobs * CHILD_POLLS + 2, sizeof *w->rows);
+    w->signal_fd = signals_open();
+    if (!w->rows || w->signal_fd < 0 || !work_pool_init(&w->pool, jobs)) {
+        call_complain("cannot begin: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
+    int code = call_connect(call);
+    if (code == EXIT_OK)
+        code = subscribe(w);
+    if (code)
+        return code;
+    w->was_connected = true;
+    work_loop(w);
+    return finish(w);
+}
+
+static int run_work(struct call *call)
+{
+    char *program = NULL;
+    int error = child_find_program(call->options.rest[0], &program);
+    if (error) {
+        call_complain("%s: %s", call->options.rest[0],
+                      error == ENOENT ? "command not found" : strerror(error));
+        return EXIT_USAGE;
+    }
+    struct work w = {.call = call,
+                     .pool = {.call = call,
+                              .program = program,
+                              .arguments = call->options.rest,
+                              .timeout_ms = options_number(&call->options, "timeout", 0)},
+                     .drain = options_flag(&call->options, "drain"),
+                     .drain_pause_ms = DRAIN_MS_MIN,
+                     .signal_fd = -1};
+    int code = work_with(&w, (size_t)options_number(&call->options, "jobs", 1));
+    if (w.signal_fd >= 0)
+        (void)close(w.signal_fd);
+    work_pool_done(&w.pool);
+    free(w.rows);
+    free(program);
+    return code;
+}
+
+static const struct option_row rows[] = {
+    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "work as a member of this group (default)"},
+    {"jobs", 'j', "N", OPTION_COUNT, WORDS_NONE, 1, JOBS_MAX, "run so many commands at a time (1)"},
+    {"timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
+     "kill a command that takes longer: a failed attempt (0: none)"},
+    {"drain", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "return when nothing is ready, in flight or delayed"},
+};
+
+static const struct command commands[] = {{
+    .noun = "work",
+    .usage = "TOPIC [-g GROUP] [-j N] [--timeout D] [--drain] -- COMMAND [ARGUMENT…]",
+    .text = "run a command on each message, the body on its standard input",
+    .about = "Exit 0 of COMMAND acks, 65 rejects (straight to the dead-letter queue), anything else is a "
+             "failed attempt, named\n"
+             "`exit N`, `SIGSEGV` and so on, or `timeout`. The last line it said on stderr (or, if that "
+             "stayed empty, stdout)\n"
+             "and the last 16 KiB go with it. In its environment: SHUNT_TOPIC, SHUNT_GROUP, SHUNT_MESSAGE "
+             "(TOPIC/SEQ),\n"
+             "SHUNT_ATTEMPT (1, 2, …) and SHUNT_HEADER_<KEY>. Its output goes to ours, line by line. Leases "
+             "are extended for\n"
+             "as long as it runs. SIGTERM or SIGINT waits for what runs; a second one kills it.",
+    .examples = "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
+                "  shunt work mails --timeout 30s -- sh -c 'sendmail \"$SHUNT_HEADER_TO\"'\n",
+    .options = rows,
+    .options_count = sizeof rows / sizeof *rows,
+    .words_min = 1,
+    .words_max = 1,
+    .command_line = true,
+    .run = run_work,
+}};
+
+const struct command_set work_set = {"work", "run a command on each message", commands, 1};

@@ -1,0 +1,324 @@
+/* work_child: posix_spawn reports a failed exec to us as its own error, so that it is never taken for the
+ * program's. */
+#include "cli/work_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/clock.h"
+#include "cli/exit.h"
+
+#define READ_BYTES (64u * 1024)
+/* After the end of the process at most so much is read of what it left in a pipe: one of its own children may
+ * write on. */
+#define LEFTOVER_BYTES_MAX (1024u * 1024)
+
+enum { POLL_PROCESS, POLL_INPUT, POLL_OUTPUT, POLL_ERROR };
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+/* ---- starting */
+
+/* Three pipes; `far` are the child's ends. */
+struct pipes {
+    int near[3];
+    int far[3];
+};
+
+static void pipes_close(struct pipes *p)
+{
+    for (int i = 0; i < 3; i++) {
+        close_fd(&p->near[i]);
+        close_fd(&p->far[i]);
+    }
+}
+
+static int pipes_open(struct pipes *p)
+{
+    *p = (struct pipes){{-1, -1, -1}, {-1, -1, -1}};
+    for (int i = 0; i < 3; i++) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC)) {
+            int error = errno;
+            pipes_close(p);
+            return error;
+        }
+        p->near[i] = i == STDIN_FILENO ? ends[1] : ends[0];
+        p->far[i] = i == STDIN_FILENO ? ends[0] : ends[1];
+        (void)fcntl(p->near[i], F_SETFL, O_NONBLOCK); /* cannot fail on a pipe of ours */
+    }
+    return 0;
+}
+
+static int spawn_with(const struct child_spec *spec, const struct pipes *p,
+                      posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, pid_t *ret)
+{
+    sigset_t none;
+    sigset_t all;
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    int error = 0;
+    for (int i = 0; i < 3 && error == 0; i++)
+        error = posix_spawn_file_actions_adddup2(actions, p->far[i], i);
+    if (error == 0)
+        error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                         POSIX_SPAWN_SETSIGDEF);
+    if (error == 0)
+        error = posix_spawnattr_setsigmask(attributes, &none);
+    if (error == 0)
+        error = posix_spawnattr_setsigdefault(attributes, &all);
+    if (error == 0)
+        error = posix_spawn(ret, spec->path, actions, attributes, spec->arguments, spec->environment);
+    return error;
+}
+
+static int spawn(const struct child_spec *spec, const struct pipes *p, pid_t *ret)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error)
+        return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0) {
+        error = spawn_with(spec, p, &actions, &attributes, ret);
+        (void)posix_spawnattr_destroy(&attributes);
+    }
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+int child_start(struct child *c, const struct child_spec *spec)
+{
+    struct pipes pipes;
+    *c = (struct child){.process_fd = -1, .input_fd = -1, .output_fd = -1, .error_fd = -1};
+    int error = pipes_open(&pipes);
+    if (error)
+        return error;
+    if (!capture_init(&c->output, spec->out) || !capture_init(&c->error, spec->err))
+        error = ENOMEM;
+    if (error == 0)
+        error = spawn(spec, &pipes, &c->pid);
+    if (error) {
+        pipes_close(&pipes);
+        capture_done(&c->output);
+        capture_done(&c->error);
+        return error;
+    }
+    c->input_fd = pipes.near[STDIN_FILENO];
+    c->output_fd = pipes.near[STDOUT_FILENO];
+    c->error_fd = pipes.near[STDERR_FILENO];
+    for (int i = 0; i < 3; i++)
+        close_fd(&pipes.far[i]);
+    c->body = spec->body;
+    c->body_left = spec->body_bytes;
+    if (c->body_left == 0)
+        close_fd(&c->input_fd);
+    c->timeout_ms = spec->timeout_ms;
+    c->grace_ms = spec->grace_ms;
+    c->signal_at_ms = spec->timeout_ms ? clock_deadline(spec->timeout_ms) : CLOCK_NEVER;
+    c->process_fd = pidfd_open(c->pid, 0);
+    if (c->process_fd < 0) {
+        error = errno;
+        child_done(c);
+    }
+    return error;
+}
+
+void child_kill(const struct child *c)
+{
+    if (c->pid > 0 && !c->ended)
+        (void)kill(-c->pid, SIGKILL);
+}
+
+void child_done(struct child *c)
+{
+    child_kill(c);
+    if (c->pid > 0 && !c->ended)
+        (void)waitpid(c->pid, &c->status, 0);
+    close_fd(&c->process_fd);
+    close_fd(&c->input_fd);
+    close_fd(&c->output_fd);
+    close_fd(&c->error_fd);
+    capture_done(&c->output);
+    capture_done(&c->error);
+    c->pid = 0;
+}
+
+/* ---- running */
+
+static void feed(struct child *c)
+{
+    ssize_t put = write(c->input_fd, c->body, c->body_left);
+    if (put > 0) {
+        c->body += put;
+        c->body_left -= (size_t)put;
+    }
+    /* EPIPE and the like: a command need not read its input. */
+    bool refused = put < 0 && errno != EAGAIN && errno != EINTR;
+    if (refused || c->body_left == 0)
+        close_fd(&c->input_fd);
+}
+
+/* Read once; false when there is nothing (more) to read now. */
+static bool drain_once(int *fd, struct capture *to, size_t *total)
+{
+    char buffer[READ_BYTES];
+    ssize_t got = *fd < 0 ? 0 : read(*fd, buffer, sizeof buffer);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (got <= 0) {
+        close_fd(fd);
+        return false;
+    }
+    capture_add(to, buffer, (size_t)got);
+    *total += (size_t)got;
+    return true;
+}
+
+static void drain_rest(int *fd, struct capture *to)
+{
+    size_t total = 0;
+    while (total < LEFTOVER_BYTES_MAX && drain_once(fd, to, &total))
+        continue;
+    close_fd(fd);
+    capture_end(to);
+}
+
+static void reap(struct child *c)
+{
+    if (waitpid(c->pid, &c->status, WNOHANG) != c->pid)
+        return;
+    /* Members of its group that outlived a time-out die with it. */
+    if (c->timed_out)
+        (void)kill(-c->pid, SIGKILL);
+    c->ended = true;
+    close_fd(&c->input_fd);
+    drain_rest(&c->output_fd, &c->output);
+    drain_rest(&c->error_fd, &c->error);
+}
+
+void child_poll(const struct child *c, struct pollfd *to)
+{
+    to[POLL_PROCESS] = (struct pollfd){.fd = c->process_fd, .events = POLLIN};
+    to[POLL_INPUT] = (struct pollfd){.fd = c->input_fd, .events = POLLOUT};
+    to[POLL_OUTPUT] = (struct pollfd){.fd = c->output_fd, .events = POLLIN};
+    to[POLL_ERROR] = (struct pollfd){.fd = c->error_fd, .events = POLLIN};
+}
+
+void child_pump(struct child *c, const struct pollfd *ready)
+{
+    size_t total = 0;
+    if (ready[POLL_INPUT].revents && c->input_fd >= 0)
+        feed(c);
+    if (ready[POLL_OUTPUT].revents)
+        (void)drain_once(&c->output_fd, &c->output, &total);
+    if (ready[POLL_ERROR].revents)
+        (void)drain_once(&c->error_fd, &c->error, &total);
+    if (ready[POLL_PROCESS].revents)
+        reap(c);
+}
+
+void child_tick(struct child *c, int64_t now_ms)
+{
+    if (c->ended || now_ms < c->signal_at_ms)
+        return;
+    (void)kill(-c->pid, c->timed_out ? SIGKILL : SIGTERM);
+    c->signal_at_ms = c->timed_out ? CLOCK_NEVER : now_ms + c->grace_ms;
+    c->timed_out = true;
+}
+
+/* ---- judging */
+
+static void name_end(const struct child *c, struct judgement *j)
+{
+    if (c->timed_out)
+        (void)snprintf(j->type, sizeof j->type, "timeout");
+    else if (WIFSIGNALED(c->status)) {
+        const char *name = sigabbrev_np(WTERMSIG(c->status));
+        if (name)
+            (void)snprintf(j->type, sizeof j->type, "SIG%s", name);
+        else
+            (void)snprintf(j->type, sizeof j->type, "signal %d", WTERMSIG(c->status));
+    } else
+        (void)snprintf(j->type, sizeof j->type, "exit %d", WEXITSTATUS(c->status));
+}
+
+void child_judge(const struct child *c, struct judgement *ret)
+{
+    *ret = (struct judgement){.verdict = VERDICT_NACK};
+    bool exited = !c->timed_out && WIFEXITED(c->status);
+    if (exited && WEXITSTATUS(c->status) == 0) {
+        ret->verdict = VERDICT_ACK;
+        return;
+    }
+    if (exited && WEXITSTATUS(c->status) == EXIT_REJECT)
+        ret->verdict = VERDICT_REJECT;
+    name_end(c, ret);
+    /* Programs that complain on stdout are heard too, if they left stderr silent. */
+    const struct capture *said = c->error.tail_count ? &c->error : &c->output;
+    ret->message = capture_last_line(said);
+    ret->stack = capture_stack(said);
+}
+
+void judgement_done(struct judgement *j)
+{
+    free(j->message);
+    free(j->stack);
+    *j = (struct judgement){.verdict = VERDICT_NACK};
+}
+
+/* ---- finding */
+
+static int check_program(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info))
+        return errno;
+    if (!S_ISREG(info.st_mode) || access(path, X_OK))
+        return EACCES;
+    return 0;
+}
+
+int child_find_program(const char *name, char **ret_path)
+{
+    int result = ENOENT;
+    if (strchr(name, '/')) {
+        result = check_program(name);
+        if (result == 0 && !(*ret_path = strdup(name)))
+            result = ENOMEM;
+        return result;
+    }
+    const char *path = getenv("PATH");
+    for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin"; *name; at++) {
+        size_t len = strcspn(at, ":");
+        char *candidate = NULL;
+        if (asprintf(&candidate, "%.*s/%s", len ? (int)len : 1, len ? at : ".", name) < 0)
+            return ENOMEM;
+        int error = check_program(candidate);
+        if (error == 0) {
+            *ret_path = candidate;
+            return 0;
+        }
+        free(candidate);
+        result = error == EACCES ? EACCES : result;
+        at += len;
+        if (!*at)
+            break;
+    }
+    return result;
+}

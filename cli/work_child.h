@@ -1,0 +1,82 @@
+/* work_child: one run of the command of `work`: a process with a body on its standard input, its outputs
+ * watched, its end judged. Knows nothing of a broker.
+ *
+ *   child_start ──→ RUNNING ──(process ended, outputs read)──→ ENDED ──→ child_judge
+ *                      └─(time is up: SIGTERM, then SIGKILL to its group)─↗
+ */
+#ifndef SHUNT_CLI_WORK_CHILD_H
+#define SHUNT_CLI_WORK_CHILD_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cli/capture.h"
+
+#define CHILD_POLLS    4
+#define CHILD_GRACE_MS 5000 /* between SIGTERM and SIGKILL */
+
+struct child_spec {
+    const char *path; /* of the program */
+    char *const *arguments;
+    char *const *environment;
+    const void *body; /* lent until the child has ended */
+    size_t body_bytes;
+    int64_t timeout_ms; /* 0: none */
+    int64_t grace_ms;
+    int out; /* where its standard output and error go on to */
+    int err;
+};
+
+struct child {
+    pid_t pid;
+    int process_fd; /* readable when it has ended */
+    int input_fd;   /* these three are -1 when closed */
+    int output_fd;
+    int error_fd;
+    const char *body;
+    size_t body_left;
+    struct capture output;
+    struct capture error;
+    int64_t timeout_ms;
+    int64_t grace_ms;
+    int64_t signal_at_ms; /* when the next signal is due; CLOCK_NEVER: none */
+    bool timed_out;
+    bool ended;
+    int status; /* of waitpid(), once ended */
+};
+
+/* Start the process, as the leader of a group of its own. Returns 0 or errno; on failure there is nothing to
+ * clean up. */
+int child_start(struct child *c, const struct child_spec *spec);
+/* Free what is left; kills the group if it still runs. */
+void child_done(struct child *c);
+
+/* What to poll for; fills in CHILD_POLLS rows. */
+void child_poll(const struct child *c, struct pollfd *to);
+/* Do what these rows are ready for, without waiting; `ended` may become true. */
+void child_pump(struct child *c, const struct pollfd *ready);
+/* Send the signal that is due. */
+void child_tick(struct child *c, int64_t now_ms);
+/* SIGKILL to the group. */
+void child_kill(const struct child *c);
+
+enum verdict { VERDICT_ACK, VERDICT_REJECT, VERDICT_NACK };
+
+/* Strings are the caller's to free with judgement_done(); NULL where there is nothing to say. */
+struct judgement {
+    enum verdict verdict;
+    char type[32];
+    char *message;
+    char *stack;
+};
+/* Judge an ended child: 0 acks, 65 rejects, all else nacks. */
+void child_judge(const struct child *c, struct judgement *ret);
+void judgement_done(struct judgement *j);
+
+/* Find the program as a shell would: 0 and its path, which the caller frees; ENOENT, EACCES or ENOMEM. */
+int child_find_program(const char *name, char **ret_path);
+
+#endif

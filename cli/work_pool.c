@@ -1,0 +1,229 @@
+/* work_pool: see work_pool.h. */
+#include "cli/work_pool.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/call.h"
+#include "cli/clock.h"
+#include "cli/work_env.h"
+#include "client/shunt.h"
+
+bool work_pool_init(struct work_pool *p, size_t slots_count)
+{
+    p->slots = calloc(slots_count, sizeof *p->slots);
+    p->slots_count = p->slots ? slots_count : 0;
+    return p->slots != NULL;
+}
+
+static void free_slot(struct work_pool *p, struct work_slot *slot)
+{
+    child_done(&slot->child);
+    work_env_done(slot->environment);
+    free(slot->environment);
+    *slot = (struct work_slot){0};
+    p->busy--;
+}
+
+void work_pool_done(struct work_pool *p)
+{
+    for (size_t i = 0; i < p->slots_count; i++) {
+        if (p->slots[i].delivery)
+            free_slot(p, &p->slots[i]); /* the delivery stays the consumer's, who gives it back */
+    }
+    free(p->slots);
+    p->slots = NULL;
+    p->slots_count = 0;
+}
+
+/* ---- answers */
+
+static void resolved(void *context, const struct shunt_error *err)
+{
+    struct work_pool *p = context;
+    if (!err)
+        return;
+    p->without_effect++;
+    call_complain("an answer had no effect, the message will come again: %s (%s)", err->text,
+                  shunt_error_name(err->code));
+}
+
+static void extended(void *context, const struct shunt_error *err)
+{
+    (void)context;
+    (void)err; /* a lease that is lost shows in the answer at the end */
+}
+
+static void resolve(struct work_pool *p, struct shunt_delivery *delivery, enum shunt_outcome outcome,
+                    const struct shunt_failure *failure)
+{
+    struct shunt_error err = {0};
+    if (shunt_resolve_async(delivery, outcome, SHUNT_BACKOFF, failure, resolved, p, &err))
+        resolved(p, &err);
+}
+
+/* ---- starting */
+
+static struct work_env *make_environment(const struct shunt_delivery *d)
+{
+    char number[24];
+    const char *key = NULL;
+    const void *value = NULL;
+    size_t key_bytes = 0;
+    size_t value_bytes = 0;
+    struct work_env *e = malloc(sizeof *e);
+    if (!e)
+        return NULL;
+    work_env_init(e, environ);
+    (void)snprintf(number, sizeof number, "%" PRIu64, (uint64_t)shunt_delivery_attempts(d) + 1);
+    work_env_set(e, "SHUNT_TOPIC", shunt_delivery_topic(d));
+    work_env_set(e, "SHUNT_GROUP", shunt_delivery_group(d));
+    work_env_set(e, "SHUNT_MESSAGE", shunt_delivery_id(d));
+    work_env_set(e, "SHUNT_ATTEMPT", number);
+    for (size_t i = 0; shunt_delivery_header_at(d, i, &key, &key_bytes, &value, &value_bytes); i++)
+        work_env_set_header(e, key, key_bytes, value, value_bytes);
+    if (!e->failed)
+        return e;
+    work_env_done(e);
+    free(e);
+    return NULL;
+}
+
+static struct work_slot *find_free(struct work_pool *p)
+{
+    for (size_t i = 0; i < p->slots_count; i++) {
+        if (!p->slots[i].delivery)
+            return &p->slots[i];
+    }
+    return NULL;
+}
+
+static void plan_extension(struct work_slot *slot)
+{
+    slot->extend_at_ms = clock_deadline(slot->lease_ms / 2);
+}
+
+/* The machine's fault, not the message's: it goes back uncharged, and we end. */
+static void refuse_start(struct work_pool *p, struct shunt_delivery *delivery, const char *why)
+{
+    call_complain("%s: cannot be run: %s", p->program, why);
+    p->cannot_run = true;
+    resolve(p, delivery, SHUNT_RELEASE, NULL);
+}
+
+void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery)
+{
+    struct work_slot *slot = find_free(p);
+    struct work_env *environment = slot ? make_environment(delivery) : NULL;
+    if (!environment) {
+        refuse_start(p, delivery, "out of memory");
+        return;
+    }
+    struct child_spec spec = {.path = p->program,
+                              .arguments = p->arguments,
+                              .environment = environment->entries,
+                              .timeout_ms = p->timeout_ms,
+                              .grace_ms = CHILD_GRACE_MS,
+                              .out = STDOUT_FILENO,
+                              .err = STDERR_FILENO};
+    spec.body = shunt_delivery_body(delivery, &spec.body_bytes);
+    int error = child_start(&slot->child, &spec);
+    if (error) {
+        work_env_done(environment);
+        free(environment);
+        *slot = (struct work_slot){0};
+        refuse_start(p, delivery, strerror(error));
+        return;
+    }
+    slot->delivery = delivery;
+    slot->environment = environment;
+    int64_t left_ms = shunt_delivery_lease_left_ms(delivery);
+    slot->lease_ms = left_ms > 2 ? left_ms : 2;
+    plan_extension(slot);
+    p->busy++;
+}
+
+/* ---- running */
+
+int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows)
+{
+    int64_t wake_at_ms = CLOCK_NEVER;
+    for (size_t i = 0; i < p->slots_count; i++) {
+        const struct work_slot *slot = &p->slots[i];
+        struct pollfd *own = rows + i * CHILD_POLLS;
+        if (!slot->delivery) {
+            for (size_t k = 0; k < CHILD_POLLS; k++)
+                own[k] = (struct pollfd){.fd = -1};
+            continue;
+        }
+        child_poll(&slot->child, own);
+        wake_at_ms = slot->extend_at_ms < wake_at_ms ? slot->extend_at_ms : wake_at_ms;
+        wake_at_ms = slot->child.signal_at_ms < wake_at_ms ? slot->child.signal_at_ms : wake_at_ms;
+    }
+    return wake_at_ms;
+}
+
+static void extend(struct work_pool *p, struct work_slot *slot)
+{
+    struct shunt_error err = {0};
+    plan_extension(slot);
+    if (shunt_resolve_async(slot->delivery, SHUNT_EXTEND, slot->lease_ms, NULL, extended, p, &err))
+        slot->extend_at_ms = CLOCK_NEVER;
+}
+
+static void settle(struct work_pool *p, struct work_slot *slot)
+{
+    char after[32];
+    char text[64];
+    struct judgement judgement;
+    child_judge(&slot->child, &judgement);
+    (void)snprintf(text, sizeof text, "killed after %s",
+                   shunt_format_duration(after, slot->child.timeout_ms));
+    const char *message = judgement.message ? judgement.message : slot->child.timed_out ? text : NULL;
+    struct shunt_failure failure = {.type = judgement.type, .message = message, .stack = judgement.stack};
+    if (p->abandon)
+        resolve(p, slot->delivery, SHUNT_RELEASE, NULL);
+    else if (judgement.verdict == VERDICT_ACK) {
+        p->acked++;
+        resolve(p, slot->delivery, SHUNT_ACK, NULL);
+    } else if (judgement.verdict == VERDICT_REJECT) {
+        p->rejected++;
+        resolve(p, slot->delivery, SHUNT_REJECT, &failure);
+    } else {
+        p->nacked++;
+        resolve(p, slot->delivery, SHUNT_NACK, &failure);
+    }
+    judgement_done(&judgement);
+    p->output_lost |= slot->child.output.broken;
+    free_slot(p, slot);
+}
+
+void work_pool_turn(struct work_pool *p, const struct pollfd *rows)
+{
+    int64_t now_ms = clock_mono_ms();
+    for (size_t i = 0; i < p->slots_count; i++) {
+        struct work_slot *slot = &p->slots[i];
+        if (!slot->delivery)
+            continue;
+        child_pump(&slot->child, rows + i * CHILD_POLLS);
+        if (slot->child.ended) {
+            settle(p, slot);
+            continue;
+        }
+        child_tick(&slot->child, now_ms);
+        if (now_ms >= slot->extend_at_ms)
+            extend(p, slot);
+    }
+}
+
+void work_pool_kill(struct work_pool *p)
+{
+    p->abandon = true;
+    for (size_t i = 0; i < p->slots_count; i++) {
+        if (p->slots[i].delivery)
+            child_kill(&p->slots[i].child);
+    }
+}

@@ -1,0 +1,65 @@
+/* work_pool: the messages in hand and the commands that run on them.
+ *
+ *            shunt_next                    ended
+ *   FREE ──────────────────→ BUSY ──────────────────→ resolved ──→ FREE
+ *          child_start         │ extended at half of the lease
+ *                              └ killed by a second signal: released
+ */
+#ifndef SHUNT_CLI_WORK_POOL_H
+#define SHUNT_CLI_WORK_POOL_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/work_child.h"
+
+struct call;
+struct shunt_consumer;
+struct shunt_delivery;
+struct shunt_error;
+struct work_env;
+
+struct work_slot {
+    struct shunt_delivery *delivery; /* NULL: free */
+    struct child child;
+    struct work_env *environment; /* of the child; lives as long as it */
+    int64_t lease_ms;
+    int64_t extend_at_ms;
+};
+
+struct work_pool {
+    struct call *call;
+    struct shunt_consumer *consumer;
+    const char *program;
+    char *const *arguments;
+    int64_t timeout_ms;
+    struct work_slot *slots;
+    size_t slots_count;
+    size_t busy;
+    bool abandon;     /* what ends from now on was killed by us: release it */
+    bool output_lost; /* our stdout is gone */
+    bool cannot_run;  /* the program could not be started */
+    uint64_t acked;
+    uint64_t nacked;
+    uint64_t rejected;
+    uint64_t without_effect; /* answers that came after the lease was lost */
+};
+
+/* False without memory. `slots_count` is at least 1. */
+bool work_pool_init(struct work_pool *p, size_t slots_count);
+void work_pool_done(struct work_pool *p);
+
+/* Run the command on `delivery`, which the pool takes. Needs a free slot. */
+void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery);
+
+/* CHILD_POLLS rows for each slot, and the time by which work_pool_turn() must be called. */
+int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows);
+/* Pump, extend, signal, and resolve what has ended. */
+void work_pool_turn(struct work_pool *p, const struct pollfd *rows);
+
+/* Kill all commands; their messages go back uncharged. */
+void work_pool_kill(struct work_pool *p);
+
+#endif
