@@ -2,6 +2,7 @@
  *
  * A message is one msgpack array, trailing fields that are nil or 0 may be left out:
  *   [ body (bin), headers (map str -> str|bin, or nil), key (bin|str, or nil), delay_ms (uint), ttl_ms (uint) ]
+ * Fields after these belong to a later version and are kept.
  * The broker stores these very bytes and sends them on; it never encodes a message again.
  */
 #ifndef SHUNT_PROTO_MESSAGE_H
@@ -23,7 +24,7 @@ struct message_view {
  * in:    `body_bytes_max` the configured limit (bytes).
  * out:   `*ret` points into the reader's bytes; the reader stands behind the message.
  * fails: a code of errors.h: PROTOCOL (not of that shape), TOO_LARGE (body, headers, key), BAD_ARGUMENT (delay or
- *        time to live over DURATION_MS_MAX). `*ret_why`, static text, says which. After PROTOCOL the reader is failed;
+ *        time to live negative or over DURATION_MS_MAX; a header's key empty or not UTF-8). `*ret_why`, static text, says which. After PROTOCOL the reader is failed;
  *        after the others it stands behind the message. */
 int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret, const char **ret_why);
 

@@ -1,0 +1,391 @@
+"""client: a complete shunt client, written from proto/PROTOCOL.md and nothing else.
+
+A Client is one connection. request() sends and waits; send() and reply() do the halves apart, for pipelining. Deliveries
+that come in between are kept on their Subscription. A Producer publishes exactly once in effect, over any number of
+connections.
+"""
+
+import collections
+import os
+import socket
+import struct
+import time
+
+from packing import decode, encode
+
+HELLO, GOODBYE, PING, PUBLISH = 1, 2, 3, 10
+SUBSCRIBE, CREDIT, UNSUBSCRIBE, RESOLVE, STARTED = 20, 21, 22, 23, 24
+TOPIC_CREATE, TOPIC_UPDATE, TOPIC_SHOW, TOPIC_LIST, TOPIC_DELETE, TOPIC_PURGE = 30, 31, 32, 33, 34, 35
+GROUP_CREATE, GROUP_UPDATE, GROUP_SHOW, GROUP_LIST, GROUP_DELETE, GROUP_PAUSE, GROUP_RESUME = range(40, 47)
+PEEK, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, STATS = 50, 60, 61, 62, 63, 70, 80
+OK, ERROR, DELIVER, CLOSED = 128, 129, 130, 131
+
+ACK, NACK, REJECT, RELEASE, EXTEND = range(5)
+
+Message = collections.namedtuple("Message", "body headers key delay ttl", defaults=(None, None, 0, 0))
+Delivery = collections.namedtuple(
+    "Delivery",
+    "seq token attempts deliveries generation published lease_ms message dead",
+)
+Published = collections.namedtuple("Published", "accepted first_seq code")
+
+
+class ShuntError(Exception):
+    """An ERROR frame: code, name, text for people, and whether the same request may succeed later."""
+
+    def __init__(self, code, name, text, retry):
+        super().__init__(f"{name} ({code}): {text}")
+        self.code, self.name, self.text, self.retry = code, name, text, retry
+
+
+class Disconnected(Exception):
+    """The connection broke: whether unanswered requests took effect is unknown."""
+
+
+class SubscriptionClosed(Exception):
+    """CLOSED: the server ended the subscription, or (sub 0) is about to end the connection."""
+
+    def __init__(self, sub, code, text):
+        super().__init__(f"subscription {sub} closed ({code}): {text}")
+        self.sub, self.code, self.text = sub, code, text
+
+
+def frame(*elements):
+    payload = encode(list(elements))
+    return struct.pack(">I", len(payload)) + payload
+
+
+def as_message(raw):
+    """A message as published: fields after the last one known are ignored, those left out have their defaults."""
+    return Message(*raw[:5])
+
+
+class Client:
+    def __init__(self, port, host="127.0.0.1", timeout=10.0, hello=True, **options):
+        self.timeout = timeout
+        self.socket = socket.create_connection((host, port), timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = bytearray()
+        self.next_id = 1
+        self.waiting = collections.deque()  # ids of requests under way, in order
+        self.replies = {}  # id -> fields or ShuntError
+        self.unasked_errors = []  # errors to requests with id 0
+        self.subscriptions = {}
+        self.early = collections.defaultdict(list)  # deliveries read before the reply that names their subscription
+        self.closing = None  # CLOSED with sub 0
+        self.last_payload = b""
+        if hello:
+            self.version, self.info = self.request(HELLO, 1, 1, options)
+
+    # ---- frames ----
+
+    def send_bytes(self, data):
+        try:
+            self.socket.sendall(data)
+        except (ConnectionError, BrokenPipeError) as error:
+            raise Disconnected(str(error)) from error
+
+    def send(self, op, *fields, id=None):
+        """Send a request and return its id, for reply()."""
+        if id is None:
+            id, self.next_id = self.next_id, self.next_id + 1
+        if id and op != STARTED:
+            self.waiting.append(id)
+        self.send_bytes(frame(op, id, *fields))
+        return id
+
+    def read_frame(self, deadline=None):
+        """The next frame as a list. Raises TimeoutError at the deadline, Disconnected at the end of the stream."""
+        deadline = deadline or time.monotonic() + self.timeout
+        while True:
+            if len(self.buffer) >= 4:
+                (length,) = struct.unpack_from(">I", self.buffer)
+                if len(self.buffer) >= 4 + length:
+                    self.last_payload = bytes(self.buffer[4 : 4 + length])
+                    del self.buffer[: 4 + length]
+                    return decode(self.last_payload)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("nothing came from the server in time")
+            self.socket.settimeout(left)
+            try:
+                data = self.socket.recv(1 << 18)
+            except socket.timeout as error:
+                raise TimeoutError("nothing came from the server in time") from error
+            except ConnectionError as error:
+                raise Disconnected(str(error)) from error
+            finally:
+                self.socket.settimeout(self.timeout)
+            if not data:
+                raise Disconnected("the server closed the connection")
+            self.buffer += data
+
+    def step(self, deadline=None):
+        """Read one frame and put it where it belongs."""
+        op, id, *fields = self.read_frame(deadline)
+        if op == DELIVER:
+            self._delivered(*fields[:2])
+        elif op == CLOSED:
+            sub, code, text = fields[:3]
+            if sub == 0:
+                self.closing = SubscriptionClosed(sub, code, text)
+            elif sub in self.subscriptions:
+                self.subscriptions[sub].closed = SubscriptionClosed(sub, code, text)
+        elif op in (OK, ERROR):
+            outcome = ShuntError(*fields[:4]) if op == ERROR else fields
+            if id == 0:
+                self.unasked_errors.append(outcome)
+                return
+            if not self.waiting or self.waiting[0] != id:
+                raise AssertionError(f"reply {id} is out of order, {list(self.waiting)[:3]} wait")
+            self.waiting.popleft()
+            self.replies[id] = outcome
+        else:
+            raise AssertionError(f"operation {op} from a server")
+
+    def reply(self, id):
+        deadline = time.monotonic() + self.timeout
+        while id not in self.replies:
+            self.step(deadline)
+        outcome = self.replies.pop(id)
+        if isinstance(outcome, ShuntError):
+            raise outcome
+        return outcome
+
+    def request(self, op, *fields):
+        return self.reply(self.send(op, *fields))
+
+    def _delivered(self, sub, deliveries):
+        rows = []
+        for row in deliveries:
+            dead = row[8] if len(row) > 8 else None
+            rows.append(Delivery(*row[:7], as_message(row[7]), dead))
+        if sub in self.subscriptions:
+            self.subscriptions[sub].held.extend(rows)
+        else:
+            self.early[sub].extend(rows)
+
+    # ---- connection ----
+
+    def ping(self):
+        self.request(PING)
+
+    def goodbye(self):
+        self.request(GOODBYE)
+        self.expect_end()
+        self.close()
+
+    def expect_end(self):
+        """Read until the server closes; whatever is still under way is read too."""
+        deadline = time.monotonic() + self.timeout
+        try:
+            while True:
+                self.step(deadline)
+        except Disconnected:
+            return
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # ---- publishing and consuming ----
+
+    def publish(self, topic, *messages, sequence=0, forget_below=0):
+        """Publish bodies (bytes) or Messages."""
+        rows = [list(m) if isinstance(m, tuple) else [m] if isinstance(m, bytes) else m for m in messages]
+        return Published(*self.request(PUBLISH, topic, sequence, forget_below, rows)[:3])
+
+    def subscribe(self, topic, group="default", messages=100, bytes=1 << 20):
+        sub, lease_ms = self.request(SUBSCRIBE, topic, group, messages, bytes)[:2]
+        subscription = Subscription(self, sub, lease_ms)
+        self.subscriptions[sub] = subscription
+        subscription.held.extend(self.early.pop(sub, []))
+        return subscription
+
+    # ---- topics and groups ----
+
+    def topic_create(self, topic, groups=None, **policy):
+        fields = [topic, policy] + ([groups] if groups is not None else [])
+        self.request(TOPIC_CREATE, *fields)
+
+    def topic_update(self, topic, **policy):
+        self.request(TOPIC_UPDATE, topic, policy)
+
+    def topic_show(self, topic):
+        return self.request(TOPIC_SHOW, topic)[0]
+
+    def topic_list(self, after=None, limit=100):
+        return self.request(TOPIC_LIST, after, limit)[:2]
+
+    def topic_delete(self, topic):
+        return self.request(TOPIC_DELETE, topic)[0]
+
+    def topic_purge(self, topic, group=None):
+        return self.request(TOPIC_PURGE, topic, group)[0]
+
+    def group_create(self, topic, group, start=None, **policy):
+        self.request(GROUP_CREATE, topic, group, policy, start)
+
+    def group_update(self, topic, group, **policy):
+        self.request(GROUP_UPDATE, topic, group, policy)
+
+    def group_show(self, topic, group="default"):
+        return self.request(GROUP_SHOW, topic, group)[0]
+
+    def group_list(self, topic):
+        return self.request(GROUP_LIST, topic)[0]
+
+    def group_delete(self, topic, group):
+        return self.request(GROUP_DELETE, topic, group)[0]
+
+    def group_pause(self, topic, group="default"):
+        self.request(GROUP_PAUSE, topic, group)
+
+    def group_resume(self, topic, group="default"):
+        self.request(GROUP_RESUME, topic, group)
+
+    # ---- looking, dead letters, jobs ----
+
+    def peek(self, topic, group="default", after=0, limit=100, bodies=False):
+        return self.request(PEEK, topic, group, after, limit, bodies)[:2]
+
+    def dlq_list(self, topic, group="default", after=0, limit=100):
+        return self.request(DLQ_LIST, topic, group, after, limit)[:2]
+
+    def dlq_show(self, topic, message, group="default"):
+        return self.request(DLQ_SHOW, topic, group, message)[0]
+
+    def dlq_redrive(self, topic, group="default", rate=0, **which):
+        return self.request(DLQ_REDRIVE, topic, group, which, rate)[:2]
+
+    def dlq_purge(self, topic, group="default", **which):
+        return self.request(DLQ_PURGE, topic, group, which)[:2]
+
+    def job_show(self, job):
+        return self.request(JOB_SHOW, job)[0]
+
+    def stats(self):
+        return self.request(STATS)[0]
+
+
+class Subscription:
+    """What one subscription has been handed, and the answers to it."""
+
+    def __init__(self, client, sub, lease_ms):
+        self.client, self.sub, self.lease_ms = client, sub, lease_ms
+        self.held = collections.deque()  # delivered and not yet taken with next()
+        self.closed = None
+
+    def next(self, timeout=None):
+        """The next delivery; None if there is none in time."""
+        deadline = time.monotonic() + (self.client.timeout if timeout is None else timeout)
+        while not self.held:
+            if self.closed:
+                raise self.closed
+            try:
+                self.client.step(deadline)
+            except TimeoutError:
+                return None
+        return self.held.popleft()
+
+    def take(self, count):
+        """Exactly so many deliveries, or an error."""
+        taken = []
+        while len(taken) < count:
+            delivery = self.next()
+            if delivery is None:
+                raise TimeoutError(f"{len(taken)} of {count} deliveries came")
+            taken.append(delivery)
+        return taken
+
+    def started(self, *deliveries):
+        marks = [part for d in deliveries for part in (d.seq, d.token)]
+        self.client.send(STARTED, self.sub, marks, id=0)
+
+    def resolve(self, *entries):
+        """Entries as the page has them. Returns {index: code} of those that had no effect."""
+        flat = self.client.request(RESOLVE, self.sub, [list(entry) for entry in entries])[0]
+        return dict(zip(flat[::2], flat[1::2]))
+
+    def ack(self, *deliveries):
+        return self.resolve(*((d.seq, d.token, ACK) for d in deliveries))
+
+    def nack(self, delivery, delay=None, *error):
+        return self.resolve((delivery.seq, delivery.token, NACK, delay, *error))
+
+    def reject(self, delivery, *error):
+        return self.resolve((delivery.seq, delivery.token, REJECT, None, *error))
+
+    def release(self, *deliveries):
+        return self.resolve(*((d.seq, d.token, RELEASE) for d in deliveries))
+
+    def extend(self, delivery, ms):
+        return self.resolve((delivery.seq, delivery.token, EXTEND, ms))
+
+    def credit(self, messages, bytes=1 << 20):
+        self.client.request(CREDIT, self.sub, messages, bytes)
+
+    def unsubscribe(self):
+        self.client.request(UNSUBSCRIBE, self.sub)
+
+
+class Producer:
+    """Publishing exactly once in effect: frames keep their numbers, and after a lost connection all that are unanswered are
+    sent again, unchanged and in order, before any new one."""
+
+    def __init__(self, connect, id=None):
+        self.id = id or os.urandom(16)
+        self.connect = connect  # connect(producer=...) returns a Client
+        self.client = None
+        self.sequence = 0
+        self.unanswered = collections.OrderedDict()  # sequence -> fields as first sent
+        self.requests = {}  # sequence -> request id on this connection
+        self.answers = {}
+
+    def send(self, topic, *bodies):
+        """Send a frame without waiting; returns its sequence."""
+        self.sequence += 1
+        forget_below = next(iter(self.unanswered), self.sequence)
+        self.unanswered[self.sequence] = (topic, self.sequence, forget_below, [[body] for body in bodies])
+        try:
+            if self.client is None:
+                self._reconnect()
+            else:
+                self._send(self.sequence)
+        except Disconnected:
+            self.client = None
+        return self.sequence
+
+    def flush(self):
+        """Wait for all answers, connecting again as often as it takes. Returns {sequence: Published} of all frames."""
+        while self.unanswered:
+            try:
+                if self.client is None:
+                    self._reconnect()
+                sequence = next(iter(self.unanswered))
+                answer = self.client.reply(self.requests[sequence])
+                self.answers[sequence] = Published(*answer[:3])
+                del self.unanswered[sequence]
+            except Disconnected:
+                self.client = None
+        return self.answers
+
+    def drop_connection(self):
+        """As if the network had failed."""
+        if self.client:
+            self.client.close()
+        self.client = None
+
+    def _reconnect(self):
+        self.client = self.connect(producer=self.id)
+        self.requests = {}
+        for sequence in self.unanswered:
+            self._send(sequence)
+
+    def _send(self, sequence):
+        self.requests[sequence] = self.client.send(PUBLISH, *self.unanswered[sequence])

@@ -1,0 +1,147 @@
+"""server: a shuntd of our own for a test, found through the environment variable SHUNTD."""
+
+import collections
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from client import Client, ShuntError
+
+
+class Server:
+    """One shuntd on a data directory. Ports are the system's choice and are read from its log."""
+
+    def __init__(self, data):
+        self.data = data
+        self.log = collections.deque(maxlen=400)
+        self.listening = threading.Event()
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.listening.clear()
+        self.port = self.http_port = None
+        self.process = subprocess.Popen(
+            [os.environ["SHUNTD"], "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
+        self.reader.start()
+        if not self.listening.wait(20) or self.port is None:
+            self.kill()
+            raise RuntimeError("shuntd did not say event=listening:\n" + self.log_text())
+
+    def _read_log(self, stream):
+        with stream:
+            for line in stream:
+                self.log.append(line)
+                if re.search(r"\bevent=listening\b", line):
+                    listen = re.search(r"\blisten=127\.0\.0\.1:(\d+)", line)
+                    http = re.search(r"\bhttp=127\.0\.0\.1:(\d+)", line)
+                    self.port = int(listen.group(1)) if listen else None
+                    self.http_port = int(http.group(1)) if http else None
+                    self.listening.set()
+        self.listening.set()  # ended without a word: start() need not wait
+
+    def log_text(self):
+        return "".join(self.log)
+
+    def connect(self, **options):
+        return Client(self.port, **options)
+
+    def kill(self):
+        """SIGKILL, as a crash."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.reader.join()
+
+    def terminate(self):
+        """SIGTERM, and its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        self.reader.join()
+        return code
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+
+class WireTest(unittest.TestCase):
+    """Tests against one server for the class; `own_server` gives each test its own."""
+
+    own_server = False
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.own_server:
+            cls.server, cls.folder = start_server()
+
+    @classmethod
+    def tearDownClass(cls):
+        if not cls.own_server:
+            stop_server(cls.server, cls.folder)
+
+    def setUp(self):
+        if self.own_server:
+            self.server, folder = start_server()
+            self.addCleanup(stop_server, self.server, folder)
+        # A test's name as its topic keeps tests on one server apart.
+        self.topic = self.id().rsplit(".", 1)[1][-90:]
+        self.assertIsNone(self.server.process.poll(), "the server has ended:\n" + self.server.log_text())
+
+    def connect(self, **options):
+        client = self.server.connect(**options)
+        self.addCleanup(client.close)
+        return client
+
+    def create(self, groups=None, **policy):
+        """A client, and a topic named after the test. Back-off is as short as can be unless the test says more."""
+        client = self.connect()
+        client.topic_create(self.topic, groups, **{"backoff_min_ms": 1, "backoff_max_ms": 1, **policy})
+        return client
+
+    def refused(self, name, call, *arguments, **named):
+        """The call is refused with the error of that name; returns it."""
+        with self.assertRaises(ShuntError) as caught:
+            call(*arguments, **named)
+        self.assertEqual(caught.exception.name, name, caught.exception.text)
+        return caught.exception
+
+    def until(self, what, seconds=20):
+        """Ask until the answer is true; returns it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = what()
+            if answer:
+                return answer
+            self.assertLess(time.monotonic(), deadline, "it did not come true in time")
+            time.sleep(0.005)
+
+    def counts(self, client, group="default", topic=None):
+        """The states of a group's messages that are not 0, after checking that they add up."""
+        info = client.group_show(topic or self.topic, group)
+        states = ["ready", "in_flight", "delayed", "dead", "acked", "expired", "discarded", "purged"]
+        self.assertEqual(info["published"], sum(info[state] for state in states), info)
+        return {state: info[state] for state in states if info[state]}
+
+
+def start_server():
+    folder = tempfile.mkdtemp(prefix="shunt-wire-")
+    return Server(os.path.join(folder, "data")), folder
+
+
+def stop_server(server, folder):
+    server.kill()
+    shutil.rmtree(folder, ignore_errors=True)
