@@ -19,7 +19,7 @@
 #define STORE_KEY_BYTES_MAX 255
 
 enum store_table {
-    TABLE_META,    /* fixed keys                          -> version, applied index, counters, clean flag */
+    TABLE_META,    /* fixed keys                          -> version (the store's own), applied index, counters, clean flag */
     TABLE_TOPIC,   /* topic                               -> name, policy, counters */
     TABLE_GROUP,   /* group                               -> topic, name, policy, cursor, counters */
     TABLE_MESSAGE, /* topic | seq                         -> header, checksum, the publisher's bytes */
@@ -43,13 +43,16 @@ struct store_usage {
     uint64_t map_bytes;       /* current size of the map */
     uint64_t map_bytes_max;   /* to which it may grow */
     uint64_t used_bytes;      /* pages in use, freelist pages not counted */
-    uint64_t free_bytes;      /* pages that can be used without growing: the freelist's and those never used */
+    uint64_t free_bytes;      /* pages that can be used without growing: the freelist's and those never used; on a full
+                               * disk, of the latter only what is set aside. Within a write transaction, those it has
+                               * freed count too, which only later ones can use. */
     uint64_t allocated_bytes; /* on disk, as allocated ahead */
     uint64_t readers_oldest_age; /* transactions that the oldest open reader lags behind; 0 without one */
 };
 
 struct store_ops {
-    /* fails: NO_MEMORY, IO. At most one write transaction at a time. */
+    /* fails: NO_MEMORY, IO, TOO_MANY (over 126 readers), STORE_READ_ONLY. At most one write transaction at a time. On disk,
+     * readers may be on other threads and see the store as it was; in memory there is none beside a writer. */
     int (*begin)(struct store *s, bool write, struct store_txn **ret);
     /* Ends the transaction whatever happens. For a write: durable when it returns 0.
      * fails: NO_SPACE, IO: outcome unknown. */
@@ -65,7 +68,8 @@ struct store_ops {
     int (*del)(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size);
 
     /* Cursors live at most as long as their transaction, and are closed before it ends. Writes to the table
-     * through the transaction keep a cursor usable: its next move is relative to the key where it stood. */
+     * through the transaction keep a cursor usable: its next move is relative to the key where it stood. A seek that
+     * finds nothing stands at the key sought; another move that finds nothing leaves the cursor where it was. */
     int (*cursor_open)(struct store_txn *txn, enum store_table table, struct store_cursor **ret);
     void (*cursor_close)(struct store_cursor *c);
     /* The first key >= `key`. NOT_FOUND at the end. */
@@ -178,7 +182,7 @@ struct store_lmdb_options {
     uint64_t map_bytes;     /* at first; grown by doubling */
     uint64_t map_bytes_max;
     bool create;            /* make the directory and an empty store if there is none */
-    bool read_only;         /* for --check: takes the lock too, writes nothing */
+    bool read_only;         /* for --check: takes the lock too, writes nothing but the lock file */
 };
 
 /* Open the store in a directory and lock it against other processes.
@@ -186,7 +190,7 @@ struct store_lmdb_options {
  *        IO, NO_MEMORY. `ret_why` (at least 512 bytes) gets one sentence: what, where and what to do. */
 int store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why, size_t why_bytes);
 
-/* An empty store in memory. `map_bytes_max` bounds it: past it writes fail with NO_SPACE as LMDB's do. NULL without memory. */
+/* An empty store in memory (but for its version). `map_bytes_max` bounds it: past it writes fail with NO_SPACE as LMDB's do. NULL without memory. */
 struct store *store_memory_open(uint64_t map_bytes_max);
 /* Forget what was not committed, as a crash does; open transactions and cursors are gone. */
 void store_memory_crash(struct store *s);

@@ -123,7 +123,7 @@ static int create_in_child(const char *dir, unsigned n, bool inner)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-Test(store_create, killed_before_any_call, .timeout = 60)
+Test(store_create, killed_before_any_call)
 {
     unsigned n = 0;
     for (;; n++) {
@@ -149,7 +149,7 @@ Test(store_create, killed_before_any_call, .timeout = 60)
     cr_assert(n > 10, "only %u calls were caught", n);
 }
 
-Test(store_create, killed_again_while_cleaning_up, .timeout = 60)
+Test(store_create, killed_again_while_cleaning_up)
 {
     char dir[64];
     fixture_make_dir(dir, sizeof dir);
@@ -187,12 +187,12 @@ static void fail_each_call_with(int number, int want)
     cr_assert(n > 10);
 }
 
-Test(store_create, any_call_fails_for_want_of_space, .timeout = 60)
+Test(store_create, any_call_fails_for_want_of_space)
 {
     fail_each_call_with(ENOSPC, SHUNT_NO_SPACE);
 }
 
-Test(store_create, any_call_fails_for_a_bad_disk, .timeout = 60)
+Test(store_create, any_call_fails_for_a_bad_disk)
 {
     fail_each_call_with(EIO, SHUNT_IO);
 }

@@ -112,7 +112,7 @@ Test(memory_store, space_is_given_back)
     store_close(s);
 }
 
-Test(memory_store, a_million_records, .timeout = 60)
+Test(memory_store, a_million_records)
 {
     struct store *s = store_memory_open(1ull << 32);
     struct store_txn *t = begin_write(s);

@@ -366,7 +366,7 @@ Test(store_model, memory_few_keys)
         run(FIXTURE_MEMORY, seed, 3000, 8, 50);
 }
 
-Test(store_model, lmdb_few_keys, .timeout = 120)
+Test(store_model, lmdb_few_keys)
 {
     for (unsigned seed = 0; seed < 5; seed++)
         run(FIXTURE_LMDB, seed, 3000, 8, 50);
@@ -379,14 +379,14 @@ Test(store_model, memory_many_keys)
         run(FIXTURE_MEMORY, seed, 20000, 1500, 1200);
 }
 
-Test(store_model, lmdb_many_keys, .timeout = 240)
+Test(store_model, lmdb_many_keys)
 {
     for (unsigned seed = 100; seed < 106; seed++)
         run(FIXTURE_LMDB, seed, 20000, 1500, 1200);
 }
 
 /* A tree three pages deep. */
-Test(store_model, lmdb_deep_tree, .timeout = 240)
+Test(store_model, lmdb_deep_tree)
 {
     run(FIXTURE_LMDB, 200, 50000, 4000, 2500);
 }
