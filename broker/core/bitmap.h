@@ -1,7 +1,8 @@
-/* bitmap: which sequence numbers of a group need no more attention from its cursor: they are done, or have a row in attempt.
+/* bitmap: which sequence numbers of a group need no more attention from its cursor: they are done, or have a
+ * row in attempt.
  *
- * A sparse list of chunks in memory, each backed by a row of the done table. Bits below `floor` (kept by the group) are all
- * set and have no chunk.
+ * A sparse list of chunks in memory, each backed by a row of the done table. Bits below `floor` (kept by the
+ * group) are all set and have no chunk.
  */
 #ifndef SHUNT_CORE_BITMAP_H
 #define SHUNT_CORE_BITMAP_H

@@ -29,7 +29,7 @@ static inline uint64_t get_be64(const uint8_t *from)
 }
 
 struct codec {
-    uint8_t *at;  /* reading: the bytes are not written to */
+    uint8_t *at; /* reading: the bytes are not written to */
     uint8_t *end;
     bool writing;
     bool failed; /* ran out of room or bytes, or read what cannot be */

@@ -1,8 +1,8 @@
 /* command: what changes durable state, as data.
  *
- * Requests become commands, commands are gathered into a batch with a time stamp, and the ledger applies the batch.
- * A batch can be written as bytes and read back (batch_encode, batch_decode), so that a log of batches is a full account of a
- * ledger: applied to an empty store it gives the same state, byte for byte.
+ * Requests become commands, commands are gathered into a batch with a time stamp, and the ledger applies the
+ * batch. A batch can be written as bytes and read back (batch_encode, batch_decode), so that a log of batches
+ * is a full account of a ledger: applied to an empty store it gives the same state, byte for byte.
  *
  * Ownership: slices and arrays in a command are lent by whoever made it, until the batch has been applied.
  */
@@ -35,8 +35,8 @@ enum command_kind {
 
 /* Limits that the ledger enforces; set by a command, kept in the store. */
 struct ledger_limits {
-    uint64_t topics_max;       /* DLQs not counted */
-    uint64_t groups_max;       /* of one topic */
+    uint64_t topics_max; /* DLQs not counted */
+    uint64_t groups_max; /* of one topic */
     uint64_t body_bytes_max;
     int64_t dedup_window_ms;
 };
@@ -135,8 +135,8 @@ struct command {
 };
 
 struct batch {
-    uint64_t index;   /* one higher than the batch before it */
-    int64_t time_ms;  /* wall; later than that of the batch before it */
+    uint64_t index;  /* one higher than the batch before it */
+    int64_t time_ms; /* wall; later than that of the batch before it */
     const struct command *commands;
     size_t count;
 };

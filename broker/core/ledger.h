@@ -1,8 +1,10 @@
-/* ledger: the durable state of topics, groups, messages, attempts, dead letters and jobs, and the only code that changes it.
+/* ledger: the durable state of topics, groups, messages, attempts, dead letters and jobs, and the only code
+ * that changes it.
  *
- * Applying a batch is total and deterministic: no clock, no randomness but the generator in its own state, no order from
- * pointers or hash tables, no floating point; a refusal is a result. What apply returns is only ever a failure of the store,
- * after which the caller must stop and start again from disk: the memory of the ledger may be ahead of it.
+ * Applying a batch is total and deterministic: no clock, no randomness but the generator in its own state, no
+ * order from pointers or hash tables, no floating point; a refusal is a result. What apply returns is only
+ * ever a failure of the store, after which the caller must stop and start again from disk: the memory of the
+ * ledger may be ahead of it.
  *
  * One (group, message) is in exactly one of these states (design: promise 2):
  *
@@ -14,9 +16,9 @@
  *        │               └──reject, max_attempts──► DEAD    │ time to live passed
  *        └─────────────────── redrive ──────────────┘ ◄─────┘
  *
- * How each is kept: a message that was never handed out, or is in flight for the first time, has no row of its own: the group's
- * cursor `next`, and a bitmap over [floor, next), say which it is. Any other that is not done has a row in `attempt`, and its
- * bit is set.
+ * How each is kept: a message that was never handed out, or is in flight for the first time, has no row of
+ * its own: the group's cursor `next`, and a bitmap over [floor, next), say which it is. Any other that is not
+ * done has a row in `attempt`, and its bit is set.
  */
 #ifndef SHUNT_CORE_LEDGER_H
 #define SHUNT_CORE_LEDGER_H
@@ -39,34 +41,41 @@ struct handout {
     struct slice dead;    /* from a DLQ: the msgpack map of PROTOCOL.md section 6; otherwise empty */
 };
 
-/* How results come back: called while the batch is applied. `command` is the command's place in the batch. Any member may be NULL. */
+/* How results come back: called while the batch is applied. `command` is the command's place in the batch.
+ * Any member may be NULL. */
 struct ledger_sink {
     void *context;
-    /* err 0: `accepted` messages got the numbers from first_seq on; `refusal` is why the rest was not taken, or 0. */
-    void (*published)(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted, int refusal, const char *why);
+    /* err 0: `accepted` messages got the numbers from first_seq on; `refusal` is why the rest was not taken,
+     * or 0. */
+    void (*published)(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
+                      int refusal, const char *why);
     void (*handed_out)(void *context, size_t command, const struct handout *h);
-    void (*assigned)(void *context, size_t command, uint32_t count); /* after the last handed_out of the command */
-    void (*refused)(void *context, size_t command, uint32_t entry, int err); /* a resolution that had no effect */
+    void (*assigned)(void *context, size_t command,
+                     uint32_t count); /* after the last handed_out of the command */
+    void (*refused)(void *context, size_t command, uint32_t entry,
+                    int err); /* a resolution that had no effect */
     /* The end of any other command: topics, groups, dead letters. */
     void (*done)(void *context, size_t command, int err, const char *why, uint64_t job, uint64_t count);
-    void (*ready)(void *context, uint32_t group);                /* something became ready in the group */
+    void (*ready)(void *context, uint32_t group);                 /* something became ready in the group */
     void (*revoked)(void *context, uint32_t group, uint64_t seq); /* it was in flight and was taken away */
     void (*group_gone)(void *context, uint32_t group);
 };
 
-/* Load the state from a store, which may be empty. fails: CORRUPT (`ret_why` says which row), IO, NO_MEMORY */
+/* Load the state from a store, which may be empty. fails: CORRUPT (`ret_why` says which row), IO, NO_MEMORY
+ */
 int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t why_bytes);
 void ledger_free(struct ledger *l); /* takes NULL */
 
 /* Apply one batch inside a write transaction. fails: NO_SPACE, IO, CORRUPT, NO_MEMORY: all of them fatal. */
-int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch, const struct ledger_sink *sink);
+int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
+                 const struct ledger_sink *sink);
 /* Write what apply has gathered in memory (counters, cursors, bitmaps, index applied). Before each commit. */
 int ledger_seal(struct ledger *l, struct store_txn *txn);
 /* True if something was applied since the last seal that must be committed. */
 bool ledger_changed(const struct ledger *l);
 
-uint64_t ledger_index(const struct ledger *l);  /* of the last batch applied */
-int64_t ledger_time(const struct ledger *l);    /* its time stamp */
+uint64_t ledger_index(const struct ledger *l); /* of the last batch applied */
+int64_t ledger_time(const struct ledger *l);   /* its time stamp */
 /* When a TICK has something to do (wall ms): at once if in the past, INT64_MAX if never. */
 int64_t ledger_tick_at(const struct ledger *l);
 
@@ -75,11 +84,11 @@ int64_t ledger_tick_at(const struct ledger *l);
 struct topic;
 struct group;
 
-struct topic *ledger_topic(const struct ledger *l, struct slice name);                     /* NULL: none */
-struct group *ledger_group(const struct ledger *l, struct slice topic, struct slice name, int *ret_err); /* NULL: err says which is missing */
+struct topic *ledger_topic(const struct ledger *l, struct slice name); /* NULL: none */
+struct group *ledger_group(const struct ledger *l, struct slice topic, struct slice name,
+                           int *ret_err); /* NULL: err says which is missing */
 uint32_t ledger_group_id(const struct group *g);
 int64_t ledger_group_lease_ms(const struct group *g);
 void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_ready *ret);
-/* True if the producer has an answer for this sequence, so that its frame changes nothing. */
 
 #endif

@@ -44,7 +44,8 @@ void message_encode(void *to, struct slice key, const struct message_head *h, st
     put_be64(p, checksum(TABLE_MESSAGE, key, p + 8, (size_t)(at - p) - 8 + message.size));
 }
 
-int message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret, struct slice *ret_message)
+int message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,
+                   struct slice *ret_message)
 {
     const uint8_t *p = value.data;
     if (value.size < HEAD_BYTES)
@@ -127,9 +128,9 @@ static void group_fields(struct codec *c, struct group_record *r)
     codec_i64(c, &r->due_mark_ms);
     codec_i64(c, &r->created_ms);
     policy_fields(c, &r->policy);
-    uint64_t *counts[] = {&n->published, &n->ready,    &n->in_flight, &n->delayed,       &n->dead,     &n->acked,   &n->expired,
-                          &n->discarded, &n->purged,   &n->redriven_away, &n->suspects,  &n->tracked,  &n->expiries,
-                          &n->deliveries, &n->redriven};
+    uint64_t *counts[] = {&n->published, &n->ready,   &n->in_flight, &n->delayed,    &n->dead,
+                          &n->acked,     &n->expired, &n->discarded, &n->purged,     &n->redriven_away,
+                          &n->suspects,  &n->tracked, &n->expiries,  &n->deliveries, &n->redriven};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         codec_u64(c, counts[i]);
     for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
@@ -215,6 +216,7 @@ static void job_fields(struct codec *c, struct job_record *r)
 static void dedup_fields(struct codec *c, struct dedup_record *r)
 {
     codec_i64(c, &r->last_ms);
+    codec_u64(c, &r->base);
     codec_u32(c, &r->count);
     if (r->count > DEDUP_FRAMES_MAX)
         c->failed = true;
@@ -254,20 +256,20 @@ static int read_end(const struct codec *c)
     return c->failed || c->at != c->end ? SHUNT_CORRUPT : 0;
 }
 
-#define RECORD(name, table)                                                                                              \
-    size_t name##_encode(uint8_t *to, struct slice key, const struct name##_record *r)                                   \
-    {                                                                                                                    \
-        struct codec c = {.at = to, .end = to + RECORD_BYTES_MAX - CHECKSUM_BYTES, .writing = true};                     \
-        name##_fields(&c, (struct name##_record *)(uintptr_t)r); /* a writing codec does not change it */                \
-        return write_end(&c, to, table, key);                                                                            \
-    }                                                                                                                    \
-    int name##_decode(struct slice key, struct slice value, struct name##_record *ret)                                   \
-    {                                                                                                                    \
-        struct codec c = read_begin(table, key, value);                                                                  \
-        if (c.failed)                                                                                                    \
-            return SHUNT_CORRUPT;                                                                                        \
-        name##_fields(&c, ret);                                                                                          \
-        return read_end(&c);                                                                                             \
+#define RECORD(name, table)                                                                                  \
+    size_t name##_encode(uint8_t *to, struct slice key, const struct name##_record *r)                       \
+    {                                                                                                        \
+        struct codec c = {.at = to, .end = to + RECORD_BYTES_MAX - CHECKSUM_BYTES, .writing = true};         \
+        name##_fields(&c, (struct name##_record *)(uintptr_t)r); /* a writing codec does not change it */    \
+        return write_end(&c, to, table, key);                                                                \
+    }                                                                                                        \
+    int name##_decode(struct slice key, struct slice value, struct name##_record *ret)                       \
+    {                                                                                                        \
+        struct codec c = read_begin(table, key, value);                                                      \
+        if (c.failed)                                                                                        \
+            return SHUNT_CORRUPT;                                                                            \
+        name##_fields(&c, ret);                                                                              \
+        return read_end(&c);                                                                                 \
     }
 
 RECORD(meta, TABLE_META)

@@ -1,7 +1,8 @@
 /* schema: how keys and records are laid out in the store. docs/storage.md shows them field by field.
  *
- * All integers are big-endian. Every value, but the empty ones of index tables, ends (a message's: begins) with an XXH3-64
- * checksum over table, key and the rest of the value, so that a flipped bit and a row in the wrong place are both found.
+ * All integers are big-endian. Every value, but the empty ones of index tables, ends (a message's: begins)
+ * with an XXH3-64 checksum over table, key and the rest of the value, so that a flipped bit and a row in the
+ * wrong place are both found.
  */
 #ifndef SHUNT_CORE_SCHEMA_H
 #define SHUNT_CORE_SCHEMA_H
@@ -25,8 +26,8 @@ static inline struct slice key_slice(const struct key *k)
     return (struct slice){k->bytes, k->size};
 }
 
-struct key key_id(uint32_t id);                                                   /* topic, group */
-struct key key_id_seq(uint32_t id, uint64_t seq);                                 /* message, dead, attempt; done with a chunk number */
+struct key key_id(uint32_t id);                   /* topic, group */
+struct key key_id_seq(uint32_t id, uint64_t seq); /* message, dead, attempt; done with a chunk number */
 struct key key_history(uint32_t group, uint64_t seq, uint32_t row);
 struct key key_due(uint32_t group, uint8_t lane, int64_t due_ms, uint64_t seq);
 struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq);
@@ -36,16 +37,19 @@ struct key key_job(uint64_t job);
 bool key_read_id(struct slice key, uint32_t *ret_id);
 bool key_read_id_seq(struct slice key, uint32_t *ret_id, uint64_t *ret_seq);
 bool key_read_history(struct slice key, uint32_t *ret_group, uint64_t *ret_seq, uint32_t *ret_row);
-bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_lane, int64_t *ret_due_ms, uint64_t *ret_seq);
+bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_lane, int64_t *ret_due_ms,
+                  uint64_t *ret_seq);
 bool key_read_expiry(struct slice key, int64_t *ret_expires_ms, uint32_t *ret_group, uint64_t *ret_seq);
 bool key_read_job(struct slice key, uint64_t *ret_job);
 
-/* Lanes of the due table: enum lane, and the place of what was handed out again and is in flight (due_ms 0). */
+/* Lanes of the due table: enum lane, and the place of what was handed out again and is in flight (due_ms 0).
+ */
 #define DUE_LANE_HELD 2
 
 /* ---- messages ---- */
 
-/* [checksum 8][flags 1][published_ms 7][due_ms 8 if scheduled][expires_ms 8 if it has a time to live][the publisher's bytes] */
+/* [checksum 8][flags 1][published_ms 7][due_ms 8 if scheduled][expires_ms 8 if it has a time to live][the
+ * publisher's bytes] */
 struct message_head {
     int64_t published_ms;
     int64_t due_ms;     /* 0: not scheduled */
@@ -55,7 +59,8 @@ size_t message_head_bytes(const struct message_head *h);
 /* Fill in a value of message_head_bytes() + body.size bytes. */
 void message_encode(void *to, struct slice key, const struct message_head *h, struct slice message);
 /* fails: CORRUPT. `verify` false skips the checksum (for what only needs the head). */
-int message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret, struct slice *ret_message);
+int message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,
+                   struct slice *ret_message);
 
 /* ---- records ---- */
 
@@ -89,9 +94,9 @@ struct topic_record {
 struct group_counts {
     uint64_t published, ready, in_flight, delayed, dead;
     uint64_t acked, expired, discarded, purged, redriven_away; /* redriven_away: only in groups of a DLQ */
-    uint64_t suspects; /* of the ready ones */
-    uint64_t tracked;  /* rows in attempt */
-    uint64_t expiries; /* rows in expiry */
+    uint64_t suspects;                                         /* of the ready ones */
+    uint64_t tracked;                                          /* rows in attempt */
+    uint64_t expiries;                                         /* rows in expiry */
     uint64_t deliveries;
     uint64_t attempts[ATTEMPT_OUTCOMES];
     uint64_t dead_lettered[DEAD_REASONS];
@@ -103,9 +108,9 @@ struct group_record {
     uint32_t topic;
     uint32_t dlq; /* its DLQ's topic; 0 in a DLQ's own groups */
     bool dropped, paused;
-    uint64_t start; /* the first sequence number that is its business */
-    uint64_t next;  /* the first never handed out */
-    uint64_t floor; /* below it every bit is set */
+    uint64_t start;      /* the first sequence number that is its business */
+    uint64_t next;       /* the first never handed out */
+    uint64_t floor;      /* below it every bit is set */
     int64_t due_mark_ms; /* rows of the due table up to it are ready, later ones delayed */
     int64_t created_ms;
     struct policy policy;
@@ -118,9 +123,9 @@ enum attempt_state { ATTEMPT_WAITING = 0, ATTEMPT_HELD = 1, ATTEMPT_DEAD = 2 };
 struct attempt_record {
     enum attempt_state state;
     bool suspect;
-    bool has_expiry;           /* there is a row in expiry */
+    bool has_expiry; /* there is a row in expiry */
     uint32_t generation;
-    uint32_t attempts;         /* charged, in this generation */
+    uint32_t attempts; /* charged, in this generation */
     uint32_t attempts_total;
     uint32_t deliveries;       /* in this generation */
     uint64_t deliveries_total; /* the token of the latest delivery */
@@ -130,6 +135,7 @@ struct attempt_record {
     uint32_t rows;             /* in history */
     uint32_t row_next;         /* number of the next row, from 1 */
     uint64_t dead_seq;         /* dead: sequence number in the DLQ */
+    bool on_file;              /* not stored: it was read from a row */
 };
 
 struct history_record {
@@ -172,12 +178,14 @@ struct dedup_answer {
 };
 struct dedup_record {
     int64_t last_ms;
+    uint64_t base;  /* answers to lower numbers are forgotten */
     uint32_t count; /* in order of sequence */
     struct dedup_answer answers[DEDUP_FRAMES_MAX];
 };
 
-/* Each _encode writes the whole value for `key` to `to` (RECORD_BYTES_MAX bytes) and returns its size; each _decode fails with CORRUPT
- * for a bad checksum or contents that cannot be. Slices in a decoded history_record point into `value`. */
+/* Each _encode writes the whole value for `key` to `to` (RECORD_BYTES_MAX bytes) and returns its size; each
+ * _decode fails with CORRUPT for a bad checksum or contents that cannot be. Slices in a decoded
+ * history_record point into `value`. */
 size_t meta_encode(uint8_t *to, struct slice key, const struct meta_record *r);
 int meta_decode(struct slice key, struct slice value, struct meta_record *ret);
 size_t topic_encode(uint8_t *to, struct slice key, const struct topic_record *r);

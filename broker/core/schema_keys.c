@@ -81,7 +81,8 @@ bool key_read_history(struct slice key, uint32_t *ret_group, uint64_t *ret_seq, 
     return true;
 }
 
-bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_lane, int64_t *ret_due_ms, uint64_t *ret_seq)
+bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_lane, int64_t *ret_due_ms,
+                  uint64_t *ret_seq)
 {
     const uint8_t *p = key.data;
     if (key.size != 21)

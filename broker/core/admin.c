@@ -1,0 +1,419 @@
+/* admin: creating, changing and deleting topics and groups, and starting jobs on their messages. */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+#include "proto/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct slice default_group = {"default", 7};
+
+/* ---- settings ---- */
+
+static int change_policy(struct policy *p, const struct policy_change *change, bool of_topic,
+                         const char **ret_why)
+{
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
+        const struct policy_row *row = &policy_rows[i];
+        bool given = (change->set.given | change->reset) >> i & 1;
+        if (given && !of_topic && row->scope == SCOPE_TOPIC) {
+            *ret_why = "this setting is of a topic, not of a group";
+            return SHUNT_BAD_ARGUMENT;
+        }
+        if ((change->set.given >> i & 1) &&
+            (change->set.value[i] < row->min || change->set.value[i] > row->max)) {
+            *ret_why = "a setting is out of range";
+            return SHUNT_BAD_ARGUMENT;
+        }
+    }
+    p->given &= ~change->reset;
+    for (unsigned i = 0; i < POLICY_COUNT; i++)
+        if (change->set.given >> i & 1) {
+            p->given |= 1u << i;
+            p->value[i] = change->set.value[i];
+        }
+    return 0;
+}
+
+/* back-off's bounds must not cross, for a group or a topic with its defaults. */
+static int check_back_off(const struct policy *own, const struct policy *topic, const char **ret_why)
+{
+    if (policy_value(own, topic, POLICY_backoff_min_ms) <= policy_value(own, topic, POLICY_backoff_max_ms))
+        return 0;
+    *ret_why = "backoff_min_ms is larger than backoff_max_ms";
+    return SHUNT_BAD_ARGUMENT;
+}
+
+/* ---- making ---- */
+
+/* A group, its DLQ, and the DLQ's own group. */
+static int add_group(struct ledger *l, struct topic *t, struct slice name, struct group **ret)
+{
+    char dlq_name[TOPIC_BYTES_MAX + 1];
+    struct group *g = catalog_add_group(l, t, name);
+    if (!g)
+        return SHUNT_NO_MEMORY;
+    size_t size = name_dlq(dlq_name, (struct slice){t->r.name, strlen(t->r.name)}, name);
+    g->dlq = catalog_add_topic(l, (struct slice){dlq_name, size}, g->r.id);
+    if (!g->dlq)
+        return SHUNT_NO_MEMORY;
+    g->r.dlq = g->dlq->r.id;
+    struct group *reader = catalog_add_group(l, g->dlq, default_group);
+    if (!reader)
+        return SHUNT_NO_MEMORY;
+    reader->origin = g;
+    l->changed = true;
+    *ret = g;
+    return 0;
+}
+
+static int check_new_topic(const struct ledger *l, const struct topic_command *c, const char **ret_why)
+{
+    int err = name_check(c->topic, ret_why);
+    for (uint32_t i = 0; !err && i < c->groups_count; i++) {
+        err = name_check(c->groups[i], ret_why);
+        for (uint32_t k = 0; !err && k < i; k++)
+            if (c->groups[i].size == c->groups[k].size &&
+                !memcmp(c->groups[i].data, c->groups[k].data, c->groups[i].size))
+                err = SHUNT_GROUP_EXISTS;
+    }
+    if (err)
+        return err;
+    if (ledger_topic(l, c->topic))
+        return SHUNT_TOPIC_EXISTS;
+    if (l->names_count - l->names_dlq >= l->meta.topics_max) {
+        *ret_why = "the limit max-topics is reached";
+        return SHUNT_TOO_MANY;
+    }
+    if (c->groups_count > l->meta.groups_max) {
+        *ret_why = "the limit max-groups is reached";
+        return SHUNT_TOO_MANY;
+    }
+    return 0;
+}
+
+int apply_topic_create(struct ledger *l, const struct topic_command *c)
+{
+    const char *why = NULL;
+    struct policy policy = {0};
+    int refusal = check_new_topic(l, c, &why);
+    if (!refusal)
+        refusal = change_policy(&policy, &c->change, true, &why);
+    if (!refusal)
+        refusal = check_back_off(NULL, &policy, &why);
+    if (refusal) {
+        ledger_tell_done(l, refusal, why, 0, 0);
+        return 0;
+    }
+    struct topic *t = catalog_add_topic(l, c->topic, 0);
+    if (!t)
+        return SHUNT_NO_MEMORY;
+    t->r.policy = policy;
+    const struct slice *names = c->groups_count ? c->groups : &default_group;
+    for (uint32_t i = 0; i < (c->groups_count ? c->groups_count : 1); i++) {
+        struct group *g;
+        int err = add_group(l, t, names[i], &g);
+        if (err)
+            return err;
+    }
+    ledger_tell_done(l, 0, NULL, 0, 0);
+    return 0;
+}
+
+/* The topic a command names, if it is one that users change; otherwise tells why not. */
+static struct topic *changeable(struct ledger *l, struct slice name)
+{
+    struct topic *t = ledger_topic(l, name);
+    if (t && !t->r.origin_group)
+        return t;
+    ledger_tell_done(l, t ? SHUNT_RESERVED : SHUNT_UNKNOWN_TOPIC, NULL, 0, 0);
+    return NULL;
+}
+
+/* The same for a group. A DLQ's own groups may be paused and changed like any. */
+static struct group *changeable_group(struct ledger *l, struct slice topic, struct slice name)
+{
+    int err = 0;
+    struct group *g = ledger_group(l, topic, name, &err);
+    if (!g)
+        ledger_tell_done(l, err, NULL, 0, 0);
+    return g;
+}
+
+int apply_topic_update(struct ledger *l, const struct topic_command *c)
+{
+    const char *why = NULL;
+    struct topic *t = changeable(l, c->topic);
+    if (!t)
+        return 0;
+    struct policy policy = t->r.policy;
+    int refusal = change_policy(&policy, &c->change, true, &why);
+    if (!refusal)
+        refusal = check_back_off(NULL, &policy, &why);
+    for (size_t i = 0; !refusal && i < t->groups_count; i++)
+        refusal = check_back_off(&t->groups[i]->r.policy, &policy, &why);
+    if (!refusal) {
+        t->r.policy = policy;
+        l->changed = true;
+        l->retention_at_ms = l->now_ms;
+        ledger_dirty_topic(l, t);
+    }
+    ledger_tell_done(l, refusal, why, 0, 0);
+    return 0;
+}
+
+/* From the oldest stored message on: all that are there now are its own. */
+static int begin_at_oldest(struct ledger *l, struct group *g)
+{
+    struct store_cursor *cursor;
+    struct topic *t = g->topic;
+    struct key from = key_id_seq(t->r.id, 0);
+    struct slice key, value;
+    uint32_t id;
+    uint64_t seq;
+    int err = store_cursor_open(l->txn, t->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    if (!err && key_read_id_seq(key, &id, &seq) && id == t->r.id) {
+        g->r.start = g->r.next = g->r.floor = seq;
+        g->r.counts.published = g->r.counts.ready = t->r.stored;
+        ledger_tell_ready(l, g);
+    }
+    store_cursor_close(cursor);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+int apply_group_create(struct ledger *l, const struct group_command *c)
+{
+    const char *why = NULL;
+    struct policy policy = {0};
+    struct topic *t = ledger_topic(l, c->topic);
+    int refusal = t ? name_check(c->group, &why) : SHUNT_UNKNOWN_TOPIC;
+    if (!refusal && catalog_find_group(t, c->group))
+        refusal = SHUNT_GROUP_EXISTS;
+    if (!refusal && t->groups_count >= l->meta.groups_max) {
+        why = "the limit max-groups is reached";
+        refusal = SHUNT_TOO_MANY;
+    }
+    if (!refusal)
+        refusal = change_policy(&policy, &c->change, false, &why);
+    if (!refusal)
+        refusal = check_back_off(&policy, &t->r.policy, &why);
+    if (refusal) {
+        ledger_tell_done(l, refusal, why, 0, 0);
+        return 0;
+    }
+    struct group *g;
+    int err = 0;
+    if (t->r.origin_group) { /* one more reader of a DLQ; it has no DLQ of its own */
+        g = catalog_add_group(l, t, c->group);
+        if (!g)
+            return SHUNT_NO_MEMORY;
+        g->origin = t->groups[0]->origin;
+        l->changed = true;
+    } else {
+        err = add_group(l, t, c->group, &g);
+    }
+    if (!err) {
+        g->r.policy = policy;
+        err = c->from_now ? 0 : begin_at_oldest(l, g);
+    }
+    if (!err)
+        ledger_tell_done(l, 0, NULL, 0, 0);
+    return err;
+}
+
+int apply_group_update(struct ledger *l, const struct group_command *c)
+{
+    const char *why = NULL;
+    struct group *g = changeable_group(l, c->topic, c->group);
+    if (!g)
+        return 0;
+    struct policy policy = g->r.policy;
+    int refusal = change_policy(&policy, &c->change, false, &why);
+    if (!refusal)
+        refusal = check_back_off(&policy, &g->topic->r.policy, &why);
+    if (!refusal) {
+        g->r.policy = policy;
+        l->changed = true;
+        l->retention_at_ms = l->now_ms;
+        ledger_dirty_group(l, g);
+    }
+    ledger_tell_done(l, refusal, why, 0, 0);
+    return 0;
+}
+
+int apply_group_pause(struct ledger *l, const struct group_command *c)
+{
+    struct group *g = changeable_group(l, c->topic, c->group);
+    if (!g)
+        return 0;
+    if (g->r.paused != c->paused) {
+        g->r.paused = c->paused;
+        l->changed = true;
+        ledger_dirty_group(l, g);
+        ledger_tell_ready(l, g);
+    }
+    ledger_tell_done(l, 0, NULL, 0, 0);
+    return 0;
+}
+
+/* ---- deleting ---- */
+
+static void tell_gone(struct ledger *l, const struct group *g)
+{
+    if (l->sink->group_gone)
+        l->sink->group_gone(l->sink->context, g->r.id);
+}
+
+/* Out of sight at once: its DLQ, the DLQ's readers, itself. */
+static void drop_group(struct ledger *l, struct group *g)
+{
+    struct topic *dlq = g->dlq;
+    while (dlq && dlq->groups_count) {
+        tell_gone(l, dlq->groups[0]);
+        catalog_drop_group(l, dlq->groups[0]);
+    }
+    if (dlq)
+        catalog_drop_topic(l, dlq);
+    tell_gone(l, g);
+    catalog_drop_group(l, g);
+}
+
+static void copy_name(char *to, const char *from, size_t room)
+{
+    size_t size = strlen(from);
+    check(size < room);
+    memcpy(to, from, size + 1);
+}
+
+static struct job_record *new_job(enum job_kind kind, const struct topic *t, const struct group *g)
+{
+    struct job_record *j = calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->kind = kind;
+    j->topic = t->r.id;
+    j->group = g ? g->r.id : 0;
+    j->last = t->r.head - 1;
+    copy_name(j->topic_name, t->r.name, sizeof j->topic_name);
+    copy_name(j->group_name, g ? g->r.name : "", sizeof j->group_name);
+    return j;
+}
+
+static int begin(struct ledger *l, struct job_record *j, uint64_t count)
+{
+    uint64_t id = 0;
+    if (!j)
+        return SHUNT_NO_MEMORY;
+    j->total = count;
+    int err = job_begin(l, j, &id);
+    free(j);
+    if (!err)
+        ledger_tell_done(l, 0, NULL, id, count);
+    return err;
+}
+
+int apply_topic_delete(struct ledger *l, const struct topic_command *c)
+{
+    struct topic *t = changeable(l, c->topic);
+    if (!t)
+        return 0;
+    struct job_record *j = new_job(JOB_DROP, t, NULL);
+    while (t->groups_count)
+        drop_group(l, t->groups[0]);
+    catalog_drop_topic(l, t);
+    return begin(l, j, t->r.stored);
+}
+
+int apply_group_delete(struct ledger *l, const struct group_command *c)
+{
+    struct group *g = changeable_group(l, c->topic, c->group);
+    if (!g)
+        return 0;
+    if (g->topic->groups_count == 1) {
+        ledger_tell_done(l, SHUNT_LAST_GROUP, NULL, 0, 0);
+        return 0;
+    }
+    if (g->origin) {
+        ledger_tell_done(l, SHUNT_RESERVED, "a group that reads a dead-letter queue goes with the queue", 0,
+                         0);
+        return 0;
+    }
+    struct job_record *j = new_job(JOB_DROP, g->topic, g);
+    uint64_t count = g->r.counts.ready + g->r.counts.in_flight + g->r.counts.delayed + g->r.counts.dead;
+    drop_group(l, g);
+    return begin(l, j, count);
+}
+
+int apply_topic_purge(struct ledger *l, const struct purge_command *c)
+{
+    struct topic *t = ledger_topic(l, c->topic);
+    struct group *g = t && c->group.size ? catalog_find_group(t, c->group) : NULL;
+    uint64_t count = 0;
+    if (!t || (c->group.size && !g)) {
+        ledger_tell_done(l, t ? SHUNT_UNKNOWN_GROUP : SHUNT_UNKNOWN_TOPIC, NULL, 0, 0);
+        return 0;
+    }
+    for (size_t i = 0; i < t->groups_count; i++)
+        if (!g || t->groups[i] == g)
+            count += t->groups[i]->r.counts.ready + t->groups[i]->r.counts.delayed;
+    if (!count) {
+        ledger_tell_done(l, 0, NULL, 0, 0);
+        return 0;
+    }
+    return begin(l, new_job(JOB_PURGE, t, g), count);
+}
+
+/* ---- dead letters ---- */
+
+static int choose_ids(struct ledger *l, const struct group *g, const struct dead_command *c,
+                      struct job_record *j)
+{
+    for (uint32_t i = 0; i < c->ids_count && i < IDS_MAX; i++) {
+        uint64_t seq;
+        struct slice value;
+        int err = dead_lookup(l, g, c->ids[i], &seq);
+        if (err)
+            return err;
+        struct key key = key_id_seq(g->dlq->r.id, seq);
+        err = seq ? store_get(l->txn, TABLE_DEAD, key_slice(&key), &value) : SHUNT_NOT_FOUND;
+        if (err && err != SHUNT_NOT_FOUND)
+            return err;
+        bool known = err == SHUNT_NOT_FOUND;
+        for (uint32_t k = 0; !known && k < j->ids_count; k++)
+            known = j->ids[k] == seq;
+        if (!known)
+            j->ids[j->ids_count++] = seq;
+    }
+    return 0;
+}
+
+int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kind)
+{
+    struct group *g = changeable_group(l, c->topic, c->group);
+    if (!g)
+        return 0;
+    if (!g->dlq) {
+        ledger_tell_done(l, SHUNT_BAD_ARGUMENT,
+                         "name the topic and group that failed, not the dead-letter queue", 0, 0);
+        return 0;
+    }
+    struct job_record *j = new_job(kind, g->dlq, g);
+    if (!j)
+        return SHUNT_NO_MEMORY;
+    copy_name(j->topic_name, g->topic->r.name, sizeof j->topic_name);
+    j->rate = c->rate;
+    int err = choose_ids(l, g, c, j);
+    uint64_t count = c->count < g->r.counts.dead ? c->count : g->r.counts.dead;
+    if (c->ids_count)
+        count = j->ids_count;
+    if (err || !count) {
+        free(j);
+        if (!err)
+            ledger_tell_done(l, 0, NULL, 0, 0);
+        return err;
+    }
+    return begin(l, j, count);
+}

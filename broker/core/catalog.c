@@ -1,0 +1,410 @@
+/* catalog: topics and groups in memory, by id and by name.
+ *
+ * Ids only grow, so that the arrays by id stay in order by appending.
+ */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+#include "proto/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define APPEND(array, item)                                                                                  \
+    (grow((void **)&(array), &(array##_capacity), (array##_count))                                           \
+         ? ((array)[(array##_count)++] = (item), true)                                                       \
+         : false)
+
+static bool grow(void **array, size_t *capacity, size_t count)
+{
+    if (count < *capacity)
+        return true;
+    size_t more = *capacity ? *capacity * 2 : 16;
+    void *bigger = realloc(*array, more * sizeof(void *));
+    if (!bigger)
+        return false;
+    *array = bigger;
+    *capacity = more;
+    return true;
+}
+
+/* ---- lookup ---- */
+
+struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id)
+{
+    size_t low = 0, high = l->topics_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (l->topics[middle]->r.id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < l->topics_count && l->topics[low]->r.id == id ? l->topics[low] : NULL;
+}
+
+static size_t group_position(const struct ledger *l, uint32_t id)
+{
+    size_t low = 0, high = l->groups_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (l->groups[middle]->r.id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct group *catalog_group_by_id(const struct ledger *l, uint32_t id)
+{
+    size_t at = group_position(l, id);
+    return at < l->groups_count && l->groups[at]->r.id == id ? l->groups[at] : NULL;
+}
+
+struct group *catalog_live_group(const struct ledger *l, uint32_t id)
+{
+    struct group *g = catalog_group_by_id(l, id);
+    return g && !g->r.dropped ? g : NULL;
+}
+
+static int compare_name(const char *have, struct slice want)
+{
+    size_t size = strlen(have);
+    int order = memcmp(have, want.data, size < want.size ? size : want.size);
+    return order ? order : (size > want.size) - (size < want.size);
+}
+
+/* Index of the first name >= `name`. */
+static size_t name_position(const struct ledger *l, struct slice name)
+{
+    size_t low = 0, high = l->names_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (compare_name(l->names[middle]->r.name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct topic *ledger_topic(const struct ledger *l, struct slice name)
+{
+    size_t at = name_position(l, name);
+    return at < l->names_count && compare_name(l->names[at]->r.name, name) == 0 ? l->names[at] : NULL;
+}
+
+struct group *catalog_find_group(const struct topic *t, struct slice name)
+{
+    for (size_t i = 0; i < t->groups_count; i++)
+        if (compare_name(t->groups[i]->r.name, name) == 0)
+            return t->groups[i];
+    return NULL;
+}
+
+struct group *ledger_group(const struct ledger *l, struct slice topic, struct slice name, int *ret_err)
+{
+    struct topic *t = ledger_topic(l, topic);
+    struct group *g = t ? catalog_find_group(t, name) : NULL;
+    if (!g)
+        *ret_err = t ? SHUNT_UNKNOWN_GROUP : SHUNT_UNKNOWN_TOPIC;
+    return g;
+}
+
+/* ---- change ---- */
+
+static bool add_name(struct ledger *l, struct topic *t)
+{
+    if (!grow((void **)&l->names, &l->names_capacity, l->names_count))
+        return false;
+    size_t at = name_position(l, (struct slice){t->r.name, strlen(t->r.name)});
+    memmove(l->names + at + 1, l->names + at, (l->names_count - at) * sizeof *l->names);
+    l->names[at] = t;
+    l->names_count++;
+    l->names_dlq += t->r.origin_group != 0;
+    return true;
+}
+
+static bool link_group(struct topic *t, struct group *g)
+{
+    struct group **groups = realloc(t->groups, (t->groups_count + 1) * sizeof *groups);
+    if (!groups)
+        return false;
+    t->groups = groups;
+    t->groups[t->groups_count++] = g;
+    return true;
+}
+
+static void unlink_group(struct topic *t, const struct group *g)
+{
+    for (size_t i = 0; i < t->groups_count; i++)
+        if (t->groups[i] == g) {
+            t->groups_count--;
+            memmove(t->groups + i, t->groups + i + 1, (t->groups_count - i) * sizeof *t->groups);
+            return;
+        }
+}
+
+struct topic *catalog_add_topic(struct ledger *l, struct slice name, uint32_t origin_group)
+{
+    struct topic *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    check(name.size <= TOPIC_BYTES_MAX);
+    memcpy(t->r.name, name.data, name.size);
+    t->r.id = l->meta.topic_next++;
+    t->r.origin_group = origin_group;
+    t->r.head = 1;
+    t->r.created_ms = l->now_ms;
+    if (!APPEND(l->topics, t) || !add_name(l, t))
+        return NULL; /* fatal for the caller, who stops */
+    ledger_dirty_topic(l, t);
+    return t;
+}
+
+struct group *catalog_add_group(struct ledger *l, struct topic *t, struct slice name)
+{
+    struct group *g = calloc(1, sizeof *g);
+    if (!g)
+        return NULL;
+    check(name.size <= NAME_BYTES_MAX);
+    memcpy(g->r.name, name.data, name.size);
+    g->r.id = l->meta.group_next++;
+    g->r.topic = t->r.id;
+    g->r.start = g->r.next = g->r.floor = t->r.head;
+    g->r.created_ms = l->now_ms;
+    g->r.due_mark_ms = l->now_ms;
+    g->topic = t;
+    g->due_at_ms = NEVER;
+    if (!APPEND(l->groups, g) || !link_group(t, g))
+        return NULL; /* fatal, as above */
+    ledger_dirty_group(l, g);
+    return g;
+}
+
+void catalog_drop_topic(struct ledger *l, struct topic *t)
+{
+    size_t at = name_position(l, (struct slice){t->r.name, strlen(t->r.name)});
+    check(at < l->names_count && l->names[at] == t);
+    l->names_count--;
+    memmove(l->names + at, l->names + at + 1, (l->names_count - at) * sizeof *l->names);
+    l->names_dlq -= t->r.origin_group != 0;
+    t->r.dropped = true;
+    ledger_dirty_topic(l, t);
+}
+
+void catalog_drop_group(struct ledger *l, struct group *g)
+{
+    unlink_group(g->topic, g);
+    g->r.dropped = true;
+    ledger_dirty_group(l, g);
+}
+
+int catalog_remove_topic(struct ledger *l, struct topic *t)
+{
+    struct key key = key_id(t->r.id);
+    int err = store_del(l->txn, TABLE_TOPIC, key_slice(&key), NULL);
+    if (err && err != SHUNT_NOT_FOUND)
+        return err;
+    for (size_t i = 0; i < l->topics_count; i++)
+        if (l->topics[i] == t) {
+            l->topics_count--;
+            memmove(l->topics + i, l->topics + i + 1, (l->topics_count - i) * sizeof *l->topics);
+            break;
+        }
+    struct topic **at = &l->dirty_topics;
+    while (*at && *at != t)
+        at = &(*at)->dirty_next;
+    if (*at)
+        *at = t->dirty_next;
+    free(t->groups);
+    free(t);
+    return 0;
+}
+
+int catalog_remove_group(struct ledger *l, struct group *g)
+{
+    struct key key = key_id(g->r.id);
+    int err = store_del(l->txn, TABLE_GROUP, key_slice(&key), NULL);
+    if (err && err != SHUNT_NOT_FOUND)
+        return err;
+    size_t at = group_position(l, g->r.id);
+    l->groups_count--;
+    memmove(l->groups + at, l->groups + at + 1, (l->groups_count - at) * sizeof *l->groups);
+    struct group **dirty = &l->dirty_groups;
+    while (*dirty && *dirty != g)
+        dirty = &(*dirty)->dirty_next;
+    if (*dirty)
+        *dirty = g->dirty_next;
+    bitmap_done(&g->bits);
+    free(g);
+    return 0;
+}
+
+/* ---- settings ---- */
+
+int64_t group_setting(const struct group *g, enum policy_field field)
+{
+    return policy_value(&g->r.policy, &g->topic->r.policy, field);
+}
+
+int64_t topic_setting(const struct topic *t, enum policy_field field)
+{
+    return policy_value(NULL, &t->r.policy, field);
+}
+
+int64_t ledger_group_lease_ms(const struct group *g)
+{
+    return group_setting(g, POLICY_lease_ms);
+}
+
+uint32_t ledger_group_id(const struct group *g)
+{
+    return g->r.id;
+}
+
+/* ---- load and flush ---- */
+
+static void say(char *to, size_t room, const char *text)
+{
+    if (room) {
+        size_t size = strlen(text);
+        size = size < room ? size : room - 1;
+        memcpy(to, text, size);
+        to[size] = 0;
+    }
+}
+
+static int load_topics(struct ledger *l)
+{
+    struct store_cursor *cursor;
+    struct slice key, value;
+    int err = store_cursor_open(l->txn, TABLE_TOPIC, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
+    while (!err) {
+        struct topic *t = calloc(1, sizeof *t);
+        err = t ? topic_decode(key, value, &t->r) : SHUNT_NO_MEMORY;
+        if (!err && !APPEND(l->topics, t))
+            err = SHUNT_NO_MEMORY;
+        if (err) {
+            free(t);
+            break;
+        }
+        if (!t->r.dropped && !add_name(l, t))
+            err = SHUNT_NO_MEMORY;
+        if (!err)
+            err = store_cursor_next(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+static int load_group(struct ledger *l, struct slice key, struct slice value)
+{
+    struct group *g = calloc(1, sizeof *g);
+    int err = g ? group_decode(key, value, &g->r) : SHUNT_NO_MEMORY;
+    if (!err && !APPEND(l->groups, g))
+        err = SHUNT_NO_MEMORY;
+    if (err) {
+        free(g);
+        return err;
+    }
+    g->topic = catalog_topic_by_id(l, g->r.topic);
+    g->dlq = g->r.dlq ? catalog_topic_by_id(l, g->r.dlq) : NULL;
+    if (!g->topic || (g->r.dlq && !g->dlq))
+        return SHUNT_CORRUPT;
+    if (!g->r.dropped && !link_group(g->topic, g))
+        return SHUNT_NO_MEMORY;
+    /* The first tick looks at what is due and finds the true time. */
+    g->due_at_ms = g->r.counts.delayed ? 0 : NEVER;
+    return 0;
+}
+
+static int load_groups(struct ledger *l)
+{
+    struct store_cursor *cursor;
+    struct slice key, value;
+    int err = store_cursor_open(l->txn, TABLE_GROUP, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
+    while (!err) {
+        err = load_group(l, key, value);
+        if (!err)
+            err = store_cursor_next(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    if (err != SHUNT_NOT_FOUND)
+        return err;
+    for (size_t i = 0; i < l->groups_count; i++) {
+        struct group *g = l->groups[i];
+        if (g->topic->r.origin_group) {
+            g->origin = catalog_group_by_id(l, g->topic->r.origin_group);
+            if (!g->origin)
+                return SHUNT_CORRUPT;
+        }
+        err = bitmap_load(&g->bits, l->txn, g->r.id);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+int catalog_load(struct ledger *l, char *ret_why, size_t why_bytes)
+{
+    int err = load_topics(l);
+    if (err) {
+        say(ret_why, why_bytes, "a row of the topic table cannot be read");
+        return err;
+    }
+    err = load_groups(l);
+    if (err)
+        say(ret_why, why_bytes, "a row of the group or done table cannot be read");
+    return err;
+}
+
+static int flush_group(struct ledger *l, struct group *g)
+{
+    struct key key = key_id(g->r.id);
+    size_t size = group_encode(l->record, key_slice(&key), &g->r);
+    int err = store_put(l->txn, TABLE_GROUP, key_slice(&key), (struct slice){l->record, size});
+    if (!err)
+        err = bitmap_flush(&g->bits, l->txn, g->r.id);
+    g->dirty = false;
+    return err;
+}
+
+static int flush_topic(struct ledger *l, struct topic *t)
+{
+    struct key key = key_id(t->r.id);
+    size_t size = topic_encode(l->record, key_slice(&key), &t->r);
+    t->dirty = false;
+    return store_put(l->txn, TABLE_TOPIC, key_slice(&key), (struct slice){l->record, size});
+}
+
+int catalog_flush(struct ledger *l)
+{
+    int err = 0;
+    for (; !err && l->dirty_topics; l->dirty_topics = l->dirty_topics->dirty_next)
+        err = flush_topic(l, l->dirty_topics);
+    for (; !err && l->dirty_groups; l->dirty_groups = l->dirty_groups->dirty_next)
+        err = flush_group(l, l->dirty_groups);
+    return err;
+}
+
+void catalog_free(struct ledger *l)
+{
+    for (size_t i = 0; i < l->topics_count; i++) {
+        free(l->topics[i]->groups);
+        free(l->topics[i]);
+    }
+    for (size_t i = 0; i < l->groups_count; i++) {
+        bitmap_done(&l->groups[i]->bits);
+        free(l->groups[i]);
+    }
+    free(l->topics);
+    free(l->groups);
+    free(l->names);
+}

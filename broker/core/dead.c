@@ -1,0 +1,181 @@
+/* dead: into the DLQ and out of it.
+ *
+ * A dead letter stays where it was published: its body in `message`, its attempts in `attempt` and `history`
+ * of the failing group. The DLQ holds a reference, so that a divert and a redrive move no bytes. It exists
+ * from the group's first day.
+ */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+#include "proto/names.h"
+
+#include <string.h>
+
+static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enum dead_reason reason,
+                            uint64_t *ret_dead_seq)
+{
+    struct topic *dlq = g->dlq;
+    struct dead_record dead = {
+        .origin_group = g->r.id, .origin_seq = seq, .reason = reason, .died_ms = l->now_ms};
+    uint8_t bytes[64];
+    uint64_t dead_seq = dlq->r.head++;
+    struct key key = key_id_seq(dlq->r.id, dead_seq);
+    size_t size = dead_encode(bytes, key_slice(&key), &dead);
+    dlq->r.published++;
+    dlq->r.stored++;
+    dlq->r.stored_bytes += size;
+    ledger_dirty_topic(l, dlq);
+    for (size_t i = 0; i < dlq->groups_count; i++) {
+        struct group *reader = dlq->groups[i];
+        reader->r.counts.published++;
+        reader->r.counts.ready++;
+        ledger_dirty_group(l, reader);
+        ledger_tell_ready(l, reader);
+    }
+    *ret_dead_seq = dead_seq;
+    return store_put(l->txn, TABLE_DEAD, key_slice(&key), (struct slice){bytes, size});
+}
+
+int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                enum dead_reason reason)
+{
+    uint64_t dead_seq;
+    int err = 0;
+    check(!g->origin && g->dlq);
+    l->changed = true;
+    /* The time to live stands still while it is dead. */
+    if (row->has_expiry)
+        err = expiry_delete(l, g, seq, row->expires_ms);
+    row->has_expiry = false;
+    if (row->expires_ms)
+        row->ttl_left_ms = row->expires_ms > l->now_ms ? row->expires_ms - l->now_ms : 0;
+    if (!err)
+        err = append_reference(l, g, seq, reason, &dead_seq);
+    if (err)
+        return err;
+    g->r.counts.dead_lettered[reason]++;
+    if (group_setting(g, POLICY_dlq_retention_ms) && l->retention_at_ms == NEVER)
+        l->retention_at_ms = l->now_ms;
+    return place_dead(l, g, seq, row, dead_seq);
+}
+
+int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where where,
+                   struct attempt_record *row)
+{
+    struct history_record h = {.outcome = ATTEMPT_TTL_EXPIRED};
+    bool tracked = where == WHERE_TRACKED;
+    l->changed = true;
+    int err = place_leave(l, g, seq, where, row);
+    if (err)
+        return err;
+    if (group_setting(g, POLICY_expired) == 1)
+        return place_done(l, g, seq, tracked ? row : NULL, DONE_EXPIRED);
+    if (!tracked)
+        err = place_track(l, g, seq, where, row);
+    if (!err)
+        err = history_add(l, g, seq, row, &h);
+    return err ? err : dead_divert(l, g, seq, row, DEAD_TTL_EXPIRED);
+}
+
+/* ---- out ---- */
+
+/* A new generation: attempts from 0, what was left of the time to live; totals and history stay, and so does
+ * suspicion. */
+static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+{
+    row->generation++;
+    row->attempts = 0;
+    row->deliveries = 0;
+    row->dead_seq = 0;
+    if (row->expires_ms) {
+        int64_t left_ms = row->ttl_left_ms;
+        if (!left_ms) { /* it had run out: begin the whole of it anew, or it would die at once */
+            struct loaded_message m;
+            int err = message_load(l, g->topic, seq, false, &m);
+            if (err)
+                return err;
+            left_ms = m.corrupt ? 1 : m.head.expires_ms - m.head.published_ms;
+        }
+        row->expires_ms = l->now_ms + left_ms;
+        row->ttl_left_ms = 0;
+    }
+    g->r.counts.redriven++;
+    return place_wait(l, g, seq, row, g->r.due_mark_ms);
+}
+
+int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how)
+{
+    struct key key = key_id_seq(dlq->r.id, dead_seq);
+    struct slice value;
+    struct dead_record dead;
+    int err = store_get(l->txn, TABLE_DEAD, key_slice(&key), &value);
+    if (!err)
+        err = dead_decode(key_slice(&key), value, &dead);
+    if (err)
+        return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
+    dlq->r.stored--;
+    dlq->r.stored_bytes -= value.size;
+    ledger_dirty_topic(l, dlq);
+    err = store_del(l->txn, TABLE_DEAD, key_slice(&key), NULL);
+    if (err)
+        return err;
+
+    struct group *g = catalog_group_by_id(l, dead.origin_group);
+    enum where where = WHERE_GONE;
+    struct attempt_record row;
+    if (g)
+        err = place_find(l, g, dead.origin_seq, &where, &row);
+    if (!err && (where != WHERE_TRACKED || row.state != ATTEMPT_DEAD))
+        err = SHUNT_CORRUPT;
+    if (!err)
+        err = place_leave(l, g, dead.origin_seq, where, &row);
+    if (err)
+        return err;
+    if (how == DONE_REDRIVEN)
+        return revive(l, g, dead.origin_seq, &row);
+    return place_done(l, g, dead.origin_seq, &row, how);
+}
+
+int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found)
+{
+    struct key key = key_id_seq(dlq->r.id, dead_seq);
+    struct slice value;
+    int err = store_get(l->txn, TABLE_DEAD, key_slice(&key), &value);
+    *ret_found = !err;
+    if (err)
+        return err == SHUNT_NOT_FOUND ? 0 : err;
+    /* The last group that lets go of it settles it. */
+    for (size_t i = 0; !err && i < dlq->groups_count; i++)
+        err = place_forget(l, dlq->groups[i], dead_seq, how);
+    return err;
+}
+
+int dead_lookup(struct ledger *l, const struct group *g, struct slice id, uint64_t *ret_dead_seq)
+{
+    struct slice topic;
+    uint64_t seq;
+    char bare[32];
+    *ret_dead_seq = 0;
+    if (!g->dlq)
+        return 0;
+    if (id.size && id.size < sizeof bare - 2 && !memchr(id.data, '/', id.size)) {
+        bare[0] = 'x';
+        bare[1] = '/';
+        memcpy(bare + 2, id.data, id.size);
+        if (name_parse_id((struct slice){bare, id.size + 2}, &topic, &seq))
+            *ret_dead_seq = seq;
+        return 0;
+    }
+    if (!name_parse_id(id, &topic, &seq))
+        return 0;
+    const struct topic *t = ledger_topic(l, topic);
+    if (t == g->dlq)
+        *ret_dead_seq = seq;
+    if (!t || t != g->topic)
+        return 0;
+    enum where where;
+    struct attempt_record row;
+    int err = place_find(l, g, seq, &where, &row);
+    if (!err && where == WHERE_TRACKED && row.state == ATTEMPT_DEAD)
+        *ret_dead_seq = row.dead_seq;
+    return err;
+}

@@ -1,0 +1,253 @@
+/* handout: give ready messages to a consumer. First what waits in front (released, due, redriven), then the
+ * cursor.
+ *
+ * A first hand-out only moves the cursor. Each message is verified on its way out: a damaged one is
+ * dead-lettered as `corrupt`, an expired one goes by the group's policy, and neither is seen by the consumer.
+ */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+#include "broker/core/view.h"
+
+/* One assign command as it proceeds. */
+struct handing {
+    struct group *g;
+    const struct assign_command *c;
+    uint32_t count;
+    uint64_t bytes;
+    bool full; /* the credit is used up */
+};
+
+/* Whether a message of that size may still be added; if not, the handing is over. */
+static bool fits(struct handing *h, size_t bytes)
+{
+    bool first = h->count == 0 && h->c->oversize_first;
+    if (h->count >= h->c->messages || (h->bytes + bytes > h->c->bytes && !first))
+        h->full = true;
+    return !h->full;
+}
+
+static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct attempt_record *row,
+                const struct loaded_message *m)
+{
+    struct handout out = {.seq = seq,
+                          .token = row->deliveries_total,
+                          .attempts = row->attempts,
+                          .deliveries = row->deliveries,
+                          .generation = row->generation,
+                          .published_ms = m->head.published_ms,
+                          .lease_ms = group_setting(h->g, POLICY_lease_ms),
+                          .message = m->message};
+    if (m->is_dead) {
+        int err = view_dead_for_delivery(l, h->g->topic, seq, m, &out.dead);
+        if (err)
+            return err;
+    }
+    h->count++;
+    h->bytes += m->message.size;
+    h->g->r.counts.deliveries++;
+    if (l->sink->handed_out)
+        l->sink->handed_out(l->sink->context, l->command, &out);
+    return 0;
+}
+
+/* Not fit for delivery: quarantine it. A dead letter stays in its DLQ, and is looked at again much later. */
+static int quarantine(struct ledger *l, struct group *g, uint64_t seq, enum where where,
+                      struct attempt_record *row)
+{
+    int err = place_leave(l, g, seq, where, row);
+    if (!err && where != WHERE_TRACKED)
+        err = place_track(l, g, seq, where, row);
+    if (err)
+        return err;
+    if (g->origin)
+        return place_wait(l, g, seq, row, l->now_ms + group_setting(g, POLICY_backoff_max_ms));
+    return dead_divert(l, g, seq, row, DEAD_CORRUPT);
+}
+
+/* ---- what waits in front ---- */
+
+static int first_waiting(struct ledger *l, const struct handing *h, uint64_t *ret_seq)
+{
+    struct store_cursor *cursor;
+    struct key from = key_due(h->g->r.id, (uint8_t)h->c->lane, 0, 0);
+    struct slice key, value;
+    uint32_t group;
+    uint8_t lane;
+    int64_t due_ms;
+    int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    if (!err && (!key_read_due(key, &group, &lane, &due_ms, ret_seq) || group != h->g->r.id ||
+                 lane != h->c->lane || due_ms > h->g->r.due_mark_ms))
+        err = SHUNT_NOT_FOUND;
+    store_cursor_close(cursor);
+    return err;
+}
+
+static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
+{
+    enum where where;
+    struct attempt_record row;
+    struct loaded_message m;
+    int err = place_find(l, h->g, seq, &where, &row);
+    if (!err && (where != WHERE_TRACKED || row.state != ATTEMPT_WAITING))
+        err = SHUNT_CORRUPT;
+    if (!err)
+        err = message_load(l, h->g->topic, seq, true, &m);
+    if (err)
+        return err;
+    if (m.corrupt)
+        return quarantine(l, h->g, seq, where, &row);
+    if (row.expires_ms && row.expires_ms <= l->now_ms)
+        return expire_message(l, h->g, seq, where, &row);
+    if (!fits(h, m.message.size))
+        return 0;
+    struct attempt_record before = row;
+    row.deliveries++;
+    row.deliveries_total++;
+    err = give(l, h, seq, &row, &m);
+    if (!err)
+        err = place_leave(l, h->g, seq, where, &before);
+    return err ? err : place_hold(l, h->g, seq, &row);
+}
+
+static int hand_lane(struct ledger *l, struct handing *h)
+{
+    uint64_t seq;
+    int err = 0;
+    while (!err && !h->full && h->count < h->c->messages) {
+        err = first_waiting(l, h, &seq);
+        if (!err)
+            err = hand_waiting(l, h, seq);
+    }
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+/* ---- the cursor ---- */
+
+/* Move `next` to `seq`; what lies between was never this group's, or is done, or has a row. */
+static int skip_to(struct ledger *l, struct group *g, uint64_t seq)
+{
+    if (seq == g->r.next)
+        return 0;
+    ledger_dirty_group(l, g);
+    if (g->r.floor != g->r.next) {
+        int err = bitmap_set_range(&g->bits, g->r.next, seq);
+        g->r.next = seq;
+        return err;
+    }
+    g->r.next = g->r.floor = seq;
+    return bitmap_trim(&g->bits, l->txn, g->r.id, seq);
+}
+
+/* Parse a row of the topic as message_load() does, from where the cursor stands. */
+static int decode_fresh(struct ledger *l, struct topic *t, uint64_t seq, struct slice key, struct slice value,
+                        struct loaded_message *ret)
+{
+    if (t->r.origin_group)
+        return message_load(l, t, seq, true, ret);
+    *ret = (struct loaded_message){0};
+    ret->corrupt = message_decode(key, value, true, &ret->head, &ret->message) != 0;
+    return 0;
+}
+
+/* What became of the message under the cursor. */
+enum fresh { FRESH_GIVEN, FRESH_OVER, FRESH_REMOVED };
+
+static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const struct loaded_message *m,
+                      enum fresh *ret)
+{
+    static const struct attempt_record first = {.deliveries = 1, .deliveries_total = 1};
+    struct group *g = h->g;
+    struct attempt_record row;
+    *ret = FRESH_REMOVED;
+    if (m->corrupt)
+        return quarantine(l, g, seq, WHERE_FRESH, &row);
+    if (m->head.expires_ms && m->head.expires_ms <= l->now_ms)
+        return expire_message(l, g, seq, WHERE_FRESH, &row);
+    if (m->head.due_ms > l->now_ms) { /* scheduled before this group was made */
+        int err = place_leave(l, g, seq, WHERE_FRESH, NULL);
+        if (!err)
+            err = place_track(l, g, seq, WHERE_FRESH, &row);
+        return err ? err : place_wait(l, g, seq, &row, m->head.due_ms);
+    }
+    *ret = FRESH_OVER;
+    if (!fits(h, m->message.size))
+        return 0;
+    *ret = FRESH_GIVEN;
+    g->r.counts.ready--;
+    g->r.counts.in_flight++;
+    g->r.next = seq + 1;
+    return give(l, h, seq, &first, m);
+}
+
+/* Hand out from the cursor until credit or messages end, or something was written (then *ret_again: the
+ * cursor is stale). */
+static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cursor, bool *ret_again)
+{
+    struct group *g = h->g;
+    struct topic *t = g->topic;
+    struct slice key, value;
+    uint32_t id;
+    uint64_t seq;
+    int err = skip_to(l, g, bitmap_next_clear(&g->bits, g->r.next));
+    struct key from = key_id_seq(t->r.id, g->r.next);
+    if (!err)
+        err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    while (!err && !h->full && h->count < h->c->messages) {
+        if (!key_read_id_seq(key, &id, &seq) || id != t->r.id)
+            return SHUNT_NOT_FOUND;
+        if (!bitmap_get(&g->bits, seq)) {
+            struct loaded_message m;
+            enum fresh fresh;
+            err = skip_to(l, g, seq);
+            if (!err)
+                err = decode_fresh(l, t, seq, key, value, &m);
+            if (!err)
+                err = hand_fresh(l, h, seq, &m, &fresh);
+            if (err || fresh != FRESH_GIVEN) {
+                *ret_again = !err && fresh == FRESH_REMOVED;
+                return err;
+            }
+        }
+        err = store_cursor_next(cursor, &key, &value);
+    }
+    return err;
+}
+
+static int hand_cursor(struct ledger *l, struct handing *h)
+{
+    bool again = true;
+    int err = 0;
+    while (!err && again && h->g->r.next < h->g->topic->r.head && h->count < h->c->messages) {
+        struct store_cursor *cursor;
+        again = false;
+        err = store_cursor_open(l->txn, h->g->topic->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, &cursor);
+        if (err)
+            break;
+        err = hand_run(l, h, cursor, &again);
+        store_cursor_close(cursor);
+    }
+    if (err == SHUNT_NOT_FOUND) /* no rows left: whatever lies before the head is gone */
+        err = skip_to(l, h->g, h->g->topic->r.head);
+    return err;
+}
+
+int apply_assign(struct ledger *l, const struct assign_command *c)
+{
+    struct handing h = {.g = catalog_live_group(l, c->group), .c = c};
+    int err = 0;
+    if (h.g && !h.g->r.paused) {
+        err = hand_lane(l, &h);
+        if (!err && !h.full && c->lane == LANE_NORMAL)
+            err = hand_cursor(l, &h);
+        if (h.count) {
+            l->changed = true;
+            ledger_dirty_group(l, h.g);
+        }
+    }
+    if (!err && l->sink->assigned)
+        l->sink->assigned(l->sink->context, l->command, h.count);
+    return err;
+}

@@ -1,0 +1,385 @@
+/* job: work on many messages that goes on in the background, a page at a time, and after a restart: redrive,
+ * purge, and clearing away what was deleted. */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define JOB_PAGE_ROWS      512 /* worked on in one step */
+#define JOBS_FINISHED_KEPT 100
+
+/* ---- keeping them ---- */
+
+static int job_write(struct ledger *l, const struct job_record *r)
+{
+    struct key key = key_job(r->id);
+    size_t size = job_encode(l->record, key_slice(&key), r);
+    l->changed = true;
+    return store_put(l->txn, TABLE_JOB, key_slice(&key), (struct slice){l->record, size});
+}
+
+static int job_keep(struct ledger *l, const struct job_record *r)
+{
+    if (l->jobs_count == l->jobs_capacity) {
+        size_t capacity = l->jobs_capacity ? l->jobs_capacity * 2 : 8;
+        struct job_record **jobs = realloc(l->jobs, capacity * sizeof *jobs);
+        if (!jobs)
+            return SHUNT_NO_MEMORY;
+        l->jobs = jobs;
+        l->jobs_capacity = capacity;
+    }
+    struct job_record *copy = malloc(sizeof *copy);
+    if (!copy)
+        return SHUNT_NO_MEMORY;
+    *copy = *r;
+    l->jobs[l->jobs_count++] = copy;
+    return 0;
+}
+
+int jobs_load(struct ledger *l)
+{
+    struct store_cursor *cursor;
+    struct slice key, value;
+    int err = store_cursor_open(l->txn, TABLE_JOB, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
+    while (!err) {
+        struct job_record r = {0};
+        err = job_decode(key, value, &r);
+        if (!err && !r.finished)
+            err = job_keep(l, &r);
+        if (!err)
+            err = store_cursor_next(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+/* Only the newest finished ones are kept, so that the table stays small. */
+static int forget_old(struct ledger *l)
+{
+    struct store_cursor *cursor;
+    struct slice key, value;
+    unsigned finished = 0;
+    int err = store_cursor_open(l->txn, TABLE_JOB, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_prev(cursor, &key, &value);
+    while (!err) {
+        struct job_record r = {0};
+        err = job_decode(key, value, &r);
+        if (!err && r.finished && ++finished > JOBS_FINISHED_KEPT) {
+            err = store_cursor_del(cursor);
+            break; /* one more finished, one goes */
+        }
+        if (!err)
+            err = store_cursor_prev(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+/* ---- steps; each sets *ret_over when nothing is left ---- */
+
+/* How many the job's rate allows now. */
+static uint64_t allowance(const struct ledger *l, const struct job_record *j)
+{
+    if (!j->rate)
+        return JOB_PAGE_ROWS;
+    uint64_t elapsed_ms = (uint64_t)(l->now_ms - j->begun_ms);
+    uint64_t due = elapsed_ms / 1000 * j->rate + elapsed_ms % 1000 * j->rate / 1000 + 1;
+    uint64_t left = due > j->done ? due - j->done : 0;
+    return left < JOB_PAGE_ROWS ? left : JOB_PAGE_ROWS;
+}
+
+/* The first key of `table` for `id` after the job's cursor, up to its last. NOT_FOUND: none. */
+static int next_row(struct ledger *l, enum store_table table, uint32_t id, const struct job_record *j,
+                    uint64_t *ret_seq)
+{
+    struct store_cursor *cursor;
+    struct key from = key_id_seq(id, j->cursor + 1);
+    struct slice key, value;
+    uint32_t of;
+    int err = store_cursor_open(l->txn, table, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    if (!err && (!key_read_id_seq(key, &of, ret_seq) || of != id || *ret_seq > j->last))
+        err = SHUNT_NOT_FOUND;
+    store_cursor_close(cursor);
+    return err;
+}
+
+static int step_dead(struct ledger *l, struct job_record *j, bool *ret_over)
+{
+    struct group *g = catalog_live_group(l, j->group);
+    enum done_how how = j->kind == JOB_REDRIVE ? DONE_REDRIVEN : DONE_PURGED;
+    uint64_t most = allowance(l, j);
+    for (uint64_t i = 0; g && i < most; i++) {
+        uint64_t seq;
+        bool found;
+        if (j->ids_count) {
+            if (j->cursor == j->ids_count) {
+                *ret_over = true;
+                return 0;
+            }
+            seq = j->ids[j->cursor++];
+        } else {
+            if (j->done == j->total) {
+                *ret_over = true;
+                return 0;
+            }
+            int err = next_row(l, TABLE_DEAD, g->dlq->r.id, j, &seq);
+            *ret_over = err == SHUNT_NOT_FOUND;
+            if (err)
+                return *ret_over ? 0 : err;
+            j->cursor = seq;
+        }
+        int err = dead_remove(l, g->dlq, seq, how, &found);
+        if (err)
+            return err;
+        j->done += found;
+    }
+    *ret_over = !g || (j->ids_count ? j->cursor == j->ids_count : j->done == j->total);
+    return 0;
+}
+
+/* Whether purging takes it: ready or delayed. */
+static bool purgeable(enum where where, const struct attempt_record *row)
+{
+    return where == WHERE_FRESH || (where == WHERE_TRACKED && row->state == ATTEMPT_WAITING);
+}
+
+static int purge_message(struct ledger *l, struct job_record *j, struct topic *t, uint64_t seq)
+{
+    for (size_t i = 0; i < t->groups_count; i++) {
+        struct group *g = t->groups[i];
+        enum where where;
+        struct attempt_record row;
+        if (j->group && g->r.id != j->group)
+            continue;
+        int err = place_find(l, g, seq, &where, &row);
+        if (!err && purgeable(where, &row)) {
+            j->done++;
+            err = place_forget(l, g, seq, DONE_PURGED);
+        }
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int step_purge(struct ledger *l, struct job_record *j, bool *ret_over)
+{
+    struct topic *t = catalog_topic_by_id(l, j->topic);
+    *ret_over = !t || t->r.dropped;
+    for (unsigned i = 0; !*ret_over && i < JOB_PAGE_ROWS; i++) {
+        uint64_t seq;
+        int err = next_row(l, t->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, t->r.id, j, &seq);
+        *ret_over = err == SHUNT_NOT_FOUND;
+        if (err)
+            return *ret_over ? 0 : err;
+        j->cursor = seq;
+        err = purge_message(l, j, t, seq);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* ---- clearing away a deleted topic or group ---- */
+
+/* Delete up to a page of the rows of `table` whose key begins with the id. *ret_left is what remains of the
+ * page. */
+static int clear_rows(struct ledger *l, enum store_table table, uint32_t id, unsigned *left)
+{
+    struct store_cursor *cursor;
+    struct key prefix = key_id(id);
+    struct slice key, value;
+    int err = store_cursor_open(l->txn, table, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&prefix), &key, &value);
+    while (!err && *left && key.size >= 4 && !memcmp(key.data, prefix.bytes, 4)) {
+        (*left)--;
+        err = store_cursor_del(cursor);
+        if (!err)
+            err = store_cursor_next(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+static int clear_group_rows(struct ledger *l, uint32_t id, unsigned *left)
+{
+    static const enum store_table tables[] = {TABLE_HISTORY, TABLE_ATTEMPT, TABLE_DUE, TABLE_DONE};
+    int err = 0;
+    for (size_t i = 0; !err && *left && i < sizeof tables / sizeof *tables; i++)
+        err = clear_rows(l, tables[i], id, left);
+    return err;
+}
+
+/* A message that only the dropped group needed. Its expiry rows go with it. */
+static int clear_message(struct ledger *l, struct job_record *j, struct topic *t, uint64_t seq)
+{
+    struct loaded_message m;
+    int err = message_load(l, t, seq, false, &m);
+    for (size_t i = 0; !err && m.head.expires_ms && i < l->groups_count; i++) {
+        struct group *g = l->groups[i];
+        struct key key = key_expiry(m.head.expires_ms, g->r.id, seq);
+        if (g->topic != t || !g->r.dropped || (j->group && g->r.id != j->group))
+            continue;
+        err = store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
+        err = err == SHUNT_NOT_FOUND ? 0 : err;
+    }
+    bool needed = false;
+    for (size_t i = 0; !err && !needed && i < t->groups_count; i++)
+        err = place_needs(l, t->groups[i], seq, &needed);
+    if (err || needed)
+        return err;
+    j->done++;
+    return message_delete(l, t, seq);
+}
+
+static int clear_messages(struct ledger *l, struct job_record *j, struct topic *t, unsigned *left)
+{
+    while (*left) {
+        uint64_t seq;
+        int err = next_row(l, TABLE_MESSAGE, t->r.id, j, &seq);
+        if (err)
+            return err == SHUNT_NOT_FOUND ? 0 : err;
+        (*left)--;
+        j->cursor = seq;
+        err = clear_message(l, j, t, seq);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* The rows of one dropped group and of its DLQ; the group itself goes last. */
+static int clear_group(struct ledger *l, struct group *g, unsigned *left)
+{
+    struct topic *dlq = g->dlq;
+    int err = clear_group_rows(l, g->r.id, left);
+    if (!err && *left && dlq)
+        err = clear_rows(l, TABLE_DEAD, dlq->r.id, left);
+    for (size_t i = l->groups_count; !err && *left && i-- > 0;) {
+        struct group *reader = l->groups[i];
+        if (reader->topic != dlq || !dlq)
+            continue;
+        err = clear_group_rows(l, reader->r.id, left);
+        if (!err && *left)
+            err = catalog_remove_group(l, reader);
+    }
+    if (!err && *left && dlq)
+        err = catalog_remove_topic(l, dlq);
+    if (!err && *left)
+        err = catalog_remove_group(l, g);
+    return err;
+}
+
+static int step_drop(struct ledger *l, struct job_record *j, bool *ret_over)
+{
+    struct topic *t = catalog_topic_by_id(l, j->topic);
+    unsigned left = JOB_PAGE_ROWS;
+    *ret_over = !t;
+    int err = t ? clear_messages(l, j, t, &left) : 0;
+    for (size_t i = l->groups_count; !err && t && left && i-- > 0;) {
+        if (i >= l->groups_count) /* a group's readers went with it */
+            continue;
+        struct group *g = l->groups[i];
+        if (g->topic == t && g->r.dropped && (!j->group || g->r.id == j->group))
+            err = clear_group(l, g, &left);
+    }
+    if (!err && t && left) {
+        *ret_over = true;
+        if (!j->group)
+            err = catalog_remove_topic(l, t);
+    }
+    return err;
+}
+
+/* ---- driving them ---- */
+
+static int step(struct ledger *l, struct job_record *j)
+{
+    bool over = false;
+    int err = 0;
+    switch (j->kind) {
+    case JOB_REDRIVE:
+    case JOB_PURGE_DLQ:
+        err = step_dead(l, j, &over);
+        break;
+    case JOB_PURGE:
+        err = step_purge(l, j, &over);
+        break;
+    case JOB_DROP:
+        err = step_drop(l, j, &over);
+        break;
+    }
+    if (err)
+        return err;
+    if (over) {
+        j->finished = true;
+        j->ended_ms = l->now_ms;
+    }
+    err = job_write(l, j);
+    return err || !over ? err : forget_old(l);
+}
+
+static void reap(struct ledger *l)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->jobs_count; i++) {
+        if (l->jobs[i]->finished)
+            free(l->jobs[i]);
+        else
+            l->jobs[kept++] = l->jobs[i];
+    }
+    l->jobs_count = kept;
+}
+
+static int64_t job_at(const struct ledger *l, const struct job_record *j)
+{
+    if (!j->rate || j->kind == JOB_PURGE || j->kind == JOB_DROP)
+        return l->now_ms;
+    /* When its allowance has grown by one: (elapsed * rate) / 1000 + 1 > done. */
+    uint64_t elapsed_ms = (j->done * 1000 + j->rate - 1) / j->rate;
+    return j->begun_ms + (int64_t)elapsed_ms;
+}
+
+int64_t jobs_at(const struct ledger *l)
+{
+    int64_t at_ms = NEVER;
+    for (size_t i = 0; i < l->jobs_count; i++) {
+        int64_t job_ms = job_at(l, l->jobs[i]);
+        at_ms = job_ms < at_ms ? job_ms : at_ms;
+    }
+    return at_ms;
+}
+
+int jobs_step(struct ledger *l)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < l->jobs_count; i++)
+        if (job_at(l, l->jobs[i]) <= l->now_ms)
+            err = step(l, l->jobs[i]);
+    reap(l);
+    return err;
+}
+
+int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id)
+{
+    int err = job_keep(l, r);
+    if (err)
+        return err;
+    struct job_record *j = l->jobs[l->jobs_count - 1];
+    j->id = *ret_id = l->meta.job_next++;
+    j->begun_ms = l->now_ms;
+    err = step(l, j);
+    reap(l);
+    return err;
+}

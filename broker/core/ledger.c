@@ -1,0 +1,232 @@
+/* ledger: loading, applying batches, sealing. */
+#include "broker/core/ledger.h"
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+static const struct slice meta_key = {META_KEY_LEDGER, sizeof META_KEY_LEDGER - 1};
+
+static int load_meta(struct ledger *l)
+{
+    struct slice value;
+    int err = store_get(l->txn, TABLE_META, meta_key, &value);
+    if (!err)
+        return meta_decode(meta_key, value, &l->meta);
+    /* An empty store. The first batch sets its time and, with LIMITS, its limits. */
+    l->meta = (struct meta_record){
+        .random = 0x9e3779b97f4a7c15ull, .topic_next = 1, .group_next = 1, .job_next = 1};
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t why_bytes)
+{
+    struct ledger *l = calloc(1, sizeof *l);
+    if (why_bytes)
+        ret_why[0] = 0;
+    if (!l)
+        return SHUNT_NO_MEMORY;
+    l->txn = txn;
+    l->record = malloc(RECORD_BYTES_MAX);
+    int err = l->record ? load_meta(l) : SHUNT_NO_MEMORY;
+    if (!err)
+        err = catalog_load(l, ret_why, why_bytes);
+    if (!err)
+        err = jobs_load(l);
+    if (err) {
+        ledger_free(l);
+        return err;
+    }
+    l->now_ms = l->meta.time_ms;
+    l->txn = NULL;
+    *ret = l;
+    return 0;
+}
+
+void ledger_free(struct ledger *l)
+{
+    if (!l)
+        return;
+    catalog_free(l);
+    for (size_t i = 0; i < l->jobs_count; i++)
+        free(l->jobs[i]);
+    free(l->jobs);
+    free(l->record);
+    mpack_buffer_done(&l->scratch);
+    free(l);
+}
+
+/* ---- small services ---- */
+
+/* splitmix64 (Steele, Lea, Flood 2014): small, and its whole state fits the meta record. */
+static uint64_t random_next(struct ledger *l)
+{
+    uint64_t z = l->meta.random += 0x9e3779b97f4a7c15ull;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+__extension__ typedef unsigned __int128 wide;
+
+uint64_t ledger_random(struct ledger *l, uint64_t bound)
+{
+    check(bound > 0);
+    return (uint64_t)((wide)random_next(l) * bound >> 64);
+}
+
+void ledger_dirty_topic(struct ledger *l, struct topic *t)
+{
+    l->changed = true;
+    if (t->dirty)
+        return;
+    t->dirty = true;
+    t->dirty_next = l->dirty_topics;
+    l->dirty_topics = t;
+}
+
+void ledger_dirty_group(struct ledger *l, struct group *g)
+{
+    l->changed = true;
+    if (g->dirty)
+        return;
+    g->dirty = true;
+    g->dirty_next = l->dirty_groups;
+    l->dirty_groups = g;
+}
+
+void ledger_tell_ready(struct ledger *l, const struct group *g)
+{
+    if (l->sink->ready)
+        l->sink->ready(l->sink->context, g->r.id);
+}
+
+void ledger_tell_done(struct ledger *l, int err, const char *why, uint64_t job, uint64_t count)
+{
+    if (l->sink->done)
+        l->sink->done(l->sink->context, l->command, err, why, job, count);
+}
+
+void ledger_due_at(struct ledger *l, struct group *g, int64_t due_ms)
+{
+    if (due_ms < g->due_at_ms)
+        g->due_at_ms = due_ms;
+    if (due_ms < l->due_at_ms)
+        l->due_at_ms = due_ms;
+}
+
+/* ---- applying ---- */
+
+static int apply_limits(struct ledger *l, const struct ledger_limits *limits)
+{
+    struct meta_record *m = &l->meta;
+    if (m->topics_max != limits->topics_max || m->groups_max != limits->groups_max ||
+        m->body_bytes_max != limits->body_bytes_max || m->dedup_window_ms != limits->dedup_window_ms)
+        l->changed = true;
+    m->topics_max = limits->topics_max;
+    m->groups_max = limits->groups_max;
+    m->body_bytes_max = limits->body_bytes_max;
+    m->dedup_window_ms = limits->dedup_window_ms;
+    return 0;
+}
+
+static int apply_command(struct ledger *l, const struct command *c)
+{
+    switch (c->kind) {
+    case COMMAND_RECOVER:
+        return apply_recover(l);
+    case COMMAND_LIMITS:
+        return apply_limits(l, &c->limits);
+    case COMMAND_TICK:
+        return apply_tick(l);
+    case COMMAND_PUBLISH:
+        return apply_publish(l, &c->publish);
+    case COMMAND_ASSIGN:
+        return apply_assign(l, &c->assign);
+    case COMMAND_RESOLVE:
+        return apply_resolve(l, &c->resolve);
+    case COMMAND_TOPIC_CREATE:
+        return apply_topic_create(l, &c->topic);
+    case COMMAND_TOPIC_UPDATE:
+        return apply_topic_update(l, &c->topic);
+    case COMMAND_TOPIC_DELETE:
+        return apply_topic_delete(l, &c->topic);
+    case COMMAND_TOPIC_PURGE:
+        return apply_topic_purge(l, &c->purge);
+    case COMMAND_GROUP_CREATE:
+        return apply_group_create(l, &c->group);
+    case COMMAND_GROUP_UPDATE:
+        return apply_group_update(l, &c->group);
+    case COMMAND_GROUP_DELETE:
+        return apply_group_delete(l, &c->group);
+    case COMMAND_GROUP_PAUSE:
+        return apply_group_pause(l, &c->group);
+    case COMMAND_DLQ_REDRIVE:
+        return apply_dead(l, &c->dead, JOB_REDRIVE);
+    case COMMAND_DLQ_PURGE:
+        return apply_dead(l, &c->dead, JOB_PURGE_DLQ);
+    }
+    return SHUNT_CORRUPT; /* a batch from a log that this version cannot read */
+}
+
+int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
+                 const struct ledger_sink *sink)
+{
+    int err = 0;
+    check(batch->index == l->meta.index + 1);
+    check(batch->time_ms > l->meta.time_ms);
+    l->txn = txn;
+    l->sink = sink;
+    l->now_ms = batch->time_ms;
+    for (size_t i = 0; !err && i < batch->count; i++) {
+        l->command = i;
+        err = apply_command(l, &batch->commands[i]);
+    }
+    l->meta.index = batch->index;
+    l->meta.time_ms = batch->time_ms;
+    l->sink = NULL;
+    l->txn = NULL;
+    return err;
+}
+
+int ledger_seal(struct ledger *l, struct store_txn *txn)
+{
+    l->txn = txn;
+    int err = catalog_flush(l);
+    if (!err) {
+        size_t size = meta_encode(l->record, meta_key, &l->meta);
+        err = store_put(txn, TABLE_META, meta_key, (struct slice){l->record, size});
+    }
+    l->txn = NULL;
+    l->changed = false;
+    return err;
+}
+
+bool ledger_changed(const struct ledger *l)
+{
+    return l->changed;
+}
+
+uint64_t ledger_index(const struct ledger *l)
+{
+    return l->meta.index;
+}
+
+int64_t ledger_time(const struct ledger *l)
+{
+    return l->meta.time_ms;
+}
+
+void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_ready *ret)
+{
+    const struct group *g = catalog_live_group(l, group);
+    *ret = (struct group_ready){0};
+    if (g) {
+        ret->normal = g->r.counts.ready - g->r.counts.suspects;
+        ret->suspects = g->r.counts.suspects;
+        ret->paused = g->r.paused;
+    }
+}

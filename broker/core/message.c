@@ -1,0 +1,141 @@
+/* message: stored messages, by their own name or through a dead letter's reference; and the attempt ledger's
+ * rows. */
+#include "broker/core/state.h"
+#include "proto/units.h"
+
+int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool verify,
+                 struct loaded_message *ret)
+{
+    *ret = (struct loaded_message){0};
+    struct key key = key_id_seq(t->r.id, seq);
+    struct slice value;
+    int err;
+    if (t->r.origin_group) {
+        ret->is_dead = true;
+        err = store_get(l->txn, TABLE_DEAD, key_slice(&key), &value);
+        if (!err)
+            err = dead_decode(key_slice(&key), value, &ret->dead);
+        struct group *origin = err ? NULL : catalog_group_by_id(l, ret->dead.origin_group);
+        if (!err && !origin)
+            err = SHUNT_CORRUPT;
+        if (!err)
+            key = key_id_seq(origin->r.topic, ret->dead.origin_seq);
+    } else {
+        err = 0;
+    }
+    if (!err)
+        err = store_get(l->txn, TABLE_MESSAGE, key_slice(&key), &value);
+    if (!err)
+        err = message_decode(key_slice(&key), value, verify, &ret->head, &ret->message);
+    if (err == SHUNT_NOT_FOUND || err == SHUNT_CORRUPT) {
+        ret->corrupt = true;
+        return 0;
+    }
+    return err;
+}
+
+/* ---- history ---- */
+
+/* Make room: the oldest row after the first that charged nothing, or else the oldest after the first. */
+static int evict(struct ledger *l, const struct group *g, uint64_t seq)
+{
+    struct store_cursor *cursor;
+    struct key from = key_history(g->r.id, seq, 0);
+    struct slice key, value;
+    uint32_t group, row, victim = 0, position = 0;
+    uint64_t of;
+    int err = store_cursor_open(l->txn, TABLE_HISTORY, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    while (!err && key_read_history(key, &group, &of, &row) && group == g->r.id && of == seq) {
+        struct history_record h;
+        err = history_decode(key, value, &h);
+        if (err)
+            break;
+        if (position++ > 0) {
+            if (!victim)
+                victim = row;
+            if (!h.charged) {
+                victim = row;
+                break;
+            }
+        }
+        err = store_cursor_next(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    if (err && err != SHUNT_NOT_FOUND)
+        return err;
+    struct key key_victim = key_history(g->r.id, seq, victim);
+    return store_del(l->txn, TABLE_HISTORY, key_slice(&key_victim), NULL);
+}
+
+/* Cut to `max` bytes and make it UTF-8 that a terminal can show; the copy goes to *at, which moves on. */
+static struct slice clean(struct slice text, size_t max, bool keep_end, char **at)
+{
+    const char *from = text.data;
+    size_t size = text.size;
+    if (!size)
+        return (struct slice){*at, 0};
+    if (keep_end) {
+        size_t begin = units_utf8_suffix(from, size, max);
+        from += begin;
+        size -= begin;
+    } else {
+        size = units_utf8_prefix(from, size, max);
+    }
+    char *to = *at;
+    units_utf8_clean(to, from, size);
+    *at += size;
+    return (struct slice){to, size};
+}
+
+int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                const struct history_record *h)
+{
+    char text[3 * CLIENT_NAME_BYTES_MAX + ERROR_TYPE_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX +
+              ERROR_STACK_BYTES_MAX];
+    char *at = text;
+    struct history_record r = *h;
+    int err = 0;
+    r.client = clean(h->client, CLIENT_NAME_BYTES_MAX, false, &at);
+    r.host = clean(h->host, CLIENT_NAME_BYTES_MAX, false, &at);
+    r.build = clean(h->build, CLIENT_NAME_BYTES_MAX, false, &at);
+    r.error_type = clean(h->error_type, ERROR_TYPE_BYTES_MAX, false, &at);
+    r.error_message = clean(h->error_message, ERROR_MESSAGE_BYTES_MAX, false, &at);
+    r.error_stack = clean(h->error_stack, ERROR_STACK_BYTES_MAX, true, &at);
+    r.generation = row->generation;
+    r.ended_ms = l->now_ms;
+
+    if (row->rows == HISTORY_ROWS_MAX) {
+        err = evict(l, g, seq);
+        row->rows--;
+    }
+    if (err)
+        return err;
+    struct key key = key_history(g->r.id, seq, row->row_next++);
+    size_t size = history_encode(l->record, key_slice(&key), &r);
+    row->rows++;
+    g->r.counts.attempts[r.outcome]++;
+    return store_put(l->txn, TABLE_HISTORY, key_slice(&key), (struct slice){l->record, size});
+}
+
+int history_delete(struct ledger *l, const struct group *g, uint64_t seq)
+{
+    struct store_cursor *cursor;
+    struct key from = key_history(g->r.id, seq, 0);
+    struct slice key, value;
+    uint32_t group, row;
+    uint64_t of;
+    int err = store_cursor_open(l->txn, TABLE_HISTORY, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    while (!err && key_read_history(key, &group, &of, &row) && group == g->r.id && of == seq) {
+        err = store_cursor_del(cursor);
+        if (!err)
+            err = store_cursor_next(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}

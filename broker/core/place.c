@@ -1,0 +1,301 @@
+/* place: where a message is for a group, and its moves. Every counter of a group changes here and in publish
+ * and handout. */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+
+static uint8_t lane_of(const struct attempt_record *row)
+{
+    if (row->state == ATTEMPT_HELD)
+        return DUE_LANE_HELD;
+    return row->suspect ? LANE_SUSPECT : LANE_NORMAL;
+}
+
+int place_find(struct ledger *l, const struct group *g, uint64_t seq, enum where *ret,
+               struct attempt_record *ret_row)
+{
+    *ret = WHERE_GONE;
+    if (seq < g->r.start || seq >= g->topic->r.head)
+        return 0;
+    if (seq >= g->r.floor && !bitmap_get(&g->bits, seq)) {
+        *ret = seq >= g->r.next ? WHERE_FRESH : WHERE_FLIGHT;
+        return 0;
+    }
+    if (!g->r.counts.tracked)
+        return 0;
+    struct key key = key_id_seq(g->r.id, seq);
+    struct slice value;
+    int err = store_get(l->txn, TABLE_ATTEMPT, key_slice(&key), &value);
+    if (err)
+        return err == SHUNT_NOT_FOUND ? 0 : err;
+    err = attempt_decode(key_slice(&key), value, ret_row);
+    if (err)
+        return err;
+    ret_row->on_file = true;
+    *ret = WHERE_TRACKED;
+    return 0;
+}
+
+int place_needs(struct ledger *l, const struct group *g, uint64_t seq, bool *ret)
+{
+    enum where where;
+    struct attempt_record row;
+    int err = place_find(l, g, seq, &where, &row);
+    *ret = where != WHERE_GONE;
+    return err;
+}
+
+int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum where where,
+                struct attempt_record *ret)
+{
+    struct loaded_message m;
+    check(where == WHERE_FRESH || where == WHERE_FLIGHT);
+    int err = message_load(l, g->topic, seq, false, &m);
+    if (err)
+        return err;
+    uint32_t handed_out = where == WHERE_FLIGHT;
+    *ret = (struct attempt_record){.deliveries = handed_out,
+                                   .deliveries_total = handed_out,
+                                   .row_next = 1,
+                                   .expires_ms = m.head.expires_ms,
+                                   .has_expiry = m.head.expires_ms != 0};
+    return 0;
+}
+
+int place_advance_floor(struct ledger *l, struct group *g)
+{
+    uint64_t clear = bitmap_next_clear(&g->bits, g->r.floor);
+    uint64_t floor = clear < g->r.next ? clear : g->r.next;
+    bool trim = floor / CHUNK_BITS != g->r.floor / CHUNK_BITS;
+    g->r.floor = floor;
+    return trim ? bitmap_trim(&g->bits, l->txn, g->r.id, floor) : 0;
+}
+
+static int due_delete(struct ledger *l, const struct group *g, uint64_t seq, const struct attempt_record *row)
+{
+    struct key key = key_due(g->r.id, lane_of(row), row->state == ATTEMPT_HELD ? 0 : row->due_ms, seq);
+    int err = store_del(l->txn, TABLE_DUE, key_slice(&key), NULL);
+    return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
+}
+
+static int leave_tracked(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row)
+{
+    struct group_counts *n = &g->r.counts;
+    switch (row->state) {
+    case ATTEMPT_DEAD:
+        n->dead--;
+        return 0;
+    case ATTEMPT_HELD:
+        n->in_flight--;
+        break;
+    case ATTEMPT_WAITING:
+        if (row->due_ms > g->r.due_mark_ms) {
+            n->delayed--;
+        } else {
+            n->ready--;
+            n->suspects -= row->suspect;
+        }
+        break;
+    }
+    return due_delete(l, g, seq, row);
+}
+
+int place_leave(struct ledger *l, struct group *g, uint64_t seq, enum where where,
+                const struct attempt_record *row)
+{
+    ledger_dirty_group(l, g);
+    check(where != WHERE_GONE);
+    if (where == WHERE_TRACKED)
+        return leave_tracked(l, g, seq, row);
+    if (where == WHERE_FRESH)
+        g->r.counts.ready--;
+    else
+        g->r.counts.in_flight--;
+    int err = bitmap_set(&g->bits, seq);
+    if (!err && seq == g->r.floor)
+        err = place_advance_floor(l, g);
+    return err;
+}
+
+static int write_row(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+{
+    uint8_t bytes[256];
+    struct key key = key_id_seq(g->r.id, seq);
+    size_t size = attempt_encode(bytes, key_slice(&key), row);
+    if (!row->on_file)
+        g->r.counts.tracked++;
+    row->on_file = true;
+    ledger_dirty_group(l, g);
+    return store_put(l->txn, TABLE_ATTEMPT, key_slice(&key), (struct slice){bytes, size});
+}
+
+static int due_put(struct ledger *l, const struct group *g, uint64_t seq, const struct attempt_record *row)
+{
+    struct key key = key_due(g->r.id, lane_of(row), row->due_ms, seq);
+    return store_put(l->txn, TABLE_DUE, key_slice(&key), (struct slice){"", 0});
+}
+
+int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, int64_t due_ms)
+{
+    struct group_counts *n = &g->r.counts;
+    int err = 0;
+    row->state = ATTEMPT_WAITING;
+    row->due_ms = due_ms;
+    if (row->expires_ms && !row->has_expiry) {
+        row->has_expiry = true;
+        err = expiry_put(l, g, seq, row->expires_ms);
+    }
+    if (!err)
+        err = due_put(l, g, seq, row);
+    if (err)
+        return err;
+    if (due_ms > g->r.due_mark_ms) {
+        n->delayed++;
+        ledger_due_at(l, g, due_ms);
+    } else {
+        n->ready++;
+        n->suspects += row->suspect;
+        ledger_tell_ready(l, g);
+    }
+    return write_row(l, g, seq, row);
+}
+
+int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+{
+    row->state = ATTEMPT_HELD;
+    row->due_ms = 0;
+    g->r.counts.in_flight++;
+    int err = due_put(l, g, seq, row);
+    return err ? err : write_row(l, g, seq, row);
+}
+
+int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, uint64_t dead_seq)
+{
+    row->state = ATTEMPT_DEAD;
+    row->due_ms = 0;
+    row->dead_seq = dead_seq;
+    g->r.counts.dead++;
+    return write_row(l, g, seq, row);
+}
+
+/* ---- the end ---- */
+
+static void count_done(struct group_counts *n, enum done_how how)
+{
+    switch (how) {
+    case DONE_ACKED:
+        n->acked++;
+        break;
+    case DONE_EXPIRED:
+        n->expired++;
+        break;
+    case DONE_DISCARDED:
+        n->discarded++;
+        break;
+    case DONE_PURGED:
+        n->purged++;
+        break;
+    case DONE_REDRIVEN:
+        n->redriven_away++;
+        break;
+    }
+}
+
+static int delete_rows(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row)
+{
+    struct key key = key_id_seq(g->r.id, seq);
+    int err = 0;
+    if (row->on_file) {
+        g->r.counts.tracked--;
+        err = store_del(l->txn, TABLE_ATTEMPT, key_slice(&key), NULL);
+    }
+    if (!err && row->rows)
+        err = history_delete(l, g, seq);
+    if (!err && row->has_expiry)
+        err = expiry_delete(l, g, seq, row->expires_ms);
+    return err;
+}
+
+/* A message that never had a row may still have one in expiry, whose key only its head knows. */
+static int delete_first_expiry(struct ledger *l, struct group *g, uint64_t seq)
+{
+    struct loaded_message m;
+    int err = message_load(l, g->topic, seq, false, &m);
+    if (err || !m.head.expires_ms)
+        return err;
+    return expiry_delete(l, g, seq, m.head.expires_ms);
+}
+
+int message_delete(struct ledger *l, struct topic *t, uint64_t seq)
+{
+    struct key key = key_id_seq(t->r.id, seq);
+    size_t size;
+    int err = store_del(l->txn, TABLE_MESSAGE, key_slice(&key), &size);
+    if (err == SHUNT_NOT_FOUND) /* a damaged store lost it; nothing left to account for */
+        return 0;
+    if (err)
+        return err;
+    t->r.stored--;
+    t->r.stored_bytes -= size;
+    ledger_dirty_topic(l, t);
+    return 0;
+}
+
+static int release(struct ledger *l, struct group *g, uint64_t seq, enum done_how how)
+{
+    struct topic *t = g->topic;
+    for (size_t i = 0; i < t->groups_count; i++) {
+        bool needed = false;
+        int err = t->groups[i] == g ? 0 : place_needs(l, t->groups[i], seq, &needed);
+        if (err || needed)
+            return err;
+    }
+    return t->r.origin_group ? dead_settle(l, t, seq, how) : message_delete(l, t, seq);
+}
+
+int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
+               enum done_how how)
+{
+    int err = 0;
+    if (row)
+        err = delete_rows(l, g, seq, row);
+    else if (g->r.counts.expiries)
+        err = delete_first_expiry(l, g, seq);
+    if (err)
+        return err;
+    count_done(&g->r.counts, how);
+    ledger_dirty_group(l, g);
+    return release(l, g, seq, how);
+}
+
+int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how how)
+{
+    enum where where;
+    struct attempt_record row;
+    int err = place_find(l, g, seq, &where, &row);
+    if (err || where == WHERE_GONE)
+        return err;
+    bool tracked = where == WHERE_TRACKED;
+    if ((where == WHERE_FLIGHT || (tracked && row.state == ATTEMPT_HELD)) && l->sink->revoked)
+        l->sink->revoked(l->sink->context, g->r.id, seq);
+    err = place_leave(l, g, seq, where, &row);
+    return err ? err : place_done(l, g, seq, tracked ? &row : NULL, how);
+}
+
+/* ---- expiry rows ---- */
+
+int expiry_put(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms)
+{
+    struct key key = key_expiry(expires_ms, g->r.id, seq);
+    g->r.counts.expiries++;
+    if (expires_ms < l->expiry_at_ms)
+        l->expiry_at_ms = expires_ms;
+    return store_put(l->txn, TABLE_EXPIRY, key_slice(&key), (struct slice){"", 0});
+}
+
+int expiry_delete(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms)
+{
+    struct key key = key_expiry(expires_ms, g->r.id, seq);
+    g->r.counts.expiries--;
+    int err = store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
+    return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
+}

@@ -1,0 +1,73 @@
+/* recover: after a restart nobody holds anything. What was in flight is ready again, at once and uncharged;
+ * the attempt ledger says `broker_restart`. Costs by what was in flight, whatever the backlog. */
+#include "broker/core/state.h"
+
+static int give_back(struct ledger *l, struct group *g, uint64_t seq)
+{
+    struct history_record h = {.outcome = ATTEMPT_BROKER_RESTART};
+    enum where where;
+    struct attempt_record row;
+    int err = place_find(l, g, seq, &where, &row);
+    if (!err && where != WHERE_FLIGHT && (where != WHERE_TRACKED || row.state != ATTEMPT_HELD))
+        err = SHUNT_CORRUPT;
+    if (!err)
+        err = place_leave(l, g, seq, where, &row);
+    if (!err && where == WHERE_FLIGHT)
+        err = place_track(l, g, seq, where, &row);
+    if (!err)
+        err = history_add(l, g, seq, &row, &h);
+    return err ? err : place_wait(l, g, seq, &row, 0);
+}
+
+static int recover_first_flights(struct ledger *l, struct group *g)
+{
+    uint64_t seq = g->r.floor;
+    while ((seq = bitmap_next_clear(&g->bits, seq)) < g->r.next) {
+        int err = give_back(l, g, seq);
+        if (err)
+            return err;
+        seq++;
+    }
+    return 0;
+}
+
+static int recover_held(struct ledger *l, struct group *g)
+{
+    for (;;) {
+        struct store_cursor *cursor;
+        struct key from = key_due(g->r.id, DUE_LANE_HELD, 0, 0);
+        struct slice key, value;
+        uint32_t group;
+        uint8_t lane;
+        int64_t due_ms;
+        uint64_t seq;
+        int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
+        if (err)
+            return err;
+        err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+        bool more = !err && key_read_due(key, &group, &lane, &due_ms, &seq) && group == g->r.id &&
+                    lane == DUE_LANE_HELD;
+        store_cursor_close(cursor);
+        if (!more)
+            return err == SHUNT_NOT_FOUND ? 0 : err;
+        err = give_back(l, g, seq);
+        if (err)
+            return err;
+    }
+}
+
+int apply_recover(struct ledger *l)
+{
+    for (size_t i = 0; i < l->groups_count; i++) {
+        struct group *g = l->groups[i];
+        if (g->r.dropped || !g->r.counts.in_flight)
+            continue;
+        l->changed = true;
+        int err = recover_first_flights(l, g);
+        if (!err)
+            err = recover_held(l, g);
+        if (err)
+            return err;
+    }
+    return 0;
+}

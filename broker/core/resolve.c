@@ -1,0 +1,117 @@
+/* resolve: the end of deliveries, by the truth table. */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+
+/* What an outcome does; the rows of the truth table. */
+struct rule {
+    bool charged;
+    bool dead; /* to the DLQ at once */
+    bool back_off;
+    int suspect; /* 1: becomes one, 0: no longer is, -1: as it was */
+};
+
+static const struct rule rules[ATTEMPT_OUTCOMES] = {
+    [ATTEMPT_NACKED] = {.charged = true, .back_off = true, .suspect = 0},
+    [ATTEMPT_REJECTED] = {.charged = true, .dead = true, .suspect = 0},
+    [ATTEMPT_RELEASED] = {.suspect = -1},
+    [ATTEMPT_LEASE_EXPIRED] = {.charged = true, .back_off = true, .suspect = -1},
+    [ATTEMPT_UNSTARTED] = {.suspect = -1},
+    /* It alone was running when its consumer died: from now on it runs alone. */
+    [ATTEMPT_DISCONNECTED] = {.charged = true, .back_off = true, .suspect = 1},
+    [ATTEMPT_SUSPECTED] = {.suspect = 1},
+    [ATTEMPT_BROKER_RESTART] = {.suspect = -1},
+    [ATTEMPT_TTL_EXPIRED] = {.suspect = -1},
+};
+
+/* Exponential with full jitter: uniform in [1, min(backoff_max, backoff_min * 2^(attempts - 1))] ms.
+ * (Source of the method: M. Brooker, "Exponential backoff and jitter", 2015.) */
+static int64_t back_off_ms(struct ledger *l, const struct group *g, uint32_t attempts)
+{
+    int64_t most = group_setting(g, POLICY_backoff_max_ms);
+    int64_t bound = group_setting(g, POLICY_backoff_min_ms);
+    for (uint32_t i = 1; i < attempts && bound < most; i++)
+        bound *= 2;
+    bound = bound < most ? bound : most;
+    return 1 + (int64_t)ledger_random(l, (uint64_t)bound);
+}
+
+/* When a message is to be tried again; 0 puts it in front of everything. */
+static int64_t due_ms(struct ledger *l, const struct group *g, const struct rule *rule,
+                      const struct resolution *r, uint32_t attempts)
+{
+    if (!rule->back_off || r->delay_ms == 0)
+        return 0;
+    if (r->delay_ms > 0)
+        return l->now_ms + r->delay_ms;
+    return l->now_ms + back_off_ms(l, g, attempts);
+}
+
+static int fail(struct ledger *l, struct group *g, const struct resolve_command *c,
+                const struct resolution *r, struct attempt_record *row)
+{
+    const struct rule *rule = &rules[r->outcome];
+    struct history_record h = {.outcome = r->outcome,
+                               .charged = rule->charged,
+                               .leased_ms = r->leased_ms,
+                               .started_ms = r->started_ms,
+                               .client = c->by.client,
+                               .host = c->by.host,
+                               .build = c->by.build,
+                               .error_type = r->error_type,
+                               .error_message = r->error_message,
+                               .error_stack = r->error_stack};
+    int err = history_add(l, g, r->seq, row, &h);
+    if (err)
+        return err;
+    row->attempts += rule->charged;
+    row->attempts_total += rule->charged;
+    if (rule->suspect >= 0)
+        row->suspect = rule->suspect != 0;
+    if (!g->origin) {
+        if (rule->dead)
+            return dead_divert(l, g, r->seq, row, DEAD_REJECTED);
+        if (rule->charged && row->attempts >= (uint64_t)group_setting(g, POLICY_max_attempts))
+            return dead_divert(l, g, r->seq, row, DEAD_MAX_ATTEMPTS);
+    }
+    struct rule in_dlq = {.back_off = rule->charged};
+    return place_wait(l, g, r->seq, row, due_ms(l, g, g->origin ? &in_dlq : rule, r, row->attempts));
+}
+
+static int resolve_one(struct ledger *l, struct group *g, const struct resolve_command *c,
+                       const struct resolution *r, bool *ret_stale)
+{
+    enum where where;
+    struct attempt_record row;
+    int err = place_find(l, g, r->seq, &where, &row);
+    if (err)
+        return err;
+    bool tracked = where == WHERE_TRACKED;
+    *ret_stale = tracked ? row.state != ATTEMPT_HELD || row.deliveries_total != r->token
+                         : where != WHERE_FLIGHT || r->token != 1;
+    if (*ret_stale)
+        return 0;
+    err = place_leave(l, g, r->seq, where, &row);
+    if (err)
+        return err;
+    if (r->acked)
+        return place_done(l, g, r->seq, tracked ? &row : NULL, DONE_ACKED);
+    if (!tracked)
+        err = place_track(l, g, r->seq, where, &row);
+    return err ? err : fail(l, g, c, r, &row);
+}
+
+int apply_resolve(struct ledger *l, const struct resolve_command *c)
+{
+    struct group *g = catalog_live_group(l, c->group);
+    for (uint32_t i = 0; i < c->count; i++) {
+        bool stale = true;
+        int err = g ? resolve_one(l, g, c, &c->entries[i], &stale) : 0;
+        if (err)
+            return err;
+        if (!stale)
+            l->changed = true;
+        else if (l->sink->refused)
+            l->sink->refused(l->sink->context, l->command, i, SHUNT_STALE);
+    }
+    return 0;
+}

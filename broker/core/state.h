@@ -1,0 +1,209 @@
+/* state: the ledger's own structures, shared by the files that apply commands and no others.
+ *
+ * Files: catalog (topics and groups in memory), place (where a message is, and its moves), publish, handout,
+ * resolve, dead (divert, settle, redrive), tick, job, admin, recover, query, ledger (apply, seal). Each
+ * function returns 0, or a failure of the store, which is fatal; refusals go to the sink.
+ */
+#ifndef SHUNT_CORE_STATE_H
+#define SHUNT_CORE_STATE_H
+
+#include "broker/core/bitmap.h"
+#include "broker/core/ledger.h"
+
+#define NEVER INT64_MAX
+
+struct topic {
+    struct topic_record r;
+    bool dirty;
+    struct topic *dirty_next;
+    struct group **groups; /* in order of id; dropped ones are not here */
+    size_t groups_count;
+};
+
+struct group {
+    struct group_record r;
+    bool dirty;
+    struct group *dirty_next;
+    struct bitmap bits;
+    struct topic *topic;
+    struct topic *dlq;    /* NULL in a DLQ's own groups */
+    struct group *origin; /* in a DLQ's groups: whose dead letters these are */
+    int64_t due_at_ms;    /* no row of the due table becomes ready before this */
+};
+
+struct ledger {
+    struct meta_record meta;
+    bool changed;
+
+    struct topic **topics; /* in order of id */
+    size_t topics_count, topics_capacity;
+    struct topic **names; /* those not dropped, in order of name */
+    size_t names_count, names_capacity;
+    size_t names_dlq;      /* how many of them are DLQs */
+    struct group **groups; /* in order of id */
+    size_t groups_count, groups_capacity;
+
+    struct topic *dirty_topics; /* to be written by the next seal */
+    struct group *dirty_groups;
+
+    struct job_record **jobs; /* running ones, in order of id */
+    size_t jobs_count, jobs_capacity;
+
+    int64_t due_at_ms;       /* no group has something due before this */
+    int64_t expiry_at_ms;    /* nothing expires before this */
+    int64_t retention_at_ms; /* next look at the DLQs' retention */
+
+    uint8_t *record;             /* RECORD_BYTES_MAX of scratch */
+    struct mpack_buffer scratch; /* a dead letter's map on its way out */
+
+    /* The batch being applied. */
+    struct store_txn *txn;
+    const struct ledger_sink *sink;
+    int64_t now_ms;
+    size_t command;
+};
+
+/* ---- catalog ---- */
+
+struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id);
+struct group *catalog_group_by_id(const struct ledger *l, uint32_t id); /* dropped ones too */
+/* A group that commands may use: not dropped; otherwise NULL. */
+struct group *catalog_live_group(const struct ledger *l, uint32_t id);
+/* Make it, in memory and dirty. NULL without memory. */
+struct topic *catalog_add_topic(struct ledger *l, struct slice name, uint32_t origin_group);
+struct group *catalog_add_group(struct ledger *l, struct topic *t, struct slice name);
+/* Take the name away and keep the rest for the job that clears it. */
+void catalog_drop_topic(struct ledger *l, struct topic *t);
+void catalog_drop_group(struct ledger *l, struct group *g);
+/* Delete the row and free it. */
+int catalog_remove_topic(struct ledger *l, struct topic *t);
+int catalog_remove_group(struct ledger *l, struct group *g);
+int catalog_load(struct ledger *l, char *ret_why, size_t why_bytes);
+int catalog_flush(struct ledger *l);
+void catalog_free(struct ledger *l);
+struct group *catalog_find_group(const struct topic *t, struct slice name); /* NULL: none */
+
+int64_t group_setting(const struct group *g, enum policy_field field);
+int64_t topic_setting(const struct topic *t, enum policy_field field);
+
+/* ---- place ---- */
+
+enum where {
+    WHERE_GONE,    /* done, or never its business */
+    WHERE_FRESH,   /* ready, never handed out: at or after `next` */
+    WHERE_FLIGHT,  /* in flight for the first time */
+    WHERE_TRACKED, /* has a row in attempt */
+};
+
+/* Where a message is for a group; if TRACKED, its row. */
+int place_find(struct ledger *l, const struct group *g, uint64_t seq, enum where *ret,
+               struct attempt_record *ret_row);
+/* Take it out of the state it is in: counters, due row; sets its bit. `row` only for TRACKED. */
+int place_leave(struct ledger *l, struct group *g, uint64_t seq, enum where where,
+                const struct attempt_record *row);
+/* Put it into a state. Each writes the attempt row. `due_ms` <= the group's mark means ready. */
+int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, int64_t due_ms);
+int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
+int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+               uint64_t dead_seq);
+
+enum done_how { DONE_ACKED, DONE_EXPIRED, DONE_DISCARDED, DONE_PURGED, DONE_REDRIVEN };
+/* The end: deletes its rows, counts it, and deletes the message when no group needs it any more. `row` NULL:
+ * it never had one. */
+int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
+               enum done_how how);
+/* From whatever state to done; revokes a lease. */
+int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);
+/* Move `floor` up over set bits. */
+int place_advance_floor(struct ledger *l, struct group *g);
+/* True if the group still has business with the message. */
+int place_needs(struct ledger *l, const struct group *g, uint64_t seq, bool *ret);
+/* Delete a message's row and its account in the topic. */
+int message_delete(struct ledger *l, struct topic *t, uint64_t seq);
+
+/* The row that a message gets when it becomes TRACKED; `where` is FRESH or FLIGHT. */
+int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum where where,
+                struct attempt_record *ret);
+/* Rows of the expiry table. */
+int expiry_put(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms);
+int expiry_delete(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms);
+
+/* ---- messages ---- */
+
+struct loaded_message {
+    struct message_head head;
+    struct slice message; /* lives until the next write */
+    bool corrupt;         /* the row is missing or damaged: no message, head zero */
+    /* In a DLQ: */
+    bool is_dead;
+    struct dead_record dead;
+};
+
+/* Load a message of a topic or, through its reference, of a DLQ. `verify` the checksum. */
+int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool verify,
+                 struct loaded_message *ret);
+
+/* ---- history ---- */
+
+/* Add a row to a message's attempt ledger, making room where needed; counts the outcome. The row's strings
+ * are cut and cleaned. */
+int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                const struct history_record *h);
+int history_delete(struct ledger *l, const struct group *g, uint64_t seq);
+
+/* ---- dead ---- */
+
+/* Divert: the message (already left its state) becomes a dead letter. In a DLQ's own group it is only
+ * delayed. */
+int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                enum dead_reason reason);
+/* Remove a dead letter from its DLQ: back to its group (DONE_REDRIVEN) or to done. False in *ret_found if it
+ * is not there. */
+int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found);
+/* The last group of a DLQ is through with a dead letter. */
+int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how);
+/* Find the dead letter that `id` names: `dlq:TOPIC:GROUP/SEQ`, `TOPIC/SEQ` of the origin, or a number. 0:
+ * none. */
+int dead_lookup(struct ledger *l, const struct group *g, struct slice id, uint64_t *ret_dead_seq);
+
+/* ---- the rest ---- */
+
+/* A time to live passed before delivery: to the DLQ or away, by policy. `row` only for TRACKED. */
+int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where where,
+                   struct attempt_record *row);
+int apply_publish(struct ledger *l, const struct publish_command *c);
+int apply_assign(struct ledger *l, const struct assign_command *c);
+int apply_resolve(struct ledger *l, const struct resolve_command *c);
+int apply_tick(struct ledger *l);
+int apply_recover(struct ledger *l);
+int apply_topic_create(struct ledger *l, const struct topic_command *c);
+int apply_topic_update(struct ledger *l, const struct topic_command *c);
+int apply_topic_delete(struct ledger *l, const struct topic_command *c);
+int apply_topic_purge(struct ledger *l, const struct purge_command *c);
+int apply_group_create(struct ledger *l, const struct group_command *c);
+int apply_group_update(struct ledger *l, const struct group_command *c);
+int apply_group_delete(struct ledger *l, const struct group_command *c);
+int apply_group_pause(struct ledger *l, const struct group_command *c);
+int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kind);
+
+/* Sweep producers that have been silent for longer than the window. */
+int dedup_sweep(struct ledger *l);
+int64_t dedup_sweep_at(const struct ledger *l);
+
+int jobs_load(struct ledger *l);
+/* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */
+int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
+int jobs_step(struct ledger *l);
+int64_t jobs_at(const struct ledger *l); /* when the next step is due */
+
+/* Uniform in [0, bound), from the ledger's own generator. */
+uint64_t ledger_random(struct ledger *l, uint64_t bound);
+void ledger_dirty_topic(struct ledger *l, struct topic *t);
+void ledger_dirty_group(struct ledger *l, struct group *g);
+/* Tell the sink that the group has something ready. */
+void ledger_tell_ready(struct ledger *l, const struct group *g);
+void ledger_tell_done(struct ledger *l, int err, const char *why, uint64_t job, uint64_t count);
+/* Something of the group becomes due then. */
+void ledger_due_at(struct ledger *l, struct group *g, int64_t due_ms);
+
+#endif

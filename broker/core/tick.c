@@ -1,0 +1,253 @@
+/* tick: what the passing of time alone brings about: messages fall due, times to live and retentions run out,
+ * jobs go on, old producers are forgotten. Each part does a bounded amount; what is left is due again at
+ * once. */
+#include "broker/core/state.h"
+
+#define DUE_ROWS_MAX       65536 /* looked at for one group in one tick */
+#define EXPIRED_ROWS_MAX   1024
+#define RETENTION_ROWS_MAX 256
+#define RETENTION_EVERY_MS 1000
+
+/* ---- due ---- */
+
+struct due_scan {
+    uint64_t rows;    /* that become ready */
+    int64_t limit_ms; /* rows up to it are counted */
+    int64_t next_ms;  /* of the first row after it */
+};
+
+static int scan_lane(struct ledger *l, const struct group *g, uint8_t lane, struct due_scan *scan)
+{
+    struct store_cursor *cursor;
+    struct key from = key_due(g->r.id, lane, g->r.due_mark_ms + 1, 0);
+    struct slice key, value;
+    uint32_t group;
+    uint8_t in;
+    int64_t due_ms, last_ms = g->r.due_mark_ms;
+    uint64_t seq, rows = 0;
+    scan->next_ms = NEVER;
+    int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    while (!err && key_read_due(key, &group, &in, &due_ms, &seq) && group == g->r.id && in == lane) {
+        if (rows >= DUE_ROWS_MAX && due_ms != last_ms && last_ms < scan->limit_ms)
+            scan->limit_ms = last_ms; /* enough for one tick; stop between two times */
+        if (due_ms > scan->limit_ms) {
+            scan->next_ms = due_ms;
+            break;
+        }
+        last_ms = due_ms;
+        rows++;
+        err = store_cursor_next(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    scan->rows = rows;
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+static int due_group(struct ledger *l, struct group *g)
+{
+    struct due_scan normal = {.limit_ms = l->now_ms}, suspect;
+    int err = scan_lane(l, g, LANE_NORMAL, &normal);
+    if (err)
+        return err;
+    suspect.limit_ms = normal.limit_ms;
+    err = scan_lane(l, g, LANE_SUSPECT, &suspect);
+    if (!err &&
+        suspect.limit_ms <
+            normal.limit_ms) { /* the second lane was the longer one: count the first again up to there */
+        normal.limit_ms = suspect.limit_ms;
+        err = scan_lane(l, g, LANE_NORMAL, &normal);
+    }
+    if (err)
+        return err;
+    g->due_at_ms = normal.next_ms < suspect.next_ms ? normal.next_ms : suspect.next_ms;
+    uint64_t rows = normal.rows + suspect.rows;
+    if (!rows)
+        return 0;
+    l->changed = true;
+    g->r.due_mark_ms = normal.limit_ms;
+    g->r.counts.delayed -= rows;
+    g->r.counts.ready += rows;
+    g->r.counts.suspects += suspect.rows;
+    ledger_dirty_group(l, g);
+    ledger_tell_ready(l, g);
+    return 0;
+}
+
+static int tick_due(struct ledger *l)
+{
+    int64_t next_ms = NEVER;
+    for (size_t i = 0; i < l->groups_count; i++) {
+        struct group *g = l->groups[i];
+        if (g->r.dropped)
+            continue;
+        int err = g->due_at_ms <= l->now_ms ? due_group(l, g) : 0;
+        if (err)
+            return err;
+        next_ms = g->due_at_ms < next_ms ? g->due_at_ms : next_ms;
+    }
+    l->due_at_ms = next_ms;
+    return 0;
+}
+
+/* ---- time to live ---- */
+
+/* It is being worked on: its time to live matters again when it comes back. From now on its row says that. */
+static int postpone_expiry(struct ledger *l, struct group *g, uint64_t seq, enum where where,
+                           struct attempt_record *row)
+{
+    int err = place_leave(l, g, seq, where, row);
+    if (!err && where == WHERE_FLIGHT)
+        err = place_track(l, g, seq, where, row);
+    if (!err)
+        err = expiry_delete(l, g, seq, row->expires_ms);
+    row->has_expiry = false;
+    return err ? err : place_hold(l, g, seq, row);
+}
+
+static int expire_row(struct ledger *l, int64_t expires_ms, uint32_t group, uint64_t seq)
+{
+    struct group *g = catalog_group_by_id(l, group);
+    enum where where = WHERE_GONE;
+    struct attempt_record row;
+    if (!g) {
+        struct key key = key_expiry(expires_ms, group, seq);
+        return store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
+    }
+    if (g->r.dropped)
+        return expiry_delete(l, g, seq, expires_ms);
+    int err = place_find(l, g, seq, &where, &row);
+    if (err || where == WHERE_GONE)
+        return err ? err : SHUNT_CORRUPT;
+    if (where == WHERE_FLIGHT || (where == WHERE_TRACKED && row.state == ATTEMPT_HELD))
+        return postpone_expiry(l, g, seq, where, &row);
+    return expire_message(l, g, seq, where, &row);
+}
+
+static int first_expiry(struct ledger *l, int64_t *ret_expires_ms, uint32_t *ret_group, uint64_t *ret_seq)
+{
+    struct store_cursor *cursor;
+    struct slice key, value;
+    int err = store_cursor_open(l->txn, TABLE_EXPIRY, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
+    if (!err && !key_read_expiry(key, ret_expires_ms, ret_group, ret_seq))
+        err = SHUNT_CORRUPT;
+    store_cursor_close(cursor);
+    return err;
+}
+
+static int tick_expiry(struct ledger *l)
+{
+    for (unsigned rows = 0;; rows++) {
+        int64_t expires_ms;
+        uint32_t group;
+        uint64_t seq;
+        int err = first_expiry(l, &expires_ms, &group, &seq);
+        if (err == SHUNT_NOT_FOUND)
+            expires_ms = NEVER;
+        else if (err)
+            return err;
+        l->expiry_at_ms = expires_ms;
+        if (expires_ms > l->now_ms || rows == EXPIRED_ROWS_MAX)
+            return 0;
+        l->changed = true;
+        err = expire_row(l, expires_ms, group, seq);
+        if (err)
+            return err;
+    }
+}
+
+/* ---- retention of dead letters ---- */
+
+static int oldest_dead(struct ledger *l, const struct group *g, uint64_t *ret_seq, int64_t *ret_died_ms)
+{
+    struct store_cursor *cursor;
+    struct key from = key_id_seq(g->dlq->r.id, 0);
+    struct slice key, value;
+    struct dead_record dead;
+    uint32_t id;
+    int err = store_cursor_open(l->txn, TABLE_DEAD, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    if (!err && (!key_read_id_seq(key, &id, ret_seq) || id != g->dlq->r.id))
+        err = SHUNT_NOT_FOUND;
+    if (!err)
+        err = dead_decode(key, value, &dead);
+    if (!err)
+        *ret_died_ms = dead.died_ms;
+    store_cursor_close(cursor);
+    return err;
+}
+
+static int retain(struct ledger *l, struct group *g, int64_t retention_ms, unsigned *rows)
+{
+    for (; *rows < RETENTION_ROWS_MAX; (*rows)++) {
+        uint64_t seq;
+        int64_t died_ms;
+        bool found;
+        int err = oldest_dead(l, g, &seq, &died_ms);
+        if (err || died_ms + retention_ms > l->now_ms)
+            return err == SHUNT_NOT_FOUND ? 0 : err;
+        l->changed = true;
+        err = dead_remove(l, g->dlq, seq, DONE_DISCARDED, &found);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int tick_retention(struct ledger *l)
+{
+    unsigned rows = 0;
+    bool any = false;
+    for (size_t i = 0; i < l->groups_count; i++) {
+        struct group *g = l->groups[i];
+        int64_t retention_ms = g->r.dropped || !g->dlq ? 0 : group_setting(g, POLICY_dlq_retention_ms);
+        if (!retention_ms || !g->r.counts.dead)
+            continue;
+        any = true;
+        int err = retain(l, g, retention_ms, &rows);
+        if (err)
+            return err;
+    }
+    l->retention_at_ms = !any                         ? NEVER
+                         : rows == RETENTION_ROWS_MAX ? l->now_ms
+                                                      : l->now_ms + RETENTION_EVERY_MS;
+    return 0;
+}
+
+/* ---- all ---- */
+
+int64_t ledger_tick_at(const struct ledger *l)
+{
+    int64_t at_ms = l->due_at_ms;
+    at_ms = l->expiry_at_ms < at_ms ? l->expiry_at_ms : at_ms;
+    at_ms = l->retention_at_ms < at_ms ? l->retention_at_ms : at_ms;
+    int64_t jobs_ms = jobs_at(l);
+    at_ms = jobs_ms < at_ms ? jobs_ms : at_ms;
+    int64_t sweep_ms = dedup_sweep_at(l);
+    return sweep_ms < at_ms ? sweep_ms : at_ms;
+}
+
+int apply_tick(struct ledger *l)
+{
+    int err = 0;
+    if (l->due_at_ms <= l->now_ms)
+        err = tick_due(l);
+    if (!err && l->expiry_at_ms <= l->now_ms)
+        err = tick_expiry(l);
+    if (!err && l->retention_at_ms <= l->now_ms)
+        err = tick_retention(l);
+    if (!err && jobs_at(l) <= l->now_ms)
+        err = jobs_step(l);
+    if (!err && dedup_sweep_at(l) <= l->now_ms) {
+        l->changed = true; /* the sweep's place is kept */
+        err = dedup_sweep(l);
+    }
+    return err;
+}

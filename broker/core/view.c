@@ -1,0 +1,302 @@
+/* view: topics, groups and jobs as maps, and the figures for metrics. */
+#include "broker/core/view.h"
+#include "broker/core/state.h"
+
+#include <string.h>
+
+static void put_text(struct mpack_buffer *to, const char *key, const char *value)
+{
+    mpack_write_cstr(to, key);
+    mpack_write_cstr(to, value);
+}
+
+static void put_uint(struct mpack_buffer *to, const char *key, uint64_t value)
+{
+    mpack_write_cstr(to, key);
+    mpack_write_uint(to, value);
+}
+
+/* A time that may be missing. */
+static void put_time(struct mpack_buffer *to, const char *key, int64_t value)
+{
+    mpack_write_cstr(to, key);
+    if (value)
+        mpack_write_int(to, value);
+    else
+        mpack_write_nil(to);
+}
+
+static int written(const struct mpack_buffer *to)
+{
+    return to->failed ? SHUNT_NO_MEMORY : 0;
+}
+
+/* ---- oldest ---- */
+
+static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane, int64_t *oldest_ms)
+{
+    struct store_cursor *cursor;
+    struct key from = key_due(g->r.id, lane, 0, 0);
+    struct slice key, value;
+    uint32_t group;
+    uint8_t in;
+    int64_t due_ms;
+    uint64_t seq;
+    int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    bool ready = !err && key_read_due(key, &group, &in, &due_ms, &seq) && group == g->r.id && in == lane &&
+                 due_ms <= g->r.due_mark_ms;
+    store_cursor_close(cursor);
+    if (!ready)
+        return err == SHUNT_NOT_FOUND ? 0 : err;
+    struct loaded_message m;
+    err = message_load(l, g->topic, seq, false, &m);
+    if (!err && m.head.published_ms && (!*oldest_ms || m.head.published_ms < *oldest_ms))
+        *oldest_ms = m.head.published_ms;
+    return err;
+}
+
+/* The first message at the cursor that has no bit. */
+static int oldest_fresh(struct ledger *l, const struct group *g, int64_t *oldest_ms)
+{
+    struct store_cursor *cursor;
+    uint64_t seq = bitmap_next_clear(&g->bits, g->r.next);
+    struct key from = key_id_seq(g->topic->r.id, seq);
+    struct slice key, value;
+    uint32_t id;
+    if (seq >= g->topic->r.head)
+        return 0;
+    int err = store_cursor_open(l->txn, g->topic->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    while (!err && key_read_id_seq(key, &id, &seq) && id == g->topic->r.id && bitmap_get(&g->bits, seq))
+        err = store_cursor_next(cursor, &key, &value);
+    bool there = !err && id == g->topic->r.id;
+    store_cursor_close(cursor);
+    if (!there)
+        return err == SHUNT_NOT_FOUND ? 0 : err;
+    struct loaded_message m;
+    err = message_load(l, g->topic, seq, false, &m);
+    int64_t published_ms = m.is_dead ? m.dead.died_ms : m.head.published_ms;
+    if (!err && published_ms && (!*oldest_ms || published_ms < *oldest_ms))
+        *oldest_ms = published_ms;
+    return err;
+}
+
+static int oldest_ready(const struct view *v, const struct group *g, int64_t *ret_ms)
+{
+    struct ledger *l = v->ledger;
+    *ret_ms = 0;
+    if (!g->r.counts.ready)
+        return 0;
+    l->txn = v->txn;
+    int err = oldest_waiting(l, g, LANE_NORMAL, ret_ms);
+    if (!err)
+        err = oldest_waiting(l, g, LANE_SUSPECT, ret_ms);
+    return err ? err : oldest_fresh(l, g, ret_ms);
+}
+
+static int oldest_dead(const struct view *v, const struct group *g, int64_t *ret_ms)
+{
+    struct store_cursor *cursor;
+    struct slice key, value;
+    struct dead_record dead;
+    uint32_t id;
+    uint64_t seq;
+    *ret_ms = 0;
+    if (!g->dlq || !g->r.counts.dead)
+        return 0;
+    struct key from = key_id_seq(g->dlq->r.id, 0);
+    int err = store_cursor_open(v->txn, TABLE_DEAD, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    if (!err && key_read_id_seq(key, &id, &seq) && id == g->dlq->r.id) {
+        err = dead_decode(key, value, &dead);
+        if (!err)
+            *ret_ms = dead.died_ms;
+    }
+    store_cursor_close(cursor);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+/* ---- maps ---- */
+
+static void put_policy(struct mpack_buffer *to, const struct policy *own, const struct policy *topic,
+                       bool of_topic)
+{
+    uint32_t count = 0;
+    mpack_write_cstr(to, "policy");
+    size_t map = mpack_write_map_open(to);
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
+        if (!of_topic && policy_rows[i].scope == SCOPE_TOPIC)
+            continue;
+        mpack_write_cstr(to, policy_rows[i].field);
+        mpack_write_int(to, policy_value(own, topic, (enum policy_field)i));
+        count++;
+    }
+    mpack_patch_map(to, map, count);
+}
+
+int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
+{
+    const struct group_counts *n = &g->r.counts;
+    const struct {
+        const char *key;
+        uint64_t value;
+    } counts[] = {{"ready", n->ready},
+                  {"in_flight", n->in_flight},
+                  {"delayed", n->delayed},
+                  {"dead", n->dead},
+                  {"acked", n->acked},
+                  {"expired", n->expired},
+                  {"discarded", n->discarded},
+                  {"purged", n->purged},
+                  {"redriven", g->origin ? n->redriven_away : n->redriven},
+                  {"published", n->published},
+                  {"deliveries", n->deliveries},
+                  {"consumers", v->members ? v->members(v->members_context, g->r.id) : 0}};
+    int64_t ready_ms, dead_ms;
+    int err = oldest_ready(v, g, &ready_ms);
+    if (!err)
+        err = oldest_dead(v, g, &dead_ms);
+    if (err)
+        return err;
+    size_t map = mpack_write_map_open(to);
+    put_text(to, "topic", g->topic->r.name);
+    put_text(to, "group", g->r.name);
+    mpack_write_cstr(to, "paused");
+    mpack_write_bool(to, g->r.paused);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        put_uint(to, counts[i].key, counts[i].value);
+    put_time(to, "oldest_ready", ready_ms);
+    put_time(to, "oldest_dead", dead_ms);
+    put_text(to, "dlq", g->dlq ? g->dlq->r.name : NULL);
+    put_policy(to, &g->r.policy, &g->topic->r.policy, false);
+    mpack_write_cstr(to, "own");
+    mpack_write_array(to, (uint32_t)__builtin_popcount(g->r.policy.given));
+    for (unsigned i = 0; i < POLICY_COUNT; i++)
+        if (g->r.policy.given >> i & 1)
+            mpack_write_cstr(to, policy_rows[i].field);
+    mpack_patch_map(to, map, 3 + (uint32_t)(sizeof counts / sizeof *counts) + 5);
+    return written(to);
+}
+
+int view_groups(const struct view *v, struct topic *t, struct mpack_buffer *to)
+{
+    mpack_write_array(to, (uint32_t)t->groups_count);
+    for (size_t i = 0; i < t->groups_count; i++) {
+        int err = view_group(v, t->groups[i], to);
+        if (err)
+            return err;
+    }
+    return written(to);
+}
+
+int view_topic(const struct view *v, struct topic *t, struct mpack_buffer *to)
+{
+    mpack_write_map(to, 7);
+    put_text(to, "topic", t->r.name);
+    put_time(to, "created", t->r.created_ms);
+    put_uint(to, "messages", t->r.stored);
+    put_uint(to, "bytes", t->r.stored_bytes);
+    put_uint(to, "published", t->r.published);
+    put_policy(to, NULL, &t->r.policy, true);
+    mpack_write_cstr(to, "groups");
+    return view_groups(v, t, to);
+}
+
+int view_topics(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to)
+{
+    const struct ledger *l = v->ledger;
+    uint32_t count = 0;
+    size_t begin = to->size, i = 0;
+    bool more = false;
+    size_t array = mpack_write_array_open(to);
+    for (; i < l->names_count; i++) {
+        struct topic *t = l->names[i];
+        struct slice name = {t->r.name, strlen(t->r.name)};
+        size_t shorter = name.size < after.size ? name.size : after.size;
+        int order = after.size ? memcmp(name.data, after.data, shorter) : 1;
+        if (t->r.origin_group || order < 0 || (order == 0 && name.size <= after.size))
+            continue;
+        more = count == limit || to->size - begin > PAGE_BYTES_MAX;
+        if (more)
+            break;
+        count++;
+        int err = view_topic(v, t, to);
+        if (err)
+            return err;
+    }
+    mpack_patch_array(to, array, count);
+    mpack_write_bool(to, more);
+    return written(to);
+}
+
+int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
+{
+    static const char *const kinds[] = {"", "redrive", "purge_dlq", "purge", "drop"};
+    struct key key = key_job(job);
+    struct slice value;
+    struct job_record j = {0};
+    int err = store_get(v->txn, TABLE_JOB, key_slice(&key), &value);
+    if (!err)
+        err = job_decode(key_slice(&key), value, &j);
+    if (err)
+        return err;
+    mpack_write_map(to, 9);
+    put_uint(to, "job", j.id);
+    put_text(to, "kind", kinds[j.kind]);
+    put_text(to, "state", j.finished ? "done" : "running");
+    put_uint(to, "total", j.total);
+    put_uint(to, "done", j.done);
+    put_text(to, "topic", j.topic_name);
+    put_text(to, "group", j.group_name[0] ? j.group_name : NULL);
+    put_time(to, "begun", j.begun_ms);
+    put_time(to, "ended", j.ended_ms);
+    return written(to);
+}
+
+/* ---- figures ---- */
+
+bool view_next_group(const struct view *v, size_t *cursor, struct group_figures *ret)
+{
+    const struct ledger *l = v->ledger;
+    while (*cursor < l->groups_count) {
+        struct group *g = l->groups[(*cursor)++];
+        if (g->r.dropped || g->origin)
+            continue;
+        *ret = (struct group_figures){
+            .topic = g->topic->r.name, .group = g->r.name, .counts = &g->r.counts, .id = g->r.id};
+        /* A figure that cannot be read is left out; reading it for a consumer will say why. */
+        if (oldest_ready(v, g, &ret->oldest_ready_ms))
+            ret->oldest_ready_ms = 0;
+        if (oldest_dead(v, g, &ret->oldest_dead_ms))
+            ret->oldest_dead_ms = 0;
+        return true;
+    }
+    return false;
+}
+
+uint64_t view_topics_count(const struct ledger *l)
+{
+    return l->names_count - l->names_dlq;
+}
+
+uint64_t group_conservation_error(const struct group_counts *n)
+{
+    uint64_t sum = n->ready + n->in_flight + n->delayed + n->dead + n->acked + n->expired + n->discarded +
+                   n->purged + n->redriven_away;
+    return sum > n->published ? sum - n->published : n->published - sum;
+}
+
+uint64_t view_conservation_error(const struct ledger *l)
+{
+    uint64_t error = 0;
+    for (size_t i = 0; i < l->groups_count; i++)
+        error += l->groups[i]->r.dropped ? 0 : group_conservation_error(&l->groups[i]->r.counts);
+    return error;
+}

@@ -1,0 +1,55 @@
+/* view: the ledger's state as the maps of PROTOCOL.md, for answers and deliveries. Reads only. */
+#ifndef SHUNT_CORE_VIEW_H
+#define SHUNT_CORE_VIEW_H
+
+#include "broker/core/ledger.h"
+#include "broker/core/schema.h"
+
+struct loaded_message;
+
+/* How many members a group has, which only the dispatcher knows. */
+typedef uint64_t view_members_fn(void *context, uint32_t group);
+
+struct view {
+    struct ledger *ledger;
+    struct store_txn *txn; /* any that sees what was applied */
+    view_members_fn *members;
+    void *members_context;
+};
+
+/* Each appends one msgpack value to `to`. fails: IO, CORRUPT, NO_MEMORY, and what is named. */
+int view_topic(const struct view *v, struct topic *t, struct mpack_buffer *to);
+int view_group(const struct view *v, struct group *g, struct mpack_buffer *to);
+/* `[topic_info, …], more` : two values. */
+int view_topics(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to);
+int view_groups(const struct view *v, struct topic *t, struct mpack_buffer *to);
+/* `[peeked, …], more`. fails: BAD_ARGUMENT for a DLQ */
+int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t limit, bool bodies,
+              struct mpack_buffer *to);
+/* `[dead, …], more`. */
+int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32_t limit,
+                   struct mpack_buffer *to);
+/* fails: NOT_FOUND */
+int view_dead(const struct view *v, struct group *g, struct slice id, struct mpack_buffer *to);
+/* fails: NOT_FOUND */
+int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to);
+
+/* The `dead` map that goes with a delivery from a DLQ; lives in the ledger until the next one. */
+int view_dead_for_delivery(struct ledger *l, struct topic *dlq, uint64_t dead_seq,
+                           const struct loaded_message *m, struct slice *ret);
+
+/* Numbers of one group, for metrics. */
+struct group_figures {
+    const char *topic, *group;
+    const struct group_counts *counts;
+    int64_t oldest_ready_ms, oldest_dead_ms; /* 0: none */
+    uint32_t id;
+};
+/* Walk the live groups of topics that are no DLQ, in order of id: *cursor = 0 first; false after the last. */
+bool view_next_group(const struct view *v, size_t *cursor, struct group_figures *ret);
+uint64_t view_topics_count(const struct ledger *l); /* DLQs not counted */
+/* published minus the sum of the states, over all groups, DLQs' included: 0 unless there is a bug. */
+uint64_t view_conservation_error(const struct ledger *l);
+uint64_t group_conservation_error(const struct group_counts *n);
+
+#endif
