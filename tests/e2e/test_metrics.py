@@ -1,0 +1,86 @@
+"""/metrics, /healthz and /readyz of a real server, before and after a message dies."""
+import re
+import shutil
+import subprocess
+import unittest
+import urllib.error
+import urllib.request
+
+import harness
+
+SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def get(url):
+    """(status, body)."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def samples(page):
+    """{(name, frozenset of labels): value}; a series that is there twice is an error."""
+    found = {}
+    for line in page.splitlines():
+        if line.startswith("#"):
+            continue
+        name, labels, value = SAMPLE.match(line).groups()
+        key = (name, frozenset(LABEL.findall(labels or "")))
+        if key in found:
+            raise AssertionError(f"twice: {line}")
+        found[key] = float(value)
+    return found
+
+
+class Metrics(unittest.TestCase):
+    def setUp(self):
+        self.server = self.enterContext(harness.Server())
+
+    def test_health_and_readiness_of_a_running_server(self):
+        self.assertEqual(get(self.server.http + "/healthz"), (200, "ok\n"))
+        self.assertEqual(get(self.server.http + "/readyz"), (200, "ok\n"))
+        self.assertEqual(get(self.server.http + "/nowhere")[0], 404)
+
+    def test_a_dead_letter_shows(self):
+        of = {"topic": "metrics", "group": "default"}
+        self.server.shunt("topic", "create", "metrics", "--max-attempts", "2", "--backoff", "1ms..2ms")
+        self.server.shunt("publish", "metrics", "--lines", input="good\nbad\n")
+        self.server.shunt("work", "metrics", "--drain", "--", "grep", "good")
+        # No waiting for the page to be made anew: a server's first page is never an old one.
+        status, page = get(self.server.http + "/metrics")
+        self.assertEqual(status, 200)
+        found = samples(page)
+
+        def value(name, **labels):
+            return found[(name, frozenset({**of, **labels}.items()))]
+
+        self.assertEqual(value("shunt_published_total"), 2)
+        self.assertEqual(value("shunt_acked_total"), 1)
+        self.assertEqual(value("shunt_deliveries_total"), 3)
+        self.assertEqual(value("shunt_attempts_total", outcome="nacked"), 2)
+        self.assertEqual(value("shunt_dead_lettered_total", reason="max_attempts"), 1)
+        self.assertEqual(value("shunt_dlq_depth"), 1)
+        self.assertGreater(value("shunt_dlq_oldest_timestamp_seconds"), 1.6e9)
+        self.assertEqual(value("shunt_conservation_error"), 0)
+        for state in ("ready", "in_flight", "delayed"):
+            self.assertEqual(value("shunt_messages", state=state), 0)
+        self.assertEqual(found[("shunt_up", frozenset())], 1)
+        self.assertEqual(found[("shunt_ready", frozenset())], 1)
+        self.assertGreater(found[("shunt_commit_seconds_count", frozenset())], 0)
+        self.assertGreater(found[("process_resident_memory_bytes", frozenset())], 0)
+
+    def test_promtool_finds_nothing_to_complain_of(self):
+        if not shutil.which("promtool"):
+            self.skipTest("promtool is not installed (Debian package prometheus)")
+        self.server.shunt("topic", "create", "metrics")
+        page = get(self.server.http + "/metrics")[1]
+        done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
+if __name__ == "__main__":
+    harness.main()
