@@ -68,9 +68,11 @@ static int spawn_with(const struct child_spec *spec, const struct pipes *p,
                       posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, pid_t *ret)
 {
     sigset_t none;
-    sigset_t all;
+    sigset_t changed;
     (void)sigemptyset(&none);
-    (void)sigfillset(&all);
+    (void)sigemptyset(&changed);
+    (void)sigaddset(&changed,
+                    SIGPIPE); /* main() ignores it; what others made us ignore stays so, as under nohup */
     int error = 0;
     for (int i = 0; i < 3 && error == 0; i++)
         error = posix_spawn_file_actions_adddup2(actions, p->far[i], i);
@@ -80,7 +82,7 @@ static int spawn_with(const struct child_spec *spec, const struct pipes *p,
     if (error == 0)
         error = posix_spawnattr_setsigmask(attributes, &none);
     if (error == 0)
-        error = posix_spawnattr_setsigdefault(attributes, &all);
+        error = posix_spawnattr_setsigdefault(attributes, &changed);
     if (error == 0)
         error = posix_spawn(ret, spec->path, actions, attributes, spec->arguments, spec->environment);
     return error;

@@ -1,0 +1,321 @@
+/* capture, work_env, work_child: the command of `work`, without a broker. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/capture.h"
+#include "cli/clock.h"
+#include "cli/work_child.h"
+#include "cli/work_env.h"
+
+/* ---- capture */
+
+static char *last_line_of(const char *said)
+{
+    struct capture c;
+    cr_assert(capture_init(&c, -1));
+    capture_add(&c, said, strlen(said));
+    char *line = capture_last_line(&c);
+    capture_done(&c);
+    return line;
+}
+
+Test(capture, last_line_is_the_last_that_is_not_blank)
+{
+    static const char *const cases[][2] = {{"one\ntwo\n", "two"},
+                                           {"one\ntwo", "two"},
+                                           {"one\n\n \t\r\n", "one"},
+                                           {"  padded  \r\n", "padded"},
+                                           {"\xff"
+                                            "bad\n",
+                                            "?bad"},
+                                           {"", NULL},
+                                           {"\n \n", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *line = last_line_of(cases[i][0]);
+        if (cases[i][1])
+            cr_expect_str_eq(line ? line : "(none)", cases[i][1]);
+        else
+            cr_expect_null(line);
+        free(line);
+    }
+}
+
+Test(capture, keeps_the_last_16_kib_however_it_comes)
+{
+    static char said[100000];
+    for (size_t i = 0; i < sizeof said; i++)
+        said[i] = (char)('a' + i % 26);
+    for (size_t piece = 1; piece <= sizeof said; piece = piece * 7 + 1) {
+        struct capture c;
+        cr_assert(capture_init(&c, -1));
+        for (size_t i = 0; i < sizeof said; i += piece)
+            capture_add(&c, said + i, piece < sizeof said - i ? piece : sizeof said - i);
+        char *stack = capture_stack(&c);
+        cr_assert_not_null(stack);
+        cr_expect_eq(strlen(stack), CAPTURE_TAIL_BYTES, "pieces of %zu", piece);
+        cr_expect_eq(memcmp(stack, said + sizeof said - CAPTURE_TAIL_BYTES, CAPTURE_TAIL_BYTES), 0,
+                     "pieces of %zu", piece);
+        free(stack);
+        capture_done(&c);
+    }
+}
+
+Test(capture, passes_on_all_bytes_and_lines_whole)
+{
+    int ends[2];
+    char got[64] = "";
+    struct capture a;
+    struct capture b;
+    cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
+    cr_assert(capture_init(&a, ends[1]));
+    cr_assert(capture_init(&b, ends[1]));
+    capture_add(&a, "a1 ", 3);
+    capture_add(&b, "b1\nb2", 5);
+    capture_add(&a, "a1\na2", 5);
+    capture_end(&a);
+    capture_end(&b);
+    cr_assert_gt(read(ends[0], got, sizeof got - 1), 0);
+    cr_expect_str_eq(got, "b1\na1 a1\na2b2");
+    capture_done(&a);
+    capture_done(&b);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+Test(capture, notices_that_nobody_reads)
+{
+    int ends[2];
+    struct capture c;
+    signal(SIGPIPE, SIG_IGN);
+    cr_assert_eq(pipe(ends), 0);
+    close(ends[0]);
+    cr_assert(capture_init(&c, ends[1]));
+    capture_add(&c, "line\n", 5);
+    cr_expect(c.broken);
+    capture_done(&c);
+    close(ends[1]);
+}
+
+/* ---- work_env */
+
+static const char *find(const struct work_env *e, const char *name)
+{
+    const char *found = NULL;
+    size_t len = strlen(name);
+    for (size_t i = 0; e->entries[i]; i++) {
+        if (strncmp(e->entries[i], name, len) == 0 && e->entries[i][len] == '=') {
+            cr_expect_null(found, "%s is there twice", name);
+            found = e->entries[i] + len + 1;
+        }
+    }
+    return found;
+}
+
+Test(work_env, names_headers_in_capitals_and_drops_stale_ones)
+{
+    char *inherited[] = {(char[]){"PATH=/bin"}, (char[]){"SHUNT_HEADER_OLD=1"}, (char[]){"SHUNT_TOPIC=outer"},
+                         (char[]){"SHUNT_URL=shunt://x"}, NULL};
+    struct work_env e;
+    work_env_init(&e, inherited);
+    work_env_set(&e, "SHUNT_TOPIC", "inner");
+    work_env_set_header(&e, "content-type", 12, "text/plain", 10);
+    work_env_set_header(&e, "Content.Type", 12, "later", 5);
+    work_env_set_header(&e, "\xc3\xa4", 2, "a\0b", 3);
+    work_env_set_header(&e, "empty", 5, NULL, 0);
+    cr_assert_not(e.failed);
+    cr_expect_str_eq(find(&e, "PATH"), "/bin");
+    cr_expect_str_eq(find(&e, "SHUNT_URL"), "shunt://x");
+    cr_expect_str_eq(find(&e, "SHUNT_TOPIC"), "inner");
+    cr_expect_null(find(&e, "SHUNT_HEADER_OLD"));
+    cr_expect_str_eq(find(&e, "SHUNT_HEADER_CONTENT_TYPE"), "text/plain");
+    cr_expect_str_eq(find(&e, "SHUNT_HEADER___"), "a?b");
+    cr_expect_str_eq(find(&e, "SHUNT_HEADER_EMPTY"), "");
+    work_env_done(&e);
+}
+
+/* ---- work_child */
+
+struct run {
+    struct judgement judgement;
+    char out[256];
+};
+
+/* Run `script` in a shell to its end. */
+static void run_shell(struct run *r, const char *script, const void *body, size_t body_bytes,
+                      int64_t timeout_ms, int64_t grace_ms)
+{
+    char copy[512];
+    int ends[2];
+    char *arguments[] = {(char[]){"sh"}, (char[]){"-c"}, copy, NULL};
+    cr_assert_lt(strlen(script), sizeof copy);
+    strcpy(copy, script);
+    cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    struct child_spec spec = {.path = "/bin/sh",
+                              .arguments = arguments,
+                              .environment = environ,
+                              .body = body,
+                              .body_bytes = body_bytes,
+                              .timeout_ms = timeout_ms,
+                              .grace_ms = grace_ms,
+                              .out = ends[1],
+                              .err = -1};
+    struct child c;
+    signal(SIGPIPE, SIG_IGN);
+    cr_assert_eq(child_start(&c, &spec), 0);
+    while (!c.ended) {
+        struct pollfd rows[CHILD_POLLS];
+        child_poll(&c, rows);
+        cr_assert_geq(poll(rows, CHILD_POLLS, clock_poll_ms(c.signal_at_ms)), 0);
+        child_pump(&c, rows);
+        child_tick(&c, clock_mono_ms());
+    }
+    *r = (struct run){0};
+    child_judge(&c, &r->judgement);
+    (void)!read(ends[0], r->out, sizeof r->out - 1);
+    child_done(&c);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void expect_judgement(const char *script, enum verdict verdict, const char *type, const char *message)
+{
+    struct run r;
+    run_shell(&r, script, "", 0, 0, 0);
+    cr_expect_eq(r.judgement.verdict, verdict, "%s", script);
+    cr_expect_str_eq(r.judgement.type, type, "%s: %s", script, r.judgement.type);
+    if (message)
+        cr_expect_str_eq(r.judgement.message ? r.judgement.message : "(none)", message, "%s", script);
+    else
+        cr_expect_null(r.judgement.message, "%s", script);
+    judgement_done(&r.judgement);
+}
+
+Test(work_child, judges_by_exit_code_and_signal)
+{
+    expect_judgement("exit 0", VERDICT_ACK, "", NULL);
+    expect_judgement("echo bad >&2; exit 65", VERDICT_REJECT, "exit 65", "bad");
+    expect_judgement("exit 1", VERDICT_NACK, "exit 1", NULL);
+    expect_judgement("exit 255", VERDICT_NACK, "exit 255", NULL);
+    expect_judgement("ulimit -c 0; kill -SEGV $$", VERDICT_NACK, "SIGSEGV", NULL);
+    expect_judgement("kill -KILL $$", VERDICT_NACK, "SIGKILL", NULL);
+    expect_judgement("kill -TERM $$", VERDICT_NACK, "SIGTERM", NULL);
+}
+
+Test(work_child, hears_stdout_only_when_stderr_is_silent)
+{
+    expect_judgement("echo out; echo err >&2; exit 3", VERDICT_NACK, "exit 3", "err");
+    expect_judgement("echo first; echo last; exit 3", VERDICT_NACK, "exit 3", "last");
+}
+
+Test(work_child, reads_what_was_written_just_before_the_end)
+{
+    for (int i = 0; i < 20; i++) {
+        struct run r;
+        run_shell(&r, "printf last-words", "", 0, 0, 0);
+        cr_expect_str_eq(r.out, "last-words");
+        judgement_done(&r.judgement);
+    }
+}
+
+Test(work_child, feeds_a_body_larger_than_any_pipe)
+{
+    size_t bytes = 5 * 1024 * 1024;
+    char *body = malloc(bytes);
+    struct run r;
+    cr_assert_not_null(body);
+    memset(body, 'x', bytes);
+    run_shell(&r, "wc -c", body, bytes, 0, 0);
+    cr_expect_eq(r.judgement.verdict, VERDICT_ACK);
+    cr_expect_eq(strtol(r.out, NULL, 10), (long)bytes);
+    judgement_done(&r.judgement);
+    free(body);
+}
+
+Test(work_child, a_command_need_not_read_its_input)
+{
+    size_t bytes = 1024 * 1024;
+    char *body = calloc(1, bytes);
+    struct run r;
+    cr_assert_not_null(body);
+    run_shell(&r, "exec <&-; echo done", body, bytes, 0, 0);
+    cr_expect_eq(r.judgement.verdict, VERDICT_ACK);
+    cr_expect_str_eq(r.out, "done\n");
+    judgement_done(&r.judgement);
+    free(body);
+}
+
+Test(work_child, does_not_wait_for_grandchildren_that_hold_the_pipes)
+{
+    struct run r;
+    run_shell(&r, "sleep 1000 & echo $!", "", 0, 0, 0);
+    cr_expect_eq(r.judgement.verdict, VERDICT_ACK);
+    pid_t pid = (pid_t)strtol(r.out, NULL, 10);
+    cr_expect_gt(pid, 1);
+    kill(pid, SIGKILL);
+    judgement_done(&r.judgement);
+}
+
+Test(work_child, is_stopped_at_its_time_limit)
+{
+    struct run r;
+    run_shell(&r, "echo begun >&2; sleep 1000", "", 0, 200, 60000);
+    cr_expect_eq(r.judgement.verdict, VERDICT_NACK);
+    cr_expect_str_eq(r.judgement.type, "timeout");
+    judgement_done(&r.judgement);
+}
+
+Test(work_child, is_killed_when_it_ignores_the_first_signal)
+{
+    struct run r;
+    run_shell(&r, "trap '' TERM; echo stubborn; while :; do sleep 1000; done", "", 0, 200, 50);
+    cr_expect_str_eq(r.judgement.type, "timeout");
+    judgement_done(&r.judgement);
+}
+
+/* Signals 32 and 33 are the C library's own: it leaves them ignored in whatever it spawns. */
+Test(work_child, begins_with_no_signal_blocked_and_pipe_not_ignored)
+{
+    struct run r;
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    run_shell(&r, "grep -E '^SigBlk' /proc/self/status | tr -d '\\n\\t '", "", 0, 0, 0);
+    cr_expect_str_eq(r.out, "SigBlk:0000000000000000");
+    judgement_done(&r.judgement);
+    run_shell(&r, "kill -PIPE $$", "", 0, 0, 0);
+    cr_expect_str_eq(r.judgement.type, "SIGPIPE");
+    judgement_done(&r.judgement);
+}
+
+Test(work_child, a_program_that_cannot_be_run_is_an_error_not_an_exit)
+{
+    char *arguments[] = {(char[]){"x"}, NULL};
+    struct child_spec spec = {
+        .path = "/nonexistent/x", .arguments = arguments, .environment = environ, .out = -1, .err = -1};
+    struct child c;
+    cr_expect_eq(child_start(&c, &spec), ENOENT);
+}
+
+Test(work_child, finds_programs_as_a_shell_does)
+{
+    char *path = NULL;
+    char plain[] = "/tmp/shunt-plain-XXXXXX";
+    close(mkstemp(plain));
+    setenv("PATH", "/nonexistent:/tmp:/bin", 1);
+    cr_expect_eq(child_find_program("sh", &path), 0);
+    cr_expect_str_eq(path, "/bin/sh");
+    free(path);
+    cr_expect_eq(child_find_program(plain + strlen("/tmp/"), &path), EACCES);
+    unlink(plain);
+    cr_expect_eq(child_find_program("no-such-program", &path), ENOENT);
+    cr_expect_eq(child_find_program("", &path), ENOENT);
+    cr_expect_eq(child_find_program("/bin", &path), EACCES);
+    cr_expect_eq(child_find_program("/bin/sh", &path), 0);
+    free(path);
+}
