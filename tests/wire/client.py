@@ -61,9 +61,10 @@ def as_message(raw):
 
 
 class Client:
-    def __init__(self, port, host="127.0.0.1", timeout=10.0, hello=True, **options):
+    def __init__(self, port, address="127.0.0.1", timeout=10.0, hello=True, **options):
+        """Connect and say hello; `options` are those of HELLO (client, host, build, producer, …)."""
         self.timeout = timeout
-        self.socket = socket.create_connection((host, port), timeout)
+        self.socket = socket.create_connection((address, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         self.next_id = 1
