@@ -65,6 +65,15 @@ struct shunt_consumer *client_consumer_of(const struct shunt_delivery *d);
 void client_set_tag(struct shunt_delivery *d, void *tag);
 void *client_tag(const struct shunt_delivery *d);
 
+/* A delivery as bytes, for a child process of this very program: all that the accessors tell, appended to `to`.
+ * fails: NO_MEMORY. */
+struct mpack_buffer;
+int delivery_pack(const struct shunt_delivery *d, struct mpack_buffer *to);
+/* A delivery made of such bytes, which it borrows until it is freed. It belongs to no consumer: only the accessors may be
+ * used. fails: NO_MEMORY, PROTOCOL (not what delivery_pack() wrote). */
+int delivery_unpack(const void *bytes, size_t size, struct shunt_delivery **ret);
+void delivery_unpacked_free(struct shunt_delivery *d); /* takes NULL */
+
 /* ---- the handle ---- */
 
 /* Write what is queued, as far as the socket takes it now; reads nothing and calls nobody back. */

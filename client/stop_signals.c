@@ -1,0 +1,136 @@
+/* stop_signals: see stop_signals.h. The handler touches atomics only, and write(). */
+#include "client/stop_signals.h"
+
+#include "client/internal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const int stop_numbers[] = {SIGTERM, SIGINT};
+#define STOP_NUMBERS (sizeof stop_numbers / sizeof *stop_numbers)
+
+/* Guards what begin and end do; the handler never takes it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned workers;
+static struct sigaction
+    old_actions[STOP_NUMBERS]; /* written before a handler can run, and not while one can */
+
+static atomic_int wake_fds[STOP_WORKERS_MAX]; /* descriptor + 1; 0 is free */
+static atomic_uint hasty;                     /* workers that a second signal is to kill */
+static atomic_int seen;
+static atomic_llong seen_ms;
+
+static long long now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void on_stop(int signal_number)
+{
+    int saved = errno, count = atomic_load(&seen);
+    uint64_t one = 1;
+
+    if (count > 0 && now_ms() - atomic_load(&seen_ms) < STOP_SAME_MS) {
+        return;
+    }
+    if (count > 0 && atomic_load(&hasty) > 0) {
+        for (size_t i = 0; i < STOP_NUMBERS; i++) {
+            (void)sigaction(stop_numbers[i], &old_actions[i], NULL);
+        }
+        (void)raise(signal_number);
+        errno = saved;
+        return;
+    }
+    atomic_store(&seen_ms, now_ms());
+    atomic_store(&seen, count == 0 ? 1 : 2);
+    for (size_t i = 0; i < STOP_WORKERS_MAX; i++) {
+        int fd = atomic_load(&wake_fds[i]);
+
+        if (fd > 0) {
+            (void)!write(fd - 1, &one, sizeof one); /* full: it will wake anyway */
+        }
+    }
+    errno = saved;
+}
+
+static int handlers_install(struct shunt_error *err)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    (void)sigfillset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    action.sa_handler = on_stop;
+    for (size_t i = 0; i < STOP_NUMBERS; i++) {
+        if (sigaction(stop_numbers[i], NULL, &old_actions[i]) != 0) {
+            return error_set(err, SHUNT_IO, "cannot handle signals: %s", strerror(errno));
+        }
+    }
+    for (size_t i = 0; i < STOP_NUMBERS; i++) {
+        if (old_actions[i].sa_handler != SIG_IGN && sigaction(stop_numbers[i], &action, NULL) != 0) {
+            return error_set(err, SHUNT_IO, "cannot handle signals: %s", strerror(errno));
+        }
+    }
+    return 0;
+}
+
+static void handlers_restore(void)
+{
+    for (size_t i = 0; i < STOP_NUMBERS; i++) {
+        (void)sigaction(stop_numbers[i], &old_actions[i], NULL); /* it was valid when we took it */
+    }
+}
+
+int stop_signals_begin(int wake_fd, bool second_kills, struct shunt_error *err)
+{
+    size_t i = 0;
+    int code = 0;
+
+    (void)pthread_mutex_lock(&lock);
+    while (i < STOP_WORKERS_MAX && atomic_load(&wake_fds[i]) != 0) {
+        i++;
+    }
+    if (i == STOP_WORKERS_MAX) {
+        code = error_set(err, SHUNT_TOO_MANY, "more than %d workers run in this process", STOP_WORKERS_MAX);
+    } else if (workers == 0) {
+        atomic_store(&seen, 0);
+        code = handlers_install(err);
+    }
+    if (code == 0) {
+        workers++;
+        atomic_store(&wake_fds[i], wake_fd + 1);
+        atomic_fetch_add(&hasty, second_kills ? 1 : 0);
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return code;
+}
+
+void stop_signals_end(int wake_fd, bool second_kills)
+{
+    (void)pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < STOP_WORKERS_MAX; i++) {
+        int fd = wake_fd + 1;
+
+        if (atomic_compare_exchange_strong(&wake_fds[i], &fd, 0)) {
+            atomic_fetch_sub(&hasty, second_kills ? 1 : 0);
+            workers--;
+            if (workers == 0) {
+                handlers_restore();
+            }
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&lock);
+}
+
+int stop_signals_seen(void)
+{
+    return atomic_load(&seen);
+}

@@ -1,0 +1,272 @@
+/* worker: the public calls, options, and what both kinds of loop share. See worker.h. */
+#include "client/worker.h"
+
+#include "client/child_pool.h"
+#include "client/stop_signals.h"
+#include "proto/limits.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* ---- stopping ---- */
+
+void shunt_worker_stop(struct shunt *s)
+{
+    struct client_worker_slot *slot = client_worker_slot(s);
+    int fd = slot->wake_fd, saved = errno;
+    uint64_t one = 1;
+
+    slot->stop = 1;
+    if (fd >= 0) {
+        (void)!write(fd, &one,
+                     sizeof one); /* full: it will wake anyway. From a child this reaches the parent. */
+    }
+    errno = saved;
+}
+
+bool worker_stopping(const struct worker *w)
+{
+    return w->stop_wanted || client_worker_slot(w->s)->stop != 0 || (w->signals && stop_signals_seen() > 0);
+}
+
+/* ---- waiting, taking, resolving ---- */
+
+int worker_wait(struct worker *w, int fd, int64_t wait_ms, struct shunt_error *err)
+{
+    struct pollfd watch[3] = {{.fd = shunt_fd(w->s), .events = POLLIN},
+                              {.fd = w->wake_fd, .events = POLLIN},
+                              {.fd = fd, .events = POLLIN}};
+    uint64_t count;
+
+    client_send(w->s);
+    if (poll(watch, 3, wait_ms < 0 || wait_ms > 60000 ? 60000 : (int)wait_ms) > 0 && watch[1].revents != 0) {
+        if (read(w->wake_fd, &count, sizeof count) == (ssize_t)sizeof count) {
+            w->stop_wanted = true;
+        }
+    }
+    return shunt_process(w->s, err);
+}
+
+int worker_next(struct worker *w, struct shunt_delivery **ret, struct shunt_error *err)
+{
+    struct shunt_error why = {0};
+    int code = shunt_next(w->consumer, 0, ret, &why);
+
+    if (code == 0) {
+        w->drain_wait_ms = WORKER_DRAIN_MS_MIN;
+        w->drain_check_ms = 0;
+        return 0;
+    }
+    if (code == SHUNT_EMPTY || why.may_retry) {
+        return SHUNT_EMPTY;
+    }
+    return error_set(err, code, "%s", why.text);
+}
+
+static void on_resolved(void *context, const struct shunt_error *err)
+{
+    struct worker *w = context;
+
+    /* A lost lease or connection is the broker's to deal with: it hands the message out again. */
+    (void)err;
+    w->unconfirmed--;
+}
+
+void worker_resolve(struct worker *w, struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
+                    const struct shunt_failure *failure)
+{
+    w->unconfirmed++;
+    if (shunt_resolve_async(d, outcome, delay_ms, failure, on_resolved, w, NULL) != 0) {
+        w->unconfirmed--; /* the lease is known to be lost: nothing to tell, and nobody to stop for it */
+    }
+}
+
+/* ---- draining ---- */
+
+static int group_left(struct worker *w, int64_t *ret_left, struct shunt_error *err)
+{
+    static const char *const states[] = {"ready", "in_flight", "delayed"};
+    struct shunt_error why = {0};
+    struct shunt_value *show;
+    int64_t left = 0;
+    int code = shunt_group_show(w->s, w->topic, w->group, WORKER_SHOW_MS, &show, &why);
+
+    if (code != 0) {
+        if (why.may_retry) {
+            *ret_left = 1; /* not known to be drained */
+            return 0;
+        }
+        return error_set(err, code, "%s", why.text);
+    }
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        left += shunt_value_integer(shunt_value_get(show, states[i]));
+    }
+    shunt_value_free(show);
+    *ret_left = left;
+    return 0;
+}
+
+int worker_drained(struct worker *w, bool *ret, int64_t *ret_wait_ms, struct shunt_error *err)
+{
+    int64_t now_ms = client_mono_us() / 1000, left = 1;
+    int code;
+
+    *ret = false;
+    *ret_wait_ms = -1;
+    if (!w->drain) {
+        return 0;
+    }
+    if (w->unconfirmed == 0 && w->drain_check_ms != 0 && now_ms >= w->drain_check_ms) {
+        code = group_left(w, &left, err);
+        if (code != 0) {
+            return code;
+        }
+        now_ms = client_mono_us() / 1000;
+        w->drain_wait_ms =
+            w->drain_wait_ms * 2 > WORKER_DRAIN_MS_MAX ? WORKER_DRAIN_MS_MAX : w->drain_wait_ms * 2;
+        w->drain_check_ms = now_ms + w->drain_wait_ms;
+    }
+    if (w->drain_check_ms == 0) {
+        w->drain_check_ms =
+            now_ms + w->drain_wait_ms; /* nothing came just now: something may be on its way */
+    }
+    *ret = left == 0;
+    *ret_wait_ms = w->drain_check_ms > now_ms ? w->drain_check_ms - now_ms : 1;
+    return 0;
+}
+
+/* ---- options, beginning and end ---- */
+
+static int worker_options(struct worker *w, const struct shunt_options *options, struct shunt_error *err)
+{
+    static const char *const keys[] = {"isolation",      "workers", "timeout", "prefetch",
+                                       "prefetch-bytes", "drain",   "signals", NULL};
+    const char *isolation = options_get(options, "isolation");
+    int code = options_allow(options, keys, err);
+
+    if (code == 0 && isolation != NULL && strcmp(isolation, "none") != 0 && strcmp(isolation, "fork") != 0) {
+        code = error_set(err, SHUNT_BAD_ARGUMENT, "isolation is none or fork, not %.40s", isolation);
+    }
+    if (code == 0) {
+        code = options_count(options, "workers", 1, CHILDREN_MAX, &w->children, err);
+    }
+    if (code == 0) {
+        code = options_duration(options, "timeout", DURATION_MS_MAX, &w->timeout_ms, err);
+    }
+    if (code == 0) {
+        code = options_count(options, "prefetch", 1, CREDIT_MESSAGES_MAX, &w->prefetch, err);
+    }
+    if (code == 0) {
+        code = options_size(options, "prefetch-bytes", 1, CREDIT_BYTES_MAX, &w->prefetch_bytes, err);
+    }
+    if (code == 0) {
+        code = options_yes(options, "drain", &w->drain, err);
+    }
+    if (code == 0) {
+        code = options_yes(options, "signals", &w->signals, err);
+    }
+    w->fork = isolation != NULL && strcmp(isolation, "fork") == 0;
+    if (code == 0 && !w->fork && (options_get(options, "workers") != NULL || w->timeout_ms != 0)) {
+        code = error_set(err, SHUNT_BAD_ARGUMENT, "workers and timeout need isolation fork");
+    }
+    if (code == 0 && w->fork && w->prefetch == 0) {
+        w->prefetch =
+            2 * w->children; /* the next one is there when a child is free, and few wait behind a slow one */
+    }
+    return code;
+}
+
+static int worker_subscribe(struct worker *w, struct shunt_error *err)
+{
+    struct shunt_options *options = shunt_options_new();
+    char text[32];
+    int code = options == NULL ? SHUNT_NO_MEMORY : 0;
+
+    if (code == 0 && w->prefetch > 0) {
+        (void)snprintf(text, sizeof text, "%lld", (long long)w->prefetch);
+        code = shunt_options_set(options, "prefetch", text);
+    }
+    if (code == 0 && w->prefetch_bytes > 0) {
+        (void)snprintf(text, sizeof text, "%lld", (long long)w->prefetch_bytes);
+        code = shunt_options_set(options, "prefetch-bytes", text);
+    }
+    code = code != 0 ? error_set(err, code, NULL)
+                     : shunt_subscribe(w->s, w->topic, w->group, options, SHUNT_FOREVER, &w->consumer, err);
+    shunt_options_free(options);
+    return code;
+}
+
+/* The end of a run that got as far as subscribing: answers in, the rest given back. A failure of the run
+ * comes first. */
+static int worker_finish(struct worker *w, int code, struct shunt_error *err)
+{
+    int64_t deadline_ms = client_mono_us() / 1000 + WORKER_STOP_MS, now_ms;
+    int process = 0;
+
+    while (process == 0 && w->unconfirmed > 0 && (now_ms = client_mono_us() / 1000) < deadline_ms) {
+        w->stop_wanted = true;
+        process = worker_wait(w, -1, deadline_ms - now_ms, code == 0 ? err : NULL);
+    }
+    if (code == 0) {
+        code = process;
+    }
+    if (code == 0 && w->unconfirmed > 0) {
+        code = error_set(
+            err, SHUNT_TIMEOUT,
+            "stopped before the broker answered %zu resolutions: it may hand out these messages again",
+            w->unconfirmed);
+    }
+    shunt_unsubscribe(w->consumer, WORKER_STOP_MS);
+    return code;
+}
+
+int shunt_worker_run(struct shunt *s, const char *topic, const char *group,
+                     const struct shunt_options *options, shunt_handler *handler, void *context,
+                     struct shunt_error *err)
+{
+    struct client_worker_slot *slot = client_worker_slot(s);
+    struct worker w = {.s = s,
+                       .topic = topic,
+                       .group = group == NULL ? "default" : group,
+                       .handler = handler,
+                       .context = context,
+                       .signals = true,
+                       .children = 1,
+                       .drain_wait_ms = WORKER_DRAIN_MS_MIN};
+    int code;
+
+    if (slot->worker != NULL) {
+        return error_set(err, SHUNT_BAD_ARGUMENT, "a worker runs on this handle already");
+    }
+    code = worker_options(&w, options, err);
+    if (code != 0) {
+        return code;
+    }
+    w.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w.wake_fd < 0) {
+        return error_set(err, SHUNT_IO, "cannot make an eventfd: %s", strerror(errno));
+    }
+    if (w.signals && (code = stop_signals_begin(w.wake_fd, !w.fork, err)) != 0) {
+        goto out_wake;
+    }
+    slot->worker = &w;
+    slot->wake_fd = w.wake_fd;
+    code = worker_subscribe(&w, err);
+    if (code == 0) {
+        code = w.fork ? worker_run_fork(&w, err) : worker_run_inline(&w, err);
+        code = worker_finish(&w, code, err);
+    }
+    slot->wake_fd = -1;
+    slot->worker = NULL;
+    slot->stop = 0;
+    if (w.signals) {
+        stop_signals_end(w.wake_fd, !w.fork);
+    }
+out_wake:
+    (void)close(w.wake_fd);
+    return code;
+}
