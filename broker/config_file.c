@@ -16,6 +16,8 @@
 struct load {
     struct config *config;
     const char *path;
+    const char *bytes;
+    size_t size;
     char *why;
     size_t why_bytes;
     yaml_parser_t parser;
@@ -27,6 +29,7 @@ static int load_document(struct load *l);
 static int load_pair(struct load *l, const yaml_event_t *key);
 static int load_value(struct load *l, int field, const yaml_event_t *value);
 static int next(struct load *l, yaml_event_t *ret);
+static yaml_mark_t mark_of(const struct load *l, size_t offset);
 static int fail(const struct load *l, yaml_mark_t mark, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -37,7 +40,8 @@ int config_load(struct config *c, const char *path, char *ret_why, size_t why_by
     int err = read_file(path, &bytes, &size, ret_why, why_bytes);
     if (err)
         return err;
-    struct load l = {.config = c, .path = path, .why = ret_why, .why_bytes = why_bytes};
+    struct load l = {
+        .config = c, .path = path, .bytes = bytes, .size = size, .why = ret_why, .why_bytes = why_bytes};
     if (!yaml_parser_initialize(&l.parser)) {
         (void)snprintf(ret_why, why_bytes, "%s: %s", path, err_text(SHUNT_NO_MEMORY));
         free(bytes);
@@ -148,10 +152,23 @@ static int next(struct load *l, yaml_event_t *ret)
         (void)snprintf(l->why, l->why_bytes, "%s: %s", l->path, err_text(SHUNT_NO_MEMORY));
         return SHUNT_NO_MEMORY;
     }
-    /* A reader's error (bytes that are not UTF-8) has no mark of its own: the parser stands at the last whole
-     * character. */
-    yaml_mark_t mark = l->parser.error == YAML_READER_ERROR ? l->parser.mark : l->parser.problem_mark;
+    /* A reader's error (bytes that are not UTF-8) has an offset instead of a mark. */
+    bool unreadable = l->parser.error == YAML_READER_ERROR;
+    yaml_mark_t mark = unreadable ? mark_of(l, l->parser.problem_offset) : l->parser.problem_mark;
     return fail(l, mark, "not YAML: %s", l->parser.problem ? l->parser.problem : "unknown error");
+}
+
+static yaml_mark_t mark_of(const struct load *l, size_t offset)
+{
+    yaml_mark_t mark = {0};
+    for (; mark.index < offset && mark.index < l->size; mark.index++) {
+        mark.column++;
+        if (l->bytes[mark.index] == '\n') {
+            mark.line++;
+            mark.column = 0;
+        }
+    }
+    return mark;
 }
 
 static int fail(const struct load *l, yaml_mark_t mark, const char *format, ...)

@@ -74,8 +74,8 @@ void net_drain(struct net *n, int64_t ms_max, void (*done)(void *context), void 
     n->drain_until_ms = net_now_ms(n) + ms_max;
     n->drained = done;
     n->drained_context = context;
-    pump(n);
     n->detached = true;
+    pump(n);
     for (struct conn *c = n->conns; c; c = c->next)
         conn_end(c, 0, 0, NULL);
     start_tick(n);

@@ -13,11 +13,13 @@
 
 static bool hold(struct reader *r, struct reader_pool *pool, const uint8_t *bytes, size_t size);
 static bool grow(struct reader *r, struct reader_pool *pool);
-static void drop_held(struct reader *r, struct reader_pool *pool);
+static void put_held(struct reader *r, struct reader_pool *pool, struct chunk *chunk, uint32_t size);
+static struct chunk *take_held(struct reader *r, struct reader_pool *pool);
+static void unreserve(struct reader *r, struct reader_pool *pool);
 static size_t find_frames(struct reader *r, const uint8_t *bytes, size_t size, size_t payload_max,
                           struct reader_result *ret);
 static bool is_hello(struct slice payload, uint64_t *ret_request_id);
-static bool over(const struct reader_pool *pool, size_t more);
+static bool may_reserve(const struct reader_pool *pool, size_t more);
 
 void reader_pool_done(struct reader_pool *pool)
 {
@@ -30,7 +32,8 @@ enum reader_room reader_room(struct reader *r, struct reader_pool *pool, uint8_t
 {
     if (r->held) {
         if (r->held->capacity < r->need || r->held->capacity == r->held_size) {
-            if (r->need > READER_SMALL_BYTES && over(pool, r->need))
+            unreserve(r, pool);
+            if (r->need > READER_SMALL_BYTES && !may_reserve(pool, r->need))
                 return READER_WAIT;
             if (!grow(r, pool))
                 return READER_NO_MEMORY;
@@ -48,7 +51,7 @@ enum reader_room reader_room(struct reader *r, struct reader_pool *pool, uint8_t
     }
     *ret_at = pool->shared->data + pool->shared_used;
     *ret_size = pool->shared->capacity - pool->shared_used;
-    if (over(pool, 0) && *ret_size > READER_SMALL_BYTES)
+    if (pool->held_bytes >= pool->held_bytes_max && *ret_size > READER_SMALL_BYTES)
         *ret_size = READER_SMALL_BYTES;
     return READER_ROOM;
 }
@@ -82,9 +85,7 @@ void reader_took(struct reader *r, struct reader_pool *pool, size_t size, size_t
         return; /* only now the length is known, or it is bad */
     struct chunk *chunk = r->held;
     size_t rest = r->held_size - whole;
-    pool->held_bytes -= chunk->capacity;
-    r->held = NULL;
-    r->held_size = 0;
+    take_held(r, pool);
     ret->chunk = chunk; /* the reader's reference goes to the caller */
     ret->frames = (struct slice){chunk->data, whole};
     if (!ret->why && rest > 0 && !hold(r, pool, chunk->data + whole, rest))
@@ -98,7 +99,7 @@ bool reader_is_partial(const struct reader *r)
 
 void reader_done(struct reader *r, struct reader_pool *pool)
 {
-    drop_held(r, pool);
+    chunk_unref(take_held(r, pool));
 }
 
 /* Copy the beginning of a frame to a chunk of its own; with room for the whole of it if there is memory for
@@ -106,9 +107,9 @@ void reader_done(struct reader *r, struct reader_pool *pool)
 static bool hold(struct reader *r, struct reader_pool *pool, const uint8_t *bytes, size_t size)
 {
     size_t capacity = r->need > size ? r->need : size;
-    if (capacity > READER_SMALL_BYTES && over(pool, capacity))
+    if (capacity > READER_SMALL_BYTES && !may_reserve(pool, capacity))
         capacity = size;
-    else if (r->busy && capacity < HELD_BYTES_BUSY && !over(pool, HELD_BYTES_BUSY))
+    else if (r->busy && capacity < HELD_BYTES_BUSY && may_reserve(pool, HELD_BYTES_BUSY))
         capacity = HELD_BYTES_BUSY;
     if (capacity < HELD_BYTES_MIN)
         capacity = HELD_BYTES_MIN;
@@ -116,9 +117,7 @@ static bool hold(struct reader *r, struct reader_pool *pool, const uint8_t *byte
     if (!chunk)
         return false;
     memcpy(chunk->data, bytes, size);
-    r->held = chunk;
-    r->held_size = (uint32_t)size;
-    pool->held_bytes += capacity;
+    put_held(r, pool, chunk, (uint32_t)size);
     return true;
 }
 
@@ -128,24 +127,44 @@ static bool grow(struct reader *r, struct reader_pool *pool)
     struct chunk *chunk = chunk_new((uint32_t)capacity);
     if (!chunk)
         return false;
-    memcpy(chunk->data, r->held->data, r->held_size);
     uint32_t size = r->held_size;
-    drop_held(r, pool);
-    r->held = chunk;
-    r->held_size = size;
-    pool->held_bytes += capacity;
+    memcpy(chunk->data, r->held->data, size);
+    chunk_unref(take_held(r, pool));
+    put_held(r, pool, chunk, size);
     return true;
 }
 
-static void drop_held(struct reader *r, struct reader_pool *pool)
+static void put_held(struct reader *r, struct reader_pool *pool, struct chunk *chunk, uint32_t size)
 {
-    if (!r->held)
-        return;
-    assert(pool->held_bytes >= r->held->capacity);
-    pool->held_bytes -= r->held->capacity;
-    chunk_unref(r->held);
+    r->held = chunk;
+    r->held_size = size;
+    pool->held_bytes += chunk->capacity;
+    r->reserved = chunk->capacity > READER_SMALL_BYTES && chunk->capacity >= r->need;
+    if (r->reserved)
+        pool->reserved_bytes += chunk->capacity;
+}
+
+/* Returns the chunk with its reference; NULL if there is none. */
+static struct chunk *take_held(struct reader *r, struct reader_pool *pool)
+{
+    struct chunk *chunk = r->held;
+    if (!chunk)
+        return NULL;
+    unreserve(r, pool);
+    assert(pool->held_bytes >= chunk->capacity);
+    pool->held_bytes -= chunk->capacity;
     r->held = NULL;
     r->held_size = 0;
+    return chunk;
+}
+
+static void unreserve(struct reader *r, struct reader_pool *pool)
+{
+    if (!r->reserved)
+        return;
+    assert(pool->reserved_bytes >= r->held->capacity);
+    pool->reserved_bytes -= r->held->capacity;
+    r->reserved = false;
 }
 
 /* How many bytes from `bytes` on are whole frames. Sets r->need for what follows them. */
@@ -180,7 +199,7 @@ static bool is_hello(struct slice payload, uint64_t *ret_request_id)
     return op == OP_HELLO;
 }
 
-static bool over(const struct reader_pool *pool, size_t more)
+static bool may_reserve(const struct reader_pool *pool, size_t more)
 {
-    return pool->held_bytes > 0 && pool->held_bytes + more > pool->held_bytes_max;
+    return pool->reserved_bytes == 0 || pool->reserved_bytes + more <= pool->held_bytes_max;
 }

@@ -17,9 +17,10 @@
 #define READER_SMALL_BYTES (4u * 1024)   /* what a connection may hold even past held_bytes_max */
 
 struct reader_pool {
-    struct chunk *shared; /* NULL before the first read */
-    uint32_t shared_used; /* bytes of it handed out already */
-    size_t held_bytes;    /* capacity of the chunks that unfinished frames lie in */
+    struct chunk *shared;  /* NULL before the first read */
+    uint32_t shared_used;  /* bytes of it handed out already */
+    size_t held_bytes;     /* capacity of the chunks that unfinished frames lie in */
+    size_t reserved_bytes; /* of those in which the frame has all its room */
     size_t held_bytes_max;
 };
 
@@ -27,6 +28,7 @@ struct reader {
     struct chunk *held; /* begins with the unfinished frame; NULL without one */
     uint32_t held_size; /* bytes in it */
     size_t need;        /* bytes that the unfinished frame takes, as far as known */
+    bool reserved;      /* `held` is counted in reserved_bytes */
     bool greeted;       /* a HELLO came */
     bool busy;          /* the last read filled all the room there was */
 };

@@ -1,0 +1,53 @@
+/* fixture: net on a loop of its own, with a scripted engine, and plain sockets as clients; all on one thread.
+ */
+#ifndef SHUNT_TESTS_NET_FIXTURE_H
+#define SHUNT_TESTS_NET_FIXTURE_H
+
+#include "broker/net/net.h"
+#include "tests/unit/net/port_stub.h"
+
+#define EVENTS_MAX 16
+
+struct fixture {
+    uv_loop_t loop;
+    uv_timer_t guard; /* ends a test that waits for what never comes */
+    struct net *net;
+    struct sockaddr_storage address;
+    struct mpack_buffer frames; /* all frames posted, in order */
+    struct link *link;          /* of the first connection that posted; a reference */
+    unsigned posts, lost, drained_posts;
+    bool full;
+    struct outbox_item *outbox, *outbox_tail;
+    unsigned events[EVENTS_MAX];
+    bool drain_done;
+};
+
+/* Start listening with these limits (NULL: generous ones). */
+void fixture_start(struct fixture *f, const struct net_limits *limits);
+/* Take it all down and check that nothing is left. */
+void fixture_stop(struct fixture *f);
+struct net_limits fixture_limits(void);
+
+/* One turn of the loop, blocking at most until the guard. */
+void fixture_turn(struct fixture *f);
+#define fixture_until(f, condition)                                                                          \
+    while (!(condition))                                                                                     \
+    fixture_turn(f)
+
+/* A connected, non-blocking socket. */
+int client_connect(const struct fixture *f);
+/* Send all, turning the loop as needed. False if the peer closed. */
+bool client_send(struct fixture *f, int fd, const void *bytes, size_t size);
+/* Receive until the peer closes or `size` bytes are there; returns how many came. */
+size_t client_receive(struct fixture *f, int fd, void *to, size_t size);
+/* Receive one ERROR frame and the end of the stream; returns the code, -1 if anything else came. */
+int client_receive_error(struct fixture *f, int fd, uint64_t *ret_request_id);
+
+void write_hello(struct mpack_buffer *b, uint64_t request_id);
+/* A PUBLISH-like frame whose last field is `size` bytes of `fill`. */
+void write_frame(struct mpack_buffer *b, uint64_t request_id, size_t size, uint8_t fill);
+
+/* Put `size` bytes into the outbox for the connection and notify. */
+void engine_says(struct fixture *f, size_t size, bool close);
+
+#endif

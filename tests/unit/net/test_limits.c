@@ -1,0 +1,223 @@
+/* test_limits: what a client may not do, over real sockets. */
+#include "proto/errors.h"
+#include "tests/unit/net/fixture.h"
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void send_hello(struct fixture *f, int fd)
+{
+    struct mpack_buffer b = {0};
+    write_hello(&b, 1);
+    cr_assert(client_send(f, fd, b.data, b.size));
+    mpack_buffer_done(&b);
+}
+
+static int greet(struct fixture *f)
+{
+    unsigned before = f->posts;
+    int fd = client_connect(f);
+    send_hello(f, fd);
+    fixture_until(f, f->posts > before);
+    return fd;
+}
+
+Test(limits, past_the_limit_on_connections_a_client_is_told_too_many)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    uint64_t id = 99;
+    limits.connections_max = 2;
+    fixture_start(&f, &limits);
+    int a = greet(&f), b = greet(&f), c = client_connect(&f);
+    send_hello(&f, c); /* already under way when it is refused */
+    cr_assert_eq(client_receive_error(&f, c, &id), SHUNT_TOO_MANY);
+    cr_assert_eq(f.posts, 2);
+    close(c);
+    close(a);
+    fixture_until(&f, net_connections(f.net) == 1);
+    int d = greet(&f); /* room again */
+    close(b);
+    close(d);
+    fixture_stop(&f);
+}
+
+Test(limits, without_file_descriptors_accepting_rests_and_recovers)
+{
+    struct fixture f;
+    struct rlimit old, low;
+    uint64_t id;
+    fixture_start(&f, NULL);
+    int first = greet(&f);
+    int clients[8];
+    for (int i = 0; i < 8; i++)
+        clients[i] = client_connect(&f); /* in the kernel's queue */
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    int lowest = dup(first);
+    low = (struct rlimit){(rlim_t)lowest, old.rlim_max};
+    close(lowest);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    fixture_until(&f, f.events[NET_NO_DESCRIPTORS] >= 2);
+    /* One is turned away in each round; a loop that spins would have turned away all at once. */
+    cr_assert_eq(f.events[NET_NO_DESCRIPTORS], 2);
+    cr_assert_eq(f.events[NET_OPENED], 1);
+    cr_assert_eq(client_receive_error(&f, clients[0], &id), SHUNT_TOO_MANY);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    fixture_until(&f, f.events[NET_OPENED] >= 6);
+    for (int i = 0; i < 8; i++)
+        close(clients[i]);
+    close(first);
+    fixture_until(&f, net_connections(f.net) == 0);
+    fixture_stop(&f);
+}
+
+Test(limits, a_client_that_says_no_hello_is_closed_with_an_error)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    uint64_t id = 99;
+    limits.hello_ms = 30;
+    fixture_start(&f, &limits);
+    int fd = client_connect(&f);
+    cr_assert(client_send(&f, fd, "\0\0", 2));
+    cr_assert_eq(client_receive_error(&f, fd, &id), SHUNT_PROTOCOL);
+    cr_assert_eq(f.events[NET_TIMED_OUT], 1);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(limits, a_client_that_stops_inside_a_frame_is_closed_and_one_between_frames_is_not)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    uint64_t id = 99;
+    limits.frame_ms = 30;
+    fixture_start(&f, &limits);
+    int idle = greet(&f), slow = greet(&f);
+    cr_assert(client_send(&f, slow, "\0\0\1\0\x93", 5));
+    cr_assert_eq(client_receive_error(&f, slow, &id), SHUNT_PROTOCOL);
+    cr_assert_eq(f.events[NET_TIMED_OUT], 1);
+    close(slow);
+    fixture_until(&f, net_connections(f.net) == 1);
+    cr_assert_eq(f.lost, 1);
+    close(idle);
+    fixture_stop(&f);
+}
+
+Test(limits, a_client_that_takes_nothing_is_closed)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    limits.write_ms = 30;
+    fixture_start(&f, &limits);
+    int fd = greet(&f);
+    engine_says(&f, 32 << 20, false); /* more than the kernel buffers */
+    fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
+    cr_assert_eq(f.events[NET_TIMED_OUT], 1);
+    cr_assert_eq(atomic_load(&f.link->unsent_bytes), 0);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(limits, a_client_that_does_not_read_is_not_read_until_it_does)
+{
+    struct fixture f;
+    struct mpack_buffer b = {0};
+    fixture_start(&f, NULL);
+    int fd = greet(&f), other = greet(&f);
+    engine_says(&f, 32 << 20, false);
+    fixture_until(&f, f.outbox == NULL);
+    write_frame(&b, 1, 10, 'x');
+    cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
+    cr_assert_eq(send(other, b.data, b.size, 0), (ssize_t)b.size);
+    fixture_until(&f, f.posts == 3); /* the other's */
+    for (int i = 0; i < 50; i++)
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(f.posts, 3);
+    static uint8_t got[32 << 20];
+    cr_assert_eq(client_receive(&f, fd, got, sizeof got), sizeof got);
+    fixture_until(&f, f.posts == 4);
+    for (size_t i = 0; i < sizeof got; i++)
+        if (got[i] != (uint8_t)i)
+            cr_assert_fail("byte %zu is wrong", i);
+    mpack_buffer_done(&b);
+    close(fd);
+    close(other);
+    fixture_stop(&f);
+}
+
+Test(limits, deliveries_held_back_go_on_once_when_enough_was_written)
+{
+    struct fixture f;
+    fixture_start(&f, NULL);
+    int fd = greet(&f);
+    engine_says(&f, 32 << 20, false);
+    atomic_store(&f.link->held_back, true);
+    fixture_until(&f, f.outbox == NULL);
+    cr_assert_eq(f.drained_posts, 0);
+    static uint8_t got[32 << 20];
+    cr_assert_eq(client_receive(&f, fd, got, sizeof got), sizeof got);
+    fixture_until(&f, f.drained_posts == 1);
+    cr_assert(!atomic_load(&f.link->held_back));
+    for (int i = 0; i < 50; i++)
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(f.drained_posts, 1);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(limits, deliveries_held_back_just_after_the_last_byte_go_on_too)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    limits.write_ms = 100; /* makes the tick quick */
+    fixture_start(&f, &limits);
+    int fd = greet(&f);
+    atomic_store(&f.link->held_back, true);
+    fixture_until(&f, f.drained_posts == 1);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(limits, while_the_inbox_is_full_no_socket_is_read)
+{
+    struct fixture f;
+    struct mpack_buffer b = {0};
+    fixture_start(&f, NULL);
+    int one = greet(&f), two = greet(&f);
+    f.full = true;
+    write_frame(&b, 1, 10, 'x');
+    cr_assert_eq(send(one, b.data, b.size, 0), (ssize_t)b.size);
+    cr_assert_eq(send(two, b.data, b.size, 0), (ssize_t)b.size);
+    for (int i = 0; i < 50; i++)
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(f.posts, 2);
+    f.full = false;
+    net_notify(f.net);
+    fixture_until(&f, f.posts == 4);
+    mpack_buffer_done(&b);
+    close(one);
+    close(two);
+    fixture_stop(&f);
+}
+
+Test(limits, an_idle_connection_costs_a_few_kib)
+{
+    enum { COUNT = 100 };
+    struct fixture f;
+    int fds[COUNT];
+    fixture_start(&f, NULL);
+    fds[0] = greet(&f); /* the shared chunk is there after this */
+    size_t before = mallinfo2().uordblks;
+    for (int i = 1; i < COUNT; i++)
+        fds[i] = greet(&f);
+    size_t each = (mallinfo2().uordblks - before) / (COUNT - 1);
+    cr_assert_lt(each, 4096, "%zu bytes", each);
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    fixture_until(&f, net_connections(f.net) == 0);
+    fixture_stop(&f);
+}
