@@ -3,10 +3,10 @@
  * The worker uses the public API for all else. How the pieces fit, with isolation `fork`:
  *   client_mark_explicitly(c)             before the first shunt_next(): deliveries then come unmarked
  *   poll({shunt_fd(s), child pipes…}), shunt_process(s), shunt_next(c, 0, …) until EMPTY
- *   client_mark(d), client_send(s)        before a child is given `d`; give it only when client_marked(d) is true
- *   shunt_resolve_async(d, …)             with what became of it
- *   client_release_held(c)                at stop, for what no child has
- * In the child, after fork(): client_abandon_after_fork(s) first; then only the shunt_delivery_* accessors.
+ *   client_mark(d), client_send(s)        before a child is given `d`; give it only when client_marked(d) is
+ * true shunt_resolve_async(d, …)             with what became of it client_release_held(c)                at
+ * stop, for what no child has In the child, after fork(): client_abandon_after_fork(s) first; then only the
+ * shunt_delivery_* accessors.
  */
 #ifndef SHUNT_CLIENT_INTERNAL_H
 #define SHUNT_CLIENT_INTERNAL_H
@@ -16,21 +16,25 @@
 
 /* ---- errors and options ---- */
 
-/* Fill `err` (may be NULL) with `code` and a sentence, cut to fit; without a format, the table's. Returns `code`. */
-int error_set(struct shunt_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Fill `err` (may be NULL) with `code` and a sentence, cut to fit; without a format, the table's. Returns
+ * `code`. */
+int error_set(struct shunt_error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The value set for `key`, or NULL; takes NULL options. Lives until the option is set again. */
 const char *options_get(const struct shunt_options *o, const char *key);
 /* BAD_ARGUMENT that names it if an option is set whose key is not in `keys`, a list that ends with NULL. */
 int options_allow(const struct shunt_options *o, const char *const *keys, struct shunt_error *err);
-/* Read one option if it is set and leave *ret as it is if not. fails: BAD_ARGUMENT, the text names option and reason. */
+/* Read one option if it is set and leave *ret as it is if not. fails: BAD_ARGUMENT, the text names option and
+ * reason. */
 int options_count(const struct shunt_options *o, const char *key, int64_t min, int64_t max, int64_t *ret,
                   struct shunt_error *err);
 int options_duration(const struct shunt_options *o, const char *key, int64_t max_ms, int64_t *ret_ms,
                      struct shunt_error *err);
 int options_size(const struct shunt_options *o, const char *key, int64_t min, int64_t max, int64_t *ret_bytes,
                  struct shunt_error *err);
-int options_yes(const struct shunt_options *o, const char *key, bool *ret, struct shunt_error *err); /* yes|no */
+int options_yes(const struct shunt_options *o, const char *key, bool *ret,
+                struct shunt_error *err); /* yes|no */
 
 /* ---- time ---- */
 
@@ -40,23 +44,24 @@ int64_t client_mono_us(void);
 
 /* From now on shunt_next() returns deliveries of `c` without a started mark. */
 void client_mark_explicitly(struct shunt_consumer *c);
-/* Queue the started mark of a held delivery; its lease begins anew. Does nothing if it is queued or sent already.
- * fails: STALE (the connection it came on is gone: the mark would mean nothing), NO_MEMORY. */
+/* Queue the started mark of a held delivery; its lease begins anew. Does nothing if it is queued or sent
+ * already. fails: STALE (the connection it came on is gone: the mark would mean nothing), NO_MEMORY. */
 int client_mark(struct shunt_delivery *d);
-/* True once the mark was accepted by the socket, and always if the handle sends no marks (option `marks` no). */
+/* True once the mark was accepted by the socket, and always if the handle sends no marks (option `marks` no).
+ */
 bool client_marked(const struct shunt_delivery *d);
 /* True if the connection it came on, or its subscription, is gone: any resolution will say STALE. */
 bool client_stale(const struct shunt_delivery *d);
 
-/* The deliveries that shunt_next() has returned and nobody has resolved, oldest first; NULL after the last. Take the
- * next one before resolving this one. */
+/* The deliveries that shunt_next() has returned and nobody has resolved, oldest first; NULL after the last.
+ * Take the next one before resolving this one. */
 struct shunt_delivery *client_held_first(const struct shunt_consumer *c);
 struct shunt_delivery *client_held_next(const struct shunt_delivery *d);
 size_t client_held_count(const struct shunt_consumer *c);
-/* Release, uncharged and without waiting, every delivery of client_held_first() that `keep` (may be NULL: none) does
- * not want kept, and all that is prefetched. Follow with client_send() or shunt_flush(). */
-void client_release_held(struct shunt_consumer *c, bool (*keep)(void *context, const struct shunt_delivery *d),
-                         void *context);
+/* Release, uncharged and without waiting, every delivery of client_held_first() that `keep` (may be NULL:
+ * none) does not want kept, and all that is prefetched. Follow with client_send() or shunt_flush(). */
+void client_release_held(struct shunt_consumer *c,
+                         bool (*keep)(void *context, const struct shunt_delivery *d), void *context);
 /* The handle a consumer or delivery belongs to. */
 struct shunt *client_of(const struct shunt_consumer *c);
 struct shunt_consumer *client_consumer_of(const struct shunt_delivery *d);
@@ -65,12 +70,12 @@ struct shunt_consumer *client_consumer_of(const struct shunt_delivery *d);
 void client_set_tag(struct shunt_delivery *d, void *tag);
 void *client_tag(const struct shunt_delivery *d);
 
-/* A delivery as bytes, for a child process of this very program: all that the accessors tell, appended to `to`.
- * fails: NO_MEMORY. */
+/* A delivery as bytes, for a child process of this very program: all that the accessors tell, appended to
+ * `to`. fails: NO_MEMORY. */
 struct mpack_buffer;
 int delivery_pack(const struct shunt_delivery *d, struct mpack_buffer *to);
-/* A delivery made of such bytes, which it borrows until it is freed. It belongs to no consumer: only the accessors may be
- * used. fails: NO_MEMORY, PROTOCOL (not what delivery_pack() wrote). */
+/* A delivery made of such bytes, which it borrows until it is freed. It belongs to no consumer: only the
+ * accessors may be used. fails: NO_MEMORY, PROTOCOL (not what delivery_pack() wrote). */
 int delivery_unpack(const void *bytes, size_t size, struct shunt_delivery **ret);
 void delivery_unpacked_free(struct shunt_delivery *d); /* takes NULL */
 
@@ -79,12 +84,12 @@ void delivery_unpacked_free(struct shunt_delivery *d); /* takes NULL */
 /* Write what is queued, as far as the socket takes it now; reads nothing and calls nobody back. */
 void client_send(struct shunt *s);
 
-/* In a child, after fork(): close the descriptors of the handle, sending nothing and freeing nothing. Afterwards only the
- * accessors of deliveries may be used. */
+/* In a child, after fork(): close the descriptors of the handle, sending nothing and freeing nothing.
+ * Afterwards only the accessors of deliveries may be used. */
 void client_abandon_after_fork(struct shunt *s);
 
-/* Room for the worker in each handle. `stop` is set by shunt_worker_stop() and may be set from a signal handler; `wake_fd`
- * is -1 or the write end of a pipe (or an eventfd) of the worker that runs. */
+/* Room for the worker in each handle. `stop` is set by shunt_worker_stop() and may be set from a signal
+ * handler; `wake_fd` is -1 or the write end of a pipe (or an eventfd) of the worker that runs. */
 struct client_worker_slot {
     volatile sig_atomic_t stop;
     volatile sig_atomic_t wake_fd;

@@ -1,0 +1,248 @@
+/* consumer: the life of a subscription, and what it writes. */
+#include "client/consumer.h"
+#include "client/core.h"
+#include "proto/frame.h"
+#include "proto/wire.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define OPEN_BYTES_MAX (1024u * 1024) /* of resolutions in one frame, about */
+
+struct shunt_consumer *consumer_new(struct core *core, const char *topic, const char *group,
+                                    uint64_t messages, uint64_t bytes)
+{
+    struct shunt_consumer *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    memcpy(c->topic, topic, strlen(topic) + 1);
+    memcpy(c->group, group, strlen(group) + 1);
+    c->core = core;
+    c->epoch = 1;
+    c->credit_messages = messages;
+    c->credit_bytes = bytes;
+    c->handler_ns = -1;
+    c->backoff = (struct backoff){.min_ms = core->settings->reconnect_min_ms,
+                                  .max_ms = core->settings->reconnect_max_ms};
+    c->next = core->consumers;
+    core->consumers = c;
+    core->work = true;
+    return c;
+}
+
+static void arrived(struct shunt_consumer *c)
+{
+    c->arrived = true;
+    c->core->arrivals = true;
+}
+
+static void drop_queued(struct shunt_consumer *c)
+{
+    while (c->queued.head != NULL)
+        delivery_free(c->queued.head);
+}
+
+/* What is held from now on is of an older epoch. */
+static void end_epoch(struct shunt_consumer *c)
+{
+    c->epoch++;
+    drop_queued(c);
+    if (c->open != NULL) {
+        struct shunt_error error;
+        error_set(&error, SHUNT_STALE, NULL);
+        resolution_failed(&c->core->resolutions, c->open, false, &error);
+        c->open = NULL;
+    }
+}
+
+int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply)
+{
+    uint64_t sub = mpack_read_uint(reply);
+    (void)mpack_read_uint(reply); /* lease_ms: each delivery brings its own */
+    if (reply->failed)
+        return SHUNT_PROTOCOL;
+    c->sub = sub;
+    c->state = CONSUMER_ACTIVE;
+    c->was_active = true;
+    backoff_reset(&c->backoff);
+    c->core->work = true; /* credit may have changed meanwhile */
+    return 0;
+}
+
+void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error)
+{
+    c->state = CONSUMER_ENDED;
+    c->end = *error;
+    end_epoch(c);
+    arrived(c);
+}
+
+void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t now_us)
+{
+    if (!c->was_active || !error->may_retry) {
+        consumer_ended(c, error);
+        return;
+    }
+    c->state = CONSUMER_WANTED;
+    c->retry_at_us = now_us + backoff_next_us(&c->backoff, &c->core->random);
+    c->core->work = true;
+}
+
+void consumer_lost(struct shunt_consumer *c)
+{
+    if (c->state == CONSUMER_ENDED)
+        return;
+    c->state = CONSUMER_WANTED;
+    c->retry_at_us = 0;
+    c->credit_changed = false; /* SUBSCRIBE carries it */
+    end_epoch(c);
+    c->core->work = true;
+}
+
+/* ---- writing ---- */
+
+static int write_subscribe(struct shunt_consumer *c)
+{
+    struct core *core = c->core;
+    uint64_t end = core_out_end(core);
+    uint64_t id = requests_add(&core->requests, WAITER_SUBSCRIBE, c);
+    if (id == 0)
+        return SHUNT_NO_MEMORY;
+    size_t frame = frame_begin(&core->out, OP_SUBSCRIBE, id, 4);
+    mpack_write_cstr(&core->out, c->topic);
+    mpack_write_cstr(&core->out, c->group);
+    mpack_write_uint(&core->out, c->credit_messages);
+    mpack_write_uint(&core->out, c->credit_bytes);
+    frame_end(&core->out, frame);
+    int rc = core_out_check(core, end);
+    if (rc != 0) {
+        (void)requests_take(&core->requests, id); /* it was not written */
+        return rc;
+    }
+    c->request_id = id;
+    c->state = CONSUMER_ASKED;
+    return 0;
+}
+
+static int write_credit(struct shunt_consumer *c)
+{
+    struct mpack_buffer *out = &c->core->out;
+    uint64_t end = core_out_end(c->core);
+    size_t frame = frame_begin(out, OP_CREDIT, 0, 3);
+    mpack_write_uint(out, c->sub);
+    mpack_write_uint(out, c->credit_messages);
+    mpack_write_uint(out, c->credit_bytes);
+    frame_end(out, frame);
+    int rc = core_out_check(c->core, end);
+    if (rc == 0)
+        c->credit_changed = false;
+    return rc;
+}
+
+static int write_resolution(struct shunt_consumer *c)
+{
+    struct core *core = c->core;
+    struct resolution *r = c->open;
+    uint64_t end = core_out_end(core);
+    uint64_t id = requests_add(&core->requests, WAITER_RESOLVE, r);
+    if (id == 0)
+        return SHUNT_NO_MEMORY;
+    size_t frame = frame_begin(&core->out, OP_RESOLVE, id, 2);
+    mpack_write_uint(&core->out, c->sub);
+    mpack_write_array(&core->out, r->count);
+    mpack_write_raw(&core->out, r->entries.data, r->entries.size);
+    frame_end(&core->out, frame);
+    int rc = core_out_check(core, end);
+    if (rc != 0) {
+        (void)requests_take(&core->requests, id); /* it was not written */
+        return rc;
+    }
+    r->id = id;
+    r->begins_at = end;
+    resolution_sent(&core->resolutions, r);
+    c->open = NULL;
+    return 0;
+}
+
+static void write_unsubscribe(struct shunt_consumer *c)
+{
+    struct mpack_buffer *out = &c->core->out;
+    uint64_t end = core_out_end(c->core);
+    size_t frame = frame_begin(out, OP_UNSUBSCRIBE, 0, 1);
+    mpack_write_uint(out, c->sub);
+    frame_end(out, frame);
+    (void)core_out_check(c->core,
+                         end); /* without memory the broker gives the messages back when their leases end */
+}
+
+int consumer_write(struct shunt_consumer *c, int64_t now_us)
+{
+    int rc = 0;
+    if (c->state == CONSUMER_WANTED && now_us >= c->retry_at_us)
+        return write_subscribe(c);
+    if (c->state != CONSUMER_ACTIVE)
+        return 0;
+    if (c->open != NULL)
+        rc = write_resolution(c);
+    if (rc == 0 && c->credit_changed)
+        rc = write_credit(c);
+    return rc;
+}
+
+void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us)
+{
+    struct core *core = c->core;
+    if (c->state == CONSUMER_ACTIVE) {
+        (void)consumer_write(c, now_us); /* what could not be written ends as STALE below */
+        if (!told)
+            write_unsubscribe(c);
+    } else if (c->state == CONSUMER_ASKED) {
+        requests_change(&core->requests, c->request_id, WAITER_ABANDONED_SUBSCRIBE, NULL);
+    }
+    end_epoch(c);
+    while (c->held.head != NULL)
+        delivery_free(c->held.head);
+    for (size_t i = 0; i < c->slabs_count; i++)
+        free(c->slabs[i]);
+    free(c->slabs);
+    struct shunt_consumer **link = &core->consumers;
+    while (*link != c)
+        link = &(*link)->next;
+    *link = c->next;
+    free(c);
+}
+
+/* ---- resolving ---- */
+
+static int add_resolution(struct shunt_consumer *c, const struct resolve_entry *entry,
+                          struct resolver resolver, int64_t now_us)
+{
+    struct resolutions *all = &c->core->resolutions;
+    if (c->open != NULL && (c->open->count == FRAME_MESSAGES_MAX || c->open->entries.size > OPEN_BYTES_MAX)) {
+        int rc = write_resolution(c);
+        if (rc != 0)
+            return rc;
+    }
+    bool first = c->open == NULL;
+    if (first && (c->open = resolution_new(all)) == NULL)
+        return SHUNT_NO_MEMORY;
+    int rc = resolution_add(all, c->open, entry, resolver);
+    if (rc != 0 && first) {
+        resolution_drop(all, c->open);
+        c->open = NULL;
+    }
+    if (rc == 0 && first)
+        c->resolved_us = now_us;
+    c->core->work = true;
+    return rc;
+}
+
+int delivery_resolve(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver,
+                     int64_t now_us)
+{
+    int rc = delivery_stale(d) ? SHUNT_STALE : add_resolution(d->consumer, entry, resolver, now_us);
+    if (entry->outcome != SHUNT_EXTEND)
+        delivery_free(d);
+    else if (rc == 0)
+        d->deadline_us = now_us + entry->delay_ms * 1000;
+    return rc;
+}

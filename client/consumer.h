@@ -1,0 +1,131 @@
+/* consumer: one subscription and what came on it.
+ *
+ *   WANTED ── SUBSCRIBE queued ──> ASKED ── OK ──> ACTIVE ── CLOSED or refused ──> ENDED
+ *      ^────────── connection lost, or refused for now ──┘
+ *
+ * A delivery is QUEUED until shunt_next() returns it, then HELD until it is resolved. It carries the epoch of
+ * its consumer; a lost subscription begins a new epoch, and what is held from an older one is stale: the
+ * broker gave it away. */
+#ifndef SHUNT_CLIENT_CONSUMER_H
+#define SHUNT_CLIENT_CONSUMER_H
+
+#include "client/backoff.h"
+#include "client/input.h"
+#include "client/internal.h"
+#include "client/resolution.h"
+#include "proto/limits.h"
+#include "proto/message.h"
+
+struct shunt_delivery {
+    struct shunt_delivery *next;
+    struct shunt_delivery *prev;
+    struct shunt_consumer *consumer;
+    struct block *block; /* holds the bytes of `message` */
+    uint64_t seq;
+    uint64_t token;
+    uint64_t epoch;
+    uint64_t marked_at; /* place in the output where its mark ends; 0: not marked */
+    int64_t lease_ms;
+    int64_t deadline_us;
+    int64_t published_ms;
+    uint32_t attempts;
+    uint32_t deliveries;
+    uint32_t generation;
+    bool held;
+    void *tag;
+    struct message_view message;
+    char id[]; /* "" until asked for */
+};
+
+struct delivery_list {
+    struct shunt_delivery *head;
+    struct shunt_delivery *tail;
+    size_t count;
+};
+
+enum consumer_state { CONSUMER_WANTED, CONSUMER_ASKED, CONSUMER_ACTIVE, CONSUMER_ENDED };
+
+struct core;
+
+struct shunt_consumer {
+    struct shunt_consumer *next;
+    struct core *core;
+    struct shunt *handle;
+    char topic[TOPIC_BYTES_MAX + 1];
+    char group[NAME_BYTES_MAX + 1];
+    enum consumer_state state;
+    uint64_t sub;
+    uint64_t request_id; /* ASKED: of the SUBSCRIBE */
+    uint64_t epoch;
+    uint64_t credit_messages;
+    uint64_t credit_bytes;
+    bool credit_changed;
+    bool was_active;     /* a refusal "for now" is tried again only for a subscription that once stood */
+    int64_t retry_at_us; /* WANTED: not before */
+    struct backoff backoff;
+    struct shunt_error end; /* ENDED: why */
+    struct delivery_list queued;
+    struct delivery_list held;
+    struct shunt_delivery *spare; /* free list */
+    void **slabs;                 /* memory of all deliveries */
+    size_t slabs_count;
+    struct resolution *open; /* resolutions not sent; NULL if there are none */
+    /* marks */
+    bool marks_explicit;
+    int64_t handler_ns;  /* what one message lately took, smoothed; -1: not known */
+    int64_t returned_us; /* when shunt_next() last returned one; 0: not yet */
+    int64_t resolved_us; /* when the oldest of `open` was added */
+    /* arrival */
+    shunt_arrived_cb *callback;
+    void *context;
+    bool arrived; /* the callback is due */
+};
+
+/* Make one, WANTED, in the core's list. NULL without memory. */
+struct shunt_consumer *consumer_new(struct core *core, const char *topic, const char *group,
+                                    uint64_t messages, uint64_t bytes);
+/* Out of the list, its deliveries freed. If it is ACTIVE, its open resolutions go to the output first, and
+ * UNSUBSCRIBE after them unless `told` (the broker knows already); else they end as STALE. */
+void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us);
+
+/* SUBSCRIBE was answered. fails: PROTOCOL. */
+int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply);
+void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t now_us);
+/* CLOSED came. */
+void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error);
+/* The connection is gone. */
+void consumer_lost(struct shunt_consumer *c);
+/* One element of DELIVER. fails: PROTOCOL, NO_MEMORY. */
+int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct block *block, int64_t now_us);
+
+/* Write SUBSCRIBE, CREDIT and RESOLVE as needed to the core's output. fails: NO_MEMORY. */
+int consumer_write(struct shunt_consumer *c, int64_t now_us);
+
+/* ---- deliveries ---- */
+
+bool delivery_stale(const struct shunt_delivery *d);
+/* Queue the resolution of `d`, which is stale or held; freed unless it is an EXTEND. fails: STALE, NO_MEMORY.
+ */
+int delivery_resolve(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver,
+                     int64_t now_us);
+void delivery_free(struct shunt_delivery *d);
+
+/* ---- marks (marks.c) ---- */
+
+/* Note that shunt_next() is called: the handler has finished what it got before. */
+void marks_next_called(struct shunt_consumer *c, int64_t now_us);
+/* How many messages from the head of the queue on the next mark covers, at least 1. */
+size_t marks_cover(const struct shunt_consumer *c);
+/* Write the resolutions so far and then STARTED for the messages at the head of the queue. fails: NO_MEMORY.
+ */
+int marks_write(struct shunt_consumer *c, int64_t now_us);
+/* STARTED for one held delivery. fails: NO_MEMORY. */
+int marks_write_one(struct shunt_delivery *d, int64_t now_us);
+/* True if the broker was told, or is not to be told. */
+bool marks_done(const struct shunt_delivery *d);
+
+/* Drop what ran out before it was started, then the head of the queue if it may be returned now; it is then
+ * held. NULL: nothing there, or its mark is not sent. */
+struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us);
+
+#endif

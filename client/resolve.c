@@ -1,0 +1,109 @@
+/* resolve: the public calls that end a delivery. */
+#include "client/handle.h"
+
+static int check_delay(enum shunt_outcome outcome, int64_t delay_ms, struct shunt_error *err)
+{
+    if (outcome > SHUNT_EXTEND)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "there is no outcome %d", (int)outcome);
+    if (outcome == SHUNT_NACK && delay_ms != SHUNT_BACKOFF && (delay_ms < 0 || delay_ms > DURATION_MS_MAX))
+        return error_set(err, SHUNT_BAD_ARGUMENT, "the delay is negative or over ten years");
+    if (outcome == SHUNT_EXTEND && (delay_ms < 1 || delay_ms > DURATION_MS_MAX))
+        return error_set(err, SHUNT_BAD_ARGUMENT, "the lease is not from 1 ms to ten years");
+    return 0;
+}
+
+int shunt_resolve_async(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
+                        const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
+                        struct shunt_error *err)
+{
+    struct shunt *s = d->consumer->handle;
+    struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = outcome, .delay_ms = delay_ms};
+    struct resolver resolver = {.callback = callback, .context = context};
+    int bad = check_delay(outcome, delay_ms, err);
+    if (bad != 0) { /* it is taken all the same, so it goes back */
+        if (outcome == SHUNT_EXTEND)
+            return bad;
+        entry.outcome = SHUNT_RELEASE;
+        resolver.callback = NULL;
+    } else if (outcome == SHUNT_NACK || outcome == SHUNT_REJECT) {
+        entry.failure = failure;
+    }
+    bool idle = s->core.resolutions.pending == 0 || !s->core.work;
+    int rc = delivery_resolve(d, &entry, resolver, client_mono_us());
+    if (idle)
+        loop_wake(s);
+    if (bad != 0)
+        return bad;
+    return rc != 0 ? error_set(err, rc, NULL) : 0;
+}
+
+struct waiting {
+    bool done;
+    struct shunt_error error;
+};
+
+static void resolved(void *context, const struct shunt_error *err)
+{
+    struct waiting *w = context;
+    w->done = true;
+    if (err != NULL)
+        w->error = *err;
+}
+
+static bool is_done(void *arg)
+{
+    return ((const struct waiting *)arg)->done;
+}
+
+/* The wait is over: nobody may write to the caller's stack any more. */
+static void detach(struct core *core, const struct waiting *w)
+{
+    resolutions_detach(&core->resolutions, NULL, resolved, w);
+    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+        resolutions_detach(&core->resolutions, c->open, resolved, w);
+}
+
+static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
+                   const struct shunt_failure *failure, int64_t timeout_ms, struct shunt_error *err)
+{
+    struct shunt *s = d->consumer->handle;
+    struct waiting w = {.done = false};
+    int rc = shunt_resolve_async(d, outcome, delay_ms, failure, resolved, &w, err);
+    if (rc != 0)
+        return rc;
+    rc = loop_until(s, timeout_ms, is_done, &w, err);
+    if (!w.done) {
+        detach(&s->core, &w);
+        return rc == SHUNT_UNREACHABLE ? error_set(err, SHUNT_TIMEOUT, NULL) : rc;
+    }
+    if (w.error.code != 0 && err != NULL)
+        *err = w.error;
+    return w.error.code;
+}
+
+int shunt_ack(struct shunt_delivery *d, int64_t timeout_ms, struct shunt_error *err)
+{
+    return resolve(d, SHUNT_ACK, 0, NULL, timeout_ms, err);
+}
+
+int shunt_nack(struct shunt_delivery *d, int64_t delay_ms, const struct shunt_failure *failure,
+               int64_t timeout_ms, struct shunt_error *err)
+{
+    return resolve(d, SHUNT_NACK, delay_ms, failure, timeout_ms, err);
+}
+
+int shunt_reject(struct shunt_delivery *d, const struct shunt_failure *failure, int64_t timeout_ms,
+                 struct shunt_error *err)
+{
+    return resolve(d, SHUNT_REJECT, 0, failure, timeout_ms, err);
+}
+
+int shunt_release(struct shunt_delivery *d, int64_t timeout_ms, struct shunt_error *err)
+{
+    return resolve(d, SHUNT_RELEASE, 0, NULL, timeout_ms, err);
+}
+
+int shunt_extend(struct shunt_delivery *d, int64_t lease_ms, int64_t timeout_ms, struct shunt_error *err)
+{
+    return resolve(d, SHUNT_EXTEND, lease_ms, NULL, timeout_ms, err);
+}
