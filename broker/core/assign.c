@@ -8,6 +8,11 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t free_bytes(const struct member *m)
+{
+    return m->credit_bytes - least(m->credit_bytes, m->leased_bytes);
+}
+
 static void reserve(struct dispatcher *d, struct member *m, const struct assignment *a)
 {
     if (a->lane == LANE_NORMAL)
@@ -53,7 +58,7 @@ static void give_normal(struct dispatcher *d, struct pool *p, uint64_t ready, st
         .group = p->group,
         .lane = LANE_NORMAL,
         .messages = share(p, m, ready),
-        .bytes = m->credit_bytes - least(m->credit_bytes, m->leased_bytes),
+        .bytes = free_bytes(m),
         .oversize_first = m->leased_messages == 0,
     };
     reserve(d, m, ret);
@@ -104,18 +109,18 @@ bool dispatcher_next(struct dispatcher *d, struct assignment *ret)
 
 /* An assignment got nothing. If as much is ready as at the last look, then that is because of bytes, or
  * because the ledger will not hand it out; the same assignment must not be made again and again. */
-static void refused(struct dispatcher *d, struct member *m, enum lane lane)
+static void refused(struct dispatcher *d, struct member *m, const struct assignment *a)
 {
     struct pool *p = m->pool;
     struct group_ready ready = {0};
     d->ready(d->context, p->group, &ready);
-    uint64_t now = lane == LANE_NORMAL ? ready.normal : ready.suspects;
-    if (now != p->seen[lane])
+    uint64_t now = a->lane == LANE_NORMAL ? ready.normal : ready.suspects;
+    if (ready.paused || now != p->seen[a->lane])
         return;
-    if (m->leased_messages > 0)
+    if (a->oversize_first)
+        p->refused[a->lane] = now;
+    else if (m->leased_messages > 0 && free_bytes(m) <= a->bytes)
         m->blocked = true;
-    else
-        p->refused[lane] = now;
 }
 
 void dispatcher_assigned(struct dispatcher *d, const struct assignment *a, uint32_t count)
@@ -134,7 +139,7 @@ void dispatcher_assigned(struct dispatcher *d, const struct assignment *a, uint3
     m->pending = 0;
     m->holder->pending--;
     if (count == 0)
-        refused(d, m, a->lane);
+        refused(d, m, a);
     isolation_step(d, m->holder);
     member_refresh(d, m);
     pool_wake(d, p);
