@@ -264,11 +264,15 @@ Test(store_space, limit_on_file_size_refuses_nothing_accepted)
     store_close(s);
 }
 
-/* Mount a small disk of our own on `dir`; false where that is not permitted. */
+/* Mount a small disk of our own on `dir`; false where that is not permitted. `dir` is then gone: a test that
+ * is skipped does not come to the end of its fixture. */
 static bool mount_disk(unsigned long flags, const char *options)
 {
-    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", dir, "tmpfs", flags, options) == 0;
+    bool mounted = unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                   mount("tmpfs", dir, "tmpfs", flags, options) == 0;
+    if (!mounted)
+        fixture_remove_dir(dir);
+    return mounted;
 }
 
 Test(store_space, full_disk_refuses_nothing_accepted)
