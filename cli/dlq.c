@@ -222,7 +222,8 @@ static const struct command commands[] = {
      .verb = "purge",
      .usage = "TOPIC (ID… | --count N | --all) [-g GROUP] [-y] [--no-wait]",
      .text = "delete dead letters for good",
-     .examples = "  shunt dlq export files --to files.jsonl && shunt dlq purge files --all\n",
+     .examples = "  shunt dlq purge files files/12\n  shunt dlq export files --to files.jsonl && shunt dlq "
+                 "purge files --all\n",
      ROWS(purge_rows),
      .words_min = 1,
      .words_max = SIZE_MAX,

@@ -18,10 +18,13 @@ struct settings_table {
 
 static const char *argument_of(const char *unit)
 {
-    return strcmp(unit, "count") == 0      ? "N"
-           : strcmp(unit, "duration") == 0 ? "D"
-           : strcmp(unit, "size") == 0     ? "SIZE"
-                                           : unit;
+    static const char *const arguments[][2] = {
+        {"count", "N"}, {"duration", "D"}, {"size", "SIZE"}, {"duration..duration", "MIN..MAX"}};
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        if (strcmp(unit, arguments[i][0]) == 0)
+            return arguments[i][1];
+    }
+    return unit;
 }
 
 static void add_row(struct settings_table *t, const char *name, const char *argument, const char *text,
@@ -38,18 +41,16 @@ static void add_row(struct settings_table *t, const char *name, const char *argu
 static void make_table(struct settings_table *t, enum command_settings which)
 {
     struct shunt_setting setting;
-    bool range_listed = false;
-    bool range_possible = false;
     for (size_t i = 0; shunt_setting(i, &setting); i++) {
         if (which == SETTINGS_GROUP && !setting.of_group)
             continue;
-        range_listed |= strcmp(setting.name, "backoff") == 0;
-        range_possible |= strcmp(setting.name, "backoff-min") == 0;
         add_row(t, setting.name, argument_of(setting.unit), setting.text, setting.initial);
+        if (strcmp(setting.name, "backoff") == 0) {
+            /* Listed as one, for that is how people think of it; each end can be set alone. */
+            add_row(t, "backoff-min", "D", "the first bound alone", "1s");
+            add_row(t, "backoff-max", "D", "the last bound alone", "5m");
+        }
     }
-    /* The one setting that stands for two others. */
-    if (range_possible && !range_listed)
-        add_row(t, "backoff", "MIN..MAX", "--backoff-min and --backoff-max in one", "1s..5m");
 }
 
 const struct option_row *settings_rows(enum command_settings which, size_t *ret_count)

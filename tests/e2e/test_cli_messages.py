@@ -1,0 +1,159 @@
+"""The tool publishing and consuming on a real server."""
+import base64
+import json
+import signal
+import subprocess
+
+import harness
+from cli_case import FAILED, NOTHING, OK, PARTLY, WAIT_SECONDS_MAX, Case, lines_of
+
+
+class Publishing(Case):
+    def setUp(self):
+        super().setUp()
+        self.shunt("topic", "create", "t")
+
+    def consumed(self, count):
+        return lines_of(self.shunt("consume", "t", "-n", count, "-o", "jsonl").stdout)
+
+    def test_a_body_with_everything(self):
+        done = self.shunt("publish", "t", "hällo", "-H", "a=1", "-H", "b=x=y", "-H", "empty=", "--key", "k", "--ttl", "1h")
+        self.assertEqual((done.stdout, done.stderr), ("t/1\n", ""))
+        message = self.consumed(1)[0]
+        self.assertRegex(message.pop("published"), r"^20\d\d-.*Z$")
+        self.assertEqual(message, {"id": "t/1", "attempts": 0, "deliveries": 1, "generation": 0, "headers": {"a": "1", "b": "x=y", "empty": ""},
+                                   "key": "k", "size": 6, "body": "hällo"})
+        self.assertEqual(self.document("publish", "t", "x"), {"id": "t/2"})
+        self.shunt("publish", "t", "--", "-n")
+        self.assertEqual([message["body"] for message in self.consumed(2)], ["x", "-n"])
+
+    def test_standard_input_is_one_message(self):
+        self.shunt("publish", "t", input="two\nlines\n")
+        self.shunt("publish", "t", "-", input="")
+        self.shunt("publish", "t", "")
+        self.assertEqual([message["body"] for message in self.consumed(3)], ["two\nlines\n", "", ""])
+
+    def test_bytes_come_back_as_they_went(self):
+        body = bytes(range(256)) * 4
+        subprocess.run([harness.SHUNT, "publish", "t"], env=self.server.environment(), input=body, check=True, stdout=subprocess.DEVNULL,
+                       timeout=60)
+        peeked = lines_of(self.shunt("consume", "t", "--peek", "-o", "jsonl").stdout)[0]
+        self.assertEqual(base64.b64decode(peeked["body_base64"]), body)
+        self.assertNotIn("body", peeked)
+        raw = subprocess.run([harness.SHUNT, "consume", "t", "-n", "1"], env=self.server.environment(), check=True,
+                             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=60).stdout
+        self.assertEqual(raw, body + b"\n")
+
+    def test_files_take_all_the_words_and_give_their_names(self):
+        for name in ("a.json", "b.json", "c.json"):
+            (self.directory / name).write_text("body of " + name)
+        done = self.shunt("publish", "t", "--file", self.directory / "a.json", self.directory / "b.json", "-H", "x=1", self.directory / "c.json",
+                          "-o", "jsonl")
+        self.assertEqual([row["id"] for row in lines_of(done.stdout)], ["t/1", "t/2", "t/3"])
+        self.assertIn("published 3 messages to t", done.stderr)
+        messages = self.consumed(3)
+        self.assertEqual([message["headers"] for message in messages], [{"file": name, "x": "1"} for name in ("a.json", "b.json", "c.json")])
+        self.assertEqual([message["body"] for message in messages], ["body of " + name for name in ("a.json", "b.json", "c.json")])
+
+    def test_some_files_that_cannot_be_published(self):
+        (self.directory / "good").write_text("good")
+        (self.directory / "large").write_bytes(b"x" * (16 * 1024 * 1024 + 1))
+        done = self.shunt("publish", "t", "--file", self.directory / "missing", self.directory / "good", self.directory / "large", self.directory,
+                          code=PARTLY)
+        self.assertIn("missing: No such file or directory", done.stderr)
+        self.assertIn("large: File too large", done.stderr)
+        self.assertIn("1 of 4 messages confirmed, 3 failed, 0 unknown", done.stderr)
+        self.assertEqual(self.group("t")["ready"], 1)
+        self.shunt("publish", "t", "--file", self.directory / "missing", code=FAILED)
+
+    def test_a_body_over_the_server_s_limit(self):
+        done = self.shunt("publish", "t", input="x" * (1024 * 1024 + 1), code=FAILED)
+        self.assertIn("TOO_LARGE", done.stderr)
+        self.shunt("publish", "t", input="x" * (1024 * 1024))
+
+    def test_lines(self):
+        (self.directory / "lines").write_text("one\n\nthree")
+        self.assertIn("published 3 messages", self.shunt("publish", "t", "--lines", self.directory / "lines").stderr)
+        self.shunt("publish", "t", "--lines", "-q", input="four\n")
+        self.assertEqual([message["body"] for message in self.consumed(4)], ["one", "", "three", "four"])
+        done = self.shunt("publish", "t", "--lines", self.directory / "missing", code=FAILED)
+        self.assertIn("No such file", done.stderr)
+        self.assertEqual(self.shunt("publish", "t", "--lines", "-q", input="x\n").stderr, "")
+
+    def test_many_lines_keep_their_order(self):
+        count = 20000
+        self.shunt("publish", "t", "--lines", input="".join(f"{i}\n" for i in range(count)))
+        self.assertEqual(self.group("t")["ready"], count)
+        done = self.shunt("consume", "t", "--wait", "2s")
+        self.assertEqual(done.stdout.split(), [str(i) for i in range(count)])
+        self.assertEqual(self.group("t")["acked"], count)
+
+    def test_a_full_topic_confirms_some(self):
+        self.shunt("topic", "create", "small", "--max-messages", "3")
+        done = self.shunt("publish", "small", "--lines", input="1\n2\n3\n4\n5\n", code=PARTLY)
+        self.assertIn("TOPIC_FULL", done.stderr)
+        self.assertIn("3 of 5 messages confirmed, 2 failed, 0 unknown", done.stderr)
+        self.shunt("publish", "small", "6", code=FAILED)
+
+    def test_delay(self):
+        self.shunt("publish", "t", "later", "--delay", "1h")
+        self.assertEqual((self.group("t")["ready"], self.group("t")["delayed"]), (0, 1))
+        peeked = lines_of(self.shunt("consume", "t", "--peek", "-o", "jsonl").stdout)[0]
+        self.assertEqual((peeked["state"], peeked["id"], peeked["body"]), ("delayed", "t/1", "later"))
+        self.assertRegex(peeked["due"], r"^20\d\d-.*Z$")
+
+
+class Consuming(Case):
+    def setUp(self):
+        super().setUp()
+        self.shunt("topic", "create", "t")
+
+    def test_n_fetches_no_more_than_n(self):
+        self.shunt("publish", "t", "--lines", input="".join(f"{i}\n" for i in range(1000)))
+        for start, count in ((0, 1), (1, 5), (6, 300)):
+            done = self.shunt("consume", "t", "-n", count)
+            self.assertEqual(done.stdout.split(), [str(i) for i in range(start, start + count)])
+            group = self.group("t")
+            self.assertEqual((group["acked"], group["deliveries"], group["ready"]), (start + count, start + count, 1000 - start - count))
+
+    def test_nothing_came(self):
+        self.assertEqual(self.shunt("consume", "t", "--wait", "100ms", code=NOTHING).stdout, "")
+        self.assertEqual(self.document("consume", "t", "--wait", "100ms", code=NOTHING), [])
+        self.shunt("consume", "t", "--peek", code=NOTHING)
+
+    def test_peek_takes_nothing(self):
+        self.shunt("publish", "t", "--lines", input="".join(f"{i}\n" for i in range(250)))
+        self.assertEqual(len(self.shunt("consume", "t", "--peek").stdout.split()), 250)
+        self.assertEqual(self.shunt("consume", "t", "--peek", "-n", "2").stdout, "0\n1\n")
+        row = self.document("consume", "t", "--peek", "-n", "1")[0]
+        self.assertEqual((row["state"], row["attempts"], row["deliveries"], row["due"]), ("ready", 0, 0, None))
+        group = self.group("t")
+        self.assertEqual((group["ready"], group["deliveries"]), (250, 0))
+
+    def test_runs_until_interrupted(self):
+        process = self.start("consume", "t", "-o", "jsonl")
+        for body in ("one", "two"):
+            self.shunt("publish", "t", body)
+            self.assertEqual(json.loads(process.stdout.readline())["body"], body)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(WAIT_SECONDS_MAX), OK)
+        self.assertEqual(self.group("t")["acked"], 2)
+
+    def test_what_nobody_read_is_not_acked(self):
+        self.shunt("publish", "t", "--lines", input="x" * 1000 + "\n")
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([harness.SHUNT, "consume", "t", "-n", "1"], env=self.server.environment(), stdin=subprocess.DEVNULL,
+                                  stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+        self.assertEqual(done.returncode, FAILED)
+        group = self.group("t")
+        self.assertEqual((group["acked"], group["ready"]), (0, 1))
+
+    def test_a_dead_letter_queue_like_any_topic(self):
+        self.fill_dlq("d", ["a", "b"])
+        rows = lines_of(self.shunt("consume", "dlq:d:default", "-n", "2", "-o", "jsonl").stdout)
+        self.assertEqual([row["body"] for row in rows], ["a", "b"])
+        self.assertEqual(self.document("dlq", "list", "d"), [])
+
+
+if __name__ == "__main__":
+    harness.main()
