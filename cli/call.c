@@ -10,6 +10,8 @@
 #include "cli/utf8.h"
 #include "client/shunt.h"
 
+#define GOODBYE_MS_MAX 2000
+
 static void tell(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 static void tell(const char *format, va_list arguments)
@@ -96,6 +98,34 @@ int call_connect(struct call *call)
     if (code == EXIT_UNREACHABLE)
         call_complain("is shuntd running, and is %s the right address? (--url, or SHUNT_URL)", call->url);
     return code;
+}
+
+void call_disconnect(struct call *call)
+{
+    shunt_close(call->shunt, call->timeout_ms < GOODBYE_MS_MAX ? call->timeout_ms : GOODBYE_MS_MAX);
+    call->shunt = NULL;
+}
+
+bool call_is_outage(int shunt_code)
+{
+    return shunt_code == SHUNT_UNREACHABLE || shunt_code == SHUNT_DISCONNECTED ||
+           shunt_code == SHUNT_SHUTTING_DOWN || shunt_code == SHUNT_UNAVAILABLE;
+}
+
+void call_tell_connection(const struct call *call, bool *connected)
+{
+    bool now = shunt_connected(call->shunt);
+    if (now != *connected)
+        call_note(call, "%s", now ? "connected again" : "connection lost; trying again");
+    *connected = now;
+}
+
+void call_tell_lost_answer(const struct shunt_error *err)
+{
+    call_complain("%s: %s (%s)",
+                  err->code == SHUNT_STALE ? "an answer came too late, the message will come again"
+                                           : "an answer may be lost, then the message comes again",
+                  err->text[0] ? err->text : shunt_error_text(err->code), shunt_error_name(err->code));
 }
 
 const char *call_word(const struct call *call, size_t i)

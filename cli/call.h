@@ -27,6 +27,17 @@ struct call {
 /* Connect. Returns EXIT_OK, or the exit code after telling why not. */
 int call_connect(struct call *call);
 
+/* Say goodbye and end the connection. Callbacks that are still owed run now, so whoever lent a context to one
+ * calls this before that context goes. */
+void call_disconnect(struct call *call);
+
+/* Is this what passes when the library has connected again? */
+bool call_is_outage(int shunt_code);
+/* Tell when the connection is lost or there again; `*connected` is how it was. */
+void call_tell_connection(const struct call *call, bool *connected);
+/* Tell that an answer to a delivery had no effect, or that nobody knows. */
+void call_tell_lost_answer(const struct shunt_error *err);
+
 /* Tell the error and return the exit code that goes with it. */
 int call_failed(const struct call *call, const struct shunt_error *err);
 /* The exit code alone. */

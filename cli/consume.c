@@ -31,7 +31,8 @@ struct consume {
     uint64_t limit; /* UINT64_MAX without -n */
     int64_t wait_ms;
     uint64_t printed;
-    uint64_t stale;
+    uint64_t lost; /* acks without effect, as far as we know */
+    bool connected;
     struct shunt_delivery *batch[WINDOW_MESSAGES]; /* printed, not acked */
     size_t batch_count;
 };
@@ -43,9 +44,8 @@ static void acked(void *context, const struct shunt_error *err)
     struct consume *c = context;
     if (!err)
         return;
-    c->stale++;
-    call_complain("an ack had no effect, the message will come again: %s (%s)", err->text,
-                  shunt_error_name(err->code));
+    c->lost++;
+    call_tell_lost_answer(err);
 }
 
 static uint32_t window(const struct consume *c)
@@ -72,7 +72,9 @@ static int ack_batch(struct consume *c)
         release_batch(c);
         return EXIT_FAILED; /* call_end_output() says why */
     }
-    if (window(c) < WINDOW_MESSAGES && shunt_credit(c->consumer, window(c), WINDOW_BYTES, &err))
+    /* The library writes resolutions before credit; a turn between the two makes it the other way round. */
+    if (window(c) < WINDOW_MESSAGES &&
+        (shunt_credit(c->consumer, window(c), WINDOW_BYTES, &err) || shunt_process(c->call->shunt, &err)))
         return call_failed(c->call, &err);
     for (size_t i = 0; i < c->batch_count; i++) {
         if (shunt_resolve_async(c->batch[i], SHUNT_ACK, 0, NULL, acked, c, &err))
@@ -101,7 +103,7 @@ static int print_arrived(struct consume *c, bool *ret_any)
         *ret_any = true;
     }
     int exit_code = ack_batch(c);
-    if (exit_code || code == 0 || code == SHUNT_EMPTY || code == SHUNT_TIMEOUT)
+    if (exit_code || code == 0 || code == SHUNT_EMPTY || code == SHUNT_TIMEOUT || call_is_outage(code))
         return exit_code;
     return call_failed(c->call, &err);
 }
@@ -125,6 +127,7 @@ static int consume_all(struct consume *c)
         bool any = false;
         if (shunt_process(c->call->shunt, &err))
             return call_failed(c->call, &err);
+        call_tell_connection(c->call, &c->connected);
         int code = print_arrived(c, &any);
         if (code)
             return code;
@@ -137,7 +140,7 @@ static int consume_all(struct consume *c)
     }
     if (shunt_flush(c->call->shunt, c->call->timeout_ms, &err))
         return call_failed(c->call, &err);
-    return EXIT_OK;
+    return shunt_connected(c->call->shunt) ? EXIT_OK : EXIT_UNREACHABLE;
 }
 
 static int subscribe(struct consume *c)
@@ -157,7 +160,8 @@ static int subscribe(struct consume *c)
 
 static int consume(struct call *call)
 {
-    struct consume c = {.call = call, .wait_ms = options_number(&call->options, "wait", -1)};
+    struct consume c = {
+        .call = call, .connected = true, .wait_ms = options_number(&call->options, "wait", -1)};
     int64_t limit = options_number(&call->options, "count", -1);
     c.limit = limit < 0 ? UINT64_MAX : (uint64_t)limit;
     int code = call_connect(call);
@@ -176,7 +180,8 @@ static int consume(struct call *call)
         (void)close(c.signal_fd);
     }
     shunt_unsubscribe(c.consumer, call->timeout_ms);
-    if (code == EXIT_OK && c.stale)
+    call_disconnect(call);
+    if (code == EXIT_OK && c.lost)
         return EXIT_PARTLY;
     return code == EXIT_OK && c.printed == 0 ? EXIT_NOTHING : code;
 }

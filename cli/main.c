@@ -121,7 +121,7 @@ static int run_command(const struct command *command, const struct options *befo
         if (code == EXIT_OK)
             code = call_end_output(command->run(&call));
     }
-    shunt_close(call.shunt, call.timeout_ms < 2000 ? call.timeout_ms : 2000);
+    call_disconnect(&call);
     options_done(&call.options);
     return code;
 }

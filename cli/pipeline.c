@@ -167,8 +167,7 @@ int pipeline_end(struct pipeline *p)
         /* Their callbacks run while the pipeline still lives, and what they complain of is in the summary. */
         uint64_t failed = p->failed;
         p->failed = COMPLAINTS_MAX;
-        shunt_close(p->call->shunt, 0);
-        p->call->shunt = NULL;
+        call_disconnect(p->call);
         p->failed = failed;
     }
     output_end(&p->out);

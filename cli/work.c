@@ -34,7 +34,7 @@ struct work {
     int64_t drain_pause_ms;
     int64_t drain_at_ms; /* when to ask next whether all is done */
     bool stopping;
-    bool was_connected;
+    bool connected;
     int code;
 };
 
@@ -111,12 +111,17 @@ static void look_drained(struct work *w)
     struct shunt_value *group = NULL;
     if (!w->drain || w->stopping || w->pool.busy || clock_mono_ms() < w->drain_at_ms)
         return;
-    if (shunt_flush(call->shunt, call->timeout_ms, &err) ||
-        shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group, &err)) {
+    int code = shunt_flush(call->shunt, call->timeout_ms, &err);
+    if (code == 0)
+        code = shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group,
+                                &err);
+    /* These two calls wait for a connection as long as a call may; only what breaks one is worth another try.
+     */
+    if (code && (code == SHUNT_UNREACHABLE || !call_is_outage(code))) {
         stop_with(w, call_failed(call, &err));
         return;
     }
-    if (unfinished(group) == 0)
+    if (code == 0 && unfinished(group) == 0)
         stop(w);
     shunt_value_free(group);
     w->drain_at_ms = clock_deadline(w->drain_pause_ms);
@@ -124,14 +129,6 @@ static void look_drained(struct work *w)
 }
 
 /* ---- the loop */
-
-static void tell_connection(struct work *w)
-{
-    bool connected = shunt_connected(w->call->shunt);
-    if (connected != w->was_connected)
-        call_note(w->call, connected ? "connected again" : "connection lost; trying again");
-    w->was_connected = connected;
-}
 
 static void wait_for_something(struct work *w)
 {
@@ -141,7 +138,7 @@ static void wait_for_something(struct work *w)
     w->rows[pool_rows + 1] = (struct pollfd){.fd = w->signal_fd, .events = POLLIN};
     if (w->drain && !w->stopping && w->pool.busy == 0 && w->drain_at_ms < wake_at_ms)
         wake_at_ms = w->drain_at_ms;
-    if (!w->was_connected && clock_deadline(RECONNECT_LOOK_MS) < wake_at_ms)
+    if (!w->connected && clock_deadline(RECONNECT_LOOK_MS) < wake_at_ms)
         wake_at_ms = clock_deadline(RECONNECT_LOOK_MS);
     int count = poll(w->rows, pool_rows + 2, clock_poll_ms(wake_at_ms));
     for (size_t i = 0; count < 0 && i < pool_rows; i++)
@@ -157,7 +154,7 @@ static void work_loop(struct work *w)
             if (!w->pool.busy)
                 break;
         }
-        tell_connection(w);
+        call_tell_connection(w->call, &w->connected);
         take(w);
         look_drained(w);
         if (w->stopping && !w->pool.busy)
@@ -200,6 +197,7 @@ static int finish(struct work *w)
         w->code = w->code ? w->code : code;
     }
     shunt_unsubscribe(w->pool.consumer, call->timeout_ms);
+    call_disconnect(call);
     call_note(call, "%" PRIu64 " acked, %" PRIu64 " failed %s, %" PRIu64 " rejected", w->pool.acked,
               w->pool.nacked, call_plural(w->pool.nacked, "attempt", "attempts"), w->pool.rejected);
     return w->code;
@@ -219,7 +217,7 @@ static int work_with(struct work *w, size_t jobs)
         code = subscribe(w);
     if (code)
         return code;
-    w->was_connected = true;
+    w->connected = true;
     work_loop(w);
     return finish(w);
 }

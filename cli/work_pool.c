@@ -46,9 +46,8 @@ static void resolved(void *context, const struct shunt_error *err)
     struct work_pool *p = context;
     if (!err)
         return;
-    p->without_effect++;
-    call_complain("an answer had no effect, the message will come again: %s (%s)", err->text,
-                  shunt_error_name(err->code));
+    p->lost++;
+    call_tell_lost_answer(err);
 }
 
 static void extended(void *context, const struct shunt_error *err)

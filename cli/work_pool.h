@@ -44,7 +44,7 @@ struct work_pool {
     uint64_t acked;
     uint64_t nacked;
     uint64_t rejected;
-    uint64_t without_effect; /* answers that came after the lease was lost */
+    uint64_t lost; /* answers without effect, as far as we know */
 };
 
 /* False without memory. `slots_count` is at least 1. */
