@@ -60,14 +60,14 @@ void server_stop(struct server *s)
     if (s->stopping)
         return;
     s->stopping = true;
+    int64_t stop_ms = s->config.number[CONFIG_stop_ms];
+    close_handles(s);
+    arm_quit(stop_ms + STOP_GRACE_MS); /* from here on a signal means now */
     log_event(&s->log, LOG_LEVEL_INFO, "stopping", NULL, NULL);
     notify_send("STOPPING=1");
     if (s->http)
         http_set_ready(s->http, false);
     net_stop_accepting(s->net);
-    close_handles(s); /* from here on a signal means now */
-    int64_t stop_ms = s->config.number[CONFIG_stop_ms];
-    arm_quit(stop_ms + STOP_GRACE_MS);
     uint64_t begun_ns = uv_hrtime();
     engine_stop(s->engine);
     s->engine_runs = false;

@@ -8,10 +8,13 @@
 
 static int parse(const char **argv, struct options *o, char why[CONFIG_WHY_BYTES])
 {
+    static char texts[8][64]; /* getopt moves them about, and the options point to them */
+    char *copy[8];
     int argc = 0;
-    char *copy[16];
-    for (; argv[argc]; argc++)
-        copy[argc] = strdup(argv[argc]); /* getopt moves them about; the test's process ends soon */
+    for (; argv[argc]; argc++) {
+        cr_assert(argc < 7 && strlen(argv[argc]) < sizeof texts[0]);
+        copy[argc] = strcpy(texts[argc], argv[argc]);
+    }
     copy[argc] = NULL;
     return options_parse(argc, copy, o, why, CONFIG_WHY_BYTES);
 }
