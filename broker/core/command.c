@@ -36,6 +36,7 @@ static void put_publish(struct mpack_buffer *to, const struct publish_command *c
     mpack_write_uint(to, c->sequence);
     mpack_write_uint(to, c->forget_below);
     mpack_write_uint(to, c->count);
+    mpack_write_int(to, c->refusal);
     put(to, c->messages);
 }
 
@@ -198,6 +199,7 @@ static void read_publish(struct mpack_reader *r, struct publish_command *c)
     c->sequence = mpack_read_uint(r);
     c->forget_below = mpack_read_uint(r);
     c->count = (uint32_t)mpack_read_uint(r);
+    c->refusal = (int)mpack_read_int(r);
     c->messages = mpack_read_bin(r);
 }
 

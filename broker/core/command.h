@@ -48,6 +48,7 @@ struct publish_command {
     uint64_t forget_below;
     struct slice messages; /* the messages, one after the other, without their array's header */
     uint32_t count;
+    int refusal; /* not 0: answer with this, unless it was answered before (the store is full) */
 };
 
 struct assign_command {

@@ -11,11 +11,11 @@ static uint32_t id_of(const struct deadline *e)
     return (uint32_t)(e->turn_id & DEADLINE_ID_MAX);
 }
 
+/* Without a branch: among the children of a node the answer is as good as random, and a wrong guess costs
+ * more than this. */
 static bool before(const struct deadline *a, const struct deadline *b)
 {
-    if (a->mono_ms != b->mono_ms)
-        return a->mono_ms < b->mono_ms;
-    return a->turn_id < b->turn_id;
+    return (a->mono_ms < b->mono_ms) | ((a->mono_ms == b->mono_ms) & (a->turn_id < b->turn_id));
 }
 
 void deadline_heap_done(struct deadline_heap *h)
@@ -86,10 +86,8 @@ static uint32_t first_child(const struct deadline_heap *h, uint32_t at)
 {
     uint32_t child = at * 4 + 1, end = child + 4 < h->count ? child + 4 : h->count;
     uint32_t best = child;
-    for (child++; child < end; child++) {
-        if (before(&h->entries[child], &h->entries[best]))
-            best = child;
-    }
+    for (child++; child < end; child++)
+        best = before(&h->entries[child], &h->entries[best]) ? child : best;
     return best;
 }
 

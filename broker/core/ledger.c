@@ -177,7 +177,7 @@ int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *ba
 {
     int err = 0;
     check(batch->index == l->meta.index + 1);
-    check(batch->time_ms > l->meta.time_ms);
+    check(batch->time_ms >= l->meta.time_ms);
     l->txn = txn;
     l->sink = sink;
     l->now_ms = batch->time_ms;

@@ -152,13 +152,14 @@ static bool topic_has_room(const struct topic *t, size_t bytes)
 }
 
 /* Read all of them before any is stored: a frame with a bad message leaves nothing behind. */
-static int check_messages(const struct ledger *l, const struct publish_command *c, const char **ret_why)
+static int check_messages(const struct ledger *l, const struct publish_command *c, uint32_t *ret_which, const char **ret_why)
 {
     struct mpack_reader r;
     struct message_view m;
     mpack_read_init(&r, c->messages.data, c->messages.size);
     for (uint32_t i = 0; i < c->count; i++) {
         int err = message_read(&r, l->meta.body_bytes_max, &m, ret_why);
+        *ret_which = i;
         if (err)
             return err;
     }
@@ -197,13 +198,16 @@ static int publish(struct ledger *l, const struct publish_command *c, struct ded
 {
     struct topic *t = ledger_topic(l, c->topic);
     const char *why = NULL;
-    if (!t || t->r.origin_group) {
-        tell(l, t ? SHUNT_RESERVED : SHUNT_UNKNOWN_TOPIC, 0, 0, 0, NULL);
-        return 0;
-    }
-    int refusal = check_messages(l, c, &why);
+    uint32_t which = 0;
+    int refusal = c->refusal;
+    if (!t)
+        refusal = SHUNT_UNKNOWN_TOPIC;
+    else if (t->r.origin_group)
+        refusal = SHUNT_RESERVED;
+    if (!refusal)
+        refusal = check_messages(l, c, &which, &why);
     if (refusal) {
-        tell(l, refusal, 0, 0, 0, why);
+        tell(l, refusal, 0, which, 0, why);
         return 0;
     }
     uint64_t first_seq = t->r.head;

@@ -262,15 +262,16 @@ int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
 
 /* ---- figures ---- */
 
-bool view_next_group(const struct view *v, size_t *cursor, struct group_figures *ret)
+bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct group_figures *ret)
 {
     const struct ledger *l = v->ledger;
-    while (*cursor < l->groups_count) {
-        struct group *g = l->groups[(*cursor)++];
-        if (g->r.dropped || g->origin)
+    for (; cursor->topic < l->topics_count; cursor->topic++, cursor->group = 0) {
+        const struct topic *t = l->topics[cursor->topic];
+        if (t->r.dropped || t->r.origin_group || cursor->group >= t->groups_count)
             continue;
+        struct group *g = t->groups[cursor->group++];
         *ret = (struct group_figures){
-            .topic = g->topic->r.name, .group = g->r.name, .counts = &g->r.counts, .id = g->r.id};
+            .topic = t->r.name, .group = g->r.name, .counts = &g->r.counts, .id = g->r.id};
         /* A figure that cannot be read is left out; reading it for a consumer will say why. */
         if (oldest_ready(v, g, &ret->oldest_ready_ms))
             ret->oldest_ready_ms = 0;
@@ -284,6 +285,25 @@ bool view_next_group(const struct view *v, size_t *cursor, struct group_figures 
 uint64_t view_topics_count(const struct ledger *l)
 {
     return l->names_count - l->names_dlq;
+}
+
+uint64_t view_sum(const struct ledger *l, struct group_counts *sum)
+{
+    uint64_t groups = 0;
+    for (size_t i = 0; i < l->groups_count; i++) {
+        const struct group_counts *n = &l->groups[i]->r.counts;
+        if (l->groups[i]->r.dropped || l->groups[i]->origin)
+            continue;
+        groups++;
+        sum->published += n->published;
+        sum->ready += n->ready;
+        sum->in_flight += n->in_flight;
+        sum->delayed += n->delayed;
+        sum->dead += n->dead;
+        sum->acked += n->acked;
+        sum->deliveries += n->deliveries;
+    }
+    return groups;
 }
 
 uint64_t group_conservation_error(const struct group_counts *n)

@@ -45,9 +45,14 @@ struct group_figures {
     int64_t oldest_ready_ms, oldest_dead_ms; /* 0: none */
     uint32_t id;
 };
-/* Walk the live groups of topics that are no DLQ, in order of id: *cursor = 0 first; false after the last. */
-bool view_next_group(const struct view *v, size_t *cursor, struct group_figures *ret);
+/* Walk the groups of all topics that are no DLQ, topic by topic in order of id: begin with a zeroed cursor; false after the last. */
+struct figures_cursor {
+    size_t topic, group;
+};
+bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct group_figures *ret);
 uint64_t view_topics_count(const struct ledger *l); /* DLQs not counted */
+/* Add up the counts that STATS shows over all groups that are no DLQ's; returns how many groups there are. */
+uint64_t view_sum(const struct ledger *l, struct group_counts *sum);
 /* published minus the sum of the states, over all groups, DLQs' included: 0 unless there is a bug. */
 uint64_t view_conservation_error(const struct ledger *l);
 uint64_t group_conservation_error(const struct group_counts *n);

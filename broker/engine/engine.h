@@ -1,5 +1,5 @@
-/* engine: the only writer. One thread that takes requests from the inbox, applies them in one transaction, commits, and
- * only then hands replies and deliveries to the outbox.
+/* engine: the only writer. One thread that takes requests from the inbox, applies them in one transaction,
+ * commits, and only then hands replies and deliveries to the outbox.
  *
  * An engine is an object without globals; several can live in one process, each on its own store and thread.
  */
@@ -15,29 +15,32 @@ struct store;
 
 struct engine_config {
     /* Limits; each is a row of broker/config.def. The first group may be changed by engine_reload(). */
-    uint64_t max_body_bytes;    /* of a message */
-    uint64_t max_topics;        /* DLQs not counted */
-    uint64_t max_groups;        /* of one topic */
-    int64_t dedup_window_ms;    /* answers to idempotent publishes are kept at least so long */
-    uint64_t unsent_bytes_max;  /* waiting on one connection: past it nothing more is assigned to it */
-    uint64_t inbox_bytes_max;   /* past it engine_inbox_full() is true */
-    uint64_t commit_bytes_max;  /* of requests taken into one transaction */
+    uint64_t max_body_bytes;   /* of a message */
+    uint64_t max_topics;       /* DLQs not counted */
+    uint64_t max_groups;       /* of one topic */
+    int64_t dedup_window_ms;   /* answers to idempotent publishes are kept at least so long */
+    uint64_t unsent_bytes_max; /* waiting on one connection: past it nothing more is assigned to it */
+    uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */
+    uint64_t commit_bytes_max; /* of requests taken into one transaction */
 
-    /* Called on the engine's thread when the outbox is no longer empty, or the inbox no longer full. Must not block. */
+    /* Called on the engine's thread when the outbox is no longer empty, or the inbox no longer full. Must not
+     * block. */
     void (*notify)(void *context);
-    /* Called on the engine's thread when durability is in doubt (a commit failed, a damaged page): must not return.
-     * `text` is one sentence. */
+    /* Called on the engine's thread when durability is in doubt (a commit failed, a damaged page): must not
+     * return. `text` is one sentence. */
     void (*fatal)(void *context, int err, const char *text);
     void *context;
 };
 
 /* Make an engine on an open store (which it takes on success and closes at the end) and load its state.
  * fails: CORRUPT, IO, NO_MEMORY; `ret_why` gets one sentence. */
-int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why, size_t why_bytes);
+int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why,
+               size_t why_bytes);
 /* Start its thread. fails: IO, NO_MEMORY. */
 int engine_start(struct engine *e);
-/* Finish what is in the inbox, tell every connection SHUTTING_DOWN, mark the store clean, end the thread. Call from the thread that
- * drains the outbox; that is then filled for the last time. Blocks for at most the commits that are due. */
+/* Finish what is in the inbox, tell every connection SHUTTING_DOWN, mark the store clean, end the thread.
+ * Call from the thread that drains the outbox; that is then filled for the last time. Blocks for at most the
+ * commits that are due. */
 void engine_stop(struct engine *e);
 /* Free it and close its store. Takes NULL. */
 void engine_free(struct engine *e);
@@ -52,8 +55,9 @@ bool engine_inbox_full(const struct engine *e);
 struct outbox_item *engine_take(struct engine *e);
 
 /* Ask for a snapshot and wait for it; any thread but the engine's and (as it blocks) the net thread's.
- * in:    `topics_max` bounds the rows; `commit`: force a commit, so that the answer proves that the disk answers too.
- * fails: TIMEOUT (the engine may be busy or stuck), NO_MEMORY, SHUTTING_DOWN. */
-int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t timeout_ms, struct snapshot **ret);
+ * in:    `topics_max` bounds the rows; `commit`: force a commit, so that the answer proves that the disk
+ * answers too. fails: TIMEOUT (the engine may be busy or stuck), NO_MEMORY, SHUTTING_DOWN. */
+int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t timeout_ms,
+                    struct snapshot **ret);
 
 #endif

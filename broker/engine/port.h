@@ -1,8 +1,8 @@
 /* port: what the net thread and the engine thread hand each other.
  *
- * Everything crosses as lists that are swapped whole under a short lock. Bytes are read once, into a chunk, and stay
- * there until the engine has copied what it stores; bytes to send are built once, by the engine, in a buffer that the
- * net thread writes and frees.
+ * Everything crosses as lists that are swapped whole under a short lock. Bytes are read once, into a chunk,
+ * and stay there until the engine has copied what it stores; bytes to send are built once, by the engine, in
+ * a buffer that the net thread writes and frees.
  */
 #ifndef SHUNT_ENGINE_PORT_H
 #define SHUNT_ENGINE_PORT_H
@@ -21,15 +21,16 @@ struct chunk *chunk_new(uint32_t capacity); /* NULL without memory */
 void chunk_ref(struct chunk *c);
 void chunk_unref(struct chunk *c); /* takes NULL; frees with the last */
 
-/* One connection as both threads know it. Made by the net thread; each side drops its reference when it is through:
- * the net thread after it posted PORT_LOST, the engine after it handled that. */
+/* One connection as both threads know it. Made by the net thread; each side drops its reference when it is
+ * through: the net thread after it posted PORT_LOST, the engine after it handled that. */
 struct link {
     uint64_t id;
     _Atomic uint32_t refs;
-    /* Bytes handed to the net thread and not yet written to the socket. The engine adds, the net thread subtracts. */
+    /* Bytes handed to the net thread and not yet written to the socket. The engine adds, the net thread
+     * subtracts. */
     _Atomic size_t unsent_bytes;
-    /* Set by the engine when it holds back deliveries because of unsent_bytes; the net thread clears it and posts
-     * PORT_DRAINED once unsent_bytes has fallen below half of the limit. */
+    /* Set by the engine when it holds back deliveries because of unsent_bytes; the net thread clears it and
+     * posts PORT_DRAINED once unsent_bytes has fallen below half of the limit. */
     _Atomic bool held_back;
     void *session; /* the engine's; nobody else touches it */
     void *conn;    /* the net thread's; nobody else touches it */
@@ -41,8 +42,8 @@ void link_ref(struct link *l);
 void link_unref(struct link *l);
 
 enum port_kind {
-    PORT_FRAMES,  /* `bytes`: one or more whole validated frames, each with its length field, inside `chunk` */
-    PORT_LOST,    /* the connection is gone; nothing more comes from it */
+    PORT_FRAMES, /* `bytes`: one or more whole validated frames, each with its length field, inside `chunk` */
+    PORT_LOST,   /* the connection is gone; nothing more comes from it */
     PORT_DRAINED, /* its unsent bytes have fallen: deliveries may go on */
     PORT_STATS,   /* somebody waits for a snapshot */
 };

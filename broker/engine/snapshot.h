@@ -9,14 +9,14 @@
 #include <stdint.h>
 
 /* Upper bounds of the histograms' buckets; one more bucket, +Inf, follows. */
-#define COMMIT_SECONDS_BOUNDS                                                                                            \
-    {                                                                                                                    \
-        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10                  \
+#define COMMIT_SECONDS_BOUNDS                                                                                \
+    {                                                                                                        \
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10      \
     }
 #define COMMIT_SECONDS_BUCKETS 17
-#define COMMIT_MESSAGES_BOUNDS                                                                                           \
-    {                                                                                                                    \
-        1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768                                      \
+#define COMMIT_MESSAGES_BOUNDS                                                                               \
+    {                                                                                                        \
+        1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768                          \
     }
 #define COMMIT_MESSAGES_BUCKETS 17
 
@@ -26,7 +26,8 @@ struct histogram {
     double sum;
 };
 
-_Static_assert(COMMIT_SECONDS_BUCKETS == 17 && COMMIT_MESSAGES_BUCKETS == 17, "struct histogram has room for both");
+_Static_assert(COMMIT_SECONDS_BUCKETS == 17 && COMMIT_MESSAGES_BUCKETS == 17,
+               "struct histogram has room for both");
 
 struct snapshot_group {
     char topic[NAME_BYTES_MAX + 1];
@@ -40,7 +41,8 @@ struct snapshot_group {
     uint64_t consumers;
     int64_t oldest_ready_ms; /* wall time of first publishing; 0: nothing is ready */
     int64_t oldest_dead_ms;  /* wall time of death; 0: the DLQ is empty */
-    uint64_t conservation_error; /* how far published is from the sum of the states; 0 unless there is a bug */
+    uint64_t
+        conservation_error; /* how far published is from the sum of the states; 0 unless there is a bug */
 };
 
 struct snapshot {
@@ -53,7 +55,8 @@ struct snapshot {
     struct histogram commit_seconds;
     struct histogram commit_messages; /* messages published, delivered or resolved in one commit */
     uint64_t commits;
-    /* The groups of the first `topics_max` topics by id, then, if there are more, all others summed in `rest`. */
+    /* The groups of the first `topics_max` topics by id, then, if there are more, all others summed in
+     * `rest`. */
     struct snapshot_group *rows;
     size_t rows_count;
     bool has_rest;

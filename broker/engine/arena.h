@@ -1,0 +1,19 @@
+/* arena: memory that is given back as one. */
+#ifndef SHUNT_ENGINE_ARENA_H
+#define SHUNT_ENGINE_ARENA_H
+
+#include <stddef.h>
+
+struct arena_block;
+
+struct arena {
+    struct arena_block *blocks; /* the newest first */
+};
+
+/* Zeroed memory for any type; NULL without memory. Lives until arena_reset(). */
+void *arena_take(struct arena *a, size_t bytes);
+/* Give everything back, but keep one block for the next time. */
+void arena_reset(struct arena *a);
+void arena_done(struct arena *a);
+
+#endif

@@ -1,0 +1,182 @@
+/* deliver: from the dispatcher's assignments to DELIVER frames. */
+#include "broker/core/check.h"
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+#include "proto/frame.h"
+
+#include <stdlib.h>
+
+#define ASSIGNMENTS_MAX      256                 /* in one batch */
+#define TURN_MESSAGES_MAX    16384               /* handed out in one transaction */
+#define ASSIGN_BYTES_MAX     (32u * 1024 * 1024) /* asked for at once; larger than any message */
+#define DELIVER_BYTES_AIM    (256u * 1024)       /* a DELIVER frame ends after the message that passes this */
+#define DELIVER_MESSAGES_MAX 4096u
+
+_Static_assert(ASSIGN_BYTES_MAX > BODY_BYTES_MAX + HEADERS_BYTES_MAX,
+               "an assignment has room for the largest message");
+
+void deliver_ready(void *context, uint32_t group, struct group_ready *ret)
+{
+    const struct engine *e = context;
+    ledger_group_ready(e->ledger, group, ret);
+}
+
+/* ---- frames ---- */
+
+static void open_frame(struct subscription *sub)
+{
+    struct mpack_buffer *out = session_out(sub->session);
+    sub->open = true;
+    sub->count = 0;
+    sub->frame = frame_begin(out, OP_DELIVER, 0, 2);
+    mpack_write_uint(out, sub->id);
+    sub->array = mpack_write_array_open(out);
+}
+
+static void close_frame(struct subscription *sub)
+{
+    struct mpack_buffer *out = &sub->session->out;
+    if (!sub->open)
+        return;
+    mpack_patch_array(out, sub->array, sub->count);
+    frame_end(out, sub->frame);
+    sub->open = false;
+}
+
+static void write_delivery(struct subscription *sub, const struct handout *h)
+{
+    if (!sub->open)
+        open_frame(sub);
+    struct mpack_buffer *out = &sub->session->out;
+    mpack_write_array(out, h->dead.size ? 9 : 8);
+    mpack_write_uint(out, h->seq);
+    mpack_write_uint(out, h->token);
+    mpack_write_uint(out, h->attempts);
+    mpack_write_uint(out, h->deliveries);
+    mpack_write_uint(out, h->generation);
+    mpack_write_int(out, h->published_ms);
+    mpack_write_int(out, h->lease_ms);
+    mpack_write_raw(out, h->message.data, h->message.size);
+    if (h->dead.size)
+        mpack_write_raw(out, h->dead.data, h->dead.size);
+    sub->count++;
+    if (sub->count == DELIVER_MESSAGES_MAX || out->size - sub->frame > DELIVER_BYTES_AIM)
+        close_frame(sub);
+}
+
+/* ---- results ---- */
+
+static void on_handed_out(void *context, size_t command, const struct handout *h)
+{
+    struct engine *e = context;
+    const struct assignment *a = &e->assignments[command];
+    int err = dispatcher_lease(e->dispatcher, a, h->seq, h->token, h->message.size, h->lease_ms, e->mono_ms,
+                               e->wall_ms);
+    if (err)
+        engine_die(e, err, "no lease for a message handed out");
+    e->turn_messages++;
+    write_delivery(member_owner(a->member), h);
+}
+
+static void on_assigned(void *context, size_t command, uint32_t count)
+{
+    struct engine *e = context;
+    const struct assignment *a = &e->assignments[command];
+    /* Every assignment ends its own frame: another's frame to the same connection may come next. */
+    close_frame(member_owner(a->member));
+    dispatcher_assigned(e->dispatcher, a, count);
+}
+
+void sink_ready(void *context, uint32_t group)
+{
+    struct engine *e = context;
+    dispatcher_wake(e->dispatcher, group);
+}
+
+void sink_revoked(void *context, uint32_t group, uint64_t seq)
+{
+    struct engine *e = context;
+    dispatcher_revoke(e->dispatcher, group, seq);
+}
+
+static void on_closed(void *context, struct member *m)
+{
+    (void)context; /* the member knows its subscription */
+    struct subscription *sub = member_owner(m);
+    struct session *s = sub->session;
+    reply_closed(s, sub->id, SHUNT_UNKNOWN_GROUP);
+    session_drop_subscription(s, sub);
+}
+
+void sink_group_gone(void *context, uint32_t group)
+{
+    struct engine *e = context;
+    dispatcher_group_gone(e->dispatcher, group, on_closed, e);
+}
+
+/* ---- planning ---- */
+
+/* Assignments as the dispatcher gives them, up to what one batch takes; returns how many. */
+static size_t plan(struct engine *e, struct command *commands, uint64_t *budget)
+{
+    size_t count = 0;
+    while (count < ASSIGNMENTS_MAX && *budget && dispatcher_next(e->dispatcher, &e->assignments[count])) {
+        const struct assignment *a = &e->assignments[count];
+        commands[count++] =
+            (struct command){.kind = COMMAND_ASSIGN,
+                             .assign = {.group = a->group,
+                                        .lane = a->lane,
+                                        .messages = a->messages,
+                                        .bytes = a->bytes < ASSIGN_BYTES_MAX ? a->bytes : ASSIGN_BYTES_MAX,
+                                        .oversize_first = a->oversize_first}};
+        *budget -= a->messages < *budget ? a->messages : *budget;
+    }
+    return count;
+}
+
+static void apply_plan(struct engine *e, const struct command *commands, size_t count)
+{
+    const struct ledger_sink sink = {.context = e,
+                                     .handed_out = on_handed_out,
+                                     .assigned = on_assigned,
+                                     .ready = sink_ready,
+                                     .revoked = sink_revoked,
+                                     .group_gone = sink_group_gone};
+    int64_t last_ms = ledger_time(e->ledger);
+    struct batch batch = {.index = ledger_index(e->ledger) + 1,
+                          .time_ms = e->wall_ms > last_ms ? e->wall_ms : last_ms,
+                          .commands = commands,
+                          .count = count};
+    int err = ledger_apply(e->ledger, turn_txn(e), &batch, &sink);
+    if (err)
+        engine_die(e, err, "an assignment could not be applied");
+}
+
+/* Stop giving to a connection whose bytes pile up; the net thread says when they have gone. */
+static void hold_back(struct engine *e)
+{
+    for (struct session *s = e->outputs; s; s = s->output_next) {
+        size_t unsent = atomic_load(&s->link->unsent_bytes) + s->out.size;
+        if (unsent <= e->config.unsent_bytes_max || !s->holder || atomic_load(&s->link->held_back))
+            continue;
+        atomic_store(&s->link->held_back, true);
+        dispatcher_hold(e->dispatcher, s->holder, true);
+    }
+}
+
+void deliver_all(struct engine *e)
+{
+    struct command commands[ASSIGNMENTS_MAX];
+    uint64_t budget = TURN_MESSAGES_MAX;
+    if (!e->assignments)
+        e->assignments = malloc(ASSIGNMENTS_MAX * sizeof *e->assignments);
+    if (!e->assignments)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for assignments");
+    for (;;) {
+        size_t count = plan(e, commands, &budget);
+        if (!count)
+            return;
+        apply_plan(e, commands, count);
+        hold_back(e);
+    }
+}

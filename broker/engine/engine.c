@@ -1,0 +1,203 @@
+/* engine: its life, and its side of the port. */
+#include "broker/engine/engine.h"
+#include "broker/core/check.h"
+#include "broker/engine/engine_private.h"
+#include "broker/engine/figures.h"
+#include "proto/errors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* ---- life ---- */
+
+static int load(struct engine *e, char *ret_why, size_t why_bytes)
+{
+    struct store_txn *txn;
+    int err = store_begin(e->store, false, &txn);
+    if (err) {
+        (void)snprintf(ret_why, why_bytes, "the store cannot be read: %s", err_text(err));
+        return err;
+    }
+    err = ledger_new(txn, &e->ledger, ret_why, why_bytes);
+    store_abort(txn);
+    if (err && why_bytes && !ret_why[0])
+        (void)snprintf(ret_why, why_bytes, "the store cannot be loaded: %s", err_text(err));
+    return err;
+}
+
+static void init_port(struct engine *e)
+{
+    pthread_condattr_t clock;
+    (void)pthread_mutex_init(&e->mutex, NULL);
+    (void)pthread_condattr_init(&clock);
+    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&e->wake, &clock);
+    (void)pthread_condattr_destroy(&clock);
+    e->inbox_tail = &e->inbox;
+    e->outbox_tail = &e->outbox;
+    e->backlog_tail = &e->backlog;
+}
+
+int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why,
+               size_t why_bytes)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (why_bytes)
+        ret_why[0] = 0;
+    if (!e)
+        return SHUNT_NO_MEMORY;
+    e->config = *config;
+    e->store = store;
+    init_port(e);
+    e->dispatcher = dispatcher_new(deliver_ready, e);
+    int err = e->dispatcher ? load(e, ret_why, why_bytes) : SHUNT_NO_MEMORY;
+    if (err) {
+        e->store = NULL; /* still the caller's */
+        engine_free(e);
+        return err;
+    }
+    clock_begin(&e->clock, ledger_time(e->ledger));
+    engine_recover(e);
+    *ret = e;
+    return 0;
+}
+
+static void free_inbox(struct inbox_item *item)
+{
+    while (item) {
+        struct inbox_item *next = item->next;
+        if (item->wait)
+            figures_drop(item->wait);
+        chunk_unref(item->chunk);
+        link_unref(item->link);
+        free(item);
+        item = next;
+    }
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    check(!e->threaded || e->stopped);
+    figures_refuse(e);
+    free_inbox(e->inbox);
+    free_inbox(e->backlog);
+    for (struct outbox_item *item = engine_take(e), *next; item; item = next) {
+        next = item->next;
+        mpack_buffer_done(&item->bytes);
+        link_unref(item->link);
+        free(item);
+    }
+    while (e->sessions) {
+        struct session *s = e->sessions;
+        e->sessions = s->next;
+        session_free(e, s);
+    }
+    dispatcher_free(e->dispatcher);
+    ledger_free(e->ledger);
+    store_close(e->store);
+    arena_done(&e->arena);
+    free(e->gather.commands);
+    free(e->gather.pending);
+    free(e->assignments);
+    (void)pthread_cond_destroy(&e->wake);
+    (void)pthread_mutex_destroy(&e->mutex);
+    free(e);
+}
+
+void engine_reload(struct engine *e, const struct engine_config *config)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    e->reload = true;
+    e->reload_config = *config;
+    (void)pthread_cond_signal(&e->wake);
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
+/* ---- the port ---- */
+
+void engine_post(struct engine *e, struct inbox_item *item)
+{
+    item->next = NULL;
+    atomic_fetch_add(&e->inbox_bytes, item->bytes.size);
+    (void)pthread_mutex_lock(&e->mutex);
+    bool refuse = e->stopped;
+    if (!refuse) {
+        *e->inbox_tail = item;
+        e->inbox_tail = &item->next;
+        (void)pthread_cond_signal(&e->wake);
+    }
+    (void)pthread_mutex_unlock(&e->mutex);
+    if (refuse) /* nobody will look at it any more */
+        free_inbox(item);
+}
+
+bool engine_inbox_full(const struct engine *e)
+{
+    return atomic_load(&e->inbox_bytes) >= e->config.inbox_bytes_max;
+}
+
+struct outbox_item *engine_take(struct engine *e)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    struct outbox_item *items = e->outbox;
+    e->outbox = NULL;
+    e->outbox_tail = &e->outbox;
+    (void)pthread_mutex_unlock(&e->mutex);
+    return items;
+}
+
+/* ---- the thread ---- */
+
+/* Sleep until something comes in, something is due, or the engine stops. True if it is to stop and has
+ * nothing left. */
+static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
+{
+    struct timespec until = {.tv_sec = due_mono_ms / 1000, .tv_nsec = due_mono_ms % 1000 * 1000000};
+    (void)pthread_mutex_lock(&e->mutex);
+    while (!e->inbox && !e->backlog && !e->stopping && !e->reload && clock_us() / 1000 < due_mono_ms) {
+        if (due_mono_ms == INT64_MAX)
+            (void)pthread_cond_wait(&e->wake, &e->mutex);
+        else
+            (void)pthread_cond_timedwait(&e->wake, &e->mutex, &until); /* the loop's condition decides */
+    }
+    turn_take_inbox(e);
+    bool over = e->stopping && !e->backlog;
+    if (over)
+        e->stopped = true;
+    (void)pthread_mutex_unlock(&e->mutex);
+    return over;
+}
+
+static void *run(void *argument)
+{
+    struct engine *e = argument;
+    int64_t due_mono_ms = 0;
+    while (!wait_for_work(e, due_mono_ms)) {
+        int64_t wall_ms, mono_ms;
+        clock_now(&e->clock, &wall_ms, &mono_ms);
+        due_mono_ms = engine_turn(e, wall_ms, mono_ms);
+    }
+    engine_farewell(e);
+    return NULL;
+}
+
+int engine_start(struct engine *e)
+{
+    if (pthread_create(&e->thread, NULL, run, e))
+        return SHUNT_IO;
+    e->threaded = true;
+    return 0;
+}
+
+void engine_stop(struct engine *e)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    e->stopping = true;
+    (void)pthread_cond_signal(&e->wake);
+    (void)pthread_mutex_unlock(&e->mutex);
+    if (e->threaded)
+        (void)pthread_join(e->thread, NULL);
+}

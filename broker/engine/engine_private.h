@@ -1,0 +1,227 @@
+/* engine_private: what the engine's files share.
+ *
+ *   turn.c      one turn: take requests, apply, assign, commit, release
+ *   gather.c    commands waiting to be applied, and who is to be answered
+ *   session.c   one connection: its greeting, its subscriptions, its output
+ *   request_*.c one file for each kind of request
+ *   deliver.c   assignments and DELIVER frames
+ *   figures.c   snapshots and statistics
+ *   engine.c    life cycle, port and thread;  clock.c  its times
+ */
+#ifndef SHUNT_ENGINE_PRIVATE_H
+#define SHUNT_ENGINE_PRIVATE_H
+
+#include "broker/core/dispatcher.h"
+#include "broker/core/ledger.h"
+#include "broker/core/view.h"
+#include "broker/engine/arena.h"
+#include "broker/engine/clock.h"
+#include "broker/engine/engine.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+#include <pthread.h>
+
+struct session;
+
+/* ---- what is to be answered ---- */
+
+enum pending_kind { PENDING_PUBLISH, PENDING_RESOLVE, PENDING_DONE, PENDING_OK, PENDING_NONE };
+
+/* One entry of a RESOLVE that had no effect. */
+struct refused_entry {
+    uint32_t index;
+    int code;
+};
+
+struct pending {
+    enum pending_kind kind;
+    struct session *session; /* NULL: nobody waits */
+    uint64_t request_id;
+    unsigned op;
+    int err;
+    const char *why;
+    uint64_t first_seq; /* publish; of others the job */
+    uint64_t count;     /* publish: accepted; of others the count */
+    int refusal;
+    /* resolve: */
+    struct refused_entry *refused; /* room for every entry of the frame */
+    uint32_t refused_count;
+    const uint32_t *indexes; /* from the command's entries to the frame's; NULL: nobody is told */
+};
+
+struct gather {
+    struct command *commands;
+    struct pending *pending; /* one for each command */
+    size_t count, capacity;
+};
+
+/* ---- connections ---- */
+
+struct subscription {
+    uint64_t id; /* on the connection */
+    struct session *session;
+    struct member *member;
+    /* The DELIVER frame being written, if open. */
+    bool open;
+    size_t frame, array;
+    uint32_t count;
+};
+
+struct session {
+    struct engine *engine;
+    struct session *next, *previous;
+    struct link *link;
+    struct holder *holder; /* NULL before HELLO and after GOODBYE */
+    bool greeted;
+    bool gone; /* the connection was lost: freed at the end of the turn */
+    bool closing;
+    bool has_output; /* is in the engine's list of sessions with output */
+    struct session *output_next;
+    struct mpack_buffer out;
+    bool has_producer;
+    uint8_t producer[PRODUCER_ID_BYTES];
+    char client[CLIENT_NAME_BYTES_MAX + 1], host[CLIENT_NAME_BYTES_MAX + 1], build[CLIENT_NAME_BYTES_MAX + 1];
+    struct subscription **subscriptions; /* in order of id */
+    size_t subscriptions_count, subscriptions_capacity;
+    uint64_t subscription_next;
+};
+
+struct engine {
+    struct engine_config config;
+    struct store *store;
+    struct ledger *ledger;
+    struct dispatcher *dispatcher;
+    struct clock clock;
+    bool threaded;
+    pthread_t thread;
+
+    /* The port; under `mutex`. */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake; /* on the monotonic clock */
+    struct inbox_item *inbox, **inbox_tail;
+    struct outbox_item *outbox, **outbox_tail;
+    bool stopping, stopped;
+    bool reload;
+    struct engine_config reload_config;
+    _Atomic size_t inbox_bytes;
+
+    /* The engine thread's own. */
+    struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
+    struct session *sessions;
+    struct session *gone;    /* to be freed at the end of the turn */
+    struct session *outputs; /* with something to send */
+    struct store_txn *txn;   /* open during a turn once something needed it */
+    struct gather gather;
+    struct arena arena; /* of one turn */
+    struct assignment *assignments;
+    bool force_commit, full;
+    int64_t wall_ms, mono_ms; /* of this turn */
+    uint64_t turn_messages;   /* published, delivered, resolved */
+    uint64_t largest_bytes;   /* of requests in one transaction */
+    struct snapshot_wait *waits;
+
+    /* Figures. */
+    uint64_t connections, subscriptions, commits;
+    int64_t begun_mono_ms;
+    struct histogram commit_seconds, commit_messages;
+};
+
+/* ---- turn.c ---- */
+
+/* Take over what the inbox holds; under `mutex`. */
+void turn_take_inbox(struct engine *e);
+/* One turn at these times. Returns when the next is due (mono ms) if nothing comes in before. */
+int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms);
+/* The open transaction, opened if need be. */
+struct store_txn *turn_txn(struct engine *e);
+_Noreturn void engine_die(struct engine *e, int err, const char *what);
+/* Apply RECOVER and LIMITS; the first thing an engine does. */
+void engine_recover(struct engine *e);
+/* Tell every connection that the server stops, in one last turn. */
+void engine_farewell(struct engine *e);
+
+/* ---- gather.c ---- */
+
+/* Add a command; returns the entry to fill in, which lives until the next call. */
+struct pending *gather_add(struct engine *e, const struct command *c, enum pending_kind kind,
+                           struct session *s, uint64_t request_id);
+/* Apply what was gathered and write the replies. */
+void gather_flush(struct engine *e);
+/* Leases that ended without the consumer's answer, as commands. */
+struct ended {
+    struct lease_end end;
+    struct session *session; /* for its name: the holder may be freed by now */
+};
+struct ends {
+    struct engine *engine;
+    struct ended *items;
+    size_t count, capacity;
+};
+void ends_add(void *context, const struct lease_end *end); /* a dispatcher_end_fn */
+void ends_gather(struct ends *ends);
+
+/* ---- session.c ---- */
+
+struct session *session_new(struct engine *e, struct link *link);
+void session_lost(struct engine *e, struct session *s);
+void session_free(struct engine *e, struct session *s);
+/* Handle all frames of one read. */
+void session_frames(struct session *s, struct slice bytes);
+struct subscription *session_subscription(const struct session *s, uint64_t id);
+void session_drop_subscription(struct session *s, struct subscription *sub);
+
+/* ---- reply.c ---- */
+
+/* Where to write; puts the session on the list of those with output. */
+struct mpack_buffer *session_out(struct session *s);
+void reply_ok(struct session *s, uint64_t request_id);
+/* An OK with fields: returns the buffer to write them to, and the frame's offset for frame_end(). */
+struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_t fields, size_t *ret_frame);
+void reply_error(struct session *s, uint64_t request_id, int err, const char *why);
+/* Answer with ERROR PROTOCOL and close. */
+void reply_broken(struct session *s, uint64_t request_id, const char *why);
+void reply_closed(struct session *s, uint64_t sub, int err);
+/* An OK whose fields a view appends to `out`; answer_end() makes it an ERROR if that failed. */
+struct answer {
+    struct mpack_buffer *out;
+    size_t frame, before;
+};
+struct answer answer_begin(struct session *s, uint64_t request_id, uint32_t fields);
+void answer_end(struct session *s, uint64_t request_id, const struct answer *a, int err, const char *why);
+/* Text of the turn, printf-like. */
+const char *engine_text(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The rows a listing asks for, within limits. */
+uint32_t request_limit(struct mpack_reader *r);
+
+/* ---- requests: each reads its fields; a malformed one leaves the reader failed ---- */
+
+typedef void request_fn(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r);
+request_fn request_hello, request_goodbye, request_ping, request_publish, request_subscribe, request_credit,
+    request_unsubscribe, request_resolve, request_started, request_topic, request_topic_list,
+    request_topic_purge, request_group, request_group_list, request_peek, request_dlq_list, request_dlq_show,
+    request_dlq_change, request_job_show, request_stats;
+
+/* Gather an admin command whose fields were read, or answer what is wrong with them. */
+void gather_admin(struct session *s, unsigned op, uint64_t request_id, const struct mpack_reader *r,
+                  const struct command *c, int err, const char *why);
+
+/* ---- deliver.c ---- */
+
+void deliver_all(struct engine *e);
+void deliver_ready(void *context, uint32_t group, struct group_ready *ret); /* a dispatcher_ready_fn */
+/* Sink members that both kinds of batches share. */
+void sink_ready(void *context, uint32_t group);
+void sink_revoked(void *context, uint32_t group, uint64_t seq);
+void sink_group_gone(void *context, uint32_t group);
+
+/* ---- figures.c ---- */
+
+struct view engine_view(struct engine *e);
+void figures_answer(struct engine *e); /* everybody who waits for a snapshot */
+void figures_refuse(struct engine *e); /* the engine stops */
+void histogram_add(struct histogram *h, const double *bounds, size_t bounds_count, double value);
+uint64_t figures_memory_bytes(void);
+
+#endif

@@ -1,0 +1,335 @@
+/* figures: what the engine says of itself: snapshots for metrics and health, and STATS. */
+#include "broker/engine/figures.h"
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void histogram_add(struct histogram *h, const double *bounds, size_t bounds_count, double value)
+{
+    size_t i = 0;
+    while (i < bounds_count && value > bounds[i])
+        i++;
+    h->bucket[i]++;
+    h->count++;
+    h->sum += value;
+}
+
+static uint64_t members(void *context, uint32_t group)
+{
+    const struct engine *e = context;
+    return dispatcher_members(e->dispatcher, group);
+}
+
+struct view engine_view(struct engine *e)
+{
+    return (struct view){.ledger = e->ledger, .txn = turn_txn(e), .members = members, .members_context = e};
+}
+
+uint64_t figures_memory_bytes(void)
+{
+    unsigned long long size = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%llu %llu", &size, &resident) != 2)
+        resident = 0;
+    (void)fclose(f); /* read only */
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* ---- snapshots ---- */
+
+void snapshot_free(struct snapshot *s)
+{
+    if (!s)
+        return;
+    free(s->rows);
+    free(s);
+}
+
+static int64_t older(int64_t a, int64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+static void add_counts(struct snapshot_group *to, const struct group_figures *f, uint64_t consumers)
+{
+    const struct group_counts *n = f->counts;
+    to->published += n->published;
+    to->ready += n->ready;
+    to->in_flight += n->in_flight;
+    to->delayed += n->delayed;
+    to->dead += n->dead;
+    to->acked += n->acked;
+    to->expired += n->expired;
+    to->discarded += n->discarded;
+    to->purged += n->purged;
+    to->deliveries += n->deliveries;
+    to->redriven += n->redriven;
+    to->consumers += consumers;
+    for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
+        to->attempts[i] += n->attempts[i];
+    for (size_t i = 0; i < DEAD_REASONS; i++)
+        to->dead_lettered[i] += n->dead_lettered[i];
+    to->oldest_ready_ms = older(to->oldest_ready_ms, f->oldest_ready_ms);
+    to->oldest_dead_ms = older(to->oldest_dead_ms, f->oldest_dead_ms);
+    to->conservation_error += group_conservation_error(n);
+}
+
+static struct snapshot_group *add_row(struct snapshot *s, size_t *capacity)
+{
+    if (s->rows_count == *capacity) {
+        size_t more = *capacity ? *capacity * 2 : 64;
+        struct snapshot_group *rows = realloc(s->rows, more * sizeof *rows);
+        if (!rows)
+            return NULL;
+        s->rows = rows;
+        *capacity = more;
+    }
+    struct snapshot_group *row = &s->rows[s->rows_count++];
+    *row = (struct snapshot_group){0};
+    return row;
+}
+
+static int fill_rows(struct engine *e, struct snapshot *s, uint32_t topics_max)
+{
+    struct view v = engine_view(e);
+    struct group_figures f;
+    struct figures_cursor cursor = {0};
+    size_t capacity = 0;
+    uint32_t topics = 0;
+    const char *last = "";
+    while (view_next_group(&v, &cursor, &f)) {
+        bool known = !strcmp(last, f.topic);
+        s->groups++;
+        topics += !known;
+        last = f.topic;
+        struct snapshot_group *row = &s->rest;
+        if (topics <= topics_max) {
+            row = add_row(s, &capacity);
+            if (!row)
+                return SHUNT_NO_MEMORY;
+            (void)snprintf(row->topic, sizeof row->topic, "%s", f.topic);
+            (void)snprintf(row->group, sizeof row->group, "%s", f.group);
+        } else {
+            s->has_rest = true;
+        }
+        add_counts(row, &f, dispatcher_members(e->dispatcher, f.id));
+    }
+    return 0;
+}
+
+static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
+{
+    struct store_usage usage;
+    struct snapshot *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    store_usage(e->store, &usage);
+    s->wall_ms = e->wall_ms;
+    s->applied_index = ledger_index(e->ledger);
+    s->connections = e->connections;
+    s->subscriptions = e->subscriptions;
+    s->topics = view_topics_count(e->ledger);
+    s->full = e->full;
+    s->store_used_bytes = usage.used_bytes;
+    s->store_free_bytes = usage.free_bytes;
+    s->store_map_bytes = usage.map_bytes;
+    s->store_map_bytes_max = usage.map_bytes_max;
+    s->store_allocated_bytes = usage.allocated_bytes;
+    s->commit_seconds = e->commit_seconds;
+    s->commit_messages = e->commit_messages;
+    s->commits = e->commits;
+    if (fill_rows(e, s, topics_max)) {
+        snapshot_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+/* One who waits. Both sides hold it until both are through: the waiter may give up first. */
+struct snapshot_wait {
+    struct snapshot_wait *next;
+    pthread_mutex_t mutex;
+    pthread_cond_t answered;
+    unsigned refs;
+    bool done;
+    int err;
+    uint32_t topics_max;
+    bool commit;
+    struct snapshot *snapshot;
+};
+
+static void wait_unref(struct snapshot_wait *w)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    bool last = --w->refs == 0;
+    (void)pthread_mutex_unlock(&w->mutex);
+    if (!last)
+        return;
+    snapshot_free(w->snapshot);
+    (void)pthread_cond_destroy(&w->answered);
+    (void)pthread_mutex_destroy(&w->mutex);
+    free(w);
+}
+
+static struct snapshot_wait *wait_new(uint32_t topics_max, bool commit)
+{
+    pthread_condattr_t clock;
+    struct snapshot_wait *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->refs = 2;
+    w->topics_max = topics_max;
+    w->commit = commit;
+    (void)pthread_mutex_init(&w->mutex, NULL);
+    (void)pthread_condattr_init(&clock);
+    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&w->answered, &clock);
+    (void)pthread_condattr_destroy(&clock);
+    return w;
+}
+
+static void answer_wait(struct snapshot_wait *w, struct snapshot *s, int err)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    w->snapshot = s;
+    w->err = err;
+    w->done = true;
+    (void)pthread_cond_signal(&w->answered);
+    (void)pthread_mutex_unlock(&w->mutex);
+    wait_unref(w);
+}
+
+void figures_want(struct engine *e, struct snapshot_wait *w)
+{
+    w->next = e->waits;
+    e->waits = w;
+    e->force_commit |= w->commit;
+}
+
+void figures_drop(struct snapshot_wait *w)
+{
+    answer_wait(w, NULL, SHUNT_SHUTTING_DOWN);
+}
+
+/* After the commit, so that an answer that asked for one proves it. */
+void figures_answer(struct engine *e)
+{
+    while (e->waits) {
+        struct snapshot_wait *w = e->waits;
+        e->waits = w->next;
+        struct snapshot *s = make_snapshot(e, w->topics_max);
+        answer_wait(w, s, s ? 0 : SHUNT_NO_MEMORY);
+    }
+}
+
+void figures_refuse(struct engine *e)
+{
+    while (e->waits) {
+        struct snapshot_wait *w = e->waits;
+        e->waits = w->next;
+        figures_drop(w);
+    }
+}
+
+static struct timespec after_ms(int64_t ms)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail for this clock */
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t timeout_ms,
+                    struct snapshot **ret)
+{
+    struct timespec deadline = after_ms(timeout_ms);
+    struct snapshot_wait *w = wait_new(topics_max, commit);
+    struct inbox_item *item = calloc(1, sizeof *item);
+    if (!w || !item) {
+        free(item);
+        free(w);
+        return SHUNT_NO_MEMORY;
+    }
+    item->kind = PORT_STATS;
+    item->wait = w;
+    engine_post(e, item);
+    (void)pthread_mutex_lock(&w->mutex);
+    int late = 0;
+    while (!w->done && late != ETIMEDOUT)
+        late = pthread_cond_timedwait(&w->answered, &w->mutex, &deadline);
+    int err = w->done ? w->err : SHUNT_TIMEOUT;
+    if (!err) {
+        *ret = w->snapshot;
+        w->snapshot = NULL;
+    }
+    (void)pthread_mutex_unlock(&w->mutex);
+    wait_unref(w);
+    return err;
+}
+
+/* ---- STATS ---- */
+
+void request_stats(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    (void)r; /* no fields */
+    struct engine *e = s->engine;
+    struct store_usage usage;
+    gather_flush(e);
+    store_usage(e->store, &usage);
+    struct group_counts sum = {0};
+    uint64_t groups = view_sum(e->ledger, &sum);
+    const struct {
+        const char *key;
+        uint64_t value;
+    } numbers[] = {{"uptime_ms", (uint64_t)(e->mono_ms - e->begun_mono_ms)},
+                   {"connections", e->connections},
+                   {"topics", view_topics_count(e->ledger)},
+                   {"groups", groups},
+                   {"commits", e->commits},
+                   {"applied_index", ledger_index(e->ledger)},
+                   {"memory_bytes", figures_memory_bytes()},
+                   {"published", sum.published},
+                   {"ready", sum.ready},
+                   {"in_flight", sum.in_flight},
+                   {"delayed", sum.delayed},
+                   {"dead", sum.dead},
+                   {"acked", sum.acked},
+                   {"deliveries", sum.deliveries},
+                   {"conservation_error", view_conservation_error(e->ledger)}};
+    const uint32_t count = sizeof numbers / sizeof *numbers;
+    struct answer a = answer_begin(s, request_id, 1);
+    mpack_write_map(a.out, count + 3);
+    mpack_write_cstr(a.out, "server");
+    mpack_write_cstr(a.out, "shuntd " SHUNT_VERSION);
+    for (uint32_t i = 0; i < count; i++) {
+        mpack_write_cstr(a.out, numbers[i].key);
+        mpack_write_uint(a.out, numbers[i].value);
+    }
+    mpack_write_cstr(a.out, "full");
+    mpack_write_bool(a.out, e->full);
+    mpack_write_cstr(a.out, "store_bytes");
+    mpack_write_map(a.out, 4);
+    mpack_write_cstr(a.out, "used");
+    mpack_write_uint(a.out, usage.used_bytes);
+    mpack_write_cstr(a.out, "free");
+    mpack_write_uint(a.out, usage.free_bytes);
+    mpack_write_cstr(a.out, "map");
+    mpack_write_uint(a.out, usage.map_bytes);
+    mpack_write_cstr(a.out, "map_max");
+    mpack_write_uint(a.out, usage.map_bytes_max);
+    answer_end(s, request_id, &a, 0, NULL);
+}

@@ -1,0 +1,13 @@
+/* figures: who waits for a snapshot. */
+#ifndef SHUNT_ENGINE_FIGURES_H
+#define SHUNT_ENGINE_FIGURES_H
+
+struct engine;
+struct snapshot_wait;
+
+/* Answer it when this turn is committed. */
+void figures_want(struct engine *e, struct snapshot_wait *w);
+/* Answer that the engine stops. */
+void figures_drop(struct snapshot_wait *w);
+
+#endif

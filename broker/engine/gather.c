@@ -1,0 +1,229 @@
+/* gather: commands are collected in the order of the requests, applied as one batch, and answered in that
+ * order.
+ *
+ * A request that must see what came before it (a listing, a subscription) flushes first. All batches of a
+ * turn share one transaction, and nothing is told to anybody before that has been committed.
+ */
+#include "broker/core/check.h"
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+#include "proto/frame.h"
+
+#include <stdlib.h>
+
+struct pending *gather_add(struct engine *e, const struct command *c, enum pending_kind kind,
+                           struct session *s, uint64_t request_id)
+{
+    struct gather *g = &e->gather;
+    if (g->count == g->capacity) {
+        size_t capacity = g->capacity ? g->capacity * 2 : 64;
+        struct command *commands = realloc(g->commands, capacity * sizeof *commands);
+        if (commands)
+            g->commands = commands;
+        struct pending *pending = realloc(g->pending, capacity * sizeof *pending);
+        if (pending)
+            g->pending = pending;
+        if (!commands || !pending)
+            engine_die(e, SHUNT_NO_MEMORY, "no memory for a batch");
+        g->capacity = capacity;
+    }
+    g->commands[g->count] = *c;
+    g->pending[g->count] = (struct pending){.kind = kind, .session = s, .request_id = request_id};
+    return &g->pending[g->count++];
+}
+
+/* ---- results ---- */
+
+static void on_published(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
+                         int refusal, const char *why)
+{
+    struct engine *e = context;
+    struct pending *p = &e->gather.pending[command];
+    p->err = err;
+    p->why = err && why ? engine_text(e, "message %u: %s", accepted, why) : why;
+    p->first_seq = first_seq;
+    p->count = accepted;
+    p->refusal = refusal;
+    e->turn_messages += err ? 0 : accepted;
+}
+
+static void on_refused(void *context, size_t command, uint32_t entry, int err)
+{
+    struct engine *e = context;
+    struct pending *p = &e->gather.pending[command];
+    if (p->indexes)
+        p->refused[p->refused_count++] = (struct refused_entry){p->indexes[entry], err};
+}
+
+static void on_done(void *context, size_t command, int err, const char *why, uint64_t job, uint64_t count)
+{
+    struct engine *e = context;
+    struct pending *p = &e->gather.pending[command];
+    p->err = err;
+    p->why = why;
+    p->first_seq = job;
+    p->count = count;
+}
+
+/* ---- replies ---- */
+
+static void answer_publish(const struct pending *p)
+{
+    size_t frame;
+    struct mpack_buffer *out = reply_begin(p->session, p->request_id, 3, &frame);
+    mpack_write_uint(out, p->count);
+    mpack_write_uint(out, p->first_seq);
+    mpack_write_int(out, p->refusal);
+    frame_end(out, frame);
+}
+
+static int by_index(const void *a, const void *b)
+{
+    const struct refused_entry *x = a, *y = b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static void answer_resolve(const struct pending *p)
+{
+    size_t frame;
+    struct mpack_buffer *out = reply_begin(p->session, p->request_id, 1, &frame);
+    if (p->refused_count)
+        qsort(p->refused, p->refused_count, sizeof *p->refused, by_index);
+    mpack_write_array(out, p->refused_count * 2);
+    for (uint32_t i = 0; i < p->refused_count; i++) {
+        mpack_write_uint(out, p->refused[i].index);
+        mpack_write_int(out, p->refused[i].code);
+    }
+    frame_end(out, frame);
+}
+
+/* The fields that follow OK depend on the request. */
+static void answer_done(const struct pending *p)
+{
+    size_t frame;
+    bool counted = p->op == OP_DLQ_REDRIVE || p->op == OP_DLQ_PURGE;
+    bool job = counted || p->op == OP_TOPIC_DELETE || p->op == OP_TOPIC_PURGE || p->op == OP_GROUP_DELETE;
+    struct mpack_buffer *out = reply_begin(p->session, p->request_id, counted ? 2 : job, &frame);
+    if (job)
+        mpack_write_uint(out, p->first_seq);
+    if (counted)
+        mpack_write_uint(out, p->count);
+    frame_end(out, frame);
+}
+
+static void answer(const struct pending *p)
+{
+    if (!p->session || p->kind == PENDING_NONE)
+        return;
+    if (p->err) {
+        reply_error(p->session, p->request_id, p->err, p->why);
+        return;
+    }
+    if (!p->request_id) /* it asked for no reply */
+        return;
+    switch (p->kind) {
+    case PENDING_PUBLISH:
+        answer_publish(p);
+        return;
+    case PENDING_RESOLVE:
+        answer_resolve(p);
+        return;
+    case PENDING_DONE:
+        answer_done(p);
+        return;
+    case PENDING_OK:
+        reply_ok(p->session, p->request_id);
+        return;
+    case PENDING_NONE:
+        return;
+    }
+}
+
+static int64_t batch_time(const struct engine *e)
+{
+    int64_t last_ms = ledger_time(e->ledger);
+    return e->wall_ms > last_ms ? e->wall_ms : last_ms;
+}
+
+void gather_flush(struct engine *e)
+{
+    struct gather *g = &e->gather;
+    const struct ledger_sink sink = {.context = e,
+                                     .published = on_published,
+                                     .refused = on_refused,
+                                     .done = on_done,
+                                     .ready = sink_ready,
+                                     .revoked = sink_revoked,
+                                     .group_gone = sink_group_gone};
+    if (!g->count)
+        return;
+    struct batch batch = {.index = ledger_index(e->ledger) + 1,
+                          .time_ms = batch_time(e),
+                          .commands = g->commands,
+                          .count = g->count};
+    int err = ledger_apply(e->ledger, turn_txn(e), &batch, &sink);
+    if (err)
+        engine_die(e, err, "a batch could not be applied");
+    for (size_t i = 0; i < g->count; i++)
+        answer(&g->pending[i]);
+    g->count = 0;
+}
+
+/* ---- leases that ended by themselves ---- */
+
+void ends_add(void *context, const struct lease_end *end)
+{
+    struct ends *ends = context;
+    if (ends->count == ends->capacity) {
+        size_t capacity = ends->capacity ? ends->capacity * 2 : 64;
+        struct ended *items = realloc(ends->items, capacity * sizeof *items);
+        if (!items)
+            engine_die(ends->engine, SHUNT_NO_MEMORY, "no memory for ended leases");
+        ends->items = items;
+        ends->capacity = capacity;
+    }
+    ends->items[ends->count++] = (struct ended){.end = *end, .session = holder_owner(end->holder)};
+}
+
+static struct slice text(const char *s)
+{
+    return (struct slice){s, __builtin_strlen(s)};
+}
+
+/* One command for a run of leases of the same group and holder. */
+static void gather_run(struct engine *e, const struct ended *run, size_t count)
+{
+    const struct session *s = run->session;
+    struct resolution *entries = arena_take(&e->arena, count * sizeof *entries);
+    if (!entries)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for ended leases");
+    for (size_t i = 0; i < count; i++)
+        entries[i] = (struct resolution){.seq = run[i].end.seq,
+                                         .token = run[i].end.token,
+                                         .outcome = run[i].end.outcome,
+                                         .delay_ms = DELAY_BACKOFF,
+                                         .leased_ms = run[i].end.leased_ms,
+                                         .started_ms = run[i].end.started_ms};
+    struct command c = {.kind = COMMAND_RESOLVE,
+                        .resolve = {.group = run->end.group,
+                                    .by = {text(s->client), text(s->host), text(s->build)},
+                                    .entries = entries,
+                                    .count = (uint32_t)count}};
+    (void)gather_add(e, &c, PENDING_NONE, NULL, 0); /* nobody waits for it */
+    e->turn_messages += count;
+}
+
+void ends_gather(struct ends *ends)
+{
+    for (size_t i = 0, from = 0; i < ends->count; i++) {
+        const struct ended *first = &ends->items[from];
+        bool last = i + 1 == ends->count || ends->items[i + 1].end.group != first->end.group ||
+                    ends->items[i + 1].session != first->session;
+        if (last) {
+            gather_run(ends->engine, first, i + 1 - from);
+            from = i + 1;
+        }
+    }
+    free(ends->items);
+    *ends = (struct ends){.engine = ends->engine};
+}

@@ -1,0 +1,101 @@
+/* reply: frames from the engine to one connection, written straight into its output. */
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+#include "proto/frame.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct mpack_buffer *session_out(struct session *s)
+{
+    struct engine *e = s->engine;
+    if (!s->has_output) {
+        s->has_output = true;
+        s->output_next = e->outputs;
+        e->outputs = s;
+    }
+    return &s->out;
+}
+
+struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_t fields, size_t *ret_frame)
+{
+    struct mpack_buffer *out = session_out(s);
+    *ret_frame = frame_begin(out, OP_OK, request_id, fields);
+    return out;
+}
+
+void reply_ok(struct session *s, uint64_t request_id)
+{
+    size_t frame;
+    if (!request_id) /* it asked for no reply */
+        return;
+    struct mpack_buffer *out = reply_begin(s, request_id, 0, &frame);
+    frame_end(out, frame);
+}
+
+void reply_error(struct session *s, uint64_t request_id, int err, const char *why)
+{
+    struct mpack_buffer *out = session_out(s);
+    const char *text = err_text(err);
+    size_t frame = frame_begin(out, OP_ERROR, request_id, 4);
+    mpack_write_int(out, err);
+    mpack_write_cstr(out, err_name(err));
+    if (why)
+        text = engine_text(s->engine, "%s: %s", text, why);
+    mpack_write_cstr(out, text);
+    mpack_write_bool(out, err_may_retry(err));
+    frame_end(out, frame);
+}
+
+void reply_broken(struct session *s, uint64_t request_id, const char *why)
+{
+    reply_error(s, request_id, SHUNT_PROTOCOL, why);
+    s->closing = true;
+}
+
+void reply_closed(struct session *s, uint64_t sub, int err)
+{
+    struct mpack_buffer *out = session_out(s);
+    size_t frame = frame_begin(out, OP_CLOSED, 0, 3);
+    mpack_write_uint(out, sub);
+    mpack_write_int(out, err);
+    mpack_write_cstr(out, err_text(err));
+    frame_end(out, frame);
+}
+
+struct answer answer_begin(struct session *s, uint64_t request_id, uint32_t fields)
+{
+    struct answer a = {.before = s->out.size};
+    a.out = reply_begin(s, request_id, fields, &a.frame);
+    return a;
+}
+
+void answer_end(struct session *s, uint64_t request_id, const struct answer *a, int err, const char *why)
+{
+    if (!err && request_id) {
+        frame_end(a->out, a->frame);
+        return;
+    }
+    a->out->size = a->before; /* take the frame back: it failed half-way, or nobody asked for a reply */
+    if (err)
+        reply_error(s, request_id, err, why);
+}
+
+uint32_t request_limit(struct mpack_reader *r)
+{
+    uint64_t limit = mpack_read_uint(r);
+    return limit == 0 ? PAGE_ROWS_DEFAULT : limit > PAGE_ROWS_MAX ? PAGE_ROWS_MAX : (uint32_t)limit;
+}
+
+const char *engine_text(struct engine *e, const char *format, ...)
+{
+    va_list arguments;
+    char *text = arena_take(&e->arena, 512);
+    if (!text)
+        return "";
+    va_start(arguments, format);
+    (void)vsnprintf(text, 512, format, arguments); /* longer texts are cut */
+    va_end(arguments);
+    return text;
+}

@@ -1,0 +1,266 @@
+/* request_consume: SUBSCRIBE, CREDIT, UNSUBSCRIBE, RESOLVE, STARTED. */
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+#include "proto/names.h"
+
+#include <stdlib.h>
+
+static int check_credit(uint64_t messages, uint64_t bytes, const char **ret_why)
+{
+    if (messages <= CREDIT_MESSAGES_MAX && bytes <= CREDIT_BYTES_MAX)
+        return 0;
+    *ret_why = "credit is at most 65536 messages and 268435456 bytes";
+    return SHUNT_BAD_ARGUMENT;
+}
+
+static struct subscription *subscribe(struct session *s, struct group *g, uint64_t messages, uint64_t bytes)
+{
+    struct engine *e = s->engine;
+    if (s->subscriptions_count == s->subscriptions_capacity) {
+        size_t capacity = s->subscriptions_capacity ? s->subscriptions_capacity * 2 : 2;
+        struct subscription **more = realloc(s->subscriptions, capacity * sizeof(struct subscription *));
+        if (!more)
+            return NULL;
+        s->subscriptions = more;
+        s->subscriptions_capacity = capacity;
+    }
+    struct subscription *sub = calloc(1, sizeof *sub);
+    if (!sub)
+        return NULL;
+    sub->member =
+        dispatcher_subscribe(e->dispatcher, s->holder, ledger_group_id(g), (uint32_t)messages, bytes);
+    if (!sub->member) {
+        free(sub);
+        return NULL;
+    }
+    member_set_owner(sub->member, sub);
+    sub->session = s;
+    sub->id = s->subscription_next++;
+    s->subscriptions[s->subscriptions_count++] = sub;
+    e->subscriptions++;
+    return sub;
+}
+
+void request_subscribe(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    struct slice topic = mpack_read_str(r), group = mpack_read_str(r);
+    uint64_t messages = mpack_read_uint(r), bytes = mpack_read_uint(r);
+    const char *why = NULL;
+    if (r->failed)
+        return;
+    gather_flush(s->engine);
+    int err = name_check_topic(topic, &why);
+    if (!err)
+        err = check_credit(messages, bytes, &why);
+    if (!err && s->subscriptions_count == SUBSCRIPTIONS_MAX) {
+        why = "at most 1024 subscriptions on one connection";
+        err = SHUNT_TOO_MANY;
+    }
+    struct group *g = err ? NULL : ledger_group(s->engine->ledger, topic, group, &err);
+    struct subscription *sub = g ? subscribe(s, g, messages, bytes) : NULL;
+    if (!sub) {
+        reply_error(s, request_id, g ? SHUNT_NO_MEMORY : err, why);
+        return;
+    }
+    struct answer a = answer_begin(s, request_id, 2);
+    mpack_write_uint(a.out, sub->id);
+    mpack_write_int(a.out, ledger_group_lease_ms(g));
+    answer_end(s, request_id, &a, 0, NULL);
+}
+
+static struct subscription *named(struct session *s, uint64_t request_id, uint64_t id)
+{
+    struct subscription *sub = session_subscription(s, id);
+    if (!sub) {
+        gather_flush(s->engine);
+        reply_error(s, request_id, SHUNT_NOT_FOUND, "no such subscription on this connection");
+    }
+    return sub;
+}
+
+void request_credit(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    uint64_t id = mpack_read_uint(r), messages = mpack_read_uint(r), bytes = mpack_read_uint(r);
+    const char *why = NULL;
+    struct subscription *sub = r->failed ? NULL : named(s, request_id, id);
+    if (!sub)
+        return;
+    gather_flush(s->engine);
+    int err = check_credit(messages, bytes, &why);
+    if (err) {
+        reply_error(s, request_id, err, why);
+        return;
+    }
+    dispatcher_credit(s->engine->dispatcher, sub->member, (uint32_t)messages, bytes);
+    reply_ok(s, request_id);
+}
+
+void request_unsubscribe(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    struct ends ends = {.engine = s->engine};
+    uint64_t id = mpack_read_uint(r);
+    struct subscription *sub = r->failed ? NULL : named(s, request_id, id);
+    if (!sub)
+        return;
+    dispatcher_unsubscribe(s->engine->dispatcher, sub->member, ends_add, &ends);
+    ends_gather(&ends);
+    session_drop_subscription(s, sub);
+    gather_flush(s->engine);
+    reply_ok(s, request_id);
+}
+
+void request_started(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    (void)request_id; /* never answered */
+    struct engine *e = s->engine;
+    struct subscription *sub = session_subscription(s, mpack_read_uint(r));
+    uint32_t count = mpack_read_array(r);
+    for (uint32_t i = 0; !r->failed && i + 1 < count; i += 2) {
+        uint64_t seq = mpack_read_uint(r), token = mpack_read_uint(r);
+        if (sub && !r->failed) /* a stale mark says nothing about what is held now */
+            (void)dispatcher_started(e->dispatcher, sub->member, seq, token, e->mono_ms, e->wall_ms);
+    }
+}
+
+/* ---- RESOLVE ---- */
+
+struct entry {
+    uint64_t seq, token, outcome;
+    int64_t ms; /* delay or extension; DELAY_BACKOFF if not given */
+    struct slice type, message, stack;
+};
+
+static struct slice optional_text(struct mpack_reader *r, uint32_t *left)
+{
+    if (!*left)
+        return (struct slice){0};
+    (*left)--;
+    if (mpack_read_is_nil(r))
+        return (struct slice){0};
+    return mpack_read_str(r);
+}
+
+static void read_entry(struct mpack_reader *r, struct entry *ret)
+{
+    uint32_t left = mpack_read_array(r);
+    r->failed |= left < 3;
+    ret->seq = mpack_read_uint(r);
+    ret->token = mpack_read_uint(r);
+    ret->outcome = mpack_read_uint(r);
+    left = left >= 3 ? left - 3 : 0;
+    ret->ms = DELAY_BACKOFF;
+    if (left) {
+        left--;
+        if (!mpack_read_is_nil(r)) {
+            uint64_t ms = mpack_read_uint(r);
+            ret->ms = ms > DURATION_MS_MAX ? DURATION_MS_MAX + 1 : (int64_t)ms;
+        }
+    }
+    ret->type = optional_text(r, &left);
+    ret->message = optional_text(r, &left);
+    ret->stack = optional_text(r, &left);
+    while (left-- && !r->failed)
+        (void)mpack_read_any(r); /* fields of a later version */
+}
+
+static int check_entry(const struct entry *e)
+{
+    bool extend = e->outcome == OUTCOME_EXTEND;
+    if (e->outcome > OUTCOME_EXTEND || e->ms > DURATION_MS_MAX || (extend && e->ms < 1))
+        return SHUNT_BAD_ARGUMENT;
+    return 0;
+}
+
+static void fill(struct resolution *r, const struct entry *e, const struct lease_times *times)
+{
+    static const enum attempt_outcome outcomes[] = {[OUTCOME_NACK] = ATTEMPT_NACKED,
+                                                    [OUTCOME_REJECT] = ATTEMPT_REJECTED,
+                                                    [OUTCOME_RELEASE] = ATTEMPT_RELEASED};
+    *r = (struct resolution){.seq = e->seq, .token = e->token, .acked = e->outcome == OUTCOME_ACK};
+    if (r->acked)
+        return;
+    r->outcome = outcomes[e->outcome];
+    r->delay_ms = e->outcome == OUTCOME_NACK ? e->ms : DELAY_BACKOFF;
+    r->leased_ms = times->leased_ms;
+    r->started_ms = times->started_ms;
+    r->error_type = e->type;
+    r->error_message = e->message;
+    r->error_stack = e->stack;
+}
+
+/* What one RESOLVE frame becomes. */
+struct resolving {
+    struct resolution *entries;
+    uint32_t *indexes;
+    uint32_t count;
+    struct refused_entry *refused;
+    uint32_t refused_count;
+};
+
+/* Close the lease or prolong it; what changes durable state goes into the command. */
+static int resolve_entry(struct session *s, struct subscription *sub, const struct entry *entry,
+                         uint32_t index, struct resolving *to)
+{
+    struct engine *e = s->engine;
+    struct lease_times times;
+    int err = check_entry(entry);
+    if (err)
+        return err;
+    if (!sub)
+        return SHUNT_STALE;
+    if (entry->outcome == OUTCOME_EXTEND)
+        return dispatcher_extend(e->dispatcher, sub->member, entry->seq, entry->token,
+                                 e->mono_ms + entry->ms);
+    err = dispatcher_claim(e->dispatcher, sub->member, entry->seq, entry->token, &times);
+    if (err)
+        return err;
+    to->indexes[to->count] = index;
+    fill(&to->entries[to->count++], entry, &times);
+    return 0;
+}
+
+void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    struct engine *e = s->engine;
+    struct subscription *sub = session_subscription(s, mpack_read_uint(r));
+    uint32_t count = mpack_read_array(r);
+    if (r->failed)
+        return;
+    if (count > FRAME_MESSAGES_MAX) {
+        gather_flush(e);
+        reply_error(s, request_id, SHUNT_BAD_ARGUMENT,
+                    engine_text(e, "a RESOLVE carries at most %d entries", FRAME_MESSAGES_MAX));
+        return;
+    }
+    struct resolving to = {.entries = arena_take(&e->arena, (count + 1) * sizeof(struct resolution)),
+                           .indexes = arena_take(&e->arena, (count + 1) * sizeof(uint32_t)),
+                           .refused = arena_take(&e->arena, (count + 1) * sizeof(struct refused_entry))};
+    if (!to.entries || !to.indexes || !to.refused)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for a RESOLVE");
+    for (uint32_t i = 0; i < count; i++) {
+        struct entry entry;
+        read_entry(r, &entry);
+        if (r->failed)
+            break; /* what was claimed before it still counts */
+        int err = resolve_entry(s, sub, &entry, i, &to);
+        if (err)
+            to.refused[to.refused_count++] = (struct refused_entry){i, err};
+    }
+    struct command c = {.kind = COMMAND_RESOLVE,
+                        .resolve = {.group = sub ? member_group(sub->member) : 0,
+                                    .by = {{s->client, __builtin_strlen(s->client)},
+                                           {s->host, __builtin_strlen(s->host)},
+                                           {s->build, __builtin_strlen(s->build)}},
+                                    .entries = to.entries,
+                                    .count = to.count}};
+    struct pending *p = gather_add(e, &c, r->failed ? PENDING_NONE : PENDING_RESOLVE, s, request_id);
+    p->refused = to.refused;
+    p->refused_count = to.refused_count;
+    p->indexes = to.indexes;
+    e->turn_messages += to.count;
+}

@@ -1,0 +1,130 @@
+/* request_look: peeking at messages, dead letters and what is to become of them, jobs. */
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+
+#include <string.h>
+
+/* The group that a request names, with everything before it applied; otherwise answers. */
+static struct group *find_group(struct session *s, uint64_t request_id, const struct mpack_reader *r,
+                                struct slice topic, struct slice name)
+{
+    int err = 0;
+    if (r->failed)
+        return NULL;
+    gather_flush(s->engine);
+    struct group *g = ledger_group(s->engine->ledger, topic, name, &err);
+    if (!g)
+        reply_error(s, request_id, err, NULL);
+    return g;
+}
+
+static const char *not_dlq = "name the topic and group that failed, not the dead-letter queue";
+
+void request_peek(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    struct slice topic = mpack_read_str(r), name = mpack_read_str(r);
+    uint64_t after = mpack_read_uint(r);
+    uint32_t limit = request_limit(r);
+    bool bodies = mpack_peek(r) != MPACK_END && mpack_read_bool(r);
+    struct group *g = find_group(s, request_id, r, topic, name);
+    if (!g)
+        return;
+    struct view v = engine_view(s->engine);
+    struct answer a = answer_begin(s, request_id, 2);
+    answer_end(s, request_id, &a, view_peek(&v, g, after, limit, bodies, a.out),
+               "a dead-letter queue is listed, not peeked at");
+}
+
+void request_dlq_list(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    struct slice topic = mpack_read_str(r), name = mpack_read_str(r);
+    uint64_t after = mpack_read_uint(r);
+    uint32_t limit = request_limit(r);
+    struct group *g = find_group(s, request_id, r, topic, name);
+    if (!g)
+        return;
+    struct view v = engine_view(s->engine);
+    struct answer a = answer_begin(s, request_id, 2);
+    answer_end(s, request_id, &a, view_dead_list(&v, g, after, limit, a.out), not_dlq);
+}
+
+void request_dlq_show(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    struct slice topic = mpack_read_str(r), name = mpack_read_str(r), id = mpack_read_str(r);
+    struct group *g = find_group(s, request_id, r, topic, name);
+    if (!g)
+        return;
+    struct view v = engine_view(s->engine);
+    struct answer a = answer_begin(s, request_id, 1);
+    int err = view_dead(&v, g, id, a.out);
+    answer_end(s, request_id, &a, err, err == SHUNT_BAD_ARGUMENT ? not_dlq : NULL);
+}
+
+/* `which`: exactly one of ids, count, all. */
+static int read_which(struct session *s, struct mpack_reader *r, struct dead_command *c, const char **ret_why)
+{
+    uint32_t pairs = mpack_read_map(r), known = 0;
+    for (uint32_t i = 0; !r->failed && i < pairs; i++) {
+        struct slice key = mpack_read_str(r);
+        if (key.size == 3 && !memcmp(key.data, "ids", 3)) {
+            uint32_t count = mpack_read_array(r);
+            struct slice *ids =
+                count && count <= IDS_MAX ? arena_take(&s->engine->arena, count * sizeof *ids) : NULL;
+            if (!ids) {
+                *ret_why = "ids are 1 to 1000 names";
+                return SHUNT_BAD_ARGUMENT;
+            }
+            for (uint32_t k = 0; k < count; k++)
+                ids[k] = mpack_read_str(r);
+            c->ids = ids;
+            c->ids_count = count;
+            known++;
+        } else if (key.size == 5 && !memcmp(key.data, "count", 5)) {
+            c->count = mpack_read_uint(r);
+            known++;
+        } else if (key.size == 3 && !memcmp(key.data, "all", 3)) {
+            c->count = mpack_read_bool(r) ? UINT64_MAX : 0;
+            known++;
+        } else {
+            (void)mpack_read_any(r); /* of a later version */
+        }
+    }
+    if (!r->failed && known != 1) {
+        *ret_why = "name exactly one of ids, count, all";
+        return SHUNT_BAD_ARGUMENT;
+    }
+    return 0;
+}
+
+void request_dlq_change(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    struct command c = {.kind = op == OP_DLQ_REDRIVE ? COMMAND_DLQ_REDRIVE : COMMAND_DLQ_PURGE};
+    const char *why = NULL;
+    c.dead.topic = mpack_read_str(r);
+    c.dead.group = mpack_read_str(r);
+    int err = read_which(s, r, &c.dead, &why);
+    if (!err && op == OP_DLQ_REDRIVE && mpack_peek(r) != MPACK_END) {
+        uint64_t rate = mpack_read_uint(r);
+        if (rate > UINT32_MAX) {
+            why = "rate is at most 4294967295 messages a second";
+            err = SHUNT_BAD_ARGUMENT;
+        }
+        c.dead.rate = (uint32_t)rate;
+    }
+    gather_admin(s, op, request_id, r, &c, err, why);
+}
+
+void request_job_show(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    (void)op;
+    uint64_t job = mpack_read_uint(r);
+    if (r->failed)
+        return;
+    gather_flush(s->engine);
+    struct view v = engine_view(s->engine);
+    struct answer a = answer_begin(s, request_id, 1);
+    answer_end(s, request_id, &a, view_job(&v, job, a.out), NULL);
+}

@@ -1,0 +1,308 @@
+/* turn: one transaction. Requests are taken in, applied, messages assigned; then one commit; then, and only
+ * then, everybody is told. While a commit runs, the next turn's requests collect in the inbox: that is all
+ * there is to group commit. */
+#include "broker/core/check.h"
+#include "broker/engine/engine_private.h"
+#include "broker/engine/figures.h"
+#include "proto/errors.h"
+
+#include <stdlib.h>
+
+#define EXPIRE_LEASES_MAX 4096 /* in one turn */
+#define NO_SPACE_BYTES    (64ull * 1024 * 1024)
+
+_Noreturn void engine_die(struct engine *e, int err, const char *what)
+{
+    e->config.fatal(e->config.context, err, what);
+    abort(); /* fatal() must not return */
+}
+
+struct store_txn *turn_txn(struct engine *e)
+{
+    if (!e->txn) {
+        int err = store_begin(e->store, true, &e->txn);
+        if (err)
+            engine_die(e, err, "a transaction could not begin");
+    }
+    return e->txn;
+}
+
+/* ---- taking requests ---- */
+
+void turn_take_inbox(struct engine *e)
+{
+    if (!e->inbox)
+        return;
+    *e->backlog_tail = e->inbox;
+    e->backlog_tail = e->inbox_tail;
+    e->inbox = NULL;
+    e->inbox_tail = &e->inbox;
+}
+
+static void on_frames(struct engine *e, const struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    if (!s)
+        s = session_new(e, item->link);
+    if (!s)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for a connection");
+    session_frames(s, item->bytes);
+}
+
+static void on_drained(struct engine *e, const struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    if (s && s->holder)
+        dispatcher_hold(e->dispatcher, s->holder, false);
+}
+
+static void handle_item(struct engine *e, struct inbox_item *item)
+{
+    switch (item->kind) {
+    case PORT_FRAMES:
+        on_frames(e, item);
+        break;
+    case PORT_LOST:
+        if (item->link->session)
+            session_lost(e, item->link->session);
+        break;
+    case PORT_DRAINED:
+        on_drained(e, item);
+        break;
+    case PORT_STATS:
+        figures_want(e, item->wait);
+        break;
+    }
+}
+
+/* Items stay until the batch that points into them has been applied. */
+static struct inbox_item *take_requests(struct engine *e)
+{
+    struct inbox_item *first = e->backlog, *item = first, *last = NULL;
+    uint64_t bytes = 0;
+    while (item && bytes < e->config.commit_bytes_max) {
+        handle_item(e, item);
+        bytes += item->bytes.size;
+        last = item;
+        item = item->next;
+    }
+    if (!last)
+        return NULL;
+    e->backlog = item;
+    if (!item)
+        e->backlog_tail = &e->backlog;
+    last->next = NULL;
+    if (bytes > e->largest_bytes)
+        e->largest_bytes = bytes;
+    return first;
+}
+
+static void free_items(struct engine *e, struct inbox_item *item)
+{
+    size_t bytes = 0;
+    while (item) {
+        struct inbox_item *next = item->next;
+        bytes += item->bytes.size;
+        chunk_unref(item->chunk);
+        link_unref(item->link);
+        free(item);
+        item = next;
+    }
+    if (bytes)
+        atomic_fetch_sub(&e->inbox_bytes, bytes);
+}
+
+/* ---- what time brings ---- */
+
+static void gather_due(struct engine *e)
+{
+    struct ends ends = {.engine = e};
+    if (ledger_tick_at(e->ledger) <= e->wall_ms) {
+        struct command tick = {.kind = COMMAND_TICK};
+        (void)gather_add(e, &tick, PENDING_NONE, NULL, 0); /* nobody waits for it */
+    }
+    if (dispatcher_deadline(e->dispatcher) <= e->mono_ms)
+        (void)dispatcher_expire(e->dispatcher, e->mono_ms, EXPIRE_LEASES_MAX, ends_add, &ends);
+    ends_gather(&ends);
+}
+
+/* Past this mark publishes are refused, so that there is always room to answer, divert, redrive and purge. */
+static void look_at_space(struct engine *e)
+{
+    struct store_usage usage;
+    store_usage(e->store, &usage);
+    uint64_t reserve = NO_SPACE_BYTES;
+    if (usage.map_bytes / 10 > reserve)
+        reserve = usage.map_bytes / 10;
+    if (5 * e->largest_bytes > reserve)
+        reserve = 5 * e->largest_bytes;
+    e->full = usage.free_bytes < reserve;
+}
+
+static void gather_limits(struct engine *e)
+{
+    struct command limits = {.kind = COMMAND_LIMITS,
+                             .limits = {.topics_max = e->config.max_topics,
+                                        .groups_max = e->config.max_groups,
+                                        .body_bytes_max = e->config.max_body_bytes,
+                                        .dedup_window_ms = e->config.dedup_window_ms}};
+    (void)gather_add(e, &limits, PENDING_NONE, NULL, 0); /* nobody waits for it */
+}
+
+static void take_reload(struct engine *e)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    bool reload = e->reload;
+    e->reload = false;
+    if (reload) {
+        e->config.max_body_bytes = e->reload_config.max_body_bytes;
+        e->config.max_topics = e->reload_config.max_topics;
+        e->config.max_groups = e->reload_config.max_groups;
+        e->config.dedup_window_ms = e->reload_config.dedup_window_ms;
+    }
+    (void)pthread_mutex_unlock(&e->mutex);
+    if (reload)
+        gather_limits(e);
+}
+
+/* ---- commit and release ---- */
+
+static void commit(struct engine *e)
+{
+    static const double seconds[] = COMMIT_SECONDS_BOUNDS;
+    static const double messages[] = COMMIT_MESSAGES_BOUNDS;
+    if (e->force_commit)
+        (void)turn_txn(e);
+    if (!e->txn)
+        return;
+    struct store_txn *txn = e->txn;
+    e->txn = NULL;
+    if (!ledger_changed(e->ledger) && !e->force_commit) {
+        store_abort(txn);
+        return;
+    }
+    int64_t begin_us = clock_us();
+    int err = ledger_seal(e->ledger, txn);
+    if (err)
+        store_abort(txn);
+    else
+        err = store_commit(txn);
+    if (err)
+        engine_die(e, err, "a commit failed; it is unknown whether its changes are durable");
+    e->force_commit = false;
+    e->commits++;
+    histogram_add(&e->commit_seconds, seconds, COMMIT_SECONDS_BUCKETS - 1,
+                  (double)(clock_us() - begin_us) / 1e6);
+    histogram_add(&e->commit_messages, messages, COMMIT_MESSAGES_BUCKETS - 1, (double)e->turn_messages);
+    (void)store_maintain(
+        e->store); /* no room to grow shows as less free space, which look_at_space() acts on */
+}
+
+static struct outbox_item *outbox_item(struct engine *e, struct session *s)
+{
+    struct outbox_item *item = calloc(1, sizeof *item);
+    if (!item || s->out.failed)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for output");
+    item->link = s->link;
+    link_ref(s->link);
+    item->bytes = s->out;
+    item->close = s->closing;
+    s->out = (struct mpack_buffer){0};
+    atomic_fetch_add(&s->link->unsent_bytes, item->bytes.size);
+    return item;
+}
+
+/* Hand over the output of this turn. True if there was any. */
+static bool release(struct engine *e)
+{
+    struct outbox_item *first = NULL, **tail = &first;
+    while (e->outputs) {
+        struct session *s = e->outputs;
+        e->outputs = s->output_next;
+        s->has_output = false;
+        if (s->gone)
+            continue;
+        *tail = outbox_item(e, s);
+        tail = &(*tail)->next;
+    }
+    if (!first)
+        return false;
+    (void)pthread_mutex_lock(&e->mutex);
+    *e->outbox_tail = first;
+    e->outbox_tail = tail;
+    (void)pthread_mutex_unlock(&e->mutex);
+    return true;
+}
+
+static int64_t next_due(const struct engine *e)
+{
+    if (e->backlog)
+        return e->mono_ms;
+    int64_t due_ms = dispatcher_deadline(e->dispatcher);
+    int64_t tick_ms = ledger_tick_at(e->ledger);
+    if (tick_ms != INT64_MAX) {
+        int64_t wait_ms = tick_ms > e->wall_ms ? tick_ms - e->wall_ms : 0;
+        due_ms = e->mono_ms + wait_ms < due_ms ? e->mono_ms + wait_ms : due_ms;
+    }
+    return due_ms;
+}
+
+static void end_turn(struct engine *e, struct inbox_item *items, bool was_full)
+{
+    free_items(e, items);
+    bool tell = release(e) || (was_full && !engine_inbox_full(e));
+    while (e->gone) {
+        struct session *s = e->gone;
+        e->gone = s->next;
+        session_free(e, s);
+    }
+    arena_reset(&e->arena);
+    if (tell)
+        e->config.notify(e->config.context);
+}
+
+int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
+{
+    bool was_full = engine_inbox_full(e);
+    e->wall_ms = wall_ms;
+    e->mono_ms = mono_ms;
+    e->turn_messages = 0;
+    take_reload(e);
+    look_at_space(e);
+    gather_due(e);
+    struct inbox_item *items = take_requests(e);
+    gather_flush(e);
+    deliver_all(e);
+    commit(e);
+    figures_answer(e);
+    if (e->txn) { /* only read from */
+        store_abort(e->txn);
+        e->txn = NULL;
+    }
+    end_turn(e, items, was_full);
+    return next_due(e);
+}
+
+void engine_recover(struct engine *e)
+{
+    struct command recover = {.kind = COMMAND_RECOVER};
+    clock_now(&e->clock, &e->wall_ms, &e->mono_ms);
+    e->begun_mono_ms = e->mono_ms;
+    (void)gather_add(e, &recover, PENDING_NONE, NULL, 0); /* nobody waits for it */
+    gather_limits(e);
+    gather_flush(e);
+    commit(e);
+    end_turn(e, NULL, false);
+}
+
+void engine_farewell(struct engine *e)
+{
+    for (struct session *s = e->sessions; s; s = s->next) {
+        if (s->closing)
+            continue;
+        reply_closed(s, 0, SHUNT_SHUTTING_DOWN);
+        s->closing = true;
+    }
+    figures_refuse(e);
+    end_turn(e, NULL, false);
+}
