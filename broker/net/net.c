@@ -206,6 +206,12 @@ static void on_tick(uv_timer_t *timer)
 {
     struct net *n = timer->data;
     int64_t now_ms = net_now_ms(n);
+    /* A tick that is late means that this process did not run: what peers sent meanwhile has not been read
+     * yet, so nobody is too slow. */
+    bool late = now_ms - n->tick_ms > 2 * net_tick_ms(&n->config.limits);
+    n->tick_ms = now_ms;
+    if (late)
+        return;
     for (struct conn *c = n->conns; c; c = c->next) {
         if (n->drain_until_ms > 0 && now_ms >= n->drain_until_ms)
             conn_close(c);
@@ -218,6 +224,7 @@ static void on_tick(uv_timer_t *timer)
 
 static void start_tick(struct net *n)
 {
+    n->tick_ms = net_now_ms(n);
     uint64_t ms = n->drain_until_ms > 0 ? TICK_MS_MIN : (uint64_t)net_tick_ms(&n->config.limits);
     (void)uv_timer_start(&n->tick, on_tick, ms, ms); /* fails only on a closing handle */
 }

@@ -30,6 +30,7 @@ struct net {
     int64_t memory_short_ms; /* when a connection last had to wait for memory for its frame; 0: never */
     bool detached;           /* the engine is gone */
     bool freeing;
+    int64_t tick_ms;        /* when timeouts were last looked at */
     int64_t drain_until_ms; /* 0: not draining */
     void (*drained)(void *context);
     void *drained_context;

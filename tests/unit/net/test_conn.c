@@ -195,3 +195,17 @@ Test(conn, draining_sends_what_is_queued_and_ends_every_connection)
     cr_assert_eq(f.lost, lost, "the engine is gone: nothing may be posted to it");
     fixture_stop(&f);
 }
+
+Test(conn, draining_is_cut_short_for_a_client_that_does_not_read)
+{
+    struct fixture f;
+    fixture_start(&f, NULL);
+    int fd = greet(&f);
+    engine_says(&f, 32 << 20, true);
+    net_stop_accepting(f.net);
+    net_drain(f.net, 50, set_done, &f);
+    fixture_until(&f, f.drain_done);
+    cr_assert_eq(atomic_load(&f.link->unsent_bytes), 0);
+    close(fd);
+    fixture_stop(&f);
+}

@@ -1,4 +1,5 @@
 /* test_limits: what a client may not do, over real sockets. */
+#include "broker/net/reader.h"
 #include "proto/errors.h"
 #include "tests/unit/net/fixture.h"
 #include <criterion/criterion.h>
@@ -219,5 +220,70 @@ Test(limits, an_idle_connection_costs_a_few_kib)
     for (int i = 0; i < COUNT; i++)
         close(fds[i]);
     fixture_until(&f, net_connections(f.net) == 0);
+    fixture_stop(&f);
+}
+
+Test(limits, large_frames_that_do_not_fit_together_arrive_one_after_the_other)
+{
+    enum { COUNT = 5 };
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    struct mpack_buffer b = {0};
+    int fds[COUNT];
+    limits.partial_bytes_max = 1 << 20;
+    fixture_start(&f, &limits);
+    for (int i = 0; i < COUNT; i++)
+        fds[i] = greet(&f);
+    size_t hellos = f.frames.size;
+    write_frame(&b, 1, 900000, 'x');
+    for (int i = 0; i < COUNT; i++) /* all begin */
+        cr_assert_eq(send(fds[i], b.data, 5000, 0), 5000);
+    for (int i = 0; i < 20; i++)
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    size_t sent[COUNT] = {5000, 5000, 5000, 5000, 5000};
+    while (f.frames.size < hellos + COUNT * b.size) { /* and all go on, as far as the server lets them */
+        for (int i = 0; i < COUNT; i++) {
+            ssize_t n = send(fds[i], b.data + sent[i], b.size - sent[i], MSG_DONTWAIT);
+            sent[i] += n > 0 ? (size_t)n : 0;
+        }
+        net_notify(f.net);
+        fixture_turn(&f);
+    }
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_eq(memcmp(f.frames.data + hellos + (size_t)i * b.size, b.data, b.size), 0);
+    mpack_buffer_done(&b);
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    fixture_stop(&f);
+}
+
+/* Slow but steady progress is allowed, unless the memory that it holds is what another waits for. */
+Test(limits, a_slow_frame_gives_way_to_one_that_waits_for_its_memory)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    struct mpack_buffer b = {0};
+    uint64_t id = 99;
+    limits.partial_bytes_max = 1 << 20;
+    limits.frame_ms = 200;
+    fixture_start(&f, &limits);
+    int slow = greet(&f), other = greet(&f);
+    write_frame(&b, 1, 15 << 20, 'x');
+    cr_assert_eq(send(slow, b.data, 100, 0), 100);
+    size_t sent = 100;
+    while (sent < (1 << 20)) { /* as much as is asked for, again and again, for longer than frame_ms */
+        ssize_t n = send(slow, b.data + sent, 2 * NET_FRAME_PROGRESS_BYTES, MSG_DONTWAIT);
+        sent += n > 0 ? (size_t)n : 0;
+        uint64_t until_ms = uv_now(&f.loop) + 50;
+        fixture_until(&f, uv_now(&f.loop) >= until_ms);
+    }
+    cr_assert_eq(f.events[NET_TIMED_OUT], 0);
+    cr_assert(client_send(&f, other, b.data, READER_SMALL_BYTES * 4));
+    cr_assert_eq(client_receive_error(&f, slow, &id), SHUNT_PROTOCOL);
+    cr_assert(client_send(&f, other, b.data + READER_SMALL_BYTES * 4, b.size - READER_SMALL_BYTES * 4));
+    fixture_until(&f, f.posts == 3);
+    mpack_buffer_done(&b);
+    close(slow);
+    close(other);
     fixture_stop(&f);
 }
