@@ -262,6 +262,83 @@ Test(dispatcher_turns, ready_messages_that_the_ledger_withholds_are_not_asked_fo
     cr_assert_eq(dispatcher_leases(w.d), 5);
 }
 
+static void count_ready(void *context, uint32_t group, struct group_ready *ret)
+{
+    (void)group;
+    *ret = (struct group_ready){.normal = *(uint64_t *)context};
+}
+
+Test(dispatcher_turns, assignment_that_got_nothing_is_tried_again_if_less_is_ready_than_before)
+{
+    uint64_t ready = 5;
+    struct dispatcher *d = dispatcher_new(count_ready, &ready);
+    struct assignment a;
+    dispatcher_subscribe(d, dispatcher_connect(d, true), JOBS, 10, 1000);
+    cr_assert(dispatcher_next(d, &a));
+    /* Three had expired, say, and the ledger looked at no more. */
+    ready = 2;
+    dispatcher_assigned(d, &a, 0);
+    cr_assert(dispatcher_next(d, &a));
+    dispatcher_free(d);
+}
+
+Test(dispatcher_turns, look_between_application_and_report_loses_nothing)
+{
+    uint64_t ready = 15;
+    struct dispatcher *d = dispatcher_new(count_ready, &ready);
+    struct assignment a, b;
+    dispatcher_subscribe(d, dispatcher_connect(d, true), JOBS, 8, 1000);
+    cr_assert(dispatcher_next(d, &a));
+    cr_assert_eq(a.messages, 8);
+    dispatcher_subscribe(d, dispatcher_connect(d, true), JOBS, 10, 1000);
+    for (uint64_t seq = 1; seq <= 8; seq++)
+        cr_assert_eq(dispatcher_lease(d, &a, seq, seq, 10, 1000, 0, 1), 0);
+    /* The ledger has counted them already and the reservation still stands, so that it looks as if nothing
+     * were left. */
+    ready = 7;
+    cr_assert_not(dispatcher_next(d, &b));
+    dispatcher_assigned(d, &a, 8);
+    cr_assert(dispatcher_next(d, &b));
+    cr_assert_eq(b.messages, 7);
+    dispatcher_free(d);
+}
+
+Test(dispatcher_turns, bytes_freed_while_an_assignment_is_under_way_are_seen)
+{
+    struct member *m = world_subscribe(&w, world_connect(&w, "ann", true), JOBS, 10, 100);
+    struct assignment a;
+    world_publish(&w, JOBS, 3, 30);
+    world_run(&w);
+    world_publish(&w, JOBS, 1, 60);
+    cr_assert(dispatcher_next(w.d, &a));
+    world_ack(&w, m, 1);
+    world_ack(&w, m, 2);
+    world_apply(&w, &a);
+    world_run(&w);
+    world_expect(&w, "    0 ann gets from 1: 1 2 3\n"
+                     "    0 ann acks 1/1\n"
+                     "    0 ann acks 1/2\n"
+                     "    0 ann gets from 1: nothing\n"
+                     "    0 ann gets from 1: 4\n");
+}
+
+Test(dispatcher_turns, pause_while_an_assignment_is_under_way_does_not_block_the_member)
+{
+    struct assignment a;
+    world_subscribe(&w, world_connect(&w, "ann", true), JOBS, 10, 100);
+    world_publish(&w, JOBS, 1, 30);
+    world_run(&w);
+    world_publish(&w, JOBS, 1, 30);
+    cr_assert(dispatcher_next(w.d, &a));
+    world_pause(&w, JOBS, true);
+    dispatcher_assigned(w.d, &a, 0);
+    world_run(&w);
+    world_pause(&w, JOBS, false);
+    world_run(&w);
+    world_expect(&w, "    0 ann gets from 1: 1\n"
+                     "    0 ann gets from 1: 2\n");
+}
+
 /* What a step costs is counted in questions to the ledger: one for each group that something may be ready in,
  * whatever else there is. */
 Test(dispatcher_turns, cost_of_a_turn_does_not_grow_with_idle_members)
