@@ -117,7 +117,7 @@ static void format_initial(char *to, const struct policy_row *row)
     if (row->unit == UNIT_DURATION)
         (void)units_format_duration(to, row->initial); /* returns `to` */
     else if (row->unit == UNIT_SIZE)
-        (void)units_format_size(to, row->initial); /* returns `to` */
+        (void)sprintf(to, "%lldB", (long long)row->initial); /* as it can be given back */
     else if (row->unit == UNIT_CHOICE)
         (void)strcpy(to, row->initial == 0 ? "dlq" : "discard");
     else

@@ -131,7 +131,7 @@ static struct batch *seal_next(struct producer *p, struct requests *requests)
     batch_take(&p->open, b);
     batch_put(&p->sealed, b);
     uint64_t sequence = p->settings->idempotent ? p->next_sequence++ : 0;
-    batch_seal(b, id, sequence, p->sealed.head->sequence);
+    batch_seal(b, id, sequence, p->sealed.head == b ? sequence : p->sealed.head->sequence);
     return b;
 }
 

@@ -1,0 +1,283 @@
+/* Tables: urls, options, settings of topics, back-off, errors. */
+#include "client/backoff.h"
+#include "client/options.h"
+#include "client/policy_args.h"
+#include "client/settings.h"
+#include "client/url.h"
+#include "proto/errors.h"
+#include "proto/policy.h"
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+Test(url, good_ones)
+{
+    static const struct {
+        const char *text, *host;
+        int port;
+    } rows[] = {
+        {NULL, "127.0.0.1", 7480},
+        {"shunt://127.0.0.1", "127.0.0.1", 7480},
+        {"shunt://localhost/", "localhost", 7480},
+        {"shunt://a.b-c_d.example:1", "a.b-c_d.example", 1},
+        {"shunt://10.0.0.1:65535", "10.0.0.1", 65535},
+        {"shunt://[::1]", "::1", 7480},
+        {"shunt://[fe80::1%eth0]:9/", "fe80::1%eth0", 9},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct url u;
+        struct shunt_error err;
+        cr_assert_eq(url_parse(rows[i].text, &u, &err), 0, "%s", err.text);
+        cr_assert_str_eq(u.host, rows[i].host);
+        cr_assert_eq(u.port, rows[i].port);
+    }
+}
+
+Test(url, bad_ones_are_refused_with_a_reason)
+{
+    static const char *const rows[] = {
+        "",
+        "127.0.0.1",
+        "localhost:7480",
+        "http://localhost",
+        "shunt:/localhost",
+        "SHUNT://localhost",
+        "shunt://",
+        "shunt://:7480",
+        "shunt:///",
+        "shunt://h:",
+        "shunt://h:0",
+        "shunt://h:65536",
+        "shunt://h:99999999999999999999",
+        "shunt://h:-1",
+        "shunt://h:+1",
+        "shunt://h: 1",
+        "shunt://h:1x",
+        "shunt://h:1:2",
+        "shunt://u@h",
+        "shunt://h/path",
+        "shunt://h?x=1",
+        "shunt://h h",
+        "shunt://::1",
+        "shunt://[::1",
+        "shunt://[::1]x",
+        "shunt://[]",
+        "shunt://[1.2.3.4]",
+        "shunt://[localhost]",
+        "shunt://h\n",
+        "shunt://-h",
+        "shunt://.h",
+        "shunt://h\xc3\xa4",
+        "shunt://[%eth0]",
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct url u;
+        struct shunt_error err = {0};
+        cr_assert_eq(url_parse(rows[i], &u, &err), SHUNT_BAD_ARGUMENT, "%s", rows[i]);
+        cr_assert_gt(strlen(err.text), 10);
+    }
+}
+
+Test(url, a_host_ends_at_its_limit)
+{
+    char text[400] = "shunt://";
+    struct url u;
+    memset(text + 8, 'a', URL_HOST_BYTES_MAX + 1);
+    cr_assert_eq(url_parse(text, &u, NULL), SHUNT_BAD_ARGUMENT);
+    text[8 + URL_HOST_BYTES_MAX] = '\0';
+    cr_assert_eq(url_parse(text, &u, NULL), 0);
+}
+
+Test(options, a_value_is_set_changed_and_taken_out)
+{
+    struct shunt_options *o = shunt_options_new();
+    cr_assert_eq(shunt_options_set(o, "a", "1"), 0);
+    cr_assert_eq(shunt_options_set(o, "b", "2"), 0);
+    cr_assert_eq(shunt_options_set(o, "a", "3"), 0);
+    cr_assert_str_eq(options_get(o, "a"), "3");
+    cr_assert_eq(shunt_options_set(o, "a", NULL), 0);
+    cr_assert_eq(shunt_options_set(o, "never", NULL), 0);
+    cr_assert_null(options_get(o, "a"));
+    cr_assert_str_eq(options_at(o, 0)->value, "2");
+    cr_assert_null(options_at(o, 1));
+    cr_assert_null(options_get(NULL, "a"));
+    shunt_options_free(o);
+    shunt_options_free(NULL);
+}
+
+Test(settings, bad_values_are_refused_and_the_text_names_the_option)
+{
+    static const char *const rows[][2] = {
+        {"windw", "1"},           {"window", "0"},
+        {"window", "-1"},         {"window", "1.5"},
+        {"window", ""},           {"window-bytes", "x"},
+        {"frame-bytes", "10"},    {"frame-bytes", "1GiB"},
+        {"idempotent", "true"},   {"marks", ""},
+        {"mark-time", "-1us"},    {"mark-time", "2s"},
+        {"mark-time", "us"},      {"mark-time", "2000000us"},
+        {"connect-timeout", "0"}, {"connect-timeout", "5"},
+        {"reconnect-min", "0"},   {"reconnect-max", "1ms"},
+        {"client", "\xff"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct shunt_options *o = shunt_options_new();
+        struct settings s;
+        struct shunt_error err;
+        cr_assert_eq(shunt_options_set(o, rows[i][0], rows[i][1]), 0);
+        cr_assert_eq(settings_read(o, &s, &err), SHUNT_BAD_ARGUMENT, "%s %s", rows[i][0], rows[i][1]);
+        cr_assert_not_null(strstr(err.text, rows[i][0]), "%s", err.text);
+        shunt_options_free(o);
+    }
+}
+
+Test(settings, values_and_defaults)
+{
+    struct shunt_options *o = shunt_options_new();
+    struct settings s;
+    cr_assert_eq(settings_read(NULL, &s, NULL), 0);
+    cr_assert_eq(s.mark_time_us, 200);
+    cr_assert_eq(s.window, 4096);
+    cr_assert_gt(strlen(s.client), 2);
+    (void)shunt_options_set(o, "mark-time", "1ms");
+    (void)shunt_options_set(o, "window-bytes", "1MiB");
+    cr_assert_eq(settings_read(o, &s, NULL), 0);
+    cr_assert_eq(s.mark_time_us, 1000);
+    cr_assert_eq(s.window_bytes, 1048576);
+    (void)shunt_options_set(o, "mark-time", "50us");
+    cr_assert_eq(settings_read(o, &s, NULL), 0);
+    cr_assert_eq(s.mark_time_us, 50);
+    shunt_options_free(o);
+}
+
+struct expected {
+    const char *option, *value;
+    bool of_group;
+    int code;
+    const char *field;
+    int64_t number; /* -1: nil */
+};
+
+Test(policy, settings_become_fields_of_the_wire)
+{
+    static const struct expected rows[] = {
+        {"max-attempts", "3", true, 0, "max_attempts", 3},
+        {"max-attempts", "0", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"max-attempts", "inherit", true, 0, "max_attempts", -1},
+        {"lease", "1h30m", true, 0, "lease_ms", 5400000},
+        {"lease", "9ms", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"lease", "13h", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"lease", "-1s", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"lease", "30", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"expired", "discard", true, 0, "expired", 1},
+        {"expired", "dlq", true, 0, "expired", 0},
+        {"expired", "1", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"max-bytes", "1GiB", false, 0, "max_bytes", 1073741824},
+        {"max-bytes", "1GiB", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"ttl", "0", false, 0, "ttl_ms", 0},
+        {"max_attempts", "3", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"backoff", "1s", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"backoff", "..5m", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"backoff", "1s..", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+        {"backoff", "1s...5m", true, SHUNT_BAD_ARGUMENT, NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct shunt_options *o = shunt_options_new();
+        struct mpack_buffer b = {0};
+        struct mpack_reader r;
+        struct shunt_error err;
+        (void)shunt_options_set(o, rows[i].option, rows[i].value);
+        int rc = policy_args_write(&b, o, rows[i].of_group, &err);
+        cr_assert_eq(rc, rows[i].code, "%s %s: %d", rows[i].option, rows[i].value, rc);
+        if (rc == 0) {
+            mpack_read_init(&r, b.data, b.size);
+            cr_assert_eq(mpack_read_map(&r), 1);
+            struct slice field = mpack_read_str(&r);
+            cr_assert_arr_eq(field.data, rows[i].field, field.size);
+            cr_assert_eq(mpack_read_is_nil(&r) ? -1 : mpack_read_int(&r), rows[i].number);
+        } else {
+            cr_assert_not_null(strstr(err.text, rows[i].option), "%s", err.text);
+        }
+        mpack_buffer_done(&b);
+        shunt_options_free(o);
+    }
+}
+
+Test(policy, backoff_sets_both_of_its_ends)
+{
+    struct shunt_options *o = shunt_options_new();
+    struct mpack_buffer b = {0};
+    struct mpack_reader r;
+    (void)shunt_options_set(o, "backoff", "10ms..50ms");
+    cr_assert_eq(policy_args_write(&b, o, true, NULL), 0);
+    mpack_read_init(&r, b.data, b.size);
+    cr_assert_eq(mpack_read_map(&r), 2);
+    cr_assert_arr_eq(mpack_read_str(&r).data, "backoff_min_ms", 14);
+    cr_assert_eq(mpack_read_int(&r), 10);
+    cr_assert_arr_eq(mpack_read_str(&r).data, "backoff_max_ms", 14);
+    cr_assert_eq(mpack_read_int(&r), 50);
+    mpack_buffer_done(&b);
+    shunt_options_free(o);
+}
+
+Test(policy, every_listed_setting_is_accepted_with_its_initial_value)
+{
+    struct shunt_setting s;
+    size_t i = 0;
+    for (; shunt_setting(i, &s); i++) {
+        struct shunt_options *o = shunt_options_new();
+        struct mpack_buffer b = {0};
+        struct shunt_error err;
+        (void)shunt_options_set(o, s.name, s.initial);
+        cr_assert_eq(policy_args_write(&b, o, s.of_group, &err), 0, "%s %s: %s", s.name, s.initial, err.text);
+        mpack_buffer_done(&b);
+        shunt_options_free(o);
+    }
+    cr_assert_eq(i, POLICY_COUNT - 1, "all of them, back-off as one");
+}
+
+Test(backoff, waits_stay_within_a_bound_that_doubles_to_its_maximum)
+{
+    static const int64_t bounds_ms[] = {50, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000};
+    struct random r = {.state = 42};
+    int low = 0;
+    for (int round = 0; round < 1000; round++) {
+        struct backoff b = {.min_ms = 50, .max_ms = 5000};
+        for (size_t i = 0; i < 10; i++) {
+            cr_assert_eq(backoff_bound_us(&b), bounds_ms[i] * 1000);
+            int64_t wait_us = backoff_next_us(&b, &r);
+            cr_assert_geq(wait_us, 1);
+            cr_assert_leq(wait_us, bounds_ms[i] * 1000);
+            low += wait_us < bounds_ms[i] * 100;
+        }
+        backoff_reset(&b);
+        cr_assert_eq(backoff_bound_us(&b), 50000);
+    }
+    cr_assert_geq(low, 700, "full jitter: a tenth of the waits is in the lowest tenth");
+    cr_assert_leq(low, 1300);
+}
+
+Test(backoff, the_largest_settings_do_not_overflow)
+{
+    struct random r = {.state = 1};
+    struct backoff b = {.min_ms = 86400000, .max_ms = 86400000};
+    for (int i = 0; i < 200; i++)
+        cr_assert_leq(backoff_next_us(&b, &r), 86400000000);
+}
+
+Test(error, text_is_cut_and_names_come_from_the_table)
+{
+    struct shunt_error err;
+    char large[1000];
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    cr_assert_eq(error_set(&err, SHUNT_TOPIC_FULL, "%s", large), SHUNT_TOPIC_FULL);
+    cr_assert_eq(strlen(err.text), sizeof err.text - 1);
+    cr_assert(err.may_retry);
+    cr_assert_eq(error_set(NULL, SHUNT_STALE, NULL), SHUNT_STALE);
+    error_set(&err, SHUNT_STALE, NULL);
+    cr_assert_str_eq(err.text, shunt_error_text(SHUNT_STALE));
+    cr_assert(!err.may_retry);
+    cr_assert_str_eq(shunt_error_name(SHUNT_STALE), "STALE");
+    cr_assert_str_eq(shunt_error_name(12345), "UNKNOWN");
+}
