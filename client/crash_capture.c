@@ -18,6 +18,7 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SI
 
 /* One child, one report: what the handlers need must be there before they run. */
 static int report_fd = -1;
+static uintptr_t floor_frame = UINTPTR_MAX;
 static atomic_int reporter; /* thread that writes the report, 0 if none does */
 static char alternate_stack[CRASH_STACK_BYTES];
 
@@ -79,7 +80,7 @@ static _Unwind_Reason_Code walk_step(struct _Unwind_Context *context, void *arg)
     if (!w->reached && ip != w->pc) {
         return _URC_NO_REASON;
     }
-    if (w->frames >= CRASH_FRAMES_MAX || (ip == 0 && w->reached)) {
+    if (w->frames >= CRASH_FRAMES_MAX || (ip == 0 && w->reached) || _Unwind_GetCFA(context) > floor_frame) {
         return _URC_END_OF_STACK;
     }
     w->reached = true;
@@ -182,6 +183,11 @@ static void on_asked(int signal_number, siginfo_t *info, void *context)
     for (;;) {
         (void)pause();
     }
+}
+
+void crash_capture_floor(const void *frame)
+{
+    floor_frame = (uintptr_t)frame;
 }
 
 static _Unwind_Reason_Code warm_step(struct _Unwind_Context *context, void *arg)

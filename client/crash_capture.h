@@ -51,4 +51,9 @@ int crash_ask_signal(void);
  * calling thread. */
 void crash_capture_install(int fd);
 
+/* Leave the frames of the caller, and of those who called it, out of reports from this thread: they are the
+ * same for all. */
+#define crash_capture_from_here() crash_capture_floor(__builtin_frame_address(0))
+void crash_capture_floor(const void *frame);
+
 #endif

@@ -180,6 +180,19 @@ static int worker_options(struct worker *w, const struct shunt_options *options,
     return code;
 }
 
+/* Wait for the broker to be there as long as it takes, but hear a stop meanwhile: then w->consumer stays
+ * NULL. */
+static int subscribe_patiently(struct worker *w, const struct shunt_options *options, struct shunt_error *err)
+{
+    int code;
+
+    do {
+        code = shunt_subscribe(w->s, w->topic, w->group, options, WORKER_SUBSCRIBE_MS, &w->consumer, err);
+    } while ((code == SHUNT_TIMEOUT || code == SHUNT_UNREACHABLE || code == SHUNT_DISCONNECTED) &&
+             !worker_stopping(w));
+    return code != 0 && worker_stopping(w) ? 0 : code;
+}
+
 static int worker_subscribe(struct worker *w, struct shunt_error *err)
 {
     struct shunt_options *options = shunt_options_new();
@@ -194,8 +207,11 @@ static int worker_subscribe(struct worker *w, struct shunt_error *err)
         (void)snprintf(text, sizeof text, "%lld", (long long)w->prefetch_bytes);
         code = shunt_options_set(options, "prefetch-bytes", text);
     }
-    code = code != 0 ? error_set(err, code, NULL)
-                     : shunt_subscribe(w->s, w->topic, w->group, options, SHUNT_FOREVER, &w->consumer, err);
+    if (code != 0) {
+        code = error_set(err, code, NULL);
+    } else {
+        code = subscribe_patiently(w, options, err);
+    }
     shunt_options_free(options);
     return code;
 }
@@ -256,7 +272,7 @@ int shunt_worker_run(struct shunt *s, const char *topic, const char *group,
     slot->worker = &w;
     slot->wake_fd = w.wake_fd;
     code = worker_subscribe(&w, err);
-    if (code == 0) {
+    if (code == 0 && w.consumer != NULL) {
         code = w.fork ? worker_run_fork(&w, err) : worker_run_inline(&w, err);
         code = worker_finish(&w, code, err);
     }

@@ -14,6 +14,8 @@
 #define WORKER_DRAIN_MS_MAX 1000
 /* How long one such look may take. */
 #define WORKER_SHOW_MS 2000
+/* Between two looks at whether to stop, while the broker is not there. */
+#define WORKER_SUBSCRIBE_MS 2000
 
 struct worker {
     struct shunt *s;

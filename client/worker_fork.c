@@ -9,6 +9,7 @@
  * who had it. While a child works, half a lease is the least that is left: it is extended from here.
  */
 #include "client/child_pool.h"
+#include "client/crash_capture.h"
 #include "client/stop_signals.h"
 #include "client/worker.h"
 #include "proto/mpack.h"
@@ -50,6 +51,7 @@ static int child_handle(void *context, const void *bytes, size_t size, struct sh
     if (delivery_unpack(bytes, size, &d) != 0) {
         return SHUNT_RELEASE; /* no memory in this process: it is not the message's doing */
     }
+    crash_capture_from_here();
     outcome = (int)f->w->handler(f->w->context, d, v);
     delivery_unpacked_free(d);
     return outcome;
@@ -174,7 +176,9 @@ static bool has_child(void *context, const struct shunt_delivery *d)
 static void stop(struct fork_worker *f)
 {
     f->stopping = true;
-    (void)shunt_credit(f->w->consumer, 0, 0, NULL); /* only spares the broker and us some messages */
+    /* First, or what is given back comes straight to us again. If it fails, that is all that happens. */
+    (void)shunt_credit(f->w->consumer, 0, 0, NULL);
+    client_send(f->w->s);
     client_release_held(f->w->consumer, has_child, NULL);
     f->waiting = 0;
 }
