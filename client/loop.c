@@ -176,7 +176,7 @@ void loop_send(struct shunt *s, int64_t now_us)
         ssize_t sent = sendmsg(loop->socket.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+        if (sent < 0 && errno != EAGAIN) {
             system_error(s, "cannot write to", errno, now_us);
             return;
         }
@@ -208,7 +208,7 @@ static void receive(struct shunt *s, int64_t now_us)
         if (space == NULL)
             return; /* no memory now: the next turn tries again */
         ssize_t got = recv(loop->socket.fd, space, size, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got < 0) {
             system_error(s, "cannot read from", errno, now_us);
