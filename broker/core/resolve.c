@@ -39,11 +39,11 @@ static int64_t back_off_ms(struct ledger *l, const struct group *g, uint32_t att
 static int64_t due_ms(struct ledger *l, const struct group *g, const struct rule *rule,
                       const struct resolution *r, uint32_t attempts)
 {
-    if (!rule->back_off || r->delay_ms == 0)
+    if (!rule->back_off)
         return 0;
-    if (r->delay_ms > 0)
-        return l->now_ms + r->delay_ms;
-    return l->now_ms + back_off_ms(l, g, attempts);
+    if (r->outcome != ATTEMPT_NACKED || r->delay_ms == DELAY_BACKOFF)
+        return l->now_ms + back_off_ms(l, g, attempts);
+    return r->delay_ms ? l->now_ms + r->delay_ms : 0;
 }
 
 static int fail(struct ledger *l, struct group *g, const struct resolve_command *c,

@@ -1,0 +1,297 @@
+/* ledger_audit: a walk over everything stored, from the rows alone, compared with what the ledger keeps count
+ * of. */
+#include "tests/unit/core/ledger_fixture.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+struct audit {
+    struct ledger *l;
+    struct store_txn *t;
+};
+
+static bool get(struct audit *a, enum store_table table, struct key key, struct slice *ret)
+{
+    int err = store_get(a->t, table, key_slice(&key), ret);
+    cr_assert(!err || err == SHUNT_NOT_FOUND);
+    return !err;
+}
+
+static bool there(struct audit *a, enum store_table table, struct key key)
+{
+    struct slice value;
+    return get(a, table, key, &value);
+}
+
+static uint64_t count_all(struct audit *a, enum store_table table)
+{
+    uint64_t count;
+    cr_assert_eq(store_count(a->t, table, &count), 0);
+    return count;
+}
+
+/* Rows of a table whose key begins with that id, and the size of their values. */
+static uint64_t count_of(struct audit *a, enum store_table table, uint32_t id, uint64_t *ret_bytes)
+{
+    struct store_cursor *c;
+    struct slice key, value;
+    struct key from = key_id(id);
+    uint64_t count = 0, bytes = 0;
+    cr_assert_eq(store_cursor_open(a->t, table, &c), 0);
+    int err = store_cursor_seek(c, key_slice(&from), &key, &value);
+    while (!err && !memcmp(key.data, from.bytes, 4)) {
+        count++;
+        bytes += value.size;
+        err = store_cursor_next(c, &key, &value);
+    }
+    store_cursor_close(c);
+    if (ret_bytes)
+        *ret_bytes = bytes;
+    return count;
+}
+
+/* ---- memory and store say the same ---- */
+
+static void same(struct audit *a, enum store_table table, struct key key, const void *bytes, size_t size,
+                 const char *what)
+{
+    struct slice value;
+    cr_assert(get(a, table, key, &value), "%s is not stored", what);
+    cr_assert(value.size == size && !memcmp(value.data, bytes, size), "%s in memory differs from its row",
+              what);
+}
+
+static void audit_memory(struct audit *a)
+{
+    static uint8_t bytes[RECORD_BYTES_MAX];
+    const struct ledger *l = a->l;
+    uint64_t chunks = 0;
+    for (size_t i = 0; i < l->topics_count; i++) {
+        struct key key = key_id(l->topics[i]->r.id);
+        same(a, TABLE_TOPIC, key, bytes, topic_encode(bytes, key_slice(&key), &l->topics[i]->r), "a topic");
+    }
+    for (size_t i = 0; i < l->groups_count; i++) {
+        const struct group *g = l->groups[i];
+        struct key key = key_id(g->r.id);
+        same(a, TABLE_GROUP, key, bytes, group_encode(bytes, key_slice(&key), &g->r), "a group");
+        for (size_t k = 0; !g->r.dropped && k < g->bits.count; k++, chunks++) {
+            key = key_id_seq(g->r.id, g->bits.chunks[k]->number);
+            same(a, TABLE_DONE, key, bytes, chunk_encode(bytes, key_slice(&key), g->bits.chunks[k]->words),
+                 "a chunk");
+        }
+        if (g->r.dropped)
+            chunks += count_of(a, TABLE_DONE, g->r.id, NULL);
+    }
+    cr_assert_eq(count_all(a, TABLE_TOPIC), l->topics_count);
+    cr_assert_eq(count_all(a, TABLE_GROUP), l->groups_count);
+    cr_assert_eq(count_all(a, TABLE_DONE), chunks);
+    for (size_t i = 0; i < l->jobs_count; i++) {
+        struct key key = key_job(l->jobs[i]->id);
+        same(a, TABLE_JOB, key, bytes, job_encode(bytes, key_slice(&key), l->jobs[i]), "a job");
+    }
+}
+
+static void audit_meta(struct audit *a)
+{
+    const struct slice key = {META_KEY_LEDGER, sizeof META_KEY_LEDGER - 1};
+    struct meta_record stored, *m = &a->l->meta;
+    struct slice value;
+    cr_assert_eq(store_get(a->t, TABLE_META, key, &value), 0);
+    cr_assert_eq(meta_decode(key, value, &stored), 0);
+    /* Batches that changed nothing are counted but not committed. */
+    cr_assert_leq(stored.index, m->index);
+    cr_assert_leq(stored.time_ms, m->time_ms);
+    cr_assert_eq(stored.random, m->random);
+    cr_assert_eq(stored.topic_next, m->topic_next);
+    cr_assert_eq(stored.group_next, m->group_next);
+    cr_assert_eq(stored.job_next, m->job_next);
+    cr_assert_eq(stored.dedup_swept_ms, m->dedup_swept_ms);
+    cr_assert_eq(memcmp(stored.dedup_cursor, m->dedup_cursor, PRODUCER_ID_BYTES), 0);
+}
+
+/* ---- groups ---- */
+
+struct tally {
+    struct group_counts n;
+    uint64_t due_rows, history_rows;
+    bool damaged; /* a message cannot be read: what its head said is unknown */
+};
+
+static void audit_waiting(const struct group *g, const struct attempt_record *row, struct tally *y)
+{
+    if (row->due_ms > g->r.due_mark_ms) {
+        y->n.delayed++;
+    } else {
+        y->n.ready++;
+        y->n.suspects += row->suspect;
+    }
+}
+
+static void audit_row(struct audit *a, const struct group *g, uint64_t seq, const struct attempt_record *row,
+                      struct tally *y)
+{
+    uint8_t lane = row->state == ATTEMPT_HELD ? DUE_LANE_HELD : row->suspect ? LANE_SUSPECT : LANE_NORMAL;
+    struct slice value;
+    struct dead_record dead;
+    y->n.tracked++;
+    y->history_rows += row->rows;
+    if (row->has_expiry) {
+        cr_assert(there(a, TABLE_EXPIRY, key_expiry(row->expires_ms, g->r.id, seq)));
+        y->n.expiries++;
+    }
+    cr_assert_leq(row->attempts, row->attempts_total);
+    cr_assert_leq(row->deliveries, row->deliveries_total);
+    cr_assert_leq(row->rows, HISTORY_ROWS_MAX);
+    if (row->state == ATTEMPT_DEAD) {
+        struct key key = key_id_seq(g->dlq->r.id, row->dead_seq);
+        y->n.dead++;
+        cr_assert(!row->has_expiry, "time to live stands still while a message is dead");
+        cr_assert(get(a, TABLE_DEAD, key, &value));
+        cr_assert_eq(dead_decode(key_slice(&key), value, &dead), 0);
+        cr_assert(dead.origin_group == g->r.id && dead.origin_seq == seq);
+        return;
+    }
+    y->due_rows++;
+    cr_assert(there(a, TABLE_DUE, key_due(g->r.id, lane, row->due_ms, seq)));
+    if (row->state == ATTEMPT_HELD)
+        y->n.in_flight++;
+    else
+        audit_waiting(g, row, y);
+}
+
+static void audit_untracked(struct audit *a, const struct group *g, uint64_t seq, struct tally *y)
+{
+    struct key key = key_id_seq(g->topic->r.id, seq);
+    struct slice value, message;
+    struct message_head head;
+    if (!get(a, g->origin ? TABLE_DEAD : TABLE_MESSAGE, key, &value)) {
+        cr_assert_geq(seq, g->r.next, "in flight without a message: %u %llu", g->r.id,
+                      (unsigned long long)seq);
+        return; /* a hole: deleted before this group was made */
+    }
+    if (seq >= g->r.next)
+        y->n.ready++;
+    else
+        y->n.in_flight++;
+    if (g->origin)
+        return;
+    if (message_decode(key_slice(&key), value, true, &head, &message))
+        y->damaged = true;
+    else if (head.expires_ms && there(a, TABLE_EXPIRY, key_expiry(head.expires_ms, g->r.id, seq)))
+        y->n.expiries++;
+    else if (head.expires_ms)
+        cr_assert_lt(head.published_ms, g->r.created_ms + 1, "no row in expiry");
+}
+
+static void audit_group(struct audit *a, const struct group *g)
+{
+    const struct group_counts *n = &g->r.counts;
+    struct tally y = {0};
+    for (uint64_t seq = g->r.start; seq < g->topic->r.head; seq++) {
+        struct key key = key_id_seq(g->r.id, seq);
+        struct slice value;
+        struct attempt_record row;
+        bool bit = seq < g->r.floor || bitmap_get(&g->bits, seq);
+        if (get(a, TABLE_ATTEMPT, key, &value)) {
+            cr_assert_eq(attempt_decode(key_slice(&key), value, &row), 0);
+            cr_assert(bit, "a row without its bit");
+            cr_assert(there(a, g->origin ? TABLE_DEAD : TABLE_MESSAGE, key_id_seq(g->topic->r.id, seq)),
+                      "a row without a body");
+            audit_row(a, g, seq, &row, &y);
+        } else if (!bit) {
+            audit_untracked(a, g, seq, &y);
+        }
+    }
+    const char *topic = g->topic->r.name;
+    cr_assert_eq(n->ready, y.n.ready, "%s/%s ready: %llu, counted %llu", topic, g->r.name,
+                 (unsigned long long)n->ready, (unsigned long long)y.n.ready);
+    cr_assert_eq(n->in_flight, y.n.in_flight);
+    cr_assert_eq(n->delayed, y.n.delayed);
+    cr_assert_eq(n->dead, y.n.dead);
+    cr_assert_eq(n->suspects, y.n.suspects);
+    cr_assert_eq(n->tracked, y.n.tracked);
+    cr_assert_eq(n->tracked, count_of(a, TABLE_ATTEMPT, g->r.id, NULL));
+    if (!y.damaged)
+        cr_assert_eq(n->expiries, y.n.expiries, "%s/%s expiries: %llu, counted %llu", topic, g->r.name,
+                     (unsigned long long)n->expiries, (unsigned long long)y.n.expiries);
+    cr_assert_eq(y.due_rows, count_of(a, TABLE_DUE, g->r.id, NULL));
+    cr_assert_eq(y.history_rows, count_of(a, TABLE_HISTORY, g->r.id, NULL));
+    cr_assert_eq(group_conservation_error(n), 0, "conservation in %s/%s", topic, g->r.name);
+    if (g->dlq)
+        cr_assert_eq(n->dead, count_of(a, TABLE_DEAD, g->dlq->r.id, NULL));
+}
+
+/* ---- topics ---- */
+
+static bool is_needed(struct audit *a, const struct topic *t, uint64_t seq)
+{
+    for (size_t i = 0; i < t->groups_count; i++) {
+        const struct group *g = t->groups[i];
+        if (seq < g->r.start)
+            continue;
+        if ((seq >= g->r.floor && !bitmap_get(&g->bits, seq)) ||
+            there(a, TABLE_ATTEMPT, key_id_seq(g->r.id, seq)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_being_cleared(const struct ledger *l, const struct topic *t)
+{
+    for (size_t i = 0; i < l->jobs_count; i++)
+        if (l->jobs[i]->kind == JOB_DROP && l->jobs[i]->topic == t->r.id)
+            return true;
+    return t->r.dropped;
+}
+
+static void audit_topic(struct audit *a, const struct topic *t)
+{
+    enum store_table table = t->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE;
+    uint64_t bytes;
+    if (t->r.dropped && t->r.origin_group)
+        return;
+    cr_assert_eq(t->r.stored, count_of(a, table, t->r.id, &bytes));
+    cr_assert_eq(t->r.stored_bytes, bytes);
+    if (is_being_cleared(a->l, t))
+        return;
+    for (uint64_t seq = 1; seq < t->r.head; seq++)
+        if (there(a, table, key_id_seq(t->r.id, seq)))
+            cr_assert(is_needed(a, t, seq), "%s/%llu is stored for nobody", t->r.name,
+                      (unsigned long long)seq);
+}
+
+/* Every row of expiry belongs to a group that is still there. */
+static void audit_expiry(struct audit *a)
+{
+    struct store_cursor *c;
+    struct slice key, value;
+    uint64_t seq, rows = 0;
+    int64_t ms;
+    uint32_t group;
+    cr_assert_eq(store_cursor_open(a->t, TABLE_EXPIRY, &c), 0);
+    for (int err = store_cursor_seek(c, (struct slice){"", 1}, &key, &value); !err;
+         err = store_cursor_next(c, &key, &value)) {
+        cr_assert(key_read_expiry(key, &ms, &group, &seq));
+        rows += catalog_live_group(a->l, group) != NULL;
+    }
+    store_cursor_close(c);
+    for (size_t i = 0; i < a->l->groups_count; i++)
+        rows -= a->l->groups[i]->r.dropped ? 0 : a->l->groups[i]->r.counts.expiries;
+    cr_assert_eq(rows, 0, "rows in expiry that no group counts");
+}
+
+void ledger_audit(struct ledger *l, struct store *s)
+{
+    struct audit a = {.l = l};
+    cr_assert_eq(store_begin(s, false, &a.t), 0);
+    audit_meta(&a);
+    audit_memory(&a);
+    for (size_t i = 0; i < l->groups_count; i++)
+        if (!l->groups[i]->r.dropped)
+            audit_group(&a, l->groups[i]);
+    for (size_t i = 0; i < l->topics_count; i++)
+        audit_topic(&a, l->topics[i]);
+    audit_expiry(&a);
+    store_abort(a.t);
+    cr_assert_eq(view_conservation_error(l), 0);
+}

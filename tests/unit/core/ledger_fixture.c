@@ -1,0 +1,624 @@
+/* ledger_fixture: driving a ledger in tests. */
+#include "tests/unit/core/ledger_fixture.h"
+#include "proto/errors.h"
+#include "proto/limits.h"
+
+#include <criterion/criterion.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the trace ---- */
+
+__attribute__((format(printf, 2, 3))) static void line(struct fixture *f, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    if (f->quiet)
+        return;
+    int at = snprintf(text, sizeof text, "%6lld ", (long long)f->now_ms);
+    va_start(args, format);
+    vsnprintf(text + at, sizeof text - (size_t)at, format, args);
+    va_end(args);
+    size_t size = strlen(text);
+    f->trace = realloc(f->trace, f->trace_size + size + 2);
+    memcpy(f->trace + f->trace_size, text, size);
+    f->trace_size += size;
+    f->trace[f->trace_size++] = '\n';
+    f->trace[f->trace_size] = 0;
+}
+
+void fixture_forget(struct fixture *f)
+{
+    f->trace_size = 0;
+    if (f->trace)
+        f->trace[0] = 0;
+}
+
+void fixture_expect(struct fixture *f, const char *trace)
+{
+    const char *got = f->trace ? f->trace : "";
+    cr_assert(strcmp(got, trace) == 0, "expected:\n%s\ngot:\n%s", trace, got);
+    fixture_forget(f);
+}
+
+/* "topic/group" of a group by its id. */
+static const char *name_of(struct fixture *f, uint32_t id)
+{
+    static char name[TOPIC_BYTES_MAX + NAME_BYTES_MAX + 2];
+    const struct group *g = catalog_group_by_id(f->l, id);
+    snprintf(name, sizeof name, "%s/%s", g ? g->topic->r.name : "?", g ? g->r.name : "?");
+    return name;
+}
+
+/* ---- the sink ---- */
+
+static void on_published(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
+                         int refusal, const char *why)
+{
+    struct fixture *f = context;
+    (void)command;
+    f->err = err;
+    f->why = why;
+    f->first_seq = first_seq;
+    f->accepted = accepted;
+    f->refusal = refusal;
+    if (err)
+        line(f, "publish %s", err_name(err));
+    else
+        line(f, "published %llu+%u%s%s", (unsigned long long)first_seq, accepted, refusal ? " then " : "",
+             refusal ? err_name(refusal) : "");
+}
+
+static void remember_token(struct fixture *f, uint32_t group, uint64_t seq, uint64_t token)
+{
+    for (size_t i = f->tokens_count; i-- > 0;)
+        if (f->tokens[i].group == group && f->tokens[i].seq == seq) {
+            cr_assert_gt(token, f->tokens[i].token, "tokens of one message only grow");
+            f->tokens[i].token = token;
+            return;
+        }
+    if (f->tokens_count == f->tokens_capacity) {
+        f->tokens_capacity = f->tokens_capacity ? 2 * f->tokens_capacity : 64;
+        f->tokens = realloc(f->tokens, f->tokens_capacity * sizeof *f->tokens);
+    }
+    f->tokens[f->tokens_count++] = (struct token){group, seq, token};
+}
+
+uint64_t fixture_token(const struct fixture *f, uint32_t group, uint64_t seq)
+{
+    for (size_t i = f->tokens_count; i-- > 0;)
+        if (f->tokens[i].group == group && f->tokens[i].seq == seq)
+            return f->tokens[i].token;
+    return 0;
+}
+
+static uint32_t group_of_command; /* of the assign command being applied */
+
+static void on_handed_out(void *context, size_t command, const struct handout *h)
+{
+    struct fixture *f = context;
+    (void)command;
+    remember_token(f, group_of_command, h->seq, h->token);
+    f->last_body.size = f->last_dead.size = 0;
+    mpack_write_raw(&f->last_body, h->message.data, h->message.size);
+    mpack_write_raw(&f->last_dead, h->dead.data, h->dead.size);
+    f->last_lease_ms = h->lease_ms;
+    line(f, "%s hand %llu token %llu attempts %u deliveries %u generation %u", name_of(f, group_of_command),
+         (unsigned long long)h->seq, (unsigned long long)h->token, h->attempts, h->deliveries, h->generation);
+}
+
+static void on_assigned(void *context, size_t command, uint32_t count)
+{
+    struct fixture *f = context;
+    (void)command;
+    f->handed = count;
+}
+
+static void on_refused(void *context, size_t command, uint32_t entry, int err)
+{
+    struct fixture *f = context;
+    (void)command;
+    f->stale++;
+    line(f, "entry %u %s", entry, err_name(err));
+}
+
+static void on_done(void *context, size_t command, int err, const char *why, uint64_t job, uint64_t count)
+{
+    struct fixture *f = context;
+    (void)command;
+    f->err = err;
+    f->why = why;
+    f->job = job;
+    f->count = count;
+    if (err)
+        line(f, "%s", err_name(err));
+    else if (job)
+        line(f, "job %llu of %llu", (unsigned long long)job, (unsigned long long)count);
+    else
+        line(f, "ok");
+}
+
+static void on_ready(void *context, uint32_t group)
+{
+    struct fixture *f = context;
+    (void)group;
+    f->readies++;
+}
+
+static void on_revoked(void *context, uint32_t group, uint64_t seq)
+{
+    struct fixture *f = context;
+    line(f, "%s revoked %llu", name_of(f, group), (unsigned long long)seq);
+}
+
+static void on_group_gone(void *context, uint32_t group)
+{
+    struct fixture *f = context;
+    line(f, "%s gone", name_of(f, group));
+}
+
+/* ---- life ---- */
+
+static void load(struct fixture *f)
+{
+    struct store_txn *t;
+    char why[512];
+    cr_assert_eq(store_begin(f->store, false, &t), 0);
+    cr_assert_eq(ledger_new(t, &f->l, why, sizeof why), 0, "%s", why);
+    store_abort(t);
+}
+
+void fixture_init(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    f->store = store_memory_open(1ull << 30);
+    load(f);
+    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}});
+    fixture_forget(f);
+}
+
+void fixture_done(struct fixture *f)
+{
+    ledger_audit(f->l, f->store);
+    ledger_free(f->l);
+    store_close(f->store);
+    free(f->trace);
+    free(f->tokens);
+    mpack_buffer_done(&f->last_body);
+    mpack_buffer_done(&f->last_dead);
+}
+
+void fixture_reload(struct fixture *f)
+{
+    ledger_free(f->l);
+    load(f);
+    ledger_audit(f->l, f->store);
+}
+
+void fixture_crash(struct fixture *f)
+{
+    store_memory_crash(f->store);
+    fixture_reload(f);
+}
+
+void fixture_at(struct fixture *f, int64_t ms)
+{
+    cr_assert_geq(ms, f->now_ms, "time goes forward");
+    f->now_ms = ms;
+}
+
+static uint64_t hash_in(struct store_txn *t)
+{
+    uint64_t hash;
+    cr_assert_eq(schema_state_hash(t, &hash), 0);
+    return hash;
+}
+
+uint64_t state_hash(struct store *s)
+{
+    struct store_txn *t;
+    cr_assert_eq(store_begin(s, false, &t), 0);
+    uint64_t hash = hash_in(t);
+    store_abort(t);
+    return hash;
+}
+
+void fixture_apply(struct fixture *f, const struct command *c, size_t count)
+{
+    static const struct ledger_sink calls = {.published = on_published,
+                                             .handed_out = on_handed_out,
+                                             .assigned = on_assigned,
+                                             .refused = on_refused,
+                                             .done = on_done,
+                                             .ready = on_ready,
+                                             .revoked = on_revoked,
+                                             .group_gone = on_group_gone};
+    struct ledger_sink sink = calls;
+    struct batch b = {ledger_index(f->l) + 1, T0 + f->now_ms, c, count};
+    struct store_txn *t;
+    sink.context = f;
+    f->err = f->refusal = 0;
+    f->handed = f->stale = f->readies = 0;
+    if (f->tap)
+        f->tap(f->tap_context, &b);
+    cr_assert_eq(store_begin(f->store, true, &t), 0);
+    uint64_t before = f->careless ? 0 : hash_in(t);
+    int err = ledger_apply(f->l, t, &b, &sink);
+    cr_assert_eq(err, 0, "apply failed: %s\n%s", err_name(err), f->trace ? f->trace : "");
+    f->changed = ledger_changed(f->l);
+    if (!f->changed) {
+        cr_assert(f->careless || before == hash_in(t), "something was written, but `changed` is not set");
+        store_abort(t);
+    } else {
+        cr_assert_eq(ledger_seal(f->l, t), 0);
+        cr_assert_eq(store_commit(t), 0);
+    }
+    if (!f->careless)
+        ledger_audit(f->l, f->store);
+}
+
+void fixture_run(struct fixture *f, struct command c)
+{
+    if (c.kind == COMMAND_ASSIGN)
+        group_of_command = c.assign.group;
+    fixture_apply(f, &c, 1);
+}
+
+/* ---- small things ---- */
+
+struct slice text(const char *s)
+{
+    return (struct slice){s, strlen(s)};
+}
+
+struct group *fixture_group(struct fixture *f, const char *topic, const char *group)
+{
+    int err = 0;
+    struct group *g = ledger_group(f->l, text(topic), text(group), &err);
+    cr_assert_not_null(g, "%s/%s: %s", topic, group, err_name(err));
+    return g;
+}
+
+struct policy_change settings(int field, ...)
+{
+    struct policy_change c = {0};
+    va_list args;
+    va_start(args, field);
+    for (; field >= 0; field = va_arg(args, int)) {
+        c.set.given |= 1u << field;
+        c.set.value[field] = va_arg(args, int);
+    }
+    va_end(args);
+    return c;
+}
+
+/* Words between spaces. */
+static uint32_t split(const char *words, struct slice *ret, uint32_t room)
+{
+    uint32_t count = 0;
+    while (*words) {
+        size_t size = strcspn(words, " ");
+        cr_assert_lt(count, room);
+        ret[count++] = (struct slice){words, size};
+        words += size + (words[size] == ' ');
+    }
+    return count;
+}
+
+void write_message(struct mpack_buffer *to, const char *body, int64_t delay_ms, int64_t ttl_ms)
+{
+    bool timed = delay_ms || ttl_ms;
+    mpack_write_array(to, timed ? 5 : 1);
+    mpack_write_bin(to, body, strlen(body));
+    if (!timed)
+        return;
+    mpack_write_nil(to);
+    mpack_write_nil(to);
+    mpack_write_int(to, delay_ms);
+    mpack_write_int(to, ttl_ms);
+}
+
+/* ---- commands ---- */
+
+static void topic_command(struct fixture *f, enum command_kind kind, const char *topic,
+                          struct policy_change change)
+{
+    fixture_run(f, (struct command){.kind = kind, .topic = {.topic = text(topic), .change = change}});
+}
+
+void topic_create(struct fixture *f, const char *topic, struct policy_change change)
+{
+    topic_command(f, COMMAND_TOPIC_CREATE, topic, change);
+}
+
+void topic_create_groups(struct fixture *f, const char *topic, const char *groups)
+{
+    struct slice names[16];
+    uint32_t count = split(groups, names, 16);
+    fixture_run(f, (struct command){.kind = COMMAND_TOPIC_CREATE,
+                                    .topic = {.topic = text(topic), .groups = names, .groups_count = count}});
+}
+
+void topic_update(struct fixture *f, const char *topic, struct policy_change change)
+{
+    topic_command(f, COMMAND_TOPIC_UPDATE, topic, change);
+}
+
+void topic_delete(struct fixture *f, const char *topic)
+{
+    topic_command(f, COMMAND_TOPIC_DELETE, topic, (struct policy_change){0});
+}
+
+void topic_purge(struct fixture *f, const char *topic, const char *group)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_TOPIC_PURGE,
+                                    .purge = {.topic = text(topic), .group = text(group ? group : "")}});
+}
+
+static void group_command(struct fixture *f, enum command_kind kind, struct group_command c)
+{
+    fixture_run(f, (struct command){.kind = kind, .group = c});
+}
+
+void group_create(struct fixture *f, const char *topic, const char *group, bool from_now)
+{
+    group_command(f, COMMAND_GROUP_CREATE,
+                  (struct group_command){.topic = text(topic), .group = text(group), .from_now = from_now});
+}
+
+void group_update(struct fixture *f, const char *topic, const char *group, struct policy_change change)
+{
+    group_command(f, COMMAND_GROUP_UPDATE,
+                  (struct group_command){.topic = text(topic), .group = text(group), .change = change});
+}
+
+void group_delete(struct fixture *f, const char *topic, const char *group)
+{
+    group_command(f, COMMAND_GROUP_DELETE,
+                  (struct group_command){.topic = text(topic), .group = text(group)});
+}
+
+void group_pause(struct fixture *f, const char *topic, const char *group, bool paused)
+{
+    group_command(f, COMMAND_GROUP_PAUSE,
+                  (struct group_command){.topic = text(topic), .group = text(group), .paused = paused});
+}
+
+static void publish_messages(struct fixture *f, struct publish_command c, int64_t delay_ms, int64_t ttl_ms)
+{
+    struct mpack_buffer messages = {0};
+    for (uint32_t i = 0; i < c.count; i++)
+        write_message(&messages, "m", delay_ms, ttl_ms);
+    c.messages = (struct slice){messages.data, messages.size};
+    fixture_run(f, (struct command){.kind = COMMAND_PUBLISH, .publish = c});
+    mpack_buffer_done(&messages);
+}
+
+void publish(struct fixture *f, const char *topic, uint32_t count)
+{
+    publish_messages(f, (struct publish_command){.topic = text(topic), .count = count}, 0, 0);
+}
+
+void publish_timed(struct fixture *f, const char *topic, int64_t delay_ms, int64_t ttl_ms)
+{
+    publish_messages(f, (struct publish_command){.topic = text(topic), .count = 1}, delay_ms, ttl_ms);
+}
+
+void publish_as(struct fixture *f, const char *topic, const char *producer, uint64_t sequence,
+                uint64_t forget_below, uint32_t count, int refusal)
+{
+    publish_messages(f,
+                     (struct publish_command){.topic = text(topic),
+                                              .producer = text(producer),
+                                              .sequence = sequence,
+                                              .forget_below = forget_below,
+                                              .count = count,
+                                              .refusal = refusal},
+                     0, 0);
+}
+
+void assign_lane(struct fixture *f, const char *topic, const char *group, enum lane lane, uint32_t messages)
+{
+    uint32_t id = ledger_group_id(fixture_group(f, topic, group));
+    fixture_run(
+        f, (struct command){.kind = COMMAND_ASSIGN,
+                            .assign = {.group = id, .lane = lane, .messages = messages, .bytes = 1 << 30}});
+}
+
+void assign(struct fixture *f, const char *topic, const char *group, uint32_t messages)
+{
+    assign_lane(f, topic, group, LANE_NORMAL, messages);
+}
+
+void resolve(struct fixture *f, const char *topic, const char *group, struct resolution r)
+{
+    uint32_t id = ledger_group_id(fixture_group(f, topic, group));
+    if (!r.token)
+        r.token = fixture_token(f, id, r.seq);
+    struct resolve_command c = {
+        .group = id, .by = {text("client"), text("host"), text("build")}, .entries = &r, .count = 1};
+    fixture_run(f, (struct command){.kind = COMMAND_RESOLVE, .resolve = c});
+}
+
+void ack(struct fixture *f, const char *topic, const char *group, uint64_t seq)
+{
+    resolve(f, topic, group, (struct resolution){.seq = seq, .acked = true});
+}
+
+void nack(struct fixture *f, const char *topic, const char *group, uint64_t seq, int64_t delay_ms)
+{
+    resolve(f, topic, group,
+            (struct resolution){.seq = seq,
+                                .outcome = ATTEMPT_NACKED,
+                                .delay_ms = delay_ms,
+                                .error_type = text("type"),
+                                .error_message = text("message"),
+                                .error_stack = text("stack")});
+}
+
+void fail(struct fixture *f, const char *topic, const char *group, uint64_t seq, enum attempt_outcome outcome)
+{
+    static const char *const names[] = ATTEMPT_OUTCOME_NAMES;
+    resolve(f, topic, group,
+            (struct resolution){.seq = seq,
+                                .outcome = outcome,
+                                .delay_ms = DELAY_BACKOFF,
+                                .leased_ms = T0 + f->now_ms,
+                                .error_type = text(names[outcome])});
+}
+
+void tick(struct fixture *f, int64_t ms)
+{
+    fixture_at(f, ms);
+    fixture_run(f, (struct command){.kind = COMMAND_TICK});
+}
+
+void tick_until_quiet(struct fixture *f)
+{
+    for (unsigned i = 0; ledger_tick_at(f->l) <= T0 + f->now_ms; i++) {
+        cr_assert_lt(i, 10000, "a tick is always due");
+        tick(f, f->now_ms);
+    }
+}
+
+void recover(struct fixture *f)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_RECOVER});
+}
+
+static void dead_command(struct fixture *f, enum command_kind kind, struct dead_command c)
+{
+    fixture_run(f, (struct command){.kind = kind, .dead = c});
+}
+
+void redrive(struct fixture *f, const char *topic, const char *group, uint64_t count, uint32_t rate)
+{
+    dead_command(
+        f, COMMAND_DLQ_REDRIVE,
+        (struct dead_command){.topic = text(topic), .group = text(group), .count = count, .rate = rate});
+}
+
+void redrive_ids(struct fixture *f, const char *topic, const char *group, const char *ids)
+{
+    struct slice names[16];
+    uint32_t count = split(ids, names, 16);
+    dead_command(
+        f, COMMAND_DLQ_REDRIVE,
+        (struct dead_command){.topic = text(topic), .group = text(group), .ids = names, .ids_count = count});
+}
+
+void dlq_purge(struct fixture *f, const char *topic, const char *group, uint64_t count)
+{
+    dead_command(f, COMMAND_DLQ_PURGE,
+                 (struct dead_command){.topic = text(topic), .group = text(group), .count = count});
+}
+
+void dlq_purge_ids(struct fixture *f, const char *topic, const char *group, const char *ids)
+{
+    struct slice names[16];
+    uint32_t count = split(ids, names, 16);
+    dead_command(
+        f, COMMAND_DLQ_PURGE,
+        (struct dead_command){.topic = text(topic), .group = text(group), .ids = names, .ids_count = count});
+}
+
+/* ---- what is there ---- */
+
+static const char *find(struct fixture *f, const char *topic, const char *group, uint64_t seq,
+                        struct attempt_record *ret_row)
+{
+    static const char *const states[] = {"gone", "ready", "in_flight", "tracked"};
+    struct group *g = fixture_group(f, topic, group);
+    enum where where;
+    *ret_row = (struct attempt_record){0};
+    cr_assert_eq(store_begin(f->store, false, &f->l->txn), 0);
+    cr_assert_eq(place_find(f->l, g, seq, &where, ret_row), 0);
+    store_abort(f->l->txn);
+    f->l->txn = NULL;
+    if (where != WHERE_TRACKED)
+        return states[where];
+    if (ret_row->state != ATTEMPT_WAITING)
+        return ret_row->state == ATTEMPT_DEAD ? "dead" : "in_flight";
+    return ret_row->due_ms <= g->r.due_mark_ms ? "ready" : "delayed";
+}
+
+const char *state_of(struct fixture *f, const char *topic, const char *group, uint64_t seq)
+{
+    struct attempt_record row;
+    return find(f, topic, group, seq, &row);
+}
+
+void expect_state(struct fixture *f, const char *topic, const char *group, uint64_t seq, const char *state)
+{
+    cr_assert_str_eq(state_of(f, topic, group, seq), state);
+}
+
+struct attempt_record row_of(struct fixture *f, const char *topic, const char *group, uint64_t seq)
+{
+    struct attempt_record row;
+    find(f, topic, group, seq, &row);
+    return row;
+}
+
+void show(struct fixture *f, const char *topic, const char *group, uint64_t seq)
+{
+    struct attempt_record row;
+    const char *state = find(f, topic, group, seq, &row);
+    char due[32] = "";
+    if (!strcmp(state, "delayed"))
+        snprintf(due, sizeof due, " until %lld", (long long)row.due_ms - T0);
+    line(f, "%s/%s %llu %s%s%s attempts %u/%u deliveries %u/%llu generation %u rows %u", topic, group,
+         (unsigned long long)seq, state, row.suspect ? " suspect" : "", due, row.attempts, row.attempts_total,
+         row.deliveries, (unsigned long long)row.deliveries_total, row.generation, row.rows);
+}
+
+void show_counts(struct fixture *f, const char *topic, const char *group)
+{
+    const struct group_counts *n = &fixture_group(f, topic, group)->r.counts;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {{"published", n->published}, {"ready", n->ready},         {"in_flight", n->in_flight},
+                  {"delayed", n->delayed},     {"dead", n->dead},           {"acked", n->acked},
+                  {"expired", n->expired},     {"discarded", n->discarded}, {"purged", n->purged},
+                  {"away", n->redriven_away},  {"suspects", n->suspects},   {"redriven", n->redriven}};
+    char all[256] = "";
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value)
+            snprintf(all + strlen(all), sizeof all - strlen(all), " %s %llu", counts[i].name,
+                     (unsigned long long)counts[i].value);
+    line(f, "%s/%s:%s", topic, group, all);
+}
+
+uint64_t rows_in(struct fixture *f, enum store_table table)
+{
+    struct store_txn *t;
+    uint64_t count;
+    cr_assert_eq(store_begin(f->store, false, &t), 0);
+    cr_assert_eq(store_count(t, table, &count), 0);
+    store_abort(t);
+    return count;
+}
+
+uint64_t stored_in(struct fixture *f, const char *topic)
+{
+    return ledger_topic(f->l, text(topic))->r.stored;
+}
+
+void flip_message_byte(struct fixture *f, const char *topic, uint64_t seq, size_t at)
+{
+    struct key key = key_id_seq(ledger_topic(f->l, text(topic))->r.id, seq);
+    struct store_txn *t;
+    struct slice value;
+    uint8_t copy[4096];
+    cr_assert_eq(store_begin(f->store, true, &t), 0);
+    cr_assert_eq(store_get(t, TABLE_MESSAGE, key_slice(&key), &value), 0);
+    cr_assert_lt(at, value.size);
+    cr_assert_leq(value.size, sizeof copy);
+    memcpy(copy, value.data, value.size);
+    copy[at] ^= 0x40;
+    cr_assert_eq(store_put(t, TABLE_MESSAGE, key_slice(&key), (struct slice){copy, value.size}), 0);
+    cr_assert_eq(store_commit(t), 0);
+}

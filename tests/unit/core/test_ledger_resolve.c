@@ -1,0 +1,449 @@
+/* The truth table, back-off, tokens: what becomes of a delivery. */
+#include "proto/errors.h"
+#include "tests/unit/core/ledger_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <string.h>
+
+/* ---- the truth table, with its milliseconds ---- */
+
+Test(ledger_resolve, ack_is_done_and_charges_nothing)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 2);
+    fixture_at(&f, 10);
+    assign(&f, "t", "default", 2);
+    fixture_at(&f, 20);
+    ack(&f, "t", "default", 2);
+    ack(&f, "t", "default", 1);
+    show_counts(&f, "t", "default");
+    fixture_expect(&f, "     0 ok\n"
+                       "     0 published 1+2\n"
+                       "    10 t/default hand 1 token 1 attempts 0 deliveries 1 generation 0\n"
+                       "    10 t/default hand 2 token 1 attempts 0 deliveries 1 generation 0\n"
+                       "    20 t/default: published 2 acked 2\n");
+    cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 0);
+    cr_assert_eq(rows_in(&f, TABLE_ATTEMPT), 0);
+    fixture_done(&f);
+}
+
+struct row {
+    enum attempt_outcome outcome;
+    bool charged, dead, backs_off, suspect;
+};
+
+static struct row truth_table[] = {
+    {.outcome = ATTEMPT_NACKED, .charged = true, .backs_off = true},
+    {.outcome = ATTEMPT_REJECTED, .charged = true, .dead = true},
+    {.outcome = ATTEMPT_RELEASED},
+    {.outcome = ATTEMPT_LEASE_EXPIRED, .charged = true, .backs_off = true},
+    {.outcome = ATTEMPT_UNSTARTED},
+    {.outcome = ATTEMPT_DISCONNECTED, .charged = true, .backs_off = true, .suspect = true},
+    {.outcome = ATTEMPT_SUSPECTED, .suspect = true},
+    {.outcome = ATTEMPT_BROKER_RESTART},
+};
+
+ParameterizedTestParameters(ledger_resolve, outcome)
+{
+    return cr_make_param_array(struct row, truth_table, sizeof truth_table / sizeof *truth_table);
+}
+
+ParameterizedTest(struct row *want, ledger_resolve, outcome)
+{
+    static const char *const names[] = ATTEMPT_OUTCOME_NAMES;
+    const char *name = names[want->outcome];
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 1);
+    assign(&f, "t", "default", 1);
+    fixture_at(&f, 50);
+    fail(&f, "t", "default", 1, want->outcome);
+    const struct group *g = fixture_group(&f, "t", "default");
+    struct attempt_record row = row_of(&f, "t", "default", 1);
+    cr_assert_str_eq(state_of(&f, "t", "default", 1),
+                     want->dead        ? "dead"
+                     : want->backs_off ? "delayed"
+                                       : "ready",
+                     "%s", name);
+    cr_assert_eq(row.attempts, want->charged, "%s", name);
+    cr_assert_eq(row.attempts_total, want->charged, "%s", name);
+    cr_assert_eq(row.suspect, want->suspect, "%s", name);
+    cr_assert_eq(row.rows, 1, "%s leaves one row in the ledger", name);
+    cr_assert_eq(g->r.counts.attempts[want->outcome], 1, "%s", name);
+    if (want->backs_off)
+        cr_assert(row.due_ms > T0 + 50 && row.due_ms <= T0 + 1050, "%s", name);
+    else
+        cr_assert_eq(row.due_ms, 0, "%s: in front of everything", name);
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, what_was_said_stands_in_the_attempt_ledger)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 1);
+    assign(&f, "t", "default", 1);
+    fixture_at(&f, 70);
+    resolve(&f, "t", "default",
+            (struct resolution){.seq = 1,
+                                .outcome = ATTEMPT_NACKED,
+                                .delay_ms = 5,
+                                .leased_ms = T0 + 3,
+                                .started_ms = T0 + 9,
+                                .error_type = text("Type\x01"),
+                                .error_message = text("Message \xff"),
+                                .error_stack = text("a\nb\tc")});
+    struct key key = key_history(ledger_group_id(fixture_group(&f, "t", "default")), 1, 1);
+    struct store_txn *t;
+    struct slice value;
+    struct history_record h;
+    cr_assert_eq(store_begin(f.store, false, &t), 0);
+    cr_assert_eq(store_get(t, TABLE_HISTORY, key_slice(&key), &value), 0);
+    cr_assert_eq(history_decode(key_slice(&key), value, &h), 0);
+    cr_assert(h.outcome == ATTEMPT_NACKED && h.charged && h.generation == 0);
+    cr_assert(h.leased_ms == T0 + 3 && h.started_ms == T0 + 9 && h.ended_ms == T0 + 70);
+    cr_assert(h.client.size == 6 && h.host.size == 4 && h.build.size == 5);
+    cr_assert(h.error_type.size == 5 && !memcmp(h.error_type.data, "Type?", 5));
+    cr_assert(h.error_message.size == 9 && !memcmp(h.error_message.data, "Message ?", 9));
+    cr_assert(h.error_stack.size == 5 && !memcmp(h.error_stack.data, "a\nb\tc", 5));
+    store_abort(t);
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, long_errors_are_cut_at_their_end_and_stacks_at_their_beginning)
+{
+    static char type[ERROR_TYPE_BYTES_MAX + 9], stack[ERROR_STACK_BYTES_MAX + 9];
+    struct fixture f;
+    memset(type, 'a', sizeof type);
+    memset(stack, 'b', sizeof stack);
+    type[0] = stack[0] = '<';
+    type[sizeof type - 1] = stack[sizeof stack - 1] = '>';
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 1);
+    assign(&f, "t", "default", 1);
+    resolve(&f, "t", "default",
+            (struct resolution){.seq = 1,
+                                .outcome = ATTEMPT_REJECTED,
+                                .error_type = {type, sizeof type},
+                                .error_stack = {stack, sizeof stack}});
+    struct key key = key_history(ledger_group_id(fixture_group(&f, "t", "default")), 1, 1);
+    struct store_txn *t;
+    struct slice value;
+    struct history_record h;
+    cr_assert_eq(store_begin(f.store, false, &t), 0);
+    cr_assert_eq(store_get(t, TABLE_HISTORY, key_slice(&key), &value), 0);
+    cr_assert_eq(history_decode(key_slice(&key), value, &h), 0);
+    cr_assert(h.error_type.size == ERROR_TYPE_BYTES_MAX && *(const char *)h.error_type.data == '<');
+    cr_assert_eq(h.error_stack.size, ERROR_STACK_BYTES_MAX);
+    cr_assert_eq(((const char *)h.error_stack.data)[ERROR_STACK_BYTES_MAX - 1], '>');
+    store_abort(t);
+    fixture_done(&f);
+}
+
+/* ---- max_attempts ---- */
+
+Test(ledger_resolve, the_last_attempt_dead_letters)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_max_attempts, 2, -1));
+    publish(&f, "t", 1);
+    assign(&f, "t", "default", 1);
+    nack(&f, "t", "default", 1, 100);
+    show(&f, "t", "default", 1);
+    tick(&f, 99);
+    assign(&f, "t", "default", 1);
+    tick(&f, 100);
+    assign(&f, "t", "default", 1);
+    nack(&f, "t", "default", 1, 100);
+    show(&f, "t", "default", 1);
+    show_counts(&f, "t", "default");
+    fixture_expect(&f,
+                   "     0 ok\n"
+                   "     0 published 1+1\n"
+                   "     0 t/default hand 1 token 1 attempts 0 deliveries 1 generation 0\n"
+                   "     0 t/default 1 delayed until 100 attempts 1/1 deliveries 1/1 generation 0 rows 1\n"
+                   "   100 t/default hand 1 token 2 attempts 1 deliveries 2 generation 0\n"
+                   "   100 t/default 1 dead attempts 2/2 deliveries 2/2 generation 0 rows 2\n"
+                   "   100 t/default: published 1 dead 1\n");
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead_lettered[DEAD_MAX_ATTEMPTS], 1);
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, a_lower_max_attempts_works_at_once)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_max_attempts, 10, -1));
+    publish(&f, "t", 1);
+    for (int i = 0; i < 4; i++) {
+        assign(&f, "t", "default", 1);
+        nack(&f, "t", "default", 1, 0);
+    }
+    topic_update(&f, "t", settings(POLICY_max_attempts, 2, -1));
+    expect_state(&f, "t", "default", 1, "ready");
+    assign(&f, "t", "default", 1);
+    fail(&f, "t", "default", 1, ATTEMPT_RELEASED); /* charges nothing, so decides nothing */
+    expect_state(&f, "t", "default", 1, "ready");
+    assign(&f, "t", "default", 1);
+    nack(&f, "t", "default", 1, 0);
+    expect_state(&f, "t", "default", 1, "dead");
+    cr_assert_eq(row_of(&f, "t", "default", 1).attempts, 5);
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, reject_is_dead_at_once_whatever_the_limit)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_max_attempts, 1000, -1));
+    publish(&f, "t", 1);
+    assign(&f, "t", "default", 1);
+    fail(&f, "t", "default", 1, ATTEMPT_REJECTED);
+    expect_state(&f, "t", "default", 1, "dead");
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead_lettered[DEAD_REJECTED], 1);
+    fixture_done(&f);
+}
+
+/* ---- back-off ---- */
+
+Test(ledger_resolve, back_off_is_never_zero_and_stays_under_its_bound)
+{
+    enum { MIN_MS = 4, MAX_MS = 50, ROUNDS = 400 };
+    struct fixture f;
+    int64_t least[8] = {0}, most[8] = {0};
+    fixture_init(&f);
+    f.quiet = true;
+    topic_create(
+        &f, "t",
+        settings(POLICY_max_attempts, 8, POLICY_backoff_min_ms, MIN_MS, POLICY_backoff_max_ms, MAX_MS, -1));
+    for (uint64_t seq = 1; seq <= ROUNDS; seq++) {
+        publish(&f, "t", 1);
+        for (int n = 1; n < 8; n++) {
+            tick(&f, f.now_ms + MAX_MS);
+            assign(&f, "t", "default", 1);
+            nack(&f, "t", "default", seq, DELAY_BACKOFF);
+            int64_t wait_ms = row_of(&f, "t", "default", seq).due_ms - T0 - f.now_ms;
+            int64_t bound_ms = MIN_MS << (n - 1) < MAX_MS ? MIN_MS << (n - 1) : MAX_MS;
+            cr_assert(wait_ms >= 1 && wait_ms <= bound_ms, "attempt %d waits %lld ms", n, (long long)wait_ms);
+            least[n] = !least[n] || wait_ms < least[n] ? wait_ms : least[n];
+            most[n] = wait_ms > most[n] ? wait_ms : most[n];
+        }
+        tick(&f, f.now_ms + MAX_MS);
+        assign(&f, "t", "default", 1);
+        ack(&f, "t", "default", seq);
+    }
+    /* Full jitter: the whole range is used. */
+    for (int n = 1; n < 8; n++) {
+        int64_t bound_ms = MIN_MS << (n - 1) < MAX_MS ? MIN_MS << (n - 1) : MAX_MS;
+        cr_assert_leq(least[n], 1 + bound_ms / 20, "attempt %d", n);
+        cr_assert_geq(most[n], bound_ms - bound_ms / 20, "attempt %d", n);
+    }
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, the_largest_back_off_does_not_overflow)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.quiet = true;
+    struct policy_change c = settings(POLICY_max_attempts, 1000, -1);
+    c.set.given |= 1u << POLICY_backoff_min_ms | 1u << POLICY_backoff_max_ms;
+    c.set.value[POLICY_backoff_min_ms] = 1;
+    c.set.value[POLICY_backoff_max_ms] = DURATION_MS_MAX;
+    topic_create(&f, "t", c);
+    publish(&f, "t", 1);
+    for (int n = 1; n < 200; n++) {
+        assign(&f, "t", "default", 1);
+        nack(&f, "t", "default", 1, DELAY_BACKOFF);
+        int64_t wait_ms = row_of(&f, "t", "default", 1).due_ms - T0 - f.now_ms;
+        cr_assert(wait_ms >= 1 && wait_ms <= DURATION_MS_MAX);
+        tick(&f, f.now_ms + wait_ms);
+    }
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, nack_with_a_delay_waits_exactly_that)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 3);
+    assign(&f, "t", "default", 2);
+    nack(&f, "t", "default", 1, 250);
+    nack(&f, "t", "default", 2, 0); /* at once, in front */
+    expect_state(&f, "t", "default", 1, "delayed");
+    cr_assert_eq(ledger_tick_at(f.l) <= T0 + 250, true);
+    tick(&f, 249);
+    assign(&f, "t", "default", 5);
+    tick(&f, 250);
+    assign(&f, "t", "default", 5);
+    fixture_expect(&f, "     0 ok\n"
+                       "     0 published 1+3\n"
+                       "     0 t/default hand 1 token 1 attempts 0 deliveries 1 generation 0\n"
+                       "     0 t/default hand 2 token 1 attempts 0 deliveries 1 generation 0\n"
+                       "   249 t/default hand 2 token 2 attempts 1 deliveries 2 generation 0\n"
+                       "   249 t/default hand 3 token 1 attempts 0 deliveries 1 generation 0\n"
+                       "   250 t/default hand 1 token 2 attempts 1 deliveries 2 generation 0\n");
+    fixture_done(&f);
+}
+
+/* Only a nack brings a delay; whatever else lies in that field does not count. */
+Test(ledger_resolve, a_lost_lease_backs_off_whatever_the_delay_field_says)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 1);
+    assign(&f, "t", "default", 1);
+    resolve(&f, "t", "default",
+            (struct resolution){.seq = 1, .outcome = ATTEMPT_LEASE_EXPIRED, .delay_ms = 0});
+    expect_state(&f, "t", "default", 1, "delayed");
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, released_messages_go_in_front_in_order)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 5);
+    assign(&f, "t", "default", 3);
+    fail(&f, "t", "default", 3, ATTEMPT_RELEASED);
+    fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
+    fixture_forget(&f);
+    assign(&f, "t", "default", 3);
+    fixture_expect(&f, "     0 t/default hand 1 token 2 attempts 0 deliveries 2 generation 0\n"
+                       "     0 t/default hand 3 token 2 attempts 0 deliveries 2 generation 0\n"
+                       "     0 t/default hand 4 token 1 attempts 0 deliveries 1 generation 0\n");
+    fixture_done(&f);
+}
+
+/* ---- suspects ---- */
+
+Test(ledger_resolve, suspects_have_a_lane_of_their_own)
+{
+    struct fixture f;
+    struct group_ready ready;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 3);
+    assign(&f, "t", "default", 2);
+    fail(&f, "t", "default", 1, ATTEMPT_SUSPECTED);
+    fail(&f, "t", "default", 2, ATTEMPT_SUSPECTED);
+    ledger_group_ready(f.l, ledger_group_id(fixture_group(&f, "t", "default")), &ready);
+    cr_assert(ready.normal == 1 && ready.suspects == 2);
+    fixture_forget(&f);
+    assign(&f, "t", "default", 10);
+    assign_lane(&f, "t", "default", LANE_SUSPECT, 1);
+    nack(&f, "t", "default", 1, 0); /* answered: suspicion is lifted */
+    fail(&f, "t", "default", 3, ATTEMPT_RELEASED);
+    assign(&f, "t", "default", 10);
+    fixture_expect(&f, "     0 t/default hand 3 token 1 attempts 0 deliveries 1 generation 0\n"
+                       "     0 t/default hand 1 token 2 attempts 0 deliveries 2 generation 0\n"
+                       "     0 t/default hand 1 token 3 attempts 1 deliveries 3 generation 0\n"
+                       "     0 t/default hand 3 token 2 attempts 0 deliveries 2 generation 0\n");
+    cr_assert_eq(row_of(&f, "t", "default", 2).suspect, true);
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, delayed_suspects_fall_due_as_suspects)
+{
+    struct fixture f;
+    struct group_ready ready;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_backoff_max_ms, 1000, -1));
+    publish(&f, "t", 2);
+    assign(&f, "t", "default", 2);
+    fail(&f, "t", "default", 1, ATTEMPT_DISCONNECTED);
+    nack(&f, "t", "default", 2, DELAY_BACKOFF);
+    tick(&f, 1000);
+    ledger_group_ready(f.l, ledger_group_id(fixture_group(&f, "t", "default")), &ready);
+    cr_assert(ready.normal == 1 && ready.suspects == 1);
+    fixture_done(&f);
+}
+
+/* ---- tokens ---- */
+
+Test(ledger_resolve, an_old_token_changes_nothing)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 2);
+    assign(&f, "t", "default", 1);
+    fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
+    resolve(&f, "t", "default", (struct resolution){.seq = 1, .token = 1, .acked = true}); /* ready again */
+    cr_assert(f.stale == 1 && !f.changed);
+    assign(&f, "t", "default", 1);
+    resolve(&f, "t", "default",
+            (struct resolution){.seq = 1, .token = 1, .acked = true}); /* somebody else's now */
+    cr_assert(f.stale == 1 && !f.changed);
+    resolve(&f, "t", "default",
+            (struct resolution){.seq = 2, .token = 1, .acked = true}); /* never handed out */
+    cr_assert(f.stale == 1 && !f.changed);
+    resolve(&f, "t", "default",
+            (struct resolution){.seq = 99, .token = 1, .acked = true}); /* never published */
+    cr_assert(f.stale == 1 && !f.changed);
+    resolve(&f, "t", "default", (struct resolution){.seq = 1, .token = 2, .acked = true});
+    cr_assert(f.stale == 0 && f.changed);
+    resolve(&f, "t", "default", (struct resolution){.seq = 1, .token = 2, .acked = true}); /* done */
+    cr_assert(f.stale == 1 && !f.changed);
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, stale_entries_are_named_and_the_others_count)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 3);
+    assign(&f, "t", "default", 3);
+    fixture_forget(&f);
+    struct resolution entries[] = {{.seq = 1, .token = 1, .acked = true},
+                                   {.seq = 2, .token = 7, .acked = true},
+                                   {.seq = 3, .token = 1, .acked = true},
+                                   {.seq = 3, .token = 1, .acked = true}};
+    struct resolve_command c = {
+        .group = ledger_group_id(fixture_group(&f, "t", "default")), .entries = entries, .count = 4};
+    fixture_run(&f, (struct command){.kind = COMMAND_RESOLVE, .resolve = c});
+    show_counts(&f, "t", "default");
+    fixture_expect(&f, "     0 entry 1 STALE\n"
+                       "     0 entry 3 STALE\n"
+                       "     0 t/default: published 3 in_flight 1 acked 2\n");
+    c.group = 4711;
+    fixture_run(&f, (struct command){.kind = COMMAND_RESOLVE, .resolve = c});
+    cr_assert_eq(f.stale, 4, "no such group");
+    fixture_done(&f);
+}
+
+/* ---- the credit of a hand-out ---- */
+
+Test(ledger_resolve, bytes_bound_a_hand_out_and_one_message_may_be_larger)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 4); /* of 4 bytes each */
+    struct assign_command c = {
+        .group = ledger_group_id(fixture_group(&f, "t", "default")), .messages = 10, .bytes = 9};
+    fixture_run(&f, (struct command){.kind = COMMAND_ASSIGN, .assign = c});
+    cr_assert_eq(f.handed, 2);
+    c.bytes = 3;
+    fixture_run(&f, (struct command){.kind = COMMAND_ASSIGN, .assign = c});
+    cr_assert(f.handed == 0 && !f.changed);
+    c.oversize_first = true;
+    fixture_run(&f, (struct command){.kind = COMMAND_ASSIGN, .assign = c});
+    cr_assert_eq(f.handed, 1);
+    fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
+    c.oversize_first = false;
+    fixture_run(&f, (struct command){.kind = COMMAND_ASSIGN, .assign = c});
+    cr_assert(f.handed == 0 && !f.changed, "what waits in front is bounded in the same way");
+    fixture_done(&f);
+}
