@@ -20,7 +20,9 @@
 #define READ_BYTES (64u * 1024)
 /* After the end of the process at most so much is read of what it left in a pipe: one of its own children may
  * write on. */
-#define LEFTOVER_BYTES_MAX (1024u * 1024)
+#define LEFTOVER_BYTES_MAX (2u * 1024 * 1024)
+
+#define OUTPUT_PIPE_BYTES (1024 * 1024)
 
 enum { POLL_PROCESS, POLL_INPUT, POLL_OUTPUT, POLL_ERROR };
 
@@ -60,6 +62,10 @@ static int pipes_open(struct pipes *p)
         p->near[i] = i == STDIN_FILENO ? ends[1] : ends[0];
         p->far[i] = i == STDIN_FILENO ? ends[0] : ends[1];
         (void)fcntl(p->near[i], F_SETFL, O_NONBLOCK); /* cannot fail on a pipe of ours */
+        /* Some programs (node) make their end of a pipe non-blocking, and lose their last words when it is
+         * full at the moment they die. The system may grant less room; then it stays as it is. */
+        if (i != STDIN_FILENO)
+            (void)fcntl(p->near[i], F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
     }
     return 0;
 }

@@ -51,13 +51,17 @@ class RealInput(unittest.TestCase):
             self.files = sorted(self.directory.glob("*.json"))
 
     def by_hand(self, command):
-        """{file: (type, last line)} of those on which `command` fails."""
+        """{file: (type, last line)} of those on which `command` fails. Its output goes to files, which are never full."""
         failed = {}
         for path in self.files:
-            with open(path, "rb") as body:
-                done = subprocess.run(command, stdin=body, capture_output=True, check=False, timeout=120)
+            with open(path, "rb") as body, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+                done = subprocess.run(command, stdin=body, stdout=out, stderr=err, check=False, timeout=120)
+                said = []
+                for stream in (err, out):
+                    stream.seek(0)
+                    said.append(stream.read())
             if done.returncode:
-                failed[path.name] = (verdict(done.returncode), last_line(done.stderr or done.stdout))
+                failed[path.name] = (verdict(done.returncode), last_line(said[0] or said[1]))
         return failed
 
     def check(self, *command):
