@@ -5,7 +5,7 @@
  * A message that begins with "bad" is refused for good, one that begins with "later" is put back; all others
  * are done. Exit status: 0 COUNT messages were seen, 1 an error, 3 none came for two seconds, 64 usage.
  */
-#include "client/shunt.h"
+#include <shunt.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  *
  * Exit status: 0 done, 1 an error, 3 there was nothing, 64 usage.
  */
-#include "client/shunt.h"
+#include <shunt.h>
 
 #include <stdio.h>
 #include <stdlib.h>

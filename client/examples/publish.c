@@ -5,7 +5,7 @@
  * Exit status: 0 the message is durable, 1 it is not (or that is not known: the text on stderr says which),
  * 64 usage.
  */
-#include "client/shunt.h"
+#include <shunt.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  *
  * Exit status: 0 all are durable, 1 some are not, 64 usage.
  */
-#include "client/shunt.h"
+#include <shunt.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * The handler runs in this process: fast, but if it crashes, all of it does. See worker_fork.c for the other
  * way. Exit status: 0 after a clean stop, 1 an error, 64 usage.
  */
-#include "client/shunt.h"
+#include <shunt.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * Try it: publish the bodies `fine`, `crash`, `hang` and `exit`, and look at the dead letters (dlq.c, or
  * `shunt dlq show`). Exit status: 0 after a clean stop, 1 an error, 64 usage.
  */
-#include "client/shunt.h"
+#include <shunt.h>
 
 #include <stdio.h>
 #include <stdlib.h>
