@@ -9,6 +9,10 @@
  *   blocking    each call below that takes `timeout_ms` does its own waiting;
  *   event loop  wait until shunt_fd() is readable, then call shunt_process(); only the calls named *_async are used.
  *
+ * Callbacks are made from inside shunt_process() and the calls that take a timeout (shunt_close() included), never from an
+ * *_async call. A callback may use every function of the handle but shunt_close(); a blocking one makes further callbacks
+ * meanwhile. Each is made exactly once.
+ *
  * Timeouts are milliseconds from the call; 0 does only what is possible at once, SHUNT_FOREVER waits without end.
  *
  * Errors: a call that can fail returns 0 or a code of enum shunt_err, and fills in `err` where one was given
@@ -113,6 +117,8 @@ struct shunt;
 
 /* Make a handle; nothing is sent yet.
  * url      shunt://HOST[:PORT], NULL for shunt://127.0.0.1:7480. HOST is a name, an IPv4 or a bracketed IPv6 address.
+ *          A name is looked up with getaddrinfo(3) for each attempt to connect, which may wait for a name server: give an
+ *          address where shunt_process() must not.
  * options  may be NULL; keys:
  *   client            consumer name in the attempt ledger         (default: program's name and pid)
  *   host, build       machine name, build id of the program       (default: host name; the GNU build id if there is one)
@@ -131,7 +137,8 @@ SHUNT_API int shunt_open(const char *url, const struct shunt_options *options, s
  * publishes get their callbacks with CLOSED. Takes NULL. */
 SHUNT_API void shunt_close(struct shunt *s, int64_t timeout_ms);
 
-/* Connect now. fails: UNREACHABLE, TIMEOUT, VERSION_MISMATCH, UNAUTHENTICATED. */
+/* Connect now, in one attempt: UNREACHABLE comes as soon as that fails. All other calls go on trying, with back-off, until their
+ * time is over. fails: UNREACHABLE, TIMEOUT, VERSION_MISMATCH, UNAUTHENTICATED. */
 SHUNT_API int shunt_connect(struct shunt *s, int64_t timeout_ms, struct shunt_error *err);
 SHUNT_API bool shunt_connected(const struct shunt *s);
 
@@ -198,7 +205,8 @@ SHUNT_API int shunt_credit(struct shunt_consumer *c, uint32_t messages, uint64_t
 
 /* The next message, marked as started. The delivery belongs to the consumer until one of the calls below takes it.
  * Prefetched messages whose lease ran out before they were started are dropped silently: the broker hands them out again.
- * fails: EMPTY (nothing came in time), CLOSED (topic or group deleted), UNREACHABLE, … */
+ * fails: EMPTY (nothing came in time), CLOSED (topic or group deleted), UNREACHABLE (not connected at the end of the time; a later
+ *        call goes on trying), … */
 SHUNT_API int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delivery **ret, struct shunt_error *err);
 /* For event loops: called by shunt_process() whenever messages have arrived; take them with shunt_next(c, 0, …). */
 typedef void shunt_arrived_cb(void *context, struct shunt_consumer *c);
@@ -236,7 +244,8 @@ SHUNT_API int shunt_extend(struct shunt_delivery *d, int64_t lease_ms, int64_t t
 /* Called once with the answer; err is NULL when it took effect and is durable. */
 typedef void shunt_resolved_cb(void *context, const struct shunt_error *err);
 /* The same without waiting: queued, sent with the next write (shunt_process, shunt_next, shunt_flush). `delay_ms` is for NACK
- * (or SHUNT_BACKOFF) and EXTEND. Takes the delivery unless outcome is EXTEND; callback and failure may be NULL.
+ * (or SHUNT_BACKOFF) and EXTEND. Takes the delivery, whatever it returns, unless outcome is EXTEND; callback and failure may be
+ * NULL. After BAD_ARGUMENT the message goes back uncharged. The callback is not called when this fails.
  * fails: STALE (known already), NO_MEMORY, BAD_ARGUMENT. */
 SHUNT_API int shunt_resolve_async(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
                                   const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
@@ -318,7 +327,7 @@ SHUNT_API int shunt_group_resume(struct shunt *s, const char *topic, const char 
 /* The settings a topic or group can have, for help texts: row `i`, false past the last. Static storage. */
 struct shunt_setting {
     const char *name;    /* "max-attempts" */
-    const char *unit;    /* "count", "duration", "size", "dlq|discard" */
+    const char *unit;    /* "count", "duration", "size", "dlq|discard", "duration..duration" */
     const char *initial; /* "5", "30s" */
     const char *text;
     bool of_group; /* false: of a topic alone */
