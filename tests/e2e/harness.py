@@ -27,10 +27,12 @@ SKIPPED = 77
 class Server:
     """One shuntd. As a context: started, and stopped at the end."""
 
-    def __init__(self, data=None, options=()):
+    def __init__(self, data=None, options=(), wrapper=()):
+        """`wrapper`: words put before the server's command line; they must end up as the server itself (exec)."""
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="e2e-"))
         self.data = pathlib.Path(data) if data else self.directory / "data"
         self.options = list(options)
+        self.wrapper = list(wrapper)
         self.process = None
         self.log = []
         self.url = self.http = None
@@ -55,7 +57,7 @@ class Server:
         """Start it, and return when it listens."""
         lines = queue.Queue()
         self.process = subprocess.Popen(
-            [SHUNTD, "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
+            [*self.wrapper, SHUNTD, "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
         self.reader = threading.Thread(target=self._read, args=(self.process.stderr, lines))
         self.reader.start()
