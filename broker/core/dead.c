@@ -10,6 +10,17 @@
 
 #include <string.h>
 
+#define RETENTION_STEP_MS 1000
+
+/* At whole seconds, so that one tick takes many, and none goes earlier or later for a restart. */
+int64_t dead_leaves_at(const struct group *g, int64_t died_ms)
+{
+    int64_t retention_ms = group_setting(g, POLICY_dlq_retention_ms);
+    if (!retention_ms)
+        return NEVER;
+    return (died_ms + retention_ms + RETENTION_STEP_MS - 1) / RETENTION_STEP_MS * RETENTION_STEP_MS;
+}
+
 static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enum dead_reason reason,
                             uint64_t *ret_dead_seq)
 {
@@ -53,8 +64,8 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     if (err)
         return err;
     g->r.counts.dead_lettered[reason]++;
-    if (group_setting(g, POLICY_dlq_retention_ms) && l->retention_at_ms == NEVER)
-        l->retention_at_ms = l->now_ms;
+    int64_t leaves_ms = dead_leaves_at(g, l->now_ms);
+    l->retention_at_ms = leaves_ms < l->retention_at_ms ? leaves_ms : l->retention_at_ms;
     return place_dead(l, g, seq, row, dead_seq);
 }
 

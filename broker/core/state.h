@@ -51,7 +51,7 @@ struct ledger {
 
     int64_t due_at_ms;       /* no group has something due before this */
     int64_t expiry_at_ms;    /* nothing expires before this */
-    int64_t retention_at_ms; /* next look at the DLQs' retention */
+    int64_t retention_at_ms; /* no retention of a dead letter runs out before this */
 
     uint8_t *record;             /* RECORD_BYTES_MAX of scratch */
     struct mpack_buffer scratch; /* a dead letter's map on its way out */
@@ -160,6 +160,8 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
 /* Remove a dead letter from its DLQ: back to its group (DONE_REDRIVEN) or to done. False in *ret_found if it
  * is not there. */
 int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found);
+/* When the retention of a dead letter of the group runs out; NEVER without one. */
+int64_t dead_leaves_at(const struct group *g, int64_t died_ms);
 /* The last group of a DLQ is through with a dead letter. */
 int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how);
 /* Find the dead letter that `id` names: `dlq:TOPIC:GROUP/SEQ`, `TOPIC/SEQ` of the origin, or a number. 0:

@@ -6,7 +6,6 @@
 #define DUE_ROWS_MAX       65536 /* looked at for one group in one tick */
 #define EXPIRED_ROWS_MAX   1024
 #define RETENTION_ROWS_MAX 256
-#define RETENTION_EVERY_MS 1000
 
 /* ---- due ---- */
 
@@ -184,40 +183,41 @@ static int oldest_dead(struct ledger *l, const struct group *g, uint64_t *ret_se
     return err;
 }
 
-static int retain(struct ledger *l, struct group *g, int64_t retention_ms, unsigned *rows)
+/* Discard what has been kept long enough; *ret_next_ms is when the oldest one left goes. */
+static int retain(struct ledger *l, struct group *g, unsigned *rows, int64_t *ret_next_ms)
 {
-    for (; *rows < RETENTION_ROWS_MAX; (*rows)++) {
+    for (;; (*rows)++) {
         uint64_t seq;
         int64_t died_ms;
         bool found;
+        *ret_next_ms = NEVER;
         int err = oldest_dead(l, g, &seq, &died_ms);
-        if (err || died_ms + retention_ms > l->now_ms)
+        if (err)
             return err == SHUNT_NOT_FOUND ? 0 : err;
-        l->changed = true;
+        *ret_next_ms = dead_leaves_at(g, died_ms);
+        if (*ret_next_ms > l->now_ms || *rows == RETENTION_ROWS_MAX)
+            return 0;
         err = dead_remove(l, g->dlq, seq, DONE_DISCARDED, &found);
         if (err)
             return err;
     }
-    return 0;
 }
 
 static int tick_retention(struct ledger *l)
 {
     unsigned rows = 0;
-    bool any = false;
+    int64_t next_ms = NEVER;
     for (size_t i = 0; i < l->groups_count; i++) {
         struct group *g = l->groups[i];
-        int64_t retention_ms = g->r.dropped || !g->dlq ? 0 : group_setting(g, POLICY_dlq_retention_ms);
-        if (!retention_ms || !g->r.counts.dead)
+        int64_t at_ms;
+        if (g->r.dropped || !g->dlq || !g->r.counts.dead || !group_setting(g, POLICY_dlq_retention_ms))
             continue;
-        any = true;
-        int err = retain(l, g, retention_ms, &rows);
+        int err = retain(l, g, &rows, &at_ms);
         if (err)
             return err;
+        next_ms = at_ms < next_ms ? at_ms : next_ms;
     }
-    l->retention_at_ms = !any                         ? NEVER
-                         : rows == RETENTION_ROWS_MAX ? l->now_ms
-                                                      : l->now_ms + RETENTION_EVERY_MS;
+    l->retention_at_ms = next_ms;
     return 0;
 }
 
