@@ -14,8 +14,17 @@ struct handing {
     const struct assign_command *c;
     uint32_t count;
     uint64_t bytes;
-    bool full; /* the credit is used up */
+    uint32_t removed; /* found unfit and taken out of the way */
+    bool full;        /* the credit is used up */
 };
+
+/* One command takes no more than that out of the way; then the group asks to be looked at again. */
+#define REMOVED_MAX 1024
+
+static bool over(const struct handing *h)
+{
+    return h->full || h->count >= h->c->messages || h->removed >= REMOVED_MAX;
+}
 
 /* Whether a message of that size may still be added; if not, the handing is over. */
 static bool fits(struct handing *h, size_t bytes)
@@ -97,10 +106,11 @@ static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
         err = message_load(l, h->g->topic, seq, true, &m);
     if (err)
         return err;
-    if (m.corrupt)
-        return quarantine(l, h->g, seq, where, &row);
-    if (row.expires_ms && row.expires_ms <= l->now_ms)
-        return expire_message(l, h->g, seq, where, &row);
+    bool expired = row.expires_ms && row.expires_ms <= l->now_ms;
+    if (m.corrupt || expired) {
+        h->removed++;
+        return m.corrupt ? quarantine(l, h->g, seq, where, &row) : expire_message(l, h->g, seq, where, &row);
+    }
     if (!fits(h, m.message.size))
         return 0;
     struct attempt_record before = row;
@@ -116,7 +126,7 @@ static int hand_lane(struct ledger *l, struct handing *h)
 {
     uint64_t seq;
     int err = 0;
-    while (!err && !h->full && h->count < h->c->messages) {
+    while (!err && !over(h)) {
         err = first_waiting(l, h, &seq);
         if (!err)
             err = hand_waiting(l, h, seq);
@@ -195,7 +205,7 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
     struct key from = key_id_seq(t->r.id, g->r.next);
     if (!err)
         err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && !h->full && h->count < h->c->messages) {
+    while (!err && !over(h)) {
         if (!key_read_id_seq(key, &id, &seq) || id != t->r.id)
             return SHUNT_NOT_FOUND;
         if (!bitmap_get(&g->bits, seq)) {
@@ -208,6 +218,7 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
                 err = hand_fresh(l, h, seq, &m, &fresh);
             if (err || fresh != FRESH_GIVEN) {
                 *ret_again = !err && fresh == FRESH_REMOVED;
+                h->removed += *ret_again;
                 return err;
             }
         }
@@ -220,7 +231,7 @@ static int hand_cursor(struct ledger *l, struct handing *h)
 {
     bool again = true;
     int err = 0;
-    while (!err && again && h->g->r.next < h->g->topic->r.head && h->count < h->c->messages) {
+    while (!err && again && h->g->r.next < h->g->topic->r.head && !over(h)) {
         struct store_cursor *cursor;
         again = false;
         err = store_cursor_open(l->txn, h->g->topic->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, &cursor);
@@ -240,12 +251,12 @@ int apply_assign(struct ledger *l, const struct assign_command *c)
     int err = 0;
     if (h.g && !h.g->r.paused) {
         err = hand_lane(l, &h);
-        if (!err && !h.full && c->lane == LANE_NORMAL)
+        if (!err && c->lane == LANE_NORMAL)
             err = hand_cursor(l, &h);
-        if (h.count) {
-            l->changed = true;
+        if (h.count)
             ledger_dirty_group(l, h.g);
-        }
+        if (h.removed >= REMOVED_MAX)
+            ledger_tell_ready(l, h.g);
     }
     if (!err && l->sink->assigned)
         l->sink->assigned(l->sink->context, l->command, h.count);
