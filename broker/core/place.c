@@ -57,7 +57,7 @@ int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum wher
                                    .deliveries_total = handed_out,
                                    .row_next = 1,
                                    .expires_ms = m.head.expires_ms,
-                                   .has_expiry = m.head.expires_ms != 0};
+                                   .has_expiry = m.head.expires_ms && seq >= g->r.joined};
     return 0;
 }
 
@@ -219,6 +219,8 @@ static int delete_rows(struct ledger *l, struct group *g, uint64_t seq, const st
 static int delete_first_expiry(struct ledger *l, struct group *g, uint64_t seq)
 {
     struct loaded_message m;
+    if (seq < g->r.joined)
+        return 0;
     int err = message_load(l, g->topic, seq, false, &m);
     if (err || !m.head.expires_ms)
         return err;
