@@ -171,7 +171,7 @@ struct group *catalog_add_group(struct ledger *l, struct topic *t, struct slice 
     memcpy(g->r.name, name.data, name.size);
     g->r.id = l->meta.group_next++;
     g->r.topic = t->r.id;
-    g->r.start = g->r.joined = g->r.next = g->r.floor = t->r.head;
+    g->r.start = g->r.next = g->r.floor = t->r.head;
     g->r.created_ms = l->now_ms;
     g->r.due_mark_ms = l->now_ms;
     g->topic = t;

@@ -44,12 +44,24 @@ int place_needs(struct ledger *l, const struct group *g, uint64_t seq, bool *ret
     return err;
 }
 
+static int expiry_find(struct ledger *l, const struct group *g, uint64_t seq, int64_t expires_ms, bool *ret)
+{
+    struct key key = key_expiry(expires_ms, g->r.id, seq);
+    struct slice value;
+    int err = store_get(l->txn, TABLE_EXPIRY, key_slice(&key), &value);
+    *ret = !err;
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
 int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum where where,
                 struct attempt_record *ret)
 {
     struct loaded_message m;
+    bool has_expiry = false;
     check(where == WHERE_FRESH || where == WHERE_FLIGHT);
     int err = message_load(l, g->topic, seq, false, &m);
+    if (!err && m.head.expires_ms)
+        err = expiry_find(l, g, seq, m.head.expires_ms, &has_expiry);
     if (err)
         return err;
     uint32_t handed_out = where == WHERE_FLIGHT;
@@ -57,7 +69,7 @@ int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum wher
                                    .deliveries_total = handed_out,
                                    .row_next = 1,
                                    .expires_ms = m.head.expires_ms,
-                                   .has_expiry = m.head.expires_ms && seq >= g->r.joined};
+                                   .has_expiry = has_expiry};
     return 0;
 }
 
@@ -219,8 +231,6 @@ static int delete_rows(struct ledger *l, struct group *g, uint64_t seq, const st
 static int delete_first_expiry(struct ledger *l, struct group *g, uint64_t seq)
 {
     struct loaded_message m;
-    if (seq < g->r.joined)
-        return 0;
     int err = message_load(l, g->topic, seq, false, &m);
     if (err || !m.head.expires_ms)
         return err;
@@ -283,7 +293,12 @@ int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how 
     return err ? err : place_done(l, g, seq, tracked ? &row : NULL, how);
 }
 
-/* ---- expiry rows ---- */
+/* ---- expiry rows ----
+ *
+ * Every group has one for each message with a time to live that was published to it. Of what was there before
+ * the group, only messages with a row in attempt have one: the hand-out looks at the time too. And a message
+ * whose head was damaged names the wrong one. So a missing row is no failure; one left behind is deleted
+ * when its time comes. */
 
 int expiry_put(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms)
 {
@@ -297,7 +312,10 @@ int expiry_put(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_
 int expiry_delete(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms)
 {
     struct key key = key_expiry(expires_ms, g->r.id, seq);
-    g->r.counts.expiries--;
     int err = store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
-    return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
+    if (err)
+        return err == SHUNT_NOT_FOUND ? 0 : err;
+    g->r.counts.expiries--;
+    ledger_dirty_group(l, g);
+    return 0;
 }

@@ -123,7 +123,6 @@ static void group_fields(struct codec *c, struct group_record *r)
     codec_bool(c, &r->dropped);
     codec_bool(c, &r->paused);
     codec_u64(c, &r->start);
-    codec_u64(c, &r->joined);
     codec_u64(c, &r->next);
     codec_u64(c, &r->floor);
     codec_i64(c, &r->due_mark_ms);

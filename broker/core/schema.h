@@ -109,8 +109,6 @@ struct group_record {
     uint32_t dlq; /* its DLQ's topic; 0 in a DLQ's own groups */
     bool dropped, paused;
     uint64_t start;      /* the first sequence number that is its business */
-    uint64_t joined;     /* the topic's head when the group was made: earlier messages have no row in expiry
-                          * for it until they get one in attempt */
     uint64_t next;       /* the first never handed out */
     uint64_t floor;      /* below it every bit is set */
     int64_t due_mark_ms; /* rows of the due table up to it are ready, later ones delayed */

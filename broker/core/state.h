@@ -124,7 +124,7 @@ int message_delete(struct ledger *l, struct topic *t, uint64_t seq);
 /* The row that a message gets when it becomes TRACKED; `where` is FRESH or FLIGHT. */
 int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum where where,
                 struct attempt_record *ret);
-/* Rows of the expiry table. */
+/* Rows of the expiry table; deleting one that is not there is no failure. */
 int expiry_put(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms);
 int expiry_delete(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms);
 

@@ -115,12 +115,13 @@ static int expire_row(struct ledger *l, int64_t expires_ms, uint32_t group, uint
         struct key key = key_expiry(expires_ms, group, seq);
         return store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
     }
-    if (g->r.dropped)
-        return expiry_delete(l, g, seq, expires_ms);
-    int err = place_find(l, g, seq, &where, &row);
-    if (err || where == WHERE_GONE)
-        return err ? err : SHUNT_CORRUPT;
-    if (where == WHERE_FLIGHT || (where == WHERE_TRACKED && row.state == ATTEMPT_HELD))
+    int err = g->r.dropped ? 0 : place_find(l, g, seq, &where, &row);
+    if (err)
+        return err;
+    bool tracked = where == WHERE_TRACKED;
+    if (where == WHERE_GONE || (tracked && (!row.has_expiry || row.expires_ms != expires_ms)))
+        return expiry_delete(l, g, seq, expires_ms); /* left behind */
+    if (where == WHERE_FLIGHT || (tracked && row.state == ATTEMPT_HELD))
         return postpone_expiry(l, g, seq, where, &row);
     return expire_message(l, g, seq, where, &row);
 }

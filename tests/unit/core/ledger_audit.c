@@ -127,6 +127,15 @@ static void audit_waiting(const struct group *g, const struct attempt_record *ro
     }
 }
 
+static bool is_damaged(struct audit *a, const struct group *g, uint64_t seq)
+{
+    struct key key = key_id_seq(g->topic->r.id, seq);
+    struct slice value, message;
+    struct message_head head;
+    return !g->origin && get(a, TABLE_MESSAGE, key, &value) &&
+           message_decode(key_slice(&key), value, true, &head, &message);
+}
+
 static void audit_row(struct audit *a, const struct group *g, uint64_t seq, const struct attempt_record *row,
                       struct tally *y)
 {
@@ -134,6 +143,7 @@ static void audit_row(struct audit *a, const struct group *g, uint64_t seq, cons
     struct slice value;
     struct dead_record dead;
     y->n.tracked++;
+    y->damaged |= is_damaged(a, g, seq);
     y->history_rows += row->rows;
     if (row->has_expiry) {
         cr_assert(there(a, TABLE_EXPIRY, key_expiry(row->expires_ms, g->r.id, seq)));
@@ -180,7 +190,7 @@ static void audit_untracked(struct audit *a, const struct group *g, uint64_t seq
     else if (head.expires_ms && there(a, TABLE_EXPIRY, key_expiry(head.expires_ms, g->r.id, seq)))
         y->n.expiries++;
     else if (head.expires_ms)
-        cr_assert_lt(seq, g->r.joined, "no row in expiry");
+        cr_assert_leq(head.published_ms, g->r.created_ms, "no row in expiry");
 }
 
 static void audit_group(struct audit *a, const struct group *g)
