@@ -387,7 +387,13 @@ typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_deliv
  * With fork, a child that crashes, hangs or exits becomes a nack whose failure says so:
  *   type `SIGSEGV` …, message with the fault address, stack with file:line where symbols are there, and the
  *   last 4 KiB of its stderr; `timeout` with the stack of where it hung; `exit 7`.
- * fails: as shunt_subscribe(); 0 after a clean stop. */
+ * The handler then has a copy of the process as it was when the child was forked, and must not use `s`. Its lease is
+ * extended while it runs; with isolation none nobody can, so the group's lease must be longer than the handler takes.
+ * A stop lets running handlers finish. A second SIGTERM or SIGINT, half a second or more after the first, does not: with
+ * fork their messages go back uncharged, with none it does what it would have done without the worker.
+ * While the broker is not there, this waits for it, also at the start.
+ * fails: as shunt_subscribe(), but for UNREACHABLE; TIMEOUT (stopped, but not all answers were confirmed); IO (children
+ *        cannot be started); 0 after a clean stop. */
 SHUNT_API int shunt_worker_run(struct shunt *s, const char *topic, const char *group, const struct shunt_options *options,
                                shunt_handler *handler, void *context, struct shunt_error *err);
 /* Make the shunt_worker_run() of this handle return; may be called from a signal handler or the message handler. */
