@@ -261,23 +261,23 @@ int apply_group_pause(struct ledger *l, const struct group_command *c)
 
 /* ---- deleting ---- */
 
-static void tell_gone(struct ledger *l, const struct group *g)
+static void tell_gone(struct ledger *l, const struct group *g, int err)
 {
     if (l->sink->group_gone)
-        l->sink->group_gone(l->sink->context, g->r.id);
+        l->sink->group_gone(l->sink->context, g->r.id, err);
 }
 
 /* Out of sight at once: its DLQ, the DLQ's readers, itself. */
-static void drop_group(struct ledger *l, struct group *g)
+static void drop_group(struct ledger *l, struct group *g, int err)
 {
     struct topic *dlq = g->dlq;
     while (dlq && dlq->groups_count) {
-        tell_gone(l, dlq->groups[0]);
+        tell_gone(l, dlq->groups[0], SHUNT_UNKNOWN_TOPIC);
         catalog_drop_group(l, dlq->groups[0]);
     }
     if (dlq)
         catalog_drop_topic(l, dlq);
-    tell_gone(l, g);
+    tell_gone(l, g, err);
     catalog_drop_group(l, g);
 }
 
@@ -322,7 +322,7 @@ int apply_topic_delete(struct ledger *l, const struct topic_command *c)
         return 0;
     struct job_record *j = new_job(JOB_DROP, t, NULL);
     while (t->groups_count)
-        drop_group(l, t->groups[0]);
+        drop_group(l, t->groups[0], SHUNT_UNKNOWN_TOPIC);
     catalog_drop_topic(l, t);
     return begin(l, j, t->r.stored);
 }
@@ -343,7 +343,7 @@ int apply_group_delete(struct ledger *l, const struct group_command *c)
     }
     struct job_record *j = new_job(JOB_DROP, g->topic, g);
     uint64_t count = g->r.counts.ready + g->r.counts.in_flight + g->r.counts.delayed + g->r.counts.dead;
-    drop_group(l, g);
+    drop_group(l, g, SHUNT_UNKNOWN_GROUP);
     return begin(l, j, count);
 }
 

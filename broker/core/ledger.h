@@ -58,7 +58,7 @@ struct ledger_sink {
     void (*done)(void *context, size_t command, int err, const char *why, uint64_t job, uint64_t count);
     void (*ready)(void *context, uint32_t group);                 /* something became ready in the group */
     void (*revoked)(void *context, uint32_t group, uint64_t seq); /* it was in flight and was taken away */
-    void (*group_gone)(void *context, uint32_t group);
+    void (*group_gone)(void *context, uint32_t group, int err); /* UNKNOWN_TOPIC if its topic went, or UNKNOWN_GROUP */
 };
 
 /* Load the state from a store, which may be empty. fails: CORRUPT (`ret_why` says which row), IO, NO_MEMORY

@@ -101,17 +101,17 @@ void sink_revoked(void *context, uint32_t group, uint64_t seq)
 
 static void on_closed(void *context, struct member *m)
 {
-    (void)context; /* the member knows its subscription */
+    const int *err = context;
     struct subscription *sub = member_owner(m);
     struct session *s = sub->session;
-    reply_closed(s, sub->id, SHUNT_UNKNOWN_GROUP);
+    reply_closed(s, sub->id, *err);
     session_drop_subscription(s, sub);
 }
 
-void sink_group_gone(void *context, uint32_t group)
+void sink_group_gone(void *context, uint32_t group, int err)
 {
     struct engine *e = context;
-    dispatcher_group_gone(e->dispatcher, group, on_closed, e);
+    dispatcher_group_gone(e->dispatcher, group, on_closed, &err);
 }
 
 /* ---- planning ---- */

@@ -214,7 +214,7 @@ void deliver_ready(void *context, uint32_t group, struct group_ready *ret); /* a
 /* Sink members that both kinds of batches share. */
 void sink_ready(void *context, uint32_t group);
 void sink_revoked(void *context, uint32_t group, uint64_t seq);
-void sink_group_gone(void *context, uint32_t group);
+void sink_group_gone(void *context, uint32_t group, int err);
 
 /* ---- figures.c ---- */
 

@@ -115,6 +115,10 @@ static void answer(const struct pending *p)
 {
     if (!p->session || p->kind == PENDING_NONE)
         return;
+    if (p->err == SHUNT_PROTOCOL) {
+        reply_broken(p->session, p->request_id, p->why);
+        return;
+    }
     if (p->err) {
         reply_error(p->session, p->request_id, p->err, p->why);
         return;

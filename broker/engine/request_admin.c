@@ -27,9 +27,15 @@ static int read_policy(struct session *s, struct mpack_reader *r, struct policy_
             ret->reset |= 1u << field;
             continue;
         }
+        struct mpack_reader before = *r;
+        const struct policy_row *row = &policy_rows[field];
         ret->set.value[field] = mpack_read_int(r);
         ret->set.given |= 1u << field;
-        const struct policy_row *row = &policy_rows[field];
+        if (r->failed && mpack_peek(&before) == MPACK_INT) { /* a number too large for any setting */
+            *r = before;
+            (void)mpack_read_uint(r);
+            ret->set.value[field] = INT64_MAX;
+        }
         if (!r->failed && (ret->set.value[field] < row->min || ret->set.value[field] > row->max)) {
             *ret_why = engine_text(s->engine, "%s is from %lld to %lld", row->field, (long long)row->min,
                                    (long long)row->max);

@@ -86,8 +86,8 @@ static int read_which(struct session *s, struct mpack_reader *r, struct dead_com
             c->count = mpack_read_uint(r);
             known++;
         } else if (key.size == 3 && !memcmp(key.data, "all", 3)) {
-            c->count = mpack_read_bool(r) ? UINT64_MAX : 0;
-            known++;
+            known += mpack_read_bool(r);
+            c->count = UINT64_MAX;
         } else {
             (void)mpack_read_any(r); /* of a later version */
         }

@@ -2,17 +2,25 @@
  * the store. */
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
+#include "proto/names.h"
 
 void request_publish(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
     (void)op; /* one only */
     struct engine *e = s->engine;
+    const char *why = NULL;
     struct publish_command p = {.topic = mpack_read_str(r)};
     p.sequence = mpack_read_uint(r);
     p.forget_below = mpack_read_uint(r);
     p.count = mpack_read_array(r);
     if (r->failed)
         return;
+    int err = name_check(p.topic, &why);
+    if (err) {
+        gather_flush(e);
+        reply_error(s, request_id, err, why);
+        return;
+    }
     if (p.count == 0 || p.count > FRAME_MESSAGES_MAX) {
         gather_flush(e);
         reply_error(s, request_id, SHUNT_BAD_ARGUMENT,

@@ -49,6 +49,15 @@ static void on_frames(struct engine *e, const struct inbox_item *item)
     session_frames(s, item->bytes);
 }
 
+static void on_broken(struct engine *e, const struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    if (!s || s->closing)
+        return;
+    gather_flush(e); /* what came before it is answered before it */
+    reply_broken(s, item->request_id, item->why);
+}
+
 static void on_drained(struct engine *e, const struct inbox_item *item)
 {
     struct session *s = item->link->session;
@@ -65,6 +74,9 @@ static void handle_item(struct engine *e, struct inbox_item *item)
     case PORT_LOST:
         if (item->link->session)
             session_lost(e, item->link->session);
+        break;
+    case PORT_BROKEN:
+        on_broken(e, item);
         break;
     case PORT_DRAINED:
         on_drained(e, item);

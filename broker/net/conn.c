@@ -20,6 +20,7 @@ static void on_shutdown(uv_shutdown_t *request, int status);
 static void on_closed(uv_handle_t *handle);
 static void take_frames(struct conn *c, size_t size);
 static bool post_frames(struct conn *c, struct chunk *chunk, struct slice frames);
+static bool post_broken(struct conn *c, uint64_t request_id, const char *why);
 static void post_lost(struct conn *c);
 static void stop_reading(struct conn *c);
 static void stall(struct conn *c);
@@ -210,7 +211,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         stall(c);
     else if (size < 0)
         conn_close(c);
-    else if (c->state < CONN_ENDING)
+    else if (c->state <= CONN_OPEN)
         take_frames(c, (size_t)size);
 }
 
@@ -232,7 +233,8 @@ static void take_frames(struct conn *c, size_t size)
         got.no_memory = true;
     if (got.why) {
         net_report(c->net, NET_BAD_FRAME, c->link->peer, got.why);
-        conn_end(c, SHUNT_PROTOCOL, got.request_id, got.why);
+        if (!post_broken(c, got.request_id, got.why))
+            conn_end(c, SHUNT_PROTOCOL, got.request_id, got.why);
     } else if (got.no_memory) {
         net_report(c->net, NET_NO_MEMORY, c->link->peer, "no memory to keep a frame");
         conn_close(c);
@@ -250,6 +252,21 @@ static bool post_frames(struct conn *c, struct chunk *chunk, struct slice frames
     link_ref(c->link);
     *item = (struct inbox_item){.kind = PORT_FRAMES, .link = c->link, .chunk = chunk, .bytes = frames};
     c->told_engine = true;
+    net_post(c->net, item);
+    return true;
+}
+
+/* Let the engine refuse a bad frame, so that its answers to the frames before it go out first. False if it does not know the
+ * connection yet. */
+static bool post_broken(struct conn *c, uint64_t request_id, const char *why)
+{
+    struct inbox_item *item = c->told_engine ? calloc(1, sizeof *item) : NULL;
+    if (!item)
+        return false;
+    link_ref(c->link);
+    *item = (struct inbox_item){.kind = PORT_BROKEN, .link = c->link, .request_id = request_id, .why = why};
+    reader_done(&c->reader, &c->net->pool);
+    c->state = CONN_BROKEN;
     net_post(c->net, item);
     return true;
 }

@@ -5,7 +5,8 @@
  *                       │              │                            │                        │ FIN, or too
  * long └──────────────┴─ the peer is gone ─────────┴────────────────────────┴──→ CLOSED
  *
- * In ENDING and LINGERING what the peer still sends is thrown away: closing with unread bytes would reset the
+ * BROKEN lies between OPEN and ENDING: a bad frame came, and the engine, which answers what came before it first, was
+ * told. In BROKEN, ENDING and LINGERING what the peer still sends is thrown away: closing with unread bytes would reset the
  * connection and could destroy the last answer before the peer has read it. Invariant: the engine hears of a
  * connection first by PORT_FRAMES and last by one PORT_LOST, or never.
  */
@@ -15,7 +16,7 @@
 #include "broker/net/net_private.h"
 #include "broker/net/writer.h"
 
-enum conn_state { CONN_GREETING, CONN_OPEN, CONN_ENDING, CONN_LINGERING, CONN_CLOSED };
+enum conn_state { CONN_GREETING, CONN_OPEN, CONN_BROKEN, CONN_ENDING, CONN_LINGERING, CONN_CLOSED };
 
 struct conn {
     uv_tcp_t tcp;

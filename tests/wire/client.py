@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 
-from packing import decode, encode
+from packing import Raw, decode, encode
 
 HELLO, GOODBYE, PING, PUBLISH = 1, 2, 3, 10
 SUBSCRIBE, CREDIT, UNSUBSCRIBE, RESOLVE, STARTED = 20, 21, 22, 23, 24
@@ -198,7 +198,7 @@ class Client:
 
     def publish(self, topic, *messages, sequence=0, forget_below=0):
         """Publish bodies (bytes) or Messages."""
-        rows = [list(m) if isinstance(m, tuple) else [m] if isinstance(m, bytes) else m for m in messages]
+        rows = [list(m) if isinstance(m, tuple) else [m] if isinstance(m, bytes) and not isinstance(m, Raw) else m for m in messages]
         return Published(*self.request(PUBLISH, topic, sequence, forget_below, rows)[:3])
 
     def subscribe(self, topic, group="default", messages=100, bytes=1 << 20):
