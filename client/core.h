@@ -63,6 +63,8 @@ int64_t core_due_us(const struct core *core);
 /* True if there is a reason to be connected. */
 bool core_has_work(const struct core *core);
 
+/* True if core_call_back() has something to do. */
+bool core_has_callbacks(const struct core *core);
 /* Call back for everything that has ended or arrived. */
 void core_call_back(struct core *core);
 

@@ -164,9 +164,7 @@ int shunt_process(struct shunt *s, struct shunt_error *err)
     core_call_back(&s->core); /* the write may have let a marked message through */
     if (outer)
         s->loop.processing = false;
-    loop_arm(s, now_us);
-    if (core_has_output(&s->core) && !s->loop.blocked)
-        loop_wake(s);
+    loop_rest(s);
     return s->core.fatal.code != 0 ? handle_usable(s, err) : 0;
 }
 
@@ -175,6 +173,7 @@ void client_send(struct shunt *s)
     int64_t now_us = client_mono_us();
     loop_advance(s, now_us);
     loop_send(s, now_us);
+    loop_rest(s);
 }
 
 struct client_worker_slot *client_worker_slot(struct shunt *s)

@@ -286,10 +286,9 @@ int loop_timed_out(const struct shunt *s, struct shunt_error *err)
                      (unsigned)s->loop.url.port);
 }
 
-int loop_until(struct shunt *s, int64_t timeout_ms, bool (*met)(void *arg), void *arg,
-               struct shunt_error *err)
+static int turn_until(struct shunt *s, int64_t deadline_us, bool (*met)(void *arg), void *arg,
+                      struct shunt_error *err)
 {
-    int64_t deadline_us = loop_deadline_us(timeout_ms);
     for (bool waited = false;; waited = true) {
         int64_t now_us = client_mono_us();
         loop_advance(s, now_us);
@@ -303,6 +302,14 @@ int loop_until(struct shunt *s, int64_t timeout_ms, bool (*met)(void *arg), void
             return loop_timed_out(s, err);
         loop_wait(s, deadline_us);
     }
+}
+
+int loop_until(struct shunt *s, int64_t timeout_ms, bool (*met)(void *arg), void *arg,
+               struct shunt_error *err)
+{
+    int rc = turn_until(s, loop_deadline_us(timeout_ms), met, arg, err);
+    loop_rest(s);
+    return rc;
 }
 
 /* ---- for event loops ---- */
@@ -322,16 +329,19 @@ static void set_timer(struct loop *loop, int64_t at_us)
     loop->armed_us = at_us;
 }
 
-void loop_arm(struct shunt *s, int64_t now_us)
-{
-    if (!s->loop.watched)
-        return;
-    int64_t at_us = due_us(s);
-    set_timer(&s->loop, at_us <= now_us ? 0 : at_us);
-}
-
 void loop_wake(struct shunt *s)
 {
     if (s->loop.watched && !s->loop.processing)
         set_timer(&s->loop, 0);
+}
+
+void loop_rest(struct shunt *s)
+{
+    if (!s->loop.watched || s->loop.processing)
+        return;
+    int64_t at_us = due_us(s);
+    if (core_has_callbacks(&s->core) || (core_has_output(&s->core) && !s->loop.blocked) ||
+        at_us <= client_mono_us())
+        at_us = 0;
+    set_timer(&s->loop, at_us);
 }

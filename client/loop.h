@@ -40,8 +40,9 @@ int loop_until(struct shunt *s, int64_t timeout_ms, bool (*met)(void *arg), void
 
 /* Something was queued outside of shunt_process(): wake who watches shunt_fd(). */
 void loop_wake(struct shunt *s);
-/* Set the timer for who watches shunt_fd(). */
-void loop_arm(struct shunt *s, int64_t now_us);
+/* A call that may have changed anything ends outside of shunt_process(): see to it that who watches
+ * shunt_fd() is woken when something is to be done. */
+void loop_rest(struct shunt *s);
 
 int64_t loop_deadline_us(int64_t timeout_ms);
 /* The failure of a call whose time is over: UNREACHABLE while there is no connection, else TIMEOUT. */

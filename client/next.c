@@ -63,7 +63,7 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
         if (c->state == CONSUMER_ENDED)
             return error_set(err, c->end.code, "%s", c->end.text);
         if (waited && now_us >= deadline_us) {
-            loop_arm(s, now_us);
+            loop_rest(s);
             return nothing(c, err);
         }
         loop_wait(s, deadline_us);

@@ -153,6 +153,11 @@ bool core_has_work(const struct core *core)
     return core->calls != NULL || producer_has_unwritten(&core->producer) || core->producer.sealed.count > 0;
 }
 
+bool core_has_callbacks(const struct core *core)
+{
+    return core->producer.finished.head != NULL || core->resolutions.finished != NULL || core->arrivals;
+}
+
 static void call_back_arrivals(struct core *core)
 {
     while (core->arrivals) {

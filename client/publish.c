@@ -91,7 +91,10 @@ static bool is_flushed(void *arg)
 
 int shunt_flush(struct shunt *s, int64_t timeout_ms, struct shunt_error *err)
 {
-    int rc = loop_until(s, timeout_ms, is_flushed, s, err);
+    int rc = handle_usable(s, err);
+    if (rc != 0)
+        return rc;
+    rc = loop_until(s, timeout_ms, is_flushed, s, err);
     if (rc == SHUNT_UNREACHABLE)
         rc = error_set(err, SHUNT_TIMEOUT, "not all was answered in time: %.400s",
                        s->loop.last.code != 0 ? s->loop.last.text : "no connection");

@@ -1,5 +1,6 @@
 /* The blocking driver over real sockets, with nobody, or nobody useful, at the other end. */
 #include "client/handle.h"
+#include "proto/wire.h"
 #include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -158,6 +159,47 @@ Test(handle, the_descriptor_wakes_its_watcher_for_what_is_queued_outside, .timeo
     shunt_message_free(m);
     shunt_close(s, 0);
     (void)close(fd);
+}
+
+/* Read HELLO and say yes. The first request of a handle has id 1. */
+static void greet(int peer)
+{
+    static const uint8_t answer[] = {0, 0, 0, 6, 0x94, 0xcc, OP_OK, 1, 1, 0x80};
+    uint8_t frame[256];
+    cr_assert_gt(recv(peer, frame, sizeof frame, 0), 8);
+    cr_assert_eq(send(peer, answer, sizeof answer, 0), sizeof answer);
+}
+
+Test(handle, a_connection_that_breaks_under_a_publish_wakes_the_watcher, .timeout = 20)
+{
+    static const char large[300000];
+    char url[64];
+    int listener = make_socket(true, url);
+    struct shunt *s = open_with(url, "reconnect-max", "50ms");
+    struct shunt_message *m = shunt_message_new();
+    struct pollfd watched = {.fd = shunt_fd(s), .events = POLLIN};
+    (void)shunt_connect(s, 0, NULL);
+    int peer = accept(listener, NULL, NULL);
+    (void)shunt_connect(s, 10, NULL);
+    greet(peer);
+    cr_assert_eq(shunt_connect(s, SHUNT_FOREVER, NULL), 0);
+    cr_assert_eq(shunt_process(s, NULL), 0);
+    struct linger at_once = {.l_onoff = 1};
+    cr_assert_eq(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    (void)close(peer);
+    shunt_message_body(m, large, sizeof large);
+    cr_assert_eq(shunt_publish_async(s, "orders", m, NULL, NULL, NULL), 0,
+                 "a whole frame: it is written at once");
+    cr_assert(!shunt_connected(s));
+    cr_assert_eq(poll(&watched, 1, -1), 1);
+    while (s->loop.socket.state == SOCKET_CLOSED) {
+        cr_assert_eq(shunt_process(s, NULL), 0);
+        cr_assert_eq(s->loop.socket.state != SOCKET_CLOSED || poll(&watched, 1, -1) == 1, true);
+    }
+    cr_assert_eq(s->core.producer.messages, 1, "and the message is still on its way");
+    shunt_message_free(m);
+    shunt_close(s, 0);
+    (void)close(listener);
 }
 
 Test(handle, a_forked_child_that_abandons_the_handle_leaves_the_parents_connection_alone, .timeout = 20)
