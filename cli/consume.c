@@ -19,9 +19,13 @@
 #include "cli/signals.h"
 #include "client/shunt.h"
 
-#define WINDOW_MESSAGES 256
+#define WINDOW_MESSAGES 2048
 #define WINDOW_BYTES    (16u * 1024 * 1024)
-#define PAGE_ROWS       100
+/* Printed, flushed and acked at once. Small, for when a slow reader keeps us waiting it is these whose leases
+ * run out as started. */
+#define BATCH_MESSAGES 256
+#define BATCH_BYTES    (64u * 1024)
+#define PAGE_ROWS      100
 
 struct consume {
     struct call *call;
@@ -33,7 +37,7 @@ struct consume {
     uint64_t printed;
     uint64_t lost; /* acks without effect, as far as we know */
     bool connected;
-    struct shunt_delivery *batch[WINDOW_MESSAGES]; /* printed, not acked */
+    struct shunt_delivery *batch[BATCH_MESSAGES]; /* printed, not acked */
     size_t batch_count;
 };
 
@@ -92,12 +96,16 @@ static int print_arrived(struct consume *c, bool *ret_any)
     struct shunt_error err = {0};
     int code = 0;
     *ret_any = false;
-    while (c->printed < c->limit && c->batch_count < WINDOW_MESSAGES) {
+    size_t printed_bytes = 0;
+    while (c->printed < c->limit && c->batch_count < BATCH_MESSAGES && printed_bytes < BATCH_BYTES) {
+        size_t bytes = 0;
         struct shunt_delivery *delivery = NULL;
         code = shunt_next(c->consumer, 0, &delivery, &err);
         if (code)
             break;
         delivered_print(&c->out, delivery);
+        (void)shunt_delivery_body(delivery, &bytes); /* its size alone */
+        printed_bytes += bytes;
         c->batch[c->batch_count++] = delivery;
         c->printed++;
         *ret_any = true;

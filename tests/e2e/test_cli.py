@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -103,6 +104,17 @@ class Usage(unittest.TestCase):
         self.assertNotIn("--max-bytes", alone("group", "create", "--help").stdout)
         self.assertEqual(alone("--help").returncode, OK)
         self.assertEqual(alone().returncode, USAGE)
+
+    def test_the_manual_has_every_command_and_option(self):
+        manual = (harness.SOURCE_ROOT / "docs/man/shunt.1").read_text().replace("\\-", "-")
+        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "stats"):
+            self.assertIn(f".SS {noun}", manual)
+            usages = [alone(noun, "--help").stdout]
+            if "Usage: shunt %s COMMAND" % noun in usages[0]:
+                usages += [alone(noun, line.split()[0], "--help").stdout for line in usages[0].split("Commands:")[1].split("\n\n")[0].splitlines() if line]
+            for usage in usages:
+                for option in re.findall(r"(?m)^ +(?:-\w, )?--([\w-]+)", usage):
+                    self.assertRegex(manual, rf"--{option}\b", usage.splitlines()[0])
 
     def test_version(self):
         done = alone("--version")

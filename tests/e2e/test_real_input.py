@@ -1,4 +1,5 @@
 """Real files through real programs: the dead letters are exactly the files on which the same program fails by hand."""
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import unittest
 import harness
 
 MAX_ATTEMPTS = 3
+JOBS = 4
 SHARED = pathlib.Path(os.environ.get("SHUNT_SHARED") or harness.SOURCE_ROOT.parent / "shared")
 SUITE = SHARED / "data" / "json-suite" / "test_parsing"
 
@@ -40,6 +42,17 @@ def verdict(status):
     return "SIG" + signal.Signals(-status).name[3:] if status < 0 else f"exit {status}"
 
 
+def run_by_hand(command, path):
+    """(type, last line) if it fails. Its output goes to files, which are never full."""
+    with open(path, "rb") as body, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        done = subprocess.run(command, stdin=body, stdout=out, stderr=err, check=False, timeout=120)
+        said = []
+        for stream in (err, out):
+            stream.seek(0)
+            said.append(stream.read())
+    return (verdict(done.returncode), last_line(said[0] or said[1])) if done.returncode else None
+
+
 class RealInput(unittest.TestCase):
     def setUp(self):
         self.server = self.enterContext(harness.Server())
@@ -51,18 +64,10 @@ class RealInput(unittest.TestCase):
             self.files = sorted(self.directory.glob("*.json"))
 
     def by_hand(self, command):
-        """{file: (type, last line)} of those on which `command` fails. Its output goes to files, which are never full."""
-        failed = {}
-        for path in self.files:
-            with open(path, "rb") as body, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-                done = subprocess.run(command, stdin=body, stdout=out, stderr=err, check=False, timeout=120)
-                said = []
-                for stream in (err, out):
-                    stream.seek(0)
-                    said.append(stream.read())
-            if done.returncode:
-                failed[path.name] = (verdict(done.returncode), last_line(said[0] or said[1]))
-        return failed
+        """{file: (type, last line)} of those on which `command` fails."""
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            outcomes = pool.map(lambda path: run_by_hand(command, path), self.files)
+            return {path.name: outcome for path, outcome in zip(self.files, outcomes) if outcome}
 
     def check(self, *command):
         if shutil.which(command[0]) is None:
@@ -74,7 +79,7 @@ class RealInput(unittest.TestCase):
         shunt("topic", "create", "files", "--max-attempts", MAX_ATTEMPTS, "--backoff", "10ms..50ms")
         published = shunt("publish", "files", "--file", *self.files, "-H", "suite=parsing", "-o", "jsonl").stdout.splitlines()
         self.assertEqual(len(published), len(self.files))
-        shunt("work", "files", "-j", 4, "--drain", "--", *command, timeout=250)
+        shunt("work", "files", "-j", JOBS, "--drain", "--", *command, timeout=250)
 
         dead = [json.loads(line) for line in shunt("dlq", "export", "files").stdout.splitlines()]
         found = {row["headers"]["file"]: (row["error_type"], row["error_message"]) for row in dead}
