@@ -156,11 +156,8 @@ static void apply_plan(struct engine *e, const struct command *commands, size_t 
 static void hold_back(struct engine *e)
 {
     for (struct session *s = e->outputs; s; s = s->output_next) {
-        size_t unsent = atomic_load(&s->link->unsent_bytes) + s->out.size;
-        if (unsent <= e->config.unsent_bytes_max || !s->holder || atomic_load(&s->link->held_back))
-            continue;
-        atomic_store(&s->link->held_back, true);
-        dispatcher_hold(e->dispatcher, s->holder, true);
+        if (session_is_choked(s))
+            session_hold_back(s);
     }
 }
 

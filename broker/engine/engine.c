@@ -63,7 +63,7 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     return 0;
 }
 
-static void free_inbox(struct inbox_item *item)
+void inbox_free(struct inbox_item *item)
 {
     while (item) {
         struct inbox_item *next = item->next;
@@ -82,8 +82,8 @@ void engine_free(struct engine *e)
         return;
     check(!e->threaded || e->stopped);
     figures_refuse(e);
-    free_inbox(e->inbox);
-    free_inbox(e->backlog);
+    inbox_free(e->inbox);
+    inbox_free(e->backlog);
     for (struct outbox_item *item = engine_take(e), *next; item; item = next) {
         next = item->next;
         mpack_buffer_done(&item->bytes);
@@ -121,7 +121,8 @@ void engine_reload(struct engine *e, const struct engine_config *config)
 void engine_post(struct engine *e, struct inbox_item *item)
 {
     item->next = NULL;
-    atomic_fetch_add(&e->inbox_bytes, item->bytes.size);
+    item->counted_bytes = item->bytes.size;
+    atomic_fetch_add(&e->inbox_bytes, item->counted_bytes);
     (void)pthread_mutex_lock(&e->mutex);
     bool refuse = e->stopped;
     if (!refuse) {
@@ -131,7 +132,7 @@ void engine_post(struct engine *e, struct inbox_item *item)
     }
     (void)pthread_mutex_unlock(&e->mutex);
     if (refuse) /* nobody will look at it any more */
-        free_inbox(item);
+        inbox_free(item);
 }
 
 bool engine_inbox_full(const struct engine *e)

@@ -79,6 +79,8 @@ struct session {
     bool has_output; /* is in the engine's list of sessions with output */
     struct session *output_next;
     struct mpack_buffer out;
+    /* What came while too much waited to be sent: goes on when that has been read. */
+    struct inbox_item *parked, **parked_tail;
     bool has_producer;
     uint8_t producer[PRODUCER_ID_BYTES];
     char client[CLIENT_NAME_BYTES_MAX + 1], host[CLIENT_NAME_BYTES_MAX + 1], build[CLIENT_NAME_BYTES_MAX + 1];
@@ -166,8 +168,16 @@ void ends_gather(struct ends *ends);
 struct session *session_new(struct engine *e, struct link *link);
 void session_lost(struct engine *e, struct session *s);
 void session_free(struct engine *e, struct session *s);
-/* Handle all frames of one read. */
-void session_frames(struct session *s, struct slice bytes);
+/* Handle the frames of one read; returns how many bytes of them. Less than all: the rest must wait. */
+size_t session_frames(struct session *s, struct slice bytes);
+/* Too much waits to be sent on this connection. */
+bool session_is_choked(const struct session *s);
+/* Nothing more is assigned to it until the net thread says that its bytes have gone. */
+void session_hold_back(struct session *s);
+void session_go_on(struct session *s);
+/* Keep an item until session_go_on() puts it in front of the backlog. Takes it. */
+void session_park(struct session *s, struct inbox_item *item);
+void inbox_free(struct inbox_item *item); /* a whole list; takes NULL */
 struct subscription *session_subscription(const struct session *s, uint64_t id);
 void session_drop_subscription(struct session *s, struct subscription *sub);
 

@@ -44,7 +44,7 @@ void link_unref(struct link *l);
 enum port_kind {
     PORT_FRAMES, /* `bytes`: one or more whole validated frames, each with its length field, inside `chunk` */
     PORT_LOST,   /* the connection is gone; nothing more comes from it */
-    PORT_BROKEN,  /* a bad frame came: answer with ERROR PROTOCOL and close; only PORT_LOST comes after it */
+    PORT_BROKEN, /* a bad frame came: answer with ERROR PROTOCOL and close; only PORT_LOST comes after it */
     PORT_DRAINED, /* its unsent bytes have fallen: deliveries may go on */
     PORT_STATS,   /* somebody waits for a snapshot */
 };
@@ -58,9 +58,10 @@ struct inbox_item {
     struct link *link;   /* a reference; NULL with PORT_STATS */
     struct chunk *chunk; /* a reference; only with PORT_FRAMES */
     struct slice bytes;
-    uint64_t request_id; /* only with PORT_BROKEN: of the bad frame, 0 if it could not be read */
-    const char *why;     /* only with PORT_BROKEN; static storage */
+    uint64_t request_id;        /* only with PORT_BROKEN: of the bad frame, 0 if it could not be read */
+    const char *why;            /* only with PORT_BROKEN; static storage */
     struct snapshot_wait *wait; /* only with PORT_STATS */
+    size_t counted_bytes;       /* the engine's: what it adds to the inbox's size */
 };
 
 /* engine -> net. The net thread frees the item and its buffer, and drops the reference to link. */

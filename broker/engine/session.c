@@ -17,6 +17,7 @@ struct session *session_new(struct engine *e, struct link *link)
     link_ref(link);
     link->session = s;
     s->subscription_next = 1;
+    s->parked_tail = &s->parked;
     s->next = e->sessions;
     if (s->next)
         s->next->previous = s;
@@ -55,6 +56,7 @@ void session_free(struct engine *e, struct session *s)
     e->subscriptions -= s->subscriptions_count;
     free(s->subscriptions);
     mpack_buffer_done(&s->out);
+    inbox_free(s->parked);
     s->link->session = NULL;
     link_unref(s->link);
     free(s);
@@ -177,11 +179,13 @@ static void handle(struct session *s, struct slice payload)
     }
 }
 
-void session_frames(struct session *s, struct slice bytes)
+size_t session_frames(struct session *s, struct slice bytes)
 {
     const uint8_t *at = bytes.data;
     size_t left = bytes.size;
     while (left && !s->closing && !s->gone) {
+        if (session_is_choked(s))
+            return bytes.size - left;
         /* The net thread has validated each of them: only the lengths are looked at here. */
         check(left >= FRAME_HEADER_BYTES);
         size_t size = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
@@ -190,4 +194,46 @@ void session_frames(struct session *s, struct slice bytes)
         at += FRAME_HEADER_BYTES + size;
         left -= FRAME_HEADER_BYTES + size;
     }
+    return bytes.size;
+}
+
+/* ---- a client that does not read ---- */
+
+bool session_is_choked(const struct session *s)
+{
+    return atomic_load(&s->link->unsent_bytes) + s->out.size > s->engine->config.unsent_bytes_max;
+}
+
+void session_hold_back(struct session *s)
+{
+    if (atomic_exchange(&s->link->held_back, true) || !s->holder)
+        return;
+    dispatcher_hold(s->engine->dispatcher, s->holder, true);
+}
+
+void session_park(struct session *s, struct inbox_item *item)
+{
+    /* It no longer counts: a client that does not read must not keep others from being read. How much one can
+     * park is bounded by the net thread, which stops reading it. */
+    atomic_fetch_sub(&s->engine->inbox_bytes, item->counted_bytes);
+    item->counted_bytes = 0;
+    item->next = NULL;
+    *s->parked_tail = item;
+    s->parked_tail = &item->next;
+    session_hold_back(s);
+}
+
+void session_go_on(struct session *s)
+{
+    struct engine *e = s->engine;
+    if (s->holder)
+        dispatcher_hold(e->dispatcher, s->holder, false);
+    if (!s->parked)
+        return;
+    *s->parked_tail = e->backlog;
+    if (!e->backlog)
+        e->backlog_tail = s->parked_tail;
+    e->backlog = s->parked;
+    s->parked = NULL;
+    s->parked_tail = &s->parked;
 }

@@ -39,14 +39,21 @@ void turn_take_inbox(struct engine *e)
     e->inbox_tail = &e->inbox;
 }
 
-static void on_frames(struct engine *e, const struct inbox_item *item)
+/* True if the item is done with; otherwise its connection keeps it. */
+static bool on_frames(struct engine *e, struct inbox_item *item)
 {
     struct session *s = item->link->session;
     if (!s)
         s = session_new(e, item->link);
     if (!s)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for a connection");
-    session_frames(s, item->bytes);
+    size_t done = s->parked ? 0 : session_frames(s, item->bytes);
+    if (done == item->bytes.size)
+        return true;
+    item->bytes.data = (const uint8_t *)item->bytes.data + done;
+    item->bytes.size -= done;
+    session_park(s, item);
+    return false;
 }
 
 static void on_broken(struct engine *e, const struct inbox_item *item)
@@ -54,6 +61,9 @@ static void on_broken(struct engine *e, const struct inbox_item *item)
     struct session *s = item->link->session;
     if (!s || s->closing)
         return;
+    inbox_free(s->parked); /* never to be answered: the connection ends here */
+    s->parked = NULL;
+    s->parked_tail = &s->parked;
     gather_flush(e); /* what came before it is answered before it */
     reply_broken(s, item->request_id, item->why);
 }
@@ -61,16 +71,17 @@ static void on_broken(struct engine *e, const struct inbox_item *item)
 static void on_drained(struct engine *e, const struct inbox_item *item)
 {
     struct session *s = item->link->session;
-    if (s && s->holder)
-        dispatcher_hold(e->dispatcher, s->holder, false);
+    (void)e;
+    if (s)
+        session_go_on(s);
 }
 
-static void handle_item(struct engine *e, struct inbox_item *item)
+/* True if the item is done with. */
+static bool handle_item(struct engine *e, struct inbox_item *item)
 {
     switch (item->kind) {
     case PORT_FRAMES:
-        on_frames(e, item);
-        break;
+        return on_frames(e, item);
     case PORT_LOST:
         if (item->link->session)
             session_lost(e, item->link->session);
@@ -83,45 +94,41 @@ static void handle_item(struct engine *e, struct inbox_item *item)
         break;
     case PORT_STATS:
         figures_want(e, item->wait);
+        item->wait = NULL;
         break;
     }
+    return true;
 }
 
-/* Items stay until the batch that points into them has been applied. */
+/* Returns what is done with. It stays until the batch that points into it has been applied. */
 static struct inbox_item *take_requests(struct engine *e)
 {
-    struct inbox_item *first = e->backlog, *item = first, *last = NULL;
+    struct inbox_item *done = NULL;
     uint64_t bytes = 0;
-    while (item && bytes < e->config.commit_bytes_max) {
-        handle_item(e, item);
+    while (e->backlog && bytes < e->config.commit_bytes_max) {
+        struct inbox_item *item = e->backlog;
+        e->backlog = item->next;
+        if (!e->backlog)
+            e->backlog_tail = &e->backlog;
         bytes += item->bytes.size;
-        last = item;
-        item = item->next;
+        if (handle_item(e, item)) {
+            item->next = done;
+            done = item;
+        }
     }
-    if (!last)
-        return NULL;
-    e->backlog = item;
-    if (!item)
-        e->backlog_tail = &e->backlog;
-    last->next = NULL;
     if (bytes > e->largest_bytes)
         e->largest_bytes = bytes;
-    return first;
+    return done;
 }
 
-static void free_items(struct engine *e, struct inbox_item *item)
+static void free_items(struct engine *e, struct inbox_item *items)
 {
     size_t bytes = 0;
-    while (item) {
-        struct inbox_item *next = item->next;
-        bytes += item->bytes.size;
-        chunk_unref(item->chunk);
-        link_unref(item->link);
-        free(item);
-        item = next;
-    }
+    for (const struct inbox_item *item = items; item; item = item->next)
+        bytes += item->counted_bytes;
     if (bytes)
         atomic_fetch_sub(&e->inbox_bytes, bytes);
+    inbox_free(items);
 }
 
 /* ---- what time brings ---- */
