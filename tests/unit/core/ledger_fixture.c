@@ -78,9 +78,9 @@ static void remember_token(struct fixture *f, uint32_t group, uint64_t seq, uint
             f->tokens[i].token = token;
             return;
         }
-    if (f->tokens_count == f->tokens_capacity) {
-        f->tokens_capacity = f->tokens_capacity ? 2 * f->tokens_capacity : 64;
-        f->tokens = realloc(f->tokens, f->tokens_capacity * sizeof *f->tokens);
+    if (f->tokens_count == TOKENS_MAX) {
+        f->tokens_count /= 2;
+        memcpy(f->tokens, f->tokens + f->tokens_count, f->tokens_count * sizeof *f->tokens);
     }
     f->tokens[f->tokens_count++] = (struct token){group, seq, token};
 }
@@ -93,18 +93,16 @@ uint64_t fixture_token(const struct fixture *f, uint32_t group, uint64_t seq)
     return 0;
 }
 
-static uint32_t group_of_command; /* of the assign command being applied */
-
 static void on_handed_out(void *context, size_t command, const struct handout *h)
 {
     struct fixture *f = context;
-    (void)command;
-    remember_token(f, group_of_command, h->seq, h->token);
+    uint32_t group = f->applied[command].assign.group;
+    remember_token(f, group, h->seq, h->token);
     f->last_body.size = f->last_dead.size = 0;
     mpack_write_raw(&f->last_body, h->message.data, h->message.size);
     mpack_write_raw(&f->last_dead, h->dead.data, h->dead.size);
     f->last_lease_ms = h->lease_ms;
-    line(f, "%s hand %llu token %llu attempts %u deliveries %u generation %u", name_of(f, group_of_command),
+    line(f, "%s hand %llu token %llu attempts %u deliveries %u generation %u", name_of(f, group),
          (unsigned long long)h->seq, (unsigned long long)h->token, h->attempts, h->deliveries, h->generation);
 }
 
@@ -184,7 +182,6 @@ void fixture_done(struct fixture *f)
     ledger_free(f->l);
     store_close(f->store);
     free(f->trace);
-    free(f->tokens);
     mpack_buffer_done(&f->last_body);
     mpack_buffer_done(&f->last_dead);
 }
@@ -238,6 +235,7 @@ void fixture_apply(struct fixture *f, const struct command *c, size_t count)
     struct batch b = {ledger_index(f->l) + 1, T0 + f->now_ms, c, count};
     struct store_txn *t;
     sink.context = f;
+    f->applied = c;
     f->err = f->refusal = 0;
     f->handed = f->stale = f->readies = 0;
     if (f->tap)
@@ -260,8 +258,6 @@ void fixture_apply(struct fixture *f, const struct command *c, size_t count)
 
 void fixture_run(struct fixture *f, struct command c)
 {
-    if (c.kind == COMMAND_ASSIGN)
-        group_of_command = c.assign.group;
     fixture_apply(f, &c, 1);
 }
 

@@ -11,7 +11,8 @@
 
 #define T0 1000000 /* the wall clock when a test's clock says 0 */
 
-/* The latest delivery of a message to a group. */
+/* The latest delivery of a message to a group; the newest TOKENS_MAX are kept. */
+#define TOKENS_MAX 1024
 struct token {
     uint32_t group;
     uint64_t seq;
@@ -26,8 +27,9 @@ struct fixture {
     size_t trace_size;
     bool quiet;    /* nothing is written down */
     bool careless; /* the store is not walked after each batch */
-    struct token *tokens;
-    size_t tokens_count, tokens_capacity;
+    struct token tokens[TOKENS_MAX];
+    size_t tokens_count;
+    const struct command *applied; /* the batch being applied */
     struct mpack_buffer last_body; /* of the last hand-out */
     struct mpack_buffer last_dead; /* the map that came with it */
     int64_t last_lease_ms;

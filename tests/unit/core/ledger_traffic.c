@@ -1,0 +1,252 @@
+/* ledger_traffic: random commands. */
+#include "tests/unit/core/ledger_traffic.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void traffic_init(struct traffic *t, struct fixture *f, uint64_t seed)
+{
+    *t = (struct traffic){.f = f, .random = seed * 0x9e3779b97f4a7c15ull + 1};
+}
+
+void traffic_done(struct traffic *t)
+{
+    for (size_t i = 0; i < TRAFFIC_COMMANDS_MAX; i++)
+        mpack_buffer_done(&t->messages[i]);
+}
+
+uint64_t traffic_random(struct traffic *t, uint64_t bound)
+{
+    /* xorshift64* (Vigna 2016) */
+    t->random ^= t->random >> 12;
+    t->random ^= t->random << 25;
+    t->random ^= t->random >> 27;
+    return (t->random * 0x2545f4914f6cdd1dull >> 16) % bound;
+}
+
+static bool chance(struct traffic *t, unsigned percent)
+{
+    return traffic_random(t, 100) < percent;
+}
+
+static const char *pick_topic(struct traffic *t)
+{
+    static const char *const names[] = {"a", "b", "a", "b", "c", "dlq:a:default", "dlq:b:x", "none"};
+    return names[traffic_random(t, t->plain ? 4 : 8)];
+}
+
+static const char *pick_group(struct traffic *t)
+{
+    static const char *const names[] = {"default", "default", "x", "y", "none"};
+    return names[traffic_random(t, t->plain ? 4 : 5)];
+}
+
+/* Any group that commands may use, those of DLQs too; NULL if there is none. */
+static struct group *pick_live_group(struct traffic *t)
+{
+    const struct ledger *l = t->f->l;
+    for (int tries = 0; l->groups_count && tries < 20; tries++) {
+        struct group *g = l->groups[traffic_random(t, l->groups_count)];
+        if (!g->r.dropped)
+            return g;
+    }
+    return NULL;
+}
+
+/* ---- messages ---- */
+
+static void make_publish(struct traffic *t, size_t at, struct command *c)
+{
+    struct mpack_buffer *messages = &t->messages[at];
+    struct publish_command *p = &c->publish;
+    c->kind = COMMAND_PUBLISH;
+    *p = (struct publish_command){.topic = text(pick_topic(t)), .count = 1 + (uint32_t)traffic_random(t, 4)};
+    messages->size = 0;
+    for (uint32_t i = 0; i < p->count; i++)
+        write_message(messages, "some body" + traffic_random(t, 9),
+                      chance(t, 15) ? (int64_t)traffic_random(t, 500) : 0,
+                      chance(t, 12) ? 1 + (int64_t)traffic_random(t, 4000) : 0);
+    p->messages = (struct slice){messages->data, messages->size};
+    if (!t->plain && chance(t, 30)) {
+        p->producer = text(chance(t, 50) ? "producer-0000001" : "producer-0000002");
+        p->sequence = 1 + traffic_random(t, 400);
+        p->forget_below = chance(t, 10) ? traffic_random(t, 100) : 0;
+    }
+}
+
+static void make_assign(struct traffic *t, struct command *c)
+{
+    const struct group *g = pick_live_group(t);
+    c->kind = COMMAND_ASSIGN;
+    c->assign = (struct assign_command){.group = g ? g->r.id : 99999,
+                                        .lane = chance(t, 25) ? LANE_SUSPECT : LANE_NORMAL,
+                                        .messages = 1 + (uint32_t)traffic_random(t, 6),
+                                        .bytes = chance(t, 80) ? 1000000 : traffic_random(t, 40),
+                                        .oversize_first = chance(t, 50)};
+}
+
+/* A delivery, most often one of the latest. */
+static const struct token *pick_token(struct traffic *t)
+{
+    size_t count = t->f->tokens_count;
+    return &t->f->tokens[count - 1 - traffic_random(t, count > 60 && chance(t, 90) ? 60 : count)];
+}
+
+static void make_resolution(struct traffic *t, const struct group *g, struct resolution *r)
+{
+    static const char *const words[] = {"", "E", "an error", "\xff\x01 not clean"};
+    *r = (struct resolution){.acked = chance(t, 35), .delay_ms = DELAY_BACKOFF};
+    for (int tries = 0; !r->seq && t->f->tokens_count && tries < 40; tries++) {
+        const struct token *k = pick_token(t);
+        if (k->group != g->r.id)
+            continue;
+        r->seq = k->seq;
+        r->token = chance(t, 95) ? k->token : k->token - 1;
+    }
+    static const enum attempt_outcome outcomes[] = {
+        ATTEMPT_NACKED,        ATTEMPT_NACKED,        ATTEMPT_REJECTED,  ATTEMPT_RELEASED,
+        ATTEMPT_LEASE_EXPIRED, ATTEMPT_UNSTARTED,     ATTEMPT_SUSPECTED, ATTEMPT_DISCONNECTED,
+        ATTEMPT_SUSPECTED,     ATTEMPT_BROKER_RESTART};
+    r->outcome = outcomes[traffic_random(t, 10)];
+    if (chance(t, 40))
+        r->delay_ms = (int64_t)traffic_random(t, 3) * 100;
+    r->leased_ms = T0 + t->f->now_ms;
+    r->error_type = text(words[traffic_random(t, 4)]);
+    r->error_message = text(words[traffic_random(t, 4)]);
+    r->error_stack = text(words[traffic_random(t, 4)]);
+}
+
+static void make_resolve(struct traffic *t, size_t at, struct command *c)
+{
+    const struct group *g =
+        t->f->tokens_count ? catalog_live_group(t->f->l, pick_token(t)->group) : pick_live_group(t);
+    uint32_t count = 1 + (uint32_t)traffic_random(t, 8);
+    if (!g) {
+        c->kind = COMMAND_TICK;
+        return;
+    }
+    c->kind = COMMAND_RESOLVE;
+    for (uint32_t i = 0; i < count; i++)
+        make_resolution(t, g, &t->entries[at][i]);
+    c->resolve = (struct resolve_command){.group = g->r.id,
+                                          .by = {text("client"), text("host"), text("")},
+                                          .entries = t->entries[at],
+                                          .count = count};
+}
+
+/* ---- the rest ---- */
+
+static struct policy_change make_change(struct traffic *t, bool of_topic)
+{
+    struct policy_change c = {0};
+    if (chance(t, 90)) {
+        c.set.given |= 1u << POLICY_max_attempts;
+        c.set.value[POLICY_max_attempts] = 1 + (int64_t)traffic_random(t, 4);
+    }
+    if (chance(t, 40)) {
+        c.set.given |= 1u << POLICY_backoff_min_ms | 1u << POLICY_backoff_max_ms;
+        c.set.value[POLICY_backoff_min_ms] = 1 + (int64_t)traffic_random(t, 50);
+        c.set.value[POLICY_backoff_max_ms] = (int64_t)traffic_random(t, 500); /* 0 is out of range */
+    }
+    if (chance(t, 20)) {
+        c.set.given |= 1u << POLICY_expired;
+        c.set.value[POLICY_expired] = chance(t, 50);
+    }
+    if (chance(t, 20))
+        c.reset = (uint32_t)traffic_random(t, 1u << (of_topic ? POLICY_COUNT : POLICY_ttl_ms));
+    if (!t->plain && chance(t, 30)) {
+        c.set.given |= 1u << POLICY_dlq_retention_ms;
+        c.set.value[POLICY_dlq_retention_ms] = (int64_t)traffic_random(t, 4000);
+    }
+    if (!t->plain && of_topic && chance(t, 20)) {
+        c.set.given |= 1u << POLICY_ttl_ms | 1u << POLICY_max_messages;
+        c.set.value[POLICY_ttl_ms] = (int64_t)traffic_random(t, 3000);
+        c.set.value[POLICY_max_messages] = (int64_t)traffic_random(t, 60);
+    }
+    return c;
+}
+
+static void make_topic(struct traffic *t, struct command *c)
+{
+    static const struct slice two[] = {{"default", 7}, {"x", 1}};
+    c->kind = chance(t, 60) ? COMMAND_TOPIC_CREATE : COMMAND_TOPIC_UPDATE;
+    if (!t->plain && chance(t, 10))
+        c->kind = COMMAND_TOPIC_DELETE;
+    c->topic = (struct topic_command){.topic = text(pick_topic(t)), .change = make_change(t, true)};
+    if (c->kind == COMMAND_TOPIC_CREATE && chance(t, 50)) {
+        c->topic.groups = two;
+        c->topic.groups_count = 2;
+    }
+}
+
+static void make_group(struct traffic *t, struct command *c)
+{
+    static const enum command_kind kinds[] = {COMMAND_GROUP_CREATE, COMMAND_GROUP_CREATE,
+                                              COMMAND_GROUP_UPDATE, COMMAND_GROUP_DELETE,
+                                              COMMAND_GROUP_PAUSE,  COMMAND_GROUP_PAUSE};
+    c->kind = kinds[traffic_random(t, 6)];
+    c->group = (struct group_command){.topic = text(pick_topic(t)),
+                                      .group = text(pick_group(t)),
+                                      .change = make_change(t, false),
+                                      .from_now = chance(t, 40),
+                                      .paused = chance(t, 30)};
+}
+
+static void make_dead(struct traffic *t, size_t at, struct command *c)
+{
+    c->kind = chance(t, 70) ? COMMAND_DLQ_REDRIVE : COMMAND_DLQ_PURGE;
+    c->dead = (struct dead_command){.topic = text(pick_topic(t)), .group = text(pick_group(t))};
+    c->dead.count = chance(t, 50) ? UINT64_MAX : traffic_random(t, 4);
+    if (t->plain)
+        return;
+    if (chance(t, 30) && c->kind == COMMAND_DLQ_REDRIVE)
+        c->dead.rate = 1 + (uint32_t)traffic_random(t, 20);
+    if (chance(t, 60))
+        return;
+    c->dead.ids_count = 1 + (uint32_t)traffic_random(t, 3);
+    c->dead.ids = t->ids[at];
+    for (uint32_t i = 0; i < c->dead.ids_count; i++) {
+        snprintf(t->id_text[at][i], sizeof t->id_text[at][i], "%s%llu", chance(t, 50) ? "" : "a/",
+                 (unsigned long long)traffic_random(t, 60));
+        t->ids[at][i] = text(t->id_text[at][i]);
+    }
+}
+
+static void make_command(struct traffic *t, size_t at, struct command *c)
+{
+    uint64_t dice = traffic_random(t, 1000);
+    if (dice < 250)
+        make_publish(t, at, c);
+    else if (dice < 500)
+        make_assign(t, c);
+    else if (dice < 750)
+        make_resolve(t, at, c);
+    else if (dice < 900)
+        c->kind = COMMAND_TICK;
+    else if (dice < 920)
+        make_topic(t, c);
+    else if (dice < 950)
+        make_group(t, c);
+    else if (dice < 980)
+        make_dead(t, at, c);
+    else if (dice < 990)
+        *c = (struct command){.kind = COMMAND_TOPIC_PURGE,
+                              .purge = {text(pick_topic(t)), text(chance(t, 50) ? pick_group(t) : "")}};
+    else if (dice < 998 || t->plain)
+        c->kind = COMMAND_RECOVER;
+    else
+        *c =
+            (struct command){.kind = COMMAND_LIMITS, .limits = {2 + traffic_random(t, 3), 4, 1 << 20, 50000}};
+}
+
+size_t traffic_next(struct traffic *t)
+{
+    size_t count = 1 + traffic_random(t, TRAFFIC_COMMANDS_MAX);
+    if (chance(t, 70))
+        t->f->now_ms += (int64_t)traffic_random(t, chance(t, 5) ? 3000 : 60);
+    for (size_t i = 0; i < count; i++) {
+        t->commands[i] = (struct command){0};
+        make_command(t, i, &t->commands[i]);
+    }
+    return count;
+}

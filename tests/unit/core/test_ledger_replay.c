@@ -1,0 +1,203 @@
+/* Determinism: the batches of a run, written as bytes and read back, give the same store elsewhere. */
+#include "tests/unit/core/ledger_traffic.h"
+
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCHES_MAX 8000
+
+struct log {
+    struct mpack_buffer bytes;
+    size_t ends[BATCHES_MAX]; /* where each batch ends */
+    size_t count;
+};
+
+static void record(void *context, const struct batch *b)
+{
+    struct log *log = context;
+    cr_assert_lt(log->count, BATCHES_MAX);
+    cr_assert_eq(batch_encode(&log->bytes, b), 0);
+    log->ends[log->count++] = log->bytes.size;
+}
+
+static struct slice entry(const struct log *log, size_t i)
+{
+    size_t begin = i ? log->ends[i - 1] : 0;
+    return (struct slice){log->bytes.data + begin, log->ends[i] - begin};
+}
+
+/* One run of random traffic; returns the hash of its store. */
+static uint64_t run(struct log *log, uint64_t seed, unsigned batches)
+{
+    struct fixture f;
+    struct traffic t;
+    fixture_init(&f);
+    f.quiet = true;
+    f.tap = record;
+    f.tap_context = log;
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}});
+    traffic_init(&t, &f, seed);
+    for (unsigned i = 0; i < batches; i++) {
+        size_t count = traffic_next(&t);
+        f.careless = i % 16 != 0;
+        fixture_apply(&f, t.commands, count);
+    }
+    /* A change, so that index and time are stored. */
+    f.careless = false;
+    fixture_at(&f, f.now_ms + 100000);
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {77, 7, 777, 7777}});
+    cr_assert(f.changed);
+    uint64_t hash = state_hash(f.store);
+    traffic_done(&t);
+    fixture_done(&f);
+    return hash;
+}
+
+static struct ledger *open_ledger(struct store *s)
+{
+    struct store_txn *t;
+    struct ledger *l;
+    char why[512];
+    cr_assert_eq(store_begin(s, false, &t), 0);
+    cr_assert_eq(ledger_new(t, &l, why, sizeof why), 0);
+    store_abort(t);
+    return l;
+}
+
+/* Apply a log to an empty store, loading the ledger anew after every `reload` batches (0: never). */
+static uint64_t replay(const struct log *log, struct store *s, size_t reload)
+{
+    static const struct ledger_sink deaf = {0};
+    struct ledger *l = open_ledger(s);
+    struct store_txn *t;
+    /* What a fixture does first. */
+    struct command limits = {.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}};
+    struct batch first = {1, T0, &limits, 1};
+    cr_assert_eq(store_begin(s, true, &t), 0);
+    cr_assert_eq(ledger_apply(l, t, &first, &deaf), 0);
+    for (size_t i = 0; i < log->count; i++) {
+        struct batch b;
+        struct batch_memory *memory;
+        cr_assert_eq(batch_decode(entry(log, i), &b, &memory), 0);
+        cr_assert_eq(ledger_apply(l, t, &b, &deaf), 0);
+        batch_memory_free(memory);
+        if (reload ? i % reload == 0 : i % 7 == 0) {
+            cr_assert_eq(ledger_seal(l, t), 0);
+            cr_assert_eq(store_commit(t), 0);
+            cr_assert_eq(store_maintain(s), 0);
+            if (reload) {
+                ledger_free(l);
+                l = open_ledger(s);
+            }
+            cr_assert_eq(store_begin(s, true, &t), 0);
+        }
+    }
+    cr_assert_eq(ledger_seal(l, t), 0);
+    cr_assert_eq(store_commit(t), 0);
+    ledger_audit(l, s);
+    ledger_free(l);
+    uint64_t hash = state_hash(s);
+    store_close(s);
+    return hash;
+}
+
+static uint64_t replay_in_memory(const struct log *log, size_t reload)
+{
+    return replay(log, store_memory_open(1ull << 32), reload);
+}
+
+Test(ledger_replay, a_second_store_comes_out_the_same)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct log *log = calloc(1, sizeof *log);
+        uint64_t hash = run(log, seed, 3000);
+        cr_assert_eq(replay_in_memory(log, 0), hash, "seed %llu", (unsigned long long)seed);
+        cr_assert_eq(replay_in_memory(log, 1), hash, "seed %llu, loaded anew after each batch",
+                     (unsigned long long)seed);
+        cr_assert_eq(replay_in_memory(log, 113), hash, "seed %llu, loaded anew now and then",
+                     (unsigned long long)seed);
+        mpack_buffer_done(&log->bytes);
+        free(log);
+    }
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+    (void)st;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+Test(ledger_replay, the_store_on_disk_comes_out_the_same)
+{
+    struct log *log = calloc(1, sizeof *log);
+    uint64_t hash = run(log, 77, 3000);
+    for (size_t reload = 0; reload < 600; reload += 599) {
+        struct store *s;
+        char dir[256], why[512];
+        const char *base = getenv("TMPDIR");
+        snprintf(dir, sizeof dir, "%s/shunt-ledger-XXXXXX", base ? base : "/tmp");
+        cr_assert_not_null(mkdtemp(dir));
+        struct store_lmdb_options o = {
+            .dir = dir, .map_bytes = 1 << 20, .map_bytes_max = 1 << 30, .create = true};
+        cr_assert_eq(store_lmdb_open(&o, &s, why, sizeof why), 0, "%s", why);
+        cr_assert_eq(replay(log, s, reload), hash);
+        cr_assert_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    }
+    mpack_buffer_done(&log->bytes);
+    free(log);
+}
+
+/* What the comparison is worth: one command that differs must be seen. */
+Test(ledger_replay, one_changed_command_shows)
+{
+    struct log *log = calloc(1, sizeof *log), *changed = calloc(1, sizeof *changed);
+    uint64_t hash = run(log, 5, 500);
+    bool done = false;
+    for (size_t i = 0; i < log->count; i++) {
+        struct batch b;
+        struct batch_memory *memory;
+        cr_assert_eq(batch_decode(entry(log, i), &b, &memory), 0);
+        struct command *commands = malloc((b.count + 1) * sizeof *commands);
+        memcpy(commands, b.commands, b.count * sizeof *commands);
+        for (size_t k = 0; !done && i > log->count * 9 / 10 && k < b.count; k++)
+            if (commands[k].kind == COMMAND_PUBLISH && commands[k].publish.count == 2 &&
+                commands[k].publish.topic.size == 1) {
+                commands[k].publish.count = 1;
+                done = true;
+            }
+        b.commands = commands;
+        record(changed, &b);
+        free(commands);
+        batch_memory_free(memory);
+    }
+    cr_assert(done);
+    cr_assert_neq(replay_in_memory(changed, 0), hash);
+    mpack_buffer_done(&log->bytes);
+    mpack_buffer_done(&changed->bytes);
+    free(log);
+    free(changed);
+}
+
+Test(ledger_replay, bytes_that_are_no_batch_are_refused)
+{
+    struct log *log = calloc(1, sizeof *log);
+    struct batch b;
+    struct batch_memory *memory;
+    run(log, 9, 100);
+    for (size_t i = 0; i < log->count; i++) {
+        struct slice whole = entry(log, i);
+        for (size_t size = 0; size < whole.size; size++) {
+            void *part = malloc(size ? size : 1); /* of its own, for the sanitizer */
+            memcpy(part, whole.data, size);
+            cr_assert_eq(batch_decode((struct slice){part, size}, &b, &memory), SHUNT_CORRUPT);
+            free(part);
+        }
+    }
+    mpack_buffer_done(&log->bytes);
+    free(log);
+}
