@@ -1,0 +1,153 @@
+/* indexes: bits, due rows and expiry rows, each of which must point at something that knows of it. */
+#include "broker/check/checker.h"
+
+#include <inttypes.h>
+
+/* ---- done ---- */
+
+static void count_bits(struct checker *c, struct checked_group *g, uint64_t number, const uint64_t *words)
+{
+    uint64_t beyond = 0;
+    for (uint64_t i = 0; i < CHUNK_BITS; i++) {
+        uint64_t seq = number * CHUNK_BITS + i;
+        if (!(words[i / 64] >> (i % 64) & 1))
+            continue;
+        g->tally.set_bits += seq >= g->r.floor && seq < g->r.next;
+        beyond += seq >= g->topic->r.head;
+    }
+    if (beyond)
+        problem(c, PROBLEM_STATE,
+                "%s: %" PRIu64 " messages at or after the topic's head %" PRIu64 " are done",
+                group_name(g).text, beyond, g->topic->r.head);
+}
+
+static int done_row(struct checker *c, struct slice key, struct slice value)
+{
+    uint64_t number, words[CHUNK_BYTES / 8];
+    uint32_t id;
+    if (!key_read_id_seq(key, &id, &number) || number > UINT64_MAX / CHUNK_BITS - 1) {
+        problem(c, PROBLEM_ORPHAN, "done: a row with a key that cannot be, of %zu bytes", key.size);
+        return 0;
+    }
+    struct checked_group *g = group_of(c, id);
+    if (!g) {
+        problem(c, PROBLEM_ORPHAN, "done %" PRIu32 "/%" PRIu64 ": its group is not there", id, number);
+        return 0;
+    }
+    if (chunk_decode(key, value, words) != 0) {
+        problem(c, PROBLEM_CHECKSUM, "%s: the bits from message %" PRIu64 " on", group_name(g).text,
+                number * CHUNK_BITS);
+        g->blind = true;
+        return 0;
+    }
+    if (!group_judged(g))
+        return 0;
+    if ((number + 1) * CHUNK_BITS <= g->r.floor)
+        problem(c, PROBLEM_ORPHAN, "%s: the bits from message %" PRIu64 " on lie below the floor %" PRIu64,
+                group_name(g).text, number * CHUNK_BITS, g->r.floor);
+    count_bits(c, g, number, words);
+    return 0;
+}
+
+int check_bits(struct checker *c)
+{
+    return scan(c, TABLE_DONE, done_row);
+}
+
+/* ---- due ---- */
+
+static bool is_due(const struct attempt_record *row, uint8_t lane, int64_t due_ms)
+{
+    if (row->state == ATTEMPT_HELD)
+        return lane == DUE_LANE_HELD && due_ms == 0;
+    return row->state == ATTEMPT_WAITING && lane == (row->suspect ? 1 : 0) && due_ms == row->due_ms;
+}
+
+static int due_row(struct checker *c, struct slice key, struct slice value)
+{
+    struct attempt_record row;
+    enum found found;
+    uint32_t id;
+    uint64_t seq;
+    int64_t due_ms;
+    uint8_t lane;
+    (void)value; /* it has none */
+    if (!key_read_due(key, &id, &lane, &due_ms, &seq)) {
+        problem(c, PROBLEM_ORPHAN, "due: a row with a key of %zu bytes", key.size);
+        return 0;
+    }
+    const struct checked_group *g = group_of(c, id);
+    if (!g) {
+        problem(c, PROBLEM_ORPHAN, "due %" PRIu32 "/%" PRIu64 ": its group is not there", id, seq);
+        return 0;
+    }
+    if (!group_judged(g))
+        return 0;
+    int err = look_up_attempt(c, id, seq, &found, &row);
+    if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, lane, due_ms))))
+        problem(c, PROBLEM_ORPHAN, "%s: a due row of message %" PRIu64 " (lane %u, %" PRId64 " ms) that %s",
+                group_name(g).text, seq, (unsigned)lane, due_ms,
+                found == ABSENT ? "has no attempt row" : "waits elsewhere or not at all");
+    return err;
+}
+
+/* ---- expiry ---- */
+
+/* Of a message without an attempt row: it must be the group's business still, and expire then. */
+static int first_time_expires(struct checker *c, struct checked_group *g, uint64_t seq, int64_t expires_ms,
+                              bool *ret)
+{
+    struct message_head head;
+    struct slice value, body;
+    struct key key = key_id_seq(g->r.topic, seq);
+    bool done = true, stored = false;
+    *ret = true;
+    if (g->blind)
+        return 0;
+    int err = bit_of(c, g, seq, &done);
+    if (!err && !done && seq >= g->r.start && !group_reads_dlq(g))
+        err = look_up(c, TABLE_MESSAGE, key, &stored, &value);
+    if (err)
+        return err;
+    *ret = stored &&
+           (message_decode(key_slice(&key), value, true, &head, &body) != 0 || head.expires_ms == expires_ms);
+    return 0;
+}
+
+static int expiry_row(struct checker *c, struct slice key, struct slice value)
+{
+    struct attempt_record row;
+    enum found found;
+    int64_t expires_ms;
+    uint32_t id;
+    uint64_t seq;
+    bool known = true;
+    (void)value; /* it has none */
+    if (!key_read_expiry(key, &expires_ms, &id, &seq)) {
+        problem(c, PROBLEM_ORPHAN, "expiry: a row with a key of %zu bytes", key.size);
+        return 0;
+    }
+    struct checked_group *g = group_of(c, id);
+    /* Rows of a group that was deleted are left to lapse; but there must have been such a group. */
+    if (!g && c->meta_readable && (id == 0 || id >= c->meta.group_next))
+        problem(c, PROBLEM_ORPHAN, "expiry %" PRIu32 "/%" PRIu64 ": there never was such a group", id, seq);
+    if (!group_judged(g))
+        return 0;
+    g->tally.expiries++;
+    int err = look_up_attempt(c, id, seq, &found, &row);
+    if (!err && found == FOUND)
+        known = row.has_expiry && row.expires_ms == expires_ms;
+    else if (!err && found == ABSENT)
+        err = first_time_expires(c, g, seq, expires_ms, &known);
+    if (!err && !known)
+        problem(c, PROBLEM_ORPHAN,
+                "%s: an expiry row of message %" PRIu64 ", which does not expire at %" PRId64 " ms",
+                group_name(g).text, seq, expires_ms);
+    return err;
+}
+
+int check_indexes(struct checker *c)
+{
+    int err = scan(c, TABLE_DUE, due_row);
+    return err ? err : scan(c, TABLE_EXPIRY, expiry_row);
+}

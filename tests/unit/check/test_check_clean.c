@@ -1,0 +1,196 @@
+/* check_clean: whatever the ledger did, the check finds nothing wrong. */
+#include "tests/unit/check/check_bench.h"
+
+#include "broker/check.h"
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdlib.h>
+
+static struct fixture f;
+
+static void expect_clean(const char *when)
+{
+    uint64_t problems = 99;
+    char *report = bench_check(&f, &problems);
+    cr_assert_eq(problems, 0, "%s\n%s", when, report);
+    free(report);
+}
+
+Test(check_clean, store_in_order_gets_one_line)
+{
+    uint64_t problems = 99;
+    bench_init(&f);
+    char *report = bench_check(&f, &problems);
+    cr_assert_str_eq(report, "clean: topics=1 groups=2 messages=11 problems=0\n");
+    cr_assert_eq(problems, 0);
+    free(report);
+    bench_done(&f);
+}
+
+Test(check_clean, new_store_is_in_order)
+{
+    uint64_t problems = 99;
+    f.store = store_memory_open(1 << 24);
+    char *report = bench_check(&f, &problems);
+    cr_assert_str_eq(report, "clean: topics=0 groups=0 messages=0 problems=0\n");
+    free(report);
+    store_close(f.store);
+}
+
+Test(check_clean, store_that_cannot_be_read_is_a_failure_and_no_verdict)
+{
+    uint64_t problems = 99;
+    char *text = NULL;
+    size_t size = 0;
+    bench_init(&f);
+    FILE *report = open_memstream(&text, &size);
+    store_memory_fault(f.store, 0, 1, SHUNT_IO);
+    cr_assert_eq(check_store(f.store, report, &problems), SHUNT_IO);
+    cr_assert_eq(problems, 99);
+    cr_assert_eq(fclose(report), 0);
+    free(text);
+    bench_done(&f);
+}
+
+/* A job clears a deleted group or topic away in steps; between them, rows stand for what is gone. */
+Test(check_clean, deletion_half_done_is_in_order)
+{
+    fixture_init(&f);
+    f.careless = f.quiet = true;
+    topic_create_groups(&f, "orders", "default audit");
+    for (int i = 0; i < 40; i++)
+        publish(&f, "orders", 50);
+    assign(&f, "orders", "audit", 1500);
+    for (uint64_t seq = 1; seq < 1500; seq += 2) {
+        if (seq % 3)
+            ack(&f, "orders", "audit", seq);
+        else
+            fail(&f, "orders", "audit", seq, seq % 4 == 1 ? ATTEMPT_REJECTED : ATTEMPT_NACKED);
+    }
+    expect_clean("before");
+    group_delete(&f, "orders", "audit");
+    unsigned steps = 0;
+    for (; ledger_tick_at(f.l) <= T0 + f.now_ms; steps++) {
+        expect_clean("while a group is cleared away");
+        tick(&f, f.now_ms);
+    }
+    cr_assert_gt(steps, 3);
+    expect_clean("after the group");
+    topic_delete(&f, "orders");
+    for (; ledger_tick_at(f.l) <= T0 + f.now_ms; steps++) {
+        expect_clean("while a topic is cleared away");
+        tick(&f, f.now_ms);
+    }
+    expect_clean("after the topic");
+    cr_assert_eq(rows_in(&f, TABLE_MESSAGE) + rows_in(&f, TABLE_ATTEMPT) + rows_in(&f, TABLE_DUE), 0);
+    bench_done(&f);
+}
+
+/* ---- random traffic ---- */
+
+static const char *const topics[] = {"a", "b", "dlq:a:default", "dlq:a:x"};
+static const char *const groups[] = {"default", "x"};
+static uint32_t state;
+
+static uint32_t roll(uint32_t sides)
+{
+    state = state * 1664525 + 1013904223;
+    return (uint32_t)((uint64_t)(state >> 4) * sides >> 28);
+}
+
+static bool is_there(const char *topic, const char *group)
+{
+    int err;
+    return ledger_group(f.l, text(topic), text(group), &err) != NULL;
+}
+
+static void admin(const char *topic, const char *group)
+{
+    switch (roll(9)) {
+    case 0:
+        topic_create(&f, topic,
+                     settings(POLICY_max_attempts, 1 + (int)roll(3), POLICY_expired, (int)roll(2), -1));
+        break;
+    case 1:
+        group_create(&f, topic, group, roll(2));
+        break;
+    case 2:
+        group_delete(&f, topic, group);
+        break;
+    case 3:
+        if (roll(4) == 0)
+            topic_delete(&f, topic);
+        break;
+    case 4:
+        topic_purge(&f, topic, roll(2) ? group : NULL);
+        break;
+    case 5:
+        dlq_purge(&f, topic, group, 1 + roll(5));
+        break;
+    case 6:
+        group_update(&f, topic, group, settings(POLICY_dlq_retention_ms, (int)roll(20000), -1));
+        break;
+    default:
+        redrive(&f, topic, group, roll(3) ? 1 + roll(9) : UINT64_MAX, roll(3) ? 0 : 50);
+        break;
+    }
+}
+
+static void answer(const char *topic, const char *group)
+{
+    uint64_t head = ledger_topic(f.l, text(topic))->r.head, seq = 1 + roll((uint32_t)head);
+    for (int i = 0; i < 12; i++, seq++) {
+        if (roll(3))
+            ack(&f, topic, group, seq);
+        else
+            fail(&f, topic, group, seq, (enum attempt_outcome)roll(ATTEMPT_BROKER_RESTART));
+    }
+}
+
+static void step(void)
+{
+    const char *topic = topics[roll(4)], *group = groups[roll(2)];
+    uint32_t what = roll(100);
+    if (what < 20)
+        publish(&f, topic, 1 + roll(20));
+    else if (what < 30)
+        publish_timed(&f, topic, roll(3) ? 0 : 1 + roll(3000), roll(2) ? 0 : 1 + roll(6000));
+    else if (what < 33)
+        admin(topic, group);
+    else if (what < 48)
+        tick(&f, f.now_ms + roll(1500));
+    else if (what < 49) {
+        fixture_reload(&f);
+        recover(&f);
+    } else if (is_there(topic, group) && what < 75)
+        assign_lane(&f, topic, group, roll(5) ? LANE_NORMAL : LANE_SUSPECT, 1 + roll(12));
+    else if (is_there(topic, group))
+        answer(topic, group);
+}
+
+ParameterizedTestParameters(check_clean, after_random_traffic)
+{
+    static uint32_t seeds[] = {1, 2, 3, 4};
+    return cr_make_param_array(uint32_t, seeds, sizeof seeds / sizeof seeds[0]);
+}
+
+ParameterizedTest(uint32_t *seed, check_clean, after_random_traffic)
+{
+    char when[64];
+    uint64_t seen[TABLE_COUNT] = {0};
+    state = *seed;
+    fixture_init(&f);
+    f.careless = f.quiet = true;
+    for (int i = 0; i < 4000; i++) {
+        step();
+        if (i % 20)
+            continue;
+        (void)snprintf(when, sizeof when, "seed %u, step %d", *seed, i);
+        expect_clean(when);
+        for (unsigned table = 0; table < TABLE_COUNT; table++)
+            seen[table] += rows_in(&f, (enum store_table)table);
+    }
+    for (unsigned table = 0; table < TABLE_COUNT; table++)
+        cr_assert(seen[table] > 0 || table == TABLE_DEDUP, "table %u was empty all the time", table);
+    bench_done(&f);
+}

@@ -1,0 +1,326 @@
+/* check_rows: rows that cannot be read, are lost, or belong to nothing, are found and named, with what
+ * follows from it and nothing else. */
+#include "tests/unit/check/check_bench.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+
+static struct fixture f;
+
+/* ---- rows that cannot be read ---- */
+
+DAMAGE(message_byte)
+{
+    flip(&f, TABLE_MESSAGE, key_id_seq(ORDERS, 7));
+}
+DAMAGE(topic_byte)
+{
+    flip(&f, TABLE_TOPIC, key_id(ORDERS));
+}
+DAMAGE(group_byte)
+{
+    flip(&f, TABLE_GROUP, key_id(DEFAULT));
+}
+DAMAGE(attempt_byte)
+{
+    flip(&f, TABLE_ATTEMPT, key_id_seq(DEFAULT, 2));
+}
+DAMAGE(history_byte)
+{
+    flip(&f, TABLE_HISTORY, key_history(DEFAULT, 2, 1));
+}
+DAMAGE(dead_byte)
+{
+    flip(&f, TABLE_DEAD, key_id_seq(DLQ_DEFAULT, 1));
+}
+DAMAGE(done_byte)
+{
+    flip(&f, TABLE_DONE, key_id_seq(DEFAULT, 0));
+}
+DAMAGE(meta_byte)
+{
+    struct key key = {META_KEY_LEDGER, sizeof META_KEY_LEDGER - 1};
+    flip(&f, TABLE_META, key);
+}
+DAMAGE(job_byte)
+{
+    topic_purge(&f, "orders", "audit");
+    tick_until_quiet(&f);
+    flip(&f, TABLE_JOB, key_job(1));
+}
+DAMAGE(dedup_byte)
+{
+    publish_as(&f, "orders", "0123456789abcdef", 1, 0, 1, 0);
+    struct key key = {"0123456789abcdef", PRODUCER_ID_BYTES};
+    flip(&f, TABLE_DEDUP, key);
+}
+DAMAGE(row_moved)
+{
+    struct attempt_record r = attempt_at(&f, DEFAULT, 2);
+    uint8_t bytes[256];
+    struct key from = key_id_seq(DEFAULT, 2), to = key_id_seq(DEFAULT, 5);
+    plant(&f, TABLE_ATTEMPT, to, bytes, attempt_encode(bytes, key_slice(&from), &r));
+}
+
+/* ---- rows that are lost ---- */
+
+DAMAGE(message_lost_ready)
+{
+    uproot(&f, TABLE_MESSAGE, key_id_seq(ORDERS, 9));
+}
+DAMAGE(message_lost_in_flight)
+{
+    uproot(&f, TABLE_MESSAGE, key_id_seq(ORDERS, 6));
+}
+DAMAGE(message_lost_delayed)
+{
+    uproot(&f, TABLE_MESSAGE, key_id_seq(ORDERS, 2));
+}
+DAMAGE(attempt_lost)
+{
+    uproot(&f, TABLE_ATTEMPT, key_id_seq(DEFAULT, 2));
+}
+DAMAGE(due_lost)
+{
+    struct attempt_record r = attempt_at(&f, DEFAULT, 2);
+    uproot(&f, TABLE_DUE, key_due(DEFAULT, 0, r.due_ms, 2));
+}
+DAMAGE(due_lost_of_held)
+{
+    uproot(&f, TABLE_DUE, key_due(DEFAULT, DUE_LANE_HELD, 0, 3));
+}
+DAMAGE(expiry_lost)
+{
+    uproot(&f, TABLE_EXPIRY, key_expiry(EXPIRES, AUDIT, 11));
+}
+DAMAGE(history_lost)
+{
+    uproot(&f, TABLE_HISTORY, key_history(DEFAULT, 4, 1));
+}
+DAMAGE(dead_lost)
+{
+    uproot(&f, TABLE_DEAD, key_id_seq(DLQ_DEFAULT, 1));
+}
+DAMAGE(meta_lost)
+{
+    struct key key = {META_KEY_LEDGER, sizeof META_KEY_LEDGER - 1};
+    uproot(&f, TABLE_META, key);
+}
+DAMAGE(group_lost)
+{
+    uproot(&f, TABLE_GROUP, key_id(AUDIT_READER));
+}
+DAMAGE(topic_lost)
+{
+    uproot(&f, TABLE_TOPIC, key_id(DLQ_AUDIT));
+}
+
+/* ---- rows without an owner ---- */
+
+DAMAGE(message_of_no_topic)
+{
+    plant_message(&f, 77, 1);
+}
+DAMAGE(message_beyond_head)
+{
+    plant_message(&f, ORDERS, 50);
+}
+DAMAGE(message_in_dlq)
+{
+    plant_message(&f, DLQ_DEFAULT, 1);
+}
+DAMAGE(message_nobody_needs)
+{
+    plant_bit(&f, AUDIT, 1, true);
+}
+DAMAGE(attempt_of_no_group)
+{
+    struct attempt_record r = attempt_at(&f, DEFAULT, 2);
+    plant_attempt(&f, 77, 2, &r);
+}
+DAMAGE(history_of_no_attempt)
+{
+    plant_history(&f, DEFAULT, 8, 1);
+}
+DAMAGE(history_of_no_group)
+{
+    plant_history(&f, 77, 8, 1);
+}
+DAMAGE(history_never_written)
+{
+    plant_history(&f, DEFAULT, 2, 9);
+}
+DAMAGE(due_of_no_attempt)
+{
+    plant_empty(&f, TABLE_DUE, key_due(DEFAULT, 0, 5, 8));
+}
+DAMAGE(due_twice)
+{
+    plant_empty(&f, TABLE_DUE, key_due(DEFAULT, 1, 5, 2));
+}
+DAMAGE(due_of_dead)
+{
+    plant_empty(&f, TABLE_DUE, key_due(DEFAULT, 0, 0, 4));
+}
+DAMAGE(due_of_no_group)
+{
+    plant_empty(&f, TABLE_DUE, key_due(77, 0, 5, 8));
+}
+DAMAGE(expiry_of_done)
+{
+    plant_empty(&f, TABLE_EXPIRY, key_expiry(EXPIRES, DEFAULT, 1));
+}
+DAMAGE(expiry_at_another_time)
+{
+    plant_empty(&f, TABLE_EXPIRY, key_expiry(EXPIRES + 1, AUDIT, 11));
+}
+DAMAGE(expiry_of_tracked)
+{
+    plant_empty(&f, TABLE_EXPIRY, key_expiry(EXPIRES, DEFAULT, 2));
+}
+DAMAGE(expiry_of_no_group)
+{
+    plant_empty(&f, TABLE_EXPIRY, key_expiry(T0, 77, 1));
+}
+DAMAGE(dead_of_no_topic)
+{
+    plant_dead(&f, 77, 1, (struct dead_record){.origin_group = DEFAULT, .origin_seq = 4});
+}
+DAMAGE(dead_of_the_living)
+{
+    plant_dead(&f, DLQ_DEFAULT, 1, (struct dead_record){.origin_group = DEFAULT, .origin_seq = 2});
+}
+DAMAGE(dead_of_another_group)
+{
+    plant_dead(&f, DLQ_DEFAULT, 1, (struct dead_record){.origin_group = AUDIT, .origin_seq = 4});
+}
+DAMAGE(done_of_no_group)
+{
+    plant_bit(&f, 77, 1, true);
+}
+DAMAGE(meta_unknown)
+{
+    struct key key = {"what", 4};
+    plant_empty(&f, TABLE_META, key);
+}
+DAMAGE(keys_of_wrong_size)
+{
+    static const struct key key = {"abc", 3};
+    static const enum store_table tables[] = {TABLE_TOPIC,   TABLE_GROUP,   TABLE_MESSAGE, TABLE_DONE,
+                                              TABLE_ATTEMPT, TABLE_HISTORY, TABLE_DUE,     TABLE_EXPIRY,
+                                              TABLE_DEAD,    TABLE_JOB,     TABLE_DEDUP};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        plant_empty(&f, tables[i], key);
+}
+
+static const struct damage damages[] = {
+    CASE(message_byte, "checksum: orders/7: the message\n"),
+    CASE(topic_byte, "checksum: topic 1\n"),
+    CASE(group_byte, "checksum: group 1\n"),
+    CASE(attempt_byte, "checksum: orders/default: message 2: its attempt row\n"
+                       "counter: orders/default: delayed is 2, counted 1\n"),
+    CASE(history_byte, "checksum: orders/default: message 2: its history row 1\n"),
+    CASE(dead_byte, "checksum: dlq:orders:default/1: the dead letter\n"),
+    CASE(done_byte, "checksum: orders/default: the bits from message 0 on\n"),
+    CASE(meta_byte, "checksum: meta: the ledger's own record\n"),
+    CASE(job_byte, "checksum: job 1\n"),
+    CASE(dedup_byte, "checksum: dedup: the answers to a producer\n"),
+    CASE(row_moved, "checksum: orders/default: message 5: its attempt row\n"
+                    "counter: orders/default: suspects is 1, counted 0\n"
+                    "counter: orders/default: ready is 5, counted 4\n"),
+    CASE(message_lost_ready, "counter: orders: stored is 11, counted 10\n"
+                             "counter: orders: stored_bytes is 234, counted 214\n"
+                             "counter: orders/default: ready is 5, counted 4\n"
+                             "counter: orders/audit: ready is 11, counted 10\n"),
+    CASE(message_lost_in_flight, "counter: orders: stored is 11, counted 10\n"
+                                 "counter: orders: stored_bytes is 234, counted 214\n"
+                                 "missing: orders/default: 1 messages that are in flight are not stored\n"
+                                 "counter: orders/audit: ready is 11, counted 10\n"),
+    CASE(message_lost_delayed, "missing: orders/default: message 2 is not stored\n"
+                               "counter: orders: stored is 11, counted 10\n"
+                               "counter: orders: stored_bytes is 234, counted 214\n"
+                               "counter: orders/audit: ready is 11, counted 10\n"),
+    CASE(attempt_lost,
+         "orphan: orders/default: history row 1 of message 2, which has no attempt row\n"
+         "orphan: orders/default: a due row of message 2 (lane 0, 1005000 ms) that has no attempt row\n"
+         "counter: orders/default: delayed is 2, counted 1\n"
+         "counter: orders/default: tracked is 5, counted 4\n"),
+    CASE(due_lost, "missing: orders/default: message 2 has no due row\n"),
+    CASE(due_lost_of_held, "missing: orders/default: message 3 has no due row\n"),
+    CASE(expiry_lost, "missing: orders/audit: message 11 has no expiry row\n"
+                      "counter: orders/audit: expiries is 1, counted 0\n"),
+    CASE(history_lost, "missing: orders/default: message 4 has 0 history rows, not 1\n"),
+    CASE(dead_lost, "missing: orders/default: message 4 is dead, and its DLQ has no letter 1\n"
+                    "counter: dlq:orders:default: stored is 1, counted 0\n"
+                    "counter: dlq:orders:default: stored_bytes is 29, counted 0\n"
+                    "counter: dlq:orders:default/default: ready is 1, counted 0\n"),
+    CASE(meta_lost, "missing: meta: the ledger's own record\n"),
+    CASE(group_lost, "catalogue: dlq:orders:audit: it has no group\n"),
+    CASE(topic_lost, "catalogue: orders/audit: its DLQ is not there\n"
+                     "catalogue: group 4: topic 3 is not there\n"),
+    CASE(message_of_no_topic, "orphan: message 77/1: its topic is not there\n"),
+    CASE(message_beyond_head, "state: orders/50: beyond the topic's head 12\n"
+                              "counter: orders: stored is 11, counted 12\n"
+                              "counter: orders: stored_bytes is 234, counted 254\n"
+                              "counter: orders/default: ready is 5, counted 6\n"
+                              "counter: orders/audit: ready is 11, counted 12\n"),
+    CASE(message_in_dlq, "orphan: dlq:orders:default/1: a row of message in a DLQ\n"),
+    CASE(message_nobody_needs, "orphan: orders/1: stored, and no group needs it\n"
+                               "counter: orders/audit: ready is 11, counted 10\n"),
+    CASE(attempt_of_no_group, "orphan: attempt 77/2: its group is not there\n"),
+    CASE(history_of_no_attempt,
+         "orphan: orders/default: history row 1 of message 8, which has no attempt row\n"),
+    CASE(history_of_no_group, "orphan: history 77/8: its group is not there\n"),
+    CASE(history_never_written, "state: orders/default: message 2: history row 9 was never written\n"
+                                "counter: orders/default: message 2 has 2 history rows, not 1\n"),
+    CASE(due_of_no_attempt,
+         "orphan: orders/default: a due row of message 8 (lane 0, 5 ms) that has no attempt row\n"),
+    CASE(
+        due_twice,
+        "orphan: orders/default: a due row of message 2 (lane 1, 5 ms) that waits elsewhere or not at all\n"),
+    CASE(
+        due_of_dead,
+        "orphan: orders/default: a due row of message 4 (lane 0, 0 ms) that waits elsewhere or not at all\n"),
+    CASE(due_of_no_group, "orphan: due 77/8: its group is not there\n"),
+    CASE(expiry_of_done,
+         "orphan: orders/default: an expiry row of message 1, which does not expire at 1060010 ms\n"
+         "counter: orders/default: expiries is 1, counted 2\n"),
+    CASE(expiry_at_another_time,
+         "orphan: orders/audit: an expiry row of message 11, which does not expire at 1060011 ms\n"
+         "counter: orders/audit: expiries is 1, counted 2\n"),
+    CASE(expiry_of_tracked,
+         "orphan: orders/default: an expiry row of message 2, which does not expire at 1060010 ms\n"
+         "counter: orders/default: expiries is 1, counted 2\n"),
+    CASE(expiry_of_no_group, "orphan: expiry 77/1: there never was such a group\n"),
+    CASE(dead_of_no_topic, "orphan: dead 77/1: its topic is not there\n"),
+    CASE(dead_of_the_living, "orphan: dlq:orders:default/1: message 2 of its group is not dead, or not here\n"
+                             "state: orders/default: message 4 is dead, and letter 1 is another's\n"),
+    CASE(dead_of_another_group, "orphan: dlq:orders:default/1: a dead letter of group 3\n"
+                                "state: orders/default: message 4 is dead, and letter 1 is another's\n"),
+    CASE(done_of_no_group, "orphan: done 77/0: its group is not there\n"),
+    CASE(meta_unknown, "orphan: meta: a row with an unknown key of 4 bytes\n"),
+    CASE(keys_of_wrong_size, "orphan: topic: a row with a key of 3 bytes\n"
+                             "orphan: group: a row with a key of 3 bytes\n"
+                             "orphan: job: a row with a key of 3 bytes\n"
+                             "orphan: dedup: a row with a key of 3 bytes\n"
+                             "orphan: done: a row with a key that cannot be, of 3 bytes\n"
+                             "orphan: message: a row with a key of 3 bytes\n"
+                             "orphan: dead: a row with a key of 3 bytes\n"
+                             "orphan: attempt: a row with a key of 3 bytes\n"
+                             "orphan: history: a row with a key of 3 bytes\n"
+                             "orphan: due: a row with a key of 3 bytes\n"
+                             "orphan: expiry: a row with a key of 3 bytes\n"),
+};
+
+ParameterizedTestParameters(check_rows, damage_is_reported_as_what_it_is)
+{
+    static size_t rows[sizeof damages / sizeof damages[0]];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        rows[i] = i;
+    return cr_make_param_array(size_t, rows, sizeof rows / sizeof rows[0]);
+}
+
+ParameterizedTest(size_t *row, check_rows, damage_is_reported_as_what_it_is)
+{
+    bench_expect_damage(&f, &damages[*row]);
+}
