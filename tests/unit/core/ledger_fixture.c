@@ -98,6 +98,9 @@ static void on_handed_out(void *context, size_t command, const struct handout *h
     struct fixture *f = context;
     uint32_t group = f->applied[command].assign.group;
     remember_token(f, group, h->seq, h->token);
+    if (f->handed < sizeof f->handed_seqs / sizeof *f->handed_seqs)
+        f->handed_seqs[f->handed] = h->seq;
+    f->handed++;
     f->last_body.size = f->last_dead.size = 0;
     mpack_write_raw(&f->last_body, h->message.data, h->message.size);
     mpack_write_raw(&f->last_dead, h->dead.data, h->dead.size);
@@ -110,7 +113,7 @@ static void on_assigned(void *context, size_t command, uint32_t count)
 {
     struct fixture *f = context;
     (void)command;
-    f->handed = count;
+    f->assigned += count;
 }
 
 static void on_refused(void *context, size_t command, uint32_t entry, int err)
@@ -237,13 +240,14 @@ void fixture_apply(struct fixture *f, const struct command *c, size_t count)
     sink.context = f;
     f->applied = c;
     f->err = f->refusal = 0;
-    f->handed = f->stale = f->readies = 0;
+    f->handed = f->assigned = f->stale = f->readies = 0;
     if (f->tap)
         f->tap(f->tap_context, &b);
     cr_assert_eq(store_begin(f->store, true, &t), 0);
     uint64_t before = f->careless ? 0 : hash_in(t);
     int err = ledger_apply(f->l, t, &b, &sink);
     cr_assert_eq(err, 0, "apply failed: %s\n%s", err_name(err), f->trace ? f->trace : "");
+    cr_assert_eq(f->handed, f->assigned);
     f->changed = ledger_changed(f->l);
     if (!f->changed) {
         cr_assert(f->careless || before == hash_in(t), "something was written, but `changed` is not set");

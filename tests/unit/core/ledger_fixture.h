@@ -41,9 +41,10 @@ struct fixture {
     uint64_t first_seq;
     uint32_t accepted;
     int refusal;
-    uint32_t handed, stale;
-    unsigned readies; /* calls of `ready` */
-    bool changed;     /* it was committed */
+    uint32_t handed, assigned, stale;
+    uint64_t handed_seqs[64]; /* the first ones handed out */
+    unsigned readies;         /* calls of `ready` */
+    bool changed;             /* it was committed */
 
     /* Called with each batch before it is applied. */
     void (*tap)(void *context, const struct batch *b);
