@@ -54,7 +54,7 @@ void codec_i64(struct codec *c, int64_t *v)
 
 void codec_choice(struct codec *c, unsigned *v, unsigned count)
 {
-    uint8_t byte = (uint8_t)*v;
+    uint8_t byte = c->writing ? (uint8_t)*v : 0; /* a reader's place may hold anything yet */
     codec_u8(c, &byte);
     if (byte >= count)
         c->failed = true;
@@ -64,7 +64,7 @@ void codec_choice(struct codec *c, unsigned *v, unsigned count)
 
 void codec_bool(struct codec *c, bool *v)
 {
-    unsigned u = *v;
+    unsigned u = c->writing ? *v : 0;
     codec_choice(c, &u, 2);
     *v = u != 0;
 }
