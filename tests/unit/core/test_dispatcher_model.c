@@ -290,7 +290,7 @@ static void step(struct model *o)
 static void compare(const struct model *o)
 {
     int first = first_due(o);
-    cr_assert_eq(dispatcher_leases(o->d), o->lease_count);
+    cr_assert_eq(dispatcher_leases(o->d), (uint64_t)o->lease_count);
     cr_assert_eq(dispatcher_deadline(o->d), first < 0 ? INT64_MAX : o->leases[first].deadline_ms);
     for (uint32_t g = 0; g < GROUPS; g++) {
         uint64_t members = 0;
