@@ -246,3 +246,16 @@ int delivery_resolve(struct shunt_delivery *d, const struct resolve_entry *entry
         d->deadline_us = now_us + entry->delay_ms * 1000;
     return rc;
 }
+
+void consumer_starved(struct shunt_consumer *c)
+{
+    int64_t window_ns = (int64_t)c->credit_messages * c->handler_ns;
+    bool used_up = 2 * c->taken >= c->credit_messages;
+    c->taken = 0;
+    if (!c->credit_grows || !used_up || c->handler_ns < 0 || 2 * c->credit_messages > CREDIT_GROWN_MAX)
+        return;
+    if (2 * window_ns > c->lease_ms * 1000000 / 8)
+        return;
+    c->credit_messages *= 2;
+    c->credit_changed = true;
+}

@@ -60,6 +60,9 @@ struct shunt_consumer {
     uint64_t credit_messages;
     uint64_t credit_bytes;
     bool credit_changed;
+    bool credit_grows;   /* the user named no window: see consumer_starved() */
+    uint64_t taken;      /* by shunt_next() since it last had to wait */
+    int64_t lease_ms;    /* of the latest delivery; 0: none yet */
     bool was_active;     /* a refusal "for now" is tried again only for a subscription that once stood */
     int64_t retry_at_us; /* WANTED: not before */
     struct backoff backoff;
@@ -109,6 +112,12 @@ bool delivery_stale(const struct shunt_delivery *d);
 int delivery_resolve(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver,
                      int64_t now_us);
 void delivery_free(struct shunt_delivery *d);
+
+/* shunt_next() has used up what was prefetched. If that was most of a window and the handler is fast, double
+ * the window: the broker should not have to wait for acks to be durable before it sends more. A window never
+ * holds more than an eighth of a lease's work. */
+void consumer_starved(struct shunt_consumer *c);
+#define CREDIT_GROWN_MAX 4096 /* messages */
 
 /* ---- marks (marks.c) ---- */
 

@@ -27,6 +27,8 @@ static int hand_out(struct shunt_consumer *c, struct shunt_delivery *d, int64_t 
                     struct shunt_delivery **ret)
 {
     c->returned_us = now_us;
+    c->lease_ms = d->lease_ms;
+    c->taken++;
     *ret = d;
     return 0;
 }
@@ -66,6 +68,8 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
             loop_rest(s);
             return nothing(c, err);
         }
+        if (!waited && c->queued.head == NULL)
+            consumer_starved(c);
         loop_wait(s, deadline_us);
         core_call_back(&s->core);
     }

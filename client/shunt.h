@@ -193,7 +193,7 @@ struct shunt_delivery;
 
 /* Read `topic` (also `dlq:TOPIC:GROUP`) as a member of `group` (NULL: "default"). After a reconnect it subscribes again by itself.
  * options  may be NULL; keys:
- *   prefetch         messages held at most      (default 64)
+ *   prefetch         messages held at most      (default 64, growing up to 4096 as long as the handler is fast)
  *   prefetch-bytes   bytes held at most         (default 16MiB)
  * fails: UNKNOWN_TOPIC, UNKNOWN_GROUP, TOO_MANY, BAD_ARGUMENT, UNREACHABLE, TIMEOUT. */
 SHUNT_API int shunt_subscribe(struct shunt *s, const char *topic, const char *group, const struct shunt_options *options,
@@ -381,7 +381,7 @@ typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_deliv
  *   isolation   none|fork: run the handler here, or in standing child processes     (default none)
  *   workers     children with isolation fork                                        (default 1)
  *   timeout     for one message with isolation fork; 0 is none                      (default 0)
- *   prefetch, prefetch-bytes   as for shunt_subscribe()                             (default 64; 2 × workers with fork)
+ *   prefetch, prefetch-bytes   as for shunt_subscribe()                             (default with fork 16 × workers)
  *   drain       yes|no: return when the group has nothing ready, in flight or delayed (default no)
  *   signals     yes|no: stop on SIGTERM and SIGINT; the old handlers are put back    (default yes)
  * With fork, a child that crashes, hangs or exits becomes a nack whose failure says so:

@@ -41,6 +41,7 @@ int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
     if (c == NULL)
         return error_set(err, SHUNT_NO_MEMORY, NULL);
     c->handle = s;
+    c->credit_grows = options_get(options, "prefetch") == NULL;
     rc = loop_until(s, timeout_ms, is_decided, c, err);
     if (rc == 0 && c->state == CONSUMER_ENDED)
         rc = error_set(err, c->end.code, "%s", c->end.text);
@@ -77,6 +78,7 @@ int shunt_credit(struct shunt_consumer *c, uint32_t messages, uint64_t bytes, st
                          CREDIT_BYTES_MAX);
     if (c->state == CONSUMER_ENDED)
         return error_set(err, c->end.code, "%s", c->end.text);
+    c->credit_grows = false;
     c->credit_messages = messages;
     c->credit_bytes = bytes;
     c->credit_changed = c->state != CONSUMER_WANTED; /* SUBSCRIBE will carry it */

@@ -174,8 +174,9 @@ static int worker_options(struct worker *w, const struct shunt_options *options,
         code = error_set(err, SHUNT_BAD_ARGUMENT, "workers and timeout need isolation fork");
     }
     if (code == 0 && w->fork && w->prefetch == 0) {
-        w->prefetch =
-            2 * w->children; /* the next one is there when a child is free, and few wait behind a slow one */
+        /* A child waits for nothing while acks become durable, and not too many wait behind a slow one. They
+         * are marked one by one, when a child gets them. */
+        w->prefetch = 16 * w->children;
     }
     return code;
 }
