@@ -41,13 +41,14 @@ void work_pool_done(struct work_pool *p)
 
 /* ---- answers */
 
+/* `context` is the count of answers of this kind. */
 static void resolved(void *context, const struct shunt_error *err)
 {
-    struct work_pool *p = context;
-    if (!err)
-        return;
-    p->lost++;
-    call_tell_lost_answer(err);
+    uint64_t *count = context;
+    if (err)
+        call_tell_lost_answer(err);
+    else
+        ++*count;
 }
 
 static void extended(void *context, const struct shunt_error *err)
@@ -60,8 +61,12 @@ static void resolve(struct work_pool *p, struct shunt_delivery *delivery, enum s
                     const struct shunt_failure *failure)
 {
     struct shunt_error err = {0};
-    if (shunt_resolve_async(delivery, outcome, SHUNT_BACKOFF, failure, resolved, p, &err))
-        resolved(p, &err);
+    uint64_t *count = outcome == SHUNT_ACK      ? &p->acked
+                      : outcome == SHUNT_REJECT ? &p->rejected
+                      : outcome == SHUNT_NACK   ? &p->nacked
+                                                : &p->released;
+    if (shunt_resolve_async(delivery, outcome, SHUNT_BACKOFF, failure, resolved, count, &err))
+        resolved(count, &err);
 }
 
 /* ---- starting */
@@ -185,16 +190,10 @@ static void settle(struct work_pool *p, struct work_slot *slot)
     struct shunt_failure failure = {.type = judgement.type, .message = message, .stack = judgement.stack};
     if (p->abandon)
         resolve(p, slot->delivery, SHUNT_RELEASE, NULL);
-    else if (judgement.verdict == VERDICT_ACK) {
-        p->acked++;
+    else if (judgement.verdict == VERDICT_ACK)
         resolve(p, slot->delivery, SHUNT_ACK, NULL);
-    } else if (judgement.verdict == VERDICT_REJECT) {
-        p->rejected++;
-        resolve(p, slot->delivery, SHUNT_REJECT, &failure);
-    } else {
-        p->nacked++;
-        resolve(p, slot->delivery, SHUNT_NACK, &failure);
-    }
+    else
+        resolve(p, slot->delivery, judgement.verdict == VERDICT_REJECT ? SHUNT_REJECT : SHUNT_NACK, &failure);
     judgement_done(&judgement);
     p->output_lost |= slot->child.output.broken;
     free_slot(p, slot);

@@ -41,10 +41,11 @@ struct work_pool {
     bool abandon;     /* what ends from now on was killed by us: release it */
     bool output_lost; /* our stdout is gone */
     bool cannot_run;  /* the program could not be started */
+    /* Answers that took effect; the others come again and must not count twice. */
     uint64_t acked;
     uint64_t nacked;
     uint64_t rejected;
-    uint64_t lost; /* answers without effect, as far as we know */
+    uint64_t released;
 };
 
 /* False without memory. `slots_count` is at least 1. */

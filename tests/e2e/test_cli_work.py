@@ -126,6 +126,24 @@ class Working(Case):
         message = lines_of(self.shunt("consume", "t", "-n", "1", "-o", "jsonl").stdout)[0]
         self.assertEqual(message["attempts"], 0)
 
+    def test_work_goes_on_when_the_server_comes_back(self):
+        self.shunt("topic", "create", "long", "--lease", "10m")
+        self.shunt("publish", "long", "--lines", input="".join(f"{i}\n" for i in range(20)))
+        go = self.directory / "go"
+        script = f"cat; echo; until [ -e {go} ]; do sleep 0.01; done"
+        process = self.start("work", "long", "-j", "2", "--drain", "--", "sh", "-c", script)
+        first = [process.stdout.readline() for _ in range(2)]
+        self.server.kill()
+        self.server.options = ["--listen", self.server.url.removeprefix("shunt://")]
+        self.server.start()
+        go.touch()
+        out, err = process.communicate(timeout=WAIT_SECONDS_MAX)
+        self.assertEqual(process.returncode, OK, err)
+        self.assertEqual(sorted({int(line) for line in first + out.splitlines()}), list(range(20)))
+        self.assertIn("20 acked, 0 failed attempts, 0 rejected", err)
+        group = self.group("long")
+        self.assertEqual((group["acked"], group["dead"]), (20, 0))
+
     def test_drain_waits_for_what_is_delayed(self):
         self.shunt("publish", "t", "b", "--delay", "300ms")
         self.assertEqual(self.work("--", "cat").stdout, "b")
