@@ -17,10 +17,19 @@ int64_t clock_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
-void clock_begin(struct clock *c, int64_t last_wall_ms)
+static void read_machine(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us)
 {
-    int64_t mono_us = clock_us();
-    int64_t wall_us = read_us(CLOCK_REALTIME);
+    (void)context;
+    *ret_mono_us = clock_us();
+    *ret_wall_us = read_us(CLOCK_REALTIME);
+}
+
+void clock_begin(struct clock *c, clock_read_fn *read, void *context, int64_t last_wall_ms)
+{
+    int64_t wall_us, mono_us;
+    c->read = read ? read : read_machine;
+    c->context = context;
+    c->read(c->context, &wall_us, &mono_us);
     if (wall_us <= last_wall_ms * 1000)
         wall_us = (last_wall_ms + 1) * 1000;
     c->offset_us = wall_us - mono_us;
@@ -40,7 +49,8 @@ int64_t clock_follow(struct clock *c, int64_t machine_us, int64_t mono_us)
 
 void clock_now(struct clock *c, int64_t *ret_wall_ms, int64_t *ret_mono_ms)
 {
-    int64_t mono_us = clock_us();
-    *ret_wall_ms = clock_follow(c, read_us(CLOCK_REALTIME), mono_us) / 1000;
+    int64_t wall_us, mono_us;
+    c->read(c->context, &wall_us, &mono_us);
+    *ret_wall_ms = clock_follow(c, wall_us, mono_us) / 1000;
     *ret_mono_ms = mono_us / 1000;
 }

@@ -9,13 +9,19 @@
 
 #include <stdint.h>
 
+/* Where the machine's two clocks are read. */
+typedef void clock_read_fn(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us);
+
 struct clock {
+    clock_read_fn *read;
+    void *context;
     int64_t offset_us; /* wall = monotonic + offset */
     int64_t seen_us;   /* monotonic time of the last look at the machine's clock */
 };
 
-/* Begin at the machine's time, or right behind `last_wall_ms` if that is later. */
-void clock_begin(struct clock *c, int64_t last_wall_ms);
+/* Begin at the machine's time, or right behind `last_wall_ms` if that is later. `read` NULL: the real clocks.
+ */
+void clock_begin(struct clock *c, clock_read_fn *read, void *context, int64_t last_wall_ms);
 void clock_now(struct clock *c, int64_t *ret_wall_ms, int64_t *ret_mono_ms);
 /* Monotonic microseconds, for measuring. */
 int64_t clock_us(void);

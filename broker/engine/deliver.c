@@ -150,6 +150,7 @@ static void apply_plan(struct engine *e, const struct command *commands, size_t 
     int err = ledger_apply(e->ledger, turn_txn(e), &batch, &sink);
     if (err)
         engine_die(e, err, "an assignment could not be applied");
+    tell_applied(e, &batch);
 }
 
 /* Stop giving to a connection whose bytes pile up; the net thread says when they have gone. */

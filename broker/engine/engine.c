@@ -57,9 +57,9 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         engine_free(e);
         return err;
     }
-    clock_begin(&e->clock, ledger_time(e->ledger));
+    clock_begin(&e->clock, e->config.read_clocks, e->config.context, ledger_time(e->ledger));
+    *ret = e; /* before fatal() may be called */
     engine_recover(e);
-    *ret = e;
     return 0;
 }
 
@@ -76,6 +76,15 @@ void inbox_free(struct inbox_item *item)
     }
 }
 
+static void free_sessions(struct engine *e, struct session *s)
+{
+    while (s) {
+        struct session *next = s->next;
+        session_free(e, s);
+        s = next;
+    }
+}
+
 void engine_free(struct engine *e)
 {
     if (!e)
@@ -84,17 +93,15 @@ void engine_free(struct engine *e)
     figures_refuse(e);
     inbox_free(e->inbox);
     inbox_free(e->backlog);
+    inbox_free(e->handled);
     for (struct outbox_item *item = engine_take(e), *next; item; item = next) {
         next = item->next;
         mpack_buffer_done(&item->bytes);
         link_unref(item->link);
         free(item);
     }
-    while (e->sessions) {
-        struct session *s = e->sessions;
-        e->sessions = s->next;
-        session_free(e, s);
-    }
+    free_sessions(e, e->sessions);
+    free_sessions(e, e->gone);
     dispatcher_free(e->dispatcher);
     ledger_free(e->ledger);
     store_close(e->store);

@@ -10,6 +10,7 @@
 #include "broker/engine/snapshot.h"
 #include <stdint.h>
 
+struct batch;
 struct engine;
 struct store;
 
@@ -27,9 +28,15 @@ struct engine_config {
      * block. */
     void (*notify)(void *context);
     /* Called on the engine's thread when durability is in doubt (a commit failed, a damaged page): must not
-     * return. `text` is one sentence. */
+     * return. `text` is one sentence. After a longjmp() out of it, all that may be done is engine_free(). */
     void (*fatal)(void *context, int err, const char *text);
     void *context;
+
+    /* For tests; NULL in the server. */
+    /* Read the clocks: virtual time. */
+    void (*read_clocks)(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us);
+    /* Called with each batch when it has been applied, and may not be durable yet. `batch` is lent. */
+    void (*applied)(void *context, const struct batch *batch);
 };
 
 /* Make an engine on an open store (which it takes on success and closes at the end) and load its state.

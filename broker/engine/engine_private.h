@@ -110,6 +110,7 @@ struct engine {
 
     /* The engine thread's own. */
     struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
+    struct inbox_item *handled;                 /* of this turn; its batches point into them */
     struct session *sessions;
     struct session *gone;    /* to be freed at the end of the turn */
     struct session *outputs; /* with something to send */
@@ -150,6 +151,8 @@ struct pending *gather_add(struct engine *e, const struct command *c, enum pendi
                            struct session *s, uint64_t request_id);
 /* Apply what was gathered and write the replies. */
 void gather_flush(struct engine *e);
+/* Tell whoever records the batches. */
+void tell_applied(struct engine *e, const struct batch *batch);
 /* Leases that ended without the consumer's answer, as commands. */
 struct ended {
     struct lease_end end;

@@ -149,6 +149,12 @@ static int64_t batch_time(const struct engine *e)
     return e->wall_ms > last_ms ? e->wall_ms : last_ms;
 }
 
+void tell_applied(struct engine *e, const struct batch *batch)
+{
+    if (e->config.applied)
+        e->config.applied(e->config.context, batch);
+}
+
 void gather_flush(struct engine *e)
 {
     struct gather *g = &e->gather;
@@ -168,6 +174,7 @@ void gather_flush(struct engine *e)
     int err = ledger_apply(e->ledger, turn_txn(e), &batch, &sink);
     if (err)
         engine_die(e, err, "a batch could not be applied");
+    tell_applied(e, &batch);
     for (size_t i = 0; i < g->count; i++)
         answer(&g->pending[i]);
     g->count = 0;

@@ -61,10 +61,10 @@ static void on_broken(struct engine *e, const struct inbox_item *item)
     struct session *s = item->link->session;
     if (!s || s->closing)
         return;
+    gather_flush(e);       /* what came before it is answered before it */
     inbox_free(s->parked); /* never to be answered: the connection ends here */
     s->parked = NULL;
     s->parked_tail = &s->parked;
-    gather_flush(e); /* what came before it is answered before it */
     reply_broken(s, item->request_id, item->why);
 }
 
@@ -100,10 +100,9 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
     return true;
 }
 
-/* Returns what is done with. It stays until the batch that points into it has been applied. */
-static struct inbox_item *take_requests(struct engine *e)
+/* What is done with stays in `handled` until the batch that points into it has been applied. */
+static void take_requests(struct engine *e)
 {
-    struct inbox_item *done = NULL;
     uint64_t bytes = 0;
     while (e->backlog && bytes < e->config.commit_bytes_max) {
         struct inbox_item *item = e->backlog;
@@ -111,24 +110,25 @@ static struct inbox_item *take_requests(struct engine *e)
         if (!e->backlog)
             e->backlog_tail = &e->backlog;
         bytes += item->bytes.size;
-        if (handle_item(e, item)) {
-            item->next = done;
-            done = item;
-        }
+        struct inbox_item *before = e->handled;
+        item->next = before;
+        e->handled = item;
+        if (!handle_item(e, item))
+            e->handled = before; /* its connection keeps it */
     }
     if (bytes > e->largest_bytes)
         e->largest_bytes = bytes;
-    return done;
 }
 
-static void free_items(struct engine *e, struct inbox_item *items)
+static void free_handled(struct engine *e)
 {
     size_t bytes = 0;
-    for (const struct inbox_item *item = items; item; item = item->next)
+    for (const struct inbox_item *item = e->handled; item; item = item->next)
         bytes += item->counted_bytes;
     if (bytes)
         atomic_fetch_sub(&e->inbox_bytes, bytes);
-    inbox_free(items);
+    inbox_free(e->handled);
+    e->handled = NULL;
 }
 
 /* ---- what time brings ---- */
@@ -266,9 +266,9 @@ static int64_t next_due(const struct engine *e)
     return due_ms;
 }
 
-static void end_turn(struct engine *e, struct inbox_item *items, bool was_full)
+static void end_turn(struct engine *e, bool was_full)
 {
-    free_items(e, items);
+    free_handled(e);
     bool tell = release(e) || (was_full && !engine_inbox_full(e));
     while (e->gone) {
         struct session *s = e->gone;
@@ -289,7 +289,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     take_reload(e);
     look_at_space(e);
     gather_due(e);
-    struct inbox_item *items = take_requests(e);
+    take_requests(e);
     gather_flush(e);
     deliver_all(e);
     commit(e);
@@ -298,7 +298,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
         store_abort(e->txn);
         e->txn = NULL;
     }
-    end_turn(e, items, was_full);
+    end_turn(e, was_full);
     return next_due(e);
 }
 
@@ -311,7 +311,7 @@ void engine_recover(struct engine *e)
     gather_limits(e);
     gather_flush(e);
     commit(e);
-    end_turn(e, NULL, false);
+    end_turn(e, false);
 }
 
 void engine_farewell(struct engine *e)
@@ -323,5 +323,5 @@ void engine_farewell(struct engine *e)
         s->closing = true;
     }
     figures_refuse(e);
-    end_turn(e, NULL, false);
+    end_turn(e, false);
 }
