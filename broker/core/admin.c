@@ -62,7 +62,6 @@ static int add_group(struct ledger *l, struct topic *t, struct slice name, struc
     if (!reader)
         return SHUNT_NO_MEMORY;
     reader->origin = g;
-    l->changed = true;
     *ret = g;
     return 0;
 }
@@ -154,7 +153,6 @@ int apply_topic_update(struct ledger *l, const struct topic_command *c)
         refusal = check_back_off(&t->groups[i]->r.policy, &policy, &why);
     if (!refusal) {
         t->r.policy = policy;
-        l->changed = true;
         l->retention_at_ms = l->now_ms;
         ledger_dirty_topic(l, t);
     }
@@ -211,7 +209,6 @@ int apply_group_create(struct ledger *l, const struct group_command *c)
         if (!g)
             return SHUNT_NO_MEMORY;
         g->origin = t->groups[0]->origin;
-        l->changed = true;
     } else {
         err = add_group(l, t, c->group, &g);
     }
@@ -236,7 +233,6 @@ int apply_group_update(struct ledger *l, const struct group_command *c)
         refusal = check_back_off(&policy, &g->topic->r.policy, &why);
     if (!refusal) {
         g->r.policy = policy;
-        l->changed = true;
         l->retention_at_ms = l->now_ms;
         ledger_dirty_group(l, g);
     }
@@ -251,7 +247,6 @@ int apply_group_pause(struct ledger *l, const struct group_command *c)
         return 0;
     if (g->r.paused != c->paused) {
         g->r.paused = c->paused;
-        l->changed = true;
         ledger_dirty_group(l, g);
         ledger_tell_ready(l, g);
     }

@@ -121,7 +121,7 @@ uint64_t bitmap_next_clear(const struct bitmap *b, uint64_t seq)
     return seq;
 }
 
-int bitmap_trim(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_t floor)
+static int trim(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_t floor)
 {
     size_t gone = 0;
     while (gone < b->count && (b->chunks[gone]->number + 1) * CHUNK_BITS <= floor) {
@@ -141,16 +141,19 @@ int bitmap_trim(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_
     return 0;
 }
 
-int bitmap_flush(struct bitmap *b, struct store_txn *txn, uint32_t group)
+int bitmap_flush(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_t floor)
 {
     uint8_t bytes[CHUNK_BYTES + 64];
+    int err = trim(b, txn, group, floor);
+    if (err)
+        return err;
     for (size_t i = 0; i < b->count; i++) {
         struct bitmap_chunk *chunk = b->chunks[i];
         if (!chunk->dirty)
             continue;
         struct key key = key_id_seq(group, chunk->number);
         size_t size = chunk_encode(bytes, key_slice(&key), chunk->words);
-        int err = store_put(txn, TABLE_DONE, key_slice(&key), (struct slice){bytes, size});
+        err = store_put(txn, TABLE_DONE, key_slice(&key), (struct slice){bytes, size});
         if (err)
             return err;
         chunk->dirty = false;

@@ -29,10 +29,8 @@ int bitmap_set(struct bitmap *b, uint64_t seq);
 int bitmap_set_range(struct bitmap *b, uint64_t from, uint64_t to);
 /* The first clear bit at or after `seq`. */
 uint64_t bitmap_next_clear(const struct bitmap *b, uint64_t seq);
-/* Forget chunks that lie wholly below `floor`, and their rows. */
-int bitmap_trim(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_t floor);
-/* Write dirty chunks. */
-int bitmap_flush(struct bitmap *b, struct store_txn *txn, uint32_t group);
+/* Forget chunks that lie wholly below `floor`, and their rows; write the dirty ones among the others. */
+int bitmap_flush(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_t floor);
 /* Read a group's chunks. fails: CORRUPT, NO_MEMORY, IO */
 int bitmap_load(struct bitmap *b, struct store_txn *txn, uint32_t group);
 

@@ -265,16 +265,6 @@ uint32_t ledger_group_id(const struct group *g)
 
 /* ---- load and flush ---- */
 
-static void say(char *to, size_t room, const char *text)
-{
-    if (room) {
-        size_t size = strlen(text);
-        size = size < room ? size : room - 1;
-        memcpy(to, text, size);
-        to[size] = 0;
-    }
-}
-
 static int load_topics(struct ledger *l)
 {
     struct store_cursor *cursor;
@@ -356,12 +346,12 @@ int catalog_load(struct ledger *l, char *ret_why, size_t why_bytes)
 {
     int err = load_topics(l);
     if (err) {
-        say(ret_why, why_bytes, "a row of the topic table cannot be read");
+        ledger_say(ret_why, why_bytes, "a row of the topic table cannot be read");
         return err;
     }
     err = load_groups(l);
     if (err)
-        say(ret_why, why_bytes, "a row of the group or done table cannot be read");
+        ledger_say(ret_why, why_bytes, "a row of the group or done table cannot be read");
     return err;
 }
 
@@ -371,7 +361,7 @@ static int flush_group(struct ledger *l, struct group *g)
     size_t size = group_encode(l->record, key_slice(&key), &g->r);
     int err = store_put(l->txn, TABLE_GROUP, key_slice(&key), (struct slice){l->record, size});
     if (!err)
-        err = bitmap_flush(&g->bits, l->txn, g->r.id);
+        err = bitmap_flush(&g->bits, l->txn, g->r.id, g->r.floor);
     g->dirty = false;
     return err;
 }

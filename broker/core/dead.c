@@ -52,7 +52,6 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     uint64_t dead_seq;
     int err = 0;
     check(!g->origin && g->dlq);
-    l->changed = true;
     /* The time to live stands still while it is dead. */
     if (row->has_expiry)
         err = expiry_delete(l, g, seq, row->expires_ms);
@@ -74,7 +73,6 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
 {
     struct history_record h = {.outcome = ATTEMPT_TTL_EXPIRED};
     bool tracked = where == WHERE_TRACKED;
-    l->changed = true;
     int err = place_leave(l, g, seq, where, row);
     if (err)
         return err;

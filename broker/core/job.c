@@ -37,7 +37,7 @@ static int job_keep(struct ledger *l, const struct job_record *r)
     return 0;
 }
 
-int jobs_load(struct ledger *l)
+int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes)
 {
     struct store_cursor *cursor;
     struct slice key, value;
@@ -54,6 +54,8 @@ int jobs_load(struct ledger *l)
             err = store_cursor_next(cursor, &key, &value);
     }
     store_cursor_close(cursor);
+    if (err == SHUNT_CORRUPT)
+        ledger_say(ret_why, why_bytes, "a row of the job table cannot be read");
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 

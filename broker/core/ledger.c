@@ -32,10 +32,12 @@ int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t
     l->txn = txn;
     l->record = malloc(RECORD_BYTES_MAX);
     int err = l->record ? load_meta(l) : SHUNT_NO_MEMORY;
+    if (err == SHUNT_CORRUPT)
+        ledger_say(ret_why, why_bytes, "the ledger's own record in the meta table cannot be read");
     if (!err)
         err = catalog_load(l, ret_why, why_bytes);
     if (!err)
-        err = jobs_load(l);
+        err = jobs_load(l, ret_why, why_bytes);
     if (err) {
         ledger_free(l);
         return err;
@@ -60,6 +62,16 @@ void ledger_free(struct ledger *l)
 }
 
 /* ---- small services ---- */
+
+void ledger_say(char *to, size_t room, const char *text)
+{
+    if (room) {
+        size_t size = strlen(text);
+        size = size < room ? size : room - 1;
+        memcpy(to, text, size);
+        to[size] = 0;
+    }
+}
 
 /* splitmix64 (Steele, Lea, Flood 2014): small, and its whole state fits the meta record. */
 static uint64_t random_next(struct ledger *l)

@@ -73,13 +73,11 @@ int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum wher
     return 0;
 }
 
-int place_advance_floor(struct ledger *l, struct group *g)
+/* Move `floor` up over set bits. */
+static void advance_floor(struct group *g)
 {
     uint64_t clear = bitmap_next_clear(&g->bits, g->r.floor);
-    uint64_t floor = clear < g->r.next ? clear : g->r.next;
-    bool trim = floor / CHUNK_BITS != g->r.floor / CHUNK_BITS;
-    g->r.floor = floor;
-    return trim ? bitmap_trim(&g->bits, l->txn, g->r.id, floor) : 0;
+    g->r.floor = clear < g->r.next ? clear : g->r.next;
 }
 
 static int due_delete(struct ledger *l, const struct group *g, uint64_t seq, const struct attempt_record *row)
@@ -124,7 +122,7 @@ int place_leave(struct ledger *l, struct group *g, uint64_t seq, enum where wher
         g->r.counts.in_flight--;
     int err = bitmap_set(&g->bits, seq);
     if (!err && seq == g->r.floor)
-        err = place_advance_floor(l, g);
+        advance_floor(g);
     return err;
 }
 

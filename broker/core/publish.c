@@ -152,7 +152,8 @@ static bool topic_has_room(const struct topic *t, size_t bytes)
 }
 
 /* Read all of them before any is stored: a frame with a bad message leaves nothing behind. */
-static int check_messages(const struct ledger *l, const struct publish_command *c, uint32_t *ret_which, const char **ret_why)
+static int check_messages(const struct ledger *l, const struct publish_command *c, uint32_t *ret_which,
+                          const char **ret_why)
 {
     struct mpack_reader r;
     struct message_view m;
@@ -217,7 +218,6 @@ static int publish(struct ledger *l, const struct publish_command *c, struct ded
         return err;
     refusal = accepted < c->count ? SHUNT_TOPIC_FULL : 0;
     if (accepted) {
-        l->changed = true;
         ledger_dirty_topic(l, t);
         for (size_t i = 0; i < t->groups_count; i++) {
             ledger_dirty_group(l, t->groups[i]);

@@ -62,7 +62,6 @@ int apply_recover(struct ledger *l)
         struct group *g = l->groups[i];
         if (g->r.dropped || !g->r.counts.in_flight)
             continue;
-        l->changed = true;
         int err = recover_first_flights(l, g);
         if (!err)
             err = recover_held(l, g);

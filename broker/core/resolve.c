@@ -108,9 +108,7 @@ int apply_resolve(struct ledger *l, const struct resolve_command *c)
         int err = g ? resolve_one(l, g, c, &c->entries[i], &stale) : 0;
         if (err)
             return err;
-        if (!stale)
-            l->changed = true;
-        else if (l->sink->refused)
+        if (stale && l->sink->refused)
             l->sink->refused(l->sink->context, l->command, i, SHUNT_STALE);
     }
     return 0;

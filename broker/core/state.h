@@ -33,7 +33,7 @@ struct group {
 
 struct ledger {
     struct meta_record meta;
-    bool changed;
+    bool changed; /* something was written; set with what is dirty, and by the few who write nothing else */
 
     struct topic **topics; /* in order of id */
     size_t topics_count, topics_capacity;
@@ -114,8 +114,6 @@ int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct att
                enum done_how how);
 /* From whatever state to done; revokes a lease. */
 int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);
-/* Move `floor` up over set bits. */
-int place_advance_floor(struct ledger *l, struct group *g);
 /* True if the group still has business with the message. */
 int place_needs(struct ledger *l, const struct group *g, uint64_t seq, bool *ret);
 /* Delete a message's row and its account in the topic. */
@@ -192,12 +190,14 @@ int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kin
 int dedup_sweep(struct ledger *l);
 int64_t dedup_sweep_at(const struct ledger *l);
 
-int jobs_load(struct ledger *l);
+int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes);
 /* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */
 int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
 int jobs_step(struct ledger *l);
 int64_t jobs_at(const struct ledger *l); /* when the next step is due */
 
+/* Copy a sentence for whoever loads the ledger. */
+void ledger_say(char *to, size_t room, const char *text);
 /* Uniform in [0, bound), from the ledger's own generator. */
 uint64_t ledger_random(struct ledger *l, uint64_t bound);
 void ledger_dirty_topic(struct ledger *l, struct topic *t);

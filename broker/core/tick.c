@@ -65,7 +65,6 @@ static int due_group(struct ledger *l, struct group *g)
     uint64_t rows = normal.rows + suspect.rows;
     if (!rows)
         return 0;
-    l->changed = true;
     g->r.due_mark_ms = normal.limit_ms;
     g->r.counts.delayed -= rows;
     g->r.counts.ready += rows;
@@ -111,7 +110,8 @@ static int expire_row(struct ledger *l, int64_t expires_ms, uint32_t group, uint
     struct group *g = catalog_group_by_id(l, group);
     enum where where = WHERE_GONE;
     struct attempt_record row;
-    if (!g) {
+    if (!g) { /* removed meanwhile */
+        l->changed = true;
         struct key key = key_expiry(expires_ms, group, seq);
         return store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
     }
@@ -154,7 +154,6 @@ static int tick_expiry(struct ledger *l)
         l->expiry_at_ms = expires_ms;
         if (expires_ms > l->now_ms || rows == EXPIRED_ROWS_MAX)
             return 0;
-        l->changed = true;
         err = expire_row(l, expires_ms, group, seq);
         if (err)
             return err;
