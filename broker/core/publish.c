@@ -122,25 +122,31 @@ static int give_to_groups(struct ledger *l, struct topic *t, uint64_t seq, const
     return 0;
 }
 
-static int store_message(struct ledger *l, struct topic *t, const struct message_view *m)
+static struct message_head head_of(const struct ledger *l, const struct topic *t,
+                                   const struct message_view *m)
 {
     int64_t ttl_ms = m->ttl_ms ? m->ttl_ms : topic_setting(t, POLICY_ttl_ms);
-    struct message_head head = {.published_ms = l->now_ms,
-                                .due_ms = m->delay_ms ? l->now_ms + m->delay_ms : 0,
-                                .expires_ms = ttl_ms ? l->now_ms + ttl_ms : 0};
+    return (struct message_head){.published_ms = l->now_ms,
+                                 .due_ms = m->delay_ms ? l->now_ms + m->delay_ms : 0,
+                                 .expires_ms = ttl_ms ? l->now_ms + ttl_ms : 0};
+}
+
+static int store_message(struct ledger *l, struct topic *t, const struct message_head *head,
+                         struct slice message)
+{
     uint64_t seq = t->r.head;
     struct key key = key_id_seq(t->r.id, seq);
-    size_t size = message_head_bytes(&head) + m->whole.size;
+    size_t size = message_head_bytes(head) + message.size;
     void *to;
     int err = store_reserve(l->txn, TABLE_MESSAGE, key_slice(&key), size, true, &to);
     if (err)
         return err;
-    message_encode(to, key_slice(&key), &head, m->whole);
+    message_encode(to, key_slice(&key), head, message);
     t->r.head++;
     t->r.published++;
     t->r.stored++;
     t->r.stored_bytes += size;
-    return give_to_groups(l, t, seq, &head);
+    return give_to_groups(l, t, seq, head);
 }
 
 static bool topic_has_room(const struct topic *t, size_t bytes)
@@ -185,9 +191,10 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
     for (; accepted < c->count; accepted++) {
         int err = message_read(&r, l->meta.body_bytes_max, &m, &why);
         check(!err); /* they were read before */
-        if (!topic_has_room(t, m.whole.size + 16))
+        struct message_head head = head_of(l, t, &m);
+        if (!topic_has_room(t, message_head_bytes(&head) + m.whole.size))
             break;
-        err = store_message(l, t, &m);
+        err = store_message(l, t, &head, m.whole);
         if (err)
             return err;
     }
