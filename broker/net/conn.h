@@ -1,9 +1,11 @@
 /* conn: one connection.
  *
- *        accepted                      close asked for, bad frame,        all written, FIN sent
- *   ──────────────→ GREETING ─HELLO→ OPEN ───── timeout ──────→ ENDING ────────────────→ LINGERING
- *                       │              │                            │                        │ FIN, or too
- * long └──────────────┴─ the peer is gone ─────────┴────────────────────────┴──→ CLOSED
+ *     accepted           HELLO         bad frame            all written, FIN sent
+ *    ─────────→ GREETING ────→ OPEN ───────────→ BROKEN ──→ ENDING ─────────────→ LINGERING ─→ CLOSED
+ *                   └─ bad frame, timeout ──────────────────────↑
+ *
+ * From GREETING and OPEN a timeout, and from all of them a close that the engine asks for, leads to ENDING; the loss of the
+ * peer leads to CLOSED from everywhere, and from LINGERING so does its FIN, or too long a wait.
  *
  * BROKEN lies between OPEN and ENDING: a bad frame came, and the engine, which answers what came before it first, was
  * told. In BROKEN, ENDING and LINGERING what the peer still sends is thrown away: closing with unread bytes would reset the

@@ -2,6 +2,8 @@
 #include "tests/unit/net/fixture.h"
 
 #include "broker/net/address.h"
+#include "broker/net/conn.h"
+#include "proto/errors.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
@@ -163,6 +165,23 @@ void engine_says(struct fixture *f, size_t size, bool close)
     net_notify(f->net);
 }
 
+/* As the engine does: the refusal goes out behind all answers before it. */
+static void refuse(struct fixture *f, const struct inbox_item *bad)
+{
+    struct outbox_item *item = conn_error_item(SHUNT_PROTOCOL, bad->request_id, bad->why);
+    cr_assert(item);
+    item->link = bad->link;
+    link_ref(bad->link);
+    item->close = true;
+    atomic_fetch_add(&bad->link->unsent_bytes, item->bytes.size);
+    if (f->outbox_tail)
+        f->outbox_tail->next = item;
+    else
+        f->outbox = item;
+    f->outbox_tail = item;
+    net_notify(f->net);
+}
+
 static void post(void *context, struct inbox_item *item)
 {
     struct fixture *f = context;
@@ -175,6 +194,8 @@ static void post(void *context, struct inbox_item *item)
             f->link = item->link;
             link_ref(f->link);
         }
+    } else if (item->kind == PORT_BROKEN) {
+        refuse(f, item);
     } else if (item->kind == PORT_LOST) {
         f->lost++;
     } else if (item->kind == PORT_DRAINED) {

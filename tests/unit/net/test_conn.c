@@ -128,6 +128,24 @@ Test(conn, a_bad_frame_ends_the_connection_after_an_error_even_under_load)
     fixture_stop(&f);
 }
 
+Test(conn, answers_to_frames_before_a_bad_one_come_before_its_refusal)
+{
+    struct fixture f;
+    uint8_t got[8];
+    uint64_t id = 99;
+    fixture_start(&f, NULL);
+    int fd = greet(&f);
+    engine_says(&f, sizeof got, false); /* waits in the outbox when the bad frame is read */
+    cr_assert(client_send(&f, fd, "\0\0\0\x01\xc1", 5));
+    cr_assert_eq(client_receive(&f, fd, got, sizeof got), sizeof got);
+    for (size_t i = 0; i < sizeof got; i++)
+        cr_assert_eq(got[i], (uint8_t)i);
+    cr_assert_eq(client_receive_error(&f, fd, &id), SHUNT_PROTOCOL);
+    close(fd);
+    fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
+    fixture_stop(&f);
+}
+
 Test(conn, replies_of_many_items_arrive_in_order_and_the_close_comes_after_them)
 {
     struct fixture f;
