@@ -236,13 +236,11 @@ static int clear_message(struct ledger *l, struct job_record *j, struct topic *t
         err = store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
         err = err == SHUNT_NOT_FOUND ? 0 : err;
     }
+    j->done += j->done < j->total; /* roughly how far it has come; the end makes it exact */
     bool needed = false;
     for (size_t i = 0; !err && !needed && i < t->groups_count; i++)
         err = place_needs(l, t->groups[i], seq, &needed);
-    if (err || needed)
-        return err;
-    j->done++;
-    return message_delete(l, t, seq);
+    return err || needed ? err : message_delete(l, t, seq);
 }
 
 static int clear_messages(struct ledger *l, struct job_record *j, struct topic *t, unsigned *left)
@@ -287,7 +285,7 @@ static int step_drop(struct ledger *l, struct job_record *j, bool *ret_over)
 {
     struct topic *t = catalog_topic_by_id(l, j->topic);
     unsigned left = JOB_PAGE_ROWS;
-    *ret_over = !t;
+    *ret_over = !t; /* a later job on the whole topic has cleared this one's part too */
     int err = t ? clear_messages(l, j, t, &left) : 0;
     for (size_t i = l->groups_count; !err && t && left && i-- > 0;) {
         if (i >= l->groups_count) /* a group's readers went with it */
@@ -298,6 +296,7 @@ static int step_drop(struct ledger *l, struct job_record *j, bool *ret_over)
     }
     if (!err && t && left) {
         *ret_over = true;
+        j->done = j->total;
         if (!j->group)
             err = catalog_remove_topic(l, t);
     }

@@ -1,0 +1,257 @@
+/* Jobs: purging, deleting, and going on after a restart. */
+#include "proto/errors.h"
+#include "tests/unit/core/ledger_fixture.h"
+
+#include <criterion/criterion.h>
+
+static struct job_record job_of(struct fixture *f, uint64_t job)
+{
+    static struct job_record r;
+    struct key key = key_job(job);
+    struct store_txn *t;
+    struct slice value;
+    cr_assert_eq(store_begin(f->store, false, &t), 0);
+    cr_assert_eq(store_get(t, TABLE_JOB, key_slice(&key), &value), 0, "job %llu", (unsigned long long)job);
+    cr_assert_eq(job_decode(key_slice(&key), value, &r), 0);
+    store_abort(t);
+    return r;
+}
+
+/* ---- purge ---- */
+
+Test(ledger_jobs, purge_takes_what_is_ready_or_delayed_and_leaves_the_rest)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 5);
+    publish_timed(&f, "t", 1000, 5000);
+    assign(&f, "t", "default", 4);
+    fail(&f, "t", "default", 1, ATTEMPT_REJECTED); /* dead */
+    nack(&f, "t", "default", 2, 500);              /* delayed */
+    fail(&f, "t", "default", 3, ATTEMPT_RELEASED); /* ready again; 4 stays in flight */
+    fixture_forget(&f);
+    topic_purge(&f, "t", NULL);
+    show_counts(&f, "t", "default");
+    topic_purge(&f, "t", NULL);
+    cr_assert(!f.changed, "nothing to purge, no job");
+    fixture_expect(&f, "     0 job 1 of 4\n"
+                       "     0 t/default: published 6 in_flight 1 dead 1 purged 4\n"
+                       "     0 ok\n");
+    struct job_record r = job_of(&f, 1);
+    cr_assert(r.finished && r.done == 4 && r.total == 4);
+    ack(&f, "t", "default", 4);
+    cr_assert_eq(f.stale, 0);
+    fixture_done(&f);
+}
+
+Test(ledger_jobs, purge_of_one_group_leaves_the_others)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create_groups(&f, "t", "a b");
+    publish(&f, "t", 3);
+    topic_purge(&f, "t", "a");
+    fixture_forget(&f);
+    show_counts(&f, "t", "a");
+    show_counts(&f, "t", "b");
+    fixture_expect(&f, "     0 t/a: published 3 purged 3\n"
+                       "     0 t/b: published 3 ready 3\n");
+    cr_assert_eq(stored_in(&f, "t"), 3);
+    topic_purge(&f, "t", "b");
+    cr_assert_eq(stored_in(&f, "t"), 0);
+    topic_purge(&f, "t", "c");
+    cr_assert_eq(f.err, SHUNT_UNKNOWN_GROUP);
+    topic_purge(&f, "u", NULL);
+    cr_assert_eq(f.err, SHUNT_UNKNOWN_TOPIC);
+    fixture_done(&f);
+}
+
+/* Page by page, what comes meanwhile stays, and a reload or a crash in the middle loses nothing. */
+Test(ledger_jobs, a_long_purge_goes_on_after_a_reload)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 1500);
+    topic_purge(&f, "t", NULL);
+    cr_assert_eq(f.count, 1500);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.purged, 512);
+    cr_assert_eq(job_of(&f, 1).done, 512);
+    publish(&f, "t", 2);
+    fixture_reload(&f);
+    cr_assert_leq(ledger_tick_at(f.l), T0);
+    tick(&f, 1);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.purged, 1024);
+    fixture_crash(&f);
+    tick_until_quiet(&f);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.purged, 1500);
+    struct job_record r = job_of(&f, 1);
+    cr_assert(r.finished && r.done == 1500 && r.begun_ms == T0 && r.ended_ms == T0 + 1);
+    cr_assert_eq(stored_in(&f, "t"), 2);
+    fixture_done(&f);
+}
+
+Test(ledger_jobs, a_long_redrive_goes_on_after_a_reload)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.quiet = f.careless = true;
+    topic_create(&f, "t", settings(POLICY_ttl_ms, 10, -1));
+    publish(&f, "t", 1200);
+    fixture_at(&f, 10);
+    tick_until_quiet(&f);
+    topic_update(&f, "t", (struct policy_change){.reset = 1u << POLICY_ttl_ms});
+    fixture_reload(&f);
+    redrive(&f, "t", "default", 1100, 0);
+    cr_assert_eq(f.count, 1100);
+    fixture_reload(&f);
+    fixture_crash(&f);
+    for (int i = 0; i < 2; i++)
+        fixture_run(&f, (struct command){.kind = COMMAND_TICK});
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.redriven, 1100);
+    cr_assert(job_of(&f, 1).finished);
+    fixture_done(&f);
+}
+
+/* ---- delete ---- */
+
+Test(ledger_jobs, a_deleted_topic_is_gone_at_once_and_cleared_page_by_page)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create_groups(&f, "t", "a b");
+    publish(&f, "t", 1400);
+    publish_timed(&f, "t", 100, 200);
+    assign(&f, "t", "a", 700);
+    fail(&f, "t", "a", 1, ATTEMPT_REJECTED);
+    nack(&f, "t", "a", 2, 1000);
+    fixture_forget(&f);
+    topic_delete(&f, "t");
+    fixture_expect(&f, "     0 dlq:t:a/default gone UNKNOWN_TOPIC\n"
+                       "     0 t/a gone UNKNOWN_TOPIC\n"
+                       "     0 dlq:t:b/default gone UNKNOWN_TOPIC\n"
+                       "     0 t/b gone UNKNOWN_TOPIC\n"
+                       "     0 job 1 of 1401\n");
+    cr_assert_null(ledger_topic(f.l, text("t")));
+    cr_assert_null(ledger_topic(f.l, text("dlq:t:a")));
+    cr_assert_gt(rows_in(&f, TABLE_MESSAGE), 0);
+    publish(&f, "t", 1);
+    cr_assert_eq(f.err, SHUNT_UNKNOWN_TOPIC);
+    fixture_reload(&f);
+    /* Its successor has the same name and nothing else. */
+    topic_create_groups(&f, "t", "a");
+    cr_assert_eq(f.err, 0);
+    publish(&f, "t", 2);
+    cr_assert_eq(f.first_seq, 1);
+    fixture_at(&f, 500);
+    tick_until_quiet(&f);
+    struct job_record r = job_of(&f, 1);
+    cr_assert(r.finished && r.done == 1401 && r.kind == JOB_DROP);
+    cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 2);
+    cr_assert(rows_in(&f, TABLE_ATTEMPT) == 0 && rows_in(&f, TABLE_HISTORY) == 0 &&
+              rows_in(&f, TABLE_DUE) == 0 && rows_in(&f, TABLE_EXPIRY) == 0 && rows_in(&f, TABLE_DEAD) == 0 &&
+              rows_in(&f, TABLE_DONE) == 0);
+    cr_assert(rows_in(&f, TABLE_TOPIC) == 2 && rows_in(&f, TABLE_GROUP) == 2);
+    assign(&f, "t", "a", 5);
+    cr_assert_eq(f.handed, 2);
+    fixture_done(&f);
+}
+
+Test(ledger_jobs, a_deleted_group_takes_what_it_alone_needed)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create_groups(&f, "t", "a b");
+    publish_timed(&f, "t", 0, 100000);
+    publish(&f, "t", 1300);
+    assign(&f, "t", "a", 1000);
+    for (uint64_t seq = 1; seq <= 600; seq++)
+        ack(&f, "t", "a", seq);
+    f.careless = true;
+    fixture_forget(&f);
+    group_delete(&f, "t", "b");
+    f.careless = false;
+    cr_assert_eq(f.count, 1301);
+    cr_assert_null(catalog_find_group(ledger_topic(f.l, text("t")), text("b")));
+    group_create(&f, "t", "b", true);
+    cr_assert_eq(f.err, 0, "the name is free");
+    ack(&f, "t", "a", 601);
+    tick_until_quiet(&f);
+    cr_assert_eq(stored_in(&f, "t"), 700);
+    struct job_record r = job_of(&f, 1);
+    cr_assert(r.finished && r.done == 1301, "%llu", (unsigned long long)r.done);
+    fixture_forget(&f);
+    show_counts(&f, "t", "a");
+    fixture_expect(&f, "     0 t/a: published 1301 ready 301 in_flight 399 acked 601\n");
+    group_delete(&f, "t", "b");
+    group_delete(&f, "t", "a");
+    cr_assert_eq(f.err, SHUNT_LAST_GROUP);
+    group_delete(&f, "t", "c");
+    cr_assert_eq(f.err, SHUNT_UNKNOWN_GROUP);
+    fixture_done(&f);
+}
+
+Test(ledger_jobs, deleting_ends_the_jobs_that_were_at_it)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create_groups(&f, "t", "a b");
+    publish(&f, "t", 3);
+    assign(&f, "t", "a", 3);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        fail(&f, "t", "a", seq, ATTEMPT_REJECTED);
+    redrive(&f, "t", "a", UINT64_MAX, 1);
+    cr_assert(!job_of(&f, 1).finished);
+    group_delete(&f, "t", "a");
+    tick(&f, 5000);
+    cr_assert(job_of(&f, 1).finished);
+    publish(&f, "t", 1000);
+    topic_purge(&f, "t", "b");
+    topic_delete(&f, "t");
+    tick_until_quiet(&f);
+    cr_assert_eq(f.l->jobs_count, 0);
+    cr_assert(rows_in(&f, TABLE_MESSAGE) == 0 && rows_in(&f, TABLE_TOPIC) == 0 &&
+              rows_in(&f, TABLE_GROUP) == 0);
+    fixture_done(&f);
+}
+
+Test(ledger_jobs, a_topic_deleted_while_its_group_is_being_cleared)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create_groups(&f, "t", "a b");
+    publish(&f, "t", 2000);
+    group_delete(&f, "t", "a");
+    topic_delete(&f, "t");
+    fixture_reload(&f);
+    tick_until_quiet(&f);
+    cr_assert_eq(f.l->jobs_count, 0);
+    cr_assert(rows_in(&f, TABLE_MESSAGE) == 0 && rows_in(&f, TABLE_TOPIC) == 0 &&
+              rows_in(&f, TABLE_GROUP) == 0);
+    fixture_done(&f);
+}
+
+Test(ledger_jobs, the_last_hundred_finished_are_kept)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.quiet = true;
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 2);
+    assign(&f, "t", "default", 2);
+    fail(&f, "t", "default", 1, ATTEMPT_REJECTED);
+    fail(&f, "t", "default", 2, ATTEMPT_REJECTED);
+    redrive(&f, "t", "default", 2, 1); /* the first of all runs on */
+    for (int i = 0; i < 105; i++) {
+        publish(&f, "t", 1);
+        topic_purge(&f, "t", NULL);
+        cr_assert_eq(f.job, (uint64_t)i + 2);
+    }
+    cr_assert_eq(rows_in(&f, TABLE_JOB), 101);
+    cr_assert(!job_of(&f, 1).finished);
+    cr_assert(job_of(&f, 7).finished && job_of(&f, 106).finished);
+    tick(&f, 1000);
+    cr_assert_eq(rows_in(&f, TABLE_JOB), 100);
+    fixture_done(&f);
+}
