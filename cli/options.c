@@ -107,10 +107,26 @@ static bool check_value(struct options *o, struct option_value *value)
     return true;
 }
 
+/* One argument can hold many options, as `-yyy` does. */
+static bool more_values(struct options *o)
+{
+    size_t capacity = o->values_capacity * 2;
+    struct option_value *values = realloc(o->values, capacity * sizeof *values);
+    if (!values) {
+        (void)snprintf(o->why, sizeof o->why, "out of memory");
+        return false;
+    }
+    o->values = values;
+    o->values_capacity = capacity;
+    return true;
+}
+
 static bool add_value(struct options *o, const struct option_row *row, const char *text)
 {
     struct option_value value = {.row = row, .text = text};
     if (!check_value(o, &value))
+        return false;
+    if (o->values_count == o->values_capacity && !more_values(o))
         return false;
     o->values[o->values_count++] = value;
     return true;
@@ -216,7 +232,8 @@ bool options_parse(struct options *o, int argc, char **argv, bool leading, int *
 {
     struct getopt_tables tables;
     make_tables(o, leading, &tables);
-    o->values = calloc((size_t)argc + 1, sizeof *o->values);
+    o->values_capacity = (size_t)argc + 1;
+    o->values = calloc(o->values_capacity, sizeof *o->values);
     o->words = calloc((size_t)argc + 1, sizeof *o->words);
     if (!o->values || !o->words) {
         (void)snprintf(o->why, sizeof o->why, "out of memory");

@@ -45,7 +45,7 @@ struct options {
     const struct option_row *rows[OPTION_ROWS_MAX];
     size_t rows_count;
     struct option_value *values;
-    size_t values_count;
+    size_t values_count, values_capacity;
     char **words; /* what is no option, in order */
     size_t words_count;
     char **rest; /* what stands after `--`; NULL if there is no `--` */

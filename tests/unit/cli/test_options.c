@@ -11,6 +11,7 @@ static const struct option_row rows[] = {
     {"wait", 0, "D", OPTION_DURATION, WORDS_NONE, 1, 60000, ""},
     {"count", 'n', "N", OPTION_COUNT, WORDS_NONE, 1, 1000, ""},
     {"drain", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, ""},
+    {"yes", 'y', NULL, OPTION_FLAG, WORDS_NONE, 0, 0, ""},
 };
 #define ROWS          (sizeof rows / sizeof *rows)
 #define ARGUMENTS_MAX 16
@@ -116,6 +117,17 @@ struct refusal {
     const char *arguments[4];
     const char *why;
 };
+
+Test(options, one_argument_may_hold_many_of_one_letter)
+{
+    struct options o;
+    cr_assert(parse(&o, false, NULL, LINE(W("-yyyyyyyyyyyyyyyyn7"), W("word"))), "%s", o.why);
+    cr_assert_eq(o.values_count, 17);
+    cr_assert(options_flag(&o, "yes"));
+    cr_assert_eq(options_number(&o, "count", 1), 7);
+    cr_assert_eq(o.words_count, 1);
+    options_done(&o);
+}
 
 Test(options, refuses_with_a_reason)
 {
