@@ -66,4 +66,21 @@ void model_apply(struct model *m, const struct command *c);
 /* Learn ids and back-offs, and compare everything. */
 void model_compare(struct model *m);
 
+/* ---- moves, for the commands ---- */
+
+bool model_is(const char *name, struct slice s);
+struct model_topic *model_find_topic(struct model *m, struct slice name);
+struct model_group *model_find_group(struct model *m, const struct model_topic *t, struct slice name);
+struct model_group *model_group_by_id(struct model *m, uint32_t id);
+int64_t model_setting(struct model *m, const struct model_group *g, enum policy_field field);
+struct model_topic *model_add_topic(struct model *m, struct slice name, struct model_group *origin);
+struct model_group *model_add_group(struct model *m, struct model_topic *t, struct slice name);
+void model_wait_until(struct model_state *s, int64_t due_ms);
+uint64_t model_append(struct model *m, struct model_topic *t, struct model_message message);
+void model_divert(struct model *m, struct model_group *g, uint64_t seq);
+void model_expire(struct model *m, struct model_group *g, uint64_t seq);
+void model_settle(struct model_group *g, uint64_t seq, uint64_t *counter);
+void model_leave_dlq(struct model *m, struct model_group *reader, uint64_t dead_seq, uint64_t *reader_counter,
+                     bool acked, bool redriven);
+
 #endif
