@@ -1,0 +1,27 @@
+/* floor: what the machine itself allows, measured in the same run, on the same file system, with nothing of
+ * ours in between. Every result is printed as a ratio to one of these. */
+#ifndef SHUNT_BENCH_FLOOR_H
+#define SHUNT_BENCH_FLOOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/histogram.h"
+
+/* What LMDB does in one commit. */
+enum floor_work {
+    FLOOR_APPEND, /* put `batch` new records */
+    FLOOR_PASS,   /* put `batch` new ones, delete the `batch` oldest */
+    FLOOR_TAKE    /* read and delete the `batch` oldest */
+};
+
+/* fdatasync after each append of `bytes` to a file in `dir`, for `seconds`; latencies in ns. */
+bool floor_disk(const char *dir, uint32_t bytes, double seconds, struct histogram *ret, char *why);
+/* One byte there and back over TCP on the loopback interface, between two threads. */
+bool floor_loopback(double seconds, struct histogram *ret, char *why);
+/* LMDB with its own syncing on: records a second of `bytes` each, `batch` to a commit. `ret_commit` (may be
+ * NULL) gets the latencies of the commits, in ns. */
+bool floor_lmdb(const char *dir, enum floor_work work, uint32_t bytes, uint32_t batch, double seconds,
+                double *ret_rate, struct histogram *ret_commit, char *why);
+
+#endif

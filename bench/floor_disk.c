@@ -1,0 +1,34 @@
+/* floor_disk: the least a durable append costs. */
+#include "bench/floor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/clock.h"
+#include "bench/link.h"
+
+bool floor_disk(const char *dir, uint32_t bytes, double seconds, struct histogram *ret, char *why)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%.400s/shunt-floor-XXXXXX", dir);
+    int fd = mkostemp(path, O_CLOEXEC);
+    uint8_t *record = calloc(1, bytes);
+    bool ok = fd >= 0 && record != NULL;
+    uint64_t end_ns = clock_ns() + (uint64_t)(seconds * (double)NS_PER_S);
+    for (uint64_t begin_ns = clock_ns(); ok && begin_ns < end_ns; begin_ns = clock_ns()) {
+        ok = write(fd, record, bytes) == (ssize_t)bytes && fdatasync(fd) == 0;
+        histogram_record(ret, clock_ns() - begin_ns);
+    }
+    if (!ok)
+        (void)snprintf(why, WHY_BYTES, "append to %.100s: %s", path, strerror(errno));
+    free(record);
+    if (fd >= 0) {
+        (void)close(fd);
+        (void)unlink(path);
+    }
+    return ok;
+}
