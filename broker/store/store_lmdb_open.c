@@ -12,12 +12,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define READERS_MAX        126
+#define READERS_FILE_BYTES 8192 /* LMDB's table for so many: a header and 64 bytes each */
 #define MAP_BYTES_MIN      (256u << 10)
 #define CREATE_MAP_BYTES   (1u << 20)
 #define EXIT_STORE_DAMAGED 3
@@ -61,6 +63,21 @@ static uint64_t pages_of(uint64_t bytes)
     return (bytes < MAP_BYTES_MIN ? MAP_BYTES_MIN : bytes) / page * page;
 }
 
+/* LMDB writes its table of readers through a mapping of a file with holes, and to fill a hole on a full disk
+ * kills the process: so the file is set aside first. Returns 0 or an errno. */
+static int readers_allocate(const char *dir)
+{
+    char path[STORE_PATH_BYTES];
+    if (store_file_path(path, dir, STORE_READERS_NAME) != 0)
+        return ENAMETOOLONG;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    int err = store_file_allocate(fd, READERS_FILE_BYTES);
+    (void)close(fd); /* nothing was written */
+    return err == 0 ? 0 : err == SHUNT_NO_SPACE ? ENOSPC : EIO;
+}
+
 /* Reading ahead is left on: a backlog larger than memory is read in the order in which it was written. */
 static int env_open(struct lmdb_store *s, const char *dir, uint64_t map_bytes, unsigned flags)
 {
@@ -78,6 +95,8 @@ static int env_open(struct lmdb_store *s, const char *dir, uint64_t map_bytes, u
         rc = mdb_env_set_maxreaders(s->env, READERS_MAX);
     if (rc == 0)
         rc = mdb_env_set_mapsize(s->env, map_bytes);
+    if (rc == 0 && !(flags & MDB_NOLOCK))
+        rc = readers_allocate(dir);
     if (rc == 0)
         rc = mdb_env_open(s->env, dir, flags | MDB_NOTLS, 0600);
     return rc;
