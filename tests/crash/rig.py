@@ -1,0 +1,162 @@
+"""rig: one store, and servers on it that strace kills or lies to at a chosen system call.
+
+A life is: start the server (perhaps with an injection), run the workload against it until one of the two ends, look at the store with
+`shuntd --check`, start a sound server on it, compare everything with the account.
+"""
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "e2e")]
+import harness  # noqa: E402
+import wire  # noqa: E402
+from workload import Workload, Wrong  # noqa: E402
+
+SEED = int(os.environ.get("SHUNT_SEED", "1"))
+SECONDS = float(os.environ.get("SHUNT_CRASH_SECONDS", "25"))  # for each sweep; 0: every point there is
+CHECK_SECONDS_MAX = 60
+# The smallest map in which publishing is not refused from the beginning; it grows from the first to the second at once.
+SETTINGS = "map-size: 16MiB\nmap-size-max: 96MiB\n"
+
+
+def strace_unavailable():
+    """Why system calls cannot be traced here; None if they can."""
+    try:
+        done = subprocess.run(["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "inject=getppid:error=EPERM", "true"],
+                              capture_output=True, text=True, timeout=30, check=False)
+    except OSError as error:
+        return f"no strace: {error}"
+    return None if done.returncode == 0 else f"strace does not work here: {done.stderr.strip()}"
+
+
+def injection(call, what, when, paths=()):
+    """The words before a command that make its `when`-th `call` (of each thread; on one of `paths`, if there are any) go wrong."""
+    words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={when}"]
+    return words + [word for path in paths for word in ("-P", str(path))]
+
+
+class Place:
+    """A directory with a store in it, gone at the end."""
+
+    def __init__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="crash-"))
+        self.data = self.directory / "data"
+        self.settings = self.directory / "conf"
+        self.settings.write_text(SETTINGS)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def server(self, wrapper=(), environment=None):
+        return Server(self, wrapper, environment)
+
+    def copy_from(self, other):
+        """Begin with the store of another place."""
+        # Most of the file is set aside and empty.
+        subprocess.run(["cp", "-r", "--sparse=always", other.data, self.data], check=True)
+
+    def files(self):
+        """Those that hold the store, during creation and after."""
+        return [self.data / "data.mdb", self.data / "creating" / "data.mdb"]
+
+    def check(self):
+        """--check finds nothing wrong, or there is no store at all. Returns whether there is one."""
+        done = subprocess.run([harness.SHUNTD, "--check", self.data], capture_output=True, text=True, timeout=CHECK_SECONDS_MAX, check=False)
+        if done.returncode == 66:
+            return False
+        if done.returncode != 0:
+            raise Wrong(f"shuntd --check: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return True
+
+
+class Server(harness.Server):
+    """A server that may end at any time."""
+
+    def __init__(self, place, wrapper, environment):
+        super().__init__(data=place.data, options=["--config", place.settings, "--http", "off"],
+                         wrapper=["env", *(f"{key}={value}" for key, value in (environment or {}).items()), *wrapper])
+        self.started = False
+
+    def start(self):
+        """Like harness.Server's, but a server that ends instead of listening is an outcome."""
+        try:
+            super().start()
+            self.started = True
+        except AssertionError:
+            self._wait()
+
+    @property
+    def port(self):
+        return int(self.url.rsplit(":", 1)[1])
+
+    def lines(self, event):
+        return [line for line in self.log if f"event={event}" in line]
+
+
+def live(server, workload, rounds):
+    """Run the workload until it is through or the server is gone. Returns the server's exit status, None if it still runs."""
+    if server.started:
+        try:
+            workload.run(server.port, rounds)
+        except wire.Disconnected:
+            return server._wait()
+        except wire.ShuntError as error:
+            raise Wrong(f"a request was refused: {error}") from error
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise Wrong("the server neither answers nor ends\n" + server.log_text()) from error
+            return server._wait()
+        return None
+    return server.process.returncode
+
+
+def aftermath(place, workload):
+    """The store is in order and holds what was confirmed; a sound server takes it up and stops well."""
+    if not place.check() and workload.confirmed:
+        raise Wrong(f"there is no store after {workload.confirmed} confirmed requests")
+    with place.server() as server:
+        if not server.started:
+            raise Wrong("the next server does not start:\n" + server.log_text())
+        workload.verify(server.port)
+    place.check()
+
+
+def count_calls(place, calls, rounds, workload):
+    """How often each call is made in a whole run, by the thread that makes it most."""
+    trace = place.directory / "trace"
+    with place.server(["strace", "-D", "-f", "-o", trace, "-e", "signal=none", "-e", "trace=" + ",".join(calls)]) as server:
+        status = live(server, workload, rounds)
+        if status is not None:
+            raise Wrong(f"the server ended with {status} without a fault\n" + server.log_text())
+        pid = server.process.pid
+    wire.until(lambda: re.search(rf"^{pid} .*\+\+\+ exited", trace.read_text(), re.MULTILINE), why="strace has not ended")
+    counts = {}
+    for line in trace.read_text().splitlines():
+        if match := re.match(r"(\d+) +(\w+)\(", line):
+            counts[match[1], match[2]] = counts.get((match[1], match[2]), 0) + 1
+    return {call: max((count for (_, name), count in counts.items() if name == call), default=0) for call in calls}
+
+
+def sweep(points, visit, seconds=SECONDS):
+    """Visit points in an order that the seed shuffles, until all are done or the time is over. Returns how many were."""
+    points = list(points)
+    random.Random(SEED).shuffle(points)
+    end = time.monotonic() + seconds if seconds else float("inf")
+    for number, point in enumerate(points):
+        if time.monotonic() > end:
+            return number
+        try:
+            visit(point)
+        except Exception as error:
+            raise AssertionError(f"at {point}: {error}") from error
+    return len(points)

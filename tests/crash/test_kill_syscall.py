@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""shuntd dies by SIGKILL at its n-th system call of a kind, for one kind and n after another: at first start, and on a store that is
+there. After each death `shuntd --check` finds nothing wrong, and the next server knows all that was confirmed, and nothing else.
+
+SHUNT_CRASH_SECONDS bounds each sweep (default 25, 0 for every point); SHUNT_SEED shuffles the points.
+"""
+import unittest
+
+from rig import SECONDS, Place, Workload, aftermath, count_calls, harness, injection, live, strace_unavailable, sweep
+
+ROUNDS = 8
+CALLS = ("pwrite64", "writev", "fdatasync", "write", "fsync", "rename", "mkdir", "unlink", "rmdir", "fallocate", "ftruncate")
+POINTS_MIN = 20  # fewer would prove little
+
+
+class Kept(Workload):
+    """Goes on where another run ended."""
+
+    def __init__(self, rounds_before, place):
+        super().__init__()
+        with place.server() as server:
+            self.run(server.port, rounds_before)
+            self.take_over(server.port)
+
+    def create(self, topic):
+        if topic not in self.topics:
+            super().create(topic)
+
+    def run(self, port, rounds, address="127.0.0.1"):
+        self.subscription = None
+        super().run(port, rounds, address)
+
+
+class Gullible(Workload):
+    """The negative control: takes the sending of a request for its confirmation, as a client of a server that confirms first would."""
+
+    def step(self, changes, call):
+        for key, state in changes.items():
+            self.possible[key] = [state]
+        self.confirmed += 1
+        return call()
+
+
+class KillSyscall(unittest.TestCase):
+    def setUp(self):
+        if why := strace_unavailable():
+            self.skipTest(why)
+
+    def points(self, new_place, new_workload):
+        with new_place() as place:
+            counts = count_calls(place, CALLS, ROUNDS, new_workload(place))
+        for call in ("pwrite64", "fdatasync", "write"):
+            self.assertGreater(counts[call], 0, counts)
+        return [(call, n) for call in CALLS for n in range(1, counts[call] + 1)]
+
+    def sweep(self, new_place, new_workload, seconds=SECONDS):
+        killed = []
+
+        def visit(point):
+            call, n = point
+            with new_place() as place:
+                workload = new_workload(place)
+                before = workload.confirmed
+                with_kill = place.server(injection(call, "signal=SIGKILL", n))
+                try:
+                    with_kill.start()
+                    status = live(with_kill, workload, ROUNDS)
+                finally:
+                    with_kill.remove()
+                if status is not None:
+                    self.assertEqual(status, -9, with_kill.log_text())
+                    killed.append((call, workload.confirmed - before))
+                aftermath(place, workload)
+
+        points = self.points(new_place, new_workload)
+        visited = sweep(points, visit, seconds)
+        print(f"{visited} of {len(points)} points, {len(killed)} kills, {sum(n for _, n in killed)} requests confirmed before them")
+        self.assertGreaterEqual(len(killed), min(POINTS_MIN, visited // 2))
+        self.assertGreater(sum(n for _, n in killed), len(killed))
+
+    def test_at_first_start(self):
+        self.sweep(Place, lambda place: Workload())
+
+    def test_on_a_store_that_is_there(self):
+        with Place() as model:
+            before = Kept(ROUNDS, model)
+
+            def new_place():
+                place = Place()
+                place.copy_from(model)
+                return place
+
+            def new_workload(_):
+                workload = Kept.__new__(Kept)
+                workload.__dict__.update({name: value.copy() if hasattr(value, "copy") else value for name, value in vars(before).items()})
+                return workload
+
+            self.sweep(new_place, new_workload)
+
+    def test_a_server_that_confirms_too_early_is_caught(self):
+        with self.assertRaisesRegex(AssertionError, "must be one of|no store after|is gone"):
+            self.sweep(Place, lambda place: Gullible(), 30)
+
+
+if __name__ == "__main__":
+    harness.main()
