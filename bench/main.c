@@ -12,9 +12,9 @@
 #define DISK_BYTES  4096
 
 static const struct workload workloads[] = {
-    {"publish", workload_publish},
-    {"e2e", workload_e2e},
-    {"drain", workload_drain},
+    {"publish", workload_publish}, {"e2e", workload_e2e},         {"drain", workload_drain},
+    {"poison", workload_poison},   {"topics", workload_topics},   {"connections", workload_connections},
+    {"groups", workload_groups},   {"delayed", workload_delayed}, {"restart", workload_restart},
 };
 #define WORKLOADS (sizeof workloads / sizeof *workloads)
 #define USUAL     3 /* the first so many run when none is named */
