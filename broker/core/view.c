@@ -33,6 +33,17 @@ static int written(const struct mpack_buffer *to)
 
 /* ---- oldest ---- */
 
+/* Since when it has been there to be read: a dead letter, since its death. */
+static int note_age(struct ledger *l, const struct group *g, uint64_t seq, int64_t *oldest_ms)
+{
+    struct loaded_message m;
+    int err = message_load(l, g->topic, seq, false, &m);
+    int64_t since_ms = m.is_dead ? m.dead.died_ms : m.head.published_ms;
+    if (!err && since_ms && (!*oldest_ms || since_ms < *oldest_ms))
+        *oldest_ms = since_ms;
+    return err;
+}
+
 static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane, int64_t *oldest_ms)
 {
     struct store_cursor *cursor;
@@ -51,11 +62,7 @@ static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane,
     store_cursor_close(cursor);
     if (!ready)
         return err == SHUNT_NOT_FOUND ? 0 : err;
-    struct loaded_message m;
-    err = message_load(l, g->topic, seq, false, &m);
-    if (!err && m.head.published_ms && (!*oldest_ms || m.head.published_ms < *oldest_ms))
-        *oldest_ms = m.head.published_ms;
-    return err;
+    return note_age(l, g, seq, oldest_ms);
 }
 
 /* The first message at the cursor that has no bit. */
@@ -78,12 +85,7 @@ static int oldest_fresh(struct ledger *l, const struct group *g, int64_t *oldest
     store_cursor_close(cursor);
     if (!there)
         return err == SHUNT_NOT_FOUND ? 0 : err;
-    struct loaded_message m;
-    err = message_load(l, g->topic, seq, false, &m);
-    int64_t published_ms = m.is_dead ? m.dead.died_ms : m.head.published_ms;
-    if (!err && published_ms && (!*oldest_ms || published_ms < *oldest_ms))
-        *oldest_ms = published_ms;
-    return err;
+    return note_age(l, g, seq, oldest_ms);
 }
 
 static int oldest_ready(const struct view *v, const struct group *g, int64_t *ret_ms)

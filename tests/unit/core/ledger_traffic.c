@@ -63,7 +63,7 @@ static void make_publish(struct traffic *t, size_t at, struct command *c)
     *p = (struct publish_command){.topic = text(pick_topic(t)), .count = 1 + (uint32_t)traffic_random(t, 4)};
     messages->size = 0;
     for (uint32_t i = 0; i < p->count; i++)
-        write_message(messages, "some body" + traffic_random(t, 9),
+        write_message(messages, &"some body"[traffic_random(t, 9)],
                       chance(t, 15) ? (int64_t)traffic_random(t, 500) : 0,
                       chance(t, 12) ? 1 + (int64_t)traffic_random(t, 4000) : 0);
     p->messages = (struct slice){messages->data, messages->size};
