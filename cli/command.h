@@ -8,6 +8,7 @@
 
 struct call;
 struct option_row;
+struct options;
 
 /* Which of the settings that shunt_setting() lists are options of the command too. */
 enum command_settings { SETTINGS_NONE, SETTINGS_TOPIC, SETTINGS_GROUP };
@@ -26,6 +27,8 @@ struct command {
     bool command_line; /* what stands after `--` is a command of its own, and must be there */
     enum command_settings settings;
     int (*run)(struct call *call); /* returns an enum exit_code */
+    /* Instead of `run`: the command reads its own command line. `before` are the options before its name. */
+    int (*hand_over)(const struct options *before, int argc, char **argv);
 };
 
 /* A noun's table. */
@@ -37,7 +40,7 @@ struct command_set {
 };
 
 extern const struct command_set ping_set, topic_set, group_set, publish_set, consume_set, work_set, dlq_set,
-    stats_set;
+    stats_set, bench_set;
 
 /* NULL if there is no such noun. */
 const struct command_set *command_set_find(const char *noun);

@@ -97,6 +97,8 @@ static void append_rest(struct options *o)
 
 static int run_command(const struct command *command, const struct options *before, int argc, char **argv)
 {
+    if (command->hand_over)
+        return command->hand_over(before, argc, argv);
     struct call call = {.command = command};
     options_init(&call.options);
     options_accept(&call.options, command->options, command->options_count);
