@@ -84,10 +84,12 @@ void request_credit(struct session *s, unsigned op, uint64_t request_id, struct 
     (void)op;
     uint64_t id = mpack_read_uint(r), messages = mpack_read_uint(r), bytes = mpack_read_uint(r);
     const char *why = NULL;
-    struct subscription *sub = r->failed ? NULL : named(s, request_id, id);
+    if (r->failed)
+        return;
+    gather_flush(s->engine); /* first: what is deleted here ends subscriptions, maybe this one */
+    struct subscription *sub = named(s, request_id, id);
     if (!sub)
         return;
-    gather_flush(s->engine);
     int err = check_credit(messages, bytes, &why);
     if (err) {
         reply_error(s, request_id, err, why);

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from client import ACK, CREDIT, EXTEND, PEEK, SUBSCRIBE, Message, ShuntError, SubscriptionClosed, frame
+from client import ACK, CREDIT, EXTEND, PEEK, SUBSCRIBE, TOPIC_DELETE, Message, ShuntError, SubscriptionClosed, frame
 from server import WireTest
 
 STALE = 25
@@ -23,6 +23,17 @@ class Credit(WireTest):
         self.assertEqual([d.message.body for d in held], [b"0", b"1", b"2", b"3"])
         client.ping()
         self.assertEqual(len(subscription.held), 0)
+
+    def test_credit_for_what_the_frame_before_it_deleted(self):
+        client = self.create()
+        sub = client.subscribe(self.topic).sub
+        client.send_bytes(frame(TOPIC_DELETE, 101, self.topic) + frame(CREDIT, 102, sub, 5, 1000))
+        client.waiting.extend((101, 102))
+        client.reply(101)
+        with self.assertRaises(ShuntError) as caught:
+            client.reply(102)
+        self.assertEqual(caught.exception.name, "NOT_FOUND")
+        client.ping()
 
     def test_credit_replaces_the_window(self):
         client = self.create()
