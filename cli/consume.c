@@ -220,10 +220,10 @@ static int peek(struct call *call)
         const struct shunt_value *rows = shunt_value_get(page, "rows");
         for (size_t i = 0; i < shunt_value_count(rows); i++) {
             delivered_print_peeked(&out, topic, shunt_value_at(rows, i));
-            after = (uint64_t)record_integer(shunt_value_at(rows, i), "seq");
             printed++;
         }
-        more = record_integer(page, "more") != 0 && shunt_value_count(rows) > 0;
+        after = (uint64_t)record_integer(page, "next");
+        more = record_integer(page, "more") != 0;
         shunt_value_free(page);
     }
     output_end(&out);

@@ -44,11 +44,17 @@ int admin_finish_page(struct shunt *s, struct call *c, int64_t timeout_ms, struc
     if (rc == 0) {
         struct mpack_buffer page = {0};
         struct slice rows = mpack_read_any(&c->reply), more = mpack_read_any(&c->reply);
-        mpack_write_map(&page, 2);
+        bool has_next = mpack_peek(&c->reply) != MPACK_END;
+        mpack_write_map(&page, has_next ? 3 : 2);
         mpack_write_cstr(&page, "rows");
         mpack_write_raw(&page, rows.data, rows.size);
         mpack_write_cstr(&page, "more");
         mpack_write_raw(&page, more.data, more.size);
+        if (has_next) {
+            struct slice next = mpack_read_any(&c->reply);
+            mpack_write_cstr(&page, "next");
+            mpack_write_raw(&page, next.data, next.size);
+        }
         if (c->reply.failed)
             rc = error_set(err, SHUNT_PROTOCOL, NULL);
         else if (page.failed)

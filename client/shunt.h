@@ -336,7 +336,8 @@ SHUNT_API bool shunt_setting(size_t i, struct shunt_setting *ret);
 
 /* ------------------------------------------------------------ looking, dead letters */
 
-/* One page of messages, nothing touched: a MAP {rows: LIST, more: BOOL}. `after` 0 is the first page. */
+/* One page of messages, nothing touched: a MAP {rows: LIST, more: BOOL, next: INTEGER}. `after` 0 is the first page, `next` that of the
+ * following one. A page may be empty and still have more. */
 SHUNT_API int shunt_peek(struct shunt *s, const char *topic, const char *group, uint64_t after, uint32_t limit, bool bodies,
                          int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err);
 /* One page of dead letters, oldest death first: a MAP {rows: LIST, more: BOOL}; rows as in PROTOCOL.md section 6. */

@@ -23,7 +23,7 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to);
 /* `[topic_info, …], more` : two values. */
 int view_topics(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to);
 int view_groups(const struct view *v, struct topic *t, struct mpack_buffer *to);
-/* `[peeked, …], more`. fails: BAD_ARGUMENT for a DLQ */
+/* `[peeked, …], more, next`. fails: BAD_ARGUMENT for a DLQ */
 int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t limit, bool bodies,
               struct mpack_buffer *to);
 /* `[dead, …], more`. */

@@ -130,13 +130,14 @@ int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t li
         struct message_head head = {0};
         struct slice message = {0};
         bool shown = false;
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX || (scanned++ >= PEEK_SCAN_MAX && count);
+        more = count == limit || to->size - begin > PAGE_BYTES_MAX || scanned++ == PEEK_SCAN_MAX;
         if (more)
             break;
         if (!message_decode(key, value, true, &head,
                             &message)) /* a damaged one is not shown; its delivery will condemn it */
             err = put_peeked(l, g, seq, &head, message, bodies, to, &shown);
         count += shown;
+        after = seq;
         if (!err)
             err = store_cursor_next(cursor, &key, &value);
     }
@@ -145,6 +146,7 @@ int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t li
         return err;
     mpack_patch_array(to, array, count);
     mpack_write_bool(to, more);
+    mpack_write_uint(to, after);
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }
 

@@ -31,7 +31,7 @@ void request_peek(struct session *s, unsigned op, uint64_t request_id, struct mp
     if (!g)
         return;
     struct view v = engine_view(s->engine);
-    struct answer a = answer_begin(s, request_id, 2);
+    struct answer a = answer_begin(s, request_id, 3);
     answer_end(s, request_id, &a, view_peek(&v, g, after, limit, bodies, a.out),
                "a dead-letter queue is listed, not peeked at");
 }
