@@ -1,0 +1,41 @@
+/* audit: everything that must hold after a turn, whatever the turn was. */
+#include "broker/core/state.h"
+#include "broker/store/store_memory.h"
+#include "tests/sim/server.h"
+
+_Noreturn void audit_failed(const char *file, int line, const char *what);
+void ledger_audit(struct ledger *l, struct store *s); /* tests/unit/core/ledger_audit.c */
+
+static struct sim *audited;
+
+_Noreturn void audit_failed(const char *file, int line, const char *what)
+{
+    sim_fail(audited, "audit: %s (%s:%d)", what, file, line);
+}
+
+/* Who is in flight is held by somebody, and the other way round. */
+static void audit_leases(struct sim *s, const struct engine *e)
+{
+    uint64_t in_flight = 0;
+    for (size_t i = 0; i < e->ledger->groups_count; i++) {
+        const struct group *g = e->ledger->groups[i];
+        if (!g->r.dropped && !g->topic->r.dropped)
+            in_flight += g->r.counts.in_flight;
+    }
+    if (in_flight != dispatcher_leases(e->dispatcher))
+        sim_fail(s, "audit: %llu in flight, %llu leases", (unsigned long long)in_flight,
+                 (unsigned long long)dispatcher_leases(e->dispatcher));
+}
+
+void audit(struct sim *s, struct engine *e)
+{
+    /* A fault that is due must hit the engine, not the one who looks. */
+    struct memory_store *store = store_of(s->disk.store);
+    unsigned times = store->fault_times;
+    store->fault_times = 0;
+    audited = s;
+    dispatcher_check_slow(e->dispatcher);
+    audit_leases(s, e);
+    ledger_audit(e->ledger, s->disk.store);
+    store->fault_times = times;
+}

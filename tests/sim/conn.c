@@ -1,0 +1,249 @@
+/* conn: one connection: two pipes and what the net thread would do at the server's end. */
+#include "tests/sim/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct conn *conn_open(struct sim *s, struct client *owner)
+{
+    if (!server_is_up(s) || s->conns_count == CONNS_MAX)
+        return NULL;
+    struct conn *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    c->sim = s;
+    c->owner = owner;
+    c->number = s->conns_count + 1;
+    c->link = link_new(c->number);
+    c->link->conn = c;
+    s->conns[s->conns_count++] = c;
+    owner->conn = c;
+    return c;
+}
+
+uint32_t conn_number(const struct conn *c)
+{
+    return c->number;
+}
+
+struct pipe *conn_to_server(struct conn *c)
+{
+    return &c->to_server;
+}
+
+bool conn_is_quiet(const struct conn *c)
+{
+    return !pipe_size(&c->to_server) && !pipe_size(&c->to_client);
+}
+
+int64_t conn_sent_us(const struct conn *c, uint64_t offset)
+{
+    for (size_t i = 0; i < c->marks_count; i++)
+        if (c->marks[i].end > offset)
+            return c->marks[i].mono_us;
+    return 0;
+}
+
+uint64_t conn_sent_end(const struct conn *c, uint64_t offset)
+{
+    for (size_t i = 0; i < c->marks_count; i++)
+        if (c->marks[i].end > offset)
+            return c->marks[i].end;
+    return UINT64_MAX;
+}
+
+static struct inbox_item *item_new(struct conn *c, enum port_kind kind)
+{
+    struct inbox_item *item = calloc(1, sizeof *item);
+    if (!item)
+        abort();
+    item->kind = kind;
+    item->link = c->link;
+    link_ref(c->link);
+    return item;
+}
+
+/* The server's end is over. */
+static void end(struct conn *c)
+{
+    if (!c->link)
+        return;
+    struct server *v = c->sim->server;
+    if (v->engine)
+        engine_post(v->engine, item_new(c, PORT_LOST));
+    reader_done(&c->reader, &v->pool);
+    link_unref(c->link);
+    c->link = NULL;
+}
+
+static void tell_owner(struct conn *c)
+{
+    struct client *owner = c->owner;
+    c->owner = NULL;
+    if (!owner)
+        return;
+    owner->conn = NULL;
+    sim_event(c->sim, HISTORY_LOST)->client = c->number;
+    owner->ops->broken(owner);
+}
+
+void conn_break(struct conn *c)
+{
+    struct sim *s = c->sim;
+    s->figures.breaks++;
+    /* Any part of what is on its way still arrives. */
+    size_t left = dice_below(&s->dice, pipe_size(&c->to_server) + 1);
+    c->to_server.bytes.size = c->to_server.read + left;
+    c->to_client.bytes.size = c->to_client.read;
+    tell_owner(c);
+}
+
+void conn_cut(struct conn *c)
+{
+    if (c->link) {
+        reader_done(&c->reader, &c->sim->server->pool);
+        link_unref(c->link);
+        c->link = NULL;
+    }
+    /* What the server had written may still come. */
+    size_t left = dice_below(&c->sim->dice, pipe_size(&c->to_client) + 1);
+    if (c->owner && left) {
+        struct client *owner = c->owner;
+        owner->ops->received(owner, pipe_peek(&c->to_client), left);
+    }
+    tell_owner(c);
+}
+
+void conn_free(struct conn *c)
+{
+    if (c->link) {
+        reader_done(&c->reader, &c->sim->server->pool);
+        link_unref(c->link);
+    }
+    pipe_done(&c->to_server);
+    pipe_done(&c->to_client);
+    free(c->marks);
+    free(c);
+}
+
+/* ---- to the server ---- */
+
+static bool must_wait(struct conn *c)
+{
+    size_t unsent = atomic_load(&c->link->unsent_bytes);
+    uint64_t limit = c->sim->plan.unsent_bytes_max;
+    c->waits = unsent > (c->waits ? limit / 2 : limit);
+    return c->waits || engine_inbox_full(c->sim->server->engine);
+}
+
+static size_t part(struct sim *s, struct pipe *p, unsigned most)
+{
+    size_t size = pipe_size(p);
+    if (!size || s->mono_us < p->stalled_until_us)
+        return 0;
+    if (!s->draining && dice_percent(&s->dice, s->plan.stall_percent)) {
+        s->figures.stalls++;
+        p->stalled_until_us = s->mono_us + (int64_t)dice_below(&s->dice, 400000);
+        return 0;
+    }
+    size_t some = 1 + dice_below(&s->dice, most);
+    return some < size ? some : size;
+}
+
+static void post(struct conn *c, const struct reader_result *r)
+{
+    struct engine *e = c->sim->server->engine;
+    if (r->chunk) {
+        struct inbox_item *item = item_new(c, PORT_FRAMES);
+        item->chunk = r->chunk;
+        item->bytes = r->frames;
+        engine_post(e, item);
+    }
+    if (r->why) {
+        struct inbox_item *item = item_new(c, PORT_BROKEN);
+        item->why = r->why;
+        item->request_id = r->request_id;
+        engine_post(e, item);
+        c->to_server.read = c->to_server.bytes.size; /* nothing more is read */
+    }
+}
+
+static void read_some(struct conn *c, size_t size)
+{
+    struct server *v = c->sim->server;
+    uint8_t *at;
+    size_t room;
+    while (size && c->link) {
+        if (reader_room(&c->reader, &v->pool, &at, &room) != READER_ROOM)
+            return;
+        size_t some = size < room ? size : room;
+        struct reader_result result;
+        memcpy(at, pipe_peek(&c->to_server), some);
+        pipe_take(&c->to_server, some);
+        size -= some;
+        reader_took(&c->reader, &v->pool, some, room, FRAME_BYTES_MAX, &result);
+        post(c, &result);
+        if (result.why)
+            return;
+    }
+}
+
+void conn_move_to_server(struct conn *c)
+{
+    if (!c->link)
+        return;
+    if (c->end_when_sent) {
+        if (!pipe_size(&c->to_client))
+            end(c);
+        return;
+    }
+    if (!must_wait(c))
+        read_some(c, part(c->sim, &c->to_server, c->sim->plan.fragment_max));
+    if (!c->owner && !pipe_size(&c->to_server))
+        end(c);
+}
+
+/* ---- to the client ---- */
+
+void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us)
+{
+    if (item->close)
+        c->end_when_sent = true;
+    sim_trace(c->sim, item->bytes.data, item->bytes.size);
+    if (!c->owner) { /* nobody reads it any more */
+        atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+        return;
+    }
+    pipe_put(&c->to_client, item->bytes.data, item->bytes.size);
+    c->written += item->bytes.size;
+    if (c->marks_count == c->marks_capacity) {
+        c->marks_capacity = c->marks_capacity ? c->marks_capacity * 2 : 16;
+        c->marks = realloc(c->marks, c->marks_capacity * sizeof *c->marks);
+        if (!c->marks)
+            abort();
+    }
+    c->marks[c->marks_count++] = (struct sent_mark){c->written, sent_us};
+}
+
+void conn_move_to_client(struct conn *c)
+{
+    struct sim *s = c->sim;
+    size_t size = part(s, &c->to_client, s->plan.fragment_max * 2);
+    if (size && c->link) {
+        size_t before = atomic_fetch_sub(&c->link->unsent_bytes, size);
+        if (before - size < s->plan.unsent_bytes_max / 2 && atomic_exchange(&c->link->held_back, false) &&
+            s->server->engine)
+            engine_post(s->server->engine, item_new(c, PORT_DRAINED));
+    }
+    if (size && c->owner) {
+        uint8_t *copy = malloc(size); /* the owner may break the connection meanwhile */
+        if (!copy)
+            abort();
+        memcpy(copy, pipe_peek(&c->to_client), size);
+        pipe_take(&c->to_client, size);
+        c->owner->ops->received(c->owner, copy, size);
+        free(copy);
+    }
+    if (!c->link && !pipe_size(&c->to_client))
+        tell_owner(c);
+}

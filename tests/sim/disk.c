@@ -1,0 +1,208 @@
+/* disk: faults. The record is in disk_record.c. */
+#include "tests/sim/disk.h"
+#include "broker/core/command.h"
+#include "broker/core/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_MAX (256ull * 1024 * 1024)
+#define FREE_BYTES                                                                                           \
+    (64ull * 1024 * 1024) /* the least that the engine wants free before it refuses publishes */
+
+/* A store's operations have no context of their own, and a run has one disk. */
+static struct disk *the_disk;
+static struct store_ops true_ops;
+
+static void note_commit(struct disk *d)
+{
+    d->commits++;
+    if (d->stall_us_max) {
+        d->stalls++;
+        *d->mono_us += (int64_t)dice_below(d->dice, (uint64_t)d->stall_us_max);
+    }
+}
+
+static void add_commit(struct disk *d);
+
+static int sim_commit(struct store_txn *txn)
+{
+    struct disk *d = the_disk;
+    enum disk_fault fault = d->armed;
+    note_commit(d);
+    if (fault == DISK_FAIL_BEFORE) {
+        d->armed = DISK_WELL;
+        d->failures++;
+        true_ops.abort(txn);
+        return SHUNT_IO;
+    }
+    int err = true_ops.commit(txn);
+    if (!err)
+        add_commit(d);
+    if (!err && fault == DISK_FAIL_AFTER) {
+        d->armed = DISK_WELL;
+        d->failures++;
+        return SHUNT_IO;
+    }
+    return err;
+}
+
+/* What the engine sees is a map whose free part is just what it wants, and how far that is used up. */
+static void sim_usage(struct store *s, struct store_usage *ret)
+{
+    const struct disk *d = the_disk;
+    true_ops.usage(s, ret);
+    uint64_t left = d->full_bytes > ret->used_bytes ? d->full_bytes - ret->used_bytes : 0;
+    ret->free_bytes = left ? FREE_BYTES + left : FREE_BYTES - 1;
+    ret->map_bytes = ret->map_bytes_max = FREE_BYTES;
+}
+
+static void sim_close(struct store *s)
+{
+    (void)s; /* the engine ends, the disk stays */
+}
+
+static struct store_ops sim_ops;
+
+static void take_over(struct disk *d)
+{
+    true_ops = *d->store->ops;
+    sim_ops = true_ops;
+    sim_ops.commit = sim_commit;
+    sim_ops.usage = sim_usage;
+    sim_ops.close = sim_close;
+    d->store->ops = &sim_ops;
+}
+
+bool disk_init(struct disk *d, struct dice *dice, int64_t *mono_us)
+{
+    *d = (struct disk){.bytes_max = BYTES_MAX, .full_bytes = BYTES_MAX, .dice = dice, .mono_us = mono_us};
+    the_disk = d;
+    d->store = store_memory_open(d->bytes_max);
+    if (d->store)
+        take_over(d);
+    return d->store != NULL;
+}
+
+static void record_drop(struct record *r)
+{
+    mpack_buffer_done(&r->bytes);
+}
+
+static void close_store(struct disk *d)
+{
+    if (d->store)
+        true_ops.close(d->store);
+    d->store = NULL;
+}
+
+void disk_forget_records(struct disk *d)
+{
+    for (size_t i = 0; i < d->records_count; i++)
+        record_drop(&d->records[i]);
+    free(d->records);
+    d->records = NULL;
+    d->records_count = d->records_capacity = 0;
+}
+
+void disk_exchange(struct disk *d, struct store *s, struct disk *from)
+{
+    close_store(d);
+    disk_forget_records(d);
+    d->store = s;
+    take_over(d);
+    d->records = from->records;
+    d->records_count = from->records_count;
+    d->records_capacity = from->records_capacity;
+}
+
+const struct store_ops *disk_true_ops(void)
+{
+    return &true_ops;
+}
+
+void disk_done(struct disk *d)
+{
+    close_store(d);
+    disk_forget_records(d);
+    *d = (struct disk){0};
+    the_disk = NULL;
+}
+
+void disk_arm(struct disk *d, enum disk_fault fault)
+{
+    if (fault != DISK_FAIL_WRITE) {
+        d->armed = fault;
+        return;
+    }
+    d->failures++;
+    store_memory_fault(d->store, (unsigned)dice_below(d->dice, 40), 1, SHUNT_IO);
+}
+
+void disk_calm(struct disk *d)
+{
+    d->armed = DISK_WELL;
+    store_memory_fault(d->store, 0, 0, 0);
+}
+
+uint64_t disk_index(struct disk *d)
+{
+    const struct slice key = {META_KEY_LEDGER, sizeof META_KEY_LEDGER - 1};
+    struct meta_record meta = {0};
+    struct store_txn *txn;
+    struct slice value;
+    if (store_begin(d->store, false, &txn))
+        return 0;
+    if (store_get(txn, TABLE_META, key, &value) || meta_decode(key, value, &meta))
+        meta.index = 0;
+    store_abort(txn);
+    return meta.index;
+}
+
+/* ---- the record ---- */
+
+struct record *disk_record_add(struct disk *d, enum record_kind kind)
+{
+    if (d->records_count == d->records_capacity) {
+        d->records_capacity = d->records_capacity ? d->records_capacity * 2 : 256;
+        d->records = realloc(d->records, d->records_capacity * sizeof *d->records);
+        if (!d->records)
+            abort();
+    }
+    struct record *r = &d->records[d->records_count++];
+    *r = (struct record){.kind = kind};
+    return r;
+}
+
+void disk_record(struct disk *d, const struct batch *b)
+{
+    struct record *r = disk_record_add(d, RECORD_BATCH);
+    r->index = b->index;
+    if (batch_encode(&r->bytes, b))
+        abort();
+}
+
+static void add_commit(struct disk *d)
+{
+    uint64_t index = 0;
+    for (size_t i = d->records_count; i && !index; i--)
+        if (d->records[i - 1].kind == RECORD_BATCH)
+            index = d->records[i - 1].index;
+    disk_record_add(d, RECORD_COMMIT)->index = index;
+}
+
+void disk_crash(struct disk *d)
+{
+    store_memory_crash(d->store);
+    disk_calm(d);
+    size_t kept = d->records_count;
+    while (kept && d->records[kept - 1].kind != RECORD_COMMIT)
+        kept--;
+    for (size_t i = kept; i < d->records_count; i++) {
+        if (d->records[i].kind == RECORD_BATCH)
+            record_drop(&d->records[i]);
+        else
+            d->records[kept++] = d->records[i];
+    }
+    d->records_count = kept;
+}

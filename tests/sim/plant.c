@@ -1,0 +1,126 @@
+/* plant: see plant.h. */
+#include "tests/sim/plant.h"
+#include "broker/core/command.h"
+#include "broker/core/schema.h"
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+static const char *const names[PLANTS] = {"none",           "confirm-early", "split-divert",
+                                          "volatile-count", "lost-ack",      "no-checksum"};
+
+enum plant plant_find(const char *name)
+{
+    int i = 0;
+    while (i < PLANTS && strcmp(names[i], name) != 0)
+        i++;
+    return (enum plant)i;
+}
+
+const char *plant_name(enum plant plant)
+{
+    return names[plant];
+}
+
+/* The index up to which the commit before the last one went; `*ret_last` that of the last. */
+static uint64_t before_last_commit(const struct disk *d, uint64_t *ret_last)
+{
+    uint64_t before = 0;
+    *ret_last = 0;
+    for (size_t i = 0; i < d->records_count; i++) {
+        if (d->records[i].kind != RECORD_COMMIT || d->records[i].index == *ret_last)
+            continue;
+        before = *ret_last;
+        *ret_last = d->records[i].index;
+    }
+    return before;
+}
+
+static struct resolution *entries(struct command *c)
+{
+    return (struct resolution *)(uintptr_t)c->resolve.entries; /* made by batch_decode(), nobody else's */
+}
+
+static void for_each_resolution(struct batch *b, void (*change)(struct resolution *))
+{
+    struct command *commands = (struct command *)(uintptr_t)b->commands; /* likewise */
+    for (size_t i = 0; i < b->count; i++)
+        for (uint32_t k = 0; commands[i].kind == COMMAND_RESOLVE && k < commands[i].resolve.count; k++)
+            change(&entries(&commands[i])[k]);
+}
+
+static void forget_ack(struct resolution *r)
+{
+    if (r->acked)
+        r->token = 0; /* which no delivery has */
+}
+
+static void lose_reject(struct resolution *r)
+{
+    if (!r->acked && r->outcome == ATTEMPT_REJECTED)
+        r->acked = true; /* it has left the group, and is nowhere else */
+}
+
+struct since {
+    uint64_t index;
+    void (*change)(struct resolution *);
+};
+
+static void filter(void *context, struct batch *b)
+{
+    const struct since *since = context;
+    if (b->index > since->index)
+        for_each_resolution(b, since->change);
+}
+
+static void forget_counts(struct disk *d)
+{
+    uint8_t bytes[512];
+    struct store_txn *txn;
+    struct store_cursor *c;
+    struct slice key, value;
+    if (store_begin(d->store, true, &txn) || store_cursor_open(txn, TABLE_ATTEMPT, &c))
+        return;
+    for (int err = store_cursor_seek(c, (struct slice){"", 1}, &key, &value); !err;
+         err = store_cursor_next(c, &key, &value)) {
+        struct attempt_record row;
+        if (attempt_decode(key, value, &row) || row.state == ATTEMPT_DEAD)
+            continue;
+        row.attempts = 0;
+        size_t size = attempt_encode(bytes, key, &row);
+        struct key copy = {.size = key.size};
+        memcpy(copy.bytes, key.data, key.size);
+        (void)store_put(txn, TABLE_ATTEMPT, key_slice(&copy), (struct slice){bytes, size});
+    }
+    store_cursor_close(c);
+    (void)disk_true_ops()->commit(txn);
+}
+
+void plant_crash(struct sim *s)
+{
+    uint64_t last, before = before_last_commit(&s->disk, &last);
+    struct since since = {.index = before};
+    bool good = true;
+    switch (s->plant) {
+    case PLANT_CONFIRM_EARLY:
+        good = disk_rebuild(&s->disk, before, NULL, NULL);
+        break;
+    case PLANT_SPLIT_DIVERT:
+        since.change = lose_reject;
+        good = disk_rebuild(&s->disk, last, filter, &since);
+        break;
+    case PLANT_LOST_ACK:
+        since = (struct since){.index = before, .change = forget_ack};
+        good = disk_rebuild(&s->disk, last, filter, &since);
+        break;
+    case PLANT_VOLATILE_COUNT:
+        forget_counts(&s->disk);
+        break;
+    case PLANT_NO_CHECKSUM:
+    case PLANT_NONE:
+    case PLANTS:
+        break;
+    }
+    if (!good)
+        sim_fail(s, "plant: the record cannot be applied");
+}

@@ -1,0 +1,51 @@
+/* script: what clients of every kind say. */
+#include "proto/limits.h"
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+struct place *sim_place(struct sim *s)
+{
+    unsigned open[GROUPS_MAX], count = 0;
+    for (unsigned i = 0; i < s->places_count; i++)
+        if (s->places[i].confirmed && !s->places[i].deleted)
+            open[count++] = i;
+    return count ? &s->places[open[dice_below(&s->dice, count)]] : NULL;
+}
+
+size_t sim_body(struct sim *s, uint8_t *body)
+{
+    struct dice *d = &s->dice;
+    size_t size = 8 + dice_below(d, dice_once_in(d, 30) ? SIM_BODY_BYTES_MAX - 8 : 120);
+    uint64_t number = ++s->body_next, word = number;
+    for (size_t i = 0; i < size; i++) {
+        body[i] = (uint8_t)word;
+        word = word >> 8 ? word >> 8 : (number * 0x9e3779b97f4a7c15ull) ^ i;
+    }
+    memcpy(body, &number, sizeof number);
+    return size;
+}
+
+void sim_message(struct sim *s, struct mpack_buffer *to, bool *ret_ttl)
+{
+    struct dice *d = &s->dice;
+    bool delay = dice_once_in(d, 8), ttl = s->plan.ttl && dice_once_in(d, 4);
+    uint32_t fields = ttl ? 5 : delay ? 4 : (uint32_t)dice_from(d, 1, 3);
+    uint8_t body[SIM_BODY_BYTES_MAX];
+    mpack_write_array(to, fields);
+    mpack_write_bin(to, body, sim_body(s, body));
+    if (fields > 1 && dice_once_in(d, 2)) {
+        mpack_write_map(to, 1);
+        mpack_write_cstr(to, "kind");
+        mpack_write_cstr(to, "sim");
+    } else if (fields > 1) {
+        mpack_write_nil(to);
+    }
+    if (fields > 2)
+        mpack_write_bin(to, "key", 3);
+    if (fields > 3)
+        mpack_write_uint(to, delay ? dice_below(d, 2000) : 0);
+    if (fields > 4)
+        mpack_write_uint(to, 1 + dice_below(d, 3000));
+    *ret_ttl = ttl;
+}

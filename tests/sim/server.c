@@ -1,0 +1,196 @@
+/* server: incarnations of the engine, its turns, and what it left behind. */
+#include "tests/sim/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool server_is_up(const struct sim *s)
+{
+    return s->server && s->server->engine;
+}
+
+/* ---- the engine's seams ---- */
+
+static void on_notify(void *context)
+{
+    (void)context; /* the outbox is looked at after every turn */
+}
+
+static void on_fatal(void *context, int err, const char *text)
+{
+    struct sim *s = context;
+    s->server->died_err = err;
+    (void)snprintf(s->server->died_of, sizeof s->server->died_of, "%s (%s)", text, err_name(err));
+    longjmp(s->server->died, 1);
+}
+
+static void on_read_clocks(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us)
+{
+    const struct sim *s = context;
+    *ret_wall_us = sim_wall_us(s);
+    *ret_mono_us = s->mono_us;
+}
+
+static void on_applied(void *context, const struct batch *batch)
+{
+    struct sim *s = context;
+    disk_record(&s->disk, batch);
+}
+
+static struct engine_config config(struct sim *s)
+{
+    return (struct engine_config){.max_body_bytes = 64 * 1024,
+                                  .max_topics = 50,
+                                  .max_groups = 8,
+                                  .dedup_window_ms = 3600 * 1000,
+                                  .unsent_bytes_max = s->plan.unsent_bytes_max,
+                                  .inbox_bytes_max = 256 * 1024,
+                                  .commit_bytes_max = dice_from(&s->dice, 512, 64 * 1024),
+                                  .notify = on_notify,
+                                  .fatal = on_fatal,
+                                  .context = s,
+                                  .read_clocks = on_read_clocks,
+                                  .applied = on_applied};
+}
+
+/* ---- life and death ---- */
+
+static bool is_excused(const struct sim *s)
+{
+    return s->disk.failures > s->server->faults_seen && s->server->died_err == SHUNT_IO;
+}
+
+static void died(struct sim *s)
+{
+    s->figures.deaths++;
+    sim_trace_number(s, 0xdead);
+    if (!is_excused(s))
+        sim_fail(s, "the engine died and nothing had failed: %s", s->server->died_of);
+    server_kill(s);
+}
+
+static bool make_engine(struct sim *s)
+{
+    char why[512] = "";
+    if (setjmp(s->server->died)) {
+        died(s);
+        return false;
+    }
+    int err = engine_new(&s->server->config, s->disk.store, &s->server->engine, why, sizeof why);
+    if (err) {
+        s->server->died_err = err;
+        (void)snprintf(s->server->died_of, sizeof s->server->died_of, "%.200s", why);
+        died(s);
+    }
+    return !err;
+}
+
+bool server_start(struct sim *s)
+{
+    struct server *v = s->server;
+    if (!v) {
+        v = s->server = calloc(1, sizeof *v);
+        if (!v)
+            abort();
+        v->pool.held_bytes_max = 1024 * 1024;
+    }
+    v->config = config(s);
+    v->due_ms = 0;
+    v->faults_seen = s->disk.failures - (s->disk.armed != DISK_WELL);
+    if (!make_engine(s))
+        return false;
+    audit(s, v->engine);
+    return true;
+}
+
+void server_kill(struct sim *s)
+{
+    struct server *v = s->server;
+    s->figures.crashes++;
+    (void)sim_event(s, HISTORY_RESTART);
+    sim_trace_number(s, 0xc0ffee);
+    for (unsigned i = 0; i < s->conns_count; i++)
+        conn_cut(s->conns[i]);
+    disk_crash(&s->disk); /* before the engine goes, for it would abort what is open in order */
+    engine_free(v->engine);
+    v->engine = NULL;
+    reader_pool_done(&v->pool);
+    v->up_at_us = s->mono_us + (int64_t)dice_below(&s->dice, 300000);
+    plant_crash(s);
+    sim_trace_number(s, disk_index(&s->disk));
+}
+
+void server_free(struct sim *s)
+{
+    struct server *v = s->server;
+    for (unsigned i = 0; i < s->conns_count; i++)
+        conn_free(s->conns[i]);
+    s->conns_count = 0;
+    if (!v)
+        return;
+    if (s->disk.store)
+        disk_crash(&s->disk);
+    engine_free(v->engine);
+    reader_pool_done(&v->pool);
+    free(v);
+    s->server = NULL;
+}
+
+/* ---- turns ---- */
+
+static void take_outbox(struct sim *s)
+{
+    struct engine *e = s->server->engine;
+    for (struct outbox_item *item = engine_take(e), *next; item; item = next) {
+        next = item->next;
+        conn_take_output(item->link->conn, item, e->mono_ms * 1000);
+        mpack_buffer_done(&item->bytes);
+        link_unref(item->link);
+        free(item);
+    }
+}
+
+static void turn(struct sim *s)
+{
+    struct server *v = s->server;
+    struct engine *e = v->engine;
+    if (setjmp(v->died)) {
+        died(s);
+        return;
+    }
+    int64_t wall_ms, mono_ms;
+    turn_take_inbox(e); /* no other thread: no lock */
+    clock_now(&e->clock, &wall_ms, &mono_ms);
+    v->due_ms = engine_turn(e, wall_ms, mono_ms);
+    s->figures.turns++;
+    s->figures.full_turns += e->full;
+    sim_trace_number(s, ledger_index(e->ledger));
+    take_outbox(s);
+    if (s->plan.look_at_all || dice_once_in(&s->dice, 16))
+        audit(s, e);
+}
+
+void server_round(struct sim *s)
+{
+    struct server *v = s->server;
+    if (!v->engine) {
+        if (s->mono_us < v->up_at_us || !server_start(s))
+            return;
+    }
+    for (unsigned i = 0; i < s->conns_count; i++)
+        conn_move_to_server(s->conns[i]);
+    if (v->engine->inbox || v->engine->backlog || v->due_ms <= s->mono_us / 1000)
+        turn(s);
+    for (unsigned i = 0; i < s->conns_count; i++)
+        conn_move_to_client(s->conns[i]);
+}
+
+int64_t server_due_us(const struct sim *s)
+{
+    const struct server *v = s->server;
+    if (!v->engine)
+        return v->up_at_us;
+    if (v->engine->inbox || v->engine->backlog)
+        return s->mono_us;
+    return v->due_ms > INT64_MAX / 1000 ? INT64_MAX : v->due_ms * 1000;
+}

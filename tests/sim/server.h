@@ -1,0 +1,49 @@
+/* server: what the simulator's own files share of the broker's side. */
+#ifndef SHUNT_TESTS_SIM_SERVER_H
+#define SHUNT_TESTS_SIM_SERVER_H
+
+#include "broker/engine/engine_private.h"
+#include "broker/net/reader.h"
+#include "tests/sim/sim.h"
+
+/* When the bytes up to an offset were sent. */
+struct sent_mark {
+    uint64_t end;
+    int64_t mono_us;
+};
+
+struct conn {
+    struct sim *sim;
+    uint32_t number;
+    struct client *owner; /* NULL: the client's end is closed */
+    struct link *link;    /* NULL: the server's end is closed */
+    struct reader reader;
+    struct pipe to_server, to_client;
+    bool end_when_sent;
+    bool waits; /* the server does not read it now */
+    uint64_t written;
+    struct sent_mark *marks;
+    size_t marks_count, marks_capacity;
+};
+
+struct server {
+    struct engine *engine; /* NULL: down */
+    struct engine_config config;
+    struct reader_pool pool;
+    jmp_buf died;
+    char died_of[256];
+    int died_err;
+    int64_t due_ms;
+    int64_t up_at_us;
+    uint64_t faults_seen; /* of the disk, when this incarnation began */
+    bool full;
+};
+
+/* conn.c */
+void conn_move_to_server(struct conn *c);
+void conn_move_to_client(struct conn *c);
+void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us);
+void conn_cut(struct conn *c); /* the server is gone */
+void conn_free(struct conn *c);
+
+#endif
