@@ -239,6 +239,8 @@ void fixture_apply(struct fixture *f, const struct command *c, size_t count)
     struct store_txn *t;
     sink.context = f;
     f->applied = c;
+    if (count)
+        f->applied_last = c[count - 1].kind;
     f->err = f->refusal = 0;
     f->handed = f->assigned = f->stale = f->readies = 0;
     if (f->tap)

@@ -30,6 +30,7 @@ struct fixture {
     struct token tokens[TOKENS_MAX];
     size_t tokens_count;
     const struct command *applied; /* the batch being applied */
+    enum command_kind applied_last; /* the kind of the last command that was applied */
     struct mpack_buffer last_body; /* of the last hand-out */
     struct mpack_buffer last_dead; /* the map that came with it */
     int64_t last_lease_ms;

@@ -93,7 +93,7 @@ void model_compare(struct model *m)
     cr_assert_eq(live, 0, "groups that the model does not know");
     store_abort(f->l->txn);
     f->l->txn = NULL;
-    if (f->applied->kind != COMMAND_ASSIGN)
+    if (f->applied_last != COMMAND_ASSIGN)
         return;
     cr_assert_eq(f->handed, m->handed_count);
     for (size_t i = 0; i < m->handed_count; i++)

@@ -229,28 +229,6 @@ Test(ledger_view, peeking_touches_nothing)
     fixture_done(&f);
 }
 
-/* Between the messages of one group may lie any number that only others still need. */
-Test(view, a_peek_past_many_messages_of_others_ends_and_says_where_to_go_on)
-{
-    struct fixture f;
-    struct look k;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    group_create(&f, "t", "late", true);
-    publish(&f, "t", 10500);
-    topic_purge(&f, "t", "default");
-    tick_until_quiet(&f);
-    publish(&f, "t", 1);
-    begin(&k, &f);
-    cr_assert_eq(view_peek(&k.v, fixture_group(&f, "t", "default"), 0, 3, false, &k.b), 0);
-    expect(&k.b, "[]\ntrue\n10000\n");
-    k.b.size = 0;
-    cr_assert_eq(view_peek(&k.v, fixture_group(&f, "t", "default"), 10000, 3, false, &k.b), 0);
-    cr_assert(k.b.size > 10);
-    end(&k);
-    fixture_done(&f);
-}
-
 /* ---- dead letters ---- */
 
 /* One message with headers and a key, published at 0, nacked at 5 and rejected at 9. */
