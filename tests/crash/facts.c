@@ -313,14 +313,28 @@ static void feed(struct reading *r, struct connection *c, struct stream *s, size
     s->bytes.size -= at;
 }
 
+/* When a message was first said to be there: a frame that is sent again is answered again. */
+static size_t first_said(const struct facts *facts, const struct fact *f)
+{
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *other = &facts->all[i];
+        if (other->kind == f->kind && other->seq == f->seq && strcmp(other->topic, f->topic) == 0)
+            return other->record;
+    }
+    return f->record;
+}
+
 static void find_ends(struct reading *r)
 {
     for (size_t i = 0; i < r->facts->count; i++) {
         struct fact *f = &r->facts->all[i];
-        for (size_t k = 0; k < r->end_count && f->kind == FACT_PUBLISHED && f->end_asked == SIZE_MAX; k++) {
+        if (f->kind != FACT_PUBLISHED)
+            continue;
+        size_t said = first_said(r->facts, f);
+        for (size_t k = 0; k < r->end_count && f->end_asked == SIZE_MAX; k++) {
             const struct fact *end = &r->ends[k];
             if (strcmp(end->topic, f->topic) == 0 &&
-                (end->seq == f->seq || (end->seq == 0 && end->record > f->record)))
+                (end->seq == f->seq || (end->seq == 0 && end->record > said)))
                 f->end_asked = end->record;
         }
     }
