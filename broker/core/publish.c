@@ -62,6 +62,17 @@ int64_t dedup_sweep_at(const struct ledger *l)
     return l->meta.dedup_swept_ms + l->meta.dedup_window_ms / 16 + 1000;
 }
 
+int dedup_rest(struct ledger *l)
+{
+    uint64_t producers;
+    int err = store_count(l->txn, TABLE_DEDUP, &producers);
+    if (err || !producers)
+        return err;
+    l->meta.dedup_swept_ms = l->now_ms + l->meta.dedup_window_ms - l->meta.dedup_window_ms / 16;
+    l->changed = true;
+    return 0;
+}
+
 #define SWEEP_ROWS 256
 
 int dedup_sweep(struct ledger *l)

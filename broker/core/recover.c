@@ -68,5 +68,5 @@ int apply_recover(struct ledger *l)
         if (err)
             return err;
     }
-    return 0;
+    return dedup_rest(l);
 }

@@ -188,6 +188,9 @@ int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kin
 
 /* Sweep producers that have been silent for longer than the window. */
 int dedup_sweep(struct ledger *l);
+/* The broker was away, for a time that no clock may tell: no producer is swept before it has had a whole
+ * window to come back. */
+int dedup_rest(struct ledger *l);
 int64_t dedup_sweep_at(const struct ledger *l);
 
 int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes);

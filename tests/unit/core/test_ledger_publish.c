@@ -223,6 +223,28 @@ Test(ledger_publish, silent_producers_are_forgotten_after_the_window)
     fixture_done(&f);
 }
 
+/* Seed 164 of the simulator: the clock jumped while the broker was down, and unanswered publishes that were
+ * sent again were stored twice. A long outage does the same. */
+Test(ledger_publish, an_outage_longer_than_the_window_forgets_no_producer)
+{
+    struct fixture f;
+    fixture_init(&f);
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 100000}});
+    topic_create(&f, "t", settings(-1));
+    publish_as(&f, "t", P1, 1, 0, 1, 0);
+    fixture_crash(&f);
+    fixture_at(&f, 5000000);
+    fixture_run(&f, (struct command){.kind = COMMAND_RECOVER});
+    for (int64_t ms = 5000000; ms <= 5100000; ms += 1000)
+        tick(&f, ms);
+    publish_as(&f, "t", P1, 1, 0, 1, 0);
+    cr_assert_eq(f.first_seq, 1, "the first answer");
+    for (int64_t ms = 5101000; ms <= 5110000; ms += 1000)
+        tick(&f, ms);
+    cr_assert_eq(rows_in(&f, TABLE_DEDUP), 0, "but not for ever");
+    fixture_done(&f);
+}
+
 /* More producers than one sweep looks at. */
 Test(ledger_publish, the_sweep_gets_round)
 {
