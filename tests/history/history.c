@@ -26,11 +26,19 @@ void history_done(struct history *h)
     *h = (struct history){0};
 }
 
-uint32_t history_name(struct history *h, const char *name)
+uint32_t history_find_name(const struct history *h, const char *name)
 {
     for (size_t i = 0; i < h->names_count; i++)
         if (!strcmp(h->names[i], name))
             return (uint32_t)i + 1;
+    return 0;
+}
+
+uint32_t history_name(struct history *h, const char *name)
+{
+    uint32_t found = history_find_name(h, name);
+    if (found)
+        return found;
     h->names = grow(h->names, h->names_count, &h->names_capacity, sizeof *h->names);
     char *copy = strdup(name);
     if (!copy)

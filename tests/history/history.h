@@ -80,6 +80,8 @@ struct history {
 void history_done(struct history *h);
 /* The number of a name, from 1. */
 uint32_t history_name(struct history *h, const char *name);
+/* The same for a name that may not be there: 0. */
+uint32_t history_find_name(const struct history *h, const char *name);
 const char *history_name_of(const struct history *h, uint32_t number); /* "" for 0 */
 /* A new event of that kind, all else zero; lives until the next one. Ends the process without memory. */
 struct history_event *history_note(struct history *h, enum history_kind kind, int64_t t_us);

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a client gives back may still be on its way to it, and its word on the way to the broker, so long. */
+#define GIVEN_BACK_US 10000000
+
 static int compare(uint64_t a, uint64_t b)
 {
     return (a > b) - (a < b);
@@ -287,7 +290,7 @@ bool index_lost_between(const struct index *x, uint32_t client, int64_t from_us,
 {
     for (size_t i = 0; i < x->counts[HISTORY_LOST]; i++) {
         const struct history_event *e = x->sorted[HISTORY_LOST][i];
-        if (e->client == client && e->t_us >= from_us && e->t_us <= to_us)
+        if (e->client == client && e->t_us >= from_us - GIVEN_BACK_US && e->t_us <= to_us)
             return true;
     }
     for (size_t i = 0; i < x->counts[HISTORY_RESTART]; i++) {

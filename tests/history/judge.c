@@ -68,7 +68,8 @@ static void judge_after(struct index *x, const struct delivered *first, size_t c
         bool overlaps = d->e->sent_us && later->sent_us && !d->extended &&
                         later->sent_us < d->e->sent_us + d->e->lease_ms * 1000;
         if (overlaps && !(d->asked_end && d->asked_end_us <= later->t_us) &&
-            !index_lost_between(x, d->e->client, d->e->sent_us, later->t_us))
+            !index_lost_between(x, d->e->client, d->e->sent_us,
+                                d->e->t_us > later->t_us ? d->e->t_us : later->t_us))
             index_problem(x, later, "held by two at once");
     }
 }

@@ -134,6 +134,14 @@ static bool seal(struct replay *p)
     return !store_commit(txn);
 }
 
+static bool damage(struct replay *p, const struct record *r)
+{
+    struct slice key = {r->bytes.data, r->bytes.size};
+    bool done =
+        p->txn ? flip(p->txn, key, r->bit, false) : flip_in(p->store, p->store->ops, key, r->bit, false);
+    return done || p->filter; /* what the filter's bug has made go cannot be damaged any more */
+}
+
 static bool step(struct replay *p, const struct record *r)
 {
     switch (r->kind) {
@@ -149,10 +157,7 @@ static bool step(struct replay *p, const struct record *r)
             copy->bit = r->bit;
             mpack_write_raw(&copy->bytes, r->bytes.data, r->bytes.size);
         }
-        /* A message that the filter's bug has made go cannot be damaged any more. */
-        return flip_in(p->store, p->store->ops, (struct slice){r->bytes.data, r->bytes.size}, r->bit,
-                       false) ||
-               p->filter;
+        return damage(p, r);
     }
     return false;
 }
@@ -178,10 +183,9 @@ static struct store *replay(const struct disk *d, uint64_t index, record_filter_
     for (size_t i = 0; i < d->records_count; i++)
         if (d->records[i].kind == RECORD_COMMIT && d->records[i].index <= index)
             end = i + 1;
-    while (end < d->records_count && d->records[end].kind == RECORD_DAMAGE)
-        end++;
-    for (size_t i = 0; good && i < end; i++)
-        good = step(&p, &d->records[i]);
+    for (size_t i = 0; good && i < d->records_count; i++)
+        if (i < end || d->records[i].kind == RECORD_DAMAGE)
+            good = step(&p, &d->records[i]);
     if (p.store)
         store_memory_crash(p.store);
     ledger_free(p.ledger);

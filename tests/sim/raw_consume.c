@@ -161,6 +161,8 @@ void raw_delivered(struct raw *r, struct mpack_reader *reply)
         sim_fail(r->client.sim, "a delivery for no subscription of this connection");
     for (uint32_t i = 0; i < count; i++)
         delivery(r, sub, reply);
+    if (r->leaving || r->hostile || !r->subs[sub].stands) /* the request that gives it back is on its way */
+        sim_event(r->client.sim, HISTORY_LOST)->client = conn_number(r->client.conn);
 }
 
 /* ---- answers ---- */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define DRAIN_ROUNDS_MAX 6000
+/* Longer than any lease or delay, much shorter than answers to publishes are kept. */
+#define LEAP_US_MAX 60000000
 
 /* ---- services ---- */
 
@@ -149,8 +151,8 @@ static void pass_time(struct sim *s)
     int64_t due_us = server_due_us(s);
     s->mono_us += (int64_t)dice_below(d, s->draining ? 2000 : 5000);
     bool leap = s->draining ? is_quiet(s) && dice_once_in(d, 4) : dice_once_in(d, 10);
-    if (leap && due_us != INT64_MAX && due_us > s->mono_us)
-        s->mono_us = due_us;
+    if (leap && due_us > s->mono_us)
+        s->mono_us = due_us - s->mono_us < LEAP_US_MAX ? due_us : s->mono_us + LEAP_US_MAX;
     else if (!s->draining && dice_once_in(d, 40))
         s->mono_us += (int64_t)dice_below(d, 2000000);
 }
