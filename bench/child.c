@@ -32,6 +32,7 @@ _Noreturn static void become(const char *const argv[], const char *log)
     int in = open("/dev/null", O_RDONLY);
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)setpgid(0, 0); /* what it starts is ended with it */
     if (in >= 0 && out >= 0 && dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0)
         (void)execvp(words[0], words);
     (void)dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
@@ -97,6 +98,7 @@ bool child_wait_for(struct child *c, const char *mark, unsigned seconds, char *r
 void child_stop(struct child *c, bool kill_it)
 {
     uint64_t give_up_ns = clock_ns() + STOP_NS;
+    pid_t group = c->pid;
     if (c->pid > 0)
         (void)kill(c->pid, kill_it ? SIGKILL : SIGTERM);
     while (child_alive(c)) {
@@ -104,6 +106,8 @@ void child_stop(struct child *c, bool kill_it)
         if (clock_ns() > give_up_ns)
             (void)kill(c->pid, SIGKILL);
     }
+    if (group > 0)
+        (void)kill(-group, SIGKILL); /* mostly there is nobody left */
 }
 
 void child_done(struct child *c)

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "bench/server.h"
 
 #define EXIT_USAGE 64
 
@@ -134,30 +135,10 @@ static bool read_value(struct options *o, const struct row *row, const char *tex
     return false;
 }
 
-/* The server that lies beside this program (installed), or where the build puts it. */
-static const char *find_shuntd(void)
-{
-    static char path[4096];
-    static const char *const places[] = {"shuntd", "../sbin/shuntd", "../broker/shuntd"};
-    char self[2048];
-    if (getenv("SHUNTD"))
-        return getenv("SHUNTD");
-    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[size > 0 ? size : 0] = 0;
-    char *slash = strrchr(self, '/');
-    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
-        slash[1] = 0;
-        (void)snprintf(path, sizeof path, "%s%s", self, places[i]);
-        if (access(path, X_OK) == 0)
-            return path;
-    }
-    return "shuntd";
-}
-
 static void set_defaults(struct options *o)
 {
     const char *temporary = getenv("TMPDIR");
-    *o = (struct options){.shuntd = find_shuntd(),
+    *o = (struct options){.shuntd = server_program(),
                           .data = temporary ? temporary : "/tmp",
                           .sizes = {{100, 1024, 16384}, 3},
                           .windows = {{1, 64, 1024}, 3},

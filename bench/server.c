@@ -2,7 +2,9 @@
 #include "bench/server.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/shunt.h"
 
@@ -109,4 +111,24 @@ uint64_t server_figure(struct server *s, const char *name)
     int64_t n = shunt_value_integer(shunt_value_get(figures, name));
     shunt_value_free(figures);
     return (uint64_t)n;
+}
+
+const char *server_program(void)
+{
+    static char path[4096];
+    static const char *const places[] = {"shuntd", "../sbin/shuntd", "../broker/shuntd",
+                                         "../../broker/shuntd"};
+    char self[2048];
+    if (getenv("SHUNTD"))
+        return getenv("SHUNTD");
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[size > 0 ? size : 0] = 0;
+    char *slash = strrchr(self, '/');
+    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
+        slash[1] = 0;
+        (void)snprintf(path, sizeof path, "%s%s", self, places[i]);
+        if (access(path, X_OK) == 0)
+            return path;
+    }
+    return "shuntd";
 }

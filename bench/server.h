@@ -17,6 +17,8 @@ struct server {
     struct shunt *control;
 };
 
+/* The program to start: $SHUNTD, or that beside this one (as installed, or as built), or in PATH. Static. */
+const char *server_program(void);
 /* Start `program` in a new directory in `parent`. */
 bool server_start(struct server *s, const char *program, const char *config, const char *parent, char *why);
 /* Use the one at `url`. */
