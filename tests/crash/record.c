@@ -6,7 +6,8 @@
  * sent. So the log's order is one in which the outside could have seen it.
  *
  * RECORD_PLANT plants a lie, to see that it is found out: `nosync` makes fdatasync() and fsync() of files do
- * nothing, as MDB_NOSYNC would; `nometasync` the same for O_DSYNC; `nodirsync` for fsync() of directories.
+ * nothing, as MDB_NOSYNC would; `nometasync` the same for O_DSYNC; `nodirsync` for fsync() of directories;
+ * `deaf` keeps it from the server that a sync failed.
  */
 #undef _FILE_OFFSET_BITS /* open() and open64() are two functions here */
 #include "tests/crash/record_log.h"
@@ -41,7 +42,7 @@ static int log_fd = -1;
 static char root[PATH_MAX];
 static size_t root_bytes;
 static uint64_t connection_last;
-static bool plant_nosync, plant_nometasync, plant_nodirsync;
+static bool plant_nosync, plant_nometasync, plant_nodirsync, plant_deaf;
 
 static void put(struct record r, const void *text, const void *data)
 {
@@ -78,6 +79,7 @@ __attribute__((constructor)) static void begin(void)
     plant_nosync = plant && strcmp(plant, "nosync") == 0;
     plant_nometasync = plant && strcmp(plant, "nometasync") == 0;
     plant_nodirsync = plant && strcmp(plant, "nodirsync") == 0;
+    plant_deaf = plant && strcmp(plant, "deaf") == 0;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     log_fd = fcntl(fd, F_DUPFD_CLOEXEC, DESCRIPTORS_MAX); /* out of the way of the server's own */
     if (log_fd < 0)
@@ -301,7 +303,7 @@ static int sync_with(long call, int fd)
     int rc = (int)syscall(call, fd);
     if (rc == 0)
         put_locked((struct record){.kind = RECORD_SYNC_END, .id = descriptors[fd].id}, NULL, NULL);
-    return rc;
+    return plant_deaf ? 0 : rc;
 }
 
 EXPORTED int fdatasync(int fd)

@@ -36,10 +36,19 @@ def strace_unavailable():
     return None if done.returncode == 0 else f"strace does not work here: {done.stderr.strip()}"
 
 
-def injection(call, what, when, paths=()):
+def injection(call, what, when, paths=(), trace="/dev/null"):
     """The words before a command that make its `when`-th `call` (of each thread; on one of `paths`, if there are any) go wrong."""
-    words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={when}"]
+    words = ["strace", "-D", "-f", "-qq", "-o", str(trace), "-e", "signal=none", "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={when}"]
     return words + [word for path in paths for word in ("-P", str(path))]
+
+
+def preload(library):
+    """The environment in which a server is loaded with one of this directory's libraries."""
+    libraries = [os.path.join(harness.BUILD_DIR, "tests", "crash", library)]
+    if os.environ.get("SANITIZED"):  # its runtime must come first
+        found = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+        libraries.insert(0, found.stdout.strip())
+    return {"LD_PRELOAD": ":".join(libraries)}
 
 
 class Place:
@@ -65,9 +74,10 @@ class Place:
         # Most of the file is set aside and empty.
         subprocess.run(["cp", "-r", "--sparse=always", other.data, self.data], check=True)
 
-    def files(self):
-        """Those that hold the store, during creation and after."""
-        return [self.data / "data.mdb", self.data / "creating" / "data.mdb"]
+    def paths(self):
+        """The store's file and its directories, during creation and after."""
+        creating = self.data / "creating"
+        return [self.data / "data.mdb", creating / "data.mdb", self.data, creating, self.directory]
 
     def check(self):
         """--check finds nothing wrong, or there is no store at all. Returns whether there is one."""
@@ -131,10 +141,11 @@ def aftermath(place, workload):
     place.check()
 
 
-def count_calls(place, calls, rounds, workload):
+def count_calls(place, calls, rounds, workload, paths=()):
     """How often each call is made in a whole run, by the thread that makes it most."""
     trace = place.directory / "trace"
-    with place.server(["strace", "-D", "-f", "-o", trace, "-e", "signal=none", "-e", "trace=" + ",".join(calls)]) as server:
+    only = [word for path in paths for word in ("-P", path)]
+    with place.server(["strace", "-D", "-f", "-o", trace, "-e", "signal=none", "-e", "trace=" + ",".join(calls), *only]) as server:
         status = live(server, workload, rounds)
         if status is not None:
             raise Wrong(f"the server ended with {status} without a fault\n" + server.log_text())

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import unittest
 
-from rig import SEED, Place, harness, live, wire
+from rig import SEED, Place, harness, live, preload, wire
 from workload import Workload
 
 CUTS = int(os.environ.get("SHUNT_POWER_CUTS", "6000" if os.environ.get("SANITIZED") else "40000"))
@@ -23,7 +23,6 @@ ROUNDS = 24
 BULK_FRAMES, BULK_MESSAGES = 12, 5
 MAP_BYTES_MAX = ("80MiB", "96MiB", "160MiB")  # of one life after another; each grows as soon as it begins
 POWERCUT = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "powercut"
-RECORD = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "record.so"
 # Too little would prove nothing.
 VERSIONS_MIN, FACTS_MIN = 100, 500
 
@@ -60,13 +59,11 @@ class PowerCut(unittest.TestCase):
     def record(self, plant="", lives=MAP_BYTES_MAX):
         """Returns the log of some lives of a server; the first ends with SIGKILL, the others are stopped."""
         log = self.work / f"log-{plant}"
-        preload = [str(RECORD)]
-        if os.environ.get("SANITIZED"):
-            preload.insert(0, subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip())
         with Place() as place:
             for number, most in enumerate(lives):
                 place.settings.write_text(f"map-size: 16MiB\nmap-size-max: {most}\n")
-                server = place.server(environment={"LD_PRELOAD": ":".join(preload), "RECORD_LOG": log, "RECORD_ROOT": place.directory, "RECORD_PLANT": plant})
+                server = place.server(environment={**preload("record.so"), "RECORD_LOG": log, "RECORD_ROOT": place.directory,
+                                                   "RECORD_PLANT": plant})
                 try:
                     server.start()
                     self.assertTrue(server.started, server.log_text())
