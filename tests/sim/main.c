@@ -5,69 +5,103 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-static char repeat[200]; /* how to repeat what is running now */
-
-static void on_crash(int signal_number)
-{
-    (void)!write(STDOUT_FILENO, repeat, strlen(repeat));
-    (void)signal(signal_number, SIG_DFL);
-    (void)raise(signal_number);
-}
+#define FAILURES_MAX 5
+#define JOBS_MAX     16
 
 struct options {
-    uint64_t first, count;
+    uint64_t first, count, stride;
     enum plant plant;
     const char *history;
-    bool twice, verbose;
+    bool twice, verbose, calm;
+    unsigned jobs;
 };
 
-static void usage(FILE *to)
+static const char help[] =
+    "Usage: shunt-sim [OPTION]...\n"
+    "Simulates a broker and its clients on a disk and a network that fail, and judges what the clients saw.\n"
+    "Exit status: 0 nothing was wrong, 1 something was.\n"
+    "--seed N        the first seed (1)\n"
+    "--seeds COUNT   how many (1); the environment's SHUNT_SIM_SEEDS is used in place of a COUNT over 500\n"
+    "-j N            in so many processes\n"
+    "--plant BUG     after each crash, leave the disk as a broker with that bug would have; then finding "
+    "something\n"
+    "                wrong within COUNT seeds is success. BUG: confirm-early, split-divert, volatile-count, "
+    "lost-ack,\n"
+    "                no-checksum\n"
+    "--calm          let nothing go wrong; then it is success that too little was seen\n"
+    "--twice         run each seed twice: both must go the same way, byte for byte\n"
+    "--history FILE  write the history of the last seed, as JSON lines\n"
+    "-v              one line for each seed\n";
+
+static uint64_t read_number(const char *text)
 {
-    (void)fputs("Usage: shunt-sim [--seed N] [--seeds COUNT] [--plant BUG] [--twice] [--history FILE] [-v]\n"
-                "Runs COUNT seeds (1) from N (1) on. Exit status: 0 nothing was wrong, 1 something was.\n"
-                "--plant BUG     leave the disk after each crash as a broker with that bug would have; then "
-                "finding something\n"
-                "                wrong within COUNT seeds is success. BUG: confirm-early, split-divert, "
-                "volatile-count,\n"
-                "                lost-ack, no-checksum\n"
-                "--twice         run each seed twice: both must go the same way, byte for byte\n"
-                "--history FILE  write the history of the last seed, as JSON lines\n"
-                "-v              one line for each seed\n",
-                to);
+    char *end;
+    uint64_t number = strtoull(text, &end, 10);
+    if (*end || end == text) {
+        (void)fprintf(stderr, "shunt-sim: %s is not a number\n", text);
+        exit(64);
+    }
+    return number;
+}
+
+/* Options without a value; false if it is none. */
+static bool read_switch(struct options *o, const char *name)
+{
+    if (!strcmp(name, "--help")) {
+        (void)fputs(help, stdout);
+        exit(0);
+    }
+    bool *given = !strcmp(name, "--twice")  ? &o->twice
+                  : !strcmp(name, "--calm") ? &o->calm
+                  : !strcmp(name, "-v")     ? &o->verbose
+                                            : NULL;
+    if (given)
+        *given = true;
+    return given != NULL;
+}
+
+static bool read_option(struct options *o, const char *name, const char *value)
+{
+    if (!strcmp(name, "--seed"))
+        o->first = read_number(value);
+    else if (!strcmp(name, "--seeds"))
+        o->count = read_number(value);
+    else if (!strcmp(name, "-j"))
+        o->jobs = (unsigned)read_number(value);
+    else if (!strcmp(name, "--plant"))
+        o->plant = plant_find(value);
+    else if (!strcmp(name, "--history"))
+        o->history = value;
+    else
+        return false;
+    return true;
 }
 
 static struct options read_options(int argc, char **argv)
 {
-    struct options o = {.first = 1, .count = 1};
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (!strcmp(argv[i], "--seed") && value) {
-            o.first = strtoull(value, NULL, 10);
-            i++;
-        } else if (!strcmp(argv[i], "--seeds") && value) {
-            o.count = strtoull(value, NULL, 10);
-            i++;
-        } else if (!strcmp(argv[i], "--plant") && value && plant_find(value) < PLANTS) {
-            o.plant = plant_find(value);
-            i++;
-        } else if (!strcmp(argv[i], "--history") && value) {
-            o.history = value;
-            i++;
-        } else if (!strcmp(argv[i], "--twice")) {
-            o.twice = true;
-        } else if (!strcmp(argv[i], "-v")) {
-            o.verbose = true;
-        } else {
-            usage(!strcmp(argv[i], "--help") ? stdout : stderr);
-            exit(!strcmp(argv[i], "--help") ? 0 : 64);
-        }
+    struct options o = {.first = 1, .count = 1, .stride = 1, .jobs = 1};
+    bool good = true;
+    for (int i = 1; good && i < argc; i++) {
+        if (read_switch(&o, argv[i]))
+            continue;
+        good = i + 1 < argc && read_option(&o, argv[i], argv[i + 1]);
+        i++;
     }
+    if (!good || o.plant == PLANTS || o.jobs < 1 || o.jobs > JOBS_MAX) {
+        (void)fputs(help, stderr);
+        exit(64);
+    }
+    const char *more = getenv("SHUNT_SIM_SEEDS");
+    if (more && o.count > 500)
+        o.count = read_number(more);
     return o;
 }
 
-/* All runs together, to see that they saw something. */
+/* ---- what all runs saw ---- */
+
 static struct sim_figures total;
 static uint64_t total_deliveries;
 
@@ -81,6 +115,43 @@ static void add_up(const struct sim *s)
         total_deliveries += s->history.events[i].kind == HISTORY_DELIVER;
 }
 
+/* A rig that saw too little proves nothing. Few seeds are for people who look at one. */
+static bool saw_enough(uint64_t seeds)
+{
+    const struct {
+        const char *what;
+        uint64_t seen, least_in_100;
+    } wants[] = {{"published", total.published, 10000}, {"deliveries", total_deliveries, 20000},
+                 {"turns", total.turns, 5000},          {"crashes", total.crashes, 50},
+                 {"deaths", total.deaths, 20},          {"breaks", total.breaks, 100},
+                 {"stalls", total.stalls, 200},         {"jumps", total.jumps, 20},
+                 {"damages", total.damages, 10},        {"hostile", total.hostile, 20},
+                 {"full_turns", total.full_turns, 100}, {"refused_full", total.refused_full, 100}};
+    bool good = true;
+    (void)printf("%" PRIu64 " seeds:", seeds);
+    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
+        (void)printf(" %s=%" PRIu64, wants[i].what, wants[i].seen);
+    (void)printf("\n");
+    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
+        if (wants[i].seen >= wants[i].least_in_100 * (seeds / 100))
+            continue;
+        (void)printf("saw too little: %s\n", wants[i].what);
+        good = false;
+    }
+    return good;
+}
+
+/* ---- running ---- */
+
+static char repeat[200]; /* how to repeat what is running now */
+
+static void on_crash(int signal_number)
+{
+    (void)!write(STDOUT_FILENO, repeat, strlen(repeat));
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+}
+
 static bool run_seed(const struct options *o, uint64_t seed, uint64_t *ret_trace)
 {
     static struct sim s;
@@ -88,13 +159,13 @@ static bool run_seed(const struct options *o, uint64_t seed, uint64_t *ret_trace
                    "seed %" PRIu64 " ended the process; again: shunt-sim --seed %" PRIu64 " --plant %s\n",
                    seed, seed, plant_name(o->plant));
     FILE *file = o->history ? fopen(o->history, "w") : NULL;
-    bool good = sim_run(&s, seed, o->plant, file);
+    bool good = sim_run(&s, seed, o->plant, o->calm, file);
     if (file)
         (void)fclose(file); /* for people to look at */
     if (!good && o->plant == PLANT_NONE)
         (void)printf("seed %" PRIu64 " failed; again: shunt-sim --seed %" PRIu64 "\n%s\n", seed, seed, s.why);
     else if (!good)
-        (void)printf("seed %" PRIu64 ": %s was found: %.300s\n", seed, plant_name(o->plant), s.why);
+        (void)printf("seed %" PRIu64 ": %s was found: %.200s\n", seed, plant_name(o->plant), s.why);
     if (o->verbose)
         (void)printf("seed %" PRIu64 " trace %016" PRIx64 " rounds %" PRIu64 " turns %" PRIu64
                      " events %zu\n",
@@ -106,64 +177,51 @@ static bool run_seed(const struct options *o, uint64_t seed, uint64_t *ret_trace
     return good;
 }
 
-/* A rig that saw too little proves nothing. */
-static bool saw_enough(uint64_t seeds)
+/* Returns the exit status. */
+static int run_share(const struct options *o)
 {
-    const struct {
-        const char *what;
-        uint64_t seen, least_in_100;
-    } wants[] = {{"published", total.published, 2000},
-                 {"deliveries", total_deliveries, 4000},
-                 {"crashes", total.crashes, 50},
-                 {"deaths by a fault", total.deaths, 10},
-                 {"breaks", total.breaks, 100},
-                 {"stalls", total.stalls, 100},
-                 {"jumps", total.jumps, 20},
-                 {"damages", total.damages, 10},
-                 {"hostile frames", total.hostile, 10},
-                 {"turns with a full map", total.full_turns, 100},
-                 {"publishes refused as full", total.refused_full, 20}};
-    bool good = true;
-    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
-        if (seeds < 100 || wants[i].seen >= wants[i].least_in_100 * (seeds / 100))
-            continue;
-        (void)printf("saw too little: %" PRIu64 " %s\n", wants[i].seen, wants[i].what);
-        good = false;
+    unsigned failures = 0;
+    uint64_t runs = 0;
+    (void)signal(SIGABRT, on_crash);
+    (void)signal(SIGSEGV, on_crash);
+    for (uint64_t i = 0; i < o->count && failures < FAILURES_MAX; i += o->stride, runs++) {
+        uint64_t trace, again;
+        bool good = run_seed(o, o->first + i, &trace);
+        if (good && o->twice && run_seed(o, o->first + i, &again) && again != trace) {
+            (void)printf("seed %" PRIu64 " did not go the same way twice\n", o->first + i);
+            good = false;
+        }
+        if (!good && o->plant != PLANT_NONE)
+            return 0; /* found, as it must be */
+        failures += !good;
     }
-    (void)printf("%" PRIu64 " seeds: rounds=%" PRIu64 " turns=%" PRIu64 " published=%" PRIu64
-                 " deliveries=%" PRIu64 " crashes=%" PRIu64 " deaths=%" PRIu64 " breaks=%" PRIu64
-                 " stalls=%" PRIu64 " jumps=%" PRIu64 " damages=%" PRIu64 " hostile=%" PRIu64
-                 " full_turns=%" PRIu64 " refused_full=%" PRIu64 "\n",
-                 seeds, total.rounds, total.turns, total.published, total_deliveries, total.crashes,
-                 total.deaths, total.breaks, total.stalls, total.jumps, total.damages, total.hostile,
-                 total.full_turns, total.refused_full);
-    return good;
+    if (o->plant != PLANT_NONE) {
+        (void)printf("%s was not found\n", plant_name(o->plant));
+        return 1;
+    }
+    bool enough = saw_enough(runs);
+    return failures == 0 && enough != o->calm ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
     struct options o = read_options(argc, argv);
-    uint64_t failures = 0;
-    (void)signal(SIGABRT, on_crash);
-    (void)signal(SIGSEGV, on_crash);
-    for (uint64_t i = 0; i < o.count; i++) {
-        uint64_t trace, again;
-        bool good = run_seed(&o, o.first + i, &trace);
-        if (good && o.twice && run_seed(&o, o.first + i, &again) && again != trace) {
-            (void)printf("seed %" PRIu64 " did not go the same way twice\n", o.first + i);
-            good = false;
+    int status = 0, child;
+    if (o.jobs == 1)
+        return run_share(&o);
+    o.stride = o.jobs;
+    for (unsigned i = 0; i < o.jobs; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            return 1;
+        if (pid == 0) {
+            o.first += i;
+            o.count -= i < o.count ? i : o.count;
+            exit(run_share(&o));
         }
-        failures += !good;
-        if (!good && o.plant != PLANT_NONE)
-            return 0; /* found, as it must be */
-        if (failures == 5)
-            break;
     }
-    if (o.plant != PLANT_NONE) {
-        (void)printf("%s was not found in %" PRIu64 " seeds\n", plant_name(o.plant), o.count);
-        return 1;
-    }
-    if (!saw_enough(o.count) && !failures)
-        failures++;
-    return failures ? 1 : 0;
+    while (wait(&child) > 0)
+        if (!WIFEXITED(child) || WEXITSTATUS(child))
+            status = 1;
+    return status;
 }

@@ -138,8 +138,8 @@ struct sim {
     char why[4096]; /* of the failure */
 };
 
-/* Run one seed. True if nothing was wrong; otherwise `why` says what was. */
-bool sim_run(struct sim *s, uint64_t seed, enum plant plant, FILE *history_to);
+/* Run one seed; `calm`: nothing goes wrong. True if nothing was wrong; otherwise `why` says what was. */
+bool sim_run(struct sim *s, uint64_t seed, enum plant plant, bool calm, FILE *history_to);
 void sim_done(struct sim *s);
 
 /* The run is over: something is wrong. */
