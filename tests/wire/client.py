@@ -76,7 +76,11 @@ class Client:
         self.closing = None  # CLOSED with sub 0
         self.last_payload = b""
         if hello:
-            self.version, self.info = self.request(HELLO, 1, 1, options)
+            try:
+                self.version, self.info = self.request(HELLO, 1, 1, options)
+            except BaseException:
+                self.close()
+                raise
 
     # ---- frames ----
 
