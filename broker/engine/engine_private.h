@@ -82,12 +82,17 @@ struct session {
     /* What came while too much waited to be sent: goes on when that has been read. */
     struct inbox_item *parked, **parked_tail;
     bool has_producer;
+    bool superseded; /* a newer connection has named the same producer: nothing more is published on this one
+                      */
     uint8_t producer[PRODUCER_ID_BYTES];
+    struct session *producer_next; /* of those in its bucket */
     char client[CLIENT_NAME_BYTES_MAX + 1], host[CLIENT_NAME_BYTES_MAX + 1], build[CLIENT_NAME_BYTES_MAX + 1];
     struct subscription **subscriptions; /* in order of id */
     size_t subscriptions_count, subscriptions_capacity;
     uint64_t subscription_next;
 };
+
+#define PRODUCER_BUCKETS 1024
 
 struct engine {
     struct engine_config config;
@@ -112,9 +117,10 @@ struct engine {
     struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
     struct inbox_item *handled;                 /* of this turn; its batches point into them */
     struct session *sessions;
-    struct session *gone;    /* to be freed at the end of the turn */
-    struct session *outputs; /* with something to send */
-    struct store_txn *txn;   /* open during a turn once something needed it */
+    struct session *gone;                        /* to be freed at the end of the turn */
+    struct session *producers[PRODUCER_BUCKETS]; /* the latest session of each producer, by its first bytes */
+    struct session *outputs;                     /* with something to send */
+    struct store_txn *txn;                       /* open during a turn once something needed it */
     struct gather gather;
     struct arena arena; /* of one turn */
     struct assignment *assignments;
@@ -171,6 +177,8 @@ void ends_gather(struct ends *ends);
 struct session *session_new(struct engine *e, struct link *link);
 void session_lost(struct engine *e, struct session *s);
 void session_free(struct engine *e, struct session *s);
+/* It named a producer: what older connections of the same one still bring comes too late to be published. */
+void session_take_producer(struct session *s);
 /* Handle the frames of one read; returns how many bytes of them. Less than all: the rest must wait. */
 size_t session_frames(struct session *s, struct slice bytes);
 /* Too much waits to be sent on this connection. */

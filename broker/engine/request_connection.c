@@ -132,6 +132,8 @@ void request_hello(struct session *s, unsigned op, uint64_t request_id, struct m
     }
     holder_set_owner(s->holder, s);
     s->greeted = true;
+    if (s->has_producer)
+        session_take_producer(s);
     welcome(s, request_id);
 }
 

@@ -15,6 +15,11 @@ void request_publish(struct session *s, unsigned op, uint64_t request_id, struct
     p.count = mpack_read_array(r);
     if (r->failed)
         return;
+    if (s->superseded) {
+        gather_flush(e);
+        reply_broken(s, request_id, "a newer connection has named this producer");
+        return;
+    }
     int err = name_check(p.topic, &why);
     if (err) {
         gather_flush(e);

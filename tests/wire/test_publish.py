@@ -182,6 +182,19 @@ class ExactlyOnce(WireTest):
         client.topic_create(self.topic)
         self.assertEqual(client.publish(self.topic, b"x", sequence=1).accepted, 1)
 
+    def test_the_first_copy_cannot_come_after_the_answer_to_the_second(self):
+        """Seed 634 of the simulator: the copy sent again was refused, the first one, still on its way on the connection that
+        was lost, was stored after that."""
+        producer = os.urandom(16)
+        before = self.producing(producer)
+        after = self.producing(producer)
+        self.refused("UNKNOWN_TOPIC", after.publish, self.topic, b"x", sequence=1)
+        after.topic_create(self.topic)
+        self.refused("PROTOCOL", before.publish, self.topic, b"x", sequence=1)
+        self.assertRaises(Disconnected, before.ping)
+        self.assertEqual(self.counts(after), {})
+        self.assertEqual(after.publish(self.topic, b"x", sequence=1).accepted, 1)
+
     def test_a_number_out_of_the_window_is_refused(self):
         self.create()
         client = self.producing(os.urandom(16))
