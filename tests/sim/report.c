@@ -1,6 +1,9 @@
 /* report: what the server holds at the end, as events of the history. */
+#include "broker/check.h"
 #include "broker/core/state.h"
 #include "tests/sim/server.h"
+
+#include <stdlib.h>
 
 static bool is_plain(const struct group *g)
 {
@@ -91,6 +94,21 @@ void server_report(struct sim *s)
         if (is_plain(l->groups[i]))
             report_group(s, txn, l->groups[i]);
     store_abort(txn);
+}
+
+void server_check(struct sim *s)
+{
+    char text[1500] = "";
+    uint64_t problems = 0;
+    if (s->plant != PLANT_NONE || s->figures.damages)
+        return; /* what was damaged on purpose is a problem, and rightly so */
+    FILE *report = fmemopen(text, sizeof text - 1, "w");
+    if (!report)
+        abort();
+    int err = check_store(s->disk.store, report, &problems);
+    (void)fclose(report); /* what does not fit is cut */
+    if (err || problems)
+        sim_fail(s, "check: %s%s", err ? err_name(err) : "", text);
 }
 
 bool server_damage(struct sim *s)

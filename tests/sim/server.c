@@ -117,6 +117,7 @@ void server_kill(struct sim *s)
     reader_pool_done(&v->pool);
     v->up_at_us = s->mono_us + (int64_t)dice_below(&s->dice, 300000);
     plant_crash(s);
+    server_check(s);
     sim_trace_number(s, disk_index(&s->disk));
 }
 

@@ -250,6 +250,7 @@ static void run(struct sim *s)
         round_once(s);
     drain(s);
     judge(s);
+    server_check(s);
     compare_replay(s);
 }
 

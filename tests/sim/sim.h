@@ -186,6 +186,9 @@ void server_round(struct sim *s);
 /* When the engine wants to be called without anything coming in. */
 int64_t server_due_us(const struct sim *s);
 bool server_damage(struct sim *s);
+/* What `shuntd --check` would say of the disk; fails the run if something is wrong. Only while nothing is
+ * open. */
+void server_check(struct sim *s);
 /* Nothing ready, in flight or delayed in any group, and no job running. */
 bool server_is_drained(struct sim *s);
 /* Dead letters and counts, as events. */
