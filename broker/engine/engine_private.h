@@ -56,6 +56,15 @@ struct gather {
     size_t count, capacity;
 };
 
+/* Sums over all groups, which STATS shows: made at most once for a state, as a request of a few bytes must
+ * not cost a walk over all topics each time. */
+struct totals {
+    bool known;     /* in this turn */
+    uint64_t index; /* of the ledger when they were made */
+    uint64_t groups, conservation_error, memory_bytes;
+    struct group_counts sum;
+};
+
 /* ---- connections ---- */
 
 struct subscription {
@@ -129,6 +138,7 @@ struct engine {
     uint64_t turn_messages;   /* published, delivered, resolved */
     uint64_t largest_bytes;   /* of requests in one transaction */
     struct snapshot_wait *waits;
+    struct totals totals;
 
     /* Figures. */
     uint64_t connections, subscriptions, commits;

@@ -282,6 +282,18 @@ int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t 
 
 /* ---- STATS ---- */
 
+static const struct totals *totals_now(struct engine *e)
+{
+    struct totals *t = &e->totals;
+    if (t->known && t->index == ledger_index(e->ledger))
+        return t;
+    *t = (struct totals){.known = true, .index = ledger_index(e->ledger)};
+    t->groups = view_sum(e->ledger, &t->sum);
+    t->conservation_error = view_conservation_error(e->ledger);
+    t->memory_bytes = figures_memory_bytes();
+    return t;
+}
+
 void request_stats(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
     (void)op;
@@ -290,26 +302,25 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
     struct store_usage usage;
     gather_flush(e);
     store_usage(e->store, &usage);
-    struct group_counts sum = {0};
-    uint64_t groups = view_sum(e->ledger, &sum);
+    const struct totals *t = totals_now(e);
     const struct {
         const char *key;
         uint64_t value;
     } numbers[] = {{"uptime_ms", (uint64_t)(e->mono_ms - e->begun_mono_ms)},
                    {"connections", e->connections},
                    {"topics", view_topics_count(e->ledger)},
-                   {"groups", groups},
+                   {"groups", t->groups},
                    {"commits", e->commits},
                    {"applied_index", ledger_index(e->ledger)},
-                   {"memory_bytes", figures_memory_bytes()},
-                   {"published", sum.published},
-                   {"ready", sum.ready},
-                   {"in_flight", sum.in_flight},
-                   {"delayed", sum.delayed},
-                   {"dead", sum.dead},
-                   {"acked", sum.acked},
-                   {"deliveries", sum.deliveries},
-                   {"conservation_error", view_conservation_error(e->ledger)}};
+                   {"memory_bytes", t->memory_bytes},
+                   {"published", t->sum.published},
+                   {"ready", t->sum.ready},
+                   {"in_flight", t->sum.in_flight},
+                   {"delayed", t->sum.delayed},
+                   {"dead", t->sum.dead},
+                   {"acked", t->sum.acked},
+                   {"deliveries", t->sum.deliveries},
+                   {"conservation_error", t->conservation_error}};
     const uint32_t count = sizeof numbers / sizeof *numbers;
     struct answer a = answer_begin(s, request_id, 1);
     mpack_write_map(a.out, count + 3);

@@ -286,6 +286,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     e->wall_ms = wall_ms;
     e->mono_ms = mono_ms;
     e->turn_messages = 0;
+    e->totals.known = false;
     take_reload(e);
     look_at_space(e);
     gather_due(e);

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from client import GROUP_CREATE, TOPIC_CREATE, TOPIC_LIST, ShuntError
+from client import GROUP_CREATE, PUBLISH, STATS, TOPIC_CREATE, TOPIC_LIST, ShuntError
 from server import WireTest
 
 DEFAULTS = {
@@ -229,6 +229,15 @@ class Topics(WireTest):
         info = client.group_show(self.topic)
         self.assertIsNone(info["oldest_ready"])
         self.assertLess(abs(info["oldest_dead"] - time.time() * 1000), 60000)
+
+    def test_statistics_see_what_the_frames_before_them_did(self):
+        client = self.create()
+        begin = client.stats()["published"]
+        ids = []
+        for _ in range(5):
+            ids += [client.send(PUBLISH, self.topic, 0, 0, [[b"x"]]), client.send(STATS), client.send(STATS)]
+        shown = [client.reply(id)[0] for id in ids]
+        self.assertEqual([row["published"] - begin for row in shown if isinstance(row, dict)], [1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
 
     def test_statistics_have_what_the_page_lists(self):
         client = self.create()
