@@ -29,7 +29,7 @@ END_SECONDS_MAX = 120
 COUNTERS = ("published", "acked", "diverted", "delivered", "publishes_open", "answers_open")
 
 # Too little would prove nothing.
-PUBLISHED_MIN, ACKED_MIN, DIVERTED_MIN, UNKNOWN_MIN = 40 * KILLS, 30 * KILLS, 5 * KILLS, KILLS // 2
+PUBLISHED_MIN, ACKED_MIN, DIVERTED_MIN, UNKNOWN_MIN = 200 * KILLS, 150 * KILLS, 15 * KILLS, KILLS // 2
 
 
 class Storm:
@@ -102,8 +102,8 @@ class KillBroker(unittest.TestCase):
 
     def storm_moves(self):
         """Wait until enough was confirmed since the last kill, and something is under way."""
-        begin, wanted = self.storm.now(), {"published": self.random.randrange(20, 250), "acked": self.random.randrange(10, 200),
-                                           "diverted": self.random.randrange(1, 20)}
+        begin, wanted = self.storm.now(), {"published": self.random.randrange(20, 800), "acked": self.random.randrange(10, 600),
+                                           "diverted": self.random.randrange(1, 60)}
 
         def moved():
             now = self.storm.now()
