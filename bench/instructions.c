@@ -1,0 +1,254 @@
+/* instructions: fixed work for the engine over a store in memory, for callgrind to count. No socket, thread,
+ * clock or disk is in it, so the count depends on the code and the compiler alone.
+ *
+ *   instructions WORK
+ *
+ * Prints how many messages were worked on; only the part between the two toggles is counted: checking the
+ * frames as the net thread does, and the engine's turns. instructions.py compares with instructions.txt.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <valgrind/callgrind.h>
+
+#include "broker/engine/engine_private.h"
+#include "proto/frame.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+#define MESSAGES   8192
+#define BODY_BYTES 100
+#define BEGIN_MS   1000000
+
+/* What one side of a connection has to say, and what it was told. */
+struct machine {
+    struct engine *engine;
+    struct link *link;
+    int64_t now_ms;
+    struct mpack_buffer told; /* since the last turn */
+    uint64_t messages;
+};
+
+static void ignore(void *context)
+{
+    (void)context;
+}
+
+static void die(void *context, int err, const char *text)
+{
+    (void)context;
+    (void)fprintf(stderr, "instructions: %s (%d)\n", text, err);
+    exit(1);
+}
+
+/* ---- turns ---- */
+
+static void check_frames(const struct mpack_buffer *b)
+{
+    for (size_t at = 0; at < b->size;) {
+        struct slice payload;
+        size_t need = 0;
+        const char *why = NULL;
+        if (frame_next(b->data + at, b->size - at, FRAME_BYTES_MAX, &payload, &need, &why) != FRAME_WHOLE)
+            die(NULL, 0, "a frame is not whole");
+        at += FRAME_HEADER_BYTES + payload.size;
+    }
+}
+
+static void take_told(struct machine *m)
+{
+    m->told.size = 0;
+    for (struct outbox_item *item = engine_take(m->engine), *next; item; item = next) {
+        next = item->next;
+        mpack_write_raw(&m->told, item->bytes.data, item->bytes.size);
+        atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+        mpack_buffer_done(&item->bytes);
+        link_unref(item->link);
+        free(item);
+    }
+}
+
+/* Send these frames and give the engine a turn; what it says is in `told`. Only this is counted, if at all.
+ */
+static void turn(struct machine *m, struct mpack_buffer *frames, bool counted)
+{
+    struct inbox_item *item = calloc(1, sizeof *item);
+    struct chunk *chunk = chunk_new((uint32_t)frames->size);
+    if (!item || !chunk || frames->failed)
+        die(NULL, 0, "out of memory");
+    memcpy(chunk->data, frames->data, frames->size);
+    *item = (struct inbox_item){
+        .kind = PORT_FRAMES, .link = m->link, .chunk = chunk, .bytes = {chunk->data, frames->size}};
+    link_ref(m->link);
+    m->now_ms++;
+    if (counted)
+        CALLGRIND_TOGGLE_COLLECT;
+    check_frames(frames);
+    engine_post(m->engine, item);
+    turn_take_inbox(m->engine);
+    (void)engine_turn(m->engine, BEGIN_MS + m->now_ms, m->now_ms);
+    if (counted)
+        CALLGRIND_TOGGLE_COLLECT;
+    take_told(m);
+    frames->size = 0;
+}
+
+/* ---- frames ---- */
+
+static void put_publish(struct mpack_buffer *to, uint32_t count)
+{
+    uint8_t body[BODY_BYTES];
+    memset(body, 'x', sizeof body);
+    size_t frame = frame_begin(to, OP_PUBLISH, 1, 4);
+    mpack_write_cstr(to, "t");
+    mpack_write_uint(to, 0);
+    mpack_write_uint(to, 0);
+    mpack_write_array(to, count);
+    for (uint32_t i = 0; i < count; i++) {
+        mpack_write_array(to, 1);
+        mpack_write_bin(to, body, sizeof body);
+    }
+    frame_end(to, frame);
+}
+
+static void put_resolution(struct mpack_buffer *to, uint64_t seq, uint64_t token, enum wire_outcome outcome)
+{
+    mpack_write_array(to, outcome == OUTCOME_ACK ? 3 : 7);
+    mpack_write_uint(to, seq);
+    mpack_write_uint(to, token);
+    mpack_write_uint(to, outcome);
+    if (outcome == OUTCOME_ACK)
+        return;
+    mpack_write_nil(to);
+    mpack_write_cstr(to, "bad_order");
+    mpack_write_cstr(to, "line 17: `quantity` is -3, which is less than 1");
+    mpack_write_cstr(to, "order_check (order.c:117)\norder_read (order.c:61)\nhandle (worker.c:40)\n");
+}
+
+/* Answer every delivery in `told`; returns how many there were. */
+static uint32_t put_resolve(struct mpack_buffer *to, const struct mpack_buffer *told,
+                            enum wire_outcome outcome)
+{
+    uint32_t sum = 0;
+    for (size_t at = 0; at < told->size;) {
+        struct slice payload;
+        size_t need = 0;
+        const char *why = NULL;
+        if (frame_next(told->data + at, told->size - at, FRAME_BYTES_MAX, &payload, &need, &why) !=
+            FRAME_WHOLE)
+            die(NULL, 0, "the engine said half a frame");
+        at += FRAME_HEADER_BYTES + payload.size;
+        struct mpack_reader r;
+        mpack_read_init(&r, payload.data, payload.size);
+        (void)mpack_read_array(&r);
+        if (mpack_read_uint(&r) != OP_DELIVER)
+            continue;
+        (void)mpack_read_uint(&r);
+        uint64_t sub = mpack_read_uint(&r);
+        uint32_t count = mpack_read_array(&r);
+        size_t frame = frame_begin(to, OP_RESOLVE, 1, 2);
+        mpack_write_uint(to, sub);
+        mpack_write_array(to, count);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t fields = mpack_read_array(&r);
+            uint64_t seq = mpack_read_uint(&r);
+            put_resolution(to, seq, mpack_read_uint(&r), outcome);
+            for (uint32_t k = 2; k < fields; k++)
+                (void)mpack_read_any(&r);
+        }
+        frame_end(to, frame);
+        sum += count;
+    }
+    return sum;
+}
+
+/* ---- work ---- */
+
+static void say_hello(struct machine *m)
+{
+    struct mpack_buffer b = {0};
+    size_t frame = frame_begin(&b, OP_HELLO, 1, 3);
+    mpack_write_uint(&b, 1);
+    mpack_write_uint(&b, 1);
+    mpack_write_map(&b, 1);
+    mpack_write_cstr(&b, "marks");
+    mpack_write_bool(&b, false);
+    frame_end(&b, frame);
+    frame = frame_begin(&b, OP_TOPIC_CREATE, 2, 3);
+    mpack_write_cstr(&b, "t");
+    mpack_write_nil(&b);
+    mpack_write_nil(&b);
+    frame_end(&b, frame);
+    turn(m, &b, false);
+    mpack_buffer_done(&b);
+}
+
+static void publish(struct machine *m, uint32_t frame_messages, uint32_t frames_a_turn, bool counted)
+{
+    struct mpack_buffer b = {0};
+    for (uint32_t done = 0; done < MESSAGES;) {
+        for (uint32_t i = 0; i < frames_a_turn; i++, done += frame_messages)
+            put_publish(&b, frame_messages);
+        turn(m, &b, counted);
+    }
+    m->messages = MESSAGES;
+    mpack_buffer_done(&b);
+}
+
+/* Everything is handed out 512 at a time and answered. */
+static void consume(struct machine *m, enum wire_outcome outcome)
+{
+    struct mpack_buffer b = {0};
+    publish(m, 64, 8, false);
+    size_t frame = frame_begin(&b, OP_SUBSCRIBE, 1, 4);
+    mpack_write_cstr(&b, "t");
+    mpack_write_cstr(&b, "default");
+    mpack_write_uint(&b, 512);
+    mpack_write_uint(&b, CREDIT_BYTES_MAX);
+    frame_end(&b, frame);
+    turn(m, &b, true);
+    m->messages = 0;
+    for (uint32_t count; (count = put_resolve(&b, &m->told, outcome)) > 0; m->messages += count)
+        turn(m, &b, true);
+    mpack_buffer_done(&b);
+}
+
+static void run(struct machine *m, const char *work)
+{
+    if (strcmp(work, "publish") == 0)
+        publish(m, 64, 8, true);
+    else if (strcmp(work, "publish-alone") == 0)
+        publish(m, 1, 1, true);
+    else if (strcmp(work, "deliver-ack") == 0)
+        consume(m, OUTCOME_ACK);
+    else if (strcmp(work, "deliver-reject") == 0)
+        consume(m, OUTCOME_REJECT);
+    else
+        die(NULL, 0, "unknown work");
+}
+
+int main(int argc, char **argv)
+{
+    char why[512] = "";
+    struct engine_config config = {.max_body_bytes = 1 << 20,
+                                   .max_topics = 100,
+                                   .max_groups = 10,
+                                   .dedup_window_ms = 3600000,
+                                   .unsent_bytes_max = 64 << 20,
+                                   .inbox_bytes_max = 64 << 20,
+                                   .commit_bytes_max = 16 << 20,
+                                   .notify = ignore,
+                                   .fatal = die};
+    struct machine m = {.link = link_new(1)};
+    struct store *store = store_memory_open(1ull << 32);
+    if (argc != 2 || !m.link || !store || engine_new(&config, store, &m.engine, why, sizeof why) != 0)
+        die(NULL, 0, why);
+    say_hello(&m);
+    run(&m, argv[1]);
+    printf("%" PRIu64 "\n", m.messages);
+    link_unref(m.link); /* the engine has another until it is freed */
+    engine_free(m.engine);
+    mpack_buffer_done(&m.told);
+    return m.messages == MESSAGES ? 0 : 1;
+}
