@@ -102,6 +102,7 @@ void engine_free(struct engine *e)
     }
     free_sessions(e, e->sessions);
     free_sessions(e, e->gone);
+    producers_free(e);
     dispatcher_free(e->dispatcher);
     ledger_free(e->ledger);
     store_close(e->store);

@@ -2,6 +2,7 @@
  *
  *   turn.c      one turn: take requests, apply, assign, commit, release
  *   gather.c    commands waiting to be applied, and who is to be answered
+ *   producers.c which connection speaks for a producer
  *   session.c   one connection: its greeting, its subscriptions, its output
  *   request_*.c one file for each kind of request
  *   deliver.c   assignments and DELIVER frames
@@ -22,6 +23,7 @@
 
 #include <pthread.h>
 
+struct seat;
 struct session;
 
 /* ---- what is to be answered ---- */
@@ -91,10 +93,8 @@ struct session {
     /* What came while too much waited to be sent: goes on when that has been read. */
     struct inbox_item *parked, **parked_tail;
     bool has_producer;
-    bool superseded; /* a newer connection has named the same producer: nothing more is published on this one
-                      */
+    bool superseded; /* a newer connection speaks for the producer: nothing more is published on this one */
     uint8_t producer[PRODUCER_ID_BYTES];
-    struct session *producer_next; /* of those in its bucket */
     char client[CLIENT_NAME_BYTES_MAX + 1], host[CLIENT_NAME_BYTES_MAX + 1], build[CLIENT_NAME_BYTES_MAX + 1];
     struct subscription **subscriptions; /* in order of id */
     size_t subscriptions_count, subscriptions_capacity;
@@ -126,10 +126,11 @@ struct engine {
     struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
     struct inbox_item *handled;                 /* of this turn; its batches point into them */
     struct session *sessions;
-    struct session *gone;                        /* to be freed at the end of the turn */
-    struct session *producers[PRODUCER_BUCKETS]; /* the latest session of each producer, by its first bytes */
-    struct session *outputs;                     /* with something to send */
-    struct store_txn *txn;                       /* open during a turn once something needed it */
+    struct session *gone;                     /* to be freed at the end of the turn */
+    struct seat *producers[PRODUCER_BUCKETS]; /* by the first bytes of their ids */
+    size_t empty_seats;
+    struct session *outputs; /* with something to send */
+    struct store_txn *txn;   /* open during a turn once something needed it */
     struct gather gather;
     struct arena arena; /* of one turn */
     struct assignment *assignments;
@@ -187,8 +188,6 @@ void ends_gather(struct ends *ends);
 struct session *session_new(struct engine *e, struct link *link);
 void session_lost(struct engine *e, struct session *s);
 void session_free(struct engine *e, struct session *s);
-/* It named a producer: what older connections of the same one still bring comes too late to be published. */
-void session_take_producer(struct session *s);
 /* Handle the frames of one read; returns how many bytes of them. Less than all: the rest must wait. */
 size_t session_frames(struct session *s, struct slice bytes);
 /* Too much waits to be sent on this connection. */
@@ -201,6 +200,13 @@ void session_park(struct session *s, struct inbox_item *item);
 void inbox_free(struct inbox_item *item); /* a whole list; takes NULL */
 struct subscription *session_subscription(const struct session *s, uint64_t id);
 void session_drop_subscription(struct session *s, struct subscription *sub);
+
+/* ---- producers.c ---- */
+
+/* It said hello for its producer. False without memory. */
+bool producer_seat(struct session *s);
+void producer_leave(struct session *s); /* it is gone */
+void producers_free(struct engine *e);
 
 /* ---- reply.c ---- */
 

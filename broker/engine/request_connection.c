@@ -124,7 +124,8 @@ void request_hello(struct session *s, unsigned op, uint64_t request_id, struct m
         s->closing = true;
         return;
     }
-    s->holder = dispatcher_connect(s->engine->dispatcher, marks);
+    if (!s->has_producer || producer_seat(s))
+        s->holder = dispatcher_connect(s->engine->dispatcher, marks);
     if (!s->holder) {
         reply_error(s, request_id, SHUNT_NO_MEMORY, NULL);
         s->closing = true;
@@ -132,8 +133,6 @@ void request_hello(struct session *s, unsigned op, uint64_t request_id, struct m
     }
     holder_set_owner(s->holder, s);
     s->greeted = true;
-    if (s->has_producer)
-        session_take_producer(s);
     welcome(s, request_id);
 }
 

@@ -17,7 +17,7 @@ void request_publish(struct session *s, unsigned op, uint64_t request_id, struct
         return;
     if (s->superseded) {
         gather_flush(e);
-        reply_broken(s, request_id, "a newer connection has named this producer");
+        reply_broken(s, request_id, "a newer connection speaks for this producer");
         return;
     }
     int err = name_check(p.topic, &why);

@@ -49,44 +49,9 @@ void session_lost(struct engine *e, struct session *s)
     e->gone = s;
 }
 
-/* ---- producers ---- */
-
-static struct session **bucket_of(const struct session *s)
-{
-    return &s->engine->producers[(s->producer[0] | s->producer[1] << 8) % PRODUCER_BUCKETS];
-}
-
-static void leave_bucket(struct session *s)
-{
-    struct session **link = bucket_of(s);
-    while (*link && *link != s)
-        link = &(*link)->producer_next;
-    if (*link)
-        *link = s->producer_next;
-    s->producer_next = NULL;
-}
-
-/* A publish that was sent again is answered here. Its first copy may still be on its way on the connection
- * that was lost; were it stored after the answer to the second, which may have been a refusal, that answer
- * would be untrue. */
-void session_take_producer(struct session *s)
-{
-    struct session **link = bucket_of(s);
-    while (*link && memcmp((*link)->producer, s->producer, PRODUCER_ID_BYTES) != 0)
-        link = &(*link)->producer_next;
-    if (*link) {
-        (*link)->superseded = true;
-        leave_bucket(*link);
-    }
-    link = bucket_of(s);
-    s->producer_next = *link;
-    *link = s;
-}
-
 void session_free(struct engine *e, struct session *s)
 {
-    if (s->has_producer)
-        leave_bucket(s);
+    producer_leave(s);
     for (size_t i = 0; i < s->subscriptions_count; i++)
         free(s->subscriptions[i]);
     e->subscriptions -= s->subscriptions_count;

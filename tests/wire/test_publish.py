@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from client import PUBLISH, Client, Disconnected, Message, Producer, Published, ShuntError
+from client import HELLO, PUBLISH, Client, Disconnected, Message, Producer, Published, ShuntError
 from packing import Raw, encode
 from server import WireTest
 
@@ -194,6 +194,19 @@ class ExactlyOnce(WireTest):
         self.assertRaises(Disconnected, before.ping)
         self.assertEqual(self.counts(after), {})
         self.assertEqual(after.publish(self.topic, b"x", sequence=1).accepted, 1)
+
+    def test_a_hello_that_comes_late_does_not_make_its_connection_the_newest(self):
+        """Seed 102786 of the simulator: of two lost connections, the older one's hello and frame came after the newer one's."""
+        producer = os.urandom(16)
+        before = Client(self.server.port, hello=False)
+        self.addCleanup(before.close)
+        after = self.producing(producer)
+        self.refused("UNKNOWN_TOPIC", after.publish, self.topic, b"x", sequence=1)
+        after.topic_create(self.topic)
+        after.goodbye()
+        before.request(HELLO, 1, 1, {"producer": producer})
+        self.refused("PROTOCOL", before.publish, self.topic, b"x", sequence=1)
+        self.assertEqual(self.counts(self.connect()), {})
 
     def test_a_number_out_of_the_window_is_refused(self):
         self.create()
