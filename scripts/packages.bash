@@ -13,6 +13,7 @@ test_packages=(
     "${build_packages[@]}"
     libcriterion-dev libmsgpack-dev
     g++:g++ clang:clang libclang-rt-14-dev clang-format:clang-format
+    nft:nftables ip:iproute2
     python3:python3 node:nodejs jq:jq strace:strace valgrind:valgrind
 )
 

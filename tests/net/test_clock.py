@@ -1,0 +1,162 @@
+"""The machine's clock jumps, by a second to ten years, forward and back: leases, back-off, delays and times to live keep to the time
+that passes, and no time that is shown goes back.
+
+The server's wall clock follows the machine's by at most 1/64 of the time that passes, so a jump moves what is waiting by at most that
+much (`broker/engine/clock.h`). After a restart it begins at the machine's time, or behind its own last one if that is later.
+"""
+import mmap
+import os
+import struct
+import time
+import unittest
+
+import rig
+from rig import harness, wire
+
+YEAR = 365 * 24 * 3600
+JUMPS = (1, -1, 60, -60, 86400, -86400, YEAR, -YEAR, 10 * YEAR, -10 * YEAR)  # seconds, each from the true time
+WAIT_MS = 700
+EARLY = 1 / 32  # of the wait: the clock may run so much fast, and a sixty-fourth for the rounding of it
+LATE_SECONDS = 10.0 if rig.SANITIZED else 3.0  # a machine that does other things too
+
+
+class Clock:
+    """What WALL_CLOCK_FILE says."""
+
+    def __init__(self, path):
+        path.write_bytes(bytes(mmap.PAGESIZE))
+        self.file = open(path, "r+b")
+        self.map = mmap.mmap(self.file.fileno(), mmap.PAGESIZE)
+        self.path = path
+
+    def jump(self, seconds):
+        struct.pack_into("=q", self.map, 0, seconds)
+
+    def close(self):
+        self.map.close()
+        self.file.close()
+
+
+class Jumps(unittest.TestCase):
+    def setUp(self):
+        self.server = harness.Server(wrapper=["env", f"LD_PRELOAD={os.environ['WALL_CLOCK']}"])
+        self.clock = Clock(self.server.directory / "clock")
+        self.addCleanup(self.clock.close)
+        self.server.wrapper.append(f"WALL_CLOCK_FILE={self.clock.path}")
+        if rig.SANITIZED:
+            self.server.wrapper.append("ASAN_OPTIONS=" + os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+        self.enterContext(self.server)
+        self.client = wire.connect(self.server)
+        self.addCleanup(lambda: self.client.close())
+
+    def machine_ms(self):
+        return time.time() * 1000
+
+    def published_ms(self):
+        """What the server's clock says: the time it gives to a message."""
+        self.client.publish("now", b"x")
+        row = self.now.next()
+        self.now.ack(row)
+        return row.published
+
+    def elapsed(self, begin, wait_ms, what):
+        """It came `begin` to now after it was asked for: not before its time, and not much after."""
+        seconds = time.monotonic() - begin
+        self.assertGreater(seconds, wait_ms / 1000 * (1 - EARLY) - 0.005, f"{what} came early")
+        self.assertLess(seconds, wait_ms / 1000 + LATE_SECONDS, f"{what} came late")
+
+    def once(self, jump, name):
+        """A held lease, a nack, a delayed message and one with a time to live, with a jump in the middle."""
+        client = self.client
+        for kind in ("lease", "backoff", "delay", "ttl"):
+            client.topic_create(f"{kind}-{name}", lease_ms=WAIT_MS, backoff_min_ms=1, backoff_max_ms=1)
+        client.publish(f"lease-{name}", b"x")
+        client.publish(f"backoff-{name}", b"x")
+        held = client.subscribe(f"lease-{name}")
+        failed = client.subscribe(f"backoff-{name}")
+        delayed = client.subscribe(f"delay-{name}")
+        first, second = held.next(), failed.next()
+        before_ms = self.published_ms()
+        begin = time.monotonic()
+        held.started(first)
+        failed.nack(second, WAIT_MS)
+        client.publish(f"delay-{name}", wire.Message(b"x", delay=WAIT_MS))
+        client.publish(f"ttl-{name}", wire.Message(b"x", ttl=WAIT_MS))
+        self.clock.jump(jump)
+        client.ping()
+        after_ms = self.published_ms()
+        self.assertGreaterEqual(after_ms, before_ms, "time went back")
+        self.assertLess(after_ms - before_ms, 2000 + 1000 * LATE_SECONDS, "time jumped")
+        self.assertEqual(wire.states(client, f"ttl-{name}"), {"ready": 1}, "expired by a jump")
+        for subscription, what in ((failed, "the nacked message"), (delayed, "the delayed message")):
+            self.assertIsNotNone(subscription.next(WAIT_MS / 1000 + LATE_SECONDS), f"{what} did not come")
+            self.elapsed(begin, WAIT_MS, what)
+        again = held.next(WAIT_MS / 1000 + LATE_SECONDS)
+        self.assertIsNotNone(again, "the lease did not end")
+        self.elapsed(begin, WAIT_MS, "the end of the lease")
+        self.assertEqual(again.attempts, 1)
+        wire.until(lambda: wire.states(client, f"ttl-{name}") == {"dead": 1}, LATE_SECONDS, "the time to live did not end")
+        self.elapsed(begin, WAIT_MS, "the end of the time to live")
+
+    def test_a_jump_while_things_wait(self):
+        self.client.topic_create("now")
+        self.now = self.client.subscribe("now")
+        for number, jump in enumerate(JUMPS):
+            with self.subTest(seconds=jump):
+                self.clock.jump(0)
+                self.once(jump, number)
+
+    def restart(self):
+        self.client.close()
+        self.assertEqual(self.server.stop(), 0)
+        self.server.start()
+        self.client = wire.connect(self.server)
+        self.now = self.client.subscribe("now")
+
+    def test_the_clock_is_back_by_ten_years_at_a_restart(self):
+        self.client.topic_create("now")
+        self.client.topic_create("delayed")
+        self.client.topic_create("mortal")
+        self.now = self.client.subscribe("now")
+        before_ms = self.published_ms()
+        self.client.publish("delayed", wire.Message(b"x", delay=3000))
+        self.client.publish("mortal", wire.Message(b"x", ttl=3000))
+        self.clock.jump(-10 * YEAR)
+        self.restart()
+        after_ms = self.published_ms()
+        self.assertGreater(after_ms, before_ms, "time went back")
+        self.assertIsNotNone(self.client.subscribe("delayed").next(3 + LATE_SECONDS), "a delay of seconds became one of years")
+        wire.until(lambda: wire.states(self.client, "mortal") == {"dead": 1}, 3 + LATE_SECONDS, "a time to live of seconds became one of years")
+
+    def test_the_clock_is_ahead_by_ten_years_at_a_restart(self):
+        """Nobody can know that it is not true: what was to last shorter is over. Put right, it never goes back."""
+        self.client.topic_create("now")
+        self.client.topic_create("mortal")
+        self.now = self.client.subscribe("now")
+        self.client.publish("mortal", wire.Message(b"x", ttl=3600000))
+        self.clock.jump(10 * YEAR)
+        self.restart()
+        ahead_ms = self.published_ms()
+        self.assertGreater(ahead_ms, self.machine_ms() + 9 * YEAR * 1000)
+        wire.until(lambda: wire.states(self.client, "mortal") == {"dead": 1}, 60)
+        self.clock.jump(0)
+        self.restart()
+        self.assertGreater(self.published_ms(), ahead_ms, "time went back")
+        self.client.topic_create("later")
+        self.client.publish("later", wire.Message(b"x", delay=WAIT_MS))
+        begin = time.monotonic()
+        self.assertIsNotNone(self.client.subscribe("later").next(WAIT_MS / 1000 + LATE_SECONDS))
+        self.elapsed(begin, WAIT_MS * 0.9, "what was published after it")
+
+    def test_the_clock_does_jump(self):
+        """The negative control: the preloaded clock is the one the server reads."""
+        self.client.topic_create("now")
+        self.now = self.client.subscribe("now")
+        self.assertLess(abs(self.published_ms() - self.machine_ms()), 60000)
+        self.clock.jump(3600)
+        self.restart()
+        self.assertGreater(self.published_ms(), self.machine_ms() + 3000 * 1000)
+
+
+if __name__ == "__main__":
+    harness.main()

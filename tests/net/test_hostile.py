@@ -1,0 +1,156 @@
+"""Hostile clients of every kind cost little memory and nobody else much time.
+
+While each attack goes on (attack.py, a process of its own), a well-behaved client (probe.py, another) does its rounds of publish, deliver
+and ack: its p99 stays under five times its value without the attack, measured just before; the least of a few tries counts, for the
+machine does other things too. What the server's own memory may be meanwhile is stated for each kind.
+"""
+import json
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import rig
+from memory import own_bytes
+from rig import harness, wire
+
+MIB = 1 << 20
+RATIO_MAX, TRIES = 5.0, 5
+ROUNDS, SECONDS = 300 if rig.SANITIZED else 600, 1.8  # longer than the settings' second
+SETTINGS = """hello-timeout: 1s
+frame-timeout: 1s
+write-timeout: 1s
+max-connections: 19000
+inbox-bytes: 16MiB
+unsent-bytes: 256KiB
+"""
+BASE = 24 * MIB  # the server itself
+PARTIAL = 16 * MIB  # what `inbox-bytes` lets frames take that have not arrived whole
+INBOX = 16 * MIB
+# Own memory, by kind: what is bounded as a whole, and what each connection may cost.
+CAPS = {
+    "slow_hello": BASE + 300 * 16 * 1024,
+    "slow_frame": BASE + PARTIAL + 300 * 16 * 1024,
+    "idle": BASE + 10000 * 8 * 1024,
+    "flood": BASE + 16 * MIB,
+    # On its way to each: `unsent-bytes`, and the batch that passed the mark.
+    "lazy_consumers": BASE + INBOX + 50 * MIB,
+    # The same, with a page of a listing; and `unsent-bytes` of requests that wait for it.
+    "lazy_requesters": BASE + INBOX + 50 * 2 * MIB,
+    "garbage": BASE + INBOX,
+}
+ENDED_MIN = {"slow_hello": 300, "slow_frame": 0, "idle": 0, "flood": 300, "lazy_consumers": 5, "lazy_requesters": 50, "garbage": 300}
+
+
+class Hostile(unittest.TestCase):
+    def setUp(self):
+        config = self.enterContext(tempfile.NamedTemporaryFile("w", prefix="net-", suffix=".yaml"))
+        config.write(SETTINGS)
+        config.flush()
+        self.server = self.enterContext(harness.Server(options=["--config", config.name]))
+        self.client = wire.connect(self.server)
+        self.addCleanup(self.client.close)
+        self.port = str(rig.address(self.server)[1])
+
+    def probe(self):
+        done = subprocess.run([sys.executable, rig.HERE / "probe.py", self.port, "probe", str(ROUNDS), str(SECONDS)], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=240, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+        return json.loads(done.stdout)
+
+    def attack(self, kind):
+        process = subprocess.Popen([sys.executable, rig.HERE / "attack.py", kind, self.port], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), "ready\n", kind)
+        return process
+
+    def end(self, process):
+        """Stop it and return how many connections it made, and how many of them the server ended."""
+        process.stdin.close()
+        made, ended = map(int, re.match(r"made (\d+) ended (\d+)", process.stdout.readline()).groups())
+        self.assertEqual(process.wait(60), 0)
+        return made, ended
+
+    def compare(self, kind):
+        """One try: the probe without and with the attack, and the server's memory at the end of it."""
+        quiet = self.probe()
+        process = self.attack(kind)
+        attacked = self.probe()
+        wire.until(lambda: process.poll() is None, 1)
+        memory = own_bytes(self.server.process.pid)
+        connections = self.client.stats()["connections"]
+        made, ended = self.end(process)
+        wire.until(lambda: self.client.stats()["connections"] <= 1, 60, "connections stay behind")
+        return quiet, attacked, memory, made, ended, connections
+
+    def stand(self, kind):
+        seen = []
+        total_ended = 0
+        for _ in range(TRIES):
+            quiet, attacked, memory, made, ended, connections = self.compare(kind)
+            total_ended += ended
+            seen.append(attacked["p99"] / quiet["p99"])
+            print(f"{kind}: p99 {quiet['p99']:.2f} ms alone, {attacked['p99']:.2f} ms under attack, {seen[-1]:.2f} times; own memory "
+                  f"{memory / MIB:.1f} MiB of {CAPS[kind] / MIB:.0f}; {made} connections made, {ended} ended by the server, {connections} open")
+            if not rig.SANITIZED:
+                self.assertLessEqual(memory, CAPS[kind])
+            if seen[-1] < RATIO_MAX and total_ended >= ENDED_MIN[kind]:
+                break
+        self.assertLess(min(seen), RATIO_MAX, f"p99 grew by {seen}")
+        self.assertGreaterEqual(total_ended, ENDED_MIN[kind], "the attack did nothing")
+        return connections
+
+    def fill(self):
+        self.client.topic_create("large", max_attempts=1)
+        for _ in range(50):
+            self.client.publish("large", *[b"x" * 100000] * 10)
+        for number in range(1000):
+            self.client.send(wire.TOPIC_CREATE, f"t{number}")
+        self.client.ping()
+
+    def test_hello_that_never_ends(self):
+        self.stand("slow_hello")
+
+    def test_frames_that_never_end(self):
+        self.stand("slow_frame")
+
+    def test_ten_thousand_idle_connections(self):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if limit < 12000:
+            self.skipTest(f"only {limit} open files are permitted here")
+        # Those that never say hello are ended after a second, so that five thousand stay.
+        self.assertGreaterEqual(self.stand("idle"), 5000)
+
+    def test_a_flood_of_connections(self):
+        self.stand("flood")
+
+    def test_consumers_that_never_read(self):
+        self.fill()
+        self.stand("lazy_consumers")
+        wire.until(lambda: wire.states(self.client, "large") == {"ready": 500}, 60, lambda: f"{wire.states(self.client, 'large')}")
+        rows = self.client.subscribe("large", messages=1000, bytes=1 << 28).take(500)
+        self.assertEqual({row.attempts for row in rows}, {0}, "charged for what was never read")
+
+    def test_requesters_that_never_read(self):
+        self.fill()
+        self.stand("lazy_requesters")
+
+    def test_garbage_behind_good_frames(self):
+        self.stand("garbage")
+
+    def test_the_probe_sees_a_server_that_is_slow(self):
+        """The negative control: a server that stands still for a while now and then."""
+        quiet = self.probe()
+        stop = subprocess.Popen(["sh", "-c", f"while sleep 0.05; do kill -STOP {self.server.process.pid}; sleep 0.1; kill -CONT {self.server.process.pid}; done"])
+        attacked = self.probe()
+        stop.terminate()
+        stop.wait()
+        subprocess.run(["kill", "-CONT", str(self.server.process.pid)], check=True)
+        self.assertGreater(attacked["p99"] / quiet["p99"], RATIO_MAX)
+
+
+if __name__ == "__main__":
+    harness.main()
