@@ -6,6 +6,7 @@
  */
 #include "broker/server.h"
 
+#include "broker/damage_guard.h"
 #include "broker/exit_code.h"
 #include "broker/net/address.h"
 #include "broker/notify.h"
@@ -73,6 +74,7 @@ int server_check(const struct options *options, const struct config *config)
                                                .read_only = true};
     char why[SERVER_WHY_BYTES] = "";
     struct store *store = NULL;
+    damage_guard(options->check_dir);
     int err = store_lmdb_open(&store_options, &store, why, sizeof why);
     if (err) {
         (void)fprintf(stderr, "shuntd: %s\n", why);

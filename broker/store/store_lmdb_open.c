@@ -22,7 +22,7 @@
 #define READERS_FILE_BYTES 8192 /* LMDB's table for so many: a header and 64 bytes each */
 #define MAP_BYTES_MIN      (256u << 10)
 #define CREATE_MAP_BYTES   (1u << 20)
-#define EXIT_STORE_DAMAGED 3
+#define EXIT_STORE_DAMAGED 65 /* as shuntd(8) has it */
 
 #define WHY(...) (void)snprintf(ret_why, why_bytes, __VA_ARGS__)
 

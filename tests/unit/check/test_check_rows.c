@@ -162,6 +162,12 @@ DAMAGE(due_of_dead)
 {
     plant_empty(&f, TABLE_DUE, key_due(DEFAULT, 0, 0, 4));
 }
+DAMAGE(indexes_with_values)
+{
+    struct attempt_record r = attempt_at(&f, DEFAULT, 2);
+    plant(&f, TABLE_DUE, key_due(DEFAULT, 0, r.due_ms, 2), "x", 1);
+    plant(&f, TABLE_EXPIRY, key_expiry(EXPIRES, AUDIT, 11), "x", 1);
+}
 DAMAGE(due_of_no_group)
 {
     plant_empty(&f, TABLE_DUE, key_due(77, 0, 5, 8));
@@ -281,6 +287,8 @@ static const struct damage damages[] = {
     CASE(
         due_of_dead,
         "orphan: orders/default: a due row of message 4 (lane 0, 0 ms) that waits elsewhere or not at all\n"),
+    CASE(indexes_with_values, "checksum: due: a row that is not empty, of 1 bytes\n"
+                              "checksum: expiry: a row that is not empty, of 1 bytes\n"),
     CASE(due_of_no_group, "orphan: due 77/8: its group is not there\n"),
     CASE(expiry_of_done,
          "orphan: orders/default: an expiry row of message 1, which does not expire at 1060010 ms\n"

@@ -342,7 +342,7 @@ Test(store_lmdb, damaged_page_ends_the_process_with_one_line)
     ssize_t got = read(out[0], line, sizeof line - 1);
     waitpid(child, &status, 0);
     cr_assert(WIFEXITED(status), "killed by signal %d", WTERMSIG(status));
-    cr_assert_eq(WEXITSTATUS(status), 3, "exit status %d", WEXITSTATUS(status));
+    cr_assert_eq(WEXITSTATUS(status), 65, "exit status %d", WEXITSTATUS(status));
     cr_assert(got > 0 && strstr(line, "is damaged") && strstr(line, dir), "%s", line);
     cr_assert_eq(strchr(line, '\n'), line + got - 1, "one line: %s", line);
 }
