@@ -41,7 +41,7 @@ static int hash_table(struct store_txn *txn, enum store_table table, XXH3_state_
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
-static int hash_store(struct store_txn *txn, uint64_t *ret)
+static int hash_store(struct store_txn *txn, bool bits, uint64_t *ret)
 {
     XXH3_state_t *state = XXH3_createState();
     if (!state)
@@ -49,7 +49,8 @@ static int hash_store(struct store_txn *txn, uint64_t *ret)
     (void)XXH3_64bits_reset(state);
     int err = 0;
     for (int table = 0; table < TABLE_COUNT && !err; table++)
-        err = hash_table(txn, (enum store_table)table, state);
+        if (bits || table != TABLE_DONE)
+            err = hash_table(txn, (enum store_table)table, state);
     *ret = XXH3_64bits_digest(state);
     (void)XXH3_freeState(state);
     return err;
@@ -185,19 +186,23 @@ static int read_all(struct store_txn *txn, struct snapshot *s, char *why)
     return err;
 }
 
+/* Rows are read even where the hash cannot be: what a damaged store still shows must be right. */
 static bool read_store(struct store *store, bool rows, struct snapshot *s, char *why)
 {
     struct store_txn *txn;
     int err = store_begin(store, false, &txn);
     if (!err) {
-        err = hash_store(txn, &s->hash);
-        if (!err && rows)
-            err = read_all(txn, s, why);
+        err = hash_store(txn, true, &s->hash);
+        if (rows && !err)
+            err = hash_store(txn, false, &s->hash_but_bits);
+        int rows_err = rows ? read_all(txn, s, why) : 0;
+        err = err ? err : rows_err;
         store_abort(txn);
     }
-    if (err)
-        (void)snprintf(why, SNAPSHOT_WHY_BYTES, "it cannot be read: %s", err_name(err));
-    return !err && check(store, why);
+    bool ok = check(store, why);
+    if (err && ok)
+        (void)snprintf(why, SNAPSHOT_WHY_BYTES, "it is in order but cannot be read: %s", err_name(err));
+    return ok && !err;
 }
 
 bool snapshot_take(const char *dir, bool rows, struct snapshot *ret, char *why)

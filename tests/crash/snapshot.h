@@ -27,6 +27,8 @@ struct snapshot_topic {
 struct snapshot {
     bool exists;
     uint64_t hash;
+    uint64_t hash_but_bits; /* all but the bitmaps of what is done */
+    uint64_t index;         /* of the last batch applied */
     struct snapshot_topic topics[SNAPSHOT_TOPICS_MAX];
     size_t topic_count;
     uint64_t jobs; /* bit n: there is job n, up to 63 */

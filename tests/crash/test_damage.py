@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""A store is damaged in thousands of ways: bits, bytes, sectors, pages, its end. Each time it is refused, or the check finds it, or it did
+no harm; and a server that takes it up never delivers a body that is not the published one, and never hangs.
+
+SHUNT_DAMAGES is how many (default 20,000), SHUNT_SEED which; damage.c says what is done. Of servers there are SHUNT_DAMAGED_SERVERS (60).
+"""
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from rig import SEED, Place, Workload, harness, live, wire
+from workload import TOPIC, body_of
+
+DAMAGES = int(os.environ.get("SHUNT_DAMAGES", "4000" if os.environ.get("SANITIZED") else "20000"))
+SERVERS = int(os.environ.get("SHUNT_DAMAGED_SERVERS", "60"))
+ROUNDS = 24
+PAGE_BYTES = 4096
+DAMAGE = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "damage"
+# As shuntd(8) has them: damaged, or the disk failed; and the signals of a server that read where nothing is.
+ENDS = {65, 74, -7, -11}
+
+
+class Damage(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.place = Place()
+        cls.addClassCleanup(shutil.rmtree, cls.place.directory, True)
+        with cls.place.server() as server:
+            assert live(server, Workload(), ROUNDS) is None, server.log_text()
+
+    def damage(self, count, environment=None):
+        work = tempfile.mkdtemp(prefix="damage-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+        self.addCleanup(shutil.rmtree, work, True)
+        done = subprocess.run([DAMAGE, self.place.data, work, str(count), str(SEED)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True, timeout=900, check=False, env={**os.environ, **(environment or {})})
+        return done.returncode, done.stdout, {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", done.stdout)}
+
+    def test_damage_is_noticed(self):
+        status, output, figures = self.damage(DAMAGES)
+        print(output.splitlines()[-1] if output else "")
+        self.assertEqual(status, 0, output)
+        self.assertEqual(figures["states"], DAMAGES)
+        for outcome in ("refused", "found", "ended", "harmless"):
+            self.assertGreater(figures[outcome], 0, output)
+        self.assertLess(figures["older"], DAMAGES // 500, output)
+
+    def test_a_forged_message_is_caught(self):
+        status, output, _ = self.damage(1, {"SHUNT_PLANT_FORGED": "1"})
+        self.assertEqual(status, 1, output)
+        self.assertIn("is shown with another body", output)
+
+    def test_a_server_never_delivers_what_was_not_published(self):
+        dice, ended, delivered, used = random.Random(SEED), 0, 0, self.used_pages()
+        for _ in range(SERVERS):
+            with Place() as place:
+                place.copy_from(self.place)
+                harm = self.harm(place.data / "data.mdb", dice, used)
+                server = place.server()
+                try:
+                    server.start()
+                    delivered += self.consume(server) if server.started else 0
+                    status = server.stop()
+                    self.assertIn(status, ENDS | {0}, f"{harm}\n{server.log_text()}")
+                    ended += status != 0
+                except (AssertionError, TimeoutError) as error:
+                    raise AssertionError(f"{harm}: {error}\n{server.log_text()}") from error
+                finally:
+                    server.remove()
+        print(f"{SERVERS} servers on damaged stores: {ended} ended, {delivered} messages delivered as published")
+        self.assertGreater(ended, SERVERS // 10)
+        self.assertGreater(delivered, SERVERS)
+
+    def used_pages(self):
+        """Pages that are not empty, so that the damage hits something."""
+        data = (self.place.data / "data.mdb").read_bytes()[: 1 << 22]
+        return [n for n in range(len(data) // PAGE_BYTES) if any(data[n * PAGE_BYTES : (n + 1) * PAGE_BYTES])]
+
+    def harm(self, path, dice, used):
+        pages = dice.sample(used, 6)
+        with open(path, "r+b") as file:
+            for page in pages:
+                file.seek(page * PAGE_BYTES + dice.randrange(PAGE_BYTES - 64))
+                file.write(dice.randbytes(dice.choice((1, 8, 64))))
+        return f"damaged pages {pages}"
+
+    def consume(self, server):
+        """Take all there is, for as long as the server lasts."""
+        count = 0
+        try:
+            with wire.Client(server.port, timeout=10.0) as client:
+                subscription = client.subscribe(TOPIC, messages=16)
+                while (delivery := subscription.next(0.2)) is not None:
+                    if bytes(delivery.message.body) != body_of(TOPIC, delivery.seq):
+                        raise AssertionError(f"{TOPIC}/{delivery.seq} was delivered with another body")
+                    subscription.ack(delivery)
+                    count += 1
+        except (wire.Disconnected, wire.ShuntError, wire.SubscriptionClosed, ConnectionError):
+            pass  # it may well end, or refuse
+        return count
+
+
+if __name__ == "__main__":
+    harness.main()
