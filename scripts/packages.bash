@@ -11,7 +11,7 @@ build_packages=(
 # shellcheck disable=SC2034 # used by ./test
 test_packages=(
     "${build_packages[@]}"
-    libcriterion-dev libmsgpack-dev
+    libcriterion-dev libmsgpack-dev libjansson-dev
     g++:g++ clang:clang libclang-rt-14-dev clang-format:clang-format
     nft:nftables ip:iproute2
     python3:python3 node:nodejs jq:jq strace:strace valgrind:valgrind
