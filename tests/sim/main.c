@@ -24,7 +24,7 @@ static const char help[] =
     "Simulates a broker and its clients on a disk and a network that fail, and judges what the clients saw.\n"
     "Exit status: 0 nothing was wrong, 1 something was.\n"
     "--seed N        the first seed (1)\n"
-    "--seeds COUNT   how many (1); the environment's SHUNT_SIM_SEEDS is used in place of a COUNT over 500\n"
+    "--seeds COUNT   how many (1); the environment's SHUNT_SIM_SEEDS is used in place of a COUNT over 200\n"
     "-j N            in so many processes\n"
     "--plant BUG     after each crash, leave the disk as a broker with that bug would have; then finding "
     "something\n"
@@ -95,7 +95,7 @@ static struct options read_options(int argc, char **argv)
         exit(64);
     }
     const char *more = getenv("SHUNT_SIM_SEEDS");
-    if (more && o.count > 500)
+    if (more && o.count > 200)
         o.count = read_number(more);
     return o;
 }
