@@ -2,6 +2,7 @@
 #ifndef SHUNT_BROKER_CHECK_H
 #define SHUNT_BROKER_CHECK_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -14,5 +15,9 @@ struct store;
  * fails: IO, NO_MEMORY: the check could not be finished. What is wrong in the store is a problem, not a
  * failure. */
 int check_store(struct store *store, FILE *report, uint64_t *ret_problems);
+
+/* Grows with every row that a check reads, for whoever watches over it: damaged pages can make LMDB search
+ * for ever. */
+extern atomic_uint_fast64_t check_rows_read;
 
 #endif

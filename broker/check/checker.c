@@ -1,10 +1,13 @@
 /* checker: reports, scans and look-ups. */
 #include "broker/check/checker.h"
 
+#include "broker/check.h"
 #include "broker/core/check.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+
+atomic_uint_fast64_t check_rows_read;
 
 static const char *const kinds[] = {
     [PROBLEM_CHECKSUM] = "checksum",   [PROBLEM_ORPHAN] = "orphan",   [PROBLEM_MISSING] = "missing",
@@ -55,6 +58,7 @@ int scan(struct checker *c, enum store_table table, row_fn *row)
     err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
     while (!err) {
         rows++;
+        atomic_fetch_add(&check_rows_read, 1);
         err = row(c, key, value);
         /* What a row lacks is a problem; the row function never says NOT_FOUND. */
         check(err != SHUNT_NOT_FOUND);
