@@ -113,12 +113,18 @@ class Server(harness.Server):
         return [line for line in self.log if f"event={event}" in line]
 
 
-def live(server, workload, rounds):
-    """Run the workload until it is through or the server is gone. Returns the server's exit status, None if it still runs."""
+def live(server, workload, rounds, outlives_connection=0):
+    """Run the workload until it is through or the server is gone. Returns the server's exit status, None if it still runs. A lost connection
+    is the end of the server, unless that still runs after so many seconds."""
     if server.started:
         try:
             workload.run(server.port, rounds)
         except wire.Disconnected:
+            if outlives_connection:
+                try:
+                    server.process.wait(outlives_connection)
+                except subprocess.TimeoutExpired:
+                    return None
             return server._wait()
         except wire.ShuntError as error:
             raise Wrong(f"a request was refused: {error}") from error
