@@ -13,6 +13,8 @@ static uint64_t commits(void *context)
 bool bench_server(struct bench *b)
 {
     const struct options *o = b->options;
+    if (o->calm_us > 0)
+        (void)floor_disk_calm(o->data, o->calm_us);
     bool ok = o->url ? server_join(&b->server, o->url, o->pid, b->why)
                      : server_start(&b->server, o->shuntd, o->config, o->data, b->why);
     ok = ok && server_topic(&b->server, "bench", NULL, b->why);

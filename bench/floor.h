@@ -17,6 +17,10 @@ enum floor_work {
 
 /* fdatasync after each append of `bytes` to a file in `dir`, for `seconds`; latencies in ns. */
 bool floor_disk(const char *dir, uint32_t bytes, double seconds, struct histogram *ret, char *why);
+/* Wait until an append with fdatasync takes at most `us` (median of a tenth of a second), for at most half a
+ * minute: others use the disk too, and what is measured while they do says nothing. Returns what it took
+ * last; 0 if it cannot tell. */
+double floor_disk_calm(const char *dir, double us);
 /* One byte there and back over TCP on the loopback interface, between two threads. */
 bool floor_loopback(double seconds, struct histogram *ret, char *why);
 /* LMDB with its own syncing on: records a second of `bytes` each, `batch` to a commit. `ret_commit` (may be

@@ -38,6 +38,8 @@ static const struct row rows[] = {
     {"warm", REAL, AT(warm_s), "SECONDS", "run so long before measuring (0.5)"},
     {"seconds", REAL, AT(seconds), "SECONDS", "measure so long (3)"},
     {"floor", REAL, AT(floor_s), "SECONDS", "measure each floor so long; 0 leaves them out (0.7)"},
+    {"calm", REAL, AT(calm_us), "US",
+     "begin each run only when an fdatasync takes no longer (half a minute at most)"},
     {"count", NUMBER, AT(count), "N", "messages of drain, delayed and restart (1000000)"},
     {"prefill", NUMBER, AT(prefill), "N", "ready messages that are there before publish begins (0)"},
     {"topics", NUMBER, AT(topics), "N", "topics of the workload topics (10000)"},

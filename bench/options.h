@@ -32,6 +32,7 @@ struct options {
     double warm_s;
     double seconds;
     double floor_s; /* 0: no floors */
+    double calm_us; /* a run begins when an fdatasync takes no longer; 0: at once */
     uint64_t count; /* 0: the workload's own */
     uint64_t prefill;
     unsigned topics;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/floor.h"
 #include "bench/peers/peers.h"
 #include "bench/run.h"
 #include "bench/server.h"
@@ -50,6 +51,7 @@ struct setup {
     const char *only;    /* part of the names of works; NULL: all */
     const char *servers; /* names, separated by commas; NULL: all */
     double seconds;
+    double calm_us; /* a run begins when an fdatasync takes no longer; 0: at once */
     unsigned rounds;
     uint64_t drained;
 };
@@ -198,6 +200,8 @@ static bool compare(const struct setup *o, const struct work *w, struct score *s
             struct score *s = &scores[i];
             struct result *r = &s->rounds[s->count];
             *r = (struct result){0};
+            if (o->calm_us > 0)
+                (void)floor_disk_calm(o->data, o->calm_us);
             if (s->peer ? run_peer(o, s->peer, w, r, s->why) : run_shunt(o, w, r, s->why))
                 s->count++;
         }
@@ -243,7 +247,9 @@ static int help(void)
     printf("Usage: compare [--shuntd FILE] [--data DIR] [--seconds N] [--rounds N] [--drain N] [--servers "
            "a,b] [WORK]\n\n"
            "Run the same loads on shunt and on its peers, alternately, and print the ratios of the medians.\n"
-           "WORK is part of a name below; without it all run.\n\n");
+           "WORK is part of a name below; without it all run. With --calm, a run begins only when an "
+           "fdatasync takes\n"
+           "at most so many microseconds, or after half a minute.\n\n");
     for (size_t i = 0; i < WORKS; i++)
         printf("  %s\n", works[i].name);
     return 0;
@@ -252,10 +258,10 @@ static int help(void)
 /* -1 to go on, else the exit status. */
 static int read_options(struct setup *o, int argc, char **argv)
 {
-    static const struct option names[] = {{"shuntd", 1, NULL, 's'},  {"data", 1, NULL, 'd'},
-                                          {"seconds", 1, NULL, 't'}, {"rounds", 1, NULL, 'r'},
-                                          {"drain", 1, NULL, 'n'},   {"servers", 1, NULL, 'p'},
-                                          {"help", 0, NULL, 'h'},    {0}};
+    static const struct option names[] = {
+        {"shuntd", 1, NULL, 's'},  {"data", 1, NULL, 'd'}, {"seconds", 1, NULL, 't'},
+        {"rounds", 1, NULL, 'r'},  {"calm", 1, NULL, 'c'}, {"drain", 1, NULL, 'n'},
+        {"servers", 1, NULL, 'p'}, {"help", 0, NULL, 'h'}, {0}};
     for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
         if (c == 'h')
             return help();
@@ -267,6 +273,8 @@ static int read_options(struct setup *o, int argc, char **argv)
             o->servers = optarg;
         else if (c == 't')
             o->seconds = strtod(optarg, NULL);
+        else if (c == 'c')
+            o->calm_us = strtod(optarg, NULL);
         else if (c == 'r')
             o->rounds = (unsigned)strtoul(optarg, NULL, 10);
         else if (c == 'n')
