@@ -17,8 +17,8 @@ from memory import own_bytes
 from rig import harness, wire
 
 MIB = 1 << 20
-RATIO_MAX, TRIES = 5.0, 5
-ROUNDS, SECONDS = 300 if rig.SANITIZED else 600, 1.8  # longer than the settings' second
+RATIO_MAX, TRIES = 5.0, 5  # a sanitized server is not measured, only attacked
+ROUNDS, SECONDS = 20 if rig.SANITIZED else 600, 1.8  # longer than the settings' second
 SETTINGS = """hello-timeout: 1s
 frame-timeout: 1s
 write-timeout: 1s
@@ -97,6 +97,8 @@ class Hostile(unittest.TestCase):
                   f"{memory / MIB:.1f} MiB of {CAPS[kind] / MIB:.0f}; {made} connections made, {ended} ended by the server, {connections} open")
             if not rig.SANITIZED:
                 self.assertLessEqual(memory, CAPS[kind])
+            if rig.SANITIZED:
+                return connections
             if seen[-1] < RATIO_MAX and total_ended >= ENDED_MIN[kind]:
                 break
         self.assertLess(min(seen), RATIO_MAX, f"p99 grew by {seen}")
@@ -107,7 +109,7 @@ class Hostile(unittest.TestCase):
         self.client.topic_create("large", max_attempts=1)
         for _ in range(50):
             self.client.publish("large", *[b"x" * 100000] * 10)
-        for number in range(1000):
+        for number in range(20 if rig.SANITIZED else 1000):
             self.client.send(wire.TOPIC_CREATE, f"t{number}")
         self.client.ping()
 
@@ -141,6 +143,7 @@ class Hostile(unittest.TestCase):
     def test_garbage_behind_good_frames(self):
         self.stand("garbage")
 
+    @unittest.skipIf(rig.SANITIZED, "a sanitized server is not measured")
     def test_the_probe_sees_a_server_that_is_slow(self):
         """The negative control: a server that stands still for a while now and then."""
         quiet = self.probe()
