@@ -87,6 +87,7 @@ static void put_command(struct mpack_buffer *to, const struct command *c)
         mpack_write_uint(to, c->assign.messages);
         mpack_write_uint(to, c->assign.bytes);
         mpack_write_bool(to, c->assign.oversize_first);
+        mpack_write_uint(to, c->assign.enough_bytes);
         break;
     case COMMAND_RESOLVE:
         put_resolve(to, &c->resolve);
@@ -247,6 +248,7 @@ static void read_assign(struct mpack_reader *r, struct assign_command *c)
     c->messages = (uint32_t)mpack_read_uint(r);
     c->bytes = mpack_read_uint(r);
     c->oversize_first = mpack_read_bool(r);
+    c->enough_bytes = mpack_read_uint(r);
 }
 
 static void read_command(struct mpack_reader *r, struct batch_memory **memory, struct command *c)

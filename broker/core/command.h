@@ -57,6 +57,7 @@ struct assign_command {
     uint32_t messages;
     uint64_t bytes;
     bool oversize_first;
+    uint64_t enough_bytes; /* stop after the message that reaches this; 0: no such bound */
 };
 
 /* Who held a delivery, for the attempt ledger. */

@@ -8,8 +8,10 @@
 
 #define ASSIGNMENTS_MAX      256                 /* in one batch */
 #define TURN_MESSAGES_MAX    16384               /* handed out in one transaction */
-#define ASSIGN_BYTES_MAX     (32u * 1024 * 1024) /* asked for at once; larger than any message */
-#define DELIVER_BYTES_AIM    (256u * 1024)       /* a DELIVER frame ends after the message that passes this */
+#define TURN_BYTES_MAX       (64u * 1024 * 1024) /* handed out in one transaction, but for the last batch of it */
+#define PLAN_BYTES_MAX       (128u * 1024 * 1024) /* promised in one batch */
+#define ASSIGN_BYTES_MAX     (32u * 1024 * 1024)  /* asked for at once; larger than any message */
+#define DELIVER_BYTES_AIM    (256u * 1024) /* a DELIVER frame ends after the message that passes this */
 #define DELIVER_MESSAGES_MAX 4096u
 
 _Static_assert(ASSIGN_BYTES_MAX > BODY_BYTES_MAX + HEADERS_BYTES_MAX,
@@ -75,6 +77,7 @@ static void on_handed_out(void *context, size_t command, const struct handout *h
     if (err)
         engine_die(e, err, "no lease for a message handed out");
     e->turn_messages++;
+    e->turn_bytes += h->message.size;
     write_delivery(member_owner(a->member), h);
 }
 
@@ -116,21 +119,49 @@ void sink_group_gone(void *context, uint32_t group, int err)
 
 /* ---- planning ---- */
 
-/* Assignments as the dispatcher gives them, up to what one batch takes; returns how many. */
-static size_t plan(struct engine *e, struct command *commands, uint64_t *budget)
+/* Bytes that may still be written to the connection in this plan; what it was promised already counts. */
+static uint64_t room_for(const struct session *s)
+{
+    uint64_t waiting = atomic_load(&s->link->unsent_bytes) + s->out.size + s->planned_bytes;
+    uint64_t most = s->engine->config.unsent_bytes_max;
+    return waiting < most ? most - waiting : 0;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct session *session_of(const struct assignment *a)
+{
+    const struct subscription *sub = member_owner(a->member);
+    return sub->session;
+}
+
+/* Assignments as the dispatcher gives them, up to what one batch takes; returns how many. Each stops when its
+ * connection has enough: the message that makes it so makes it wait until its bytes have gone (hold_back). */
+static size_t plan(struct engine *e, struct command *commands, uint64_t *messages)
 {
     size_t count = 0;
-    while (count < ASSIGNMENTS_MAX && *budget && dispatcher_next(e->dispatcher, &e->assignments[count])) {
+    uint64_t promised = 0;
+    while (count < ASSIGNMENTS_MAX && *messages && promised < PLAN_BYTES_MAX &&
+           dispatcher_next(e->dispatcher, &e->assignments[count])) {
         const struct assignment *a = &e->assignments[count];
-        commands[count++] =
-            (struct command){.kind = COMMAND_ASSIGN,
-                             .assign = {.group = a->group,
-                                        .lane = a->lane,
-                                        .messages = a->messages,
-                                        .bytes = a->bytes < ASSIGN_BYTES_MAX ? a->bytes : ASSIGN_BYTES_MAX,
-                                        .oversize_first = a->oversize_first}};
-        *budget -= a->messages < *budget ? a->messages : *budget;
+        struct session *s = session_of(a);
+        uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = room_for(s);
+        s->planned_bytes += least(bytes, room);
+        promised += least(bytes, room);
+        commands[count++] = (struct command){.kind = COMMAND_ASSIGN,
+                                             .assign = {.group = a->group,
+                                                        .lane = a->lane,
+                                                        .messages = a->messages,
+                                                        .bytes = bytes,
+                                                        .oversize_first = a->oversize_first,
+                                                        .enough_bytes = room ? room : 1}};
+        *messages -= least(a->messages, *messages);
     }
+    for (size_t i = 0; i < count; i++)
+        session_of(&e->assignments[i])->planned_bytes = 0;
     return count;
 }
 
@@ -162,19 +193,21 @@ static void hold_back(struct engine *e)
     }
 }
 
-void deliver_all(struct engine *e)
+bool deliver_all(struct engine *e)
 {
     struct command commands[ASSIGNMENTS_MAX];
-    uint64_t budget = TURN_MESSAGES_MAX;
+    uint64_t messages = TURN_MESSAGES_MAX;
+    e->turn_bytes = 0;
     if (!e->assignments)
         e->assignments = malloc(ASSIGNMENTS_MAX * sizeof *e->assignments);
     if (!e->assignments)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for assignments");
-    for (;;) {
-        size_t count = plan(e, commands, &budget);
+    while (messages && e->turn_bytes < TURN_BYTES_MAX) {
+        size_t count = plan(e, commands, &messages);
         if (!count)
-            return;
+            return false;
         apply_plan(e, commands, count);
         hold_back(e);
     }
+    return true;
 }

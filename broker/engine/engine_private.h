@@ -87,7 +87,8 @@ struct session {
     bool greeted;
     bool gone; /* the connection was lost: freed at the end of the turn */
     bool closing;
-    bool has_output; /* is in the engine's list of sessions with output */
+    uint64_t planned_bytes; /* while assignments are planned */
+    bool has_output;        /* is in the engine's list of sessions with output */
     struct session *output_next;
     struct mpack_buffer out;
     /* What came while too much waited to be sent: goes on when that has been read. */
@@ -135,8 +136,10 @@ struct engine {
     struct arena arena; /* of one turn */
     struct assignment *assignments;
     bool force_commit, full;
+    bool more;                /* to be handed out; the turn's budget was used up */
     int64_t wall_ms, mono_ms; /* of this turn */
     uint64_t turn_messages;   /* published, delivered, resolved */
+    uint64_t turn_bytes;      /* handed out */
     uint64_t largest_bytes;   /* of requests in one transaction */
     struct snapshot_wait *waits;
     struct totals totals;
@@ -246,7 +249,8 @@ void gather_admin(struct session *s, unsigned op, uint64_t request_id, const str
 
 /* ---- deliver.c ---- */
 
-void deliver_all(struct engine *e);
+/* Hand out what is ready. True if the turn's budget ended that, and not a lack of messages or takers. */
+bool deliver_all(struct engine *e);
 void deliver_ready(void *context, uint32_t group, struct group_ready *ret); /* a dispatcher_ready_fn */
 /* Sink members that both kinds of batches share. */
 void sink_ready(void *context, uint32_t group);

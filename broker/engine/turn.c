@@ -255,7 +255,7 @@ static bool release(struct engine *e)
 
 static int64_t next_due(const struct engine *e)
 {
-    if (e->backlog)
+    if (e->backlog || e->more)
         return e->mono_ms;
     int64_t due_ms = dispatcher_deadline(e->dispatcher);
     int64_t tick_ms = ledger_tick_at(e->ledger);
@@ -292,7 +292,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     gather_due(e);
     take_requests(e);
     gather_flush(e);
-    deliver_all(e);
+    e->more = deliver_all(e);
     commit(e);
     figures_answer(e);
     if (e->txn) { /* only read from */
