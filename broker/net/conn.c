@@ -190,8 +190,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
     size_t size = 0;
     enum reader_room room = reader_room(&c->reader, &c->net->pool, &at, &size);
     if (room == READER_NO_MEMORY) {
-        net_report(c->net, NET_NO_MEMORY, c->link->peer, "no memory to read into");
-        conn_close(c);
+        c->starved = true; /* closed in on_read(), which libuv calls next whatever happens here */
     } else if (room == READER_WAIT) {
         c->net->memory_short_ms = net_now_ms(c->net);
     } else {
@@ -207,7 +206,10 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     struct conn *c = stream->data;
     if (c->state == CONN_CLOSED || size == 0)
         return;
-    if (size == UV_ENOBUFS)
+    if (size == UV_ENOBUFS && c->starved) {
+        net_report(c->net, NET_NO_MEMORY, c->link->peer, "no memory to read into");
+        conn_close(c);
+    } else if (size == UV_ENOBUFS)
         stall(c);
     else if (size < 0)
         conn_close(c);
@@ -256,8 +258,8 @@ static bool post_frames(struct conn *c, struct chunk *chunk, struct slice frames
     return true;
 }
 
-/* Let the engine refuse a bad frame, so that its answers to the frames before it go out first. False if it does not know the
- * connection yet. */
+/* Let the engine refuse a bad frame, so that its answers to the frames before it go out first. False if it
+ * does not know the connection yet. */
 static bool post_broken(struct conn *c, uint64_t request_id, const char *why)
 {
     struct inbox_item *item = c->told_engine ? calloc(1, sizeof *item) : NULL;

@@ -4,13 +4,14 @@
  *    ─────────→ GREETING ────→ OPEN ───────────→ BROKEN ──→ ENDING ─────────────→ LINGERING ─→ CLOSED
  *                   └─ bad frame, timeout ──────────────────────↑
  *
- * From GREETING and OPEN a timeout, and from all of them a close that the engine asks for, leads to ENDING; the loss of the
- * peer leads to CLOSED from everywhere, and from LINGERING so does its FIN, or too long a wait.
+ * From GREETING and OPEN a timeout, and from all of them a close that the engine asks for, leads to ENDING;
+ * the loss of the peer leads to CLOSED from everywhere, and from LINGERING so does its FIN, or too long a
+ * wait.
  *
- * BROKEN lies between OPEN and ENDING: a bad frame came, and the engine, which answers what came before it first, was
- * told. In BROKEN, ENDING and LINGERING what the peer still sends is thrown away: closing with unread bytes would reset the
- * connection and could destroy the last answer before the peer has read it. Invariant: the engine hears of a
- * connection first by PORT_FRAMES and last by one PORT_LOST, or never.
+ * BROKEN lies between OPEN and ENDING: a bad frame came, and the engine, which answers what came before it
+ * first, was told. In BROKEN, ENDING and LINGERING what the peer still sends is thrown away: closing with
+ * unread bytes would reset the connection and could destroy the last answer before the peer has read it.
+ * Invariant: the engine hears of a connection first by PORT_FRAMES and last by one PORT_LOST, or never.
  */
 #ifndef SHUNT_NET_CONN_H
 #define SHUNT_NET_CONN_H
@@ -39,6 +40,7 @@ struct conn {
     bool write_pending;  /* uv_write() runs */
     bool end_when_sent;  /* the engine asked to close after what is queued */
     bool held_by_unsent; /* not read because too much waits for the peer */
+    bool starved;        /* there was no memory to read into */
     size_t write_left;   /* bytes uv_write() had not written when last looked at */
     size_t write_size;   /* bytes given to it */
     struct reader reader;

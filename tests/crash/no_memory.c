@@ -1,7 +1,8 @@
 /* no_memory: an LD_PRELOAD library in which the NO_MEMORY_AT-th allocation fails, or, with NO_MEMORY_LASTING,
  * that and all after it. At its end a process that was not refused anything writes to NO_MEMORY_COUNT how
  * many it made; one that was, leaves the file empty there.
- * NO_MEMORY_CRASH plants a lie: a program that does not look at what it was given. */
+ * With NO_MEMORY_LEAST only those of so many bytes count. NO_MEMORY_CRASH plants a lie: a program that does
+ * not look at what it was given. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,12 +20,14 @@ extern void *__libc_realloc(void *old, size_t size);
 
 static atomic_ulong made;
 static unsigned long fail_at; /* 0: never */
+static unsigned long least;   /* smaller ones are not counted */
 static bool lasting;
 static atomic_bool refused;
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *at = getenv("NO_MEMORY_AT");
+    const char *at = getenv("NO_MEMORY_AT"), *size = getenv("NO_MEMORY_LEAST");
+    least = size ? strtoul(size, NULL, 10) : 0;
     lasting = getenv("NO_MEMORY_LASTING") != NULL;
     atomic_store(&made, 0);
     fail_at = at ? strtoul(at, NULL, 10) : 0;
@@ -48,8 +51,10 @@ __attribute__((destructor)) static void end(void)
         touch(text, length);
 }
 
-static bool refuses(void)
+static bool refuses(size_t size)
 {
+    if (size < least)
+        return false;
     unsigned long number = atomic_fetch_add(&made, 1) + 1;
     if (!fail_at || (lasting ? number < fail_at : number != fail_at))
         return false;
@@ -63,15 +68,15 @@ static bool refuses(void)
 
 EXPORTED void *malloc(size_t size)
 {
-    return refuses() ? NULL : __libc_malloc(size);
+    return refuses(size) ? NULL : __libc_malloc(size);
 }
 
 EXPORTED void *calloc(size_t count, size_t size)
 {
-    return refuses() ? NULL : __libc_calloc(count, size);
+    return refuses(count * size) ? NULL : __libc_calloc(count, size);
 }
 
 EXPORTED void *realloc(void *old, size_t size)
 {
-    return refuses() ? NULL : __libc_realloc(old, size);
+    return refuses(size) ? NULL : __libc_realloc(old, size);
 }
