@@ -292,7 +292,8 @@ static bool must_wait(struct conn *c)
         return false;
     size_t unsent = atomic_load(&c->link->unsent_bytes);
     uint64_t limit = c->net->config.limits.unsent_bytes_max;
-    c->held_by_unsent = unsent > (c->held_by_unsent ? limit / 2 : limit);
+    /* Requests of a connection that the engine holds back are parked there: reading more would pile them up. */
+    c->held_by_unsent = unsent > (c->held_by_unsent ? limit / 2 : limit) || atomic_load(&c->link->held_back);
     if (c->held_by_unsent)
         return true;
     return !c->net->detached && c->net->config.port.full(c->net->config.port.context);
@@ -324,9 +325,9 @@ static void wrote(struct conn *c, size_t size)
     c->write_since_ms = net_now_ms(c->net);
     if (c->state >= CONN_ENDING)
         return;
+    conn_drained(c); /* first: what the engine holds back is not read */
     if (c->held_by_unsent)
         conn_resume(c);
-    conn_drained(c);
 }
 
 static void on_written(uv_write_t *request, int status)

@@ -146,6 +146,32 @@ Test(conn, answers_to_frames_before_a_bad_one_come_before_its_refusal)
     fixture_stop(&f);
 }
 
+/* The engine parks the requests of such a connection, and nothing else bounds how many. */
+Test(conn, requests_of_a_connection_that_is_held_back_are_not_read)
+{
+    struct fixture f;
+    struct mpack_buffer b = {0};
+    fixture_start(&f, NULL);
+    int fd = greet(&f);
+    size_t before = f.frames.size, pending = (1 << 20) * 3 / 4; /* less than the limit, more than half of it */
+    atomic_fetch_add(&f.link->unsent_bytes, pending);
+    atomic_store(&f.link->held_back, true);
+    for (unsigned i = 0; i < 1000; i++)
+        write_frame(&b, i + 1, 100, 'x');
+    cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
+    for (unsigned i = 0; i < 100; i++)
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_assert_leq(f.frames.size - before, 64 << 10, "at most what one read had brought already");
+    atomic_fetch_sub(&f.link->unsent_bytes, pending);
+    engine_says(&f, 10, false); /* its being written lets the connection go on */
+    fixture_until(&f, f.frames.size - before == b.size);
+    cr_assert_eq(f.drained_posts, 1);
+    mpack_buffer_done(&b);
+    close(fd);
+    fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
+    fixture_stop(&f);
+}
+
 Test(conn, replies_of_many_items_arrive_in_order_and_the_close_comes_after_them)
 {
     struct fixture f;
