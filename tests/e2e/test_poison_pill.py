@@ -19,6 +19,7 @@ import wire
 HERE = pathlib.Path(__file__).resolve().parent
 MESSAGES = 1000
 PREFETCH = 100
+TRIES = 10
 MAX_ATTEMPTS = 5
 RUN_SECONDS_MAX = 120
 DEATHS_MAX = 200  # where a rig that goes round for ever stops
@@ -152,11 +153,15 @@ class PoisonPill(unittest.TestCase):
         print(f"{outcome.deaths} deaths, at most {deaths_max} allowed ... ", end="", flush=True)
 
     def test_one_pill_among_a_thousand(self):
-        rig = self.rig(poison=417)
-        outcome = rig.run(rig.c_worker("yes"))
-        self.judge(outcome, {417}, BOUND)
-        again = {seq for what, seq, _, deliveries in outcome.handled if what == "ack" and deliveries > 1}
-        self.assertGreater(len(again), PREFETCH // 2, "the worker died with too few others in hand to prove anything")
+        in_hand = []
+        for number in range(TRIES):  # how much the worker holds when it dies is a matter of timing
+            rig = self.rig(f"one-pill-{number}", poison=417)
+            outcome = rig.run(rig.c_worker("yes"))
+            self.judge(outcome, {417}, BOUND)
+            in_hand.append(len({seq for what, seq, _, deliveries in outcome.handled if what == "ack" and deliveries > 1}))
+            if in_hand[-1] > PREFETCH // 2:
+                return
+        self.fail(f"the worker died with too few others in hand to prove anything: {in_hand}")
 
     def test_the_first_and_the_last_message_may_be_the_pill(self):
         for seq in (1, MESSAGES):
