@@ -16,7 +16,7 @@ import unittest
 from rig import SEED, Place, Workload, harness, live, wire
 from workload import TOPIC, body_of
 
-DAMAGES = int(os.environ.get("SHUNT_DAMAGES", "4000" if os.environ.get("SANITIZED") else "20000"))
+DAMAGES = int(os.environ.get("SHUNT_DAMAGES", "20000"))
 SERVERS = int(os.environ.get("SHUNT_DAMAGED_SERVERS", "60"))
 ROUNDS = 24
 PAGE_BYTES = 4096
@@ -28,10 +28,16 @@ ENDS = {65, 74, -7, -11}
 class Damage(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        if os.environ.get("SANITIZED"):
+            return
         cls.place = Place()
         cls.addClassCleanup(shutil.rmtree, cls.place.directory, True)
         with cls.place.server() as server:
             assert live(server, Workload(), ROUNDS) is None, server.log_text()
+
+    def setUp(self):
+        if os.environ.get("SANITIZED"):  # it takes what LMDB reads by damaged pages for the program's own reading
+            self.skipTest("a sanitizer ends where LMDB follows damage")
 
     def damage(self, count, environment=None):
         work = tempfile.mkdtemp(prefix="damage-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
