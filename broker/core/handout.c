@@ -164,6 +164,21 @@ static int decode_fresh(struct ledger *l, struct topic *t, uint64_t seq, struct 
     return 0;
 }
 
+/* Whether the row under the cursor, which cannot be read, is where its key puts it. A damaged key may say any
+ * number, and going there would pass over the messages that follow; so the next row has to agree. Moves the
+ * cursor. */
+static bool key_holds(struct store_cursor *cursor, const struct topic *t, uint64_t next, uint64_t seq)
+{
+    struct slice key, value;
+    uint32_t id;
+    uint64_t after;
+    if (seq == next)
+        return true;
+    if (store_cursor_next(cursor, &key, &value) || !key_read_id_seq(key, &id, &after))
+        return true;
+    return id != t->r.id || after > seq;
+}
+
 /* What became of the message under the cursor. */
 enum fresh { FRESH_GIVEN, FRESH_OVER, FRESH_REMOVED };
 
@@ -210,12 +225,16 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
     while (!err && !over(h)) {
         if (!key_read_id_seq(key, &id, &seq) || id != t->r.id)
             return SHUNT_NOT_FOUND;
+        if (seq >= t->r.head)
+            return SHUNT_CORRUPT;
         if (!bitmap_get(&g->bits, seq)) {
             struct loaded_message m;
             enum fresh fresh;
-            err = skip_to(l, g, seq);
+            err = decode_fresh(l, t, seq, key, value, &m);
+            if (!err && m.corrupt && !key_holds(cursor, t, g->r.next, seq))
+                return SHUNT_CORRUPT;
             if (!err)
-                err = decode_fresh(l, t, seq, key, value, &m);
+                err = skip_to(l, g, seq);
             if (!err)
                 err = hand_fresh(l, h, seq, &m, &fresh);
             if (err || fresh != FRESH_GIVEN) {

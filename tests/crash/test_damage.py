@@ -9,6 +9,7 @@ import pathlib
 import random
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -19,10 +20,13 @@ from workload import TOPIC, body_of
 DAMAGES = int(os.environ.get("SHUNT_DAMAGES", "20000"))
 SERVERS = int(os.environ.get("SHUNT_DAMAGED_SERVERS", "60"))
 ROUNDS = 24
+KEYS = 12  # that are damaged, in two ways each
+TOPIC_ID, MESSAGES_MAX = 1, 1000
 PAGE_BYTES = 4096
 DAMAGE = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "damage"
-# As shuntd(8) has them: damaged, or the disk failed; and the signals of a server that read where nothing is.
-ENDS = {65, 74, -7, -11}
+# As shuntd(8) has them: damaged, no memory for so large a map, the disk failed, a newer version; and the signals of a server that read
+# where nothing is.
+ENDS = {65, 71, 74, 76, -7, -11}
 
 
 class Damage(unittest.TestCase):
@@ -63,23 +67,55 @@ class Damage(unittest.TestCase):
     def test_a_server_never_delivers_what_was_not_published(self):
         dice, ended, delivered, used = random.Random(SEED), 0, 0, self.used_pages()
         for _ in range(SERVERS):
-            with Place() as place:
-                place.copy_from(self.place)
-                harm = self.harm(place.data / "data.mdb", dice, used)
-                server = place.server()
-                try:
-                    server.start()
-                    delivered += self.consume(server) if server.started else 0
-                    status = server.stop()
-                    self.assertIn(status, ENDS | {0}, f"{harm}\n{server.log_text()}")
-                    ended += status != 0
-                except (AssertionError, TimeoutError) as error:
-                    raise AssertionError(f"{harm}: {error}\n{server.log_text()}") from error
-                finally:
-                    server.remove()
+            status, count = self.serve(lambda path: self.harm(path, dice, used))
+            ended += status != 0
+            delivered += count
         print(f"{SERVERS} servers on damaged stores: {ended} ended, {delivered} messages delivered as published")
         self.assertGreater(ended, SERVERS // 10)
         self.assertGreater(delivered, SERVERS)
+
+    def test_a_damaged_key_passes_over_nothing(self):
+        """The key of a message says a later number: far beyond the topic's last one, or the one after its neighbour's."""
+        ended, places = 0, self.keys()
+        self.assertGreater(len(places), KEYS, "there are too few keys in the file to damage")
+        for at, seq in random.Random(SEED).sample(places, KEYS):
+            for wrong in (seq | 1 << 40, seq + 2):
+                status, _ = self.serve(lambda path, at=at, wrong=wrong: self.overwrite(path, at, struct.pack(">Q", wrong)))
+                self.assertIn(status, (0, 65))
+                ended += status == 65
+        self.assertGreater(ended, 0, "none of these keys mattered")
+
+    def serve(self, harm):
+        """A server on a copy of the store that was harmed: its exit status, how many messages it delivered."""
+        with Place() as place:
+            place.copy_from(self.place)
+            what = harm(place.data / "data.mdb")
+            server = place.server()
+            try:
+                server.start()
+                delivered = self.consume(server) if server.started else 0
+                status = server.stop()
+                self.assertIn(status, ENDS | {0})
+                return status, delivered
+            except (AssertionError, TimeoutError) as error:
+                raise AssertionError(f"{what}: {error}\n{server.log_text()}") from error
+            finally:
+                server.remove()
+
+    def keys(self):
+        """Where the number of a key of the topic is in the file, and which it is. Old pages have some too."""
+        data, found = (self.place.data / "data.mdb").read_bytes()[: 1 << 22], []
+        for seq in range(1, MESSAGES_MAX):
+            key, at = struct.pack(">IQ", TOPIC_ID, seq), -1
+            while (at := data.find(key, at + 1)) >= 0:
+                found.append((at + 4, seq))
+        return found
+
+    def overwrite(self, path, at, data):
+        with open(path, "r+b") as file:
+            file.seek(at)
+            file.write(data)
+        return f"{data.hex()} at {at}"
 
     def used_pages(self):
         """Pages that are not empty, so that the damage hits something."""

@@ -224,20 +224,24 @@ uint64_t state_hash(struct store *s)
     return hash;
 }
 
+struct ledger_sink fixture_sink(struct fixture *f)
+{
+    return (struct ledger_sink){.context = f,
+                                .published = on_published,
+                                .handed_out = on_handed_out,
+                                .assigned = on_assigned,
+                                .refused = on_refused,
+                                .done = on_done,
+                                .ready = on_ready,
+                                .revoked = on_revoked,
+                                .group_gone = on_group_gone};
+}
+
 void fixture_apply(struct fixture *f, const struct command *c, size_t count)
 {
-    static const struct ledger_sink calls = {.published = on_published,
-                                             .handed_out = on_handed_out,
-                                             .assigned = on_assigned,
-                                             .refused = on_refused,
-                                             .done = on_done,
-                                             .ready = on_ready,
-                                             .revoked = on_revoked,
-                                             .group_gone = on_group_gone};
-    struct ledger_sink sink = calls;
+    struct ledger_sink sink = fixture_sink(f);
     struct batch b = {ledger_index(f->l) + 1, T0 + f->now_ms, c, count};
     struct store_txn *t;
-    sink.context = f;
     f->applied = c;
     if (count)
         f->applied_last = c[count - 1].kind;

@@ -64,6 +64,8 @@ void fixture_at(struct fixture *f, int64_t ms);
 /* Apply commands as one batch at the present time, seal, commit, audit. */
 void fixture_apply(struct fixture *f, const struct command *c, size_t count);
 void fixture_run(struct fixture *f, struct command c);
+/* What a batch's results are told to, for a test that applies one by itself. */
+struct ledger_sink fixture_sink(struct fixture *f);
 /* Compare what happened since the last time, line by line, and forget it. */
 void fixture_expect(struct fixture *f, const char *trace);
 void fixture_forget(struct fixture *f);

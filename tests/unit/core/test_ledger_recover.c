@@ -209,3 +209,36 @@ Test(ledger_recover, a_damaged_row_is_said_and_not_believed)
         fixture_done(&f);
     }
 }
+
+/* The cursor would go there, past all that the topic will ever hold. */
+Test(ledger_recover, a_message_beyond_the_head_is_damage)
+{
+    struct fixture f;
+    struct store_txn *t;
+    struct slice value;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 2);
+    uint32_t id = ledger_topic(f.l, text("t"))->r.id;
+    struct key first = key_id_seq(id, 1), far = key_id_seq(id, 1ull << 40);
+    cr_assert_eq(store_begin(f.store, true, &t), 0);
+    cr_assert_eq(store_get(t, TABLE_MESSAGE, key_slice(&first), &value), 0);
+    cr_assert_eq(store_put(t, TABLE_MESSAGE, key_slice(&far), value), 0);
+    cr_assert_eq(store_commit(t), 0);
+
+    struct command c = {.kind = COMMAND_ASSIGN,
+                        .assign = {.group = ledger_group_id(fixture_group(&f, "t", "default")),
+                                   .messages = 10,
+                                   .bytes = 1000}};
+    struct batch b = {ledger_index(f.l) + 1, T0, &c, 1};
+    struct ledger_sink sink = fixture_sink(&f);
+    cr_assert_eq(store_begin(f.store, true, &t), 0);
+    cr_assert_eq(ledger_apply(f.l, t, &b, &sink), SHUNT_CORRUPT);
+    store_abort(t);
+
+    cr_assert_eq(store_begin(f.store, true, &t), 0);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, key_slice(&far), NULL), 0);
+    cr_assert_eq(store_commit(t), 0);
+    fixture_crash(&f);
+    fixture_done(&f);
+}
