@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 atomic_uint_fast64_t check_rows_read;
 
@@ -39,12 +40,25 @@ static const char *const table_names[TABLE_COUNT] = {
  * that are right, shows there. */
 static int compare_rows(struct checker *c, enum store_table table, uint64_t found)
 {
-    uint64_t says;
-    int err = store_count(c->txn, table, &says);
-    if (!err && says != found)
-        problem(c, PROBLEM_MISSING, "%s: %" PRIu64 " rows were stored, %" PRIu64 " are there",
-                table_names[table], says, found);
-    return err;
+    char names[128] = "";
+    uint64_t says, together;
+    int err = store_count(c->txn, table, &together, &says);
+    c->rows[table] = found;
+    c->scanned |= 1ull << table;
+    if (err || (c->scanned & together) != together)
+        return err;
+    found = 0;
+    for (unsigned i = 0; i < TABLE_COUNT; i++) {
+        size_t end = strlen(names);
+        if (!(together >> i & 1))
+            continue;
+        (void)snprintf(names + end, sizeof names - end, "%s%s", end ? ", " : "", table_names[i]);
+        found += c->rows[i];
+    }
+    if (says != found)
+        problem(c, PROBLEM_MISSING, "%s: %" PRIu64 " rows were stored, %" PRIu64 " are there", names, says,
+                found);
+    return 0;
 }
 
 int scan(struct checker *c, enum store_table table, row_fn *row)

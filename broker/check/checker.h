@@ -70,6 +70,8 @@ struct checker {
     struct store_txn *txn;
     FILE *report;
     uint64_t problems, messages;
+    uint64_t rows[TABLE_COUNT]; /* found by scan() */
+    uint64_t scanned;           /* bit i: the whole of table i */
     struct meta_record meta;
     bool meta_there, meta_readable;
     struct checked_topic *topics; /* in order of id */

@@ -64,10 +64,15 @@ int64_t dedup_sweep_at(const struct ledger *l)
 
 int dedup_rest(struct ledger *l)
 {
-    uint64_t producers;
-    int err = store_count(l->txn, TABLE_DEDUP, &producers);
-    if (err || !producers)
+    struct store_cursor *cursor;
+    struct slice key, value;
+    int err = store_cursor_open(l->txn, TABLE_DEDUP, &cursor);
+    if (err)
         return err;
+    err = store_cursor_next(cursor, &key, &value);
+    store_cursor_close(cursor);
+    if (err)
+        return err == SHUNT_NOT_FOUND ? 0 : err;
     l->meta.dedup_swept_ms = l->now_ms + l->meta.dedup_window_ms - l->meta.dedup_window_ms / 16;
     l->changed = true;
     return 0;

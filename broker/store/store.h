@@ -1,14 +1,15 @@
 /* store: a small ordered key-value transaction interface.
  *
- * The ledger is written against this and nothing else. store_lmdb.c keeps the tables on disk; store_memory.c keeps
- * them in memory for tests and the simulator, where a crash forgets what was not committed.
+ * The ledger is written against this and nothing else. store_lmdb.c keeps the tables on disk; store_memory.c
+ * keeps them in memory for tests and the simulator, where a crash forgets what was not committed.
  *
- * One writer at a time, which must stay on one thread. Keys are 1 to STORE_KEY_BYTES_MAX bytes and ordered as by
- * memcmp, shorter first. Values are 0 to 4 GiB - 1 bytes. Bytes returned live until the next write to the same
- * transaction, its end, or (for a cursor's) the cursor's next move.
+ * One writer at a time, which must stay on one thread. Keys are 1 to STORE_KEY_BYTES_MAX bytes and ordered as
+ * by memcmp, shorter first. Values are 0 to 4 GiB - 1 bytes. Bytes returned live until the next write to the
+ * same transaction, its end, or (for a cursor's) the cursor's next move.
  *
  * Errors: 0 is ok; NOT_FOUND is an answer, not a failure; NO_SPACE, IO, CORRUPT and NO_MEMORY mean that the
- * transaction can only be aborted. After a commit that failed it is unknown whether it is durable: the caller must stop.
+ * transaction can only be aborted. After a commit that failed it is unknown whether it is durable: the caller
+ * must stop.
  */
 #ifndef SHUNT_STORE_STORE_H
 #define SHUNT_STORE_STORE_H
@@ -19,18 +20,20 @@
 #define STORE_KEY_BYTES_MAX 255
 
 enum store_table {
-    TABLE_META,    /* fixed keys                          -> version (the store's own), applied index, counters, clean flag */
-    TABLE_TOPIC,   /* topic                               -> name, policy, counters */
-    TABLE_GROUP,   /* group                               -> topic, name, policy, cursor, counters */
+    TABLE_META,  /* fixed keys                          -> version (the store's own), applied index, counters,
+                    clean flag */
+    TABLE_TOPIC, /* topic                               -> name, policy, counters */
+    TABLE_GROUP, /* group                               -> topic, name, policy, cursor, counters */
     TABLE_MESSAGE, /* topic | seq                         -> header, checksum, the publisher's bytes */
     TABLE_DONE,    /* group | chunk                       -> bitmap */
-    TABLE_ATTEMPT, /* group | seq                         -> state of a message that failed, waits or is suspect */
+    TABLE_ATTEMPT, /* group | seq                         -> state of a message that failed, waits or is
+                      suspect */
     TABLE_HISTORY, /* group | seq | row                   -> one row of the attempt ledger */
     TABLE_DUE,     /* group | lane | due_ms | seq         -> nothing */
     TABLE_EXPIRY,  /* expires_ms | group | seq            -> nothing */
-    TABLE_DEAD,    /* DLQ topic | seq                     -> reference to a dead letter, reason, time of death */
-    TABLE_JOB,     /* job                                 -> redrive, purge or drop in progress */
-    TABLE_DEDUP,   /* producer                            -> latest answers */
+    TABLE_DEAD, /* DLQ topic | seq                     -> reference to a dead letter, reason, time of death */
+    TABLE_JOB,  /* job                                 -> redrive, purge or drop in progress */
+    TABLE_DEDUP, /* producer                            -> latest answers */
     TABLE_COUNT
 };
 
@@ -40,19 +43,20 @@ struct store_cursor;
 
 /* How full the store is (bytes). */
 struct store_usage {
-    uint64_t map_bytes;       /* current size of the map */
-    uint64_t map_bytes_max;   /* to which it may grow */
-    uint64_t used_bytes;      /* pages in use, freelist pages not counted */
-    uint64_t free_bytes;      /* pages that can be used without growing: the freelist's and those never used; on a full
-                               * disk, of the latter only what is set aside. Within a write transaction, those it has
-                               * freed count too, which only later ones can use. */
-    uint64_t allocated_bytes; /* on disk, as allocated ahead */
+    uint64_t map_bytes;     /* current size of the map */
+    uint64_t map_bytes_max; /* to which it may grow */
+    uint64_t used_bytes;    /* pages in use, freelist pages not counted */
+    uint64_t free_bytes; /* pages that can be used without growing: the freelist's and those never used; on a
+                          * full disk, of the latter only what is set aside. Within a write transaction, those
+                          * it has freed count too, which only later ones can use. */
+    uint64_t allocated_bytes;    /* on disk, as allocated ahead */
     uint64_t readers_oldest_age; /* transactions that the oldest open reader lags behind; 0 without one */
 };
 
 struct store_ops {
-    /* fails: NO_MEMORY, IO, TOO_MANY (over 126 readers), STORE_READ_ONLY. At most one write transaction at a time. On disk,
-     * readers may be on other threads and see the store as it was; in memory there is none beside a writer. */
+    /* fails: NO_MEMORY, IO, TOO_MANY (over 126 readers), STORE_READ_ONLY. At most one write transaction at a
+     * time. On disk, readers may be on other threads and see the store as it was; in memory there is none
+     * beside a writer. */
     int (*begin)(struct store *s, bool write, struct store_txn **ret);
     /* Ends the transaction whatever happens. For a write: durable when it returns 0.
      * fails: NO_SPACE, IO: outcome unknown. */
@@ -63,28 +67,33 @@ struct store_ops {
     int (*put)(struct store_txn *txn, enum store_table table, struct slice key, struct slice value);
     /* Put a value of `size` bytes that the caller fills in at *ret before any other call on this transaction.
      * `append`: a hint that the key is greater than every key in the table; it need not be true. */
-    int (*reserve)(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool append, void **ret);
+    int (*reserve)(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool append,
+                   void **ret);
     /* Delete; NOT_FOUND if it is not there. ret_size (may be NULL) is the size of the value it had. */
     int (*del)(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size);
 
     /* Cursors live at most as long as their transaction, and are closed before it ends. Writes to the table
-     * through the transaction keep a cursor usable: its next move is relative to the key where it stood. A seek that
-     * finds nothing stands at the key sought; another move that finds nothing leaves the cursor where it was. */
+     * through the transaction keep a cursor usable: its next move is relative to the key where it stood. A
+     * seek that finds nothing stands at the key sought; another move that finds nothing leaves the cursor
+     * where it was. */
     int (*cursor_open)(struct store_txn *txn, enum store_table table, struct store_cursor **ret);
     void (*cursor_close)(struct store_cursor *c);
     /* The first key >= `key`. NOT_FOUND at the end. */
-    int (*cursor_seek)(struct store_cursor *c, struct slice key, struct slice *ret_key, struct slice *ret_value);
+    int (*cursor_seek)(struct store_cursor *c, struct slice key, struct slice *ret_key,
+                       struct slice *ret_value);
     int (*cursor_next)(struct store_cursor *c, struct slice *ret_key, struct slice *ret_value);
-    int (*cursor_prev)(struct store_cursor *c, struct slice *ret_key, struct slice *ret_value); /* before a seek: the last key */
+    int (*cursor_prev)(struct store_cursor *c, struct slice *ret_key,
+                       struct slice *ret_value); /* before a seek: the last key */
     /* Delete the pair where the cursor stands; the next cursor_next() yields the pair after it. */
     int (*cursor_del)(struct store_cursor *c);
 
     /* May be called between transactions, and inside the write transaction by its thread. */
     void (*usage)(struct store *s, struct store_usage *ret);
-    /* Number of pairs in the table. */
-    int (*count)(struct store_txn *txn, enum store_table table, uint64_t *ret);
-    /* Between transactions: grow the map and allocate the file ahead where that is due. fails: NO_SPACE, IO (the store
-     * stays usable as it is). */
+    /* Number of pairs as recorded where they are rooted, not by walking: of the table, and of those that
+     * share a root with it. ret_tables has bit i for each table i that is counted. */
+    int (*count)(struct store_txn *txn, enum store_table table, uint64_t *ret_tables, uint64_t *ret);
+    /* Between transactions: grow the map and allocate the file ahead where that is due. fails: NO_SPACE, IO
+     * (the store stays usable as it is). */
     int (*maintain)(struct store *s);
     void (*close)(struct store *s); /* takes NULL */
 };
@@ -123,8 +132,8 @@ static inline int store_put(struct store_txn *t, enum store_table table, struct 
 {
     return t->store->ops->put(t, table, key, value);
 }
-static inline int store_reserve(struct store_txn *t, enum store_table table, struct slice key, size_t size, bool append,
-                                void **ret)
+static inline int store_reserve(struct store_txn *t, enum store_table table, struct slice key, size_t size,
+                                bool append, void **ret)
 {
     return t->store->ops->reserve(t, table, key, size, append, ret);
 }
@@ -141,7 +150,8 @@ static inline void store_cursor_close(struct store_cursor *c)
     if (c)
         c->store->ops->cursor_close(c);
 }
-static inline int store_cursor_seek(struct store_cursor *c, struct slice key, struct slice *ret_key, struct slice *ret_value)
+static inline int store_cursor_seek(struct store_cursor *c, struct slice key, struct slice *ret_key,
+                                    struct slice *ret_value)
 {
     return c->store->ops->cursor_seek(c, key, ret_key, ret_value);
 }
@@ -161,9 +171,10 @@ static inline void store_usage(struct store *s, struct store_usage *ret)
 {
     s->ops->usage(s, ret);
 }
-static inline int store_count(struct store_txn *t, enum store_table table, uint64_t *ret)
+static inline int store_count(struct store_txn *t, enum store_table table, uint64_t *ret_tables,
+                              uint64_t *ret)
 {
-    return t->store->ops->count(t, table, ret);
+    return t->store->ops->count(t, table, ret_tables, ret);
 }
 static inline int store_maintain(struct store *s)
 {
@@ -179,22 +190,26 @@ static inline void store_close(struct store *s)
 
 struct store_lmdb_options {
     const char *dir;
-    uint64_t map_bytes;     /* at first; grown by doubling */
+    uint64_t map_bytes; /* at first; grown by doubling */
     uint64_t map_bytes_max;
-    bool create;            /* make the directory and an empty store if there is none */
-    bool read_only;         /* for --check: takes the lock too, writes nothing but the lock file */
+    bool create;    /* make the directory and an empty store if there is none */
+    bool read_only; /* for --check: takes the lock too, writes nothing but the lock file */
 };
 
 /* Open the store in a directory and lock it against other processes.
- * fails: STORE_LOCKED, STORE_VERSION, STORE_TRUNCATED, STORE_READ_ONLY, CORRUPT, NOT_FOUND (no store and !create), NO_SPACE,
- *        IO, NO_MEMORY. `ret_why` (at least 512 bytes) gets one sentence: what, where and what to do. */
-int store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why, size_t why_bytes);
+ * fails: STORE_LOCKED, STORE_VERSION, STORE_TRUNCATED, STORE_READ_ONLY, CORRUPT, NOT_FOUND (no store and
+ * !create), NO_SPACE, IO, NO_MEMORY. `ret_why` (at least 512 bytes) gets one sentence: what, where and what
+ * to do. */
+int store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why,
+                    size_t why_bytes);
 
-/* An empty store in memory (but for its version). `map_bytes_max` bounds it: past it writes fail with NO_SPACE as LMDB's do. NULL without memory. */
+/* An empty store in memory (but for its version). `map_bytes_max` bounds it: past it writes fail with
+ * NO_SPACE as LMDB's do. NULL without memory. */
 struct store *store_memory_open(uint64_t map_bytes_max);
 /* Forget what was not committed, as a crash does; open transactions and cursors are gone. */
 void store_memory_crash(struct store *s);
-/* Fault injection: let `skip` more calls of begin, put, reserve, del or commit pass, then fail `times` of them with `err`. */
+/* Fault injection: let `skip` more calls of begin, put, reserve, del or commit pass, then fail `times` of
+ * them with `err`. */
 void store_memory_fault(struct store *s, unsigned skip, unsigned times, int err);
 
 #endif

@@ -145,6 +145,11 @@ int lmdb_commit(struct store_txn *base)
 
 /* ---- pairs ---- */
 
+static MDB_dbi tree_dbi(const struct lmdb_txn *t, enum store_table table)
+{
+    return lmdb_store_of(t->base.store)->trees[lmdb_tree_of(table)];
+}
+
 static int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, struct slice *ret)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)base;
@@ -152,9 +157,10 @@ static int lmdb_get(struct store_txn *base, enum store_table table, struct slice
         return t->failed;
     if (!lmdb_key_is_valid(key))
         return SHUNT_BAD_ARGUMENT;
-    MDB_val k = lmdb_val(key);
+    struct lmdb_key k;
+    lmdb_key_make(table, key, &k);
     MDB_val v;
-    int rc = mdb_get(t->mdb, lmdb_store_of(base->store)->tables[table], &k, &v);
+    int rc = mdb_get(t->mdb, tree_dbi(t, table), &k.val, &v);
     if (rc != 0)
         return lmdb_txn_error(t, rc);
     *ret = (struct slice){v.mv_data, v.mv_size};
@@ -169,16 +175,17 @@ static int lmdb_reserve(struct store_txn *base, enum store_table table, struct s
         return t->failed;
     if (!lmdb_key_is_valid(key) || size > UINT32_MAX)
         return SHUNT_BAD_ARGUMENT;
-    MDB_dbi dbi = lmdb_store_of(base->store)->tables[table];
-    MDB_val k = lmdb_val(key);
+    MDB_dbi dbi = tree_dbi(t, table);
+    struct lmdb_key k;
+    lmdb_key_make(table, key, &k);
     MDB_val v = {size, NULL};
-    t->stamps[table]++;
+    t->stamps[lmdb_tree_of(table)]++;
     /* Appending fills pages to the brim instead of splitting them in half. A key that is not the greatest is
      * refused before anything is touched, and goes in the ordinary way. */
-    int rc = mdb_put(t->mdb, dbi, &k, &v, append ? MDB_RESERVE | MDB_APPEND : MDB_RESERVE);
+    int rc = mdb_put(t->mdb, dbi, &k.val, &v, append ? MDB_RESERVE | MDB_APPEND : MDB_RESERVE);
     if (rc == MDB_KEYEXIST) {
         v = (MDB_val){size, NULL};
-        rc = mdb_put(t->mdb, dbi, &k, &v, MDB_RESERVE);
+        rc = mdb_put(t->mdb, dbi, &k.val, &v, MDB_RESERVE);
     }
     if (rc != 0)
         return lmdb_txn_error(t, rc);
@@ -193,10 +200,11 @@ static int lmdb_put(struct store_txn *base, enum store_table table, struct slice
         return t->failed;
     if (!lmdb_key_is_valid(key) || value.size > UINT32_MAX)
         return SHUNT_BAD_ARGUMENT;
-    MDB_val k = lmdb_val(key);
+    struct lmdb_key k;
+    lmdb_key_make(table, key, &k);
     MDB_val v = lmdb_val(value);
-    t->stamps[table]++;
-    return lmdb_txn_error(t, mdb_put(t->mdb, lmdb_store_of(base->store)->tables[table], &k, &v, 0));
+    t->stamps[lmdb_tree_of(table)]++;
+    return lmdb_txn_error(t, mdb_put(t->mdb, tree_dbi(t, table), &k.val, &v, 0));
 }
 
 /* The size costs a search of its own, over pages that the delete needs anyway. A cursor kept for the purpose
@@ -208,13 +216,14 @@ int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, s
         return t->failed;
     if (!lmdb_key_is_valid(key))
         return SHUNT_BAD_ARGUMENT;
-    MDB_dbi dbi = lmdb_store_of(base->store)->tables[table];
-    MDB_val k = lmdb_val(key);
+    MDB_dbi dbi = tree_dbi(t, table);
+    struct lmdb_key k;
+    lmdb_key_make(table, key, &k);
     MDB_val v = {0, NULL};
-    int rc = ret_size ? mdb_get(t->mdb, dbi, &k, &v) : 0;
+    int rc = ret_size ? mdb_get(t->mdb, dbi, &k.val, &v) : 0;
     if (rc == 0) {
-        t->stamps[table]++;
-        rc = mdb_del(t->mdb, dbi, &k, NULL);
+        t->stamps[lmdb_tree_of(table)]++;
+        rc = mdb_del(t->mdb, dbi, &k.val, NULL);
     }
     if (rc != 0)
         return lmdb_txn_error(t, rc);
@@ -223,15 +232,19 @@ int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, s
     return 0;
 }
 
-static int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret)
+static int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret_tables, uint64_t *ret)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)base;
     if (t->failed)
         return t->failed;
     MDB_stat stat;
-    int rc = mdb_stat(t->mdb, lmdb_store_of(base->store)->tables[table], &stat);
+    int rc = mdb_stat(t->mdb, tree_dbi(t, table), &stat);
     if (rc != 0)
         return lmdb_txn_error(t, rc);
+    *ret_tables = 0;
+    for (unsigned other = 0; other < TABLE_COUNT; other++)
+        if (lmdb_tree_of((enum store_table)other) == lmdb_tree_of(table))
+            *ret_tables |= 1ull << other;
     *ret = stat.ms_entries;
     return 0;
 }

@@ -13,22 +13,37 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <string.h>
+
+/* A tree is one of LMDB's databases. Each page that a commit changes is written whole, so the small tables
+ * that nearly every batch changes share one tree, and as a rule one page; there a table's number is the first
+ * byte of its keys. What grows with the messages has a tree of its own for each table. */
+enum lmdb_tree {
+    TREE_STATE, /* all tables that lmdb_tree_of() gives no other */
+    TREE_MESSAGE,
+    TREE_ATTEMPT,
+    TREE_HISTORY,
+    TREE_DUE,
+    TREE_EXPIRY,
+    TREE_DEAD,
+    TREE_COUNT
+};
 
 struct lmdb_txn {
     struct store_txn base;
     MDB_txn *mdb;
     bool write;
-    int failed;                   /* the first error: all that is left then is to abort */
-    uint64_t stamps[TABLE_COUNT]; /* each grows with every write to its table: tells cursors that they must
-                                     search again */
-    struct lmdb_txn *next;        /* of the open readers, under the gate */
+    int failed;                  /* the first error: all that is left then is to abort */
+    uint64_t stamps[TREE_COUNT]; /* each grows with every write to its tree: tells cursors that they must
+                                    search again */
+    struct lmdb_txn *next;       /* of the open readers, under the gate */
     struct lmdb_txn **link;
 };
 
 struct lmdb_store {
     struct store base;
     MDB_env *env;
-    MDB_dbi tables[TABLE_COUNT];
+    MDB_dbi trees[TREE_COUNT];
     int lock_fd;
     bool read_only;
     bool broken; /* the map is gone: nothing but closing works */
@@ -65,6 +80,44 @@ static inline MDB_val lmdb_val(struct slice s)
 static inline bool lmdb_key_is_valid(struct slice key)
 {
     return key.size >= 1 && key.size <= STORE_KEY_BYTES_MAX;
+}
+
+static inline enum lmdb_tree lmdb_tree_of(enum store_table table)
+{
+    static const uint8_t trees[TABLE_COUNT] = {
+        [TABLE_MESSAGE] = TREE_MESSAGE, [TABLE_ATTEMPT] = TREE_ATTEMPT, [TABLE_HISTORY] = TREE_HISTORY,
+        [TABLE_DUE] = TREE_DUE,         [TABLE_EXPIRY] = TREE_EXPIRY,   [TABLE_DEAD] = TREE_DEAD,
+    };
+    return (enum lmdb_tree)trees[table];
+}
+
+/* A key as it stands in its tree. */
+struct lmdb_key {
+    MDB_val val;
+    uint8_t bytes[STORE_KEY_BYTES_MAX + 1];
+};
+
+/* `ret` must stay where it is as long as its `val` is used. */
+static inline void lmdb_key_make(enum store_table table, struct slice key, struct lmdb_key *ret)
+{
+    if (lmdb_tree_of(table) != TREE_STATE) {
+        ret->val = lmdb_val(key);
+        return;
+    }
+    ret->bytes[0] = (uint8_t)table;
+    memcpy(ret->bytes + 1, key.data, key.size);
+    ret->val = (MDB_val){key.size + 1, ret->bytes};
+}
+
+/* The other way: whether a key found in the table's tree is the table's own, and what it is there. */
+static inline bool lmdb_key_read(enum store_table table, const MDB_val *val, struct slice *ret)
+{
+    const uint8_t *bytes = val->mv_data;
+    bool shared = lmdb_tree_of(table) == TREE_STATE;
+    if (shared && (val->mv_size < 2 || bytes[0] != table))
+        return false;
+    *ret = (struct slice){bytes + shared, val->mv_size - shared};
+    return true;
 }
 
 /* The code for what an LMDB call returned. */

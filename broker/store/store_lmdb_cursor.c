@@ -33,8 +33,9 @@ int lmdb_cursor_open(struct store_txn *base, enum store_table table, struct stor
     struct lmdb_cursor *c = malloc(sizeof *c);
     if (!c)
         return SHUNT_NO_MEMORY;
-    *c = (struct lmdb_cursor){.base = {base->store}, .txn = t, .table = table, .stamp = t->stamps[table]};
-    int rc = mdb_cursor_open(t->mdb, lmdb_store_of(base->store)->tables[table], &c->mdb);
+    *c = (struct lmdb_cursor){
+        .base = {base->store}, .txn = t, .table = table, .stamp = t->stamps[lmdb_tree_of(table)]};
+    int rc = mdb_cursor_open(t->mdb, lmdb_store_of(base->store)->trees[lmdb_tree_of(table)], &c->mdb);
     if (rc != 0) {
         free(c);
         return lmdb_error(rc);
@@ -54,7 +55,7 @@ void lmdb_cursor_close(struct store_cursor *base)
 /* Make sure of an LMDB cursor that no write has touched, and say where it stands. */
 static int native_ready(struct lmdb_cursor *c, enum native *ret)
 {
-    uint64_t stamp = c->txn->stamps[c->table];
+    uint64_t stamp = c->txn->stamps[lmdb_tree_of(c->table)];
     if (c->stamp != stamp) {
         c->native = NATIVE_NOWHERE;
         if (c->mdb)
@@ -62,7 +63,7 @@ static int native_ready(struct lmdb_cursor *c, enum native *ret)
         c->mdb = NULL;
     }
     if (!c->mdb) {
-        MDB_dbi dbi = lmdb_store_of(c->base.store)->tables[c->table];
+        MDB_dbi dbi = lmdb_store_of(c->base.store)->trees[lmdb_tree_of(c->table)];
         int rc = mdb_cursor_open(c->txn->mdb, dbi, &c->mdb);
         if (rc != 0) {
             c->mdb = NULL;
@@ -90,9 +91,12 @@ static int cursor_answer(struct lmdb_cursor *c, int rc, MDB_val *k, MDB_val *v, 
         return lmdb_txn_error(c->txn, rc);
     }
     c->native = NATIVE_AT_KEY;
-    *ret_key = (struct slice){k->mv_data, k->mv_size};
+    if (!lmdb_key_read(c->table, k, ret_key)) { /* the next table of the tree */
+        c->native = NATIVE_NOWHERE;
+        return SHUNT_NOT_FOUND;
+    }
     *ret_value = (struct slice){v->mv_data, v->mv_size};
-    if (k->mv_size > STORE_KEY_BYTES_MAX) /* we wrote no such key */
+    if (ret_key->size > STORE_KEY_BYTES_MAX) /* we wrote no such key */
         return c->txn->failed = SHUNT_CORRUPT;
     cursor_place(c, *ret_key);
     return 0;
@@ -101,10 +105,34 @@ static int cursor_answer(struct lmdb_cursor *c, int rc, MDB_val *k, MDB_val *v, 
 /* Search for the cursor's key: its pair or the first one beyond it. */
 static int native_search(struct lmdb_cursor *c, MDB_val *k, MDB_val *v, bool *ret_same)
 {
-    *k = (MDB_val){c->key_size, c->key};
+    struct lmdb_key key;
+    lmdb_key_make(c->table, (struct slice){c->key, c->key_size}, &key);
+    *k = key.val;
     int rc = mdb_cursor_get(c->mdb, k, v, MDB_SET_RANGE);
-    *ret_same = rc == 0 && k->mv_size == c->key_size && memcmp(k->mv_data, c->key, c->key_size) == 0;
+    *ret_same =
+        rc == 0 && k->mv_size == key.val.mv_size && memcmp(k->mv_data, key.val.mv_data, k->mv_size) == 0;
     return rc;
+}
+
+/* The table's first pair. */
+static int native_first(struct lmdb_cursor *c, MDB_val *k, MDB_val *v)
+{
+    uint8_t number = (uint8_t)c->table;
+    if (lmdb_tree_of(c->table) != TREE_STATE)
+        return mdb_cursor_get(c->mdb, k, v, MDB_FIRST);
+    *k = (MDB_val){1, &number};
+    return mdb_cursor_get(c->mdb, k, v, MDB_SET_RANGE);
+}
+
+/* The table's last pair: the one before the next table's first. */
+static int native_last(struct lmdb_cursor *c, MDB_val *k, MDB_val *v)
+{
+    uint8_t number = (uint8_t)(c->table + 1);
+    if (lmdb_tree_of(c->table) != TREE_STATE)
+        return mdb_cursor_get(c->mdb, k, v, MDB_LAST);
+    *k = (MDB_val){1, &number};
+    int rc = mdb_cursor_get(c->mdb, k, v, MDB_SET_RANGE);
+    return mdb_cursor_get(c->mdb, k, v, rc == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
 }
 
 int lmdb_cursor_seek(struct store_cursor *base, struct slice key, struct slice *ret_key,
@@ -119,12 +147,14 @@ int lmdb_cursor_seek(struct store_cursor *base, struct slice key, struct slice *
     int err = native_ready(c, &at);
     if (err)
         return err;
-    MDB_val k = lmdb_val(key);
+    struct lmdb_key k;
+    lmdb_key_make(c->table, key, &k);
     MDB_val v;
-    int rc = mdb_cursor_get(c->mdb, &k, &v, MDB_SET_RANGE);
-    if (rc == MDB_NOTFOUND)
+    int rc = mdb_cursor_get(c->mdb, &k.val, &v, MDB_SET_RANGE);
+    err = cursor_answer(c, rc, &k.val, &v, ret_key, ret_value);
+    if (err == SHUNT_NOT_FOUND)
         cursor_place(c, key);
-    return cursor_answer(c, rc, &k, &v, ret_key, ret_value);
+    return err;
 }
 
 int lmdb_cursor_next(struct store_cursor *base, struct slice *ret_key, struct slice *ret_value)
@@ -140,7 +170,7 @@ int lmdb_cursor_next(struct store_cursor *base, struct slice *ret_key, struct sl
     MDB_val v;
     int rc;
     if (!c->placed) {
-        rc = mdb_cursor_get(c->mdb, &k, &v, MDB_FIRST);
+        rc = native_first(c, &k, &v);
     } else if (at !=
                NATIVE_NOWHERE) { /* where a pair was deleted, LMDB's next is the one that came after it */
         rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT);
@@ -172,7 +202,7 @@ int lmdb_cursor_prev(struct store_cursor *base, struct slice *ret_key, struct sl
         beyond_all = rc == MDB_NOTFOUND;
     }
     if (beyond_all)
-        rc = mdb_cursor_get(c->mdb, &k, &v, MDB_LAST);
+        rc = native_last(c, &k, &v);
     else if (rc == 0)
         rc = mdb_cursor_get(c->mdb, &k, &v, MDB_PREV);
     return cursor_answer(c, rc, &k, &v, ret_key, ret_value);
@@ -195,7 +225,7 @@ int lmdb_cursor_del(struct store_cursor *base)
     if (at == NATIVE_NOWHERE)
         return lmdb_del(&t->base, c->table, (struct slice){c->key, c->key_size}, NULL);
     int rc = mdb_cursor_del(c->mdb, 0);
-    c->stamp = ++t->stamps[c->table];
+    c->stamp = ++t->stamps[lmdb_tree_of(c->table)];
     c->native = NATIVE_DELETED;
     return lmdb_txn_error(t, rc);
 }

@@ -26,11 +26,11 @@
 
 #define WHY(...) (void)snprintf(ret_why, why_bytes, __VA_ARGS__)
 
-static const char *const table_names[TABLE_COUNT] = {
-    [TABLE_META] = "meta",       [TABLE_TOPIC] = "topic", [TABLE_GROUP] = "group",
-    [TABLE_MESSAGE] = "message", [TABLE_DONE] = "done",   [TABLE_ATTEMPT] = "attempt",
-    [TABLE_HISTORY] = "history", [TABLE_DUE] = "due",     [TABLE_EXPIRY] = "expiry",
-    [TABLE_DEAD] = "dead",       [TABLE_JOB] = "job",     [TABLE_DEDUP] = "dedup",
+/* As docs/storage.md has them. */
+static const char *const tree_names[TREE_COUNT] = {
+    [TREE_STATE] = "state",     [TREE_MESSAGE] = "message", [TREE_ATTEMPT] = "attempt",
+    [TREE_HISTORY] = "history", [TREE_DUE] = "due",         [TREE_EXPIRY] = "expiry",
+    [TREE_DEAD] = "dead",
 };
 
 /* The sentence for an LMDB call that failed, and its code. */
@@ -90,7 +90,7 @@ static int env_open(struct lmdb_store *s, const char *dir, uint64_t map_bytes, u
     if (rc == 0)
         rc = mdb_env_set_assert(s->env, damaged);
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
+        rc = mdb_env_set_maxdbs(s->env, TREE_COUNT);
     if (rc == 0)
         rc = mdb_env_set_maxreaders(s->env, READERS_MAX);
     if (rc == 0)
@@ -109,15 +109,15 @@ static void env_close(struct lmdb_store *s)
     s->env = NULL;
 }
 
-/* Open (or make) the first `count` tables. */
-static int tables_open(struct lmdb_store *s, int count, bool create)
+/* Open (or make) the first `count` trees. */
+static int trees_open(struct lmdb_store *s, int count, bool create)
 {
     MDB_txn *txn;
     int rc = mdb_txn_begin(s->env, NULL, create ? 0 : MDB_RDONLY, &txn);
     if (rc != 0)
         return rc;
     for (int i = 0; i < count && rc == 0; i++)
-        rc = mdb_dbi_open(txn, table_names[i], create ? MDB_CREATE : 0, &s->tables[i]);
+        rc = mdb_dbi_open(txn, tree_names[i], create ? MDB_CREATE : 0, &s->trees[i]);
     if (rc == 0)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
@@ -130,7 +130,7 @@ static int create_in(struct lmdb_store *s, const char *dir, char *ret_why, size_
 {
     int rc = env_open(s, dir, CREATE_MAP_BYTES, 0);
     if (rc == 0)
-        rc = tables_open(s, TABLE_COUNT, true);
+        rc = trees_open(s, TREE_COUNT, true);
     if (rc != 0)
         return failed(rc, "create", dir, ret_why, why_bytes);
     struct store_txn *t;
@@ -182,13 +182,36 @@ static int check_length(struct lmdb_store *s, char *ret_why, size_t why_bytes)
     return 0;
 }
 
+static int refuse_version(struct lmdb_store *s, uint32_t version, char *ret_why, size_t why_bytes)
+{
+    WHY("the store in %s was written by %s shunt: it has version %u, this program reads version %u: install "
+        "the %s one",
+        s->dir, version < STORE_LAYOUT_VERSION ? "an older" : "a newer", version, STORE_LAYOUT_VERSION,
+        version < STORE_LAYOUT_VERSION ? "older" : "newer");
+    return SHUNT_STORE_VERSION;
+}
+
+/* Version 1 had a tree for each table, this one too, and its version in none of today's. */
+static bool is_version_1(struct lmdb_store *s)
+{
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0)
+        return false;
+    bool found = mdb_dbi_open(txn, "dedup", 0, &dbi) == 0;
+    mdb_txn_abort(txn);
+    return found;
+}
+
 static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
 {
     struct store_txn *t;
     uint32_t version = 0;
-    int rc = tables_open(s, TABLE_META + 1, false);
+    int rc = trees_open(s, TREE_STATE + 1, false);
     if (rc != 0 && rc != MDB_NOTFOUND)
         return failed(rc, "read", s->dir, ret_why, why_bytes);
+    if (rc == MDB_NOTFOUND && is_version_1(s))
+        return refuse_version(s, 1, ret_why, why_bytes);
     int err = rc == MDB_NOTFOUND ? SHUNT_CORRUPT : lmdb_begin(&s->base, false, &t);
     if (!err) {
         err = store_version_read(t, &version);
@@ -199,14 +222,7 @@ static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
             STORE_DATA_NAME, err == SHUNT_CORRUPT ? "it has no version record" : err_text(err));
         return err;
     }
-    if (version > STORE_LAYOUT_VERSION) {
-        WHY("the store in %s was written by a newer shunt: it has version %u, this program reads up to %u: "
-            "install the "
-            "newer one",
-            s->dir, version, STORE_LAYOUT_VERSION);
-        return SHUNT_STORE_VERSION;
-    }
-    return 0;
+    return version == STORE_LAYOUT_VERSION ? 0 : refuse_version(s, version, ret_why, why_bytes);
 }
 
 /* ---- opening ---- */
@@ -230,7 +246,7 @@ static int open_existing(struct lmdb_store *s, uint64_t map_bytes, char *ret_why
         err = check_version(s, ret_why, why_bytes);
     if (err)
         return err;
-    rc = tables_open(s, TABLE_COUNT, false);
+    rc = trees_open(s, TREE_COUNT, false);
     if (rc == 0)
         return 0;
     WHY("the store in %s lacks a table (%s): restore it from a backup", s->dir, mdb_strerror(rc));

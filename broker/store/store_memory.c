@@ -236,11 +236,12 @@ static void memory_usage(struct store *base, struct store_usage *ret)
                                 .allocated_bytes = s->used_bytes};
 }
 
-static int memory_count(struct store_txn *base, enum store_table table, uint64_t *ret)
+static int memory_count(struct store_txn *base, enum store_table table, uint64_t *ret_tables, uint64_t *ret)
 {
     struct memory_txn *t = (struct memory_txn *)base;
     if (t->failed)
         return t->failed;
+    *ret_tables = 1ull << table;
     *ret = store_of_txn(base)->tables[table].count;
     return 0;
 }

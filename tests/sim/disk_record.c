@@ -75,11 +75,11 @@ static bool flip_in(struct store *s, const struct store_ops *ops, struct slice k
 bool disk_damage(struct disk *d, bool hide, uint32_t *ret_topic, uint64_t *ret_seq)
 {
     struct store_txn *txn;
-    uint64_t count = 0, bit = dice_next(d->dice);
+    uint64_t count = 0, tables, bit = dice_next(d->dice);
     struct key key = {0};
     if (store_begin(d->store, false, &txn))
         return false;
-    bool found = !store_count(txn, TABLE_MESSAGE, &count) && count &&
+    bool found = !store_count(txn, TABLE_MESSAGE, &tables, &count) && count &&
                  nth_message(txn, dice_below(d->dice, count), &key);
     store_abort(txn);
     if (!found || !flip_in(d->store, disk_true_ops(), key_slice(&key), bit, hide) ||

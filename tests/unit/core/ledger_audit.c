@@ -25,8 +25,17 @@ static bool there(struct audit *a, enum store_table table, struct key key)
 
 static uint64_t count_all(struct audit *a, enum store_table table)
 {
-    uint64_t count;
-    cr_assert_eq(store_count(a->t, table, &count), 0);
+    uint64_t count, tables;
+    struct store_cursor *c;
+    struct slice key, value;
+    cr_assert_eq(store_count(a->t, table, &tables, &count), 0);
+    if (tables == 1ull << table)
+        return count;
+    count = 0;
+    cr_assert_eq(store_cursor_open(a->t, table, &c), 0);
+    while (store_cursor_next(c, &key, &value) == 0)
+        count++;
+    store_cursor_close(c);
     return count;
 }
 

@@ -99,6 +99,19 @@ void expect_text(struct store_txn *t, enum store_table table, const char *key, c
                  (const char *)got.data);
 }
 
+uint64_t walk(struct store_txn *t, enum store_table table)
+{
+    uint64_t count = 0;
+    struct store_cursor *c;
+    struct slice k;
+    struct slice v;
+    cr_assert_eq(store_cursor_open(t, table, &c), 0);
+    while (store_cursor_next(c, &k, &v) == 0)
+        count++;
+    store_cursor_close(c);
+    return count;
+}
+
 const char *dump(struct store_txn *t, enum store_table table)
 {
     static char out[4096];

@@ -33,6 +33,8 @@ struct slice text(const char *bytes);
 /* Keys and values as C strings; put, and check what is there: NULL for nothing. */
 void put_text(struct store_txn *t, enum store_table table, const char *key, const char *value);
 void expect_text(struct store_txn *t, enum store_table table, const char *key, const char *value);
+/* How many pairs a walk over the table finds. */
+uint64_t walk(struct store_txn *t, enum store_table table);
 /* The whole table as "k=v k=v", in order. Static storage. */
 const char *dump(struct store_txn *t, enum store_table table);
 

@@ -230,8 +230,14 @@ static void write_version(const void *bytes, size_t size)
 
 Test(store_lmdb, newer_version)
 {
-    write_version("\0\0\0\2", 4);
-    expect_refused(SHUNT_STORE_VERSION, "newer shunt");
+    write_version("\0\0\0\3", 4);
+    expect_refused(SHUNT_STORE_VERSION, "a newer shunt");
+}
+
+Test(store_lmdb, older_version)
+{
+    write_version("\0\0\0\1", 4);
+    expect_refused(SHUNT_STORE_VERSION, "an older shunt");
 }
 
 Test(store_lmdb, version_record_damaged)
@@ -246,20 +252,33 @@ Test(store_lmdb, version_record_short)
     expect_refused(SHUNT_CORRUPT, "no version record");
 }
 
-Test(store_lmdb, somebody_elses_lmdb_file)
+/* An LMDB file with one pair in that tree, or in none. */
+static void make_lmdb_file(const char *tree)
 {
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
     cr_assert_eq(mdb_env_create(&env), 0);
+    cr_assert_eq(mdb_env_set_maxdbs(env, 1), 0);
     cr_assert_eq(mdb_env_open(env, dir, 0, 0600), 0);
     cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    cr_assert_eq(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+    cr_assert_eq(mdb_dbi_open(txn, tree, tree ? MDB_CREATE : 0, &dbi), 0);
     MDB_val k = {1, (void *)(uintptr_t) "k"};
     cr_assert_eq(mdb_put(txn, dbi, &k, &k, 0), 0);
     cr_assert_eq(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+}
+
+Test(store_lmdb, somebody_elses_lmdb_file)
+{
+    make_lmdb_file(NULL);
     expect_refused(SHUNT_CORRUPT, "no shunt store");
+}
+
+Test(store_lmdb, the_first_layout)
+{
+    make_lmdb_file("dedup");
+    expect_refused(SHUNT_STORE_VERSION, "version 1");
 }
 
 Test(store_lmdb, nothing_there)
