@@ -156,8 +156,12 @@ struct topic *catalog_add_topic(struct ledger *l, struct slice name, uint32_t or
     t->r.origin_group = origin_group;
     t->r.head = 1;
     t->r.created_ms = l->now_ms;
-    if (!APPEND(l->topics, t) || !add_name(l, t))
-        return NULL; /* fatal for the caller, who stops */
+    if (!APPEND(l->topics, t)) {
+        free(t);
+        return NULL;
+    }
+    if (!add_name(l, t))
+        return NULL; /* fatal for the caller, who stops; the catalog frees it */
     ledger_dirty_topic(l, t);
     return t;
 }
@@ -176,8 +180,12 @@ struct group *catalog_add_group(struct ledger *l, struct topic *t, struct slice 
     g->r.due_mark_ms = l->now_ms;
     g->topic = t;
     g->due_at_ms = NEVER;
-    if (!APPEND(l->groups, g) || !link_group(t, g))
-        return NULL; /* fatal, as above */
+    if (!APPEND(l->groups, g)) {
+        free(g);
+        return NULL;
+    }
+    if (!link_group(t, g))
+        return NULL; /* as above */
     ledger_dirty_group(l, g);
     return g;
 }

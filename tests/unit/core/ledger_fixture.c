@@ -177,6 +177,8 @@ void fixture_init(struct fixture *f)
     load(f);
     fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}});
     fixture_forget(f);
+    if (fixture_begun)
+        fixture_begun(f);
 }
 
 void fixture_done(struct fixture *f)

@@ -54,6 +54,8 @@ struct fixture {
 
 /* With limits set: 100 topics, 10 groups, bodies of 1 MiB, a window of an hour. */
 void fixture_init(struct fixture *f);
+/* If a program has it, it is told of each new fixture. */
+extern void fixture_begun(struct fixture *f) __attribute__((weak));
 void fixture_done(struct fixture *f);
 /* The process ends, cleanly or not, and another opens the store; RECOVER is not sent. */
 void fixture_reload(struct fixture *f);
