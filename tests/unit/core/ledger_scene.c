@@ -1,0 +1,190 @@
+/* ledger_scene: a ledger in the middle of its work. */
+#include "tests/unit/core/ledger_scene.h"
+
+void scene_init(struct fixture *f)
+{
+    fixture_init(f);
+    f->tap = NULL;
+    topic_create_groups(f, "t", "a b");
+    topic_update(f, "t", settings(POLICY_max_attempts, 2, POLICY_dlq_retention_ms, 3600000, -1));
+    publish(f, "t", 8);
+    publish_timed(f, "t", 5000, 60000);
+    publish_timed(f, "t", 0, 60000);
+    publish_as(f, "t", "0123456789abcdef", 1, 0, 2, 0);
+    assign(f, "t", "a", 8);
+    ack(f, "t", "a", 1);
+    fail(f, "t", "a", 2, ATTEMPT_REJECTED);
+    fail(f, "t", "a", 3, ATTEMPT_REJECTED);
+    fail(f, "t", "a", 4, ATTEMPT_REJECTED);
+    nack(f, "t", "a", 5, 1000);
+    fail(f, "t", "a", 6, ATTEMPT_SUSPECTED);
+    fail(f, "t", "a", 7, ATTEMPT_RELEASED); /* 8 stays in flight */
+    assign(f, "t", "b", 9);
+    assign(f, "dlq:t:a", "default", 2);
+    redrive(f, "t", "a", 3, 1); /* the first at once, the second one in a second */
+    fixture_forget(f);
+}
+
+static void do_recover(struct fixture *f)
+{
+    recover(f);
+}
+static void do_limits(struct fixture *f)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {5, 5, 100, 1000}});
+}
+static void do_tick(struct fixture *f)
+{
+    tick(f, 3 * 3600000); /* everything is due, expired or kept long enough */
+}
+static void do_tick_soon(struct fixture *f)
+{
+    tick(f, 1500); /* a nacked message and the job's second one are due */
+}
+static void do_publish(struct fixture *f)
+{
+    publish_as(f, "t", "0123456789abcdef", 2, 1, 3, 0);
+}
+static void do_assign(struct fixture *f)
+{
+    assign(f, "t", "a", 10);
+}
+static void do_assign_suspects(struct fixture *f)
+{
+    assign_lane(f, "t", "a", LANE_SUSPECT, 1);
+}
+static void do_assign_dead(struct fixture *f)
+{
+    assign(f, "dlq:t:a", "default", 10);
+}
+static void do_resolve(struct fixture *f)
+{
+    nack(f, "t", "a", 8, DELAY_BACKOFF);
+}
+static void do_ack(struct fixture *f)
+{
+    ack(f, "t", "b", 10); /* it has a time to live */
+}
+static void do_reject(struct fixture *f)
+{
+    fail(f, "t", "a", 8, ATTEMPT_REJECTED);
+}
+static void do_ack_dead(struct fixture *f)
+{
+    ack(f, "dlq:t:a", "default", 2);
+}
+static void do_nack_dead(struct fixture *f)
+{
+    nack(f, "dlq:t:a", "default", 2, DELAY_BACKOFF);
+}
+static void do_topic_create(struct fixture *f)
+{
+    topic_create_groups(f, "u", "x y");
+}
+static void do_topic_update(struct fixture *f)
+{
+    topic_update(f, "t", settings(POLICY_max_attempts, 1, -1));
+}
+static void do_topic_delete(struct fixture *f)
+{
+    topic_delete(f, "t");
+}
+static void do_topic_purge(struct fixture *f)
+{
+    topic_purge(f, "t", NULL);
+}
+static void do_dlq_topic_purge(struct fixture *f)
+{
+    topic_purge(f, "dlq:t:a", NULL);
+}
+static void do_group_create(struct fixture *f)
+{
+    group_create(f, "t", "c", false);
+}
+static void do_group_create_of_dlq(struct fixture *f)
+{
+    group_create(f, "dlq:t:a", "second", false);
+}
+static void do_group_update(struct fixture *f)
+{
+    group_update(f, "t", "a", settings(POLICY_max_attempts, 1, -1));
+}
+static void do_group_delete(struct fixture *f)
+{
+    group_delete(f, "t", "a");
+}
+static void do_group_pause(struct fixture *f)
+{
+    group_pause(f, "t", "a", true);
+}
+static void do_dlq_redrive(struct fixture *f)
+{
+    redrive_ids(f, "t", "a", "t/3 dlq:t:a/3");
+}
+static void do_dlq_purge(struct fixture *f)
+{
+    dlq_purge(f, "t", "a", UINT64_MAX);
+}
+
+const struct scene_doing scene_doings[] = {
+    {COMMAND_RECOVER, do_recover},
+    {COMMAND_LIMITS, do_limits},
+    {COMMAND_TICK, do_tick},
+    {COMMAND_TICK, do_tick_soon},
+    {COMMAND_PUBLISH, do_publish},
+    {COMMAND_ASSIGN, do_assign},
+    {COMMAND_ASSIGN, do_assign_suspects},
+    {COMMAND_ASSIGN, do_assign_dead},
+    {COMMAND_RESOLVE, do_resolve},
+    {COMMAND_RESOLVE, do_ack},
+    {COMMAND_RESOLVE, do_reject},
+    {COMMAND_RESOLVE, do_ack_dead},
+    {COMMAND_RESOLVE, do_nack_dead},
+    {COMMAND_TOPIC_CREATE, do_topic_create},
+    {COMMAND_TOPIC_UPDATE, do_topic_update},
+    {COMMAND_TOPIC_DELETE, do_topic_delete},
+    {COMMAND_TOPIC_PURGE, do_topic_purge},
+    {COMMAND_TOPIC_PURGE, do_dlq_topic_purge},
+    {COMMAND_GROUP_CREATE, do_group_create},
+    {COMMAND_GROUP_CREATE, do_group_create_of_dlq},
+    {COMMAND_GROUP_UPDATE, do_group_update},
+    {COMMAND_GROUP_DELETE, do_group_delete},
+    {COMMAND_GROUP_PAUSE, do_group_pause},
+    {COMMAND_DLQ_REDRIVE, do_dlq_redrive},
+    {COMMAND_DLQ_PURGE, do_dlq_purge},
+};
+const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
+
+/* ---- looking ---- */
+
+static int one_topic(const struct view *v, struct mpack_buffer *to)
+{
+    struct topic *t = ledger_topic(v->ledger, text("t"));
+    return t ? view_topic(v, t, to) : 0;
+}
+static int all_topics(const struct view *v, struct mpack_buffer *to)
+{
+    return view_topics(v, text(""), 10, to);
+}
+static int a_peek(const struct view *v, struct mpack_buffer *to)
+{
+    int err = 0;
+    return view_peek(v, ledger_group(v->ledger, text("t"), text("a"), &err), 0, 100, true, to);
+}
+static int dead_letters(const struct view *v, struct mpack_buffer *to)
+{
+    int err = 0;
+    return view_dead_list(v, ledger_group(v->ledger, text("t"), text("a"), &err), 0, 10, to);
+}
+static int a_dead_letter(const struct view *v, struct mpack_buffer *to)
+{
+    int err = 0;
+    return view_dead(v, ledger_group(v->ledger, text("t"), text("a"), &err), text("t/3"), to);
+}
+static int a_job(const struct view *v, struct mpack_buffer *to)
+{
+    return view_job(v, 1, to);
+}
+
+scene_view_fn *const scene_views[] = {one_topic, all_topics, a_peek, dead_letters, a_dead_letter, a_job};
+const size_t scene_views_count = sizeof scene_views / sizeof *scene_views;

@@ -1,0 +1,225 @@
+/* Damage to any row of a ledger's store: whoever meets it stops with CORRUPT or takes the message for what it
+ * is, and nothing is handed out that was not published. */
+#include "tests/unit/core/ledger_scene.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+enum damage {
+    FLIPPED,   /* a bit of its value */
+    CUT,       /* its value is a byte short */
+    LOST,      /* the whole row */
+    SHORT_KEY, /* a second one, whose key is a byte short */
+    LONG_KEY,  /* a byte long */
+    DAMAGES
+};
+
+static const char *const damages[] = {"flipped", "cut", "lost", "short key", "long key"};
+
+/* A row, kept to put it back. */
+struct row {
+    enum store_table table;
+    size_t key_size, size;
+    uint8_t key[STORE_KEY_BYTES_MAX + 1], value[32768];
+};
+
+static struct slice key_of(const struct row *r, int longer)
+{
+    return (struct slice){r->key, r->key_size + (size_t)longer};
+}
+
+static void put(struct fixture *f, const struct row *r, int longer, size_t size)
+{
+    struct store_txn *t;
+    cr_assert_eq(store_begin(f->store, true, &t), 0);
+    cr_assert_eq(store_put(t, r->table, key_of(r, longer), (struct slice){r->value, size}), 0);
+    cr_assert_eq(store_commit(t), 0);
+}
+
+static void lose(struct fixture *f, const struct row *r, int longer)
+{
+    struct store_txn *t;
+    cr_assert_eq(store_begin(f->store, true, &t), 0);
+    cr_assert_eq(store_del(t, r->table, key_of(r, longer), NULL), 0);
+    cr_assert_eq(store_commit(t), 0);
+}
+
+/* False if there is no such damage to that row. */
+static bool damage(struct fixture *f, struct row *r, enum damage how)
+{
+    if (how <= CUT && !r->size)
+        return false;
+    switch (how) {
+    case FLIPPED:
+        r->value[r->size / 2] ^= 0x10;
+        put(f, r, 0, r->size);
+        r->value[r->size / 2] ^= 0x10;
+        break;
+    case CUT:
+        put(f, r, 0, r->size - 1);
+        break;
+    case LOST:
+        lose(f, r, 0);
+        break;
+    case SHORT_KEY:
+        put(f, r, -1, r->size);
+        break;
+    case LONG_KEY:
+    case DAMAGES:
+        put(f, r, 1, r->size);
+        break;
+    }
+    return true;
+}
+
+static void mend(struct fixture *f, const struct row *r, enum damage how)
+{
+    if (how >= SHORT_KEY)
+        lose(f, r, how == SHORT_KEY ? -1 : 1);
+    else
+        put(f, r, 0, r->size);
+}
+
+/* The n-th row of the whole store. */
+static bool nth_row(struct fixture *f, unsigned n, struct row *ret)
+{
+    struct store_txn *t;
+    bool found = false;
+    cr_assert_eq(store_begin(f->store, false, &t), 0);
+    for (unsigned table = 0; !found && table < TABLE_COUNT; table++) {
+        struct store_cursor *c;
+        struct slice key, value;
+        cr_assert_eq(store_cursor_open(t, (enum store_table)table, &c), 0);
+        int err = store_cursor_next(c, &key, &value);
+        for (; !err && n; n--)
+            err = store_cursor_next(c, &key, &value);
+        found = !err;
+        if (found) {
+            *ret = (struct row){.table = (enum store_table)table, .key_size = key.size, .size = value.size};
+            cr_assert_leq(value.size, sizeof ret->value);
+            memcpy(ret->key, key.data, key.size);
+            memcpy(ret->value, value.data, value.size);
+        }
+        store_cursor_close(c);
+    }
+    store_abort(t);
+    return found;
+}
+
+/* ---- whoever meets it ---- */
+
+static void check_handed_out(void *context, size_t command, const struct handout *h)
+{
+    static const uint8_t published[] = {0xc4, 1, 'm'}; /* as it stands in every message */
+    (void)context;
+    (void)command;
+    cr_assert_gt(h->message.size, sizeof published);
+    cr_assert_eq(memcmp((const uint8_t *)h->message.data + 1, published, sizeof published), 0);
+}
+
+static struct ledger *load(struct fixture *f)
+{
+    struct ledger *l = NULL;
+    struct store_txn *t;
+    char why[512];
+    cr_assert_eq(store_begin(f->store, false, &t), 0);
+    int err = ledger_new(t, &l, why, sizeof why);
+    store_abort(t);
+    cr_assert(!err || err == SHUNT_CORRUPT);
+    cr_assert(!err || why[0], "it is said which row cannot be read");
+    return err ? NULL : l;
+}
+
+static int apply(struct fixture *f, struct ledger *l, const struct batch *b)
+{
+    static const struct ledger_sink sink = {.handed_out = check_handed_out};
+    struct batch mine = *b;
+    struct store_txn *t;
+    mine.index = ledger_index(l) + 1;
+    cr_assert_eq(store_begin(f->store, true, &t), 0);
+    int err = ledger_apply(l, t, &mine, &sink);
+    if (!err)
+        err = ledger_seal(l, t);
+    store_abort(t);
+    return err;
+}
+
+static int look(struct fixture *f, struct ledger *l, scene_view_fn *look_at)
+{
+    struct view v = {.ledger = l};
+    struct mpack_buffer to = {0};
+    cr_assert_eq(store_begin(f->store, false, &v.txn), 0);
+    int err = look_at(&v, &to);
+    store_abort(v.txn);
+    mpack_buffer_done(&to);
+    return err;
+}
+
+struct outcome {
+    unsigned refused, stopped, went_on;
+};
+
+static struct outcome seen[DAMAGES];
+
+static void count(enum damage how, bool loaded, int err)
+{
+    seen[how].refused += !loaded;
+    seen[how].stopped += err != 0;
+    seen[how].went_on += loaded && !err;
+}
+
+/* `batch` or, if there is none, all ways to look at it. */
+static void damage_each_row(void *context, const struct batch *batch)
+{
+    struct fixture *f = context;
+    static struct row r;
+    for (unsigned n = 0; nth_row(f, n, &r); n++)
+        for (enum damage how = FLIPPED; how < DAMAGES; how++) {
+            if (!damage(f, &r, how))
+                continue;
+            struct ledger *l = load(f);
+            for (size_t i = 0; l && i < (batch ? 1 : scene_views_count); i++) {
+                int err = batch ? apply(f, l, batch) : look(f, l, scene_views[i]);
+                cr_assert(!err || err == SHUNT_CORRUPT || (!batch && err == SHUNT_NOT_FOUND),
+                          "table %d, row %u, %s: %s", (int)r.table, n, damages[how], err_name(err));
+                count(how, true, err);
+            }
+            if (!l)
+                count(how, false, 0);
+            ledger_free(l);
+            mend(f, &r, how);
+        }
+}
+
+/* An odd key stops commands that go by it; to who only looks it is the end of a list. */
+static void all_was_seen(enum damage last_stopping)
+{
+    for (enum damage how = FLIPPED; how < DAMAGES; how++) {
+        cr_log_info("%s: refused %u, stopped %u, went on %u", damages[how], seen[how].refused,
+                    seen[how].stopped, seen[how].went_on);
+        cr_assert(seen[how].refused && seen[how].went_on && (how > last_stopping || seen[how].stopped), "%s",
+                  damages[how]);
+    }
+}
+
+Test(ledger_damage, is_found_by_every_kind_of_command_or_does_it_no_harm)
+{
+    for (size_t i = 0; i < scene_doings_count; i++) {
+        struct fixture f;
+        scene_init(&f);
+        f.tap = damage_each_row;
+        f.tap_context = &f;
+        scene_doings[i].run(&f);
+        fixture_done(&f);
+    }
+    all_was_seen(LONG_KEY);
+}
+
+Test(ledger_damage, is_found_by_looking_or_does_it_no_harm)
+{
+    struct fixture f;
+    scene_init(&f);
+    damage_each_row(&f, NULL);
+    fixture_done(&f);
+    all_was_seen(LOST);
+}
