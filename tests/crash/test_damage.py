@@ -20,13 +20,15 @@ from workload import TOPIC, body_of
 DAMAGES = int(os.environ.get("SHUNT_DAMAGES", "20000"))
 SERVERS = int(os.environ.get("SHUNT_DAMAGED_SERVERS", "60"))
 ROUNDS = 24
-KEYS = 12  # that are damaged, in two ways each
+KEYS, KEYS_MAX = 12, 400  # that are damaged, in two ways each; more until one has mattered: old pages have keys too
 TOPIC_ID, MESSAGES_MAX = 1, 1000
 PAGE_BYTES = 4096
 DAMAGE = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "damage"
+DAMAGE_PLANTED = DAMAGE.with_name("damage-planted")
 # As shuntd(8) has them: damaged, no memory for so large a map, the disk failed, a newer version; and the signals of a server that read
 # where nothing is.
 ENDS = {65, 71, 74, 76, -7, -11}
+OUTCOMES = ("refused", "found", "ended", "harmless")  # each must be seen
 
 
 class Damage(unittest.TestCase):
@@ -43,10 +45,10 @@ class Damage(unittest.TestCase):
         if os.environ.get("SANITIZED"):  # it takes what LMDB reads by damaged pages for the program's own reading
             self.skipTest("a sanitizer ends where LMDB follows damage")
 
-    def damage(self, count, environment=None):
+    def damage(self, count, environment=None, program=DAMAGE):
         work = tempfile.mkdtemp(prefix="damage-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         self.addCleanup(shutil.rmtree, work, True)
-        done = subprocess.run([DAMAGE, self.place.data, work, str(count), str(SEED)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        done = subprocess.run([program, self.place.data, work, str(count), str(SEED)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               text=True, timeout=900, check=False, env={**os.environ, **(environment or {})})
         return done.returncode, done.stdout, {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", done.stdout)}
 
@@ -54,10 +56,29 @@ class Damage(unittest.TestCase):
         status, output, figures = self.damage(DAMAGES)
         print(output.splitlines()[-1] if output else "")
         self.assertEqual(status, 0, output)
-        self.assertEqual(figures["states"], DAMAGES)
-        for outcome in ("refused", "found", "ended", "harmless"):
-            self.assertGreater(figures[outcome], 0, output)
+        self.check_it_was_enough(figures, DAMAGES)
         self.assertLess(figures["older"], DAMAGES // 500, output)
+
+    def check_it_was_enough(self, figures, wanted):
+        self.assertEqual(figures["states"], wanted)
+        for outcome in OUTCOMES:
+            self.assertGreater(figures[outcome], 0, f"none was {outcome}: {figures}")
+
+    def test_a_run_that_saw_too_little_fails(self):
+        _, _, figures = self.damage(3)
+        with self.assertRaisesRegex(AssertionError, "none was"):
+            self.check_it_was_enough(figures, 3)
+        with self.assertRaisesRegex(AssertionError, "too few ended"):
+            self.servers(lambda path: "nothing", 10)
+
+    def test_a_checksum_that_is_not_compared_is_caught(self):
+        """By the program, and by what a server delivers; a sound one delivers none of these."""
+        status, output, _ = self.damage(DAMAGES, {"SHUNT_PLANT": "no-checksum"}, DAMAGE_PLANTED)
+        self.assertEqual(status, 1, output)
+        self.assertIn("is shown with another body", output)
+        with self.assertRaisesRegex(AssertionError, "was delivered with another body"):
+            self.serve(self.spoil_bodies, "no-checksum")
+        self.assertEqual(self.serve(self.spoil_bodies), (0, 0))
 
     def test_a_forged_message_is_caught(self):
         status, output, _ = self.damage(1, {"SHUNT_PLANT_FORGED": "1"})
@@ -65,32 +86,38 @@ class Damage(unittest.TestCase):
         self.assertIn("is shown with another body", output)
 
     def test_a_server_never_delivers_what_was_not_published(self):
-        dice, ended, delivered, used = random.Random(SEED), 0, 0, self.used_pages()
-        for _ in range(SERVERS):
-            status, count = self.serve(lambda path: self.harm(path, dice, used))
+        dice, used = random.Random(SEED), self.used_pages()
+        self.servers(lambda path: self.harm(path, dice, used), SERVERS)
+
+    def servers(self, harm, wanted):
+        ended = delivered = 0
+        for _ in range(wanted):
+            status, count = self.serve(harm)
             ended += status != 0
             delivered += count
-        print(f"{SERVERS} servers on damaged stores: {ended} ended, {delivered} messages delivered as published")
-        self.assertGreater(ended, SERVERS // 10)
-        self.assertGreater(delivered, SERVERS)
+        print(f"{wanted} servers on damaged stores: {ended} ended, {delivered} messages delivered as published")
+        self.assertGreater(ended, wanted // 10, "too few ended")
+        self.assertGreater(delivered, wanted, "too little was delivered")
 
     def test_a_damaged_key_passes_over_nothing(self):
         """The key of a message says a later number: far beyond the topic's last one, or the one after its neighbour's."""
         ended, places = 0, self.keys()
-        self.assertGreater(len(places), KEYS, "there are too few keys in the file to damage")
-        for at, seq in random.Random(SEED).sample(places, KEYS):
+        self.assertGreater(len(places), KEYS_MAX, "there are too few keys in the file to damage")
+        for number, (at, seq) in enumerate(random.Random(SEED).sample(places, KEYS_MAX)):
+            if number >= KEYS and ended:
+                break
             for wrong in (seq | 1 << 40, seq + 2):
                 status, _ = self.serve(lambda path, at=at, wrong=wrong: self.overwrite(path, at, struct.pack(">Q", wrong)))
                 self.assertIn(status, (0, 65))
                 ended += status == 65
         self.assertGreater(ended, 0, "none of these keys mattered")
 
-    def serve(self, harm):
+    def serve(self, harm, plant=None):
         """A server on a copy of the store that was harmed: its exit status, how many messages it delivered."""
         with Place() as place:
             place.copy_from(self.place)
             what = harm(place.data / "data.mdb")
-            server = place.server()
+            server = place.server(plant=plant)
             try:
                 server.start()
                 delivered = self.consume(server) if server.started else 0
@@ -116,6 +143,10 @@ class Damage(unittest.TestCase):
             file.seek(at)
             file.write(data)
         return f"{data.hex()} at {at}"
+
+    def spoil_bodies(self, path):
+        data, name = path.read_bytes()[: 1 << 22], f"{TOPIC} ".encode()
+        return self.overwrite(path, 0, data.replace(name, name.upper()))[:40]
 
     def used_pages(self):
         """Pages that are not empty, so that the damage hits something."""

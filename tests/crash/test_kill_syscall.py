@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """shuntd dies by SIGKILL at its n-th system call of a kind, for one kind and n after another: at first start, and on a store that is
-there. After each death `shuntd --check` finds nothing wrong, and the next server knows all that was confirmed, and nothing else.
+there. After each death `shuntd --check` finds nothing wrong, the next server knows all that was confirmed, and nothing else, and the
+history of all that clients saw can be true. Servers with a planted bug (plant.c) are caught, by the account and by the history alone.
 
 SHUNT_CRASH_SECONDS bounds each sweep (default 25, 0 for every point); SHUNT_SEED shuffles the points.
 """
 import unittest
 
-from rig import SECONDS, Place, Workload, aftermath, count_calls, harness, injection, live, strace_unavailable, sweep
+from rig import PLANTS, PLANTS_IN_HISTORY, SECONDS, Place, Workload, aftermath, count_calls, harness, injection, live, strace_unavailable, sweep
 
 ROUNDS = 8
 CALLS = ("pwrite64", "writev", "fdatasync", "write", "fsync", "rename", "mkdir", "unlink", "rmdir", "fallocate", "ftruncate")
 POINTS_MIN = 20  # fewer would prove little
+PLANTED_SECONDS = 60  # of a sweep that ends with the first death that shows the bug
+NEVER = 60000  # no run makes so many calls
 
 
 class Kept(Workload):
@@ -53,7 +56,7 @@ class KillSyscall(unittest.TestCase):
             self.assertGreater(counts[call], 0, counts)
         return [(call, n) for call in CALLS for n in range(1, counts[call] + 1)]
 
-    def sweep(self, new_place, new_workload, seconds=SECONDS):
+    def sweep(self, new_place, new_workload, seconds=SECONDS, points=None, plant=None, history_only=False):
         killed = []
 
         def visit(point):
@@ -61,7 +64,7 @@ class KillSyscall(unittest.TestCase):
             with new_place() as place:
                 workload = new_workload(place)
                 before = workload.confirmed
-                with_kill = place.server(injection(call, "signal=SIGKILL", n))
+                with_kill = place.server(injection(call, "signal=SIGKILL", n), plant=plant)
                 try:
                     with_kill.start()
                     status = live(with_kill, workload, ROUNDS)
@@ -70,13 +73,13 @@ class KillSyscall(unittest.TestCase):
                 if status is not None:
                     self.assertEqual(status, -9, with_kill.log_text())
                     killed.append((call, workload.confirmed - before))
-                aftermath(place, workload)
+                aftermath(place, workload, history_only)
 
-        points = self.points(new_place, new_workload)
+        points = points or self.points(new_place, new_workload)
         visited = sweep(points, visit, seconds)
         print(f"{visited} of {len(points)} points, {len(killed)} kills, {sum(n for _, n in killed)} requests confirmed before them")
-        self.assertGreaterEqual(len(killed), min(POINTS_MIN, visited // 2))
-        self.assertGreater(sum(n for _, n in killed), len(killed))
+        self.assertGreaterEqual(len(killed), max(1, min(POINTS_MIN, visited // 2)), "too few were killed")
+        self.assertGreater(sum(n for _, n in killed), len(killed), "too little was confirmed")
 
     def test_at_first_start(self):
         self.sweep(Place, lambda place: Workload())
@@ -100,6 +103,26 @@ class KillSyscall(unittest.TestCase):
     def test_a_server_that_confirms_too_early_is_caught(self):
         with self.assertRaisesRegex(AssertionError, "must be one of|no store after|is gone"):
             self.sweep(Place, lambda place: Gullible(), 30)
+
+    def test_planted_bugs_are_caught(self):
+        for plant, said in PLANTS.items():
+            with self.subTest(plant), self.assertRaisesRegex(AssertionError, said):
+                self.sweep(Place, lambda place: Workload(), PLANTED_SECONDS, self.middle(), plant)
+
+    def test_planted_bugs_are_caught_by_the_history_alone(self):
+        for plant, said in PLANTS_IN_HISTORY.items():
+            with self.subTest(plant), self.assertRaisesRegex(AssertionError, f"(?s)the history cannot be true.*({said})"):
+                self.sweep(Place, lambda place: Workload(), PLANTED_SECONDS, self.middle(), plant, True)
+
+    def middle(self):
+        """Points at which a server has served for a while."""
+        return [("fdatasync", n) for n in range(20, 50)]
+
+    def test_a_sweep_that_saw_too_little_fails(self):
+        with self.assertRaisesRegex(AssertionError, "too few were killed"):
+            self.sweep(Place, lambda place: Workload(), points=[("fdatasync", NEVER)])
+        with self.assertRaisesRegex(AssertionError, "too little was confirmed"):
+            self.sweep(Place, lambda place: Workload(), points=[("fdatasync", 1)])
 
 
 if __name__ == "__main__":

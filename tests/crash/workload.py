@@ -10,6 +10,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "wire"), str(HERE.parent / "e2e")]
 import client as wire  # noqa: E402
+from witness import History, Witness, finish  # noqa: E402
 
 TOPIC, SIDE = "jobs", "side"
 PRODUCER = b"the-crash-tester"
@@ -41,13 +42,14 @@ class Workload:
         self.frames = {}  # sequence of a publish -> (topic, first seq, how many, answered)
         self.confirmed = 0  # requests
         self.held = {}
+        self.history = History()
         self.client = self.subscription = None
 
     # ---- doing ----
 
     def run(self, port, rounds, address="127.0.0.1"):
         """Raises client.Disconnected when the server goes away; that it does is the point."""
-        with wire.Client(port, address=address, timeout=20.0, hello=False) as self.client:
+        with Witness(self.history, port, address=address, timeout=20.0, hello=False) as self.client:
             self.client.request(wire.HELLO, 1, 1, {"producer": PRODUCER, "client": "crash"})
             self.create(TOPIC)
             self.create(SIDE)
@@ -156,7 +158,7 @@ class Workload:
 
     def verify(self, port, address="127.0.0.1"):
         """Compare the account with a server that was started again."""
-        with wire.Client(port, address=address, producer=PRODUCER, client="verify", timeout=20.0) as client:
+        with Witness(self.history, port, address=address, producer=PRODUCER, client="verify", timeout=20.0) as client:
             self.verify_topics(client)
             for job in self.jobs:
                 while client.job_show(job)["state"] != "done":
@@ -166,6 +168,12 @@ class Workload:
             self.send_again(client)
             if client.stats()["conservation_error"]:
                 raise Wrong("the states do not add up")
+
+    def drain(self, port, address="127.0.0.1"):
+        """Bring the history to its end, on a server whose clock is past all delays, and have it judged."""
+        with Witness(self.history, port, address=address, client="drain", timeout=20.0) as client:
+            finish(self.history, client, sorted(info["topic"] for info in client.topic_list()[0] if not info["topic"].startswith("dlq:")))
+        self.history.judge()
 
     def take_over(self, port, address="127.0.0.1"):
         """Before another run: hand-outs that were given back unseen at the end of this one count too."""

@@ -33,6 +33,7 @@ class Server:
         self.data = pathlib.Path(data) if data else self.directory / "data"
         self.options = list(options)
         self.wrapper = list(wrapper)
+        self.program = SHUNTD
         self.process = None
         self.log = []
         self.url = self.http = None
@@ -57,7 +58,7 @@ class Server:
         """Start it, and return when it listens."""
         lines = queue.Queue()
         self.process = subprocess.Popen(
-            [*self.wrapper, SHUNTD, "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
+            [*self.wrapper, self.program, "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
         self.reader = threading.Thread(target=self._read, args=(self.process.stderr, lines))
         self.reader.start()

@@ -1,0 +1,300 @@
+/* plant: bugs for the rigs to catch. Linked into copies of the programs (shuntd-planted, damage-planted) with
+ * the linker's --wrap, so that nothing of it is in those that are installed.
+ *
+ * SHUNT_PLANT chooses one; without it the program is as it should be:
+ *
+ *     confirm-early    an answer goes out before its commit, which waits for the next turn
+ *     split-divert     a dead letter enters its DLQ one transaction after it left its group
+ *     volatile-count   failed attempts are counted in memory only
+ *     lost-ack         what is done is kept in memory only: neither its bits nor the floor below them nor the
+ *                      end of its message reach the disk
+ *     no-checksum      the checksum of a message is not compared
+ *     nosync           MDB_NOSYNC
+ *     nometasync       MDB_NOMETASYNC
+ *
+ * The first four sit between the ledger and the store, whose layout they need not know: a table is what
+ * store.h says, a row what schema.h says.
+ */
+#include "broker/core/schema.h"
+#include "broker/store/store.h"
+
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROW_BYTES_MAX 256
+
+enum plant {
+    NONE,
+    CONFIRM_EARLY,
+    SPLIT_DIVERT,
+    VOLATILE_COUNT,
+    LOST_ACK,
+    NO_CHECKSUM,
+    NOSYNC,
+    NOMETASYNC,
+    PLANTS
+};
+
+static const char *const names[PLANTS] = {"",         "confirm-early", "split-divert", "volatile-count",
+                                          "lost-ack", "no-checksum",   "nosync",       "nometasync"};
+
+struct row {
+    struct key key;
+    uint8_t bytes[ROW_BYTES_MAX];
+    size_t size;
+};
+
+/* Rows that the disk does not have as they are, or does not have yet. */
+struct rows {
+    struct row *all;
+    size_t count, capacity;
+};
+
+/* Of the one store; written by the engine's thread alone. */
+static const struct store_ops *sound;
+static struct store_txn *unfinished; /* confirm-early: answered as if it were committed */
+static struct rows rows;
+
+static enum plant planted(void)
+{
+    const char *name = getenv("SHUNT_PLANT");
+    int i = NONE;
+    while (name && i < PLANTS && strcmp(names[i], name) != 0)
+        i++;
+    if (i == PLANTS) {
+        (void)fprintf(stderr, "plant: there is no %s\n", name);
+        exit(2);
+    }
+    return (enum plant)i;
+}
+
+/* ---- rows kept aside ---- */
+
+static struct row *rows_find(struct slice key)
+{
+    for (size_t i = 0; i < rows.count; i++)
+        if (rows.all[i].key.size == key.size && memcmp(rows.all[i].key.bytes, key.data, key.size) == 0)
+            return &rows.all[i];
+    return NULL;
+}
+
+static void rows_put(struct slice key, struct slice value)
+{
+    struct row *row = rows_find(key);
+    if (!row && rows.count == rows.capacity) {
+        rows.capacity = rows.capacity ? 2 * rows.capacity : 256;
+        rows.all = realloc(rows.all, rows.capacity * sizeof *rows.all);
+    }
+    if (!rows.all || key.size > sizeof row->key.bytes || value.size > ROW_BYTES_MAX)
+        abort();
+    if (!row)
+        row = &rows.all[rows.count++];
+    memcpy(row->key.bytes, key.data, key.size);
+    memcpy(row->bytes, value.data, value.size);
+    row->key.size = key.size;
+    row->size = value.size;
+}
+
+static void rows_drop(struct slice key)
+{
+    struct row *row = rows_find(key);
+    if (row)
+        *row = rows.all[--rows.count];
+}
+
+/* ---- confirm-early ---- */
+
+static int finish(void)
+{
+    struct store_txn *txn = unfinished;
+    unfinished = NULL;
+    return txn ? sound->commit(txn) : 0;
+}
+
+static int early_begin(struct store *s, bool write, struct store_txn **ret)
+{
+    int err = write ? finish() : 0;
+    if (!err && write)
+        err = sound->maintain(s);
+    return err && err != SHUNT_NO_SPACE ? err : sound->begin(s, write, ret);
+}
+
+/* LMDB's transactions end on the thread that began them: those before the engine has its own end at once. */
+static int early_commit(struct store_txn *txn)
+{
+    if (gettid() == getpid())
+        return sound->commit(txn);
+    unfinished = txn;
+    return 0;
+}
+
+static int early_maintain(struct store *s)
+{
+    return unfinished ? 0 : sound->maintain(s);
+}
+
+static void early_close(struct store *s)
+{
+    if (s)
+        (void)finish(); /* nobody is left to be told */
+    sound->close(s);
+}
+
+/* ---- split-divert ---- */
+
+static int split_put(struct store_txn *txn, enum store_table table, struct slice key, struct slice value)
+{
+    if (table == TABLE_DEAD)
+        rows_put(key, value);
+    return sound->put(txn, table, key, value);
+}
+
+static int split_del(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size)
+{
+    if (table == TABLE_DEAD)
+        rows_drop(key);
+    return sound->del(txn, table, key, ret_size);
+}
+
+static int split_commit(struct store_txn *txn)
+{
+    struct store *s = txn->store;
+    int err = 0;
+    for (size_t i = 0; i < rows.count && !err; i++)
+        err = sound->del(txn, TABLE_DEAD, key_slice(&rows.all[i].key), NULL);
+    if (err)
+        sound->abort(txn);
+    else
+        err = sound->commit(txn);
+    if (err || !rows.count)
+        return err;
+    err = sound->begin(s, true, &txn);
+    for (; rows.count && !err; rows.count--) {
+        const struct row *row = &rows.all[rows.count - 1];
+        err = sound->put(txn, TABLE_DEAD, key_slice(&row->key), (struct slice){row->bytes, row->size});
+    }
+    return err ? err : sound->commit(txn);
+}
+
+/* ---- volatile-count ---- */
+
+static int volatile_put(struct store_txn *txn, enum store_table table, struct slice key, struct slice value)
+{
+    uint8_t bytes[ROW_BYTES_MAX];
+    struct attempt_record row;
+    if (table != TABLE_ATTEMPT || attempt_decode(key, value, &row) != 0)
+        return sound->put(txn, table, key, value);
+    rows_put(key, value);
+    row.attempts = 0;
+    return sound->put(txn, table, key, (struct slice){bytes, attempt_encode(bytes, key, &row)});
+}
+
+static int volatile_get(struct store_txn *txn, enum store_table table, struct slice key, struct slice *ret)
+{
+    const struct row *row = table == TABLE_ATTEMPT ? rows_find(key) : NULL;
+    if (!row)
+        return sound->get(txn, table, key, ret);
+    *ret = (struct slice){row->bytes, row->size};
+    return 0;
+}
+
+static int volatile_del(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size)
+{
+    if (table == TABLE_ATTEMPT)
+        rows_drop(key);
+    return sound->del(txn, table, key, ret_size);
+}
+
+/* ---- lost-ack ---- */
+
+static int lost_put(struct store_txn *txn, enum store_table table, struct slice key, struct slice value)
+{
+    static uint8_t bytes[RECORD_BYTES_MAX];
+    struct group_record group;
+    if (table == TABLE_DONE)
+        return 0;
+    if (table != TABLE_GROUP || group_decode(key, value, &group) != 0)
+        return sound->put(txn, table, key, value);
+    group.floor = group.start;
+    return sound->put(txn, table, key, (struct slice){bytes, group_encode(bytes, key, &group)});
+}
+
+static int lost_del(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size)
+{
+    struct slice value;
+    if (table != TABLE_MESSAGE)
+        return sound->del(txn, table, key, ret_size);
+    int err = sound->get(txn, table, key, &value);
+    if (!err && ret_size)
+        *ret_size = value.size;
+    return err;
+}
+
+/* ---- in the place of what they are named after ---- */
+
+int __real_store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why,
+                           size_t why_bytes);
+int __wrap_store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why,
+                           size_t why_bytes);
+int __wrap_store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why,
+                           size_t why_bytes)
+{
+    static struct store_ops ops;
+    int err = __real_store_lmdb_open(options, ret, ret_why, why_bytes);
+    if (err)
+        return err;
+    sound = (*ret)->ops;
+    ops = *sound;
+    switch (planted()) {
+    case CONFIRM_EARLY:
+        ops.begin = early_begin;
+        ops.commit = early_commit;
+        ops.maintain = early_maintain;
+        ops.close = early_close;
+        break;
+    case SPLIT_DIVERT:
+        ops.put = split_put;
+        ops.del = split_del;
+        ops.commit = split_commit;
+        break;
+    case VOLATILE_COUNT:
+        ops.put = volatile_put;
+        ops.get = volatile_get;
+        ops.del = volatile_del;
+        break;
+    case LOST_ACK:
+        ops.put = lost_put;
+        ops.del = lost_del;
+        break;
+    case NONE:
+    case NO_CHECKSUM:
+    case NOSYNC:
+    case NOMETASYNC:
+    case PLANTS:
+        return 0;
+    }
+    (*ret)->ops = &ops;
+    return 0;
+}
+
+int __real_message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,
+                          struct slice *ret_message);
+int __wrap_message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,
+                          struct slice *ret_message);
+int __wrap_message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,
+                          struct slice *ret_message)
+{
+    return __real_message_decode(key, value, verify && planted() != NO_CHECKSUM, ret, ret_message);
+}
+
+int __real_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
+int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
+int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode)
+{
+    enum plant plant = planted();
+    unsigned more = plant == NOSYNC ? MDB_NOSYNC : plant == NOMETASYNC ? MDB_NOMETASYNC : 0;
+    return __real_mdb_env_open(env, path, flags | more, mode);
+}
