@@ -310,7 +310,7 @@ static void on_engine_fatal(void *context, int err, const char *text)
     log_text(&line, "error", err_name(err));
     log_text(&line, "why", text);
     log_end(&line);
-    _exit(EXIT_CODE_IO);
+    _exit(err == SHUNT_CORRUPT ? EXIT_CODE_DATA : EXIT_CODE_IO);
 }
 
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text)
