@@ -153,13 +153,21 @@ struct batch_memory {
     max_align_t bytes[];
 };
 
-static void *take(struct batch_memory **memory, size_t count, size_t size)
+/* What a batch being read lives in. */
+struct arena {
+    struct batch_memory *memory;
+    bool failed; /* for want of memory, not because of the bytes */
+};
+
+static void *take(struct arena *a, size_t count, size_t size)
 {
     struct batch_memory *m = calloc(1, sizeof *m + count * size);
-    if (!m)
+    if (!m) {
+        a->failed = true;
         return NULL;
-    m->next = *memory;
-    *memory = m;
+    }
+    m->next = a->memory;
+    a->memory = m;
     return m->bytes;
 }
 
@@ -181,14 +189,13 @@ static void read_change(struct mpack_reader *r, struct policy_change *c)
             c->set.value[i] = mpack_read_int(r);
 }
 
-static const struct slice *read_list(struct mpack_reader *r, struct batch_memory **memory,
-                                     uint32_t *ret_count)
+static const struct slice *read_list(struct mpack_reader *r, struct arena *a, uint32_t *ret_count)
 {
     uint32_t count = mpack_read_array(r);
-    struct slice *items = count <= FRAME_MESSAGES_MAX ? take(memory, count, sizeof *items) : NULL;
-    *ret_count = items ? count : 0;
+    struct slice *items = count <= FRAME_MESSAGES_MAX ? take(a, count, sizeof *items) : NULL;
     r->failed |= !items;
-    for (uint32_t i = 0; i < *ret_count; i++)
+    *ret_count = count;
+    for (uint32_t i = 0; !r->failed && i < count; i++)
         items[i] = mpack_read_bin(r);
     return items;
 }
@@ -223,18 +230,17 @@ static void read_resolution(struct mpack_reader *r, struct resolution *e)
     e->error_stack = mpack_read_bin(r);
 }
 
-static void read_resolve(struct mpack_reader *r, struct batch_memory **memory, struct resolve_command *c)
+static void read_resolve(struct mpack_reader *r, struct arena *a, struct resolve_command *c)
 {
     c->group = (uint32_t)mpack_read_uint(r);
     c->by.client = mpack_read_bin(r);
     c->by.host = mpack_read_bin(r);
     c->by.build = mpack_read_bin(r);
-    uint32_t count = mpack_read_array(r);
+    c->count = mpack_read_array(r);
     struct resolution *entries =
-        count <= FRAME_MESSAGES_MAX * 16 ? take(memory, count, sizeof *entries) : NULL;
+        c->count <= FRAME_MESSAGES_MAX * 16 ? take(a, c->count, sizeof *entries) : NULL;
     r->failed |= !entries;
     c->entries = entries;
-    c->count = entries ? count : 0;
     for (uint32_t i = 0; !r->failed && i < c->count; i++)
         read_resolution(r, &entries[i]);
 }
@@ -251,7 +257,7 @@ static void read_assign(struct mpack_reader *r, struct assign_command *c)
     c->enough_bytes = mpack_read_uint(r);
 }
 
-static void read_command(struct mpack_reader *r, struct batch_memory **memory, struct command *c)
+static void read_command(struct mpack_reader *r, struct arena *a, struct command *c)
 {
     (void)mpack_read_array(r); /* the kind says how many follow */
     c->kind = (enum command_kind)mpack_read_uint(r);
@@ -272,14 +278,14 @@ static void read_command(struct mpack_reader *r, struct batch_memory **memory, s
         read_assign(r, &c->assign);
         return;
     case COMMAND_RESOLVE:
-        read_resolve(r, memory, &c->resolve);
+        read_resolve(r, a, &c->resolve);
         return;
     case COMMAND_TOPIC_CREATE:
     case COMMAND_TOPIC_UPDATE:
     case COMMAND_TOPIC_DELETE:
         c->topic.topic = mpack_read_bin(r);
         read_change(r, &c->topic.change);
-        c->topic.groups = read_list(r, memory, &c->topic.groups_count);
+        c->topic.groups = read_list(r, a, &c->topic.groups_count);
         return;
     case COMMAND_TOPIC_PURGE:
         c->purge.topic = mpack_read_bin(r);
@@ -299,7 +305,7 @@ static void read_command(struct mpack_reader *r, struct batch_memory **memory, s
     case COMMAND_DLQ_PURGE:
         c->dead.topic = mpack_read_bin(r);
         c->dead.group = mpack_read_bin(r);
-        c->dead.ids = read_list(r, memory, &c->dead.ids_count);
+        c->dead.ids = read_list(r, a, &c->dead.ids_count);
         c->dead.count = mpack_read_uint(r);
         c->dead.rate = (uint32_t)mpack_read_uint(r);
         return;
@@ -310,7 +316,7 @@ static void read_command(struct mpack_reader *r, struct batch_memory **memory, s
 int batch_decode(struct slice bytes, struct batch *ret, struct batch_memory **ret_memory)
 {
     struct mpack_reader r;
-    struct batch_memory *memory = NULL;
+    struct arena arena = {0};
     struct batch b = {0};
     if (!mpack_check(bytes.data, bytes.size, 5))
         return SHUNT_CORRUPT;
@@ -320,15 +326,15 @@ int batch_decode(struct slice bytes, struct batch *ret, struct batch_memory **re
     b.index = mpack_read_uint(&r);
     b.time_ms = mpack_read_int(&r);
     b.count = mpack_read_array(&r);
-    struct command *commands = r.failed ? NULL : take(&memory, b.count, sizeof *commands);
+    struct command *commands = r.failed ? NULL : take(&arena, b.count, sizeof *commands);
     b.commands = commands;
     for (size_t i = 0; commands && !r.failed && i < b.count; i++)
-        read_command(&r, &memory, &commands[i]);
-    if (r.failed || !commands) {
-        batch_memory_free(memory);
-        return r.failed ? SHUNT_CORRUPT : SHUNT_NO_MEMORY;
+        read_command(&r, &arena, &commands[i]);
+    if (r.failed || arena.failed) {
+        batch_memory_free(arena.memory);
+        return arena.failed ? SHUNT_NO_MEMORY : SHUNT_CORRUPT;
     }
     *ret = b;
-    *ret_memory = memory;
+    *ret_memory = arena.memory;
     return 0;
 }
