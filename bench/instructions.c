@@ -18,6 +18,7 @@
 #include "proto/wire.h"
 
 #define MESSAGES   8192
+#define WINDOW     1024
 #define BODY_BYTES 100
 #define BEGIN_MS   1000000
 
@@ -96,14 +97,15 @@ static void turn(struct machine *m, struct mpack_buffer *frames, bool counted)
 
 /* ---- frames ---- */
 
-static void put_publish(struct mpack_buffer *to, uint32_t count)
+static void put_publish(struct mpack_buffer *to, const char *topic, uint64_t sequence, uint64_t forget_below,
+                        uint32_t count)
 {
     uint8_t body[BODY_BYTES];
     memset(body, 'x', sizeof body);
     size_t frame = frame_begin(to, OP_PUBLISH, 1, 4);
-    mpack_write_cstr(to, "t");
-    mpack_write_uint(to, 0);
-    mpack_write_uint(to, 0);
+    mpack_write_cstr(to, topic);
+    mpack_write_uint(to, sequence);
+    mpack_write_uint(to, forget_below);
     mpack_write_array(to, count);
     for (uint32_t i = 0; i < count; i++) {
         mpack_write_array(to, 1);
@@ -165,21 +167,28 @@ static uint32_t put_resolve(struct mpack_buffer *to, const struct mpack_buffer *
 
 /* ---- work ---- */
 
+static void put_topic(struct mpack_buffer *to, const char *name)
+{
+    size_t frame = frame_begin(to, OP_TOPIC_CREATE, 2, 3);
+    mpack_write_cstr(to, name);
+    mpack_write_nil(to);
+    mpack_write_nil(to);
+    frame_end(to, frame);
+}
+
 static void say_hello(struct machine *m)
 {
     struct mpack_buffer b = {0};
     size_t frame = frame_begin(&b, OP_HELLO, 1, 3);
     mpack_write_uint(&b, 1);
     mpack_write_uint(&b, 1);
-    mpack_write_map(&b, 1);
+    mpack_write_map(&b, 2);
     mpack_write_cstr(&b, "marks");
     mpack_write_bool(&b, false);
+    mpack_write_cstr(&b, "producer");
+    mpack_write_bin(&b, "0123456789abcdef", PRODUCER_ID_BYTES);
     frame_end(&b, frame);
-    frame = frame_begin(&b, OP_TOPIC_CREATE, 2, 3);
-    mpack_write_cstr(&b, "t");
-    mpack_write_nil(&b);
-    mpack_write_nil(&b);
-    frame_end(&b, frame);
+    put_topic(&b, "t");
     turn(m, &b, false);
     mpack_buffer_done(&b);
 }
@@ -189,8 +198,30 @@ static void publish(struct machine *m, uint32_t frame_messages, uint32_t frames_
     struct mpack_buffer b = {0};
     for (uint32_t done = 0; done < MESSAGES;) {
         for (uint32_t i = 0; i < frames_a_turn; i++, done += frame_messages)
-            put_publish(&b, frame_messages);
+            put_publish(&b, "t", 0, 0, frame_messages);
         turn(m, &b, counted);
+    }
+    m->messages = MESSAGES;
+    mpack_buffer_done(&b);
+}
+
+/* Numbered frames of one message, a whole window in a turn, each to the next of so many topics. */
+static void publish_singly(struct machine *m, uint32_t topics)
+{
+    struct mpack_buffer b = {0};
+    char name[16];
+    for (uint32_t i = 0; i < topics; i++) {
+        (void)snprintf(name, sizeof name, "t%05" PRIu32, i);
+        put_topic(&b, name);
+    }
+    turn(m, &b, false);
+    for (uint32_t sequence = 1; sequence <= MESSAGES;) {
+        uint32_t begin = sequence;
+        for (; sequence < begin + WINDOW; sequence++) {
+            (void)snprintf(name, sizeof name, "t%05" PRIu32, sequence % topics);
+            put_publish(&b, name, sequence, begin, 1);
+        }
+        turn(m, &b, true);
     }
     m->messages = MESSAGES;
     mpack_buffer_done(&b);
@@ -220,6 +251,10 @@ static void run(struct machine *m, const char *work)
         publish(m, 64, 8, true);
     else if (strcmp(work, "publish-alone") == 0)
         publish(m, 1, 1, true);
+    else if (strcmp(work, "publish-singly") == 0)
+        publish_singly(m, 1);
+    else if (strcmp(work, "publish-topics") == 0)
+        publish_singly(m, 2000);
     else if (strcmp(work, "deliver-ack") == 0)
         consume(m, OUTCOME_ACK);
     else if (strcmp(work, "deliver-reject") == 0)
@@ -232,7 +267,7 @@ int main(int argc, char **argv)
 {
     char why[512] = "";
     struct engine_config config = {.max_body_bytes = 1 << 20,
-                                   .max_topics = 100,
+                                   .max_topics = 10000,
                                    .max_groups = 10,
                                    .dedup_window_ms = 3600000,
                                    .unsent_bytes_max = 64 << 20,

@@ -53,7 +53,7 @@
 #define IDS_MAX           1000                         /* dead letters chosen by id in one request */
 
 /* Idempotent publishing: answers kept for one producer, and for how long after its last publish. */
-#define DEDUP_FRAMES_MAX 256
+#define DEDUP_FRAMES_MAX 4096
 #define PRODUCER_ID_BYTES 16
 
 _Static_assert(BODY_BYTES_MAX + HEADERS_BYTES_MAX + 65536 < FRAME_BYTES_MAX, "the largest message fits a frame");

@@ -108,22 +108,54 @@ static int job_row(struct checker *c, struct slice key, struct slice value)
     return 0;
 }
 
+/* A producer's own row, before those with its older answers. */
+static void dedup_producer(struct checker *c, struct slice key, struct slice value)
+{
+    struct checked_producer *p = &c->producer;
+    struct dedup_record r;
+    memcpy(p->id, key.data, PRODUCER_ID_BYTES);
+    p->there = true;
+    p->readable = dedup_decode(key, value, &r) == 0;
+    if (!p->readable) {
+        problem(c, PROBLEM_CHECKSUM, "dedup: a producer");
+        return;
+    }
+    p->base = r.base;
+    p->newest = r.latest.answers[r.latest.count - 1].sequence;
+    if (r.base > p->newest || p->newest - r.base >= DEDUP_FRAMES_MAX)
+        problem(c, PROBLEM_CATALOGUE, "dedup: a producer's answers up to %" PRIu64 " from %" PRIu64 " on",
+                p->newest, r.base);
+}
+
+static void dedup_answers(struct checker *c, struct slice key, struct slice value)
+{
+    const struct checked_producer *p = &c->producer;
+    struct dedup_chunk_record r;
+    struct slice producer;
+    uint64_t chunk;
+    if (!key_read_dedup(key, &producer, &chunk)) {
+        problem(c, PROBLEM_ORPHAN, "dedup: a row with a key of %zu bytes", key.size);
+        return;
+    }
+    if (dedup_chunk_decode(key, value, &r) != 0)
+        problem(c, PROBLEM_CHECKSUM, "dedup: answers to a producer, chunk %" PRIu64, chunk);
+    else if (r.answers[0].sequence / DEDUP_CHUNK_FRAMES != chunk)
+        problem(c, PROBLEM_CATALOGUE, "dedup: chunk %" PRIu64 " of a producer's answers has number %" PRIu64,
+                chunk, r.answers[0].sequence);
+    if (!p->there || memcmp(p->id, producer.data, PRODUCER_ID_BYTES) != 0)
+        problem(c, PROBLEM_ORPHAN, "dedup: answers to a producer that is not there");
+    else if (p->readable && (chunk < p->base / DEDUP_CHUNK_FRAMES || chunk >= p->newest / DEDUP_CHUNK_FRAMES))
+        problem(c, PROBLEM_ORPHAN,
+                "dedup: chunk %" PRIu64 " of a producer's answers, which are from %" PRIu64 " to %" PRIu64,
+                chunk, p->base, p->newest);
+}
+
 static int dedup_row(struct checker *c, struct slice key, struct slice value)
 {
-    struct dedup_record *r = calloc(1, sizeof *r);
-    if (!r)
-        return SHUNT_NO_MEMORY;
-    if (key.size != PRODUCER_ID_BYTES)
-        problem(c, PROBLEM_ORPHAN, "dedup: a row with a key of %zu bytes", key.size);
-    else if (dedup_decode(key, value, r) != 0)
-        problem(c, PROBLEM_CHECKSUM, "dedup: the answers to a producer");
-    for (uint32_t i = 1; i < r->count; i++) {
-        if (r->answers[i].sequence <= r->answers[i - 1].sequence) {
-            problem(c, PROBLEM_CATALOGUE, "dedup: the answers to a producer are out of order");
-            break;
-        }
-    }
-    free(r);
+    if (key.size == PRODUCER_ID_BYTES)
+        dedup_producer(c, key, value);
+    else
+        dedup_answers(c, key, value);
     return 0;
 }
 

@@ -66,6 +66,13 @@ struct checked_drop {
     uint32_t topic, group;
 };
 
+/* The producer whose rows are being read. */
+struct checked_producer {
+    uint8_t id[PRODUCER_ID_BYTES];
+    bool there, readable;
+    uint64_t base, newest;
+};
+
 struct checker {
     struct store_txn *txn;
     FILE *report;
@@ -82,6 +89,7 @@ struct checker {
     struct checked_group **by_topic; /* in order of topic, then id; unreadable ones left out */
     struct checked_drop *drops;
     size_t drop_count, drop_room;
+    struct checked_producer producer;
 };
 
 /* ---- checker.c ---- */

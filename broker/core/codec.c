@@ -1,55 +1,15 @@
-/* codec: fields of a record, both ways. */
+/* codec: fields of a record that are no integers, both ways. */
 #include "broker/core/codec.h"
-
-static uint8_t *take(struct codec *c, size_t size)
-{
-    if (c->failed || (size_t)(c->end - c->at) < size) {
-        c->failed = true;
-        return NULL;
-    }
-    uint8_t *here = c->at;
-    c->at += size;
-    return here;
-}
 
 void codec_u8(struct codec *c, uint8_t *v)
 {
-    uint8_t *p = take(c, 1);
+    uint8_t *p = codec_take(c, 1);
     if (!p)
         return;
     if (c->writing)
         *p = *v;
     else
         *v = *p;
-}
-
-void codec_u32(struct codec *c, uint32_t *v)
-{
-    uint8_t *p = take(c, 4);
-    if (!p)
-        return;
-    if (c->writing)
-        put_be32(p, *v);
-    else
-        *v = get_be32(p);
-}
-
-void codec_u64(struct codec *c, uint64_t *v)
-{
-    uint8_t *p = take(c, 8);
-    if (!p)
-        return;
-    if (c->writing)
-        put_be64(p, *v);
-    else
-        *v = get_be64(p);
-}
-
-void codec_i64(struct codec *c, int64_t *v)
-{
-    uint64_t u = (uint64_t)*v;
-    codec_u64(c, &u);
-    *v = (int64_t)u;
 }
 
 void codec_choice(struct codec *c, unsigned *v, unsigned count)
@@ -71,7 +31,7 @@ void codec_bool(struct codec *c, bool *v)
 
 void codec_bytes(struct codec *c, void *v, size_t size)
 {
-    uint8_t *p = take(c, size);
+    uint8_t *p = codec_take(c, size);
     if (!p)
         return;
     if (c->writing)
@@ -84,7 +44,7 @@ void codec_slice(struct codec *c, struct slice *v)
 {
     uint32_t size = (uint32_t)v->size;
     codec_u32(c, &size);
-    uint8_t *p = take(c, size);
+    uint8_t *p = codec_take(c, size);
     if (!p)
         return;
     if (!c->writing)

@@ -1,4 +1,5 @@
-/* codec: one list of fields that both writes and reads a record, so that the two cannot differ. */
+/* codec: one list of fields that both writes and reads a record, so that the two cannot differ. Integers are
+ * read and written here, for records mostly consist of them. */
 #ifndef SHUNT_CORE_CODEC_H
 #define SHUNT_CORE_CODEC_H
 
@@ -35,10 +36,48 @@ struct codec {
     bool failed; /* ran out of room or bytes, or read what cannot be */
 };
 
+/* The next `size` bytes; NULL if there are not so many. */
+static inline uint8_t *codec_take(struct codec *c, size_t size)
+{
+    if (c->failed || (size_t)(c->end - c->at) < size) {
+        c->failed = true;
+        return NULL;
+    }
+    uint8_t *here = c->at;
+    c->at += size;
+    return here;
+}
+
+static inline void codec_u32(struct codec *c, uint32_t *v)
+{
+    uint8_t *p = codec_take(c, 4);
+    if (!p)
+        return;
+    if (c->writing)
+        put_be32(p, *v);
+    else
+        *v = get_be32(p);
+}
+
+static inline void codec_u64(struct codec *c, uint64_t *v)
+{
+    uint8_t *p = codec_take(c, 8);
+    if (!p)
+        return;
+    if (c->writing)
+        put_be64(p, *v);
+    else
+        *v = get_be64(p);
+}
+
+static inline void codec_i64(struct codec *c, int64_t *v)
+{
+    uint64_t u = (uint64_t)*v;
+    codec_u64(c, &u);
+    *v = (int64_t)u;
+}
+
 void codec_u8(struct codec *c, uint8_t *v);
-void codec_u32(struct codec *c, uint32_t *v);
-void codec_u64(struct codec *c, uint64_t *v);
-void codec_i64(struct codec *c, int64_t *v);
 void codec_bool(struct codec *c, bool *v);
 /* An enum kept in a byte; reading fails at `count` and above. */
 void codec_choice(struct codec *c, unsigned *v, unsigned count);

@@ -1,113 +1,7 @@
-/* publish: store messages, each once, and give every group its share.
- *
- * Exactly once in effect: a producer numbers its frames, and the answers to its latest ones are kept (dedup
- * table) in the same transaction as the messages. A number that was answered gets that answer again.
- */
+/* publish: store messages, each once, and give every group its share. */
 #include "broker/core/check.h"
 #include "broker/core/state.h"
 #include "proto/message.h"
-
-#include <string.h>
-
-/* ---- answers kept ---- */
-
-static int dedup_load(struct ledger *l, const struct publish_command *c, struct dedup_record *ret)
-{
-    struct slice value;
-    int err = store_get(l->txn, TABLE_DEDUP, c->producer, &value);
-    if (!err)
-        return dedup_decode(c->producer, value, ret);
-    ret->last_ms = 0;
-    ret->base = 0;
-    ret->count = 0;
-    return err == SHUNT_NOT_FOUND ? 0 : err;
-}
-
-static void forget_answers(struct dedup_record *r, uint64_t below)
-{
-    uint32_t gone = 0;
-    while (gone < r->count && r->answers[gone].sequence < below)
-        gone++;
-    r->count -= gone;
-    memmove(r->answers, r->answers + gone, r->count * sizeof *r->answers);
-    if (below > r->base)
-        r->base = below;
-}
-
-static const struct dedup_answer *find_answer(const struct dedup_record *r, uint64_t sequence)
-{
-    for (uint32_t i = r->count; i-- > 0;)
-        if (r->answers[i].sequence == sequence)
-            return &r->answers[i];
-    return NULL;
-}
-
-static int remember(struct ledger *l, const struct publish_command *c, struct dedup_record *r,
-                    struct dedup_answer answer)
-{
-    forget_answers(r, c->forget_below);
-    if (r->count == DEDUP_FRAMES_MAX)
-        forget_answers(r, r->answers[0].sequence + 1);
-    uint32_t at = r->count++;
-    for (; at && r->answers[at - 1].sequence > answer.sequence; at--)
-        r->answers[at] = r->answers[at - 1];
-    r->answers[at] = answer;
-    r->last_ms = l->now_ms;
-    size_t size = dedup_encode(l->record, c->producer, r);
-    return store_put(l->txn, TABLE_DEDUP, c->producer, (struct slice){l->record, size});
-}
-
-int64_t dedup_sweep_at(const struct ledger *l)
-{
-    return l->meta.dedup_swept_ms + l->meta.dedup_window_ms / 16 + 1000;
-}
-
-int dedup_rest(struct ledger *l)
-{
-    struct store_cursor *cursor;
-    struct slice key, value;
-    int err = store_cursor_open(l->txn, TABLE_DEDUP, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_next(cursor, &key, &value);
-    store_cursor_close(cursor);
-    if (err)
-        return err == SHUNT_NOT_FOUND ? 0 : err;
-    l->meta.dedup_swept_ms = l->now_ms + l->meta.dedup_window_ms - l->meta.dedup_window_ms / 16;
-    l->changed = true;
-    return 0;
-}
-
-#define SWEEP_ROWS 256
-
-int dedup_sweep(struct ledger *l)
-{
-    struct store_cursor *cursor;
-    struct slice key, value;
-    unsigned rows = 0;
-    int err = store_cursor_open(l->txn, TABLE_DEDUP, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, (struct slice){l->meta.dedup_cursor, PRODUCER_ID_BYTES}, &key, &value);
-    for (; !err && rows < SWEEP_ROWS; rows++) {
-        struct dedup_record r;
-        if (key.size == PRODUCER_ID_BYTES)
-            memcpy(l->meta.dedup_cursor, key.data, PRODUCER_ID_BYTES);
-        err = dedup_decode(key, value, &r);
-        if (!err && r.last_ms + l->meta.dedup_window_ms < l->now_ms)
-            err = store_cursor_del(cursor);
-        if (!err)
-            err = store_cursor_next(cursor, &key, &value);
-    }
-    store_cursor_close(cursor);
-    if (err == SHUNT_NOT_FOUND) {
-        /* Once round: begin again after a while. */
-        memset(l->meta.dedup_cursor, 0, PRODUCER_ID_BYTES);
-        l->meta.dedup_swept_ms = l->now_ms;
-        err = 0;
-    }
-    return err;
-}
 
 /* ---- messages ---- */
 
@@ -218,7 +112,7 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
     return 0;
 }
 
-static int publish(struct ledger *l, const struct publish_command *c, struct dedup_record *answers)
+static int publish(struct ledger *l, const struct publish_command *c, struct dedup_record *producer)
 {
     struct topic *t = ledger_topic(l, c->topic);
     const char *why = NULL;
@@ -246,9 +140,9 @@ static int publish(struct ledger *l, const struct publish_command *c, struct ded
             ledger_dirty_group(l, t->groups[i]);
             ledger_tell_ready(l, t->groups[i]);
         }
-        if (answers) {
+        if (producer) {
             struct dedup_answer answer = {c->sequence, first_seq, accepted, (uint32_t)refusal};
-            err = remember(l, c, answers, answer);
+            err = dedup_remember(l, c, producer, &answer);
             if (err)
                 return err;
         }
@@ -261,18 +155,14 @@ int apply_publish(struct ledger *l, const struct publish_command *c)
 {
     if (c->producer.size != PRODUCER_ID_BYTES || !c->sequence)
         return publish(l, c, NULL);
-    struct dedup_record answers;
-    int err = dedup_load(l, c, &answers);
-    if (err)
-        return err;
-    const struct dedup_answer *answer = find_answer(&answers, c->sequence);
-    if (answer) {
-        tell(l, 0, answer->first_seq, answer->accepted, (int)answer->refusal, NULL);
-        return 0;
-    }
-    if (c->sequence < answers.base) {
-        tell(l, SHUNT_DEDUP_WINDOW, 0, 0, 0, NULL);
-        return 0;
-    }
-    return publish(l, c, &answers);
+    struct dedup_record producer;
+    struct dedup_answer answer;
+    int err = dedup_look(l, c, &producer, &answer);
+    if (!err)
+        tell(l, 0, answer.first_seq, answer.accepted, (int)answer.refusal, NULL);
+    else if (err == SHUNT_DEDUP_WINDOW)
+        tell(l, err, 0, 0, 0, NULL);
+    else
+        return err == SHUNT_NOT_FOUND ? publish(l, c, &producer) : err;
+    return 0;
 }

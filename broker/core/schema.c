@@ -98,6 +98,7 @@ static void meta_fields(struct codec *c, struct meta_record *r)
     codec_i64(c, &r->dedup_window_ms);
     codec_bytes(c, r->dedup_cursor, sizeof r->dedup_cursor);
     codec_i64(c, &r->dedup_swept_ms);
+    codec_i64(c, &r->dedup_away_ms);
 }
 
 static void topic_fields(struct codec *c, struct topic_record *r)
@@ -213,19 +214,33 @@ static void job_fields(struct codec *c, struct job_record *r)
     codec_text(c, r->group_name, sizeof r->group_name);
 }
 
-static void dedup_fields(struct codec *c, struct dedup_record *r)
+static bool answer_fits(const struct dedup_chunk_record *r, uint32_t i)
 {
-    codec_i64(c, &r->last_ms);
-    codec_u64(c, &r->base);
+    const struct dedup_answer *a = r->answers;
+    return i == 0 || (a[i].sequence > a[i - 1].sequence &&
+                      a[i].sequence / DEDUP_CHUNK_FRAMES == a[0].sequence / DEDUP_CHUNK_FRAMES);
+}
+
+static void dedup_chunk_fields(struct codec *c, struct dedup_chunk_record *r)
+{
     codec_u32(c, &r->count);
-    if (r->count > DEDUP_FRAMES_MAX)
+    if (r->count == 0 || r->count > DEDUP_CHUNK_FRAMES)
         c->failed = true;
     for (uint32_t i = 0; !c->failed && i < r->count; i++) {
         codec_u64(c, &r->answers[i].sequence);
         codec_u64(c, &r->answers[i].first_seq);
         codec_u32(c, &r->answers[i].accepted);
         codec_u32(c, &r->answers[i].refusal);
+        if (!answer_fits(r, i))
+            c->failed = true;
     }
+}
+
+static void dedup_fields(struct codec *c, struct dedup_record *r)
+{
+    codec_i64(c, &r->last_ms);
+    codec_u64(c, &r->base);
+    dedup_chunk_fields(c, &r->latest);
 }
 
 /* ---- whole records ---- */
@@ -280,6 +295,7 @@ RECORD(history, TABLE_HISTORY)
 RECORD(dead, TABLE_DEAD)
 RECORD(job, TABLE_JOB)
 RECORD(dedup, TABLE_DEDUP)
+RECORD(dedup_chunk, TABLE_DEDUP)
 
 size_t chunk_encode(uint8_t *to, struct slice key, const uint64_t *words)
 {

@@ -32,6 +32,7 @@ struct key key_history(uint32_t group, uint64_t seq, uint32_t row);
 struct key key_due(uint32_t group, uint8_t lane, int64_t due_ms, uint64_t seq);
 struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq);
 struct key key_job(uint64_t job);
+struct key key_dedup(struct slice producer, uint64_t chunk); /* a producer's own row: its id alone */
 
 /* Parse back; false if the size is not that of such a key. */
 bool key_read_id(struct slice key, uint32_t *ret_id);
@@ -41,6 +42,7 @@ bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_lane, int6
                   uint64_t *ret_seq);
 bool key_read_expiry(struct slice key, int64_t *ret_expires_ms, uint32_t *ret_group, uint64_t *ret_seq);
 bool key_read_job(struct slice key, uint64_t *ret_job);
+bool key_read_dedup(struct slice key, struct slice *ret_producer, uint64_t *ret_chunk);
 
 /* Lanes of the due table: enum lane, and the place of what was handed out again and is in flight (due_ms 0).
  */
@@ -77,6 +79,8 @@ struct meta_record {
     int64_t dedup_window_ms;
     uint8_t dedup_cursor[PRODUCER_ID_BYTES]; /* where the sweep of old producers goes on */
     int64_t dedup_swept_ms;
+    int64_t
+        dedup_away_ms; /* between the last batch before a restart and the first after it, over all restarts */
 };
 
 struct topic_record {
@@ -176,11 +180,18 @@ struct dedup_answer {
     uint32_t accepted;
     uint32_t refusal;
 };
+
+/* Answers to frames i * DEDUP_CHUNK_FRAMES and the following ones are chunk i: at least one, in order. */
+#define DEDUP_CHUNK_FRAMES 8u
+_Static_assert(DEDUP_FRAMES_MAX % DEDUP_CHUNK_FRAMES == 0, "the window of answers is a number of chunks");
+struct dedup_chunk_record {
+    uint32_t count;
+    struct dedup_answer answers[DEDUP_CHUNK_FRAMES];
+};
 struct dedup_record {
-    int64_t last_ms;
-    uint64_t base;  /* answers to lower numbers are forgotten */
-    uint32_t count; /* in order of sequence */
-    struct dedup_answer answers[DEDUP_FRAMES_MAX];
+    int64_t last_ms; /* in time that the broker was there */
+    uint64_t base;   /* lower numbers are refused */
+    struct dedup_chunk_record latest;
 };
 
 /* Each _encode writes the whole value for `key` to `to` (RECORD_BYTES_MAX bytes) and returns its size; each
@@ -202,6 +213,8 @@ size_t job_encode(uint8_t *to, struct slice key, const struct job_record *r);
 int job_decode(struct slice key, struct slice value, struct job_record *ret);
 size_t dedup_encode(uint8_t *to, struct slice key, const struct dedup_record *r);
 int dedup_decode(struct slice key, struct slice value, struct dedup_record *ret);
+size_t dedup_chunk_encode(uint8_t *to, struct slice key, const struct dedup_chunk_record *r);
+int dedup_chunk_decode(struct slice key, struct slice value, struct dedup_chunk_record *ret);
 
 /* A chunk of a group's bitmap: bit i of chunk n is sequence number n * CHUNK_BITS + i. */
 #define CHUNK_BITS  4096u

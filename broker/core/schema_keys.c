@@ -52,6 +52,14 @@ struct key key_job(uint64_t job)
     return k;
 }
 
+struct key key_dedup(struct slice producer, uint64_t chunk)
+{
+    struct key k = {.size = 24};
+    memcpy(k.bytes, producer.data, PRODUCER_ID_BYTES);
+    put_be64(k.bytes + PRODUCER_ID_BYTES, chunk);
+    return k;
+}
+
 bool key_read_id(struct slice key, uint32_t *ret_id)
 {
     if (key.size != 4)
@@ -110,5 +118,15 @@ bool key_read_job(struct slice key, uint64_t *ret_job)
     if (key.size != 8)
         return false;
     *ret_job = get_be64(key.data);
+    return true;
+}
+
+bool key_read_dedup(struct slice key, struct slice *ret_producer, uint64_t *ret_chunk)
+{
+    const uint8_t *p = key.data;
+    if (key.size != PRODUCER_ID_BYTES + 8)
+        return false;
+    *ret_producer = (struct slice){p, PRODUCER_ID_BYTES};
+    *ret_chunk = get_be64(p + PRODUCER_ID_BYTES);
     return true;
 }

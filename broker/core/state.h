@@ -1,8 +1,8 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
- * Files: catalog (topics and groups in memory), place (where a message is, and its moves), publish, handout,
- * resolve, dead (divert, settle, redrive), tick, job, admin, recover, query, ledger (apply, seal). Each
- * function returns 0, or a failure of the store, which is fatal; refusals go to the sink.
+ * Files: catalog (topics and groups in memory), place (where a message is, and its moves), publish, dedup,
+ * handout, resolve, dead (divert, settle, redrive), tick, job, admin, recover, query, ledger (apply, seal).
+ * Each function returns 0, or a failure of the store, which is fatal; refusals go to the sink.
  */
 #ifndef SHUNT_CORE_STATE_H
 #define SHUNT_CORE_STATE_H
@@ -166,6 +166,21 @@ int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum don
  * none. */
 int dead_lookup(struct ledger *l, const struct group *g, struct slice id, uint64_t *ret_dead_seq);
 
+/* ---- dedup ---- */
+
+/* What is remembered of the command's producer, and the answer that its number got before.
+ * fails: NOT_FOUND (never answered: to be published), DEDUP_WINDOW (too far back to tell), CORRUPT, IO. */
+int dedup_look(struct ledger *l, const struct publish_command *c, struct dedup_record *ret,
+               struct dedup_answer *ret_answer);
+/* Keep the answer to the number that dedup_look() did not find, and forget what need not be kept any more. */
+int dedup_remember(struct ledger *l, const struct publish_command *c, struct dedup_record *r,
+                   const struct dedup_answer *answer);
+/* Forget producers that have been silent for longer than the window. */
+int dedup_sweep(struct ledger *l);
+int64_t dedup_sweep_at(const struct ledger *l);
+/* The broker was away, for a time that no clock may tell: it does not count against the producers. */
+void dedup_came_back(struct ledger *l);
+
 /* ---- the rest ---- */
 
 /* A time to live passed before delivery: to the DLQ or away, by policy. `row` only for TRACKED. */
@@ -185,13 +200,6 @@ int apply_group_update(struct ledger *l, const struct group_command *c);
 int apply_group_delete(struct ledger *l, const struct group_command *c);
 int apply_group_pause(struct ledger *l, const struct group_command *c);
 int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kind);
-
-/* Sweep producers that have been silent for longer than the window. */
-int dedup_sweep(struct ledger *l);
-/* The broker was away, for a time that no clock may tell: no producer is swept before it has had a whole
- * window to come back. */
-int dedup_rest(struct ledger *l);
-int64_t dedup_sweep_at(const struct ledger *l);
 
 int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes);
 /* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */

@@ -39,6 +39,7 @@ union record {
     struct dead_record dead;
     struct job_record job;
     struct dedup_record dedup;
+    struct dedup_chunk_record dedup_chunk;
     uint64_t words[CHUNK_BYTES / 8];
 };
 
@@ -75,7 +76,11 @@ static int copy_record(enum store_table table, struct slice key, struct slice va
         COPY(job);
         break;
     case TABLE_DEDUP:
-        COPY(dedup);
+        if (key.size == PRODUCER_ID_BYTES) {
+            COPY(dedup);
+        } else {
+            COPY(dedup_chunk);
+        }
         break;
     case TABLE_DONE:
         err = chunk_decode(key, value, r.words);
@@ -127,6 +132,7 @@ static void try_key(struct slice key)
     uint8_t lane;
     int64_t at_ms;
     struct key again = {.size = 0};
+    struct slice producer;
     if (key_read_id(key, &id))
         again = key_id(id);
     else if (key_read_id_seq(key, &id, &seq))
@@ -139,6 +145,8 @@ static void try_key(struct slice key)
         again = key_expiry(at_ms, id, seq);
     else if (key_read_job(key, &seq))
         again = key_job(seq);
+    else if (key_read_dedup(key, &producer, &seq))
+        again = key_dedup(producer, seq);
     if (again.size)
         MUST(again.size == key.size && memcmp(again.bytes, key.data, key.size) == 0);
 }

@@ -48,11 +48,56 @@ DAMAGE(job_byte)
     tick_until_quiet(&f);
     flip(&f, TABLE_JOB, key_job(1));
 }
+#define PRODUCER "0123456789abcdef"
+static const struct slice producer = {PRODUCER, PRODUCER_ID_BYTES};
+static const struct key producer_key = {PRODUCER, PRODUCER_ID_BYTES};
+
+/* One message for each of 20 numbers: chunks 0 and 1, and chunk 2 with the producer. */
+static void publish_chunks(void)
+{
+    f.careless = f.quiet = true;
+    for (uint64_t sequence = 1; sequence <= 20; sequence++)
+        publish_as(&f, "orders", PRODUCER, sequence, 0, 1, 0);
+}
+static void plant_chunk(uint64_t chunk, uint64_t sequence)
+{
+    struct dedup_chunk_record r = {.count = 1, .answers = {{.sequence = sequence}}};
+    uint8_t bytes[512];
+    struct key key = key_dedup(producer, chunk);
+    plant(&f, TABLE_DEDUP, key, bytes, dedup_chunk_encode(bytes, key_slice(&key), &r));
+}
 DAMAGE(dedup_byte)
 {
-    publish_as(&f, "orders", "0123456789abcdef", 1, 0, 1, 0);
-    struct key key = {"0123456789abcdef", PRODUCER_ID_BYTES};
-    flip(&f, TABLE_DEDUP, key);
+    publish_chunks();
+    flip(&f, TABLE_DEDUP, producer_key);
+}
+DAMAGE(dedup_chunk_byte)
+{
+    publish_chunks();
+    flip(&f, TABLE_DEDUP, key_dedup(producer, 1));
+}
+DAMAGE(dedup_producer_lost)
+{
+    publish_chunks();
+    uproot(&f, TABLE_DEDUP, producer_key);
+}
+DAMAGE(dedup_chunk_out_of_the_window)
+{
+    publish_chunks();
+    plant_chunk(2, 16);
+    plant_chunk(600, 4800);
+}
+DAMAGE(dedup_chunk_of_other_numbers)
+{
+    publish_chunks();
+    plant_chunk(1, 16);
+}
+DAMAGE(dedup_window_too_long)
+{
+    struct dedup_record r = {.base = 1,
+                             .latest = {.count = 1, .answers = {{.sequence = DEDUP_FRAMES_MAX + 1}}}};
+    uint8_t bytes[512];
+    plant(&f, TABLE_DEDUP, producer_key, bytes, dedup_encode(bytes, producer, &r));
 }
 DAMAGE(row_moved)
 {
@@ -230,7 +275,15 @@ static const struct damage damages[] = {
     CASE(done_byte, "checksum: orders/default: the bits from message 0 on\n"),
     CASE(meta_byte, "checksum: meta: the ledger's own record\n"),
     CASE(job_byte, "checksum: job 1\n"),
-    CASE(dedup_byte, "checksum: dedup: the answers to a producer\n"),
+    CASE(dedup_byte, "checksum: dedup: a producer\n"),
+    CASE(dedup_chunk_byte, "checksum: dedup: answers to a producer, chunk 1\n"),
+    CASE(dedup_producer_lost, "orphan: dedup: answers to a producer that is not there\n"
+                              "orphan: dedup: answers to a producer that is not there\n"),
+    CASE(dedup_chunk_out_of_the_window,
+         "orphan: dedup: chunk 2 of a producer's answers, which are from 0 to 20\n"
+         "orphan: dedup: chunk 600 of a producer's answers, which are from 0 to 20\n"),
+    CASE(dedup_chunk_of_other_numbers, "catalogue: dedup: chunk 1 of a producer's answers has number 16\n"),
+    CASE(dedup_window_too_long, "catalogue: dedup: a producer's answers up to 4097 from 1 on\n"),
     CASE(row_moved, "checksum: orders/default: message 5: its attempt row\n"
                     "counter: orders/default: suspects is 1, counted 0\n"
                     "counter: orders/default: ready is 5, counted 4\n"),

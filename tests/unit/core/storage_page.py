@@ -37,14 +37,15 @@ for name, key in rows:
 aliases = {"time_ms": "time", "dedup_window_ms": "dedup_window", "dedup_swept_ms": "dedup_swept", "created_ms": "created",
            "due_mark_ms": "due_mark", "due_ms": "due", "expires_ms": "expires", "ttl_left_ms": "ttl_left",
            "leased_ms": "leased", "started_ms": "started", "ended_ms": "ended", "begun_ms": "begun", "died_ms": "died",
-           "last_ms": "last_publish", "ids_count": "number of chosen ids", "count": "number of answers"}
+           "last_ms": "last_publish", "dedup_away_ms": "dedup_away", "ids_count": "number of chosen ids", "count": "number of answers"}
 records = re.search(r"^## Records\n(.*?)^## ", page, re.S | re.M).group(1)
 headings = {"meta": "`META` key `ledger`", "topic": "`TOPIC`", "group": "`GROUP`", "attempt": "`ATTEMPT`",
-            "history": "`HISTORY`", "dead": "`DEAD`", "job": "`JOB`", "dedup": "`DEDUP`"}
+            "history": "`HISTORY`", "dead": "`DEAD`", "job": "`JOB`", "dedup": "`DEDUP`",
+            "dedup_chunk": "`DEDUP` of a chunk"}
 for name, heading in headings.items():
     body = re.search(r"^static void %s_fields\(.*?\n\{\n(.*?)^\}" % name, schema_c, re.S | re.M).group(1)
     fields = re.findall(r"(?:&r->|&n->|, r->|&)(\w+)(?:\[i\])?(?:\.\w+)?(?=[,);}])", body)
-    fields = [f for f in fields if f not in ("r", "n", "counts", "answers", "ids")]
+    fields = [f for f in fields if f not in ("r", "n", "counts", "answers", "ids", "latest")]
     part = records[records.index("\n" + heading) :]
     part = part[: re.search(r"\n\n(?=`[A-Z]+`)|\Z", part[1:]).start() + 1]
     for field in fields:
