@@ -8,8 +8,8 @@
  * must open, be in order, and be equal, row by row, to a version that was begun before the moment and is no
  * older than all facts told before it. Some states are also opened for writing, recovered and checked again.
  *
- * One line for each failure; the last line has the figures. SHUNT_PLANT_EARLY=1 plants a lie: an answer
- * counts from the moment at which its request came.
+ * One line for each failure; the last line has the figures. SHUNT_CUT_KEEP=PATH keeps what the (one) cut
+ * left. SHUNT_PLANT_EARLY=1 plants a lie: an answer counts from the moment at which its request came.
  */
 #include "tests/crash/disk.h"
 #include "tests/crash/facts.h"
@@ -163,19 +163,33 @@ static bool is_version(const struct snapshot *s, size_t cut, char *why)
     return false;
 }
 
+/* Must be in the same file system. */
+static void keep(struct disk *d, const char *tree, const struct moment *m)
+{
+    const char *path = getenv("SHUNT_CUT_KEEP");
+    if (!path)
+        return;
+    if (rename(tree, path) != 0)
+        die("cannot keep what is left");
+    disk_spoilt(d);
+    (void)printf("kept what is left by a cut before record %zu\n", m->cut);
+}
+
 static void visit(struct disk *d, const struct moment *m)
 {
     char why[SNAPSHOT_WHY_BYTES] = "", dir[PATH_MAX];
     uint64_t fate = trace_random(seed, m->number) | 1;
     struct snapshot s;
     disk_advance(d, m->cut);
-    (void)snprintf(dir, sizeof dir, "%s/" DATA_DIR, disk_cut(d, fate));
+    const char *tree = disk_cut(d, fate);
+    (void)snprintf(dir, sizeof dir, "%s/" DATA_DIR, tree);
     bool ok = snapshot_take(dir, false, &s, why) && is_version(&s, m->cut, why);
     if (ok && m->number % RECOVER_EVERY == 0) {
         ok = snapshot_recover(dir, why) && snapshot_take(dir, false, &s, why);
         disk_spoilt(d);
         atomic_fetch_add(&figures->recovered, 1);
     }
+    keep(d, tree, m);
     atomic_fetch_add(&figures->states, 1);
     if (ok)
         return;
@@ -213,7 +227,8 @@ static int work_at(size_t worker, const char *work, const struct moment *moments
     if (mkdir(mine, 0700) != 0)
         die("cannot make a working directory");
     struct disk *d = disk_new(&trace, mine);
-    for (size_t i = worker; i < count && atomic_load(&figures->failures) < 5; i += WORKERS) {
+    size_t failures_most = atomic_load(&figures->failures) + 5;
+    for (size_t i = worker; i < count && atomic_load(&figures->failures) < failures_most; i += WORKERS) {
         atomic_store(&figures->at[worker], i);
         visit(d, &moments[i]);
     }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The disk fails: EIO, ENOSPC, short writes and delays at the n-th call of each kind, once or from then on.
+"""The disk fails: EIO, ENOSPC, short writes and delays at the n-th call of each kind, once or from then on (delays: of the
+n-th, or of all).
 
 A server that cannot commit must end with its documented status and one line that says why; a delay must only delay. Afterwards the store is
 in order, and the next server knows all that was confirmed, and nothing else. Then a disk that is really full.
@@ -10,7 +11,7 @@ import os
 import subprocess
 import unittest
 
-from rig import SECONDS, Place, Workload, aftermath, count_calls, harness, injection, live, preload, strace_unavailable, sweep, wire
+from rig import PLANTS, PLANTS_IN_HISTORY, SECONDS, Place, Workload, aftermath, count_calls, harness, injection, live, preload, strace_unavailable, sweep, wire
 from private_mount import PrivateMount
 
 ROUNDS = 6
@@ -22,6 +23,7 @@ IO_FAILED, NO_SPACE = 74, 79
 # Setting space aside ahead of time is a precaution: a server goes on without it, and may refuse to publish.
 MAY_FAIL = {"fallocate"}
 POINTS_MIN = 20
+NEVER = 60000  # no run makes so many calls
 
 
 class DiskFaults(unittest.TestCase):
@@ -39,12 +41,12 @@ class DiskFaults(unittest.TestCase):
             for n in range(1, count + 1):
                 yield from ((call, fault, f"{n}{more}") for fault in faults for more in ("", "+") if not (fault == DELAY and more and n > 1))
 
-    def visit(self, point, environment=lambda place: None):
+    def visit(self, point, environment=lambda place: None, plant=None, history_only=False):
         call, fault, when = point
         with Place() as place:
             workload, trace = Workload(), place.directory / "trace"
             trace.touch()
-            server = place.server(injection(call, fault, when, place.paths(), trace), environment(place))
+            server = place.server(injection(call, fault, when, place.paths(), trace), environment(place), plant)
             try:
                 server.start()
                 status = self.live(server, workload, call)
@@ -62,7 +64,7 @@ class DiskFaults(unittest.TestCase):
                 self.delayed += hit
             elif hit and call not in MAY_FAIL:
                 self.assertIsNotNone(status, f"it went on after a failed {call}\n" + server.log_text())
-            aftermath(place, workload)
+            aftermath(place, workload, history_only)
 
     def live(self, server, workload, call):
         try:
@@ -80,12 +82,26 @@ class DiskFaults(unittest.TestCase):
         self.assertIn(status, allowed, server.log_text())
 
     def test_a_server_that_cannot_commit_says_so_and_ends(self):
-        points = list(self.points())
+        self.sweep(list(self.points()))
+
+    def sweep(self, points):
         visited = sweep(points, self.visit, SECONDS)
         print(f"{visited} of {len(points)} points: {self.ended} ends, {self.delayed} runs delayed")
-        self.assertGreaterEqual(self.ended, min(POINTS_MIN, visited // 3))
-        self.assertGreater(self.delayed, 0)
+        self.assertGreaterEqual(self.ended, max(1, min(POINTS_MIN, visited // 3)), "too few ended")
+        self.assertGreater(self.delayed, 0, "none was delayed")
 
+    def test_a_sweep_that_saw_too_little_fails(self):
+        with self.assertRaisesRegex(AssertionError, "too few ended"):
+            self.sweep([("fdatasync", "error=EIO", NEVER)])
+        with self.assertRaisesRegex(AssertionError, "none was delayed"):
+            self.sweep([("fdatasync", "error=EIO", "5")])
+
+    def test_planted_bugs_are_caught(self):
+        for history_only, plants in ((False, PLANTS), (True, PLANTS_IN_HISTORY)):
+            for plant, said in plants.items():
+                with self.subTest(plant, history_only=history_only), self.assertRaisesRegex(AssertionError, f"(?s){said}"):
+                    for n in range(20, 40):
+                        self.visit(("fdatasync", "error=EIO", n), plant=plant, history_only=history_only)
 
     def test_a_server_that_does_not_hear_of_it_is_caught(self):
         def deaf(place):

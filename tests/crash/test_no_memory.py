@@ -15,6 +15,7 @@ ENDS = {71, 74, 78}
 LIBUV_GAVE_UP = -6  # it calls abort() where its table of descriptors cannot grow, and where making its loop fails half-way
 READ_BYTES, READ_ALLOCATIONS_MAX = 256 << 10, 12  # what sockets are read into, and how many so large there are until then
 POINTS_MIN = 10
+NEVER = 1 << 40  # no run allocates so often
 DESCRIPTORS = range(6, 40)  # with fewer, libuv itself calls abort()
 
 
@@ -62,12 +63,20 @@ class NoMemory(unittest.TestCase):
 
     def test_an_allocation_that_fails(self):
         _, _, allocations = self.run_once(0, False)
-        points = [(n, lasting) for n in range(1, allocations + 1) for lasting in (False, True)]
+        self.sweep([(n, lasting) for n in range(1, allocations + 1) for lasting in (False, True)])
+
+    def sweep(self, points):
         visited = sweep(points, self.visit, SECONDS)
         print(f"{visited} of {len(points)} points: {self.outcomes}")
-        self.assertGreaterEqual(visited, POINTS_MIN)
-        self.assertGreaterEqual(sum(n for status, n in self.outcomes.items() if status is not None), min(POINTS_MIN, visited // 4))
+        self.assertGreaterEqual(visited, POINTS_MIN, "too few were visited")
+        ended = sum(n for status, n in self.outcomes.items() if status is not None)
+        self.assertGreaterEqual(ended, min(POINTS_MIN, visited // 4), "too few ended")
 
+    def test_a_sweep_that_saw_too_little_fails(self):
+        with self.assertRaisesRegex(AssertionError, "too few were visited"):
+            self.sweep([(1, False)])
+        with self.assertRaisesRegex(AssertionError, "too few ended"):
+            self.sweep([(NEVER, False)] * POINTS_MIN)
 
     def test_no_memory_to_read_into(self):
         """It once ended the server: libuv was left to call what closing the connection had taken away."""

@@ -2,6 +2,9 @@
 """The power is cut, tens of thousands of times: a server's writes and syncs are recorded once, and what each cut may leave is made from
 the record, opened and compared (powercut.c says how). Creation, a SIGKILL in between and growth of the map are in the record.
 
+Some of what is left is also given to a server, which is drained, and the history of all that was told before the cut and seen after it
+is judged. Servers with a planted bug (plant.c) are caught by either.
+
 SHUNT_POWER_CUTS is how many (default 40,000), SHUNT_SEED which. A failure names the record's directory if SHUNT_KEEP is set, and
 powercut LOG WORK 1 SEED STATE repeats one state.
 """
@@ -14,17 +17,19 @@ import tempfile
 import threading
 import unittest
 
-from rig import SEED, Place, harness, live, preload, wire
+from rig import SEED, Place, Wrong, harness, live, preload, wire
+from trace_history import history_until
 from workload import Workload
 
 CUTS = int(os.environ.get("SHUNT_POWER_CUTS", "6000" if os.environ.get("SANITIZED") else "40000"))
 CUTS_PLANTED = 20000
+CUTS_SERVED, CUTS_SERVED_PLANTED = 24, 100
 ROUNDS = 24
 BULK_FRAMES, BULK_MESSAGES = 12, 5
 MAP_BYTES_MAX = ("80MiB", "96MiB", "160MiB")  # of one life after another; each grows as soon as it begins
 POWERCUT = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "powercut"
 # Too little would prove nothing.
-VERSIONS_MIN, FACTS_MIN = 100, 500
+VERSIONS_MIN, FACTS_MIN, CONFIRMED_MIN = 100, 500, 500
 
 
 class Bulk(threading.Thread):
@@ -39,8 +44,8 @@ class Bulk(threading.Thread):
             with wire.Client(self.port, timeout=20.0) as client:
                 client.topic_create(self.name)
                 for burst in range(4):
-                    bodies = [[f"{self.name} {burst} {i}".encode() * 40] for i in range(BULK_MESSAGES)]
-                    ids = [client.send(wire.PUBLISH, self.name, 0, 0, bodies) for _ in range(BULK_FRAMES)]
+                    frames = [[[f"{self.name} {burst} {n} {i}".encode() * 40] for i in range(BULK_MESSAGES)] for n in range(BULK_FRAMES)]
+                    ids = [client.send(wire.PUBLISH, self.name, 0, 0, bodies) for bodies in frames]
                     for id in ids:
                         client.reply(id)
                 client.goodbye()
@@ -56,14 +61,15 @@ class PowerCut(unittest.TestCase):
         else:
             self.addCleanup(shutil.rmtree, self.work, True)
 
-    def record(self, plant="", lives=MAP_BYTES_MAX):
-        """Returns the log of some lives of a server; the first ends with SIGKILL, the others are stopped."""
-        log = self.work / f"log-{plant}"
+    def record(self, plant="", lives=MAP_BYTES_MAX, bug=None, rounds=ROUNDS):
+        """Returns the log of some lives of a server; the first ends with SIGKILL, the others are stopped. `plant` is one of record.c's,
+        `bug` one of plant.c's."""
+        log = self.work / f"log-{plant}{bug or ''}{rounds}"
         with Place() as place:
             for number, most in enumerate(lives):
                 place.settings.write_text(f"map-size: 16MiB\nmap-size-max: {most}\n")
                 server = place.server(environment={**preload("record.so"), "RECORD_LOG": log, "RECORD_ROOT": place.directory,
-                                                   "RECORD_PLANT": plant})
+                                                   "RECORD_PLANT": plant}, plant=bug)
                 try:
                     server.start()
                     self.assertTrue(server.started, server.log_text())
@@ -71,7 +77,7 @@ class PowerCut(unittest.TestCase):
                     bulk.start()
                     if number == 0:
                         workload = Workload()
-                        self.assertIsNone(live(server, workload, ROUNDS), server.log_text())
+                        self.assertIsNone(live(server, workload, rounds), server.log_text())
                     else:
                         workload.verify(server.port)
                     bulk.join()
@@ -81,27 +87,92 @@ class PowerCut(unittest.TestCase):
                     server.remove()
         return log
 
-    def cut(self, log, states, environment=None):
+    def cut(self, log, states, environment=None, first=0):
         """Returns the exit status, the output, and the figures of its last line."""
-        done = subprocess.run([POWERCUT, log, self.work, str(states), str(SEED)], capture_output=True, text=True, timeout=900, check=False,
+        done = subprocess.run([POWERCUT, log, self.work, str(states), str(SEED), str(first)], capture_output=True, text=True, timeout=900, check=False,
                               env={**os.environ, **(environment or {})})
         figures = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", done.stdout.splitlines()[-1] if done.stdout else "")}
         return done.returncode, done.stdout + done.stderr, figures
 
     def test_whatever_a_power_cut_leaves_what_was_confirmed_is_there(self):
-        status, output, figures = self.cut(self.record(), CUTS)
+        log = self.record()
+        status, output, figures = self.cut(log, CUTS)
         print(output.splitlines()[-1] if output else "")
         self.assertEqual(status, 0, output)
-        self.assertEqual(figures["states"], CUTS)
-        self.assertGreaterEqual(figures["versions"], VERSIONS_MIN)
-        self.assertGreaterEqual(figures["facts"], FACTS_MIN)
-        for name in ("older", "without_store", "recovered"):
-            self.assertGreater(figures[name], 0, "no cut did this")
+        self.check_it_was_enough(figures, CUTS)
+        confirmed = [self.serve(log, state) for state in range(CUTS_SERVED)]
+        print(f"{CUTS_SERVED} cuts served and judged, {sum(confirmed)} messages confirmed before them")
+        self.assertGreater(sum(confirmed), CONFIRMED_MIN)
 
-    def planted(self, wanted, plant="", environment=None):
-        status, output, _ = self.cut(self.record(plant, MAP_BYTES_MAX[:1]), CUTS_PLANTED, environment)
+    def check_it_was_enough(self, figures, wanted):
+        self.assertEqual(figures["states"], wanted)
+        self.assertGreaterEqual(figures["versions"], VERSIONS_MIN, "too few versions")
+        self.assertGreaterEqual(figures["facts"], FACTS_MIN, "too few facts")
+        for name in ("older", "without_store", "recovered"):
+            self.assertGreater(figures[name], 0, f"no cut: {name}")
+
+    def test_a_run_that_saw_too_little_fails(self):
+        _, _, figures = self.cut(self.record(lives=MAP_BYTES_MAX[:1], rounds=1), 500)
+        with self.assertRaisesRegex(AssertionError, "too few versions"):
+            self.check_it_was_enough(figures, 500)
+        with self.assertRaisesRegex(AssertionError, "too few facts"):
+            self.check_it_was_enough({**figures, "versions": VERSIONS_MIN}, 500)
+        with self.assertRaisesRegex(AssertionError, "no cut: older"):
+            self.check_it_was_enough({**figures, "versions": VERSIONS_MIN, "facts": FACTS_MIN, "older": 0}, 500)
+
+    def serve(self, log, state):
+        """A server on what one cut left; returns how many messages had been confirmed before it."""
+        with Place() as place:
+            kept = self.work / "kept"
+            place.data = kept / "data"
+            workload = Workload()
+            workload.history = history_until(log, self.cut_one(log, state, kept))
+            confirmed = sum(event["e"] == "published" for event in workload.history.events)
+            try:
+                with place.late_server() as server:
+                    if not server.started:
+                        raise Wrong("the next server does not start:\n" + server.log_text())
+                    workload.drain(server.port)
+            except AssertionError as error:
+                raise AssertionError(f"state {state}: {error}") from error
+            finally:
+                shutil.rmtree(kept)
+            return confirmed
+
+    def cut_one(self, log, state, kept):
+        """Keep what it leaves; returns the number of the record before which it was."""
+        _, output, _ = self.cut(log, 1, {"SHUNT_CUT_KEEP": kept}, state)
+        return int(re.search(r"kept what is left by a cut before record (\d+)", output)[1])
+
+    def planted(self, wanted, plant="", environment=None, bug=None):
+        log = self.record(plant, MAP_BYTES_MAX[:1], bug)
+        status, output, _ = self.cut(log, CUTS_PLANTED, environment)
         self.assertEqual(status, 1, output)
         self.assertRegex(output, wanted)
+        return log
+
+    def planted_in_history(self, log, wanted):
+        with self.assertRaisesRegex(AssertionError, f"(?s){wanted}"):
+            for state in range(CUTS_SERVED_PLANTED):
+                self.serve(log, state)
+
+    def test_without_syncing_it_is_caught(self):
+        self.planted_in_history(self.planted(r"failure: seed \d+, state \d+", bug="nosync"), "does not start|cannot be true")
+
+    def test_a_meta_page_without_its_own_sync_is_caught(self):
+        self.planted_in_history(self.planted("confirmed work is lost", bug="nometasync"), "does not start|cannot be true")
+
+    def test_an_answer_before_its_commit_is_caught(self):
+        self.planted_in_history(self.planted("never there|confirmed work is lost", bug="confirm-early"), "cannot be true")
+
+    def test_a_dead_letter_in_two_transactions_is_caught(self):
+        self.planted_in_history(self.planted("even without a power cut", bug="split-divert"), "the count of dead letters is not")
+
+    def test_counts_in_memory_are_caught(self):
+        self.planted_in_history(self.planted("never there", bug="volatile-count"), "a confirmed nack was not counted|attempts went down")
+
+    def test_an_ack_that_is_not_persisted_is_caught(self):
+        self.planted("even without a power cut|never there", bug="lost-ack")
 
     def test_without_fdatasync_it_is_caught(self):
         self.planted(r"failure: seed \d+, state \d+", "nosync")

@@ -153,7 +153,7 @@ class Scribe:
         elif op in (wire.OK, wire.ERROR) and id in self.requests:
             asked, request, noted = self.requests.pop(id)
             name = fields[1] if op == wire.ERROR else None
-            if asked == wire.PUBLISH:
+            if asked == wire.PUBLISH and not (name and request[1]):  # a numbered frame that was refused may be sent again
                 self._published(noted, fields, name)
             elif asked == wire.RESOLVE:
                 self._resolved(noted, fields, name)
