@@ -278,6 +278,7 @@ static struct engine_config engine_limits(struct server *s)
                                   .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
                                   .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],
                                   .commit_bytes_max = (uint64_t)number[CONFIG_commit_bytes_max],
+                                  .ack_wait_ms = number[CONFIG_ack_wait_ms],
                                   .notify = on_engine_notify,
                                   .fatal = on_engine_fatal,
                                   .context = s};

@@ -12,9 +12,13 @@ static int check_delay(enum shunt_outcome outcome, int64_t delay_ms, struct shun
     return 0;
 }
 
-int shunt_resolve_async(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
-                        const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
-                        struct shunt_error *err)
+/* An ack that nobody waits for may be kept back by the broker, up to its own setting, until it can be
+ * committed together with something else. */
+#define ACK_PATIENCE_MS 100
+
+static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
+                 const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
+                 struct shunt_error *err)
 {
     struct shunt *s = d->consumer->handle;
     struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = outcome, .delay_ms = delay_ms};
@@ -35,6 +39,14 @@ int shunt_resolve_async(struct shunt_delivery *d, enum shunt_outcome outcome, in
     if (bad != 0)
         return bad;
     return rc != 0 ? error_set(err, rc, NULL) : 0;
+}
+
+int shunt_resolve_async(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
+                        const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
+                        struct shunt_error *err)
+{
+    return queue(d, outcome, outcome == SHUNT_ACK ? ACK_PATIENCE_MS : delay_ms, failure, callback, context,
+                 err);
 }
 
 struct waiting {
@@ -68,7 +80,7 @@ static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t
 {
     struct shunt *s = d->consumer->handle;
     struct waiting w = {.done = false};
-    int rc = shunt_resolve_async(d, outcome, delay_ms, failure, resolved, &w, err);
+    int rc = queue(d, outcome, delay_ms, failure, resolved, &w, err);
     if (rc != 0)
         return rc;
     rc = loop_until(s, timeout_ms, is_done, &w, err);

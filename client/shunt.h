@@ -244,7 +244,8 @@ SHUNT_API int shunt_extend(struct shunt_delivery *d, int64_t lease_ms, int64_t t
 /* Called once with the answer; err is NULL when it took effect and is durable. */
 typedef void shunt_resolved_cb(void *context, const struct shunt_error *err);
 /* The same without waiting: queued, sent with the next write (shunt_process, shunt_next, shunt_flush). `delay_ms` is for NACK
- * (or SHUNT_BACKOFF) and EXTEND. Takes the delivery, whatever it returns, unless outcome is EXTEND; callback and failure may be
+ * (or SHUNT_BACKOFF) and EXTEND. The broker may keep an ack back for its setting `ack-wait` (2 ms) if there is nothing else to
+ * commit; shunt_ack() is never kept back. Takes the delivery, whatever it returns, unless outcome is EXTEND; callback and failure may be
  * NULL. After BAD_ARGUMENT the message goes back uncharged. The callback is not called when this fails.
  * fails: STALE (known already), NO_MEMORY, BAD_ARGUMENT. */
 SHUNT_API int shunt_resolve_async(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,

@@ -182,6 +182,7 @@ static void apply_plan(struct engine *e, const struct command *commands, size_t 
     if (err)
         engine_die(e, err, "an assignment could not be applied");
     tell_applied(e, &batch);
+    e->urgent = true;
 }
 
 /* Stop giving to a connection whose bytes pile up; the net thread says when they have gone. */

@@ -23,6 +23,7 @@ struct engine_config {
     uint64_t unsent_bytes_max; /* waiting on one connection: past it nothing more is assigned to it */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */
     uint64_t commit_bytes_max; /* of requests taken into one transaction */
+    int64_t ack_wait_ms;       /* acks that nothing waits for are committed after so long; 0: at once */
 
     /* Called on the engine's thread when the outbox is no longer empty, or the inbox no longer full. Must not
      * block. */

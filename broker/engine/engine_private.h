@@ -132,6 +132,8 @@ struct engine {
     size_t empty_seats;
     struct session *outputs; /* with something to send */
     struct store_txn *txn;   /* open during a turn once something needed it */
+    bool urgent;             /* more than patient acks came in, or something was handed out: commit now */
+    int64_t open_until_ms;   /* mono; else the turn waits for company until then; 0: no such ack came in */
     struct gather gather;
     struct arena arena; /* of one turn */
     struct assignment *assignments;
@@ -154,6 +156,8 @@ struct engine {
 
 /* Take over what the inbox holds; under `mutex`. */
 void turn_take_inbox(struct engine *e);
+/* What came in may be committed up to so many ms later; 0: it is urgent. */
+void turn_allow_wait(struct engine *e, int64_t ms);
 /* One turn at these times. Returns when the next is due (mono ms) if nothing comes in before. */
 int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms);
 /* The open transaction, opened if need be. */

@@ -234,6 +234,7 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
     if (r->failed)
         return;
     if (count > FRAME_MESSAGES_MAX) {
+        e->urgent = true;
         gather_flush(e);
         reply_error(s, request_id, SHUNT_BAD_ARGUMENT,
                     engine_text(e, "a RESOLVE carries at most %d entries", FRAME_MESSAGES_MAX));
@@ -250,6 +251,7 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
         if (r->failed)
             break; /* what was claimed before it still counts */
         int err = resolve_entry(s, sub, &entry, i, &to);
+        turn_allow_wait(e, !err && entry.outcome == OUTCOME_ACK && entry.ms != DELAY_BACKOFF ? entry.ms : 0);
         if (err)
             to.refused[to.refused_count++] = (struct refused_entry){i, err};
     }

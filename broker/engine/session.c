@@ -162,6 +162,8 @@ static void handle(struct session *s, struct slice payload)
     uint64_t op = mpack_read_uint(&r);
     uint64_t request_id = mpack_read_uint(&r);
     request_fn *request = find_request(op);
+    /* These are in no hurry by themselves; request_resolve() looks at what is resolved. */
+    s->engine->urgent |= !s->greeted || (op != OP_RESOLVE && op != OP_STARTED && op != OP_CREDIT);
     if (!s->greeted && op != OP_HELLO) {
         gather_flush(s->engine);
         reply_broken(s, request_id, "the first frame must be HELLO");
@@ -175,6 +177,7 @@ static void handle(struct session *s, struct slice payload)
     }
     request(s, (unsigned)op, request_id, &r);
     if (r.failed && !s->closing) {
+        s->engine->urgent = true;
         gather_flush(s->engine); /* replies keep their order */
         reply_broken(s, request_id, "a field is missing or has the wrong type");
     }

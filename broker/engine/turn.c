@@ -59,6 +59,7 @@ static bool on_frames(struct engine *e, struct inbox_item *item)
 static void on_broken(struct engine *e, const struct inbox_item *item)
 {
     struct session *s = item->link->session;
+    e->urgent = true;
     if (!s || s->closing)
         return;
     gather_flush(e);       /* what came before it is answered before it */
@@ -83,6 +84,7 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
     case PORT_FRAMES:
         return on_frames(e, item);
     case PORT_LOST:
+        e->urgent = true;
         if (item->link->session)
             session_lost(e, item->link->session);
         break;
@@ -93,6 +95,7 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
         on_drained(e, item);
         break;
     case PORT_STATS:
+        e->urgent = true;
         figures_want(e, item->wait);
         item->wait = NULL;
         break;
@@ -138,10 +141,12 @@ static void gather_due(struct engine *e)
     struct ends ends = {.engine = e};
     if (ledger_tick_at(e->ledger) <= e->wall_ms) {
         struct command tick = {.kind = COMMAND_TICK};
+        e->urgent = true;
         (void)gather_add(e, &tick, PENDING_NONE, NULL, 0); /* nobody waits for it */
     }
     if (dispatcher_deadline(e->dispatcher) <= e->mono_ms)
         (void)dispatcher_expire(e->dispatcher, e->mono_ms, EXPIRE_LEASES_MAX, ends_add, &ends);
+    e->urgent |= ends.count > 0;
     ends_gather(&ends);
 }
 
@@ -178,8 +183,10 @@ static void take_reload(struct engine *e)
         e->config.max_topics = e->reload_config.max_topics;
         e->config.max_groups = e->reload_config.max_groups;
         e->config.dedup_window_ms = e->reload_config.dedup_window_ms;
+        e->config.ack_wait_ms = e->reload_config.ack_wait_ms;
     }
     (void)pthread_mutex_unlock(&e->mutex);
+    e->urgent |= reload;
     if (reload)
         gather_limits(e);
 }
@@ -266,8 +273,28 @@ static int64_t next_due(const struct engine *e)
     return due_ms;
 }
 
+/* Whether the turn goes on with what comes in next, for all that would be committed are acks, and nobody gets
+ * anything by them: what they made room for has been handed out. A commit of their own would stand in the way
+ * of the publish that comes next; in its commit they cost nothing. */
+static bool waits_for_company(const struct engine *e)
+{
+    return !e->urgent && !e->force_commit && !e->backlog && e->txn && ledger_changed(e->ledger) &&
+           !engine_inbox_full(e) && e->mono_ms < e->open_until_ms;
+}
+
+void turn_allow_wait(struct engine *e, int64_t ms)
+{
+    int64_t most_ms = ms < e->config.ack_wait_ms ? ms : e->config.ack_wait_ms;
+    e->urgent |= most_ms == 0;
+    if (!e->open_until_ms || e->mono_ms + most_ms < e->open_until_ms)
+        e->open_until_ms = e->mono_ms + most_ms;
+}
+
 static void end_turn(struct engine *e, bool was_full)
 {
+    e->urgent = false;
+    e->open_until_ms = 0;
+    e->turn_messages = 0;
     free_handled(e);
     bool tell = release(e) || (was_full && !engine_inbox_full(e));
     while (e->gone) {
@@ -285,7 +312,6 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     bool was_full = engine_inbox_full(e);
     e->wall_ms = wall_ms;
     e->mono_ms = mono_ms;
-    e->turn_messages = 0;
     e->totals.known = false;
     take_reload(e);
     look_at_space(e);
@@ -293,6 +319,10 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     take_requests(e);
     gather_flush(e);
     e->more = deliver_all(e);
+    if (waits_for_company(e)) {
+        int64_t due_ms = next_due(e);
+        return due_ms < e->open_until_ms ? due_ms : e->open_until_ms;
+    }
     commit(e);
     figures_answer(e);
     if (e->txn) { /* only read from */
@@ -317,6 +347,7 @@ void engine_recover(struct engine *e)
 
 void engine_farewell(struct engine *e)
 {
+    commit(e);
     for (struct session *s = e->sessions; s; s = s->next) {
         if (s->closing)
             continue;

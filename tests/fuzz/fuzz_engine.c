@@ -279,6 +279,7 @@ static void begin(struct world *w, const uint8_t *data, size_t size)
                                    .unsent_bytes_max = shape & 1 ? 512 : 65536,
                                    .inbox_bytes_max = 1u << 20,
                                    .commit_bytes_max = shape & 2 ? 64 : 4096,
+                                   .ack_wait_ms = shape & 8 ? 3 : 0,
                                    .notify = on_notify,
                                    .fatal = on_fatal};
     char why[512];
@@ -302,7 +303,8 @@ static void settle(struct world *w)
         for (unsigned i = 0; i < PEERS; i++)
             drain_peer(w, &w->peers[i]);
         MUST(++turns < DRAIN_TURNS_MAX);
-    } while (w->engine->inbox || w->engine->backlog);
+        w->mono_ms += w->engine->txn != NULL; /* a turn that waits for company */
+    } while (w->engine->inbox || w->engine->backlog || w->engine->txn);
     for (unsigned i = 0; i < PEERS; i++)
         MUST(w->peers[i].broken || w->peers[i].asked_count == 0);
 }

@@ -88,7 +88,7 @@ void server_report(struct sim *s)
 {
     const struct ledger *l = s->server->engine->ledger;
     struct store_txn *txn;
-    if (store_begin(s->disk.store, false, &txn))
+    if (server_turn_is_open(s) || store_begin(s->disk.store, false, &txn))
         sim_fail(s, "no transaction");
     for (size_t i = 0; i < l->groups_count; i++)
         if (is_plain(l->groups[i]))
@@ -115,7 +115,8 @@ bool server_damage(struct sim *s)
 {
     uint32_t topic;
     uint64_t seq;
-    if (!server_is_up(s) || !disk_damage(&s->disk, s->plant == PLANT_NO_CHECKSUM, &topic, &seq))
+    if (!server_is_up(s) || server_turn_is_open(s) ||
+        !disk_damage(&s->disk, s->plant == PLANT_NO_CHECKSUM, &topic, &seq))
         return false;
     const struct topic *t = catalog_topic_by_id(s->server->engine->ledger, topic);
     struct history_event *e = sim_event(s, HISTORY_DAMAGE);

@@ -46,6 +46,7 @@ static struct engine_config config(struct sim *s)
                                   .unsent_bytes_max = s->plan.unsent_bytes_max,
                                   .inbox_bytes_max = 256 * 1024,
                                   .commit_bytes_max = dice_from(&s->dice, 512, 64 * 1024),
+                                  .ack_wait_ms = (int64_t)dice_below(&s->dice, 4),
                                   .notify = on_notify,
                                   .fatal = on_fatal,
                                   .context = s,
@@ -139,6 +140,11 @@ void server_free(struct sim *s)
 
 /* ---- turns ---- */
 
+bool server_turn_is_open(const struct sim *s)
+{
+    return server_is_up(s) && s->server->engine->txn;
+}
+
 static void take_outbox(struct sim *s)
 {
     struct engine *e = s->server->engine;
@@ -167,7 +173,8 @@ static void turn(struct sim *s)
     s->figures.full_turns += e->full;
     sim_trace_number(s, ledger_index(e->ledger));
     take_outbox(s);
-    if (s->plan.look_at_all || dice_once_in(&s->dice, 16))
+    bool look = s->plan.look_at_all || dice_once_in(&s->dice, 16);
+    if (look && !server_turn_is_open(s))
         audit(s, e);
 }
 

@@ -193,6 +193,8 @@ void server_check(struct sim *s);
 bool server_is_drained(struct sim *s);
 /* Dead letters and counts, as events. */
 void server_report(struct sim *s);
+/* A turn waits for company: its transaction is open, and nothing else can begin one. */
+bool server_turn_is_open(const struct sim *s);
 
 /* ---- audit.c ---- */
 

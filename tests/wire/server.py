@@ -17,8 +17,9 @@ from client import Client, ShuntError
 class Server:
     """One shuntd on a data directory. Ports are the system's choice and are read from its log."""
 
-    def __init__(self, data):
+    def __init__(self, data, options=()):
         self.data = data
+        self.options = options
         self.log = collections.deque(maxlen=400)
         self.listening = threading.Event()
         self.process = None
@@ -28,7 +29,7 @@ class Server:
         self.listening.clear()
         self.port = self.http_port = None
         self.process = subprocess.Popen(
-            [os.environ["SHUNTD"], "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+            [os.environ["SHUNTD"], "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -79,14 +80,15 @@ class Server:
 
 
 class WireTest(unittest.TestCase):
-    """Tests against one server for the class; `own_server` gives each test its own."""
+    """Tests against one server for the class; `own_server` gives each test its own. `settings` is the server's configuration file."""
 
     own_server = False
+    settings = ""
 
     @classmethod
     def setUpClass(cls):
         if not cls.own_server:
-            cls.server, cls.folder = start_server()
+            cls.server, cls.folder = start_server(cls.settings)
 
     @classmethod
     def tearDownClass(cls):
@@ -95,7 +97,7 @@ class WireTest(unittest.TestCase):
 
     def setUp(self):
         if self.own_server:
-            self.server, folder = start_server()
+            self.server, folder = start_server(self.settings)
             self.addCleanup(stop_server, self.server, folder)
         # A test's name as its topic keeps tests on one server apart.
         self.topic = self.id().rsplit(".", 1)[1][-90:]
@@ -137,9 +139,12 @@ class WireTest(unittest.TestCase):
         return {state: info[state] for state in states if info[state]}
 
 
-def start_server():
+def start_server(settings=""):
     folder = tempfile.mkdtemp(prefix="shunt-wire-")
-    return Server(os.path.join(folder, "data")), folder
+    path = os.path.join(folder, "conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(settings)
+    return Server(os.path.join(folder, "data"), ["--config", path]), folder
 
 
 def stop_server(server, folder):

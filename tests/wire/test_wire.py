@@ -9,7 +9,8 @@ import os
 import sys
 import unittest
 
-from test_consume import *  # noqa: F403 (the classes are what is run)
+from test_ack_wait import *  # noqa: F403 (the classes are what is run)
+from test_consume import *  # noqa: F403
 from test_dead import *  # noqa: F403
 from test_frames import *  # noqa: F403
 from test_packing import *  # noqa: F403
