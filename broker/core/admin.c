@@ -266,12 +266,12 @@ static void tell_gone(struct ledger *l, const struct group *g, int err)
 static void drop_group(struct ledger *l, struct group *g, int err)
 {
     struct topic *dlq = g->dlq;
-    while (dlq && dlq->groups_count) {
+    check(dlq); /* a reader of a DLQ goes with it */
+    while (dlq->groups_count) {
         tell_gone(l, dlq->groups[0], SHUNT_UNKNOWN_TOPIC);
         catalog_drop_group(l, dlq->groups[0]);
     }
-    if (dlq)
-        catalog_drop_topic(l, dlq);
+    catalog_drop_topic(l, dlq);
     tell_gone(l, g, err);
     catalog_drop_group(l, g);
 }

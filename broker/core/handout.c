@@ -31,7 +31,7 @@ static bool fits(struct handing *h, size_t bytes)
 {
     bool first = h->count == 0 && h->c->oversize_first;
     bool enough = h->count && h->c->enough_bytes && h->bytes >= h->c->enough_bytes;
-    if (enough || h->count >= h->c->messages || (h->bytes + bytes > h->c->bytes && !first))
+    if (enough || (h->bytes + bytes > h->c->bytes && !first))
         h->full = true;
     return !h->full;
 }

@@ -92,7 +92,8 @@ static uint64_t allowance(const struct ledger *l, const struct job_record *j)
         return JOB_PAGE_ROWS;
     uint64_t elapsed_ms = (uint64_t)(l->now_ms - j->begun_ms);
     uint64_t due = elapsed_ms / 1000 * j->rate + elapsed_ms % 1000 * j->rate / 1000 + 1;
-    uint64_t left = due > j->done ? due - j->done : 0;
+    check(due > j->done); /* or job_at() would have said later */
+    uint64_t left = due - j->done;
     return left < JOB_PAGE_ROWS ? left : JOB_PAGE_ROWS;
 }
 
@@ -263,18 +264,19 @@ static int clear_messages(struct ledger *l, struct job_record *j, struct topic *
 static int clear_group(struct ledger *l, struct group *g, unsigned *left)
 {
     struct topic *dlq = g->dlq;
+    check(dlq);
     int err = clear_group_rows(l, g->r.id, left);
-    if (!err && *left && dlq)
+    if (!err && *left)
         err = clear_rows(l, TABLE_DEAD, dlq->r.id, left);
     for (size_t i = l->groups_count; !err && *left && i-- > 0;) {
         struct group *reader = l->groups[i];
-        if (reader->topic != dlq || !dlq)
+        if (reader->topic != dlq)
             continue;
         err = clear_group_rows(l, reader->r.id, left);
         if (!err && *left)
             err = catalog_remove_group(l, reader);
     }
-    if (!err && *left && dlq)
+    if (!err && *left)
         err = catalog_remove_topic(l, dlq);
     if (!err && *left)
         err = catalog_remove_group(l, g);
@@ -288,9 +290,7 @@ static int step_drop(struct ledger *l, struct job_record *j, bool *ret_over)
     *ret_over = !t; /* a later job on the whole topic has cleared this one's part too */
     int err = t ? clear_messages(l, j, t, &left) : 0;
     for (size_t i = l->groups_count; !err && t && left && i-- > 0;) {
-        if (i >= l->groups_count) /* a group's readers went with it */
-            continue;
-        struct group *g = l->groups[i];
+        struct group *g = l->groups[i]; /* what goes with a group stands behind it: readers are younger */
         if (g->topic == t && g->r.dropped && (!j->group || g->r.id == j->group))
             err = clear_group(l, g, &left);
     }
@@ -345,7 +345,7 @@ static void reap(struct ledger *l)
 
 static int64_t job_at(const struct ledger *l, const struct job_record *j)
 {
-    if (!j->rate || j->kind == JOB_PURGE || j->kind == JOB_DROP)
+    if (!j->rate)
         return l->now_ms;
     /* When its allowance has grown by one: (elapsed * rate) / 1000 + 1 > done. */
     uint64_t elapsed_ms = (j->done * 1000 + j->rate - 1) / j->rate;

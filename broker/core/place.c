@@ -213,11 +213,9 @@ static void count_done(struct group_counts *n, enum done_how how)
 static int delete_rows(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row)
 {
     struct key key = key_id_seq(g->r.id, seq);
-    int err = 0;
-    if (row->on_file) {
-        g->r.counts.tracked--;
-        err = store_del(l->txn, TABLE_ATTEMPT, key_slice(&key), NULL);
-    }
+    check(row->on_file);
+    g->r.counts.tracked--;
+    int err = store_del(l->txn, TABLE_ATTEMPT, key_slice(&key), NULL);
     if (!err && row->rows)
         err = history_delete(l, g, seq);
     if (!err && row->has_expiry)

@@ -21,6 +21,9 @@ void scene_init(struct fixture *f)
     fail(f, "t", "a", 7, ATTEMPT_RELEASED); /* 8 stays in flight */
     assign(f, "t", "b", 9);
     assign(f, "dlq:t:a", "default", 2);
+    topic_create(f, "u", settings(-1));
+    publish(f, "u", 1);
+    topic_purge(f, "u", NULL);  /* a job that is over */
     redrive(f, "t", "a", 3, 1); /* the first at once, the second one in a second */
     fixture_forget(f);
 }
@@ -65,6 +68,10 @@ static void do_ack(struct fixture *f)
 {
     ack(f, "t", "b", 10); /* it has a time to live */
 }
+static void do_last_ack(struct fixture *f)
+{
+    ack(f, "t", "b", 1); /* a is done with it */
+}
 static void do_reject(struct fixture *f)
 {
     fail(f, "t", "a", 8, ATTEMPT_REJECTED);
@@ -79,7 +86,7 @@ static void do_nack_dead(struct fixture *f)
 }
 static void do_topic_create(struct fixture *f)
 {
-    topic_create_groups(f, "u", "x y");
+    topic_create_groups(f, "v", "x y");
 }
 static void do_topic_update(struct fixture *f)
 {
@@ -137,6 +144,7 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_ASSIGN, do_assign_dead},
     {COMMAND_RESOLVE, do_resolve},
     {COMMAND_RESOLVE, do_ack},
+    {COMMAND_RESOLVE, do_last_ack},
     {COMMAND_RESOLVE, do_reject},
     {COMMAND_RESOLVE, do_ack_dead},
     {COMMAND_RESOLVE, do_nack_dead},
@@ -183,7 +191,7 @@ static int a_dead_letter(const struct view *v, struct mpack_buffer *to)
 }
 static int a_job(const struct view *v, struct mpack_buffer *to)
 {
-    return view_job(v, 1, to);
+    return view_job(v, 2, to);
 }
 
 scene_view_fn *const scene_views[] = {one_topic, all_topics, a_peek, dead_letters, a_dead_letter, a_job};

@@ -3,6 +3,7 @@
 #include "tests/unit/core/ledger_scene.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum damage {
@@ -168,26 +169,36 @@ static void count(enum damage how, bool loaded, int err)
     seen[how].went_on += loaded && !err;
 }
 
-/* `batch` or, if there is none, all ways to look at it. */
+/* A ledger that meets the row when it is loaded or, `later`, when it runs. */
+static void damage_row(struct fixture *f, struct row *r, enum damage how, bool later,
+                       const struct batch *batch)
+{
+    struct ledger *l = later ? load(f) : NULL;
+    bool done = damage(f, r, how);
+    if (done && !later)
+        l = load(f);
+    for (size_t i = 0; done && l && i < (batch ? 1 : scene_views_count); i++) {
+        int err = batch ? apply(f, l, batch) : look(f, l, scene_views[i]);
+        cr_assert(!err || err == SHUNT_CORRUPT || (!batch && err == SHUNT_NOT_FOUND), "table %d, %s: %s",
+                  (int)r->table, damages[how], err_name(err));
+        count(how, true, err);
+    }
+    if (done && !l)
+        count(how, false, 0);
+    ledger_free(l);
+    if (done)
+        mend(f, r, how);
+}
+
+/* `context` is the fixture; `batch` what is done or, if there is none, all ways to look are tried. */
 static void damage_each_row(void *context, const struct batch *batch)
 {
     struct fixture *f = context;
     static struct row r;
     for (unsigned n = 0; nth_row(f, n, &r); n++)
         for (enum damage how = FLIPPED; how < DAMAGES; how++) {
-            if (!damage(f, &r, how))
-                continue;
-            struct ledger *l = load(f);
-            for (size_t i = 0; l && i < (batch ? 1 : scene_views_count); i++) {
-                int err = batch ? apply(f, l, batch) : look(f, l, scene_views[i]);
-                cr_assert(!err || err == SHUNT_CORRUPT || (!batch && err == SHUNT_NOT_FOUND),
-                          "table %d, row %u, %s: %s", (int)r.table, n, damages[how], err_name(err));
-                count(how, true, err);
-            }
-            if (!l)
-                count(how, false, 0);
-            ledger_free(l);
-            mend(f, &r, how);
+            damage_row(f, &r, how, false, batch);
+            damage_row(f, &r, how, true, batch);
         }
 }
 
@@ -222,4 +233,125 @@ Test(ledger_damage, is_found_by_looking_or_does_it_no_harm)
     damage_each_row(&f, NULL);
     fixture_done(&f);
     all_was_seen(LOST);
+}
+
+/* ---- rows that contradict each other, all with checksums that are right ---- */
+
+static void plant(struct fixture *f, enum store_table table, struct key key, const void *bytes, size_t size)
+{
+    struct store_txn *t;
+    cr_assert_eq(store_begin(f->store, true, &t), 0);
+    cr_assert_eq(store_put(t, table, key_slice(&key), (struct slice){bytes, size}), 0);
+    cr_assert_eq(store_commit(t), 0);
+}
+
+static uint32_t id_of(struct fixture *f, const char *topic, const char *group)
+{
+    return fixture_group(f, topic, group)->r.id;
+}
+
+/* The dead letter 3 refers to a message of a group. */
+static void refer(struct fixture *f, uint32_t group, uint64_t seq)
+{
+    uint8_t bytes[64];
+    struct key key = key_id_seq(ledger_topic(f->l, text("dlq:t:a"))->r.id, 3);
+    struct dead_record r = {.origin_group = group, .origin_seq = seq, .reason = DEAD_REJECTED, .died_ms = T0};
+    plant(f, TABLE_DEAD, key, bytes, dead_encode(bytes, key_slice(&key), &r));
+}
+
+static void a_dead_letter_of_no_group(struct fixture *f)
+{
+    refer(f, 99, 3);
+}
+static void a_dead_letter_that_lives(struct fixture *f)
+{
+    refer(f, id_of(f, "t", "a"), 5);
+}
+static void a_dead_letter_that_never_failed(struct fixture *f)
+{
+    refer(f, id_of(f, "t", "a"), 9999);
+}
+static void a_dead_message_that_waits(struct fixture *f)
+{
+    plant(f, TABLE_DUE, key_due(id_of(f, "t", "a"), LANE_NORMAL, 0, 4), "", 0);
+}
+static void a_waiting_message_that_is_held(struct fixture *f)
+{
+    plant(f, TABLE_DUE, key_due(id_of(f, "t", "a"), DUE_LANE_HELD, 0, 7), "", 0);
+}
+
+enum meeting { PURGE_DEAD, HAND_OUT, HAND_OUT_DEAD, RESTART };
+
+static struct command command_of(struct fixture *f, enum meeting m)
+{
+    switch (m) {
+    case PURGE_DEAD:
+        return (struct command){.kind = COMMAND_DLQ_PURGE,
+                                .dead = {.topic = text("t"), .group = text("a"), .count = UINT64_MAX}};
+    case HAND_OUT:
+        return (struct command){.kind = COMMAND_ASSIGN,
+                                .assign = {.group = id_of(f, "t", "a"), .messages = 1, .bytes = 1000}};
+    case HAND_OUT_DEAD:
+        return (struct command){
+            .kind = COMMAND_ASSIGN,
+            .assign = {.group = id_of(f, "dlq:t:a", "default"), .messages = 5, .bytes = 1000}};
+    case RESTART:
+        break;
+    }
+    return (struct command){.kind = COMMAND_RECOVER};
+}
+
+static const struct contradiction {
+    void (*make)(struct fixture *f);
+    enum meeting met_by;
+    int err;
+} contradictions[] = {
+    {a_dead_letter_of_no_group, PURGE_DEAD, SHUNT_CORRUPT},
+    {a_dead_letter_that_lives, PURGE_DEAD, SHUNT_CORRUPT},
+    {a_dead_letter_that_never_failed, PURGE_DEAD, SHUNT_CORRUPT},
+    {a_dead_letter_of_no_group, HAND_OUT_DEAD, 0}, /* it has no body, so it waits where it is */
+    {a_dead_message_that_waits, HAND_OUT, SHUNT_CORRUPT},
+    {a_waiting_message_that_is_held, RESTART, SHUNT_CORRUPT},
+};
+
+Test(ledger_damage, rows_that_contradict_each_other_stop_who_meets_them)
+{
+    for (size_t i = 0; i < sizeof contradictions / sizeof *contradictions; i++) {
+        const struct contradiction *c = &contradictions[i];
+        struct fixture f;
+        scene_init(&f);
+        struct command command = command_of(&f, c->met_by);
+        struct batch b = {.time_ms = T0, .commands = &command, .count = 1};
+        struct ledger *l = load(&f);
+        cr_assert_eq(apply(&f, l, &b), 0, "contradiction %zu: before there is any", i);
+        ledger_free(l);
+        c->make(&f);
+        l = load(&f);
+        int err = apply(&f, l, &b);
+        cr_assert_eq(err, c->err, "contradiction %zu: %s", i, err_name(err));
+        ledger_free(l);
+        ledger_free(f.l);
+        store_close(f.store);
+        free(f.trace);
+    }
+}
+
+/* Whoever loads a ledger may say how much of the sentence he wants. */
+Test(ledger_damage, the_sentence_is_cut_to_the_room_there_is)
+{
+    struct fixture f;
+    struct ledger *l;
+    struct store_txn *t;
+    char why[8] = "1234567";
+    scene_init(&f);
+    struct key key = key_id(ledger_topic(f.l, text("t"))->r.id);
+    plant(&f, TABLE_TOPIC, key, "no record", 9);
+    cr_assert_eq(store_begin(f.store, false, &t), 0);
+    cr_assert_eq(ledger_new(t, &l, why, sizeof why), SHUNT_CORRUPT);
+    cr_assert_str_eq(why, "a row o");
+    cr_assert_eq(ledger_new(t, &l, NULL, 0), SHUNT_CORRUPT);
+    store_abort(t);
+    ledger_free(f.l);
+    store_close(f.store);
+    free(f.trace);
 }

@@ -3,6 +3,7 @@
 #include "tests/unit/core/ledger_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static struct job_record job_of(struct fixture *f, uint64_t job)
 {
@@ -229,6 +230,114 @@ Test(ledger_jobs, a_topic_deleted_while_its_group_is_being_cleared)
     cr_assert_eq(f.l->jobs_count, 0);
     cr_assert(rows_in(&f, TABLE_MESSAGE) == 0 && rows_in(&f, TABLE_TOPIC) == 0 &&
               rows_in(&f, TABLE_GROUP) == 0);
+    fixture_done(&f);
+}
+
+/* The rest of what was to be purged goes with the topic, all in one step. */
+Test(ledger_jobs, a_purge_whose_topic_is_cleared_meanwhile_is_over)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 600);
+    topic_purge(&f, "t", NULL);
+    cr_assert_eq(job_of(&f, 1).done, 512);
+    topic_delete(&f, "t");
+    cr_assert_eq(rows_in(&f, TABLE_TOPIC), 0);
+    cr_assert(!job_of(&f, 1).finished);
+    tick_until_quiet(&f);
+    cr_assert(job_of(&f, 1).finished);
+    fixture_done(&f);
+}
+
+/* The group's messages were looked at in part; the topic's deletion then clears all that is left in one step.
+ */
+Test(ledger_jobs, clearing_a_group_whose_topic_is_cleared_meanwhile_is_over)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create_groups(&f, "t", "a b");
+    publish(&f, "t", 600);
+    assign(&f, "t", "a", 600);
+    group_delete(&f, "t", "b");
+    cr_assert(!job_of(&f, 1).finished);
+    for (uint64_t seq = 1; seq <= 200; seq++)
+        ack(&f, "t", "a", seq);
+    topic_delete(&f, "t");
+    cr_assert_eq(rows_in(&f, TABLE_TOPIC), 0);
+    tick_until_quiet(&f);
+    cr_assert(job_of(&f, 1).finished && job_of(&f, 2).finished);
+    cr_assert_eq(rows_in(&f, TABLE_GROUP), 0);
+    fixture_done(&f);
+}
+
+/* ---- many and chosen ones ---- */
+
+static void kill(struct fixture *f, const char *topic, uint32_t count)
+{
+    publish(f, topic, count);
+    assign(f, topic, "default", count);
+    for (uint64_t seq = 1; seq <= count; seq++)
+        fail(f, topic, "default", seq, ATTEMPT_REJECTED);
+}
+
+Test(ledger_jobs, chosen_dead_letters_come_at_a_rate_and_those_gone_meanwhile_are_passed_over)
+{
+    static const struct slice ids[] = {{"t/1", 3}, {"t/2", 3}, {"t/3", 3}};
+    const struct dead_command c = {
+        .topic = text("t"), .group = text("default"), .ids = ids, .ids_count = 3, .rate = 1};
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    kill(&f, "t", 3);
+    fixture_run(&f, (struct command){.kind = COMMAND_DLQ_REDRIVE, .dead = c});
+    cr_assert_eq(job_of(&f, 1).done, 1);
+    dlq_purge_ids(&f, "t", "default", "t/2");
+    tick(&f, 999);
+    cr_assert_eq(job_of(&f, 1).cursor, 1);
+    tick(&f, 2000);
+    cr_assert(job_of(&f, 1).finished && job_of(&f, 1).done == 2);
+    expect_state(&f, "t", "default", 1, "ready");
+    expect_state(&f, "t", "default", 2, "gone");
+    expect_state(&f, "t", "default", 3, "ready");
+    fixture_done(&f);
+}
+
+Test(ledger_jobs, no_more_are_chosen_than_may_be)
+{
+    enum { CHOSEN = IDS_MAX + 5 };
+    static char names[CHOSEN][8];
+    static struct slice ids[CHOSEN];
+    struct dead_command c = {.topic = text("t"), .group = text("default"), .ids = ids, .ids_count = CHOSEN};
+    struct fixture f;
+    fixture_init(&f);
+    f.careless = f.quiet = true;
+    topic_create(&f, "t", settings(-1));
+    kill(&f, "t", CHOSEN);
+    for (uint32_t i = 0; i < CHOSEN; i++) {
+        snprintf(names[i], sizeof names[i], "%u", i + 1);
+        ids[i] = text(names[i]);
+    }
+    fixture_run(&f, (struct command){.kind = COMMAND_DLQ_PURGE, .dead = c});
+    tick_until_quiet(&f);
+    cr_assert_eq(f.count, IDS_MAX);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead, 5);
+    fixture_done(&f);
+}
+
+Test(ledger_jobs, twenty_at_once_all_come_to_their_end)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    kill(&f, "t", 40);
+    for (int i = 0; i < 20; i++)
+        redrive(&f, "t", "default", 2, 1);
+    cr_assert_eq(f.l->jobs_count, 20);
+    fixture_reload(&f);
+    tick(&f, 1000);
+    cr_assert_eq(f.l->jobs_count, 0);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.redriven, 40);
     fixture_done(&f);
 }
 

@@ -440,6 +440,9 @@ Test(ledger_view, conservation_shows_what_is_off)
     cr_assert_eq(view_conservation_error(f.l), 0);
     fixture_group(&f, "t", "default")->r.counts.ready -= 2;
     cr_assert_eq(view_conservation_error(f.l), 2);
+    fixture_group(&f, "t", "default")->r.counts.ready += 5;
+    cr_assert_eq(view_conservation_error(f.l), 3);
+    fixture_group(&f, "t", "default")->r.counts.ready -= 5;
     fixture_group(&f, "t", "default")->r.counts.ready += 2;
     fixture_done(&f);
 }
