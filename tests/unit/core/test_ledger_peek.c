@@ -152,8 +152,8 @@ Test(ledger_peek, a_page_of_dead_letters_with_large_headers_ends_by_its_bytes)
 
 Test(ledger_peek, a_page_of_topics_with_many_groups_ends_by_its_bytes)
 {
-    enum { GROUPS = 13000 };
-    static char names[GROUPS][8];
+    enum { GROUPS = 10000 };
+    static char names[GROUPS][NAME_BYTES_MAX];
     static struct slice groups[GROUPS];
     struct fixture f;
     struct mpack_buffer b = {0};
@@ -162,7 +162,7 @@ Test(ledger_peek, a_page_of_topics_with_many_groups_ends_by_its_bytes)
     f.careless = true;
     fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, GROUPS, 1 << 20, 3600000}});
     for (uint32_t i = 0; i < GROUPS; i++) {
-        snprintf(names[i], sizeof names[i], "g%u", i);
+        snprintf(names[i], sizeof names[i], "g%090u", i);
         groups[i] = text(names[i]);
     }
     topic_create(&f, "small", settings(-1));
