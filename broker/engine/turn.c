@@ -1,6 +1,6 @@
 /* turn: one transaction. Requests are taken in, applied, messages assigned; then one commit; then, and only
- * then, everybody is told. While a commit runs, the next turn's requests collect in the inbox: that is all
- * there is to group commit. */
+ * then, everybody is told. While a commit runs, the next turn's requests collect in the inbox: but for acks that
+ * may wait for company, that is all there is to group commit. */
 #include "broker/core/check.h"
 #include "broker/engine/engine_private.h"
 #include "broker/engine/figures.h"
