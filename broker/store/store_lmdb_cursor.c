@@ -38,7 +38,7 @@ int lmdb_cursor_open(struct store_txn *base, enum store_table table, struct stor
     int rc = mdb_cursor_open(t->mdb, lmdb_store_of(base->store)->trees[lmdb_tree_of(table)], &c->mdb);
     if (rc != 0) {
         free(c);
-        return lmdb_error(rc);
+        return lmdb_txn_error(t, rc);
     }
     *ret = &c->base;
     return 0;
@@ -67,7 +67,7 @@ static int native_ready(struct lmdb_cursor *c, enum native *ret)
         int rc = mdb_cursor_open(c->txn->mdb, dbi, &c->mdb);
         if (rc != 0) {
             c->mdb = NULL;
-            return lmdb_error(rc);
+            return lmdb_txn_error(c->txn, rc);
         }
     }
     c->stamp = stamp;
