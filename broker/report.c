@@ -14,6 +14,7 @@ static const struct report_row rows[] = {
     [NET_ACCEPT_FAILED] = {LOG_LEVEL_ERROR, "accept_failed"},
     [NET_BAD_FRAME] = {LOG_LEVEL_WARNING, "bad_frame"},
     [NET_TIMED_OUT] = {LOG_LEVEL_WARNING, "connection_timed_out"},
+    [NET_CROWDED_OUT] = {LOG_LEVEL_WARNING, "connection_crowded_out"},
     [NET_NO_MEMORY] = {LOG_LEVEL_ERROR, "no_memory"},
     [NET_OPENED] = {LOG_LEVEL_DEBUG, "connection_opened"},
     [NET_CLOSED] = {LOG_LEVEL_DEBUG, "connection_closed"},

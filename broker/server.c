@@ -173,6 +173,7 @@ static int start_net(struct server *s, int fd)
                                 .listen_fd = fd,
                                 .limits = net_limits(s),
                                 .port = {s, port_post, port_full, port_take},
+                                .totals = &s->totals,
                                 .report = on_net_report,
                                 .context = s};
     int err = net_new(&config, &s->net);
@@ -276,9 +277,11 @@ static struct engine_config engine_limits(struct server *s)
                                   .max_groups = (uint64_t)number[CONFIG_groups_max],
                                   .dedup_window_ms = number[CONFIG_dedup_window_ms],
                                   .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
+                                  .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
                                   .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],
                                   .commit_bytes_max = (uint64_t)number[CONFIG_commit_bytes_max],
                                   .ack_wait_ms = number[CONFIG_ack_wait_ms],
+                                  .totals = &s->totals,
                                   .notify = on_engine_notify,
                                   .fatal = on_engine_fatal,
                                   .context = s};
@@ -293,6 +296,7 @@ static struct net_limits net_limits(const struct server *s)
                                .frame_ms = number[CONFIG_frame_ms],
                                .write_ms = number[CONFIG_write_ms],
                                .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
+                               .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
                                .partial_bytes_max = partial};
 }
 

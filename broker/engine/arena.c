@@ -18,6 +18,7 @@ static struct arena_block *block_new(struct arena *a, size_t size)
     if (!block)
         return NULL;
     block->size = size;
+    a->bytes += size;
     block->used = 0;
     block->next = a->blocks;
     a->blocks = block;
@@ -50,7 +51,9 @@ void arena_reset(struct arena *a)
         }
         free(block);
     }
+    a->bytes = 0;
     if (keep) {
+        a->bytes = keep->size;
         keep->used = 0;
         keep->next = NULL;
         a->blocks = keep;

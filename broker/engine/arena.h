@@ -8,6 +8,7 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks; /* the newest first */
+    size_t bytes;               /* in all of them */
 };
 
 /* Zeroed memory for any type; NULL without memory. Lives until arena_reset(). */

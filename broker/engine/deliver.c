@@ -64,6 +64,7 @@ static void write_delivery(struct subscription *sub, const struct handout *h)
     sub->count++;
     if (sub->count == DELIVER_MESSAGES_MAX || out->size - sub->frame > DELIVER_BYTES_AIM)
         close_frame(sub);
+    session_count_output(sub->session);
 }
 
 /* ---- results ---- */
@@ -122,9 +123,20 @@ void sink_group_gone(void *context, uint32_t group, int err)
 /* Bytes that may still be written to the connection in this plan; what it was promised already counts. */
 static uint64_t room_for(const struct session *s)
 {
+    const struct engine *e = s->engine;
+    struct port_room room = engine_room(e);
     uint64_t waiting = atomic_load(&s->link->unsent_bytes) + s->out.size + s->planned_bytes;
-    uint64_t most = s->engine->config.unsent_bytes_max;
+    uint64_t most = port_room_most(&room, waiting, engine_waiting(e) + e->planned_bytes);
     return waiting < most ? most - waiting : 0;
+}
+
+/* So much waits on all connections, or is planned to, that one more assignment could pass the limit. The
+ * first of a plan may, by one message. */
+static bool all_have_enough(const struct engine *e, size_t planned)
+{
+    uint64_t largest = e->config.max_body_bytes + HEADERS_BYTES_MAX;
+    uint64_t waiting = engine_waiting(e) + e->planned_bytes + (planned ? (planned + 1) * largest : 0);
+    return e->config.unsent_total_max && waiting >= e->config.unsent_total_max;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -144,12 +156,13 @@ static size_t plan(struct engine *e, struct command *commands, uint64_t *message
 {
     size_t count = 0;
     uint64_t promised = 0;
-    while (count < ASSIGNMENTS_MAX && *messages && promised < PLAN_BYTES_MAX &&
+    while (count < ASSIGNMENTS_MAX && *messages && promised < PLAN_BYTES_MAX && !all_have_enough(e, count) &&
            dispatcher_next(e->dispatcher, &e->assignments[count])) {
         const struct assignment *a = &e->assignments[count];
         struct session *s = session_of(a);
         uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = room_for(s);
         s->planned_bytes += least(bytes, room);
+        e->planned_bytes += least(bytes, room);
         promised += least(bytes, room);
         commands[count++] = (struct command){.kind = COMMAND_ASSIGN,
                                              .assign = {.group = a->group,
@@ -162,6 +175,9 @@ static size_t plan(struct engine *e, struct command *commands, uint64_t *message
     }
     for (size_t i = 0; i < count; i++)
         session_of(&e->assignments[i])->planned_bytes = 0;
+    e->planned_bytes = 0;
+    if (!count && all_have_enough(e, 0) && e->config.totals)
+        atomic_store(&e->config.totals->wanted, true);
     return count;
 }
 

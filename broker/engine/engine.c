@@ -48,6 +48,7 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     if (!e)
         return SHUNT_NO_MEMORY;
     e->config = *config;
+    atomic_init(&e->inbox_bytes_max, config->inbox_bytes_max);
     e->store = store;
     init_port(e);
     e->dispatcher = dispatcher_new(deliver_ready, e);
@@ -117,6 +118,7 @@ void engine_free(struct engine *e)
 
 void engine_reload(struct engine *e, const struct engine_config *config)
 {
+    atomic_store(&e->inbox_bytes_max, config->inbox_bytes_max);
     (void)pthread_mutex_lock(&e->mutex);
     e->reload = true;
     e->reload_config = *config;
@@ -129,7 +131,8 @@ void engine_reload(struct engine *e, const struct engine_config *config)
 void engine_post(struct engine *e, struct inbox_item *item)
 {
     item->next = NULL;
-    item->counted_bytes = item->bytes.size;
+    item->counted_bytes = sizeof *item + (item->memory_bytes ? item->memory_bytes : item->bytes.size);
+    item->waits = false;
     atomic_fetch_add(&e->inbox_bytes, item->counted_bytes);
     (void)pthread_mutex_lock(&e->mutex);
     bool refuse = e->stopped;
@@ -145,7 +148,7 @@ void engine_post(struct engine *e, struct inbox_item *item)
 
 bool engine_inbox_full(const struct engine *e)
 {
-    return atomic_load(&e->inbox_bytes) >= e->config.inbox_bytes_max;
+    return atomic_load(&e->inbox_bytes) >= atomic_load(&e->inbox_bytes_max);
 }
 
 struct outbox_item *engine_take(struct engine *e)

@@ -15,15 +15,18 @@ struct engine;
 struct store;
 
 struct engine_config {
-    /* Limits; each is a row of broker/config.def. The first group may be changed by engine_reload(). */
+    /* Limits; each is a row of broker/config.def, and may be changed by engine_reload(). */
     uint64_t max_body_bytes;   /* of a message */
     uint64_t max_topics;       /* DLQs not counted */
     uint64_t max_groups;       /* of one topic */
     int64_t dedup_window_ms;   /* answers to idempotent publishes are kept at least so long */
     uint64_t unsent_bytes_max; /* waiting on one connection: past it nothing more is assigned to it */
+    uint64_t unsent_total_max; /* the same, on all connections together (struct port_room); 0: no limit */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */
     uint64_t commit_bytes_max; /* of requests taken into one transaction */
     int64_t ack_wait_ms;       /* acks that nothing waits for are committed after so long; 0: at once */
+
+    struct port_totals *totals; /* lent; those of the links; NULL: nobody adds up */
 
     /* Called on the engine's thread when the outbox is no longer empty, or the inbox no longer full. Must not
      * block. */
@@ -52,7 +55,7 @@ int engine_start(struct engine *e);
 void engine_stop(struct engine *e);
 /* Free it and close its store. Takes NULL. */
 void engine_free(struct engine *e);
-/* Take over the limits of the first group; any thread. */
+/* Take over the limits; any thread. */
 void engine_reload(struct engine *e, const struct engine_config *config);
 
 /* Post one item; any thread. Takes the item. Never fails, never blocks for long. */

@@ -4,6 +4,7 @@
  *   gather.c    commands waiting to be applied, and who is to be answered
  *   producers.c which connection speaks for a producer
  *   session.c   one connection: its greeting, its subscriptions, its output
+ *   choke.c     one whose client does not read
  *   request_*.c one file for each kind of request
  *   deliver.c   assignments and DELIVER frames
  *   figures.c   snapshots and statistics
@@ -89,6 +90,7 @@ struct session {
     bool closing;
     uint64_t planned_bytes; /* while assignments are planned */
     bool has_output;        /* is in the engine's list of sessions with output */
+    size_t out_counted;     /* of `out`, in the engine's out_bytes */
     struct session *output_next;
     struct mpack_buffer out;
     /* What came while too much waited to be sent: goes on when that has been read. */
@@ -122,6 +124,7 @@ struct engine {
     bool reload;
     struct engine_config reload_config;
     _Atomic size_t inbox_bytes;
+    _Atomic uint64_t inbox_bytes_max;
 
     /* The engine thread's own. */
     struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
@@ -131,6 +134,7 @@ struct engine {
     struct seat *producers[PRODUCER_BUCKETS]; /* by the first bytes of their ids */
     size_t empty_seats;
     struct session *outputs; /* with something to send */
+    size_t out_bytes;        /* what they have, as last counted */
     struct store_txn *txn;   /* open during a turn once something needed it */
     bool urgent;             /* more than patient acks came in, or something was handed out: commit now */
     int64_t open_until_ms;   /* mono; else the turn waits for company until then; 0: no such ack came in */
@@ -142,6 +146,7 @@ struct engine {
     int64_t wall_ms, mono_ms; /* of this turn */
     uint64_t turn_messages;   /* published, delivered, resolved */
     uint64_t turn_bytes;      /* handed out */
+    uint64_t planned_bytes;   /* while assignments are planned */
     uint64_t largest_bytes;   /* of requests in one transaction */
     struct snapshot_wait *waits;
     struct totals totals;
@@ -173,6 +178,9 @@ void engine_farewell(struct engine *e);
 /* Add a command; returns the entry to fill in, which lives until the next call. */
 struct pending *gather_add(struct engine *e, const struct command *c, enum pending_kind kind,
                            struct session *s, uint64_t request_id);
+/* A batch of requests has no more than this; then it is applied. That bounds its memory, and shows what the
+ * replies come to. */
+size_t gather_most(const struct engine *e);
 /* Apply what was gathered and write the replies. */
 void gather_flush(struct engine *e);
 /* Tell whoever records the batches. */
@@ -197,13 +205,23 @@ void session_lost(struct engine *e, struct session *s);
 void session_free(struct engine *e, struct session *s);
 /* Handle the frames of one read; returns how many bytes of them. Less than all: the rest must wait. */
 size_t session_frames(struct session *s, struct slice bytes);
-/* Too much waits to be sent on this connection. */
+/* Too much waits to be sent on this connection, or on all together. */
 bool session_is_choked(const struct session *s);
+/* Its next request must wait for its own bytes to go, or for others' as its answer may be long. */
+bool session_must_wait(const struct session *s, struct slice request);
+/* What was written to its output counts from now on. */
+void session_count_output(struct session *s);
+/* The limits on what waits, and the sum that does. */
+struct port_room engine_room(const struct engine *e);
+size_t engine_waiting(const struct engine *e);
 /* Nothing more is assigned to it until the net thread says that its bytes have gone. */
 void session_hold_back(struct session *s);
 void session_go_on(struct session *s);
 /* Keep an item until session_go_on() puts it in front of the backlog. Takes it. */
 void session_park(struct session *s, struct inbox_item *item);
+void session_forget_parked(struct session *s);
+/* The connection ends in good order or not: judge what it holds, end its subscriptions. */
+void session_leave(struct session *s, bool goodbye);
 void inbox_free(struct inbox_item *item); /* a whole list; takes NULL */
 struct subscription *session_subscription(const struct session *s, uint64_t id);
 void session_drop_subscription(struct session *s, struct subscription *sub);

@@ -135,6 +135,8 @@ static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
     s->wall_ms = e->wall_ms;
     s->applied_index = ledger_index(e->ledger);
     s->connections = e->connections;
+    s->sockets = e->config.totals ? atomic_load(&e->config.totals->sockets) : 0;
+    s->waiting_bytes = engine_waiting(e);
     s->subscriptions = e->subscriptions;
     s->topics = view_topics_count(e->ledger);
     s->full = e->full;

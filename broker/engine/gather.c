@@ -11,6 +11,15 @@
 
 #include <stdlib.h>
 
+#define COMMANDS_MAX         8192
+#define COMMANDS_CROWDED_MAX 16 /* while much waits to be sent */
+
+size_t gather_most(const struct engine *e)
+{
+    struct port_room room = engine_room(e);
+    return engine_waiting(e) < port_room_mark(&room) / 2 ? COMMANDS_MAX : COMMANDS_CROWDED_MAX;
+}
+
 struct pending *gather_add(struct engine *e, const struct command *c, enum pending_kind kind,
                            struct session *s, uint64_t request_id)
 {
@@ -175,8 +184,11 @@ void gather_flush(struct engine *e)
     if (err)
         engine_die(e, err, "a batch could not be applied");
     tell_applied(e, &batch);
-    for (size_t i = 0; i < g->count; i++)
+    for (size_t i = 0; i < g->count; i++) {
         answer(&g->pending[i]);
+        if (g->pending[i].session)
+            session_count_output(g->pending[i].session);
+    }
     g->count = 0;
 }
 

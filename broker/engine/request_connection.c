@@ -140,12 +140,7 @@ void request_goodbye(struct session *s, unsigned op, uint64_t request_id, struct
 {
     (void)op;
     (void)r; /* no fields */
-    struct ends ends = {.engine = s->engine};
-    dispatcher_disconnect(s->engine->dispatcher, s->holder, true, ends_add, &ends);
-    ends_gather(&ends);
-    s->holder = NULL;
-    while (s->subscriptions_count)
-        session_drop_subscription(s, s->subscriptions[0]);
+    session_leave(s, true);
     gather_flush(s->engine);
     reply_ok(s, request_id);
     s->closing = true;

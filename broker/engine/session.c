@@ -30,13 +30,9 @@ struct session *session_new(struct engine *e, struct link *link)
  * needed. */
 void session_lost(struct engine *e, struct session *s)
 {
-    struct ends ends = {.engine = e};
     if (s->gone)
         return;
-    if (s->holder)
-        dispatcher_disconnect(e->dispatcher, s->holder, false, ends_add, &ends);
-    ends_gather(&ends);
-    s->holder = NULL;
+    session_leave(s, false);
     s->gone = true;
     e->connections--;
     if (s->next)
@@ -52,12 +48,10 @@ void session_lost(struct engine *e, struct session *s)
 void session_free(struct engine *e, struct session *s)
 {
     producer_leave(s);
-    for (size_t i = 0; i < s->subscriptions_count; i++)
-        free(s->subscriptions[i]);
-    e->subscriptions -= s->subscriptions_count;
     free(s->subscriptions);
+    e->out_bytes -= s->out_counted;
     mpack_buffer_done(&s->out);
-    inbox_free(s->parked);
+    session_forget_parked(s);
     s->link->session = NULL;
     link_unref(s->link);
     free(s);
@@ -185,59 +179,36 @@ static void handle(struct session *s, struct slice payload)
 
 size_t session_frames(struct session *s, struct slice bytes)
 {
+    struct engine *e = s->engine;
     const uint8_t *at = bytes.data;
     size_t left = bytes.size;
     while (left && !s->closing && !s->gone) {
-        if (session_is_choked(s))
-            return bytes.size - left;
+        if (e->gather.count >= gather_most(e)) {
+            gather_flush(e);
+            continue;
+        }
         /* The net thread has validated each of them: only the lengths are looked at here. */
         check(left >= FRAME_HEADER_BYTES);
         size_t size = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
         check(size <= left - FRAME_HEADER_BYTES);
-        handle(s, (struct slice){at + FRAME_HEADER_BYTES, size});
+        struct slice payload = {at + FRAME_HEADER_BYTES, size};
+        if (session_must_wait(s, payload))
+            return bytes.size - left;
+        handle(s, payload);
+        session_count_output(s);
         at += FRAME_HEADER_BYTES + size;
         left -= FRAME_HEADER_BYTES + size;
     }
     return bytes.size;
 }
 
-/* ---- a client that does not read ---- */
-
-bool session_is_choked(const struct session *s)
+void session_leave(struct session *s, bool goodbye)
 {
-    return atomic_load(&s->link->unsent_bytes) + s->out.size > s->engine->config.unsent_bytes_max;
-}
-
-void session_hold_back(struct session *s)
-{
-    if (atomic_exchange(&s->link->held_back, true) || !s->holder)
-        return;
-    dispatcher_hold(s->engine->dispatcher, s->holder, true);
-}
-
-void session_park(struct session *s, struct inbox_item *item)
-{
-    /* It no longer counts: a client that does not read must not keep others from being read. How much one can
-     * park is bounded by the net thread, which stops reading it. */
-    atomic_fetch_sub(&s->engine->inbox_bytes, item->counted_bytes);
-    item->counted_bytes = 0;
-    item->next = NULL;
-    *s->parked_tail = item;
-    s->parked_tail = &item->next;
-    session_hold_back(s);
-}
-
-void session_go_on(struct session *s)
-{
-    struct engine *e = s->engine;
+    struct ends ends = {.engine = s->engine};
     if (s->holder)
-        dispatcher_hold(e->dispatcher, s->holder, false);
-    if (!s->parked)
-        return;
-    *s->parked_tail = e->backlog;
-    if (!e->backlog)
-        e->backlog_tail = s->parked_tail;
-    e->backlog = s->parked;
-    s->parked = NULL;
-    s->parked_tail = &s->parked;
+        dispatcher_disconnect(s->engine->dispatcher, s->holder, goodbye, ends_add, &ends);
+    ends_gather(&ends);
+    s->holder = NULL;
+    while (s->subscriptions_count)
+        session_drop_subscription(s, s->subscriptions[s->subscriptions_count - 1]);
 }

@@ -48,7 +48,8 @@ struct snapshot_group {
 struct snapshot {
     int64_t wall_ms;
     uint64_t applied_index;
-    uint64_t connections, subscriptions;
+    uint64_t sockets, connections, subscriptions; /* open; of them, having said HELLO */
+    uint64_t waiting_bytes;                       /* to be sent, on all connections */
     uint64_t topics, groups; /* DLQs not counted */
     bool full;               /* publishing is refused */
     uint64_t store_used_bytes, store_free_bytes, store_map_bytes, store_map_bytes_max, store_allocated_bytes;

@@ -1,6 +1,6 @@
 /* turn: one transaction. Requests are taken in, applied, messages assigned; then one commit; then, and only
- * then, everybody is told. While a commit runs, the next turn's requests collect in the inbox: but for acks that
- * may wait for company, that is all there is to group commit. */
+ * then, everybody is told. While a commit runs, the next turn's requests collect in the inbox: but for acks
+ * that may wait for company, that is all there is to group commit. */
 #include "broker/core/check.h"
 #include "broker/engine/engine_private.h"
 #include "broker/engine/figures.h"
@@ -10,6 +10,9 @@
 
 #define EXPIRE_LEASES_MAX 4096 /* in one turn */
 #define NO_SPACE_BYTES    (64ull * 1024 * 1024)
+/* No more requests are taken into a turn whose commands need this much: the smallest entry of a RESOLVE takes
+ * 30 times its bytes. */
+#define TURN_ARENA_BYTES_MAX (32u * 1024 * 1024)
 
 _Noreturn void engine_die(struct engine *e, int err, const char *what)
 {
@@ -56,22 +59,38 @@ static bool on_frames(struct engine *e, struct inbox_item *item)
     return false;
 }
 
+/* As on_frames(). Who sends nothing more cannot answer for what it holds. */
+static bool on_ended(struct engine *e, struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    if (!s || s->closing || s->gone)
+        return true;
+    if (s->parked) {
+        session_park(s, item);
+        return false;
+    }
+    e->urgent = true;
+    session_leave(s, false);
+    gather_flush(e); /* what came before it is answered before the close */
+    s->closing = true;
+    (void)session_out(s);
+    return true;
+}
+
 static void on_broken(struct engine *e, const struct inbox_item *item)
 {
     struct session *s = item->link->session;
     e->urgent = true;
     if (!s || s->closing)
         return;
-    gather_flush(e);       /* what came before it is answered before it */
-    inbox_free(s->parked); /* never to be answered: the connection ends here */
-    s->parked = NULL;
-    s->parked_tail = &s->parked;
+    gather_flush(e);          /* what came before it is answered before it */
+    session_forget_parked(s); /* never to be answered: the connection ends here */
     reply_broken(s, item->request_id, item->why);
 }
 
 static void on_drained(struct engine *e, const struct inbox_item *item)
 {
-    struct session *s = item->link->session;
+    struct session *s = item->link ? item->link->session : NULL;
     (void)e;
     if (s)
         session_go_on(s);
@@ -91,6 +110,8 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
     case PORT_BROKEN:
         on_broken(e, item);
         break;
+    case PORT_ENDED:
+        return on_ended(e, item);
     case PORT_DRAINED:
         on_drained(e, item);
         break;
@@ -107,7 +128,7 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
 static void take_requests(struct engine *e)
 {
     uint64_t bytes = 0;
-    while (e->backlog && bytes < e->config.commit_bytes_max) {
+    while (e->backlog && bytes < e->config.commit_bytes_max && e->arena.bytes < TURN_ARENA_BYTES_MAX) {
         struct inbox_item *item = e->backlog;
         e->backlog = item->next;
         if (!e->backlog)
@@ -183,6 +204,9 @@ static void take_reload(struct engine *e)
         e->config.max_topics = e->reload_config.max_topics;
         e->config.max_groups = e->reload_config.max_groups;
         e->config.dedup_window_ms = e->reload_config.dedup_window_ms;
+        e->config.unsent_bytes_max = e->reload_config.unsent_bytes_max;
+        e->config.unsent_total_max = e->reload_config.unsent_total_max;
+        e->config.commit_bytes_max = e->reload_config.commit_bytes_max;
         e->config.ack_wait_ms = e->reload_config.ack_wait_ms;
     }
     (void)pthread_mutex_unlock(&e->mutex);
@@ -224,6 +248,18 @@ static void commit(struct engine *e)
         e->store); /* no room to grow shows as less free space, which look_at_space() acts on */
 }
 
+/* It grew by doubling; what may wait for long takes its own size. */
+static void trim(struct mpack_buffer *b)
+{
+    if (b->capacity - b->size < 1024 || b->capacity - b->size < b->size / 8)
+        return;
+    uint8_t *data = b->size ? realloc(b->data, b->size) : NULL;
+    if (!data)
+        return; /* then it stays as it is */
+    b->data = data;
+    b->capacity = b->size;
+}
+
 static struct outbox_item *outbox_item(struct engine *e, struct session *s)
 {
     struct outbox_item *item = calloc(1, sizeof *item);
@@ -231,10 +267,13 @@ static struct outbox_item *outbox_item(struct engine *e, struct session *s)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for output");
     item->link = s->link;
     link_ref(s->link);
+    trim(&s->out);
     item->bytes = s->out;
     item->close = s->closing;
     s->out = (struct mpack_buffer){0};
-    atomic_fetch_add(&s->link->unsent_bytes, item->bytes.size);
+    e->out_bytes -= s->out_counted;
+    s->out_counted = 0;
+    link_unsent_add(s->link, item->bytes.size);
     return item;
 }
 

@@ -20,6 +20,7 @@ static void on_shutdown(uv_shutdown_t *request, int status);
 static void on_closed(uv_handle_t *handle);
 static void take_frames(struct conn *c, size_t size);
 static bool post_frames(struct conn *c, struct chunk *chunk, struct slice frames);
+static void on_end(struct conn *c);
 static bool post_broken(struct conn *c, uint64_t request_id, const char *why);
 static void post_lost(struct conn *c);
 static void stop_reading(struct conn *c);
@@ -43,16 +44,20 @@ struct conn *conn_new(struct net *n, int fd, const char *peer)
     n->next_id++;
     c->net = n;
     c->link = link;
+    link->totals = n->config.totals;
     c->lost = lost;
     c->tcp.data = c;
     link->conn = c;
     (void)snprintf(link->peer, sizeof link->peer, "%s", peer);
     c->since_ms = net_now_ms(n);
-    c->next = n->conns;
-    if (n->conns)
-        n->conns->prev = c;
-    n->conns = c;
+    c->prev = n->newest;
+    if (n->newest)
+        n->newest->next = c;
+    else
+        n->conns = c;
+    n->newest = c;
     n->count++;
+    atomic_fetch_add(&n->config.totals->sockets, 1);
     if (uv_tcp_open(&c->tcp, fd) != 0) {
         (void)close(fd); /* the handle did not take it */
         conn_close(c);
@@ -151,7 +156,7 @@ void conn_close(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    if (c->state == CONN_CLOSED || c->reading || must_wait(c))
+    if (c->state == CONN_CLOSED || c->reading || c->ended || must_wait(c))
         return;
     /* The time spent waiting for us is not the peer's. */
     c->frame_since_ms = net_now_ms(c->net);
@@ -211,6 +216,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         conn_close(c);
     } else if (size == UV_ENOBUFS)
         stall(c);
+    else if (size == UV_EOF)
+        on_end(c);
     else if (size < 0)
         conn_close(c);
     else if (c->state <= CONN_OPEN)
@@ -252,10 +259,32 @@ static bool post_frames(struct conn *c, struct chunk *chunk, struct slice frames
         return false;
     }
     link_ref(c->link);
-    *item = (struct inbox_item){.kind = PORT_FRAMES, .link = c->link, .chunk = chunk, .bytes = frames};
+    *item = (struct inbox_item){.kind = PORT_FRAMES,
+                                .link = c->link,
+                                .chunk = chunk,
+                                .bytes = frames,
+                                .memory_bytes = chunk == c->net->pool.shared ? frames.size : chunk->capacity};
     c->told_engine = true;
     net_post(c->net, item);
     return true;
+}
+
+/* The peer will send nothing more, but may wait for answers. */
+static void on_end(struct conn *c)
+{
+    stop_reading(c);
+    c->ended = true;
+    reader_done(&c->reader, &c->net->pool);
+    if (c->state == CONN_BROKEN || c->state == CONN_ENDING)
+        return; /* closed when all is written */
+    struct inbox_item *item = c->state == CONN_OPEN && c->told_engine ? calloc(1, sizeof *item) : NULL;
+    if (!item) {
+        conn_close(c);
+        return;
+    }
+    link_ref(c->link);
+    *item = (struct inbox_item){.kind = PORT_ENDED, .link = c->link};
+    net_post(c->net, item);
 }
 
 /* Let the engine refuse a bad frame, so that its answers to the frames before it go out first. False if it
@@ -290,10 +319,14 @@ static bool must_wait(struct conn *c)
 {
     if (c->state >= CONN_ENDING)
         return false;
-    size_t unsent = atomic_load(&c->link->unsent_bytes);
-    uint64_t limit = c->net->config.limits.unsent_bytes_max;
-    /* Requests of a connection that the engine holds back are parked there: reading more would pile them up. */
-    c->held_by_unsent = unsent > (c->held_by_unsent ? limit / 2 : limit) || atomic_load(&c->link->held_back);
+    size_t unsent = atomic_load(&c->link->unsent_bytes), all = net_waiting(c->net);
+    struct port_room room = net_room(c->net);
+    /* Requests of a connection that the engine holds back are parked there: reading more would pile them up.
+     */
+    c->held_by_unsent =
+        c->state > CONN_GREETING && ((c->held_by_unsent ? !port_room_is_back(&room, unsent, all)
+                                                        : port_room_is_over(&room, unsent, all)) ||
+                                     atomic_load(&c->link->held_back));
     if (c->held_by_unsent)
         return true;
     return !c->net->detached && c->net->config.port.full(c->net->config.port.context);
@@ -347,7 +380,7 @@ static void on_written(uv_write_t *request, int status)
 static void on_shutdown(uv_shutdown_t *request, int status)
 {
     struct conn *c = request->handle->data;
-    if (status != 0)
+    if (status != 0 || c->ended)
         conn_close(c);
 }
 
@@ -368,11 +401,14 @@ static void on_closed(uv_handle_t *handle)
         n->conns = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    else
+        n->newest = c->prev;
     reader_done(&c->reader, &n->pool);
     writer_done(&c->writer);
     link_unref(c->link);
     free(c->lost);
     free(c);
     n->count--;
+    atomic_fetch_sub(&n->config.totals->sockets, 1);
     net_conn_gone(n);
 }

@@ -4,9 +4,11 @@
  *    ─────────→ GREETING ────→ OPEN ───────────→ BROKEN ──→ ENDING ─────────────→ LINGERING ─→ CLOSED
  *                   └─ bad frame, timeout ──────────────────────↑
  *
+ * A FIN of the peer is no loss: what it asked for before is answered, then it is closed. In GREETING, where
+ * nothing was asked, and in LINGERING it leads to CLOSED.
+ *
  * From GREETING and OPEN a timeout, and from all of them a close that the engine asks for, leads to ENDING;
- * the loss of the peer leads to CLOSED from everywhere, and from LINGERING so does its FIN, or too long a
- * wait.
+ * the loss of the peer leads to CLOSED from everywhere, and from LINGERING so does too long a wait.
  *
  * BROKEN lies between OPEN and ENDING: a bad frame came, and the engine, which answers what came before it
  * first, was told. In BROKEN, ENDING and LINGERING what the peer still sends is thrown away: closing with
@@ -41,6 +43,7 @@ struct conn {
     bool end_when_sent;  /* the engine asked to close after what is queued */
     bool held_by_unsent; /* not read because too much waits for the peer */
     bool starved;        /* there was no memory to read into */
+    bool ended;          /* the peer's FIN came: there is nothing more to read */
     size_t write_left;   /* bytes uv_write() had not written when last looked at */
     size_t write_size;   /* bytes given to it */
     struct reader reader;

@@ -48,8 +48,9 @@ void conn_tick(struct conn *c, int64_t now_ms)
 void conn_drained(struct conn *c)
 {
     struct link *link = c->link;
+    struct port_room room = net_room(c->net);
     if (!c->told_engine || !atomic_load(&link->held_back) ||
-        atomic_load(&link->unsent_bytes) >= c->net->config.limits.unsent_bytes_max / 2)
+        !port_room_is_back(&room, atomic_load(&link->unsent_bytes), net_waiting(c->net)))
         return;
     struct inbox_item *item = calloc(1, sizeof *item);
     if (!item)

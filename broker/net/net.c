@@ -6,14 +6,17 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define TICK_MS_MAX 1000
-#define TICK_MS_MIN 5
+#define TICK_MS_MAX     1000
+#define TICK_MS_MIN     5
+#define TICK_MS_CROWDED 50
 
 static void on_notify(uv_async_t *async);
 static void on_tick(uv_timer_t *timer);
 static void on_handle_closed(uv_handle_t *handle);
 static void start_tick(struct net *n);
 static void pump(struct net *n);
+static void look_at_crowd(struct net *n);
+static void tell_of_room(struct net *n);
 static void resume_stalled(struct net *n);
 static void drain_step(struct net *n);
 static void finish(struct net *n);
@@ -118,6 +121,17 @@ int64_t net_now_ms(const struct net *n)
     return (int64_t)uv_now(n->config.loop);
 }
 
+struct port_room net_room(const struct net *n)
+{
+    return (struct port_room){.one_max = n->config.limits.unsent_bytes_max,
+                              .all_max = n->config.limits.unsent_total_max};
+}
+
+size_t net_waiting(const struct net *n)
+{
+    return atomic_load(&n->config.totals->waiting_bytes);
+}
+
 void net_report(struct net *n, enum net_event event, const char *peer, const char *text)
 {
     n->config.report(n->config.context, event, peer, text);
@@ -183,6 +197,33 @@ static void pump(struct net *n)
         c->dirty = false;
         conn_flush(c);
     }
+    look_at_crowd(n);
+}
+
+/* From half of what may wait on, limits depend on others' bytes, whose going only the tick sees. */
+static void look_at_crowd(struct net *n)
+{
+    uint64_t most = n->config.limits.unsent_total_max;
+    bool crowded = most > 0 && net_waiting(n) > most / 2;
+    if (crowded == n->crowded)
+        return;
+    n->crowded = crowded;
+    start_tick(n);
+}
+
+/* The engine stopped handing out; now there is room again. */
+static void tell_of_room(struct net *n)
+{
+    struct port_totals *totals = n->config.totals;
+    uint64_t most = n->config.limits.unsent_total_max;
+    if (n->detached || !atomic_load(&totals->wanted) || (most && net_waiting(n) >= most))
+        return;
+    struct inbox_item *item = calloc(1, sizeof *item);
+    if (!item)
+        return; /* the flag stays, so the next tick tries again */
+    atomic_store(&totals->wanted, false);
+    item->kind = PORT_DRAINED;
+    net_post(n, item);
 }
 
 static void resume_stalled(struct net *n)
@@ -218,6 +259,9 @@ static void on_tick(uv_timer_t *timer)
         else
             conn_tick(c, now_ms);
     }
+    crowd_thin_out(n, now_ms);
+    look_at_crowd(n);
+    tell_of_room(n);
     if (!n->detached)
         resume_stalled(n);
 }
@@ -225,7 +269,11 @@ static void on_tick(uv_timer_t *timer)
 static void start_tick(struct net *n)
 {
     n->tick_ms = net_now_ms(n);
-    uint64_t ms = n->drain_until_ms > 0 ? TICK_MS_MIN : (uint64_t)net_tick_ms(&n->config.limits);
+    uint64_t ms = (uint64_t)net_tick_ms(&n->config.limits);
+    if (n->crowded && ms > TICK_MS_CROWDED)
+        ms = TICK_MS_CROWDED;
+    if (n->drain_until_ms > 0)
+        ms = TICK_MS_MIN;
     (void)uv_timer_start(&n->tick, on_tick, ms, ms); /* fails only on a closing handle */
 }
 

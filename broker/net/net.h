@@ -26,6 +26,7 @@ enum net_event {
     NET_ACCEPT_FAILED,  /* accept() failed otherwise */
     NET_BAD_FRAME,      /* the peer broke the protocol */
     NET_TIMED_OUT,      /* the peer was too slow */
+    NET_CROWDED_OUT,    /* a peer that takes nothing was closed: too much waits for all together */
     NET_NO_MEMORY,      /* a connection was closed because memory ran out */
     NET_OPENED,
     NET_CLOSED,
@@ -37,8 +38,13 @@ struct net_limits {
     int64_t frame_ms;           /* for each NET_FRAME_PROGRESS_BYTES of an unfinished frame */
     int64_t write_ms;           /* without a byte taken by a peer for whom bytes wait */
     uint64_t unsent_bytes_max;  /* past it a connection is not read; below half of it deliveries go on */
+    uint64_t unsent_total_max;  /* of all connections (struct port_room); 0: no limit */
     uint64_t partial_bytes_max; /* memory for the unfinished frames of all connections */
 };
+
+/* While the total is passed, who has taken nothing for so long may be closed (or write_ms, if that is less).
+ */
+#define NET_STALLED_MS 1000
 
 /* A peer inside a frame must get on by so much in every frame_ms. */
 #define NET_FRAME_PROGRESS_BYTES (64u * 1024)
@@ -48,6 +54,7 @@ struct net_config {
     int listen_fd; /* from address_listen() */
     struct net_limits limits;
     struct net_port port;
+    struct port_totals *totals; /* lent, also to the engine; outlives the connections */
     /* `peer` is an address or empty; `text` is a sentence or empty. */
     void (*report)(void *context, enum net_event event, const char *peer, const char *text);
     void *context; /* of report */

@@ -22,12 +22,14 @@ struct net {
     uv_async_t async;
     uv_timer_t tick;
     struct reader_pool pool;
-    struct conn *conns;   /* all, by next and prev */
+    struct conn *conns; /* all, by next and prev; the oldest first, as what becomes free goes to them first */
+    struct conn *newest;  /* the last of them */
     struct conn *stalled; /* those that wait for room in the inbox or for memory, by stalled_next */
     uint64_t count;       /* of conns */
     uint64_t next_id;
     unsigned handles;        /* of this object, not yet closed */
     int64_t memory_short_ms; /* when a connection last had to wait for memory for its frame; 0: never */
+    bool crowded;            /* so much waits to be sent that limits shrink: ticks are quick */
     bool detached;           /* the engine is gone */
     bool freeing;
     int64_t tick_ms;        /* when timeouts were last looked at */
@@ -39,12 +41,17 @@ struct net {
 /* How often timeouts are looked at: a quarter of the shortest, at most a second. */
 int64_t net_tick_ms(const struct net_limits *limits);
 int64_t net_now_ms(const struct net *n);
+struct port_room net_room(const struct net *n);
+size_t net_waiting(const struct net *n); /* to be sent, on all connections */
 void net_report(struct net *n, enum net_event event, const char *peer, const char *text);
 void net_post(struct net *n, struct inbox_item *item);
 /* Called by a connection that is gone. */
 void net_conn_gone(struct net *n);
 /* Called when a handle of the object (not of a connection) is closed. */
 void net_handle_closed(struct net *n);
+
+/* Close peers that take nothing while more waits for all than may. */
+void crowd_thin_out(struct net *n, int64_t now_ms);
 
 /* Takes config.listen_fd over. fails: IO; then nothing is left open but that descriptor. */
 int listener_init(struct net *n);

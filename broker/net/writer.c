@@ -4,6 +4,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Items are put together up to this. */
+#define MERGED_BYTES_MAX (16u * 1024)
+
+static bool merge(struct outbox_item *tail, struct outbox_item *item);
 static void subtract(struct outbox_item *item, size_t size);
 static void item_free(struct outbox_item *item);
 static void skip_empty(struct writer *w);
@@ -11,6 +15,8 @@ static void skip_empty(struct writer *w);
 void writer_push(struct writer *w, struct outbox_item *item)
 {
     item->next = NULL;
+    if (w->tail && merge(w->tail, item))
+        return;
     if (w->tail)
         w->tail->next = item;
     else
@@ -19,11 +25,12 @@ void writer_push(struct writer *w, struct outbox_item *item)
     skip_empty(w);
 }
 
-unsigned writer_gather(const struct writer *w, struct iovec *to, unsigned count)
+unsigned writer_gather(struct writer *w, struct iovec *to, unsigned count)
 {
     unsigned used = 0;
     size_t offset = w->head_offset;
-    for (const struct outbox_item *item = w->head; item && used < count; item = item->next) {
+    for (struct outbox_item *item = w->head; item && used < count; item = item->next) {
+        item->lent = true;
         if (item->bytes.size > offset)
             to[used++] = (struct iovec){item->bytes.data + offset, item->bytes.size - offset};
         offset = 0;
@@ -50,6 +57,14 @@ bool writer_is_empty(const struct writer *w)
     return w->head == NULL;
 }
 
+size_t writer_held(const struct writer *w)
+{
+    size_t size = 0;
+    for (const struct outbox_item *item = w->head; item; item = item->next)
+        size += item->bytes.size;
+    return size;
+}
+
 void writer_done(struct writer *w)
 {
     while (w->head) {
@@ -68,6 +83,21 @@ void outbox_item_drop(struct outbox_item *item)
     item_free(item);
 }
 
+/* Put `item` behind what the tail holds, unless somebody is writing that. False if it stays what it is. */
+static bool merge(struct outbox_item *tail, struct outbox_item *item)
+{
+    if (tail->lent || tail->link != item->link || tail->bytes.size + item->bytes.size > MERGED_BYTES_MAX)
+        return false;
+    mpack_write_raw(&tail->bytes, item->bytes.data, item->bytes.size);
+    if (tail->bytes.failed) {
+        tail->bytes.failed = false; /* what was there still is */
+        return false;
+    }
+    mpack_buffer_done(&item->bytes); /* they are counted with the tail's now */
+    item_free(item);
+    return true;
+}
+
 static void subtract(struct outbox_item *item, size_t size)
 {
     if (item->link)
@@ -76,6 +106,8 @@ static void subtract(struct outbox_item *item, size_t size)
 
 static void item_free(struct outbox_item *item)
 {
+    if (item->link && item->link->totals)
+        atomic_fetch_sub(&item->link->totals->waiting_bytes, item->bytes.size);
     mpack_buffer_done(&item->bytes);
     if (item->link)
         link_unref(item->link);

@@ -15,16 +15,21 @@ struct writer {
     size_t head_offset; /* bytes of the head that are written */
 };
 
-/* Append. Takes the item, whose bytes were added to its link's unsent_bytes if it has a link. */
+/* Append. Takes the item, whose bytes were added to its link's unsent_bytes if it has a link. Small items are
+ * put together, so that a queue takes little more memory than its bytes. */
 void writer_push(struct writer *w, struct outbox_item *item);
 
-/* The next bytes to write, as up to `count` buffers. Returns how many; 0 when all is written. */
-unsigned writer_gather(const struct writer *w, struct iovec *to, unsigned count);
+/* The next bytes to write, as up to `count` buffers, which stay where they are until they are written.
+ * Returns how many; 0 when all is written. */
+unsigned writer_gather(struct writer *w, struct iovec *to, unsigned count);
 
 /* The first `size` of the gathered bytes were written: free what is done with and lower unsent_bytes. */
 void writer_wrote(struct writer *w, size_t size);
 
 bool writer_is_empty(const struct writer *w);
+
+/* Bytes of memory in it: an item is held until all of it is written. */
+size_t writer_held(const struct writer *w);
 
 /* Free all that was not written. */
 void writer_done(struct writer *w);

@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "wire"))
-from client import DLQ_LIST, HELLO, PING, PUBLISH, STATS, SUBSCRIBE, TOPIC_LIST, frame  # noqa: E402
+from client import DLQ_LIST, HELLO, PEEK, PING, PUBLISH, STATS, SUBSCRIBE, TOPIC_LIST, frame  # noqa: E402
 
 GREETING = frame(HELLO, 1, 1, 1, {})
 IDLE = 10000
@@ -105,6 +105,16 @@ def lazy_requesters(port):
     requests = b"".join(frame(op, n + 2, *fields) for n, (op, *fields) in
                         enumerate([(STATS,), (TOPIC_LIST, None, 1000), (DLQ_LIST, "large", "default", 0, 1000)] * 20))
     return Crowd(port, 50, GREETING, lambda n: requests, 4096), 0.02
+
+
+def crowd_of_consumers(port):
+    """So many that what each may have is too much in sum."""
+    return Crowd(port, 400, GREETING + frame(SUBSCRIBE, 2, "large", "default", 65536, 1 << 28), lambda n: frame(PING, 3), 4096), 0.05
+
+
+def crowd_of_requesters(port):
+    """The same with the longest answers there are."""
+    return Crowd(port, 400, GREETING, lambda n: frame(PEEK, 3, "large", "default", 0, 1000, True), 4096), 0.05
 
 
 def garbage(port):

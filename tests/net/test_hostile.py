@@ -26,10 +26,12 @@ write-timeout: 1s
 max-connections: 19000
 inbox-bytes: 16MiB
 unsent-bytes: 256KiB
+unsent-bytes-total: 16MiB
 """
 BASE = 24 * MIB  # the server itself
 PARTIAL = 16 * MIB  # what `inbox-bytes` lets frames take that have not arrived whole
 INBOX = 16 * MIB
+WAITING = 16 * MIB + 5 * MIB  # `unsent-bytes-total`, and one page that passes it
 # Own memory, by kind: what is bounded as a whole, and what each connection may cost.
 CAPS = {
     "slow_hello": BASE + 300 * 16 * 1024,
@@ -40,9 +42,12 @@ CAPS = {
     "lazy_consumers": BASE + INBOX + 50 * MIB,
     # The same, with a page of a listing; and `unsent-bytes` of requests that wait for it.
     "lazy_requesters": BASE + INBOX + 50 * 2 * MIB,
+    "crowd_of_consumers": BASE + WAITING + 400 * 16 * 1024,
+    "crowd_of_requesters": BASE + INBOX + WAITING + 400 * 16 * 1024,
     "garbage": BASE + INBOX,
 }
-ENDED_MIN = {"slow_hello": 300, "slow_frame": 0, "idle": 0, "flood": 300, "lazy_consumers": 0, "lazy_requesters": 50, "garbage": 300}
+ENDED_MIN = {"slow_hello": 300, "slow_frame": 0, "idle": 0, "flood": 300, "lazy_consumers": 0, "lazy_requesters": 50,
+             "crowd_of_consumers": 0, "crowd_of_requesters": 10, "garbage": 300}
 
 
 class Hostile(unittest.TestCase):
@@ -142,6 +147,14 @@ class Hostile(unittest.TestCase):
     def test_requesters_that_never_read(self):
         self.fill()
         self.stand("lazy_requesters")
+
+    def test_so_many_consumers_that_what_each_may_have_is_too_much_in_sum(self):
+        self.fill()
+        self.stand("crowd_of_consumers")
+
+    def test_so_many_requesters_that_what_each_may_have_is_too_much_in_sum(self):
+        self.fill()
+        self.stand("crowd_of_requesters")
 
     def test_garbage_behind_good_frames(self):
         self.stand("garbage")

@@ -9,6 +9,7 @@ from client import (
     ERROR,
     HELLO,
     OK,
+    PEEK,
     PING,
     PUBLISH,
     RESOLVE,
@@ -281,6 +282,51 @@ class Hello(WireTest):
         client.request(2)
         with self.assertRaises(Disconnected):
             client.read_frame()
+
+
+class SaidAll(WireTest):
+    """A client that ends its sending side, as `nc -N` does, and reads on."""
+
+    def test_what_it_asked_for_is_answered_before_the_server_closes(self):
+        client = self.connect()
+        client.topic_create(self.topic)
+        ids = [client.send(PUBLISH, self.topic, 0, 0, [[b"x" * 1000]] * 10) for _ in range(100)] + [client.send(PING)]
+        client.socket.shutdown(socket.SHUT_WR)
+        for id in ids:
+            client.reply(id)
+        client.expect_end()
+        self.assertEqual(self.connect().topic_show(self.topic)["messages"], 1000)
+
+    def test_it_is_read_to_the_end_when_it_reads_late(self):
+        """Its requests wait with what was sent to it, and so does its end."""
+        other = self.connect()
+        other.topic_create(self.topic)
+        for _ in range(4):
+            other.publish(self.topic, *[b"x" * 100000] * 10)
+        client = self.connect()
+        ids = [client.send(PEEK, self.topic, "default", 0, 1000, True) for _ in range(10)] + [client.send(PING)]
+        client.socket.shutdown(socket.SHUT_WR)
+        for _ in range(20):
+            other.ping()
+        for id in ids:
+            client.reply(id)
+        client.expect_end()
+
+    def test_what_it_holds_is_judged_as_with_a_lost_connection(self):
+        client, other = self.connect(), self.connect()
+        other.topic_create(self.topic, backoff_min_ms=1, backoff_max_ms=1)
+        other.publish(self.topic, b"started", b"not started")
+        subscription = client.subscribe(self.topic, messages=2)
+        first, _ = subscription.take(2)
+        subscription.started(first)
+        client.socket.shutdown(socket.SHUT_WR)
+        client.expect_end()
+        subscription, attempts = other.subscribe(self.topic), {}
+        for _ in range(2):  # one that is suspected comes alone
+            row = subscription.next()
+            attempts[row.message.body] = row.attempts
+            subscription.ack(row)
+        self.assertEqual(attempts, {b"started": 1, b"not started": 0})
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ Test(metrics, a_group_has_its_numbers)
 Test(metrics, the_engine_and_the_process_have_their_numbers)
 {
     struct snapshot *s = fake_snapshot(0, false);
-    s->connections = 3, s->subscriptions = 4, s->topics = 5, s->groups = 6, s->full = true;
+    s->sockets = 9, s->waiting_bytes = 10, s->connections = 3, s->subscriptions = 4, s->topics = 5, s->groups = 6, s->full = true;
     s->store_used_bytes = 10, s->store_free_bytes = 20, s->store_map_bytes = 30, s->store_map_bytes_max = 40;
     s->store_allocated_bytes = 50;
     char *page = page_of(s);
@@ -87,7 +87,9 @@ Test(metrics, the_engine_and_the_process_have_their_numbers)
     expect_line(page, "shunt_ready 1");
     expect_line(page, "shunt_snapshot_age_seconds 0.25");
     expect_line(page, "shunt_build_info{version=\"1.2.3\"} 1");
+    expect_line(page, "shunt_sockets 9");
     expect_line(page, "shunt_connections 3");
+    expect_line(page, "shunt_waiting_bytes 10");
     expect_line(page, "shunt_subscriptions 4");
     expect_line(page, "shunt_topics 5");
     expect_line(page, "shunt_groups 6");

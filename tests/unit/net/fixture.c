@@ -36,6 +36,7 @@ void fixture_start(struct fixture *f, const struct net_limits *limits)
                                 .listen_fd = fd,
                                 .limits = limits ? *limits : fixture_limits(),
                                 .port = {f, post, full, take},
+                                .totals = &f->totals,
                                 .report = report,
                                 .context = f};
     cr_assert_eq(net_new(&config, &f->net), 0);
@@ -51,6 +52,8 @@ void fixture_stop(struct fixture *f)
     if (f->link)
         link_unref(f->link);
     mpack_buffer_done(&f->frames);
+    cr_assert_eq(atomic_load(&f->totals.waiting_bytes), 0);
+    cr_assert_eq(atomic_load(&f->totals.sockets), 0);
     cr_assert_eq(chunks_alive, 0, "%d chunks left", chunks_alive);
     cr_assert_eq(links_alive, 0, "%d links left", links_alive);
 }
@@ -156,7 +159,7 @@ void engine_says(struct fixture *f, size_t size, bool close)
     uint8_t *bytes = mpack_extend(&item->bytes, size);
     for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)i;
-    atomic_fetch_add(&f->link->unsent_bytes, size);
+    link_unsent_add(f->link, size);
     if (f->outbox_tail)
         f->outbox_tail->next = item;
     else
@@ -173,7 +176,23 @@ static void refuse(struct fixture *f, const struct inbox_item *bad)
     item->link = bad->link;
     link_ref(bad->link);
     item->close = true;
-    atomic_fetch_add(&bad->link->unsent_bytes, item->bytes.size);
+    link_unsent_add(bad->link, item->bytes.size);
+    if (f->outbox_tail)
+        f->outbox_tail->next = item;
+    else
+        f->outbox = item;
+    f->outbox_tail = item;
+    net_notify(f->net);
+}
+
+/* As the engine does when all before is answered. */
+static void close_link(struct fixture *f, struct link *link)
+{
+    struct outbox_item *item = calloc(1, sizeof *item);
+    cr_assert(item);
+    item->link = link;
+    link_ref(link);
+    item->close = true;
     if (f->outbox_tail)
         f->outbox_tail->next = item;
     else
@@ -185,7 +204,7 @@ static void refuse(struct fixture *f, const struct inbox_item *bad)
 static void post(void *context, struct inbox_item *item)
 {
     struct fixture *f = context;
-    cr_assert(item->link);
+    cr_assert(item->link || item->kind == PORT_DRAINED);
     if (item->kind == PORT_FRAMES) {
         cr_assert(item->chunk);
         f->posts++;
@@ -196,6 +215,9 @@ static void post(void *context, struct inbox_item *item)
         }
     } else if (item->kind == PORT_BROKEN) {
         refuse(f, item);
+    } else if (item->kind == PORT_ENDED) {
+        f->ended++;
+        close_link(f, item->link);
     } else if (item->kind == PORT_LOST) {
         f->lost++;
     } else if (item->kind == PORT_DRAINED) {

@@ -11,11 +11,12 @@
 struct fixture {
     uv_loop_t loop;
     uv_timer_t guard; /* ends a test that waits for what never comes */
+    struct port_totals totals;
     struct net *net;
     struct sockaddr_storage address;
     struct mpack_buffer frames; /* all frames posted, in order */
     struct link *link;          /* of the first connection that posted; a reference */
-    unsigned posts, lost, drained_posts;
+    unsigned posts, ended, lost, drained_posts;
     bool full;
     struct outbox_item *outbox, *outbox_tail;
     unsigned events[EVENTS_MAX];

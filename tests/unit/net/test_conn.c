@@ -153,7 +153,8 @@ Test(conn, requests_of_a_connection_that_is_held_back_are_not_read)
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
     int fd = greet(&f);
-    size_t before = f.frames.size, pending = (1 << 20) * 3 / 4; /* less than the limit, more than half of it */
+    size_t before = f.frames.size,
+           pending = (1 << 20) * 3 / 4; /* less than the limit, more than half of it */
     atomic_fetch_add(&f.link->unsent_bytes, pending);
     atomic_store(&f.link->held_back, true);
     for (unsigned i = 0; i < 1000; i++)
@@ -187,6 +188,48 @@ Test(conn, replies_of_many_items_arrive_in_order_and_the_close_comes_after_them)
     close(fd);
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
     cr_assert_eq(atomic_load(&f.link->unsent_bytes), 0);
+    fixture_stop(&f);
+}
+
+Test(conn, who_has_said_all_gets_the_answers_and_then_the_end)
+{
+    struct fixture f;
+    uint8_t got[1001];
+    fixture_start(&f, NULL);
+    int fd = greet(&f);
+    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+    engine_says(&f, 1000, false); /* the answer to what came before the end */
+    cr_assert_eq(client_receive(&f, fd, got, sizeof got), 1000);
+    fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0); /* although the client does not close */
+    cr_assert_eq(f.ended, 1);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(conn, the_refusal_of_a_bad_frame_arrives_although_the_client_has_said_all)
+{
+    struct fixture f;
+    uint64_t id = 99;
+    fixture_start(&f, NULL);
+    int fd = greet(&f);
+    cr_assert_eq(send(fd, "\0\0\0\x01\xc1", 5, 0), 5);
+    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+    cr_assert_eq(client_receive_error(&f, fd, &id), SHUNT_PROTOCOL);
+    fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(conn, an_end_inside_a_frame_forgets_the_frame)
+{
+    struct fixture f;
+    fixture_start(&f, NULL);
+    int fd = greet(&f);
+    cr_assert_eq(send(fd, "\0\0\1\0\x93", 5, 0), 5);
+    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+    fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
+    cr_assert_eq(f.posts, 1, "the hello's");
+    close(fd);
     fixture_stop(&f);
 }
 

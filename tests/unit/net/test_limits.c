@@ -150,6 +150,68 @@ Test(limits, a_client_that_does_not_read_is_not_read_until_it_does)
     fixture_stop(&f);
 }
 
+Test(limits, while_too_much_waits_for_all_who_takes_nothing_is_closed_and_who_reads_stays)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    limits.unsent_total_max = 8 << 20;
+    limits.unsent_bytes_max = 64 << 20; /* not this one */
+    fixture_start(&f, &limits);
+    int lazy = greet(&f);
+    engine_says(&f, 32 << 20, false);
+    struct link *first = f.link;
+    f.link = NULL; /* the next to greet is the one spoken to */
+    int reader = greet(&f);
+    engine_says(&f, 32 << 20, false);
+    static uint8_t got[32 << 20];
+    cr_assert_eq(client_receive(&f, reader, got, sizeof got), sizeof got);
+    fixture_until(&f, f.lost == 1 && net_connections(f.net) == 1);
+    cr_assert_eq(f.events[NET_CROWDED_OUT], 1);
+    cr_assert_eq(atomic_load(&first->unsent_bytes), 0);
+    cr_assert_not_null(f.link->conn);
+    link_unref(first);
+    close(lazy);
+    close(reader);
+    fixture_stop(&f);
+}
+
+Test(limits, an_engine_that_ran_out_of_room_is_told_of_room_once)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    limits.unsent_total_max = 1 << 20;
+    limits.write_ms = 100; /* makes the tick quick */
+    fixture_start(&f, &limits);
+    atomic_store(&f.totals.waiting_bytes, 1 << 20);
+    atomic_store(&f.totals.wanted, true);
+    int fd = greet(&f);
+    int64_t until_ms = (int64_t)uv_now(&f.loop) + 200;
+    fixture_until(&f, (int64_t)uv_now(&f.loop) >= until_ms);
+    cr_assert_eq(f.drained_posts, 0);
+    atomic_store(&f.totals.waiting_bytes, 0);
+    fixture_until(&f, f.drained_posts == 1);
+    cr_assert(!atomic_load(&f.totals.wanted));
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(limits, the_more_waits_for_all_the_less_may_wait_for_one)
+{
+    const struct port_room room = {.one_max = 100, .all_max = 1000};
+    cr_assert_eq(port_room_most(&room, 1, 0), 100);
+    cr_assert_eq(port_room_most(&room, 1, 650), 100);
+    cr_assert_eq(port_room_most(&room, 1, 700), 50);
+    cr_assert_eq(port_room_most(&room, 1, 750), 0);
+    cr_assert_eq(port_room_most(&room, 0, 950), 50);
+    cr_assert_eq(port_room_most(&room, 0, 1000), 0);
+    cr_assert(port_room_is_over(&room, 51, 700) && !port_room_is_over(&room, 50, 700));
+    cr_assert(!port_room_is_over(&room, 0, 5000), "short answers go out to those who have read all");
+    cr_assert(port_room_is_back(&room, 24, 700) && !port_room_is_back(&room, 25, 700));
+    const struct port_room alone = {.one_max = 100};
+    cr_assert_eq(port_room_most(&alone, 1, SIZE_MAX), 100);
+    cr_assert_eq(port_room_mark(&alone), SIZE_MAX);
+}
+
 Test(limits, deliveries_held_back_go_on_once_when_enough_was_written)
 {
     struct fixture f;

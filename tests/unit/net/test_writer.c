@@ -2,6 +2,7 @@
 #include "broker/net/writer.h"
 #include "tests/unit/net/port_stub.h"
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,4 +61,52 @@ Test(writer, what_is_dropped_is_no_longer_counted_as_unsent)
     cr_assert_eq(atomic_load(&link->unsent_bytes), 0);
     link_unref(link);
     cr_assert_eq(links_alive, 0);
+}
+
+Test(writer, many_small_items_take_the_memory_of_their_bytes)
+{
+    enum { COUNT = 10000 };
+    struct link *link = link_new(1);
+    struct port_totals totals = {0};
+    struct writer w = {0};
+    link->totals = &totals;
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < COUNT; i++) {
+        struct outbox_item *item = item_of(link, "0123456789");
+        atomic_fetch_add(&totals.waiting_bytes, 10);
+        writer_push(&w, item);
+    }
+    size_t grown = mallinfo2().uordblks - before;
+    cr_assert_lt(grown, COUNT * 10 * 5 / 4, "%zu bytes", grown);
+    cr_assert_eq(atomic_load(&totals.waiting_bytes), COUNT * 10);
+    cr_assert_eq(writer_held(&w), COUNT * 10);
+    writer_done(&w);
+    cr_assert_eq(atomic_load(&totals.waiting_bytes), 0);
+    cr_assert_eq(atomic_load(&link->unsent_bytes), 0);
+    link_unref(link);
+}
+
+Test(writer, what_is_being_written_does_not_move_and_counts_until_it_is_freed)
+{
+    struct link *link = link_new(1);
+    struct port_totals totals = {0};
+    struct writer w = {0};
+    struct iovec iov[4];
+    link->totals = &totals;
+    atomic_store(&totals.waiting_bytes, 9);
+    writer_push(&w, item_of(link, "abc"));
+    cr_assert_eq(writer_gather(&w, iov, 4), 1);
+    writer_push(&w, item_of(link, "def"));
+    writer_push(&w, item_of(link, "ghi"));
+    cr_assert_eq(memcmp(iov[0].iov_base, "abc", 3), 0);
+    writer_wrote(&w, 2);
+    cr_assert_eq(atomic_load(&totals.waiting_bytes), 9);
+    writer_wrote(&w, 1);
+    cr_assert_eq(atomic_load(&totals.waiting_bytes), 6);
+    cr_assert_eq(writer_gather(&w, iov, 4), 1);
+    cr_assert_eq(iov[0].iov_len, 6);
+    cr_assert_eq(memcmp(iov[0].iov_base, "defghi", 6), 0);
+    writer_done(&w);
+    cr_assert_eq(atomic_load(&totals.waiting_bytes), 0);
+    link_unref(link);
 }

@@ -1,0 +1,50 @@
+/* crowd: when more waits to be sent than may, those go who have taken nothing for longest.
+ *
+ * The engine gives nothing to anybody while the sum of what waits is past its limit, so somebody must go if
+ * no peer reads. Peers that do read are not touched: their bytes go by themselves.
+ */
+#include "broker/net/conn.h"
+
+#define CLOSED_AT_ONCE 64 /* in one tick */
+
+static struct conn *most_stalled(const struct net *n);
+static size_t weight(const struct conn *c);
+
+void crowd_thin_out(struct net *n, int64_t now_ms)
+{
+    const struct net_limits *limits = &n->config.limits;
+    int64_t patience_ms = limits->write_ms < NET_STALLED_MS ? limits->write_ms : NET_STALLED_MS;
+    struct port_room room = net_room(n);
+    size_t waiting = net_waiting(n), mark = port_room_mark(&room);
+    for (int i = 0; i < CLOSED_AT_ONCE; i++) {
+        if (waiting < mark)
+            return;
+        struct conn *c = most_stalled(n);
+        if (!c || now_ms - c->write_since_ms < patience_ms)
+            return;
+        size_t gone = weight(c); /* freed when libuv, and the engine, have let go of it */
+        waiting -= gone < waiting ? gone : waiting;
+        net_report(n, NET_CROWDED_OUT, c->link->peer,
+                   "too much waits for all clients together, and this one reads nothing");
+        conn_close(c);
+    }
+}
+
+/* The open connection whose peer has taken nothing for longest; of several the one with most to take. */
+static struct conn *most_stalled(const struct net *n)
+{
+    struct conn *found = NULL;
+    for (struct conn *c = n->conns; c; c = c->next) {
+        if (c->state == CONN_CLOSED || writer_is_empty(&c->writer))
+            continue;
+        if (!found || c->write_since_ms < found->write_since_ms ||
+            (c->write_since_ms == found->write_since_ms && weight(c) > weight(found)))
+            found = c;
+    }
+    return found;
+}
+
+static size_t weight(const struct conn *c)
+{
+    return writer_held(&c->writer) + atomic_load(&c->link->parked_bytes);
+}
