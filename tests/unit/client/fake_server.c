@@ -249,6 +249,15 @@ struct shunt_consumer *fake_subscribe(struct fake *f, uint64_t sub, uint64_t pre
     return c;
 }
 
+struct shunt_consumer *fake_consume(struct fake *f, uint64_t first, uint32_t count)
+{
+    fake_connect(f);
+    struct shunt_consumer *c = fake_subscribe(f, 7, 100);
+    say_delivered(f, 7, first, count, 30000);
+    cr_assert_eq(fake_feed(f), 0);
+    return c;
+}
+
 int fake_publish(struct fake *f, const char *topic, const char *body, shunt_published_cb *callback,
                  void *context)
 {

@@ -10,6 +10,19 @@
 
 #define FRAMES_MAX 1024
 
+/* A suite whose tests each have a fake server `f` of their own. */
+#define FAKE_SUITE(suite)                                                                                    \
+    static struct fake f;                                                                                    \
+    static void suite##_suite_begin(void)                                                                    \
+    {                                                                                                        \
+        fake_init(&f);                                                                                       \
+    }                                                                                                        \
+    static void suite##_suite_end(void)                                                                      \
+    {                                                                                                        \
+        fake_done(&f);                                                                                       \
+    }                                                                                                        \
+    TestSuite(suite, .init = suite##_suite_begin, .fini = suite##_suite_end)
+
 struct seen_frame {
     uint64_t op;
     uint64_t id;
@@ -64,6 +77,8 @@ int fake_feed_in_pieces(struct fake *f, size_t piece);
 
 /* Subscribe to `orders` as `default`, with subscription number `sub`. */
 struct shunt_consumer *fake_subscribe(struct fake *f, uint64_t sub, uint64_t prefetch);
+/* Connect, subscribe as number 7 and deliver `count` messages from number `first` on. */
+struct shunt_consumer *fake_consume(struct fake *f, uint64_t first, uint32_t count);
 /* Queue a message. Returns the code. */
 int fake_publish(struct fake *f, const char *topic, const char *body, shunt_published_cb *callback,
                  void *context);

@@ -4,19 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct fake f;
-
-static void setup(void)
-{
-    fake_init(&f);
-}
-
-static void teardown(void)
-{
-    fake_done(&f);
-}
-
-TestSuite(consume, .init = setup, .fini = teardown);
+FAKE_SUITE(consume);
 
 struct outcome {
     int calls;
@@ -36,18 +24,9 @@ static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, struct 
     return delivery_resolve(d, &entry, (struct resolver){.callback = hear, .context = o}, f.now_us);
 }
 
-static struct shunt_consumer *consume(uint64_t first, uint32_t count)
-{
-    fake_connect(&f);
-    struct shunt_consumer *c = fake_subscribe(&f, 7, 100);
-    say_delivered(&f, 7, first, count, 30000);
-    cr_assert_eq(fake_feed(&f), 0);
-    return c;
-}
-
 Test(consume, a_delivery_shows_what_was_published)
 {
-    struct shunt_consumer *c = consume(42, 1);
+    struct shunt_consumer *c = fake_consume(&f, 42, 1);
     struct shunt_delivery *d = fake_next(c, &f);
     size_t size = 0, value_size = 0;
     const char *key;
@@ -98,7 +77,7 @@ Test(consume, held_deliveries_outlive_the_bytes_that_follow)
 Test(consume, resolutions_ride_in_front_of_the_next_mark)
 {
     struct outcome acked = {0};
-    struct shunt_consumer *c = consume(1, 2);
+    struct shunt_consumer *c = fake_consume(&f, 1, 2);
     struct shunt_delivery *d = fake_next(c, &f);
     cr_assert_eq(f.count, 1);
     (void)fake_frame(&f, 0, OP_STARTED);
@@ -134,7 +113,7 @@ static bool has_tag(void *context, const struct shunt_delivery *d)
 
 Test(consume, releasing_the_held_keeps_what_is_wanted)
 {
-    struct shunt_consumer *c = consume(1, 4);
+    struct shunt_consumer *c = fake_consume(&f, 1, 4);
     client_mark_explicitly(c);
     struct shunt_delivery *kept = fake_next(c, &f);
     client_set_tag(kept, c);
@@ -150,7 +129,7 @@ Test(consume, releasing_the_held_keeps_what_is_wanted)
 
 Test(consume, what_ran_out_before_it_was_started_is_dropped)
 {
-    struct shunt_consumer *c = consume(1, 2);
+    struct shunt_consumer *c = fake_consume(&f, 1, 2);
     say_delivered(&f, 7, 3, 1, 60000);
     cr_assert_eq(fake_feed(&f), 0);
     f.now_us += 30000 * 1000;
@@ -164,7 +143,7 @@ Test(consume, what_ran_out_before_it_was_started_is_dropped)
 Test(consume, extending_keeps_the_delivery_and_moves_its_deadline)
 {
     struct outcome extended = {0};
-    struct shunt_consumer *c = consume(1, 1);
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
     struct shunt_delivery *d = fake_next(c, &f);
     cr_assert_eq(resolve(d, SHUNT_EXTEND, &extended), 0);
     cr_assert_eq(d->deadline_us, f.now_us + 5000 * 1000);
@@ -179,7 +158,7 @@ Test(consume, extending_keeps_the_delivery_and_moves_its_deadline)
 Test(consume, the_one_ack_whose_lease_was_lost_says_stale)
 {
     struct outcome o[3] = {0};
-    struct shunt_consumer *c = consume(1, 3);
+    struct shunt_consumer *c = fake_consume(&f, 1, 3);
     client_mark_explicitly(c);
     struct shunt_delivery *d[3];
     for (int i = 0; i < 3; i++)
@@ -198,7 +177,7 @@ Test(consume, the_one_ack_whose_lease_was_lost_says_stale)
 Test(consume, a_lost_connection_makes_held_deliveries_stale_and_answers_unknown)
 {
     struct outcome sent = {0}, cut = {0}, unsent = {0}, later = {0};
-    struct shunt_consumer *c = consume(1, 5);
+    struct shunt_consumer *c = fake_consume(&f, 1, 5);
     client_mark_explicitly(c);
     struct shunt_delivery *d[4];
     for (int i = 0; i < 4; i++)
@@ -231,7 +210,7 @@ Test(consume, a_lost_connection_makes_held_deliveries_stale_and_answers_unknown)
 
 Test(consume, a_subscription_comes_back_with_the_credit_it_had)
 {
-    struct shunt_consumer *c = consume(1, 1);
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
     cr_assert_eq(c->credit_messages, 100);
     c->credit_messages = 9;
     c->credit_bytes = 99;
@@ -246,7 +225,7 @@ Test(consume, a_subscription_comes_back_with_the_credit_it_had)
 
 Test(consume, a_subscription_refused_for_now_is_tried_again_later)
 {
-    struct shunt_consumer *c = consume(1, 1);
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
     fake_lose(&f);
     fake_connect(&f);
     struct shunt_error busy;
@@ -274,7 +253,7 @@ Test(consume, a_refused_subscription_ends_with_what_the_broker_said)
 Test(consume, a_deleted_topic_closes_the_subscription)
 {
     struct outcome o = {0};
-    struct shunt_consumer *c = consume(1, 2);
+    struct shunt_consumer *c = fake_consume(&f, 1, 2);
     struct shunt_delivery *d = fake_next(c, &f);
     say_closed(&f, 7, SHUNT_UNKNOWN_TOPIC, "deleted");
     cr_assert_eq(fake_feed(&f), 0);
@@ -302,7 +281,7 @@ Test(consume, a_subscription_nobody_waits_for_any_more_is_ended_when_it_has_a_nu
 Test(consume, ending_a_subscription_sends_its_resolutions_first)
 {
     struct outcome o = {0};
-    struct shunt_consumer *c = consume(1, 2);
+    struct shunt_consumer *c = fake_consume(&f, 1, 2);
     cr_assert_eq(resolve(fake_next(c, &f), SHUNT_ACK, &o), 0);
     consumer_free(c, false, f.now_us);
     fake_take(&f);
@@ -323,7 +302,7 @@ Test(consume, a_failure_is_cut_to_the_limits_and_made_valid_text)
     memcpy(long_text + 19990, "the end!!!", 10);
     long_text[20000] = '\0';
     struct shunt_failure failure = {.type = long_text, .message = "bad \xff byte", .stack = long_text};
-    struct shunt_consumer *c = consume(1, 1);
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
     client_mark_explicitly(c);
     struct shunt_delivery *d = fake_next(c, &f);
     struct resolve_entry entry = {.seq = d->seq,
@@ -359,7 +338,7 @@ static void take_all(void *context, struct shunt_consumer *c)
 Test(consume, arrivals_are_told_once_for_each_time_messages_came)
 {
     int taken = 0;
-    struct shunt_consumer *c = consume(1, 5);
+    struct shunt_consumer *c = fake_consume(&f, 1, 5);
     c->callback = take_all;
     c->context = &taken;
     core_call_back(&f.core);
@@ -380,7 +359,7 @@ static void end_it(void *context, struct shunt_consumer *c)
 Test(consume, an_arrival_callback_may_end_its_subscription)
 {
     int ended = 0;
-    struct shunt_consumer *c = consume(1, 5);
+    struct shunt_consumer *c = fake_consume(&f, 1, 5);
     struct shunt_consumer *other = fake_subscribe(&f, 8, 10);
     say_delivered(&f, 8, 1, 1, 30000);
     cr_assert_eq(fake_feed(&f), 0);

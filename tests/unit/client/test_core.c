@@ -3,19 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-static struct fake f;
-
-static void setup(void)
-{
-    fake_init(&f);
-}
-
-static void teardown(void)
-{
-    fake_done(&f);
-}
-
-TestSuite(core, .init = setup, .fini = teardown);
+FAKE_SUITE(core);
 
 static bool find_key(struct mpack_reader r, const char *name, struct mpack_reader *ret)
 {

@@ -2,28 +2,7 @@
 #include "fake_server.h"
 #include <criterion/criterion.h>
 
-static struct fake f;
-
-static void setup(void)
-{
-    fake_init(&f);
-}
-
-static void teardown(void)
-{
-    fake_done(&f);
-}
-
-TestSuite(marks, .init = setup, .fini = teardown);
-
-static struct shunt_consumer *consume(uint64_t first, uint32_t count)
-{
-    fake_connect(&f);
-    struct shunt_consumer *c = fake_subscribe(&f, 7, 100);
-    say_delivered(&f, 7, first, count, 30000);
-    cr_assert_eq(fake_feed(&f), 0);
-    return c;
-}
+FAKE_SUITE(marks);
 
 /* Take and acknowledge `count` messages that take `handler_us` each; returns how many marks were written. */
 static int work_through(struct shunt_consumer *c, int count, int64_t handler_us)
@@ -43,7 +22,7 @@ static int work_through(struct shunt_consumer *c, int count, int64_t handler_us)
 
 Test(marks, nothing_is_returned_before_its_mark_was_taken_by_the_socket)
 {
-    struct shunt_consumer *c = consume(1, 3);
+    struct shunt_consumer *c = fake_consume(&f, 1, 3);
     cr_assert_eq(marks_write(c, f.now_us), 0);
     cr_assert_null(consumer_take(c, f.now_us), "only written");
     size_t size = core_out_end(&f.core) - core_sent_to(&f.core);
@@ -56,7 +35,7 @@ Test(marks, nothing_is_returned_before_its_mark_was_taken_by_the_socket)
 
 Test(marks, a_mark_held_up_by_the_socket_calls_arrival_when_it_is_through)
 {
-    struct shunt_consumer *c = consume(1, 1);
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
     core_call_back(&f.core);
     cr_assert(!c->arrived);
     cr_assert_eq(marks_write(c, f.now_us), 0);
@@ -67,13 +46,13 @@ Test(marks, a_mark_held_up_by_the_socket_calls_arrival_when_it_is_through)
 
 Test(marks, a_slow_handler_is_marked_one_by_one)
 {
-    struct shunt_consumer *c = consume(1, 100);
+    struct shunt_consumer *c = fake_consume(&f, 1, 100);
     cr_assert_eq(work_through(c, 100, 300), 100);
 }
 
 Test(marks, a_handler_of_20_us_is_marked_ten_at_a_time)
 {
-    struct shunt_consumer *c = consume(1, 1000);
+    struct shunt_consumer *c = fake_consume(&f, 1, 1000);
     (void)work_through(c, 500, 20);
     cr_assert_leq(marks_cover(c), 11);
     cr_assert_geq(marks_cover(c), 9);
@@ -84,7 +63,7 @@ Test(marks, a_handler_of_20_us_is_marked_ten_at_a_time)
 
 Test(marks, one_slow_message_is_enough_to_mark_one_by_one_again)
 {
-    struct shunt_consumer *c = consume(1, 1000);
+    struct shunt_consumer *c = fake_consume(&f, 1, 1000);
     (void)work_through(c, 500, 1);
     cr_assert_gt(marks_cover(c), 50);
     (void)work_through(c, 1, 10000000);
@@ -96,7 +75,7 @@ Test(marks, mark_time_0_marks_one_by_one_whatever_the_handler)
 {
     fake_done(&f);
     fake_init_with(&f, "mark-time", "0", NULL);
-    struct shunt_consumer *c = consume(1, 50);
+    struct shunt_consumer *c = fake_consume(&f, 1, 50);
     cr_assert_eq(work_through(c, 50, 0), 50);
 }
 
@@ -104,7 +83,7 @@ Test(marks, without_marks_nothing_is_marked)
 {
     fake_done(&f);
     fake_init_with(&f, "marks", "no", NULL);
-    struct shunt_consumer *c = consume(1, 3);
+    struct shunt_consumer *c = fake_consume(&f, 1, 3);
     for (int i = 0; i < 3; i++) {
         cr_assert_not_null(fake_next(c, &f));
         cr_assert_eq(f.count, 0);
@@ -113,7 +92,7 @@ Test(marks, without_marks_nothing_is_marked)
 
 Test(marks, explicit_marks_are_sent_when_asked_for_and_only_once)
 {
-    struct shunt_consumer *c = consume(1, 2);
+    struct shunt_consumer *c = fake_consume(&f, 1, 2);
     client_mark_explicitly(c);
     struct shunt_delivery *d = fake_next(c, &f), *other = fake_next(c, &f);
     cr_assert_not_null(other);
@@ -133,7 +112,7 @@ Test(marks, explicit_marks_are_sent_when_asked_for_and_only_once)
 
 Test(marks, a_mark_begins_the_lease_anew)
 {
-    struct shunt_consumer *c = consume(1, 1);
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
     f.now_us += 29999 * 1000;
     struct shunt_delivery *d = fake_next(c, &f);
     cr_assert_eq(d->deadline_us, f.now_us + 30000 * 1000);

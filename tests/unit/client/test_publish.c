@@ -1,84 +1,17 @@
 /* Publishing: batches, numbers, callbacks, and what becomes of them when connections break. */
-#include "fake_server.h"
+#include "publishing.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HEARD_MAX 5000
-
-static struct heard {
-    int calls;
-    uint64_t seq;
-    int code;
-} heard[HEARD_MAX];
-
-static struct fake f;
-
-static void hear(void *context, uint64_t seq, const struct shunt_error *err)
-{
-    struct heard *h = context;
-    h->calls++;
-    h->seq = seq;
-    h->code = err != NULL ? err->code : 0;
-}
-
-static void setup(void)
-{
-    fake_init(&f);
-    memset(heard, 0, sizeof heard);
-}
-
-static void teardown(void)
-{
-    fake_done(&f);
-}
-
-TestSuite(publish, .init = setup, .fini = teardown);
-
-static void publish_many(const char *topic, int from, int count)
-{
-    for (int i = from; i < from + count; i++) {
-        char body[16];
-        (void)snprintf(body, sizeof body, "%d", i);
-        cr_assert_eq(fake_publish(&f, topic, body, hear, &heard[i]), 0);
-    }
-}
-
-static void expect_heard(int from, int count, uint64_t first_seq, int code)
-{
-    for (int i = from; i < from + count; i++) {
-        cr_assert_eq(heard[i].calls, 1, "message %d was called back %d times", i, heard[i].calls);
-        cr_assert_eq(heard[i].code, code, "message %d: %d", i, heard[i].code);
-        cr_assert_eq(heard[i].seq, code == 0 ? first_seq + (uint64_t)(i - from) : 0);
-    }
-}
-
-struct publish_fields {
-    char topic[128];
-    uint64_t sequence;
-    uint64_t forget_below;
-    uint32_t messages;
-};
-
-static struct publish_fields read_publish(struct seen_frame *frame)
-{
-    struct publish_fields p;
-    struct slice topic = mpack_read_str(&frame->at);
-    memcpy(p.topic, topic.data, topic.size);
-    p.topic[topic.size] = '\0';
-    p.sequence = mpack_read_uint(&frame->at);
-    p.forget_below = mpack_read_uint(&frame->at);
-    p.messages = mpack_read_array(&frame->at);
-    cr_assert(!frame->at.failed);
-    return p;
-}
+TestSuite(publish, .init = publishing_begin, .fini = publishing_end);
 
 Test(publish, messages_queued_together_travel_in_one_frame_in_order)
 {
-    fake_connect(&f);
+    fake_connect(&fake);
     publish_many("orders", 0, 100);
-    struct seen_frame *frame = fake_only(&f, OP_PUBLISH);
+    struct seen_frame *frame = fake_only(&fake, OP_PUBLISH);
     struct publish_fields p = read_publish(frame);
     cr_assert_str_eq(p.topic, "orders");
     cr_assert_eq(p.sequence, 1);
@@ -91,43 +24,43 @@ Test(publish, messages_queued_together_travel_in_one_frame_in_order)
         cr_assert_eq(got.size, strlen(body));
         cr_assert_arr_eq(got.data, body, got.size);
     }
-    say_published(&f, frame->id, 100, 501, 0);
-    cr_assert_eq(fake_feed(&f), 0);
+    say_published(&fake, frame->id, 100, 501, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
     cr_assert_eq(heard[0].calls, 0, "callbacks wait for core_call_back()");
-    core_call_back(&f.core);
+    core_call_back(&fake.core);
     expect_heard(0, 100, 501, 0);
-    cr_assert_eq(f.core.producer.messages, 0);
-    cr_assert_eq(f.core.producer.bytes, 0);
+    cr_assert_eq(fake.core.producer.messages, 0);
+    cr_assert_eq(fake.core.producer.bytes, 0);
 }
 
 Test(publish, topics_taking_turns_share_a_frame_each)
 {
-    fake_connect(&f);
+    fake_connect(&fake);
     for (int i = 0; i < 20; i++)
         publish_many(i % 2 == 0 ? "orders" : "mails", i, 1);
-    fake_take(&f);
-    cr_assert_eq(f.count, 2);
-    cr_assert_eq(read_publish(fake_frame(&f, 0, OP_PUBLISH)).messages, 10);
-    cr_assert_eq(read_publish(fake_frame(&f, 1, OP_PUBLISH)).messages, 10);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 2);
+    cr_assert_eq(read_publish(fake_frame(&fake, 0, OP_PUBLISH)).messages, 10);
+    cr_assert_eq(read_publish(fake_frame(&fake, 1, OP_PUBLISH)).messages, 10);
 }
 
 Test(publish, a_frame_ends_at_frame_bytes_and_one_large_message_goes_alone)
 {
-    fake_done(&f);
-    fake_init_with(&f, "frame-bytes", "1KiB", NULL);
-    fake_connect(&f);
+    fake_done(&fake);
+    fake_init_with(&fake, "frame-bytes", "1KiB", NULL);
+    fake_connect(&fake);
     char *large = calloc(1, 5001);
     memset(large, 'x', 5000);
     publish_many("orders", 0, 1);
-    cr_assert_eq(fake_publish(&f, "orders", large, NULL, NULL), 0);
+    cr_assert_eq(fake_publish(&fake, "orders", large, NULL, NULL), 0);
     publish_many("orders", 1, 1);
     large[600] = '\0';
-    cr_assert_eq(fake_publish(&f, "orders", large, NULL, NULL), 0);
-    cr_assert_eq(fake_publish(&f, "orders", large, NULL, NULL), 0);
-    fake_take(&f);
-    cr_assert_eq(f.count, 4);
-    for (size_t i = 0; i < f.count; i++) {
-        uint32_t messages = read_publish(fake_frame(&f, i, OP_PUBLISH)).messages;
+    cr_assert_eq(fake_publish(&fake, "orders", large, NULL, NULL), 0);
+    cr_assert_eq(fake_publish(&fake, "orders", large, NULL, NULL), 0);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 4);
+    for (size_t i = 0; i < fake.count; i++) {
+        uint32_t messages = read_publish(fake_frame(&fake, i, OP_PUBLISH)).messages;
         cr_assert_eq(messages, i == 2 ? 2 : 1, "frame %zu has %u", i, messages);
     }
     free(large);
@@ -135,23 +68,23 @@ Test(publish, a_frame_ends_at_frame_bytes_and_one_large_message_goes_alone)
 
 Test(publish, output_taken_in_odd_pieces_is_the_same_stream)
 {
-    fake_connect(&f);
-    struct shunt_consumer *c = consumer_new(&f.core, "orders", "default", 10, 1000);
+    fake_connect(&fake);
+    struct shunt_consumer *c = consumer_new(&fake.core, "orders", "default", 10, 1000);
     size_t publishes = 0, others = 0;
     for (int round = 0; round < 40; round++) {
         publish_many(round % 3 == 0 ? "orders" : "mails", round * 20, 20);
         c->credit_changed = c->state == CONSUMER_ACTIVE;
-        f.core.work = true;
+        fake.core.work = true;
         for (int i = 0; i < 5; i++)
-            fake_take_bytes(&f, (size_t)(1 + (round * 7 + i * 13) % 97));
+            fake_take_bytes(&fake, (size_t)(1 + (round * 7 + i * 13) % 97));
     }
-    fake_take(&f); /* asserts that all of it is whole frames */
-    for (size_t i = 0; i < f.count; i++) {
-        if (f.frames[i].op != OP_PUBLISH) {
+    fake_take(&fake); /* asserts that all of it is whole frames */
+    for (size_t i = 0; i < fake.count; i++) {
+        if (fake.frames[i].op != OP_PUBLISH) {
             others++;
             continue;
         }
-        publishes += read_publish(&f.frames[i]).messages;
+        publishes += read_publish(&fake.frames[i]).messages;
     }
     cr_assert_eq(publishes, 800);
     cr_assert_geq(others, 1);
@@ -159,83 +92,83 @@ Test(publish, output_taken_in_odd_pieces_is_the_same_stream)
 
 Test(publish, numbers_below_the_oldest_unanswered_frame_may_be_forgotten)
 {
-    fake_connect(&f);
+    fake_connect(&fake);
     uint64_t ids[3];
     for (int i = 0; i < 3; i++) {
         publish_many("orders", i, 1);
-        struct seen_frame *frame = fake_only(&f, OP_PUBLISH);
+        struct seen_frame *frame = fake_only(&fake, OP_PUBLISH);
         ids[i] = frame->id;
         cr_assert_eq(read_publish(frame).forget_below, 1);
     }
-    say_published(&f, ids[1], 1, 2, 0);
-    say_published(&f, ids[0], 1, 1, 0);
-    cr_assert_eq(fake_feed(&f), 0);
+    say_published(&fake, ids[1], 1, 2, 0);
+    say_published(&fake, ids[0], 1, 1, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
     publish_many("orders", 3, 1);
-    struct publish_fields p = read_publish(fake_only(&f, OP_PUBLISH));
+    struct publish_fields p = read_publish(fake_only(&fake, OP_PUBLISH));
     cr_assert_eq(p.sequence, 4);
     cr_assert_eq(p.forget_below, 3);
 }
 
 Test(publish, fewer_frames_than_the_server_keeps_answers_for_are_unanswered)
 {
-    fake_connect_with(&f, 0, 0, 4);
+    fake_connect_with(&fake, 0, 0, 4);
     uint64_t first = 0;
     for (int i = 0; i < 3; i++) {
         publish_many("orders", i, 1);
-        struct seen_frame *frame = fake_only(&f, OP_PUBLISH);
+        struct seen_frame *frame = fake_only(&fake, OP_PUBLISH);
         first = i == 0 ? frame->id : first;
     }
     publish_many("orders", 3, 5);
-    fake_take(&f);
-    cr_assert_eq(f.count, 0, "the fourth frame waits");
-    cr_assert(!core_has_output(&f.core), "and nobody spins for it");
-    say_published(&f, first, 1, 1, 0);
-    cr_assert_eq(fake_feed(&f), 0);
-    cr_assert_eq(read_publish(fake_only(&f, OP_PUBLISH)).messages, 5);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 0, "the fourth frame waits");
+    cr_assert(!core_has_output(&fake.core), "and nobody spins for it");
+    say_published(&fake, first, 1, 1, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
+    cr_assert_eq(read_publish(fake_only(&fake, OP_PUBLISH)).messages, 5);
 }
 
 Test(publish, never_more_than_128_frames_are_unanswered)
 {
-    fake_connect(&f);
+    fake_connect(&fake);
     for (int i = 0; i < PRODUCER_FRAMES_MAX; i++) {
         publish_many("orders", i, 1);
-        (void)fake_only(&f, OP_PUBLISH);
+        (void)fake_only(&fake, OP_PUBLISH);
     }
     publish_many("orders", PRODUCER_FRAMES_MAX, 1);
-    fake_take(&f);
-    cr_assert_eq(f.count, 0);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 0);
 }
 
 Test(publish, the_part_a_full_topic_refused_is_told_so)
 {
-    fake_connect(&f);
+    fake_connect(&fake);
     publish_many("orders", 0, 10);
-    say_published(&f, fake_only(&f, OP_PUBLISH)->id, 4, 77, SHUNT_TOPIC_FULL);
-    cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 4, 77, SHUNT_TOPIC_FULL);
+    cr_assert_eq(fake_feed(&fake), 0);
+    core_call_back(&fake.core);
     expect_heard(0, 4, 77, 0);
     expect_heard(4, 6, 0, SHUNT_TOPIC_FULL);
 }
 
 Test(publish, a_refused_frame_fails_with_what_the_broker_said)
 {
-    fake_connect(&f);
+    fake_connect(&fake);
     publish_many("orders", 0, 3);
-    cr_assert_eq(fake_publish(&f, "orders", "nobody listens", NULL, NULL), 0);
-    say_error(&f, fake_only(&f, OP_PUBLISH)->id, SHUNT_UNKNOWN_TOPIC, "no topic orders");
-    cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    cr_assert_eq(fake_publish(&fake, "orders", "nobody listens", NULL, NULL), 0);
+    say_error(&fake, fake_only(&fake, OP_PUBLISH)->id, SHUNT_UNKNOWN_TOPIC, "no topic orders");
+    cr_assert_eq(fake_feed(&fake), 0);
+    core_call_back(&fake.core);
     expect_heard(0, 3, 0, SHUNT_UNKNOWN_TOPIC);
-    cr_assert_eq(f.core.producer.failure.code, SHUNT_UNKNOWN_TOPIC, "kept for shunt_flush()");
-    cr_assert_str_eq(f.core.producer.failure.text, "no topic orders");
+    cr_assert_eq(fake.core.producer.failure.code, SHUNT_UNKNOWN_TOPIC, "kept for shunt_flush()");
+    cr_assert_str_eq(fake.core.producer.failure.text, "no topic orders");
 }
 
 Test(publish, a_body_over_the_limit_is_refused_at_once_when_the_limit_is_known)
 {
-    fake_connect_with(&f, 5, 0, 0);
-    cr_assert_eq(fake_publish(&f, "orders", "12345", hear, &heard[0]), 0);
-    cr_assert_eq(fake_publish(&f, "orders", "123456", hear, &heard[1]), SHUNT_TOO_LARGE);
-    core_call_back(&f.core);
+    fake_connect_with(&fake, 5, 0, 0);
+    cr_assert_eq(fake_publish(&fake, "orders", "12345", hear, &heard[0]), 0);
+    cr_assert_eq(fake_publish(&fake, "orders", "123456", hear, &heard[1]), SHUNT_TOO_LARGE);
+    core_call_back(&fake.core);
     cr_assert_eq(heard[1].calls, 0);
 }
 
@@ -243,14 +176,14 @@ Test(publish, a_body_over_a_limit_learned_later_does_not_condemn_its_neighbours)
 {
     const char *bodies[] = {"a", "123456", "b", "1234567", "c"};
     for (int i = 0; i < 5; i++)
-        cr_assert_eq(fake_publish(&f, "orders", bodies[i], hear, &heard[i]), 0);
-    fake_connect_with(&f, 5, 2, 0);
-    fake_take(&f);
-    cr_assert_eq(f.count, 2, "three messages, two to a frame");
-    say_published(&f, f.frames[0].id, 2, 1, 0);
-    say_published(&f, f.frames[1].id, 1, 3, 0);
-    cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+        cr_assert_eq(fake_publish(&fake, "orders", bodies[i], hear, &heard[i]), 0);
+    fake_connect_with(&fake, 5, 2, 0);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 2, "three messages, two to a frame");
+    say_published(&fake, fake.frames[0].id, 2, 1, 0);
+    say_published(&fake, fake.frames[1].id, 1, 3, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
+    core_call_back(&fake.core);
     int codes[] = {0, SHUNT_TOO_LARGE, 0, SHUNT_TOO_LARGE, 0};
     uint64_t seqs[] = {1, 0, 2, 0, 3};
     for (int i = 0; i < 5; i++) {
@@ -258,19 +191,19 @@ Test(publish, a_body_over_a_limit_learned_later_does_not_condemn_its_neighbours)
         cr_assert_eq(heard[i].code, codes[i]);
         cr_assert_eq(heard[i].seq, seqs[i]);
     }
-    cr_assert_eq(f.core.producer.bytes, 0);
+    cr_assert_eq(fake.core.producer.bytes, 0);
 }
 
 Test(publish, a_full_window_says_busy_until_a_callback_was_made)
 {
-    fake_done(&f);
-    fake_init_with(&f, "window", "3", "window-bytes", "1KiB", NULL);
-    fake_connect(&f);
+    fake_done(&fake);
+    fake_init_with(&fake, "window", "3", "window-bytes", "1KiB", NULL);
+    fake_connect(&fake);
     publish_many("orders", 0, 3);
-    cr_assert_eq(fake_publish(&f, "orders", "x", hear, &heard[3]), SHUNT_BUSY);
-    say_published(&f, fake_only(&f, OP_PUBLISH)->id, 3, 1, 0);
-    cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    cr_assert_eq(fake_publish(&fake, "orders", "x", hear, &heard[3]), SHUNT_BUSY);
+    say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 3, 1, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
+    core_call_back(&fake.core);
     publish_many("orders", 3, 1);
 }
 
@@ -279,37 +212,37 @@ Test(publish, window_bytes_hold_but_one_message_always_fits)
     char large[901];
     memset(large, 'x', 900);
     large[900] = '\0';
-    fake_done(&f);
-    fake_init_with(&f, "window-bytes", "1KiB", NULL);
-    cr_assert_eq(fake_publish(&f, "orders", large, hear, &heard[0]), 0);
-    cr_assert_eq(fake_publish(&f, "orders", large, hear, &heard[1]), SHUNT_BUSY);
+    fake_done(&fake);
+    fake_init_with(&fake, "window-bytes", "1KiB", NULL);
+    cr_assert_eq(fake_publish(&fake, "orders", large, hear, &heard[0]), 0);
+    cr_assert_eq(fake_publish(&fake, "orders", large, hear, &heard[1]), SHUNT_BUSY);
 }
 
 Test(publish, names_that_cannot_be_published_to_are_refused_at_once)
 {
-    cr_assert_eq(fake_publish(&f, "dlq:orders:default", "x", hear, &heard[0]), SHUNT_RESERVED);
-    cr_assert_eq(fake_publish(&f, "", "x", hear, &heard[0]), SHUNT_BAD_NAME);
-    cr_assert_eq(fake_publish(&f, "a b", "x", hear, &heard[0]), SHUNT_BAD_NAME);
-    cr_assert_eq(f.core.producer.messages, 0);
+    cr_assert_eq(fake_publish(&fake, "dlq:orders:default", "x", hear, &heard[0]), SHUNT_RESERVED);
+    cr_assert_eq(fake_publish(&fake, "", "x", hear, &heard[0]), SHUNT_BAD_NAME);
+    cr_assert_eq(fake_publish(&fake, "a b", "x", hear, &heard[0]), SHUNT_BAD_NAME);
+    cr_assert_eq(fake.core.producer.messages, 0);
 }
 
 static void publish_again(void *context, uint64_t seq, const struct shunt_error *err)
 {
     hear(context, seq, err);
-    cr_assert_eq(fake_publish(&f, "orders", "again", hear, (struct heard *)context + 100), 0);
+    cr_assert_eq(fake_publish(&fake, "orders", "again", hear, (struct heard *)context + 100), 0);
 }
 
 Test(publish, a_callback_may_publish)
 {
-    fake_connect(&f);
+    fake_connect(&fake);
     for (int i = 0; i < 10; i++)
-        cr_assert_eq(fake_publish(&f, "orders", "x", publish_again, &heard[i]), 0);
-    say_published(&f, fake_only(&f, OP_PUBLISH)->id, 10, 1, 0);
-    cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
-    say_published(&f, fake_only(&f, OP_PUBLISH)->id, 10, 11, 0);
-    cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+        cr_assert_eq(fake_publish(&fake, "orders", "x", publish_again, &heard[i]), 0);
+    say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 10, 1, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
+    core_call_back(&fake.core);
+    say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 10, 11, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
+    core_call_back(&fake.core);
     expect_heard(0, 10, 1, 0);
     expect_heard(100, 10, 11, 0);
 }
@@ -317,26 +250,26 @@ Test(publish, a_callback_may_publish)
 Test(publish, the_end_of_the_handle_calls_everything_back_once)
 {
     struct shunt_error closed;
-    fake_connect(&f);
+    fake_connect(&fake);
     publish_many("orders", 0, 5); /* answered, not called back yet */
-    say_published(&f, fake_only(&f, OP_PUBLISH)->id, 5, 1, 0);
-    cr_assert_eq(fake_feed(&f), 0);
+    say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 5, 1, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
     publish_many("orders", 5, 5); /* sent */
-    fake_take(&f);
+    fake_take(&fake);
     publish_many("orders", 10, 5); /* queued */
     error_set(&closed, SHUNT_CLOSED, NULL);
-    core_end(&f.core, &closed);
-    core_call_back(&f.core);
-    core_call_back(&f.core);
+    core_end(&fake.core, &closed);
+    core_call_back(&fake.core);
+    core_call_back(&fake.core);
     expect_heard(0, 5, 1, 0);
     expect_heard(5, 10, 0, SHUNT_CLOSED);
 }
 
 Test(publish, an_answer_to_what_was_not_sent_is_a_protocol_error)
 {
-    fake_connect(&f);
+    fake_connect(&fake);
     publish_many("orders", 0, 5);
-    cr_assert_eq(fake_take_bytes(&f, 10), 10);
-    say_published(&f, f.core.producer.sealed.head->id, 5, 1, 0);
-    cr_assert_eq(fake_feed(&f), SHUNT_PROTOCOL);
+    cr_assert_eq(fake_take_bytes(&fake, 10), 10);
+    say_published(&fake, fake.core.producer.sealed.head->id, 5, 1, 0);
+    cr_assert_eq(fake_feed(&fake), SHUNT_PROTOCOL);
 }

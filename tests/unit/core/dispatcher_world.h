@@ -12,6 +12,23 @@
 #define WORLD_LEASE_MS 1000
 #define WORLD_WALL_MS  1000000 /* the wall clock when the monotonic one says 0 */
 
+/* Two groups. */
+#define JOBS 1
+#define MAIL 2
+
+/* A suite whose tests each have a world `w` of their own; at the end every invariant is checked. */
+#define WORLD_SUITE(suite)                                                                                   \
+    static struct world w;                                                                                   \
+    static void suite##_suite_begin(void)                                                                    \
+    {                                                                                                        \
+        world_init(&w);                                                                                      \
+    }                                                                                                        \
+    static void suite##_suite_end(void)                                                                      \
+    {                                                                                                        \
+        world_done(&w);                                                                                      \
+    }                                                                                                        \
+    TestSuite(suite, .init = suite##_suite_begin, .fini = suite##_suite_end)
+
 struct world_group;
 
 struct world {

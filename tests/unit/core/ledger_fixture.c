@@ -181,6 +181,14 @@ void fixture_init(struct fixture *f)
         fixture_begun(f);
 }
 
+void fixture_init_held(struct fixture *f, struct policy_change change, uint32_t published, uint32_t held)
+{
+    fixture_init(f);
+    topic_create(f, "t", change);
+    publish(f, "t", published);
+    assign(f, "t", "default", held);
+}
+
 void fixture_done(struct fixture *f)
 {
     ledger_audit(f->l, f->store);

@@ -29,10 +29,10 @@ struct fixture {
     bool careless; /* the store is not walked after each batch */
     struct token tokens[TOKENS_MAX];
     size_t tokens_count;
-    const struct command *applied; /* the batch being applied */
+    const struct command *applied;  /* the batch being applied */
     enum command_kind applied_last; /* the kind of the last command that was applied */
-    struct mpack_buffer last_body; /* of the last hand-out */
-    struct mpack_buffer last_dead; /* the map that came with it */
+    struct mpack_buffer last_body;  /* of the last hand-out */
+    struct mpack_buffer last_dead;  /* the map that came with it */
     int64_t last_lease_ms;
 
     /* What the last command was answered. */
@@ -54,6 +54,8 @@ struct fixture {
 
 /* With limits set: 100 topics, 10 groups, bodies of 1 MiB, a window of an hour. */
 void fixture_init(struct fixture *f);
+/* With a topic `t` with these settings and so many messages, of which the first `held` are in flight. */
+void fixture_init_held(struct fixture *f, struct policy_change change, uint32_t published, uint32_t held);
 /* If a program has it, it is told of each new fixture. */
 extern void fixture_begun(struct fixture *f) __attribute__((weak));
 void fixture_done(struct fixture *f);

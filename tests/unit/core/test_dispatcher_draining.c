@@ -4,22 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#define JOBS 1
-#define MAIL 2
-
-static struct world w;
-
-static void setup(void)
-{
-    world_init(&w);
-}
-
-static void teardown(void)
-{
-    world_done(&w);
-}
-
-TestSuite(dispatcher_draining, .init = setup, .fini = teardown);
+WORLD_SUITE(dispatcher_draining);
 
 /* ann has one message, and is drained for a suspect, while another ordinary message waits. */
 static void drain(struct holder **ret_holder, struct member **ret_member)

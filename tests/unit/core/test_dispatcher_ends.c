@@ -4,22 +4,7 @@
 #include "proto/errors.h"
 #include <criterion/criterion.h>
 
-#define JOBS 1
-#define MAIL 2
-
-static struct world w;
-
-static void setup(void)
-{
-    world_init(&w);
-}
-
-static void teardown(void)
-{
-    world_done(&w);
-}
-
-TestSuite(dispatcher_ends, .init = setup, .fini = teardown);
+WORLD_SUITE(dispatcher_ends);
 
 Test(dispatcher_ends, lease_that_runs_out_is_charged_only_if_started)
 {

@@ -3,22 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#define JOBS 1
-#define MAIL 2
-
-static struct world w;
-
-static void setup(void)
-{
-    world_init(&w);
-}
-
-static void teardown(void)
-{
-    world_done(&w);
-}
-
-TestSuite(dispatcher_isolation, .init = setup, .fini = teardown);
+WORLD_SUITE(dispatcher_isolation);
 
 Test(dispatcher_isolation, suspects_come_one_at_a_time)
 {

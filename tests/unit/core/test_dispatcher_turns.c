@@ -3,22 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#define JOBS 1
-#define MAIL 2
-
-static struct world w;
-
-static void setup(void)
-{
-    world_init(&w);
-}
-
-static void teardown(void)
-{
-    world_done(&w);
-}
-
-TestSuite(dispatcher_turns, .init = setup, .fini = teardown);
+WORLD_SUITE(dispatcher_turns);
 
 /* How many leases a member has: it is all that its connection has. */
 static uint64_t count_of(struct holder *h)

@@ -184,10 +184,7 @@ Test(ledger_dead, redrive_begins_a_generation_and_keeps_totals)
 Test(ledger_dead, a_suspect_stays_one_through_the_dlq)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(POLICY_max_attempts, 1, -1));
-    publish(&f, "t", 1);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(POLICY_max_attempts, 1, -1), 1, 1);
     fail(&f, "t", "default", 1, ATTEMPT_DISCONNECTED);
     expect_state(&f, "t", "default", 1, "dead");
     redrive(&f, "t", "default", 1, 0);

@@ -36,10 +36,7 @@ Test(ledger_groups, a_group_begins_at_the_oldest_or_now)
 Test(ledger_groups, a_late_group_steps_over_holes)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 6);
-    assign(&f, "t", "default", 6);
+    fixture_init_held(&f, settings(-1), 6, 6);
     for (uint64_t seq = 2; seq <= 6; seq += 2)
         ack(&f, "t", "default", seq); /* and gone: nobody else needs them */
     group_create(&f, "t", "late", false);

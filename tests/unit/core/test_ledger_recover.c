@@ -10,10 +10,7 @@
 Test(ledger_recover, what_was_in_flight_is_ready_in_front_and_uncharged)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 5);
-    assign(&f, "t", "default", 4);
+    fixture_init_held(&f, settings(-1), 5, 4);
     ack(&f, "t", "default", 2);
     nack(&f, "t", "default", 3, 0);
     assign(&f, "t", "default", 1); /* 3 again */
@@ -44,10 +41,7 @@ Test(ledger_recover, what_was_in_flight_is_ready_in_front_and_uncharged)
 Test(ledger_recover, suspects_stay_suspects)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 2);
-    assign(&f, "t", "default", 2);
+    fixture_init_held(&f, settings(-1), 2, 2);
     fail(&f, "t", "default", 1, ATTEMPT_SUSPECTED);
     assign_lane(&f, "t", "default", LANE_SUSPECT, 1);
     fixture_crash(&f);

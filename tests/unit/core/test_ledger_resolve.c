@@ -56,10 +56,7 @@ ParameterizedTest(struct row *want, ledger_resolve, outcome)
     static const char *const names[] = ATTEMPT_OUTCOME_NAMES;
     const char *name = names[want->outcome];
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 1);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(-1), 1, 1);
     fixture_at(&f, 50);
     fail(&f, "t", "default", 1, want->outcome);
     const struct group *g = fixture_group(&f, "t", "default");
@@ -84,10 +81,7 @@ ParameterizedTest(struct row *want, ledger_resolve, outcome)
 Test(ledger_resolve, what_was_said_stands_in_the_attempt_ledger)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 1);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(-1), 1, 1);
     fixture_at(&f, 70);
     resolve(&f, "t", "default",
             (struct resolution){.seq = 1,
@@ -123,10 +117,7 @@ Test(ledger_resolve, long_errors_are_cut_at_their_end_and_stacks_at_their_beginn
     memset(stack, 'b', sizeof stack);
     type[0] = stack[0] = '<';
     type[sizeof type - 1] = stack[sizeof stack - 1] = '>';
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 1);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(-1), 1, 1);
     resolve(&f, "t", "default",
             (struct resolution){.seq = 1,
                                 .outcome = ATTEMPT_REJECTED,
@@ -151,10 +142,7 @@ Test(ledger_resolve, long_errors_are_cut_at_their_end_and_stacks_at_their_beginn
 Test(ledger_resolve, the_last_attempt_dead_letters)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(POLICY_max_attempts, 2, -1));
-    publish(&f, "t", 1);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(POLICY_max_attempts, 2, -1), 1, 1);
     nack(&f, "t", "default", 1, 100);
     show(&f, "t", "default", 1);
     tick(&f, 99);
@@ -201,10 +189,7 @@ Test(ledger_resolve, a_lower_max_attempts_works_at_once)
 Test(ledger_resolve, reject_is_dead_at_once_whatever_the_limit)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(POLICY_max_attempts, 1000, -1));
-    publish(&f, "t", 1);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(POLICY_max_attempts, 1000, -1), 1, 1);
     fail(&f, "t", "default", 1, ATTEMPT_REJECTED);
     expect_state(&f, "t", "default", 1, "dead");
     cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead_lettered[DEAD_REJECTED], 1);
@@ -272,10 +257,7 @@ Test(ledger_resolve, the_largest_back_off_does_not_overflow)
 Test(ledger_resolve, nack_with_a_delay_waits_exactly_that)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 3);
-    assign(&f, "t", "default", 2);
+    fixture_init_held(&f, settings(-1), 3, 2);
     nack(&f, "t", "default", 1, 250);
     nack(&f, "t", "default", 2, 0); /* at once, in front */
     expect_state(&f, "t", "default", 1, "delayed");
@@ -298,10 +280,7 @@ Test(ledger_resolve, nack_with_a_delay_waits_exactly_that)
 Test(ledger_resolve, a_lost_lease_backs_off_whatever_the_delay_field_says)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 1);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(-1), 1, 1);
     resolve(&f, "t", "default",
             (struct resolution){.seq = 1, .outcome = ATTEMPT_LEASE_EXPIRED, .delay_ms = 0});
     expect_state(&f, "t", "default", 1, "delayed");
@@ -311,10 +290,7 @@ Test(ledger_resolve, a_lost_lease_backs_off_whatever_the_delay_field_says)
 Test(ledger_resolve, released_messages_go_in_front_in_order)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 5);
-    assign(&f, "t", "default", 3);
+    fixture_init_held(&f, settings(-1), 5, 3);
     fail(&f, "t", "default", 3, ATTEMPT_RELEASED);
     fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
     fixture_forget(&f);
@@ -331,10 +307,7 @@ Test(ledger_resolve, suspects_have_a_lane_of_their_own)
 {
     struct fixture f;
     struct group_ready ready;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 3);
-    assign(&f, "t", "default", 2);
+    fixture_init_held(&f, settings(-1), 3, 2);
     fail(&f, "t", "default", 1, ATTEMPT_SUSPECTED);
     fail(&f, "t", "default", 2, ATTEMPT_SUSPECTED);
     ledger_group_ready(f.l, ledger_group_id(fixture_group(&f, "t", "default")), &ready);
@@ -357,10 +330,7 @@ Test(ledger_resolve, delayed_suspects_fall_due_as_suspects)
 {
     struct fixture f;
     struct group_ready ready;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(POLICY_backoff_max_ms, 1000, -1));
-    publish(&f, "t", 2);
-    assign(&f, "t", "default", 2);
+    fixture_init_held(&f, settings(POLICY_backoff_max_ms, 1000, -1), 2, 2);
     fail(&f, "t", "default", 1, ATTEMPT_DISCONNECTED);
     nack(&f, "t", "default", 2, DELAY_BACKOFF);
     tick(&f, 1000);
@@ -374,10 +344,7 @@ Test(ledger_resolve, delayed_suspects_fall_due_as_suspects)
 Test(ledger_resolve, an_old_token_changes_nothing)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 2);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(-1), 2, 1);
     fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
     resolve(&f, "t", "default", (struct resolution){.seq = 1, .token = 1, .acked = true}); /* ready again */
     cr_assert(f.stale == 1 && !f.changed);
@@ -401,10 +368,7 @@ Test(ledger_resolve, an_old_token_changes_nothing)
 Test(ledger_resolve, stale_entries_are_named_and_the_others_count)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 3);
-    assign(&f, "t", "default", 3);
+    fixture_init_held(&f, settings(-1), 3, 3);
     fixture_forget(&f);
     struct resolution entries[] = {{.seq = 1, .token = 1, .acked = true},
                                    {.seq = 2, .token = 7, .acked = true},

@@ -332,10 +332,7 @@ Test(ledger_time, one_tick_expires_a_bounded_number)
 Test(ledger_time, retention_counts_from_death)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(POLICY_dlq_retention_ms, 5000, -1));
-    publish(&f, "t", 2);
-    assign(&f, "t", "default", 2);
+    fixture_init_held(&f, settings(POLICY_dlq_retention_ms, 5000, -1), 2, 2);
     fixture_at(&f, 3000);
     fail(&f, "t", "default", 1, ATTEMPT_REJECTED);
     tick(&f, 4000);
@@ -359,10 +356,7 @@ Test(ledger_time, retention_counts_from_death)
 Test(ledger_time, retention_set_later_works_at_once_and_none_keeps_for_ever)
 {
     struct fixture f;
-    fixture_init(&f);
-    topic_create(&f, "t", settings(-1));
-    publish(&f, "t", 1);
-    assign(&f, "t", "default", 1);
+    fixture_init_held(&f, settings(-1), 1, 1);
     fail(&f, "t", "default", 1, ATTEMPT_REJECTED);
     tick(&f, 100000000);
     expect_state(&f, "t", "default", 1, "dead");

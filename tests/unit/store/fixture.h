@@ -21,6 +21,20 @@ void fixture_close(struct fixture *f);
 void fixture_make_dir(char *to, size_t bytes);
 void fixture_remove_dir(const char *dir);
 
+/* A suite whose tests each have an empty directory `dir`, and `why`, room for a sentence. */
+#define DIR_SUITE(suite)                                                                                     \
+    static char dir[64];                                                                                     \
+    static char why[WHY_BYTES];                                                                              \
+    static void suite##_suite_begin(void)                                                                    \
+    {                                                                                                        \
+        fixture_make_dir(dir, sizeof dir);                                                                   \
+    }                                                                                                        \
+    static void suite##_suite_end(void)                                                                      \
+    {                                                                                                        \
+        fixture_remove_dir(dir);                                                                             \
+    }                                                                                                        \
+    TestSuite(suite, .init = suite##_suite_begin, .fini = suite##_suite_end)
+
 /* store_lmdb_open() with the usual options. */
 int fixture_open_lmdb(const char *dir, uint64_t map_bytes_max, struct store **ret, char *ret_why);
 

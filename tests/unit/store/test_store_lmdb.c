@@ -14,20 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[64];
-static char why[WHY_BYTES];
-
-static void set_up(void)
-{
-    fixture_make_dir(dir, sizeof dir);
-}
-
-static void tear_down(void)
-{
-    fixture_remove_dir(dir);
-}
-
-TestSuite(store_lmdb, .init = set_up, .fini = tear_down);
+DIR_SUITE(store_lmdb);
 
 static int open_with(bool create, bool read_only, struct store **ret)
 {

@@ -16,20 +16,7 @@
 
 #define MIB (1ull << 20)
 
-static char dir[64];
-static char why[WHY_BYTES];
-
-static void set_up(void)
-{
-    fixture_make_dir(dir, sizeof dir);
-}
-
-static void tear_down(void)
-{
-    fixture_remove_dir(dir);
-}
-
-TestSuite(store_space, .init = set_up, .fini = tear_down);
+DIR_SUITE(store_space);
 
 static struct store *open_store(uint64_t map_bytes_max)
 {
