@@ -7,6 +7,7 @@
  * client that does not read its answer keeps at most one page alive. */
 #include "broker/http/http.h"
 
+#include "broker/http/accept.h"
 #include "broker/http/listen.h"
 #include "broker/http/sampler.h"
 #include "proto/errors.h"
@@ -27,6 +28,7 @@
 
 struct http {
     struct MHD_Daemon *daemon;
+    struct acceptor *acceptor;
     struct sampler *sampler;
     _Atomic bool ready;
     int port;
@@ -185,22 +187,24 @@ static void request_completed(void *context, struct MHD_Connection *connection, 
 
 /* ---- public ---- */
 
-/* Start both threads. Signals are for the main thread: neither shall catch one. */
+/* Start the threads. Signals are for the main thread: none of these shall catch one. Takes `fd`. */
 static int start_threads(struct http *h, const struct sampler_config *config, int fd)
 {
     sigset_t all, before;
     (void)sigfillset(&all); /* the set is valid, so none of these three fails */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = sampler_start(config, &h->sampler);
-    if (err)
-        (void)close(fd); /* nobody has connected yet */
-    else
+    if (!err)
         h->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME, 0, NULL, NULL, request_handle, h,
-            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-            MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-            (size_t)REQUEST_BYTES_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-            request_completed, NULL, MHD_OPTION_END);
+            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+            request_handle, h, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+            IDLE_SECONDS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
+            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL,
+            MHD_OPTION_END);
+    if (h->daemon)
+        err = acceptor_start(h->daemon, fd, CONNECTIONS_MAX, &h->acceptor);
+    else
+        (void)close(fd); /* nobody has connected yet */
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
 }
@@ -223,7 +227,7 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
                                             .ready = &h->ready};
     err = start_threads(h, &sampling, fd);
     if (err == 0 && !h->daemon)
-        err = SHUNT_IO; /* libmicrohttpd has closed the socket */
+        err = SHUNT_IO;
     if (err) {
         (void)snprintf(ret_why, why_bytes, "http: cannot start its threads: %s", err_text(err));
         goto fail;
@@ -240,7 +244,9 @@ void http_stop(struct http *h)
 {
     if (!h)
         return;
-    /* The sampler first: it wakes all that are suspended, and libmicrohttpd must not be stopped while one is.
+    acceptor_stop(h->acceptor);
+    /* The sampler before the daemon: it wakes all that are suspended, and libmicrohttpd must not be stopped
+     * while one is.
      */
     if (h->sampler)
         sampler_stop(h->sampler);

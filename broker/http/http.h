@@ -1,8 +1,8 @@
 /* http: what the operator's machines ask: /metrics, /healthz, /readyz.
  *
- * Two threads: libmicrohttpd's own polls the sockets and never waits for the engine; the sampler's asks the
- * engine, one question at a time (sampler.h). A request that needs a fresh answer is suspended until there is
- * one.
+ * Three threads: one accepts (accept.h); libmicrohttpd's own polls the sockets and never waits for the
+ * engine; the sampler's asks the engine, one question at a time (sampler.h). A request that needs a fresh
+ * answer is suspended until there is one.
  */
 #ifndef SHUNT_HTTP_HTTP_H
 #define SHUNT_HTTP_HTTP_H
