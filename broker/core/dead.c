@@ -164,8 +164,7 @@ int dead_lookup(struct ledger *l, const struct group *g, struct slice id, uint64
     uint64_t seq;
     char bare[32];
     *ret_dead_seq = 0;
-    if (!g->dlq)
-        return 0;
+    check(g->dlq);
     if (id.size && id.size < sizeof bare - 2 && !memchr(id.data, '/', id.size)) {
         bare[0] = 'x';
         bare[1] = '/';

@@ -192,6 +192,11 @@ void fixture_init_held(struct fixture *f, struct policy_change change, uint32_t 
 void fixture_done(struct fixture *f)
 {
     ledger_audit(f->l, f->store);
+    fixture_drop(f);
+}
+
+void fixture_drop(struct fixture *f)
+{
     ledger_free(f->l);
     store_close(f->store);
     free(f->trace);

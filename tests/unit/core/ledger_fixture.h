@@ -59,6 +59,7 @@ void fixture_init_held(struct fixture *f, struct policy_change change, uint32_t 
 /* If a program has it, it is told of each new fixture. */
 extern void fixture_begun(struct fixture *f) __attribute__((weak));
 void fixture_done(struct fixture *f);
+void fixture_drop(struct fixture *f); /* the same without an audit, for a test that did damage */
 /* The process ends, cleanly or not, and another opens the store; RECOVER is not sent. */
 void fixture_reload(struct fixture *f);
 void fixture_crash(struct fixture *f);

@@ -3,7 +3,6 @@
 #include "tests/unit/core/ledger_scene.h"
 
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum damage {
@@ -330,10 +329,33 @@ Test(ledger_damage, rows_that_contradict_each_other_stop_who_meets_them)
         int err = apply(&f, l, &b);
         cr_assert_eq(err, c->err, "contradiction %zu: %s", i, err_name(err));
         ledger_free(l);
-        ledger_free(f.l);
-        store_close(f.store);
-        free(f.trace);
+        fixture_drop(&f);
     }
+}
+
+/* A lost message before a damaged one: is the damaged one's number what its key says? The next row has to
+ * agree. */
+Test(ledger_damage, a_damaged_message_behind_a_lost_one_is_dead_and_the_rest_goes_on)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.careless = true; /* an audit finds the loss */
+    topic_create(&f, "t", settings(-1));
+    topic_create(&f, "u", settings(-1));
+    publish(&f, "t", 7);
+    publish(&f, "u", 1);
+    for (uint64_t seq = 2; seq <= 6; seq += 4) {
+        struct row lost = {.table = TABLE_MESSAGE};
+        struct key key = key_id_seq(ledger_topic(f.l, text("t"))->r.id, seq);
+        memcpy(lost.key, key.bytes, lost.key_size = key.size);
+        lose(&f, &lost, 0);
+        flip_message_byte(&f, "t", seq + 1, 17); /* 3, with 4 behind it; 7, with another topic's */
+    }
+    assign(&f, "t", "default", 10);
+    cr_assert_eq(f.handed, 3);
+    cr_assert(f.handed_seqs[0] == 1 && f.handed_seqs[1] == 4 && f.handed_seqs[2] == 5);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead_lettered[DEAD_CORRUPT], 2);
+    fixture_drop(&f);
 }
 
 /* Whoever loads a ledger may say how much of the sentence he wants. */
@@ -351,7 +373,5 @@ Test(ledger_damage, the_sentence_is_cut_to_the_room_there_is)
     cr_assert_str_eq(why, "a row o");
     cr_assert_eq(ledger_new(t, &l, NULL, 0), SHUNT_CORRUPT);
     store_abort(t);
-    ledger_free(f.l);
-    store_close(f.store);
-    free(f.trace);
+    fixture_drop(&f);
 }

@@ -100,3 +100,40 @@ Test(ledger_faults, of_reading_come_out)
     }
     fixture_done(&f);
 }
+
+/* Metrics show what can be read. */
+Test(ledger_faults, of_reading_figures_leave_those_out)
+{
+    struct faults s;
+    struct fixture f;
+    struct group_figures g;
+    uint64_t whole = 0;
+    scene_init(&f);
+    faults_init(&s, f.store);
+    for (uint64_t n = 0, failed = 1; failed; n++) {
+        struct view v = {.ledger = f.l};
+        struct figures_cursor cursor = {0};
+        uint64_t groups = 0, times = 0;
+        cr_assert_eq(store_begin(&s.base, false, &v.txn), 0);
+        faults_arm(&s, n, SHUNT_IO);
+        for (; view_next_group(&v, &cursor, &g); groups++)
+            times += (g.oldest_ready_ms != 0) + (g.oldest_dead_ms != 0);
+        failed = !n || s.calls >= n;
+        whole = n ? whole : times;
+        store_abort(v.txn);
+        cr_assert_eq(groups, 3, "t/a, t/b, u/default");
+        cr_assert(n && failed ? times < whole : times == whole);
+    }
+    cr_assert_geq(whole, 3);
+    fixture_done(&f);
+}
+
+Test(ledger_faults, nothing_is_ready_in_a_group_that_there_is_not)
+{
+    struct fixture f;
+    struct group_ready ready = {1, 1, true};
+    scene_init(&f);
+    ledger_group_ready(f.l, 9999, &ready);
+    cr_assert(!ready.normal && !ready.suspects && !ready.paused);
+    fixture_done(&f);
+}

@@ -131,3 +131,16 @@ Test(frame, leaves_a_failed_buffer_alone)
     cr_expect(b.failed);
     mpack_buffer_done(&b);
 }
+
+Test(frame, refuses_a_frame_whose_length_does_not_fit)
+{
+    uint8_t bytes[FRAME_HEADER_BYTES] = {0};
+    struct mpack_buffer b = {.data = bytes, .size = (size_t)UINT32_MAX + FRAME_HEADER_BYTES + 1};
+    frame_end(&b, 0);
+    cr_assert(b.failed);
+    cr_assert_eq(bytes[0], 0, "nothing was written");
+    b.failed = false;
+    b.size--;
+    frame_end(&b, 0);
+    cr_assert(!b.failed && bytes[0] == 0xff && bytes[3] == 0xff);
+}

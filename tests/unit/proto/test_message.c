@@ -258,3 +258,58 @@ Test(message, finds_and_walks_headers)
     cr_expect(!message_header_next(&none, &cursor, &key, &value));
     cr_expect_null(message_header(&none, "file").data);
 }
+
+/* What is wrong first is what is said, whatever else is wrong behind it; and the walk goes on. */
+Test(message, says_what_is_wrong_first)
+{
+    static const struct plan p = {.body_bytes = 11,
+                                  .headers = 2,
+                                  .header_value_bytes = 1,
+                                  .key_bytes = KEY_BYTES_MAX + 1,
+                                  .delay_ms = -1};
+    struct mpack_buffer b = {0};
+    struct message_view m;
+    struct mpack_reader r;
+    const char *why;
+    build(&b, &p);
+    mpack_read_init(&r, b.data, b.size);
+    cr_assert_eq(message_read(&r, 10, &m, &why), SHUNT_TOO_LARGE);
+    cr_assert(strstr(why, "the body"), "%s", why);
+    mpack_read_init(&r, b.data, b.size);
+    cr_assert_eq(message_read(&r, 11, &m, &why), SHUNT_BAD_ARGUMENT);
+    cr_assert(strstr(why, "a header's key is empty"), "%s", why);
+    cr_assert(!r.failed && r.at == r.end);
+    mpack_buffer_done(&b);
+}
+
+Test(message, a_shape_broken_behind_a_limit_is_a_protocol_error)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } broken[] = {
+        BYTES("\x92\xc4\x02xx\x82\xa1k\xc4\x00\x01\xc4\x00"), /* a body too large, then a header whose key is
+                                                                 a number */
+        BYTES("\x96\xc4\x00\xc0\xc0\x00\xa1t\x01"), /* a time to live that is a text, then a later field */
+    };
+    for (size_t i = 0; i < COUNT_OF(broken); i++) {
+        struct message_view m;
+        struct mpack_reader r;
+        const char *why;
+        uint8_t *copy = bytes_copy(broken[i].bytes, broken[i].size);
+        mpack_read_init(&r, copy, broken[i].size);
+        cr_assert_eq(message_read(&r, 1, &m, &why), SHUNT_PROTOCOL, "%zu", i);
+        cr_assert(r.failed);
+        free(copy);
+    }
+}
+
+/* Headers that were never checked, as a damaged row would have them. */
+Test(message, a_walk_over_broken_headers_ends)
+{
+    const struct message_view m = {.headers = {"\x81\xa1k\xc4\x09", 5}};
+    struct slice key, value;
+    size_t cursor = 0;
+    cr_assert_not(message_header_next(&m, &cursor, &key, &value));
+    cr_assert_null(message_header(&m, "k").data);
+}

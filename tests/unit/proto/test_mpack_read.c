@@ -247,3 +247,17 @@ Test(mpack_read, reads_counts_of_every_width)
         cr_expect(!r.failed);
     }
 }
+
+/* A head without the length that it announces. */
+Test(mpack_read, takes_no_text_without_its_length)
+{
+    static const char *const heads[] = {"\xd9", "\xda\x01", "\xc4", "\xc6\x01\x01"};
+    for (size_t i = 0; i < COUNT_OF(heads); i++) {
+        struct mpack_reader r;
+        uint8_t *copy = bytes_copy(heads[i], strlen(heads[i]));
+        mpack_read_init(&r, copy, strlen(heads[i]));
+        cr_assert_eq(mpack_read_text_or_bin(&r).size, 0);
+        cr_assert(r.failed);
+        free(copy);
+    }
+}

@@ -173,3 +173,16 @@ Test(mpack_write, extends_by_exactly_what_was_asked)
     }
     mpack_buffer_done(&b);
 }
+
+/* Longer than msgpack can say; the bytes are not looked at. */
+Test(mpack_write, refuses_what_has_no_length)
+{
+    static void (*const writers[])(struct mpack_buffer *, const void *, size_t) = {mpack_write_str,
+                                                                                   mpack_write_bin};
+    for (size_t i = 0; i < COUNT_OF(writers); i++) {
+        struct mpack_buffer b = {0};
+        writers[i](&b, "", (size_t)UINT32_MAX + 1);
+        cr_assert(b.failed && b.size == 0);
+        mpack_buffer_done(&b);
+    }
+}

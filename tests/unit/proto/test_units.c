@@ -32,6 +32,7 @@ static const struct row durations[] = {
     {"3650d", DURATION_MS_MAX},
     {"315360000000ms", DURATION_MS_MAX},
     {"315360000001ms", REFUSED},
+    {"5/", REFUSED},
     {"3650d1ms", REFUSED},
     {"3650.1d", REFUSED},
     {"521.5w", REFUSED},
@@ -282,4 +283,13 @@ Test(units, times_are_rfc_3339_in_utc)
     char text[32];
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         cr_expect_str_eq(units_format_time(text, rows[i].wall_ms), rows[i].text);
+}
+
+Test(units, a_fraction_is_held_to_the_limit_too)
+{
+    const char *why = NULL;
+    int64_t ms = 0;
+    cr_assert(units_parse_duration("0.5s", 500, &ms, &why) && ms == 500);
+    cr_assert_not(units_parse_duration("0.5s", 499, &ms, &why));
+    cr_assert_not_null(strstr(why, "larger than allowed"));
 }

@@ -38,11 +38,23 @@ static int walk_with(struct store_txn *t, enum store_table table, struct store_c
     return store_put(t, table, text("c"), text("again"));
 }
 
+/* What stands for a cursor of a transaction that failed. */
+static void expect_cursor_failed(struct store_cursor *c, int err)
+{
+    struct slice key, value;
+    cr_assert_eq(store_cursor_seek(c, text("a"), &key, &value), err);
+    cr_assert_eq(store_cursor_next(c, &key, &value), err);
+    cr_assert_eq(store_cursor_prev(c, &key, &value), err);
+    cr_assert_eq(store_cursor_del(c), err);
+}
+
 static int walk_about(struct store_txn *t, enum store_table table)
 {
     struct store_cursor *c;
     TRY(store_cursor_open(t, table, &c));
     int err = walk_with(t, table, c);
+    if (err)
+        expect_cursor_failed(c, err);
     store_cursor_close(c);
     return err;
 }
@@ -91,9 +103,10 @@ static int write_round(struct store *s, const char *round)
         err = write_table(t, TABLE_MESSAGE, round);
     if (!err)
         return store_commit(t);
-    if (err != SHUNT_NO_MEMORY) /* a cursor that could not be opened has harmed nothing */
+    bool lasts = err != SHUNT_NO_MEMORY; /* a cursor that could not be opened has harmed nothing */
+    if (lasts)
         expect_failed(t, err);
-    if (err != SHUNT_NO_MEMORY && turn++ % 2)
+    if (lasts && turn++ % 2)
         cr_assert_eq(store_commit(t), err);
     else
         store_abort(t);
@@ -343,73 +356,21 @@ Test(store_faults, a_map_that_can_neither_grow_nor_come_back_ends_all_but_closin
     fixture_remove_dir(dir);
 }
 
-/* ---- codes and paths ---- */
-
-Test(store_faults, each_code_of_lmdb_and_the_system_is_one_of_ours)
-{
-    static const struct {
-        int code, err;
-    } lmdb[] = {{0, 0},
-                {MDB_NOTFOUND, SHUNT_NOT_FOUND},
-                {MDB_MAP_FULL, SHUNT_NO_SPACE},
-                {MDB_TXN_FULL, SHUNT_NO_SPACE},
-                {ENOSPC, SHUNT_NO_SPACE},
-                {EDQUOT, SHUNT_NO_SPACE},
-                {EFBIG, SHUNT_NO_SPACE},
-                {ENOMEM, SHUNT_NO_MEMORY},
-                {MDB_READERS_FULL, SHUNT_TOO_MANY},
-                {MDB_BAD_VALSIZE, SHUNT_BAD_ARGUMENT},
-                {MDB_VERSION_MISMATCH, SHUNT_STORE_VERSION},
-                {EROFS, SHUNT_STORE_READ_ONLY},
-                {EACCES, SHUNT_STORE_READ_ONLY},
-                {EPERM, SHUNT_STORE_READ_ONLY},
-                {MDB_CORRUPTED, SHUNT_CORRUPT},
-                {MDB_PAGE_NOTFOUND, SHUNT_CORRUPT},
-                {MDB_PAGE_FULL, SHUNT_CORRUPT},
-                {MDB_CURSOR_FULL, SHUNT_CORRUPT},
-                {MDB_INVALID, SHUNT_CORRUPT},
-                {MDB_INCOMPATIBLE, SHUNT_CORRUPT},
-                {MDB_PANIC, SHUNT_IO},
-                {EIO, SHUNT_IO}},
-      system[] = {{ENOSPC, SHUNT_NO_SPACE},  {EDQUOT, SHUNT_NO_SPACE},       {EFBIG, SHUNT_NO_SPACE},
-                  {ENOMEM, SHUNT_NO_MEMORY}, {EROFS, SHUNT_STORE_READ_ONLY}, {EACCES, SHUNT_STORE_READ_ONLY},
-                  {ENOENT, SHUNT_NOT_FOUND}, {EPERM, SHUNT_STORE_READ_ONLY}, {EIO, SHUNT_IO}};
-    for (size_t i = 0; i < sizeof lmdb / sizeof *lmdb; i++)
-        cr_assert_eq(lmdb_error(lmdb[i].code), lmdb[i].err, "%d", lmdb[i].code);
-    for (size_t i = 0; i < sizeof system / sizeof *system; i++)
-        cr_assert_eq(store_file_error(system[i].code), system[i].err, "%d", system[i].code);
-}
-
-/* Every name in the directory is a little longer than the one before, so that each is the first that does not
- * fit. */
-Test(store_faults, a_path_too_long_is_refused_in_words)
-{
-    char deep[STORE_PATH_BYTES + 8];
-    unsigned refused = 0;
-    fixture_make_dir(dir, sizeof dir);
-    for (size_t size = STORE_PATH_BYTES - 24; size < STORE_PATH_BYTES; size++) {
-        struct store *s;
-        size_t used = strlen(dir);
-        memcpy(deep, dir, used);
-        while (used < size) { /* "/./././" leads to the same directory */
-            deep[used] = used % 2 == strlen(dir) % 2 ? '/' : '.';
-            used++;
-        }
-        deep[size] = 0;
-        int err = fixture_open_lmdb(deep, 1 << 26, &s, why);
-        if (!err) {
-            store_close(s);
-            continue;
-        }
-        cr_assert(err == SHUNT_BAD_ARGUMENT, "%zu bytes: %s: %s", size, err_name(err), why);
-        cr_assert(strstr(why, "too long"), "%s", why);
-        refused++;
-    }
-    cr_assert_gt(refused, 10);
-    fixture_remove_dir(dir);
-}
-
 /* ---- in memory ---- */
+
+Test(store_faults, of_the_store_in_memory_stand_as_those_of_the_other)
+{
+    struct store *s = store_memory_open(1 << 24);
+    cr_assert_eq(write_round(s, "1"), 0);
+    for (unsigned skip = 0; skip < 20; skip++) {
+        store_memory_fault(s, skip, 1, SHUNT_IO);
+        cr_assert_eq(write_round(s, "2"), SHUNT_IO);
+        struct store_txn *t = begin_read(s);
+        expect_text(t, TABLE_TOPIC, "a", "1");
+        store_abort(t);
+    }
+    store_close(s);
+}
 
 Test(store_faults, of_the_heap_beneath_the_store_in_memory)
 {

@@ -5,6 +5,7 @@
 #include "tests/unit/store/fixture.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -351,4 +352,68 @@ Test(store_lmdb, damaged_page_ends_the_process_with_one_line)
     cr_assert_eq(WEXITSTATUS(status), 65, "exit status %d", WEXITSTATUS(status));
     cr_assert(got > 0 && strstr(line, "is damaged") && strstr(line, dir), "%s", line);
     cr_assert_eq(strchr(line, '\n'), line + got - 1, "one line: %s", line);
+}
+
+/* ---- codes and paths ---- */
+
+Test(store_lmdb, each_code_of_lmdb_and_the_system_is_one_of_ours)
+{
+    static const struct {
+        int code, err;
+    } lmdb[] = {{0, 0},
+                {MDB_NOTFOUND, SHUNT_NOT_FOUND},
+                {MDB_MAP_FULL, SHUNT_NO_SPACE},
+                {MDB_TXN_FULL, SHUNT_NO_SPACE},
+                {ENOSPC, SHUNT_NO_SPACE},
+                {EDQUOT, SHUNT_NO_SPACE},
+                {EFBIG, SHUNT_NO_SPACE},
+                {ENOMEM, SHUNT_NO_MEMORY},
+                {MDB_READERS_FULL, SHUNT_TOO_MANY},
+                {MDB_BAD_VALSIZE, SHUNT_BAD_ARGUMENT},
+                {MDB_VERSION_MISMATCH, SHUNT_STORE_VERSION},
+                {EROFS, SHUNT_STORE_READ_ONLY},
+                {EACCES, SHUNT_STORE_READ_ONLY},
+                {EPERM, SHUNT_STORE_READ_ONLY},
+                {MDB_CORRUPTED, SHUNT_CORRUPT},
+                {MDB_PAGE_NOTFOUND, SHUNT_CORRUPT},
+                {MDB_PAGE_FULL, SHUNT_CORRUPT},
+                {MDB_CURSOR_FULL, SHUNT_CORRUPT},
+                {MDB_INVALID, SHUNT_CORRUPT},
+                {MDB_INCOMPATIBLE, SHUNT_CORRUPT},
+                {MDB_PANIC, SHUNT_IO},
+                {EIO, SHUNT_IO}},
+      system[] = {{ENOSPC, SHUNT_NO_SPACE},  {EDQUOT, SHUNT_NO_SPACE},       {EFBIG, SHUNT_NO_SPACE},
+                  {ENOMEM, SHUNT_NO_MEMORY}, {EROFS, SHUNT_STORE_READ_ONLY}, {EACCES, SHUNT_STORE_READ_ONLY},
+                  {ENOENT, SHUNT_NOT_FOUND}, {EPERM, SHUNT_STORE_READ_ONLY}, {EIO, SHUNT_IO}};
+    for (size_t i = 0; i < sizeof lmdb / sizeof *lmdb; i++)
+        cr_assert_eq(lmdb_error(lmdb[i].code), lmdb[i].err, "%d", lmdb[i].code);
+    for (size_t i = 0; i < sizeof system / sizeof *system; i++)
+        cr_assert_eq(store_file_error(system[i].code), system[i].err, "%d", system[i].code);
+}
+
+/* Every name in the directory is a little longer than the one before, so that each is the first that does not
+ * fit. */
+Test(store_lmdb, a_path_too_long_is_refused_in_words)
+{
+    char deep[STORE_PATH_BYTES + 8];
+    unsigned refused = 0;
+    for (size_t size = STORE_PATH_BYTES - 24; size < STORE_PATH_BYTES; size++) {
+        struct store *s;
+        size_t used = strlen(dir);
+        memcpy(deep, dir, used);
+        while (used < size) { /* "/./././" leads to the same directory */
+            deep[used] = used % 2 == strlen(dir) % 2 ? '/' : '.';
+            used++;
+        }
+        deep[size] = 0;
+        int err = fixture_open_lmdb(deep, 1 << 26, &s, why);
+        if (!err) {
+            store_close(s);
+            continue;
+        }
+        cr_assert(err == SHUNT_BAD_ARGUMENT, "%zu bytes: %s: %s", size, err_name(err), why);
+        cr_assert(strstr(why, "too long"), "%s", why);
+        refused++;
+    }
+    cr_assert_gt(refused, 10);
 }
