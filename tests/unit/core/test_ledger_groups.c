@@ -266,3 +266,19 @@ Test(ledger_groups, settings_out_of_bounds_are_refused_whole)
     cr_assert_eq(f.err, SHUNT_UNKNOWN_TOPIC);
     fixture_done(&f);
 }
+
+Test(ledger_groups, each_limit_alone_is_a_change)
+{
+    static const struct ledger_limits limits[] = {{100, 10, 1 << 20, 3600000},
+                                                  {99, 10, 1 << 20, 3600000},
+                                                  {99, 9, 1 << 20, 3600000},
+                                                  {99, 9, 100, 3600000},
+                                                  {99, 9, 100, 1}};
+    struct fixture f;
+    fixture_init(&f);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = limits[i]});
+        cr_assert_eq(f.changed, i > 0, "%zu", i);
+    }
+    fixture_done(&f);
+}

@@ -250,6 +250,69 @@ Test(ledger_jobs, a_purge_whose_topic_is_cleared_meanwhile_is_over)
     fixture_done(&f);
 }
 
+Test(ledger_jobs, a_purge_whose_topic_is_being_cleared_is_over)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.careless = true;
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 2000);
+    topic_purge(&f, "t", NULL);
+    topic_delete(&f, "t");
+    cr_assert_gt(rows_in(&f, TABLE_MESSAGE), 0);
+    tick(&f, 1);
+    cr_assert(job_of(&f, 1).finished && job_of(&f, 1).done == 512);
+    cr_assert(!job_of(&f, 2).finished);
+    tick_until_quiet(&f);
+    cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 0);
+    fixture_done(&f);
+}
+
+/* What is being cleared away is in no figure. */
+Test(ledger_jobs, a_deleted_topic_is_not_counted_while_it_is_cleared)
+{
+    struct fixture f;
+    struct figures_cursor cursor = {0};
+    struct group_figures figures;
+    struct group_counts sum = {0};
+    fixture_init(&f);
+    f.careless = true;
+    topic_create(&f, "t", settings(-1));
+    topic_create(&f, "u", settings(-1));
+    publish(&f, "t", 2000);
+    publish(&f, "u", 3);
+    topic_delete(&f, "t");
+    struct view v = {.ledger = f.l};
+    cr_assert_eq(store_begin(f.store, false, &v.txn), 0);
+    cr_assert(view_next_group(&v, &cursor, &figures));
+    cr_assert_str_eq(figures.topic, "u");
+    cr_assert(!view_next_group(&v, &cursor, &figures));
+    store_abort(v.txn);
+    cr_assert_eq(view_sum(f.l, &sum), 1);
+    cr_assert_eq(sum.ready, 3);
+    tick_until_quiet(&f);
+    fixture_done(&f);
+}
+
+/* Each clears the times to live of its own group. */
+Test(ledger_jobs, two_groups_of_a_topic_are_cleared_side_by_side)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create_groups(&f, "t", "a b c");
+    publish_timed(&f, "t", 0, 100000);
+    f.careless = true;
+    publish(&f, "t", 600);
+    group_delete(&f, "t", "b");
+    group_delete(&f, "t", "c");
+    cr_assert_eq(f.l->jobs_count, 2);
+    tick_until_quiet(&f);
+    cr_assert(job_of(&f, 1).finished && job_of(&f, 2).finished);
+    cr_assert_eq(rows_in(&f, TABLE_EXPIRY), 1);
+    cr_assert_eq(rows_in(&f, TABLE_GROUP), 2);
+    fixture_done(&f);
+}
+
 /* The group's messages were looked at in part; the topic's deletion then clears all that is left in one step.
  */
 Test(ledger_jobs, clearing_a_group_whose_topic_is_cleared_meanwhile_is_over)
@@ -297,6 +360,8 @@ Test(ledger_jobs, chosen_dead_letters_come_at_a_rate_and_those_gone_meanwhile_ar
     cr_assert_eq(job_of(&f, 1).cursor, 1);
     tick(&f, 2000);
     cr_assert(job_of(&f, 1).finished && job_of(&f, 1).done == 2);
+    redrive_ids(&f, "t", "default", "1234567890123456789012345678901234567890 99");
+    cr_assert(!f.err && !f.job, "there are no such ones");
     expect_state(&f, "t", "default", 1, "ready");
     expect_state(&f, "t", "default", 2, "gone");
     expect_state(&f, "t", "default", 3, "ready");

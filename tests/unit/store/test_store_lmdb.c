@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -280,6 +281,26 @@ Test(store_lmdb, nothing_there)
     store_close(open_well()); /* makes the directory too */
 }
 
+Test(store_lmdb, the_file_is_a_directory)
+{
+    cr_assert_eq(mkdir(data_path(), 0700), 0);
+    expect_refused(SHUNT_IO, "not a plain file");
+}
+
+/* Somebody who locks the file and does not say who he is. */
+Test(store_lmdb, locked_by_nobody_in_particular)
+{
+    struct store *s;
+    char path[128];
+    snprintf(path, sizeof path, "%s/" STORE_LOCK_NAME, dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+    cr_assert_eq(open_with(true, false, &s), SHUNT_STORE_LOCKED);
+    cr_assert_not_null(strstr(why, "another process"), "%s", why);
+    close(fd);
+    store_close(open_well());
+}
+
 Test(store_lmdb, the_directory_is_a_file)
 {
     cr_assert_eq(rmdir(dir), 0);
@@ -407,6 +428,11 @@ Test(store_lmdb, a_path_too_long_is_refused_in_words)
         }
         deep[size] = 0;
         int err = fixture_open_lmdb(deep, 1 << 26, &s, why);
+        if (err &&
+            strlen(deep) + sizeof "/data.mdb" > STORE_PATH_BYTES) { /* and where nothing would be made */
+            const struct store_lmdb_options o = {.dir = deep, .map_bytes_max = 1 << 22, .read_only = true};
+            cr_assert_eq(store_lmdb_open(&o, &s, why, sizeof why), SHUNT_BAD_ARGUMENT);
+        }
         if (!err) {
             store_close(s);
             continue;
