@@ -58,9 +58,11 @@ bool session_must_wait(const struct session *s, struct slice request)
 
 void session_hold_back(struct session *s)
 {
-    if (atomic_exchange(&s->link->held_back, true) || !s->holder)
-        return;
-    dispatcher_hold(s->engine->dispatcher, s->holder, true);
+    /* The flag may stand from before a PORT_DRAINED that came only now, so it says nothing of the dispatcher.
+     */
+    atomic_store(&s->link->held_back, true);
+    if (s->holder)
+        dispatcher_hold(s->engine->dispatcher, s->holder, true);
 }
 
 /* Requests that wait for their client to read what it was sent count with that. They are no longer in the

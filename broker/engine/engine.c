@@ -146,9 +146,17 @@ void engine_post(struct engine *e, struct inbox_item *item)
         inbox_free(item);
 }
 
-bool engine_inbox_full(const struct engine *e)
+bool inbox_is_full(const struct engine *e)
 {
     return atomic_load(&e->inbox_bytes) >= atomic_load(&e->inbox_bytes_max);
+}
+
+bool engine_inbox_full(struct engine *e)
+{
+    if (!inbox_is_full(e))
+        return false;
+    atomic_store(&e->room_wanted, true);
+    return inbox_is_full(e); /* it may have been emptied before the flag could be seen */
 }
 
 struct outbox_item *engine_take(struct engine *e)

@@ -60,8 +60,8 @@ void engine_reload(struct engine *e, const struct engine_config *config);
 
 /* Post one item; any thread. Takes the item. Never fails, never blocks for long. */
 void engine_post(struct engine *e, struct inbox_item *item);
-/* True while the net thread should stop reading sockets. */
-bool engine_inbox_full(const struct engine *e);
+/* True if the caller should post no more until notify() was called. */
+bool engine_inbox_full(struct engine *e);
 /* Take all that waits to be sent, in order, as a list; NULL if there is nothing. The net thread only. */
 struct outbox_item *engine_take(struct engine *e);
 

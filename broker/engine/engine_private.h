@@ -125,6 +125,7 @@ struct engine {
     struct engine_config reload_config;
     _Atomic size_t inbox_bytes;
     _Atomic uint64_t inbox_bytes_max;
+    _Atomic bool room_wanted; /* somebody found the inbox full, and waits */
 
     /* The engine thread's own. */
     struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
@@ -159,6 +160,7 @@ struct engine {
 
 /* ---- turn.c ---- */
 
+bool inbox_is_full(const struct engine *e); /* engine.c */
 /* Take over what the inbox holds; under `mutex`. */
 void turn_take_inbox(struct engine *e);
 /* What came in may be committed up to so many ms later; 0: it is urgent. */

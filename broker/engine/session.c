@@ -48,6 +48,8 @@ void session_lost(struct engine *e, struct session *s)
 void session_free(struct engine *e, struct session *s)
 {
     producer_leave(s);
+    while (s->subscriptions_count) /* of one that was never lost: the engine ends */
+        session_drop_subscription(s, s->subscriptions[s->subscriptions_count - 1]);
     free(s->subscriptions);
     e->out_bytes -= s->out_counted;
     mpack_buffer_done(&s->out);

@@ -50,8 +50,8 @@ struct snapshot {
     uint64_t applied_index;
     uint64_t sockets, connections, subscriptions; /* open; of them, having said HELLO */
     uint64_t waiting_bytes;                       /* to be sent, on all connections */
-    uint64_t topics, groups; /* DLQs not counted */
-    bool full;               /* publishing is refused */
+    uint64_t topics, groups;                      /* DLQs not counted */
+    bool full;                                    /* publishing is refused */
     uint64_t store_used_bytes, store_free_bytes, store_map_bytes, store_map_bytes_max, store_allocated_bytes;
     struct histogram commit_seconds;
     struct histogram commit_messages; /* messages published, delivered or resolved in one commit */

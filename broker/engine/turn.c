@@ -318,7 +318,7 @@ static int64_t next_due(const struct engine *e)
 static bool waits_for_company(const struct engine *e)
 {
     return !e->urgent && !e->force_commit && !e->backlog && e->txn && ledger_changed(e->ledger) &&
-           !engine_inbox_full(e) && e->mono_ms < e->open_until_ms;
+           !inbox_is_full(e) && e->mono_ms < e->open_until_ms;
 }
 
 void turn_allow_wait(struct engine *e, int64_t ms)
@@ -329,13 +329,14 @@ void turn_allow_wait(struct engine *e, int64_t ms)
         e->open_until_ms = e->mono_ms + most_ms;
 }
 
-static void end_turn(struct engine *e, bool was_full)
+static void end_turn(struct engine *e)
 {
     e->urgent = false;
     e->open_until_ms = 0;
     e->turn_messages = 0;
     free_handled(e);
-    bool tell = release(e) || (was_full && !engine_inbox_full(e));
+    bool room = !inbox_is_full(e) && atomic_exchange(&e->room_wanted, false);
+    bool tell = release(e) || room;
     while (e->gone) {
         struct session *s = e->gone;
         e->gone = s->next;
@@ -348,7 +349,6 @@ static void end_turn(struct engine *e, bool was_full)
 
 int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 {
-    bool was_full = engine_inbox_full(e);
     e->wall_ms = wall_ms;
     e->mono_ms = mono_ms;
     e->totals.known = false;
@@ -368,7 +368,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
         store_abort(e->txn);
         e->txn = NULL;
     }
-    end_turn(e, was_full);
+    end_turn(e);
     return next_due(e);
 }
 
@@ -381,7 +381,7 @@ void engine_recover(struct engine *e)
     gather_limits(e);
     gather_flush(e);
     commit(e);
-    end_turn(e, false);
+    end_turn(e);
 }
 
 void engine_farewell(struct engine *e)
@@ -394,5 +394,5 @@ void engine_farewell(struct engine *e)
         s->closing = true;
     }
     figures_refuse(e);
-    end_turn(e, false);
+    end_turn(e);
 }

@@ -19,6 +19,7 @@ static void unreserve(struct reader *r, struct reader_pool *pool);
 static size_t find_frames(struct reader *r, const uint8_t *bytes, size_t size, size_t payload_max,
                           struct reader_result *ret);
 static bool is_hello(struct slice payload, uint64_t *ret_request_id);
+static bool is_short(const struct reader *r);
 static bool may_reserve(const struct reader_pool *pool, size_t more);
 
 void reader_pool_done(struct reader_pool *pool)
@@ -31,9 +32,9 @@ void reader_pool_done(struct reader_pool *pool)
 enum reader_room reader_room(struct reader *r, struct reader_pool *pool, uint8_t **ret_at, size_t *ret_size)
 {
     if (r->held) {
-        if (r->held->capacity < r->need || r->held->capacity == r->held_size) {
+        if (is_short(r)) {
             unreserve(r, pool);
-            if (r->need > READER_SMALL_BYTES && !may_reserve(pool, r->need))
+            if (reader_must_wait(r, pool))
                 return READER_WAIT;
             if (!grow(r, pool))
                 return READER_NO_MEMORY;
@@ -54,6 +55,11 @@ enum reader_room reader_room(struct reader *r, struct reader_pool *pool, uint8_t
     if (pool->held_bytes >= pool->held_bytes_max && *ret_size > READER_SMALL_BYTES)
         *ret_size = READER_SMALL_BYTES;
     return READER_ROOM;
+}
+
+bool reader_must_wait(const struct reader *r, const struct reader_pool *pool)
+{
+    return is_short(r) && r->need > READER_SMALL_BYTES && !may_reserve(pool, r->need);
 }
 
 void reader_took(struct reader *r, struct reader_pool *pool, size_t size, size_t room, size_t payload_max,
@@ -197,6 +203,12 @@ static bool is_hello(struct slice payload, uint64_t *ret_request_id)
     uint64_t op = mpack_read_uint(&reader);
     *ret_request_id = mpack_read_uint(&reader);
     return op == OP_HELLO;
+}
+
+/* It has no room for the next bytes, or not for the whole frame. */
+static bool is_short(const struct reader *r)
+{
+    return r->held && (r->held->capacity < r->need || r->held->capacity == r->held_size);
 }
 
 static bool may_reserve(const struct reader_pool *pool, size_t more)

@@ -54,6 +54,9 @@ void reader_pool_done(struct reader_pool *pool);
 /* Where the next read may put its bytes. To be used before any other reader of the pool asks. */
 enum reader_room reader_room(struct reader *r, struct reader_pool *pool, uint8_t **ret_at, size_t *ret_size);
 
+/* True while reader_room() would say READER_WAIT. */
+bool reader_must_wait(const struct reader *r, const struct reader_pool *pool);
+
 /* `size` bytes have been read to the place that reader_room() gave; `room` is the size that it gave.
  * The first frame must be a HELLO of at most HELLO_BYTES_MAX, the others are at most `payload_max`. */
 void reader_took(struct reader *r, struct reader_pool *pool, size_t size, size_t room, size_t payload_max,

@@ -20,7 +20,9 @@ struct peer {
     struct link *link;
     bool told;   /* the engine knows the link */
     bool broken; /* nothing but PORT_LOST may follow */
+    bool ended;  /* has said all: nothing but PORT_DRAINED and PORT_LOST may follow */
     bool lazy;   /* does not read */
+    size_t held; /* bytes that it has not read */
     uint64_t next_id;
     uint64_t asked[ASKED_MAX]; /* ids of requests not answered yet, a ring */
     unsigned asked_first, asked_count;
@@ -32,6 +34,7 @@ struct world {
     struct store *store;
     struct source source;
     struct peer peers[PEERS];
+    struct port_totals totals;
     uint64_t links;
     int64_t wall_ms, mono_ms;
 };
@@ -65,12 +68,22 @@ static void connect_peer(struct world *w, struct peer *p)
     *p = (struct peer){.link = link_new(++w->links), .next_id = 1};
     MUST(p->link);
     p->link->conn = p;
+    p->link->totals = &w->totals;
+}
+
+/* What it was sent is freed. */
+static void drop_held(struct world *w, struct peer *p)
+{
+    atomic_fetch_sub(&p->link->unsent_bytes, p->held);
+    atomic_fetch_sub(&w->totals.waiting_bytes, p->held);
+    p->held = 0;
 }
 
 static void lose_peer(struct world *w, struct peer *p)
 {
     if (p->told)
         engine_post(w->engine, new_item(p, PORT_LOST));
+    drop_held(w, p);
     p->link->conn = NULL;
     link_unref(p->link);
     connect_peer(w, p);
@@ -96,7 +109,7 @@ static void send_bytes(struct world *w, struct peer *p, struct slice bytes)
     size_t need = 0, at = 0;
     const char *why = NULL;
     enum frame_state state = FRAME_PARTIAL;
-    if (p->broken || p->asked_count + bytes.size / 5 + 1 >= ASKED_MAX)
+    if (p->broken || p->ended || p->asked_count + bytes.size / 5 + 1 >= ASKED_MAX)
         return;
     while (at < bytes.size) {
         state = frame_next((const uint8_t *)bytes.data + at, bytes.size - at, PAYLOAD_BYTES_MAX, &payload,
@@ -184,8 +197,12 @@ static void take_output(struct world *w)
         struct peer *p = item->link->conn;
         if (p)
             read_output(p, item);
-        if (!p || !p->lazy)
+        if (p && p->lazy) {
+            p->held += item->bytes.size;
+        } else {
             atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+            atomic_fetch_sub(&w->totals.waiting_bytes, item->bytes.size);
+        }
         if (p && item->close)
             lose_peer(w, p);
         mpack_buffer_done(&item->bytes);
@@ -207,9 +224,24 @@ static int64_t turn(struct world *w)
 static void drain_peer(struct world *w, struct peer *p)
 {
     p->lazy = false;
-    atomic_store(&p->link->unsent_bytes, 0);
+    drop_held(w, p);
     if (p->told && !p->broken && atomic_exchange(&p->link->held_back, false))
         engine_post(w->engine, new_item(p, PORT_DRAINED));
+    if (atomic_exchange(&w->totals.wanted, false)) {
+        struct inbox_item *item = new_item(p, PORT_DRAINED);
+        link_unref(item->link);
+        item->link = NULL; /* there is room again for all */
+        engine_post(w->engine, item);
+    }
+}
+
+/* It says nothing more, but reads on. */
+static void end_peer(struct world *w, struct peer *p)
+{
+    if (!p->told || p->broken || p->ended)
+        return;
+    p->ended = true;
+    engine_post(w->engine, new_item(p, PORT_ENDED));
 }
 
 /* ---- the script ---- */
@@ -244,7 +276,10 @@ static void step(struct world *w)
         send_bytes(w, p, source_bytes(&w->source, source_u8(&w->source)));
         break;
     case 1:
-        lose_peer(w, p);
+        if (code & 128)
+            end_peer(w, p);
+        else
+            lose_peer(w, p);
         break;
     case 2:
         p->lazy = true;
@@ -277,6 +312,8 @@ static void begin(struct world *w, const uint8_t *data, size_t size)
                                    .max_groups = 3,
                                    .dedup_window_ms = 60000,
                                    .unsent_bytes_max = shape & 1 ? 512 : 65536,
+                                   .unsent_total_max = shape & 16 ? 1024 : 0,
+                                   .totals = &w->totals,
                                    .inbox_bytes_max = 1u << 20,
                                    .commit_bytes_max = shape & 2 ? 64 : 4096,
                                    .ack_wait_ms = shape & 8 ? 3 : 0,
@@ -305,8 +342,11 @@ static void settle(struct world *w)
         MUST(++turns < DRAIN_TURNS_MAX);
         w->mono_ms += w->engine->txn != NULL; /* a turn that waits for company */
     } while (w->engine->inbox || w->engine->backlog || w->engine->txn);
-    for (unsigned i = 0; i < PEERS; i++)
+    for (unsigned i = 0; i < PEERS; i++) {
         MUST(w->peers[i].broken || w->peers[i].asked_count == 0);
+        MUST(!w->peers[i].ended);
+    }
+    MUST(atomic_load(&w->totals.waiting_bytes) == 0 && w->engine->out_bytes == 0);
 }
 
 static void walk_store(const struct world *w)

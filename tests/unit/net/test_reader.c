@@ -188,10 +188,13 @@ Test(reader, memory_for_unfinished_frames_is_bounded_over_all_connections)
     memcpy(at, big.data, room);
     reader_took(&second, &f.pool, room, room, FRAME_BYTES_MAX, &got);
     cr_assert(!got.why && !got.chunk);
+    cr_assert(reader_must_wait(&second, &f.pool), "known before the socket is asked");
     cr_assert_eq(reader_room(&second, &f.pool, &at, &room), READER_WAIT);
+    cr_assert(!reader_must_wait(&f.reader, &f.pool));
     cr_assert_leq(f.pool.held_bytes, ((size_t)1 << 20) + 2 * READER_SMALL_BYTES);
 
     feed(&f, big.data + 1000, big.size - 1000); /* the first one is through */
+    cr_assert(!reader_must_wait(&second, &f.pool));
     cr_assert_eq(reader_room(&second, &f.pool, &at, &room), READER_ROOM);
     cr_assert_eq(second.held->capacity, big.size);
     reader_done(&second, &f.pool);

@@ -1,0 +1,131 @@
+/* test_choke: what the engine does for clients that do not read, and while its inbox is full. Without a
+ * thread; the test is the net. */
+#include "broker/engine/engine_private.h"
+#include "proto/frame.h"
+#include "tests/unit/engine/world.h"
+#include <criterion/criterion.h>
+
+Test(choke, a_client_whose_bytes_wait_is_given_no_more_though_its_last_drain_was_an_old_one)
+{
+    struct world w;
+    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1000});
+    publish(&w, w.links[0], 100, 400);
+    subscribe(&w, w.links[1]);
+    size_t once = atomic_load(&w.links[1]->unsent_bytes);
+    cr_assert(once > 800 && once < 2500, "%zu bytes", once);
+    cr_assert(atomic_load(&w.links[1]->held_back));
+    for (int i = 0; i < 20; i++) { /* the net thread posted it, then the engine set the flag again */
+        post(&w, w.links[1], PORT_DRAINED);
+        world_turn(&w);
+    }
+    size_t each = (atomic_load(&w.links[1]->unsent_bytes) - once) / 20;
+    cr_assert_leq(each, 500, "%zu bytes each time", each);
+    world_stop(&w);
+}
+
+Test(choke, so_many_who_do_not_read_get_no_more_than_the_sum)
+{
+    enum { SUM = 20000 };
+    struct world w;
+    world_start(&w, &(struct engine_config){
+                        .unsent_bytes_max = 5000, .unsent_total_max = SUM, .max_body_bytes = 400});
+    publish(&w, w.links[0], 1000, 400);
+    read_all(&w, w.links[0]);
+    for (unsigned i = 1; i < LINKS; i++)
+        subscribe(&w, w.links[i]);
+    size_t waiting = atomic_load(&w.totals.waiting_bytes);
+    cr_assert_gt(waiting, SUM / 2);
+    cr_assert_leq(waiting, SUM + 500 + LINKS * 20, "%zu bytes: one message and short answers past it",
+                  waiting);
+    publish(&w, w.links[0], 10, 400);
+    cr_assert_gt(atomic_load(&w.links[0]->unsent_bytes), 0, "who has read all is answered");
+    world_stop(&w);
+}
+
+Test(choke, who_was_given_nothing_for_want_of_room_gets_it_when_there_is_some)
+{
+    struct world w;
+    world_start(&w, &(struct engine_config){
+                        .unsent_bytes_max = 5000, .unsent_total_max = 8000, .max_body_bytes = 400});
+    publish(&w, w.links[0], 10, 400);
+    atomic_fetch_add(&w.totals.waiting_bytes, 8000); /* others' */
+    subscribe(&w, w.links[1]);
+    cr_assert_lt(atomic_load(&w.links[1]->unsent_bytes), 400);
+    cr_assert(atomic_load(&w.totals.wanted));
+    atomic_fetch_sub(&w.totals.waiting_bytes, 8000);
+    post(&w, NULL, PORT_DRAINED);
+    world_turn(&w);
+    cr_assert_gt(atomic_load(&w.links[1]->unsent_bytes), 4000);
+    world_stop(&w);
+}
+
+Test(choke, a_few_bytes_that_wait_keep_no_large_chunk)
+{
+    struct world w;
+    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1000});
+    link_unsent_add(w.links[0], 5000); /* it does not read */
+    struct chunk *large = chunk_new(256 * 1024);
+    chunk_ref(large);
+    post_ping(&w, w.links[0], large);
+    world_turn(&w);
+    cr_assert_eq(atomic_load(&large->refs), 1, "the request that waits has moved out");
+    cr_assert_gt(atomic_load(&w.links[0]->parked_bytes), 0);
+    cr_assert_lt(atomic_load(&w.links[0]->parked_bytes), 1000);
+    cr_assert_eq(atomic_load(&w.engine->inbox_bytes), 0);
+    link_unsent_add(w.links[0], (size_t)-5000);
+    post(&w, w.links[0], PORT_DRAINED);
+    size_t before = atomic_load(&w.links[0]->unsent_bytes);
+    world_turn(&w);
+    cr_assert_gt(atomic_load(&w.links[0]->unsent_bytes), before, "and is answered");
+    cr_assert_eq(atomic_load(&w.links[0]->parked_bytes), 0);
+    chunk_unref(large);
+    world_stop(&w);
+}
+
+/* Posts in the middle of a turn, until the inbox is full. */
+static void fill_inbox(void *context, const struct batch *batch)
+{
+    struct world *w = context;
+    (void)batch;
+    if (w->filling)
+        while (!engine_inbox_full(w->engine))
+            post_ping_silently(w, w->links[1]);
+    w->filling = false;
+}
+
+Test(choke, who_found_the_inbox_full_during_a_turn_is_told_of_room)
+{
+    struct world w;
+    world_start(&w, &(struct engine_config){
+                        .unsent_bytes_max = 1 << 20, .inbox_bytes_max = 4096, .applied = fill_inbox});
+    w.filling = true;
+    w.notified = 0;
+    publish_silently(&w, w.links[0]);
+    for (int i = 0; i < 3; i++)
+        world_turn(&w);
+    cr_assert(!w.filling, "the inbox was filled");
+    cr_assert(!engine_inbox_full(w.engine));
+    cr_assert_gt(w.notified, 0);
+    world_stop(&w);
+}
+
+Test(choke, a_reload_takes_over_every_limit)
+{
+    struct world w;
+    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
+    struct engine_config config = w.engine->config;
+    config.unsent_bytes_max = 1000;
+    config.unsent_total_max = 100000;
+    config.commit_bytes_max = 70000;
+    config.inbox_bytes_max = 5000;
+    engine_reload(w.engine, &config);
+    publish(&w, w.links[0], 100, 400);
+    subscribe(&w, w.links[1]);
+    cr_assert_lt(atomic_load(&w.links[1]->unsent_bytes), 2500);
+    cr_assert_eq(w.engine->config.unsent_total_max, 100000);
+    cr_assert_eq(w.engine->config.commit_bytes_max, 70000);
+    while (!engine_inbox_full(w.engine))
+        post_ping_silently(&w, w.links[1]);
+    cr_assert_leq(atomic_load(&w.engine->inbox_bytes), 6000);
+    world_stop(&w);
+}

@@ -1,0 +1,178 @@
+/* world: see world.h. */
+#include "tests/unit/engine/world.h"
+
+#include "broker/store/store_memory.h"
+#include "proto/frame.h"
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_notify(void *context)
+{
+    ((struct world *)context)->notified++;
+}
+
+static void on_fatal(void *context, int err, const char *text)
+{
+    (void)context;
+    cr_assert_fail("the engine died: %d %s", err, text);
+}
+
+static void post_frame(struct world *w, struct link *link, struct mpack_buffer *frame, struct chunk *chunk)
+{
+    struct inbox_item *item = calloc(1, sizeof *item);
+    cr_assert(item && !frame->failed);
+    item->kind = PORT_FRAMES;
+    item->link = link;
+    link_ref(link);
+    item->chunk = chunk ? chunk : chunk_new((uint32_t)frame->size);
+    memcpy(item->chunk->data, frame->data, frame->size);
+    item->bytes = (struct slice){item->chunk->data, frame->size};
+    engine_post(w->engine, item);
+    mpack_buffer_done(frame);
+}
+
+void post(struct world *w, struct link *link, enum port_kind kind)
+{
+    struct inbox_item *item = calloc(1, sizeof *item);
+    cr_assert(item);
+    item->kind = kind;
+    item->link = link;
+    if (link)
+        link_ref(link);
+    engine_post(w->engine, item);
+}
+
+static void write_ping(struct mpack_buffer *frame, uint64_t id)
+{
+    frame_end(frame, frame_begin(frame, OP_PING, id, 0));
+}
+
+void post_ping(struct world *w, struct link *link, struct chunk *chunk)
+{
+    struct mpack_buffer frame = {0};
+    write_ping(&frame, 7);
+    post_frame(w, link, &frame, chunk);
+}
+
+void post_ping_silently(struct world *w, struct link *link)
+{
+    struct mpack_buffer frame = {0};
+    write_ping(&frame, 0);
+    post_frame(w, link, &frame, NULL);
+}
+
+static void hello(struct world *w, struct link *link)
+{
+    struct mpack_buffer frame = {0};
+    size_t at = frame_begin(&frame, OP_HELLO, 1, 3);
+    mpack_write_uint(&frame, 1);
+    mpack_write_uint(&frame, 1);
+    mpack_write_map(&frame, 0);
+    frame_end(&frame, at);
+    post_frame(w, link, &frame, NULL);
+}
+
+static void create_topic(struct world *w, struct link *link)
+{
+    struct mpack_buffer frame = {0};
+    size_t at = frame_begin(&frame, OP_TOPIC_CREATE, 2, 1);
+    mpack_write_cstr(&frame, "t");
+    frame_end(&frame, at);
+    post_frame(w, link, &frame, NULL);
+}
+
+static void post_publish(struct world *w, struct link *link, uint64_t id, unsigned count, size_t size)
+{
+    struct mpack_buffer frame = {0};
+    uint8_t *body = calloc(1, size + 1);
+    size_t at = frame_begin(&frame, OP_PUBLISH, id, 4);
+    mpack_write_cstr(&frame, "t");
+    mpack_write_uint(&frame, 0);
+    mpack_write_uint(&frame, 0);
+    mpack_write_array(&frame, count);
+    for (unsigned i = 0; i < count; i++) {
+        mpack_write_array(&frame, 1);
+        mpack_write_bin(&frame, body, size);
+    }
+    frame_end(&frame, at);
+    free(body);
+    post_frame(w, link, &frame, NULL);
+}
+
+void publish(struct world *w, struct link *link, unsigned count, size_t size)
+{
+    post_publish(w, link, 3, count, size);
+    world_turn(w);
+}
+
+void publish_silently(struct world *w, struct link *link)
+{
+    post_publish(w, link, 0, 1, 1);
+}
+
+void subscribe(struct world *w, struct link *link)
+{
+    struct mpack_buffer frame = {0};
+    size_t at = frame_begin(&frame, OP_SUBSCRIBE, 4, 4);
+    mpack_write_cstr(&frame, "t");
+    mpack_write_cstr(&frame, "default");
+    mpack_write_uint(&frame, CREDIT_MESSAGES_MAX);
+    mpack_write_uint(&frame, CREDIT_BYTES_MAX);
+    frame_end(&frame, at);
+    post_frame(w, link, &frame, NULL);
+    world_turn(w);
+}
+
+void read_all(struct world *w, struct link *link)
+{
+    atomic_fetch_sub(&w->totals.waiting_bytes, atomic_exchange(&link->unsent_bytes, 0));
+}
+
+/* Nobody reads: what comes out is dropped, and stays counted as waiting. */
+void world_turn(struct world *w)
+{
+    turn_take_inbox(w->engine);
+    (void)engine_turn(w->engine, w->engine->wall_ms, w->engine->mono_ms + 1);
+    for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
+        next = item->next;
+        mpack_buffer_done(&item->bytes);
+        link_unref(item->link);
+        free(item);
+    }
+}
+
+void world_start(struct world *w, const struct engine_config *config)
+{
+    char why[512] = "";
+    struct engine_config all = *config;
+    *w = (struct world){0};
+    all.max_body_bytes = config->max_body_bytes ? config->max_body_bytes : 1000;
+    all.inbox_bytes_max = config->inbox_bytes_max ? config->inbox_bytes_max : 1 << 20;
+    all.max_topics = all.max_groups = 10;
+    all.dedup_window_ms = 60000;
+    all.commit_bytes_max = 1 << 20;
+    all.totals = &w->totals;
+    all.notify = on_notify;
+    all.fatal = on_fatal;
+    all.context = w;
+    struct store *store = store_memory_open(1u << 30);
+    cr_assert_eq(engine_new(&all, store, &w->engine, why, sizeof why), 0, "%s", why);
+    for (unsigned i = 0; i < LINKS; i++) {
+        w->links[i] = link_new(i + 1);
+        hello(w, w->links[i]);
+    }
+    create_topic(w, w->links[0]);
+    world_turn(w);
+    for (unsigned i = 0; i < LINKS; i++) { /* that much they have read */
+        atomic_store(&w->links[i]->unsent_bytes, 0);
+        w->links[i]->totals = &w->totals;
+    }
+}
+
+void world_stop(struct world *w)
+{
+    for (unsigned i = 0; i < LINKS; i++)
+        link_unref(w->links[i]);
+    engine_free(w->engine);
+}
