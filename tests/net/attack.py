@@ -83,6 +83,13 @@ def slow_frame(port):
     return Crowd(port, 300, begin, lambda n: b"x" * 100), 0.1
 
 
+def fat_frames(port):
+    """Frames of 16 MiB of which as much comes as is taken, but never the end."""
+    part, parts = b"x" * (1 << 18), 63
+    begin = GREETING + (16 << 20).to_bytes(4, "big") + b"\x93\x0a\x01"
+    return Crowd(port, 200, begin, lambda n: part if n < parts else b""), 0.02
+
+
 def idle(port):
     """Ten thousand that say hello, or not even that, and then nothing."""
     first = Crowd(port, IDLE // 2, GREETING, lambda n: b"")

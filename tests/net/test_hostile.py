@@ -36,6 +36,7 @@ WAITING = 16 * MIB + 5 * MIB  # `unsent-bytes-total`, and one page that passes i
 CAPS = {
     "slow_hello": BASE + 300 * 16 * 1024,
     "slow_frame": BASE + PARTIAL + 300 * 16 * 1024,
+    "fat_frames": BASE + PARTIAL + 20 * MIB + 200 * 16 * 1024,
     "idle": BASE + 10000 * 8 * 1024,
     "flood": BASE + 16 * MIB,
     # On its way to each: `unsent-bytes`, and the batch that passed the mark.
@@ -46,8 +47,8 @@ CAPS = {
     "crowd_of_requesters": BASE + INBOX + WAITING + 400 * 16 * 1024,
     "garbage": BASE + INBOX,
 }
-ENDED_MIN = {"slow_hello": 300, "slow_frame": 0, "idle": 0, "flood": 300, "lazy_consumers": 0, "lazy_requesters": 50,
-             "crowd_of_consumers": 0, "crowd_of_requesters": 10, "garbage": 300}
+ENDED_MIN = {"slow_hello": 300, "slow_frame": 0, "fat_frames": 1, "idle": 0, "flood": 300, "lazy_consumers": 0, "lazy_requesters": 50,
+             "crowd_of_consumers": 0, "crowd_of_requesters": 1, "garbage": 300}
 
 
 class Hostile(unittest.TestCase):
@@ -124,6 +125,9 @@ class Hostile(unittest.TestCase):
 
     def test_frames_that_never_end(self):
         self.stand("slow_frame")
+
+    def test_large_frames_that_never_end(self):
+        self.stand("fat_frames")
 
     def test_ten_thousand_idle_connections(self):
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
