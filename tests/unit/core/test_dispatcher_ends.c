@@ -295,3 +295,14 @@ Test(dispatcher_ends, member_that_leaves_during_an_assignment_gets_nothing_of_it
                      "    0 bob is lost\n"
                      "    0 ann gets from 1: 1 2\n");
 }
+
+Test(dispatcher_ends, nothing_is_revoked_before_anything_was_leased)
+{
+    struct member *m = world_subscribe(&w, world_connect(&w, "ann", true), JOBS, 10, 1000);
+    struct lease_times times;
+    dispatcher_revoke(w.d, JOBS, 1);
+    cr_assert_eq(dispatcher_claim(w.d, m, 1, 1, &times), SHUNT_STALE);
+    world_publish(&w, JOBS, 1, 10);
+    world_run(&w);
+    world_expect(&w, "    0 ann gets from 1: 1\n");
+}

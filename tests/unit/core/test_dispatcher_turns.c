@@ -397,3 +397,26 @@ Test(dispatcher_turns, thousand_members_with_full_windows_cost_nothing)
     cr_assert_eq(dispatcher_leases(w.d), MEMBERS);
     cr_assert_leq(w.asked, 2 * MEMBERS, "asked %lu times", (unsigned long)w.asked);
 }
+
+static void never_ends(void *context, const struct lease_end *end)
+{
+    (void)context;
+    cr_assert_fail("%llu was leased", (unsigned long long)end->seq);
+}
+
+/* Groups are found by a hash, of which these have the same. */
+Test(dispatcher_turns, groups_in_one_bucket_come_and_go_by_themselves)
+{
+    enum { GROUPS = 4, APART = 1 << 20 };
+    struct holder *ann = world_connect(&w, "ann", true);
+    struct member *m[GROUPS];
+    for (uint32_t i = 0; i < GROUPS; i++)
+        m[i] = dispatcher_subscribe(w.d, ann, 1 + i * APART, 1, 100);
+    dispatcher_check_slow(w.d);
+    for (uint32_t i = 0; i < GROUPS; i++) {
+        dispatcher_unsubscribe(w.d, m[i], never_ends, NULL);
+        dispatcher_check_slow(w.d);
+        for (uint32_t k = 0; k < GROUPS; k++)
+            cr_assert_eq(dispatcher_members(w.d, 1 + k * APART), k > i);
+    }
+}

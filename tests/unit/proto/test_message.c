@@ -288,8 +288,8 @@ Test(message, a_shape_broken_behind_a_limit_is_a_protocol_error)
         const char *bytes;
         size_t size;
     } broken[] = {
-        BYTES("\x92\xc4\x02xx\x82\xa1k\xc4\x00\x01\xc4\x00"), /* a body too large, then a header whose key is
-                                                                 a number */
+        BYTES("\x92\xc4\x02xx\x83\xa1k\xc4\x00\x01\xc4\x00\xa1l\xc4\x00"), /* a body too large, then a header
+                                                                 whose key is a number */
         BYTES("\x96\xc4\x00\xc0\xc0\x00\xa1t\x01"), /* a time to live that is a text, then a later field */
     };
     for (size_t i = 0; i < COUNT_OF(broken); i++) {
