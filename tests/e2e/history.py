@@ -1,11 +1,12 @@
 """history: what publishers and consumers saw while their broker was being killed, and whether it can be true.
 
-A History is read from the logs of storm.c, and find_faults() says what in it breaks a promise. Nothing here knows a server, so that a
+A History is read from the logs of storm.c (which shunt-history judges too), and find_faults() says what in it breaks a promise. Nothing here knows a server, so that a
 history can be falsified and the faults be seen to come out (test_kill_broker.py does).
 
 The order of a message's deliveries is (generation, deliveries): that is what the broker counts, so it needs no clocks.
 """
 import collections
+import json
 
 Delivery = collections.namedtuple("Delivery", "consumer seq generation deliveries attempts body")
 Answer = collections.namedtuple("Answer", "consumer seq generation deliveries outcome answer")
@@ -24,21 +25,39 @@ class History:
         self.counts = {}  # of the group at the end: published, acked, dead and the other states
 
     def read(self, path):
+        asked, resolves = {}, {}
         with open(path, encoding="ascii") as log:
-            for line in log:
-                kind, *words = line.split()
-                if kind == "P":
-                    publisher, n, seq = map(int, words)
-                    self.published.append(((publisher, n), seq))
-                elif kind == "F":
-                    self.failed.append(((int(words[0]), int(words[1])), words[2]))
-                elif kind == "D":
-                    consumer, seq, generation, deliveries, attempts, publisher, n = map(int, words)
-                    self.deliveries.append(Delivery(consumer, seq, generation, deliveries, attempts, (publisher, n)))
-                elif kind == "R":
-                    self.answers.append(Answer(*map(int, words[:4]), *words[4:]))
+            for event in map(json.loads, log):
+                kind = event["e"]
+                if kind == "publish":
+                    asked[event["op"]] = body(event)
+                elif kind == "published":
+                    self.published.append((asked.pop(event["op"]), event["seq"]))
+                elif kind == "refused":
+                    self.failed.append((asked.pop(event["op"]), event["code"]))
+                elif kind == "deliver":
+                    self.deliveries.append(Delivery(*place(event), event["attempts"], body(event)))
+                elif kind == "resolve":
+                    resolves[event["op"]] = Answer(*place(event), OUTCOMES[event["outcome"]], "unknown")
+                elif kind == "resolved":
+                    resolves[event["op"]] = resolves[event["op"]]._replace(answer=event["result"])
                 else:
-                    raise AssertionError(f"no line of a storm: {line!r}")
+                    raise AssertionError(f"no event of a storm: {event}")
+        self.answers += resolves.values()
+
+
+OUTCOMES = {"ack": "a", "nack": "n", "reject": "r", "release": "l"}
+
+
+def place(event):
+    """Consumer, seq, generation, deliveries: a storm's token is made of the last two."""
+    return event["client"], event["seq"], event["token"] >> 32, event["token"] & 0xFFFFFFFF
+
+
+def body(event):
+    """(publisher, n), or (0, -1) of what nobody published."""
+    words = event["body"].split()
+    return (int(words[1]), int(words[2])) if len(words) == 3 else (0, -1)
 
 
 def find_faults(history):

@@ -5,13 +5,8 @@
  * until SIGTERM; from SIGUSR1 on ack all
  *
  * NAME is a number, and the seed of what is random. COUNTERS is a file of struct counters that all storms
- * share. LOG gets a line for each event (history.py reads them):
- *
- *   P PUBLISHER N SEQ                                         confirmed
- *   F PUBLISHER N CODE                                        failed
- *   D CONSUMER SEQ GENERATION DELIVERIES ATTEMPTS PUBLISHER N delivered; N is -1 if the body is not what was
- * published R CONSUMER SEQ GENERATION DELIVERIES OUTCOME ANSWER       OUTCOME a, n, r or l (release); ANSWER
- * ok, stale or unknown
+ * share. LOG gets a history (docs/reliability.md): one JSON object a line. A token is made of generation and deliveries; a publish that failed is `refused` with a
+ * `code`; a body that is not what was published is "?".
  *
  * Exit status: 0, 1 after an error, 64 usage.
  */
@@ -45,8 +40,7 @@ struct counters {
 /* An answer under way. */
 struct answer {
     struct storm *storm;
-    uint64_t seq;
-    uint32_t generation, deliveries;
+    uint64_t op;
     char outcome;
 };
 
@@ -64,6 +58,8 @@ struct storm {
     unsigned random;
     struct shunt_delivery *held[HELD_MAX];
     size_t held_count;
+    const char *topic;
+    uint64_t resolves;
 };
 
 static volatile sig_atomic_t stop, drain;
@@ -79,6 +75,36 @@ static void on_signal(int number)
 static unsigned dice(struct storm *s, unsigned sides)
 {
     return (unsigned)rand_r(&s->random) % sides;
+}
+
+/* ---- the log ---- */
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* A number that no other storm uses; of publishes and answers apart. */
+static uint64_t op_of(const struct storm *s, uint64_t n)
+{
+    return (uint64_t)s->name << 40 | n;
+}
+
+static void note(struct storm *s, const char *kind)
+{
+    (void)fprintf(s->log, "{\"t\":%" PRId64 ",\"e\":\"%s\"", now_us(), kind);
+}
+
+static void note_delivery(struct storm *s, const char *kind, const struct shunt_delivery *d)
+{
+    note(s, kind);
+    (void)fprintf(s->log,
+                  ",\"client\":%u,\"topic\":\"%s\",\"group\":\"default\",\"seq\":%" PRIu64
+                  ",\"token\":%" PRIu64,
+                  s->name, s->topic, shunt_delivery_seq(d),
+                  (uint64_t)shunt_delivery_generation(d) << 32 | shunt_delivery_deliveries(d));
 }
 
 /* ---- bodies: all of one follows from its name and number ---- */
@@ -112,9 +138,12 @@ static void on_published(void *context, uint64_t seq, const struct shunt_error *
     atomic_fetch_sub(&s->counters->publishes_open, 1);
     if (err == NULL) {
         atomic_fetch_add(&s->counters->published, 1);
-        (void)fprintf(s->log, "P %u %" PRIu64 " %" PRIu64 "\n", s->name, p->n, seq);
+        note(s, "published");
+        (void)fprintf(s->log, ",\"op\":%" PRIu64 ",\"seq\":%" PRIu64 "}\n", op_of(s, p->n), seq);
     } else {
-        (void)fprintf(s->log, "F %u %" PRIu64 " %s\n", s->name, p->n, shunt_error_name(err->code));
+        note(s, "refused");
+        (void)fprintf(s->log, ",\"op\":%" PRIu64 ",\"code\":\"%s\"}\n", op_of(s, p->n),
+                      shunt_error_name(err->code));
     }
     free(p);
 }
@@ -129,12 +158,18 @@ static int publish_one(struct storm *s, const char *topic, struct shunt_message 
         return SHUNT_NO_MEMORY;
     *p = (struct promise){s, n};
     shunt_message_body(m, body, body_write(body, s->name, n));
+    int64_t asked_us = now_us();
     int code = shunt_publish_async(s->shunt, topic, m, on_published, p, err);
-    if (code == 0)
-        atomic_fetch_add(&s->counters->publishes_open, 1);
-    else
+    if (code != 0) {
         free(p);
-    return code;
+        return code;
+    }
+    atomic_fetch_add(&s->counters->publishes_open, 1);
+    (void)fprintf(s->log,
+                  "{\"t\":%" PRId64 ",\"e\":\"publish\",\"op\":%" PRIu64
+                  ",\"topic\":\"%s\",\"body\":\"storm %u %" PRIu64 "\"}\n",
+                  asked_us, op_of(s, n), topic, s->name, n);
+    return 0;
 }
 
 static double seconds(void)
@@ -172,10 +207,11 @@ static int publish(struct storm *s, const char *topic, double rate, struct shunt
 
 /* ---- consuming ---- */
 
-static void write_answer(const struct answer *a, const char *text)
+/* What is unknown has no line. */
+static void note_answer(const struct answer *a, const char *result)
 {
-    (void)fprintf(a->storm->log, "R %u %" PRIu64 " %u %u %c %s\n", a->storm->name, a->seq, a->generation,
-                  a->deliveries, a->outcome, text);
+    note(a->storm, "resolved");
+    (void)fprintf(a->storm->log, ",\"op\":%" PRIu64 ",\"result\":\"%s\"}\n", a->op, result);
 }
 
 static void on_resolved(void *context, const struct shunt_error *err)
@@ -187,13 +223,15 @@ static void on_resolved(void *context, const struct shunt_error *err)
         atomic_fetch_add(&counters->acked, 1);
     else if (err == NULL && a->outcome != 'l')
         atomic_fetch_add(&counters->diverted, 1);
-    write_answer(a, err == NULL ? "ok" : err->code == SHUNT_STALE ? "stale" : "unknown");
+    if (err == NULL || err->code == SHUNT_STALE)
+        note_answer(a, err == NULL ? "ok" : "stale");
     free(a);
 }
 
 static int resolve(struct storm *s, struct shunt_delivery *d)
 {
     static const struct shunt_failure failure = {"storm", "as the dice fell", NULL};
+    static const char *const words[] = {"ack", "nack", "reject", "release"};
     struct answer *a = malloc(sizeof *a);
     struct shunt_error err;
     unsigned die = drain ? 0 : dice(s, 100);
@@ -204,13 +242,15 @@ static int resolve(struct storm *s, struct shunt_delivery *d)
     int64_t delay_ms = dice(s, 2) == 0 ? SHUNT_BACKOFF : (int64_t)dice(s, 20);
     if (a == NULL)
         return SHUNT_NO_MEMORY;
-    *a = (struct answer){s, shunt_delivery_seq(d), shunt_delivery_generation(d), shunt_delivery_deliveries(d),
-                         "anrl"[outcome]};
+    *a = (struct answer){s, op_of(s, ++s->resolves), "anrl"[outcome]};
+    note_delivery(s, "resolve", d);
+    (void)fprintf(s->log, ",\"op\":%" PRIu64 ",\"outcome\":\"%s\"}\n", a->op, words[outcome]);
     atomic_fetch_add(&s->counters->answers_open, 1);
     int code = shunt_resolve_async(d, outcome, delay_ms, &failure, on_resolved, a, &err);
     if (code != 0) { /* the callback will not come */
         atomic_fetch_sub(&s->counters->answers_open, 1);
-        write_answer(a, code == SHUNT_STALE ? "stale" : "unknown");
+        if (code == SHUNT_STALE)
+            note_answer(a, "stale");
         free(a);
     }
     return code == SHUNT_STALE ? 0 : code;
@@ -223,9 +263,13 @@ static int take(struct storm *s, struct shunt_delivery *d)
     uint64_t n = 0;
     bool good = body_read(d, &name, &n);
     atomic_fetch_add(&s->counters->delivered, 1);
-    (void)fprintf(s->log, "D %u %" PRIu64 " %u %u %u %u %" PRId64 "\n", s->name, shunt_delivery_seq(d),
-                  shunt_delivery_generation(d), shunt_delivery_deliveries(d), shunt_delivery_attempts(d),
-                  name, good ? (int64_t)n : -1);
+    note_delivery(s, "deliver", d);
+    (void)fprintf(s->log, ",\"attempts\":%u,\"deliveries\":%u,\"generation\":%u,", shunt_delivery_attempts(d),
+                  shunt_delivery_deliveries(d), shunt_delivery_generation(d));
+    if (good)
+        (void)fprintf(s->log, "\"body\":\"storm %u %" PRIu64 "\"}\n", name, n);
+    else
+        (void)fputs("\"body\":\"?\"}\n", s->log);
     if (!drain && s->held_count < HELD_MAX && dice(s, 10) == 0) {
         s->held[s->held_count++] = d;
         return 0;
@@ -304,7 +348,8 @@ int main(int argc, char **argv)
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGUSR1, &action, NULL);
     struct shunt_error err = {.text = "no memory"};
-    struct storm storm = {.name = (unsigned)atoi(argv[3]), .random = (unsigned)atoi(argv[3])};
+    struct storm storm = {
+        .name = (unsigned)atoi(argv[3]), .random = (unsigned)atoi(argv[3]), .topic = argv[2]};
     storm.log = fopen(argv[4], "we");
     storm.counters = counters_map(argv[5]);
     if (storm.log == NULL || storm.counters == NULL || setvbuf(storm.log, NULL, _IOFBF, LOG_BYTES) != 0) {

@@ -1,10 +1,12 @@
-"""shuntd is killed a hundred times (SHUNT_KILLS changes that) under publish, consume and divert traffic, and nothing confirmed is lost.
+"""shuntd is killed three hundred times (SHUNT_KILLS changes that) under publish, consume and divert traffic, and nothing confirmed is lost.
 
 Every kill waits until the storm has moved since the last one and has requests under way, so none hits an idle server. After each,
-`shuntd --check` goes over what is on disk. At the end, history.py judges all that publishers and consumers saw; that it can say no is
-tested as well, on a small history and on the real one, both falsified.
+`shuntd --check` goes over what is on disk. At the end, history.py and shunt-history judge all that publishers and consumers saw; that the
+former can say no is tested as well, on a small history and on the real one, both falsified. Servers with a planted bug (tests/crash/plant.c)
+must be caught, by the check, or by shunt-history alone.
 """
 import copy
+import json
 import mmap
 import os
 import random
@@ -17,9 +19,16 @@ import unittest
 import harness
 import history
 import wire
+import witness
 from history import Answer, Dead, Delivery, History, find_faults
 
-KILLS = int(os.environ.get("SHUNT_KILLS", "100"))
+KILLS = int(os.environ.get("SHUNT_KILLS", "60" if os.environ.get("SANITIZED") else "300"))
+KILLS_PLANTED = 30
+# What is said of a bug of plant.c by the check and by the history.
+PLANTS = {"confirm-early": "cannot be true", "split-divert": "shuntd --check: exit 1", "volatile-count": "shuntd --check: exit 1|cannot be true",
+          "lost-ack": "shuntd --check: exit 1"}
+PLANTS_IN_HISTORY = {"confirm-early": "lost: |after a confirmed|has no later token|one count for two",
+                     "volatile-count": "attempts went down|a confirmed nack was not counted"}
 SEED = int(os.environ.get("SHUNT_SEED", "1"))
 TOPIC = "storm"
 PUBLISHERS, CONSUMERS = (1, 2), (11, 12)
@@ -29,7 +38,7 @@ END_SECONDS_MAX = 120
 COUNTERS = ("published", "acked", "diverted", "delivered", "publishes_open", "answers_open")
 
 # Too little would prove nothing.
-PUBLISHED_MIN, ACKED_MIN, DIVERTED_MIN, UNKNOWN_MIN = 200 * KILLS, 150 * KILLS, 15 * KILLS, KILLS // 2
+PUBLISHED_MIN, ACKED_MIN, DIVERTED_MIN, UNKNOWN_MIN = 50 * KILLS, 30 * KILLS, 4 * KILLS, KILLS // 4
 
 
 class Storm:
@@ -91,19 +100,34 @@ def check_store(directory):
 
 class KillBroker(unittest.TestCase):
     def setUp(self):
+        self.notes = []
+        self.begin()
+
+    def begin(self, plant=None):
         # Clients connect from 127.0.0.1, so none can take the port while the server is away, nor connect to itself.
-        self.server = self.enterContext(harness.Server(options=["--listen", "127.0.0.2:0"]))
+        server = harness.Server(options=["--listen", "127.0.0.2:0"], wrapper=["env", f"SHUNT_PLANT={plant}"] if plant else [])
+        if plant:
+            server.program = os.path.join(harness.BUILD_DIR, "tests", "crash", "shuntd-planted")
+        self.addCleanup(server.remove)
+        server.start()
+        self.server = server
+        self.notes = []
         self.server.options = ["--listen", self.server.url.removeprefix("shunt://")]
         with wire.connect(self.server) as client:
             client.topic_create(TOPIC, max_attempts=history.MAX_ATTEMPTS, lease_ms=600000, backoff_min_ms=1, backoff_max_ms=20)
+        self.note("group", topic=TOPIC, group="default", max_attempts=history.MAX_ATTEMPTS)
         self.storm = Storm(self.server)
         self.addCleanup(self.storm.close)
         self.random = random.Random(SEED)
 
+    def note(self, kind, **fields):
+        """What the storms do not see."""
+        self.notes.append({"t": witness.now_us(), "e": kind, **fields})
+
     def storm_moves(self):
         """Wait until enough was confirmed since the last kill, and something is under way."""
-        begin, wanted = self.storm.now(), {"published": self.random.randrange(20, 800), "acked": self.random.randrange(10, 600),
-                                           "diverted": self.random.randrange(1, 60)}
+        begin, wanted = self.storm.now(), {"published": self.random.randrange(20, 250), "acked": self.random.randrange(10, 150),
+                                           "diverted": self.random.randrange(1, 20)}
 
         def moved():
             now = self.storm.now()
@@ -119,24 +143,65 @@ class KillBroker(unittest.TestCase):
     def redrive(self):
         """Bring dead letters back into the storm, as a job that may be killed too."""
         with wire.connect(self.server) as client:
+            self.note("redrive", topic=TOPIC, group="default")
             client.dlq_redrive(TOPIC, count=self.random.randrange(1, 200))
 
-    def test_nothing_confirmed_is_lost(self):
-        begin = time.monotonic()
-        for kill in range(KILLS):
+    def kills(self, count, check=True):
+        for kill in range(count):
             if kill % 10 == 5:
                 self.redrive()
             self.storm_moves()
             self.server.kill()
-            check_store(self.server.data)
+            self.note("restart")
+            if check:
+                check_store(self.server.data)
             self.server.start()
+
+    def test_nothing_confirmed_is_lost(self):
+        begin = time.monotonic()
+        self.kills(KILLS)
         killed_after = time.monotonic() - begin
         found = self.finish()
         total = {"kills": KILLS, "seconds": round(killed_after), **self.storm.now(), "dead": len(found.dead)}
         print(total)
         self.assertEqual(find_faults(found), [], total)
+        print(self.judge(f"restarts={KILLS}", f"confirmed={PUBLISHED_MIN}", f"unknown={UNKNOWN_MIN}"))
         self.check_it_was_enough(found)
         self.check_falsified(found)
+        with self.assertRaisesRegex(AssertionError, "saw too little"):
+            self.judge(f"restarts={KILLS + 1}")
+        with self.assertRaises(AssertionError):
+            self.check_it_was_enough(History())
+
+    def judge(self, *least):
+        """By shunt-history."""
+        path = self.server.directory / "notes.log"
+        path.write_text("".join(json.dumps(note) + "\n" for note in self.notes), encoding="ascii")
+        return witness.judge([path, *self.storm.logs], *least)
+
+    def again(self, plant):
+        """With another server, and storms of its own."""
+        self.storm.close()
+        self.server.remove()
+        self.begin(plant)
+
+    def test_planted_bugs_are_caught(self):
+        for plant, said in PLANTS.items():
+            with self.subTest(plant):
+                self.again(plant)
+                with self.assertRaisesRegex(AssertionError, said):
+                    self.kills(KILLS_PLANTED)
+                    self.finish()
+                    self.judge()
+
+    def test_planted_bugs_are_caught_by_the_history_alone(self):
+        for plant, said in PLANTS_IN_HISTORY.items():
+            with self.subTest(plant):
+                self.again(plant)
+                self.kills(5, check=False)
+                self.finish()
+                with self.assertRaisesRegex(AssertionError, f"(?s)cannot be true.*({said})"):
+                    self.judge()
 
     def finish(self):
         """Let all of it come to its end; returns the whole history."""
@@ -149,7 +214,9 @@ class KillBroker(unittest.TestCase):
                        lambda: f"not drained: {wire.states(client, TOPIC)}")
             self.storm.end(self.storm.consumers)
             found.counts = {"acked": 0, "dead": 0, **wire.states(client, TOPIC), "published": client.group_show(TOPIC)["published"]}
-            for row in wire.dead_letters(client, TOPIC):
+            dead = wire.dead_letters(client, TOPIC)
+            self.note_end(client, dead)
+            for row in dead:
                 found.dead.append(Dead(int(row["origin"].rsplit("/", 1)[1]), row["generation"], row["deliveries"], row["attempts"], row["reason"]))
             self.assertEqual(client.stats()["conservation_error"], 0)
         self.assertEqual(self.server.stop(), 0, self.server.log_text()[-2000:])
@@ -157,6 +224,15 @@ class KillBroker(unittest.TestCase):
         for log in self.storm.logs:
             found.read(log)
         return found
+
+    def note_end(self, client, dead):
+        for row in dead:
+            body = bytes(client.dlq_show(TOPIC, row["id"])["body"]).decode()
+            self.note("dead", topic=TOPIC, group="default", seq=int(row["origin"].rsplit("/", 1)[1]), body=" ".join(body.split()[:3]),
+                      **{name: row[name] for name in ("attempts", "deliveries", "generation", "reason")})
+        info = client.group_show(TOPIC)
+        self.note("counts", topic=TOPIC, group="default", **{name: info[name] for name in witness.COUNTERS})
+        self.note("end", result="ok")
 
     def check_it_was_enough(self, found):
         answers = [(row.outcome, row.answer) for row in found.answers]

@@ -13,10 +13,13 @@ static int compare(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
+/* Pointers into one array: ties keep its order. */
 static int by_time(const void *a, const void *b)
 {
-    const struct history_event *x = a, *y = b;
-    return x->t_us != y->t_us ? (x->t_us < y->t_us ? -1 : 1) : 0;
+    const struct history_event *const *x = a, *const *y = b;
+    if ((*x)->t_us != (*y)->t_us)
+        return (*x)->t_us < (*y)->t_us ? -1 : 1;
+    return compare((uintptr_t)*x, (uintptr_t)*y);
 }
 
 static int by_message(const struct history_event *x, const struct history_event *y)
@@ -94,19 +97,17 @@ static void sort_events(struct history *h)
         sorted = sorted && h->events[i - 1].t_us <= h->events[i].t_us;
     if (sorted)
         return;
-    for (size_t i = 0; i < h->count; i++) { /* insertion by halves: nearly sorted in practice */
-        struct history_event e = h->events[i];
-        size_t low = 0, high = i;
-        while (low < high) {
-            size_t middle = (low + high) / 2;
-            if (by_time(&h->events[middle], &e) <= 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        memmove(h->events + low + 1, h->events + low, (i - low) * sizeof e);
-        h->events[low] = e;
-    }
+    const struct history_event **order = need(h->count, sizeof(void *));
+    struct history_event *events = need(h->count, sizeof *events);
+    for (size_t i = 0; i < h->count; i++)
+        order[i] = &h->events[i];
+    sort(order, h->count, sizeof(void *), by_time);
+    for (size_t i = 0; i < h->count; i++)
+        events[i] = *order[i];
+    free(order);
+    free(h->events);
+    h->events = events;
+    h->capacity = h->count;
 }
 
 static struct asked *pair(struct index *x, enum history_kind ask, size_t *ret_count)

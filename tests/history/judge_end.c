@@ -6,12 +6,22 @@
 static const struct history_event *find_dead(const struct index *x, uint32_t topic, uint32_t group,
                                              uint64_t seq)
 {
-    for (size_t i = 0; i < x->counts[HISTORY_DEAD]; i++) {
-        const struct history_event *e = x->sorted[HISTORY_DEAD][i];
-        if (e->topic == topic && e->group == group && e->seq == seq)
-            return e;
+    size_t low = 0, high = x->counts[HISTORY_DEAD];
+    const struct history_event *const *all = x->sorted[HISTORY_DEAD];
+    while (low < high) { /* sorted by topic, group, seq */
+        size_t middle = (low + high) / 2;
+        const struct history_event *e = all[middle];
+        bool before = e->topic != topic   ? e->topic < topic
+                      : e->group != group ? e->group < group
+                                          : e->seq < seq;
+        if (before)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    bool found = low < x->counts[HISTORY_DEAD] && all[low]->topic == topic && all[low]->group == group &&
+                 all[low]->seq == seq;
+    return found ? all[low] : NULL;
 }
 
 /* A delivery to this group that says where a publish without an answer was stored. */
