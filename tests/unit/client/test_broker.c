@@ -213,7 +213,7 @@ Test(broker, killed_while_publishing_it_stores_each_message_once)
 
 Test(broker, an_ack_after_the_lease_was_lost_says_stale)
 {
-    create_topic("orders", "lease", "20ms");
+    create_topic("orders", "lease", "500ms");
     (void)publish("orders", "slow");
     struct shunt *other = connect_one();
     struct shunt_consumer *c = subscribe(s, "orders");
