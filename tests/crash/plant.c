@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define ROW_BYTES_MAX 256
+#define SPLIT_US      3000
 
 enum plant {
     NONE,
@@ -171,6 +172,7 @@ static int split_commit(struct store_txn *txn)
         err = sound->commit(txn);
     if (err || !rows.count)
         return err;
+    (void)usleep(SPLIT_US); /* so that a kill at random finds the gap where a sync costs nothing */
     err = sound->begin(s, true, &txn);
     for (; rows.count && !err; rows.count--) {
         const struct row *row = &rows.all[rows.count - 1];
