@@ -1,4 +1,5 @@
 /* conn: one connection: two pipes and what the net thread would do at the server's end. */
+#include "tests/sim/model.h"
 #include "tests/sim/server.h"
 
 #include <stdlib.h>
@@ -69,6 +70,7 @@ static void end(struct conn *c)
     if (!c->link)
         return;
     struct server *v = c->sim->server;
+    model_lost(c->sim, c->number);
     if (v->engine)
         engine_post(v->engine, item_new(c, PORT_LOST));
     reader_done(&c->reader, &v->pool);
@@ -157,6 +159,7 @@ static void post(struct conn *c, const struct reader_result *r)
         struct inbox_item *item = item_new(c, PORT_FRAMES);
         item->chunk = r->chunk;
         item->bytes = r->frames;
+        model_came(c->sim, c->number, r->frames.data, r->frames.size);
         engine_post(e, item);
     }
     if (r->why) {
@@ -210,6 +213,7 @@ void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us)
     if (item->close)
         c->end_when_sent = true;
     sim_trace(c->sim, item->bytes.data, item->bytes.size);
+    model_sent(c->sim, c->number, item->bytes.data, item->bytes.size);
     if (!c->owner) { /* nobody reads it any more */
         atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
         return;

@@ -15,7 +15,8 @@ struct options {
     uint64_t first, count, stride;
     enum plant plant;
     const char *history;
-    bool twice, verbose, calm;
+    bool twice, verbose;
+    struct sim_how how;
     unsigned jobs;
 };
 
@@ -32,6 +33,7 @@ static const char help[] =
     "lost-ack,\n"
     "                no-checksum\n"
     "--calm          let nothing go wrong; then it is success that too little was seen\n"
+    "--no-model      without the model: only the audit and the judge of histories\n"
     "--twice         run each seed twice: both must go the same way, byte for byte\n"
     "--history FILE  write the history of the last seed, as JSON lines\n"
     "-v              one line for each seed\n";
@@ -54,10 +56,11 @@ static bool read_switch(struct options *o, const char *name)
         (void)fputs(help, stdout);
         exit(0);
     }
-    bool *given = !strcmp(name, "--twice")  ? &o->twice
-                  : !strcmp(name, "--calm") ? &o->calm
-                  : !strcmp(name, "-v")     ? &o->verbose
-                                            : NULL;
+    bool *given = !strcmp(name, "--twice")      ? &o->twice
+                  : !strcmp(name, "--calm")     ? &o->how.calm
+                  : !strcmp(name, "--no-model") ? &o->how.no_model
+                  : !strcmp(name, "-v")         ? &o->verbose
+                                                : NULL;
     if (given)
         *given = true;
     return given != NULL;
@@ -159,7 +162,7 @@ static bool run_seed(const struct options *o, uint64_t seed, uint64_t *ret_trace
                    "seed %" PRIu64 " ended the process; again: shunt-sim --seed %" PRIu64 " --plant %s\n",
                    seed, seed, plant_name(o->plant));
     FILE *file = o->history ? fopen(o->history, "w") : NULL;
-    bool good = sim_run(&s, seed, o->plant, o->calm, file);
+    bool good = sim_run(&s, seed, o->plant, &o->how, file);
     if (file)
         (void)fclose(file); /* for people to look at */
     if (!good && o->plant == PLANT_NONE)
@@ -200,7 +203,7 @@ static int run_share(const struct options *o)
         return 1;
     }
     bool enough = saw_enough(runs);
-    return failures == 0 && enough != o->calm ? 0 : 1;
+    return failures == 0 && enough != o->how.calm ? 0 : 1;
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* report: what the server holds at the end, as events of the history. */
 #include "broker/check.h"
 #include "broker/core/state.h"
+#include "tests/sim/model.h"
 #include "tests/sim/server.h"
 
 #include <stdlib.h>
@@ -122,6 +123,8 @@ bool server_damage(struct sim *s)
     struct history_event *e = sim_event(s, HISTORY_DAMAGE);
     e->topic = t ? history_name(&s->history, t->r.name) : 0;
     e->seq = seq;
+    if (t)
+        model_damaged(s, t->r.name, seq);
     s->figures.damages++;
     return true;
 }

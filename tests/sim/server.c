@@ -1,5 +1,6 @@
 /* server: incarnations of the engine, its turns, and what it left behind. */
 #include "tests/sim/server.h"
+#include "tests/sim/model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,7 @@ bool server_start(struct sim *s)
     if (!make_engine(s))
         return false;
     audit(s, v->engine);
+    model_started(s, v->engine);
     return true;
 }
 
@@ -117,6 +119,7 @@ void server_kill(struct sim *s)
     v->engine = NULL;
     reader_pool_done(&v->pool);
     v->up_at_us = s->mono_us + (int64_t)dice_below(&s->dice, 300000);
+    model_restart(s);
     plant_crash(s);
     server_check(s);
     sim_trace_number(s, disk_index(&s->disk));
@@ -162,19 +165,24 @@ static void turn(struct sim *s)
     struct server *v = s->server;
     struct engine *e = v->engine;
     if (setjmp(v->died)) {
+        model_died(s);
         died(s);
         return;
     }
-    int64_t wall_ms, mono_ms;
+    int64_t wall_ms, mono_ms, last_ms = ledger_time(e->ledger);
     turn_take_inbox(e); /* no other thread: no lock */
     clock_now(&e->clock, &wall_ms, &mono_ms);
+    model_turn(s, wall_ms > last_ms ? wall_ms : last_ms, mono_ms);
     v->due_ms = engine_turn(e, wall_ms, mono_ms);
     s->figures.turns++;
     s->figures.full_turns += e->full;
     sim_trace_number(s, ledger_index(e->ledger));
     take_outbox(s);
     bool look = s->plan.look_at_all || dice_once_in(&s->dice, 16);
-    if (look && !server_turn_is_open(s))
+    if (server_turn_is_open(s))
+        return;
+    model_turned(s, e, look);
+    if (look)
         audit(s, e);
 }
 

@@ -1,5 +1,6 @@
 /* sim: one run from its seed to its verdict. */
-#include "tests/sim/sim.h"
+#include "tests/sim/model.h"
+#include "tests/sim/server.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -244,11 +245,15 @@ static void run(struct sim *s)
     if (s->plan.full_bytes)
         s->disk.full_bytes = s->plan.full_bytes;
     s->disk.stall_us_max = dice_once_in(&s->dice, 3) ? 50000 : 0;
+    if (!s->no_model)
+        model_begin(s);
     (void)server_start(s);
     make_clients(s);
     for (unsigned i = 0; i < s->plan.rounds; i++)
         round_once(s);
     drain(s);
+    if (server_is_up(s))
+        model_end(s, s->server->engine);
     judge(s);
     server_check(s);
     compare_replay(s);
@@ -262,18 +267,19 @@ static bool attempt(struct sim *s)
     return true;
 }
 
-bool sim_run(struct sim *s, uint64_t seed, enum plant plant, bool calm, FILE *history_to)
+bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_how *how, FILE *history_to)
 {
     *s = (struct sim){.seed = seed,
                       .dice = {.state = seed * 0x2545f4914f6cdd1dull + 1},
                       .plant = plant,
+                      .no_model = how->no_model,
                       .mono_us = 1000000000,
                       .wall_us_ahead = 1700000000000000,
                       .op_next = 1,
                       .trace = seed};
     s->plan = make_plan(s);
     plan_for_plant(s);
-    if (calm)
+    if (how->calm)
         calm_down(&s->plan);
     bool good = attempt(s);
     if (history_to)
@@ -287,6 +293,7 @@ void sim_done(struct sim *s)
         s->clients[i]->ops->free(s->clients[i]);
     s->clients_count = 0;
     server_free(s);
+    model_done(s);
     disk_done(&s->disk);
     history_done(&s->history);
 }

@@ -26,6 +26,7 @@
 
 struct engine;
 struct link;
+struct model;
 struct server;
 struct sim;
 
@@ -121,6 +122,8 @@ struct sim {
     int64_t mono_us, wall_us_ahead; /* wall = mono + ahead */
     struct disk disk;
     struct server *server;
+    struct model *model; /* NULL: switched off */
+    bool no_model;
     struct history history;
     struct conn *conns[CONNS_MAX];
     unsigned conns_count;
@@ -138,8 +141,12 @@ struct sim {
     char why[4096]; /* of the failure */
 };
 
-/* Run one seed; `calm`: nothing goes wrong. True if nothing was wrong; otherwise `why` says what was. */
-bool sim_run(struct sim *s, uint64_t seed, enum plant plant, bool calm, FILE *history_to);
+/* How to run it: `calm`: nothing goes wrong; `no_model`: only the audit and the history judge. */
+struct sim_how {
+    bool calm, no_model;
+};
+/* Run one seed. True if nothing was wrong; otherwise `why` says what was. */
+bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_how *how, FILE *history_to);
 void sim_done(struct sim *s);
 
 /* The run is over: something is wrong. */

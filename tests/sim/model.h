@@ -1,0 +1,286 @@
+/* model: what must be true of the broker, by the protocol alone.
+ *
+ * A second account of every (group, message), in plain arrays and written without looking at how the broker
+ * keeps its own. It is fed with the bytes that the server was sent and has sent, connection by connection,
+ * with virtual time, and with what the simulator breaks on purpose:
+ *
+ *   bytes in ──► model_read ──► requests that wait for their answer ─┐
+ *   bytes out ─► model_answer, model_deliver ◄───────────────────────┘──► model_cell: what became of a
+ * message │ ledger, after every turn ─────────────────────────────► model_walk ◄───────┘
+ *
+ * A cell is one message of one group. What it may be now is a set: one state where everything was told,
+ * several where something was not (a connection lost with requests on the way, a commit that failed, the page
+ * of a purge). A walk after each turn finds the one that the ledger has; if it is not in the set, the run
+ * fails. So is the run failed by an answer or a delivery that no member of the set allows.
+ *
+ * Within a turn: first what time brings (leases, delays, times to live, jobs), then requests, then lost
+ * connections, then deliveries. This order is the protocol's: nobody gets a message before the requests of
+ * the turn have had their effect.
+ */
+#ifndef SHUNT_TESTS_SIM_MODEL_H
+#define SHUNT_TESTS_SIM_MODEL_H
+
+#include "proto/words.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MODEL_GROUPS_MAX 16 /* with their DLQs, in one run */
+#define MODEL_CONNS_MAX  257
+#define MODEL_SUBS_MAX   64
+#define MODEL_STATES_MAX 48 /* that one cell may be in */
+
+/* Not known: a message whose publish was never answered may have any. */
+#define MODEL_UNKNOWN_TIME (-1)
+
+struct engine;
+struct sim;
+
+enum model_state { MODEL_READY, MODEL_FLIGHT, MODEL_DELAYED, MODEL_DEAD, MODEL_DONE };
+
+/* How a cell came to its end; several where it is not known. */
+enum {
+    MODEL_ACKED = 1,
+    MODEL_EXPIRED = 2,
+    MODEL_PURGED = 4,
+    MODEL_REDRIVEN = 8, /* in a DLQ */
+};
+#define MODEL_WAYS 4
+
+struct model_is {
+    uint8_t state, how;
+    bool suspect;
+    uint32_t attempts, deliveries, generation;
+    uint64_t token;         /* of the latest delivery: all there ever were */
+    int64_t due_lo, due_hi; /* DELAYED: wall ms, between */
+    int64_t expires, left;  /* wall ms, 0 never; DEAD: what was left of it */
+};
+
+enum model_mark { MARK_NONE, MARK_MAYBE, MARK_YES };
+
+struct model_cell {
+    bool mine; /* the group has business with it */
+    struct model_is now;
+    unsigned set; /* place + 1 in model.sets; 0: `now` is all */
+    /* FLIGHT: */
+    uint32_t conn;
+    uint64_t sub;
+    int64_t ends_lo, ends_hi; /* of the lease: mono ms, between */
+    enum model_mark started;
+    uint64_t bytes;
+    uint64_t link; /* of a dead one: its number in the DLQ; in a DLQ: that of its origin */
+};
+
+struct model_set {
+    unsigned count;
+    struct model_is is[MODEL_STATES_MAX];
+};
+
+/* A message as its topic knows it. */
+struct model_message {
+    bool claimed; /* an answer says who published it */
+    bool damaged;
+    uint64_t producer, sequence;
+    int64_t due, expires, ttl; /* MODEL_UNKNOWN_TIME for what is not claimed */
+};
+
+enum model_exists { MODEL_NO, MODEL_MAYBE, MODEL_YES, MODEL_GONE };
+
+struct model_group {
+    char topic[160], name[40];
+    unsigned exists; /* enum model_exists */
+    bool fresh;      /* not yet walked: what it begins with is not known */
+    bool is_dlq;
+    unsigned other;    /* the DLQ's place, or its origin's */
+    unsigned messages; /* place of the messages of its topic: the first of the topic's groups */
+    bool paused, paused_maybe;
+    bool purging, purging_dead, redriving; /* a job may be at work */
+    uint32_t attempts_lo, attempts_hi;     /* max_attempts, between */
+    uint32_t attempts_next; /* from the next turn on: in this one, requests may have come before the change */
+    bool ended_now;
+    int64_t lease, backoff_min, backoff_max;
+    bool discard;             /* expired messages go away */
+    struct model_cell *cells; /* by sequence number */
+    size_t cells_count, cells_capacity;
+    struct model_message *list; /* by sequence number; only in the topic's first group */
+    size_t list_count, list_capacity;
+    size_t walked;                                     /* messages that the ledger had at the last walk */
+    uint64_t unclaimed;                                /* publishes without an answer, since the last walk */
+    uint64_t done_lo[MODEL_WAYS], done_hi[MODEL_WAYS]; /* how many ended in each way, between */
+    uint64_t published;
+};
+
+/* One request that came in whole, and whether it waits for an answer. */
+struct model_frame {
+    unsigned op;
+    uint64_t id;
+    int64_t came;   /* mono ms */
+    uint8_t *bytes; /* its fields */
+    size_t size;
+};
+
+struct model_sub {
+    uint64_t id;
+    unsigned group;
+    bool stands;
+    uint64_t messages, bytes; /* credit */
+};
+
+struct model_conn {
+    bool marks, closing;
+    bool admin;      /* asks for what changes groups */
+    bool lost, gone; /* lost: the server was told; gone: and has dealt with it */
+    uint64_t producer;
+    struct model_frame *frames;
+    size_t frames_first, frames_count, frames_capacity;
+    struct model_sub subs[MODEL_SUBS_MAX];
+    unsigned subs_count;
+    uint8_t *out; /* what the server sent in this turn */
+    size_t out_size, out_capacity;
+};
+
+struct model_place {
+    unsigned group;
+    uint64_t seq;
+};
+
+struct model_figures {
+    uint64_t cells, checks, unknown, stale, suspects, walks, deaths_allowed_for;
+};
+
+struct model {
+    struct sim *sim;
+    bool off;
+    int64_t wall, mono; /* of this turn, ms */
+    bool turned;        /* since the broker's last start */
+    unsigned steps;     /* of this turn: it may wait for company */
+    bool dying;         /* this turn's outcome is unknown */
+    struct model_group groups[MODEL_GROUPS_MAX];
+    unsigned groups_count;
+    struct model_conn *conns; /* by number */
+    uint32_t conns_count;
+    struct model_place *live; /* cells that are not done */
+    size_t live_count, live_capacity;
+    struct model_set *sets; /* of this turn */
+    unsigned sets_count, sets_capacity;
+    struct model_figures figures;
+};
+
+/* ---- what the simulator tells it (model.c) ---- */
+
+void model_begin(struct sim *s);
+void model_done(struct sim *s);
+/* Whole frames reach the server; the connection's end reaches it. */
+void model_came(struct sim *s, uint32_t conn, const void *frames, size_t size);
+void model_lost(struct sim *s, uint32_t conn);
+/* The server sends, in the turn that is being made. */
+void model_sent(struct sim *s, uint32_t conn, const void *bytes, size_t size);
+void model_damaged(struct sim *s, const char *topic, uint64_t seq);
+/* A turn begins, or goes on, at these times; it ended well, or nobody knows how. */
+void model_turn(struct sim *s, int64_t wall_ms, int64_t mono_ms);
+void model_turned(struct sim *s, struct engine *e, bool all);
+void model_died(struct sim *s);
+/* The broker is down, and up again. */
+void model_restart(struct sim *s);
+void model_started(struct sim *s, struct engine *e);
+/* The end: all that can be done is done. */
+void model_end(struct sim *s, struct engine *e);
+
+/* ---- between the model's files ---- */
+
+struct mpack_reader;
+struct slice;
+
+_Noreturn void model_fail(struct model *m, const struct model_group *g, uint64_t seq, const char *what);
+
+/* model.c */
+void *model_grow(void *array, size_t *capacity, size_t wanted, size_t each);
+struct model_conn *model_conn(struct model *m, uint32_t number);
+struct model_sub *model_sub(struct model_conn *c, uint64_t id);
+/* NULL: none such. */
+struct model_group *model_group(struct model *m, struct slice topic, struct slice name);
+struct model_group *model_group_add(struct model *m, struct slice topic, struct slice name);
+
+/* model_cell.c: what a cell may be */
+struct model_cell *model_cell(struct model *m, struct model_group *g, uint64_t seq);     /* NULL: none */
+struct model_cell *model_cell_add(struct model *m, struct model_group *g, uint64_t seq); /* to be filled in */
+const struct model_is *model_states(const struct model *m, const struct model_cell *c, unsigned *ret_count);
+bool model_may_be(const struct model *m, const struct model_cell *c, enum model_state state);
+bool model_must_be(const struct model *m, const struct model_cell *c, enum model_state state);
+/* In flight with this token, in some state that it may be in. */
+bool model_holds(const struct model *m, const struct model_cell *c, uint64_t token);
+/* It may be this as well. */
+void model_also(struct model *m, struct model_cell *c, const struct model_is *is);
+/* It is one of those that `keep` says. Returns how many are left. */
+typedef bool model_keep_fn(const struct model_is *is, const void *context);
+unsigned model_only(struct model *m, struct model_cell *c, model_keep_fn *keep, const void *context);
+/* It is a message that nobody has told of: what a publish, a divert or a new group may have made. */
+void model_newborn(struct model *m, struct model_group *g, struct model_cell *c);
+
+/* What may happen to a cell. */
+enum model_event {
+    EVENT_ACKED,
+    EVENT_NACKED,
+    EVENT_REJECTED,
+    EVENT_RELEASED, /* and unstarted, and a restart: back at once, uncharged */
+    EVENT_LEASE_OVER,
+    EVENT_DISCONNECTED,
+    EVENT_SUSPECTED,
+    EVENT_DUE,
+    EVENT_TTL,
+    EVENT_CORRUPT,
+    EVENT_PURGED,
+    EVENT_DEAD_PURGED,
+    EVENT_REDRIVEN,
+    EVENT_SETTLED, /* acked in its DLQ */
+    EVENT_DELIVERED,
+};
+/* `sure`: it has happened to each state that it can happen to; otherwise both are possible. `delay`: of a
+ * nack, or -1. False: it cannot happen to any. */
+bool model_event(struct model *m, struct model_group *g, struct model_cell *c, enum model_event event,
+                 int64_t delay, bool sure);
+
+/* An answer: the event, and in a DLQ what becomes of the origin. */
+bool model_resolve(struct model *m, struct model_group *g, struct model_cell *c, enum model_event event,
+                   int64_t delay, bool sure);
+
+/* model_read.c: requests */
+void model_read(struct model *m, struct model_conn *c, const void *frames, size_t size);
+void model_frame_drop(struct model_conn *c);
+struct model_entry {
+    uint64_t seq, token, outcome;
+    int64_t delay;
+};
+bool model_read_entry(struct mpack_reader *r, struct model_entry *ret);
+/* A request that was not answered: it may have had its effect. */
+void model_maybe(struct model *m, uint32_t number, const struct model_frame *f);
+void model_marks(struct model *m, uint32_t number, const struct model_frame *f, enum model_mark mark);
+struct model_group *model_named(struct model *m, struct mpack_reader *r);
+
+/* model_answer.c, model_admin.c, model_publish.c: answers */
+void model_answers(struct model *m, uint32_t number);
+/* Requests that get no answer where they succeed: marks, and those with the number 0. */
+bool model_is_silent(const struct model_frame *f);
+void model_silent(struct model *m, uint32_t number, bool sure); /* those that stand first */
+void model_admin(struct model *m, const struct model_frame *f, int err);
+bool model_is_admin(unsigned op);
+void model_published(struct model *m, struct model_conn *c, const struct model_frame *f,
+                     struct mpack_reader *reply);
+void model_published_maybe(struct model *m, const struct model_frame *f);
+struct model_message *model_message(struct model *m, struct model_group *g, uint64_t seq);
+void model_message_add(struct model *m, struct model_group *g, uint64_t seq);
+
+/* model_deliver.c */
+void model_deliveries(struct model *m, uint32_t number);
+
+/* model_time.c: what comes about without a request */
+void model_pass_time(struct model *m);
+void model_conn_ends(struct model *m, uint32_t number, bool sure);
+void model_give_back(struct model *m, uint32_t number, uint64_t sub, bool sure); /* sub 0: all */
+void model_jobs(struct model *m);
+void model_handouts(struct model *m); /* what a hand-out finds unfit */
+
+/* model_walk.c */
+void model_walk(struct model *m, struct engine *e, bool all);
+
+#endif

@@ -1,0 +1,343 @@
+/* model_cell: the states that one message of one group may be in, and what events make of them: the truth
+ * table. */
+#include "tests/sim/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DELAY_MS_MAX 2000 /* that publishers ask for (script.c) */
+
+struct model_cell *model_cell(struct model *m, struct model_group *g, uint64_t seq)
+{
+    (void)m;
+    return seq < g->cells_count && g->cells[seq].mine ? &g->cells[seq] : NULL;
+}
+
+struct model_cell *model_cell_add(struct model *m, struct model_group *g, uint64_t seq)
+{
+    if (seq >= g->cells_count) {
+        g->cells = model_grow(g->cells, &g->cells_capacity, seq + 1, sizeof *g->cells);
+        memset(g->cells + g->cells_count, 0, (seq + 1 - g->cells_count) * sizeof *g->cells);
+        g->cells_count = seq + 1;
+    }
+    struct model_cell *c = &g->cells[seq];
+    *c = (struct model_cell){.mine = true};
+    m->live = model_grow(m->live, &m->live_capacity, m->live_count + 1, sizeof *m->live);
+    m->live[m->live_count++] = (struct model_place){(unsigned)(g - m->groups), seq};
+    m->figures.cells++;
+    g->published++;
+    return c;
+}
+
+/* ---- sets ---- */
+
+const struct model_is *model_states(const struct model *m, const struct model_cell *c, unsigned *ret_count)
+{
+    *ret_count = c->set ? m->sets[c->set - 1].count : 1;
+    return c->set ? m->sets[c->set - 1].is : &c->now;
+}
+
+bool model_may_be(const struct model *m, const struct model_cell *c, enum model_state state)
+{
+    unsigned count;
+    const struct model_is *is = model_states(m, c, &count);
+    for (unsigned i = 0; i < count; i++)
+        if (is[i].state == state)
+            return true;
+    return false;
+}
+
+bool model_must_be(const struct model *m, const struct model_cell *c, enum model_state state)
+{
+    unsigned count;
+    const struct model_is *is = model_states(m, c, &count);
+    for (unsigned i = 0; i < count; i++)
+        if (is[i].state != state)
+            return false;
+    return count > 0;
+}
+
+bool model_holds(const struct model *m, const struct model_cell *c, uint64_t token)
+{
+    unsigned count;
+    const struct model_is *is = model_states(m, c, &count);
+    for (unsigned i = 0; i < count; i++)
+        if (is[i].state == MODEL_FLIGHT && is[i].token == token)
+            return true;
+    return false;
+}
+
+static struct model_set *set_of(struct model *m, struct model_cell *c)
+{
+    if (!c->set) {
+        size_t capacity = m->sets_capacity;
+        m->sets = model_grow(m->sets, &capacity, m->sets_count + 1, sizeof *m->sets);
+        m->sets_capacity = (unsigned)capacity;
+        c->set = ++m->sets_count;
+        m->sets[c->set - 1].count = 1;
+        m->sets[c->set - 1].is[0] = c->now;
+    }
+    return &m->sets[c->set - 1];
+}
+
+static bool same(const struct model_is *a, const struct model_is *b)
+{
+    return a->state == b->state && a->how == b->how && a->suspect == b->suspect &&
+           a->attempts == b->attempts && a->deliveries == b->deliveries && a->generation == b->generation &&
+           a->token == b->token && a->due_lo == b->due_lo && a->due_hi == b->due_hi &&
+           a->expires == b->expires && a->left == b->left;
+}
+
+static void put(struct model *m, struct model_set *s, const struct model_is *is)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (same(&s->is[i], is))
+            return;
+    if (s->count == MODEL_STATES_MAX)
+        model_fail(m, NULL, 0, "more states than the model has room for");
+    s->is[s->count++] = *is;
+}
+
+void model_also(struct model *m, struct model_cell *c, const struct model_is *is)
+{
+    put(m, set_of(m, c), is);
+}
+
+/* Back to one state where one is left. */
+static unsigned settle(struct model *m, struct model_cell *c, const struct model_set *s)
+{
+    if (s->count == 1) {
+        c->now = s->is[0];
+        c->set = 0;
+    } else if (s->count) {
+        *set_of(m, c) = *s;
+    }
+    return s->count;
+}
+
+unsigned model_only(struct model *m, struct model_cell *c, model_keep_fn *keep, const void *context)
+{
+    struct model_set left = {.count = 0};
+    unsigned count;
+    const struct model_is *is = model_states(m, c, &count);
+    for (unsigned i = 0; i < count; i++)
+        if (keep(&is[i], context))
+            left.is[left.count++] = is[i];
+    return settle(m, c, &left);
+}
+
+void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
+{
+    const struct model_is ready = {.state = MODEL_READY, .expires = g->is_dlq ? 0 : MODEL_UNKNOWN_TIME};
+    struct model_is delayed = ready, held = ready;
+    c->now = ready;
+    c->set = 0;
+    delayed.state = MODEL_DELAYED;
+    delayed.due_lo = m->wall + 1;
+    delayed.due_hi = m->wall + DELAY_MS_MAX;
+    if (!g->is_dlq)
+        model_also(m, c, &delayed);
+    held.token = held.deliveries = 1; /* before the broker ended */
+    if (m->dying)
+        model_also(m, c, &held);
+    m->figures.unknown++;
+}
+
+/* ---- events ---- */
+
+static void be_dead(struct model *m, struct model_is *is)
+{
+    is->state = MODEL_DEAD;
+    is->left = is->expires <= 0 ? is->expires : is->expires > m->wall ? is->expires - m->wall : 0;
+}
+
+/* The time to live has passed: away, or dead, by policy. */
+static void expire(struct model *m, const struct model_group *g, struct model_is *is)
+{
+    if (!g->discard) {
+        be_dead(m, is);
+        return;
+    }
+    is->state = MODEL_DONE;
+    is->how = MODEL_EXPIRED;
+}
+
+static void wait(struct model_is *is, int64_t due)
+{
+    is->state = MODEL_DELAYED;
+    is->due_lo = is->due_hi = due;
+}
+
+/* Exponential with full jitter: any of it may be. */
+static void back_off(const struct model *m, const struct model_group *g, struct model_is *is)
+{
+    int64_t bound = g->backoff_min;
+    for (uint32_t i = 1; i < is->attempts && bound < g->backoff_max; i++)
+        bound *= 2;
+    is->state = MODEL_DELAYED;
+    is->due_lo = m->wall + 1;
+    is->due_hi = m->wall + (bound < g->backoff_max ? bound : g->backoff_max);
+}
+
+/* One more failed attempt; at the limit that is the last. */
+static void charge(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
+                   int64_t delay)
+{
+    is.attempts++;
+    if (!g->is_dlq && is.attempts >= g->attempts_lo) {
+        struct model_is dead = is;
+        be_dead(m, &dead);
+        put(m, to, &dead);
+        if (is.attempts >= g->attempts_hi)
+            return;
+    }
+    back_off(m, g, &is);
+    if (delay > 0)
+        wait(&is, m->wall + delay);
+    else if (delay == 0)
+        is.state = MODEL_READY;
+    put(m, to, &is);
+}
+
+static void reject(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
+{
+    is.attempts++;
+    if (g->is_dlq)
+        back_off(m, g, &is);
+    else
+        be_dead(m, &is);
+    put(m, to, &is);
+}
+
+static void redrive(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
+                    const struct model_message *message)
+{
+    if (g->is_dlq) {
+        is.state = MODEL_DONE;
+        is.how = MODEL_REDRIVEN;
+        put(m, to, &is);
+        return;
+    }
+    is.state = MODEL_READY;
+    is.generation++;
+    is.attempts = is.deliveries = 0;
+    if (is.expires > 0)
+        is.expires = is.left                       ? m->wall + is.left
+                     : message && message->ttl > 0 ? m->wall + message->ttl
+                                                   : MODEL_UNKNOWN_TIME;
+    is.left = 0;
+    put(m, to, &is);
+}
+
+/* What ends a lease. */
+static bool from_flight(struct model *m, const struct model_group *g, enum model_event event, int64_t delay,
+                        struct model_is is, struct model_set *to)
+{
+    if (is.state != MODEL_FLIGHT)
+        return false;
+    is.state = MODEL_READY;
+    if (event == EVENT_NACKED || event == EVENT_REJECTED)
+        is.suspect = false;
+    if (event == EVENT_DISCONNECTED || event == EVENT_SUSPECTED)
+        is.suspect = true;
+    if (event == EVENT_ACKED) {
+        is.state = MODEL_DONE;
+        is.how = MODEL_ACKED;
+    }
+    if (event == EVENT_NACKED || event == EVENT_LEASE_OVER || event == EVENT_DISCONNECTED)
+        charge(m, g, to, is, delay);
+    else if (event == EVENT_REJECTED)
+        reject(m, g, to, is);
+    else
+        put(m, to, &is);
+    return true;
+}
+
+static bool due(struct model *m, struct model_is is, struct model_set *to)
+{
+    if (is.state != MODEL_DELAYED || is.due_lo > m->wall)
+        return false;
+    if (is.due_hi > m->wall)
+        put(m, to, &is); /* it may be later */
+    is.state = MODEL_READY;
+    put(m, to, &is);
+    return true;
+}
+
+/* What happens to one that nobody holds. */
+static bool from_rest(struct model *m, const struct model_group *g, const struct model_message *message,
+                      enum model_event event, struct model_is is, struct model_set *to)
+{
+    bool waits = is.state == MODEL_READY || is.state == MODEL_DELAYED;
+    bool expired = is.expires == MODEL_UNKNOWN_TIME || (is.expires && is.expires <= m->wall);
+    bool can = event == EVENT_TTL         ? waits && expired
+               : event == EVENT_PURGED    ? waits
+               : event == EVENT_CORRUPT   ? is.state == MODEL_READY
+               : event == EVENT_DELIVERED ? is.state == MODEL_READY
+               : g->is_dlq                ? is.state != MODEL_DONE
+                                          : is.state == MODEL_DEAD;
+    if (!can)
+        return false;
+    if (event == EVENT_REDRIVEN) {
+        redrive(m, g, to, is, message);
+        return true;
+    }
+    if (event == EVENT_TTL)
+        expire(m, g, &is);
+    else if (event == EVENT_CORRUPT && g->is_dlq)
+        wait(&is, m->wall + g->backoff_max);
+    else if (event == EVENT_CORRUPT)
+        be_dead(m, &is);
+    else if (event == EVENT_DELIVERED)
+        is = (struct model_is){MODEL_FLIGHT,
+                               0,
+                               is.suspect,
+                               is.attempts,
+                               is.deliveries + 1,
+                               is.generation,
+                               is.token + 1,
+                               0,
+                               0,
+                               is.expires,
+                               is.left};
+    else
+        is.state = MODEL_DONE;
+    if (is.state == MODEL_DONE && event != EVENT_TTL)
+        is.how = event == EVENT_SETTLED ? MODEL_ACKED : MODEL_PURGED;
+    put(m, to, &is);
+    return true;
+}
+
+bool model_event(struct model *m, struct model_group *g, struct model_cell *c, enum model_event event,
+                 int64_t delay, bool sure)
+{
+    struct model_set to = {.count = 0};
+    unsigned count;
+    bool any = false;
+    struct model_group *origin = g->is_dlq ? &m->groups[g->other] : g;
+    const struct model_message *message =
+        model_message(m, origin, g->is_dlq ? c->link : (uint64_t)(c - g->cells));
+    const struct model_is *is = model_states(m, c, &count);
+    for (unsigned i = 0; i < count; i++) {
+        bool did = event <= EVENT_SUSPECTED ? from_flight(m, g, event, delay, is[i], &to)
+                   : event == EVENT_DUE     ? due(m, is[i], &to)
+                                            : from_rest(m, g, message, event, is[i], &to);
+        any |= did;
+        if (!did || !sure)
+            put(m, &to, &is[i]);
+    }
+    if (any)
+        (void)settle(m, c, &to);
+    return any;
+}
+
+bool model_resolve(struct model *m, struct model_group *g, struct model_cell *c, enum model_event event,
+                   int64_t delay, bool sure)
+{
+    bool did = model_event(m, g, c, event, delay, sure);
+    struct model_cell *origin =
+        did && g->is_dlq && event == EVENT_ACKED ? model_cell(m, &m->groups[g->other], c->link) : NULL;
+    if (origin)
+        (void)model_event(m, &m->groups[g->other], origin, EVENT_SETTLED, 0, sure);
+    return did;
+}

@@ -1,0 +1,144 @@
+/* model_time: what comes about without a request: leases, delays and times to live run out, connections end,
+ * jobs take their pages, a hand-out finds what is unfit. */
+#include "tests/sim/model.h"
+
+static struct model_cell *live_cell(struct model *m, size_t i, struct model_group **ret_group)
+{
+    *ret_group = &m->groups[m->live[i].group];
+    return &(*ret_group)->cells[m->live[i].seq];
+}
+
+/* ---- leases ---- */
+
+static void end_lease(struct model *m, struct model_group *g, struct model_cell *c)
+{
+    bool sure =
+        c->ends_hi <= m->mono && !m->dying && m->steps == 1; /* else it may have been answered before */
+    if (!model_may_be(m, c, MODEL_FLIGHT) || c->ends_lo > m->mono)
+        return;
+    if (c->started == MARK_MAYBE) {
+        (void)model_event(m, g, c, EVENT_LEASE_OVER, -1, false);
+        (void)model_event(m, g, c, EVENT_RELEASED, 0, sure);
+        return;
+    }
+    (void)model_event(m, g, c, c->started == MARK_YES ? EVENT_LEASE_OVER : EVENT_RELEASED, -1, sure);
+}
+
+void model_pass_time(struct model *m)
+{
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        (void)model_event(m, g, c, EVENT_DUE, 0, !m->dying);
+        (void)model_event(m, g, c, EVENT_TTL, 0, false);
+        end_lease(m, g, c);
+    }
+    model_jobs(m);
+}
+
+/* ---- connections ---- */
+
+void model_give_back(struct model *m, uint32_t number, uint64_t sub, bool sure)
+{
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        if (c->conn == number && (!sub || c->sub == sub))
+            (void)model_event(m, g, c, EVENT_RELEASED, 0, sure);
+    }
+}
+
+/* How many messages the connection had surely, and may have had, started. */
+struct started {
+    unsigned surely, maybe;
+};
+
+static struct started count_started(struct model *m, uint32_t number)
+{
+    struct started n = {0};
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        const struct model_cell *c = live_cell(m, i, &g);
+        if (c->conn != number || c->started == MARK_NONE || !model_may_be(m, c, MODEL_FLIGHT))
+            continue;
+        bool surely = c->started == MARK_YES && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES;
+        n.surely += surely;
+        n.maybe += !surely;
+    }
+    return n;
+}
+
+/* The truth table: not started is free; the only one started is charged; several are suspects. */
+static void end_for(struct model *m, struct model_group *g, struct model_cell *c, struct started others,
+                    bool sure)
+{
+    if (c->started == MARK_NONE) {
+        (void)model_event(m, g, c, EVENT_RELEASED, 0, sure);
+        return;
+    }
+    bool alone = !others.surely, among = others.surely || others.maybe, not = c->started == MARK_MAYBE;
+    if (alone)
+        (void)model_event(m, g, c, EVENT_DISCONNECTED, -1, sure && !among && !not );
+    if (among)
+        (void)model_event(m, g, c, EVENT_SUSPECTED, 0, sure && !not );
+    if (not )
+        (void)model_event(m, g, c, EVENT_RELEASED, 0, sure);
+}
+
+void model_conn_ends(struct model *m, uint32_t number, bool sure)
+{
+    struct started all = count_started(m, number);
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        if (c->conn != number || !model_may_be(m, c, MODEL_FLIGHT))
+            continue;
+        bool surely = c->started == MARK_YES && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES;
+        struct started others = {all.surely - surely, all.maybe - (!surely && c->started != MARK_NONE)};
+        end_for(m, g, c, others, sure);
+    }
+}
+
+/* ---- jobs and hand-outs ---- */
+
+void model_jobs(struct model *m)
+{
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        if (g->purging)
+            (void)model_event(m, g, c, EVENT_PURGED, 0, false);
+        if (g->purging_dead)
+            (void)model_event(m, g, c, EVENT_DEAD_PURGED, 0, false);
+        if (g->redriving)
+            (void)model_event(m, g, c, EVENT_REDRIVEN, 0, false);
+    }
+}
+
+/* A group that was made later has what was scheduled before as ready, until it comes to it. */
+static bool is_untouched(const struct model *m, const struct model_cell *c)
+{
+    return model_must_be(m, c, MODEL_READY) && !c->set && !c->now.token && !c->now.generation;
+}
+
+static int64_t message_due(const struct model_message *message)
+{
+    return message ? message->due : 0;
+}
+
+void model_handouts(struct model *m)
+{
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        const struct model_message *message =
+            g->is_dlq ? model_message(m, &m->groups[g->other], c->link) : model_message(m, g, m->live[i].seq);
+        const struct model_is later = {MODEL_DELAYED, .due_lo = message_due(message),
+                                       .due_hi = message_due(message), .expires = c->now.expires};
+        (void)model_event(m, g, c, EVENT_TTL, 0, false);
+        if (message && message->damaged)
+            (void)model_event(m, g, c, EVENT_CORRUPT, 0, false);
+        if (!g->is_dlq && later.due_lo > m->wall && is_untouched(m, c))
+            model_also(m, c, &later);
+    }
+}
