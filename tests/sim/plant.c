@@ -6,8 +6,10 @@
 
 #include <string.h>
 
-static const char *const names[PLANTS] = {"none",           "confirm-early", "split-divert",
-                                          "volatile-count", "lost-ack",      "no-checksum"};
+static const char *const names[PLANTS] = {
+    "none",        "confirm-early", "split-divert", "volatile-count",  "lost-ack",          "no-checksum",
+    "over-credit", "early-retry",   "late-answer",  "short-extension", "charge-bystanders", "no-suspects",
+    "no-pause"};
 
 enum plant plant_find(const char *name)
 {
@@ -117,6 +119,13 @@ void plant_crash(struct sim *s)
         forget_counts(&s->disk);
         break;
     case PLANT_NO_CHECKSUM:
+    case PLANT_OVER_CREDIT:
+    case PLANT_EARLY_RETRY:
+    case PLANT_LATE_ANSWER:
+    case PLANT_SHORT_EXTENSION:
+    case PLANT_CHARGE_BYSTANDERS:
+    case PLANT_NO_SUSPECTS:
+    case PLANT_NO_PAUSE:
     case PLANT_NONE:
     case PLANTS:
         break;

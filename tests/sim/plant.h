@@ -1,6 +1,6 @@
-/* plant: bugs that the rig must find. None is in the broker: after a crash, the disk is brought into the
- * state that a broker with that bug would have left behind, by applying the record of batches through a
- * filter.
+/* plant: bugs that the rig must find. None is in the broker. For some, the disk is brought after a crash into
+ * the state that a broker with that bug would have left behind, by applying the record of batches through a
+ * filter; for others, calls between the broker's parts are changed on their way (plant_live.c).
  */
 #ifndef SHUNT_TESTS_SIM_PLANT_H
 #define SHUNT_TESTS_SIM_PLANT_H
@@ -15,6 +15,14 @@ enum plant {
     PLANT_VOLATILE_COUNT, /* attempts are kept in memory only */
     PLANT_LOST_ACK,       /* acks are not made durable */
     PLANT_NO_CHECKSUM,    /* a damaged message looks like a good one */
+    /* While it runs (plant_live.c); only the model sees these. */
+    PLANT_OVER_CREDIT,       /* one message more than the credit */
+    PLANT_EARLY_RETRY,       /* after half of the delay that a nack asked for */
+    PLANT_LATE_ANSWER,       /* an answer has effect after the end of its lease */
+    PLANT_SHORT_EXTENSION,   /* an extended lease ends early: the message has two holders */
+    PLANT_CHARGE_BYSTANDERS, /* each of several started messages is charged for a lost connection */
+    PLANT_NO_SUSPECTS,       /* none of them becomes a suspect */
+    PLANT_NO_PAUSE,          /* a paused group hands out messages */
     PLANTS
 };
 
@@ -23,6 +31,8 @@ struct sim;
 /* By its name; PLANTS if there is none such. */
 enum plant plant_find(const char *name);
 const char *plant_name(enum plant plant);
+/* A run begins: its bug is in all that the broker does from here on. */
+void plant_begin(const struct sim *s);
 /* After a crash: leave the disk as that bug would have left it. */
 void plant_crash(struct sim *s);
 

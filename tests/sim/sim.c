@@ -104,6 +104,11 @@ static void plan_for_plant(struct sim *s)
 {
     if (s->plant == PLANT_NONE)
         return;
+    if (s->plant >= PLANT_OVER_CREDIT) {
+        s->plan.break_percent = 3;
+        s->plan.admin = true;
+        return;
+    }
     s->plan.crash_percent = s->plan.crash_percent > 20 ? s->plan.crash_percent : 20;
     s->plan.damage_percent = s->plant == PLANT_NO_CHECKSUM ? 60 : 0;
     s->plan.admin = s->plan.ttl = s->plan.dlq_consumers = false;
@@ -279,6 +284,7 @@ bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_ho
                       .trace = seed};
     s->plan = make_plan(s);
     plan_for_plant(s);
+    plant_begin(s);
     if (how->calm)
         calm_down(&s->plan);
     bool good = attempt(s);

@@ -1,0 +1,93 @@
+/* plant_live: bugs of a running broker. Calls between the engine, the dispatcher and the ledger go through
+ * here (the linker's --wrap); with no bug planted they pass as they are.
+ */
+#include "broker/core/ledger.h"
+#include "tests/sim/plant.h"
+#include "tests/sim/sim.h"
+
+#define LATE_MS 40
+
+static const struct sim *planted;
+
+void plant_begin(const struct sim *s)
+{
+    planted = s;
+}
+
+static bool is(enum plant plant)
+{
+    return planted && planted->plant == plant;
+}
+
+struct member *__real_dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint32_t group,
+                                           uint32_t messages, uint64_t bytes);
+struct member *__wrap_dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint32_t group,
+                                           uint32_t messages, uint64_t bytes);
+int __real_dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
+                             int64_t deadline_mono_ms);
+int __wrap_dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
+                             int64_t deadline_mono_ms);
+size_t __real_dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
+                                void *context);
+size_t __wrap_dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
+                                void *context);
+int __real_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
+                        const struct ledger_sink *sink);
+int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
+                        const struct ledger_sink *sink);
+
+struct member *__wrap_dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint32_t group,
+                                           uint32_t messages, uint64_t bytes)
+{
+    bool more = is(PLANT_OVER_CREDIT) && messages;
+    return __real_dispatcher_subscribe(d, h, group, messages + more, bytes);
+}
+
+/* The lease is told to be longer, and is not by as much: another gets the message meanwhile. */
+int __wrap_dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
+                             int64_t deadline_mono_ms)
+{
+    int64_t now_ms = is(PLANT_SHORT_EXTENSION) ? planted->mono_us / 1000 : deadline_mono_ms;
+    return __real_dispatcher_extend(d, m, seq, token, deadline_mono_ms - (deadline_mono_ms - now_ms) * 3 / 4);
+}
+
+size_t __wrap_dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
+                                void *context)
+{
+    return __real_dispatcher_expire(d, is(PLANT_LATE_ANSWER) ? mono_ms - LATE_MS : mono_ms, max, end,
+                                    context);
+}
+
+static void spoil_resolution(struct resolution *r)
+{
+    if (r->acked)
+        return;
+    if (is(PLANT_EARLY_RETRY) && r->outcome == ATTEMPT_NACKED && r->delay_ms > 1)
+        r->delay_ms /= 2;
+    if (is(PLANT_CHARGE_BYSTANDERS) && r->outcome == ATTEMPT_SUSPECTED)
+        r->outcome = ATTEMPT_DISCONNECTED;
+    if (is(PLANT_NO_SUSPECTS) && r->outcome == ATTEMPT_SUSPECTED)
+        r->outcome = ATTEMPT_UNSTARTED;
+}
+
+/* What the engine has made of requests lies in its own memory and is not looked at again. */
+static void spoil(const struct batch *batch)
+{
+    struct command *commands = (struct command *)(uintptr_t)batch->commands;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct command *c = &commands[i];
+        struct resolution *entries =
+            c->kind == COMMAND_RESOLVE ? (struct resolution *)(uintptr_t)c->resolve.entries : NULL;
+        for (uint32_t k = 0; entries && k < c->resolve.count; k++)
+            spoil_resolution(&entries[k]);
+        if (is(PLANT_NO_PAUSE) && c->kind == COMMAND_GROUP_PAUSE)
+            c->group.paused = false;
+    }
+}
+
+int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
+                        const struct ledger_sink *sink)
+{
+    spoil(batch);
+    return __real_ledger_apply(l, txn, batch, sink);
+}
