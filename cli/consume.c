@@ -208,7 +208,7 @@ static int peek(struct call *call)
     if (code)
         return code;
     output_begin(&out, call->form, true);
-    while (code == EXIT_OK && more && printed < limit) {
+    while (code == EXIT_OK && more && printed < limit && !ferror(stdout)) {
         struct shunt_error err = {0};
         struct shunt_value *page = NULL;
         uint32_t rows_max = limit - printed < PAGE_ROWS ? (uint32_t)(limit - printed) : PAGE_ROWS;

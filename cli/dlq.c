@@ -1,6 +1,7 @@
 /* dlq: list, show, and the table of the noun's commands. */
 #include "cli/dlq.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +78,7 @@ static int list_row(void *context, const struct shunt_value *dead)
     if (output_is_json(&l->out)) {
         record_json(&l->out.json, dead_fields, dead);
         output_item_end(&l->out);
-        return EXIT_OK;
+        return ferror(stdout) ? EXIT_FAILED : EXIT_OK; /* call_end_output() tells */
     }
     table_cell(&l->table, record_text(dead, "id"));
     table_cell(&l->table, record_text(dead, "origin"));
@@ -89,13 +90,16 @@ static int list_row(void *context, const struct shunt_value *dead)
     return EXIT_OK;
 }
 
-static bool parse_after(const char *text, uint64_t *ret)
+/* A number or an id. The name of an origin is neither: its number is that of another queue. */
+static bool parse_after(const struct call *call, const char *text, uint64_t *ret)
 {
-    const char *slash = strrchr(text, '/');
-    const char *digits = slash ? slash + 1 : text;
+    char queue[256];
+    (void)snprintf(queue, sizeof queue, "dlq:%.100s:%.100s/", call_word(call, 0), call_group(call));
+    const char *digits = strncmp(text, queue, strlen(queue)) == 0 ? text + strlen(queue) : text;
     char *end = NULL;
+    errno = 0;
     *ret = strtoull(digits, &end, 10);
-    return *digits >= '0' && *digits <= '9' && *end == '\0';
+    return *digits >= '0' && *digits <= '9' && *end == '\0' && errno == 0;
 }
 
 static int run_list(struct call *call)
@@ -106,7 +110,7 @@ static int run_list(struct call *call)
     bool more = false;
     struct listing l;
     const char *after_text = options_text(&call->options, "after", "0");
-    if (!parse_after(after_text, &after))
+    if (!parse_after(call, after_text, &after))
         return call_misused(call, "--after %.60s: must be an id or a number in the dead-letter queue",
                             after_text);
     int code = call_connect(call);
@@ -222,8 +226,8 @@ static const struct command commands[] = {
      .verb = "purge",
      .usage = "TOPIC (ID… | --count N | --all) [-g GROUP] [-y] [--no-wait]",
      .text = "delete dead letters for good",
-     .examples = "  shunt dlq purge files files/12\n  shunt dlq export files --to files.jsonl && shunt dlq "
-                 "purge files --all\n",
+     .examples = "  shunt dlq purge files files/12\n  shunt dlq export files --to files.jsonl && "
+                 "jq -r .id files.jsonl | xargs shunt dlq purge files -y\n",
      ROWS(purge_rows),
      .words_min = 1,
      .words_max = SIZE_MAX,

@@ -1,9 +1,12 @@
 /* dlq_export: a file is written beside its place, synced and renamed, so that a purge after it is safe. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/call.h"
@@ -43,6 +46,33 @@ static int export_all(struct export *e, FILE *out)
     return dlq_walk(e->call, 0, UINT64_MAX, export_row, e, NULL, NULL);
 }
 
+/* A pipe or a device is written to as it is: a file in its place is not what anybody asked for. */
+static int export_special(struct export *e, const char *path)
+{
+    FILE *out = fopen(path, "we");
+    int code = out ? export_all(e, out) : EXIT_FAILED;
+    bool written = out && fflush(out) == 0 && !ferror(out);
+    if (out && fclose(out))
+        written = false;
+    if (!written) {
+        call_complain("%s: %s", path, strerror(errno));
+        code = EXIT_FAILED;
+    }
+    return code;
+}
+
+/* The rename is as good as undone by a power loss until the directory is on disk. */
+static bool sync_directory(const char *path)
+{
+    char *copy = strdup(path);
+    int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    free(copy);
+    return synced;
+}
+
 static int export_file(struct export *e, const char *path)
 {
     char *beside = NULL;
@@ -53,7 +83,7 @@ static int export_file(struct export *e, const char *path)
     bool written = out && fflush(out) == 0 && !ferror(out) && fsync(fileno(out)) == 0;
     if (out && fclose(out))
         written = false;
-    if (!written || (code == EXIT_OK && rename(beside, path))) {
+    if (!written || (code == EXIT_OK && (rename(beside, path) || !sync_directory(path)))) {
         call_complain("%s: %s", written ? path : beside, strerror(errno));
         code = EXIT_FAILED;
     }
@@ -70,7 +100,11 @@ int dlq_run_export(struct call *call)
     int code = call_connect(call);
     if (code)
         return code;
-    code = path ? export_file(&e, path) : export_all(&e, stdout);
+    struct stat info;
+    bool special = path && stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+    code = !path || strcmp(path, "-") == 0 ? export_all(&e, stdout)
+           : special                       ? export_special(&e, path)
+                                           : export_file(&e, path);
     if (code == EXIT_OK)
         call_note(call, "exported %" PRIu64 " %s", e.count,
                   call_plural(e.count, "dead letter", "dead letters"));

@@ -8,8 +8,8 @@
 
 static void usage_line(const struct command *command, FILE *out)
 {
-    fprintf(out, "shunt %s%s%s %s\n", command->noun, command->verb ? " " : "",
-            command->verb ? command->verb : "", command->usage);
+    fprintf(out, "shunt %s%s%s%s%s\n", command->noun, command->verb ? " " : "",
+            command->verb ? command->verb : "", *command->usage ? " " : "", command->usage);
 }
 
 static void global_options(FILE *out)

@@ -95,7 +95,7 @@ static bool hand_out(struct input *in, size_t *from, input_line *function, void 
     return go_on;
 }
 
-int input_lines(const char *path, input_line *function, void *context)
+int input_lines(const char *path, input_wait *wait, input_line *function, void *context)
 {
     int fd = -1;
     struct input in = {0};
@@ -108,6 +108,8 @@ int input_lines(const char *path, input_line *function, void *context)
         return error;
     while (error == 0 && got > 0 && go_on) {
         error = grow(&in, &room);
+        if (error == 0 && wait && !(go_on = wait(context, fd)))
+            break;
         if (error == 0)
             error = read_more(fd, &in, room, &got);
         if (error == 0)

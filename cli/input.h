@@ -18,11 +18,14 @@ struct input {
 /* Read all of `path` ("-": standard input). fails: errno; EFBIG when it is longer than a body can be. */
 int input_read(const char *path, struct input *ret);
 
+/* Called before each read that may have to wait for bytes; false ends the reading. */
+typedef bool input_wait(void *context, int fd);
+
 /* Called for each line, without its newline; false ends the reading. The line lives for the call alone. */
 typedef bool input_line(void *context, const char *line, size_t bytes);
 
 /* Read `path` ("-": standard input) line by line; a last one without a newline counts. A line that is longer
- * than a body can be ends the reading with EFBIG. fails: errno. */
-int input_lines(const char *path, input_line *function, void *context);
+ * than a body can be ends the reading with EFBIG. `wait` may be NULL. fails: errno. */
+int input_lines(const char *path, input_wait *wait, input_line *function, void *context);
 
 #endif

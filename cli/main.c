@@ -13,15 +13,16 @@
 #include "cli/settings.h"
 #include "client/shunt.h"
 
-/* A descriptor opened later must not become 0, 1 or 2: what we write to it would reach the wrong reader. */
+/* A descriptor opened later must not become 0, 1 or 2: what we write to it would reach the wrong reader. What
+ * was closed stays of no use: reading 0 fails, and so does writing 1, or `consume` would ack what nobody got.
+ */
 static void hold_standard_descriptors(void)
 {
-    int fd = 0;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= 2);
-    if (fd > 2)
-        (void)close(fd);
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null",
+                       fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* gets the lowest number: fd */
+    }
 }
 
 static int unknown(const char *what, const struct nearest *near, const char *where)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/nearest.h"
+#include "cli/utf8.h"
 #include "client/shunt.h"
 
 #define LONG_BASE 256 /* getopt's code of row i, clear of every letter */
@@ -204,11 +205,9 @@ static bool take_word(struct options *o, const struct option_row **taker, char *
         *taker = NULL;
     /* The bare option was noted without a value when it was met: the first word becomes that value. */
     struct option_value *last = NULL;
-    for (size_t i = 0; i < o->values_count; i++) {
-        if (o->values[i].row == row && !o->values[i].text)
-            last = &o->values[i];
-    }
-    if (!last)
+    for (size_t i = o->values_count; i > 0 && !last; i--)
+        last = o->values[i - 1].row == row ? &o->values[i - 1] : NULL;
+    if (!last || last->text)
         return add_value(o, row, word);
     last->text = word;
     return check_value(o, last);
@@ -252,6 +251,13 @@ bool options_parse(struct options *o, int argc, char **argv, bool leading, int *
     if (!leading && optind > 1 && strcmp(argv[optind - 1], "--") == 0) {
         o->rest = argv + optind;
         o->rest_count = (size_t)(argc - optind);
+    }
+    /* `--file -- -a -b`: what follows is the option's all the same, whatever it begins with. */
+    while (o->rest_count > 0 && taker && taker->words == WORDS_MANY) {
+        if (!take_word(o, &taker, *o->rest))
+            return false;
+        o->rest++;
+        o->rest_count--;
     }
     if (ret_used)
         *ret_used = optind;
@@ -298,9 +304,10 @@ void options_print(const struct option_row *rows, size_t count, FILE *out)
         char left[64];
         (void)snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].argument ? " " : "",
                        rows[i].argument ? rows[i].argument : "");
+        int width = 24 + (int)(strlen(left) - utf8_columns(left, strlen(left))); /* printf counts bytes */
         if (rows[i].letter)
-            fprintf(out, "  -%c, %-24s %s\n", rows[i].letter, left, rows[i].text);
+            fprintf(out, "  -%c, %-*s %s\n", rows[i].letter, width, left, rows[i].text);
         else
-            fprintf(out, "      %-24s %s\n", left, rows[i].text);
+            fprintf(out, "      %-*s %s\n", width, left, rows[i].text);
     }
 }

@@ -27,6 +27,7 @@ void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bo
 static void fail(struct pipeline *p, const char *name, const struct shunt_error *err)
 {
     int code = call_exit_code(p->call, err);
+    const char *text = err->text[0] ? err->text : shunt_error_text(err->code);
     p->failed++;
     if (p->code == EXIT_OK)
         p->code = code;
@@ -36,9 +37,9 @@ static void fail(struct pipeline *p, const char *name, const struct shunt_error 
     if (p->failed > COMPLAINTS_MAX)
         return;
     if (name)
-        call_complain("%s: %s (%s)", name, err->text, shunt_error_name(err->code));
+        call_complain("%s: %s (%s)", name, text, shunt_error_name(err->code));
     else
-        call_complain("%s (%s)", err->text, shunt_error_name(err->code));
+        call_complain("%s (%s)", text, shunt_error_name(err->code));
 }
 
 static void succeed(struct pipeline *p, uint64_t seq)
@@ -73,7 +74,9 @@ static bool take_turn(struct pipeline *p, int64_t give_up_at_ms)
     struct shunt_error err = {0};
     struct pollfd ready = {.fd = shunt_fd(p->call->shunt), .events = POLLIN};
     if (clock_mono_ms() >= give_up_at_ms) {
+        struct shunt_error late = {.code = SHUNT_TIMEOUT};
         p->broken = true;
+        p->code = p->code ? p->code : call_exit_code(p->call, &late);
         call_complain("no answer for %" PRId64 " ms", p->call->timeout_ms);
         return false;
     }
@@ -85,6 +88,26 @@ static bool take_turn(struct pipeline *p, int64_t give_up_at_ms)
     return false;
 }
 
+bool pipeline_wait(struct pipeline *p, int fd)
+{
+    struct pollfd ready[] = {{.fd = fd, .events = POLLIN},
+                             {.fd = shunt_fd(p->call->shunt), .events = POLLIN}};
+    if (poll(ready, 1, 0) != 0)
+        return !p->broken; /* a fault of `fd` is for its reader to tell */
+    while (!p->broken && ready[0].revents == 0) {
+        struct shunt_error err = {0};
+        (void)fflush(
+            stdout); /* ids are told when they are known; what cannot be written is told at the end */
+        if (poll(ready, 2, -1) < 0)
+            ready[0].revents = ready[1].revents = 0;
+        if (ready[1].revents && shunt_process(p->call->shunt, &err)) {
+            p->code = call_failed(p->call, &err);
+            p->broken = true;
+        }
+    }
+    return !p->broken;
+}
+
 static uint64_t answered(const struct pipeline *p)
 {
     return p->confirmed + p->failed;
@@ -93,9 +116,15 @@ static uint64_t answered(const struct pipeline *p)
 bool pipeline_push(struct pipeline *p, const struct shunt_message *message, const char *name)
 {
     struct shunt_error err = {0};
-    struct item *item = p->broken ? NULL : malloc(sizeof *item);
-    if (!item)
+    if (p->broken)
         return false;
+    struct item *item = malloc(sizeof *item);
+    if (!item) {
+        err.code = SHUNT_NO_MEMORY;
+        p->queued++;
+        fail(p, name, &err);
+        return false;
+    }
     *item = (struct item){.pipeline = p, .name = name};
     uint64_t seen = answered(p);
     int64_t give_up_at_ms = clock_deadline(p->call->timeout_ms);

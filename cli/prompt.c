@@ -27,7 +27,7 @@ int prompt_confirm(const struct call *call, const char *format, ...)
         call_note(call, "%s", what);
         return EXIT_OK;
     }
-    if (!isatty(STDIN_FILENO)) {
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
         call_complain("%s", what);
         call_complain("nothing was changed: there is no terminal to ask on; say -y to go ahead");
         return EXIT_USAGE;

@@ -84,25 +84,8 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static int make_file_message(const struct call *call, const char *path, const struct input *in,
-                             struct shunt_message *message)
-{
-    const char *name = base_name(path);
-    shunt_message_clear(message);
-    int error = shunt_message_header(message, "file", name, strlen(name));
-    if (error) {
-        call_complain("%s: header file: %s", path, shunt_error_text(error));
-        return EXIT_FAILED;
-    }
-    /* After the name, so that `-H file=…` replaces it. */
-    int code = add_headers(call, message);
-    if (code == EXIT_OK)
-        code = add_options(call, message);
-    shunt_message_body(message, in->bytes ? in->bytes : "", in->count);
-    return code;
-}
-
-static bool publish_file(struct pipeline *p, struct shunt_message *message, const char *path)
+/* `message` has all but the body and, if it is to be `named`, the header with the name of the file before. */
+static bool publish_file(struct pipeline *p, struct shunt_message *message, const char *path, bool named)
 {
     struct input in = {0};
     int error = input_read(path, &in);
@@ -112,24 +95,36 @@ static bool publish_file(struct pipeline *p, struct shunt_message *message, cons
         return true;
     }
     bool go_on = true;
-    int code = make_file_message(p->call, path, &in, message);
-    if (code)
-        pipeline_miss(p, code);
-    else
+    const char *name = base_name(path);
+    int code = named ? shunt_message_header(message, "file", name, strlen(name)) : 0;
+    shunt_message_body(message, in.bytes ? in.bytes : "", in.count);
+    if (code) {
+        call_complain("%s: header file: %s", path, shunt_error_text(code));
+        pipeline_miss(p, EXIT_FAILED);
+    } else
         go_on = pipeline_push(p, message, path);
     free(in.bytes);
     return go_on;
 }
 
+/* `-H file=…` stands against the names of the files. */
+static bool names_file(const struct option_value *value)
+{
+    return strcmp(value->row->name, "header") == 0 && strncmp(value->text, "file=", 5) == 0;
+}
+
 static int publish_files(struct call *call, struct shunt_message *message)
 {
     struct pipeline p;
+    const struct options *o = &call->options;
     bool go_on = true;
+    bool named = true;
+    for (size_t i = 0; i < o->values_count; i++)
+        named = named && !names_file(&o->values[i]);
     pipeline_begin(&p, call, call_word(call, 0), false);
-    for (size_t i = 0; go_on && i < call->options.values_count; i++) {
-        const struct option_value *value = &call->options.values[i];
-        if (strcmp(value->row->name, "file") == 0)
-            go_on = publish_file(&p, message, value->text);
+    for (size_t i = 0; go_on && i < o->values_count; i++) {
+        if (strcmp(o->values[i].row->name, "file") == 0 && o->values[i].text)
+            go_on = publish_file(&p, message, o->values[i].text, named);
     }
     return pipeline_end(&p);
 }
@@ -140,6 +135,12 @@ struct lines {
     struct pipeline pipeline;
     struct shunt_message *message;
 };
+
+static bool wait_for_lines(void *context, int fd)
+{
+    struct lines *lines = context;
+    return pipeline_wait(&lines->pipeline, fd);
+}
 
 static bool publish_line(void *context, const char *line, size_t bytes)
 {
@@ -153,7 +154,7 @@ static int publish_lines(struct call *call, struct shunt_message *message)
     const char *path = options_text(&call->options, "lines", "-");
     struct lines lines = {.message = message};
     pipeline_begin(&lines.pipeline, call, call_word(call, 0), false);
-    int error = input_lines(path, publish_line, &lines);
+    int error = input_lines(path, wait_for_lines, publish_line, &lines);
     if (error) {
         call_complain("%s: %s", strcmp(path, "-") == 0 ? "standard input" : path,
                       error == EFBIG ? "a line is longer than a message can be" : strerror(error));

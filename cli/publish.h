@@ -28,6 +28,9 @@ void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bo
 bool pipeline_push(struct pipeline *p, const struct shunt_message *message, const char *name);
 /* Count a message that could not be made; the complaint was made already. */
 void pipeline_miss(struct pipeline *p, int code);
+/* Publish what was pushed until there is something to read from `fd`, which may take for ever. False if it is
+ * broken. */
+bool pipeline_wait(struct pipeline *p, int fd);
 /* Wait for what is under way, tell how many were confirmed; returns the exit code. */
 int pipeline_end(struct pipeline *p);
 

@@ -12,6 +12,10 @@ int signals_open(void)
     (void)sigemptyset(&stop);
     (void)sigaddset(&stop, SIGINT);
     (void)sigaddset(&stop, SIGTERM);
+    /* A blocked signal arrives even if it is ignored. */
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        (void)sigaddset(&stop, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &stop, NULL))
         return -1;
     return signalfd(-1, &stop, SFD_NONBLOCK | SFD_CLOEXEC);

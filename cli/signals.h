@@ -1,8 +1,10 @@
-/* signals: SIGINT and SIGTERM as something to poll for, so that a long-running command can end well. */
+/* signals: SIGINT, SIGTERM and SIGHUP as something to poll for, so that a long-running command can end well.
+ */
 #ifndef SHUNT_CLI_SIGNALS_H
 #define SHUNT_CLI_SIGNALS_H
 
-/* Block both and return a descriptor that is readable when one came; -1 with errno. */
+/* Block them and return a descriptor that is readable when one came; -1 with errno. A SIGHUP that was ignored
+ * when we began (nohup) stays so. */
 int signals_open(void);
 /* The next one that came, or 0. */
 int signals_take(int fd);

@@ -1,10 +1,11 @@
 /* work: runs a command for each message, so many at a time. No more messages are fetched than commands can
  * start on at once, for shunt_next() marks what it returns as started.
  *
- * A first SIGTERM or SIGINT stops the taking; running commands end in peace. A second one kills them, and
- * their messages go back uncharged. */
+ * A first SIGTERM, SIGINT or SIGHUP stops the taking; running commands end in peace. A second SIGTERM or
+ * SIGINT kills them, and their messages go back uncharged. */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,8 +60,10 @@ static void stop_with(struct work *w, int code)
 
 static void hear_signals(struct work *w)
 {
-    while (signals_take(w->signal_fd)) {
-        w->signals++;
+    int signal = 0;
+    while ((signal = signals_take(w->signal_fd)) != 0) {
+        /* When a terminal goes, both kernel and shell say so: together that is one wish to stop. */
+        w->signals = signal == SIGHUP && w->signals ? w->signals : w->signals + 1;
         if (w->signals == 1 && w->pool.busy)
             call_note(w->call, "stopping: waiting for %zu running %s (once more kills)", w->pool.busy,
                       call_plural(w->pool.busy, "command", "commands"));
@@ -268,7 +271,7 @@ static const struct command commands[] = {{
              "(TOPIC/SEQ),\n"
              "SHUNT_ATTEMPT (1, 2, …) and SHUNT_HEADER_<KEY>. Its output goes to ours, line by line. Leases "
              "are extended for\n"
-             "as long as it runs. SIGTERM or SIGINT waits for what runs; a second one kills it.",
+             "as long as it runs. SIGTERM, SIGINT or SIGHUP waits for what runs; a second one kills it.",
     .examples = "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
                 "  shunt work mails --timeout 30s -- sh -c 'sendmail \"$SHUNT_HEADER_TO\"'\n",
     .options = rows,

@@ -50,6 +50,12 @@ class Case(unittest.TestCase):
         self.addCleanup(end)
         return process
 
+    def run_without(self, fd, *args):
+        """The tool with descriptor `fd` closed."""
+        line = 'exec "$@" %s' % ("<&-" if fd == 0 else ">&-")
+        return subprocess.run(["sh", "-c", line, "sh", harness.SHUNT, *map(str, args)], env=self.server.environment(), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False, timeout=60)
+
     def eventually(self, condition):
         end = time.monotonic() + WAIT_SECONDS_MAX
         while not condition():

@@ -281,15 +281,17 @@ class Topics(Case):
         self.assertIn("nothing was changed", done.stderr)
         self.assertEqual(self.with_terminal("n\n", "topic", "delete", "t"), FAILED)
         self.assertEqual(self.with_terminal("\n", "topic", "delete", "t"), FAILED)
+        self.assertEqual(self.with_terminal("y\n", "topic", "delete", "t", stderr=subprocess.DEVNULL), USAGE, "nobody could read the question")
         self.assertEqual(self.group("t")["ready"], 2)
         self.assertEqual(self.with_terminal("y\n", "topic", "delete", "t"), OK)
         self.assertEqual(self.document("topic", "list"), [])
 
-    def with_terminal(self, answer, *args):
+    def with_terminal(self, answer, *args, stderr=None):
         ours, theirs = pty.openpty()
         with open(ours, "wb", buffering=0) as keyboard, open(theirs, "rb") as terminal:
             keyboard.write(answer.encode())
-            return self.server.shunt(*args, check=False, stdin=terminal).returncode
+            return subprocess.run([harness.SHUNT, *args], env=self.server.environment(), stdin=terminal, stdout=subprocess.DEVNULL,
+                                  stderr=stderr or terminal, check=False, timeout=60).returncode
 
 
 if __name__ == "__main__":

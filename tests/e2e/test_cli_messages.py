@@ -13,6 +13,17 @@ class Publishing(Case):
         super().setUp()
         self.shunt("topic", "create", "t")
 
+    def start_with_input(self, *args):
+        process = subprocess.Popen([harness.SHUNT, *args], env=self.server.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def end():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            process.stdout.close()
+        self.addCleanup(end)
+        return process
+
     def consumed(self, count):
         return lines_of(self.shunt("consume", "t", "-n", count, "-o", "jsonl").stdout)
 
@@ -70,6 +81,34 @@ class Publishing(Case):
         done = self.shunt("publish", "t", input="x" * (1024 * 1024 + 1), code=FAILED)
         self.assertIn("TOO_LARGE", done.stderr)
         self.shunt("publish", "t", input="x" * (1024 * 1024))
+
+    def test_files_named_after_two_dashes_or_two_options(self):
+        (self.directory / "-a").write_text("of -a")
+        (self.directory / "b").write_text("of b")
+        self.shunt("publish", "t", "--file", "--", "-a", "b", cwd=self.directory)
+        self.shunt("publish", "t", "--file", "--file", "b", cwd=self.directory)
+        self.assertEqual([message["body"] for message in self.consumed(3)], ["of -a", "of b", "of b"])
+
+    def test_a_header_called_file_stands_against_the_names_of_files(self):
+        (self.directory / "a").write_text("a")
+        self.shunt("publish", "t", "--file", self.directory / "a", "-H", "file=mine")
+        self.assertEqual(self.consumed(1)[0]["headers"], {"file": "mine"})
+
+    def test_lines_of_a_slow_writer_are_published_as_they_come(self):
+        publisher = self.start_with_input("publish", "t", "--lines", "-o", "jsonl")
+        publisher.stdin.write("one\n")
+        publisher.stdin.flush()
+        self.assertEqual(json.loads(publisher.stdout.readline()), {"id": "t/1"}, "before the end of the input")
+        publisher.stdin.write("two\n")
+        publisher.stdin.close()
+        self.assertEqual(publisher.wait(WAIT_SECONDS_MAX), OK)
+        self.assertEqual([message["body"] for message in self.consumed(2)], ["one", "two"])
+
+    def test_closed_standard_input_is_no_empty_message(self):
+        done = self.run_without(0, "publish", "t")
+        self.assertEqual(done.returncode, FAILED)
+        self.assertIn("standard input", done.stderr)
+        self.assertEqual(self.group("t")["ready"], 0)
 
     def test_lines(self):
         (self.directory / "lines").write_text("one\n\nthree")
@@ -129,6 +168,13 @@ class Consuming(Case):
         self.assertEqual((row["state"], row["attempts"], row["deliveries"], row["due"]), ("ready", 0, 0, None))
         group = self.group("t")
         self.assertEqual((group["ready"], group["deliveries"]), (250, 0))
+
+    def test_closed_standard_output_acks_nothing(self):
+        self.shunt("publish", "t", "precious")
+        done = self.run_without(1, "consume", "t", "-n", "1")
+        self.assertEqual(done.returncode, FAILED)
+        self.assertIn("cannot write to standard output", done.stderr)
+        self.assertEqual((self.group("t")["acked"], self.group("t")["ready"]), (0, 1))
 
     def test_runs_until_interrupted(self):
         process = self.start("consume", "t", "-o", "jsonl")

@@ -115,6 +115,18 @@ class Working(Case):
         group = self.group("t")
         self.assertEqual((group["acked"], group["ready"], group["in_flight"]), (1, 2, 0))
 
+    def test_a_terminal_that_goes_away_waits_for_what_runs(self):
+        self.shunt("publish", "t", "one")
+        os.mkfifo(self.directory / "go")
+        worker = self.start("work", "t", "--", "sh", "-c", "echo begun; read line < go; echo done", cwd=self.directory)
+        self.assertEqual(worker.stdout.readline(), "begun\n")
+        worker.send_signal(signal.SIGHUP)
+        worker.send_signal(signal.SIGHUP)  # kernel and shell both tell
+        self.assertIn("stopping", worker.stderr.readline())
+        (self.directory / "go").write_text("\n")
+        self.assertEqual(worker.wait(WAIT_SECONDS_MAX), OK)
+        self.assertEqual(self.group("t")["acked"], 1)
+
     def test_a_second_signal_kills_and_charges_nothing(self):
         self.shunt("publish", "t", "1")
         process = self.start("work", "t", "--", "sh", "-c", "echo begun; sleep 1000")
@@ -247,6 +259,25 @@ class DeadLetters(Case):
         self.assertEqual([row["origin"] for row in self.document("dlq", "list", "d")], ["d/3"])
         self.shunt("dlq", "purge", "d", "--all", "-y")
         self.assertEqual(self.document("dlq", "list", "d"), [])
+
+    def test_after_takes_no_name_of_an_origin(self):
+        self.fill_dlq("d", ["a", "b", "c"])
+        self.assertEqual([row["id"] for row in self.document("dlq", "list", "d", "--after", "dlq:d:default/2")], ["dlq:d:default/3"])
+        for origin in ("d/2", "dlq:other:default/2", "99999999999999999999999"):
+            self.shunt("dlq", "list", "d", "--after", origin, code=USAGE)
+
+    def test_an_export_writes_to_what_is_no_file_as_it_is(self):
+        self.fill_dlq("d", ["a"])
+        path = self.directory / "pipe"
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            self.shunt("dlq", "export", "d", "--to", path)
+            self.assertEqual(json.loads(os.read(reader, 65536))["origin"], "d/1")
+        finally:
+            os.close(reader)
+        self.assertTrue(path.is_fifo())
+        self.assertEqual(json.loads(self.shunt("dlq", "export", "d", "--to", "-").stdout)["origin"], "d/1")
 
     def test_of_a_group(self):
         self.shunt("topic", "create", "t", "--max-attempts", "1")
