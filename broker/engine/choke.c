@@ -129,7 +129,7 @@ void session_forget_parked(struct session *s)
 void session_go_on(struct session *s)
 {
     struct engine *e = s->engine;
-    if (s->holder)
+    if (s->holder && !s->closing)
         dispatcher_hold(e->dispatcher, s->holder, false);
     if (!s->parked)
         return;

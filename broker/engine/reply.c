@@ -52,6 +52,9 @@ void reply_broken(struct session *s, uint64_t request_id, const char *why)
 {
     reply_error(s, request_id, SHUNT_PROTOCOL, why);
     s->closing = true;
+    /* What it were given now would be lost with it, and count against messages that nobody has seen. */
+    if (s->holder)
+        dispatcher_hold(s->engine->dispatcher, s->holder, true);
 }
 
 void reply_closed(struct session *s, uint64_t sub, int err)

@@ -78,6 +78,16 @@ class BadFrames(WireTest):
                 self.expect_protocol_error_and_end(client)
                 neighbour.ping()
 
+    def test_nothing_is_handed_to_a_connection_that_is_about_to_be_closed(self):
+        # Its client sends no marks, so each message that it was given would count as started when it ends.
+        owner = self.create()
+        owner.publish(self.topic, b"one", b"two")
+        client = self.connect(marks=False)
+        client.send_bytes(frame(SUBSCRIBE, 1, self.topic, "default", 10, 1000) + frame(PUBLISH, 2))
+        self.assertEqual(client.read_frame()[:2], [OK, 1])
+        self.expect_protocol_error_and_end(client, (2,))
+        self.assertEqual([(d.deliveries, d.attempts) for d in owner.subscribe(self.topic).take(2)], [(1, 0), (1, 0)])
+
     def test_what_came_before_a_bad_frame_is_still_answered(self):
         client = self.connect()
         first = client.send(PING)
