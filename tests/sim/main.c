@@ -130,7 +130,9 @@ static bool saw_enough(uint64_t seeds)
                  {"deaths", total.deaths, 20},          {"breaks", total.breaks, 100},
                  {"stalls", total.stalls, 200},         {"jumps", total.jumps, 20},
                  {"damages", total.damages, 10},        {"hostile", total.hostile, 20},
-                 {"full_turns", total.full_turns, 100}, {"refused_full", total.refused_full, 100}};
+                 {"full_turns", total.full_turns, 100}, {"refused_full", total.refused_full, 100},
+                 {"walks", total.walks, 5000},          {"stale", total.stale, 50},
+                 {"suspects", total.suspects, 100}};
     bool good = true;
     (void)printf("%" PRIu64 " seeds:", seeds);
     for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)

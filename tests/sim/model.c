@@ -91,7 +91,8 @@ struct model_group *model_group_add(struct model *m, struct slice topic, struct 
     g->backoff_max = dlq->backoff_max = 300000;
     (void)snprintf(g->topic, sizeof g->topic, "%.*s", (int)topic.size, (const char *)topic.data);
     (void)snprintf(g->name, sizeof g->name, "%.*s", (int)name.size, (const char *)name.data);
-    (void)snprintf(dlq->topic, sizeof dlq->topic, "dlq:%.64s:%s", g->topic, g->name);
+    (void)snprintf(dlq->topic, sizeof dlq->topic, "dlq:%.*s:%.*s", (int)topic.size, (const char *)topic.data,
+                   (int)name.size, (const char *)name.data);
     (void)snprintf(dlq->name, sizeof dlq->name, "default");
     g->messages = first_of_topic(m, g->topic);
     dlq->is_dlq = true;
@@ -321,6 +322,9 @@ void model_end(struct sim *s, struct engine *e)
     if (!m)
         return;
     model_walk(m, e, true);
+    s->figures.walks = m->figures.walks;
+    s->figures.stale = m->figures.stale;
+    s->figures.suspects = m->figures.suspects;
     for (size_t i = 0; i < m->live_count; i++) {
         struct model_group *g = &m->groups[m->live[i].group];
         if (!g->is_dlq && !model_must_be(m, &g->cells[m->live[i].seq], MODEL_DEAD))

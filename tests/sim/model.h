@@ -145,12 +145,14 @@ struct model_place {
 };
 
 struct model_figures {
-    uint64_t cells, checks, unknown, stale, suspects, walks, deaths_allowed_for;
+    uint64_t cells;    /* that there were */
+    uint64_t stale;    /* answers that were refused as such */
+    uint64_t suspects; /* handed out */
+    uint64_t walks;
 };
 
 struct model {
     struct sim *sim;
-    bool off;
     int64_t wall, mono; /* of this turn, ms */
     bool turned;        /* since the broker's last start */
     unsigned steps;     /* of this turn: it may wait for company */

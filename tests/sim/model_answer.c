@@ -196,12 +196,20 @@ void model_silent(struct model *m, uint32_t number, bool sure)
         silent_one(m, number, sure);
 }
 
+/* A silent one that is told of as refused: only the end of a subscription that there is not can be. */
+static bool can_fail(struct model_conn *c, const struct model_frame *f)
+{
+    struct mpack_reader r;
+    mpack_read_init(&r, f->bytes, f->size);
+    return f->op != OP_UNSUBSCRIBE || !model_sub(c, mpack_read_uint(&r));
+}
+
 /* The frame that waits for this answer; NULL: none does. */
-static const struct model_frame *waiting(const struct model_conn *c, uint64_t id, int err)
+static const struct model_frame *waiting(struct model_conn *c, uint64_t id, int err)
 {
     for (size_t i = 0; i < c->frames_count; i++) {
         const struct model_frame *f = &c->frames[c->frames_first + i];
-        if (f->op != OP_STARTED && f->id == id && (id || err))
+        if (f->op != OP_STARTED && f->id == id && (id || (err && can_fail(c, f))))
             return f;
         if (!model_is_silent(f))
             return NULL;

@@ -110,14 +110,17 @@ static unsigned settle(struct model *m, struct model_cell *c, const struct model
         c->now = s->is[0];
         c->set = 0;
     } else if (s->count) {
-        *set_of(m, c) = *s;
+        struct model_set *to = set_of(m, c);
+        memcpy(to->is, s->is, s->count * sizeof *s->is);
+        to->count = s->count;
     }
     return s->count;
 }
 
 unsigned model_only(struct model *m, struct model_cell *c, model_keep_fn *keep, const void *context)
 {
-    struct model_set left = {.count = 0};
+    struct model_set left; /* large, and only its first ones count */
+    left.count = 0;
     unsigned count;
     const struct model_is *is = model_states(m, c, &count);
     for (unsigned i = 0; i < count; i++)
@@ -140,7 +143,6 @@ void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
     held.token = held.deliveries = 1; /* before the broker ended */
     if (m->dying)
         model_also(m, c, &held);
-    m->figures.unknown++;
 }
 
 /* ---- events ---- */
@@ -311,9 +313,16 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
 bool model_event(struct model *m, struct model_group *g, struct model_cell *c, enum model_event event,
                  int64_t delay, bool sure)
 {
-    struct model_set to = {.count = 0};
+    struct model_set to; /* large, and only its first ones count */
     unsigned count;
     bool any = false;
+    to.count = 0;
+    if (!c->set && (event <= EVENT_SUSPECTED) != (c->now.state == MODEL_FLIGHT) && !g->is_dlq)
+        return false; /* the one state that it is in says so */
+    if (!c->set && event == EVENT_TTL && !c->now.expires)
+        return false;
+    if (!c->set && event == EVENT_DUE && c->now.state != MODEL_DELAYED)
+        return false;
     struct model_group *origin = g->is_dlq ? &m->groups[g->other] : g;
     const struct model_message *message =
         model_message(m, origin, g->is_dlq ? c->link : (uint64_t)(c - g->cells));

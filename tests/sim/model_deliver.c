@@ -184,7 +184,6 @@ static void deliver(struct model *m, uint32_t number, const struct model_sub *su
     c->bytes = d->bytes;
     c->ends_lo = c->ends_hi = m->mono + d->lease;
     c->started = conn->marks ? MARK_NONE : MARK_YES;
-    m->figures.checks++;
 }
 
 static void deliver_all(struct model *m, uint32_t number, struct mpack_reader *r)
@@ -192,7 +191,7 @@ static void deliver_all(struct model *m, uint32_t number, struct mpack_reader *r
     struct model_conn *conn = &m->conns[number];
     const struct model_sub *sub = model_sub(conn, mpack_read_uint(r));
     uint32_t count = mpack_read_array(r);
-    if (!sub || conn->gone)
+    if (!sub || conn->gone || conn->closing)
         sim_fail(m->sim, "model: connection %u: a delivery for a subscription that there is not%s", number,
                  conn->gone      ? " (gone)"
                  : conn->closing ? " (closing)"

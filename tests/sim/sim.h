@@ -112,6 +112,7 @@ struct sim_figures {
     uint64_t rounds, turns, crashes, commit_faults, deaths, breaks, stalls, jumps, damages, hostile,
         full_turns;
     uint64_t published, refused_full;
+    uint64_t walks, stale, suspects; /* of the model */
 };
 
 struct sim {
