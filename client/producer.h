@@ -11,8 +11,11 @@
 #include "client/requests.h"
 #include "client/settings.h"
 
-/* At most this many frames are unanswered, fewer if the server keeps fewer answers. */
-#define PRODUCER_FRAMES_MAX 128
+/* So many frames are unanswered at most, for what waits then grows into larger ones. More, as long as an open
+ * batch waits for every PRODUCER_FRAMES_EACH of them: messages to so many topics do not share frames, and
+ * waiting would only leave the broker's commits small. Never more than the server keeps answers for. */
+#define PRODUCER_FRAMES_MAX  128
+#define PRODUCER_FRAMES_EACH 16
 
 /* What the server said in HELLO; before that, the protocol's own limits. */
 struct server_limits {

@@ -32,7 +32,9 @@ bool producer_has_unwritten(const struct producer *p)
 static size_t frames_max(const struct producer *p)
 {
     size_t kept = p->limits.dedup_frames - 1;
-    return kept < PRODUCER_FRAMES_MAX ? kept : PRODUCER_FRAMES_MAX;
+    size_t most = p->open.count * PRODUCER_FRAMES_EACH;
+    most = most > PRODUCER_FRAMES_MAX ? most : PRODUCER_FRAMES_MAX;
+    return kept < most ? kept : most;
 }
 
 bool producer_may_write(const struct producer *p)

@@ -139,6 +139,33 @@ Test(publish, never_more_than_128_frames_are_unanswered)
     cr_assert_eq(fake.count, 0);
 }
 
+/* Messages to as many topics, one each. */
+static void publish_to_topics(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char topic[16];
+        (void)snprintf(topic, sizeof topic, "t%u", i);
+        cr_assert_eq(fake_publish(&fake, topic, "x", NULL, NULL), 0);
+    }
+}
+
+Test(publish, messages_to_many_topics_do_not_wait_for_each_other)
+{
+    fake_connect(&fake);
+    publish_to_topics(300);
+    fake_take(&fake);
+    cr_assert_gt(fake.count, 2 * PRODUCER_FRAMES_MAX);
+    cr_assert_leq(fake.core.producer.open.count, 300 / PRODUCER_FRAMES_EACH, "few wait");
+}
+
+Test(publish, not_even_to_many_topics_are_more_frames_unanswered_than_the_server_keeps)
+{
+    fake_connect_with(&fake, 0, 0, 200);
+    publish_to_topics(300);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 199);
+}
+
 Test(publish, the_part_a_full_topic_refused_is_told_so)
 {
     fake_connect(&fake);
