@@ -237,8 +237,11 @@ void model_turned(struct sim *s, struct engine *e, bool all)
     if (!m)
         return;
     model_pass_time(m);
-    for (uint32_t i = 1; i < m->conns_count; i++)
+    m->admin_lost = false;
+    for (uint32_t i = 1; i < m->conns_count; i++) {
         m->conns[i].admin = asks_admin(&m->conns[i]);
+        m->admin_lost |= m->conns[i].admin && m->conns[i].lost && !m->conns[i].gone;
+    }
     for (unsigned admin = 2; admin-- > 0;)
         for (uint32_t i = 1; i < m->conns_count; i++)
             if (!m->conns[i].gone && m->conns[i].admin == admin)

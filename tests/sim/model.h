@@ -30,6 +30,8 @@
 #define MODEL_SUBS_MAX   64
 #define MODEL_STATES_MAX 48 /* that one cell may be in */
 
+#define MODEL_DELAY_MS_MAX 2000 /* that publishers ask for (script.c) */
+
 /* Not known: a message whose publish was never answered may have any. */
 #define MODEL_UNKNOWN_TIME (-1)
 
@@ -46,6 +48,9 @@ enum {
     MODEL_REDRIVEN = 8, /* in a DLQ */
 };
 #define MODEL_WAYS 4
+
+/* Expired messages. */
+enum { MODEL_KEEP = 1, MODEL_DISCARD = 2 };
 
 struct model_is {
     uint8_t state, how;
@@ -98,8 +103,9 @@ struct model_group {
     uint32_t attempts_lo, attempts_hi;     /* max_attempts, between */
     uint32_t attempts_next; /* from the next turn on: in this one, requests may have come before the change */
     bool ended_now;
+    bool closed; /* somebody was told that it is gone */
     int64_t lease, backoff_min, backoff_max;
-    bool discard;             /* expired messages go away */
+    unsigned when_expired;    /* MODEL_KEEP, MODEL_DISCARD; both where it is not known */
     struct model_cell *cells; /* by sequence number */
     size_t cells_count, cells_capacity;
     struct model_message *list; /* by sequence number; only in the topic's first group */
@@ -155,6 +161,7 @@ struct model {
     struct sim *sim;
     int64_t wall, mono; /* of this turn, ms */
     bool turned;        /* since the broker's last start */
+    bool admin_lost;    /* a request that changes groups will not be answered */
     unsigned steps;     /* of this turn: it may wait for company */
     bool dying;         /* this turn's outcome is unknown */
     struct model_group groups[MODEL_GROUPS_MAX];

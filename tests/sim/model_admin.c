@@ -28,6 +28,8 @@ static void set(struct model_group *g, struct slice name, int64_t value, bool su
 {
     if (name.size == 12 && !memcmp(name.data, "max_attempts", 12)) {
         uint32_t limit = (uint32_t)value;
+        if (g->exists != MODEL_YES) /* it begins with that */
+            g->attempts_lo = g->attempts_hi = limit;
         g->attempts_lo = limit < g->attempts_lo ? limit : g->attempts_lo;
         g->attempts_hi = limit > g->attempts_hi ? limit : g->attempts_hi;
         g->attempts_next = sure ? limit : g->attempts_next;
@@ -38,7 +40,7 @@ static void set(struct model_group *g, struct slice name, int64_t value, bool su
     } else if (name.size == 14 && !memcmp(name.data, "backoff_max_ms", 14)) {
         g->backoff_max = value;
     } else if (name.size == 7 && !memcmp(name.data, "expired", 7)) {
-        g->discard = value != 0;
+        g->when_expired = value ? MODEL_DISCARD : MODEL_KEEP;
     }
 }
 
@@ -51,15 +53,18 @@ static void read_policy(struct model_group *g, struct mpack_reader *r, bool sure
     }
 }
 
-/* A group that may be there already, if an earlier request to make it was never answered. */
+/* A group that may be there already, if an earlier request to make it was never answered. Whoever asks again
+ * asks for the same, but for what becomes of expired messages. */
 static void create(struct model *m, struct slice topic, struct slice name, struct mpack_reader *r, bool sure)
 {
     struct model_group *g = model_group(m, topic, name);
-    if (!g) {
+    if (!g)
         g = model_group_add(m, topic, name);
-        g->discard = m->groups[g->messages].discard; /* what the topic says */
-    }
-    read_policy(g, r, true); /* whoever asks for it always asks for the same */
+    unsigned before = sure ? 0 : g->when_expired;
+    const struct model_group *first = &m->groups[g->messages];
+    g->when_expired = first != g ? first->when_expired : MODEL_KEEP; /* what the topic says */
+    read_policy(g, r, sure);
+    g->when_expired |= before;
     if (sure && g->exists == MODEL_YES)
         model_fail(m, g, 0, "a group was made that is there");
     if (g->exists != MODEL_YES)

@@ -90,7 +90,10 @@ static void refused(struct model *m, uint32_t number, const struct model_sub *su
     struct model_group *g = sub ? &m->groups[sub->group] : NULL;
     struct model_cell *c = g ? model_cell(m, g, entry->seq) : NULL;
     m->figures.stale++;
-    if (!c || g->exists != MODEL_YES || c->conn != number || c->sub != sub->id || c->ends_lo <= m->mono)
+    if (!c || m->admin_lost || g->exists != MODEL_YES || c->conn != number || c->sub != sub->id ||
+        c->ends_lo <= m->mono)
+        return;
+    if (g->redriving || g->purging_dead) /* the letter may have gone since its last answer */
         return;
     if (model_must_be(m, c, MODEL_FLIGHT) && model_holds(m, c, entry->token))
         model_fail(m, g, entry->seq, "an answer with a good token was refused");
@@ -246,10 +249,10 @@ static void answer(struct model *m, uint32_t number, bool ok, uint64_t id, struc
 static void closed(struct model *m, uint32_t number, uint64_t id)
 {
     struct model_sub *sub = model_sub(&m->conns[number], id);
-    if (sub && m->groups[sub->group].exists == MODEL_YES)
-        model_fail(m, &m->groups[sub->group], 0, "a subscription was ended though its group is there");
-    if (sub)
-        sub->stands = false;
+    if (!sub)
+        return;
+    sub->stands = false;
+    m->groups[sub->group].closed = true; /* who deleted it may not have been told: the walk looks */
 }
 
 void model_answers(struct model *m, uint32_t number)

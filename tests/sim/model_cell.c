@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DELAY_MS_MAX 2000 /* that publishers ask for (script.c) */
-
 struct model_cell *model_cell(struct model *m, struct model_group *g, uint64_t seq)
 {
     (void)m;
@@ -137,7 +135,7 @@ void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
     c->set = 0;
     delayed.state = MODEL_DELAYED;
     delayed.due_lo = m->wall + 1;
-    delayed.due_hi = m->wall + DELAY_MS_MAX;
+    delayed.due_hi = m->wall + MODEL_DELAY_MS_MAX;
     if (!g->is_dlq)
         model_also(m, c, &delayed);
     held.token = held.deliveries = 1; /* before the broker ended */
@@ -154,14 +152,17 @@ static void be_dead(struct model *m, struct model_is *is)
 }
 
 /* The time to live has passed: away, or dead, by policy. */
-static void expire(struct model *m, const struct model_group *g, struct model_is *is)
+static void expire(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
 {
-    if (!g->discard) {
-        be_dead(m, is);
-        return;
+    if (g->when_expired & MODEL_KEEP) {
+        struct model_is dead = is;
+        be_dead(m, &dead);
+        put(m, to, &dead);
     }
-    is->state = MODEL_DONE;
-    is->how = MODEL_EXPIRED;
+    is.state = MODEL_DONE;
+    is.how = MODEL_EXPIRED;
+    if (g->when_expired & MODEL_DISCARD)
+        put(m, to, &is);
 }
 
 static void wait(struct model_is *is, int64_t due)
@@ -284,9 +285,11 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
         redrive(m, g, to, is, message);
         return true;
     }
-    if (event == EVENT_TTL)
-        expire(m, g, &is);
-    else if (event == EVENT_CORRUPT && g->is_dlq)
+    if (event == EVENT_TTL) {
+        expire(m, g, to, is);
+        return true;
+    }
+    if (event == EVENT_CORRUPT && g->is_dlq)
         wait(&is, m->wall + g->backoff_max);
     else if (event == EVENT_CORRUPT)
         be_dead(m, &is);
@@ -304,7 +307,7 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
                                is.left};
     else
         is.state = MODEL_DONE;
-    if (is.state == MODEL_DONE && event != EVENT_TTL)
+    if (is.state == MODEL_DONE)
         is.how = event == EVENT_SETTLED ? MODEL_ACKED : MODEL_PURGED;
     put(m, to, &is);
     return true;

@@ -133,9 +133,11 @@ struct holding {
 
 static bool is_suspect(const struct model *m, const struct model_cell *c)
 {
-    unsigned count;
+    unsigned count, suspects = 0;
     const struct model_is *is = model_states(m, c, &count);
-    return is[0].suspect;
+    for (unsigned i = 0; i < count; i++)
+        suspects += is[i].suspect;
+    return suspects == count; /* surely */
 }
 
 /* What the connection surely holds now. */

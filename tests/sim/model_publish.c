@@ -17,6 +17,13 @@ struct model_message *model_message(struct model *m, struct model_group *g, uint
     return seq < g->list_count ? &g->list[seq] : NULL;
 }
 
+static void begin(struct model *m, struct model_group *g, struct model_cell *c)
+{
+    model_newborn(m, g, c);
+    if (g->purging)
+        (void)model_event(m, g, c, EVENT_PURGED, 0, false);
+}
+
 /* Each group of the topic gets it, as a message of which nothing is known; so do all before it. */
 void model_message_add(struct model *m, struct model_group *any, uint64_t seq)
 {
@@ -31,7 +38,7 @@ void model_message_add(struct model *m, struct model_group *any, uint64_t seq)
         for (unsigned i = 0; i < m->groups_count; i++) {
             struct model_group *g = &m->groups[i];
             if (!g->is_dlq && g->messages == any->messages && g->exists == MODEL_YES && !g->fresh)
-                model_newborn(m, g, model_cell_add(m, g, at));
+                begin(m, g, model_cell_add(m, g, at));
         }
     }
 }

@@ -103,6 +103,11 @@ void model_conn_ends(struct model *m, uint32_t number, bool sure)
 
 void model_jobs(struct model *m)
 {
+    bool any = false;
+    for (unsigned i = 0; i < m->groups_count; i++)
+        any |= m->groups[i].purging || m->groups[i].purging_dead || m->groups[i].redriving;
+    if (!any)
+        return;
     for (size_t i = 0; i < m->live_count; i++) {
         struct model_group *g;
         struct model_cell *c = live_cell(m, i, &g);
@@ -118,12 +123,24 @@ void model_jobs(struct model *m)
 /* A group that was made later has what was scheduled before as ready, until it comes to it. */
 static bool is_untouched(const struct model *m, const struct model_cell *c)
 {
-    return model_must_be(m, c, MODEL_READY) && !c->set && !c->now.token && !c->now.generation;
+    unsigned count;
+    const struct model_is *is = model_states(m, c, &count);
+    for (unsigned i = 0; i < count; i++)
+        if (is[i].state == MODEL_READY && !is[i].token && !is[i].generation)
+            return true;
+    return false;
 }
 
-static int64_t message_due(const struct model_message *message)
+/* Scheduled for later, or it may be. */
+static bool is_scheduled(const struct model *m, const struct model_message *message, struct model_is *later)
 {
-    return message ? message->due : 0;
+    if (!message || (message->due != MODEL_UNKNOWN_TIME && message->due <= m->wall))
+        return false;
+    bool known = message->due != MODEL_UNKNOWN_TIME;
+    later->state = MODEL_DELAYED;
+    later->due_lo = known ? message->due : m->wall + 1;
+    later->due_hi = known ? message->due : m->wall + MODEL_DELAY_MS_MAX;
+    return true;
 }
 
 void model_handouts(struct model *m)
@@ -133,12 +150,11 @@ void model_handouts(struct model *m)
         struct model_cell *c = live_cell(m, i, &g);
         const struct model_message *message =
             g->is_dlq ? model_message(m, &m->groups[g->other], c->link) : model_message(m, g, m->live[i].seq);
-        const struct model_is later = {MODEL_DELAYED, .due_lo = message_due(message),
-                                       .due_hi = message_due(message), .expires = c->now.expires};
+        struct model_is later = c->now;
+        if (!g->is_dlq && is_untouched(m, c) && is_scheduled(m, message, &later))
+            model_also(m, c, &later);
         (void)model_event(m, g, c, EVENT_TTL, 0, false);
         if (message && message->damaged)
             (void)model_event(m, g, c, EVENT_CORRUPT, 0, false);
-        if (!g->is_dlq && later.due_lo > m->wall && is_untouched(m, c))
-            model_also(m, c, &later);
     }
 }

@@ -161,6 +161,8 @@ static void find_groups(struct walk *w)
             g->exists = found ? MODEL_YES : MODEL_GONE;
         if ((g->exists == MODEL_YES) != (found != NULL))
             model_fail(m, g, 0, found ? "the group is there again" : "the group is gone");
+        if (found && (g->closed || m->groups[g->other].closed))
+            model_fail(m, g, 0, "a subscription was ended though the group is there");
         m->groups[g->other].exists = g->exists;
         w->groups[i] = found;
         w->groups[g->other] = found ? found->dlq->groups[0] : NULL;
