@@ -45,7 +45,12 @@ static int change(struct call *call, topic_change *function, const struct shunt_
 static int run_create(struct call *call)
 {
     struct shunt_options *settings = settings_take(call, NULL);
-    int code = settings ? change(call, shunt_topic_create, settings, "created") : EXIT_FAILED;
+    const char *groups = options_text(&call->options, "groups", NULL);
+    int code = settings ? EXIT_OK : EXIT_FAILED;
+    if (settings && groups && shunt_options_set(settings, "groups", groups))
+        code = EXIT_FAILED;
+    if (code == EXIT_OK)
+        code = change(call, shunt_topic_create, settings, "created");
     shunt_options_free(settings);
     return code;
 }
@@ -174,6 +179,9 @@ static int run_purge(struct call *call)
     return code ? code : purge(call, topic, group);
 }
 
+static const struct option_row create_rows[] = {
+    {"groups", 0, "GROUP,…", OPTION_TEXT, WORDS_NONE, 0, 0, "make these groups instead of `default`"},
+};
 static const struct option_row delete_rows[] = {PROMPT_OPTION};
 static const struct option_row purge_rows[] = {
     {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "of this group alone (all)"},
@@ -183,11 +191,13 @@ static const struct option_row purge_rows[] = {
 static const struct command commands[] = {
     {.noun = "topic",
      .verb = "create",
-     .usage = "TOPIC [SETTINGS]",
-     .text = "make a topic with the group `default`",
+     .usage = "TOPIC [--groups GROUP,…] [SETTINGS]",
+     .text = "make a topic, with the group `default` unless told otherwise",
      .about = "A setting for groups given here is the default of the topic's groups.",
      .examples = "  shunt topic create files --max-attempts 3 --backoff 10ms..50ms\n"
-                 "  shunt topic create orders --ttl 7d --max-bytes 2GiB\n",
+                 "  shunt topic create orders --ttl 7d --max-bytes 2GiB --groups billing,audit\n",
+     .options = create_rows,
+     .options_count = 1,
      .words_min = 1,
      .words_max = 1,
      .settings = SETTINGS_TOPIC,

@@ -294,6 +294,7 @@ SHUNT_API const struct shunt_value *shunt_value_get(const struct shunt_value *v,
 /* `settings` (may be NULL) are those that shunt_setting() lists, as people write them: "max-attempts" "3", "lease" "30s",
  * "backoff" "1s..5m", "expired" "discard"; the value "inherit" takes one back to its default.
  * fails: TOPIC_EXISTS, BAD_NAME, RESERVED, BAD_ARGUMENT (the text names the setting), TOO_MANY, … */
+/* One more key here: `groups` "billing,audit", the groups made with the topic instead of `default`. */
 SHUNT_API int shunt_topic_create(struct shunt *s, const char *topic, const struct shunt_options *settings, int64_t timeout_ms,
                                  struct shunt_error *err);
 SHUNT_API int shunt_topic_update(struct shunt *s, const char *topic, const struct shunt_options *settings, int64_t timeout_ms,

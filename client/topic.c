@@ -1,16 +1,79 @@
 /* topic: create, change, look at and delete topics. */
 #include "client/admin.h"
+#include "client/options.h"
 #include "client/policy_args.h"
 #include "client/value.h"
 #include "proto/wire.h"
 #include <string.h>
 
-static int run_with_settings(struct shunt *s, unsigned op, const char *topic,
-                             const struct shunt_options *settings, int64_t timeout_ms,
-                             struct shunt_error *err)
+/* ---- the groups made with a topic: names with commas between them ---- */
+
+static uint32_t count_names(const char *names)
+{
+    uint32_t count = 1;
+    for (const char *at = names; *at != '\0'; at++)
+        count += *at == ',';
+    return count;
+}
+
+/* Empty ones too: the broker refuses them by name. */
+static void write_names(struct mpack_buffer *b, const char *names)
+{
+    uint32_t count = count_names(names);
+    mpack_write_array(b, count);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t size = strcspn(names, ",");
+        mpack_write_str(b, names, size);
+        names += size + 1;
+    }
+}
+
+/* `settings` but for `groups`, which is none; its value goes to *ret_groups, NULL if it is not there. */
+static int split_groups(const struct shunt_options *settings, struct shunt_options **ret_rest,
+                        const char **ret_groups)
+{
+    const struct option *option;
+    struct shunt_options *rest = shunt_options_new();
+    int rc = rest == NULL ? SHUNT_NO_MEMORY : 0;
+    for (size_t i = 0; rc == 0 && (option = options_at(settings, i)) != NULL; i++) {
+        if (strcmp(option->key, "groups") == 0)
+            *ret_groups = option->value;
+        else
+            rc = shunt_options_set(rest, option->key, option->value);
+    }
+    if (rc == 0)
+        *ret_rest = rest;
+    else
+        shunt_options_free(rest);
+    return rc;
+}
+
+int shunt_topic_create(struct shunt *s, const char *topic, const struct shunt_options *settings,
+                       int64_t timeout_ms, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, op, 2, false, topic, false, NULL, err);
+    struct shunt_options *rest = NULL;
+    const char *groups = NULL;
+    int rc = split_groups(settings, &rest, &groups);
+    if (rc != 0)
+        return error_set(err, rc, NULL);
+    rc = admin_begin(&call, OP_TOPIC_CREATE, groups != NULL ? 3 : 2, false, topic, false, NULL, err);
+    if (rc == 0 && (rc = policy_args_write(&call.request, rest, false, err)) != 0)
+        call_done(&call);
+    if (rc == 0) {
+        if (groups != NULL)
+            write_names(&call.request, groups);
+        rc = call_finish(s, &call, timeout_ms, err);
+    }
+    shunt_options_free(rest);
+    return rc;
+}
+
+int shunt_topic_update(struct shunt *s, const char *topic, const struct shunt_options *settings,
+                       int64_t timeout_ms, struct shunt_error *err)
+{
+    struct call call;
+    int rc = admin_begin(&call, OP_TOPIC_UPDATE, 2, false, topic, false, NULL, err);
     if (rc != 0)
         return rc;
     rc = policy_args_write(&call.request, settings, false, err);
@@ -19,18 +82,6 @@ static int run_with_settings(struct shunt *s, unsigned op, const char *topic,
         return rc;
     }
     return call_finish(s, &call, timeout_ms, err);
-}
-
-int shunt_topic_create(struct shunt *s, const char *topic, const struct shunt_options *settings,
-                       int64_t timeout_ms, struct shunt_error *err)
-{
-    return run_with_settings(s, OP_TOPIC_CREATE, topic, settings, timeout_ms, err);
-}
-
-int shunt_topic_update(struct shunt *s, const char *topic, const struct shunt_options *settings,
-                       int64_t timeout_ms, struct shunt_error *err)
-{
-    return run_with_settings(s, OP_TOPIC_UPDATE, topic, settings, timeout_ms, err);
 }
 
 int shunt_topic_show(struct shunt *s, const char *topic, int64_t timeout_ms, struct shunt_value **ret,

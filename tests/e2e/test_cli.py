@@ -258,6 +258,15 @@ class Topics(Case):
         self.shunt("group", "delete", "t", "early", "-y")
         self.assertEqual(sorted(row["group"] for row in self.document("group", "list", "t")), ["default", "late"])
 
+    def test_a_topic_made_with_groups_of_ones_own(self):
+        topic = self.document("topic", "create", "t", "--groups", "billing,audit", "--lease", "7s")
+        self.assertEqual([(row["group"], row["policy"]["lease_ms"]) for row in topic["groups"]], [("billing", 7000), ("audit", 7000)])
+        self.shunt("topic", "create", "u", "--groups", "a,,b", code=USAGE)
+        self.shunt("topic", "create", "u", "--groups", "", code=USAGE)
+        self.shunt("topic", "create", "u", "--groups", "a,a", code=FAILED)
+        self.shunt("topic", "update", "t", "--groups", "c", code=USAGE)
+        self.assertEqual([topic["topic"] for topic in self.document("topic", "list")], ["t"])
+
     def test_purge(self):
         self.shunt("topic", "create", "t")
         self.shunt("topic", "purge", "t", "-y", code=NOTHING)

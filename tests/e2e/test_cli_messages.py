@@ -14,12 +14,14 @@ class Publishing(Case):
         self.shunt("topic", "create", "t")
 
     def start_with_input(self, *args):
-        process = subprocess.Popen([harness.SHUNT, *args], env=self.server.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([harness.SHUNT, *args], env=self.server.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
 
         def end():
             if process.poll() is None:
                 process.kill()
             process.wait()
+            process.stdin.close()
             process.stdout.close()
         self.addCleanup(end)
         return process
@@ -98,7 +100,8 @@ class Publishing(Case):
         publisher = self.start_with_input("publish", "t", "--lines", "-o", "jsonl")
         publisher.stdin.write("one\n")
         publisher.stdin.flush()
-        self.assertEqual(json.loads(publisher.stdout.readline()), {"id": "t/1"}, "before the end of the input")
+        self.eventually(lambda: self.group("t")["ready"] == 1)  # before the end of the input
+        self.assertEqual(json.loads(publisher.stdout.readline()), {"id": "t/1"})
         publisher.stdin.write("two\n")
         publisher.stdin.close()
         self.assertEqual(publisher.wait(WAIT_SECONDS_MAX), OK)
