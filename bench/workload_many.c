@@ -4,7 +4,8 @@
 
 #include "bench/workload.h"
 
-static bool run_one(struct bench *b, const char *name, struct load *load, double *one)
+/* `against` says what *one is the rate of. */
+static bool run_one(struct bench *b, const char *name, struct load *load, const char *against, double *one)
 {
     struct result r = {0};
     char topic[TOPIC_NAME_BYTES];
@@ -17,7 +18,7 @@ static bool run_one(struct bench *b, const char *name, struct load *load, double
          run_timed(&b->subject, load, RUN_CONFIRMED, b->options->warm_s, b->options->seconds, &r, b->why);
     bench_server_done(b);
     if (*one > 0)
-        bench_against(&r, "one", *one);
+        bench_against(&r, against, *one);
     else
         *one = r.rate;
     return ok && bench_report(b, &r, name, FLOOR_APPEND);
@@ -28,25 +29,37 @@ bool workload_topics(struct bench *b)
     const struct options *o = b->options;
     double one = 0;
     struct load load = bench_load(b, o->sizes.values[0], o->windows.values[o->windows.count - 1]);
-    if (!run_one(b, "one topic", &load, &one))
+    if (!run_one(b, "one topic", &load, "", &one))
         return false;
     load.topics = o->topics;
-    return run_one(b, "topics", &load, &one);
+    return run_one(b, "topics", &load, "one", &one);
 }
 
-/* As many messages are under way in all as over the one connection. */
+/* What many connections cost (as many messages are under way in all as over the one), what many busy ones
+ * reach, and what many clients that wait for each answer get out of group commit. */
 bool workload_connections(struct bench *b)
 {
     const struct options *o = b->options;
-    double one = 0;
     uint32_t window = o->windows.values[o->windows.count - 1];
-    struct load load = bench_load(b, o->sizes.values[0], window);
-    load.publishers = 1;
-    if (!run_one(b, "one connection", &load, &one))
-        return false;
-    load.publishers = o->connections;
-    load.window = window / o->connections ? window / o->connections : 1;
-    return run_one(b, "connections", &load, &one);
+    uint32_t share = window / o->connections ? window / o->connections : 1;
+    double busy = 0, waiting = 0;
+    struct {
+        const char *name, *against;
+        unsigned publishers;
+        uint32_t window;
+        double *one;
+    } rows[] = {{"one connection", "", 1, window, &busy},
+                {"connections", "one", o->connections, share, &busy},
+                {"connections × 64", "one", o->connections, 64, &busy},
+                {"one × 1", "", 1, 1, &waiting},
+                {"connections × 1", "one × 1", o->connections, 1, &waiting}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct load load = bench_load(b, o->sizes.values[0], rows[i].window);
+        load.publishers = rows[i].publishers;
+        if (!run_one(b, rows[i].name, &load, rows[i].against, rows[i].one))
+            return false;
+    }
+    return true;
 }
 
 static bool run_groups(struct bench *b, unsigned groups, double *one)

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PIECES_MAX      64
+#define PIECES_MAX      256
 #define READS_A_TURN    16
 #define WAIT_LONGEST_MS 60000
 

@@ -3,9 +3,8 @@
 #include "proto/names.h"
 #include <string.h>
 
-#define POOL_MAX        16
-#define POOL_BYTES_MAX  (1024u * 1024) /* larger buffers are not kept */
-#define TOPICS_SEARCHED 64             /* open batches looked through for the one of a topic */
+#define POOL_MAX       16
+#define POOL_BYTES_MAX (1024u * 1024) /* larger buffers are not kept */
 
 void producer_init(struct producer *p, const struct settings *settings, const uint8_t id[PRODUCER_ID_BYTES])
 {
@@ -13,7 +12,7 @@ void producer_init(struct producer *p, const struct settings *settings, const ui
     p->limits = (struct server_limits){.body_bytes = BODY_BYTES_MAX,
                                        .frame_bytes = FRAME_BYTES_MAX,
                                        .messages = FRAME_MESSAGES_MAX,
-                                       .dedup_frames = PRODUCER_FRAMES_MAX};
+                                       .dedup_frames = DEDUP_FRAMES_MAX};
     memcpy(p->id, id, sizeof p->id);
 }
 
@@ -58,15 +57,40 @@ void producer_recycle(struct producer *p, struct batch *b)
     p->pool_count++;
 }
 
-/* The newest open batch for this topic among the newest ones. Missing an older one is harmless: what comes
- * later goes into a later batch. */
-static struct batch *find_open(const struct producer *p, const char *topic, size_t topic_bytes)
+/* FNV-1a: names are short. */
+static struct batch **bucket_of(struct producer *p, const char *topic, size_t topic_bytes)
 {
-    struct batch *b = p->open.tail;
-    for (int i = 0; b != NULL && i < TOPICS_SEARCHED; i++, b = b->prev)
-        if (b->topic_bytes == topic_bytes && memcmp(b->topic, topic, topic_bytes) == 0)
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < topic_bytes; i++)
+        hash = (hash ^ (uint8_t)topic[i]) * 16777619u;
+    return p->growing[(hash ^ hash >> 16) % PRODUCER_BUCKETS];
+}
+
+/* The topic's newest open batch, or NULL. *ret_place is where the next one can be found: taking the place of
+ * another topic's is harmless, what comes later for that one goes into a later batch. */
+static struct batch *find_open(struct producer *p, const char *topic, size_t topic_bytes,
+                               struct batch ***ret_place)
+{
+    struct batch **bucket = bucket_of(p, topic, topic_bytes);
+    *ret_place = &bucket[p->next_sequence % BUCKET_PLACES];
+    for (int i = 0; i < BUCKET_PLACES; i++) {
+        struct batch *b = bucket[i];
+        if (b != NULL && (b->topic_bytes != topic_bytes || memcmp(b->topic, topic, topic_bytes) != 0))
+            continue;
+        *ret_place = &bucket[i];
+        if (b != NULL)
             return b;
+    }
     return NULL;
+}
+
+void producer_leave_open(struct producer *p, struct batch *b)
+{
+    struct batch **bucket = bucket_of(p, b->topic, b->topic_bytes);
+    for (int i = 0; i < BUCKET_PLACES; i++)
+        if (bucket[i] == b)
+            bucket[i] = NULL;
+    batch_take(&p->open, b);
 }
 
 /* A frame holds at most an eighth of the window, so that several are under way while the next one fills. */
@@ -107,7 +131,8 @@ static int open_batch(struct producer *p, const char *topic, size_t bytes, struc
                       struct shunt_error *err)
 {
     size_t topic_bytes = strlen(topic);
-    struct batch *b = find_open(p, topic, topic_bytes);
+    struct batch **place;
+    struct batch *b = find_open(p, topic, topic_bytes, &place);
     if (b == NULL) { /* else the name was checked when the batch was opened */
         const char *why = NULL;
         int rc = name_check((struct slice){topic, topic_bytes}, &why);
@@ -119,6 +144,7 @@ static int open_batch(struct producer *p, const char *topic, size_t bytes, struc
         if (b == NULL)
             return error_set(err, SHUNT_NO_MEMORY, NULL);
         batch_put(&p->open, b);
+        *place = b;
     }
     *ret = b;
     return 0;
@@ -136,7 +162,7 @@ int producer_add(struct producer *p, const char *topic, const struct shunt_messa
     rc = batch_add(b, m, promise);
     if (rc != 0) {
         if (b->count == 0) {
-            batch_take(&p->open, b);
+            producer_leave_open(p, b);
             batch_free(b);
         }
         return error_set(err, rc, NULL);
@@ -232,7 +258,7 @@ void producer_fail_all(struct producer *p, const struct shunt_error *error)
     }
     while (p->open.head != NULL) {
         struct batch *b = p->open.head;
-        batch_take(&p->open, b);
+        producer_leave_open(p, b);
         producer_finish_failed(p, b, error);
     }
 }
@@ -268,7 +294,7 @@ bool producer_withdraw(struct producer *p, shunt_published_cb *callback, const v
         p->messages--;
         p->bytes -= (int64_t)(before - batch_bytes(b));
         if (b->count == 0) {
-            batch_take(&p->open, b);
+            producer_leave_open(p, b);
             producer_recycle(p, b);
         }
         return true;

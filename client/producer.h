@@ -17,6 +17,10 @@
 #define PRODUCER_FRAMES_MAX  128
 #define PRODUCER_FRAMES_EACH 16
 
+/* Where the open batch of a topic may be found: in one of the few places that its name's hash chooses. */
+#define PRODUCER_BUCKETS 64
+#define BUCKET_PLACES    4
+
 /* What the server said in HELLO; before that, the protocol's own limits. */
 struct server_limits {
     size_t body_bytes;
@@ -31,6 +35,7 @@ struct producer {
     uint8_t id[PRODUCER_ID_BYTES];
     uint64_t next_sequence;
     struct batch_queue open;
+    struct batch *growing[PRODUCER_BUCKETS][BUCKET_PLACES]; /* of `open`: one of a topic, its newest */
     struct batch_queue sealed;
     struct batch_queue finished;
     struct batch *unsent; /* the first of `sealed` that is not written on this connection, or NULL */
@@ -76,6 +81,8 @@ bool producer_withdraw(struct producer *p, shunt_published_cb *callback, const v
 
 /* ---- between producer.c and producer_seal.c ---- */
 
+/* Out of the open ones. */
+void producer_leave_open(struct producer *p, struct batch *b);
 /* A batch from the pool or a new one; NULL without memory. Its topic must be a valid name. */
 struct batch *producer_get_batch(struct producer *p, const char *topic, size_t topic_bytes);
 void producer_recycle(struct producer *p, struct batch *b);

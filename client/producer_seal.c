@@ -37,9 +37,20 @@ static size_t frames_max(const struct producer *p)
     return kept < most ? kept : most;
 }
 
+/* The server counts its answers by numbers, from the highest one back: also those that were answered before
+ * the first one that was not. */
+static bool may_seal(const struct producer *p)
+{
+    const struct batch *first = p->sealed.head;
+    if (first != NULL && first->sequence != 0 &&
+        p->next_sequence - first->sequence >= p->limits.dedup_frames - 1)
+        return false;
+    return p->sealed.count < frames_max(p);
+}
+
 bool producer_may_write(const struct producer *p)
 {
-    return p->unsent != NULL || (p->open.head != NULL && p->sealed.count < frames_max(p));
+    return p->unsent != NULL || (p->open.head != NULL && may_seal(p));
 }
 
 void producer_written(struct producer *p, size_t size)
@@ -108,7 +119,7 @@ static int divide(struct producer *p, struct batch *from)
             moved++;
     }
     if (moved == from->count) {
-        batch_take(&p->open, from);
+        producer_leave_open(p, from);
         producer_recycle(p, from);
         return 0;
     }
@@ -119,7 +130,7 @@ static int divide(struct producer *p, struct batch *from)
 
 static struct batch *seal_next(struct producer *p, struct requests *requests)
 {
-    if (p->sealed.count >= frames_max(p))
+    if (!may_seal(p))
         return NULL;
     while (p->open.head != NULL && !fits(p, p->open.head))
         if (divide(p, p->open.head) != 0)
@@ -130,7 +141,7 @@ static struct batch *seal_next(struct producer *p, struct requests *requests)
     uint64_t id = requests_add(requests, WAITER_PUBLISH, b);
     if (id == 0)
         return NULL;
-    batch_take(&p->open, b);
+    producer_leave_open(p, b);
     batch_put(&p->sealed, b);
     uint64_t sequence = p->settings->idempotent ? p->next_sequence++ : 0;
     batch_seal(b, id, sequence, p->sealed.head == b ? sequence : p->sealed.head->sequence);

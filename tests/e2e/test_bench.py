@@ -15,7 +15,7 @@ ROWS = {
     "drain": ["fill", "drain"],
     "poison": ["no poison", "1 % rejected", "1 % nacked"],
     "topics": ["one topic", "topics"],
-    "connections": ["one connection", "connections"],
+    "connections": ["one connection", "connections", "connections × 64", "one × 1", "connections × 1"],
     "groups": ["1 group", "2 groups"],
     "delayed": ["delayed", "due"],
     "restart": ["restart, killed", "restart, clean"],

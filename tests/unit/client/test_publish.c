@@ -166,6 +166,41 @@ Test(publish, not_even_to_many_topics_are_more_frames_unanswered_than_the_server
     cr_assert_eq(fake.count, 199);
 }
 
+Test(publish, answers_out_of_order_do_not_stretch_the_window_of_numbers)
+{
+    uint64_t ids[3];
+    fake_connect_with(&fake, 0, 0, 4);
+    for (int i = 0; i < 3; i++) {
+        publish_many("orders", i, 1);
+        ids[i] = fake_only(&fake, OP_PUBLISH)->id;
+    }
+    say_published(&fake, ids[1], 1, 2, 0);
+    say_published(&fake, ids[2], 1, 3, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
+    publish_many("orders", 3, 1);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 0, "the server counts its answers by numbers");
+    cr_assert(!core_has_output(&fake.core), "and nobody spins for it");
+    say_published(&fake, ids[0], 1, 1, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
+    cr_assert_eq(read_publish(fake_only(&fake, OP_PUBLISH)).sequence, 4);
+}
+
+/* However many topics there are, a topic's messages gather while its batch is open. */
+Test(publish, messages_to_many_topics_in_turn_gather_by_topic)
+{
+    char topic[16];
+    for (int i = 0; i < 2000; i++) {
+        (void)snprintf(topic, sizeof topic, "t%d", i % 100);
+        publish_many(topic, i, 1);
+    }
+    fake_connect(&fake);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 100);
+    for (size_t i = 0; i < fake.count; i++)
+        cr_assert_eq(read_publish(&fake.frames[i]).messages, 20);
+}
+
 Test(publish, the_part_a_full_topic_refused_is_told_so)
 {
     fake_connect(&fake);
