@@ -225,6 +225,7 @@ Test(ledger_recover, a_message_beyond_the_head_is_damage)
                                    .messages = 10,
                                    .bytes = 1000}};
     struct batch b = {ledger_index(f.l) + 1, T0, &c, 1};
+    f.applied = &c;
     struct ledger_sink sink = fixture_sink(&f);
     cr_assert_eq(store_begin(f.store, true, &t), 0);
     cr_assert_eq(ledger_apply(f.l, t, &b, &sink), SHUNT_CORRUPT);
