@@ -118,7 +118,9 @@ class Working(Case):
     def test_a_terminal_that_goes_away_waits_for_what_runs(self):
         self.shunt("publish", "t", "one")
         os.mkfifo(self.directory / "go")
-        worker = self.start("work", "t", "--", "sh", "-c", "echo begun; read line < go; echo done", cwd=self.directory)
+        # Whoever runs the tests may ignore SIGHUP, as under nohup; then so would the worker.
+        worker = self.start("work", "t", "--", "sh", "-c", "echo begun; read line < go; echo done", cwd=self.directory,
+                            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
         self.assertEqual(worker.stdout.readline(), "begun\n")
         worker.send_signal(signal.SIGHUP)
         worker.send_signal(signal.SIGHUP)  # kernel and shell both tell
