@@ -56,6 +56,7 @@ void lmdb_cursor_close(struct store_cursor *base)
 static int native_ready(struct lmdb_cursor *c, enum native *ret)
 {
     uint64_t stamp = c->txn->stamps[lmdb_tree_of(c->table)];
+    *ret = NATIVE_NOWHERE;
     if (c->stamp != stamp) {
         c->native = NATIVE_NOWHERE;
         if (c->mdb)
