@@ -8,6 +8,8 @@ int admin_begin(struct call *c, unsigned op, uint32_t fields, bool reads, const 
                 const char *group, struct shunt_error *err)
 {
     const char *why = NULL;
+    if (topic == NULL)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "a topic must be named");
     struct slice name = {topic, strlen(topic)};
     int rc = dlq_too ? name_check_topic(name, &why) : name_check(name, &why);
     if (rc != 0)

@@ -37,6 +37,8 @@ int shunt_dlq_list(struct shunt *s, const char *topic, const char *group, uint64
 
 static int check_id(const char *id, struct shunt_error *err)
 {
+    if (id == NULL)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "a dead letter must be named");
     size_t size = strlen(id);
     if (size > 0 && size < 300 && units_is_utf8(id, size))
         return 0;

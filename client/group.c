@@ -3,11 +3,20 @@
 #include "client/policy_args.h"
 #include "proto/wire.h"
 
+/* Without its name a request would be one field short, which costs the connection. */
+static int begin(struct call *call, unsigned op, uint32_t fields, bool reads, const char *topic,
+                 const char *group, struct shunt_error *err)
+{
+    if (group == NULL)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "a group must be named");
+    return admin_begin(call, op, fields, reads, topic, true, group, err);
+}
+
 static int begin_with_settings(struct call *call, unsigned op, uint32_t fields, const char *topic,
                                const char *group, const struct shunt_options *settings,
                                struct shunt_error *err)
 {
-    int rc = admin_begin(call, op, fields, false, topic, true, group, err);
+    int rc = begin(call, op, fields, false, topic, group, err);
     if (rc != 0)
         return rc;
     rc = policy_args_write(&call->request, settings, true, err);
@@ -40,7 +49,7 @@ int shunt_group_show(struct shunt *s, const char *topic, const char *group, int6
                      struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_GROUP_SHOW, 2, true, topic, true, group, err);
+    int rc = begin(&call, OP_GROUP_SHOW, 2, true, topic, group, err);
     return rc != 0 ? rc : admin_finish_value(s, &call, timeout_ms, ret, err);
 }
 
@@ -56,7 +65,7 @@ int shunt_group_delete(struct shunt *s, const char *topic, const char *group, in
                        uint64_t *ret_job, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_GROUP_DELETE, 2, false, topic, true, group, err);
+    int rc = begin(&call, OP_GROUP_DELETE, 2, false, topic, group, err);
     return rc != 0 ? rc : call_finish_uint(s, &call, timeout_ms, ret_job, err);
 }
 
@@ -64,7 +73,7 @@ int shunt_group_pause(struct shunt *s, const char *topic, const char *group, int
                       struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_GROUP_PAUSE, 2, false, topic, true, group, err);
+    int rc = begin(&call, OP_GROUP_PAUSE, 2, false, topic, group, err);
     return rc != 0 ? rc : call_finish(s, &call, timeout_ms, err);
 }
 
@@ -72,6 +81,6 @@ int shunt_group_resume(struct shunt *s, const char *topic, const char *group, in
                        struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_GROUP_RESUME, 2, false, topic, true, group, err);
+    int rc = begin(&call, OP_GROUP_RESUME, 2, false, topic, group, err);
     return rc != 0 ? rc : call_finish(s, &call, timeout_ms, err);
 }

@@ -6,6 +6,9 @@ int shunt_publish_async(struct shunt *s, const char *topic, const struct shunt_m
 {
     bool full = false;
     int rc = handle_usable(s, err);
+    if (rc == 0 && (topic == NULL || m == NULL))
+        rc = error_set(err, SHUNT_BAD_ARGUMENT,
+                       topic == NULL ? "a topic must be named" : "there is no message");
     if (rc == 0)
         rc = producer_add(&s->core.producer, topic, m, (struct promise){callback, context}, &full, err);
     if (rc != 0)

@@ -17,7 +17,8 @@
  *
  * Errors: a call that can fail returns 0 or a code of enum shunt_err, and fills in `err` where one was given
  * (err may be NULL). Results go to ret_ parameters, which stay untouched on failure. Strings and bytes passed in are
- * copied before the call returns unless it says otherwise.
+ * copied before the call returns unless it says otherwise. A name that is NULL where no meaning of NULL is given is
+ * BAD_ARGUMENT; handles, deliveries and ret_ parameters must not be NULL unless it says that they may.
  */
 #ifndef SHUNT_H
 #define SHUNT_H

@@ -11,6 +11,8 @@
 static int check_names(const char *topic, const char *group, struct shunt_error *err)
 {
     const char *why = NULL;
+    if (topic == NULL)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "a topic must be named");
     int rc = name_check_topic((struct slice){topic, strlen(topic)}, &why);
     if (rc != 0)
         return error_set(err, rc, "topic \"%.220s\": %s", topic, why);

@@ -138,6 +138,28 @@ Test(handle, names_are_checked_before_anything_is_sent)
     shunt_close(s, 0);
 }
 
+Test(handle, names_that_are_null_are_refused_and_not_left_out)
+{
+    struct shunt *s = open_with(NULL, "client", "test");
+    struct shunt_message *m = shunt_message_new();
+    struct shunt_consumer *c;
+    struct shunt_value *v;
+    int64_t number;
+    cr_assert_eq(shunt_publish(s, NULL, m, 0, NULL, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_publish_async(s, "orders", NULL, NULL, NULL, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_subscribe(s, NULL, NULL, NULL, 0, &c, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_topic_create(s, NULL, NULL, 0, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_group_create(s, "orders", NULL, NULL, false, 0, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_group_show(s, "orders", NULL, 0, &v, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_group_delete(s, "orders", NULL, 0, NULL, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_dlq_show(s, "orders", NULL, NULL, 0, &v, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_parse_duration(NULL, &number, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_parse_size(NULL, &number, NULL), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(s->loop.failures, 0, "no connection was tried");
+    shunt_message_free(m);
+    shunt_close(s, 0);
+}
+
 Test(handle, the_descriptor_wakes_its_watcher_for_what_is_queued_outside, .timeout = 20)
 {
     char url[64];
