@@ -292,6 +292,7 @@ static struct net_limits net_limits(const struct server *s)
     const int64_t *number = s->config.number;
     uint64_t partial = (uint64_t)number[CONFIG_inbox_bytes_max];
     return (struct net_limits){.connections_max = (uint64_t)number[CONFIG_connections_max],
+                               .accepts_per_second = (uint64_t)number[CONFIG_accept_rate],
                                .hello_ms = number[CONFIG_hello_ms],
                                .frame_ms = number[CONFIG_frame_ms],
                                .write_ms = number[CONFIG_write_ms],

@@ -1,4 +1,5 @@
-/* listener: accepts, up to the limit on connections.
+/* listener: accepts, up to the limit on connections, and no faster than the limit on their rate, so that a
+ * flood of them costs those who are connected little: the rest waits in the kernel's queue.
  *
  * Over the limit a peer is told TOO_MANY. Without file descriptors one peer is turned away with the spare
  * descriptor's place, then accepting rests for a while: the waiting peers stay in the kernel's queue, and
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define ACCEPTS_AT_ONCE 64
+#define WINDOW_MS       10 /* in which connections are counted for the limit on their rate */
 #define REST_MS         200
 /* Connections past the limit that are being told so. Past these they are just closed. */
 #define REFUSALS_MAX 64
@@ -23,10 +25,11 @@
 static void on_readable(uv_poll_t *poll, int status, int events);
 static void on_retry(uv_timer_t *timer);
 static void on_closed(uv_handle_t *handle);
+static uint64_t room_in_window(struct net *n);
 static bool accept_one(struct net *n);
 static void admit(struct net *n, int fd, const char *peer);
 static void turn_away(struct net *n, int err);
-static void rest(struct net *n);
+static void rest(struct net *n, uint64_t ms);
 
 int listener_init(struct net *n)
 {
@@ -49,6 +52,12 @@ int listener_init(struct net *n)
 int listener_start(struct net *n)
 {
     return uv_poll_start(&n->listener.poll, UV_READABLE, on_readable) == 0 ? 0 : SHUNT_IO;
+}
+
+void listener_empty(struct net *n)
+{
+    for (int i = 0; i < ACCEPTS_AT_ONCE && n->listener.fd >= 0 && accept_one(n); i++)
+        continue;
 }
 
 void listener_stop(struct net *n)
@@ -79,11 +88,32 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct net *n = poll->data;
     if (status < 0) {
         net_report(n, NET_ACCEPT_FAILED, "", uv_strerror(status));
-        rest(n);
+        rest(n, REST_MS);
         return;
     }
-    for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(n); i++)
-        continue;
+    uint64_t most = room_in_window(n);
+    for (int i = 0; i < ACCEPTS_AT_ONCE && n->listener.accepted < most; i++) {
+        if (!accept_one(n))
+            return;
+        n->listener.accepted++;
+    }
+    if (n->listener.accepted >= most)
+        rest(n, WINDOW_MS);
+}
+
+/* How many may be accepted in the present window. */
+static uint64_t room_in_window(struct net *n)
+{
+    struct listener *l = &n->listener;
+    uint64_t rate = n->config.limits.accepts_per_second;
+    int64_t now_ms = net_now_ms(n);
+    if (now_ms - l->window_ms >= WINDOW_MS) {
+        l->window_ms = now_ms;
+        l->accepted = 0;
+    }
+    if (!rate)
+        return UINT64_MAX;
+    return rate > 1000 / WINDOW_MS ? rate * WINDOW_MS / 1000 : 1;
 }
 
 /* True if there may be another. */
@@ -106,7 +136,7 @@ static bool accept_one(struct net *n)
         turn_away(n, errno);
     } else {
         net_report(n, NET_ACCEPT_FAILED, "", strerror(errno));
-        rest(n);
+        rest(n, REST_MS);
     }
     return false;
 }
@@ -149,13 +179,13 @@ static void turn_away(struct net *n, int err)
     }
     l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     net_report(n, NET_NO_DESCRIPTORS, "", strerror(err));
-    rest(n);
+    rest(n, REST_MS);
 }
 
-static void rest(struct net *n)
+static void rest(struct net *n, uint64_t ms)
 {
     (void)uv_poll_stop(&n->listener.poll);
-    (void)uv_timer_start(&n->listener.retry, on_retry, REST_MS, 0); /* fails only on a closing handle */
+    (void)uv_timer_start(&n->listener.retry, on_retry, ms, 0); /* fails only on a closing handle */
 }
 
 static void on_retry(uv_timer_t *timer)

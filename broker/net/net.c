@@ -68,6 +68,7 @@ void net_limits_set(struct net *n, const struct net_limits *limits)
 
 void net_stop_accepting(struct net *n)
 {
+    listener_empty(n); /* who was let wait is told of the stop, too */
     listener_stop(n);
 }
 

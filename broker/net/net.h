@@ -34,12 +34,13 @@ enum net_event {
 
 struct net_limits {
     uint64_t connections_max;
-    int64_t hello_ms;           /* from connecting to a whole HELLO */
-    int64_t frame_ms;           /* for each NET_FRAME_PROGRESS_BYTES of an unfinished frame */
-    int64_t write_ms;           /* without a byte taken by a peer for whom bytes wait */
-    uint64_t unsent_bytes_max;  /* past it a connection is not read; below half of it deliveries go on */
-    uint64_t unsent_total_max;  /* of all connections (struct port_room); 0: no limit */
-    uint64_t partial_bytes_max; /* memory for the unfinished frames of all connections */
+    uint64_t accepts_per_second; /* counted in windows of 10 ms, at least one in each; 0: no limit */
+    int64_t hello_ms;            /* from connecting to a whole HELLO */
+    int64_t frame_ms;            /* for each NET_FRAME_PROGRESS_BYTES of an unfinished frame */
+    int64_t write_ms;            /* without a byte taken by a peer for whom bytes wait */
+    uint64_t unsent_bytes_max;   /* past it a connection is not read; below half of it deliveries go on */
+    uint64_t unsent_total_max;   /* of all connections (struct port_room); 0: no limit */
+    uint64_t partial_bytes_max;  /* memory for the unfinished frames of all connections */
 };
 
 /* While the total is passed, who has taken nothing for so long may be closed (or write_ms, if that is less).

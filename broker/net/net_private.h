@@ -12,7 +12,9 @@ struct conn;
 struct listener {
     uv_poll_t poll;
     uv_timer_t retry;
-    int fd;       /* -1 once closed */
+    int64_t window_ms; /* when the present window began */
+    uint64_t accepted; /* in it */
+    int fd;            /* -1 once closed */
     int spare_fd; /* given up to accept and turn away one peer when there are no descriptors; -1 if lost */
 };
 
@@ -56,6 +58,8 @@ void crowd_thin_out(struct net *n, int64_t now_ms);
 /* Takes config.listen_fd over. fails: IO; then nothing is left open but that descriptor. */
 int listener_init(struct net *n);
 int listener_start(struct net *n);
+/* Accept some of those who wait in the kernel's queue, whatever the rate. */
+void listener_empty(struct net *n);
 void listener_stop(struct net *n);
 /* Close its handles; net_handle_closed() is called for each. */
 void listener_close(struct net *n);

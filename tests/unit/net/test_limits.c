@@ -46,6 +46,25 @@ Test(limits, past_the_limit_on_connections_a_client_is_told_too_many)
     fixture_stop(&f);
 }
 
+Test(limits, a_flood_of_connections_is_accepted_at_a_rate)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    int clients[5];
+    limits.accepts_per_second = 100; /* one in each window */
+    fixture_start(&f, &limits);
+    for (int i = 0; i < 5; i++)
+        clients[i] = client_connect(&f); /* in the kernel's queue */
+    for (uint64_t before = 0; before < 5; before = net_connections(f.net)) {
+        fixture_turn(&f);
+        cr_assert_leq(net_connections(f.net), before + 1, "one turn is within one window");
+    }
+    for (int i = 0; i < 5; i++)
+        close(clients[i]);
+    fixture_until(&f, net_connections(f.net) == 0);
+    fixture_stop(&f);
+}
+
 Test(limits, without_file_descriptors_accepting_rests_and_recovers)
 {
     struct fixture f;
