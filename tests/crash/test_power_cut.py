@@ -142,7 +142,10 @@ class PowerCut(unittest.TestCase):
     def cut_one(self, log, state, kept):
         """Keep what it leaves; returns the number of the record before which it was."""
         _, output, _ = self.cut(log, 1, {"SHUNT_CUT_KEEP": kept}, state)
-        return int(re.search(r"kept what is left by a cut before record (\d+)", output)[1])
+        found = re.search(r"kept what is left by a cut before record (\d+)", output)
+        if not found:  # opening it ended even the one who looked
+            raise AssertionError(f"state {state}: what is left does not start:\n{output}")
+        return int(found[1])
 
     def planted(self, wanted, plant="", environment=None, bug=None):
         log = self.record(plant, MAP_BYTES_MAX[:1], bug)
