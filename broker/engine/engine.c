@@ -139,11 +139,12 @@ void engine_post(struct engine *e, struct inbox_item *item)
     if (!refuse) {
         *e->inbox_tail = item;
         e->inbox_tail = &item->next;
-        (void)pthread_cond_signal(&e->wake);
     }
     (void)pthread_mutex_unlock(&e->mutex);
-    if (refuse) /* nobody will look at it any more */
-        inbox_free(item);
+    if (refuse)
+        inbox_free(item); /* nobody will look at it any more */
+    else
+        (void)pthread_cond_signal(&e->wake); /* who wakes finds the mutex free */
 }
 
 bool inbox_is_full(const struct engine *e)

@@ -16,8 +16,10 @@
 #include <string.h>
 
 /* A tree is one of LMDB's databases. Each page that a commit changes is written whole, so the small tables
- * that nearly every batch changes share one tree, and as a rule one page; there a table's number is the first
- * byte of its keys. What grows with the messages has a tree of its own for each table. */
+ * that nearly every batch changes share one tree, and as a rule one page: the one in which LMDB lists the
+ * named trees and which it would write anyway. There a table's number is the first byte of its keys, which is
+ * smaller than any letter that a name begins with. What grows with the messages has a named tree for each
+ * table. */
 enum lmdb_tree {
     TREE_STATE, /* all tables that lmdb_tree_of() gives no other */
     TREE_MESSAGE,

@@ -26,11 +26,10 @@
 
 #define WHY(...) (void)snprintf(ret_why, why_bytes, __VA_ARGS__)
 
-/* As docs/storage.md has them. */
+/* As docs/storage.md has them. NULL: the tree that LMDB lists the named ones in. */
 static const char *const tree_names[TREE_COUNT] = {
-    [TREE_STATE] = "state",     [TREE_MESSAGE] = "message", [TREE_ATTEMPT] = "attempt",
-    [TREE_HISTORY] = "history", [TREE_DUE] = "due",         [TREE_EXPIRY] = "expiry",
-    [TREE_DEAD] = "dead",
+    [TREE_STATE] = NULL, [TREE_MESSAGE] = "message", [TREE_ATTEMPT] = "attempt", [TREE_HISTORY] = "history",
+    [TREE_DUE] = "due",  [TREE_EXPIRY] = "expiry",   [TREE_DEAD] = "dead",
 };
 
 /* The sentence for an LMDB call that failed, and its code. */
@@ -109,15 +108,21 @@ static void env_close(struct lmdb_store *s)
     s->env = NULL;
 }
 
-/* Open (or make) the first `count` trees. */
+/* Open (or make) the first `count` trees. All are of LMDB's plain kind; it looks for itself where a tree has
+ * a name. */
 static int trees_open(struct lmdb_store *s, int count, bool create)
 {
     MDB_txn *txn;
+    unsigned flags = 0;
     int rc = mdb_txn_begin(s->env, NULL, create ? 0 : MDB_RDONLY, &txn);
     if (rc != 0)
         return rc;
     for (int i = 0; i < count && rc == 0; i++)
         rc = mdb_dbi_open(txn, tree_names[i], create ? MDB_CREATE : 0, &s->trees[i]);
+    if (rc == 0)
+        rc = mdb_dbi_flags(txn, s->trees[TREE_STATE], &flags);
+    if (rc == 0 && flags != 0)
+        rc = MDB_INCOMPATIBLE;
     if (rc == 0)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
@@ -191,16 +196,19 @@ static int refuse_version(struct lmdb_store *s, uint32_t version, char *ret_why,
     return SHUNT_STORE_VERSION;
 }
 
-/* Version 1 had a tree for each table, this one too, and its version in none of today's. */
-static bool is_version_1(struct lmdb_store *s)
+/* Of a store that has no version where this program has its own: version 1 had a tree for each table, version
+ * 2 a named one for the small tables. 0: neither. */
+static uint32_t old_version(struct lmdb_store *s)
 {
     MDB_txn *txn;
     MDB_dbi dbi;
     if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0)
-        return false;
-    bool found = mdb_dbi_open(txn, "dedup", 0, &dbi) == 0;
+        return 0;
+    uint32_t version = mdb_dbi_open(txn, "state", 0, &dbi) == 0   ? 2
+                       : mdb_dbi_open(txn, "dedup", 0, &dbi) == 0 ? 1
+                                                                  : 0;
     mdb_txn_abort(txn);
-    return found;
+    return version;
 }
 
 static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
@@ -208,15 +216,16 @@ static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
     struct store_txn *t;
     uint32_t version = 0;
     int rc = trees_open(s, TREE_STATE + 1, false);
-    if (rc != 0 && rc != MDB_NOTFOUND)
+    if (rc != 0)
         return failed(rc, "read", s->dir, ret_why, why_bytes);
-    if (rc == MDB_NOTFOUND && is_version_1(s))
-        return refuse_version(s, 1, ret_why, why_bytes);
-    int err = rc == MDB_NOTFOUND ? SHUNT_CORRUPT : lmdb_begin(&s->base, false, &t);
+    int err = lmdb_begin(&s->base, false, &t);
     if (!err) {
         err = store_version_read(t, &version);
         lmdb_abort(t);
     }
+    uint32_t old = err == SHUNT_CORRUPT ? old_version(s) : 0;
+    if (old)
+        return refuse_version(s, old, ret_why, why_bytes);
     if (err) {
         WHY("%s/%s is an LMDB file but no shunt store (%s): choose another directory with --data", s->dir,
             STORE_DATA_NAME, err == SHUNT_CORRUPT ? "it has no version record" : err_text(err));

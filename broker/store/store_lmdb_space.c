@@ -36,12 +36,11 @@ static uint64_t greatest(uint64_t a, uint64_t b)
 
 static int count_pages(struct lmdb_store *s, MDB_txn *txn, uint64_t *ret)
 {
-    /* LMDB numbers its own two trees, the freelist and the list of trees, 0 and 1; its mdb_stat tool asks so
-     * too. */
     uint64_t pages = 2;
-    for (int i = -2; i < TREE_COUNT; i++) {
+    for (int i = -1; i < TREE_COUNT; i++) {
         MDB_stat stat;
-        int rc = mdb_stat(txn, i < 0 ? (MDB_dbi)(i + 2) : s->trees[i], &stat);
+        /* LMDB numbers its freelist's tree 0; its mdb_stat tool asks so too. */
+        int rc = mdb_stat(txn, i < 0 ? 0 : s->trees[i], &stat);
         if (rc != 0)
             return lmdb_error(rc);
         pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;

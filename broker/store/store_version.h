@@ -9,7 +9,7 @@
 
 #include "broker/store/store.h"
 
-#define STORE_LAYOUT_VERSION 2u
+#define STORE_LAYOUT_VERSION 3u
 #define STORE_VERSION_KEY    "version"
 
 /* Write this program's version.

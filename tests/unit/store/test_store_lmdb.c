@@ -219,7 +219,7 @@ static void write_version(const void *bytes, size_t size)
 
 Test(store_lmdb, newer_version)
 {
-    write_version("\0\0\0\3", 4);
+    write_version("\0\0\0\4", 4);
     expect_refused(SHUNT_STORE_VERSION, "a newer shunt");
 }
 
@@ -241,8 +241,8 @@ Test(store_lmdb, version_record_short)
     expect_refused(SHUNT_CORRUPT, "no version record");
 }
 
-/* An LMDB file with one pair in that tree, or in none. */
-static void make_lmdb_file(const char *tree)
+/* An LMDB file with one pair in that tree, or in the one without a name. */
+static void make_lmdb_file(const char *tree, unsigned flags)
 {
     MDB_env *env;
     MDB_txn *txn;
@@ -251,7 +251,7 @@ static void make_lmdb_file(const char *tree)
     cr_assert_eq(mdb_env_set_maxdbs(env, 1), 0);
     cr_assert_eq(mdb_env_open(env, dir, 0, 0600), 0);
     cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    cr_assert_eq(mdb_dbi_open(txn, tree, tree ? MDB_CREATE : 0, &dbi), 0);
+    cr_assert_eq(mdb_dbi_open(txn, tree, tree ? MDB_CREATE : flags, &dbi), 0);
     MDB_val k = {1, (void *)(uintptr_t) "k"};
     cr_assert_eq(mdb_put(txn, dbi, &k, &k, 0), 0);
     cr_assert_eq(mdb_txn_commit(txn), 0);
@@ -260,14 +260,26 @@ static void make_lmdb_file(const char *tree)
 
 Test(store_lmdb, somebody_elses_lmdb_file)
 {
-    make_lmdb_file(NULL);
+    make_lmdb_file(NULL, 0);
     expect_refused(SHUNT_CORRUPT, "no shunt store");
+}
+
+Test(store_lmdb, a_tree_that_is_ordered_otherwise)
+{
+    make_lmdb_file(NULL, MDB_REVERSEKEY);
+    expect_refused(SHUNT_CORRUPT, "MDB_INCOMPATIBLE");
 }
 
 Test(store_lmdb, the_first_layout)
 {
-    make_lmdb_file("dedup");
+    make_lmdb_file("dedup", 0);
     expect_refused(SHUNT_STORE_VERSION, "version 1");
+}
+
+Test(store_lmdb, the_second_layout)
+{
+    make_lmdb_file("state", 0);
+    expect_refused(SHUNT_STORE_VERSION, "version 2");
 }
 
 Test(store_lmdb, nothing_there)
