@@ -21,9 +21,9 @@ import wire  # noqa: E402
 from workload import Workload, Wrong  # noqa: E402
 
 SEED = int(os.environ.get("SHUNT_SEED", "1"))
-SECONDS = float(os.environ.get("SHUNT_CRASH_SECONDS", "25"))  # for each sweep; 0: every point there is
+# For each sweep; 0: every point there is.
+SECONDS = float(os.environ.get("SHUNT_CRASH_SECONDS", "10" if os.environ.get("SANITIZED") else "25"))
 CHECK_SECONDS_MAX = 60
-# The smallest map in which publishing is not refused from the beginning; it grows from the first to the second at once.
 PLANTED = os.path.join(harness.BUILD_DIR, "tests", "crash", "shuntd-planted")
 CLOCK_AHEAD_SECONDS = 7200  # past all delays of the workload
 # The bugs of plant.c that a death of the process brings to light, and what is then said of them.
@@ -36,6 +36,7 @@ PLANTS = {
 # What the history alone says of them; with the last the next server ends before there is one.
 PLANTS_IN_HISTORY = {"confirm-early": "after a confirmed|not what was confirmed|lost: ", "split-divert": "the count of dead letters is not",
                      "volatile-count": "a confirmed nack was not counted|attempts went down"}
+# The smallest map in which publishing is not refused from the beginning; it grows from the first to the second at once.
 SETTINGS = "map-size: 16MiB\nmap-size-max: 96MiB\n"
 
 

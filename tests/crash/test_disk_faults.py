@@ -5,7 +5,7 @@ n-th, or of all).
 A server that cannot commit must end with its documented status and one line that says why; a delay must only delay. Afterwards the store is
 in order, and the next server knows all that was confirmed, and nothing else. Then a disk that is really full.
 
-SHUNT_CRASH_SECONDS bounds the sweep (default 25, 0 for every point); SHUNT_SEED shuffles the points.
+SHUNT_CRASH_SECONDS bounds the sweep (rig.py has the default, 0 for every point); SHUNT_SEED shuffles the points.
 """
 import os
 import subprocess

@@ -3,7 +3,7 @@
 there. After each death `shuntd --check` finds nothing wrong, the next server knows all that was confirmed, and nothing else, and the
 history of all that clients saw can be true. Servers with a planted bug (plant.c) are caught, by the account and by the history alone.
 
-SHUNT_CRASH_SECONDS bounds each sweep (default 25, 0 for every point); SHUNT_SEED shuffles the points.
+SHUNT_CRASH_SECONDS bounds each sweep (rig.py has the default, 0 for every point); SHUNT_SEED shuffles the points.
 """
 import unittest
 

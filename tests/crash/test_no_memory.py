@@ -2,7 +2,7 @@
 """The n-th allocation fails, once or from then on; and there are few descriptors. A server goes on, or ends with its documented status and one
 line; it never dies of a signal. Afterwards the store is in order, and the next server knows all that was confirmed, and nothing else.
 
-SHUNT_CRASH_SECONDS bounds the sweep (default 25, 0 for every point); SHUNT_SEED shuffles the points.
+SHUNT_CRASH_SECONDS bounds the sweep (rig.py has the default, 0 for every point); SHUNT_SEED shuffles the points.
 """
 import os
 import unittest
