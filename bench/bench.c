@@ -74,12 +74,23 @@ static bool rate_floor(struct bench *b, struct result *r, enum floor_work work)
     return true;
 }
 
+static bool crowd_floor(struct bench *b, struct result *r)
+{
+    if (!floor_crowd(r->publishers, r->body_bytes, b->options->floor_s, &r->floor_rate, b->why))
+        return false;
+    r->floor_ratio = r->floor_rate > 0 ? r->rate / r->floor_rate : 0;
+    (void)snprintf(r->floor, sizeof r->floor, "loopback ×%u", r->publishers);
+    return true;
+}
+
 bool bench_report(struct bench *b, struct result *r, const char *name, enum floor_work floor)
 {
     (void)snprintf(r->workload, sizeof r->workload, "%s", name);
     bool ok = true;
     if (b->options->floor_s > 0)
-        ok = r->rate_wanted > 0 ? latency_floor(b, r) : rate_floor(b, r, floor);
+        ok = r->rate_wanted > 0     ? latency_floor(b, r)
+             : floor == FLOOR_CROWD ? crowd_floor(b, r)
+                                    : rate_floor(b, r, floor);
     if (ok)
         report_add(b->options->form, r);
     return ok;

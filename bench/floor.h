@@ -12,7 +12,8 @@
 enum floor_work {
     FLOOR_APPEND, /* put `batch` new records */
     FLOOR_PASS,   /* put `batch` new ones, delete the `batch` oldest */
-    FLOOR_TAKE    /* read and delete the `batch` oldest */
+    FLOOR_TAKE,   /* read and delete the `batch` oldest */
+    FLOOR_CROWD   /* nothing: see floor_crowd() */
 };
 
 /* fdatasync after each append of `bytes` to a file in `dir`, for `seconds`; latencies in ns. */
@@ -23,6 +24,9 @@ bool floor_disk(const char *dir, uint32_t bytes, double seconds, struct histogra
 double floor_disk_calm(const char *dir, double us);
 /* One byte there and back over TCP on the loopback interface, between two threads. */
 bool floor_loopback(double seconds, struct histogram *ret, char *why);
+/* Requests of `bytes` and small replies over TCP on the loopback interface, one under way on each of
+ * `connections`, between two threads that do nothing else: replies a second. */
+bool floor_crowd(unsigned connections, uint32_t bytes, double seconds, double *ret_rate, char *why);
 /* LMDB with its own syncing on: records a second of `bytes` each, `batch` to a commit. `ret_commit` (may be
  * NULL) gets the latencies of the commits, in ns. */
 bool floor_lmdb(const char *dir, enum floor_work work, uint32_t bytes, uint32_t batch, double seconds,
