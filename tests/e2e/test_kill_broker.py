@@ -27,7 +27,7 @@ KILLS_PLANTED = 100  # or fewer: the first that shows the bug ends it
 # What is said of a bug of plant.c by the check and by the history.
 PLANTS = {"confirm-early": "cannot be true", "split-divert": "shuntd --check: exit 1", "volatile-count": "shuntd --check: exit 1|cannot be true",
           "lost-ack": "shuntd --check: exit 1"}
-PLANTS_IN_HISTORY = {"confirm-early": "lost: |after a confirmed|has no later token|one count for two",
+PLANTS_IN_HISTORY = {"confirm-early": "lost: |after a confirmed|has no later token|one count for two|two messages confirmed at one place",
                      "volatile-count": "attempts went down|a confirmed nack was not counted"}
 SEED = int(os.environ.get("SHUNT_SEED", "1"))
 TOPIC = "storm"
