@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PATIENCE_US 1000000 /* NET_STALLED_MS */
+
 struct conn *conn_open(struct sim *s, struct client *owner)
 {
     if (!server_is_up(s) || s->conns_count == CONNS_MAX)
@@ -17,6 +19,7 @@ struct conn *conn_open(struct sim *s, struct client *owner)
     c->number = s->conns_count + 1;
     c->link = link_new(c->number);
     c->link->conn = c;
+    c->link->totals = &s->server->totals;
     s->conns[s->conns_count++] = c;
     owner->conn = c;
     return c;
@@ -64,12 +67,23 @@ static struct inbox_item *item_new(struct conn *c, enum port_kind kind)
     return item;
 }
 
+/* An item's bytes wait until the last of them has gone. */
+static void free_taken(struct conn *c, uint64_t taken)
+{
+    uint64_t before = c->freed;
+    c->taken = taken;
+    while (c->marks_freed < c->marks_count && c->marks[c->marks_freed].end <= c->taken)
+        c->freed = c->marks[c->marks_freed++].end;
+    atomic_fetch_sub(&c->sim->server->totals.waiting_bytes, c->freed - before);
+}
+
 /* The server's end is over. */
 static void end(struct conn *c)
 {
     if (!c->link)
         return;
     struct server *v = c->sim->server;
+    free_taken(c, c->written);
     model_lost(c->sim, c->number);
     if (v->engine)
         engine_post(v->engine, item_new(c, PORT_LOST));
@@ -96,8 +110,23 @@ void conn_break(struct conn *c)
     /* Any part of what is on its way still arrives. */
     size_t left = dice_below(&s->dice, pipe_size(&c->to_server) + 1);
     c->to_server.bytes.size = c->to_server.read + left;
+    if (c->link) { /* the network takes, and loses, what is on its way back */
+        atomic_fetch_sub(&c->link->unsent_bytes, pipe_size(&c->to_client));
+        free_taken(c, c->written);
+    }
     c->to_client.bytes.size = c->to_client.read;
     tell_owner(c);
+}
+
+void conn_end_sending(struct conn *c)
+{
+    c->ended = true;
+    sim_event(c->sim, HISTORY_LOST)->client = c->number;
+}
+
+bool conn_is_ended(const struct conn *c)
+{
+    return c->ended;
 }
 
 void conn_cut(struct conn *c)
@@ -130,11 +159,28 @@ void conn_free(struct conn *c)
 
 /* ---- to the server ---- */
 
+static struct port_room room_in(const struct sim *s)
+{
+    return (struct port_room){.one_max = s->plan.unsent_bytes_max, .all_max = s->plan.unsent_total_max};
+}
+
+static bool is_back(const struct conn *c)
+{
+    struct port_room room = room_in(c->sim);
+    return port_room_is_back(&room, atomic_load(&c->link->unsent_bytes),
+                             atomic_load(&c->sim->server->totals.waiting_bytes));
+}
+
+static bool is_over(const struct conn *c)
+{
+    struct port_room room = room_in(c->sim);
+    return port_room_is_over(&room, atomic_load(&c->link->unsent_bytes),
+                             atomic_load(&c->sim->server->totals.waiting_bytes));
+}
+
 static bool must_wait(struct conn *c)
 {
-    size_t unsent = atomic_load(&c->link->unsent_bytes);
-    uint64_t limit = c->sim->plan.unsent_bytes_max;
-    c->waits = unsent > (c->waits ? limit / 2 : limit);
+    c->waits = (c->waits ? !is_back(c) : is_over(c)) || atomic_load(&c->link->held_back);
     return c->waits || engine_inbox_full(c->sim->server->engine);
 }
 
@@ -168,6 +214,7 @@ static void post(struct conn *c, const struct reader_result *r)
         item->request_id = r->request_id;
         engine_post(e, item);
         c->to_server.read = c->to_server.bytes.size; /* nothing more is read */
+        c->broken = true;
     }
 }
 
@@ -191,6 +238,25 @@ static void read_some(struct conn *c, size_t size)
     }
 }
 
+/* All that the client has sent was read. */
+static void end_of_input(struct conn *c)
+{
+    struct sim *s = c->sim;
+    bool greeted = c->reader.greeted;
+    c->told_ended = true;
+    s->figures.ends++;
+    s->figures.ends_inside += reader_is_partial(&c->reader);
+    reader_done(&c->reader, &s->server->pool);
+    if (c->broken)
+        return; /* closed when all is written */
+    if (!greeted) {
+        end(c);
+        return;
+    }
+    model_ended(s, c->number);
+    engine_post(s->server->engine, item_new(c, PORT_ENDED));
+}
+
 void conn_move_to_server(struct conn *c)
 {
     if (!c->link)
@@ -200,8 +266,11 @@ void conn_move_to_server(struct conn *c)
             end(c);
         return;
     }
-    if (!must_wait(c))
+    if (!must_wait(c)) {
         read_some(c, part(c->sim, &c->to_server, c->sim->plan.fragment_max));
+        if (c->ended && !c->told_ended && !pipe_size(&c->to_server))
+            end_of_input(c);
+    }
     if (!c->owner && !pipe_size(&c->to_server))
         end(c);
 }
@@ -214,10 +283,14 @@ void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us)
         c->end_when_sent = true;
     sim_trace(c->sim, item->bytes.data, item->bytes.size);
     model_sent(c->sim, c->number, item->bytes.data, item->bytes.size);
-    if (!c->owner) { /* nobody reads it any more */
+    c->sim->server->sent_bytes += item->bytes.size;
+    if (!c->owner || !c->link) { /* nobody reads it any more */
         atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+        atomic_fetch_sub(&item->link->totals->waiting_bytes, item->bytes.size);
         return;
     }
+    if (!pipe_size(&c->to_client))
+        c->took_us = c->sim->mono_us;
     pipe_put(&c->to_client, item->bytes.data, item->bytes.size);
     c->written += item->bytes.size;
     if (c->marks_count == c->marks_capacity) {
@@ -229,15 +302,31 @@ void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us)
     c->marks[c->marks_count++] = (struct sent_mark){c->written, sent_us};
 }
 
+/* Some clients read nothing for long. */
+static bool is_deaf(struct conn *c)
+{
+    struct sim *s = c->sim;
+    if (!pipe_size(&c->to_client) || s->mono_us < c->to_client.stalled_until_us)
+        return true;
+    if (s->draining || dice_below(&s->dice, 1000) >= s->plan.deaf_percent)
+        return false;
+    s->figures.deaf++;
+    c->to_client.stalled_until_us = s->mono_us + (int64_t)dice_from(&s->dice, 100000, 3000000);
+    return true;
+}
+
 void conn_move_to_client(struct conn *c)
 {
     struct sim *s = c->sim;
-    size_t size = part(s, &c->to_client, s->plan.fragment_max * 2);
+    size_t size = is_deaf(c) ? 0 : part(s, &c->to_client, s->plan.fragment_max * 2);
     if (size && c->link) {
-        size_t before = atomic_fetch_sub(&c->link->unsent_bytes, size);
-        if (before - size < s->plan.unsent_bytes_max / 2 && atomic_exchange(&c->link->held_back, false) &&
-            s->server->engine)
-            engine_post(s->server->engine, item_new(c, PORT_DRAINED));
+        atomic_fetch_sub(&c->link->unsent_bytes, size);
+        free_taken(c, c->taken + size);
+        c->took_us = s->mono_us;
+    }
+    if (s->server->engine && c->link && atomic_load(&c->link->held_back) && is_back(c)) {
+        atomic_store(&c->link->held_back, false);
+        engine_post(s->server->engine, item_new(c, PORT_DRAINED));
     }
     if (size && c->owner) {
         uint8_t *copy = malloc(size); /* the owner may break the connection meanwhile */
@@ -250,4 +339,24 @@ void conn_move_to_client(struct conn *c)
     }
     if (!c->link && !pipe_size(&c->to_client))
         tell_owner(c);
+}
+
+/* ---- all together ---- */
+
+void conn_thin_out(struct sim *s)
+{
+    struct port_room room = room_in(s);
+    struct conn *found = NULL;
+    if (atomic_load(&s->server->totals.waiting_bytes) < port_room_mark(&room))
+        return;
+    for (unsigned i = 0; i < s->conns_count; i++) {
+        struct conn *c = s->conns[i];
+        if (c->link && pipe_size(&c->to_client) && (!found || c->took_us < found->took_us))
+            found = c;
+    }
+    if (!found || s->mono_us - found->took_us < PATIENCE_US)
+        return;
+    s->figures.thinned++;
+    found->to_client.bytes.size = found->to_client.read;
+    end(found);
 }

@@ -122,6 +122,8 @@ static void note_arrived(struct core_client *c, struct shunt_delivery *d, int64_
     e->sent_us = sent_us;
     e->body = sim_digest(d->message.whole.data, d->message.whole.size);
     client_set_tag(d, (void *)TAG_SEEN);
+    if (conn_is_ended(c->client.conn))
+        sim_event(c->client.sim, HISTORY_LOST)->client = conn_number(c->client.conn);
 }
 
 static void note_arrivals(struct core_client *c, int64_t sent_us)
@@ -148,7 +150,8 @@ static void flush(struct core_client *c)
     struct sim *s = c->client.sim;
     struct iovec pieces[16];
     int count;
-    while (c->client.conn && (count = core_output(&c->core, s->mono_us, pieces, 16)) > 0) {
+    while (c->client.conn && !conn_is_ended(c->client.conn) &&
+           (count = core_output(&c->core, s->mono_us, pieces, 16)) > 0) {
         size_t sent = 0;
         bool cut = dice_once_in(&s->dice, 20); /* the socket takes no more for now */
         for (int i = 0; i < count; i++) {
@@ -188,12 +191,10 @@ static void core_client_received(struct client *client, const void *bytes, size_
 {
     struct core_client *c = core_client_of(client);
     const uint8_t *at = bytes;
-    while (size) {
+    for (size_t some; size; at += some, size -= some) {
         uint64_t left = conn_sent_end(client->conn, c->received) - c->received;
-        size_t some = size < left ? size : (size_t)left;
+        some = size < left ? size : (size_t)left;
         take_in(c, at, some);
-        at += some;
-        size -= some;
     }
     core_call_back(&c->core);
 }
@@ -396,6 +397,8 @@ static void core_client_act(struct client *client)
         connect(c);
     if (!s->draining && dice_once_in(&s->dice, 300))
         die(c);
+    if (!s->draining && client->conn && dice_below(&s->dice, 1000) < s->plan.end_percent)
+        conn_end_sending(client->conn);
     for (uint64_t i = dice_once_in(&s->dice, 3) && !s->draining ? dice_from(&s->dice, 1, 6) : 0; i; i--)
         publish(c);
     consume(c);

@@ -32,7 +32,8 @@ static const char help[] =
     "                then finding something wrong within COUNT seeds is success. BUG: confirm-early, "
     "split-divert,\n"
     "                volatile-count, lost-ack, no-checksum; over-credit, early-retry, late-answer,\n"
-    "                short-extension, charge-bystanders, no-suspects, no-pause\n"
+    "                short-extension, charge-bystanders, no-suspects, no-pause, unheeded-end, forgiven-end,\n"
+    "                untold-room\n"
     "--calm          let nothing go wrong; then it is success that too little was seen\n"
     "--no-model      without the model: only the audit and the judge of histories\n"
     "--twice         run each seed twice: both must go the same way, byte for byte\n"
@@ -125,14 +126,30 @@ static bool saw_enough(uint64_t seeds)
     const struct {
         const char *what;
         uint64_t seen, least_in_100;
-    } wants[] = {{"published", total.published, 10000}, {"deliveries", total_deliveries, 20000},
-                 {"turns", total.turns, 5000},          {"crashes", total.crashes, 50},
-                 {"deaths", total.deaths, 20},          {"breaks", total.breaks, 100},
-                 {"stalls", total.stalls, 200},         {"jumps", total.jumps, 20},
-                 {"damages", total.damages, 10},        {"hostile", total.hostile, 20},
-                 {"full_turns", total.full_turns, 100}, {"refused_full", total.refused_full, 100},
-                 {"walks", total.walks, 5000},          {"stale", total.stale, 50},
-                 {"suspects", total.suspects, 100}};
+    } wants[] = {{"published", total.published, 10000},
+                 {"deliveries", total_deliveries, 20000},
+                 {"turns", total.turns, 5000},
+                 {"crashes", total.crashes, 50},
+                 {"deaths", total.deaths, 20},
+                 {"breaks", total.breaks, 100},
+                 {"stalls", total.stalls, 200},
+                 {"jumps", total.jumps, 20},
+                 {"damages", total.damages, 10},
+                 {"hostile", total.hostile, 20},
+                 {"full_turns", total.full_turns, 100},
+                 {"refused_full", total.refused_full, 100},
+                 {"walks", total.walks, 5000},
+                 {"stale", total.stale, 50},
+                 {"suspects", total.suspects, 100},
+                 {"ends", total.ends, 50},
+                 {"ends_inside", total.ends_inside, 5},
+                 {"ends_holding", total.ends_holding, 20},
+                 {"ends_asked", total.ends_asked, 10},
+                 {"deaf", total.deaf, 100},
+                 {"bound", total.bound, 50},
+                 {"room_told", total.room_told, 20},
+                 {"thinned", total.thinned, 2},
+                 {"pokes", total.pokes, 100}};
     bool good = true;
     (void)printf("%" PRIu64 " seeds:", seeds);
     for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)

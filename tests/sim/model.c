@@ -152,6 +152,15 @@ void model_lost(struct sim *s, uint32_t conn)
         model_conn(s->model, conn)->lost = true;
 }
 
+void model_ended(struct sim *s, uint32_t conn)
+{
+    if (!s->model)
+        return;
+    struct model_conn *c = model_conn(s->model, conn);
+    c->ended = true;
+    c->ended_asked = c->frames_count > 0;
+}
+
 void model_sent(struct sim *s, uint32_t conn, const void *bytes, size_t size)
 {
     if (!s->model || !size)
@@ -200,10 +209,28 @@ static bool asks_admin(const struct model_conn *c)
     return false;
 }
 
+/* The end of a client's sending side: what was under way then. */
+static void note_end(struct model *m, uint32_t number)
+{
+    bool holding = false;
+    for (size_t i = 0; i < m->live_count && !holding; i++) {
+        const struct model_cell *c = &m->groups[m->live[i].group].cells[m->live[i].seq];
+        holding = c->conn == number && model_may_be(m, c, MODEL_FLIGHT);
+    }
+    m->figures.ends_holding += holding;
+    m->figures.ends_asked += m->conns[number].ended_asked;
+}
+
 /* What was not answered: what never is, and requests of a connection that is lost. */
 static void leave_unanswered(struct model *m, uint32_t number, bool handled)
 {
     struct model_conn *c = &m->conns[number];
+    bool over = c->ended && !c->lost && !c->closing;
+    if (over && m->sim->conns[number - 1]->end_when_sent)
+        handled = true;
+    else if (over && handled)
+        sim_fail(m->sim, "model: connection %u: its client has ended, and it was not closed", number);
+    over &= handled;
     if (handled && !c->lost && !c->closing)
         model_silent(m, number, true);
     for (size_t i = 0; i < c->frames_count && !c->closing; i++) {
@@ -216,8 +243,11 @@ static void leave_unanswered(struct model *m, uint32_t number, bool handled)
             sim_fail(m->sim, "model: connection %u: request %" PRIu64 " (operation %u) was not answered",
                      number, f->id, f->op);
     }
-    if (c->lost)
+    if (over)
+        note_end(m, number);
+    if (c->lost || over)
         model_conn_ends(m, number, handled);
+    c->closing |= over;
     while (handled && c->frames_count)
         model_frame_drop(c);
     c->gone |= c->lost && handled;
@@ -278,7 +308,7 @@ void model_died(struct sim *s)
             else
                 model_maybe(m, i, f);
         }
-        if (c->lost && !c->gone)
+        if ((c->lost || (c->ended && !c->closing)) && !c->gone)
             model_conn_ends(m, i, false);
     }
     model_jobs(m);
@@ -328,6 +358,8 @@ void model_end(struct sim *s, struct engine *e)
     s->figures.walks = m->figures.walks;
     s->figures.stale = m->figures.stale;
     s->figures.suspects = m->figures.suspects;
+    s->figures.ends_holding = m->figures.ends_holding;
+    s->figures.ends_asked = m->figures.ends_asked;
     for (size_t i = 0; i < m->live_count; i++) {
         struct model_group *g = &m->groups[m->live[i].group];
         if (!g->is_dlq && !model_must_be(m, &g->cells[m->live[i].seq], MODEL_DEAD))

@@ -134,8 +134,10 @@ struct model_sub {
 
 struct model_conn {
     bool marks, closing;
-    bool admin;      /* asks for what changes groups */
-    bool lost, gone; /* lost: the server was told; gone: and has dealt with it */
+    bool admin;       /* asks for what changes groups */
+    bool lost, gone;  /* lost: the server was told; gone: and has dealt with it */
+    bool ended;       /* the server was told that nothing more comes */
+    bool ended_asked; /* … and had not answered all then */
     uint64_t producer;
     struct model_frame *frames;
     size_t frames_first, frames_count, frames_capacity;
@@ -151,9 +153,10 @@ struct model_place {
 };
 
 struct model_figures {
-    uint64_t cells;    /* that there were */
-    uint64_t stale;    /* answers that were refused as such */
-    uint64_t suspects; /* handed out */
+    uint64_t cells;                    /* that there were */
+    uint64_t stale;                    /* answers that were refused as such */
+    uint64_t suspects;                 /* handed out */
+    uint64_t ends_holding, ends_asked; /* of a client's sending side, with messages or requests under way */
     uint64_t walks;
 };
 
@@ -182,6 +185,8 @@ void model_done(struct sim *s);
 /* Whole frames reach the server; the connection's end reaches it. */
 void model_came(struct sim *s, uint32_t conn, const void *frames, size_t size);
 void model_lost(struct sim *s, uint32_t conn);
+/* What it sent is over: once all of it is answered, it is judged as if it were lost, and closed. */
+void model_ended(struct sim *s, uint32_t conn);
 /* The server sends, in the turn that is being made. */
 void model_sent(struct sim *s, uint32_t conn, const void *bytes, size_t size);
 void model_damaged(struct sim *s, const char *topic, uint64_t seq);

@@ -9,7 +9,7 @@
 static const char *const names[PLANTS] = {
     "none",        "confirm-early", "split-divert", "volatile-count",  "lost-ack",          "no-checksum",
     "over-credit", "early-retry",   "late-answer",  "short-extension", "charge-bystanders", "no-suspects",
-    "no-pause"};
+    "no-pause",    "unheeded-end",  "forgiven-end", "untold-room"};
 
 enum plant plant_find(const char *name)
 {
@@ -126,6 +126,9 @@ void plant_crash(struct sim *s)
     case PLANT_CHARGE_BYSTANDERS:
     case PLANT_NO_SUSPECTS:
     case PLANT_NO_PAUSE:
+    case PLANT_UNHEEDED_END:
+    case PLANT_FORGIVEN_END:
+    case PLANT_UNTOLD_ROOM:
     case PLANT_NONE:
     case PLANTS:
         break;

@@ -23,6 +23,9 @@ enum plant {
     PLANT_CHARGE_BYSTANDERS, /* each of several started messages is charged for a lost connection */
     PLANT_NO_SUSPECTS,       /* none of them becomes a suspect */
     PLANT_NO_PAUSE,          /* a paused group hands out messages */
+    PLANT_UNHEEDED_END,      /* who sends nothing more keeps what it holds, and gets more */
+    PLANT_FORGIVEN_END,      /* what it holds goes back as after a goodbye */
+    PLANT_UNTOLD_ROOM,       /* the engine is not told that there is room again for all together */
     PLANTS
 };
 

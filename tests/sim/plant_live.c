@@ -2,8 +2,11 @@
  * here (the linker's --wrap); with no bug planted they pass as they are.
  */
 #include "broker/core/ledger.h"
+#include "broker/engine/engine_private.h"
 #include "tests/sim/plant.h"
 #include "tests/sim/sim.h"
+
+#include <stdlib.h>
 
 #define LATE_MS 40
 
@@ -35,6 +38,10 @@ int __real_ledger_apply(struct ledger *l, struct store_txn *txn, const struct ba
                         const struct ledger_sink *sink);
 int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
                         const struct ledger_sink *sink);
+void __real_session_leave(struct session *s, bool goodbye);
+void __wrap_session_leave(struct session *s, bool goodbye);
+void __real_engine_post(struct engine *e, struct inbox_item *item);
+void __wrap_engine_post(struct engine *e, struct inbox_item *item);
 
 struct member *__wrap_dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint32_t group,
                                            uint32_t messages, uint64_t bytes)
@@ -90,4 +97,21 @@ int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct ba
 {
     spoil(batch);
     return __real_ledger_apply(l, txn, batch, sink);
+}
+
+/* Without a goodbye it is the end of the peer's sending; a lost connection does not come this way. */
+void __wrap_session_leave(struct session *s, bool goodbye)
+{
+    if (!goodbye && is(PLANT_UNHEEDED_END))
+        return;
+    __real_session_leave(s, goodbye || is(PLANT_FORGIVEN_END));
+}
+
+void __wrap_engine_post(struct engine *e, struct inbox_item *item)
+{
+    if (item->kind == PORT_DRAINED && !item->link && is(PLANT_UNTOLD_ROOM)) {
+        free(item);
+        return;
+    }
+    __real_engine_post(e, item);
 }

@@ -222,6 +222,28 @@ static void leave(struct raw *r)
     sim_event(r->client.sim, HISTORY_LOST)->client = conn_number(r->client.conn);
 }
 
+/* Nothing more is sent, now and then not even the rest of a frame. What comes is read to the end. */
+static void end_sending(struct raw *r)
+{
+    struct sim *s = r->client.sim;
+    const struct place *place = dice_once_in(&s->dice, 3) ? sim_place(s) : NULL;
+    if (place) {
+        struct mpack_buffer frame = {0};
+        bool ttl;
+        size_t offset = frame_begin(&frame, OP_PUBLISH, r->request_next++, 4);
+        mpack_write_cstr(&frame, place->topic);
+        mpack_write_uint(&frame, 0);
+        mpack_write_uint(&frame, 0);
+        mpack_write_array(&frame, 1);
+        sim_message(s, &frame, &ttl);
+        frame_end(&frame, offset);
+        pipe_put(conn_to_server(r->client.conn), frame.data, dice_from(&s->dice, 1, frame.size - 1));
+        mpack_buffer_done(&frame);
+    }
+    conn_end_sending(r->client.conn);
+    r->leaving = true;
+}
+
 static void raw_act(struct client *c)
 {
     struct raw *r = raw_of(c);
@@ -250,6 +272,8 @@ static void raw_act(struct client *c)
         be_hostile(r);
     else if (r->greeted && dice_once_in(&s->dice, 150))
         leave(r);
+    else if (dice_below(&s->dice, 1000) < s->plan.end_percent)
+        end_sending(r);
 }
 
 static bool raw_idle(const struct client *c)

@@ -2,8 +2,11 @@
 #include "tests/sim/server.h"
 #include "tests/sim/model.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define POKE_ROUNDS 8
 
 bool server_is_up(const struct sim *s)
 {
@@ -45,6 +48,8 @@ static struct engine_config config(struct sim *s)
                                   .max_groups = 8,
                                   .dedup_window_ms = 3600 * 1000,
                                   .unsent_bytes_max = s->plan.unsent_bytes_max,
+                                  .unsent_total_max = s->plan.unsent_total_max,
+                                  .totals = &s->server->totals,
                                   .inbox_bytes_max = 256 * 1024,
                                   .commit_bytes_max = dice_from(&s->dice, 512, 64 * 1024),
                                   .ack_wait_ms = (int64_t)dice_below(&s->dice, 4),
@@ -97,6 +102,8 @@ bool server_start(struct sim *s)
         v->pool.held_bytes_max = 1024 * 1024;
     }
     v->config = config(s);
+    atomic_store(&v->totals.waiting_bytes, 0);
+    atomic_store(&v->totals.wanted, false);
     v->due_ms = 0;
     v->faults_seen = s->disk.failures - (s->disk.armed != DISK_WELL);
     if (!make_engine(s))
@@ -160,6 +167,22 @@ static void take_outbox(struct sim *s)
     }
 }
 
+/* What the engine takes for waiting is what waits. */
+static void check_waiting(struct sim *s)
+{
+    const struct engine *e = s->server->engine;
+    uint64_t waiting = 0;
+    if (e->backlog)
+        return; /* of connections that it does not know to be gone */
+    for (unsigned i = 0; i < s->conns_count; i++) {
+        const struct conn *c = s->conns[i];
+        waiting += c->link ? c->written - c->freed + atomic_load(&c->link->parked_bytes) : 0;
+    }
+    if (waiting != engine_waiting(e))
+        sim_fail(s, "%" PRIu64 " bytes wait on all connections, and %zu are counted", waiting,
+                 engine_waiting(e));
+}
+
 static void turn(struct sim *s)
 {
     struct server *v = s->server;
@@ -178,12 +201,49 @@ static void turn(struct sim *s)
     s->figures.full_turns += e->full;
     sim_trace_number(s, ledger_index(e->ledger));
     take_outbox(s);
+    s->figures.bound += atomic_load(&v->totals.wanted);
     bool look = s->plan.look_at_all || dice_once_in(&s->dice, 16);
     if (server_turn_is_open(s))
         return;
+    check_waiting(s);
     model_turned(s, e, look);
     if (look)
         audit(s, e);
+}
+
+static bool has_reason(const struct sim *s)
+{
+    const struct server *v = s->server;
+    return v->engine->inbox || v->engine->backlog || v->due_ms <= s->mono_us / 1000;
+}
+
+/* A turn that nothing asked for has nothing to say: what it does say, somebody has waited for who was
+ * forgotten. */
+static void poke(struct sim *s)
+{
+    struct server *v = s->server;
+    uint64_t sent_bytes = v->sent_bytes;
+    int64_t tick_ms = ledger_tick_at(v->engine->ledger);
+    s->figures.pokes++;
+    turn(s);
+    if (v->engine && v->engine->wall_ms < tick_ms && v->sent_bytes != sent_bytes)
+        sim_fail(s, "what could be sent was not, until a turn came that nothing had asked for");
+}
+
+/* The engine stopped handing out, for too much waited on all connections together; now it may go on. */
+static bool tell_of_room(struct sim *s)
+{
+    struct port_totals *totals = &s->server->totals;
+    if (!atomic_load(&totals->wanted) || atomic_load(&totals->waiting_bytes) >= s->plan.unsent_total_max)
+        return false;
+    struct inbox_item *item = calloc(1, sizeof *item);
+    if (!item)
+        abort();
+    atomic_store(&totals->wanted, false);
+    item->kind = PORT_DRAINED;
+    s->figures.room_told++;
+    engine_post(s->server->engine, item);
+    return true;
 }
 
 void server_round(struct sim *s)
@@ -193,12 +253,17 @@ void server_round(struct sim *s)
         if (s->mono_us < v->up_at_us || !server_start(s))
             return;
     }
-    for (unsigned i = 0; i < s->conns_count; i++)
+    bool told = tell_of_room(s);
+    if ((told || s->figures.rounds % POKE_ROUNDS == 0) && !has_reason(s) && !v->engine->txn)
+        poke(s);
+    for (unsigned i = 0; v->engine && i < s->conns_count; i++)
         conn_move_to_server(s->conns[i]);
-    if (v->engine->inbox || v->engine->backlog || v->due_ms <= s->mono_us / 1000)
+    if (v->engine && has_reason(s))
         turn(s);
     for (unsigned i = 0; i < s->conns_count; i++)
         conn_move_to_client(s->conns[i]);
+    if (v->engine)
+        conn_thin_out(s);
 }
 
 int64_t server_due_us(const struct sim *s)

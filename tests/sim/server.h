@@ -20,16 +20,20 @@ struct conn {
     struct reader reader;
     struct pipe to_server, to_client;
     bool end_when_sent;
-    bool waits; /* the server does not read it now */
-    uint64_t written;
+    bool waits;             /* the server does not read it now */
+    bool broken;            /* a bad frame came */
+    bool ended, told_ended; /* the client sends nothing more; the server has read all of it */
+    int64_t took_us;        /* when the client last took something, or something came for it to take */
+    uint64_t written, taken, freed; /* freed: taken, up to the end of what the server sent at once */
     struct sent_mark *marks;
-    size_t marks_count, marks_capacity;
+    size_t marks_count, marks_capacity, marks_freed;
 };
 
 struct server {
     struct engine *engine; /* NULL: down */
     struct engine_config config;
     struct reader_pool pool;
+    struct port_totals totals; /* of this incarnation's connections */
     jmp_buf died;
     char died_of[256];
     int died_err;
@@ -37,13 +41,15 @@ struct server {
     int64_t up_at_us;
     uint64_t faults_seen; /* of the disk, when this incarnation began */
     bool full;
+    uint64_t sent_bytes;
 };
 
 /* conn.c */
 void conn_move_to_server(struct conn *c);
 void conn_move_to_client(struct conn *c);
 void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us);
-void conn_cut(struct conn *c); /* the server is gone */
+void conn_cut(struct conn *c);     /* the server is gone */
+void conn_thin_out(struct sim *s); /* as crowd.c does */
 void conn_free(struct conn *c);
 
 #endif

@@ -85,6 +85,8 @@ static struct plan make_plan(struct sim *s)
                      .jump_percent = rate(d, 30),
                      .damage_percent = dice_once_in(d, 4) ? 20 : 0,
                      .hostile_percent = rate(d, 20),
+                     .end_percent = rate(d, 10),
+                     .deaf_percent = rate(d, 10),
                      .fragment_max = dice_once_in(d, 3) ? (unsigned)dice_from(d, 1, 64) : 20000,
                      .unsent_bytes_max = dice_once_in(d, 4) ? dice_from(d, 500, 5000) : 1024 * 1024,
                      .look_at_all = dice_once_in(d, 4),
@@ -94,6 +96,10 @@ static struct plan make_plan(struct sim *s)
                      .lease_ms = leases[dice_below(d, 4)],
                      .backoff_ms = (int64_t)dice_from(d, 1, 500),
                      .max_attempts = (unsigned)dice_from(d, 1, 4)};
+    if (dice_once_in(d, 5)) {
+        p.unsent_total_max = dice_from(d, 1000, 10000);
+        p.deaf_percent = 50;
+    }
     if (dice_once_in(d, 5))
         p.full_bytes = dice_from(d, 8000, 60000);
     return p;
@@ -107,6 +113,11 @@ static void plan_for_plant(struct sim *s)
     if (s->plant >= PLANT_OVER_CREDIT) {
         s->plan.break_percent = 3;
         s->plan.admin = true;
+        s->plan.end_percent = 20;
+        if (s->plant == PLANT_UNTOLD_ROOM) {
+            s->plan.unsent_total_max = 2000;
+            s->plan.deaf_percent = 50;
+        }
         return;
     }
     s->plan.crash_percent = s->plan.crash_percent > 20 ? s->plan.crash_percent : 20;
@@ -119,8 +130,8 @@ static void plan_for_plant(struct sim *s)
 static void calm_down(struct plan *p)
 {
     p->break_percent = p->crash_percent = p->fault_percent = p->stall_percent = 0;
-    p->jump_percent = p->damage_percent = p->hostile_percent = 0;
-    p->full_bytes = 0;
+    p->jump_percent = p->damage_percent = p->hostile_percent = p->end_percent = p->deaf_percent = 0;
+    p->unsent_total_max = p->full_bytes = 0;
 }
 
 /* ---- rounds ---- */
@@ -199,6 +210,8 @@ static void drain(struct sim *s)
     s->plan.fragment_max = 50000;
     s->disk.stall_us_max = 0;
     disk_calm(&s->disk);
+    for (unsigned i = 0; i < s->conns_count; i++)
+        s->conns[i]->to_client.stalled_until_us = 0;
     while (rounds++ < DRAIN_ROUNDS_MAX) {
         round_once(s);
         if (server_is_drained(s) && all_idle(s))

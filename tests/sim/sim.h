@@ -99,10 +99,13 @@ struct plan {
     unsigned jump_percent;    /* the wall clock jumps, of 1000 */
     unsigned damage_percent;  /* a stored message is damaged, of 1000 */
     unsigned hostile_percent; /* a raw client sends garbage, of 1000 */
+    unsigned end_percent;     /* a client sends nothing more and reads on, of 1000 */
+    unsigned deaf_percent;    /* a client reads nothing for a while, of 1000 */
     unsigned fragment_max;    /* bytes that move at once */
     uint64_t unsent_bytes_max;
-    uint64_t full_bytes; /* of the map, from which publishing is refused; 0: never */
-    bool look_at_all;    /* after each turn, not now and then */
+    uint64_t unsent_total_max; /* of all connections together */
+    uint64_t full_bytes;       /* of the map, from which publishing is refused; 0: never */
+    bool look_at_all;          /* after each turn, not now and then */
     bool dlq_consumers, ttl, admin;
     int64_t lease_ms, backoff_ms;
     unsigned max_attempts;
@@ -112,7 +115,11 @@ struct sim_figures {
     uint64_t rounds, turns, crashes, commit_faults, deaths, breaks, stalls, jumps, damages, hostile,
         full_turns;
     uint64_t published, refused_full;
-    uint64_t walks, stale, suspects; /* of the model */
+    uint64_t deaf;              /* clients that read nothing for long */
+    uint64_t bound, room_told;  /* the total of unsent bytes stopped all hand-out; let it go on */
+    uint64_t thinned, pokes;    /* closed to make room; turns that nothing asked for */
+    uint64_t ends, ends_inside; /* of a client's sending side; inside a frame */
+    uint64_t walks, stale, suspects, ends_holding, ends_asked; /* of the model */
 };
 
 struct sim {
@@ -176,6 +183,9 @@ uint32_t conn_number(const struct conn *c);
 struct pipe *conn_to_server(struct conn *c);
 /* The client closes, or the network breaks it: what is on its way may still arrive at the server. */
 void conn_break(struct conn *c);
+/* The client sends nothing more, and reads on to the end. */
+void conn_end_sending(struct conn *c);
+bool conn_is_ended(const struct conn *c);
 /* No bytes are on their way. */
 bool conn_is_quiet(const struct conn *c);
 /* When the broker sent the bytes that `taken` bytes from the beginning of the connection belong to (us). */
