@@ -207,11 +207,13 @@ int store_file_create_end(const char *dir, char *ret_why, size_t why_bytes)
     return err ? err : store_file_clean(dir, ret_why, why_bytes);
 }
 
-int store_file_allocate(int fd, uint64_t to_bytes)
+int store_file_allocate(int fd, uint64_t from_bytes, uint64_t to_bytes)
 {
     int rc;
+    if (from_bytes >= to_bytes)
+        return 0;
     do
-        rc = fallocate(fd, 0, 0, (off_t)to_bytes);
+        rc = fallocate(fd, 0, (off_t)from_bytes, (off_t)(to_bytes - from_bytes));
     while (rc != 0 && errno == EINTR);
     if (rc == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
         return 0;

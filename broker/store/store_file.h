@@ -51,10 +51,11 @@ int store_file_create_begin(const char *dir, char *to, char *ret_why, size_t why
  * there. */
 int store_file_create_end(const char *dir, char *ret_why, size_t why_bytes);
 
-/* Have the file system set aside the bytes from 0 to `to_bytes`, so that writing them cannot run out of
- * space. The file becomes at least that long. A file system that cannot do it is taken at its word: returns
- * 0. fails: NO_SPACE (also past a limit on file sizes), IO. */
-int store_file_allocate(int fd, uint64_t to_bytes);
+/* Have the file system set aside the bytes from `from_bytes` to `to_bytes`, so that writing them cannot run
+ * out of space. It looks at each of them, so what is known to be set aside is best left out. The file becomes
+ * at least that long. A file system that cannot do it is taken at its word: returns 0.
+ * fails: NO_SPACE (also past a limit on file sizes), IO. */
+int store_file_allocate(int fd, uint64_t from_bytes, uint64_t to_bytes);
 
 /* Length, and bytes set aside on disk. fails: IO. */
 int store_file_extent(int fd, uint64_t *ret_length, uint64_t *ret_allocated);

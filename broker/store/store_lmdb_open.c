@@ -72,7 +72,7 @@ static int readers_allocate(const char *dir)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
-    int err = store_file_allocate(fd, READERS_FILE_BYTES);
+    int err = store_file_allocate(fd, 0, READERS_FILE_BYTES);
     (void)close(fd); /* nothing was written */
     return err == 0 ? 0 : err == SHUNT_NO_SPACE ? ENOSPC : EIO;
 }
@@ -288,7 +288,7 @@ static int space_init(struct lmdb_store *s, char *ret_why, size_t why_bytes)
     if (rc != 0)
         return failed(rc, "look at", s->dir, ret_why, why_bytes);
     int err = store_file_extent(fd, &length, &allocated);
-    if (!err && store_file_allocate(fd, length) == 0)
+    if (!err && store_file_allocate(fd, 0, length) == 0)
         s->allocated_to = length;
     /* On a full disk the store still opens: what is in it must be able to leave. */
     if (!err)

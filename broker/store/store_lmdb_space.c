@@ -138,11 +138,11 @@ static int file_grow(struct lmdb_store *s, uint64_t end)
         return SHUNT_IO;
     /* A quarter more, so that this is not done again at once. */
     uint64_t to = least(s->map_bytes, end + ahead + ahead / 4);
-    int err = store_file_allocate(fd, to);
+    int err = store_file_allocate(fd, s->allocated_to, to);
     s->disk_full = err == SHUNT_NO_SPACE;
     for (uint64_t part = ahead; err == SHUNT_NO_SPACE && part >= s->page_bytes; part /= 2) {
         to = least(s->map_bytes, end + part);
-        if (to <= s->allocated_to || store_file_allocate(fd, to) == 0) {
+        if (to <= s->allocated_to || store_file_allocate(fd, s->allocated_to, to) == 0) {
             s->allocated_to = greatest(s->allocated_to, to);
             return SHUNT_NO_SPACE;
         }

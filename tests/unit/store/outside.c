@@ -13,6 +13,7 @@ static enum outside kind;
 static unsigned calls, fail_from, fail_times;
 static int fail_code;
 static const char *failed;
+static uint64_t set_aside;
 
 void outside_arm(enum outside what, unsigned n, unsigned times, int code)
 {
@@ -22,6 +23,7 @@ void outside_arm(enum outside what, unsigned n, unsigned times, int code)
     fail_times = times;
     fail_code = code;
     failed = NULL;
+    set_aside = 0;
 }
 
 unsigned outside_calls(void)
@@ -32,6 +34,11 @@ unsigned outside_calls(void)
 const char *outside_failed(void)
 {
     return failed;
+}
+
+uint64_t outside_set_aside(void)
+{
+    return set_aside;
 }
 
 static int due(enum outside what, const char *name)
@@ -108,9 +115,20 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
 SYSTEM(int, stat64, (const char *path, struct stat *ret), (path, ret))
 SYSTEM(int, fstat64, (int fd, struct stat *ret), (fd, ret))
 SYSTEM(ssize_t, pread64, (int fd, void *to, size_t size, off_t at), (fd, to, size, at))
-SYSTEM(int, fallocate64, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
 SYSTEM(int, flock, (int fd, int operation), (fd, operation))
 SYSTEM(int, ftruncate64, (int fd, off_t size), (fd, size))
+
+int __real_fallocate64(int fd, int mode, off_t at, off_t size);
+int __wrap_fallocate64(int fd, int mode, off_t at, off_t size);
+int __wrap_fallocate64(int fd, int mode, off_t at, off_t size)
+{
+    int code = due(OUTSIDE_SYSTEM, "fallocate64");
+    set_aside += (uint64_t)size;
+    if (!code)
+        return __real_fallocate64(fd, mode, at, size);
+    errno = code;
+    return -1;
+}
 
 int __real_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...);

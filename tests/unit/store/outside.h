@@ -16,5 +16,7 @@ void outside_arm(enum outside what, unsigned n, unsigned times, int code);
 unsigned outside_calls(void);
 /* The name of the call that failed first; NULL: none did. */
 const char *outside_failed(void);
+/* Bytes of files that were asked to be set aside since then. */
+uint64_t outside_set_aside(void);
 
 #endif

@@ -357,6 +357,32 @@ Test(store_faults, figures_that_cannot_be_had_are_the_last_ones)
     fixture_remove_dir(dir);
 }
 
+/* The file system looks at every byte it is asked for, so asking for the whole file each time it grows takes
+ * longer the larger it is. */
+Test(store_faults, only_what_is_new_of_the_file_is_set_aside)
+{
+    enum { ROUNDS = 40, ROUND_BYTES = 8 << 20 };
+    static uint8_t value[ROUND_BYTES];
+    struct store *s;
+    struct store_usage was, is;
+    make_store();
+    cr_assert_eq(fixture_open_lmdb(dir, 1 << 29, &s, why), 0, "%s", why);
+    store_usage(s, &was);
+    outside_arm(OUTSIDE_SYSTEM, 0, 0, 0);
+    for (uint8_t i = 0; i < ROUNDS; i++) {
+        struct store_txn *t = begin_write(s);
+        struct slice key = {&i, 1}, whole = {value, sizeof value};
+        cr_assert_eq(store_put(t, TABLE_MESSAGE, key, whole), 0);
+        commit(t);
+        cr_assert_eq(store_maintain(s), 0);
+    }
+    store_usage(s, &is);
+    cr_assert_gt(is.allocated_bytes, was.allocated_bytes + ROUNDS / 2 * ROUND_BYTES, "it never grew");
+    cr_assert_leq(outside_set_aside(), is.allocated_bytes - was.allocated_bytes);
+    store_close(s);
+    fixture_remove_dir(dir);
+}
+
 /* LMDB lets go of the old map before it makes the new one. */
 Test(store_faults, a_map_that_can_neither_grow_nor_come_back_ends_all_but_closing)
 {
