@@ -213,8 +213,9 @@ static void publish_singly(struct machine *m, uint32_t topics)
     for (uint32_t i = 0; i < topics; i++) {
         (void)snprintf(name, sizeof name, "t%05" PRIu32, i);
         put_topic(&b, name);
+        if (i % 100 == 99 || i + 1 == topics) /* more at once would be put off to turns that count */
+            turn(m, &b, false);
     }
-    turn(m, &b, false);
     for (uint32_t sequence = 1; sequence <= MESSAGES;) {
         uint32_t begin = sequence;
         for (; sequence < begin + WINDOW; sequence++) {

@@ -40,6 +40,12 @@ enum wire_op {
     OP_CLOSED = 131,
 };
 
+/* Creating, changing, listing and looking, and not the way of a message. */
+static inline int wire_op_looks(unsigned long long op)
+{
+    return op >= OP_TOPIC_CREATE && op <= OP_STATS;
+}
+
 /* What a RESOLVE entry says of a delivery. */
 enum wire_outcome { OUTCOME_ACK = 0, OUTCOME_NACK = 1, OUTCOME_REJECT = 2, OUTCOME_RELEASE = 3, OUTCOME_EXTEND = 4 };
 

@@ -51,6 +51,7 @@ static int add_group(struct ledger *l, struct topic *t, struct slice name, struc
 {
     char dlq_name[TOPIC_BYTES_MAX + 1];
     struct group *g = catalog_add_group(l, t, name);
+    l->rows += 3 * CHANGED_ROW;
     if (!g)
         return SHUNT_NO_MEMORY;
     size_t size = name_dlq(dlq_name, (struct slice){t->r.name, strlen(t->r.name)}, name);
@@ -267,6 +268,7 @@ static void drop_group(struct ledger *l, struct group *g, int err)
 {
     struct topic *dlq = g->dlq;
     check(dlq); /* a reader of a DLQ goes with it */
+    l->rows += 3 * CHANGED_ROW;
     while (dlq->groups_count) {
         tell_gone(l, dlq->groups[0], SHUNT_UNKNOWN_TOPIC);
         catalog_drop_group(l, dlq->groups[0]);
@@ -370,6 +372,7 @@ static int choose_ids(struct ledger *l, const struct group *g, const struct dead
         uint64_t seq;
         struct slice value;
         int err = dead_lookup(l, g, c->ids[i], &seq);
+        ledger_looked(l, 0);
         if (err)
             return err;
         struct key key = key_id_seq(g->dlq->r.id, seq);

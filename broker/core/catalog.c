@@ -94,6 +94,18 @@ struct topic *ledger_topic(const struct ledger *l, struct slice name)
     return at < l->names_count && compare_name(l->names[at]->r.name, name) == 0 ? l->names[at] : NULL;
 }
 
+struct topic *catalog_topic_after(const struct ledger *l, struct slice name)
+{
+    /* Names of DLQs stand together, for `:` is theirs alone: one step passes them all. */
+    static const struct slice past_dlqs = {"dlq;", 4};
+    size_t at = name_position(l, name);
+    if (at < l->names_count && compare_name(l->names[at]->r.name, name) == 0)
+        at++;
+    if (at < l->names_count && l->names[at]->r.origin_group)
+        at = name_position(l, past_dlqs);
+    return at < l->names_count ? l->names[at] : NULL;
+}
+
 struct group *catalog_find_group(const struct topic *t, struct slice name)
 {
     for (size_t i = 0; i < t->groups_count; i++)

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_PAGE_ROWS      512 /* worked on in one step */
+#define JOB_PAGE_ROWS      512  /* worked on in one step; of a topic with many groups, fewer */
+#define TICK_PAGE_ROWS     2048 /* by all jobs in one tick, but for one row of each */
 #define JOBS_FINISHED_KEPT 100
 
 /* ---- keeping them ---- */
@@ -83,18 +84,31 @@ static int forget_old(struct ledger *l)
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
-/* ---- steps; each sets *ret_over when nothing is left ---- */
+/* ---- steps of a page; each sets *ret_over when nothing is left ---- */
+
+/* What a row costs of a page: it is looked at for each group. */
+static unsigned cost(struct ledger *l, const struct topic *t)
+{
+    ledger_looked(l, 0);
+    l->rows += CHANGED_ROW + t->groups_count;
+    return 1 + (unsigned)t->groups_count / CHANGED_ROW;
+}
+
+static void spend(unsigned *left, unsigned rows)
+{
+    *left -= rows < *left ? rows : *left;
+}
 
 /* How many the job's rate allows now. */
-static uint64_t allowance(const struct ledger *l, const struct job_record *j)
+static unsigned allowance(const struct ledger *l, const struct job_record *j, unsigned page)
 {
     if (!j->rate)
-        return JOB_PAGE_ROWS;
+        return page;
     uint64_t elapsed_ms = (uint64_t)(l->now_ms - j->begun_ms);
     uint64_t due = elapsed_ms / 1000 * j->rate + elapsed_ms % 1000 * j->rate / 1000 + 1;
     check(due > j->done); /* or job_at() would have said later */
     uint64_t left = due - j->done;
-    return left < JOB_PAGE_ROWS ? left : JOB_PAGE_ROWS;
+    return left < page ? (unsigned)left : page;
 }
 
 /* The first key of `table` for `id` after the job's cursor, up to its last. NOT_FOUND: none. */
@@ -115,12 +129,11 @@ static int next_row(struct ledger *l, enum store_table table, uint32_t id, const
     return err;
 }
 
-static int step_dead(struct ledger *l, struct job_record *j, bool *ret_over)
+static int step_dead(struct ledger *l, struct job_record *j, unsigned page, bool *ret_over)
 {
     struct group *g = catalog_live_group(l, j->group);
     enum done_how how = j->kind == JOB_REDRIVE ? DONE_REDRIVEN : DONE_PURGED;
-    uint64_t most = allowance(l, j);
-    for (uint64_t i = 0; g && i < most; i++) {
+    for (unsigned left = allowance(l, j, page); g && left; spend(&left, cost(l, g->dlq))) {
         uint64_t seq;
         bool found;
         if (j->ids_count) {
@@ -174,11 +187,11 @@ static int purge_message(struct ledger *l, struct job_record *j, struct topic *t
     return 0;
 }
 
-static int step_purge(struct ledger *l, struct job_record *j, bool *ret_over)
+static int step_purge(struct ledger *l, struct job_record *j, unsigned page, bool *ret_over)
 {
     struct topic *t = catalog_topic_by_id(l, j->topic);
     *ret_over = !t || t->r.dropped;
-    for (unsigned i = 0; !*ret_over && i < JOB_PAGE_ROWS; i++) {
+    for (unsigned left = page; !*ret_over && left; spend(&left, cost(l, t))) {
         uint64_t seq;
         int err = next_row(l, t->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, t->r.id, j, &seq);
         *ret_over = err == SHUNT_NOT_FOUND;
@@ -207,6 +220,7 @@ static int clear_rows(struct ledger *l, enum store_table table, uint32_t id, uns
     err = store_cursor_seek(cursor, key_slice(&prefix), &key, &value);
     while (!err && *left && key.size >= 4 && !memcmp(key.data, prefix.bytes, 4)) {
         (*left)--;
+        l->rows += CHANGED_ROW;
         err = store_cursor_del(cursor);
         if (!err)
             err = store_cursor_next(cursor, &key, &value);
@@ -225,10 +239,13 @@ static int clear_group_rows(struct ledger *l, uint32_t id, unsigned *left)
 }
 
 /* A message that only the dropped group needed. Its expiry rows go with it. */
-static int clear_message(struct ledger *l, struct job_record *j, struct topic *t, uint64_t seq)
+static int clear_message(struct ledger *l, struct job_record *j, struct topic *t, uint64_t seq,
+                         unsigned *left)
 {
     struct loaded_message m;
     int err = message_load(l, t, seq, false, &m);
+    if (m.head.expires_ms)
+        spend(left, (unsigned)(l->groups_count / 1024)); /* all of them are looked at */
     for (size_t i = 0; !err && m.head.expires_ms && i < l->groups_count; i++) {
         struct group *g = l->groups[i];
         struct key key = key_expiry(m.head.expires_ms, g->r.id, seq);
@@ -251,9 +268,9 @@ static int clear_messages(struct ledger *l, struct job_record *j, struct topic *
         int err = next_row(l, TABLE_MESSAGE, t->r.id, j, &seq);
         if (err)
             return err == SHUNT_NOT_FOUND ? 0 : err;
-        (*left)--;
+        spend(left, cost(l, t));
         j->cursor = seq;
-        err = clear_message(l, j, t, seq);
+        err = clear_message(l, j, t, seq, left);
         if (err)
             return err;
     }
@@ -273,20 +290,21 @@ static int clear_group(struct ledger *l, struct group *g, unsigned *left)
         if (reader->topic != dlq)
             continue;
         err = clear_group_rows(l, reader->r.id, left);
-        if (!err && *left)
+        if (!err && *left) {
+            spend(left, 1);
             err = catalog_remove_group(l, reader);
+        }
     }
-    if (!err && *left)
-        err = catalog_remove_topic(l, dlq);
-    if (!err && *left)
-        err = catalog_remove_group(l, g);
-    return err;
+    if (err || !*left)
+        return err;
+    spend(left, 2);
+    err = catalog_remove_topic(l, dlq);
+    return err ? err : catalog_remove_group(l, g);
 }
 
-static int step_drop(struct ledger *l, struct job_record *j, bool *ret_over)
+static int step_drop(struct ledger *l, struct job_record *j, unsigned left, bool *ret_over)
 {
     struct topic *t = catalog_topic_by_id(l, j->topic);
-    unsigned left = JOB_PAGE_ROWS;
     *ret_over = !t; /* a later job on the whole topic has cleared this one's part too */
     int err = t ? clear_messages(l, j, t, &left) : 0;
     for (size_t i = l->groups_count; !err && t && left && i-- > 0;) {
@@ -305,20 +323,20 @@ static int step_drop(struct ledger *l, struct job_record *j, bool *ret_over)
 
 /* ---- driving them ---- */
 
-static int step(struct ledger *l, struct job_record *j)
+static int step(struct ledger *l, struct job_record *j, unsigned page)
 {
     bool over = false;
     int err = 0;
     switch (j->kind) {
     case JOB_REDRIVE:
     case JOB_PURGE_DLQ:
-        err = step_dead(l, j, &over);
+        err = step_dead(l, j, page, &over);
         break;
     case JOB_PURGE:
-        err = step_purge(l, j, &over);
+        err = step_purge(l, j, page, &over);
         break;
     case JOB_DROP:
-        err = step_drop(l, j, &over);
+        err = step_drop(l, j, page, &over);
         break;
     }
     if (err)
@@ -362,12 +380,19 @@ int64_t jobs_at(const struct ledger *l)
     return at_ms;
 }
 
+/* Those that are due share a tick evenly: a stored order would have to be kept, and the oldest first would
+ * let the others wait. */
 int jobs_step(struct ledger *l)
 {
     int err = 0;
+    unsigned due = 0;
+    for (size_t i = 0; i < l->jobs_count; i++)
+        due += job_at(l, l->jobs[i]) <= l->now_ms;
+    unsigned page = due ? TICK_PAGE_ROWS / due : 0;
+    page = page < JOB_PAGE_ROWS ? page + !page : JOB_PAGE_ROWS;
     for (size_t i = 0; !err && i < l->jobs_count; i++)
         if (job_at(l, l->jobs[i]) <= l->now_ms)
-            err = step(l, l->jobs[i]);
+            err = step(l, l->jobs[i], page);
     reap(l);
     return err;
 }
@@ -380,7 +405,7 @@ int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id)
     struct job_record *j = l->jobs[l->jobs_count - 1];
     j->id = *ret_id = l->meta.job_next++;
     j->begun_ms = l->now_ms;
-    err = step(l, j);
+    err = step(l, j, JOB_PAGE_ROWS);
     reap(l);
     return err;
 }

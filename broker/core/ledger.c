@@ -222,6 +222,11 @@ bool ledger_changed(const struct ledger *l)
     return l->changed;
 }
 
+uint64_t ledger_rows(const struct ledger *l)
+{
+    return l->rows;
+}
+
 uint64_t ledger_index(const struct ledger *l)
 {
     return l->meta.index;

@@ -58,7 +58,8 @@ struct ledger_sink {
     void (*done)(void *context, size_t command, int err, const char *why, uint64_t job, uint64_t count);
     void (*ready)(void *context, uint32_t group);                 /* something became ready in the group */
     void (*revoked)(void *context, uint32_t group, uint64_t seq); /* it was in flight and was taken away */
-    void (*group_gone)(void *context, uint32_t group, int err); /* UNKNOWN_TOPIC if its topic went, or UNKNOWN_GROUP */
+    void (*group_gone)(void *context, uint32_t group,
+                       int err); /* UNKNOWN_TOPIC if its topic went, or UNKNOWN_GROUP */
 };
 
 /* Load the state from a store, which may be empty. fails: CORRUPT (`ret_why` says which row), IO, NO_MEMORY
@@ -78,6 +79,10 @@ uint64_t ledger_index(const struct ledger *l); /* of the last batch applied */
 int64_t ledger_time(const struct ledger *l);   /* its time stamp */
 /* When a TICK has something to do (wall ms): at once if in the past, INT64_MAX if never. */
 int64_t ledger_tick_at(const struct ledger *l);
+
+/* A count that grows by one for each row, or 4 KiB of a row, that was looked at for a view or for a command
+ * of an operator, and by more for each that such a command changed. What ticks do is not in it. */
+uint64_t ledger_rows(const struct ledger *l);
 
 /* ---- reading (inside any transaction that sees what was applied) ---- */
 

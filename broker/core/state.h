@@ -33,6 +33,7 @@ struct group {
 
 struct ledger {
     struct meta_record meta;
+    uint64_t rows; /* looked at: ledger_rows() */
     bool changed; /* something was written; set with what is dirty, and by the few who write nothing else */
 
     struct topic **topics; /* in order of id */
@@ -69,6 +70,8 @@ struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id);
 struct group *catalog_group_by_id(const struct ledger *l, uint32_t id); /* dropped ones too */
 /* A group that commands may use: not dropped; otherwise NULL. */
 struct group *catalog_live_group(const struct ledger *l, uint32_t id);
+/* The first that is no DLQ, in order of name, whose name is greater; NULL: none. */
+struct topic *catalog_topic_after(const struct ledger *l, struct slice name);
 /* Make it, in memory and dirty. NULL without memory. */
 struct topic *catalog_add_topic(struct ledger *l, struct slice name, uint32_t origin_group);
 struct group *catalog_add_group(struct ledger *l, struct topic *t, struct slice name);
@@ -206,6 +209,16 @@ int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes);
 int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
 int jobs_step(struct ledger *l);
 int64_t jobs_at(const struct ledger *l); /* when the next step is due */
+
+/* Rows that a view or an operator's command may cost before it ends its page. */
+#define LOOK_ROWS_MAX 10000
+/* What a row that is changed, moved or deleted counts, against one that is looked at. */
+#define CHANGED_ROW 8
+/* A row of so many bytes was read. */
+static inline void ledger_looked(struct ledger *l, size_t bytes)
+{
+    l->rows += 1 + bytes / 4096;
+}
 
 /* Copy a sentence for whoever loads the ledger. */
 void ledger_say(char *to, size_t room, const char *text);

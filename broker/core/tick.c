@@ -236,6 +236,7 @@ int64_t ledger_tick_at(const struct ledger *l)
 
 int apply_tick(struct ledger *l)
 {
+    uint64_t rows = l->rows;
     int err = 0;
     if (l->due_at_ms <= l->now_ms)
         err = tick_due(l);
@@ -249,5 +250,6 @@ int apply_tick(struct ledger *l)
         l->changed = true; /* the sweep's place is kept */
         err = dedup_sweep(l);
     }
+    l->rows = rows; /* nobody asked for these */
     return err;
 }

@@ -38,6 +38,7 @@ static int note_age(struct ledger *l, const struct group *g, uint64_t seq, int64
 {
     struct loaded_message m;
     int err = message_load(l, g->topic, seq, false, &m);
+    ledger_looked(l, 0);
     int64_t since_ms = m.is_dead ? m.dead.died_ms : m.head.published_ms;
     if (!err && since_ms && (!*oldest_ms || since_ms < *oldest_ms))
         *oldest_ms = since_ms;
@@ -60,28 +61,44 @@ static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane,
     bool ready = !err && key_read_due(key, &group, &in, &due_ms, &seq) && group == g->r.id && in == lane &&
                  due_ms <= g->r.due_mark_ms;
     store_cursor_close(cursor);
+    ledger_looked(l, 0);
     if (!ready)
         return err == SHUNT_NOT_FOUND ? 0 : err;
     return note_age(l, g, seq, oldest_ms);
+}
+
+/* The first row at or after *seq whose bit is clear; NOT_FOUND if there is none. Between clear bits without a
+ * row may lie any number of rows with a bit: after as many as a page may cost, the next row stands for the
+ * one sought, for it is the older one. */
+static int find_fresh(struct ledger *l, const struct group *g, struct store_cursor *cursor, uint64_t *seq)
+{
+    uint64_t most = l->rows + LOOK_ROWS_MAX;
+    for (;;) {
+        struct slice key, value;
+        uint32_t id;
+        uint64_t clear = bitmap_next_clear(&g->bits, *seq);
+        struct key from = key_id_seq(g->topic->r.id, clear);
+        ledger_looked(l, (size_t)(clear - *seq) / 8);
+        int err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+        if (err)
+            return err;
+        if (!key_read_id_seq(key, &id, seq) || id != g->topic->r.id)
+            return SHUNT_NOT_FOUND;
+        if (!bitmap_get(&g->bits, *seq) || l->rows >= most)
+            return 0;
+    }
 }
 
 /* The first message at the cursor that has no bit. */
 static int oldest_fresh(struct ledger *l, const struct group *g, int64_t *oldest_ms)
 {
     struct store_cursor *cursor;
-    uint64_t seq = bitmap_next_clear(&g->bits, g->r.next);
-    struct key from = key_id_seq(g->topic->r.id, seq);
-    struct slice key, value;
-    uint32_t id;
-    if (seq >= g->topic->r.head)
-        return 0;
+    uint64_t seq = g->r.next;
     int err = store_cursor_open(l->txn, g->topic->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, &cursor);
     if (err)
         return err;
-    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && key_read_id_seq(key, &id, &seq) && id == g->topic->r.id && bitmap_get(&g->bits, seq))
-        err = store_cursor_next(cursor, &key, &value);
-    bool there = !err && id == g->topic->r.id;
+    err = find_fresh(l, g, cursor, &seq);
+    bool there = !err;
     store_cursor_close(cursor);
     if (!there)
         return err == SHUNT_NOT_FOUND ? 0 : err;
@@ -111,6 +128,7 @@ static int oldest_dead(const struct view *v, const struct group *g, int64_t *ret
     *ret_ms = 0;
     if (!g->dlq || !g->r.counts.dead)
         return 0;
+    ledger_looked(v->ledger, 0);
     struct key from = key_id_seq(g->dlq->r.id, 0);
     int err = store_cursor_open(v->txn, TABLE_DEAD, &cursor);
     if (err)
@@ -162,6 +180,7 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
                   {"deliveries", n->deliveries},
                   {"consumers", v->members ? v->members(v->members_context, g->r.id) : 0}};
     int64_t ready_ms, dead_ms;
+    ledger_looked(v->ledger, 0);
     int err = oldest_ready(v, g, &ready_ms);
     if (!err)
         err = oldest_dead(v, g, &dead_ms);
@@ -215,17 +234,13 @@ int view_topics(const struct view *v, struct slice after, uint32_t limit, struct
 {
     const struct ledger *l = v->ledger;
     uint32_t count = 0;
-    size_t begin = to->size, i = 0;
+    uint64_t most = l->rows + LOOK_ROWS_MAX;
+    size_t begin = to->size;
     bool more = false;
     size_t array = mpack_write_array_open(to);
-    for (; i < l->names_count; i++) {
-        struct topic *t = l->names[i];
-        struct slice name = {t->r.name, strlen(t->r.name)};
-        size_t shorter = name.size < after.size ? name.size : after.size;
-        int order = after.size ? memcmp(name.data, after.data, shorter) : 1;
-        if (t->r.origin_group || order < 0 || (order == 0 && name.size <= after.size))
-            continue;
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX;
+    struct topic *t = catalog_topic_after(l, after);
+    for (; t; t = catalog_topic_after(l, (struct slice){t->r.name, strlen(t->r.name)})) {
+        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
         if (more)
             break;
         count++;
@@ -289,9 +304,10 @@ uint64_t view_topics_count(const struct ledger *l)
     return l->names_count - l->names_dlq;
 }
 
-uint64_t view_sum(const struct ledger *l, struct group_counts *sum)
+uint64_t view_sum(struct ledger *l, struct group_counts *sum)
 {
     uint64_t groups = 0;
+    l->rows += l->groups_count;
     for (size_t i = 0; i < l->groups_count; i++) {
         const struct group_counts *n = &l->groups[i]->r.counts;
         if (l->groups[i]->r.dropped || l->groups[i]->origin)

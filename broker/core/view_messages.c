@@ -77,16 +77,22 @@ static const char *state_name(const struct group *g, enum where where, const str
     return row->due_ms <= g->r.due_mark_ms ? "ready" : "delayed";
 }
 
-static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, const struct message_head *head,
-                      struct slice message, bool bodies, struct mpack_buffer *to, bool *ret_shown)
+/* The row at `key`, if the group has business with it. A damaged one is not shown; its delivery will condemn
+ * it. */
+static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, struct slice key, struct slice value,
+                      bool bodies, struct mpack_buffer *to, bool *ret_shown)
 {
     enum where where;
     struct attempt_record row = {0};
+    struct message_head head = {0};
+    struct slice message = {0};
     int err = place_find(l, g, seq, &where, &row);
     const char *state = err ? NULL : state_name(g, where, &row);
-    *ret_shown = state != NULL;
-    if (!state)
+    *ret_shown = false;
+    ledger_looked(l, state ? value.size : 0);
+    if (!state || message_decode(key, value, true, &head, &message))
         return err;
+    *ret_shown = true;
     bool tracked = where == WHERE_TRACKED;
     mpack_write_map(to, bodies ? 9 : 8);
     put_uint(to, "seq", seq);
@@ -95,7 +101,7 @@ static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, const str
     put_uint(to, "attempts", tracked ? row.attempts : 0);
     put_uint(to, "deliveries", tracked ? row.deliveries : where == WHERE_FLIGHT);
     put_uint(to, "generation", tracked ? row.generation : 0);
-    put_time(to, "published", head->published_ms);
+    put_time(to, "published", head.published_ms);
     put_time(to, "due", !strcmp(state, "delayed") ? row.due_ms : 0);
     put_uint(to, "size", parse(message).body.size);
     if (bodies) {
@@ -105,16 +111,14 @@ static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, const str
     return 0;
 }
 
-#define PEEK_SCAN_MAX 10000 /* rows looked at for one page: other groups' messages lie between this one's */
-
 int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t limit, bool bodies,
               struct mpack_buffer *to)
 {
     struct ledger *l = v->ledger;
     struct store_cursor *cursor;
     struct slice key, value;
-    uint32_t id, count = 0, scanned = 0;
-    uint64_t seq;
+    uint32_t id, count = 0;
+    uint64_t seq, most = l->rows + LOOK_ROWS_MAX; /* other groups' messages lie between this one's */
     size_t begin = to->size;
     bool more = false;
     if (g->origin)
@@ -127,15 +131,11 @@ int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t li
     size_t array = mpack_write_array_open(to);
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
     while (!err && key_read_id_seq(key, &id, &seq) && id == g->topic->r.id) {
-        struct message_head head = {0};
-        struct slice message = {0};
         bool shown = false;
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX || scanned++ == PEEK_SCAN_MAX;
+        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
         if (more)
             break;
-        if (!message_decode(key, value, true, &head,
-                            &message)) /* a damaged one is not shown; its delivery will condemn it */
-            err = put_peeked(l, g, seq, &head, message, bodies, to, &shown);
+        err = put_peeked(l, g, seq, key, value, bodies, to, &shown);
         count += shown;
         after = seq;
         if (!err)
@@ -189,6 +189,7 @@ static int last_error(struct ledger *l, const struct dead_letter *d, struct hist
     while (!err && key_read_history(key, &group, &seq, &row) && group == d->g->r.id &&
            seq == d->m->dead.origin_seq) {
         struct history_record h = {0};
+        ledger_looked(l, value.size);
         err = history_decode(key, value, &h);
         if (!err && h.charged) {
             *ret = h;
@@ -266,7 +267,7 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
     struct store_cursor *cursor;
     struct slice key, value;
     uint32_t id, count = 0;
-    uint64_t seq;
+    uint64_t seq, most = l->rows + LOOK_ROWS_MAX;
     size_t begin = to->size;
     bool more = false;
     if (!g->dlq)
@@ -281,11 +282,13 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
     while (!err && key_read_id_seq(key, &id, &seq) && id == g->dlq->r.id) {
         struct loaded_message m;
         struct dead_letter d;
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX;
+        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
         if (more)
             break;
         count++;
         err = message_load(l, g->dlq, seq, true, &m);
+        if (!err)
+            ledger_looked(l, m.message.size);
         if (!err)
             err = dead_row(l, g->dlq, seq, &m, &d);
         if (!err) {
@@ -340,6 +343,7 @@ static int put_history(struct ledger *l, const struct dead_letter *d, struct mpa
     while (!err && key_read_history(key, &group, &seq, &row) && group == d->g->r.id &&
            seq == d->m->dead.origin_seq) {
         struct history_record h = {0};
+        ledger_looked(l, value.size);
         err = history_decode(key, value, &h);
         if (err)
             break;
@@ -371,6 +375,8 @@ int view_dead(const struct view *v, struct group *g, struct slice id, struct mpa
         err = store_get(v->txn, TABLE_DEAD, key_slice(&key), &value);
     if (!err)
         err = message_load(l, g->dlq, dead_seq, true, &m);
+    if (!err)
+        ledger_looked(l, m.message.size);
     if (!err)
         err = dead_row(l, g->dlq, dead_seq, &m, &d);
     if (!err)

@@ -107,12 +107,18 @@ void session_park(struct session *s, struct inbox_item *item)
     struct engine *e = s->engine;
     gather_flush(e); /* what was gathered of this item points into it */
     move_out(item);
-    if (atomic_load(&s->link->unsent_bytes) + s->out.size > 0)
+    if (s->put_off || atomic_load(&s->link->unsent_bytes) + s->out.size > 0)
         count_as_waiting(e, item);
     item->next = NULL;
     *s->parked_tail = item;
     s->parked_tail = &item->next;
-    session_hold_back(s);
+    if (!s->put_off)
+        session_hold_back(s);
+}
+
+void session_unpark(struct session *s, struct inbox_item *item)
+{
+    count_in_inbox(s->engine, item);
 }
 
 void session_forget_parked(struct session *s)
@@ -131,7 +137,7 @@ void session_go_on(struct session *s)
     struct engine *e = s->engine;
     if (s->holder && !s->closing)
         dispatcher_hold(e->dispatcher, s->holder, false);
-    if (!s->parked)
+    if (!s->parked || s->put_off)
         return;
     for (struct inbox_item *item = s->parked; item; item = item->next)
         count_in_inbox(e, item);

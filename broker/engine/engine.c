@@ -37,6 +37,7 @@ static void init_port(struct engine *e)
     e->inbox_tail = &e->inbox;
     e->outbox_tail = &e->outbox;
     e->backlog_tail = &e->backlog;
+    e->put_off_tail = &e->put_off;
 }
 
 int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why,
@@ -48,6 +49,8 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     if (!e)
         return SHUNT_NO_MEMORY;
     e->config = *config;
+    if (!e->config.turn_rows_max)
+        e->config.turn_rows_max = TURN_ROWS_MAX;
     atomic_init(&e->inbox_bytes_max, config->inbox_bytes_max);
     e->store = store;
     init_port(e);
@@ -178,7 +181,8 @@ static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
 {
     struct timespec until = {.tv_sec = due_mono_ms / 1000, .tv_nsec = due_mono_ms % 1000 * 1000000};
     (void)pthread_mutex_lock(&e->mutex);
-    while (!e->inbox && !e->backlog && !e->stopping && !e->reload && clock_us() / 1000 < due_mono_ms) {
+    while (!e->inbox && !e->backlog && !e->put_off && !e->stopping && !e->reload &&
+           clock_us() / 1000 < due_mono_ms) {
         if (due_mono_ms == INT64_MAX)
             (void)pthread_cond_wait(&e->wake, &e->mutex);
         else

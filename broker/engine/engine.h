@@ -14,6 +14,11 @@ struct batch;
 struct engine;
 struct store;
 
+/* Rows that requests of operators (listings, peeks, changes) look at in one turn before the next of them
+ * waits for a later one; a quarter of it is a connection's share. Some 5 to 20 ms. No setting: what is put
+ * off goes on in the very next turn, so more would only make others wait. */
+#define TURN_ROWS_MAX 40000
+
 struct engine_config {
     /* Limits; each is a row of broker/config.def, and may be changed by engine_reload(). */
     uint64_t max_body_bytes;   /* of a message */
@@ -24,6 +29,7 @@ struct engine_config {
     uint64_t unsent_total_max; /* the same, on all connections together (struct port_room); 0: no limit */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */
     uint64_t commit_bytes_max; /* of requests taken into one transaction */
+    uint64_t turn_rows_max;    /* looked at for listings and the like in one turn; 0: TURN_ROWS_MAX */
     int64_t ack_wait_ms;       /* acks that nothing waits for are committed after so long; 0: at once */
 
     struct port_totals *totals; /* lent; those of the links; NULL: nobody adds up */
@@ -49,9 +55,9 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
                size_t why_bytes);
 /* Start its thread. fails: IO, NO_MEMORY. */
 int engine_start(struct engine *e);
-/* Finish what is in the inbox, tell every connection SHUTTING_DOWN, mark the store clean, end the thread.
- * Call from the thread that drains the outbox; that is then filled for the last time. Blocks for at most the
- * commits that are due. */
+/* Finish what is in the inbox (but for what is more than its connection's share of a turn), tell every
+ * connection SHUTTING_DOWN, mark the store clean, end the thread. Call from the thread that drains the
+ * outbox; that is then filled for the last time. Blocks for at most the commits that are due. */
 void engine_stop(struct engine *e);
 /* Free it and close its store. Takes NULL. */
 void engine_free(struct engine *e);

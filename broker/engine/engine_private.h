@@ -5,6 +5,7 @@
  *   producers.c which connection speaks for a producer
  *   session.c   one connection: its greeting, its subscriptions, its output
  *   choke.c     one whose client does not read
+ *   share.c     one that looks at much
  *   request_*.c one file for each kind of request
  *   deliver.c   assignments and DELIVER frames
  *   figures.c   snapshots and statistics
@@ -93,8 +94,12 @@ struct session {
     size_t out_counted;     /* of `out`, in the engine's out_bytes */
     struct session *output_next;
     struct mpack_buffer out;
-    /* What came while too much waited to be sent: goes on when that has been read. */
+    /* What came while too much waited to be sent goes on when that has been read; with `put_off`, what is
+     * more than its share goes on in a later turn. */
     struct inbox_item *parked, **parked_tail;
+    bool put_off; /* is in the engine's list of those */
+    struct session *put_off_next;
+    uint64_t rows, rows_turn; /* looked at for it, in the turn of that number */
     bool has_producer;
     bool superseded; /* a newer connection speaks for the producer: nothing more is published on this one */
     uint8_t producer[PRODUCER_ID_BYTES];
@@ -134,17 +139,22 @@ struct engine {
     struct session *gone;                     /* to be freed at the end of the turn */
     struct seat *producers[PRODUCER_BUCKETS]; /* by the first bytes of their ids */
     size_t empty_seats;
-    struct session *outputs; /* with something to send */
-    size_t out_bytes;        /* what they have, as last counted */
-    struct store_txn *txn;   /* open during a turn once something needed it */
-    bool urgent;             /* more than patient acks came in, or something was handed out: commit now */
-    int64_t open_until_ms;   /* mono; else the turn waits for company until then; 0: no such ack came in */
+    struct session *put_off, **put_off_tail; /* whose requests wait for their turn, in order */
+    struct session *outputs;                 /* with something to send */
+    size_t out_bytes;                        /* what they have, as last counted */
+    struct store_txn *txn;                   /* open during a turn once something needed it */
+    bool urgent;           /* more than patient acks came in, or something was handed out: commit now */
+    int64_t open_until_ms; /* mono; else the turn waits for company until then; 0: no such ack came in */
     struct gather gather;
     struct arena arena; /* of one turn */
     struct assignment *assignments;
     bool force_commit, full;
     bool more;                /* to be handed out; the turn's budget was used up */
     int64_t wall_ms, mono_ms; /* of this turn */
+    uint64_t turn;            /* its number */
+    uint64_t turn_rows;       /* looked at for requests */
+    uint64_t taken_bytes;     /* of the requests handled */
+    bool readable;            /* somebody was put off and no longer is */
     uint64_t turn_messages;   /* published, delivered, resolved */
     uint64_t turn_bytes;      /* handed out */
     uint64_t planned_bytes;   /* while assignments are planned */
@@ -167,6 +177,10 @@ void turn_take_inbox(struct engine *e);
 void turn_allow_wait(struct engine *e, int64_t ms);
 /* One turn at these times. Returns when the next is due (mono ms) if nothing comes in before. */
 int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms);
+/* Handle an item, and free it with the turn; or its connection keeps what is left of it. */
+void turn_take(struct engine *e, struct inbox_item *item);
+/* More requests may be taken into this turn, by their bytes. */
+bool turn_has_room(const struct engine *e);
 /* The open transaction, opened if need be. */
 struct store_txn *turn_txn(struct engine *e);
 _Noreturn void engine_die(struct engine *e, int err, const char *what);
@@ -205,8 +219,9 @@ void ends_gather(struct ends *ends);
 struct session *session_new(struct engine *e, struct link *link);
 void session_lost(struct engine *e, struct session *s);
 void session_free(struct engine *e, struct session *s);
-/* Handle the frames of one read; returns how many bytes of them. Less than all: the rest must wait. */
-size_t session_frames(struct session *s, struct slice bytes);
+/* Handle the frames of one read; returns how many bytes of them. Less than all: the rest must wait, with
+ * *ret_share for its turn, otherwise for bytes to be read. */
+size_t session_frames(struct session *s, struct slice bytes, bool *ret_share);
 /* Too much waits to be sent on this connection, or on all together. */
 bool session_is_choked(const struct session *s);
 /* Its next request must wait for its own bytes to go, or for others' as its answer may be long. */
@@ -219,14 +234,26 @@ size_t engine_waiting(const struct engine *e);
 /* Nothing more is assigned to it until the net thread says that its bytes have gone. */
 void session_hold_back(struct session *s);
 void session_go_on(struct session *s);
-/* Keep an item until session_go_on() puts it in front of the backlog. Takes it. */
+/* Keep an item until session_go_on() puts it in front of the backlog, or share_go_on() takes it. Takes it. */
 void session_park(struct session *s, struct inbox_item *item);
+void session_unpark(struct session *s, struct inbox_item *item); /* it is about to be handled */
 void session_forget_parked(struct session *s);
 /* The connection ends in good order or not: judge what it holds, end its subscriptions. */
 void session_leave(struct session *s, bool goodbye);
 void inbox_free(struct inbox_item *item); /* a whole list; takes NULL */
 struct subscription *session_subscription(const struct session *s, uint64_t id);
 void session_drop_subscription(struct session *s, struct subscription *sub);
+
+/* ---- share.c ---- */
+
+/* The request is one that looks, and waits for a later turn. */
+bool share_is_used_up(const struct session *s, struct slice request);
+void share_count(struct session *s, uint64_t rows);
+/* Put it in the line; what it sends is parked from now on. */
+void share_wait(struct session *s);
+/* Let those in the line go on. */
+void share_go_on(struct engine *e);
+void share_forget_gone(struct engine *e);
 
 /* ---- producers.c ---- */
 

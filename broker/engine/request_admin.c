@@ -79,6 +79,7 @@ void gather_admin(struct session *s, unsigned op, uint64_t request_id, const str
     }
     struct pending *p = gather_add(s->engine, c, PENDING_DONE, s, request_id);
     p->op = op;
+    gather_flush(s->engine); /* what it costs counts before the next is taken */
 }
 
 /* ---- topics ---- */

@@ -171,7 +171,10 @@ static void handle(struct session *s, struct slice payload)
                     engine_text(s->engine, "operation %llu", (unsigned long long)op));
         return;
     }
+    uint64_t rows = ledger_rows(s->engine->ledger);
     request(s, (unsigned)op, request_id, &r);
+    if (wire_op_looks(op))
+        share_count(s, ledger_rows(s->engine->ledger) - rows + 1);
     if (r.failed && !s->closing) {
         s->engine->urgent = true;
         gather_flush(s->engine); /* replies keep their order */
@@ -179,9 +182,10 @@ static void handle(struct session *s, struct slice payload)
     }
 }
 
-size_t session_frames(struct session *s, struct slice bytes)
+size_t session_frames(struct session *s, struct slice bytes, bool *ret_share)
 {
     struct engine *e = s->engine;
+    *ret_share = false;
     const uint8_t *at = bytes.data;
     size_t left = bytes.size;
     while (left && !s->closing && !s->gone) {
@@ -194,7 +198,8 @@ size_t session_frames(struct session *s, struct slice bytes)
         size_t size = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
         check(size <= left - FRAME_HEADER_BYTES);
         struct slice payload = {at + FRAME_HEADER_BYTES, size};
-        if (session_must_wait(s, payload))
+        *ret_share = share_is_used_up(s, payload);
+        if (*ret_share || session_must_wait(s, payload))
             return bytes.size - left;
         handle(s, payload);
         session_count_output(s);

@@ -50,11 +50,14 @@ static bool on_frames(struct engine *e, struct inbox_item *item)
         s = session_new(e, item->link);
     if (!s)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for a connection");
-    size_t done = s->parked ? 0 : session_frames(s, item->bytes);
+    bool share = false;
+    size_t done = s->parked ? 0 : session_frames(s, item->bytes, &share);
     if (done == item->bytes.size)
         return true;
     item->bytes.data = (const uint8_t *)item->bytes.data + done;
     item->bytes.size -= done;
+    if (share)
+        share_wait(s);
     session_park(s, item);
     return false;
 }
@@ -77,15 +80,21 @@ static bool on_ended(struct engine *e, struct inbox_item *item)
     return true;
 }
 
-static void on_broken(struct engine *e, const struct inbox_item *item)
+/* As on_frames(). */
+static bool on_broken(struct engine *e, struct inbox_item *item)
 {
     struct session *s = item->link->session;
     e->urgent = true;
     if (!s || s->closing)
-        return;
+        return true;
+    if (s->put_off) {
+        session_park(s, item);
+        return false;
+    }
     gather_flush(e);          /* what came before it is answered before it */
     session_forget_parked(s); /* never to be answered: the connection ends here */
     reply_broken(s, item->request_id, item->why);
+    return true;
 }
 
 static void on_drained(struct engine *e, const struct inbox_item *item)
@@ -108,8 +117,7 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
             session_lost(e, item->link->session);
         break;
     case PORT_BROKEN:
-        on_broken(e, item);
-        break;
+        return on_broken(e, item);
     case PORT_ENDED:
         return on_ended(e, item);
     case PORT_DRAINED:
@@ -125,23 +133,39 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
 }
 
 /* What is done with stays in `handled` until the batch that points into it has been applied. */
+void turn_take(struct engine *e, struct inbox_item *item)
+{
+    struct inbox_item *before = e->handled;
+    size_t size = item->bytes.size;
+    item->next = before;
+    e->handled = item;
+    if (!handle_item(e, item)) { /* its connection keeps it */
+        e->handled = before;
+        size -= item->bytes.size;
+    }
+    e->taken_bytes += size;
+}
+
+bool turn_has_room(const struct engine *e)
+{
+    return e->taken_bytes < e->config.commit_bytes_max && e->arena.bytes < TURN_ARENA_BYTES_MAX;
+}
+
 static void take_requests(struct engine *e)
 {
-    uint64_t bytes = 0;
-    while (e->backlog && bytes < e->config.commit_bytes_max && e->arena.bytes < TURN_ARENA_BYTES_MAX) {
+    e->taken_bytes = 0;
+    e->turn_rows = 0;
+    e->turn++;
+    share_go_on(e);
+    while (e->backlog && turn_has_room(e)) {
         struct inbox_item *item = e->backlog;
         e->backlog = item->next;
         if (!e->backlog)
             e->backlog_tail = &e->backlog;
-        bytes += item->bytes.size;
-        struct inbox_item *before = e->handled;
-        item->next = before;
-        e->handled = item;
-        if (!handle_item(e, item))
-            e->handled = before; /* its connection keeps it */
+        turn_take(e, item);
     }
-    if (bytes > e->largest_bytes)
-        e->largest_bytes = bytes;
+    if (e->taken_bytes > e->largest_bytes)
+        e->largest_bytes = e->taken_bytes;
 }
 
 static void free_handled(struct engine *e)
@@ -301,7 +325,7 @@ static bool release(struct engine *e)
 
 static int64_t next_due(const struct engine *e)
 {
-    if (e->backlog || e->more)
+    if (e->backlog || e->put_off || e->more)
         return e->mono_ms;
     int64_t due_ms = dispatcher_deadline(e->dispatcher);
     int64_t tick_ms = ledger_tick_at(e->ledger);
@@ -317,8 +341,8 @@ static int64_t next_due(const struct engine *e)
  * of the publish that comes next; in its commit they cost nothing. */
 static bool waits_for_company(const struct engine *e)
 {
-    return !e->urgent && !e->force_commit && !e->backlog && e->txn && ledger_changed(e->ledger) &&
-           !inbox_is_full(e) && e->mono_ms < e->open_until_ms;
+    return !e->urgent && !e->force_commit && !e->backlog && !e->put_off && e->txn &&
+           ledger_changed(e->ledger) && !inbox_is_full(e) && e->mono_ms < e->open_until_ms;
 }
 
 void turn_allow_wait(struct engine *e, int64_t ms)
@@ -336,7 +360,10 @@ static void end_turn(struct engine *e)
     e->turn_messages = 0;
     free_handled(e);
     bool room = !inbox_is_full(e) && atomic_exchange(&e->room_wanted, false);
-    bool tell = release(e) || room;
+    bool tell = release(e) || room || e->readable;
+    e->readable = false;
+    if (e->gone)
+        share_forget_gone(e);
     while (e->gone) {
         struct session *s = e->gone;
         e->gone = s->next;

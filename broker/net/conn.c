@@ -156,8 +156,12 @@ void conn_close(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    if (c->state == CONN_CLOSED || c->reading || c->ended || must_wait(c))
+    if (c->state == CONN_CLOSED || c->reading || c->ended)
         return;
+    if (must_wait(c)) {
+        stall(c);
+        return;
+    }
     /* The time spent waiting for us is not the peer's. */
     c->frame_since_ms = net_now_ms(c->net);
     if (uv_read_start((uv_stream_t *)&c->tcp, on_room, on_read) != 0)
@@ -328,6 +332,8 @@ static bool must_wait(struct conn *c)
                                                         : port_room_is_over(&room, unsent, all)) ||
                                      atomic_load(&c->link->held_back));
     if (c->held_by_unsent)
+        return true;
+    if (atomic_load(&c->link->put_off)) /* what it sent already waits for its turn */
         return true;
     /* Looked at before libuv is asked to read: thousands may wait so, and each turn of the engine looks. */
     if (reader_must_wait(&c->reader, &c->net->pool)) {

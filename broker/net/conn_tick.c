@@ -37,7 +37,7 @@ void conn_tick(struct conn *c, int64_t now_ms)
         end_late(c, "no HELLO came in time");
     else if (c->state == CONN_OPEN && frame_too_slow(c, now_ms))
         end_late(c, "the rest of a frame did not come in time");
-    else if (c->state == CONN_OPEN) {
+    else if (c->state == CONN_OPEN || c->state == CONN_BROKEN) {
         conn_drained(c);
         if (c->held_by_unsent)
             conn_resume(c);

@@ -234,12 +234,7 @@ static void resume_stalled(struct net *n)
     while (c) {
         struct conn *next = c->stalled_next;
         c->stalled = false;
-        conn_resume(c);
-        if (!c->reading && !c->held_by_unsent && c->state != CONN_CLOSED) {
-            c->stalled = true;
-            c->stalled_next = n->stalled;
-            n->stalled = c;
-        }
+        conn_resume(c); /* or it stalls again */
         c = next;
     }
 }

@@ -316,6 +316,7 @@ static void begin(struct world *w, const uint8_t *data, size_t size)
                                    .totals = &w->totals,
                                    .inbox_bytes_max = 1u << 20,
                                    .commit_bytes_max = shape & 2 ? 64 : 4096,
+                                   .turn_rows_max = shape & 32 ? 3 : 0,
                                    .ack_wait_ms = shape & 8 ? 3 : 0,
                                    .notify = on_notify,
                                    .fatal = on_fatal};
@@ -341,7 +342,7 @@ static void settle(struct world *w)
             drain_peer(w, &w->peers[i]);
         MUST(++turns < DRAIN_TURNS_MAX);
         w->mono_ms += w->engine->txn != NULL; /* a turn that waits for company */
-    } while (w->engine->inbox || w->engine->backlog || w->engine->txn);
+    } while (w->engine->inbox || w->engine->backlog || w->engine->put_off || w->engine->txn);
     for (unsigned i = 0; i < PEERS; i++) {
         MUST(w->peers[i].broken || w->peers[i].asked_count == 0);
         MUST(!w->peers[i].ended);

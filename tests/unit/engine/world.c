@@ -18,7 +18,7 @@ static void on_fatal(void *context, int err, const char *text)
     cr_assert_fail("the engine died: %d %s", err, text);
 }
 
-static void post_frame(struct world *w, struct link *link, struct mpack_buffer *frame, struct chunk *chunk)
+void post_frame(struct world *w, struct link *link, struct mpack_buffer *frame, struct chunk *chunk)
 {
     struct inbox_item *item = calloc(1, sizeof *item);
     cr_assert(item && !frame->failed);

@@ -20,6 +20,8 @@ void world_turn(struct world *w);
 void world_stop(struct world *w);
 
 void post(struct world *w, struct link *link, enum port_kind kind);
+/* These frames in one go, in this chunk or (NULL) one of their own; frees them. */
+void post_frame(struct world *w, struct link *link, struct mpack_buffer *frame, struct chunk *chunk);
 /* A PING in this chunk, whose reference goes along. */
 void post_ping(struct world *w, struct link *link, struct chunk *chunk);
 void post_ping_silently(struct world *w, struct link *link); /* asks for no reply */

@@ -286,6 +286,65 @@ Test(limits, while_the_inbox_is_full_no_socket_is_read)
     fixture_stop(&f);
 }
 
+Test(limits, who_comes_while_the_inbox_is_full_is_read_when_it_is_not)
+{
+    struct fixture f;
+    fixture_start(&f, NULL);
+    f.full = true;
+    int fd = client_connect(&f);
+    send_hello(&f, fd);
+    fixture_until(&f, net_connections(f.net) == 1);
+    f.full = false;
+    net_notify(f.net);
+    fixture_until(&f, f.posts == 1);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(limits, who_reads_again_while_the_inbox_is_full_is_read_when_it_is_not)
+{
+    struct fixture f;
+    struct mpack_buffer b = {0};
+    fixture_start(&f, NULL);
+    int fd = greet(&f);
+    atomic_store(&f.link->held_back, true);
+    write_frame(&b, 1, 10, 'x');
+    cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
+    for (int i = 0; i < 50; i++)
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    f.full = true;
+    engine_says(&f, 10, false); /* its own bytes no longer hold it back, but the inbox does */
+    fixture_until(&f, f.drained_posts == 1);
+    f.full = false;
+    net_notify(f.net);
+    fixture_until(&f, f.posts == 2);
+    mpack_buffer_done(&b);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(limits, whose_requests_wait_for_their_turn_is_not_read_and_others_are)
+{
+    struct fixture f;
+    struct mpack_buffer b = {0};
+    fixture_start(&f, NULL);
+    int one = greet(&f);
+    atomic_store(&f.link->put_off, true);
+    write_frame(&b, 1, 10, 'x');
+    cr_assert_eq(send(one, b.data, b.size, 0), (ssize_t)b.size);
+    int two = greet(&f);
+    for (int i = 0; i < 50; i++)
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(f.posts, 2, "two hellos");
+    atomic_store(&f.link->put_off, false);
+    net_notify(f.net);
+    fixture_until(&f, f.posts == 3);
+    mpack_buffer_done(&b);
+    close(one);
+    close(two);
+    fixture_stop(&f);
+}
+
 Test(limits, an_idle_connection_costs_a_few_kib)
 {
     enum { COUNT = 100 };
