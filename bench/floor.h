@@ -27,8 +27,9 @@ bool floor_loopback(double seconds, struct histogram *ret, char *why);
 /* Requests of `bytes` and small replies over TCP on the loopback interface, one under way on each of
  * `connections`, between two threads that do nothing else: replies a second. */
 bool floor_crowd(unsigned connections, uint32_t bytes, double seconds, double *ret_rate, char *why);
-/* LMDB with its own syncing on: records a second of `bytes` each, `batch` to a commit. `ret_commit` (may be
- * NULL) gets the latencies of the commits, in ns. */
+/* LMDB with its own syncing on: records a second of `bytes` each, `batch` to a commit, over `seconds`, after
+ * as long that does not count: the pages of a new file lie side by side, which does not last. `ret_commit`
+ * (may be NULL) gets the latencies of the commits, in ns. */
 bool floor_lmdb(const char *dir, enum floor_work work, uint32_t bytes, uint32_t batch, double seconds,
                 double *ret_rate, struct histogram *ret_commit, char *why);
 

@@ -116,13 +116,16 @@ static int run(struct ground *g, enum floor_work work, uint32_t batch, double se
                struct histogram *latency)
 {
     int rc = fill(g, work, batch);
-    uint64_t begin_ns = clock_ns(), now_ns = begin_ns, commits = 0;
-    uint64_t end_ns = begin_ns + (uint64_t)(seconds * (double)NS_PER_S);
-    while (rc == 0 && now_ns < end_ns) {
+    uint64_t span_ns = (uint64_t)(seconds * (double)NS_PER_S), commits = 0;
+    uint64_t now_ns = clock_ns(), begin_ns = now_ns, warm_ns = now_ns + (work == FLOOR_TAKE ? 0 : span_ns);
+    while (rc == 0 && (commits == 0 || now_ns < begin_ns + span_ns)) {
+        bool counts = commits > 0 || now_ns >= warm_ns || g->next * g->bytes > GROWTH_MAX / 2;
         if (work == FLOOR_TAKE ? g->next - g->first < batch : g->next * g->bytes > GROWTH_MAX)
             break;
-        rc = commit(g, work, batch, latency);
-        commits++;
+        if (counts && commits == 0)
+            begin_ns = now_ns;
+        rc = commit(g, work, batch, counts ? latency : NULL);
+        commits += counts;
         now_ns = clock_ns();
     }
     if (rc == 0 && now_ns > begin_ns)
