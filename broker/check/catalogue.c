@@ -161,21 +161,24 @@ static int dedup_row(struct checker *c, struct slice key, struct slice value)
 
 /* ---- how they fit ---- */
 
-/* True if a running job clears the group away. A DLQ and its groups go with the group that it is of. */
-static bool being_cleared(const struct checker *c, const struct checked_topic *t, uint32_t group)
+static bool has_job(const struct checker *c, const struct checked_topic *t, uint32_t group)
 {
-    if (t->r.origin_group) {
-        const struct checked_group *origin = group_of(c, t->r.origin_group);
-        if (!origin || !origin->topic)
-            return false;
-        t = origin->topic;
-        group = origin->r.id;
-    }
     for (size_t i = 0; i < c->drop_count; i++) {
         if (c->drops[i].topic == t->r.id && (c->drops[i].group == 0 || c->drops[i].group == group))
             return true;
     }
     return false;
+}
+
+/* True if a running job clears the group away. A DLQ and its groups go with the group that it is of; one of
+ * them may also go alone. */
+static bool being_cleared(const struct checker *c, const struct checked_topic *t, uint32_t group)
+{
+    if (!t->r.origin_group)
+        return has_job(c, t, group);
+    const struct checked_group *origin = group_of(c, t->r.origin_group);
+    return (group && has_job(c, t, group)) ||
+           (origin && origin->topic && has_job(c, origin->topic, origin->r.id));
 }
 
 static void fit_group(struct checker *c, struct checked_group *g)

@@ -263,19 +263,23 @@ static void tell_gone(struct ledger *l, const struct group *g, int err)
         l->sink->group_gone(l->sink->context, g->r.id, err);
 }
 
+/* One that has no DLQ. */
+static void drop_reader(struct ledger *l, struct group *g, int err)
+{
+    l->rows += CHANGED_ROW;
+    tell_gone(l, g, err);
+    catalog_drop_group(l, g);
+}
+
 /* Out of sight at once: its DLQ, the DLQ's readers, itself. */
 static void drop_group(struct ledger *l, struct group *g, int err)
 {
     struct topic *dlq = g->dlq;
-    check(dlq); /* a reader of a DLQ goes with it */
-    l->rows += 3 * CHANGED_ROW;
-    while (dlq->groups_count) {
-        tell_gone(l, dlq->groups[0], SHUNT_UNKNOWN_TOPIC);
-        catalog_drop_group(l, dlq->groups[0]);
-    }
+    check(dlq);
+    while (dlq->groups_count)
+        drop_reader(l, dlq->groups[0], SHUNT_UNKNOWN_TOPIC);
     catalog_drop_topic(l, dlq);
-    tell_gone(l, g, err);
-    catalog_drop_group(l, g);
+    drop_reader(l, g, err);
 }
 
 static void copy_name(char *to, const char *from, size_t room)
@@ -329,18 +333,22 @@ int apply_group_delete(struct ledger *l, const struct group_command *c)
     struct group *g = changeable_group(l, c->topic, c->group);
     if (!g)
         return 0;
-    if (g->topic->groups_count == 1) {
-        ledger_tell_done(l, SHUNT_LAST_GROUP, NULL, 0, 0);
-        return 0;
-    }
-    if (g->origin) {
-        ledger_tell_done(l, SHUNT_RESERVED, "a group that reads a dead-letter queue goes with the queue", 0,
-                         0);
+    bool first = g->origin && g == g->topic->groups[0];
+    if (first || g->topic->groups_count == 1) {
+        ledger_tell_done(l, SHUNT_LAST_GROUP,
+                         first
+                             ? "a dead-letter queue its first one: pause it, or delete the group whose dead "
+                               "letters these are"
+                             : NULL,
+                         0, 0);
         return 0;
     }
     struct job_record *j = new_job(JOB_DROP, g->topic, g);
     uint64_t count = g->r.counts.ready + g->r.counts.in_flight + g->r.counts.delayed + g->r.counts.dead;
-    drop_group(l, g, SHUNT_UNKNOWN_GROUP);
+    if (g->origin)
+        drop_reader(l, g, SHUNT_UNKNOWN_GROUP);
+    else
+        drop_group(l, g, SHUNT_UNKNOWN_GROUP);
     return begin(l, j, count);
 }
 

@@ -144,6 +144,15 @@ int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum don
     return place_done(l, g, dead.origin_seq, &row, how);
 }
 
+static int dead_is_needed(struct ledger *l, const struct topic *dlq, uint64_t dead_seq, bool *ret)
+{
+    int err = 0;
+    *ret = false;
+    for (size_t i = 0; !err && !*ret && i < dlq->groups_count; i++)
+        err = place_needs(l, dlq->groups[i], dead_seq, ret);
+    return err;
+}
+
 int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found)
 {
     struct key key = key_id_seq(dlq->r.id, dead_seq);
@@ -152,7 +161,12 @@ int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum don
     *ret_found = !err;
     if (err)
         return err == SHUNT_NOT_FOUND ? 0 : err;
-    /* The last group that lets go of it settles it. */
+    /* The last group that lets go of it settles it. One that only a deleted group still needed, whose job has
+     * not come to it yet, is settled here. */
+    bool needed = false;
+    err = dead_is_needed(l, dlq, dead_seq, &needed);
+    if (!err && !needed)
+        return dead_settle(l, dlq, dead_seq, how);
     for (size_t i = 0; !err && i < dlq->groups_count; i++)
         err = place_forget(l, dlq->groups[i], dead_seq, how);
     return err;

@@ -238,7 +238,7 @@ static int clear_group_rows(struct ledger *l, uint32_t id, unsigned *left)
     return err;
 }
 
-/* A message that only the dropped group needed. Its expiry rows go with it. */
+/* A message or dead letter that only the dropped group needed. Its expiry rows go with it. */
 static int clear_message(struct ledger *l, struct job_record *j, struct topic *t, uint64_t seq,
                          unsigned *left)
 {
@@ -258,14 +258,17 @@ static int clear_message(struct ledger *l, struct job_record *j, struct topic *t
     bool needed = false;
     for (size_t i = 0; !err && !needed && i < t->groups_count; i++)
         err = place_needs(l, t->groups[i], seq, &needed);
-    return err || needed ? err : message_delete(l, t, seq);
+    if (err || needed)
+        return err;
+    /* All who still read the queue are through with a dead letter, as if this group had never been. */
+    return t->r.origin_group ? dead_settle(l, t, seq, DONE_ACKED) : message_delete(l, t, seq);
 }
 
 static int clear_messages(struct ledger *l, struct job_record *j, struct topic *t, unsigned *left)
 {
     while (*left) {
         uint64_t seq;
-        int err = next_row(l, TABLE_MESSAGE, t->r.id, j, &seq);
+        int err = next_row(l, t->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, t->r.id, j, &seq);
         if (err)
             return err == SHUNT_NOT_FOUND ? 0 : err;
         spend(left, cost(l, t));
@@ -277,24 +280,29 @@ static int clear_messages(struct ledger *l, struct job_record *j, struct topic *
     return 0;
 }
 
+/* The rows of a dropped group that reads a DLQ, and itself. */
+static int clear_reader(struct ledger *l, struct group *g, unsigned *left)
+{
+    int err = clear_group_rows(l, g->r.id, left);
+    if (err || !*left)
+        return err;
+    spend(left, 1);
+    return catalog_remove_group(l, g);
+}
+
 /* The rows of one dropped group and of its DLQ; the group itself goes last. */
 static int clear_group(struct ledger *l, struct group *g, unsigned *left)
 {
     struct topic *dlq = g->dlq;
+    if (g->origin)
+        return clear_reader(l, g, left);
     check(dlq);
     int err = clear_group_rows(l, g->r.id, left);
     if (!err && *left)
         err = clear_rows(l, TABLE_DEAD, dlq->r.id, left);
-    for (size_t i = l->groups_count; !err && *left && i-- > 0;) {
-        struct group *reader = l->groups[i];
-        if (reader->topic != dlq)
-            continue;
-        err = clear_group_rows(l, reader->r.id, left);
-        if (!err && *left) {
-            spend(left, 1);
-            err = catalog_remove_group(l, reader);
-        }
-    }
+    for (size_t i = l->groups_count; !err && *left && i-- > 0;)
+        if (l->groups[i]->topic == dlq)
+            err = clear_reader(l, l->groups[i], left);
     if (err || !*left)
         return err;
     spend(left, 2);
@@ -305,7 +313,10 @@ static int clear_group(struct ledger *l, struct group *g, unsigned *left)
 static int step_drop(struct ledger *l, struct job_record *j, unsigned left, bool *ret_over)
 {
     struct topic *t = catalog_topic_by_id(l, j->topic);
-    *ret_over = !t; /* a later job on the whole topic has cleared this one's part too */
+    /* A later job on the whole topic, or on the group whose DLQ it is, clears this one's part too. */
+    if (t && t->r.dropped && t->r.origin_group)
+        t = NULL;
+    *ret_over = !t;
     int err = t ? clear_messages(l, j, t, &left) : 0;
     for (size_t i = l->groups_count; !err && t && left && i-- > 0;) {
         struct group *g = l->groups[i]; /* what goes with a group stands behind it: readers are younger */

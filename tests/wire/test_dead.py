@@ -208,6 +208,25 @@ class Dead(WireTest):
             client.topic_delete(dlq)
         self.assertEqual(len(client.dlq_list(self.topic)[0]), 1)
 
+    def test_a_dlqs_further_group_can_be_deleted_and_its_first_cannot(self):
+        client, _ = self.kill(2)
+        dlq = f"dlq:{self.topic}:default"
+        client.group_create(dlq, "audit")
+        subscription = client.subscribe(dlq)
+        delivery = subscription.next()
+        self.assertEqual(subscription.ack(delivery), {})
+        self.assertEqual(self.counts(client), {"dead": 2}, "the audit still needs it")
+        held = client.subscribe(dlq, "audit")
+        self.assertIsNotNone(held.next())
+        job = client.group_delete(dlq, "audit")
+        self.assertEqual(self.finished(client, job)["group"], "audit")
+        self.assertEqual(self.counts(client), {"dead": 1, "acked": 1})
+        client.ping()
+        self.assertIsNotNone(held.closed)
+        self.assertEqual([group["group"] for group in client.group_list(dlq)], ["default"])
+        refusal = self.refused("LAST_GROUP", client.group_delete, dlq, "default")
+        self.assertIn("pause it", refusal.text)
+
     def test_retention_ends_a_dead_letter(self):
         client, _ = self.kill(dlq_retention_ms=1)
         self.until(lambda: not client.dlq_list(self.topic)[0])

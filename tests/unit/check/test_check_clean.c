@@ -86,6 +86,36 @@ Test(check_clean, deletion_half_done_is_in_order)
     bench_done(&f);
 }
 
+Test(check_clean, deletion_of_a_dlqs_further_group_half_done_is_in_order)
+{
+    fixture_init(&f);
+    f.careless = f.quiet = true;
+    topic_create(&f, "orders", settings(POLICY_ttl_ms, 10, -1));
+    publish(&f, "orders", 1500);
+    fixture_at(&f, 10);
+    tick_until_quiet(&f);
+    group_create(&f, "dlq:orders:default", "audit", false);
+    for (int i = 0; i < 2; i++) {
+        assign(&f, "dlq:orders:default", "default", 700);
+        for (uint64_t seq = 1; seq <= 700; seq++)
+            ack(&f, "dlq:orders:default", "default", 700u * (unsigned)i + seq);
+    }
+    assign(&f, "dlq:orders:default", "audit", 600);
+    for (uint64_t seq = 1; seq < 600; seq += 2)
+        nack(&f, "dlq:orders:default", "audit", seq, 5000);
+    expect_clean("before");
+    group_delete(&f, "dlq:orders:default", "audit");
+    unsigned steps = 0;
+    for (; ledger_tick_at(f.l) <= T0 + f.now_ms; steps++) {
+        expect_clean("while it is cleared away");
+        tick(&f, f.now_ms);
+    }
+    cr_assert_gt(steps, 2);
+    expect_clean("after it");
+    cr_assert_eq(rows_in(&f, TABLE_DEAD), 100);
+    bench_done(&f);
+}
+
 /* ---- random traffic ---- */
 
 static const char *const topics[] = {"a", "b", "dlq:a:default", "dlq:a:x"};
