@@ -11,10 +11,14 @@
  *     no-checksum      the checksum of a message is not compared
  *     nosync           MDB_NOSYNC
  *     nometasync       MDB_NOMETASYNC
+ *     short-lease      a lease ends after half of the time that the consumer was told (plant_lease.c, in
+ *                      shuntd-planted alone, as the next)
+ *     stale-answer     an answer has effect whatever its token is, while anybody holds the message
  *
  * The first four sit between the ledger and the store, whose layout they need not know: a table is what
  * store.h says, a row what schema.h says.
  */
+#include "tests/crash/plant.h"
 #include "broker/core/schema.h"
 #include "broker/store/store.h"
 
@@ -27,20 +31,9 @@
 #define ROW_BYTES_MAX 256
 #define SPLIT_US      3000
 
-enum plant {
-    NONE,
-    CONFIRM_EARLY,
-    SPLIT_DIVERT,
-    VOLATILE_COUNT,
-    LOST_ACK,
-    NO_CHECKSUM,
-    NOSYNC,
-    NOMETASYNC,
-    PLANTS
-};
-
-static const char *const names[PLANTS] = {"",         "confirm-early", "split-divert", "volatile-count",
-                                          "lost-ack", "no-checksum",   "nosync",       "nometasync"};
+static const char *const names[PLANTS] = {
+    "",       "confirm-early", "split-divert", "volatile-count", "lost-ack", "no-checksum",
+    "nosync", "nometasync",    "short-lease",  "stale-answer"};
 
 struct row {
     struct key key;
@@ -59,10 +52,10 @@ static const struct store_ops *sound;
 static struct store_txn *unfinished; /* confirm-early: answered as if it were committed */
 static struct rows rows;
 
-static enum plant planted(void)
+enum plant planted(void)
 {
     const char *name = getenv("SHUNT_PLANT");
-    int i = NONE;
+    int i = PLANT_NONE;
     while (name && i < PLANTS && strcmp(names[i], name) != 0)
         i++;
     if (i == PLANTS) {
@@ -251,30 +244,32 @@ int __wrap_store_lmdb_open(const struct store_lmdb_options *options, struct stor
     sound = (*ret)->ops;
     ops = *sound;
     switch (planted()) {
-    case CONFIRM_EARLY:
+    case PLANT_CONFIRM_EARLY:
         ops.begin = early_begin;
         ops.commit = early_commit;
         ops.maintain = early_maintain;
         ops.close = early_close;
         break;
-    case SPLIT_DIVERT:
+    case PLANT_SPLIT_DIVERT:
         ops.put = split_put;
         ops.del = split_del;
         ops.commit = split_commit;
         break;
-    case VOLATILE_COUNT:
+    case PLANT_VOLATILE_COUNT:
         ops.put = volatile_put;
         ops.get = volatile_get;
         ops.del = volatile_del;
         break;
-    case LOST_ACK:
+    case PLANT_LOST_ACK:
         ops.put = lost_put;
         ops.del = lost_del;
         break;
-    case NONE:
-    case NO_CHECKSUM:
-    case NOSYNC:
-    case NOMETASYNC:
+    case PLANT_NONE:
+    case PLANT_NO_CHECKSUM:
+    case PLANT_NOSYNC:
+    case PLANT_NOMETASYNC:
+    case PLANT_SHORT_LEASE:
+    case PLANT_STALE_ANSWER:
     case PLANTS:
         return 0;
     }
@@ -289,7 +284,7 @@ int __wrap_message_decode(struct slice key, struct slice value, bool verify, str
 int __wrap_message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,
                           struct slice *ret_message)
 {
-    return __real_message_decode(key, value, verify && planted() != NO_CHECKSUM, ret, ret_message);
+    return __real_message_decode(key, value, verify && planted() != PLANT_NO_CHECKSUM, ret, ret_message);
 }
 
 int __real_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
@@ -297,6 +292,6 @@ int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode)
 {
     enum plant plant = planted();
-    unsigned more = plant == NOSYNC ? MDB_NOSYNC : plant == NOMETASYNC ? MDB_NOMETASYNC : 0;
+    unsigned more = plant == PLANT_NOSYNC ? MDB_NOSYNC : plant == PLANT_NOMETASYNC ? MDB_NOMETASYNC : 0;
     return __real_mdb_env_open(env, path, flags | more, mode);
 }

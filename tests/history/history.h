@@ -21,7 +21,7 @@ enum history_kind {
     HISTORY_PUBLISHED, /* answered: op, seq */
     HISTORY_REFUSED,   /* answered with an error: op */
     HISTORY_DELIVER,   /* received: client, topic, group, seq, token, attempts, deliveries, generation, body;
-                          lease_ms and sent_us */
+                          lease_ms and sent_us, and sent_by_us */
     HISTORY_STARTED,   /* a mark may have gone out: client, topic, group, seq, token */
     HISTORY_RESOLVE,   /* asked: op, client, topic, group, seq, token, outcome */
     HISTORY_RESOLVED,  /* answered: op, result */
@@ -65,8 +65,11 @@ struct history_event {
     uint32_t max_attempts;
     uint64_t op; /* pairs a question with its answer */
     uint64_t seq, token;
-    uint64_t body;             /* a digest; 0: cannot be read */
-    int64_t lease_ms, sent_us; /* sent_us: when the broker sent it, by the monotonic clock; 0: unknown */
+    uint64_t body; /* a digest; 0: cannot be read */
+    int64_t lease_ms;
+    int64_t sent_us; /* when the broker sent it, by the monotonic clock, or the earliest that it can have; 0:
+                        unknown */
+    int64_t sent_by_us; /* the latest that it can have; 0: at sent_us */
     uint64_t counts[HISTORY_COUNTERS];
 };
 
@@ -98,6 +101,9 @@ struct history_verdict {
     size_t text_bytes;
     /* How much was seen. */
     uint64_t confirmed, deliveries, acked, unknown, stale, dead, redelivered, lost, restarts;
+    uint64_t passed; /* messages that went from one holder to another though nobody gave them up: their leases
+                        had run out */
+    uint64_t late;   /* deliveries that were answered when another holder had the message, in vain */
 };
 
 /* Sorts the events by time, stably, and judges them. */

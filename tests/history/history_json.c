@@ -90,6 +90,8 @@ static void write_event(const struct history *h, const struct history_event *e, 
         (void)fputs(",\"ttl\":true", to);
     if (e->sent_us)
         (void)fprintf(to, ",\"sent_us\":%" PRId64 ",\"lease_ms\":%" PRId64, e->sent_us, e->lease_ms);
+    if (e->sent_by_us)
+        (void)fprintf(to, ",\"sent_by_us\":%" PRId64, e->sent_by_us);
     if (fields & F_OUTCOME)
         (void)fprintf(to, ",\"outcome\":\"%s\"", outcomes[e->outcome]);
     if (fields & F_RESULT)
@@ -193,6 +195,8 @@ static void read_fields(struct line *l, struct history *h, struct history_event 
         e->sent_us = (int64_t)number(l, "sent_us");
         e->lease_ms = (int64_t)number(l, "lease_ms");
     }
+    if (e->kind == HISTORY_DELIVER && json_object_get(l->object, "sent_by_us"))
+        e->sent_by_us = (int64_t)number(l, "sent_by_us");
 }
 
 static bool read_line(struct history *h, const char *text, char *ret_why, size_t why_bytes)

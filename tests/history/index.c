@@ -174,9 +174,11 @@ static void note_answer(struct index *x, const struct asked *a)
             index_problem(x, a->ask, "an answer to what this client never got had effect");
         return;
     }
+    if (a->answer && a->answer->result == HISTORY_STALE && a->ask->t_us > d->refused_us)
+        d->refused_us = a->ask->t_us;
     if (confirmed)
         d->effective_us = a->ask->t_us > d->effective_us ? a->ask->t_us : d->effective_us;
-    d->extended |= outcome == HISTORY_EXTEND;
+    d->extended |= outcome == HISTORY_EXTEND && possible;
     if (outcome == HISTORY_EXTEND || !possible)
         return;
     d->asked_end = true;

@@ -17,11 +17,12 @@ struct delivered {
     bool maybe_acked;                       /* asked, no answer */
     bool maybe_charged;                     /* asked to nack or reject, and not refused */
     bool maybe_rejected;                    /* asked to reject, and not refused */
-    bool extended;                          /* asked to */
+    bool extended;                          /* asked to, and not refused */
     bool asked_end;                         /* any question that may have ended it */
     unsigned ends;                          /* confirmed answers that end a delivery */
     int64_t effective_us; /* when the latest question with a confirmed answer was asked; 0: none */
     int64_t asked_end_us; /* the first question that may have ended it */
+    int64_t refused_us;   /* when the latest question that was refused as stale was asked; 0: none */
 };
 
 struct index {

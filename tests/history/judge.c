@@ -51,6 +51,16 @@ static void judge_step(struct index *x, const struct delivered *a, const struct 
         index_problem(x, b->e, "a delivery that was not counted");
 }
 
+/* When the later delivery came, nothing but the end of its lease can have ended this one. */
+static bool is_kept_until(const struct index *x, const struct delivered *d, const struct history_event *later)
+{
+    int64_t seen_us = d->e->t_us > later->t_us ? d->e->t_us : later->t_us;
+    if (!d->e->sent_us || !(later->sent_us || later->sent_by_us) || d->extended)
+        return false;
+    return !(d->asked_end && d->asked_end_us <= later->t_us) &&
+           !index_lost_between(x, d->e->client, d->e->sent_us, seen_us);
+}
+
 /* Each against all later ones. */
 static void judge_after(struct index *x, const struct delivered *first, size_t count, size_t at)
 {
@@ -65,13 +75,14 @@ static void judge_after(struct index *x, const struct delivered *first, size_t c
             index_problem(x, later, "delivered after a confirmed reject");
         if (d->effective_us > later->t_us)
             index_problem(x, d->e, "a stale token had effect");
-        bool overlaps = d->e->sent_us && later->sent_us && !d->extended &&
-                        later->sent_us < d->e->sent_us + d->e->lease_ms * 1000;
-        if (overlaps && !(d->asked_end && d->asked_end_us <= later->t_us) &&
-            !index_lost_between(x, d->e->client, d->e->sent_us,
-                                d->e->t_us > later->t_us ? d->e->t_us : later->t_us))
+        if (!is_kept_until(x, d, later))
+            continue;
+        int64_t sent_by_us = later->sent_by_us ? later->sent_by_us : later->sent_us;
+        if (sent_by_us < d->e->sent_us + d->e->lease_ms * 1000)
             index_problem(x, later, "held by two at once");
+        x->verdict->passed += i == at + 1 && later->client != d->e->client;
     }
+    x->verdict->late += at + 1 < count && d->refused_us > first[at + 1].e->t_us;
 }
 
 static void judge_counts(struct index *x, const struct delivered *first, size_t count)

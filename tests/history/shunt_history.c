@@ -7,13 +7,14 @@
 
 static void usage(FILE *to)
 {
-    (void)fputs("Usage: shunt-history [--least KIND=N]... FILE...\n"
-                "Reads histories (JSON lines, docs/reliability.md), merges them by time and says what in "
-                "them breaks a promise.\n"
-                "KIND is confirmed, deliveries, acked, unknown, stale, dead, redelivered, lost or restarts: "
-                "a history\n"
-                "that has fewer proves too little. Exit status: 0 none broken, 1 some, 2 not a history.\n",
-                to);
+    (void)fputs(
+        "Usage: shunt-history [--least KIND=N]... FILE...\n"
+        "Reads histories (JSON lines, docs/reliability.md), merges them by time and says what in "
+        "them breaks a promise.\n"
+        "KIND is confirmed, deliveries, acked, unknown, stale, dead, redelivered, lost, restarts, passed "
+        "or late: a\n"
+        "history that has fewer proves too little. Exit status: 0 none broken, 1 some, 2 not a history.\n",
+        to);
 }
 
 static bool enough(const struct history_verdict *v, const char *want)
@@ -29,7 +30,9 @@ static bool enough(const struct history_verdict *v, const char *want)
                    {"dead", v->dead},
                    {"redelivered", v->redelivered},
                    {"lost", v->lost},
-                   {"restarts", v->restarts}};
+                   {"restarts", v->restarts},
+                   {"passed", v->passed},
+                   {"late", v->late}};
     const char *equals = strchr(want, '=');
     for (size_t i = 0; equals && i < sizeof figures / sizeof *figures; i++) {
         if (strlen(figures[i].name) != (size_t)(equals - want) ||
@@ -71,9 +74,9 @@ int main(int argc, char **argv)
     (void)fputs(v.text, stdout);
     (void)printf("%" PRIu64 " problems; confirmed=%" PRIu64 " deliveries=%" PRIu64 " acked=%" PRIu64
                  " unknown=%" PRIu64 " stale=%" PRIu64 " dead=%" PRIu64 " redelivered=%" PRIu64
-                 " lost=%" PRIu64 " restarts=%" PRIu64 "\n",
+                 " lost=%" PRIu64 " restarts=%" PRIu64 " passed=%" PRIu64 " late=%" PRIu64 "\n",
                  v.problems, v.confirmed, v.deliveries, v.acked, v.unknown, v.stale, v.dead, v.redelivered,
-                 v.lost, v.restarts);
+                 v.lost, v.restarts, v.passed, v.late);
     history_done(&h);
     return good ? 0 : 1;
 }

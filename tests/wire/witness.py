@@ -74,8 +74,11 @@ def judge(paths, *least):
 
 
 class Scribe:
-    """What passes over one connection, as events. `leases`: no lease runs out here, so that a message which comes to another client was
-    taken from this one."""
+    """What passes over one connection, as events.
+
+    `leases`: the connection has one subscription, with room for one message, so that a message was handed out after what made room for
+    it: an answer that had effect, or the end of the lease before (nothing is purged or deleted). That is the earliest, and with it the judge knows how long the message was
+    this client's at least. The latest is when it came."""
 
     def __init__(self, history, leases=False):
         self.history, self.leases = history, leases
@@ -85,6 +88,9 @@ class Scribe:
         self.subscriptions = {}  # sub -> (topic, group)
         self.early = {}  # sub -> rows that came before the answer which names it
         self.standing = False
+        self.room_us = 0  # when room was made at the earliest
+        self.asked_us = {}  # id -> when it was sent
+        self.hand = None  # (seq, token, sent at the earliest, lease in us) of what is held, or was until its lease ran out
 
     # ---- requests ----
 
@@ -108,8 +114,11 @@ class Scribe:
             self.history.note("redrive", topic=fields[0], group=fields[1])
         elif op in (wire.DLQ_PURGE, wire.TOPIC_PURGE, wire.TOPIC_DELETE, wire.GROUP_DELETE):
             self._remove(op, *fields)
+        if op == wire.SUBSCRIBE:
+            self.room_us = self.history.time()
         if id:
             self.requests[id] = (op, fields, noted)
+            self.asked_us[id] = self.history.time()
 
     def _publish(self, topic, sequence, messages):
         key = (bytes(self.producer or b""), topic, sequence)
@@ -152,11 +161,13 @@ class Scribe:
             self._delivered(*fields[:2])
         elif op in (wire.OK, wire.ERROR) and id in self.requests:
             asked, request, noted = self.requests.pop(id)
+            asked_us = self.asked_us.pop(id)
             name = fields[1] if op == wire.ERROR else None
             if asked == wire.PUBLISH and not (name and request[1]):  # a numbered frame that was refused may be sent again
                 self._published(noted, fields, name)
             elif asked == wire.RESOLVE:
                 self._resolved(noted, fields, name)
+                self._made_room(asked_us, request[1], () if name else fields[0][::2], name)
             elif asked == wire.SUBSCRIBE and not name:
                 self.subscriptions[fields[0]] = (request[0], request[1])
                 self._delivered(fields[0], self.early.pop(fields[0], []))
@@ -190,9 +201,27 @@ class Scribe:
         topic, group = self.subscriptions[sub]
         for row in rows:
             seq, token, attempts, deliveries, generation, _, lease_ms, message = row[:8]
-            more = {"sent_us": self.history.time(), "lease_ms": lease_ms} if self.leases else {}
+            more = {"sent_by_us": self.history.time()}
+            if self.leases:
+                more.update(sent_us=self._handed_out(seq, token, lease_ms), lease_ms=lease_ms)
             self.history.note("deliver", client=self.client, topic=topic, group=group, seq=seq, token=token, attempts=attempts,
                               deliveries=deliveries, generation=generation, body=digest(message[0]), **more)
+
+    def _made_room(self, asked_us, entries, refused, error):
+        for i, (seq, token, outcome, *_) in enumerate(entries):
+            if error or i in refused or not self.hand or self.hand[:2] != (seq, token):
+                continue
+            if outcome == wire.EXTEND:
+                self.hand = (seq, token, self.hand[2], 0)  # it may even be shorter
+            else:
+                self.room_us, self.hand = asked_us, None
+
+    def _handed_out(self, seq, token, lease_ms):
+        """When at the earliest. The broker's leases end in whole ms."""
+        if self.hand:
+            self.room_us = self.hand[2] + self.hand[3]
+        self.hand = (seq, token, self.room_us, lease_ms * 1000)
+        return self.room_us - 1000
 
     def ended(self):
         if self.standing:

@@ -182,6 +182,35 @@ Test(history, each_broken_promise_is_found)
     }
 }
 
+/* Another message, held from 9 us on for 1 ms and answered by nobody; then it comes to a second client. */
+#define HELD                                                                                                 \
+    "{'t':7,'e':'publish','op':20,'topic':'o','body':'dd'}\n{'t':8,'e':'published','op':20,'seq':4}\n"       \
+    "{'t':16,'e':'deliver','client':1,'topic':'o','group':'g','seq':4,'token':1,'attempts':0,'deliveries':"  \
+    "1,"                                                                                                     \
+    "'generation':0,'body':'dd','sent_us':9,'lease_ms':1}\n"                                                 \
+    "{'t':1010," DELIVER ",'seq':4,'token':2,'attempts':0,'deliveries':2,'generation':0,'body':'dd',"
+#define LATE "{'t':1011,'e':'resolve','op':9,'client':1,'topic':'o','group':'g','seq':4,'token':1,'outcome':"
+
+Test(history, a_message_passes_on_when_its_lease_has_run_out_and_not_before)
+{
+    /* Without the loss of the first client's connection. */
+    struct history_verdict v = judge(19, HELD "'sent_by_us':1008}");
+    cr_assert(strstr(v.text, "held by two at once"), "%s", v.text);
+    v = judge(19, HELD "'sent_by_us':1009}");
+    cr_assert(!strstr(v.text, "held by two at once"), "%s", v.text);
+    cr_assert(v.passed == 1 && v.late == 0);
+}
+
+Test(history, who_answers_late_is_refused_or_had_effect)
+{
+    struct history_verdict v = judge(19, HELD "'sent_by_us':1009}\n" LATE
+                                              "'ack'}\n{'t':1012,'e':'resolved','op':9,'result':'stale'}");
+    cr_assert(v.late == 1 && !strstr(v.text, "a stale token had effect"), "%s", v.text);
+    v = judge(-1,
+              HELD "'sent_by_us':1009}\n" LATE "'extend'}\n{'t':1012,'e':'resolved','op':9,'result':'ok'}");
+    cr_assert(strstr(v.text, "a stale token had effect"), "%s", v.text);
+}
+
 Test(history, what_is_written_is_read_back)
 {
     struct history h = {0}, again = {0};
@@ -192,7 +221,7 @@ Test(history, what_is_written_is_read_back)
         e->topic = history_name(&h, "topic");
         e->group = history_name(&h, "group");
         e->op = e->seq = e->token = 7;
-        e->sent_us = kind == HISTORY_DELIVER ? 5 : 0;
+        e->sent_us = e->sent_by_us = kind == HISTORY_DELIVER ? 5 : 0;
     }
     FILE *to = open_memstream(&text, &size);
     history_write(&h, to);
@@ -202,7 +231,9 @@ Test(history, what_is_written_is_read_back)
     (void)fclose(from);
     cr_assert_eq(again.count, HISTORY_KINDS);
     for (size_t i = 0; i < again.count; i++)
-        cr_assert_eq(again.events[i].kind, h.events[i].kind);
+        cr_assert(again.events[i].kind == h.events[i].kind &&
+                  again.events[i].sent_us == h.events[i].sent_us &&
+                  again.events[i].sent_by_us == h.events[i].sent_by_us);
     free(text);
     history_done(&h);
     history_done(&again);
