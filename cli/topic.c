@@ -128,18 +128,27 @@ static int run_delete(struct call *call)
     return EXIT_OK;
 }
 
-/* How many messages a purge of `group` (NULL: all) would take now; UINT64_MAX if there is no such group. */
-static uint64_t purgeable(const struct shunt_value *groups, const char *group)
+/* How many messages a purge of `group` (NULL: all) would take now. */
+static int purgeable(struct call *call, const char *topic, const char *group, uint64_t *ret)
 {
-    if (!group)
-        return thing_sum(groups, "ready") + thing_sum(groups, "delayed");
-    for (size_t i = 0; i < shunt_value_count(groups); i++) {
-        const struct shunt_value *row = shunt_value_at(groups, i);
-        const char *name = record_text(row, "group");
-        if (name && strcmp(name, group) == 0)
-            return (uint64_t)(record_integer(row, "ready") + record_integer(row, "delayed"));
+    struct shunt_error err = {0};
+    struct shunt_value *now = NULL;
+    if (!group) {
+        int code = look(call, &now);
+        if (code)
+            return code;
+        const struct shunt_value *groups = shunt_value_get(now, "groups");
+        *ret = thing_sum(groups, "ready") + thing_sum(groups, "delayed");
+    } else {
+        int code = call_connect(call);
+        if (code)
+            return code;
+        if (shunt_group_show(call->shunt, topic, group, call->timeout_ms, &now, &err))
+            return call_failed(call, &err);
+        *ret = (uint64_t)(record_integer(now, "ready") + record_integer(now, "delayed"));
     }
-    return UINT64_MAX;
+    shunt_value_free(now);
+    return EXIT_OK;
 }
 
 static int purge(struct call *call, const char *topic, const char *group)
@@ -159,16 +168,10 @@ static int run_purge(struct call *call)
 {
     const char *topic = call_word(call, 0);
     const char *group = options_text(&call->options, "group", NULL);
-    struct shunt_value *now = NULL;
-    int code = look(call, &now);
+    uint64_t count = 0;
+    int code = purgeable(call, topic, group, &count);
     if (code)
         return code;
-    uint64_t count = purgeable(shunt_value_get(now, "groups"), group);
-    shunt_value_free(now);
-    if (count == UINT64_MAX) {
-        struct shunt_error err = {.code = SHUNT_UNKNOWN_GROUP};
-        return call_failed(call, &err);
-    }
     if (count == 0) {
         call_note(call, "nothing to purge: no message is ready or delayed");
         return EXIT_NOTHING;

@@ -74,8 +74,10 @@ static int check_new_topic(const struct ledger *l, const struct topic_command *c
         err = name_check(c->groups[i], ret_why);
         for (uint32_t k = 0; !err && k < i; k++)
             if (c->groups[i].size == c->groups[k].size &&
-                !memcmp(c->groups[i].data, c->groups[k].data, c->groups[i].size))
+                !memcmp(c->groups[i].data, c->groups[k].data, c->groups[i].size)) {
+                *ret_why = "a group is named twice";
                 err = SHUNT_GROUP_EXISTS;
+            }
     }
     if (err)
         return err;

@@ -283,6 +283,17 @@ uint32_t ledger_group_id(const struct group *g)
     return g->r.id;
 }
 
+void ledger_group_names(const struct ledger *l, uint32_t group, struct slice *ret_topic,
+                        struct slice *ret_group)
+{
+    const struct group *g = catalog_group_by_id(l, group);
+    *ret_topic = *ret_group = (struct slice){"", 0};
+    if (!g)
+        return;
+    *ret_topic = (struct slice){g->topic->r.name, strlen(g->topic->r.name)};
+    *ret_group = (struct slice){g->r.name, strlen(g->r.name)};
+}
+
 /* ---- load and flush ---- */
 
 static int load_topics(struct ledger *l)

@@ -93,6 +93,9 @@ struct topic *ledger_topic(const struct ledger *l, struct slice name); /* NULL: 
 struct group *ledger_group(const struct ledger *l, struct slice topic, struct slice name,
                            int *ret_err); /* NULL: err says which is missing */
 uint32_t ledger_group_id(const struct group *g);
+/* What it and its topic are called; empty if it is not there. */
+void ledger_group_names(const struct ledger *l, uint32_t group, struct slice *ret_topic,
+                        struct slice *ret_group);
 int64_t ledger_group_lease_ms(const struct group *g);
 void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_ready *ret);
 

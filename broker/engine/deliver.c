@@ -103,19 +103,27 @@ void sink_revoked(void *context, uint32_t group, uint64_t seq)
     dispatcher_revoke(e->dispatcher, group, seq);
 }
 
+struct closing {
+    int err;
+    const char *why;
+};
+
 static void on_closed(void *context, struct member *m)
 {
-    const int *err = context;
+    const struct closing *closing = context;
     struct subscription *sub = member_owner(m);
     struct session *s = sub->session;
-    reply_closed(s, sub->id, *err);
+    reply_closed(s, sub->id, closing->err, closing->why);
     session_drop_subscription(s, sub);
 }
 
 void sink_group_gone(void *context, uint32_t group, int err)
 {
     struct engine *e = context;
-    dispatcher_group_gone(e->dispatcher, group, on_closed, &err);
+    struct slice topic, name;
+    ledger_group_names(e->ledger, group, &topic, &name);
+    struct closing closing = {err, engine_about(e, err, topic, name, HINT_DELETED)};
+    dispatcher_group_gone(e->dispatcher, group, on_closed, &closing);
 }
 
 /* ---- planning ---- */

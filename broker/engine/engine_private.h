@@ -272,7 +272,17 @@ struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_
 void reply_error(struct session *s, uint64_t request_id, int err, const char *why);
 /* Answer with ERROR PROTOCOL and close. */
 void reply_broken(struct session *s, uint64_t request_id, const char *why);
-void reply_closed(struct session *s, uint64_t sub, int err);
+void reply_closed(struct session *s, uint64_t sub, int err, const char *why);
+/* A name for a text: quoted, cut to so many bytes and made harmless, for a client may send any. Lives as long
+ * as the turn's texts. */
+const char *engine_name(struct engine *e, struct slice name, size_t most);
+/* Which topic or group an error is about that says it is not there, or is there already, and what to do: NULL
+ * for other errors, whose reasons say more. */
+const char *engine_about(struct engine *e, int err, struct slice topic, struct slice group, const char *hint);
+#define HINT_MISSING "; check the name, or create it"
+#define HINT_DELETED ", which was deleted"
+/* reply_error() with that. */
+void reply_missing(struct session *s, uint64_t request_id, int err, struct slice topic, struct slice group);
 /* An OK whose fields a view appends to `out`; answer_end() makes it an ERROR if that failed. */
 struct answer {
     struct mpack_buffer *out;

@@ -43,13 +43,61 @@ struct pending *gather_add(struct engine *e, const struct command *c, enum pendi
 
 /* ---- results ---- */
 
+/* Which topic and group a command is about. */
+static void names_of(const struct command *c, struct slice *topic, struct slice *group)
+{
+    *topic = *group = (struct slice){0};
+    switch (c->kind) {
+    case COMMAND_PUBLISH:
+        *topic = c->publish.topic;
+        return;
+    case COMMAND_TOPIC_CREATE:
+    case COMMAND_TOPIC_UPDATE:
+    case COMMAND_TOPIC_DELETE:
+        *topic = c->topic.topic;
+        return;
+    case COMMAND_TOPIC_PURGE:
+        *topic = c->purge.topic;
+        *group = c->purge.group;
+        return;
+    case COMMAND_GROUP_CREATE:
+    case COMMAND_GROUP_UPDATE:
+    case COMMAND_GROUP_DELETE:
+    case COMMAND_GROUP_PAUSE:
+        *topic = c->group.topic;
+        *group = c->group.group;
+        return;
+    case COMMAND_DLQ_REDRIVE:
+    case COMMAND_DLQ_PURGE:
+        *topic = c->dead.topic;
+        *group = c->dead.group;
+        return;
+    case COMMAND_RECOVER:
+    case COMMAND_LIMITS:
+    case COMMAND_TICK:
+    case COMMAND_ASSIGN:
+    case COMMAND_RESOLVE:
+        return;
+    }
+}
+
+/* The ledger's reason, or what the error is about. */
+static const char *reason(struct engine *e, size_t command, int err, const char *why)
+{
+    struct slice topic, group;
+    if (!err || why)
+        return why;
+    names_of(&e->gather.commands[command], &topic, &group);
+    return engine_about(e, err, topic, group, HINT_MISSING);
+}
+
 static void on_published(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
                          int refusal, const char *why)
 {
     struct engine *e = context;
     struct pending *p = &e->gather.pending[command];
     p->err = err;
-    p->why = err && why ? engine_text(e, "message %u: %s", accepted, why) : why;
+    p->why = err && why ? engine_text(e, "message %u: %s", accepted, why) : reason(e, command, err, why);
     p->first_seq = first_seq;
     p->count = accepted;
     p->refusal = refusal;
@@ -69,7 +117,7 @@ static void on_done(void *context, size_t command, int err, const char *why, uin
     struct engine *e = context;
     struct pending *p = &e->gather.pending[command];
     p->err = err;
-    p->why = why;
+    p->why = reason(e, command, err, why);
     p->first_seq = job;
     p->count = count;
 }

@@ -2,6 +2,7 @@
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
+#include "proto/units.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,14 +58,52 @@ void reply_broken(struct session *s, uint64_t request_id, const char *why)
         dispatcher_hold(s->engine->dispatcher, s->holder, true);
 }
 
-void reply_closed(struct session *s, uint64_t sub, int err)
+void reply_closed(struct session *s, uint64_t sub, int err, const char *why)
 {
     struct mpack_buffer *out = session_out(s);
+    const char *text = err_text(err);
     size_t frame = frame_begin(out, OP_CLOSED, 0, 3);
     mpack_write_uint(out, sub);
     mpack_write_int(out, err);
-    mpack_write_cstr(out, err_text(err));
+    mpack_write_cstr(out, why ? engine_text(s->engine, "%s: %s", text, why) : text);
     frame_end(out, frame);
+}
+
+const char *engine_name(struct engine *e, struct slice name, size_t most)
+{
+    size_t size = units_utf8_prefix(name.data, name.size, most);
+    char *text = arena_take(&e->arena, size + sizeof "`…`");
+    if (!text)
+        return "";
+    text[0] = '`';
+    if (size)
+        units_utf8_clean(text + 1, name.data, size);
+    for (char *at = text + 1; at < text + 1 + size; at++)
+        if (*at == '\n' || *at == '\t') /* a message is one line */
+            *at = '?';
+    memcpy(text + 1 + size, size < name.size ? "…`" : "`", size < name.size ? sizeof "…`" : sizeof "`");
+    return text;
+}
+
+const char *engine_about(struct engine *e, int err, struct slice topic, struct slice group, const char *hint)
+{
+    switch (err) {
+    case SHUNT_UNKNOWN_TOPIC:
+    case SHUNT_TOPIC_EXISTS:
+        return engine_text(e, "%s%s", engine_name(e, topic, TOPIC_BYTES_MAX),
+                           err == SHUNT_UNKNOWN_TOPIC ? hint : "");
+    case SHUNT_UNKNOWN_GROUP:
+    case SHUNT_GROUP_EXISTS:
+        return engine_text(e, "%s of topic %s%s", engine_name(e, group, NAME_BYTES_MAX),
+                           engine_name(e, topic, TOPIC_BYTES_MAX), err == SHUNT_UNKNOWN_GROUP ? hint : "");
+    default:
+        return NULL;
+    }
+}
+
+void reply_missing(struct session *s, uint64_t request_id, int err, struct slice topic, struct slice group)
+{
+    reply_error(s, request_id, err, engine_about(s->engine, err, topic, group, HINT_MISSING));
 }
 
 struct answer answer_begin(struct session *s, uint64_t request_id, uint32_t fields)

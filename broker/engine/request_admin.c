@@ -89,7 +89,7 @@ static void show_topic(struct session *s, uint64_t request_id, struct slice name
     struct view v = engine_view(s->engine);
     struct topic *t = ledger_topic(s->engine->ledger, name);
     if (!t) {
-        reply_error(s, request_id, SHUNT_UNKNOWN_TOPIC, NULL);
+        reply_missing(s, request_id, SHUNT_UNKNOWN_TOPIC, name, (struct slice){0});
         return;
     }
     struct answer a = answer_begin(s, request_id, 1);
@@ -147,7 +147,7 @@ static void show_group(struct session *s, uint64_t request_id, struct slice topi
     struct view v = engine_view(s->engine);
     struct group *g = ledger_group(s->engine->ledger, topic, name, &err);
     if (!g) {
-        reply_error(s, request_id, err, NULL);
+        reply_missing(s, request_id, err, topic, name);
         return;
     }
     struct answer a = answer_begin(s, request_id, 1);
@@ -204,7 +204,7 @@ void request_group_list(struct session *s, unsigned op, uint64_t request_id, str
     struct view v = engine_view(s->engine);
     struct topic *t = ledger_topic(s->engine->ledger, name);
     if (!t) {
-        reply_error(s, request_id, SHUNT_UNKNOWN_TOPIC, NULL);
+        reply_missing(s, request_id, SHUNT_UNKNOWN_TOPIC, name, (struct slice){0});
         return;
     }
     struct answer a = answer_begin(s, request_id, 1);

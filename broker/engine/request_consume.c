@@ -60,7 +60,8 @@ void request_subscribe(struct session *s, unsigned op, uint64_t request_id, stru
     struct group *g = err ? NULL : ledger_group(s->engine->ledger, topic, group, &err);
     struct subscription *sub = g ? subscribe(s, g, messages, bytes) : NULL;
     if (!sub) {
-        reply_error(s, request_id, g ? SHUNT_NO_MEMORY : err, why);
+        err = g ? SHUNT_NO_MEMORY : err;
+        reply_error(s, request_id, err, why ? why : engine_about(s->engine, err, topic, group, HINT_MISSING));
         return;
     }
     struct answer a = answer_begin(s, request_id, 2);
@@ -74,7 +75,9 @@ static struct subscription *named(struct session *s, uint64_t request_id, uint64
     struct subscription *sub = session_subscription(s, id);
     if (!sub) {
         gather_flush(s->engine);
-        reply_error(s, request_id, SHUNT_NOT_FOUND, "no such subscription on this connection");
+        reply_error(s, request_id, SHUNT_NOT_FOUND,
+                    engine_text(s->engine, "subscription %llu is not of this connection, or has ended",
+                                (unsigned long long)id));
     }
     return sub;
 }

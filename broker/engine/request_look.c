@@ -14,7 +14,7 @@ static struct group *find_group(struct session *s, uint64_t request_id, const st
     gather_flush(s->engine);
     struct group *g = ledger_group(s->engine->ledger, topic, name, &err);
     if (!g)
-        reply_error(s, request_id, err, NULL);
+        reply_missing(s, request_id, err, topic, name);
     return g;
 }
 
@@ -60,7 +60,13 @@ void request_dlq_show(struct session *s, unsigned op, uint64_t request_id, struc
     struct view v = engine_view(s->engine);
     struct answer a = answer_begin(s, request_id, 1);
     int err = view_dead(&v, g, id, a.out);
-    answer_end(s, request_id, &a, err, err == SHUNT_BAD_ARGUMENT ? not_dlq : NULL);
+    const char *why = err == SHUNT_BAD_ARGUMENT ? not_dlq : NULL;
+    if (err == SHUNT_NOT_FOUND)
+        why = engine_text(
+            s->engine, "%s among the dead letters of group %s of topic %s; a listing shows them",
+            engine_name(s->engine, id, TOPIC_BYTES_MAX), engine_name(s->engine, name, NAME_BYTES_MAX),
+            engine_name(s->engine, topic, NAME_BYTES_MAX));
+    answer_end(s, request_id, &a, err, why);
 }
 
 /* `which`: exactly one of ids, count, all. */
@@ -126,5 +132,10 @@ void request_job_show(struct session *s, unsigned op, uint64_t request_id, struc
     gather_flush(s->engine);
     struct view v = engine_view(s->engine);
     struct answer a = answer_begin(s, request_id, 1);
-    answer_end(s, request_id, &a, view_job(&v, job, a.out), NULL);
+    int err = view_job(&v, job, a.out);
+    const char *why = NULL;
+    if (err == SHUNT_NOT_FOUND)
+        why = engine_text(s->engine, "job %llu; of those that are done the last 100 are kept",
+                          (unsigned long long)job);
+    answer_end(s, request_id, &a, err, why);
 }

@@ -417,7 +417,7 @@ void engine_farewell(struct engine *e)
     for (struct session *s = e->sessions; s; s = s->next) {
         if (s->closing)
             continue;
-        reply_closed(s, 0, SHUNT_SHUTTING_DOWN);
+        reply_closed(s, 0, SHUNT_SHUTTING_DOWN, NULL);
         s->closing = true;
     }
     figures_refuse(e);

@@ -225,6 +225,9 @@ class Topics(Case):
                 done = self.shunt(*args, code=code)
                 self.assertIn(says, done.stderr)
                 self.assertEqual(done.stdout, "")
+                missing = {"UNKNOWN_TOPIC": "no such topic: `nowhere`", "UNKNOWN_GROUP": "no such group: `nobody` of topic `t`",
+                           "TOPIC_EXISTS": "`t`", "GROUP_EXISTS": "`default` of topic `t`", "NOT_FOUND": "`t/1`"}
+                self.assertIn(missing.get(says, ""), done.stderr)
         self.shunt("topic", "create", "x" * 100)
 
     def test_bad_settings_name_the_setting(self):

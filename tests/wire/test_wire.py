@@ -16,6 +16,7 @@ from test_frames import *  # noqa: F403
 from test_packing import *  # noqa: F403
 from test_publish import *  # noqa: F403
 from test_share import *  # noqa: F403
+from test_texts import *  # noqa: F403
 from test_topics import *  # noqa: F403
 
 if __name__ == "__main__":
