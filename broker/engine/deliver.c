@@ -104,15 +104,21 @@ void sink_revoked(void *context, uint32_t group, uint64_t seq)
 }
 
 struct closing {
+    uint32_t group;
     int err;
-    const char *why;
+    const char *why; /* made for the first subscription that ends */
 };
 
 static void on_closed(void *context, struct member *m)
 {
-    const struct closing *closing = context;
+    struct closing *closing = context;
     struct subscription *sub = member_owner(m);
     struct session *s = sub->session;
+    if (!closing->why) {
+        struct slice topic, name;
+        ledger_group_names(s->engine->ledger, closing->group, &topic, &name);
+        closing->why = engine_about(s->engine, closing->err, topic, name, HINT_DELETED);
+    }
     reply_closed(s, sub->id, closing->err, closing->why);
     session_drop_subscription(s, sub);
 }
@@ -120,9 +126,7 @@ static void on_closed(void *context, struct member *m)
 void sink_group_gone(void *context, uint32_t group, int err)
 {
     struct engine *e = context;
-    struct slice topic, name;
-    ledger_group_names(e->ledger, group, &topic, &name);
-    struct closing closing = {err, engine_about(e, err, topic, name, HINT_DELETED)};
+    struct closing closing = {.group = group, .err = err};
     dispatcher_group_gone(e->dispatcher, group, on_closed, &closing);
 }
 

@@ -52,6 +52,7 @@ static struct engine_config config(struct sim *s)
                                   .totals = &s->server->totals,
                                   .inbox_bytes_max = 256 * 1024,
                                   .commit_bytes_max = dice_from(&s->dice, 512, 64 * 1024),
+                                  .turn_rows_max = s->seed % 4 < 2 ? 1 + s->seed % 50 : 0,
                                   .ack_wait_ms = (int64_t)dice_below(&s->dice, 4),
                                   .notify = on_notify,
                                   .fatal = on_fatal,
@@ -199,6 +200,7 @@ static void turn(struct sim *s)
     v->due_ms = engine_turn(e, wall_ms, mono_ms);
     s->figures.turns++;
     s->figures.full_turns += e->full;
+    s->figures.put_off += e->put_off != NULL;
     sim_trace_number(s, ledger_index(e->ledger));
     take_outbox(s);
     s->figures.bound += atomic_load(&v->totals.wanted);
