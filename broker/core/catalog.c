@@ -98,8 +98,8 @@ struct topic *catalog_topic_after(const struct ledger *l, struct slice name)
 {
     /* Names of DLQs stand together, for `:` is theirs alone: one step passes them all. */
     static const struct slice past_dlqs = {"dlq;", 4};
-    size_t at = name_position(l, name);
-    if (at < l->names_count && compare_name(l->names[at]->r.name, name) == 0)
+    size_t at = name.size ? name_position(l, name) : 0;
+    if (name.size && at < l->names_count && compare_name(l->names[at]->r.name, name) == 0)
         at++;
     if (at < l->names_count && l->names[at]->r.origin_group)
         at = name_position(l, past_dlqs);

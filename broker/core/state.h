@@ -70,7 +70,7 @@ struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id);
 struct group *catalog_group_by_id(const struct ledger *l, uint32_t id); /* dropped ones too */
 /* A group that commands may use: not dropped; otherwise NULL. */
 struct group *catalog_live_group(const struct ledger *l, uint32_t id);
-/* The first that is no DLQ, in order of name, whose name is greater; NULL: none. */
+/* The first that is no DLQ, in order of name, whose name is greater (an empty one: the first); NULL: none. */
 struct topic *catalog_topic_after(const struct ledger *l, struct slice name);
 /* Make it, in memory and dirty. NULL without memory. */
 struct topic *catalog_add_topic(struct ledger *l, struct slice name, uint32_t origin_group);

@@ -61,8 +61,8 @@ Test(ledger_rows, a_page_of_messages_with_large_bodies_ends_by_what_is_read)
     fixture_done(&f);
 }
 
-/* The late group's cursor stands where a message is gone that it never knew; what is scheduled after that lies
- * between it and what is ready. */
+/* The late group's cursor stands where a message is gone that it never knew; what is scheduled after that
+ * lies between it and what is ready. */
 Test(ledger_rows, the_oldest_ready_message_is_found_past_any_number_of_delayed_ones)
 {
     enum { DELAYED = 30000 };
@@ -111,7 +111,7 @@ Test(ledger_rows, a_listing_of_topics_leaves_out_dlqs_and_nothing_that_stands_be
         topic_create_groups(&f, names[i], "a b");
     struct topic *t = NULL;
     for (size_t i = 0; i < COUNT; i++) {
-        t = catalog_topic_after(f.l, t ? text(t->r.name) : text(""));
+        t = catalog_topic_after(f.l, t ? text(t->r.name) : (struct slice){0});
         cr_assert(t);
         cr_assert_str_eq(t->r.name, names[i]);
     }
