@@ -238,7 +238,8 @@ static void finish(struct raw *r)
         return;
     for (unsigned i = 0; i < s->places_count; i++) {
         const struct place *p = &s->places[i];
-        if (p->paused && !p->deleted)
+        /* A pause from a connection that broke may come after the end of it that was answered on the next. */
+        if (!p->deleted && p->confirmed && (p->paused || dice_once_in(&s->dice, 100)))
             simple(r, OP_GROUP_RESUME, i);
         if (p->deleted && !p->gone)
             simple(r, OP_GROUP_DELETE, i);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAIN_ROUNDS_MAX 6000
+#define DRAIN_ROUNDS_MAX 20000 /* a thousand dead letters may be redriven one by one */
 /* Longer than any lease or delay, much shorter than answers to publishes are kept. */
 #define LEAP_US_MAX 60000000
 
