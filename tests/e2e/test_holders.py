@@ -19,7 +19,7 @@ ENOUGH = {"deliveries": 100 * KILLS, "came to another": 100, "kept until it did"
           "holders at once": 4}
 # What is said of a bug, and by which of the two promises.
 PLANTS = {"short-lease": "held by two at once", "stale-answer": "a stale token had effect"}
-DELIVERIES_PLANTED = 300
+ENOUGH_PLANTED = {"deliveries": 200, "kept until it did": 15}
 
 
 class Holders(unittest.TestCase):
@@ -44,6 +44,9 @@ class Holders(unittest.TestCase):
         wanted = self.crowd.seen["deliveries"] + more
         self.go_on(lambda: self.crowd.seen["deliveries"] >= wanted)
 
+    def see(self, least):
+        self.go_on(lambda: all(self.crowd.seen[what] >= count for what, count in least.items()))
+
     def test_one_holder_at_a_time_and_stale_tokens_have_no_effect(self):
         server = self.begin()
         for _ in range(KILLS):
@@ -52,7 +55,7 @@ class Holders(unittest.TestCase):
             self.crowd.kill_server()
             test_kill_broker.check_store(server.data)
             server.start()
-        self.go_on(lambda: all(self.crowd.seen[what] >= count for what, count in ENOUGH.items()))
+        self.see(ENOUGH)
         self.crowd.finish()
         print(dict(sorted(self.crowd.seen.items())))
         print(self.crowd.history.judge(f"restarts={KILLS}", "passed=20", "late=20", "lost=20", f"unknown={KILLS}"))
@@ -65,7 +68,7 @@ class Holders(unittest.TestCase):
         for plant, said in PLANTS.items():
             with self.subTest(plant):
                 server = self.begin(plant)
-                self.deliveries(DELIVERIES_PLANTED)
+                self.see(ENOUGH_PLANTED)
                 self.crowd.finish()
                 self.assertEqual(server.stop(), 0)
                 test_kill_broker.check_store(server.data)  # finds nothing: it is not in what is stored
@@ -74,7 +77,7 @@ class Holders(unittest.TestCase):
 
     def test_the_planted_program_without_a_bug_passes(self):
         self.begin("")
-        self.deliveries(DELIVERIES_PLANTED)
+        self.see(ENOUGH_PLANTED)
         self.crowd.finish()
         self.crowd.history.judge("passed=5", "late=5")
 
