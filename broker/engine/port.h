@@ -107,7 +107,8 @@ static inline bool port_room_is_back(const struct port_room *room, size_t own, s
 enum port_kind {
     PORT_FRAMES, /* `bytes`: one or more whole validated frames, each with its length field, inside `chunk` */
     PORT_LOST,   /* the connection is gone; nothing more comes from it */
-    PORT_BROKEN, /* a bad frame came: answer with ERROR PROTOCOL and close; only PORT_LOST comes after it */
+    PORT_BROKEN, /* a bad frame came: answer with ERROR PROTOCOL and close; only PORT_DRAINED and PORT_LOST
+                    come after it */
     PORT_ENDED,  /* the peer sends nothing more: answer what came before, judge what it holds as with a lost
                     connection, and close; only PORT_DRAINED and PORT_LOST come after it */
     PORT_DRAINED, /* unsent bytes have fallen: deliveries may go on, to `link` or (without one) to all */

@@ -225,7 +225,7 @@ static void drain_peer(struct world *w, struct peer *p)
 {
     p->lazy = false;
     drop_held(w, p);
-    if (p->told && !p->broken && atomic_exchange(&p->link->held_back, false))
+    if (p->told && atomic_exchange(&p->link->held_back, false))
         engine_post(w->engine, new_item(p, PORT_DRAINED));
     if (atomic_exchange(&w->totals.wanted, false)) {
         struct inbox_item *item = new_item(p, PORT_DRAINED);

@@ -214,7 +214,9 @@ static void post(void *context, struct inbox_item *item)
             link_ref(f->link);
         }
     } else if (item->kind == PORT_BROKEN) {
-        refuse(f, item);
+        f->broken++;
+        if (!f->parks)
+            refuse(f, item);
     } else if (item->kind == PORT_ENDED) {
         f->ended++;
         close_link(f, item->link);

@@ -16,8 +16,9 @@ struct fixture {
     struct sockaddr_storage address;
     struct mpack_buffer frames; /* all frames posted, in order */
     struct link *link;          /* of the first connection that posted; a reference */
-    unsigned posts, ended, lost, drained_posts;
+    unsigned posts, ended, broken, lost, drained_posts;
     bool full;
+    bool parks; /* a bad frame is not answered: what came before it waits */
     struct outbox_item *outbox, *outbox_tail;
     unsigned events[EVENTS_MAX];
     bool drain_done;

@@ -264,6 +264,23 @@ Test(limits, deliveries_held_back_just_after_the_last_byte_go_on_too)
     fixture_stop(&f);
 }
 
+Test(limits, what_waits_before_a_bad_frame_goes_on_too)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    limits.write_ms = 200; /* the tick comes often */
+    fixture_start(&f, &limits);
+    f.parks = true;
+    int fd = greet(&f);
+    cr_assert_eq(send(fd, "\0\0\0\1\xc1", 5, 0), 5); /* no msgpack */
+    fixture_until(&f, f.broken == 1);
+    atomic_store(&f.link->held_back,
+                 true); /* the engine parked what came before it, and that after all was written */
+    fixture_until(&f, f.drained_posts == 1);
+    close(fd);
+    fixture_stop(&f);
+}
+
 Test(limits, while_the_inbox_is_full_no_socket_is_read)
 {
     struct fixture f;
