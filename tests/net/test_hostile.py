@@ -166,7 +166,7 @@ class Hostile(unittest.TestCase):
     def test_the_probe_sees_a_server_that_is_slow(self):
         """The negative control: a server that stands still for a while now and then."""
         quiet = self.probe()
-        stop = subprocess.Popen(["sh", "-c", f"while sleep 0.05; do kill -STOP {self.server.process.pid}; sleep 0.1; kill -CONT {self.server.process.pid}; done"])
+        stop = subprocess.Popen(["sh", "-c", f"while sleep 0.05; do kill -STOP {self.server.process.pid}; sleep 0.3; kill -CONT {self.server.process.pid}; done"])
         attacked = self.probe()
         stop.terminate()
         stop.wait()
