@@ -22,7 +22,7 @@ from workload import Workload, Wrong  # noqa: E402
 
 SEED = int(os.environ.get("SHUNT_SEED", "1"))
 # For each sweep; 0: every point there is.
-SECONDS = float(os.environ.get("SHUNT_CRASH_SECONDS", "10" if os.environ.get("SANITIZED") else "25"))
+SECONDS = float(os.environ.get("SHUNT_CRASH_SECONDS", "10" if os.environ.get("SANITIZED") else "20"))
 CHECK_SECONDS_MAX = 60
 PLANTED = os.path.join(harness.BUILD_DIR, "tests", "crash", "shuntd-planted")
 CLOCK_AHEAD_SECONDS = 7200  # past all delays of the workload
