@@ -361,7 +361,7 @@ Test(store_faults, figures_that_cannot_be_had_are_the_last_ones)
  * longer the larger it is. */
 Test(store_faults, only_what_is_new_of_the_file_is_set_aside)
 {
-    enum { ROUNDS = 40, ROUND_BYTES = 8 << 20 };
+    enum { ROUNDS = 7, ROUND_BYTES = 8 << 20 };
     static uint8_t value[ROUND_BYTES];
     struct store *s;
     struct store_usage was, is;
