@@ -152,7 +152,7 @@ static void expect_round(char committed)
 {
     struct store *s;
     struct slice value;
-    int err = fixture_open_lmdb(dir, 1 << 26, &s, why);
+    int err = fixture_open_lmdb(dir, 1 << 24, &s, why);
     cr_assert_eq(err, 0, "%s: %s", err_name(err), why);
     struct store_txn *t = begin_read(s);
     for (enum store_table table = TABLE_TOPIC; table <= TABLE_MESSAGE; table++) {
@@ -181,12 +181,12 @@ static void fail_each(const struct failure *x, bool made_before)
         char committed = 0;
         fixture_make_dir(dir, sizeof dir);
         if (made_before) {
-            cr_assert_eq(fixture_open_lmdb(dir, 1 << 26, &s, why), 0, "%s", why);
+            cr_assert_eq(fixture_open_lmdb(dir, 1 << 24, &s, why), 0, "%s", why);
             store_close(s);
         }
         outside_arm(x->what, n, x->times, x->code);
         why[0] = 0;
-        int err = fixture_open_lmdb(dir, 1 << 26, &s, why);
+        int err = fixture_open_lmdb(dir, 1 << 24, &s, why);
         bool opened = !err;
         if (opened) {
             err = work(s, &committed);
@@ -252,7 +252,7 @@ Test(store_faults, of_the_heap)
 static int open_to_read(struct store **ret)
 {
     const struct store_lmdb_options o = {
-        .dir = dir, .map_bytes = 1 << 20, .map_bytes_max = 1 << 26, .read_only = true};
+        .dir = dir, .map_bytes = 1 << 20, .map_bytes_max = 1 << 24, .read_only = true};
     why[0] = 0;
     return store_lmdb_open(&o, ret, why, sizeof why);
 }
@@ -262,7 +262,7 @@ static void make_store(void)
     struct store *s;
     char committed = 0;
     fixture_make_dir(dir, sizeof dir);
-    cr_assert_eq(fixture_open_lmdb(dir, 1 << 26, &s, why), 0, "%s", why);
+    cr_assert_eq(fixture_open_lmdb(dir, 1 << 24, &s, why), 0, "%s", why);
     cr_assert_eq(work(s, &committed), 0);
     store_close(s);
 }
@@ -318,7 +318,7 @@ Test(store_faults, room_that_cannot_be_set_aside_is_done_without)
         for (unsigned n = 1, failed = 1; failed; n++) {
             struct store *s;
             outside_arm(OUTSIDE_SYSTEM, n, 1, codes[i]);
-            int err = fixture_open_lmdb(dir, 1 << 26, &s, why);
+            int err = fixture_open_lmdb(dir, 1 << 24, &s, why);
             const char *call = outside_failed();
             outside_arm(OUTSIDE_SYSTEM, 0, 0, 0);
             failed = call != NULL;
@@ -340,7 +340,7 @@ Test(store_faults, figures_that_cannot_be_had_are_the_last_ones)
     struct store *s;
     struct store_usage was, is;
     make_store();
-    cr_assert_eq(fixture_open_lmdb(dir, 1 << 26, &s, why), 0, "%s", why);
+    cr_assert_eq(fixture_open_lmdb(dir, 1 << 24, &s, why), 0, "%s", why);
     store_usage(s, &was);
     cr_assert_gt(was.used_bytes, 0);
     unsigned n = 1;
@@ -389,7 +389,7 @@ Test(store_faults, a_map_that_can_neither_grow_nor_come_back_ends_all_but_closin
     struct store *s;
     struct store_txn *t;
     make_store();
-    cr_assert_eq(fixture_open_lmdb(dir, 1 << 26, &s, why), 0, "%s", why);
+    cr_assert_eq(fixture_open_lmdb(dir, 1 << 24, &s, why), 0, "%s", why);
     lmdb_store_of(s)->map_bytes_max *= 2;
     outside_arm(OUTSIDE_LMDB, 2, 1, ENOMEM); /* after the look at where the last page is */
     cr_assert_eq(store_maintain(s), SHUNT_NO_SPACE, "as it was");
