@@ -1,7 +1,7 @@
 """Hostile clients of every kind cost little memory and nobody else much time.
 
 While each attack goes on (attack.py, a process of its own), a well-behaved client (probe.py, another) does its rounds of publish, deliver
-and ack: its p99 stays under five times its value without one, which is measured anew for each further try; the least of a few tries counts, for the
+and ack: its p99 stays under five times its value without the attack, measured just before; the least of a few tries counts, for the
 machine does other things too. What the server's own memory may be meanwhile is stated for each kind.
 """
 import json
@@ -52,8 +52,6 @@ ENDED_MIN = {"slow_hello": 300, "slow_frame": 0, "fat_frames": 1, "idle": 0, "fl
 
 
 class Hostile(unittest.TestCase):
-    quiet_last = None
-
     def setUp(self):
         config = self.enterContext(tempfile.NamedTemporaryFile("w", prefix="net-", suffix=".yaml"))
         config.write(SETTINGS)
@@ -83,15 +81,9 @@ class Hostile(unittest.TestCase):
         self.assertEqual(process.wait(60), 0)
         return made, ended
 
-    def quiet(self, again):
-        """The probe without an attack, as it was just now: before this one, or before the one before it."""
-        if again or not Hostile.quiet_last:
-            Hostile.quiet_last = self.probe()
-        return Hostile.quiet_last
-
-    def compare(self, kind, again):
+    def compare(self, kind):
         """One try: the probe without and with the attack, and the server's memory at the end of it."""
-        quiet = None if rig.SANITIZED else self.quiet(again)
+        quiet = None if rig.SANITIZED else self.probe()
         process = self.attack(kind)
         attacked = self.probe()
         wire.until(lambda: process.poll() is None, 1)
@@ -104,8 +96,8 @@ class Hostile(unittest.TestCase):
     def stand(self, kind):
         seen = []
         total_ended = 0
-        for number in range(TRIES):
-            quiet, attacked, memory, made, ended, connections = self.compare(kind, number > 0)
+        for _ in range(TRIES):
+            quiet, attacked, memory, made, ended, connections = self.compare(kind)
             if rig.SANITIZED:
                 return connections
             total_ended += ended
