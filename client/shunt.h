@@ -166,7 +166,8 @@ SHUNT_API void shunt_message_body(struct shunt_message *m, const void *body, siz
 SHUNT_API int shunt_message_header(struct shunt_message *m, const char *key, const void *value, size_t bytes);
 SHUNT_API int shunt_message_key(struct shunt_message *m, const void *key, size_t bytes);
 SHUNT_API int shunt_message_delay(struct shunt_message *m, int64_t delay_ms); /* fails: BAD_ARGUMENT */
-SHUNT_API int shunt_message_ttl(struct shunt_message *m, int64_t ttl_ms);     /* fails: BAD_ARGUMENT */
+/* Counts from when the message can first be taken: a delay is not part of it. */
+SHUNT_API int shunt_message_ttl(struct shunt_message *m, int64_t ttl_ms); /* fails: BAD_ARGUMENT */
 
 /* Publish and wait until it is durable. ret_seq (may be NULL) gets its sequence number: the message is TOPIC/SEQ.
  * fails: UNKNOWN_TOPIC, RESERVED, BAD_NAME, TOO_LARGE, TOPIC_FULL, NO_SPACE, TIMEOUT (unknown: it may still be

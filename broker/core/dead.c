@@ -77,7 +77,7 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
     if (err)
         return err;
     if (group_setting(g, POLICY_expired) == 1)
-        return place_done(l, g, seq, tracked ? row : NULL, DONE_EXPIRED);
+        return place_done(l, g, seq, tracked ? row : NULL, DONE_DISCARDED);
     if (!tracked)
         err = place_track(l, g, seq, where, row);
     if (!err)
@@ -95,6 +95,7 @@ static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attemp
     row->attempts = 0;
     row->deliveries = 0;
     row->dead_seq = 0;
+    row->since_ms = l->now_ms;
     if (row->expires_ms) {
         int64_t left_ms = row->ttl_left_ms;
         if (!left_ms) { /* it had run out: begin the whole of it anew, or it would die at once */
@@ -102,7 +103,7 @@ static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attemp
             int err = message_load(l, g->topic, seq, false, &m);
             if (err)
                 return err;
-            left_ms = m.corrupt ? 1 : m.head.expires_ms - m.head.published_ms;
+            left_ms = m.corrupt ? 1 : message_ttl_ms(&m.head);
         }
         row->expires_ms = l->now_ms + left_ms;
         row->ttl_left_ms = 0;

@@ -150,6 +150,8 @@ int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
     int err = 0;
     row->state = ATTEMPT_WAITING;
     row->due_ms = due_ms;
+    if (due_ms > g->r.due_mark_ms)
+        row->since_ms = due_ms;
     if (row->expires_ms && !row->has_expiry) {
         row->has_expiry = true;
         err = expiry_put(l, g, seq, row->expires_ms);

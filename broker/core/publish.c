@@ -36,9 +36,10 @@ static struct message_head head_of(const struct ledger *l, const struct topic *t
                                    const struct message_view *m)
 {
     int64_t ttl_ms = m->ttl_ms ? m->ttl_ms : topic_setting(t, POLICY_ttl_ms);
-    return (struct message_head){.published_ms = l->now_ms,
-                                 .due_ms = m->delay_ms ? l->now_ms + m->delay_ms : 0,
-                                 .expires_ms = ttl_ms ? l->now_ms + ttl_ms : 0};
+    struct message_head h = {.published_ms = l->now_ms, .due_ms = m->delay_ms ? l->now_ms + m->delay_ms : 0};
+    if (ttl_ms) /* it counts from when the message can be taken: nothing expires before anybody could */
+        h.expires_ms = message_since_ms(&h) + ttl_ms;
+    return h;
 }
 
 static int store_message(struct ledger *l, struct topic *t, const struct message_head *head,

@@ -65,6 +65,8 @@ static int fail(struct ledger *l, struct group *g, const struct resolve_command 
         return err;
     row->attempts += rule->charged;
     row->attempts_total += rule->charged;
+    if (rule->charged) /* uncharged, it has waited on */
+        row->since_ms = l->now_ms;
     if (rule->suspect >= 0)
         row->suspect = rule->suspect != 0;
     if (!g->origin) {

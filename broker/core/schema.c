@@ -129,9 +129,9 @@ static void group_fields(struct codec *c, struct group_record *r)
     codec_i64(c, &r->due_mark_ms);
     codec_i64(c, &r->created_ms);
     policy_fields(c, &r->policy);
-    uint64_t *counts[] = {&n->published, &n->ready,   &n->in_flight, &n->delayed,    &n->dead,
-                          &n->acked,     &n->expired, &n->discarded, &n->purged,     &n->redriven_away,
-                          &n->suspects,  &n->tracked, &n->expiries,  &n->deliveries, &n->redriven};
+    uint64_t *counts[] = {&n->published, &n->ready,     &n->in_flight, &n->delayed,    &n->dead,
+                          &n->acked,     &n->discarded, &n->expired,   &n->purged,     &n->redriven_away,
+                          &n->suspects,  &n->tracked,   &n->expiries,  &n->deliveries, &n->redriven};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         codec_u64(c, counts[i]);
     for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
@@ -158,7 +158,14 @@ static void attempt_fields(struct codec *c, struct attempt_record *r)
     codec_i64(c, &r->ttl_left_ms);
     codec_u32(c, &r->rows);
     codec_u32(c, &r->row_next);
-    codec_u64(c, &r->dead_seq);
+    if (!c->writing) {
+        r->dead_seq = 0;
+        r->since_ms = 0;
+    }
+    if (r->state == ATTEMPT_DEAD) /* one field for both: neither state needs the other's */
+        codec_u64(c, &r->dead_seq);
+    else
+        codec_i64(c, &r->since_ms);
 }
 
 static void history_fields(struct codec *c, struct history_record *r)

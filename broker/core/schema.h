@@ -57,6 +57,18 @@ struct message_head {
     int64_t due_ms;     /* 0: not scheduled */
     int64_t expires_ms; /* 0: never */
 };
+/* When the message could first be taken. */
+static inline int64_t message_since_ms(const struct message_head *h)
+{
+    return h->due_ms ? h->due_ms : h->published_ms;
+}
+/* The time to live that it was published with; 0: none. (One stored before the time to live began when a
+ * delay is over may expire before that.) */
+static inline int64_t message_ttl_ms(const struct message_head *h)
+{
+    int64_t since_ms = h->expires_ms > message_since_ms(h) ? message_since_ms(h) : h->published_ms;
+    return h->expires_ms ? h->expires_ms - since_ms : 0;
+}
 size_t message_head_bytes(const struct message_head *h);
 /* Fill in a value of message_head_bytes() + body.size bytes. */
 void message_encode(void *to, struct slice key, const struct message_head *h, struct slice message);
@@ -97,10 +109,11 @@ struct topic_record {
 
 struct group_counts {
     uint64_t published, ready, in_flight, delayed, dead;
-    uint64_t acked, expired, discarded, purged, redriven_away; /* redriven_away: only in groups of a DLQ */
-    uint64_t suspects;                                         /* of the ready ones */
-    uint64_t tracked;                                          /* rows in attempt */
-    uint64_t expiries;                                         /* rows in expiry */
+    uint64_t acked, discarded, expired, purged; /* discarded: by its time to live; expired: by retention */
+    uint64_t redriven_away;                     /* only in groups of a DLQ */
+    uint64_t suspects;                          /* of the ready ones */
+    uint64_t tracked;                           /* rows in attempt */
+    uint64_t expiries;                          /* rows in expiry */
     uint64_t deliveries;
     uint64_t attempts[ATTEMPT_OUTCOMES];
     uint64_t dead_lettered[DEAD_REASONS];
@@ -139,6 +152,7 @@ struct attempt_record {
     uint32_t rows;             /* in history */
     uint32_t row_next;         /* number of the next row, from 1 */
     uint64_t dead_seq;         /* dead: sequence number in the DLQ */
+    int64_t since_ms;          /* not dead: since when it can be taken; 0: since it was published or due */
     bool on_file;              /* not stored: it was read from a row */
 };
 

@@ -197,7 +197,7 @@ static int retain(struct ledger *l, struct group *g, unsigned *rows, int64_t *re
         *ret_next_ms = dead_leaves_at(g, died_ms);
         if (*ret_next_ms > l->now_ms || *rows == RETENTION_ROWS_MAX)
             return 0;
-        err = dead_remove(l, g->dlq, seq, DONE_DISCARDED, &found);
+        err = dead_remove(l, g->dlq, seq, DONE_EXPIRED, &found);
         if (err)
             return err;
     }

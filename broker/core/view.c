@@ -33,22 +33,31 @@ static int written(const struct mpack_buffer *to)
 
 /* ---- oldest ---- */
 
-/* Since when it has been there to be read: a dead letter, since its death. */
-static int note_age(struct ledger *l, const struct group *g, uint64_t seq, int64_t *oldest_ms)
+/* Since when it can be taken: `since_ms` or, where that is not known, since its delay was over, it was
+ * published or, a dead letter, it died; not before the group was made. */
+static int note_age(struct ledger *l, const struct group *g, uint64_t seq, int64_t since_ms,
+                    int64_t *oldest_ms)
 {
-    struct loaded_message m;
-    int err = message_load(l, g->topic, seq, false, &m);
-    ledger_looked(l, 0);
-    int64_t since_ms = m.is_dead ? m.dead.died_ms : m.head.published_ms;
+    int err = 0;
+    if (!since_ms) {
+        struct loaded_message m;
+        err = message_load(l, g->topic, seq, false, &m);
+        ledger_looked(l, 0);
+        since_ms = m.is_dead ? m.dead.died_ms : message_since_ms(&m.head);
+    }
+    if (since_ms && since_ms < g->r.created_ms)
+        since_ms = g->r.created_ms;
     if (!err && since_ms && (!*oldest_ms || since_ms < *oldest_ms))
         *oldest_ms = since_ms;
     return err;
 }
 
-static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane, int64_t *oldest_ms)
+/* The first ready row of a lane from `from_ms` on. */
+static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane, int64_t from_ms,
+                          int64_t *oldest_ms)
 {
     struct store_cursor *cursor;
-    struct key from = key_due(g->r.id, lane, 0, 0);
+    struct key from = key_due(g->r.id, lane, from_ms, 0);
     struct slice key, value;
     uint32_t group;
     uint8_t in;
@@ -64,7 +73,15 @@ static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane,
     ledger_looked(l, 0);
     if (!ready)
         return err == SHUNT_NOT_FOUND ? 0 : err;
-    return note_age(l, g, seq, oldest_ms);
+    enum where where;
+    struct attempt_record row = {0};
+    err = place_find(l, g, seq, &where, &row);
+    if (err)
+        return err == SHUNT_CORRUPT ? 0 : err; /* whoever is to get it will be told */
+    err = note_age(l, g, seq, row.since_ms, oldest_ms);
+    /* What came back to the front stands in order of number; what waited for a time, behind it, in order of
+     * that. */
+    return !err && due_ms == 0 ? oldest_waiting(l, g, lane, 1, oldest_ms) : err;
 }
 
 /* The first row at or after *seq whose bit is clear; NOT_FOUND if there is none. Between clear bits without a
@@ -102,7 +119,7 @@ static int oldest_fresh(struct ledger *l, const struct group *g, int64_t *oldest
     store_cursor_close(cursor);
     if (!there)
         return err == SHUNT_NOT_FOUND ? 0 : err;
-    return note_age(l, g, seq, oldest_ms);
+    return note_age(l, g, seq, 0, oldest_ms);
 }
 
 static int oldest_ready(const struct view *v, const struct group *g, int64_t *ret_ms)
@@ -112,9 +129,9 @@ static int oldest_ready(const struct view *v, const struct group *g, int64_t *re
     if (!g->r.counts.ready)
         return 0;
     l->txn = v->txn;
-    int err = oldest_waiting(l, g, LANE_NORMAL, ret_ms);
+    int err = oldest_waiting(l, g, LANE_NORMAL, 0, ret_ms);
     if (!err)
-        err = oldest_waiting(l, g, LANE_SUSPECT, ret_ms);
+        err = oldest_waiting(l, g, LANE_SUSPECT, 0, ret_ms);
     return err ? err : oldest_fresh(l, g, ret_ms);
 }
 
@@ -287,8 +304,11 @@ bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct
         if (t->r.dropped || t->r.origin_group || cursor->group >= t->groups_count)
             continue;
         struct group *g = t->groups[cursor->group++];
-        *ret = (struct group_figures){
-            .topic = t->r.name, .group = g->r.name, .counts = &g->r.counts, .id = g->r.id};
+        *ret = (struct group_figures){.topic = t->r.name,
+                                      .group = g->r.name,
+                                      .counts = &g->r.counts,
+                                      .id = g->r.id,
+                                      .paused = g->r.paused};
         /* A figure that cannot be read is left out; reading it for a consumer will say why. */
         if (oldest_ready(v, g, &ret->oldest_ready_ms))
             ret->oldest_ready_ms = 0;

@@ -43,9 +43,11 @@ struct group_figures {
     const char *topic, *group;
     const struct group_counts *counts;
     int64_t oldest_ready_ms, oldest_dead_ms; /* 0: none */
+    bool paused;
     uint32_t id;
 };
-/* Walk the groups of all topics that are no DLQ, topic by topic in order of id: begin with a zeroed cursor; false after the last. */
+/* Walk the groups of all topics that are no DLQ, topic by topic in order of id: begin with a zeroed cursor;
+ * false after the last. */
 struct figures_cursor {
     size_t topic, group;
 };

@@ -73,6 +73,7 @@ static void add_counts(struct snapshot_group *to, const struct group_figures *f,
     to->deliveries += n->deliveries;
     to->redriven += n->redriven;
     to->consumers += consumers;
+    to->paused += f->paused;
     for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
         to->attempts[i] += n->attempts[i];
     for (size_t i = 0; i < DEAD_REASONS; i++)

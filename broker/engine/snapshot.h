@@ -39,7 +39,8 @@ struct snapshot_group {
     uint64_t dead_lettered[DEAD_REASONS];
     uint64_t redriven;
     uint64_t consumers;
-    int64_t oldest_ready_ms; /* wall time of first publishing; 0: nothing is ready */
+    uint64_t paused;         /* 1 or 0; of several groups, how many are */
+    int64_t oldest_ready_ms; /* wall time since when it has been ready; 0: nothing is */
     int64_t oldest_dead_ms;  /* wall time of death; 0: the DLQ is empty */
     uint64_t
         conservation_error; /* how far published is from the sum of the states; 0 unless there is a bug */

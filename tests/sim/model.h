@@ -43,7 +43,7 @@ enum model_state { MODEL_READY, MODEL_FLIGHT, MODEL_DELAYED, MODEL_DEAD, MODEL_D
 /* How a cell came to its end; several where it is not known. */
 enum {
     MODEL_ACKED = 1,
-    MODEL_EXPIRED = 2,
+    MODEL_DISCARDED = 2,
     MODEL_PURGED = 4,
     MODEL_REDRIVEN = 8, /* in a DLQ */
 };

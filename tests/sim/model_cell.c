@@ -160,7 +160,7 @@ static void expire(struct model *m, const struct model_group *g, struct model_se
         put(m, to, &dead);
     }
     is.state = MODEL_DONE;
-    is.how = MODEL_EXPIRED;
+    is.how = MODEL_DISCARDED;
     if (g->when_expired & MODEL_DISCARD)
         put(m, to, &is);
 }

@@ -268,8 +268,8 @@ static void compare_counts(struct walk *w, struct model_group *g, const struct g
 {
     const struct group_counts *n = &found->r.counts;
     const uint64_t *in = w->in[g - w->m->groups];
-    const uint64_t done[MODEL_WAYS] = {n->acked, n->expired, n->purged, n->redriven_away};
-    static const char *const names[MODEL_WAYS] = {"acked", "expired", "purged", "redriven away"};
+    const uint64_t done[MODEL_WAYS] = {n->acked, n->discarded, n->purged, n->redriven_away};
+    static const char *const names[MODEL_WAYS] = {"acked", "discarded", "purged", "redriven away"};
     uint64_t ended = 0;
     compare(w, g, "published", n->published, g->published, g->published);
     compare(w, g, "ready", n->ready, in[MODEL_READY], in[MODEL_READY]);
@@ -277,7 +277,7 @@ static void compare_counts(struct walk *w, struct model_group *g, const struct g
     compare(w, g, "delayed", n->delayed, in[MODEL_DELAYED], in[MODEL_DELAYED]);
     compare(w, g, "dead", n->dead, in[MODEL_DEAD], in[MODEL_DEAD]);
     compare(w, g, "suspects", n->suspects, w->suspects[g - w->m->groups], w->suspects[g - w->m->groups]);
-    compare(w, g, "discarded", n->discarded, 0, 0);
+    compare(w, g, "expired", n->expired, 0, 0);
     for (unsigned i = 0; i < MODEL_WAYS; i++) {
         compare(w, g, names[i], done[i], g->done_lo[i], g->done_hi[i]);
         ended += done[i];

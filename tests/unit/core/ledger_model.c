@@ -133,7 +133,7 @@ void model_expire(struct model *m, struct model_group *g, uint64_t seq)
         return;
     }
     g->states[seq].place = MODEL_GONE;
-    g->expired++;
+    g->discarded++;
 }
 
 void model_settle(struct model_group *g, uint64_t seq, uint64_t *counter)
@@ -161,7 +161,9 @@ void model_leave_dlq(struct model *m, struct model_group *reader, uint64_t dead_
     if (s->expires_ms) {
         const struct model_message *message = &g->topic->messages[seq];
         s->expires_ms =
-            m->now_ms + (s->ttl_left_ms ? s->ttl_left_ms : message->expires_ms - message->published_ms);
+            m->now_ms + (s->ttl_left_ms ? s->ttl_left_ms
+                                        : message->expires_ms -
+                                              (message->due_ms ? message->due_ms : message->published_ms));
     }
     model_wait_until(s, g->mark_ms);
     s->place = MODEL_READY;

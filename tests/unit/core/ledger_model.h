@@ -44,7 +44,7 @@ struct model_group {
     struct model_topic *topic, *dlq;
     int64_t mark_ms;
     struct model_state *states;
-    uint64_t acked, expired, purged, away, deliveries, redriven, published;
+    uint64_t acked, discarded, purged, away, deliveries, redriven, published;
 };
 
 struct model {

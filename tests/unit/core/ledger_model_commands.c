@@ -16,7 +16,7 @@ static void do_publish(struct model *m, const struct publish_command *c)
         model_append(m, t,
                      (struct model_message){.published_ms = m->now_ms,
                                             .due_ms = v.delay_ms ? m->now_ms + v.delay_ms : 0,
-                                            .expires_ms = v.ttl_ms ? m->now_ms + v.ttl_ms : 0,
+                                            .expires_ms = v.ttl_ms ? m->now_ms + v.delay_ms + v.ttl_ms : 0,
                                             .size = v.whole.size});
     }
 }

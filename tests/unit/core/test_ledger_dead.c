@@ -90,8 +90,11 @@ Test(ledger_dead, a_dlq_is_not_read_by_the_clock_of_its_messages)
 {
     struct fixture f;
     init(&f, 0);
-    publish_timed(&f, "t", 0, 100);    /* dies of it */
-    publish_timed(&f, "t", 10000, 50); /* dies before its time comes */
+    publish_timed(&f, "t", 0, 100); /* dies of it */
+    publish_timed(&f, "t", 0, 50);  /* dies before its back-off is over */
+    assign(&f, "t", "default", 2);
+    nack(&f, "t", "default", 2, 10000);
+    fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
     tick(&f, 100);
     expect_state(&f, "t", "default", 1, "dead");
     expect_state(&f, "t", "default", 2, "dead");

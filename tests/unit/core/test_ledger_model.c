@@ -69,12 +69,12 @@ static void compare_group(struct model *m, struct model_group *g)
     cr_assert_eq(real->r.due_mark_ms, g->mark_ms);
     cr_assert_eq(n->published, g->published);
     cr_assert_eq(n->acked, g->acked);
-    cr_assert_eq(n->expired, g->expired);
+    cr_assert_eq(n->discarded, g->discarded);
     cr_assert_eq(n->purged, g->purged);
     cr_assert_eq(n->redriven_away, g->away);
     cr_assert_eq(n->redriven, g->redriven);
     cr_assert_eq(n->deliveries, g->deliveries);
-    cr_assert_eq(n->discarded, 0);
+    cr_assert_eq(n->expired, 0);
     compare_states(m, g, real);
 }
 
@@ -112,7 +112,7 @@ static void count(const struct fixture *f, struct coverage *c)
         c->rejected += n->dead_lettered[DEAD_REJECTED];
         c->worn_out += n->dead_lettered[DEAD_MAX_ATTEMPTS];
         c->expired += n->dead_lettered[DEAD_TTL_EXPIRED];
-        c->discarded += n->expired;
+        c->discarded += n->discarded;
         c->redriven += n->redriven;
         c->purged += n->purged;
         c->suspects += n->attempts[ATTEMPT_SUSPECTED];

@@ -146,7 +146,7 @@ Test(ledger_time, time_to_live_discards_where_the_policy_says_so)
                        "     0 published 1+1\n"
                        "     0 published 2+1\n"
                        "     0 t/default hand 1 token 1 attempts 0 deliveries 1 generation 0\n"
-                       "    50 t/default: published 2 expired 2\n");
+                       "    50 t/default: published 2 discarded 2\n");
     cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 0);
     cr_assert_eq(rows_in(&f, TABLE_HISTORY), 0);
     fixture_done(&f);
@@ -201,13 +201,11 @@ Test(ledger_time, time_to_live_while_delayed)
     struct fixture f;
     fixture_init(&f);
     topic_create(&f, "t", settings(-1));
-    publish_timed(&f, "t", 1000, 50);
     publish_timed(&f, "t", 0, 50);
     assign(&f, "t", "default", 5);
-    nack(&f, "t", "default", 2, 1000);
+    nack(&f, "t", "default", 1, 1000);
     tick(&f, 50);
     expect_state(&f, "t", "default", 1, "dead");
-    expect_state(&f, "t", "default", 2, "dead");
     fixture_done(&f);
 }
 
@@ -249,6 +247,33 @@ Test(ledger_time, a_redriven_expired_message_gets_its_time_to_live_anew)
     fixture_done(&f);
 }
 
+/* Nothing expires before anybody could have taken it, whoever set which of the two. */
+Test(ledger_time, a_time_to_live_begins_when_the_delay_is_over)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_ttl_ms, 100, -1));
+    publish_timed(&f, "t", 200, 0); /* of the topic's time to live its publisher knows nothing */
+    publish_timed(&f, "t", 200, 50);
+    tick(&f, 200);
+    expect_state(&f, "t", "default", 1, "ready");
+    expect_state(&f, "t", "default", 2, "ready");
+    tick(&f, 249);
+    expect_state(&f, "t", "default", 2, "ready");
+    tick(&f, 250);
+    expect_state(&f, "t", "default", 1, "ready");
+    expect_state(&f, "t", "default", 2, "dead");
+    tick(&f, 300);
+    expect_state(&f, "t", "default", 1, "dead");
+    fixture_at(&f, 1000);
+    redrive(&f, "t", "default", UINT64_MAX, 0); /* anew: the time to live, without the delay */
+    tick(&f, 1049);
+    expect_state(&f, "t", "default", 2, "ready");
+    tick(&f, 1050);
+    expect_state(&f, "t", "default", 2, "dead");
+    fixture_done(&f);
+}
+
 Test(ledger_time, the_topic_gives_a_time_to_live_to_messages_without)
 {
     struct fixture f;
@@ -272,7 +297,7 @@ Test(ledger_time, groups_expire_by_their_own_policy)
     tick(&f, 50);
     expect_state(&f, "t", "a", 1, "dead");
     expect_state(&f, "t", "b", 1, "gone");
-    cr_assert_eq(fixture_group(&f, "t", "b")->r.counts.expired, 1);
+    cr_assert_eq(fixture_group(&f, "t", "b")->r.counts.discarded, 1);
     cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 1);
     fixture_done(&f);
 }
@@ -347,8 +372,8 @@ Test(ledger_time, retention_counts_from_death)
     fixture_forget(&f);
     show_counts(&f, "t", "default");
     show_counts(&f, "dlq:t:default", "default");
-    fixture_expect(&f, "  9000 t/default: published 2 discarded 2\n"
-                       "  9000 dlq:t:default/default: published 2 discarded 2\n");
+    fixture_expect(&f, "  9000 t/default: published 2 expired 2\n"
+                       "  9000 dlq:t:default/default: published 2 expired 2\n");
     cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 0);
     fixture_done(&f);
 }
@@ -384,7 +409,7 @@ Test(ledger_time, retention_is_the_same_after_a_reload)
             fixture_reload(&f);
         for (int64_t ms = 160; ms < 2400; ms += 10) {
             tick(&f, ms);
-            histories[reload] += (uint64_t)ms * fixture_group(&f, "t", "default")->r.counts.discarded;
+            histories[reload] += (uint64_t)ms * fixture_group(&f, "t", "default")->r.counts.expired;
         }
         fixture_done(&f);
     }

@@ -392,45 +392,6 @@ Test(ledger_view, figures_are_of_groups_that_are_no_dlq)
     fixture_done(&f);
 }
 
-static int64_t oldest_ready(struct fixture *f, const char *topic, const char *group)
-{
-    struct look k;
-    struct mpack_reader r;
-    int64_t oldest_ms = 0;
-    begin(&k, f);
-    cr_assert_eq(view_group(&k.v, fixture_group(f, topic, group), &k.b), 0);
-    mpack_read_init(&r, k.b.data, k.b.size);
-    for (uint32_t n = mpack_read_map(&r); n > 0; n--) {
-        struct slice key = mpack_read_str(&r);
-        if (key.size == 12 && !memcmp(key.data, "oldest_ready", 12) && mpack_peek(&r) == MPACK_INT)
-            oldest_ms = mpack_read_int(&r);
-        else
-            (void)mpack_read_any(&r);
-    }
-    end(&k);
-    return oldest_ms ? oldest_ms - T0 : -1;
-}
-
-/* Whether it waits at the cursor or came back: a message since its publishing, a dead letter since its death.
- */
-Test(ledger_view, the_oldest_ready)
-{
-    struct fixture f;
-    make_dead(&f); /* published at 0, dead since 9 */
-    cr_assert_eq(oldest_ready(&f, "t", "default"), -1);
-    cr_assert_eq(oldest_ready(&f, "dlq:t:default", "default"), 9);
-    fixture_at(&f, 20);
-    assign(&f, "dlq:t:default", "default", 1);
-    cr_assert_eq(oldest_ready(&f, "dlq:t:default", "default"), -1);
-    fail(&f, "dlq:t:default", "default", 1, ATTEMPT_RELEASED);
-    cr_assert_eq(oldest_ready(&f, "dlq:t:default", "default"), 9);
-    publish(&f, "t", 1);
-    cr_assert_eq(oldest_ready(&f, "t", "default"), 20);
-    redrive(&f, "t", "default", 1, 0);
-    cr_assert_eq(oldest_ready(&f, "t", "default"), 0);
-    fixture_done(&f);
-}
-
 Test(ledger_view, conservation_shows_what_is_off)
 {
     struct fixture f;
