@@ -31,6 +31,8 @@
 #define HEADER_VALUE_BYTES_MAX 4096
 #define HEADERS_BYTES_MAX  (32u * 1024)                /* all headers of one message, as sent */
 #define KEY_BYTES_MAX      256
+#define MESSAGE_EXTRA_BYTES_MAX (64u * 1024)           /* all of a message but its body: headers, key, times, fields of a later version */
+#define MESSAGE_BYTES_MAX  (BODY_BYTES_MAX + MESSAGE_EXTRA_BYTES_MAX)
 #define DURATION_MS_MAX    315360000000ll              /* ten years: delay, time to live, lease, back-off */
 
 /* Captured errors. Longer ones are cut (the message at its end, the stack at its beginning), never refused. */
@@ -56,6 +58,11 @@
 #define DEDUP_FRAMES_MAX 4096
 #define PRODUCER_ID_BYTES 16
 
-_Static_assert(BODY_BYTES_MAX + HEADERS_BYTES_MAX + 65536 < FRAME_BYTES_MAX, "the largest message fits a frame");
+_Static_assert(KEY_BYTES_MAX + HEADERS_BYTES_MAX + 64 < MESSAGE_EXTRA_BYTES_MAX, "what is known of a message stays within it");
+/* A DELIVER ends after the message that passes 256 KiB; a dead letter is shown with all its history. */
+_Static_assert(MESSAGE_BYTES_MAX + 512 * 1024 < FRAME_BYTES_MAX, "the largest message fits a frame");
+_Static_assert(MESSAGE_BYTES_MAX + HISTORY_ROWS_MAX * (ERROR_STACK_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX + 1024) + 65536 <
+                   FRAME_BYTES_MAX,
+               "the largest dead letter fits a frame");
 
 #endif

@@ -2,7 +2,9 @@
  * cursor.
  *
  * A first hand-out only moves the cursor. Each message is verified on its way out: a damaged one is
- * dead-lettered as `corrupt`, an expired one goes by the group's policy, and neither is seen by the consumer.
+ * dead-lettered as `corrupt`, one that no frame can carry as `rejected`, one that has failed as often as its
+ * group allows by now as `max_attempts`; an expired one goes by the group's policy. The consumer sees none of
+ * them.
  */
 #include "broker/core/check.h"
 #include "broker/core/state.h"
@@ -60,9 +62,25 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
     return 0;
 }
 
+static struct slice cstr(const char *s)
+{
+    return (struct slice){s, __builtin_strlen(s)};
+}
+
+/* Published before the size of a message had its limit: its attempt ledger says why nobody got it. */
+static int note_too_large(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+{
+    struct history_record h = {
+        .outcome = ATTEMPT_REJECTED,
+        .error_type = cstr("TOO_LARGE"),
+        .error_message = cstr("the broker cannot deliver it: what the message has beside its body makes it "
+                              "larger than a frame; purge it, and publish it again with less")};
+    return history_add(l, g, seq, row, &h);
+}
+
 /* Not fit for delivery: quarantine it. A dead letter stays in its DLQ, and is looked at again much later. */
 static int quarantine(struct ledger *l, struct group *g, uint64_t seq, enum where where,
-                      struct attempt_record *row)
+                      struct attempt_record *row, enum dead_reason reason)
 {
     int err = place_leave(l, g, seq, where, row);
     if (!err && where != WHERE_TRACKED)
@@ -71,7 +89,20 @@ static int quarantine(struct ledger *l, struct group *g, uint64_t seq, enum wher
         return err;
     if (g->origin)
         return place_wait(l, g, seq, row, l->now_ms + group_setting(g, POLICY_backoff_max_ms));
-    return dead_divert(l, g, seq, row, DEAD_CORRUPT);
+    if (reason == DEAD_REJECTED)
+        err = note_too_large(l, g, seq, row);
+    return err ? err : dead_divert(l, g, seq, row, reason);
+}
+
+/* Whether a message of that group must not be handed out, and as what it dies. */
+static bool is_unfit(const struct group *g, const struct attempt_record *row, const struct loaded_message *m,
+                     enum dead_reason *ret)
+{
+    *ret = m->corrupt                            ? DEAD_CORRUPT
+           : m->message.size > MESSAGE_BYTES_MAX ? DEAD_REJECTED
+                                                 : DEAD_MAX_ATTEMPTS;
+    return *ret != DEAD_MAX_ATTEMPTS ||
+           (row && !g->origin && row->attempts >= (uint64_t)group_setting(g, POLICY_max_attempts));
 }
 
 /* ---- what waits in front ---- */
@@ -107,10 +138,13 @@ static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
         err = message_load(l, h->g->topic, seq, true, &m);
     if (err)
         return err;
+    enum dead_reason reason;
+    bool unfit = is_unfit(h->g, &row, &m, &reason);
     bool expired = row.expires_ms && row.expires_ms <= l->now_ms;
-    if (m.corrupt || expired) {
+    if (unfit || expired) {
         h->removed++;
-        return m.corrupt ? quarantine(l, h->g, seq, where, &row) : expire_message(l, h->g, seq, where, &row);
+        return expired && !m.corrupt ? expire_message(l, h->g, seq, where, &row)
+                                     : quarantine(l, h->g, seq, where, &row, reason);
     }
     if (!fits(h, m.message.size))
         return 0;
@@ -188,9 +222,10 @@ static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const s
     static const struct attempt_record first = {.deliveries = 1, .deliveries_total = 1};
     struct group *g = h->g;
     struct attempt_record row;
+    enum dead_reason reason;
     *ret = FRESH_REMOVED;
-    if (m->corrupt)
-        return quarantine(l, g, seq, WHERE_FRESH, &row);
+    if (is_unfit(g, NULL, m, &reason))
+        return quarantine(l, g, seq, WHERE_FRESH, &row, reason);
     if (m->head.expires_ms && m->head.expires_ms <= l->now_ms)
         return expire_message(l, g, seq, WHERE_FRESH, &row);
     if (m->head.due_ms > l->now_ms) { /* scheduled before this group was made */

@@ -80,6 +80,10 @@ static int check_messages(const struct ledger *l, const struct publish_command *
         *ret_which = i;
         if (err)
             return err;
+        if (m.whole.size - m.body.size > MESSAGE_EXTRA_BYTES_MAX) {
+            *ret_why = "what the message has beside its body is larger than the limit";
+            return SHUNT_TOO_LARGE;
+        }
     }
     return 0;
 }

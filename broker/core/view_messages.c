@@ -106,10 +106,16 @@ static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, struct sl
     put_uint(to, "size", parse(message).body.size);
     if (bodies) {
         put_key(to, "message");
-        mpack_write_raw(to, message.data, message.size);
+        if (message.size <= MESSAGE_BYTES_MAX)
+            mpack_write_raw(to, message.data, message.size);
+        else
+            mpack_write_nil(to);
     }
     return 0;
 }
+
+/* A page may end with a large message, but not go beyond what a frame carries. */
+#define PAGE_FRAME_BYTES_MAX MESSAGE_BYTES_MAX
 
 int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t limit, bool bodies,
               struct mpack_buffer *to)
@@ -124,6 +130,12 @@ int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t li
     if (g->origin)
         return SHUNT_BAD_ARGUMENT;
     l->txn = v->txn;
+    if (after == UINT64_MAX) { /* nothing comes after the last number that there could be */
+        mpack_write_array(to, 0);
+        mpack_write_bool(to, false);
+        mpack_write_uint(to, after);
+        return to->failed ? SHUNT_NO_MEMORY : 0;
+    }
     struct key from = key_id_seq(g->topic->r.id, after >= g->r.start ? after + 1 : g->r.start);
     int err = store_cursor_open(v->txn, TABLE_MESSAGE, &cursor);
     if (err)
@@ -132,7 +144,8 @@ int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t li
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
     while (!err && key_read_id_seq(key, &id, &seq) && id == g->topic->r.id) {
         bool shown = false;
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
+        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most ||
+               (count && to->size - begin + value.size > PAGE_FRAME_BYTES_MAX);
         if (more)
             break;
         err = put_peeked(l, g, seq, key, value, bodies, to, &shown);

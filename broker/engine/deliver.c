@@ -14,7 +14,7 @@
 #define DELIVER_BYTES_AIM    (256u * 1024) /* a DELIVER frame ends after the message that passes this */
 #define DELIVER_MESSAGES_MAX 4096u
 
-_Static_assert(ASSIGN_BYTES_MAX > BODY_BYTES_MAX + HEADERS_BYTES_MAX,
+_Static_assert(ASSIGN_BYTES_MAX > MESSAGE_BYTES_MAX,
                "an assignment has room for the largest message");
 
 void deliver_ready(void *context, uint32_t group, struct group_ready *ret)
@@ -146,7 +146,7 @@ static uint64_t room_for(const struct session *s)
  * first of a plan may, by one message. */
 static bool all_have_enough(const struct engine *e, size_t planned)
 {
-    uint64_t largest = e->config.max_body_bytes + HEADERS_BYTES_MAX;
+    uint64_t largest = e->config.max_body_bytes + MESSAGE_EXTRA_BYTES_MAX;
     uint64_t waiting = engine_waiting(e) + e->planned_bytes + (planned ? (planned + 1) * largest : 0);
     return e->config.unsent_total_max && waiting >= e->config.unsent_total_max;
 }

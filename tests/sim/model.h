@@ -243,6 +243,7 @@ enum model_event {
     EVENT_DUE,
     EVENT_TTL,
     EVENT_CORRUPT,
+    EVENT_WORN_OUT, /* max_attempts was lowered below what it has failed */
     EVENT_PURGED,
     EVENT_DEAD_PURGED,
     EVENT_REDRIVEN,

@@ -276,6 +276,7 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
     bool can = event == EVENT_TTL         ? waits && expired
                : event == EVENT_PURGED    ? waits
                : event == EVENT_CORRUPT   ? is.state == MODEL_READY
+               : event == EVENT_WORN_OUT  ? is.state == MODEL_READY && is.attempts >= g->attempts_lo
                : event == EVENT_DELIVERED ? is.state == MODEL_READY
                : g->is_dlq                ? is.state != MODEL_DONE
                                           : is.state == MODEL_DEAD;
@@ -291,7 +292,7 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
     }
     if (event == EVENT_CORRUPT && g->is_dlq)
         wait(&is, m->wall + g->backoff_max);
-    else if (event == EVENT_CORRUPT)
+    else if (event == EVENT_CORRUPT || event == EVENT_WORN_OUT)
         be_dead(m, &is);
     else if (event == EVENT_DELIVERED)
         is = (struct model_is){MODEL_FLIGHT,

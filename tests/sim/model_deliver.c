@@ -64,6 +64,12 @@ static bool has_expired(const struct model *m, const struct model_is *is)
     return is->expires > 0 && is->expires <= m->wall;
 }
 
+static bool has_attempts_left(const struct model_is *is, const void *context)
+{
+    const struct model_group *g = context;
+    return g->is_dlq || is->attempts < g->attempts_hi;
+}
+
 static bool is_in_time(const struct model_is *is, const void *context)
 {
     return !has_expired(context, is);
@@ -115,6 +121,8 @@ static void check_message(struct model *m, struct model_group *g, struct model_c
         complain(m, g, c, d);
     if (!model_only(m, c, is_in_time, m))
         model_fail(m, g, d->seq, "handed out after its time to live");
+    if (!model_only(m, c, has_attempts_left, g))
+        model_fail(m, g, d->seq, "handed out though it has failed as often as its group allows");
     if (message && message->damaged)
         model_fail(m, g, d->seq, "handed out though it was damaged");
     if (!g->is_dlq && message && !d->generation && message->due > m->wall)

@@ -154,6 +154,8 @@ void model_handouts(struct model *m)
         if (!g->is_dlq && is_untouched(m, c) && is_scheduled(m, message, &later))
             model_also(m, c, &later);
         (void)model_event(m, g, c, EVENT_TTL, 0, false);
+        if (!g->is_dlq)
+            (void)model_event(m, g, c, EVENT_WORN_OUT, 0, false);
         if (message && message->damaged)
             (void)model_event(m, g, c, EVENT_CORRUPT, 0, false);
     }

@@ -55,6 +55,8 @@ static uint64_t next_fit(struct model *m, struct model_group *g, enum lane lane)
         int64_t due_ms = g->topic->messages[seq].due_ms;
         if (s->expires_ms && s->expires_ms <= m->now_ms)
             model_expire(m, g, seq);
+        else if (!g->topic->origin && s->attempts >= model_setting(m, g, POLICY_max_attempts))
+            model_divert(m, g, seq);
         else if (!s->tracked && due_ms > m->now_ms)
             model_wait_until(s, due_ms);
         else

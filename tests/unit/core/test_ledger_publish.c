@@ -3,6 +3,7 @@
 #include "tests/unit/core/ledger_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define P1 "producer-0000001"
@@ -99,4 +100,87 @@ Test(ledger_publish, a_body_is_stored_as_it_came)
     cr_assert(f.last_body.size == messages.size && !memcmp(f.last_body.data, messages.data, messages.size));
     mpack_buffer_done(&messages);
     fixture_done(&f);
+}
+
+/* ---- what a message has beside its body ---- */
+
+/* A body of one byte, and a field of a later version that makes the rest `extra` bytes. */
+static void write_extra(struct mpack_buffer *to, size_t extra)
+{
+    size_t heads =
+        1 + 2 + 4 + (extra < 65546 ? 3 : 5); /* the array's, the body's, four empty fields, the later's */
+    char *later = calloc(1, extra);
+    mpack_write_array(to, 6);
+    mpack_write_bin(to, "b", 1);
+    mpack_write_nil(to);
+    mpack_write_nil(to);
+    mpack_write_uint(to, 0);
+    mpack_write_uint(to, 0);
+    mpack_write_bin(to, later, extra - heads);
+    cr_assert_eq(to->size, extra + 1);
+    free(later);
+}
+
+Test(ledger_publish, fields_of_a_later_version_have_a_limit)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    for (size_t over = 0; over < 2; over++) {
+        struct mpack_buffer message = {0};
+        write_extra(&message, MESSAGE_EXTRA_BYTES_MAX + over);
+        struct publish_command c = {.topic = text("t"), .messages = {message.data, message.size}, .count = 1};
+        fixture_run(&f, (struct command){.kind = COMMAND_PUBLISH, .publish = c});
+        cr_assert_eq(f.err, over ? SHUNT_TOO_LARGE : 0);
+        cr_assert_eq(stored_in(&f, "t"), 1);
+        mpack_buffer_done(&message);
+    }
+    fixture_done(&f);
+}
+
+/* Put such a message where one is stored, as servers without that limit did. */
+static void store_larger(struct fixture *f, uint64_t seq, struct slice message)
+{
+    struct store_txn *txn;
+    struct key key = key_id_seq(ledger_topic(f->l, text("t"))->r.id, seq);
+    struct message_head head = {.published_ms = T0};
+    size_t size = message_head_bytes(&head) + message.size;
+    uint8_t *value = malloc(size);
+    message_encode(value, key_slice(&key), &head, message);
+    cr_assert_eq(store_begin(f->store, true, &txn), 0);
+    cr_assert_eq(store_put(txn, TABLE_MESSAGE, key_slice(&key), (struct slice){value, size}), 0);
+    cr_assert_eq(store_commit(txn), 0);
+    free(value);
+}
+
+Test(ledger_publish, a_stored_message_that_no_frame_carries_is_a_dead_letter_and_stops_nobody)
+{
+    struct fixture f;
+    struct mpack_buffer large = {0}, at = {0};
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 3);
+    f.careless = true; /* the topic's sum of bytes does not know */
+    write_extra(&large, MESSAGE_BYTES_MAX);
+    write_extra(&at, MESSAGE_BYTES_MAX - 1);
+    store_larger(&f, 1, (struct slice){large.data, large.size});
+    store_larger(&f, 2, (struct slice){at.data, at.size});
+    for (int i = 0; i < 2; i++)
+        assign(&f, "t", "default", 1);
+    cr_assert_eq(f.handed_seqs[0], 3);
+    expect_state(&f, "t", "default", 1, "dead");
+    expect_state(&f, "t", "default", 2, "in_flight");
+    struct view v = {.ledger = f.l};
+    struct mpack_buffer shown = {0};
+    cr_assert_eq(store_begin(f.store, false, &v.txn), 0);
+    cr_assert_eq(view_dead(&v, fixture_group(&f, "t", "default"), text("1"), &shown), 0);
+    store_abort(v.txn);
+    cr_assert_not_null(memmem(shown.data, shown.size, "TOO_LARGE", 9), "its history says why");
+    cr_assert_lt(shown.size, 4096);
+    assign(&f, "dlq:t:default", "default", 1);
+    cr_assert_eq(f.handed, 0, "nor does the queue of dead letters hand it out");
+    mpack_buffer_done(&shown);
+    mpack_buffer_done(&large);
+    mpack_buffer_done(&at);
+    fixture_drop(&f);
 }

@@ -177,12 +177,71 @@ Test(ledger_resolve, a_lower_max_attempts_works_at_once)
     topic_update(&f, "t", settings(POLICY_max_attempts, 2, -1));
     expect_state(&f, "t", "default", 1, "ready");
     assign(&f, "t", "default", 1);
-    fail(&f, "t", "default", 1, ATTEMPT_RELEASED); /* charges nothing, so decides nothing */
-    expect_state(&f, "t", "default", 1, "ready");
-    assign(&f, "t", "default", 1);
-    nack(&f, "t", "default", 1, 0);
+    cr_assert_eq(f.handed, 0, "nobody gets it once more");
     expect_state(&f, "t", "default", 1, "dead");
-    cr_assert_eq(row_of(&f, "t", "default", 1).attempts, 5);
+    cr_assert_eq(row_of(&f, "t", "default", 1).attempts, 4);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead_lettered[DEAD_MAX_ATTEMPTS], 1);
+    fixture_done(&f);
+}
+
+Test(ledger_resolve, a_message_in_flight_when_max_attempts_is_lowered_dies_when_it_comes_back)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_max_attempts, 10, -1));
+    publish(&f, "t", 2);
+    for (int i = 0; i < 2; i++) {
+        assign(&f, "t", "default", 2);
+        nack(&f, "t", "default", 1, 0);
+        fail(&f, "t", "default", 2, ATTEMPT_RELEASED);
+    }
+    assign(&f, "t", "default", 2);
+    group_update(&f, "t", "default", settings(POLICY_max_attempts, 2, -1)); /* the group's own counts */
+    fail(&f, "t", "default", 1,
+         ATTEMPT_RELEASED); /* charges nothing: it may have been the last that it needed */
+    ack(&f, "t", "default", 2);
+    assign(&f, "t", "default", 2);
+    cr_assert_eq(f.handed, 0);
+    expect_state(&f, "t", "default", 1, "dead");
+    topic_update(&f, "t",
+                 settings(POLICY_max_attempts, 1, -1)); /* what the group sets itself stands above it */
+    redrive(&f, "t", "default", 1, 0);
+    tick_until_quiet(&f);
+    assign(&f, "t", "default", 1);
+    cr_assert_eq(f.handed, 1, "a new generation begins at 0");
+    nack(&f, "t", "default", 1, 0);
+    assign(&f, "t", "default", 1);
+    cr_assert_eq(f.handed, 1);
+    fixture_done(&f);
+}
+
+/* Out of the way, whatever their number, a bounded number at a time, and the messages behind them come. */
+Test(ledger_resolve, many_that_a_lower_max_attempts_condemns_stop_nobody)
+{
+    enum { MANY = 2500 };
+    struct fixture f;
+    fixture_init(&f);
+    f.careless = true; /* an audit of this many rows after each step takes long */
+    topic_create(&f, "t", settings(POLICY_max_attempts, 10, -1));
+    publish(&f, "t", MANY);
+    assign(&f, "t", "default", MANY);
+    for (uint64_t seq = 1; seq <= MANY; seq++)
+        resolve(&f, "t", "default",
+                (struct resolution){.seq = seq, .token = 1, .outcome = ATTEMPT_NACKED, .delay_ms = 0});
+    publish(&f, "t", 1);
+    topic_update(&f, "t", settings(POLICY_max_attempts, 1, -1));
+    for (unsigned commands = 1;; commands++) {
+        uint64_t before = fixture_group(&f, "t", "default")->r.counts.dead;
+        f.readies = 0;
+        assign(&f, "t", "default", 1);
+        if (f.handed)
+            break;
+        cr_assert(f.readies, "it asks to be looked at again");
+        cr_assert_leq(fixture_group(&f, "t", "default")->r.counts.dead - before, 1024);
+        cr_assert_leq(commands, 3);
+    }
+    cr_assert_eq(f.handed_seqs[0], MANY + 1);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead, MANY);
     fixture_done(&f);
 }
 

@@ -1,0 +1,138 @@
+"""What is stored can be read: the largest message in every frame that carries it, the last page of every listing, and limits
+that are lowered while messages wait."""
+
+import unittest
+
+from client import PEEK
+from packing import encode
+from server import WireTest
+
+BODY_BYTES_MAX = 16777216
+MESSAGE_EXTRA_BYTES_MAX = 65536
+ERROR_STACK_BYTES_MAX = 16384
+HISTORY_ROWS_MAX = 16
+LAST = (1 << 64) - 1
+
+
+def message_of(body_bytes, extra_bytes):
+    """A body of that size, all that is known beside it, and a field of a later version that fills it up."""
+    headers = {f"{i:0256}": b"v" * 3833 for i in range(8)}
+    message = [b"b" * body_bytes, headers, b"k" * 256, 0, 0, b""]
+    room = extra_bytes - (len(encode(message)) - body_bytes)
+    message[5] = b"l" * (room - 1)  # its own head grows by one byte
+    assert len(encode(message)) == body_bytes + extra_bytes
+    return message
+
+
+class Largest(WireTest):
+    settings = f"max-body-bytes: {BODY_BYTES_MAX}\n"
+
+    def test_what_a_message_has_beside_its_body_is_held_at_and_above(self):
+        client = self.create()
+        for body in (0x100, 0x10000, BODY_BYTES_MAX):
+            with self.subTest(body=body):
+                client.publish(self.topic, message_of(body, MESSAGE_EXTRA_BYTES_MAX))
+                error = self.refused("TOO_LARGE", client.publish, self.topic, message_of(body, MESSAGE_EXTRA_BYTES_MAX + 1))
+                self.assertIn("beside its body", error.text)
+        self.assertEqual(self.counts(client), {"ready": 3})
+
+    def test_the_largest_message_can_be_had_in_every_way(self):
+        client = self.create(max_attempts=1000)
+        largest = message_of(BODY_BYTES_MAX, MESSAGE_EXTRA_BYTES_MAX)
+        # Those before it leave a frame and a page just short of their ends.
+        client.publish(self.topic, b"s" * 260000, b"p" * 3900000)
+        client.publish(self.topic, largest)
+        worker = self.connect(client="c" * 128, host="h" * 128, build="b" * 128)
+        subscription = worker.subscribe(self.topic, messages=3, bytes=1 << 26)
+        held = subscription.take(3)
+        self.assertEqual(held[2].message.body, largest[0])
+        after, sizes, more = 0, [], True
+        while more:  # page by page
+            page, more, after = client.request(PEEK, self.topic, "default", after, 100, True)[:3]
+            sizes.append([len(row["message"][0]) for row in page])
+        self.assertEqual(sizes, [[260000, 3900000], [BODY_BYTES_MAX]])
+        subscription.ack(*held[:2])
+        delivery = held[2]
+        for _ in range(HISTORY_ROWS_MAX):
+            subscription.nack(delivery, 0, "t" * 128, "m" * 1024, "s" * ERROR_STACK_BYTES_MAX)
+            delivery = subscription.next()
+        subscription.reject(delivery, "t" * 128, "m" * 1024, "s" * ERROR_STACK_BYTES_MAX)
+        [dead], _ = client.dlq_list(self.topic)
+        shown = client.dlq_show(self.topic, dead["id"])
+        self.assertEqual(shown["body"], largest[0])
+        self.assertEqual(len(shown["history"]), HISTORY_ROWS_MAX)
+        letter = client.subscribe(f"dlq:{self.topic}:default", bytes=1 << 26).next()
+        self.assertEqual(letter.message.body, largest[0])
+        self.assertEqual(letter.dead["origin"], dead["origin"])
+
+
+class Pages(WireTest):
+    def test_after_the_last_number_there_is_nothing(self):
+        client = self.create()
+        client.publish(self.topic, b"1", b"2")
+        subscription = client.subscribe(self.topic, messages=1)
+        subscription.reject(subscription.next())
+        for after in (2, 3, LAST - 1, LAST):
+            with self.subTest(after=after):
+                page, more, following = client.request(PEEK, self.topic, "default", after, 100, False)[:3]
+                self.assertEqual((page, more), ([], False))
+                self.assertGreaterEqual(following, after)
+                self.assertEqual(client.dlq_list(self.topic, after=after), [[], False])
+        for after in (b"\xff" * 100, b"zzzz" * 20, b"dlq:", "dlq:~"):
+            with self.subTest(after=after):
+                name = after.decode("latin-1") if isinstance(after, bytes) else after
+                page, _ = client.topic_list(name)
+                self.assertFalse([row for row in page if row["topic"].encode() <= name.encode()])
+        self.refused("NOT_FOUND", client.job_show, LAST)
+        self.refused("NOT_FOUND", client.dlq_show, self.topic, str(LAST))
+        self.refused("NOT_FOUND", client.dlq_show, self.topic, f"{self.topic}/{LAST}")
+
+
+class Lowered(WireTest):
+    def worn(self, **policy):
+        """A group whose only message has failed three times and is ready."""
+        client = self.create(max_attempts=10, **policy)
+        client.publish(self.topic, b"x")
+        subscription = client.subscribe(self.topic)
+        for _ in range(3):
+            subscription.nack(subscription.next(), 0)
+        subscription.release(subscription.next())
+        subscription.unsubscribe()
+        return client
+
+    def expect_dead(self, client):
+        subscription = client.subscribe(self.topic)
+        client.publish(self.topic, b"behind it")
+        self.assertEqual(subscription.next().message.body, b"behind it", "the other one is not handed out")
+        self.assertEqual(self.counts(client), {"in_flight": 1, "dead": 1})
+        [dead], _ = client.dlq_list(self.topic)
+        self.assertEqual((dead["reason"], dead["attempts"]), ("max_attempts", 3))
+
+    def test_a_topic_s_limit_works_at_once(self):
+        client = self.worn()
+        client.topic_update(self.topic, max_attempts=3)
+        self.expect_dead(client)
+
+    def test_a_group_s_limit_works_at_once(self):
+        client = self.worn()
+        client.group_update(self.topic, "default", max_attempts=1)
+        self.expect_dead(client)
+
+    def test_a_limit_that_is_inherited_again_works_at_once(self):
+        client = self.worn()
+        client.group_update(self.topic, "default", max_attempts=20)
+        client.topic_update(self.topic, max_attempts=2)
+        client.subscribe(self.topic).next()  # the group's own still stands
+        client.goodbye()
+        client = self.connect()
+        client.group_update(self.topic, "default", max_attempts=None)
+        self.expect_dead(client)
+
+    def test_a_limit_above_what_failed_changes_nothing(self):
+        client = self.worn()
+        client.topic_update(self.topic, max_attempts=4)
+        self.assertEqual(client.subscribe(self.topic).next().attempts, 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
