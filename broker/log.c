@@ -1,7 +1,9 @@
 /* log: building and writing a line. */
 #include "broker/log.h"
 
+#include "broker/log_writer.h"
 #include "proto/units.h"
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -77,13 +79,37 @@ void log_end(struct log_line *l)
 {
     if (!l->wanted)
         return;
+    size_t size = log_close(l);
+    if (l->log->writer) {
+        log_writer_put(l->log->writer, l->bytes, size);
+        return;
+    }
+    ssize_t written = write(l->log->fd, l->bytes, size);
+    (void)written; /* there is nowhere to say that the log cannot be written */
+}
+
+size_t log_close(struct log_line *l)
+{
     if (l->cut)
         memcpy(l->bytes + l->size, CUT_MARK, sizeof CUT_MARK - 1);
     else
         l->bytes[l->size] = '\n';
-    size_t size = l->size + (l->cut ? sizeof CUT_MARK - 1 : 1);
-    ssize_t written = write(l->log->fd, l->bytes, size);
-    (void)written; /* there is nowhere to say that the log cannot be written */
+    return l->size + (l->cut ? sizeof CUT_MARK - 1 : 1);
+}
+
+void log_flush(const struct log *log)
+{
+    if (log->writer)
+        (void)log_writer_flush(log->writer, LOG_FLUSH_MS); /* what is not written then never will be */
+}
+
+void log_urgent(const char *text)
+{
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&room, 1, 0) != 1)
+        return;
+    ssize_t written = write(STDERR_FILENO, text, strlen(text));
+    (void)written; /* as above */
 }
 
 void log_event(const struct log *log, enum log_level level, const char *event, const char *key,

@@ -8,6 +8,7 @@
 
 #include "broker/damage_guard.h"
 #include "broker/exit_code.h"
+#include "broker/log_writer.h"
 #include "broker/net/address.h"
 #include "broker/notify.h"
 #include "broker/reload.h"
@@ -21,6 +22,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+static int begin(struct server *s);
 static int start(struct server *s);
 static int start_listening(struct server *s, int *ret_fd);
 static int start_engine(struct server *s);
@@ -46,8 +48,7 @@ int server_run(const struct options *options, struct config *config)
     atomic_store(&s.log.level, (int)s.config.number[CONFIG_log_level]);
     s.report.log = &s.log;
     s.report.window_ms = -REPORT_WINDOW_MS;
-    int exit_code =
-        uv_loop_init(&s.loop) == 0 ? 0 : cannot_start(&s, EXIT_CODE_SYSTEM, "the event loop cannot be made");
+    int exit_code = begin(&s);
     if (exit_code == 0) {
         exit_code = start(&s);
         if (exit_code == 0)
@@ -61,6 +62,7 @@ int server_run(const struct options *options, struct config *config)
     }
     if (exit_code == 0)
         log_event(&s.log, LOG_LEVEL_INFO, "stopped", NULL, NULL);
+    log_writer_stop(s.log.writer, LOG_FLUSH_MS);
     config_done(&s.config);
     return exit_code;
 }
@@ -100,6 +102,16 @@ void server_apply_settings(struct server *s)
     engine_reload(s->engine, &limits);
     net_limits_set(s->net, &net);
     atomic_store(&s->log.level, (int)s->config.number[CONFIG_log_level]);
+}
+
+/* What everything else needs: a log for which nobody waits, and the loop. */
+static int begin(struct server *s)
+{
+    if (log_writer_start(s->log.fd, &s->log.writer) != 0)
+        return cannot_start(s, EXIT_CODE_SYSTEM, "the log's thread cannot be started");
+    if (uv_loop_init(&s->loop) != 0)
+        return cannot_start(s, EXIT_CODE_SYSTEM, "the event loop cannot be made");
+    return 0;
 }
 
 static int start(struct server *s)
@@ -197,7 +209,8 @@ static int start_http(struct server *s)
         return cannot_start(s, EXIT_CODE_CONFIG, "http: not an address");
     struct http_config config = {.listen = s->config.text[CONFIG_http],
                                  .metrics_topics = (uint32_t)s->config.number[CONFIG_metrics_topics],
-                                 .version = SHUNT_VERSION};
+                                 .version = SHUNT_VERSION,
+                                 .log_dropped = log_writer_dropped(s->log.writer)};
     char why[SERVER_WHY_BYTES] = "";
     int err = http_start(&config, s->engine, &s->http, why, sizeof why);
     if (err)
@@ -316,6 +329,7 @@ static void on_engine_fatal(void *context, int err, const char *text)
     log_text(&line, "error", err_name(err));
     log_text(&line, "why", text);
     log_end(&line);
+    log_flush(&s->log);
     _exit(err == SHUNT_CORRUPT ? EXIT_CODE_DATA : EXIT_CODE_IO);
 }
 

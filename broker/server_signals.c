@@ -143,14 +143,12 @@ static void arm_quit(int64_t ms)
     (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-/* In a signal's context: only write() and _exit(). */
+/* In a signal's context: only poll(), write() and _exit(). */
 static void quit(int number)
 {
     static const char second[] = "level=warning event=quit why=\"a second signal\"\n";
     static const char late[] = "level=warning event=quit why=\"the stop took too long\"\n";
-    const char *text = number == SIGALRM ? late : second;
-    ssize_t written = write(STDERR_FILENO, text, strlen(text));
-    (void)written; /* there is nowhere to say that the log cannot be written */
+    log_urgent(number == SIGALRM ? late : second);
     _exit(EXIT_CODE_CUT_SHORT);
 }
 

@@ -224,6 +224,7 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
     const struct sampler_config sampling = {.engine = engine,
                                             .topics_max = config->metrics_topics,
                                             .version = config->version,
+                                            .log_dropped = config->log_dropped,
                                             .ready = &h->ready};
     err = start_threads(h, &sampling, fd);
     if (err == 0 && !h->daemon)

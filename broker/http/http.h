@@ -15,9 +15,10 @@ struct engine;
 struct http;
 
 struct http_config {
-    const char *listen;      /* ADDR:PORT or [ADDR6]:PORT; port 0 takes any free one */
-    uint32_t metrics_topics; /* topics with series of their own; all others are summed in one */
-    const char *version;     /* for shunt_build_info; lives as long as the http */
+    const char *listen;                  /* ADDR:PORT or [ADDR6]:PORT; port 0 takes any free one */
+    uint32_t metrics_topics;             /* topics with series of their own; all others are summed in one */
+    const char *version;                 /* for shunt_build_info; lives as long as the http */
+    const _Atomic uint64_t *log_dropped; /* log lines that were not written; NULL: nobody counts */
 };
 
 /* Listen and serve, not ready yet. The engine must outlive it.

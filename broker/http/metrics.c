@@ -90,6 +90,11 @@ static void write_ready(struct text *to, const struct metric *m, const struct me
     write_plain(to, m, v->ready);
 }
 
+static void write_log_dropped(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    write_plain(to, m, v->log_dropped);
+}
+
 static void write_build_info(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     write_labelled(to, m, "version", v->version, 1);
@@ -282,7 +287,7 @@ static const struct metric metrics[] = {
 static bool needs_snapshot(const struct metric *m)
 {
     return m->write != write_up && m->write != write_snapshot_age && m->write != write_ready &&
-           m->write != write_build_info && m->write != write_process_value;
+           m->write != write_build_info && m->write != write_log_dropped && m->write != write_process_value;
 }
 
 static void write_header(struct text *to, const struct metric_row *row)

@@ -15,6 +15,7 @@ struct metrics_view {
         *snapshot;           /* NULL: the engine did not answer, and what it would have said is left out */
     int64_t snapshot_age_ms; /* since the engine last answered, or since the start if it never did */
     bool ready;              /* as /readyz says */
+    uint64_t log_dropped;    /* log lines that were not written */
     const struct process_stats *process;
     const char *version;
 };

@@ -65,6 +65,7 @@ static struct page *make_page(struct sampler *s, const struct snapshot *snapshot
         .snapshot = snapshot,
         .snapshot_age_ms = now_ms - s->answered_mono_ms,
         .ready = atomic_load(s->config.ready),
+        .log_dropped = s->config.log_dropped ? atomic_load(s->config.log_dropped) : 0,
         .process = &process,
         .version = s->config.version,
     };

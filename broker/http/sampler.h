@@ -40,7 +40,8 @@ struct sampler_config {
     uint32_t topics_max;
     const char *version;
     const _Atomic bool *ready;
-    int64_t (*mono_ms)(void); /* the clock; NULL is the monotonic one */
+    const _Atomic uint64_t *log_dropped; /* NULL: nobody counts */
+    int64_t (*mono_ms)(void);            /* the clock; NULL is the monotonic one */
 };
 
 struct sampler;

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define MAP_BYTES_MIN      (256u << 10)
 #define CREATE_MAP_BYTES   (1u << 20)
 #define EXIT_STORE_DAMAGED 65 /* as shuntd(8) has it */
+#define SAY_SECONDS        2  /* that a last line may take */
 
 #define WHY(...) (void)snprintf(ret_why, why_bytes, __VA_ARGS__)
 
@@ -48,6 +50,8 @@ static int failed(int rc, const char *doing, const char *dir, char *ret_why, siz
 static void damaged(MDB_env *env, const char *message)
 {
     const char *dir = mdb_env_get_userctx(env);
+    (void)signal(SIGALRM, SIG_DFL); /* it ends the process if nobody reads standard error */
+    (void)alarm(SAY_SECONDS);
     (void)dprintf(
         STDERR_FILENO,
         "shunt: the store in %s is damaged (%s): restore it from a backup, or look with shuntd --check\n",

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """The server's habits: starting, refusing to start, reloading, stopping. Each exit status is the one in shuntd(8)."""
+import array
+import fcntl
 import os
 import pathlib
 import re
@@ -12,11 +14,14 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
+import urllib.request
 
 SHUNTD = os.environ.get("SHUNTD", "")
 SECONDS_MAX = 60
+F_SETPIPE_SZ = 1031  # of fcntl; Python 3.10 has it by name
 HELLO = struct.pack(">I", 6) + b"\x95\x01\x01\x01\x01\x80"
 PING = struct.pack(">I", 3) + b"\x92\x03\x02"
 
@@ -376,6 +381,26 @@ class Stopping(ServerTest):
         self.assertTrue(daemon.connect()[1])
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.process.wait(SECONDS_MAX), 0)
+
+    def test_whoever_reads_the_log_may_hang(self):
+        daemon = self.daemon("--config", self.write("debug.conf", "log-level: debug\n"))
+        pipe = daemon.process.stderr.fileno()
+        fcntl.fcntl(pipe, F_SETPIPE_SZ, 4096)
+        daemon.ready()
+        for _ in range(200):  # two lines each, and nobody reads them
+            socket.create_connection(("127.0.0.1", daemon.port), SECONDS_MAX).close()
+        unread = array.array("i", [0])
+        fcntl.ioctl(pipe, termios.FIONREAD, unread)
+        self.assertGreater(unread[0], 4096 - 1024, "the pipe is full")
+        client = daemon.connect()[0]
+        client.settimeout(SECONDS_MAX)
+        client.sendall(PING)
+        self.assertTrue(read_frame(client))
+        with urllib.request.urlopen(f"http://127.0.0.1:{daemon.http_port}/healthz", timeout=SECONDS_MAX) as answer:
+            self.assertEqual(answer.status, 200)
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.process.wait(SECONDS_MAX), 0)
+        self.assertNotIn("event=stopping", daemon.process.stderr.read(), "the lines that would have come late")
 
     def test_few_descriptors_are_warned_about(self):
         def limit():

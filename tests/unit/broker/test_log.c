@@ -15,6 +15,7 @@ static void capture_start(struct capture *c, enum log_level level)
     int fds[2];
     cr_assert_eq(pipe(fds), 0);
     c->read_fd = fds[0];
+    c->log.writer = NULL;
     c->log.fd = fds[1];
     atomic_init(&c->log.level, (int)level);
 }

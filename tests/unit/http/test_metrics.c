@@ -15,8 +15,12 @@ static const struct process_stats process = {1.5, 1700000000.25, 4096, 8192, 5, 
 static char *page_of(const struct snapshot *s)
 {
     struct text t = {0};
-    struct metrics_view view = {
-        .snapshot = s, .snapshot_age_ms = 250, .ready = true, .process = &process, .version = "1.2.3"};
+    struct metrics_view view = {.snapshot = s,
+                                .snapshot_age_ms = 250,
+                                .ready = true,
+                                .log_dropped = 8,
+                                .process = &process,
+                                .version = "1.2.3"};
     metrics_write(&t, &view);
     text_add_bytes(&t, "", 1);
     cr_assert(!t.failed);
@@ -50,7 +54,8 @@ Test(metrics, a_group_has_its_numbers)
     struct snapshot *s = fake_snapshot(1, false);
     struct snapshot_group *g = &s->rows[0];
     g->acked = 11, g->expired = 12, g->discarded = 13, g->purged = 14, g->deliveries = 15, g->redriven = 16;
-    g->paused = 1, g->consumers = 17, g->conservation_error = 18, g->dead = 19, g->oldest_dead_ms = s->wall_ms - 90500;
+    g->paused = 1, g->consumers = 17, g->conservation_error = 18, g->dead = 19,
+    g->oldest_dead_ms = s->wall_ms - 90500;
     g->attempts[ATTEMPT_LEASE_EXPIRED] = 20, g->dead_lettered[DEAD_CORRUPT] = 21;
     char *page = page_of(s);
     expect_line(page, "shunt_messages{topic=\"topic0\",group=\"group0\",state=\"ready\"} 1");
@@ -80,7 +85,8 @@ Test(metrics, a_group_has_its_numbers)
 Test(metrics, the_engine_and_the_process_have_their_numbers)
 {
     struct snapshot *s = fake_snapshot(0, false);
-    s->sockets = 9, s->waiting_bytes = 10, s->connections = 3, s->subscriptions = 4, s->topics = 5, s->groups = 6, s->full = true;
+    s->sockets = 9, s->waiting_bytes = 10, s->connections = 3, s->subscriptions = 4, s->topics = 5,
+    s->groups = 6, s->full = true;
     s->store_used_bytes = 10, s->store_free_bytes = 20, s->store_map_bytes = 30, s->store_map_bytes_max = 40;
     s->store_allocated_bytes = 50;
     char *page = page_of(s);
@@ -88,6 +94,7 @@ Test(metrics, the_engine_and_the_process_have_their_numbers)
     expect_line(page, "shunt_ready 1");
     expect_line(page, "shunt_snapshot_age_seconds 0.25");
     expect_line(page, "shunt_build_info{version=\"1.2.3\"} 1");
+    expect_line(page, "shunt_log_dropped_total 8");
     expect_line(page, "shunt_sockets 9");
     expect_line(page, "shunt_connections 3");
     expect_line(page, "shunt_waiting_bytes 10");
