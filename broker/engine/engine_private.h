@@ -293,7 +293,11 @@ void answer_end(struct session *s, uint64_t request_id, const struct answer *a, 
 /* Text of the turn, printf-like. */
 const char *engine_text(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The rows a listing asks for, within limits. */
+/* Whether a field that has a default was left out: nothing follows, or nil, which is taken. */
+bool request_left_out(struct mpack_reader *r);
+/* An integer that is 0 when it was left out. */
+uint64_t request_uint_or_0(struct mpack_reader *r);
+/* The rows a listing asks for, within limits; left out: the default. */
 uint32_t request_limit(struct mpack_reader *r);
 
 /* ---- requests: each reads its fields; a malformed one leaves the reader failed ---- */

@@ -10,7 +10,7 @@
 static int read_policy(struct session *s, struct mpack_reader *r, struct policy_change *ret,
                        const char **ret_why)
 {
-    if (mpack_peek(r) == MPACK_END || mpack_read_is_nil(r))
+    if (request_left_out(r))
         return 0;
     uint32_t count = mpack_read_map(r);
     for (uint32_t i = 0; !r->failed && i < count; i++) {
@@ -25,12 +25,14 @@ static int read_policy(struct session *s, struct mpack_reader *r, struct policy_
         }
         if (mpack_read_is_nil(r)) {
             ret->reset |= 1u << field;
+            ret->set.given &= ~(1u << field); /* of one that is named twice the last counts */
             continue;
         }
         struct mpack_reader before = *r;
         const struct policy_row *row = &policy_rows[field];
         ret->set.value[field] = mpack_read_int(r);
         ret->set.given |= 1u << field;
+        ret->reset &= ~(1u << field);
         if (r->failed && mpack_peek(&before) == MPACK_INT) { /* a number too large for any setting */
             *r = before;
             (void)mpack_read_uint(r);
@@ -48,7 +50,7 @@ static int read_policy(struct session *s, struct mpack_reader *r, struct policy_
 static int read_groups(struct session *s, struct mpack_reader *r, struct topic_command *c,
                        const char **ret_why)
 {
-    if (mpack_peek(r) == MPACK_END || mpack_read_is_nil(r))
+    if (request_left_out(r))
         return 0;
     uint32_t count = mpack_read_array(r);
     if (r->failed)
@@ -120,7 +122,7 @@ void request_topic_list(struct session *s, unsigned op, uint64_t request_id, str
 {
     (void)op;
     struct slice after = {0};
-    if (!mpack_read_is_nil(r))
+    if (!request_left_out(r))
         after = mpack_read_str(r);
     uint32_t limit = request_limit(r);
     if (r->failed)
@@ -134,7 +136,7 @@ void request_topic_list(struct session *s, unsigned op, uint64_t request_id, str
 void request_topic_purge(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
     struct command c = {.kind = COMMAND_TOPIC_PURGE, .purge = {.topic = mpack_read_str(r)}};
-    if (mpack_peek(r) != MPACK_END && !mpack_read_is_nil(r))
+    if (!request_left_out(r))
         c.purge.group = mpack_read_str(r);
     gather_admin(s, op, request_id, r, &c, 0, NULL);
 }
@@ -156,7 +158,7 @@ static void show_group(struct session *s, uint64_t request_id, struct slice topi
 
 static int read_from(struct mpack_reader *r, bool *ret_now, const char **ret_why)
 {
-    if (mpack_peek(r) == MPACK_END || mpack_read_is_nil(r))
+    if (request_left_out(r))
         return 0;
     struct slice from = mpack_read_str(r);
     if (r->failed || (from.size == 6 && !memcmp(from.data, "oldest", 6)))

@@ -18,7 +18,7 @@ static int copy_name(char *to, struct slice from, const char **ret_why)
         return SHUNT_TOO_LARGE;
     }
     if (!units_is_utf8(from.data, from.size) || memchr(from.data, 0, from.size)) {
-        *ret_why = "client, host and build are UTF-8";
+        *ret_why = "client, host and build are UTF-8 without NUL";
         return SHUNT_BAD_ARGUMENT;
     }
     memcpy(to, from.data, from.size);
@@ -51,6 +51,14 @@ static int read_auth(struct mpack_reader *r, const char **ret_why)
     return 0;
 }
 
+/* None is defined yet, so none is granted. */
+static void read_features(struct mpack_reader *r)
+{
+    uint32_t count = mpack_read_array(r);
+    for (uint32_t i = 0; i < count && !r->failed; i++)
+        (void)mpack_read_str(r);
+}
+
 static int read_option(struct session *s, struct slice key, struct mpack_reader *r, bool *marks,
                        const char **ret_why)
 {
@@ -66,6 +74,8 @@ static int read_option(struct session *s, struct slice key, struct mpack_reader 
         return read_auth(r, ret_why);
     if (key_is(key, "marks"))
         *marks = mpack_read_bool(r);
+    else if (key_is(key, "features"))
+        read_features(r);
     else
         (void)mpack_read_any(r); /* a key of a later version */
     return 0;
@@ -112,7 +122,7 @@ void request_hello(struct session *s, unsigned op, uint64_t request_id, struct m
         s->closing = true;
         return;
     }
-    uint32_t options = mpack_peek(r) == MPACK_END ? 0 : mpack_read_map(r);
+    uint32_t options = request_left_out(r) ? 0 : mpack_read_map(r);
     for (uint32_t i = 0; !err && !r->failed && i < options; i++) {
         struct slice key = mpack_read_str(r);
         err = read_option(s, key, r, &marks, &why);

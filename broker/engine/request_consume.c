@@ -120,24 +120,30 @@ void request_unsubscribe(struct session *s, unsigned op, uint64_t request_id, st
 void request_started(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
     (void)op;
-    (void)request_id; /* never answered */
     struct engine *e = s->engine;
     struct subscription *sub = session_subscription(s, mpack_read_uint(r));
     uint32_t count = mpack_read_array(r);
-    for (uint32_t i = 0; !r->failed && i + 1 < count; i += 2) {
-        uint64_t seq = mpack_read_uint(r), token = mpack_read_uint(r);
-        if (sub && !r->failed) /* a stale mark says nothing about what is held now */
-            (void)dispatcher_started(e->dispatcher, sub->member, seq, token, e->mono_ms, e->wall_ms);
+    struct mpack_reader marks = *r;
+    for (uint32_t i = 0; i < count && !r->failed; i++)
+        (void)mpack_read_uint(r);
+    r->failed |= count % 2 != 0;
+    if (r->failed)
+        return; /* before any of them has an effect */
+    if (count / 2 > FRAME_MESSAGES_MAX) {
+        e->urgent = true;
+        gather_flush(e);
+        reply_error(s, request_id, SHUNT_BAD_ARGUMENT,
+                    engine_text(e, "a STARTED carries at most %d messages", FRAME_MESSAGES_MAX));
+        return;
+    }
+    for (uint32_t i = 0; sub && i < count; i += 2) {
+        uint64_t seq = mpack_read_uint(&marks), token = mpack_read_uint(&marks);
+        /* A stale mark says nothing about what is held now. */
+        (void)dispatcher_started(e->dispatcher, sub->member, seq, token, e->mono_ms, e->wall_ms);
     }
 }
 
 /* ---- RESOLVE ---- */
-
-struct entry {
-    uint64_t seq, token, outcome;
-    int64_t ms; /* delay or extension; DELAY_BACKOFF if not given */
-    struct slice type, message, stack;
-};
 
 static struct slice optional_text(struct mpack_reader *r, uint32_t *left)
 {
@@ -149,83 +155,96 @@ static struct slice optional_text(struct mpack_reader *r, uint32_t *left)
     return mpack_read_str(r);
 }
 
-static void read_entry(struct mpack_reader *r, struct entry *ret)
-{
-    uint32_t left = mpack_read_array(r);
-    r->failed |= left < 3;
-    ret->seq = mpack_read_uint(r);
-    ret->token = mpack_read_uint(r);
-    ret->outcome = mpack_read_uint(r);
-    left = left >= 3 ? left - 3 : 0;
-    ret->ms = DELAY_BACKOFF;
-    if (left) {
-        left--;
-        if (!mpack_read_is_nil(r)) {
-            uint64_t ms = mpack_read_uint(r);
-            ret->ms = ms > DURATION_MS_MAX ? DURATION_MS_MAX + 1 : (int64_t)ms;
-        }
-    }
-    ret->type = optional_text(r, &left);
-    ret->message = optional_text(r, &left);
-    ret->stack = optional_text(r, &left);
-    while (left-- && !r->failed)
-        (void)mpack_read_any(r); /* fields of a later version */
-}
-
-static int check_entry(const struct entry *e)
-{
-    bool extend = e->outcome == OUTCOME_EXTEND;
-    if (e->outcome > OUTCOME_EXTEND || e->ms > DURATION_MS_MAX || (extend && e->ms < 1))
-        return SHUNT_BAD_ARGUMENT;
-    return 0;
-}
-
-static void fill(struct resolution *r, const struct entry *e, const struct lease_times *times)
-{
-    static const enum attempt_outcome outcomes[] = {[OUTCOME_NACK] = ATTEMPT_NACKED,
-                                                    [OUTCOME_REJECT] = ATTEMPT_REJECTED,
-                                                    [OUTCOME_RELEASE] = ATTEMPT_RELEASED};
-    *r = (struct resolution){.seq = e->seq, .token = e->token, .acked = e->outcome == OUTCOME_ACK};
-    if (r->acked)
-        return;
-    r->outcome = outcomes[e->outcome];
-    r->delay_ms = e->outcome == OUTCOME_NACK ? e->ms : DELAY_BACKOFF;
-    r->leased_ms = times->leased_ms;
-    r->started_ms = times->started_ms;
-    r->error_type = e->type;
-    r->error_message = e->message;
-    r->error_stack = e->stack;
-}
+/* One that no outcome has. */
+#define OUTCOME_UNKNOWN UINT8_MAX
 
 /* What one RESOLVE frame becomes. */
 struct resolving {
-    struct resolution *entries;
-    uint32_t *indexes;
+    struct resolution *entries; /* as they were read; then those that go into the command, closed up */
+    uint8_t *outcomes;          /* of all that were read */
+    uint32_t *indexes;          /* in the frame, of those that go into the command */
     uint32_t count;
     struct refused_entry *refused;
     uint32_t refused_count;
 };
 
+/* `ret->delay_ms` is what the fourth field says, whatever it is for; DELAY_BACKOFF if nothing. */
+static void read_entry(struct mpack_reader *r, struct resolution *ret, uint8_t *ret_outcome)
+{
+    uint32_t left = mpack_read_array(r);
+    r->failed |= left < 3;
+    ret->seq = mpack_read_uint(r);
+    ret->token = mpack_read_uint(r);
+    uint64_t outcome = mpack_read_uint(r);
+    *ret_outcome = outcome <= OUTCOME_EXTEND ? (uint8_t)outcome : OUTCOME_UNKNOWN;
+    left = left >= 3 ? left - 3 : 0;
+    ret->delay_ms = DELAY_BACKOFF;
+    if (left) {
+        left--;
+        if (!mpack_read_is_nil(r)) {
+            uint64_t ms = mpack_read_uint(r);
+            ret->delay_ms = ms > DURATION_MS_MAX ? DURATION_MS_MAX + 1 : (int64_t)ms;
+        }
+    }
+    ret->error_type = optional_text(r, &left);
+    ret->error_message = optional_text(r, &left);
+    ret->error_stack = optional_text(r, &left);
+    while (left-- && !r->failed)
+        (void)mpack_read_any(r); /* fields of a later version */
+}
+
+static int check_entry(const struct resolution *e, uint8_t outcome)
+{
+    if (outcome == OUTCOME_UNKNOWN || e->delay_ms > DURATION_MS_MAX ||
+        (outcome == OUTCOME_EXTEND && e->delay_ms < 1))
+        return SHUNT_BAD_ARGUMENT;
+    return 0;
+}
+
+static void finish_entry(struct resolution *e, uint8_t outcome, const struct lease_times *times)
+{
+    static const enum attempt_outcome outcomes[] = {[OUTCOME_NACK] = ATTEMPT_NACKED,
+                                                    [OUTCOME_REJECT] = ATTEMPT_REJECTED,
+                                                    [OUTCOME_RELEASE] = ATTEMPT_RELEASED};
+    e->acked = outcome == OUTCOME_ACK;
+    if (e->acked)
+        return;
+    e->outcome = outcomes[outcome];
+    if (outcome != OUTCOME_NACK)
+        e->delay_ms = DELAY_BACKOFF;
+    e->leased_ms = times->leased_ms;
+    e->started_ms = times->started_ms;
+}
+
 /* Close the lease or prolong it; what changes durable state goes into the command. */
-static int resolve_entry(struct session *s, struct subscription *sub, const struct entry *entry,
-                         uint32_t index, struct resolving *to)
+static int resolve_entry(struct session *s, struct subscription *sub, uint32_t index, struct resolving *to)
 {
     struct engine *e = s->engine;
+    struct resolution *entry = &to->entries[index];
+    uint8_t outcome = to->outcomes[index];
     struct lease_times times;
-    int err = check_entry(entry);
+    int err = check_entry(entry, outcome);
     if (err)
         return err;
     if (!sub)
         return SHUNT_STALE;
-    if (entry->outcome == OUTCOME_EXTEND)
+    if (outcome == OUTCOME_EXTEND)
         return dispatcher_extend(e->dispatcher, sub->member, entry->seq, entry->token,
-                                 e->mono_ms + entry->ms);
+                                 e->mono_ms + entry->delay_ms);
     err = dispatcher_claim(e->dispatcher, sub->member, entry->seq, entry->token, &times);
     if (err)
         return err;
-    to->indexes[to->count] = index;
-    fill(&to->entries[to->count++], entry, &times);
+    finish_entry(entry, outcome, &times);
+    if (to->count != index)
+        to->entries[to->count] = *entry;
+    to->indexes[to->count++] = index;
     return 0;
+}
+
+/* How many ms the answer may be kept back: that of an ack which says so, and which has an effect. */
+static int64_t patience_ms(uint8_t outcome, int64_t delay_ms, int err)
+{
+    return !err && outcome == OUTCOME_ACK && delay_ms != DELAY_BACKOFF ? delay_ms : 0;
 }
 
 void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
@@ -244,17 +263,19 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
         return;
     }
     struct resolving to = {.entries = arena_take(&e->arena, (count + 1) * sizeof(struct resolution)),
+                           .outcomes = arena_take(&e->arena, count + 1),
                            .indexes = arena_take(&e->arena, (count + 1) * sizeof(uint32_t)),
                            .refused = arena_take(&e->arena, (count + 1) * sizeof(struct refused_entry))};
-    if (!to.entries || !to.indexes || !to.refused)
+    if (!to.entries || !to.outcomes || !to.indexes || !to.refused)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for a RESOLVE");
+    for (uint32_t i = 0; i < count && !r->failed; i++)
+        read_entry(r, &to.entries[i], &to.outcomes[i]);
+    if (r->failed)
+        return; /* before any of them has an effect */
     for (uint32_t i = 0; i < count; i++) {
-        struct entry entry;
-        read_entry(r, &entry);
-        if (r->failed)
-            break; /* what was claimed before it still counts */
-        int err = resolve_entry(s, sub, &entry, i, &to);
-        turn_allow_wait(e, !err && entry.outcome == OUTCOME_ACK && entry.ms != DELAY_BACKOFF ? entry.ms : 0);
+        int64_t delay_ms = to.entries[i].delay_ms;
+        int err = resolve_entry(s, sub, i, &to);
+        turn_allow_wait(e, patience_ms(to.outcomes[i], delay_ms, err));
         if (err)
             to.refused[to.refused_count++] = (struct refused_entry){i, err};
     }
@@ -265,7 +286,7 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
                                            {s->build, __builtin_strlen(s->build)}},
                                     .entries = to.entries,
                                     .count = to.count}};
-    struct pending *p = gather_add(e, &c, r->failed ? PENDING_NONE : PENDING_RESOLVE, s, request_id);
+    struct pending *p = gather_add(e, &c, PENDING_RESOLVE, s, request_id);
     p->refused = to.refused;
     p->refused_count = to.refused_count;
     p->indexes = to.indexes;

@@ -24,9 +24,9 @@ void request_peek(struct session *s, unsigned op, uint64_t request_id, struct mp
 {
     (void)op;
     struct slice topic = mpack_read_str(r), name = mpack_read_str(r);
-    uint64_t after = mpack_read_uint(r);
+    uint64_t after = request_uint_or_0(r);
     uint32_t limit = request_limit(r);
-    bool bodies = mpack_peek(r) != MPACK_END && mpack_read_bool(r);
+    bool bodies = !request_left_out(r) && mpack_read_bool(r);
     struct group *g = find_group(s, request_id, r, topic, name);
     if (!g)
         return;
@@ -40,7 +40,7 @@ void request_dlq_list(struct session *s, unsigned op, uint64_t request_id, struc
 {
     (void)op;
     struct slice topic = mpack_read_str(r), name = mpack_read_str(r);
-    uint64_t after = mpack_read_uint(r);
+    uint64_t after = request_uint_or_0(r);
     uint32_t limit = request_limit(r);
     struct group *g = find_group(s, request_id, r, topic, name);
     if (!g)
@@ -112,8 +112,8 @@ void request_dlq_change(struct session *s, unsigned op, uint64_t request_id, str
     c.dead.topic = mpack_read_str(r);
     c.dead.group = mpack_read_str(r);
     int err = read_which(s, r, &c.dead, &why);
-    if (!err && op == OP_DLQ_REDRIVE && mpack_peek(r) != MPACK_END) {
-        uint64_t rate = mpack_read_uint(r);
+    if (!err && op == OP_DLQ_REDRIVE) {
+        uint64_t rate = request_uint_or_0(r);
         if (rate > UINT32_MAX) {
             why = "rate is at most 4294967295 messages a second";
             err = SHUNT_BAD_ARGUMENT;

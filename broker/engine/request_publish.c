@@ -2,7 +2,46 @@
  * the store. */
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
+#include "proto/message.h"
 #include "proto/names.h"
+
+/* Read all messages while nothing of what follows them has been done: a frame of the wrong shape ends its
+ * connection there and then. A limit that one breaks is the ledger's to refuse, for a frame that was answered
+ * before gets that answer again. Returns PROTOCOL and why, or 0. */
+static int read_messages(struct engine *e, struct publish_command *p, const char **ret_why)
+{
+    struct mpack_reader r;
+    struct message_view m;
+    mpack_read_init(&r, p->messages.data, p->messages.size);
+    p->checked = true;
+    for (uint32_t i = 0; i < p->count; i++) {
+        const char *why = NULL;
+        int err = message_read(&r, e->config.max_body_bytes, &m, &why);
+        if (err == SHUNT_PROTOCOL) {
+            *ret_why = engine_text(e, "message %u: %s", i, why);
+            return err;
+        }
+        p->checked &= !err;
+    }
+    return 0;
+}
+
+static int check_fields(const struct session *s, const struct publish_command *p, const char **ret_why)
+{
+    int err = name_check(p->topic, ret_why);
+    if (err)
+        return err;
+    if (p->count == 0 || p->count > FRAME_MESSAGES_MAX) {
+        *ret_why = engine_text(s->engine, "a PUBLISH carries 1 to %d messages", FRAME_MESSAGES_MAX);
+        return SHUNT_BAD_ARGUMENT;
+    }
+    /* Taken without the protection that its client believes in, it could be stored twice. */
+    if (p->sequence && !s->has_producer) {
+        *ret_why = "a sequence needs a producer, which HELLO did not name; without one it is 0";
+        return SHUNT_BAD_ARGUMENT;
+    }
+    return 0;
+}
 
 void request_publish(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
@@ -20,23 +59,20 @@ void request_publish(struct session *s, unsigned op, uint64_t request_id, struct
         reply_broken(s, request_id, "a newer connection speaks for this producer");
         return;
     }
-    int err = name_check(p.topic, &why);
+    p.messages = (struct slice){r->at, (size_t)(r->end - r->at)};
+    if (read_messages(e, &p, &why)) {
+        gather_flush(e);
+        reply_broken(s, request_id, why);
+        return;
+    }
+    int err = check_fields(s, &p, &why);
     if (err) {
         gather_flush(e);
         reply_error(s, request_id, err, why);
         return;
     }
-    if (p.count == 0 || p.count > FRAME_MESSAGES_MAX) {
-        gather_flush(e);
-        reply_error(s, request_id, SHUNT_BAD_ARGUMENT,
-                    engine_text(e, "a PUBLISH carries 1 to %d messages", FRAME_MESSAGES_MAX));
-        return;
-    }
-    p.messages = (struct slice){r->at, (size_t)(r->end - r->at)};
     if (s->has_producer)
         p.producer = (struct slice){s->producer, PRODUCER_ID_BYTES};
-    else
-        p.sequence = 0;
     if (e->full)
         p.refusal = SHUNT_NO_SPACE;
     struct command c = {.kind = COMMAND_PUBLISH, .publish = p};

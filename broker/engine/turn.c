@@ -87,12 +87,11 @@ static bool on_broken(struct engine *e, struct inbox_item *item)
     e->urgent = true;
     if (!s || s->closing)
         return true;
-    if (s->put_off) {
+    if (s->parked) {
         session_park(s, item);
         return false;
     }
-    gather_flush(e);          /* what came before it is answered before it */
-    session_forget_parked(s); /* never to be answered: the connection ends here */
+    gather_flush(e); /* what came before it is answered before it */
     reply_broken(s, item->request_id, item->why);
     return true;
 }

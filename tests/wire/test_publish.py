@@ -219,6 +219,39 @@ class ExactlyOnce(WireTest):
         self.assertEqual(list(client.publish(self.topic, b"", sequence=2)), answers[1][:3], "the oldest that is kept")
         self.assertEqual(self.counts(client), {"ready": window + 1})
 
+    def test_a_sequence_without_a_producer_is_refused(self):
+        """Nothing would protect it, and nobody would notice."""
+        client = self.create()
+        error = self.refused("BAD_ARGUMENT", client.publish, self.topic, b"x", sequence=1)
+        self.assertIn("producer", error.text)
+        self.refused("BAD_ARGUMENT", client.publish, self.topic, b"x", sequence=2**64 - 1, forget_below=5)
+        self.assertEqual(self.counts(client), {})
+        self.assertEqual(client.publish(self.topic, b"x", forget_below=5).accepted, 1, "of a frame without a number it says nothing")
+
+    def test_forget_below_is_cut_to_the_frames_own_number(self):
+        self.create()
+        client = self.producing(os.urandom(16))
+        first = client.publish(self.topic, b"1", sequence=1)
+        fifth = client.publish(self.topic, b"5", sequence=5, forget_below=2**64 - 1)
+        self.assertEqual(client.publish(self.topic, b"5", sequence=5), fifth, "its own answer is kept")
+        self.refused("DEDUP_WINDOW", client.publish, self.topic, b"1", sequence=1)
+        self.refused("DEDUP_WINDOW", client.publish, self.topic, b"4", sequence=4)
+        self.assertEqual(client.publish(self.topic, b"6", sequence=6).first_seq, fifth.first_seq + 1)
+        self.assertEqual(first.accepted, 1)
+
+    def test_forget_below_counts_only_where_a_frame_is_stored(self):
+        self.create()
+        client = self.producing(os.urandom(16))
+        first = client.publish(self.topic, b"1", sequence=1)
+        second = client.publish(self.topic, b"2", sequence=2)
+        self.assertEqual(client.publish(self.topic, b"2", sequence=2, forget_below=2), second, "sent again")
+        self.refused("UNKNOWN_TOPIC", client.publish, "not-there", b"3", sequence=3, forget_below=3)
+        client.publish(self.topic, b"0", forget_below=2)
+        self.assertEqual(client.publish(self.topic, b"1", sequence=1), first, "still kept")
+        client.publish(self.topic, b"3", sequence=3, forget_below=2)
+        self.refused("DEDUP_WINDOW", client.publish, self.topic, b"1", sequence=1)
+        self.assertEqual(client.publish(self.topic, b"2", sequence=2), second)
+
     def test_answers_outlive_sigkill(self):
         self.create()
         producer = os.urandom(16)

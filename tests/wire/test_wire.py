@@ -14,8 +14,10 @@ from test_bounds import *  # noqa: F403
 from test_consume import *  # noqa: F403
 from test_dead import *  # noqa: F403
 from test_frames import *  # noqa: F403
+from test_hello import *  # noqa: F403
 from test_packing import *  # noqa: F403
 from test_publish import *  # noqa: F403
+from test_shapes import *  # noqa: F403
 from test_share import *  # noqa: F403
 from test_texts import *  # noqa: F403
 from test_topics import *  # noqa: F403
