@@ -92,8 +92,9 @@ static int read_which(struct session *s, struct mpack_reader *r, struct dead_com
             c->count = mpack_read_uint(r);
             known++;
         } else if (key.size == 3 && !memcmp(key.data, "all", 3)) {
-            known += mpack_read_bool(r);
-            c->count = UINT64_MAX;
+            bool all = mpack_read_bool(r);
+            known += all;
+            c->count = all ? UINT64_MAX : c->count; /* `all` false chooses nothing, and takes nothing back */
         } else {
             (void)mpack_read_any(r); /* of a later version */
         }

@@ -175,6 +175,12 @@ class Dead(WireTest):
                     client.request(op, self.topic, "default", which, *rest)
         self.assertEqual(self.counts(self.connect()), {"dead": 2}, "nothing was touched")
 
+    def test_all_that_is_false_does_not_make_one_all(self):
+        client, _ = self.kill(3)
+        for which in ({"count": 1, "all": False}, {"all": False, "count": 1}):
+            self.assertEqual(client.dlq_purge(self.topic, **which)[1], 1, which)
+        self.assertEqual(self.counts(client), {"dead": 1, "purged": 2})
+
     def test_a_dlq_is_consumed_like_a_topic(self):
         client, held = self.kill(2)
         dlq = f"dlq:{self.topic}:default"

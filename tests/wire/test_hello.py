@@ -97,11 +97,9 @@ class TooSlow(WireTest):
         lazy = self.connect()
         lazy.send_bytes(b"".join(frame(PEEK, id, self.topic, "default", 0, 1000, True) for id in range(2, 12)))
         self.until(lambda: owner.stats()["connections"] == 1)
-        last = None
         with self.assertRaises(Disconnected):
             while True:
-                last = lazy.read_frame()
-        self.assertEqual(last[0], OK, "the last that came is an answer, and no error")
+                self.assertEqual(lazy.read_frame()[0], OK, "answers may come, and no error")
 
 
 class Stopping(WireTest):

@@ -18,9 +18,10 @@ RANDOM_REQUESTS = 3000
 
 
 def page_operations():
-    """name -> number, of all that the page shows as a frame."""
+    """name -> (number, its fields), of all that the page shows as a frame."""
     with open(PAGE, encoding="utf-8") as file:
-        return {name: int(number) for name, number in re.findall(r"^([A-Z_]+) +\[(\d+), (?:id|0)", file.read(), re.M)}
+        rows = re.findall(r"^([A-Z_]+) +\[(\d+), (?:id|0)((?:, (?:\[.*?\]|\w+\??))*)\]", file.read(), re.M)
+    return {name: (int(number), re.findall(r"\[.*?\]|\w+\??", fields)) for name, number, fields in rows}
 
 
 class Shapes(WireTest):
@@ -31,10 +32,11 @@ class Shapes(WireTest):
             client.read_frame()
 
     def test_every_request_of_the_page_is_in_the_table(self):
-        requests = {name for name, number in page_operations().items() if number < OK} - {"HELLO"}
-        self.assertEqual(requests, set(REQUESTS))
-        for name, number in page_operations().items():
-            self.assertEqual(getattr(wire, name), number)
+        page = page_operations()
+        self.assertEqual({name: getattr(wire, name) for name in page}, {name: number for name, (number, _) in page.items()})
+        requests = {name: fields for name, (number, fields) in page.items() if number < OK and name != "HELLO"}
+        self.assertEqual({name: [field.endswith("?") for field in fields] for name, fields in requests.items()},
+                         {name: [optional for _, optional in spec] for name, spec in REQUESTS.items()})
 
     def test_a_field_of_another_kind_is_protocol_and_the_end(self):
         neighbour = self.connect()

@@ -46,6 +46,16 @@ def policies_in_c(text, limits):
     ]
 
 
+def operations_in_c(text):
+    return {name: number for name, number in re.findall(r"^    OP_(\w+) = (\d+),", text, re.M)}
+
+
+def operations_on_page(page):
+    """As each frame is shown; OK and ERROR are rows of a table."""
+    frames = re.findall(r"^([A-Z_]+) +\[(\d+), ", page, re.M) + [(name, n) for n, name in re.findall(r"^\| (\d+) (OK|ERROR) \|", page, re.M)]
+    return dict(frames)
+
+
 def compare(what, page_rows, c_rows):
     wrong = []
     for row in c_rows:
@@ -72,6 +82,11 @@ def main():
         if str(limits.get(name)) != value:
             wrong.append(f"limits: {name} is {value} on the page and {limits.get(name)} in C")
 
+    on_page, in_c = operations_on_page(page), operations_in_c((proto / "wire.h").read_text())
+    for name in sorted(on_page.keys() | in_c.keys()):
+        if on_page.get(name) != in_c.get(name):
+            wrong.append(f"operations: {name} is {on_page.get(name)} on the page and {in_c.get(name)} in C")
+
     # A row the patterns above do not understand must not pass unseen.
     for name, text, found in (
         ("errors.def", errors, errors_in_c(errors)),
@@ -84,7 +99,7 @@ def main():
     listed = {row[0] for row in section(page, "Limits")}
     wrong += [f"limits: {name} is used on the page and not listed" for name in sorted(used - listed)]
 
-    print("\n".join(wrong) or "PROTOCOL.md agrees with errors.def, policy.def and limits.h")
+    print("\n".join(wrong) or "PROTOCOL.md agrees with errors.def, policy.def, limits.h and wire.h")
     return 1 if wrong else 0
 
 
