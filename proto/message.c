@@ -59,6 +59,16 @@ int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_v
     return SHUNT_OK;
 }
 
+int message_read_new(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret,
+                     const char **ret_why)
+{
+    int err = message_read(r, body_bytes_max, ret, ret_why);
+    if (err || ret->whole.size - ret->body.size <= MESSAGE_EXTRA_BYTES_MAX)
+        return err;
+    *ret_why = "what the message has beside its body is larger than the limit";
+    return SHUNT_TOO_LARGE;
+}
+
 struct slice message_header(const struct message_view *m, const char *key)
 {
     size_t key_size = strlen(key), cursor = 0;

@@ -28,6 +28,10 @@ struct message_view {
  *        after the others it stands behind the message. */
 int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret, const char **ret_why);
 
+/* The same for one that is being published, which is also held to MESSAGE_EXTRA_BYTES_MAX (TOO_LARGE): stored messages may be
+ * older than that limit. */
+int message_read_new(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret, const char **ret_why);
+
 /* The value of header `key` (bytes compared exactly), or a slice with data NULL. */
 struct slice message_header(const struct message_view *m, const char *key);
 

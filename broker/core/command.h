@@ -49,8 +49,8 @@ struct publish_command {
     struct slice messages; /* the messages, one after the other, without their array's header */
     uint32_t count;
     int refusal;  /* not 0: answer with this, unless it was answered before (the store is full) */
-    bool checked; /* whoever made the command has read every message with message_read(), and none broke the
-                     limits that hold now. A hint that saves the second look: it is not part of a batch's
+    bool checked; /* whoever made the command has read every message with message_read_new(), and none broke
+                     the limits that hold now. A hint that saves the second look: it is not part of a batch's
                      bytes */
 };
 

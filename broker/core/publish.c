@@ -76,14 +76,10 @@ static int check_messages(const struct ledger *l, const struct publish_command *
     struct message_view m;
     mpack_read_init(&r, c->messages.data, c->messages.size);
     for (uint32_t i = 0; i < c->count; i++) {
-        int err = message_read(&r, l->meta.body_bytes_max, &m, ret_why);
+        int err = message_read_new(&r, l->meta.body_bytes_max, &m, ret_why);
         *ret_which = i;
         if (err)
             return err;
-        if (m.whole.size - m.body.size > MESSAGE_EXTRA_BYTES_MAX) {
-            *ret_why = "what the message has beside its body is larger than the limit";
-            return SHUNT_TOO_LARGE;
-        }
     }
     return 0;
 }
