@@ -223,7 +223,7 @@ void catalog_drop_group(struct ledger *l, struct group *g)
 int catalog_remove_topic(struct ledger *l, struct topic *t)
 {
     struct key key = key_id(t->r.id);
-    int err = store_del(l->txn, TABLE_TOPIC, key_slice(&key), NULL);
+    int err = ledger_del(l, TABLE_TOPIC, key_slice(&key), NULL);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
     for (size_t i = 0; i < l->topics_count; i++)
@@ -245,7 +245,7 @@ int catalog_remove_topic(struct ledger *l, struct topic *t)
 int catalog_remove_group(struct ledger *l, struct group *g)
 {
     struct key key = key_id(g->r.id);
-    int err = store_del(l->txn, TABLE_GROUP, key_slice(&key), NULL);
+    int err = ledger_del(l, TABLE_GROUP, key_slice(&key), NULL);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
     size_t at = group_position(l, g->r.id);

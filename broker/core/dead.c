@@ -43,7 +43,7 @@ static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enu
         ledger_tell_ready(l, reader);
     }
     *ret_dead_seq = dead_seq;
-    return store_put(l->txn, TABLE_DEAD, key_slice(&key), (struct slice){bytes, size});
+    return ledger_put(l, TABLE_DEAD, key_slice(&key), (struct slice){bytes, size});
 }
 
 int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
@@ -125,7 +125,7 @@ int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum don
     dlq->r.stored--;
     dlq->r.stored_bytes -= value.size;
     ledger_dirty_topic(l, dlq);
-    err = store_del(l->txn, TABLE_DEAD, key_slice(&key), NULL);
+    err = ledger_del(l, TABLE_DEAD, key_slice(&key), NULL);
     if (err)
         return err;
 

@@ -93,7 +93,7 @@ static void insert(struct dedup_chunk_record *r, const struct dedup_answer *answ
 static int store_chunk(struct ledger *l, struct key key, const struct dedup_chunk_record *r)
 {
     size_t size = dedup_chunk_encode(l->record, key_slice(&key), r);
-    return store_put(l->txn, TABLE_DEDUP, key_slice(&key), (struct slice){l->record, size});
+    return ledger_put(l, TABLE_DEDUP, key_slice(&key), (struct slice){l->record, size});
 }
 
 /* A frame that comes after later ones. */
@@ -117,7 +117,7 @@ static int delete_chunks(struct ledger *l, struct slice producer, const struct d
         end = newest;
     for (; chunk < end; chunk++) {
         struct key key = key_dedup(producer, chunk);
-        int err = store_del(l->txn, TABLE_DEDUP, key_slice(&key), NULL);
+        int err = ledger_del(l, TABLE_DEDUP, key_slice(&key), NULL);
         if (err && err != SHUNT_NOT_FOUND)
             return err;
     }
@@ -164,7 +164,7 @@ int dedup_remember(struct ledger *l, const struct publish_command *c, struct ded
         return err;
     r->last_ms = present_ms(l);
     size_t size = dedup_encode(l->record, c->producer, r);
-    return store_put(l->txn, TABLE_DEDUP, c->producer, (struct slice){l->record, size});
+    return ledger_put(l, TABLE_DEDUP, c->producer, (struct slice){l->record, size});
 }
 
 /* ---- the sweep ---- */
@@ -184,8 +184,8 @@ int64_t dedup_sweep_at(const struct ledger *l)
     256 /* then to the end of the producer that it has come to, for answers do not outlive their base */
 
 /* Delete the producer at the cursor, or step over it. Then the cursor is at the next. */
-static int sweep_producer(struct store_cursor *cursor, bool keep, struct slice *key, struct slice *value,
-                          unsigned *rows)
+static int sweep_producer(struct ledger *l, struct store_cursor *cursor, bool keep, struct slice *key,
+                          struct slice *value, unsigned *rows)
 {
     uint8_t after[PRODUCER_ID_BYTES + 9];
     memset(after, 0xff, sizeof after);
@@ -194,7 +194,7 @@ static int sweep_producer(struct store_cursor *cursor, bool keep, struct slice *
     if (keep)
         return store_cursor_seek(cursor, (struct slice){after, sizeof after}, key, value);
     for (;; ++*rows) {
-        int err = store_cursor_del(cursor);
+        int err = ledger_cursor_del(l, cursor, TABLE_DEDUP, *key, value->size);
         if (!err)
             err = store_cursor_next(cursor, key, value);
         if (err || key->size == PRODUCER_ID_BYTES || memcmp(key->data, after, PRODUCER_ID_BYTES) != 0)
@@ -217,8 +217,8 @@ static int sweep_from_cursor(struct ledger *l, struct store_cursor *cursor)
             return 0;
         err = dedup_decode(key, value, &r);
         if (!err)
-            err = sweep_producer(cursor, r.last_ms + l->meta.dedup_window_ms >= present_ms(l), &key, &value,
-                                 &rows);
+            err = sweep_producer(l, cursor, r.last_ms + l->meta.dedup_window_ms >= present_ms(l), &key,
+                                 &value, &rows);
     }
     return err;
 }

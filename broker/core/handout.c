@@ -179,6 +179,7 @@ static int skip_to(struct ledger *l, struct group *g, uint64_t seq)
         return 0;
     ledger_dirty_group(l, g);
     if (g->r.floor != g->r.next) {
+        l->meter.bytes += (seq / CHUNK_BITS - g->r.next / CHUNK_BITS + 1) * cost_row(CHUNK_BYTES);
         int err = bitmap_set_range(&g->bits, g->r.next, seq);
         g->r.next = seq;
         return err;

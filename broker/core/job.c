@@ -17,7 +17,7 @@ static int job_write(struct ledger *l, const struct job_record *r)
     struct key key = key_job(r->id);
     size_t size = job_encode(l->record, key_slice(&key), r);
     l->changed = true;
-    return store_put(l->txn, TABLE_JOB, key_slice(&key), (struct slice){l->record, size});
+    return ledger_put(l, TABLE_JOB, key_slice(&key), (struct slice){l->record, size});
 }
 
 static int job_keep(struct ledger *l, const struct job_record *r)
@@ -74,7 +74,7 @@ static int forget_old(struct ledger *l)
         struct job_record r = {0};
         err = job_decode(key, value, &r);
         if (!err && r.finished && ++finished > JOBS_FINISHED_KEPT) {
-            err = store_cursor_del(cursor);
+            err = ledger_cursor_del(l, cursor, TABLE_JOB, key, value.size);
             break; /* one more finished, one goes */
         }
         if (!err)
@@ -221,7 +221,7 @@ static int clear_rows(struct ledger *l, enum store_table table, uint32_t id, uns
     while (!err && *left && key.size >= 4 && !memcmp(key.data, prefix.bytes, 4)) {
         (*left)--;
         l->rows += CHANGED_ROW;
-        err = store_cursor_del(cursor);
+        err = ledger_cursor_del(l, cursor, table, key, value.size);
         if (!err)
             err = store_cursor_next(cursor, &key, &value);
     }
@@ -251,7 +251,7 @@ static int clear_message(struct ledger *l, struct job_record *j, struct topic *t
         struct key key = key_expiry(m.head.expires_ms, g->r.id, seq);
         if (g->topic != t || !g->r.dropped || (j->group && g->r.id != j->group))
             continue;
-        err = store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
+        err = ledger_del(l, TABLE_EXPIRY, key_slice(&key), NULL);
         err = err == SHUNT_NOT_FOUND ? 0 : err;
     }
     j->done += j->done < j->total; /* roughly how far it has come; the end makes it exact */

@@ -93,6 +93,10 @@ uint64_t ledger_random(struct ledger *l, uint64_t bound)
 void ledger_dirty_topic(struct ledger *l, struct topic *t)
 {
     l->changed = true;
+    if (t->charged != l->batch) {
+        t->charged = l->batch;
+        l->meter.bytes += COST_TOPIC_BYTES;
+    }
     if (t->dirty)
         return;
     t->dirty = true;
@@ -103,6 +107,11 @@ void ledger_dirty_topic(struct ledger *l, struct topic *t)
 void ledger_dirty_group(struct ledger *l, struct group *g)
 {
     l->changed = true;
+    if (g->charged != l->batch) {
+        g->charged = l->batch;
+        g->charged_chunk = UINT64_MAX;
+        l->meter.bytes += COST_GROUP_BYTES;
+    }
     if (g->dirty)
         return;
     g->dirty = true;
@@ -193,6 +202,8 @@ int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *ba
     l->txn = txn;
     l->sink = sink;
     l->now_ms = batch->time_ms;
+    l->batch = batch->index;
+    cost_begin(&l->meter);
     for (size_t i = 0; !err && i < batch->count; i++) {
         l->command = i;
         err = apply_command(l, &batch->commands[i]);
@@ -225,6 +236,11 @@ bool ledger_changed(const struct ledger *l)
 uint64_t ledger_rows(const struct ledger *l)
 {
     return l->rows;
+}
+
+uint64_t ledger_spent(const struct ledger *l)
+{
+    return l->meter.bytes;
 }
 
 uint64_t ledger_index(const struct ledger *l)

@@ -84,6 +84,10 @@ int64_t ledger_tick_at(const struct ledger *l);
  * of an operator, and by more for each that such a command changed. What ticks do is not in it. */
 uint64_t ledger_rows(const struct ledger *l);
 
+/* What the last batch that was applied writes, in bytes of pages: an upper bound (core/cost.h). With
+ * COST_TRANSACTION_BYTES for each transaction it is what the store must have free. */
+uint64_t ledger_spent(const struct ledger *l);
+
 /* ---- reading (inside any transaction that sees what was applied) ---- */
 
 struct topic;

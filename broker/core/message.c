@@ -69,7 +69,7 @@ static int evict(struct ledger *l, const struct group *g, uint64_t seq)
     if (err && err != SHUNT_NOT_FOUND)
         return err;
     struct key key_victim = key_history(g->r.id, seq, victim);
-    return store_del(l->txn, TABLE_HISTORY, key_slice(&key_victim), NULL);
+    return ledger_del(l, TABLE_HISTORY, key_slice(&key_victim), NULL);
 }
 
 /* Cut to `max` bytes and make it UTF-8 that a terminal can show; the copy goes to *at, which moves on. */
@@ -119,7 +119,7 @@ int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     size_t size = history_encode(l->record, key_slice(&key), &r);
     row->rows++;
     g->r.counts.attempts[r.outcome]++;
-    return store_put(l->txn, TABLE_HISTORY, key_slice(&key), (struct slice){l->record, size});
+    return ledger_put(l, TABLE_HISTORY, key_slice(&key), (struct slice){l->record, size});
 }
 
 int history_delete(struct ledger *l, const struct group *g, uint64_t seq)
@@ -134,7 +134,7 @@ int history_delete(struct ledger *l, const struct group *g, uint64_t seq)
         return err;
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
     while (!err && key_read_history(key, &group, &of, &row) && group == g->r.id && of == seq) {
-        err = store_cursor_del(cursor);
+        err = ledger_cursor_del(l, cursor, TABLE_HISTORY, key, value.size);
         if (!err)
             err = store_cursor_next(cursor, &key, &value);
     }

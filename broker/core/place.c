@@ -74,16 +74,17 @@ int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum wher
 }
 
 /* Move `floor` up over set bits. */
-static void advance_floor(struct group *g)
+static void advance_floor(struct ledger *l, struct group *g)
 {
-    uint64_t clear = bitmap_next_clear(&g->bits, g->r.floor);
+    uint64_t clear = bitmap_next_clear(&g->bits, g->r.floor), before = g->r.floor / CHUNK_BITS;
     g->r.floor = clear < g->r.next ? clear : g->r.next;
+    l->meter.bytes += (g->r.floor / CHUNK_BITS - before) * cost_next(CHUNK_BYTES); /* chunks that go */
 }
 
 static int due_delete(struct ledger *l, const struct group *g, uint64_t seq, const struct attempt_record *row)
 {
     struct key key = key_due(g->r.id, lane_of(row), row->state == ATTEMPT_HELD ? 0 : row->due_ms, seq);
-    int err = store_del(l->txn, TABLE_DUE, key_slice(&key), NULL);
+    int err = ledger_del(l, TABLE_DUE, key_slice(&key), NULL);
     return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
 }
 
@@ -120,9 +121,13 @@ int place_leave(struct ledger *l, struct group *g, uint64_t seq, enum where wher
         g->r.counts.ready--;
     else
         g->r.counts.in_flight--;
+    if (seq / CHUNK_BITS != g->charged_chunk) {
+        g->charged_chunk = seq / CHUNK_BITS;
+        l->meter.bytes += cost_row(CHUNK_BYTES);
+    }
     int err = bitmap_set(&g->bits, seq);
     if (!err && seq == g->r.floor)
-        advance_floor(g);
+        advance_floor(l, g);
     return err;
 }
 
@@ -135,13 +140,13 @@ static int write_row(struct ledger *l, struct group *g, uint64_t seq, struct att
         g->r.counts.tracked++;
     row->on_file = true;
     ledger_dirty_group(l, g);
-    return store_put(l->txn, TABLE_ATTEMPT, key_slice(&key), (struct slice){bytes, size});
+    return ledger_put(l, TABLE_ATTEMPT, key_slice(&key), (struct slice){bytes, size});
 }
 
 static int due_put(struct ledger *l, const struct group *g, uint64_t seq, const struct attempt_record *row)
 {
     struct key key = key_due(g->r.id, lane_of(row), row->due_ms, seq);
-    return store_put(l->txn, TABLE_DUE, key_slice(&key), (struct slice){"", 0});
+    return ledger_put(l, TABLE_DUE, key_slice(&key), (struct slice){"", 0});
 }
 
 int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, int64_t due_ms)
@@ -217,7 +222,7 @@ static int delete_rows(struct ledger *l, struct group *g, uint64_t seq, const st
     struct key key = key_id_seq(g->r.id, seq);
     check(row->on_file);
     g->r.counts.tracked--;
-    int err = store_del(l->txn, TABLE_ATTEMPT, key_slice(&key), NULL);
+    int err = ledger_del(l, TABLE_ATTEMPT, key_slice(&key), NULL);
     if (!err && row->rows)
         err = history_delete(l, g, seq);
     if (!err && row->has_expiry)
@@ -244,6 +249,7 @@ int message_delete(struct ledger *l, struct topic *t, uint64_t seq)
         return 0;
     if (err)
         return err;
+    cost_write_seq(&l->meter, TABLE_MESSAGE, t->r.id, seq, key.size + size);
     t->r.stored--;
     t->r.stored_bytes -= size;
     ledger_dirty_topic(l, t);
@@ -304,13 +310,13 @@ int expiry_put(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_
     g->r.counts.expiries++;
     if (expires_ms < l->expiry_at_ms)
         l->expiry_at_ms = expires_ms;
-    return store_put(l->txn, TABLE_EXPIRY, key_slice(&key), (struct slice){"", 0});
+    return ledger_put(l, TABLE_EXPIRY, key_slice(&key), (struct slice){"", 0});
 }
 
 int expiry_delete(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms)
 {
     struct key key = key_expiry(expires_ms, g->r.id, seq);
-    int err = store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
+    int err = ledger_del(l, TABLE_EXPIRY, key_slice(&key), NULL);
     if (err)
         return err == SHUNT_NOT_FOUND ? 0 : err;
     g->r.counts.expiries--;

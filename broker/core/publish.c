@@ -43,7 +43,7 @@ static struct message_head head_of(const struct ledger *l, const struct topic *t
 }
 
 static int store_message(struct ledger *l, struct topic *t, const struct message_head *head,
-                         struct slice message)
+                         struct slice message, struct cost_publishing *cost)
 {
     uint64_t seq = t->r.head;
     struct key key = key_id_seq(t->r.id, seq);
@@ -53,6 +53,7 @@ static int store_message(struct ledger *l, struct topic *t, const struct message
     if (err)
         return err;
     message_encode(to, key_slice(&key), head, message);
+    l->meter.bytes += cost_message(cost, key.size + size, head->due_ms, head->expires_ms);
     t->r.head++;
     t->r.published++;
     t->r.stored++;
@@ -96,6 +97,7 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
 {
     struct mpack_reader r;
     struct message_view m;
+    struct cost_publishing cost = {.groups = t->groups_count};
     const char *why;
     uint32_t accepted = 0;
     mpack_read_init(&r, c->messages.data, c->messages.size);
@@ -105,7 +107,7 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
         struct message_head head = head_of(l, t, &m);
         if (!topic_has_room(t, message_head_bytes(&head) + m.whole.size))
             break;
-        err = store_message(l, t, &head, m.whole);
+        err = store_message(l, t, &head, m.whole, &cost);
         if (err)
             return err;
     }
@@ -131,7 +133,9 @@ static int publish(struct ledger *l, const struct publish_command *c, struct ded
     }
     uint64_t first_seq = t->r.head;
     uint32_t accepted = 0;
+    l->meter.off = true; /* cost_message() counts all that a message writes */
     int err = store_messages(l, t, c, &accepted);
+    l->meter.off = false;
     if (err)
         return err;
     refusal = accepted < c->count ? SHUNT_TOPIC_FULL : 0;

@@ -8,6 +8,7 @@
 #define SHUNT_CORE_STATE_H
 
 #include "broker/core/bitmap.h"
+#include "broker/core/cost.h"
 #include "broker/core/ledger.h"
 
 #define NEVER INT64_MAX
@@ -18,6 +19,7 @@ struct topic {
     struct topic *dirty_next;
     struct group **groups; /* in order of id; dropped ones are not here */
     size_t groups_count;
+    uint64_t charged; /* the batch in which its record was counted as written */
 };
 
 struct group {
@@ -26,14 +28,17 @@ struct group {
     struct group *dirty_next;
     struct bitmap bits;
     struct topic *topic;
-    struct topic *dlq;    /* NULL in a DLQ's own groups */
-    struct group *origin; /* in a DLQ's groups: whose dead letters these are */
-    int64_t due_at_ms;    /* no row of the due table becomes ready before this */
+    struct topic *dlq;      /* NULL in a DLQ's own groups */
+    struct group *origin;   /* in a DLQ's groups: whose dead letters these are */
+    int64_t due_at_ms;      /* no row of the due table becomes ready before this */
+    uint64_t charged;       /* the batch in which its record was counted as written */
+    uint64_t charged_chunk; /* of the bitmap: the one that was counted last in that batch */
 };
 
 struct ledger {
     struct meta_record meta;
-    uint64_t rows; /* looked at: ledger_rows() */
+    uint64_t rows;           /* looked at: ledger_rows() */
+    struct cost_meter meter; /* of what the batch writes */
     bool changed; /* something was written; set with what is dirty, and by the few who write nothing else */
 
     struct topic **topics; /* in order of id */
@@ -62,6 +67,7 @@ struct ledger {
     const struct ledger_sink *sink;
     int64_t now_ms;
     size_t command;
+    uint64_t batch; /* its index */
 };
 
 /* ---- catalog ---- */
@@ -218,6 +224,26 @@ int64_t jobs_at(const struct ledger *l); /* when the next step is due */
 static inline void ledger_looked(struct ledger *l, size_t bytes)
 {
     l->rows += 1 + bytes / 4096;
+}
+
+/* All that apply writes goes through these, so that it is counted. */
+static inline int ledger_put(struct ledger *l, enum store_table table, struct slice key, struct slice value)
+{
+    cost_write(&l->meter, table, key, value.size);
+    return store_put(l->txn, table, key, value);
+}
+/* Of a row of no more than some hundred bytes. */
+static inline int ledger_del(struct ledger *l, enum store_table table, struct slice key, size_t *ret_size)
+{
+    cost_write(&l->meter, table, key, 128);
+    return store_del(l->txn, table, key, ret_size);
+}
+/* The row under the cursor, which the caller has in hand. */
+static inline int ledger_cursor_del(struct ledger *l, struct store_cursor *cursor, enum store_table table,
+                                    struct slice key, size_t bytes)
+{
+    cost_write(&l->meter, table, key, bytes);
+    return store_cursor_del(cursor);
 }
 
 /* Copy a sentence for whoever loads the ledger. */

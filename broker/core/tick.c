@@ -113,7 +113,7 @@ static int expire_row(struct ledger *l, int64_t expires_ms, uint32_t group, uint
     if (!g) { /* removed meanwhile */
         l->changed = true;
         struct key key = key_expiry(expires_ms, group, seq);
-        return store_del(l->txn, TABLE_EXPIRY, key_slice(&key), NULL);
+        return ledger_del(l, TABLE_EXPIRY, key_slice(&key), NULL);
     }
     int err = g->r.dropped ? 0 : place_find(l, g, seq, &where, &row);
     if (err)

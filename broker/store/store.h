@@ -49,6 +49,9 @@ struct store_usage {
     uint64_t free_bytes; /* pages that can be used without growing: the freelist's and those never used; on a
                           * full disk, of the latter only what is set aside. Within a write transaction, those
                           * it has freed count too, which only later ones can use. */
+    uint64_t usable_bytes; /* of the free ones, what the next write transaction can use: not what the last one
+                            * freed, which only the one after it can */
+    bool disk_full;        /* the file cannot be set aside further: the disk bounds it, not the map */
     uint64_t allocated_bytes;    /* on disk, as allocated ahead */
     uint64_t readers_oldest_age; /* transactions that the oldest open reader lags behind; 0 without one */
 };

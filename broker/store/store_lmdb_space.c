@@ -49,6 +49,21 @@ static int count_pages(struct lmdb_store *s, MDB_txn *txn, uint64_t *ret)
     return 0;
 }
 
+/* Pages that the last transaction freed. LMDB notes them under its number in the tree of free pages, which
+ * can be read as any other in a read transaction. */
+static uint64_t freed_last(MDB_txn *txn)
+{
+    size_t id = mdb_txn_id(txn), count = 0;
+    MDB_val key = {sizeof id, &id}, list;
+    MDB_cursor *cursor;
+    if (mdb_cursor_open(txn, 0, &cursor) != 0)
+        return 0;
+    if (mdb_cursor_get(cursor, &key, &list, MDB_SET) == 0 && list.mv_size >= sizeof count)
+        memcpy(&count, list.mv_data, sizeof count);
+    mdb_cursor_close(cursor);
+    return count;
+}
+
 static uint64_t readers_age(struct lmdb_store *s, uint64_t txnid_last)
 {
     uint64_t oldest = txnid_last;
@@ -63,7 +78,7 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
 {
     struct lmdb_store *s = lmdb_store_of(base);
     struct store_txn *own = NULL;
-    uint64_t pages = 0;
+    uint64_t pages = 0, freed = 0;
     uint64_t length = 0;
     MDB_envinfo info;
     int fd;
@@ -74,8 +89,10 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
         return;
     MDB_txn *txn = own ? ((struct lmdb_txn *)own)->mdb : s->writer.mdb;
     int err = count_pages(s, txn, &pages);
-    if (own)
+    if (own) {
+        freed = freed_last(txn);
         lmdb_abort(own);
+    }
     if (err || mdb_env_info(s->env, &info) != 0 || mdb_env_get_fd(s->env, &fd) != 0 ||
         store_file_extent(fd, &length, &ret->allocated_bytes) != 0)
         return;
@@ -84,6 +101,8 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     ret->map_bytes_max = s->map_bytes_max;
     ret->used_bytes = pages * s->page_bytes;
     ret->free_bytes = within > ret->used_bytes ? within - ret->used_bytes : 0;
+    ret->usable_bytes = ret->free_bytes - least(ret->free_bytes, freed * s->page_bytes);
+    ret->disk_full = s->disk_full;
     ret->readers_oldest_age = readers_age(s, info.me_last_txnid);
     s->usage_last = *ret;
 }

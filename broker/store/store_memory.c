@@ -233,6 +233,7 @@ static void memory_usage(struct store *base, struct store_usage *ret)
                                 .map_bytes_max = s->map_bytes_max,
                                 .used_bytes = s->used_bytes,
                                 .free_bytes = free_bytes,
+                                .usable_bytes = free_bytes,
                                 .allocated_bytes = s->used_bytes};
 }
 

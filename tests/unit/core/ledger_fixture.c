@@ -172,8 +172,13 @@ static void load(struct fixture *f)
 
 void fixture_init(struct fixture *f)
 {
+    fixture_init_on(f, store_memory_open(1ull << 30));
+}
+
+void fixture_init_on(struct fixture *f, struct store *store)
+{
     *f = (struct fixture){0};
-    f->store = store_memory_open(1ull << 30);
+    f->store = store;
     load(f);
     fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}});
     fixture_forget(f);

@@ -54,6 +54,8 @@ struct fixture {
 
 /* With limits set: 100 topics, 10 groups, bodies of 1 MiB, a window of an hour. */
 void fixture_init(struct fixture *f);
+/* The same on an empty store, which the fixture takes. */
+void fixture_init_on(struct fixture *f, struct store *store);
 /* With a topic `t` with these settings and so many messages, of which the first `held` are in flight. */
 void fixture_init_held(struct fixture *f, struct policy_change change, uint32_t published, uint32_t held);
 /* If a program has it, it is told of each new fixture. */

@@ -1,0 +1,140 @@
+/* cost: see cost.h. */
+#include "broker/core/cost.h"
+
+#include "broker/core/codec.h"
+#include "broker/core/state.h"
+
+/* Rows as they are stored, key and value. */
+#define ATTEMPT_ROW_BYTES 112
+#define DUE_ROW_BYTES     21
+#define EXPIRY_ROW_BYTES  20
+#define DEDUP_ROW_BYTES   320
+
+/* ---- messages ---- */
+
+uint64_t cost_timed_message(struct cost_publishing *p, size_t bytes, int64_t due_ms, int64_t expires_ms)
+{
+    uint64_t cost = (p->messages ? 0 : COST_PLACE_BYTES) + cost_next(bytes);
+    if (due_ms) {
+        bool first = p->messages % CHUNK_BITS == 0 || !p->due_ms;
+        cost += p->groups * (cost_next(ATTEMPT_ROW_BYTES) + cost_next(DUE_ROW_BYTES));
+        if (first) /* the run of rows in attempt, a chunk of the bitmap or two */
+            cost += p->groups * (COST_PLACE_BYTES + 2 * cost_row(CHUNK_BYTES));
+        if (p->due_ms != due_ms)
+            cost += p->groups * COST_PLACE_BYTES;
+        p->due_ms = due_ms;
+    }
+    if (expires_ms) {
+        cost += p->groups * cost_next(EXPIRY_ROW_BYTES);
+        if (p->expires_ms != expires_ms)
+            cost += p->groups * COST_PLACE_BYTES;
+        p->expires_ms = expires_ms;
+    }
+    p->messages++;
+    return cost;
+}
+
+/* ---- while it is made ---- */
+
+/* Which run a key belongs to, and its place there. Never 0. */
+static uint64_t run_of(enum store_table table, struct slice key, uint64_t *ret_seq)
+{
+    static const uint64_t mix = 0x9e3779b97f4a7c15ull;
+    const uint8_t *p = key.data;
+    uint64_t id = table + 1;
+    *ret_seq = 0;
+    switch (key.size) {
+    case 12: /* message, dead, attempt, done */
+        id += (uint64_t)get_be32(p) << 8;
+        *ret_seq = get_be64(p + 4);
+        break;
+    case 16: /* history: rows of neighbours are neighbours */
+        id += (uint64_t)get_be32(p) << 8;
+        *ret_seq = table == TABLE_HISTORY ? get_be64(p + 4) : 0;
+        id += table == TABLE_HISTORY ? 0 : get_be64(p + 4) * mix;
+        break;
+    case 20: /* expiry */
+        id += ((uint64_t)get_be32(p + 8) << 8) + get_be64(p) * mix;
+        *ret_seq = get_be64(p + 12);
+        break;
+    case 21: /* due */
+        id += ((uint64_t)get_be32(p) << 8) + ((uint64_t)p[4] << 4) + get_be64(p + 5) * mix;
+        *ret_seq = get_be64(p + 13);
+        break;
+    case 24: /* dedup: a producer's chunks */
+        id += get_be64(p) * mix;
+        *ret_seq = get_be64(p + 16);
+        break;
+    default:
+        return 0;
+    }
+    return id;
+}
+
+void cost_write(struct cost_meter *m, enum store_table table, struct slice key, size_t bytes)
+{
+    uint64_t seq, id;
+    if (m->off)
+        return;
+    id = run_of(table, key, &seq);
+    if (id)
+        cost_at(m, id, seq, key.size + bytes);
+    else
+        m->bytes += cost_row(key.size + bytes);
+}
+
+/* ---- before ---- */
+
+static uint64_t publish_cost(const struct ledger *l, const struct publish_command *c)
+{
+    const struct topic *t = ledger_topic(l, c->topic);
+    if (!t || c->refusal)
+        return 0;
+    uint64_t each = t->groups_count * (topic_setting(t, POLICY_ttl_ms) ? cost_next(EXPIRY_ROW_BYTES) : 0);
+    uint64_t long_ones = c->messages.size / 1000;
+    return COST_TOPIC_BYTES + t->groups_count * COST_GROUP_BYTES + COST_PLACE_BYTES + 3 * c->messages.size +
+           c->count * (cost_next(48) + each) + long_ones * COST_PAGE_BYTES +
+           (c->sequence ? 2 * cost_row(DEDUP_ROW_BYTES) : 0);
+}
+
+static uint64_t resolve_cost(const struct resolve_command *c)
+{
+    uint64_t cost = COST_GROUP_BYTES + COST_TOPIC_BYTES;
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct resolution *r = &c->entries[i];
+        cost += cost_next(ATTEMPT_ROW_BYTES);
+        if (!r->acked)
+            cost += cost_next(ATTEMPT_ROW_BYTES) + 2 * cost_next(DUE_ROW_BYTES) +
+                    cost_next(64 + c->by.client.size + c->by.host.size + c->by.build.size +
+                              r->error_type.size + r->error_message.size + r->error_stack.size);
+    }
+    return cost;
+}
+
+uint64_t command_cost(const struct ledger *l, const struct command *c)
+{
+    switch (c->kind) {
+    case COMMAND_PUBLISH:
+        return publish_cost(l, &c->publish);
+    case COMMAND_RESOLVE:
+        return resolve_cost(&c->resolve);
+    case COMMAND_TOPIC_CREATE:
+        return (1 + (uint64_t)c->topic.groups_count) * 2 * (COST_TOPIC_BYTES + COST_GROUP_BYTES);
+    case COMMAND_GROUP_CREATE:
+        return 2 * (COST_TOPIC_BYTES + COST_GROUP_BYTES);
+    case COMMAND_RECOVER:
+    case COMMAND_LIMITS:
+    case COMMAND_TICK:
+    case COMMAND_ASSIGN:
+    case COMMAND_TOPIC_UPDATE:
+    case COMMAND_TOPIC_DELETE:
+    case COMMAND_TOPIC_PURGE:
+    case COMMAND_GROUP_UPDATE:
+    case COMMAND_GROUP_DELETE:
+    case COMMAND_GROUP_PAUSE:
+    case COMMAND_DLQ_REDRIVE:
+    case COMMAND_DLQ_PURGE:
+        return COST_TOPIC_BYTES + COST_GROUP_BYTES;
+    }
+    return 0;
+}

@@ -1,0 +1,119 @@
+/* cost: what a change may write, in bytes of pages, before and while it is made.
+ *
+ * A store writes pages, not rows: a row of a few bytes at a place of its own dirties a whole leaf, the branch
+ * above it and, where a page splits or merges, a neighbour; a row right behind the one written before it
+ * dirties little more than its bytes. Work is admitted and shared by this figure, for it is what a
+ * transaction takes of the disk's free pages and of memory.
+ *
+ * All figures are upper bounds, made from keys and sizes alone: never from a page, a clock or a disk, so that
+ * every ledger that applies the same batches counts the same. tests/unit/core/test_cost.c holds them against
+ * what LMDB really wrote.
+ */
+#ifndef SHUNT_CORE_COST_H
+#define SHUNT_CORE_COST_H
+
+#include "broker/store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define COST_PAGE_BYTES 4096u
+/* A place: the leaf, one branch above it, and a neighbour (split or merge). */
+#define COST_PLACE_BYTES (3u * COST_PAGE_BYTES)
+/* What a transaction writes whatever it does: the roots and upper branches of all trees, the ledger's own
+ * record, the list of free pages. */
+#define COST_TRANSACTION_BYTES (48u * COST_PAGE_BYTES)
+
+/* A row of so many bytes (key and value) that follows the row written before it in its table: pages are at
+ * worst a quarter full, for emptier ones are merged; what is longer than half a page has pages of its own. */
+static inline uint64_t cost_next(size_t bytes)
+{
+    if (bytes < 1000)
+        return 4 * ((uint64_t)bytes + 12);
+    return COST_PAGE_BYTES +
+           (bytes < 2000 ? 0 : ((uint64_t)bytes + COST_PAGE_BYTES + 15) / COST_PAGE_BYTES * COST_PAGE_BYTES);
+}
+
+/* A row anywhere. */
+static inline uint64_t cost_row(size_t bytes)
+{
+    return COST_PLACE_BYTES + cost_next(bytes);
+}
+
+/* What a record of a topic or a group takes (with one chunk of a group's bitmap), once in a transaction. */
+#define COST_TOPIC_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
+#define COST_GROUP_BYTES (2 * COST_PLACE_BYTES + 3 * COST_PAGE_BYTES)
+
+/* ---- messages ---- */
+
+/* What messages take that are published one after the other to so many groups. Set `groups` and leave the
+ * rest 0. */
+struct cost_publishing {
+    uint64_t groups;
+    uint64_t messages;          /* so far */
+    int64_t due_ms, expires_ms; /* of the latest that had one */
+};
+/* One more: its row of so many bytes, when it is due (0: at once) and when it expires (0: never). */
+uint64_t cost_timed_message(struct cost_publishing *p, size_t bytes, int64_t due_ms, int64_t expires_ms);
+static inline uint64_t cost_message(struct cost_publishing *p, size_t bytes, int64_t due_ms,
+                                    int64_t expires_ms)
+{
+    if (due_ms || expires_ms || !p->messages)
+        return cost_timed_message(p, bytes, due_ms, expires_ms);
+    p->messages++;
+    return cost_next(bytes);
+}
+
+/* ---- while it is made ---- */
+
+/* Adds up what is written, row by row. It remembers where it wrote last in each of many runs of keys (of one
+ * group, of one time to live...), so that rows that follow each other are not charged a place each. */
+#define COST_RUNS 1024u
+struct cost_meter {
+    uint64_t bytes;
+    uint64_t stamp; /* part of each id: what an earlier batch left is of no run */
+    bool off;       /* the rows being written have been charged */
+    struct cost_run {
+        uint64_t id;
+        uint64_t seq;
+    } runs[COST_RUNS];
+};
+
+/* Begin to count from 0: another transaction may have come between. */
+static inline void cost_begin(struct cost_meter *m)
+{
+    m->bytes = 0;
+    m->stamp += 0xd6e8feb86659fd93ull;
+}
+/* A row of so many bytes at place `seq` of a run is put or deleted. */
+static inline void cost_at(struct cost_meter *m, uint64_t run, uint64_t seq, size_t bytes)
+{
+    uint64_t id = run + m->stamp;
+    struct cost_run *known = &m->runs[id * 0x9e3779b97f4a7c15ull >> 54];
+    m->bytes += cost_next(bytes) + (known->id != id || seq - known->seq > 1 ? COST_PLACE_BYTES : 0);
+    known->id = id;
+    known->seq = seq;
+}
+_Static_assert(COST_RUNS == 1u << (64 - 54), "the hash above has as many bits as there are runs");
+/* Of a key that is an id and a sequence number (message, dead, attempt). */
+static inline void cost_write_seq(struct cost_meter *m, enum store_table table, uint32_t id, uint64_t seq,
+                                  size_t bytes)
+{
+    if (!m->off)
+        cost_at(m, ((uint64_t)id << 8) + table + 1, seq, bytes);
+}
+/* A row is put or deleted. `bytes`: of its value. */
+void cost_write(struct cost_meter *m, enum store_table table, struct slice key, size_t bytes);
+
+/* ---- before ---- */
+
+struct command;
+struct ledger;
+
+/* What applying a command is expected to take if its rows follow each other, by its counts and bytes alone:
+ * the measure by which requests share a turn. No upper bound: messages are not read for their delays, and a
+ * job, a hand-out or a tick is bounded by the room of its batch instead. ledger_spent() tells what it came
+ * to. Costs a look at the topic's name. */
+uint64_t command_cost(const struct ledger *l, const struct command *c);
+
+#endif
