@@ -127,11 +127,12 @@ static void print_history(const struct shunt_value *history)
         const struct shunt_value *row = shunt_value_at(history, i);
         const char *type = record_text(row, "error_type");
         const char *message = record_text(row, "error_message");
-        int64_t took_ms = record_integer(row, "ended") - record_integer(row, "leased");
+        int64_t leased_ms = record_integer(row, "leased"); /* 0: nobody had it */
+        int64_t took_ms = record_integer(row, "ended") - leased_ms;
         table_cellf(&t, "%" PRId64, record_integer(row, "number"));
         table_cellf(&t, "%" PRId64, record_integer(row, "generation"));
         table_cell(&t, record_time(text, shunt_value_get(row, "ended")));
-        table_cell(&t, shunt_format_duration(text, took_ms < 0 ? 0 : took_ms));
+        table_cell(&t, leased_ms ? shunt_format_duration(text, took_ms < 0 ? 0 : took_ms) : "-");
         table_cell(&t, record_text(row, "outcome"));
         table_cell(&t, record_integer(row, "charged") ? "yes" : "no");
         table_cell(&t, record_text(row, "consumer"));

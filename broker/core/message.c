@@ -27,8 +27,10 @@ int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool ver
         err = store_get(l->txn, TABLE_MESSAGE, key_slice(&key), &value);
     if (!err)
         err = message_decode(key_slice(&key), value, verify, &ret->head, &ret->message);
-    if (ret->is_dead) /* its clocks stand still */
+    if (ret->is_dead) { /* its clocks stand still */
+        ret->ttl_ms = message_ttl_ms(&ret->head);
         ret->head.due_ms = ret->head.expires_ms = 0;
+    }
     if (err == SHUNT_NOT_FOUND || err == SHUNT_CORRUPT) {
         ret->corrupt = true;
         return 0;

@@ -144,6 +144,7 @@ struct loaded_message {
     /* In a DLQ: */
     bool is_dead;
     struct dead_record dead;
+    int64_t ttl_ms; /* that it was published with; 0: none */
 };
 
 /* Load a message of a topic or, through its reference, of a DLQ. `verify` the checksum. */

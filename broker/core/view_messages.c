@@ -1,6 +1,7 @@
 /* view_messages: peeking at messages, and dead letters with their history. Touches nothing. */
 #include "broker/core/state.h"
 #include "broker/core/view.h"
+#include "broker/core/view_error.h"
 #include "proto/message.h"
 
 #include <string.h>
@@ -182,7 +183,8 @@ static int dead_row(struct ledger *l, struct topic *dlq, uint64_t dead_seq, cons
     return !err && where != WHERE_TRACKED ? SHUNT_CORRUPT : err;
 }
 
-/* The error of the last charged attempt; slices live until the next write. */
+/* The last charged attempt or, without one, what was last; zero, with no end, if there is no history. Slices
+ * live until the next write. */
 static int last_error(struct ledger *l, const struct dead_letter *d, struct history_record *ret)
 {
     struct store_cursor *cursor;
@@ -204,10 +206,10 @@ static int last_error(struct ledger *l, const struct dead_letter *d, struct hist
         struct history_record h = {0};
         ledger_looked(l, value.size);
         err = history_decode(key, value, &h);
-        if (!err && h.charged) {
+        if (!err && (h.charged || !ret->ended_ms))
             *ret = h;
+        if (!err && h.charged)
             break;
-        }
         if (!err)
             err = store_cursor_prev(cursor, &key, &value);
     }
@@ -236,11 +238,15 @@ static void put_headers(struct mpack_buffer *to, const struct message_view *m)
 static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct mpack_buffer *to)
 {
     static const char *const reasons[] = DEAD_REASON_NAMES;
-    struct history_record error;
+    struct history_record last;
+    struct view_error error;
     struct message_view message = parse(d->m->message);
-    int err = last_error(l, d, &error);
+    int err = last_error(l, d, &last);
     if (err)
         return err;
+    view_error_of(&last, d->m->ttl_ms, &error);
+    if (!last.ended_ms || !error.type.size)
+        view_error_of_reason(d->m->dead.reason, &error);
     put_name(to, "id", d->g->dlq->r.name, d->dead_seq);
     put_uint(to, "seq", d->dead_seq);
     put_name(to, "origin", d->g->topic->r.name, d->m->dead.origin_seq);
@@ -253,8 +259,8 @@ static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct
     put_uint(to, "generation", d->row.generation);
     put_time(to, "published", d->m->head.published_ms);
     put_time(to, "died", d->m->dead.died_ms);
-    put_slice(to, "error_type", error.error_type);
-    put_slice(to, "error_message", error.error_message);
+    put_slice(to, "error_type", error.type);
+    put_slice(to, "error_message", error.message);
     put_headers(to, &message);
     return 0;
 }
@@ -319,9 +325,12 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }
 
-static void put_history_row(struct mpack_buffer *to, uint32_t number, const struct history_record *h)
+static void put_history_row(struct mpack_buffer *to, uint32_t number, const struct history_record *h,
+                            int64_t ttl_ms)
 {
+    struct view_error error;
     static const char *const outcomes[] = ATTEMPT_OUTCOME_NAMES;
+    view_error_of(h, ttl_ms, &error);
     mpack_write_map(to, 13);
     put_uint(to, "number", number);
     put_uint(to, "generation", h->generation);
@@ -335,8 +344,8 @@ static void put_history_row(struct mpack_buffer *to, uint32_t number, const stru
     mpack_write_cstr(to, outcomes[h->outcome]);
     put_key(to, "charged");
     mpack_write_bool(to, h->charged);
-    put_slice(to, "error_type", h->error_type);
-    put_slice(to, "error_message", h->error_message);
+    put_slice(to, "error_type", error.type);
+    put_slice(to, "error_message", error.message);
     put_slice(to, "error_stack", h->error_stack);
 }
 
@@ -360,7 +369,7 @@ static int put_history(struct ledger *l, const struct dead_letter *d, struct mpa
         err = history_decode(key, value, &h);
         if (err)
             break;
-        put_history_row(to, row, &h);
+        put_history_row(to, row, &h, d->m->ttl_ms);
         count++;
         err = store_cursor_next(cursor, &key, &value);
     }

@@ -197,6 +197,17 @@ class Consuming(Case):
         group = self.group("t")
         self.assertEqual((group["acked"], group["ready"]), (0, 1))
 
+    def test_an_expired_letter_says_what_ran_out(self):
+        self.shunt("publish", "t", "x", "--ttl", "1ms")
+        self.eventually(lambda: self.group("t")["dead"] == 1)
+        said = "the time to live of 1ms ran out while the message waited for a consumer"
+        [row] = self.document("dlq", "list", "t")
+        self.assertEqual((row["error_type"], row["error_message"]), ("ttl_expired", said))
+        shown = self.shunt("dlq", "show", "t", "1").stdout
+        history = shown[shown.index("\nhistory:"):].splitlines()
+        cells = dict(zip(history[2].split(), history[3].split()))
+        self.assertEqual((cells["OUTCOME"], cells["TOOK"], cells["CONSUMER"]), ("ttl_expired", "-", "-"), shown)
+
     def test_a_dead_letter_queue_like_any_topic(self):
         self.fill_dlq("d", ["a", "b"])
         rows = lines_of(self.shunt("consume", "dlq:d:default", "-n", "2", "-o", "jsonl").stdout)
