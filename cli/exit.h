@@ -10,6 +10,7 @@ enum exit_code {
     EXIT_USAGE = 64,       /* a command, option or value that cannot be; EX_USAGE of sysexits.h */
     EXIT_REJECT = 65,      /* what a COMMAND of `work` says to reject a message; EX_DATAERR */
     EXIT_UNREACHABLE = 69, /* EX_UNAVAILABLE */
+    EXIT_NOT_NOW = 75,     /* `work --drain` met a paused group; EX_TEMPFAIL */
     EXIT_DENIED = 77       /* EX_NOPERM */
 };
 

@@ -34,7 +34,7 @@ void help_all(FILE *out)
           "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
           "  shunt dlq list files\n\n"
           "Exit codes: 0 ok, 1 failed, 2 partly, 3 nothing matched, 64 usage, 69 broker not reachable,\n"
-          "77 not permitted.\n",
+          "75 not now (the group is paused), 77 not permitted.\n",
           out);
 }
 

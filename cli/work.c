@@ -1,8 +1,9 @@
 /* work: runs a command for each message, so many at a time. No more messages are fetched than commands can
  * start on at once, for shunt_next() marks what it returns as started.
  *
- * A first SIGTERM, SIGINT or SIGHUP stops the taking; running commands end in peace. A second SIGTERM or
- * SIGINT kills them, and their messages go back uncharged. */
+ * A first SIGTERM, SIGINT or SIGHUP stops the taking; running commands end in peace, or of the same signal if
+ * they got it too, and have --stop-timeout for it. A second SIGTERM or SIGINT kills them. What a stop ended
+ * goes back uncharged. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -14,26 +15,24 @@
 #include "cli/call.h"
 #include "cli/clock.h"
 #include "cli/command.h"
-#include "cli/record.h"
 #include "cli/signals.h"
+#include "cli/work_broker.h"
+#include "cli/work_idle.h"
 #include "cli/work_pool.h"
 #include "client/shunt.h"
 
 #define JOBS_MAX          1024
 #define PREFETCH_BYTES    "64MiB"
-#define DRAIN_MS_MIN      10
-#define DRAIN_MS_MAX      500
 #define RECONNECT_LOOK_MS 1000
 
 struct work {
     struct call *call;
     struct work_pool pool;
+    struct work_idle idle;
     struct pollfd *rows; /* the pool's, then the broker's, then the signals' */
     int signal_fd;
-    int signals; /* how many came */
-    bool drain;
-    int64_t drain_pause_ms;
-    int64_t drain_at_ms; /* when to ask next whether all is done */
+    int signals;             /* how many came */
+    int64_t stop_timeout_ms; /* 0: none */
     bool stopping;
     bool connected;
     int code;
@@ -70,7 +69,8 @@ static void hear_signals(struct work *w)
         if (w->signals >= 2) {
             work_pool_kill(&w->pool);
             w->code = w->code ? w->code : EXIT_FAILED;
-        }
+        } else
+            work_pool_stop(&w->pool, w->stop_timeout_ms ? clock_deadline(w->stop_timeout_ms) : CLOCK_NEVER);
         stop(w);
     }
 }
@@ -91,44 +91,39 @@ static void take(struct work *w)
             stop_with(w, call_failed(w->call, &err));
             return;
         }
-        w->drain_pause_ms = DRAIN_MS_MIN;
-        w->drain_at_ms = 0;
         work_pool_start(&w->pool, delivery);
         if (w->pool.cannot_run)
             stop_with(w, EXIT_FAILED);
     }
 }
 
-static int64_t unfinished(const struct shunt_value *group)
+static bool is_idle(const struct work *w)
 {
-    return record_integer(group, "ready") + record_integer(group, "in_flight") +
-           record_integer(group, "delayed");
+    return !w->stopping && w->pool.busy == 0 && w->pool.unanswered == 0;
 }
 
-/* With --drain and nothing in hand: is the group empty? These calls wait, which is why nothing may be
- * running. */
-static void look_drained(struct work *w)
+/* Nothing in hand: ask whether anything will come, if it is time to. */
+static void look_idle(struct work *w)
 {
-    struct call *call = w->call;
-    struct shunt_error err = {0};
-    struct shunt_value *group = NULL;
-    if (!w->drain || w->stopping || w->pool.busy || clock_mono_ms() < w->drain_at_ms)
-        return;
-    int code = shunt_flush(call->shunt, call->timeout_ms, &err);
-    if (code == 0)
-        code = shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group,
-                                &err);
-    /* These two calls wait for a connection as long as a call may; only what breaks one is worth another try.
-     */
-    if (code && (code == SHUNT_UNREACHABLE || !call_is_outage(code))) {
-        stop_with(w, call_failed(call, &err));
+    int code = EXIT_OK;
+    if (!is_idle(w)) {
+        work_idle_busy(&w->idle);
         return;
     }
-    if (code == 0 && unfinished(group) == 0)
+    switch (work_idle_look(&w->idle, w->connected, &code)) {
+    case IDLE_GO_ON:
+        take(w); /* what arrived together with an answer wakes nobody any more */
+        break;
+    case IDLE_DRAINED:
         stop(w);
-    shunt_value_free(group);
-    w->drain_at_ms = clock_deadline(w->drain_pause_ms);
-    w->drain_pause_ms = w->drain_pause_ms * 2 < DRAIN_MS_MAX ? w->drain_pause_ms * 2 : DRAIN_MS_MAX;
+        break;
+    case IDLE_PAUSED:
+        stop_with(w, EXIT_NOT_NOW);
+        break;
+    case IDLE_FAILED:
+        stop_with(w, code);
+        break;
+    }
 }
 
 /* ---- the loop */
@@ -139,8 +134,8 @@ static void wait_for_something(struct work *w)
     int64_t wake_at_ms = work_pool_poll(&w->pool, w->rows);
     w->rows[pool_rows] = (struct pollfd){.fd = shunt_fd(w->call->shunt), .events = POLLIN};
     w->rows[pool_rows + 1] = (struct pollfd){.fd = w->signal_fd, .events = POLLIN};
-    if (w->drain && !w->stopping && w->pool.busy == 0 && w->drain_at_ms < wake_at_ms)
-        wake_at_ms = w->drain_at_ms;
+    if (is_idle(w) && w->idle.look_at_ms < wake_at_ms)
+        wake_at_ms = w->idle.look_at_ms;
     if (!w->connected && clock_deadline(RECONNECT_LOOK_MS) < wake_at_ms)
         wake_at_ms = clock_deadline(RECONNECT_LOOK_MS);
     int count = poll(w->rows, pool_rows + 2, clock_poll_ms(wake_at_ms));
@@ -159,7 +154,7 @@ static void work_loop(struct work *w)
         }
         call_tell_connection(w->call, &w->connected);
         take(w);
-        look_drained(w);
+        look_idle(w);
         if (w->stopping && !w->pool.busy)
             break;
         wait_for_something(w);
@@ -215,12 +210,12 @@ static int work_with(struct work *w, size_t jobs)
         call_complain("cannot begin: %s", strerror(errno));
         return EXIT_FAILED;
     }
-    int code = call_connect(call);
-    if (code == EXIT_OK)
-        code = subscribe(w);
+    int code = work_broker_await(call, w->signal_fd, w->idle.drain ? call->timeout_ms : -1, &w->connected);
+    if (code || !w->connected)
+        return code;
+    code = subscribe(w);
     if (code)
         return code;
-    w->connected = true;
     work_loop(w);
     return finish(w);
 }
@@ -239,9 +234,9 @@ static int run_work(struct call *call)
                               .program = program,
                               .arguments = call->options.rest,
                               .timeout_ms = options_number(&call->options, "timeout", 0)},
-                     .drain = options_flag(&call->options, "drain"),
-                     .drain_pause_ms = DRAIN_MS_MIN,
+                     .stop_timeout_ms = options_number(&call->options, "stop-timeout", 0),
                      .signal_fd = -1};
+    work_idle_init(&w.idle, call, options_flag(&call->options, "drain"));
     int code = work_with(&w, (size_t)options_number(&call->options, "jobs", 1));
     if (w.signal_fd >= 0)
         (void)close(w.signal_fd);
@@ -256,12 +251,14 @@ static const struct option_row rows[] = {
     {"jobs", 'j', "N", OPTION_COUNT, WORDS_NONE, 1, JOBS_MAX, "run so many commands at a time (1)"},
     {"timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
      "kill a command that takes longer: a failed attempt (0: none)"},
+    {"stop-timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
+     "end what still runs so long after a first signal to stop: not a failure (0: wait)"},
     {"drain", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "return when nothing is ready, in flight or delayed"},
 };
 
 static const struct command commands[] = {{
     .noun = "work",
-    .usage = "TOPIC [-g GROUP] [-j N] [--timeout D] [--drain] -- COMMAND [ARGUMENT…]",
+    .usage = "TOPIC [-g GROUP] [-j N] [--timeout D] [--stop-timeout D] [--drain] -- COMMAND [ARGUMENT…]",
     .text = "run a command on each message, the body on its standard input",
     .about = "Exit 0 of COMMAND acks, 65 rejects (straight to the dead-letter queue), anything else is a "
              "failed attempt, named\n"
@@ -271,7 +268,9 @@ static const struct command commands[] = {{
              "(TOPIC/SEQ),\n"
              "SHUNT_ATTEMPT (1, 2, …) and SHUNT_HEADER_<KEY>. Its output goes to ours, line by line. Leases "
              "are extended for\n"
-             "as long as it runs. SIGTERM, SIGINT or SIGHUP waits for what runs; a second one kills it.",
+             "as long as it runs. SIGTERM, SIGINT or SIGHUP waits for what runs; a second one kills it. What "
+             "dies of a stop has\n"
+             "not failed. A broker that is not there is waited for. --drain exits 75 if the group is paused.",
     .examples = "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
                 "  shunt work mails --timeout 30s -- sh -c 'sendmail \"$SHUNT_HEADER_TO\"'\n",
     .options = rows,

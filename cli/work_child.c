@@ -212,9 +212,11 @@ static void reap(struct child *c)
     if (waitpid(c->pid, &c->status, WNOHANG) != c->pid)
         return;
     /* Members of its group that outlived a time-out die with it. */
-    if (c->timed_out)
+    if (c->signaled)
         (void)kill(-c->pid, SIGKILL);
     c->ended = true;
+    c->signal_at_ms = CLOCK_NEVER;
+    close_fd(&c->process_fd);
     close_fd(&c->input_fd);
     drain_rest(&c->output_fd, &c->output);
     drain_rest(&c->error_fd, &c->error);
@@ -245,9 +247,31 @@ void child_tick(struct child *c, int64_t now_ms)
 {
     if (c->ended || now_ms < c->signal_at_ms)
         return;
-    (void)kill(-c->pid, c->timed_out ? SIGKILL : SIGTERM);
-    c->signal_at_ms = c->timed_out ? CLOCK_NEVER : now_ms + c->grace_ms;
-    c->timed_out = true;
+    (void)kill(-c->pid, c->signaled ? SIGKILL : SIGTERM);
+    c->signal_at_ms = c->signaled ? CLOCK_NEVER : now_ms + c->grace_ms;
+    c->timed_out |= !c->signaled && !c->stopped;
+    c->signaled = true;
+}
+
+void child_stop_at(struct child *c, int64_t at_ms)
+{
+    if (c->signaled || at_ms >= c->signal_at_ms)
+        return;
+    c->stopped = true;
+    c->signal_at_ms = at_ms;
+}
+
+bool child_was_stopped(const struct child *c)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    if (c->stopped && c->signaled)
+        return true;
+    for (size_t i = 0; !c->timed_out && i < sizeof signals / sizeof *signals; i++) {
+        if ((WIFSIGNALED(c->status) && WTERMSIG(c->status) == signals[i]) ||
+            (WIFEXITED(c->status) && WEXITSTATUS(c->status) == 128 + signals[i]))
+            return true;
+    }
+    return false;
 }
 
 /* ---- judging */

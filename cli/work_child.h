@@ -44,6 +44,8 @@ struct child {
     int64_t grace_ms;
     int64_t signal_at_ms; /* when the next signal is due; CLOCK_NEVER: none */
     bool timed_out;
+    bool stopped;  /* we ended it because the worker is being stopped */
+    bool signaled; /* SIGTERM was sent for one of the two; SIGKILL is next */
     bool ended;
     int status; /* of waitpid(), once ended */
 };
@@ -62,6 +64,11 @@ void child_pump(struct child *c, const struct pollfd *ready);
 void child_tick(struct child *c, int64_t now_ms);
 /* SIGKILL to the group. */
 void child_kill(const struct child *c);
+/* End it at that time, if its time limit does not come first: as part of a stop, not as a time-out. */
+void child_stop_at(struct child *c, int64_t at_ms);
+/* Did an ended child die of a stop: of ours, or of SIGTERM, SIGINT or SIGHUP from outside (or did it exit
+ * with 128 and the signal's number, as shells and runtimes do that handle it)? A time-out is none. */
+bool child_was_stopped(const struct child *c);
 
 enum verdict { VERDICT_ACK, VERDICT_REJECT, VERDICT_NACK };
 

@@ -12,6 +12,9 @@
 #include "cli/work_env.h"
 #include "client/shunt.h"
 
+/* A stop reaches a command and its worker within this, whichever first. */
+#define STOP_HEARD_MS 500
+
 bool work_pool_init(struct work_pool *p, size_t slots_count)
 {
     p->slots = calloc(slots_count, sizeof *p->slots);
@@ -41,14 +44,37 @@ void work_pool_done(struct work_pool *p)
 
 /* ---- answers */
 
-/* `context` is the count of answers of this kind. */
-static void resolved(void *context, const struct shunt_error *err)
+static void settled(struct work_pool *p, uint64_t *count, const struct shunt_error *err)
 {
-    uint64_t *count = context;
+    p->unanswered--;
     if (err)
         call_tell_lost_answer(err);
     else
         ++*count;
+}
+
+static void acked(void *context, const struct shunt_error *err)
+{
+    struct work_pool *p = context;
+    settled(p, &p->acked, err);
+}
+
+static void nacked(void *context, const struct shunt_error *err)
+{
+    struct work_pool *p = context;
+    settled(p, &p->nacked, err);
+}
+
+static void rejected(void *context, const struct shunt_error *err)
+{
+    struct work_pool *p = context;
+    settled(p, &p->rejected, err);
+}
+
+static void released(void *context, const struct shunt_error *err)
+{
+    struct work_pool *p = context;
+    settled(p, &p->released, err);
 }
 
 static void extended(void *context, const struct shunt_error *err)
@@ -60,13 +86,12 @@ static void extended(void *context, const struct shunt_error *err)
 static void resolve(struct work_pool *p, struct shunt_delivery *delivery, enum shunt_outcome outcome,
                     const struct shunt_failure *failure)
 {
+    static shunt_resolved_cb *const callbacks[] = {
+        [SHUNT_ACK] = acked, [SHUNT_NACK] = nacked, [SHUNT_REJECT] = rejected, [SHUNT_RELEASE] = released};
     struct shunt_error err = {0};
-    uint64_t *count = outcome == SHUNT_ACK      ? &p->acked
-                      : outcome == SHUNT_REJECT ? &p->rejected
-                      : outcome == SHUNT_NACK   ? &p->nacked
-                                                : &p->released;
-    if (shunt_resolve_async(delivery, outcome, SHUNT_BACKOFF, failure, resolved, count, &err))
-        resolved(count, &err);
+    p->unanswered++;
+    if (shunt_resolve_async(delivery, outcome, SHUNT_BACKOFF, failure, callbacks[outcome], p, &err))
+        callbacks[outcome](p, &err);
 }
 
 /* ---- starting */
@@ -166,6 +191,8 @@ int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows)
         child_poll(&slot->child, own);
         wake_at_ms = slot->extend_at_ms < wake_at_ms ? slot->extend_at_ms : wake_at_ms;
         wake_at_ms = slot->child.signal_at_ms < wake_at_ms ? slot->child.signal_at_ms : wake_at_ms;
+        if (slot->judge_at_ms && slot->judge_at_ms < wake_at_ms)
+            wake_at_ms = slot->judge_at_ms;
     }
     return wake_at_ms;
 }
@@ -188,7 +215,8 @@ static void settle(struct work_pool *p, struct work_slot *slot)
                    shunt_format_duration(after, slot->child.timeout_ms));
     const char *message = judgement.message ? judgement.message : slot->child.timed_out ? text : NULL;
     struct shunt_failure failure = {.type = judgement.type, .message = message, .stack = judgement.stack};
-    if (p->abandon)
+    bool stopped = p->stopping && judgement.verdict == VERDICT_NACK && child_was_stopped(&slot->child);
+    if (p->abandon || stopped)
         resolve(p, slot->delivery, SHUNT_RELEASE, NULL);
     else if (judgement.verdict == VERDICT_ACK)
         resolve(p, slot->delivery, SHUNT_ACK, NULL);
@@ -199,6 +227,16 @@ static void settle(struct work_pool *p, struct work_slot *slot)
     free_slot(p, slot);
 }
 
+/* Whoever stops us may send the same signal to our commands, and theirs may arrive first. */
+static bool must_wait_for_verdict(const struct work_pool *p, struct work_slot *slot, int64_t now_ms)
+{
+    if (p->stopping || !child_was_stopped(&slot->child))
+        return false;
+    if (slot->judge_at_ms == 0)
+        slot->judge_at_ms = now_ms + STOP_HEARD_MS;
+    return now_ms < slot->judge_at_ms;
+}
+
 void work_pool_turn(struct work_pool *p, const struct pollfd *rows)
 {
     int64_t now_ms = clock_mono_ms();
@@ -207,13 +245,22 @@ void work_pool_turn(struct work_pool *p, const struct pollfd *rows)
         if (!slot->delivery)
             continue;
         child_pump(&slot->child, rows + i * CHILD_POLLS);
-        if (slot->child.ended) {
+        if (slot->child.ended && !must_wait_for_verdict(p, slot, now_ms)) {
             settle(p, slot);
             continue;
         }
         child_tick(&slot->child, now_ms);
         if (now_ms >= slot->extend_at_ms)
             extend(p, slot);
+    }
+}
+
+void work_pool_stop(struct work_pool *p, int64_t end_at_ms)
+{
+    p->stopping = true;
+    for (size_t i = 0; i < p->slots_count; i++) {
+        if (p->slots[i].delivery)
+            child_stop_at(&p->slots[i].child, end_at_ms);
     }
 }
 

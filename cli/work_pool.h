@@ -3,6 +3,7 @@
  *            shunt_next                    ended
  *   FREE ──────────────────→ BUSY ──────────────────→ resolved ──→ FREE
  *          child_start         │ extended at half of the lease
+ *                              ├ ended by a stop of the worker: released
  *                              └ killed by a second signal: released
  */
 #ifndef SHUNT_CLI_WORK_POOL_H
@@ -27,6 +28,8 @@ struct work_slot {
     struct work_env *environment; /* of the child; lives as long as it */
     int64_t lease_ms;
     int64_t extend_at_ms;
+    int64_t judge_at_ms; /* ended by a signal that may be meant for us too: the verdict waits for that; 0: it
+                            does not */
 };
 
 struct work_pool {
@@ -38,9 +41,11 @@ struct work_pool {
     struct work_slot *slots;
     size_t slots_count;
     size_t busy;
-    bool abandon;     /* what ends from now on was killed by us: release it */
-    bool output_lost; /* our stdout is gone */
-    bool cannot_run;  /* the program could not be started */
+    size_t unanswered; /* answers of ours that are not confirmed */
+    bool stopping;     /* what dies of a signal to stop has not failed: release it */
+    bool abandon;      /* what ends from now on was killed by us: release it */
+    bool output_lost;  /* our stdout is gone */
+    bool cannot_run;   /* the program could not be started */
     /* Answers that took effect; the others come again and must not count twice. */
     uint64_t acked;
     uint64_t nacked;
@@ -60,6 +65,9 @@ int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows);
 /* Pump, extend, signal, and resolve what has ended. */
 void work_pool_turn(struct work_pool *p, const struct pollfd *rows);
 
+/* The worker is being stopped, and so may be its commands, by the same hand: whoever dies of it has not
+ * failed. What still runs at `end_at_ms` (CLOCK_NEVER: never) is ended, uncharged. */
+void work_pool_stop(struct work_pool *p, int64_t end_at_ms);
 /* Kill all commands; their messages go back uncharged. */
 void work_pool_kill(struct work_pool *p);
 

@@ -124,7 +124,7 @@ class Usage(unittest.TestCase):
         with socket.socket() as held:  # bound, not listening: nobody else gets the port
             held.bind(("127.0.0.1", 0))
             url = f"shunt://127.0.0.1:{held.getsockname()[1]}"
-            for command in (["ping"], ["publish", "t", "b"], ["consume", "t", "-n", "1"], ["work", "t", "--", "true"], ["dlq", "list", "t"],
+            for command in (["ping"], ["publish", "t", "b"], ["consume", "t", "-n", "1"], ["work", "t", "--drain", "--", "true"], ["dlq", "list", "t"],
                             ["topic", "delete", "t", "-y"], ["stats"]):
                 done = alone("--url", url, "--timeout", "5s", *command)
                 self.assertEqual(done.returncode, UNREACHABLE, command)

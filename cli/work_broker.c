@@ -1,0 +1,53 @@
+/* work_broker: a name that cannot be looked up counts as a broker that is not there yet: where services start
+ * together, the name may come with the container. */
+#include "cli/work_broker.h"
+
+#include <poll.h>
+
+#include "cli/call.h"
+#include "cli/clock.h"
+#include "cli/signals.h"
+#include "client/shunt.h"
+
+/* The library wakes shunt_fd() for each of its attempts; this is in case it does not. */
+#define LOOK_MS 1000
+
+/* Wait until something happens; false when a signal to stop came. */
+static bool wait_on(const struct call *call, int signal_fd, int64_t give_up_at_ms)
+{
+    struct pollfd ready[] = {{.fd = shunt_fd(call->shunt), .events = POLLIN},
+                             {.fd = signal_fd, .events = POLLIN}};
+    int64_t wake_at_ms = clock_deadline(LOOK_MS);
+    (void)poll(ready, 2, clock_poll_ms(wake_at_ms < give_up_at_ms ? wake_at_ms : give_up_at_ms));
+    return signals_take(signal_fd) == 0;
+}
+
+int work_broker_await(struct call *call, int signal_fd, int64_t patience_ms, bool *ret_connected)
+{
+    struct shunt_error err = {0};
+    int64_t give_up_at_ms = clock_deadline(patience_ms);
+    *ret_connected = false;
+    if (shunt_open(call->url, NULL, &call->shunt, &err))
+        return call_failed(call, &err);
+    int code = shunt_connect(call->shunt, call->timeout_ms, &err);
+    if (code && code != SHUNT_TIMEOUT && !call_is_outage(code))
+        return call_failed(call, &err);
+    if (code)
+        call_note(call, "%s (%s); trying %s until it answers", err.text, shunt_error_name(err.code),
+                  call->url);
+    while (!shunt_connected(call->shunt)) {
+        struct shunt_error fatal = {0};
+        if (shunt_process(call->shunt, &fatal))
+            return call_failed(call, &fatal);
+        if (clock_mono_ms() >= give_up_at_ms) {
+            (void)call_failed(call, &err);
+            return EXIT_UNREACHABLE;
+        }
+        if (!shunt_connected(call->shunt) && !wait_on(call, signal_fd, give_up_at_ms))
+            return EXIT_OK;
+    }
+    if (code)
+        call_note(call, "connected");
+    *ret_connected = true;
+    return EXIT_OK;
+}
