@@ -54,6 +54,11 @@
 #define PAGE_BYTES_MAX    (4u * 1024 * 1024)           /* a page ends after the row that passes this */
 #define IDS_MAX           1000                         /* dead letters chosen by id in one request */
 
+/* Jobs that run at a time. Those without a rate go on as fast as they can; those with one may last for days, and leave room for
+ * the others. */
+#define JOBS_MAX       2000
+#define JOBS_RATED_MAX 1000
+
 /* Idempotent publishing: answers kept for one producer, and for how long after its last publish. */
 #define DEDUP_FRAMES_MAX 4096
 #define PRODUCER_ID_BYTES 16

@@ -305,6 +305,15 @@ static struct job_record *new_job(enum job_kind kind, const struct topic *t, con
     return j;
 }
 
+/* True if one more job may begin; otherwise tells why not. */
+static bool has_room(struct ledger *l, uint32_t rate)
+{
+    const char *why = jobs_full(l, rate);
+    if (why)
+        ledger_tell_done(l, SHUNT_TOO_MANY, why, 0, 0);
+    return !why;
+}
+
 static int begin(struct ledger *l, struct job_record *j, uint64_t count)
 {
     uint64_t id = 0;
@@ -321,7 +330,7 @@ static int begin(struct ledger *l, struct job_record *j, uint64_t count)
 int apply_topic_delete(struct ledger *l, const struct topic_command *c)
 {
     struct topic *t = changeable(l, c->topic);
-    if (!t)
+    if (!t || !has_room(l, 0))
         return 0;
     struct job_record *j = new_job(JOB_DROP, t, NULL);
     while (t->groups_count)
@@ -345,6 +354,8 @@ int apply_group_delete(struct ledger *l, const struct group_command *c)
                          0, 0);
         return 0;
     }
+    if (!has_room(l, 0))
+        return 0;
     struct job_record *j = new_job(JOB_DROP, g->topic, g);
     uint64_t count = g->r.counts.ready + g->r.counts.in_flight + g->r.counts.delayed + g->r.counts.dead;
     if (g->origin)
@@ -370,7 +381,7 @@ int apply_topic_purge(struct ledger *l, const struct purge_command *c)
         ledger_tell_done(l, 0, NULL, 0, 0);
         return 0;
     }
-    return begin(l, new_job(JOB_PURGE, t, g), count);
+    return has_room(l, 0) ? begin(l, new_job(JOB_PURGE, t, g), count) : 0;
 }
 
 /* ---- dead letters ---- */
@@ -417,10 +428,10 @@ int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kin
     uint64_t count = c->count < g->r.counts.dead ? c->count : g->r.counts.dead;
     if (c->ids_count)
         count = j->ids_count;
-    if (err || !count) {
+    if (!err && !count)
+        ledger_tell_done(l, 0, NULL, 0, 0);
+    if (err || !count || !has_room(l, c->rate)) {
         free(j);
-        if (!err)
-            ledger_tell_done(l, 0, NULL, 0, 0);
         return err;
     }
     return begin(l, j, count);

@@ -3,12 +3,11 @@
 #include "broker/core/check.h"
 #include "broker/core/state.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define JOB_PAGE_ROWS      512  /* worked on in one step; of a topic with many groups, fewer */
-#define TICK_PAGE_ROWS     2048 /* by all jobs in one tick, but for one row of each */
-#define JOBS_FINISHED_KEPT 100
+#define JOB_PAGE_ROWS  512  /* worked on in one step; of a topic with many groups, fewer */
+#define TICK_PAGE_ROWS 2048 /* by all jobs in one tick */
+#define TICK_JOBS_MAX  256  /* that have their turn in one tick, each with a few rows at least */
 
 /* ---- keeping them ---- */
 
@@ -20,67 +19,12 @@ static int job_write(struct ledger *l, const struct job_record *r)
     return ledger_put(l, TABLE_JOB, key_slice(&key), (struct slice){l->record, size});
 }
 
-static int job_keep(struct ledger *l, const struct job_record *r)
-{
-    if (l->jobs_count == l->jobs_capacity) {
-        size_t capacity = l->jobs_capacity ? l->jobs_capacity * 2 : 8;
-        struct job_record **jobs = realloc(l->jobs, capacity * sizeof *jobs);
-        if (!jobs)
-            return SHUNT_NO_MEMORY;
-        l->jobs = jobs;
-        l->jobs_capacity = capacity;
-    }
-    struct job_record *copy = malloc(sizeof *copy);
-    if (!copy)
-        return SHUNT_NO_MEMORY;
-    *copy = *r;
-    l->jobs[l->jobs_count++] = copy;
-    return 0;
-}
-
-int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes)
-{
-    struct store_cursor *cursor;
-    struct slice key, value;
-    int err = store_cursor_open(l->txn, TABLE_JOB, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
-    while (!err) {
-        struct job_record r = {0};
-        err = job_decode(key, value, &r);
-        if (!err && !r.finished)
-            err = job_keep(l, &r);
-        if (!err)
-            err = store_cursor_next(cursor, &key, &value);
-    }
-    store_cursor_close(cursor);
-    if (err == SHUNT_CORRUPT)
-        ledger_say(ret_why, why_bytes, "a row of the job table cannot be read");
-    return err == SHUNT_NOT_FOUND ? 0 : err;
-}
-
 /* Only the newest finished ones are kept, so that the table stays small. */
-static int forget_old(struct ledger *l)
+static int forget_old(struct ledger *l, uint64_t finished)
 {
-    struct store_cursor *cursor;
-    struct slice key, value;
-    unsigned finished = 0;
-    int err = store_cursor_open(l->txn, TABLE_JOB, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_prev(cursor, &key, &value);
-    while (!err) {
-        struct job_record r = {0};
-        err = job_decode(key, value, &r);
-        if (!err && r.finished && ++finished > JOBS_FINISHED_KEPT) {
-            err = ledger_cursor_del(l, cursor, TABLE_JOB, key, value.size);
-            break; /* one more finished, one goes */
-        }
-        if (!err)
-            err = store_cursor_prev(cursor, &key, &value);
-    }
-    store_cursor_close(cursor);
+    uint64_t oldest = jobs_finished(l, finished);
+    struct key key = key_job(oldest);
+    int err = oldest ? ledger_del(l, TABLE_JOB, key_slice(&key), NULL) : 0;
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
@@ -106,7 +50,7 @@ static unsigned allowance(const struct ledger *l, const struct job_record *j, un
         return page;
     uint64_t elapsed_ms = (uint64_t)(l->now_ms - j->begun_ms);
     uint64_t due = elapsed_ms / 1000 * j->rate + elapsed_ms % 1000 * j->rate / 1000 + 1;
-    check(due > j->done); /* or job_at() would have said later */
+    check(due > j->done); /* or it would be due later */
     uint64_t left = due - j->done;
     return left < page ? (unsigned)left : page;
 }
@@ -357,66 +301,33 @@ static int step(struct ledger *l, struct job_record *j, unsigned page)
         j->ended_ms = l->now_ms;
     }
     err = job_write(l, j);
-    return err || !over ? err : forget_old(l);
-}
-
-static void reap(struct ledger *l)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < l->jobs_count; i++) {
-        if (l->jobs[i]->finished)
-            free(l->jobs[i]);
-        else
-            l->jobs[kept++] = l->jobs[i];
-    }
-    l->jobs_count = kept;
-}
-
-static int64_t job_at(const struct ledger *l, const struct job_record *j)
-{
-    if (!j->rate)
-        return l->now_ms;
-    /* When its allowance has grown by one: (elapsed * rate) / 1000 + 1 > done. */
-    uint64_t elapsed_ms = (j->done * 1000 + j->rate - 1) / j->rate;
-    return j->begun_ms + (int64_t)elapsed_ms;
-}
-
-int64_t jobs_at(const struct ledger *l)
-{
-    int64_t at_ms = NEVER;
-    for (size_t i = 0; i < l->jobs_count; i++) {
-        int64_t job_ms = job_at(l, l->jobs[i]);
-        at_ms = job_ms < at_ms ? job_ms : at_ms;
-    }
-    return at_ms;
+    return err || !over ? err : forget_old(l, j->id);
 }
 
 /* Those that are due share a tick evenly: a stored order would have to be kept, and the oldest first would
- * let the others wait. */
+ * let the others wait. Of more than fit, as many as do have their turn, from any one on. */
 int jobs_step(struct ledger *l)
 {
+    uint32_t due = jobs_take_due(l), served = due < TICK_JOBS_MAX ? due : TICK_JOBS_MAX;
+    uint64_t first = served < due ? ledger_random(l, due) : 0;
+    unsigned page = served ? TICK_PAGE_ROWS / served : 0;
     int err = 0;
-    unsigned due = 0;
-    for (size_t i = 0; i < l->jobs_count; i++)
-        due += job_at(l, l->jobs[i]) <= l->now_ms;
-    unsigned page = due ? TICK_PAGE_ROWS / due : 0;
-    page = page < JOB_PAGE_ROWS ? page + !page : JOB_PAGE_ROWS;
-    for (size_t i = 0; !err && i < l->jobs_count; i++)
-        if (job_at(l, l->jobs[i]) <= l->now_ms)
-            err = step(l, l->jobs[i], page);
-    reap(l);
+    page = page < JOB_PAGE_ROWS ? page : JOB_PAGE_ROWS;
+    for (uint32_t i = 0; !err && i < served; i++)
+        err = step(l, l->jobs_due[(first + i) % due], page);
+    jobs_put_back(l, due);
     return err;
 }
 
 int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id)
 {
-    int err = job_keep(l, r);
+    struct job_record *j;
+    int err = job_keep(l, r, &j);
     if (err)
         return err;
-    struct job_record *j = l->jobs[l->jobs_count - 1];
     j->id = *ret_id = l->meta.job_next++;
     j->begun_ms = l->now_ms;
     err = step(l, j, JOB_PAGE_ROWS);
-    reap(l);
+    job_is_due(l, j);
     return err;
 }

@@ -53,9 +53,7 @@ void ledger_free(struct ledger *l)
     if (!l)
         return;
     catalog_free(l);
-    for (size_t i = 0; i < l->jobs_count; i++)
-        free(l->jobs[i]);
-    free(l->jobs);
+    jobs_free(l);
     free(l->record);
     mpack_buffer_done(&l->scratch);
     free(l);

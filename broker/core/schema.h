@@ -186,6 +186,7 @@ struct job_record {
     uint32_t ids_count; /* redrive and purge of chosen ones */
     uint64_t ids[IDS_MAX];
     char topic_name[TOPIC_BYTES_MAX + 1], group_name[NAME_BYTES_MAX + 1];
+    uint32_t slot; /* not stored: its place among those that run */
 };
 
 struct dedup_answer {

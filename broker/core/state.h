@@ -9,9 +9,11 @@
 
 #include "broker/core/bitmap.h"
 #include "broker/core/cost.h"
+#include "broker/core/deadline_heap.h"
 #include "broker/core/ledger.h"
 
-#define NEVER INT64_MAX
+#define NEVER              INT64_MAX
+#define JOBS_FINISHED_KEPT 100
 
 struct topic {
     struct topic_record r;
@@ -52,8 +54,13 @@ struct ledger {
     struct topic *dirty_topics; /* to be written by the next seal */
     struct group *dirty_groups;
 
-    struct job_record **jobs; /* running ones, in order of id */
+    struct job_record **jobs; /* running ones, in any order */
     size_t jobs_count, jobs_capacity;
+    size_t jobs_rated;                         /* how many of them have a rate */
+    struct job_record **jobs_due;              /* scratch for a tick */
+    uint64_t finished[JOBS_FINISHED_KEPT + 1]; /* in order: the ids of the finished ones that are kept */
+    size_t finished_count;
+    struct deadline_heap jobs_when; /* by slot: when it is due, wall ms */
 
     int64_t due_at_ms;       /* no group has something due before this */
     int64_t expiry_at_ms;    /* nothing expires before this */
@@ -211,11 +218,27 @@ int apply_group_delete(struct ledger *l, const struct group_command *c);
 int apply_group_pause(struct ledger *l, const struct group_command *c);
 int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kind);
 
-int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes);
 /* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */
 int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
 int jobs_step(struct ledger *l);
+
+/* ---- job_queue ---- */
+
+int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes);
+void jobs_free(struct ledger *l);
 int64_t jobs_at(const struct ledger *l); /* when the next step is due */
+/* Why one more, with that rate, may not begin; NULL: it may. */
+const char *jobs_full(const struct ledger *l, uint32_t rate);
+/* Keep a copy of `r` among those that run; job_is_due() says when it had its step. fails: NO_MEMORY */
+int job_keep(struct ledger *l, const struct job_record *r, struct job_record **ret);
+/* Its record has changed: it is due at another time, or finished, and then freed. */
+void job_is_due(struct ledger *l, struct job_record *j);
+/* Those that are due now, in order of id, into `jobs_due`; returns how many. Put back when they had their
+ * steps. */
+uint32_t jobs_take_due(struct ledger *l);
+void jobs_put_back(struct ledger *l, uint32_t count);
+/* One more is finished; returns the id of the one that is not kept any more, or 0. */
+uint64_t jobs_finished(struct ledger *l, uint64_t id);
 
 /* Rows that a view or an operator's command may cost before it ends its page. */
 #define LOOK_ROWS_MAX 10000

@@ -3,7 +3,7 @@ that are lowered while messages wait."""
 
 import unittest
 
-from client import PEEK
+from client import DLQ_REDRIVE, PEEK, REJECT
 from packing import encode
 from server import WireTest
 
@@ -11,6 +11,7 @@ BODY_BYTES_MAX = 16777216
 MESSAGE_EXTRA_BYTES_MAX = 65536
 ERROR_STACK_BYTES_MAX = 16384
 HISTORY_ROWS_MAX = 16
+JOBS_RATED_MAX = 1000
 LAST = (1 << 64) - 1
 
 
@@ -132,6 +133,29 @@ class Lowered(WireTest):
         client = self.worn()
         client.topic_update(self.topic, max_attempts=4)
         self.assertEqual(client.subscribe(self.topic).next().attempts, 3)
+
+
+class Jobs(WireTest):
+    def test_redrives_with_a_rate_leave_room_for_other_jobs(self):
+        client = self.create()
+        count = JOBS_RATED_MAX * 2
+        client.publish(self.topic, *[b"x"] * count)
+        subscription = client.subscribe(self.topic, messages=count)
+        subscription.resolve(*((d.seq, d.token, REJECT) for d in subscription.take(count)))
+        subscription.credit(0)
+        asked = [client.send(DLQ_REDRIVE, self.topic, "default", {"all": True}, 1) for _ in range(JOBS_RATED_MAX + 1)]
+        jobs = [client.reply(id)[0] for id in asked[:-1]]
+        error = self.refused("TOO_MANY", client.reply, asked[-1])
+        self.assertTrue(error.retry)
+        self.assertIn("rate", error.text)
+        self.server.restart()
+        client = self.connect()
+        self.refused("TOO_MANY", client.dlq_redrive, self.topic, rate=1, all=True)
+        job, _ = client.dlq_redrive(self.topic, all=True)
+        self.until(lambda: client.job_show(job)["state"] == "done")
+        self.assertEqual(self.counts(client), {"ready": count})
+        self.until(lambda: client.job_show(jobs[-1])["state"] == "done")
+        client.topic_delete(self.topic)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ struct faults {
     uint64_t fail_at;
     int err;
     int failed;     /* of the open transaction */
+    bool counts;    /* nothing is to fail, and commits take place: it only counts */
     unsigned asked; /* of a transaction that had failed; closing a cursor does not count */
 };
 
