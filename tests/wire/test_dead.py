@@ -205,6 +205,111 @@ class Dead(WireTest):
         self.assertEqual(subscription.reject(delivery, "No", "no"), {})
         self.assertEqual(len(client.dlq_list(self.topic)[0]), 1)
 
+    def test_failing_in_a_dlq_only_delays_and_its_error_is_kept_nowhere(self):
+        client, _ = self.kill(1, backoff_min_ms=3600000, backoff_max_ms=3600000)
+        subscription = client.subscribe(f"dlq:{self.topic}:default")
+        before = client.dlq_show(self.topic, "1")
+        delivery = subscription.next()
+        self.assertEqual(subscription.reject(delivery, "Triage", "said the triage"), {})
+        after = client.dlq_show(self.topic, "1")
+        self.assertEqual(after, before)
+        self.assertEqual([row["error_type"] for row in after["history"]], ["E0"])
+        counts = client.group_show(f"dlq:{self.topic}:default")
+        self.assertEqual((counts["delayed"], counts["dead"]), (1, 0), "it waits as after a nack")
+
+    def test_a_dlq_is_named_by_what_failed(self):
+        client, _ = self.kill()
+        dlq = f"dlq:{self.topic}:default"
+        for call, *arguments in ((client.peek,), (client.dlq_list,), (client.dlq_show, "1")):
+            self.refused("BAD_ARGUMENT", call, dlq, *arguments)
+        for call in (client.dlq_redrive, client.dlq_purge):
+            self.refused("BAD_ARGUMENT", call, dlq, all=True)
+
+    def test_redrive_takes_what_a_dlqs_consumer_holds(self):
+        client, _ = self.kill(2)
+        subscription = client.subscribe(f"dlq:{self.topic}:default")
+        held = subscription.take(2)
+        subscription.started(held[0])
+        self.finished(client, client.dlq_redrive(self.topic, all=True)[0])
+        self.assertEqual(subscription.ack(*held), {0: 25, 1: 25}, "STALE")
+        self.assertEqual(self.counts(client), {"ready": 2})
+        self.assertEqual(client.group_show(f"dlq:{self.topic}:default")["redriven"], 2)
+
+    def test_purging_dead_letters_takes_what_a_dlqs_consumer_holds(self):
+        client, _ = self.kill()
+        subscription = client.subscribe(f"dlq:{self.topic}:default")
+        held = subscription.next()
+        self.finished(client, client.dlq_purge(self.topic, all=True)[0])
+        self.assertEqual(subscription.ack(held), {0: 25}, "STALE")
+        self.assertEqual(self.counts(client), {"purged": 1})
+
+    def test_suspicion_stays_over_a_redrive(self):
+        """Several were started when their consumer was lost: they come alone, until one is answered; dying of something else is no answer."""
+        client = self.create()
+        client.publish(self.topic, *[Message(b"%d" % n, ttl=2500) for n in range(2)])
+        worker = self.connect()
+        subscription = worker.subscribe(self.topic, messages=2)
+        subscription.started(*subscription.take(2))
+        worker.ping()
+        worker.close()
+        self.until(lambda: self.counts(client) == {"dead": 2})  # their time to live has passed
+        client.publish(self.topic, b"innocent")
+        self.finished(client, client.dlq_redrive(self.topic, all=True)[0])
+        subscription = self.connect().subscribe(self.topic, messages=10)
+        seen = []
+        while len(seen) < 3:
+            delivery = subscription.next()
+            subscription.client.ping()
+            if delivery.message.body != b"innocent":
+                self.assertEqual(len(subscription.held), 0, "alone on its connection")
+            seen.append(delivery.message.body)
+            self.assertEqual(subscription.ack(delivery), {})
+        self.assertEqual(sorted(seen), [b"0", b"1", b"innocent"])
+
+    def test_a_time_to_live_stands_still_while_dead_and_begins_anew_if_it_had_run_out(self):
+        client = self.create()
+        client.publish(self.topic, Message(b"over", ttl=1))
+        self.until(lambda: self.counts(client) == {"dead": 1})
+        client.publish(self.topic, Message(b"left", ttl=2000))
+        subscription = client.subscribe(self.topic, messages=1)
+        subscription.reject(subscription.next())
+        subscription.credit(0)
+        reasons = lambda: {client.dlq_show(self.topic, row["id"])["body"]: (row["reason"], row["generation"]) for row in client.dlq_list(self.topic)[0]}
+        self.assertEqual(reasons()[b"over"], ("ttl_expired", 0))
+        died = {row["origin"]: row["died"] for row in client.dlq_list(self.topic)[0]}
+        self.finished(client, client.dlq_redrive(self.topic, all=True)[0])
+        self.until(lambda: self.counts(client) == {"dead": 2})
+        self.assertEqual(reasons(), {b"left": ("ttl_expired", 1), b"over": ("ttl_expired", 1)})
+        again = {row["origin"]: row["died"] for row in client.dlq_list(self.topic)[0]}
+        self.assertTrue(all(again[origin] > died[origin] for origin in died))
+
+    def test_rows_of_history_say_nil_where_nobody_was(self):
+        client = self.create()
+        client.publish(self.topic, Message(b"x", ttl=1))
+        [row] = self.until(lambda: client.dlq_list(self.topic)[0])
+        [row] = client.dlq_show(self.topic, row["id"])["history"]
+        self.assertEqual(row["outcome"], "ttl_expired")
+        self.assertIs(row["charged"], False)
+        for field in ("consumer", "host", "build", "leased", "started"):
+            self.assertIsNone(row[field], field)
+        self.assertIsInstance(row["ended"], int)
+
+    def test_rows_of_a_restart_and_of_a_nameless_client(self):
+        client = self.create()
+        client.publish(self.topic, b"x")
+        self.assertIsNotNone(client.subscribe(self.topic).next())
+        self.server.restart()
+        client = self.connect()
+        subscription = client.subscribe(self.topic)
+        subscription.reject(subscription.next())
+        restart, rejected = client.dlq_show(self.topic, f"{self.topic}/1")["history"]
+        self.assertEqual((restart["outcome"], rejected["outcome"]), ("broker_restart", "rejected"))
+        for field in ("consumer", "host", "build", "leased", "started"):
+            self.assertIsNone(restart[field], field)
+        for field in ("consumer", "host", "build", "started", "error_type", "error_message", "error_stack"):
+            self.assertIsNone(rejected[field], field)
+        self.assertIsInstance(rejected["leased"], int)
+
     def test_a_dlq_cannot_be_made_published_to_or_deleted(self):
         client, _ = self.kill()
         dlq = f"dlq:{self.topic}:default"

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from client import GROUP_CREATE, PUBLISH, STATS, TOPIC_CREATE, TOPIC_LIST, ShuntError
+from client import GROUP_CREATE, PEEK, PUBLISH, STATS, TOPIC_CREATE, TOPIC_LIST, ShuntError
 from server import WireTest
 
 DEFAULTS = {
@@ -120,6 +120,36 @@ class Topics(WireTest):
         self.refused("BAD_ARGUMENT", client.topic_update, self.topic, lease=5)
         self.refused("BAD_ARGUMENT", client.topic_create, self.topic + "-2", max_attempt=5)
         self.refused("BAD_ARGUMENT", client.group_create, self.topic, "g", typo=1)
+
+    def test_back_offs_bounds_must_not_cross_whoever_sets_them(self):
+        client = self.connect()
+        client.topic_create(self.topic, ["g"], backoff_max_ms=5000)
+        self.refused("BAD_ARGUMENT", client.group_update, self.topic, "g", backoff_min_ms=5001)
+        self.refused("BAD_ARGUMENT", client.group_create, self.topic, "h", backoff_min_ms=5001)
+        self.refused("BAD_ARGUMENT", client.topic_update, self.topic, backoff_max_ms=999)
+        self.refused("BAD_ARGUMENT", client.topic_create, self.topic + "-2", backoff_max_ms=999)
+        client.group_update(self.topic, "g", backoff_min_ms=5000)
+        self.refused("BAD_ARGUMENT", client.topic_update, self.topic, backoff_max_ms=4999)
+        self.refused("BAD_ARGUMENT", client.topic_update, self.topic, backoff_max_ms=4999, max_attempts=2)
+        self.assertEqual(client.topic_show(self.topic)["policy"]["max_attempts"], 5, "and nothing else is changed")
+        client.group_update(self.topic, "g", backoff_min_ms=6000, backoff_max_ms=7000)
+        client.topic_update(self.topic, backoff_max_ms=4999)
+
+    def test_purging_nothing_is_no_job(self):
+        client = self.create(groups=["a", "b"])
+        self.assertEqual([client.topic_purge(self.topic), client.topic_purge(self.topic, "a")], [0, 0])
+        client.publish(self.topic, b"x")
+        client.subscribe(self.topic, "a").next()
+        self.assertEqual(client.topic_purge(self.topic, "a"), 0, "what is in flight is not purged")
+        self.assertGreater(client.topic_purge(self.topic), 0)
+
+    def test_a_limit_of_a_listing_is_cut_to_what_may_be(self):
+        client = self.create()
+        client.publish(self.topic, *[b""] * 1100)
+        for limit, rows in ((0, 100), (None, 100), (1, 1), (1000, 1000), (1001, 1000), (2**64 - 1, 1000)):
+            page, more = client.peek(self.topic, limit=limit)
+            self.assertEqual((len(page), more), (rows, True), limit)
+        self.assertEqual(len(client.request(PEEK, self.topic, "default")[0]), 100)
 
     def test_a_refused_update_changes_none_of_its_fields(self):
         client = self.create()
