@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 def section(page, title):
-    """The table rows, as lists of cells, under the heading that ends with `title`."""
+    """The rows of the first table, as lists of cells, under the heading that ends with `title`."""
     part = re.search(r"^## \d+\. %s\n(.*?)(?=^## |\Z)" % re.escape(title), page, re.S | re.M)
     if not part:
         sys.exit(f"PROTOCOL.md has no section '{title}'")
-    rows = [line for line in part.group(1).splitlines() if line.startswith("|")]
+    rows = re.search(r"^(?:\|.*\n)+", part.group(1), re.M).group().splitlines()
     cells = [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
     return cells[2:]
 
@@ -56,6 +56,12 @@ def operations_on_page(page):
     return dict(frames)
 
 
+def errors_explained(page):
+    """The names in the table of who sends which error, each as often as it is there."""
+    table = page.partition("| name | from | when | what then |\n")[2].partition("\n\n")[0]
+    return [name for row in table.splitlines()[1:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+
+
 def compare(what, page_rows, c_rows):
     wrong = []
     for row in c_rows:
@@ -81,6 +87,10 @@ def main():
     for name, value, _unit in section(page, "Limits"):
         if str(limits.get(name)) != value:
             wrong.append(f"limits: {name} is {value} on the page and {limits.get(name)} in C")
+
+    explained, known = errors_explained(page), [name for _, name, *_ in errors_in_c(errors)]
+    wrong += [f"errors: {name} is explained {explained.count(name)} times" for name in known if explained.count(name) != 1]
+    wrong += [f"errors: {name} is explained and does not exist" for name in explained if name not in known]
 
     on_page, in_c = operations_on_page(page), operations_in_c((proto / "wire.h").read_text())
     for name in sorted(on_page.keys() | in_c.keys()):
