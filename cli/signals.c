@@ -1,12 +1,13 @@
-/* signals: a signalfd; the commands we start get an empty mask again (work_child.c). */
+/* signals: a signalfd; the commands we start get an empty mask again (guard_process.c). */
 #include "cli/signals.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-int signals_open(void)
+static int open_with(bool children)
 {
     sigset_t stop;
     (void)sigemptyset(&stop);
@@ -16,14 +17,29 @@ int signals_open(void)
     struct sigaction hangup;
     if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
         (void)sigaddset(&stop, SIGHUP);
+    if (children)
+        (void)sigaddset(&stop, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &stop, NULL))
         return -1;
     return signalfd(-1, &stop, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+int signals_open(void)
+{
+    return open_with(false);
+}
+
+int signals_open_with_children(void)
+{
+    return open_with(true);
+}
+
 int signals_take(int fd)
 {
     struct signalfd_siginfo info;
-    ssize_t got = read(fd, &info, sizeof info);
-    return got == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+    while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo != SIGCHLD)
+            return (int)info.ssi_signo;
+    }
+    return 0;
 }

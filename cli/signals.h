@@ -6,6 +6,8 @@
 /* Block them and return a descriptor that is readable when one came; -1 with errno. A SIGHUP that was ignored
  * when we began (nohup) stays so. */
 int signals_open(void);
+/* The same, and readable too when a child of ours ends. */
+int signals_open_with_children(void);
 /* The next one that came, or 0. */
 int signals_take(int fd);
 

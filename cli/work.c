@@ -15,6 +15,8 @@
 #include "cli/call.h"
 #include "cli/clock.h"
 #include "cli/command.h"
+#include "cli/program.h"
+#include "cli/reaper.h"
 #include "cli/signals.h"
 #include "cli/work_broker.h"
 #include "cli/work_idle.h"
@@ -34,6 +36,7 @@ struct work {
     int signals;             /* how many came */
     int64_t stop_timeout_ms; /* 0: none */
     bool stopping;
+    bool reaps; /* orphans are given to us */
     bool connected;
     int code;
 };
@@ -143,6 +146,11 @@ static void wait_for_something(struct work *w)
         w->rows[i].revents = 0; /* interrupted: nothing is known to be ready */
 }
 
+static bool is_guard(const void *context, pid_t pid)
+{
+    return work_pool_has_guard(context, pid);
+}
+
 static void work_loop(struct work *w)
 {
     struct shunt_error err = {0};
@@ -160,6 +168,8 @@ static void work_loop(struct work *w)
         wait_for_something(w);
         hear_signals(w);
         work_pool_turn(&w->pool, w->rows);
+        if (w->reaps)
+            reaper_turn(is_guard, &w->pool);
         if (w->pool.output_lost && !w->stopping) {
             call_complain("cannot write to standard output: stopping");
             stop_with(w, EXIT_FAILED);
@@ -205,7 +215,11 @@ static int work_with(struct work *w, size_t jobs)
 {
     struct call *call = w->call;
     w->rows = calloc(jobs * CHILD_POLLS + 2, sizeof *w->rows);
-    w->signal_fd = signals_open();
+    (void)signal(
+        SIGCHLD,
+        SIG_DFL); /* whoever started us may have ignored it; then no end could be told from another */
+    w->reaps = reaper_needed();
+    w->signal_fd = w->reaps ? signals_open_with_children() : signals_open();
     if (!w->rows || w->signal_fd < 0 || !work_pool_init(&w->pool, jobs)) {
         call_complain("cannot begin: %s", strerror(errno));
         return EXIT_FAILED;
@@ -223,7 +237,7 @@ static int work_with(struct work *w, size_t jobs)
 static int run_work(struct call *call)
 {
     char *program = NULL;
-    int error = child_find_program(call->options.rest[0], &program);
+    int error = program_find(call->options.rest[0], &program);
     if (error) {
         call_complain("%s: %s", call->options.rest[0],
                       error == ENOENT ? "command not found" : strerror(error));
@@ -233,7 +247,8 @@ static int run_work(struct call *call)
                      .pool = {.call = call,
                               .program = program,
                               .arguments = call->options.rest,
-                              .timeout_ms = options_number(&call->options, "timeout", 0)},
+                              .timeout_ms = options_number(&call->options, "timeout", 0),
+                              .leave = options_flag(&call->options, "keep-background")},
                      .stop_timeout_ms = options_number(&call->options, "stop-timeout", 0),
                      .signal_fd = -1};
     work_idle_init(&w.idle, call, options_flag(&call->options, "drain"));
@@ -253,12 +268,15 @@ static const struct option_row rows[] = {
      "kill a command that takes longer: a failed attempt (0: none)"},
     {"stop-timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
      "end what still runs so long after a first signal to stop: not a failure (0: wait)"},
+    {"keep-background", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
+     "let run on what a command left in the background when it ended"},
     {"drain", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "return when nothing is ready, in flight or delayed"},
 };
 
 static const struct command commands[] = {{
     .noun = "work",
-    .usage = "TOPIC [-g GROUP] [-j N] [--timeout D] [--stop-timeout D] [--drain] -- COMMAND [ARGUMENT…]",
+    .usage = "TOPIC [-g GROUP] [-j N] [--timeout D] [--stop-timeout D] [--keep-background] [--drain] -- "
+             "COMMAND [ARGUMENT…]",
     .text = "run a command on each message, the body on its standard input",
     .about = "Exit 0 of COMMAND acks, 65 rejects (straight to the dead-letter queue), anything else is a "
              "failed attempt, named\n"

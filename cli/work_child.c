@@ -1,16 +1,12 @@
-/* work_child: posix_spawn reports a failed exec to us as its own error, so that it is never taken for the
- * program's. */
+/* work_child: a failed exec is told as the start's own error, so that it is never taken for the program's. */
 #include "cli/work_child.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,57 +66,21 @@ static int pipes_open(struct pipes *p)
     return 0;
 }
 
-static int spawn_with(const struct child_spec *spec, const struct pipes *p,
-                      posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, pid_t *ret)
-{
-    sigset_t none;
-    sigset_t changed;
-    (void)sigemptyset(&none);
-    (void)sigemptyset(&changed);
-    (void)sigaddset(&changed,
-                    SIGPIPE); /* main() ignores it; what others made us ignore stays so, as under nohup */
-    int error = 0;
-    for (int i = 0; i < 3 && error == 0; i++)
-        error = posix_spawn_file_actions_adddup2(actions, p->far[i], i);
-    if (error == 0)
-        error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                         POSIX_SPAWN_SETSIGDEF);
-    if (error == 0)
-        error = posix_spawnattr_setsigmask(attributes, &none);
-    if (error == 0)
-        error = posix_spawnattr_setsigdefault(attributes, &changed);
-    if (error == 0)
-        error = posix_spawn(ret, spec->path, actions, attributes, spec->arguments, spec->environment);
-    return error;
-}
-
-static int spawn(const struct child_spec *spec, const struct pipes *p, pid_t *ret)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error)
-        return error;
-    error = posix_spawnattr_init(&attributes);
-    if (error == 0) {
-        error = spawn_with(spec, p, &actions, &attributes, ret);
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
-
 int child_start(struct child *c, const struct child_spec *spec)
 {
     struct pipes pipes;
-    *c = (struct child){.process_fd = -1, .input_fd = -1, .output_fd = -1, .error_fd = -1};
+    *c = (struct child){.guard = {.line = -1}, .input_fd = -1, .output_fd = -1, .error_fd = -1};
     int error = pipes_open(&pipes);
     if (error)
         return error;
     if (!capture_init(&c->output, spec->out) || !capture_init(&c->error, spec->err))
         error = ENOMEM;
     if (error == 0)
-        error = spawn(spec, &pipes, &c->pid);
+        error = guard_start(&c->guard, &(struct guard_spec){.path = spec->path,
+                                                            .arguments = spec->arguments,
+                                                            .environment = spec->environment,
+                                                            .streams = pipes.far,
+                                                            .leave = spec->leave});
     if (error) {
         pipes_close(&pipes);
         capture_done(&c->output);
@@ -139,32 +99,22 @@ int child_start(struct child *c, const struct child_spec *spec)
     c->timeout_ms = spec->timeout_ms;
     c->grace_ms = spec->grace_ms;
     c->signal_at_ms = spec->timeout_ms ? clock_deadline(spec->timeout_ms) : CLOCK_NEVER;
-    c->process_fd = pidfd_open(c->pid, 0);
-    if (c->process_fd < 0) {
-        error = errno;
-        child_done(c);
-    }
-    return error;
+    return 0;
 }
 
 void child_kill(const struct child *c)
 {
-    if (c->pid > 0 && !c->ended)
-        (void)kill(-c->pid, SIGKILL);
+    guard_signal(&c->guard, SIGKILL);
 }
 
 void child_done(struct child *c)
 {
-    child_kill(c);
-    if (c->pid > 0 && !c->ended)
-        (void)waitpid(c->pid, &c->status, 0);
-    close_fd(&c->process_fd);
+    guard_close(&c->guard);
     close_fd(&c->input_fd);
     close_fd(&c->output_fd);
     close_fd(&c->error_fd);
     capture_done(&c->output);
     capture_done(&c->error);
-    c->pid = 0;
 }
 
 /* ---- running */
@@ -209,14 +159,9 @@ static void drain_rest(int *fd, struct capture *to)
 
 static void reap(struct child *c)
 {
-    if (waitpid(c->pid, &c->status, WNOHANG) != c->pid)
-        return;
-    /* Members of its group that outlived a time-out die with it. */
-    if (c->signaled)
-        (void)kill(-c->pid, SIGKILL);
+    (void)guard_take_end(&c->guard, &c->status); /* a guard that was killed ended as the command did */
     c->ended = true;
     c->signal_at_ms = CLOCK_NEVER;
-    close_fd(&c->process_fd);
     close_fd(&c->input_fd);
     drain_rest(&c->output_fd, &c->output);
     drain_rest(&c->error_fd, &c->error);
@@ -224,7 +169,7 @@ static void reap(struct child *c)
 
 void child_poll(const struct child *c, struct pollfd *to)
 {
-    to[POLL_PROCESS] = (struct pollfd){.fd = c->process_fd, .events = POLLIN};
+    to[POLL_PROCESS] = (struct pollfd){.fd = c->guard.line, .events = POLLIN};
     to[POLL_INPUT] = (struct pollfd){.fd = c->input_fd, .events = POLLOUT};
     to[POLL_OUTPUT] = (struct pollfd){.fd = c->output_fd, .events = POLLIN};
     to[POLL_ERROR] = (struct pollfd){.fd = c->error_fd, .events = POLLIN};
@@ -239,7 +184,7 @@ void child_pump(struct child *c, const struct pollfd *ready)
         (void)drain_once(&c->output_fd, &c->output, &total);
     if (ready[POLL_ERROR].revents)
         (void)drain_once(&c->error_fd, &c->error, &total);
-    if (ready[POLL_PROCESS].revents)
+    if (ready[POLL_PROCESS].revents && !c->ended)
         reap(c);
 }
 
@@ -247,7 +192,7 @@ void child_tick(struct child *c, int64_t now_ms)
 {
     if (c->ended || now_ms < c->signal_at_ms)
         return;
-    (void)kill(-c->pid, c->signaled ? SIGKILL : SIGTERM);
+    guard_signal(&c->guard, c->signaled ? SIGKILL : SIGTERM);
     c->signal_at_ms = c->signaled ? CLOCK_NEVER : now_ms + c->grace_ms;
     c->timed_out |= !c->signaled && !c->stopped;
     c->signaled = true;
@@ -312,45 +257,4 @@ void judgement_done(struct judgement *j)
     free(j->message);
     free(j->stack);
     *j = (struct judgement){.verdict = VERDICT_NACK};
-}
-
-/* ---- finding */
-
-static int check_program(const char *path)
-{
-    struct stat info;
-    if (stat(path, &info))
-        return errno;
-    if (!S_ISREG(info.st_mode) || access(path, X_OK))
-        return EACCES;
-    return 0;
-}
-
-int child_find_program(const char *name, char **ret_path)
-{
-    int result = ENOENT;
-    if (strchr(name, '/')) {
-        result = check_program(name);
-        if (result == 0 && !(*ret_path = strdup(name)))
-            result = ENOMEM;
-        return result;
-    }
-    const char *path = getenv("PATH");
-    for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin"; *name; at++) {
-        size_t len = strcspn(at, ":");
-        char *candidate = NULL;
-        if (asprintf(&candidate, "%.*s/%s", len ? (int)len : 1, len ? at : ".", name) < 0)
-            return ENOMEM;
-        int error = check_program(candidate);
-        if (error == 0) {
-            *ret_path = candidate;
-            return 0;
-        }
-        free(candidate);
-        result = error == EACCES ? EACCES : result;
-        at += len;
-        if (!*at)
-            break;
-    }
-    return result;
 }

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "cli/capture.h"
+#include "cli/guard.h"
 
 #define CHILD_POLLS    4
 #define CHILD_GRACE_MS 5000 /* between SIGTERM and SIGKILL */
@@ -26,14 +27,14 @@ struct child_spec {
     size_t body_bytes;
     int64_t timeout_ms; /* 0: none */
     int64_t grace_ms;
-    int out; /* where its standard output and error go on to */
+    bool leave; /* what it left running when it ended may run on */
+    int out;    /* where its standard output and error go on to */
     int err;
 };
 
 struct child {
-    pid_t pid;
-    int process_fd; /* readable when it has ended */
-    int input_fd;   /* these three are -1 when closed */
+    struct guard guard; /* its line is readable when the command has ended */
+    int input_fd;       /* these three are -1 when closed */
     int output_fd;
     int error_fd;
     const char *body;
@@ -50,10 +51,10 @@ struct child {
     int status; /* of waitpid(), once ended */
 };
 
-/* Start the process, as the leader of a group of its own. Returns 0 or errno; on failure there is nothing to
- * clean up. */
+/* Start the process, as the leader of a group of its own, under a guard. Returns 0 or errno; on failure there
+ * is nothing to clean up. */
 int child_start(struct child *c, const struct child_spec *spec);
-/* Free what is left; kills the group if it still runs. */
+/* Free what is left; kills the command and all that it started if it still runs. */
 void child_done(struct child *c);
 
 /* What to poll for; fills in CHILD_POLLS rows. */
@@ -62,7 +63,7 @@ void child_poll(const struct child *c, struct pollfd *to);
 void child_pump(struct child *c, const struct pollfd *ready);
 /* Send the signal that is due. */
 void child_tick(struct child *c, int64_t now_ms);
-/* SIGKILL to the group. */
+/* SIGKILL to the command and all that it started. */
 void child_kill(const struct child *c);
 /* End it at that time, if its time limit does not come first: as part of a stop, not as a time-out. */
 void child_stop_at(struct child *c, int64_t at_ms);
@@ -82,8 +83,5 @@ struct judgement {
 /* Judge an ended child: 0 acks, 65 rejects, all else nacks. */
 void child_judge(const struct child *c, struct judgement *ret);
 void judgement_done(struct judgement *j);
-
-/* Find the program as a shell would: 0 and its path, which the caller frees; ENOENT, EACCES or ENOMEM. */
-int child_find_program(const char *name, char **ret_path);
 
 #endif

@@ -156,6 +156,7 @@ void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery)
                               .environment = environment->entries,
                               .timeout_ms = p->timeout_ms,
                               .grace_ms = CHILD_GRACE_MS,
+                              .leave = p->leave,
                               .out = STDOUT_FILENO,
                               .err = STDERR_FILENO};
     spec.body = shunt_delivery_body(delivery, &spec.body_bytes);
@@ -253,6 +254,15 @@ void work_pool_turn(struct work_pool *p, const struct pollfd *rows)
         if (now_ms >= slot->extend_at_ms)
             extend(p, slot);
     }
+}
+
+bool work_pool_has_guard(const struct work_pool *p, pid_t pid)
+{
+    for (size_t i = 0; i < p->slots_count; i++) {
+        if (p->slots[i].delivery && p->slots[i].child.guard.pid == pid)
+            return true;
+    }
+    return false;
 }
 
 void work_pool_stop(struct work_pool *p, int64_t end_at_ms)

@@ -38,6 +38,7 @@ struct work_pool {
     const char *program;
     char *const *arguments;
     int64_t timeout_ms;
+    bool leave; /* what commands left running may run on */
     struct work_slot *slots;
     size_t slots_count;
     size_t busy;
@@ -64,6 +65,9 @@ void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery);
 int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows);
 /* Pump, extend, signal, and resolve what has ended. */
 void work_pool_turn(struct work_pool *p, const struct pollfd *rows);
+
+/* Is this process the guard of one of the commands? */
+bool work_pool_has_guard(const struct work_pool *p, pid_t pid);
 
 /* The worker is being stopped, and so may be its commands, by the same hand: whoever dies of it has not
  * failed. What still runs at `end_at_ms` (CLOCK_NEVER: never) is ended, uncharged. */

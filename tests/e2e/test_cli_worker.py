@@ -1,5 +1,7 @@
 """The worker among its surroundings: a broker that comes late, a manager that stops it, a group that is paused."""
+import ctypes
 import os
+import pathlib
 import re
 import selectors
 import signal
@@ -12,6 +14,19 @@ from cli_case import OK, UNREACHABLE, WAIT_SECONDS_MAX, Case
 from wire import GROUP_SHOW
 
 NOT_NOW = 75
+
+
+def runs(pid):
+    try:
+        return " Z " not in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def become_subreaper():
+    PR_SET_CHILD_SUBREAPER = 36
+    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) != 0:
+        raise OSError("prctl")
 
 
 class Proxy:
@@ -125,6 +140,48 @@ class Worker(Case):
         # The one that made an end of its work within its grace is done.
         self.assertEqual((group["acked"], group["ready"], group["dead"]), (1, 1, 0), err)
         self.uncharged()
+
+    # ---- being killed
+
+    def test_a_killed_worker_takes_its_commands_along(self):
+        self.shunt("publish", "t", "--lines", input="1\n2\n3\n")
+        # One as it comes, one that left a process in a session of its own, one that hears nothing.
+        script = 'case $(cat) in 1) echo $$; exec sleep 1000;; 2) setsid sleep 1000 & echo $!; wait;; 3) trap "" TERM INT HUP; echo $$; while :; do sleep 1; done;; esac'
+        process = self.start("work", "t", "-j", "3", "--", "sh", "-c", script)
+        pids = [int(process.stdout.readline()) for _ in range(3)]
+        process.kill()
+        process.wait()
+        self.eventually(lambda: not any(runs(pid) for pid in pids))
+        # Nobody holds the worker's output any more: whoever reads it sees its end.
+        self.assertEqual(process.stdout.read(), "")
+
+    def test_nothing_of_an_attempt_outlives_it(self):
+        self.shunt("publish", "t", "1")
+        out = self.work("--", "sh", "-c", "sleep 1000 & echo $!; setsid sleep 1000 & echo $!").stdout
+        self.assertEqual([runs(int(pid)) for pid in out.split()], [False, False])
+
+    def test_what_was_left_in_the_background_may_run_on(self):
+        self.shunt("publish", "t", "1")
+        pid = int(self.work("--keep-background", "--", "sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!").stdout)
+        self.assertTrue(runs(pid))
+        os.kill(pid, signal.SIGKILL)
+
+    def test_orphans_that_are_given_to_the_worker_are_reaped(self):
+        # As for process 1 of a container.
+        self.shunt("publish", "t", "1")
+        process = self.start("work", "t", "--keep-background", "--", "sh", "-c", "sleep 1000 & echo $!", preexec_fn=become_subreaper)
+        pid = int(process.stdout.readline())
+        self.eventually(lambda: self.group("t")["acked"] == 1)
+        self.eventually(lambda: f"PPid:\t{process.pid}\n" in pathlib.Path(f"/proc/{pid}/status").read_text())
+        os.kill(pid, signal.SIGKILL)
+        self.eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(WAIT_SECONDS_MAX), OK)
+
+    def test_a_worker_that_was_made_to_ignore_ends_of_children_learns_of_them(self):
+        self.shunt("publish", "t", "1")
+        self.work("--", "sh", "-c", "exit 7", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        self.assertEqual(self.document("dlq", "list", "t")[0]["error_type"], "exit 7")
 
     # ---- a broker that is not there
 

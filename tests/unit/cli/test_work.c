@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/capture.h"
 #include "cli/clock.h"
+#include "cli/program.h"
 #include "cli/work_child.h"
 #include "cli/work_env.h"
 
@@ -145,9 +147,7 @@ struct run {
     char out[256];
 };
 
-/* Run `script` in a shell to its end. */
-static void run_shell(struct run *r, const char *script, const void *body, size_t body_bytes,
-                      int64_t timeout_ms, int64_t grace_ms)
+static void run_spec(struct run *r, const char *script, struct child_spec spec)
 {
     char copy[512];
     int ends[2];
@@ -155,15 +155,11 @@ static void run_shell(struct run *r, const char *script, const void *body, size_
     cr_assert_lt(strlen(script), sizeof copy);
     strcpy(copy, script);
     cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-    struct child_spec spec = {.path = "/bin/sh",
-                              .arguments = arguments,
-                              .environment = environ,
-                              .body = body,
-                              .body_bytes = body_bytes,
-                              .timeout_ms = timeout_ms,
-                              .grace_ms = grace_ms,
-                              .out = ends[1],
-                              .err = -1};
+    spec.path = "/bin/sh";
+    spec.arguments = arguments;
+    spec.environment = environ;
+    spec.out = ends[1];
+    spec.err = -1;
     struct child c;
     signal(SIGPIPE, SIG_IGN);
     cr_assert_eq(child_start(&c, &spec), 0);
@@ -180,6 +176,20 @@ static void run_shell(struct run *r, const char *script, const void *body, size_
     child_done(&c);
     close(ends[0]);
     close(ends[1]);
+}
+
+/* Run `script` in a shell to its end. */
+static void run_shell(struct run *r, const char *script, const void *body, size_t body_bytes,
+                      int64_t timeout_ms, int64_t grace_ms)
+{
+    run_spec(r, script,
+             (struct child_spec){
+                 .body = body, .body_bytes = body_bytes, .timeout_ms = timeout_ms, .grace_ms = grace_ms});
+}
+
+static void run_shell_leaving(struct run *r, const char *script, bool leave)
+{
+    run_spec(r, script, (struct child_spec){.leave = leave});
 }
 
 static void expect_judgement(const char *script, enum verdict verdict, const char *type, const char *message)
@@ -252,11 +262,41 @@ Test(work_child, a_command_need_not_read_its_input)
 Test(work_child, does_not_wait_for_grandchildren_that_hold_the_pipes)
 {
     struct run r;
-    run_shell(&r, "sleep 1000 & echo $!", "", 0, 0, 0);
+    run_shell_leaving(&r, "sleep 1000 & echo $!", true);
     cr_expect_eq(r.judgement.verdict, VERDICT_ACK);
     pid_t pid = (pid_t)strtol(r.out, NULL, 10);
-    cr_expect_gt(pid, 1);
-    kill(pid, SIGKILL);
+    cr_assert_gt(pid, 1);
+    cr_expect_eq(kill(pid, SIGKILL), 0, "what may run on was ended");
+    judgement_done(&r.judgement);
+}
+
+Test(work_child, ends_with_all_that_it_started)
+{
+    static const char *const scripts[] = {
+        "sleep 1000 & echo $!",
+        "setsid sleep 1000 & echo $!",
+        /* Orphans, one in a session of its own, and one that will not listen. */
+        "(setsid sh -c 'echo $$; exec sleep 1000' &) | head -n 1",
+        "sh -c \"trap '' TERM; echo \\$\\$; while :; do sleep 1000; done\" & sleep 0.2",
+        "sh -c 'sh -c \"setsid sleep 1000 & echo \\$!\"'; exit 0",
+    };
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        struct run r;
+        run_shell(&r, scripts[i], "", 0, 0, 0);
+        pid_t pid = (pid_t)strtol(r.out, NULL, 10);
+        cr_assert_gt(pid, 1, "%s: %s", scripts[i], r.out);
+        cr_expect_eq(kill(pid, 0), -1, "%s", scripts[i]);
+        judgement_done(&r.judgement);
+    }
+}
+
+/* A session of its own, so that no signal to a group reaches it. */
+Test(work_child, a_time_limit_ends_all_that_it_started)
+{
+    struct run r;
+    run_shell(&r, "setsid sleep 1000 & echo $!; wait", "", 0, 200, 60000);
+    cr_expect_str_eq(r.judgement.type, "timeout");
+    cr_expect_eq(kill((pid_t)strtol(r.out, NULL, 10), 0), -1);
     judgement_done(&r.judgement);
 }
 
@@ -293,6 +333,32 @@ Test(work_child, begins_with_no_signal_blocked_and_pipe_not_ignored)
     judgement_done(&r.judgement);
 }
 
+Test(work_child, a_guard_that_is_killed_takes_the_command_along)
+{
+    char *arguments[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
+    struct child_spec spec = {
+        .path = "/bin/sleep", .arguments = arguments, .environment = environ, .out = -1, .err = -1};
+    struct pollfd rows[CHILD_POLLS];
+    struct judgement judgement;
+    struct child c;
+    cr_assert_eq(child_start(&c, &spec), 0);
+    pid_t command = c.guard.command;
+    cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* so that the orphan's end is told to us */
+    cr_assert_eq(kill(c.guard.pid, SIGKILL), 0);
+    while (!c.ended) {
+        child_poll(&c, rows);
+        cr_assert_geq(poll(rows, CHILD_POLLS, -1), 0);
+        child_pump(&c, rows);
+    }
+    int status = 0;
+    cr_expect_eq(waitpid(command, &status, 0), command);
+    cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    child_judge(&c, &judgement);
+    cr_expect_str_eq(judgement.type, "SIGKILL");
+    judgement_done(&judgement);
+    child_done(&c);
+}
+
 Test(work_child, a_program_that_cannot_be_run_is_an_error_not_an_exit)
 {
     char *arguments[] = {(char[]){"x"}, NULL};
@@ -308,14 +374,14 @@ Test(work_child, finds_programs_as_a_shell_does)
     char plain[] = "/tmp/shunt-plain-XXXXXX";
     close(mkstemp(plain));
     setenv("PATH", "/nonexistent:/tmp:/bin", 1);
-    cr_expect_eq(child_find_program("sh", &path), 0);
+    cr_expect_eq(program_find("sh", &path), 0);
     cr_expect_str_eq(path, "/bin/sh");
     free(path);
-    cr_expect_eq(child_find_program(plain + strlen("/tmp/"), &path), EACCES);
+    cr_expect_eq(program_find(plain + strlen("/tmp/"), &path), EACCES);
     unlink(plain);
-    cr_expect_eq(child_find_program("no-such-program", &path), ENOENT);
-    cr_expect_eq(child_find_program("", &path), ENOENT);
-    cr_expect_eq(child_find_program("/bin", &path), EACCES);
-    cr_expect_eq(child_find_program("/bin/sh", &path), 0);
+    cr_expect_eq(program_find("no-such-program", &path), ENOENT);
+    cr_expect_eq(program_find("", &path), ENOENT);
+    cr_expect_eq(program_find("/bin", &path), EACCES);
+    cr_expect_eq(program_find("/bin/sh", &path), 0);
     free(path);
 }
