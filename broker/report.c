@@ -20,27 +20,50 @@ static const struct report_row rows[] = {
     [NET_CLOSED] = {LOG_LEVEL_DEBUG, "connection_closed"},
 };
 
+/* False: too many came before it. */
+static bool may_write(struct report *r, int64_t now_ms)
+{
+    struct log_line line;
+    if (now_ms - r->window_ms >= REPORT_WINDOW_MS) {
+        if (r->suppressed > 0) {
+            log_begin(&line, r->log, LOG_LEVEL_WARNING, "lines_suppressed");
+            log_number(&line, "count", (int64_t)r->suppressed);
+            log_end(&line);
+        }
+        *r = (struct report){.log = r->log, .window_ms = now_ms};
+    }
+    bool may = r->lines < REPORT_LINES_MAX;
+    r->lines += may;
+    r->suppressed += !may;
+    return may;
+}
+
 void report_net(struct report *r, int64_t now_ms, enum net_event event, const char *peer, const char *text)
 {
     const struct report_row *row = &rows[event];
     struct log_line line;
-    if (row->level > LOG_LEVEL_DEBUG) {
-        if (now_ms - r->window_ms >= REPORT_WINDOW_MS) {
-            if (r->suppressed > 0) {
-                log_begin(&line, r->log, LOG_LEVEL_WARNING, "lines_suppressed");
-                log_number(&line, "count", (int64_t)r->suppressed);
-                log_end(&line);
-            }
-            *r = (struct report){.log = r->log, .window_ms = now_ms};
-        }
-        if (r->lines >= REPORT_LINES_MAX) {
-            r->suppressed++;
-            return;
-        }
-        r->lines++;
-    }
+    if (row->level > LOG_LEVEL_DEBUG && !may_write(r, now_ms))
+        return;
     log_begin(&line, r->log, row->level, row->event);
     log_text(&line, "peer", *peer ? peer : NULL);
     log_text(&line, "why", *text ? text : NULL);
+    log_end(&line);
+}
+
+void report_consumer(struct report *r, const struct consumer_notice *notice)
+{
+    struct log_line line;
+    if (!may_write(r, notice->mono_ms))
+        return;
+    log_begin(&line, r->log, notice->silent ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+              notice->silent ? "consumer_silent" : "consumer_heard");
+    log_text(&line, "client", *notice->client ? notice->client : NULL);
+    log_text(&line, "host", *notice->host ? notice->host : NULL);
+    log_text(&line, "peer", notice->peer);
+    log_number(&line, "silent_ms", notice->silent_ms);
+    if (notice->silent)
+        log_text(
+            &line, "why",
+            "a lease of it ran out and nothing came from it: it is handed nothing more until something does");
     log_end(&line);
 }

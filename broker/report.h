@@ -1,7 +1,9 @@
-/* report: log lines about connections, so many a minute at most: no peer may fill the disk with log. */
+/* report: log lines about connections and consumers, so many a minute at most: no peer may fill the disk with
+ * log. */
 #ifndef SHUNT_BROKER_REPORT_H
 #define SHUNT_BROKER_REPORT_H
 
+#include "broker/engine/engine.h"
 #include "broker/log.h"
 #include "broker/net/net.h"
 
@@ -17,5 +19,9 @@ struct report {
 
 /* One line for an event of net, unless too many came before; opening and closing only at level debug. */
 void report_net(struct report *r, int64_t now_ms, enum net_event event, const char *peer, const char *text);
+
+/* One line for a consumer that let a lease run out and says nothing, or is heard again; limited in the same
+ * way. */
+void report_consumer(struct report *r, const struct consumer_notice *notice);
 
 #endif

@@ -36,6 +36,7 @@ static struct engine_config engine_limits(struct server *s);
 static struct net_limits net_limits(const struct server *s);
 static void on_engine_notify(void *context);
 static void on_engine_fatal(void *context, int err, const char *text);
+static void on_engine_consumer(void *context, const struct consumer_notice *notice);
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text);
 static void port_post(void *context, struct inbox_item *item);
 static bool port_full(void *context);
@@ -48,6 +49,7 @@ int server_run(const struct options *options, struct config *config)
     atomic_store(&s.log.level, (int)s.config.number[CONFIG_log_level]);
     s.report.log = &s.log;
     s.report.window_ms = -REPORT_WINDOW_MS;
+    s.engine_report = s.report;
     int exit_code = begin(&s);
     if (exit_code == 0) {
         exit_code = start(&s);
@@ -297,6 +299,7 @@ static struct engine_config engine_limits(struct server *s)
                                   .totals = &s->totals,
                                   .notify = on_engine_notify,
                                   .fatal = on_engine_fatal,
+                                  .consumer = on_engine_consumer,
                                   .context = s};
 }
 
@@ -309,6 +312,7 @@ static struct net_limits net_limits(const struct server *s)
                                .hello_ms = number[CONFIG_hello_ms],
                                .frame_ms = number[CONFIG_frame_ms],
                                .write_ms = number[CONFIG_write_ms],
+                               .peer_ms = number[CONFIG_peer_ms],
                                .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
                                .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
                                .partial_bytes_max = partial};
@@ -331,6 +335,13 @@ static void on_engine_fatal(void *context, int err, const char *text)
     log_end(&line);
     log_flush(&s->log);
     _exit(err == SHUNT_CORRUPT ? EXIT_CODE_DATA : EXIT_CODE_IO);
+}
+
+/* On the engine's thread. */
+static void on_engine_consumer(void *context, const struct consumer_notice *notice)
+{
+    struct server *s = context;
+    report_consumer(&s->engine_report, notice);
 }
 
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text)

@@ -21,7 +21,8 @@ struct server {
     const struct options *options;
     struct config config;
     struct log log;
-    struct report report;
+    struct report report;        /* what net says */
+    struct report engine_report; /* what the engine says; its thread's own */
     uv_loop_t loop;
     uv_signal_t signals[SIGNAL_COUNT];
     unsigned signals_made; /* the first so many of them are open */

@@ -16,10 +16,20 @@
 #define WATCH_DEFAULT_MS   2000
 #define WATCH_HEADING_ROWS 20 /* the heading comes again, for a screen that scrolls */
 
+static const struct record_field silent_fields[] = {
+    {"client", RECORD_TEXT, NULL, NULL},
+    {"host", RECORD_TEXT, NULL, NULL},
+    {"peer", RECORD_TEXT, NULL, NULL},
+    {"silent_ms", RECORD_SPAN, NULL, NULL},
+    {0},
+};
+
 static const struct record_field fields[] = {
     {"server", RECORD_TEXT, "server", NULL},
     {"uptime_ms", RECORD_SPAN, "up for", NULL},
     {"connections", RECORD_COUNT, "connections", NULL},
+    {"silent_consumers", RECORD_COUNT, "silent consumers", NULL},
+    {"silent", RECORD_RECORDS, NULL, silent_fields},
     {"topics", RECORD_COUNT, "topics", NULL},
     {"groups", RECORD_COUNT, "groups", NULL},
     {"published", RECORD_COUNT, "published", NULL},
@@ -38,11 +48,27 @@ static const struct record_field fields[] = {
     {0},
 };
 
+/* Consumers that are handed nothing, for a lease of theirs ran out and nothing has come from them since. */
+static void silent_lines(struct table *t, const struct shunt_value *silent)
+{
+    char span[32];
+    for (size_t i = 0; i < shunt_value_count(silent); i++) {
+        const struct shunt_value *one = shunt_value_at(silent, i);
+        const char *client = record_text(one, "client"), *host = record_text(one, "host");
+        const char *peer = record_text(one, "peer");
+        table_cell(t, i == 0 ? "silent" : "");
+        table_cellf(t, "%s%s%s at %s: nothing came from it for %s", client ? client : "",
+                    host && *host ? " on " : "", host ? host : "", peer ? peer : "?",
+                    shunt_format_duration(span, record_integer(one, "silent_ms")));
+    }
+}
+
 static void show_lines(const struct shunt_value *stats)
 {
     struct table t;
     table_init_plain(&t, 2);
     record_lines(&t, fields, stats);
+    silent_lines(&t, shunt_value_get(stats, "silent"));
     if (!table_print(&t, stdout))
         call_complain("out of memory: not everything is shown");
     table_done(&t);

@@ -114,10 +114,19 @@ bool delivery_stale(const struct shunt_delivery *d)
     return d->epoch != d->consumer->epoch || d->consumer->state != CONSUMER_ACTIVE;
 }
 
+/* The broker gives nothing more to who let a lease run out, before it hears something. */
+static void consumer_speak(struct shunt_consumer *c)
+{
+    c->credit_changed = c->state == CONSUMER_ACTIVE;
+    c->core->work = true;
+}
+
 struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
 {
-    while (c->queued.head != NULL && now_us >= c->queued.head->deadline_us)
+    while (c->queued.head != NULL && now_us >= c->queued.head->deadline_us) {
         delivery_free(c->queued.head);
+        consumer_speak(c);
+    }
     struct shunt_delivery *d = c->queued.head;
     if (d == NULL || (!c->marks_explicit && !marks_done(d)))
         return NULL;

@@ -16,6 +16,7 @@ struct dispatcher *dispatcher_new(dispatcher_ready_fn *ready, void *context)
     lease_table_init(&d->leases);
     ring_init(&d->holders);
     ring_init(&d->runnable);
+    ring_init(&d->silent);
     ring_init(&d->departed);
     return d;
 }
@@ -31,7 +32,7 @@ void dispatcher_free(struct dispatcher *d)
     if (!d)
         return;
     while (!ring_empty(&d->holders))
-        dispatcher_disconnect(d, ring_of(d->holders.next, struct holder, link), true, forget, NULL);
+        dispatcher_disconnect(d, ring_of(d->holders.next, struct holder, link), HOLDER_GOODBYE, forget, NULL);
     while (!ring_empty(&d->departed)) {
         struct member *m = ring_of(d->departed.next, struct member, in_holder);
         ring_remove(&m->in_holder);
@@ -78,6 +79,8 @@ void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret)
     *ret = *lease_at(&d->leases, id);
     struct member *m = ret->member;
     struct holder *h = m->holder;
+    if (m->leases.first == id)
+        m->answered_mono_ms = -1;
     lease_table_remove(&d->leases, id, &m->leases, &h->leases);
     check(m->leased_messages > 0);
     check(m->leased_bytes >= ret->bytes);
@@ -105,7 +108,10 @@ int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint6
     if (id == LEASE_NONE)
         return SHUNT_STALE;
     struct lease l;
+    bool oldest = m->leases.first == id;
     lease_close(d, id, &l);
+    if (oldest)
+        m->answered_mono_ms = m->holder->heard_mono_ms;
     *ret = (struct lease_times){l.leased_ms, l.started_ms};
     return 0;
 }
@@ -117,6 +123,8 @@ int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint
     if (id == LEASE_NONE)
         return SHUNT_STALE;
     deadline_heap_set(&d->leases.deadlines, id, deadline_mono_ms);
+    if (m->leases.first == id)
+        m->answered_mono_ms = -1; /* what its holder says of it now counts */
     return 0;
 }
 
@@ -135,6 +143,49 @@ int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uin
     return 0;
 }
 
+/* Without marks: the lease that ran out may be that of the delivery which came into the consumer's hands with
+ * its last answer. It lasts as long as a lease from then. */
+static bool lasts_longer(struct dispatcher *d, uint32_t id, int64_t mono_ms)
+{
+    const struct lease *l = lease_at(&d->leases, id);
+    const struct member *m = l->member;
+    if (m->holder->marks || m->leases.first != id || m->answered_mono_ms < 0 ||
+        m->answered_mono_ms + l->lease_ms <= mono_ms)
+        return false;
+    deadline_heap_set(&d->leases.deadlines, id, m->answered_mono_ms + l->lease_ms);
+    return true;
+}
+
+/* Whether a handler can have been at work on it. */
+static bool was_started(const struct dispatcher *d, uint32_t id)
+{
+    const struct lease *l = lease_at(&d->leases, id);
+    const struct member *m = l->member;
+    if (m->holder->marks)
+        return l->started_ms != 0;
+    return m->leases.first == id && !m->holder->charged;
+}
+
+static void run_out(struct dispatcher *d, uint32_t id, dispatcher_end_fn *end, void *context)
+{
+    struct holder *h = lease_at(&d->leases, id)->member->holder;
+    bool started = was_started(d, id);
+    struct lease l;
+    holder_fall_silent(d, h);
+    h->charged |= started;
+    lease_close(d, id, &l);
+    struct lease_end e = {
+        .group = l.group,
+        .seq = l.seq,
+        .token = l.token,
+        .outcome = started ? ATTEMPT_LEASE_EXPIRED : ATTEMPT_UNSTARTED,
+        .leased_ms = l.leased_ms,
+        .started_ms = started ? l.started_ms : 0,
+        .holder = h,
+    };
+    end(context, &e);
+}
+
 size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
                          void *context)
 {
@@ -142,19 +193,9 @@ size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, disp
     uint32_t id;
     int64_t deadline;
     while (count < max && deadline_heap_first(&d->leases.deadlines, &id, &deadline) && deadline <= mono_ms) {
-        struct holder *h = lease_at(&d->leases, id)->member->holder;
-        struct lease l;
-        lease_close(d, id, &l);
-        struct lease_end e = {
-            .group = l.group,
-            .seq = l.seq,
-            .token = l.token,
-            .outcome = l.started_ms ? ATTEMPT_LEASE_EXPIRED : ATTEMPT_UNSTARTED,
-            .leased_ms = l.leased_ms,
-            .started_ms = l.started_ms,
-            .holder = h,
-        };
-        end(context, &e);
+        if (lasts_longer(d, id, mono_ms))
+            continue;
+        run_out(d, id, end, context);
         count++;
     }
     return count;

@@ -62,10 +62,25 @@ struct lease_end {
 };
 typedef void dispatcher_end_fn(void *context, const struct lease_end *end);
 
-/* The connection is gone. `clean` (it said goodbye): all it held is RELEASED. Otherwise what was not started is UNSTARTED;
- * one started message (over all its subscriptions) is DISCONNECTED; several are all SUSPECTED.
+enum holder_end {
+    HOLDER_LOST,    /* its peer went, or broke the protocol */
+    HOLDER_GOODBYE, /* it said so */
+    HOLDER_CLOSED,  /* the server closed it for want of room or patience */
+};
+/* The connection is gone. With a goodbye all it held is RELEASED. Otherwise what was not started is UNSTARTED;
+ * one started message (over all its subscriptions) is DISCONNECTED; several are all SUSPECTED. If the server closed it, a
+ * started message is SUSPECTED even if it is the only one, but for a suspect, which is DISCONNECTED as ever: so this is
+ * forgiven once for each message.
  * Calls `end` for each lease, in order of delivery, then frees the holder and its members. */
-void dispatcher_disconnect(struct dispatcher *d, struct holder *h, bool clean, dispatcher_end_fn *end, void *context);
+void dispatcher_disconnect(struct dispatcher *d, struct holder *h, enum holder_end how, dispatcher_end_fn *end, void *context);
+/* Something came from the connection, at that time. A connection of which a lease ran out is SILENT until then, and nothing is
+ * assigned to it: a process that is stopped, or a machine that has gone, would be given message after message. */
+void dispatcher_heard(struct dispatcher *d, struct holder *h, int64_t mono_ms);
+bool holder_is_silent(const struct holder *h);
+int64_t holder_heard(const struct holder *h); /* mono ms; 0: never */
+/* The silent ones, those first that have been so for longest; `after` NULL: the first. NULL: no more. */
+struct holder *dispatcher_silent(const struct dispatcher *d, const struct holder *after);
+uint64_t dispatcher_silent_count(const struct dispatcher *d);
 /* Keep back (or let go on) assignments to this connection: its bytes wait unsent. */
 void dispatcher_hold(struct dispatcher *d, struct holder *h, bool held_back);
 /* The caller's pointer, kept with the holder and the member. */
@@ -98,7 +113,10 @@ int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint
 /* A handler runs on it: the lease begins anew and lasts as long as when it was given. fails: STALE */
 int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t mono_ms, int64_t wall_ms);
 /* Close every lease whose deadline is <= mono_ms, in order of deadlines: LEASE_EXPIRED if started, else UNSTARTED. At most `max`;
- * returns how many. */
+ * returns how many. Their holders are silent then.
+ * Without marks one delivery at most is taken for started: the oldest of its subscription that is not answered. The lease of the
+ * next one lasts at least as long again from the answer to the one before it; and while the holder is silent after such a charge,
+ * nothing else of it is charged. */
 size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end, void *context);
 /* The ledger took a message away that was in flight (purge, redrive): close its lease, if there is one, without a verdict. */
 void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq);

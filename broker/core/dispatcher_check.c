@@ -35,7 +35,7 @@ static void check_member(const struct dispatcher *d, const struct member *m)
     check(!m->leaving && !h->leaving);
 
     bool credit = m->leased_messages < m->credit_messages && (count == 0 || bytes < m->credit_bytes);
-    bool takes = credit && !m->pending && !m->blocked && !h->held_back && !h->lone;
+    bool takes = credit && !m->pending && !m->blocked && !h->held_back && !h->lone && !holder_is_silent(h);
     check(ring_linked(&m->taker) == takes);
     check(!m->blocked || count > 0);
 }
@@ -55,6 +55,7 @@ static void check_holder(const struct dispatcher *d, const struct holder *h, uin
     }
     check(in_members == h->leased);
     check(pending == h->pending);
+    check(!h->charged || holder_is_silent(h));
 
     if (!h->lone) {
         check(!h->alone);

@@ -42,7 +42,11 @@ struct holder {
     uint32_t pending; /* assignments under way */
     bool marks;
     bool held_back;
-    bool leaving; /* it is being taken down */
+    bool leaving;       /* it is being taken down */
+    struct ring silent; /* its link in the dispatcher's ring of that name: a lease of it ended by time, and
+                           nothing has come from it since */
+    bool charged;       /* … and one that ended was charged: without marks no other is before it is heard */
+    int64_t heard_mono_ms;
     /* Isolation. `lone` is the member whose pool named this holder; NULL: none did. First it only gets
      * nothing new (draining); once it holds nothing it gets a suspect, and is `alone` from then until that is
      * closed. */
@@ -66,6 +70,9 @@ struct member {
     struct lease_list leases;
     enum lane pending_lane;
     bool blocked; /* the next message is larger than its free bytes: it waits until it has more */
+    /* Without marks: when the oldest of its deliveries was answered, so that the next one came into the
+     * consumer's hands; -1: never, or the lease of that one was set since. */
+    int64_t answered_mono_ms;
     bool leaving;
     void *owner;
 };
@@ -76,7 +83,9 @@ struct dispatcher {
     struct lease_table leases;
     struct ring holders;
     struct ring runnable;
+    struct ring silent;   /* holders, the one that has been so for longest first */
     struct ring departed; /* members that left with an assignment under way; freed when that is over */
+    uint64_t silent_count;
     struct pool **buckets;
     uint32_t bucket_count, pool_count;
 };
@@ -99,6 +108,12 @@ void holder_free(struct dispatcher *d, struct holder *h);    /* and its members;
 /* ---- dispatcher.c ---- */
 /* Close a lease; `ret` gets a copy. */
 void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret);
+
+/* ---- silence.c ---- */
+/* A lease of it ran out. */
+void holder_fall_silent(struct dispatcher *d, struct holder *h);
+void holder_end_silence(struct dispatcher *d,
+                        struct holder *h); /* if it is; it takes again only when refreshed */
 
 /* ---- isolation.c ---- */
 static inline bool holder_idle(const struct holder *h)

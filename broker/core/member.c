@@ -6,7 +6,8 @@
 static bool can_take(const struct member *m)
 {
     const struct holder *h = m->holder;
-    if (m->leaving || m->pending || m->blocked || h->leaving || h->held_back || h->lone)
+    if (m->leaving || m->pending || m->blocked || h->leaving || h->held_back || h->lone ||
+        ring_linked(&h->silent))
         return false;
     return m->leased_messages < m->credit_messages &&
            (m->leased_messages == 0 || m->leased_bytes < m->credit_bytes);
@@ -42,6 +43,7 @@ struct holder *dispatcher_connect(struct dispatcher *d, bool marks)
         return NULL;
     h->marks = marks;
     ring_init(&h->members);
+    ring_init(&h->silent);
     lease_list_init(&h->leases);
     ring_append(&d->holders, &h->link);
     return h;
@@ -81,6 +83,7 @@ struct member *dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint
     m->group = group;
     m->credit_messages = messages;
     m->credit_bytes = bytes;
+    m->answered_mono_ms = -1;
     lease_list_init(&m->leases);
     ring_init(&m->taker);
     ring_append(&p->members, &m->in_pool);
@@ -125,6 +128,7 @@ void holder_free(struct dispatcher *d, struct holder *h)
     while (!ring_empty(&h->members))
         member_remove(d, ring_of(h->members.next, struct member, in_holder));
     ring_remove(&h->link);
+    holder_end_silence(d, h);
     free(h);
 }
 
@@ -153,19 +157,21 @@ static void say_end(const struct lease *l, struct holder *h, enum attempt_outcom
     end(context, &e);
 }
 
-static enum attempt_outcome loss_of(const struct lease *l, bool clean, uint64_t started)
+/* `alone`: it is a suspect. */
+static enum attempt_outcome loss_of(const struct lease *l, enum holder_end how, uint64_t started, bool alone)
 {
-    if (clean)
+    if (how == HOLDER_GOODBYE)
         return ATTEMPT_RELEASED;
     if (l->started_ms == 0)
         return ATTEMPT_UNSTARTED;
-    return started > 1 ? ATTEMPT_SUSPECTED : ATTEMPT_DISCONNECTED;
+    return started > 1 || (how == HOLDER_CLOSED && !alone) ? ATTEMPT_SUSPECTED : ATTEMPT_DISCONNECTED;
 }
 
-void dispatcher_disconnect(struct dispatcher *d, struct holder *h, bool clean, dispatcher_end_fn *end,
-                           void *context)
+void dispatcher_disconnect(struct dispatcher *d, struct holder *h, enum holder_end how,
+                           dispatcher_end_fn *end, void *context)
 {
     uint64_t started = 0;
+    bool alone = h->alone; /* closing its lease ends that */
     for (uint32_t id = h->leases.first; id != LEASE_NONE; id = lease_at(&d->leases, id)->in[BY_HOLDER].next)
         started += lease_at(&d->leases, id)->started_ms != 0;
 
@@ -174,7 +180,7 @@ void dispatcher_disconnect(struct dispatcher *d, struct holder *h, bool clean, d
     while (h->leases.first != LEASE_NONE) {
         struct lease l;
         lease_close(d, h->leases.first, &l);
-        say_end(&l, h, loss_of(&l, clean, started), end, context);
+        say_end(&l, h, loss_of(&l, how, started, alone), end, context);
     }
     holder_free(d, h);
 }

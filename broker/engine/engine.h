@@ -10,6 +10,15 @@
 #include "broker/engine/snapshot.h"
 #include <stdint.h>
 
+/* A consumer of which a lease ran out is not heard from (`silent`), or is again. Lent for the call. */
+struct consumer_notice {
+    const char *client, *host; /* as it named itself; maybe empty */
+    const char *peer;          /* its address */
+    bool silent;
+    int64_t silent_ms; /* since something last came from it */
+    int64_t mono_ms;   /* now */
+};
+
 struct batch;
 struct engine;
 struct store;
@@ -40,6 +49,8 @@ struct engine_config {
     /* Called on the engine's thread when durability is in doubt (a commit failed, a damaged page): must not
      * return. `text` is one sentence. After a longjmp() out of it, all that may be done is engine_free(). */
     void (*fatal)(void *context, int err, const char *text);
+    /* Called on the engine's thread; must not block. NULL: nobody listens. */
+    void (*consumer)(void *context, const struct consumer_notice *notice);
     void *context;
 
     /* For tests; NULL in the server. */

@@ -5,6 +5,7 @@
  *   producers.c which connection speaks for a producer
  *   session.c   one connection: its greeting, its subscriptions, its output
  *   choke.c     one whose client does not read
+ *   silence.c   one that lets leases run out and says nothing
  *   share.c     one that looks at much
  *   request_*.c one file for each kind of request
  *   deliver.c   assignments and DELIVER frames
@@ -100,6 +101,8 @@ struct session {
     bool put_off; /* is in the engine's list of those */
     struct session *put_off_next;
     uint64_t rows, rows_turn; /* looked at for it, in the turn of that number */
+    bool silence_told;        /* it has been told of as silent, and not of as heard again */
+    int64_t silence_told_ms;  /* when it last was; 0: never */
     bool has_producer;
     bool superseded; /* a newer connection speaks for the producer: nothing more is published on this one */
     uint8_t producer[PRODUCER_ID_BYTES];
@@ -217,7 +220,7 @@ void ends_gather(struct ends *ends);
 /* ---- session.c ---- */
 
 struct session *session_new(struct engine *e, struct link *link);
-void session_lost(struct engine *e, struct session *s);
+void session_lost(struct engine *e, struct session *s, bool closed);
 void session_free(struct engine *e, struct session *s);
 /* Handle the frames of one read; returns how many bytes of them. Less than all: the rest must wait, with
  * *ret_share for its turn, otherwise for bytes to be read. */
@@ -238,11 +241,19 @@ void session_go_on(struct session *s);
 void session_park(struct session *s, struct inbox_item *item);
 void session_unpark(struct session *s, struct inbox_item *item); /* it is about to be handled */
 void session_forget_parked(struct session *s);
-/* The connection ends in good order or not: judge what it holds, end its subscriptions. */
-void session_leave(struct session *s, bool goodbye);
+/* The connection ends in that way: judge what it holds, end its subscriptions. */
+void session_leave(struct session *s, enum holder_end how);
 void inbox_free(struct inbox_item *item); /* a whole list; takes NULL */
 struct subscription *session_subscription(const struct session *s, uint64_t id);
 void session_drop_subscription(struct session *s, struct subscription *sub);
+
+/* ---- silence.c ---- */
+
+void silence_begins(struct session *s); /* a lease of it ran out */
+void silence_heard(struct session *s);  /* something came from it */
+/* Those of whom nothing has come for longest first; returns how many. */
+uint32_t silence_list(const struct engine *e, struct snapshot_silent *to, uint32_t most);
+void silence_write(const struct engine *e, struct mpack_buffer *out); /* an array of maps, for STATS */
 
 /* ---- share.c ---- */
 

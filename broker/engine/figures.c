@@ -139,6 +139,8 @@ static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
     s->sockets = e->config.totals ? atomic_load(&e->config.totals->sockets) : 0;
     s->waiting_bytes = engine_waiting(e);
     s->subscriptions = e->subscriptions;
+    s->silent = dispatcher_silent_count(e->dispatcher);
+    s->silents_count = silence_list(e, s->silents, SNAPSHOT_SILENT_MAX);
     s->topics = view_topics_count(e->ledger);
     s->full = e->full;
     s->store_used_bytes = usage.used_bytes;
@@ -311,6 +313,7 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
         uint64_t value;
     } numbers[] = {{"uptime_ms", (uint64_t)(e->mono_ms - e->begun_mono_ms)},
                    {"connections", e->connections},
+                   {"silent_consumers", dispatcher_silent_count(e->dispatcher)},
                    {"topics", view_topics_count(e->ledger)},
                    {"groups", t->groups},
                    {"commits", e->commits},
@@ -326,13 +329,15 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
                    {"conservation_error", t->conservation_error}};
     const uint32_t count = sizeof numbers / sizeof *numbers;
     struct answer a = answer_begin(s, request_id, 1);
-    mpack_write_map(a.out, count + 3);
+    mpack_write_map(a.out, count + 4);
     mpack_write_cstr(a.out, "server");
     mpack_write_cstr(a.out, "shuntd " SHUNT_VERSION);
     for (uint32_t i = 0; i < count; i++) {
         mpack_write_cstr(a.out, numbers[i].key);
         mpack_write_uint(a.out, numbers[i].value);
     }
+    mpack_write_cstr(a.out, "silent");
+    silence_write(e, a.out);
     mpack_write_cstr(a.out, "full");
     mpack_write_bool(a.out, e->full);
     mpack_write_cstr(a.out, "store_bytes");

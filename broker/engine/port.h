@@ -106,7 +106,7 @@ static inline bool port_room_is_back(const struct port_room *room, size_t own, s
 
 enum port_kind {
     PORT_FRAMES, /* `bytes`: one or more whole validated frames, each with its length field, inside `chunk` */
-    PORT_LOST,   /* the connection is gone; nothing more comes from it */
+    PORT_LOST,   /* the connection is gone, maybe `closed` by the server; nothing more comes from it */
     PORT_BROKEN, /* a bad frame came: answer with ERROR PROTOCOL and close; only PORT_DRAINED and PORT_LOST
                     come after it */
     PORT_ENDED,  /* the peer sends nothing more: answer what came before, judge what it holds as with a lost
@@ -126,6 +126,7 @@ struct inbox_item {
     struct slice bytes;
     uint64_t request_id;        /* only with PORT_BROKEN: of the bad frame, 0 if it could not be read */
     const char *why;            /* only with PORT_BROKEN; static storage */
+    bool closed;                /* only with PORT_LOST: for want of room or patience, not by the peer */
     struct snapshot_wait *wait; /* only with PORT_STATS */
     size_t memory_bytes;        /* kept alive beside the item; 0: the size of `bytes` */
     size_t counted_bytes;       /* the engine's: what it adds to the inbox's size … */

@@ -150,7 +150,7 @@ void request_goodbye(struct session *s, unsigned op, uint64_t request_id, struct
 {
     (void)op;
     (void)r; /* no fields */
-    session_leave(s, true);
+    session_leave(s, HOLDER_GOODBYE);
     gather_flush(s->engine);
     reply_ok(s, request_id);
     s->closing = true;

@@ -28,11 +28,11 @@ struct session *session_new(struct engine *e, struct link *link)
 
 /* The connection is gone: judge what it held. It is freed when the turn is over, for its name is still
  * needed. */
-void session_lost(struct engine *e, struct session *s)
+void session_lost(struct engine *e, struct session *s, bool closed)
 {
     if (s->gone)
         return;
-    session_leave(s, false);
+    session_leave(s, closed ? HOLDER_CLOSED : HOLDER_LOST);
     s->gone = true;
     e->connections--;
     if (s->next)
@@ -209,11 +209,11 @@ size_t session_frames(struct session *s, struct slice bytes, bool *ret_share)
     return bytes.size;
 }
 
-void session_leave(struct session *s, bool goodbye)
+void session_leave(struct session *s, enum holder_end how)
 {
     struct ends ends = {.engine = s->engine};
     if (s->holder)
-        dispatcher_disconnect(s->engine->dispatcher, s->holder, goodbye, ends_add, &ends);
+        dispatcher_disconnect(s->engine->dispatcher, s->holder, how, ends_add, &ends);
     ends_gather(&ends);
     s->holder = NULL;
     while (s->subscriptions_count)

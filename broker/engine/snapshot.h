@@ -46,13 +46,23 @@ struct snapshot_group {
         conservation_error; /* how far published is from the sum of the states; 0 unless there is a bug */
 };
 
+/* A connection of which a lease ran out, and from which nothing has come since: it is handed nothing. */
+struct snapshot_silent {
+    char client[CLIENT_NAME_BYTES_MAX + 1], host[CLIENT_NAME_BYTES_MAX + 1], peer[64];
+    int64_t silent_ms; /* since something last came */
+};
+#define SNAPSHOT_SILENT_MAX 16
+
 struct snapshot {
     int64_t wall_ms;
     uint64_t applied_index;
     uint64_t sockets, connections, subscriptions; /* open; of them, having said HELLO */
     uint64_t waiting_bytes;                       /* to be sent, on all connections */
-    uint64_t topics, groups;                      /* DLQs not counted */
-    bool full;                                    /* publishing is refused */
+    uint64_t silent;                              /* connections */
+    struct snapshot_silent silents[SNAPSHOT_SILENT_MAX];
+    uint32_t silents_count;
+    uint64_t topics, groups; /* DLQs not counted */
+    bool full;               /* publishing is refused */
     uint64_t store_used_bytes, store_free_bytes, store_map_bytes, store_map_bytes_max, store_allocated_bytes;
     struct histogram commit_seconds;
     struct histogram commit_messages; /* messages published, delivered or resolved in one commit */

@@ -50,6 +50,8 @@ static bool on_frames(struct engine *e, struct inbox_item *item)
         s = session_new(e, item->link);
     if (!s)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for a connection");
+    if (s->holder)
+        silence_heard(s);
     bool share = false;
     size_t done = s->parked ? 0 : session_frames(s, item->bytes, &share);
     if (done == item->bytes.size)
@@ -73,7 +75,7 @@ static bool on_ended(struct engine *e, struct inbox_item *item)
         return false;
     }
     e->urgent = true;
-    session_leave(s, false);
+    session_leave(s, HOLDER_LOST);
     gather_flush(e); /* what came before it is answered before the close */
     s->closing = true;
     (void)session_out(s);
@@ -113,7 +115,7 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
     case PORT_LOST:
         e->urgent = true;
         if (item->link->session)
-            session_lost(e, item->link->session);
+            session_lost(e, item->link->session, item->closed);
         break;
     case PORT_BROKEN:
         return on_broken(e, item);

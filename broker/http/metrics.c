@@ -193,6 +193,23 @@ static void write_engine_value(struct text *to, const struct metric *m, const st
     write_plain(to, m, value);
 }
 
+static void write_silent(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    for (uint32_t i = 0; i < v->snapshot->silents_count; i++) {
+        const struct snapshot_silent *s = &v->snapshot->silents[i];
+        text_add(to, m->row.name);
+        text_add(to, "{");
+        text_add_label(to, "client", s->client);
+        text_add(to, ",");
+        text_add_label(to, "host", s->host);
+        text_add(to, ",");
+        text_add_label(to, "peer", s->peer);
+        text_add(to, "} ");
+        text_add_ms_as_seconds(to, s->silent_ms);
+        text_add(to, "\n");
+    }
+}
+
 static void write_store_full(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     write_plain(to, m, v->snapshot->full);

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEEPALIVE_SECONDS 60
-
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret);
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
 static void on_written(uv_write_t *request, int status);
@@ -63,9 +61,7 @@ struct conn *conn_new(struct net *n, int fd, const char *peer)
         conn_close(c);
         return NULL;
     }
-    /* A socket that refuses these still works, only less well. */
-    (void)uv_tcp_nodelay(&c->tcp, 1);
-    (void)uv_tcp_keepalive(&c->tcp, 1, KEEPALIVE_SECONDS);
+    conn_tune(n, fd);
     net_report(n, NET_OPENED, link->peer, "");
     conn_resume(c);
     return c;
@@ -154,6 +150,12 @@ void conn_close(struct conn *c)
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
+void conn_not_its_fault(struct conn *c)
+{
+    if (c->lost) /* else it was posted */
+        c->lost->closed = true;
+}
+
 void conn_resume(struct conn *c)
 {
     if (c->state == CONN_CLOSED || c->reading || c->ended)
@@ -217,6 +219,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         return;
     if (size == UV_ENOBUFS && c->starved) {
         net_report(c->net, NET_NO_MEMORY, c->link->peer, "no memory to read into");
+        conn_not_its_fault(c);
         conn_close(c);
     } else if (size == UV_ENOBUFS)
         stall(c);
@@ -250,6 +253,7 @@ static void take_frames(struct conn *c, size_t size)
             conn_end(c, SHUNT_PROTOCOL, got.request_id, got.why);
     } else if (got.no_memory) {
         net_report(c->net, NET_NO_MEMORY, c->link->peer, "no memory to keep a frame");
+        conn_not_its_fault(c);
         conn_close(c);
     }
 }
@@ -315,7 +319,7 @@ static void post_lost(struct conn *c)
     c->lost = NULL;
     c->told_engine = false;
     link_ref(c->link);
-    *item = (struct inbox_item){.kind = PORT_LOST, .link = c->link};
+    *item = (struct inbox_item){.kind = PORT_LOST, .link = c->link, .closed = item->closed};
     net_post(c->net, item);
 }
 

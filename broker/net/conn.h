@@ -60,6 +60,9 @@ struct conn {
  * made. */
 struct conn *conn_new(struct net *n, int fd, const char *peer);
 
+/* Options of an accepted socket. */
+void conn_tune(const struct net *n, int fd);
+
 /* Queue one item. Takes it; drops it if the connection is ending. Nothing is written before conn_flush(). */
 void conn_send(struct conn *c, struct outbox_item *item);
 void conn_flush(struct conn *c);
@@ -69,6 +72,9 @@ void conn_end(struct conn *c, int code, uint64_t request_id, const char *text);
 
 /* Close at once. */
 void conn_close(struct conn *c);
+/* The connection ends for want of our room or patience, and not because of its peer: the engine is told so.
+ * Before conn_end() or conn_close(). */
+void conn_not_its_fault(struct conn *c);
 
 /* Read again if nothing speaks against it any more. */
 void conn_resume(struct conn *c);

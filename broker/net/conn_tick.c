@@ -30,6 +30,7 @@ void conn_tick(struct conn *c, int64_t now_ms)
     }
     if (!writer_is_empty(&c->writer) && now_ms - c->write_since_ms > limits->write_ms) {
         net_report(c->net, NET_TIMED_OUT, c->link->peer, "the peer does not read what was sent to it");
+        conn_not_its_fault(c);
         conn_close(c);
         return;
     }
@@ -75,5 +76,6 @@ static bool frame_too_slow(const struct conn *c, int64_t now_ms)
 static void end_late(struct conn *c, const char *why)
 {
     net_report(c->net, NET_TIMED_OUT, c->link->peer, why);
+    conn_not_its_fault(c);
     conn_end(c, SHUNT_PROTOCOL, 0, why);
 }

@@ -26,6 +26,7 @@ void crowd_thin_out(struct net *n, int64_t now_ms)
         waiting -= gone < waiting ? gone : waiting;
         net_report(n, NET_CROWDED_OUT, c->link->peer,
                    "too much waits for all clients together, and this one reads nothing");
+        conn_not_its_fault(c);
         conn_close(c);
     }
 }

@@ -38,9 +38,10 @@ struct net_limits {
     int64_t hello_ms;            /* from connecting to a whole HELLO */
     int64_t frame_ms;            /* for each NET_FRAME_PROGRESS_BYTES of an unfinished frame */
     int64_t write_ms;            /* without a byte taken by a peer for whom bytes wait */
-    uint64_t unsent_bytes_max;   /* past it a connection is not read; below half of it deliveries go on */
-    uint64_t unsent_total_max;   /* of all connections (struct port_room); 0: no limit */
-    uint64_t partial_bytes_max;  /* memory for the unfinished frames of all connections */
+    int64_t peer_ms; /* without a packet from the peer's machine; for connections made from now on */
+    uint64_t unsent_bytes_max;  /* past it a connection is not read; below half of it deliveries go on */
+    uint64_t unsent_total_max;  /* of all connections (struct port_room); 0: no limit */
+    uint64_t partial_bytes_max; /* memory for the unfinished frames of all connections */
 };
 
 /* While the total is passed, who has taken nothing for so long may be closed (or write_ms, if that is less).

@@ -77,16 +77,19 @@ static void free_taken(struct conn *c, uint64_t taken)
     atomic_fetch_sub(&c->sim->server->totals.waiting_bytes, c->freed - before);
 }
 
-/* The server's end is over. */
-static void end(struct conn *c)
+/* The server's end is over; `closed`: it says so, for want of room. */
+static void end(struct conn *c, bool closed)
 {
     if (!c->link)
         return;
     struct server *v = c->sim->server;
     free_taken(c, c->written);
-    model_lost(c->sim, c->number);
-    if (v->engine)
-        engine_post(v->engine, item_new(c, PORT_LOST));
+    model_lost(c->sim, c->number, closed);
+    if (v->engine) {
+        struct inbox_item *item = item_new(c, PORT_LOST);
+        item->closed = closed;
+        engine_post(v->engine, item);
+    }
     reader_done(&c->reader, &v->pool);
     link_unref(c->link);
     c->link = NULL;
@@ -250,7 +253,7 @@ static void end_of_input(struct conn *c)
     if (c->broken)
         return; /* closed when all is written */
     if (!greeted) {
-        end(c);
+        end(c, false);
         return;
     }
     model_ended(s, c->number);
@@ -263,7 +266,7 @@ void conn_move_to_server(struct conn *c)
         return;
     if (c->end_when_sent) {
         if (!pipe_size(&c->to_client))
-            end(c);
+            end(c, false);
         return;
     }
     if (!must_wait(c)) {
@@ -272,7 +275,7 @@ void conn_move_to_server(struct conn *c)
             end_of_input(c);
     }
     if (!c->owner && !pipe_size(&c->to_server))
-        end(c);
+        end(c, false);
 }
 
 /* ---- to the client ---- */
@@ -358,5 +361,5 @@ void conn_thin_out(struct sim *s)
         return;
     s->figures.thinned++;
     found->to_client.bytes.size = found->to_client.read;
-    end(found);
+    end(found, true);
 }

@@ -142,14 +142,20 @@ void model_done(struct sim *s)
 
 void model_came(struct sim *s, uint32_t conn, const void *frames, size_t size)
 {
-    if (s->model)
-        model_read(s->model, model_conn(s->model, conn), frames, size);
+    if (!s->model)
+        return;
+    struct model_conn *c = model_conn(s->model, conn);
+    c->came = true;
+    model_read(s->model, c, frames, size);
 }
 
-void model_lost(struct sim *s, uint32_t conn)
+void model_lost(struct sim *s, uint32_t conn, bool closed)
 {
-    if (s->model)
-        model_conn(s->model, conn)->lost = true;
+    if (!s->model)
+        return;
+    struct model_conn *c = model_conn(s->model, conn);
+    c->lost = true;
+    c->closed = closed;
 }
 
 void model_ended(struct sim *s, uint32_t conn)
@@ -267,6 +273,8 @@ void model_turned(struct sim *s, struct engine *e, bool all)
     if (!m)
         return;
     model_pass_time(m);
+    for (uint32_t i = 1; i < m->conns_count; i++)
+        model_heard(m, i, is_handled(s, i));
     m->admin_lost = false;
     for (uint32_t i = 1; i < m->conns_count; i++) {
         m->conns[i].admin = asks_admin(&m->conns[i]);

@@ -72,8 +72,10 @@ struct model_cell {
     uint64_t sub;
     int64_t ends_lo, ends_hi; /* of the lease: mono ms, between */
     enum model_mark started;
-    uint64_t bytes;
-    uint64_t link; /* of a dead one: its number in the DLQ; in a DLQ: that of its origin */
+    uint64_t bytes, order; /* order: of its delivery */
+    int64_t lease;
+    enum model_mark charged; /* if its lease ends in this turn */
+    uint64_t link;           /* of a dead one: its number in the DLQ; in a DLQ: that of its origin */
 };
 
 struct model_set {
@@ -134,10 +136,14 @@ struct model_sub {
 
 struct model_conn {
     bool marks, closing;
-    bool admin;       /* asks for what changes groups */
-    bool lost, gone;  /* lost: the server was told; gone: and has dealt with it */
-    bool ended;       /* the server was told that nothing more comes */
-    bool ended_asked; /* … and had not answered all then */
+    bool came;               /* frames, since the last turn */
+    bool silent;             /* a lease ended, and nothing has come since */
+    enum model_mark charged; /* and one that ended so was */
+    bool closed;             /* lost: it was the server that closed it, for want of room */
+    bool admin;              /* asks for what changes groups */
+    bool lost, gone;         /* lost: the server was told; gone: and has dealt with it */
+    bool ended;              /* the server was told that nothing more comes */
+    bool ended_asked;        /* … and had not answered all then */
     uint64_t producer;
     struct model_frame *frames;
     size_t frames_first, frames_count, frames_capacity;
@@ -171,6 +177,7 @@ struct model {
     unsigned groups_count;
     struct model_conn *conns; /* by number */
     uint32_t conns_count;
+    uint64_t deliveries;
     struct model_place *live; /* cells that are not done */
     size_t live_count, live_capacity;
     struct model_set *sets; /* of this turn */
@@ -184,7 +191,7 @@ void model_begin(struct sim *s);
 void model_done(struct sim *s);
 /* Whole frames reach the server; the connection's end reaches it. */
 void model_came(struct sim *s, uint32_t conn, const void *frames, size_t size);
-void model_lost(struct sim *s, uint32_t conn);
+void model_lost(struct sim *s, uint32_t conn, bool closed);
 /* What it sent is over: once all of it is answered, it is judged as if it were lost, and closed. */
 void model_ended(struct sim *s, uint32_t conn);
 /* The server sends, in the turn that is being made. */
@@ -240,6 +247,7 @@ enum model_event {
     EVENT_LEASE_OVER,
     EVENT_DISCONNECTED,
     EVENT_SUSPECTED,
+    EVENT_CLOSED, /* the server closed the only one that was started, for want of room */
     EVENT_DUE,
     EVENT_TTL,
     EVENT_CORRUPT,
@@ -292,6 +300,11 @@ void model_deliveries(struct model *m, uint32_t number);
 void model_pass_time(struct model *m);
 void model_conn_ends(struct model *m, uint32_t number, bool sure);
 void model_give_back(struct model *m, uint32_t number, uint64_t sub, bool sure); /* sub 0: all */
+/* The oldest delivery of a subscription without marks was answered: the next one's lease begins anew. */
+void model_next_begins(struct model *m, uint32_t number, uint64_t sub, int64_t came, bool sure);
+/* It may be, or surely is, the oldest that its subscription holds. */
+enum model_mark model_is_oldest(struct model *m, const struct model_cell *c);
+void model_heard(struct model *m, uint32_t number, bool handled);
 void model_jobs(struct model *m);
 void model_handouts(struct model *m); /* what a hand-out finds unfit */
 

@@ -77,11 +77,15 @@ static void accepted(struct model *m, uint32_t number, const struct model_sub *s
         model_fail(m, g, entry->seq, "a stale token had effect");
     if (c->ends_hi <= came)
         model_fail(m, g, entry->seq, "an answer had effect after its lease");
-    if (entry->outcome == OUTCOME_EXTEND)
+    if (entry->outcome == OUTCOME_EXTEND) {
         extend(m, c, came, entry->delay);
-    else
-        (void)model_resolve(m, g, c, events[entry->outcome],
-                            entry->outcome == OUTCOME_NACK ? entry->delay : -1, true);
+        return;
+    }
+    enum model_mark oldest = m->conns[number].marks ? MARK_NONE : model_is_oldest(m, c);
+    (void)model_resolve(m, g, c, events[entry->outcome], entry->outcome == OUTCOME_NACK ? entry->delay : -1,
+                        true);
+    if (oldest)
+        model_next_begins(m, number, sub->id, came, oldest == MARK_YES);
 }
 
 static void refused(struct model *m, uint32_t number, const struct model_sub *sub,
@@ -146,8 +150,10 @@ static void good(struct model *m, uint32_t number, const struct model_frame *f, 
         return;
     case OP_CREDIT:
         sub = model_sub(c, mpack_read_uint(&r));
-        if (!sub)
+        if (!sub && f->id)
             model_fail(m, NULL, 0, "credit for a subscription that there is not");
+        if (!sub)
+            return;
         sub->messages = mpack_read_uint(&r);
         sub->bytes = mpack_read_uint(&r);
         return;
@@ -199,12 +205,13 @@ void model_silent(struct model *m, uint32_t number, bool sure)
         silent_one(m, number, sure);
 }
 
-/* A silent one that is told of as refused: only the end of a subscription that there is not can be. */
+/* A silent one that is told of as refused: only the end of, or credit for, a subscription that there is not
+ * can be. */
 static bool can_fail(struct model_conn *c, const struct model_frame *f)
 {
     struct mpack_reader r;
     mpack_read_init(&r, f->bytes, f->size);
-    return f->op != OP_UNSUBSCRIBE || !model_sub(c, mpack_read_uint(&r));
+    return (f->op != OP_UNSUBSCRIBE && f->op != OP_CREDIT) || !model_sub(c, mpack_read_uint(&r));
 }
 
 /* The frame that waits for this answer; NULL: none does. */

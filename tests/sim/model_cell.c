@@ -239,6 +239,8 @@ static bool from_flight(struct model *m, const struct model_group *g, enum model
     if (is.state != MODEL_FLIGHT)
         return false;
     is.state = MODEL_READY;
+    if (event == EVENT_CLOSED) /* forgiven once */
+        event = is.suspect ? EVENT_DISCONNECTED : EVENT_SUSPECTED;
     if (event == EVENT_NACKED || event == EVENT_REJECTED)
         is.suspect = false;
     if (event == EVENT_DISCONNECTED || event == EVENT_SUSPECTED)
@@ -321,7 +323,7 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
     unsigned count;
     bool any = false;
     to.count = 0;
-    if (!c->set && (event <= EVENT_SUSPECTED) != (c->now.state == MODEL_FLIGHT) && !g->is_dlq)
+    if (!c->set && (event <= EVENT_CLOSED) != (c->now.state == MODEL_FLIGHT) && !g->is_dlq)
         return false; /* the one state that it is in says so */
     if (!c->set && event == EVENT_TTL && !c->now.expires)
         return false;
@@ -332,9 +334,9 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
         model_message(m, origin, g->is_dlq ? c->link : (uint64_t)(c - g->cells));
     const struct model_is *is = model_states(m, c, &count);
     for (unsigned i = 0; i < count; i++) {
-        bool did = event <= EVENT_SUSPECTED ? from_flight(m, g, event, delay, is[i], &to)
-                   : event == EVENT_DUE     ? due(m, is[i], &to)
-                                            : from_rest(m, g, message, event, is[i], &to);
+        bool did = event <= EVENT_CLOSED ? from_flight(m, g, event, delay, is[i], &to)
+                   : event == EVENT_DUE  ? due(m, is[i], &to)
+                                         : from_rest(m, g, message, event, is[i], &to);
         any |= did;
         if (!did || !sure)
             put(m, &to, &is[i]);

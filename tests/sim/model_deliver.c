@@ -170,6 +170,8 @@ static void check_receiver(struct model *m, uint32_t number, const struct model_
 {
     struct model_group *g = &m->groups[sub->group];
     struct holding h = holding_of(m, number, sub->id);
+    if (m->conns[number].silent)
+        model_fail(m, g, d->seq, "handed to a connection that let a lease run out and was not heard since");
     if (h.on_sub + 1 > sub->messages)
         model_fail(m, g, d->seq, "more messages than the credit");
     if (h.on_sub && h.bytes + d->bytes > sub->bytes)
@@ -192,6 +194,8 @@ static void deliver(struct model *m, uint32_t number, const struct model_sub *su
     c->conn = number;
     c->sub = sub->id;
     c->bytes = d->bytes;
+    c->lease = d->lease;
+    c->order = ++m->deliveries;
     c->ends_lo = c->ends_hi = m->mono + d->lease;
     c->started = conn->marks ? MARK_NONE : MARK_YES;
 }

@@ -10,22 +10,93 @@ static struct model_cell *live_cell(struct model *m, size_t i, struct model_grou
 
 /* ---- leases ---- */
 
+enum model_mark model_is_oldest(struct model *m, const struct model_cell *c)
+{
+    enum model_mark oldest = MARK_YES;
+    for (size_t i = 0; i < m->live_count && oldest; i++) {
+        struct model_group *g;
+        const struct model_cell *other = live_cell(m, i, &g);
+        if (other->conn != c->conn || other->sub != c->sub || other->order >= c->order ||
+            !model_may_be(m, other, MODEL_FLIGHT))
+            continue;
+        oldest = model_must_be(m, other, MODEL_FLIGHT) && g->exists == MODEL_YES ? MARK_NONE : MARK_MAYBE;
+    }
+    return oldest;
+}
+
+/* The one that it holds for longest, but for those up to `after`. */
+static struct model_cell *next_held(struct model *m, uint32_t number, uint64_t sub, uint64_t after)
+{
+    struct model_cell *found = NULL;
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        if (c->conn == number && c->sub == sub && c->order > after && model_may_be(m, c, MODEL_FLIGHT) &&
+            (!found || c->order < found->order))
+            found = c;
+    }
+    return found;
+}
+
+void model_next_begins(struct model *m, uint32_t number, uint64_t sub, int64_t came, bool sure)
+{
+    uint64_t after = 0;
+    for (struct model_cell *c; (c = next_held(m, number, sub, after)); after = c->order) {
+        bool surely = model_must_be(m, c, MODEL_FLIGHT);
+        if (c->ends_hi < m->mono + c->lease)
+            c->ends_hi = m->mono + c->lease;
+        if (sure && surely && !after && c->ends_lo < came + c->lease)
+            c->ends_lo = came + c->lease;
+        if (surely)
+            return;
+    }
+}
+
+/* Of a connection without marks only the oldest delivery of a subscription can have been at work on, and one
+ * until the connection is heard from. Looked at before anything ends in this turn. */
+static enum model_mark is_charged(struct model *m, const struct model_cell *c)
+{
+    const struct model_conn *conn = &m->conns[c->conn];
+    enum model_mark oldest = model_is_oldest(m, c);
+    if (oldest == MARK_NONE || conn->charged == MARK_YES)
+        return m->steps > 1 ? MARK_MAYBE : MARK_NONE;
+    bool sure = oldest == MARK_YES && conn->charged == MARK_NONE && m->steps == 1 && !m->dying &&
+                conn->subs_count == 1; /* else another of its subscriptions may have come first */
+    return sure ? MARK_YES : MARK_MAYBE;
+}
+
+static bool is_over(const struct model *m, const struct model_cell *c)
+{
+    return model_may_be(m, c, MODEL_FLIGHT) && c->ends_lo <= m->mono;
+}
+
 static void end_lease(struct model *m, struct model_group *g, struct model_cell *c)
 {
+    struct model_conn *conn = &m->conns[c->conn];
     bool sure =
         c->ends_hi <= m->mono && !m->dying && m->steps == 1; /* else it may have been answered before */
-    if (!model_may_be(m, c, MODEL_FLIGHT) || c->ends_lo > m->mono)
+    if (!is_over(m, c))
         return;
-    if (c->started == MARK_MAYBE) {
+    enum model_mark started = conn->marks ? c->started : c->charged;
+    conn->silent |= sure && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES;
+    if (started && conn->charged != MARK_YES)
+        conn->charged = sure && started == MARK_YES ? MARK_YES : MARK_MAYBE;
+    if (started == MARK_MAYBE) {
         (void)model_event(m, g, c, EVENT_LEASE_OVER, -1, false);
         (void)model_event(m, g, c, EVENT_RELEASED, 0, sure);
         return;
     }
-    (void)model_event(m, g, c, c->started == MARK_YES ? EVENT_LEASE_OVER : EVENT_RELEASED, -1, sure);
+    (void)model_event(m, g, c, started == MARK_YES ? EVENT_LEASE_OVER : EVENT_RELEASED, -1, sure);
 }
 
 void model_pass_time(struct model *m)
 {
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        if (is_over(m, c) && !m->conns[c->conn].marks)
+            c->charged = is_charged(m, c);
+    }
     for (size_t i = 0; i < m->live_count; i++) {
         struct model_group *g;
         struct model_cell *c = live_cell(m, i, &g);
@@ -34,6 +105,19 @@ void model_pass_time(struct model *m)
         end_lease(m, g, c);
     }
     model_jobs(m);
+}
+
+void model_heard(struct model *m, uint32_t number, bool handled)
+{
+    struct model_conn *c = &m->conns[number];
+    if (!c->came)
+        return;
+    c->came = !handled; /* the rest is heard in a later turn */
+    c->silent = false;
+    if (handled)
+        c->charged = MARK_NONE;
+    else if (c->charged)
+        c->charged = MARK_MAYBE;
 }
 
 /* ---- connections ---- */
@@ -78,7 +162,8 @@ static void end_for(struct model *m, struct model_group *g, struct model_cell *c
     }
     bool alone = !others.surely, among = others.surely || others.maybe, not = c->started == MARK_MAYBE;
     if (alone)
-        (void)model_event(m, g, c, EVENT_DISCONNECTED, -1, sure && !among && !not );
+        (void)model_event(m, g, c, m->conns[c->conn].closed ? EVENT_CLOSED : EVENT_DISCONNECTED, -1,
+                          sure && !among && !not );
     if (among)
         (void)model_event(m, g, c, EVENT_SUSPECTED, 0, sure && !not );
     if (not )

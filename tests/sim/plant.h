@@ -26,6 +26,9 @@ enum plant {
     PLANT_UNHEEDED_END,      /* who sends nothing more keeps what it holds, and gets more */
     PLANT_FORGIVEN_END,      /* what it holds goes back as after a goodbye */
     PLANT_UNTOLD_ROOM,       /* the engine is not told that there is room again for all together */
+    PLANT_FED_SILENT,        /* who lets a lease run out and says nothing is handed more */
+    PLANT_BLAMED_CLOSE,      /* a connection that the server closes counts as lost by its peer */
+    PLANT_CHARGE_PREFETCH,   /* without marks, each delivery whose lease runs out is charged */
     PLANTS
 };
 

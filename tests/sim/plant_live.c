@@ -1,6 +1,7 @@
 /* plant_live: bugs of a running broker. Calls between the engine, the dispatcher and the ledger go through
  * here (the linker's --wrap); with no bug planted they pass as they are.
  */
+#include "broker/core/dispatcher_state.h"
 #include "broker/core/ledger.h"
 #include "broker/engine/engine_private.h"
 #include "tests/sim/plant.h"
@@ -38,8 +39,8 @@ int __real_ledger_apply(struct ledger *l, struct store_txn *txn, const struct ba
                         const struct ledger_sink *sink);
 int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
                         const struct ledger_sink *sink);
-void __real_session_leave(struct session *s, bool goodbye);
-void __wrap_session_leave(struct session *s, bool goodbye);
+void __real_session_leave(struct session *s, enum holder_end how);
+void __wrap_session_leave(struct session *s, enum holder_end how);
 void __real_engine_post(struct engine *e, struct inbox_item *item);
 void __wrap_engine_post(struct engine *e, struct inbox_item *item);
 
@@ -58,11 +59,31 @@ int __wrap_dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t se
     return __real_dispatcher_extend(d, m, seq, token, deadline_mono_ms - (deadline_mono_ms - now_ms) * 3 / 4);
 }
 
+struct spoiled {
+    dispatcher_end_fn *end;
+    void *context;
+};
+
+/* What a client without marks had not come to is charged as what it was at work on. */
+static void spoil_end(void *context, const struct lease_end *end)
+{
+    const struct spoiled *spoiled = context;
+    struct lease_end changed = *end;
+    if (is(PLANT_CHARGE_PREFETCH) && !end->holder->marks)
+        changed.outcome = ATTEMPT_LEASE_EXPIRED;
+    spoiled->end(spoiled->context, &changed);
+}
+
 size_t __wrap_dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
                                 void *context)
 {
-    return __real_dispatcher_expire(d, is(PLANT_LATE_ANSWER) ? mono_ms - LATE_MS : mono_ms, max, end,
-                                    context);
+    struct spoiled spoiled = {end, context};
+    size_t count = __real_dispatcher_expire(d, is(PLANT_LATE_ANSWER) ? mono_ms - LATE_MS : mono_ms, max,
+                                            spoil_end, &spoiled);
+    struct holder *silent;
+    while (is(PLANT_FED_SILENT) && (silent = dispatcher_silent(d, NULL)))
+        dispatcher_heard(d, silent, mono_ms);
+    return count;
 }
 
 static void spoil_resolution(struct resolution *r)
@@ -100,11 +121,11 @@ int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct ba
 }
 
 /* Without a goodbye it is the end of the peer's sending; a lost connection does not come this way. */
-void __wrap_session_leave(struct session *s, bool goodbye)
+void __wrap_session_leave(struct session *s, enum holder_end how)
 {
-    if (!goodbye && is(PLANT_UNHEEDED_END))
+    if (how == HOLDER_LOST && is(PLANT_UNHEEDED_END))
         return;
-    __real_session_leave(s, goodbye || is(PLANT_FORGIVEN_END));
+    __real_session_leave(s, is(PLANT_FORGIVEN_END) ? HOLDER_GOODBYE : how);
 }
 
 void __wrap_engine_post(struct engine *e, struct inbox_item *item)
@@ -113,5 +134,7 @@ void __wrap_engine_post(struct engine *e, struct inbox_item *item)
         free(item);
         return;
     }
+    if (is(PLANT_BLAMED_CLOSE))
+        item->closed = false;
     __real_engine_post(e, item);
 }

@@ -20,6 +20,7 @@ from test_packing import *  # noqa: F403
 from test_publish import *  # noqa: F403
 from test_shapes import *  # noqa: F403
 from test_share import *  # noqa: F403
+from test_silence import *  # noqa: F403
 from test_texts import *  # noqa: F403
 from test_topics import *  # noqa: F403
 

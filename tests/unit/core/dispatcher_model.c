@@ -45,8 +45,19 @@ static void held_by(const struct model *o, int member, uint64_t *ret_count, uint
 
 void model_forget(struct model *o, int at)
 {
+    if (model_is_oldest(o, at))
+        o->members[o->leases[at].member].answered_ms = -1;
     memmove(&o->leases[at], &o->leases[at + 1], sizeof o->leases[0] * (size_t)(o->lease_count - at - 1));
     o->lease_count--;
+}
+
+bool model_is_oldest(const struct model *o, int at)
+{
+    for (int i = 0; i < at; i++) {
+        if (o->leases[i].member == o->leases[at].member)
+            return false;
+    }
+    return true;
 }
 
 void model_expect_end(struct model *o, const struct model_lease *l, enum attempt_outcome outcome)
@@ -57,7 +68,7 @@ void model_expect_end(struct model *o, const struct model_lease *l, enum attempt
         .token = l->token,
         .outcome = outcome,
         .leased_ms = l->leased_ms,
-        .started_ms = l->started_ms,
+        .started_ms = outcome == ATTEMPT_UNSTARTED ? 0 : l->started_ms,
         .holder = o->holders[o->members[l->member].holder].holder,
     };
 }
@@ -105,6 +116,7 @@ static void check_assignment(const struct model *o, const struct assignment *a, 
     cr_assert_eq(a->group, m->group);
     cr_assert_not(o->paused[a->group]);
     cr_assert_not(o->holders[m->holder].held_back);
+    cr_assert_not(o->holders[m->holder].silent);
     cr_assert_geq(a->messages, 1);
     cr_assert_leq(count + a->messages, m->messages);
     cr_assert(count == 0 || bytes < m->bytes);

@@ -11,7 +11,8 @@ enum where { NOWHERE, READY, SUSPECT, HELD };
 
 struct model_holder {
     struct holder *holder; /* NULL: the slot is free */
-    bool marks, held_back;
+    bool marks, held_back, silent, charged;
+    int64_t heard_ms;
 };
 
 struct model_member {
@@ -19,6 +20,7 @@ struct model_member {
     int holder;
     uint32_t group, messages;
     uint64_t bytes;
+    int64_t answered_ms; /* its oldest delivery; -1: never, or the next one's lease was set since */
 };
 
 struct model_lease {
@@ -58,6 +60,8 @@ uint32_t model_roll(struct model *o, uint32_t sides);
 uint64_t model_count(const struct model *o, uint32_t group, enum where where);
 void model_ready(void *context, uint32_t group, struct group_ready *ret);
 void model_forget(struct model *o, int at); /* a lease */
+/* The oldest one that its member holds. */
+bool model_is_oldest(const struct model *o, int at);
 /* A lease must be reported to have ended so. It is kept; the caller forgets it. */
 void model_expect_end(struct model *o, const struct model_lease *l, enum attempt_outcome outcome);
 void model_compare_end(void *context, const struct lease_end *end);

@@ -67,10 +67,13 @@ void world_apply(struct world *w, const struct assignment *a);
 /* The token of the latest delivery of a message. */
 uint64_t world_token(const struct world *w, uint32_t group, uint64_t seq);
 
+/* Something comes from its connection; so it does with an answer and a mark. */
+void world_hear(struct world *w, struct member *m);
 void world_ack(struct world *w, struct member *m, uint64_t seq);
 void world_start(struct world *w, struct member *m, uint64_t seq);
 void world_unsubscribe(struct world *w, struct member *m);
 void world_disconnect(struct world *w, struct holder *h, bool clean);
+void world_close(struct world *w, struct holder *h); /* the server does, for want of room */
 void world_group_gone(struct world *w, uint32_t group);
 /* Time goes on; what runs out on the way ends at its own millisecond. */
 void world_wait(struct world *w, int64_t dur_ms);

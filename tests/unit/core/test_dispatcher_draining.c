@@ -104,6 +104,7 @@ Test(dispatcher_draining, suspect_that_is_revoked_runs_out_or_leaves_frees_its_c
     world_run(&w);
     world_start(&w, m, 3);
     world_wait(&w, 1000);
+    world_hear(&w, m);
     world_publish(&w, JOBS, 1, 10);
     world_run(&w);
     world_ack(&w, m, 4);

@@ -190,6 +190,8 @@ Test(dispatcher_ends, answers_to_another_delivery_are_stale_and_change_nothing)
 
     /* Delivered again to the same member, the old token is no good. */
     world_wait(&w, 1000);
+    world_hear(&w, m);
+    world_hear(&w, other);
     world_run(&w);
     cr_assert_neq(world_token(&w, JOBS, 1), token);
     cr_assert_eq(dispatcher_claim(w.d, m, 1, token, &times), SHUNT_STALE);

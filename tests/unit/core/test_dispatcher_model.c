@@ -41,7 +41,8 @@ static void subscribe_one(struct model *o)
     *m = (struct model_member){.holder = holder,
                                .group = model_roll(o, GROUPS),
                                .messages = model_roll(o, 10),
-                               .bytes = model_roll(o, 4) * 150};
+                               .bytes = model_roll(o, 4) * 150,
+                               .answered_ms = -1};
     m->member = dispatcher_subscribe(o->d, o->holders[holder].holder, m->group, m->messages, m->bytes);
     member_set_owner(m->member, m);
 }
@@ -82,7 +83,8 @@ static void disconnect_one(struct model *o)
     if (at < 0)
         return;
     expect_ends(o, at, -1, clean);
-    dispatcher_disconnect(o->d, o->holders[at].holder, clean, model_compare_end, o);
+    dispatcher_disconnect(o->d, o->holders[at].holder, clean ? HOLDER_GOODBYE : HOLDER_LOST,
+                          model_compare_end, o);
     model_ends_done(o);
     for (int i = 0; i < MEMBERS; i++) {
         if (o->members[i].member && o->members[i].holder == at)
@@ -127,6 +129,14 @@ static void group_gone(struct model *o)
 
 /* ---- leases ---- */
 
+static void hear(struct model *o, int at)
+{
+    struct model_holder *h = &o->holders[at];
+    h->silent = h->charged = false;
+    h->heard_ms = o->now_ms;
+    dispatcher_heard(o->d, h->holder, o->now_ms);
+}
+
 static void claim(struct model *o, int at)
 {
     struct model_lease l = o->leases[at];
@@ -136,7 +146,10 @@ static void claim(struct model *o, int at)
     cr_assert_eq(dispatcher_claim(o->d, m->member, l.seq, l.token, &times), 0);
     cr_assert_eq(times.leased_ms, l.leased_ms);
     cr_assert_eq(times.started_ms, l.started_ms);
+    bool oldest = model_is_oldest(o, at);
     model_forget(o, at);
+    if (oldest)
+        m->answered_ms = o->holders[m->holder].heard_ms;
     o->where[m->group][l.seq] = NOWHERE;
 }
 
@@ -148,6 +161,8 @@ static void touch_lease(struct model *o, uint32_t how)
     struct model_lease *l = &o->leases[at];
     struct member *m = o->members[l->member].member;
     uint32_t group = o->members[l->member].group;
+    if (model_roll(o, 4))
+        hear(o, o->members[l->member].holder);
     if (how == 0) {
         l->started_ms = l->started_ms ? l->started_ms : 1 + o->now_ms;
         l->deadline_ms = o->now_ms + 100;
@@ -156,6 +171,8 @@ static void touch_lease(struct model *o, uint32_t how)
     } else if (how == 1) {
         l->deadline_ms = o->now_ms + model_roll(o, 300);
         l->turn = ++o->turn;
+        if (model_is_oldest(o, at))
+            o->members[l->member].answered_ms = -1;
         cr_assert_eq(dispatcher_extend(o->d, m, l->seq, l->token, l->deadline_ms), 0);
     } else if (how == 2) {
         o->where[group][l->seq] = NOWHERE;
@@ -178,14 +195,39 @@ static int first_due(const struct model *o)
     return first;
 }
 
+/* Without marks: it came into its consumer's hands by the answer to the one before it. */
+static bool lasts_longer(struct model *o, int at)
+{
+    struct model_lease *l = &o->leases[at];
+    const struct model_member *m = &o->members[l->member];
+    if (o->holders[m->holder].marks || !model_is_oldest(o, at) || m->answered_ms < 0 ||
+        m->answered_ms + 100 <= o->now_ms)
+        return false;
+    l->deadline_ms = m->answered_ms + 100;
+    l->turn = ++o->turn;
+    return true;
+}
+
+static void run_out(struct model *o, int at)
+{
+    const struct model_lease *l = &o->leases[at];
+    struct model_holder *h = &o->holders[o->members[l->member].holder];
+    bool started = h->marks ? l->started_ms != 0 : model_is_oldest(o, at) && !h->charged;
+    model_expect_end(o, l, started ? ATTEMPT_LEASE_EXPIRED : ATTEMPT_UNSTARTED);
+    model_forget(o, at);
+    h->silent = true;
+    h->charged |= started;
+}
+
 static void expire(struct model *o)
 {
     size_t max = model_roll(o, 6), due = 0;
     o->now_ms += model_roll(o, 40);
-    for (int at; due < max && (at = first_due(o)) >= 0 && o->leases[at].deadline_ms <= o->now_ms; due++) {
-        model_expect_end(o, &o->leases[at],
-                         o->leases[at].started_ms ? ATTEMPT_LEASE_EXPIRED : ATTEMPT_UNSTARTED);
-        model_forget(o, at);
+    for (int at; due < max && (at = first_due(o)) >= 0 && o->leases[at].deadline_ms <= o->now_ms;) {
+        if (lasts_longer(o, at))
+            continue;
+        run_out(o, at);
+        due++;
     }
     cr_assert_eq(dispatcher_expire(o->d, o->now_ms, max, model_compare_end, o), due);
     model_ends_done(o);
@@ -237,6 +279,7 @@ static void settle(struct model *o)
         if (o->holders[i].holder) {
             o->holders[i].held_back = false;
             dispatcher_hold(o->d, o->holders[i].holder, false);
+            hear(o, i);
         }
     }
     for (uint32_t g = 0; g < GROUPS; g++)
@@ -290,6 +333,10 @@ static void step(struct model *o)
 static void compare(const struct model *o)
 {
     int first = first_due(o);
+    uint64_t silent = 0;
+    for (int i = 0; i < HOLDERS; i++)
+        silent += o->holders[i].holder && o->holders[i].silent;
+    cr_assert_eq(dispatcher_silent_count(o->d), silent);
     cr_assert_eq(dispatcher_leases(o->d), (uint64_t)o->lease_count);
     cr_assert_eq(dispatcher_deadline(o->d), first < 0 ? INT64_MAX : o->leases[first].deadline_ms);
     for (uint32_t g = 0; g < GROUPS; g++) {

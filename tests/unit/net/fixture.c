@@ -64,6 +64,7 @@ struct net_limits fixture_limits(void)
                                .hello_ms = GUARD_MS * 10,
                                .frame_ms = GUARD_MS * 10,
                                .write_ms = GUARD_MS * 10,
+                               .peer_ms = GUARD_MS * 10,
                                .unsent_bytes_max = 1 << 20,
                                .partial_bytes_max = 64 << 20};
 }
@@ -222,6 +223,7 @@ static void post(void *context, struct inbox_item *item)
         close_link(f, item->link);
     } else if (item->kind == PORT_LOST) {
         f->lost++;
+        f->closed += item->closed;
     } else if (item->kind == PORT_DRAINED) {
         f->drained_posts++;
     }

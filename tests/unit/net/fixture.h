@@ -17,6 +17,7 @@ struct fixture {
     struct mpack_buffer frames; /* all frames posted, in order */
     struct link *link;          /* of the first connection that posted; a reference */
     unsigned posts, ended, broken, lost, drained_posts;
+    unsigned closed; /* of the lost: by the server */
     bool full;
     bool parks; /* a bad frame is not answered: what came before it waits */
     struct outbox_item *outbox, *outbox_tail;

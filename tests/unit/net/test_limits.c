@@ -123,6 +123,7 @@ Test(limits, a_client_that_stops_inside_a_frame_is_closed_and_one_between_frames
     close(slow);
     fixture_until(&f, net_connections(f.net) == 1);
     cr_assert_eq(f.lost, 1);
+    cr_assert_eq(f.closed, 1);
     close(idle);
     fixture_stop(&f);
 }
@@ -137,6 +138,7 @@ Test(limits, a_client_that_takes_nothing_is_closed)
     engine_says(&f, 32 << 20, false); /* more than the kernel buffers */
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
     cr_assert_eq(f.events[NET_TIMED_OUT], 1);
+    cr_assert_eq(f.closed, 1, "it was not the client that went");
     cr_assert_eq(atomic_load(&f.link->unsent_bytes), 0);
     close(fd);
     fixture_stop(&f);
@@ -186,6 +188,7 @@ Test(limits, while_too_much_waits_for_all_who_takes_nothing_is_closed_and_who_re
     cr_assert_eq(client_receive(&f, reader, got, sizeof got), sizeof got);
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 1);
     cr_assert_eq(f.events[NET_CROWDED_OUT], 1);
+    cr_assert_eq(f.closed, 1, "it was not the client that went");
     cr_assert_eq(atomic_load(&first->unsent_bytes), 0);
     cr_assert_not_null(f.link->conn);
     link_unref(first);

@@ -1,0 +1,79 @@
+/* test_gone: clients that go, and machines that have gone. */
+#include "broker/net/conn.h"
+#include "tests/unit/net/fixture.h"
+#include <criterion/criterion.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+static void send_hello(struct fixture *f, int fd)
+{
+    struct mpack_buffer b = {0};
+    write_hello(&b, 1);
+    cr_assert(client_send(f, fd, b.data, b.size));
+    mpack_buffer_done(&b);
+}
+
+static int greet(struct fixture *f)
+{
+    unsigned before = f->posts;
+    int fd = client_connect(f);
+    send_hello(f, fd);
+    fixture_until(f, f->posts > before);
+    return fd;
+}
+
+Test(gone, a_client_that_goes_is_not_taken_for_one_that_was_closed)
+{
+    struct fixture f;
+    fixture_start(&f, NULL);
+    close(greet(&f));
+    fixture_until(&f, net_connections(f.net) == 0);
+    int rude = greet(&f);
+    struct linger reset = {.l_onoff = 1};
+    cr_assert_eq(setsockopt(rude, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    close(rude);
+    fixture_until(&f, net_connections(f.net) == 0);
+    cr_assert_eq(f.lost, 2);
+    cr_assert_eq(f.closed, 0);
+    fixture_stop(&f);
+}
+
+/* What the kernel was asked to do about a machine that has gone. */
+static int option_of(const struct fixture *f, int option)
+{
+    const struct conn *c = f->link->conn;
+    uv_os_fd_t fd = -1;
+    int value = -1;
+    socklen_t size = sizeof value;
+    cr_assert_eq(uv_fileno((const uv_handle_t *)&c->tcp, &fd), 0);
+    cr_assert_eq(getsockopt(fd, IPPROTO_TCP, option, &value, &size), 0);
+    return value;
+}
+
+Test(gone, a_machine_that_acknowledges_nothing_is_given_up_after_peer_timeout)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    limits.peer_ms = 120000;
+    limits.write_ms = 60000;
+    fixture_start(&f, &limits);
+    int fd = greet(&f);
+    cr_assert_eq(option_of(&f, TCP_USER_TIMEOUT), 120000);
+    cr_assert_eq(option_of(&f, TCP_KEEPIDLE), 60);
+    cr_assert_eq(option_of(&f, TCP_KEEPINTVL), 15);
+    close(fd);
+    fixture_stop(&f);
+}
+
+Test(gone, write_timeout_comes_before_peer_timeout)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    limits.peer_ms = 1000;
+    limits.write_ms = 60000;
+    fixture_start(&f, &limits);
+    int fd = greet(&f);
+    cr_assert_gt(option_of(&f, TCP_USER_TIMEOUT), 60000);
+    close(fd);
+    fixture_stop(&f);
+}
