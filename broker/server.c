@@ -290,6 +290,8 @@ static struct engine_config engine_limits(struct server *s)
     return (struct engine_config){.max_body_bytes = (uint64_t)number[CONFIG_body_bytes_max],
                                   .max_topics = (uint64_t)number[CONFIG_topics_max],
                                   .max_groups = (uint64_t)number[CONFIG_groups_max],
+                                  .in_flight_max = (uint64_t)number[CONFIG_in_flight_max],
+                                  .connections_max = (uint64_t)number[CONFIG_connections_max],
                                   .dedup_window_ms = number[CONFIG_dedup_window_ms],
                                   .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
                                   .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],

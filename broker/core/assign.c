@@ -20,6 +20,7 @@ static void reserve(struct dispatcher *d, struct member *m, const struct assignm
     m->pending = a->messages;
     m->pending_lane = a->lane;
     m->holder->pending++;
+    in_flight_add(d, m->holder, a->messages);
     member_refresh(d, m);
 }
 
@@ -40,29 +41,46 @@ static void give_suspect(struct dispatcher *d, struct pool *p, struct assignment
 
 /* The next taker's share of what is ready. Turns are counted, not members: within one round each of the
  * takers is given the same, whether the ones before it have come back into the ring or not. */
-static uint32_t share(struct pool *p, const struct member *m, uint64_t ready)
+static uint32_t share(struct pool *p, const struct member *m, uint64_t ready, uint64_t room)
 {
     if (p->turns_left == 0 || p->turns_left > p->taker_count)
         p->turns_left = p->taker_count;
     uint64_t even = (ready + p->turns_left - 1) / p->turns_left;
     p->turns_left--;
-    even = least(even, ASSIGN_TURN_MESSAGES);
+    even = least(least(even, ASSIGN_TURN_MESSAGES), room);
     return (uint32_t)least(even, m->credit_messages - m->leased_messages);
 }
 
-static void give_normal(struct dispatcher *d, struct pool *p, uint64_t ready, struct assignment *ret)
+/* The taker whose turn it is, of those that do not hold their share of all yet; NULL: there is none. */
+static struct member *next_taker(struct dispatcher *d, struct pool *p, uint64_t *ret_room)
 {
-    struct member *m = ring_of(p->takers.next, struct member, taker);
+    while (!ring_empty(&p->takers)) {
+        struct member *m = ring_of(p->takers.next, struct member, taker);
+        *ret_room = in_flight_room(d, m->holder);
+        if (*ret_room)
+            return m;
+        in_flight_cap(d, m->holder);
+    }
+    return NULL;
+}
+
+static bool give_normal(struct dispatcher *d, struct pool *p, uint64_t ready, struct assignment *ret)
+{
+    uint64_t room;
+    struct member *m = next_taker(d, p, &room);
+    if (!m)
+        return false;
     *ret = (struct assignment){
         .member = m,
         .group = p->group,
         .lane = LANE_NORMAL,
-        .messages = share(p, m, ready),
+        .messages = share(p, m, ready, room),
         .bytes = free_bytes(m),
         .oversize_first = m->leased_messages == 0,
     };
     reserve(d, m, ret);
     m->holder->owes_turn = false;
+    return true;
 }
 
 enum visit {
@@ -87,15 +105,15 @@ static enum visit visit(struct dispatcher *d, struct pool *p, struct assignment 
     } else if (pool_draining(p)) {
         isolation_end(d, p->lone->holder, false);
     }
-    if (ready.normal == 0 || ring_empty(&p->takers))
-        return later ? LATER : NOTHING;
-    give_normal(d, p, ready.normal, ret);
-    return GIVEN;
+    if (ready.normal && give_normal(d, p, ready.normal, ret))
+        return GIVEN;
+    return later ? LATER : NOTHING;
 }
 
 bool dispatcher_next(struct dispatcher *d, struct assignment *ret)
 {
-    while (!ring_empty(&d->runnable)) {
+    in_flight_look(d);
+    while (!ring_empty(&d->runnable) && !in_flight_is_full(d)) {
         struct pool *p = ring_of(d->runnable.next, struct pool, runnable);
         enum visit result = visit(d, p, ret);
         ring_remove(&p->runnable);
@@ -138,6 +156,7 @@ void dispatcher_assigned(struct dispatcher *d, const struct assignment *a, uint3
         p->reserved -= a->messages;
     m->pending = 0;
     m->holder->pending--;
+    in_flight_take(d, m->holder, a->messages);
     if (count == 0)
         refused(d, m, a);
     isolation_step(d, m->holder);

@@ -17,6 +17,7 @@ struct dispatcher *dispatcher_new(dispatcher_ready_fn *ready, void *context)
     ring_init(&d->holders);
     ring_init(&d->runnable);
     ring_init(&d->silent);
+    ring_init(&d->capped);
     ring_init(&d->departed);
     return d;
 }
@@ -71,6 +72,7 @@ int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t 
     m->leased_messages++;
     m->leased_bytes += bytes;
     h->leased++;
+    in_flight_add(d, h, 1);
     return 0;
 }
 
@@ -88,6 +90,7 @@ void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret)
     m->leased_bytes -= ret->bytes;
     m->blocked = false;
     h->leased--;
+    in_flight_take(d, h, 1);
     member_refresh(d, m);
     isolation_step(d, h);
 }

@@ -123,6 +123,10 @@ void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq);
 /* The earliest deadline; INT64_MAX without leases. */
 int64_t dispatcher_deadline(const struct dispatcher *d);
 uint64_t dispatcher_leases(const struct dispatcher *d); /* how many are open */
+/* No more than so many messages are in flight in all; 0: as many as there are. A lower limit takes nothing back. There are at most
+ * so many connections: each of them may have its even part of one half; of the rest one may have, beyond its part, as many as
+ * are still free, so that who hoards leaves room for the others. connections 0: nobody has a part. */
+void dispatcher_limit(struct dispatcher *d, uint64_t messages, uint64_t connections);
 
 /* ---- assignment ---- */
 

@@ -35,14 +35,15 @@ static void check_member(const struct dispatcher *d, const struct member *m)
     check(!m->leaving && !h->leaving);
 
     bool credit = m->leased_messages < m->credit_messages && (count == 0 || bytes < m->credit_bytes);
-    bool takes = credit && !m->pending && !m->blocked && !h->held_back && !h->lone && !holder_is_silent(h);
+    bool takes = credit && !m->pending && !m->blocked && !h->held_back && !h->lone && !holder_is_silent(h) &&
+                 !ring_linked(&h->capped);
     check(ring_linked(&m->taker) == takes);
     check(!m->blocked || count > 0);
 }
 
 static void check_holder(const struct dispatcher *d, const struct holder *h, uint64_t *ret_leases)
 {
-    uint64_t bytes, in_members = 0;
+    uint64_t bytes, in_members = 0, promised = 0;
     uint32_t pending = 0;
     check_list(d, &h->leases, BY_HOLDER, NULL, h, ret_leases, &bytes);
     check(*ret_leases == h->leased);
@@ -52,10 +53,12 @@ static void check_holder(const struct dispatcher *d, const struct holder *h, uin
         check_member(d, m);
         in_members += m->leased_messages;
         pending += m->pending > 0;
+        promised += m->pending;
     }
     check(in_members == h->leased);
     check(pending == h->pending);
     check(!h->charged || holder_is_silent(h));
+    check(in_members + promised == h->in_flight);
 
     if (!h->lone) {
         check(!h->alone);
@@ -100,13 +103,15 @@ static void check_pool(const struct dispatcher *d, const struct pool *p)
 
 void dispatcher_check_slow(const struct dispatcher *d)
 {
-    uint64_t leases = 0, pools = 0, runnable = 0, runnable_seen = 0;
+    uint64_t leases = 0, in_flight = 0, pools = 0, runnable = 0, runnable_seen = 0;
     for (struct ring *r = d->holders.next; r != &d->holders; r = r->next) {
         uint64_t held;
         check_holder(d, ring_of(r, struct holder, link), &held);
         leases += held;
+        in_flight += ring_of(r, struct holder, link)->in_flight;
     }
     check(leases == d->leases.count);
+    check(in_flight == d->in_flight);
     for (uint32_t i = 0; i < d->bucket_count; i++) {
         for (const struct pool *p = d->buckets[i]; p; p = p->hash_next) {
             check_pool(d, p);

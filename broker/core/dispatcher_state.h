@@ -38,8 +38,11 @@ struct holder {
     struct ring link;    /* in dispatcher.holders */
     struct ring members; /* in order of subscription */
     struct lease_list leases;
-    uint64_t leased;  /* how many */
-    uint32_t pending; /* assignments under way */
+    uint64_t leased;    /* how many */
+    uint32_t pending;   /* assignments under way */
+    uint64_t in_flight; /* messages it holds, and those of assignments under way */
+    struct ring capped; /* its link in the dispatcher's ring of that name: it holds its share of all that may
+                           be in flight */
     bool marks;
     bool held_back;
     bool leaving;       /* it is being taken down */
@@ -83,7 +86,14 @@ struct dispatcher {
     struct lease_table leases;
     struct ring holders;
     struct ring runnable;
-    struct ring silent;   /* holders, the one that has been so for longest first */
+    struct ring silent;        /* holders, the one that has been so for longest first */
+    uint64_t in_flight_max;    /* messages, in all; 0: no limit */
+    uint64_t in_flight_part;   /* what each connection may have in any case */
+    uint64_t in_flight_shared; /* what all may have together beyond their parts, and have now */
+    uint64_t in_flight_beyond;
+    uint64_t in_flight;   /* the sum of all holders' */
+    struct ring capped;   /* holders */
+    bool room_came;       /* since the capped ones were looked at */
     struct ring departed; /* members that left with an assignment under way; freed when that is over */
     uint64_t silent_count;
     struct pool **buckets;
@@ -114,6 +124,17 @@ void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret);
 void holder_fall_silent(struct dispatcher *d, struct holder *h);
 void holder_end_silence(struct dispatcher *d,
                         struct holder *h); /* if it is; it takes again only when refreshed */
+/* ---- in_flight.c ---- */
+bool in_flight_is_full(const struct dispatcher *d);
+/* How many more messages the holder may have now. */
+uint64_t in_flight_room(const struct dispatcher *d, const struct holder *h);
+/* So many more are in flight, or fewer. */
+void in_flight_add(struct dispatcher *d, struct holder *h, uint32_t messages);
+void in_flight_take(struct dispatcher *d, struct holder *h, uint32_t messages);
+/* It has no room: its members take nothing. in: it is not capped. */
+void in_flight_cap(struct dispatcher *d, struct holder *h);
+/* Let those go on who have room again. Costs nothing unless some came. */
+void in_flight_look(struct dispatcher *d);
 
 /* ---- isolation.c ---- */
 static inline bool holder_idle(const struct holder *h)

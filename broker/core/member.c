@@ -7,7 +7,7 @@ static bool can_take(const struct member *m)
 {
     const struct holder *h = m->holder;
     if (m->leaving || m->pending || m->blocked || h->leaving || h->held_back || h->lone ||
-        ring_linked(&h->silent))
+        ring_linked(&h->silent) || ring_linked(&h->capped))
         return false;
     return m->leased_messages < m->credit_messages &&
            (m->leased_messages == 0 || m->leased_bytes < m->credit_bytes);
@@ -44,6 +44,7 @@ struct holder *dispatcher_connect(struct dispatcher *d, bool marks)
     h->marks = marks;
     ring_init(&h->members);
     ring_init(&h->silent);
+    ring_init(&h->capped);
     lease_list_init(&h->leases);
     ring_append(&d->holders, &h->link);
     return h;
@@ -104,6 +105,7 @@ static void member_remove(struct dispatcher *d, struct member *m)
     ring_remove(&m->in_holder);
     if (m->pending) {
         m->holder->pending--;
+        in_flight_take(d, m->holder, m->pending);
         if (m->pending_lane == LANE_NORMAL)
             p->reserved -= m->pending;
         ring_append(&d->departed, &m->in_holder);
@@ -129,6 +131,7 @@ void holder_free(struct dispatcher *d, struct holder *h)
         member_remove(d, ring_of(h->members.next, struct member, in_holder));
     ring_remove(&h->link);
     holder_end_silence(d, h);
+    ring_remove(&h->capped);
     free(h);
 }
 

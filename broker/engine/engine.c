@@ -55,6 +55,8 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     e->store = store;
     init_port(e);
     e->dispatcher = dispatcher_new(deliver_ready, e);
+    if (e->dispatcher)
+        dispatcher_limit(e->dispatcher, config->in_flight_max, config->connections_max);
     int err = e->dispatcher ? load(e, ret_why, why_bytes) : SHUNT_NO_MEMORY;
     if (err) {
         e->store = NULL; /* still the caller's */

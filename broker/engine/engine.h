@@ -33,6 +33,8 @@ struct engine_config {
     uint64_t max_body_bytes;   /* of a message */
     uint64_t max_topics;       /* DLQs not counted */
     uint64_t max_groups;       /* of one topic */
+    uint64_t in_flight_max;    /* messages in flight, in all; 0: no limit */
+    uint64_t connections_max;  /* for each of them a part of half of these is kept; 0: nothing is */
     int64_t dedup_window_ms;   /* answers to idempotent publishes are kept at least so long */
     uint64_t unsent_bytes_max; /* waiting on one connection: past it nothing more is assigned to it */
     uint64_t unsent_total_max; /* the same, on all connections together (struct port_room); 0: no limit */

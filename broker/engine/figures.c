@@ -137,6 +137,8 @@ static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
     s->applied_index = ledger_index(e->ledger);
     s->connections = e->connections;
     s->sockets = e->config.totals ? atomic_load(&e->config.totals->sockets) : 0;
+    s->in_flight = dispatcher_leases(e->dispatcher);
+    s->in_flight_max = e->config.in_flight_max;
     s->waiting_bytes = engine_waiting(e);
     s->subscriptions = e->subscriptions;
     s->silent = dispatcher_silent_count(e->dispatcher);

@@ -57,6 +57,7 @@ struct snapshot {
     int64_t wall_ms;
     uint64_t applied_index;
     uint64_t sockets, connections, subscriptions; /* open; of them, having said HELLO */
+    uint64_t in_flight, in_flight_max;            /* messages, in all; the most there may be, 0: no limit */
     uint64_t waiting_bytes;                       /* to be sent, on all connections */
     uint64_t silent;                              /* connections */
     struct snapshot_silent silents[SNAPSHOT_SILENT_MAX];

@@ -228,6 +228,8 @@ static void take_reload(struct engine *e)
         e->config.max_body_bytes = e->reload_config.max_body_bytes;
         e->config.max_topics = e->reload_config.max_topics;
         e->config.max_groups = e->reload_config.max_groups;
+        e->config.in_flight_max = e->reload_config.in_flight_max;
+        e->config.connections_max = e->reload_config.connections_max;
         e->config.dedup_window_ms = e->reload_config.dedup_window_ms;
         e->config.unsent_bytes_max = e->reload_config.unsent_bytes_max;
         e->config.unsent_total_max = e->reload_config.unsent_total_max;
@@ -236,8 +238,10 @@ static void take_reload(struct engine *e)
     }
     (void)pthread_mutex_unlock(&e->mutex);
     e->urgent |= reload;
-    if (reload)
+    if (reload) {
+        dispatcher_limit(e->dispatcher, e->config.in_flight_max, e->config.connections_max);
         gather_limits(e);
+    }
 }
 
 /* ---- commit and release ---- */

@@ -46,6 +46,8 @@ static struct engine_config config(struct sim *s)
     return (struct engine_config){.max_body_bytes = 64 * 1024,
                                   .max_topics = 50,
                                   .max_groups = 8,
+                                  .in_flight_max = s->seed % 3 == 0 ? 1 + s->seed % 40 : 0,
+                                  .connections_max = s->seed % 2 ? 5 : 0,
                                   .dedup_window_ms = 3600 * 1000,
                                   .unsent_bytes_max = s->plan.unsent_bytes_max,
                                   .unsent_total_max = s->plan.unsent_total_max,

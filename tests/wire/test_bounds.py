@@ -1,7 +1,9 @@
 """What is stored can be read: the largest message in every frame that carries it, the last page of every listing, and limits
 that are lowered while messages wait."""
 
+import re
 import unittest
+import urllib.request
 
 from client import DLQ_REDRIVE, PEEK, REJECT
 from packing import encode
@@ -156,6 +158,68 @@ class Jobs(WireTest):
         self.assertEqual(self.counts(client), {"ready": count})
         self.until(lambda: client.job_show(jobs[-1])["state"] == "done")
         client.topic_delete(self.topic)
+
+
+class InFlight(WireTest):
+    own_server = True
+    settings = "max-in-flight: 1000\nmax-connections: 50\n"  # a part of 10 for each
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.http_port}/metrics", timeout=10) as page:
+            [value] = re.findall(rf"^{name} (\d+)$", page.read().decode(), re.MULTILINE)
+        return int(value)
+
+    def hoard(self):
+        """A connection that asks for all there is, and holds what it got."""
+        client = self.connect()
+        subscriptions = [client.subscribe(self.topic, messages=65536, bytes=1 << 28) for _ in range(3)]
+        client.ping()  # what was ready has been handed out in the turns of its subscriptions
+        return client, subscriptions
+
+    def in_flight(self):
+        return self.counts(self.admin).get("in_flight", 0)
+
+    def test_a_limit_on_all_and_a_share_for_each(self):
+        self.admin = self.create(lease_ms=3600000)
+        for _ in range(3):
+            self.admin.publish(self.topic, *[b"x"] * 1000)
+        client, subscriptions = self.hoard()
+        self.assertEqual(self.in_flight(), 10 + 250, "its part, and half of what is shared")
+        others = [self.hoard() for _ in range(20)]
+        self.assertLess(self.in_flight(), 1000)
+        late = self.connect()
+        self.assertEqual(len(late.subscribe(self.topic, messages=10).take(10)), 10, "its part, whatever the others hold")
+        self.assertLessEqual(self.in_flight(), 1000)
+        self.assertEqual(self.metric("shunt_in_flight_max"), 1000)
+        self.assertEqual(self.metric("shunt_in_flight"), self.in_flight())
+        # What comes back is handed out again, and nothing is left behind.
+        subscriptions = subscriptions + [s for _, more in others for s in more]
+        self.drain(subscriptions, 3000 - 10)
+        late.close()
+
+    def drain(self, subscriptions, count):
+        done = 0
+        while done < count:
+            before = done
+            for subscription in subscriptions:
+                subscription.client.ping()
+                held = list(subscription.held)
+                subscription.held.clear()
+                subscription.ack(*held)
+                done += len(held)
+            self.assertTrue(done > before or self.in_flight() > 10 or done == count, f"{done} of {count} came")
+        self.assertEqual(done, count)
+
+    def test_a_restart_keeps_it(self):
+        self.admin = self.create(lease_ms=3600000)
+        self.admin.publish(self.topic, *[b"x"] * 2000)
+        self.hoard()
+        self.assertEqual(self.in_flight(), 260)
+        self.server.restart()
+        self.admin = self.connect()
+        self.assertEqual(self.in_flight(), 0)
+        self.hoard()
+        self.assertEqual(self.in_flight(), 260)
 
 
 if __name__ == "__main__":
