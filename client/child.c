@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -31,14 +32,30 @@ static void fds_close(int fds[2])
     fd_close(&fds[1]);
 }
 
+static struct child_page *page_new(void)
+{
+    struct child_page *page =
+        mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return page == MAP_FAILED ? NULL : page;
+}
+
+static void page_free(struct child_page **page)
+{
+    if (*page != NULL) {
+        (void)munmap(*page, sizeof **page); /* cannot fail for what mmap() gave */
+        *page = NULL;
+    }
+}
+
 static void fd_nonblocking(int fd)
 {
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* cannot fail on an open descriptor */
 }
 
 /* In the child. Its ends are the second of each pair. */
-static _Noreturn void child_begin(const struct child_spawn *spawn, pid_t parent, const sigset_t *mask,
-                                  int socket[2], int crash[2], int errors[2])
+static _Noreturn void child_begin(const struct child_spawn *spawn, pid_t parent, int socket[2], int crash[2],
+                                  int errors[2], struct child_page *page)
 {
     for (uint32_t i = 0; i < spawn->all_count; i++) {
         struct child other = spawn->all[i];
@@ -47,6 +64,7 @@ static _Noreturn void child_begin(const struct child_spawn *spawn, pid_t parent,
         fd_close(&other.socket);
         fd_close(&other.crash);
         fd_close(&other.errors);
+        page_free(&other.page);
     }
     (void)close(spawn->poll_fd);
     (void)close(socket[0]);
@@ -61,18 +79,18 @@ static _Noreturn void child_begin(const struct child_spawn *spawn, pid_t parent,
     if (getppid() != parent) {
         _exit(1); /* it died before we asked to be told */
     }
-    (void)sigprocmask(SIG_SETMASK, mask, NULL);
-    child_run(spawn->settings, socket[1], crash[1]);
+    child_run(spawn->settings, socket[1], crash[1], page);
 }
 
 int child_spawn(struct child *c, const struct child_spawn *spawn, struct shunt_error *err)
 {
     int socket[2] = {-1, -1}, crash[2] = {-1, -1}, errors[2] = {-1, -1};
+    struct child_page *page = page_new();
     pid_t parent = getpid(), pid;
     sigset_t all, mask;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket) != 0 || pipe2(crash, O_CLOEXEC) != 0 ||
-        pipe2(errors, O_CLOEXEC) != 0) {
+    if (page == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket) != 0 ||
+        pipe2(crash, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0) {
         goto fail;
     }
     (void)fflush(NULL); /* or what waits in stdio's buffers would be written twice */
@@ -81,7 +99,7 @@ int child_spawn(struct child *c, const struct child_spawn *spawn, struct shunt_e
     (void)sigprocmask(SIG_SETMASK, &all, &mask);
     pid = fork();
     if (pid == 0) {
-        child_begin(spawn, parent, &mask, socket, crash, errors);
+        child_begin(spawn, parent, socket, crash, errors, page);
     }
     (void)sigprocmask(SIG_SETMASK, &mask, NULL);
     if (pid < 0) {
@@ -100,6 +118,7 @@ int child_spawn(struct child *c, const struct child_spawn *spawn, struct shunt_e
     c->socket = socket[0];
     c->crash = crash[0];
     c->errors = errors[0];
+    c->page = page;
     return 0;
 
 fail:
@@ -107,14 +126,23 @@ fail:
     fds_close(socket);
     fds_close(crash);
     fds_close(errors);
+    page_free(&page);
     return SHUNT_IO;
 }
 
 bool child_reap(const struct child *c, int *ret_status)
 {
+    siginfo_t ended = {0};
     int status;
-    pid_t pid = waitpid(c->pid, &status, WNOHANG);
+    pid_t pid;
 
+    if (waitid(P_PID, (id_t)c->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0) {
+        return false;
+    }
+    if (ended.si_pid != 0) {
+        (void)kill(-c->pid, SIGKILL); /* while it is not reaped nobody else can have its number */
+    }
+    pid = waitpid(c->pid, &status, WNOHANG);
     if (pid == 0) {
         return false;
     }
@@ -147,30 +175,31 @@ void child_close(struct child *c)
     fd_close(&c->socket);
     fd_close(&c->crash);
     fd_close(&c->errors);
+    page_free(&c->page);
     free(c->out);
     c->out = NULL;
     c->state = CHILD_ABSENT;
     c->pid = 0;
     c->deadline_ms = -1;
     c->job = NULL;
-    c->has_job = c->ready = c->timed_out = c->babbled = c->release = false;
+    c->has_job = c->ready = c->timed_out = c->babbled = c->unheard = c->killed = c->release = false;
     c->in_bytes = c->raw_bytes = c->tail_bytes = c->out_bytes = c->out_sent = 0;
 }
 
 bool child_send(struct child *c)
 {
     while (c->out != NULL) {
-        struct iovec parts[2] = {{&c->out_size, sizeof c->out_size}, {c->out, c->out_bytes}};
+        struct iovec parts[2] = {{&c->head, sizeof c->head}, {c->out, c->out_bytes}};
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         ssize_t n;
 
-        if (c->out_sent < sizeof c->out_size) {
-            parts[0].iov_base = (char *)&c->out_size + c->out_sent;
+        if (c->out_sent < sizeof c->head) {
+            parts[0].iov_base = (char *)&c->head + c->out_sent;
             parts[0].iov_len -= c->out_sent;
         } else {
             parts[0].iov_len = 0;
-            parts[1].iov_base = c->out + (c->out_sent - sizeof c->out_size);
-            parts[1].iov_len -= c->out_sent - sizeof c->out_size;
+            parts[1].iov_base = c->out + (c->out_sent - sizeof c->head);
+            parts[1].iov_len -= c->out_sent - sizeof c->head;
         }
         n = sendmsg(c->socket, &message, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) {
@@ -180,7 +209,7 @@ bool child_send(struct child *c)
             return errno == EAGAIN;
         }
         c->out_sent += (size_t)n;
-        if (c->out_sent == sizeof c->out_size + c->out_bytes) {
+        if (c->out_sent == sizeof c->head + c->out_bytes) {
             free(c->out);
             c->out = NULL;
         }
@@ -271,7 +300,7 @@ bool child_read_errors(struct child *c)
     return c->errors >= 0;
 }
 
-int child_take_verdict(struct child *c, int *ret_outcome, struct shunt_verdict *v)
+int child_take_verdict(struct child *c, int *ret_outcome, bool *ret_leaving, struct shunt_verdict *v)
 {
     struct child_verdict head;
     size_t type, message, stack;
@@ -285,7 +314,8 @@ int child_take_verdict(struct child *c, int *ret_outcome, struct shunt_verdict *
     message = head.message_bytes == CHILD_NO_TEXT ? 0 : head.message_bytes;
     stack = head.stack_bytes == CHILD_NO_TEXT ? 0 : head.stack_bytes;
     if (type > ERROR_TYPE_BYTES_MAX || message > ERROR_MESSAGE_BYTES_MAX || stack > ERROR_STACK_BYTES_MAX ||
-        head.outcome < CHILD_READY || head.outcome > SHUNT_RELEASE || head.delay_ms < SHUNT_BACKOFF) {
+        head.outcome < CHILD_READY || head.outcome > SHUNT_RELEASE || head.delay_ms < SHUNT_BACKOFF ||
+        head.leaving > 1 || head.number != (c->state == CHILD_STARTING ? 0 : c->head.number)) {
         return -1;
     }
     if (c->in_bytes < sizeof head + type + message + stack) {
@@ -306,6 +336,7 @@ int child_take_verdict(struct child *c, int *ret_outcome, struct shunt_verdict *
         verdict_set_stack(v, at + type + message, stack);
     }
     *ret_outcome = head.outcome;
+    *ret_leaving = head.leaving != 0;
     c->in_bytes = 0;
     return 1;
 }

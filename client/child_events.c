@@ -1,6 +1,8 @@
 /* child_events: what children do, and what the pool does about it. See the picture in child_pool.h. */
 #include "client/child_pool_private.h"
 
+#include <signal.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #define EVENTS_AT_ONCE 64
@@ -101,8 +103,11 @@ static void job_lost(struct child_pool *p, struct child *c, int status)
 
     verdict_clear(&p->verdict);
     if (c->release || c->out != NULL) {
+        p->verdict.delay_ms = 0;
         outcome = SHUNT_RELEASE; /* we killed it, or it died before it had the whole job: nothing was wrong
                                     with that */
+    } else if (c->unheard || atomic_load(&c->page->unheard)) {
+        crash_report_unheard(&p->verdict, &evidence);
     } else if (c->timed_out) {
         crash_report_timeout(&p->verdict, p->settings.timeout_ms, &evidence);
     } else if (c->babbled) {
@@ -121,31 +126,63 @@ static void job_lost(struct child_pool *p, struct child *c, int status)
 void child_doom(struct child_pool *p, struct child *c)
 {
     child_kill(c);
+    c->killed = true;
+    child_set_state(p, c, CHILD_DOOMED, pool_now_ms() + CHILD_LEAVE_MS);
+}
+
+/* Killed, and still not gone: the kernel holds it, for example in a read from a disk that does not answer. No
+ * code of the handler's runs any more, so its job may go on elsewhere. The place stays taken until the
+ * process is gone. */
+static void child_give_up(struct child_pool *p, struct child *c)
+{
+    struct crash_head head = {.signal = SIGKILL};
+
+    if (c->raw_bytes >= sizeof head) {
+        memcpy(&head, &c->raw, sizeof head);
+    }
     child_set_state(p, c, CHILD_DOOMED, -1);
+    if (c->has_job) {
+        job_lost(p, c, head.signal); /* as a wait status: killed by that signal */
+    }
+}
+
+static void on_verdict(struct child_pool *p, struct child *c, int outcome, bool leaving)
+{
+    struct crash_evidence evidence = {.errors = c->tail, .errors_bytes = c->tail_bytes};
+
+    if (c->state == CHILD_STARTING) {
+        c->ready = true;
+        p->failures = 0;
+        child_set_state(p, c, CHILD_IDLE, -1);
+    } else if (c->state == CHILD_BUSY) {
+        (void)child_read_errors(c); /* what it said comes out before its verdict does */
+        evidence.errors_bytes = c->tail_bytes;
+        crash_report_returned(&p->verdict, outcome, &evidence);
+        if (leaving) {
+            child_set_state(p, c, CHILD_DOOMED, pool_now_ms() + CHILD_LEAVE_MS);
+        } else {
+            child_set_state(p, c, CHILD_IDLE, -1);
+        }
+        job_done(p, c, (enum shunt_outcome)outcome);
+    }
 }
 
 static void on_socket(struct child_pool *p, struct child *c)
 {
-    bool open = child_send(c) && child_read_verdict(c);
+    bool open = child_send(c) && child_read_verdict(c), leaving;
     int outcome, taken;
 
     if (c->out == NULL && c->state == CHILD_BUSY) {
         child_watch(p, c, SOURCE_SOCKET, EPOLL_CTL_MOD, EPOLLIN);
     }
-    taken = child_take_verdict(c, &outcome, &p->verdict);
+    taken = child_take_verdict(c, &outcome, &leaving, &p->verdict);
     if (taken < 0 || (taken > 0 && (outcome == CHILD_READY) != (c->state == CHILD_STARTING) &&
                       (c->state == CHILD_STARTING || c->state == CHILD_IDLE || c->state == CHILD_BUSY))) {
         c->babbled = true;
         c->in_bytes = 0;
         child_doom(p, c);
-    } else if (taken > 0 && c->state == CHILD_STARTING) {
-        c->ready = true;
-        p->failures = 0;
-        child_set_state(p, c, CHILD_IDLE, -1);
-    } else if (taken > 0 && c->state == CHILD_BUSY) {
-        (void)child_read_errors(c); /* what it said comes out before its verdict does */
-        child_set_state(p, c, CHILD_IDLE, -1);
-        job_done(p, c, (enum shunt_outcome)outcome);
+    } else if (taken > 0) {
+        on_verdict(p, c, outcome, leaving);
     }
     if (!open) {
         child_watch(p, c, SOURCE_SOCKET, EPOLL_CTL_DEL, 0);
@@ -162,14 +199,14 @@ static void on_crash_report(struct child_pool *p, struct child *c)
     if (!open || whole) {
         child_watch(p, c, SOURCE_CRASH, EPOLL_CTL_DEL, 0);
     }
-    if (c->raw_bytes == 0) {
+    if (c->raw_bytes == 0 || c->killed) {
         return;
     }
     if (c->state == CHILD_ASKED && whole) {
         child_doom(p, c);
     } else if (c->state != CHILD_ASKED) {
-        /* It dies by itself once it has reported, however long its core dump takes. */
-        child_set_state(p, c, CHILD_DOOMED, whole ? -1 : pool_now_ms() + CHILD_ANSWER_MS);
+        /* It dies by itself once it has reported. */
+        child_set_state(p, c, CHILD_DOOMED, pool_now_ms() + (whole ? CHILD_DUMP_MS : CHILD_ANSWER_MS));
     }
 }
 
@@ -247,8 +284,16 @@ static void on_deadline(struct child_pool *p, struct child *c)
         child_set_state(p, c, CHILD_ASKED, pool_now_ms() + CHILD_ANSWER_MS);
         break;
     case CHILD_ASKED:
-    case CHILD_DOOMED:
         child_doom(p, c);
+        break;
+    case CHILD_DOOMED:
+        if (c->killed) {
+            child_give_up(p, c);
+        } else {
+            /* It neither ends nor crashed: it has closed its socket, and goes on. */
+            c->unheard = c->has_job && c->raw_bytes == 0;
+            child_doom(p, c);
+        }
         break;
     case CHILD_STARTING:
     case CHILD_IDLE:

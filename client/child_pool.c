@@ -56,8 +56,9 @@ void child_pool_submit(struct child_pool *p, void *job, void *bytes, size_t size
     }
     c->job = job;
     c->has_job = true;
+    c->head.number++;
+    c->head.size = size;
     c->out = bytes;
-    c->out_size = size;
     c->out_bytes = size;
     c->out_sent = 0;
     c->tail_bytes = 0; /* what it wrote before is not about this job */

@@ -8,8 +8,11 @@
  *   ABSENT ----------> STARTING ----------> IDLE ----------> BUSY ----------------> IDLE
  *     ^                    |                 |                |  \ out of time
  *     |                    |                 |                |   -----> ASKED ---------> DOOMED
- *     |                    v                 v                v            (where it is)  (killed)
+ *     |                    v                 v                v            (where it is)  (ends or is killed)
  *     +---------------- process gone: reaped, its end told to `done` if it had a job -------+
+ *
+ * DOOMED always has a deadline: first the child is killed, then, should the kernel still hold it, its job is
+ * done without it. So every job ends, whatever a handler does.
  *
  * Drive it from any loop: wait until child_pool_fd() is readable or child_pool_wait_ms() has passed, then
  * call child_pool_process(), which makes all the calls of `done`.
@@ -23,15 +26,20 @@
 /* This many children in a row that died before they were ready end the pool. */
 #define CHILD_FAILURES_MAX   10
 #define CHILD_RESPAWN_MS_MAX 5000
-/* How long a child may take to say where it hangs, to report its crash, and to leave when told to. */
+/* How long a child may take to say where it hangs, to report its crash, and to leave when told to or killed.
+ */
 #define CHILD_ANSWER_MS 1000
 #define CHILD_LEAVE_MS  2000
+/* How long it may take to die of a crash that it has reported: its core is written meanwhile. */
+#define CHILD_DUMP_MS 30000
 
 struct child_pool;
 
 struct child_pool_settings {
-    uint32_t children;      /* 1 to CHILDREN_MAX */
-    int64_t timeout_ms;     /* for one job; 0 is none */
+    uint32_t children;         /* 1 to CHILDREN_MAX */
+    int64_t timeout_ms;        /* for one job; 0 is none */
+    uint64_t jobs_max;         /* a child leaves after so many, and another takes its place; 0: no limit */
+    uint64_t memory_bytes_max; /* and when it has so much resident memory after a job; 0: no limit */
     int64_t respawn_ms_min; /* wait after a child that died before it was ready; doubles with each in a row */
     /* In the child, once, before its first job; may be NULL. */
     void (*prepare)(void *context);

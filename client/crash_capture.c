@@ -18,6 +18,7 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SI
 
 /* One child, one report: what the handlers need must be there before they run. */
 static int report_fd = -1;
+static pid_t report_pid; /* a copy of this process that the handler forks has nothing to report */
 static uintptr_t floor_frame = UINTPTR_MAX;
 static atomic_int reporter; /* thread that writes the report, 0 if none does */
 static char alternate_stack[CRASH_STACK_BYTES];
@@ -164,7 +165,7 @@ static bool report_begin(void)
 
 static void on_crash(int signal_number, siginfo_t *info, void *context)
 {
-    if (report_begin()) {
+    if (getpid() == report_pid && report_begin()) {
         report(signal_number, info, context);
     }
     (void)signal(signal_number, SIG_DFL);
@@ -177,6 +178,9 @@ static void on_crash(int signal_number, siginfo_t *info, void *context)
 
 static void on_asked(int signal_number, siginfo_t *info, void *context)
 {
+    if (getpid() != report_pid) {
+        return;
+    }
     if (report_begin()) {
         report(signal_number, info, context);
     }
@@ -204,6 +208,7 @@ void crash_capture_install(int fd)
     sigset_t ours;
 
     report_fd = fd;
+    report_pid = getpid();
     /* The first use of the unwinder may load a library and allocate: not something for a signal handler. */
     (void)_Unwind_Backtrace(warm_step, NULL);
     (void)sigaltstack(&stack, NULL); /* can only fail for arguments that these are not */

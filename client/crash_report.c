@@ -320,3 +320,37 @@ void crash_report_timeout(struct shunt_verdict *v, int64_t timeout_ms, const str
     verdict_set_message(v, message, strlen(message));
     verdict_set_stack(v, stack.bytes, stack.used);
 }
+
+void crash_report_unheard(struct shunt_verdict *v, const struct crash_evidence *evidence)
+{
+    struct text stack = {0};
+
+    verdict_clear(v);
+    stderr_write(&stack, evidence);
+    shunt_verdict_failure(
+        v, &(struct shunt_failure){.type = "channel_closed",
+                                   .message = "the handler closed a descriptor that is not its own, the "
+                                              "one on which its verdict was to come; let it close only "
+                                              "what it has opened"});
+    if (stack.used > 0) {
+        verdict_set_stack(v, stack.bytes, stack.used);
+    }
+}
+
+void crash_report_returned(struct shunt_verdict *v, int outcome, const struct crash_evidence *evidence)
+{
+    struct text stack = {0};
+    const char *line;
+    size_t line_bytes = last_line(evidence, &line);
+
+    if (outcome != SHUNT_NACK && outcome != SHUNT_REJECT) {
+        return;
+    }
+    if (!v->has_message && line_bytes > 0) {
+        verdict_set_message(v, line, line_bytes);
+    }
+    if (!v->has_stack && evidence->errors_bytes > 0) {
+        stderr_write(&stack, evidence);
+        verdict_set_stack(v, stack.bytes, stack.used);
+    }
+}

@@ -5,6 +5,7 @@
  *            SIGABRT in parse_item: the last line it wrote to stderr
  *            no verdict after 30s
  *            the last line it wrote to stderr, or: the handler called exit(7)
+ *            type `channel_closed` if it has closed the descriptor on which its verdict was to come
  *   stack    parse_item at src/parse.c:12     one line a function, innermost first
  *            stderr:                          and the end of what it wrote there
  */
@@ -28,6 +29,12 @@ struct crash_evidence {
 void crash_report_ended(struct shunt_verdict *v, int status, const struct crash_evidence *evidence);
 /* It gave no verdict within `timeout_ms`, was asked where it is, and killed. */
 void crash_report_timeout(struct shunt_verdict *v, int64_t timeout_ms, const struct crash_evidence *evidence);
+
+/* It handled its job, but its verdict cannot be had: it has closed the descriptor for it. */
+void crash_report_unheard(struct shunt_verdict *v, const struct crash_evidence *evidence);
+/* It returned `outcome` and gave the verdict `v`: what it did not say of a failure is taken from its stderr.
+ */
+void crash_report_returned(struct shunt_verdict *v, int outcome, const struct crash_evidence *evidence);
 
 /* True if a report is there whole, so that nothing more is to be waited for. */
 bool crash_raw_complete(const void *raw, size_t raw_bytes);

@@ -1,8 +1,12 @@
 /* crash_symbols: see crash_symbols.h. */
 #include "client/crash_symbols.h"
 
+#include "client/cxx.h"
+
 #include <stddef.h>
 #include <stdlib.h>
+
+#define FUNCTION_BYTES_MAX 256
 
 #define PROGRAM_PATH "/proc/self/exe" /* the file that runs, even if another has taken its place */
 
@@ -97,10 +101,20 @@ static void symbols_call_site(Dwarf_Die *unit, Dwarf_Die *scope, struct crash_li
     line->line = (int)number;
 }
 
+/* The name of a function as its source has it: with its namespace and arguments if it is C++. */
+static const char *symbols_name(Dwarf_Die *scope, char room[FUNCTION_BYTES_MAX])
+{
+    Dwarf_Attribute attribute;
+    const char *linkage = dwarf_formstring(dwarf_attr_integrate(scope, DW_AT_linkage_name, &attribute));
+
+    return linkage == NULL ? dwarf_diename(scope) : cxx_demangle(room, FUNCTION_BYTES_MAX, linkage);
+}
+
 /* The scopes at an address, innermost first; true if the function they are in was reached. */
 static bool symbols_scopes(Dwarf_Die *unit, Dwarf_Addr address, struct crash_line *line,
                            crash_line_cb *callback, void *context)
 {
+    char name[FUNCTION_BYTES_MAX];
     Dwarf_Die *scopes = NULL;
     int count = dwarf_getscopes(unit, address, &scopes);
     bool found = false;
@@ -111,7 +125,7 @@ static bool symbols_scopes(Dwarf_Die *unit, Dwarf_Addr address, struct crash_lin
         if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) {
             continue;
         }
-        line->function = dwarf_diename(&scopes[i]);
+        line->function = symbols_name(&scopes[i], name);
         callback(context, line);
         found = tag == DW_TAG_subprogram;
         if (!found) {
@@ -126,6 +140,7 @@ void crash_symbols_lines(struct crash_symbols *s, const struct crash_frame *fram
                          void *context)
 {
     struct crash_line line = {.module = frame->module, .offset = frame->address - frame->bias};
+    char name[FUNCTION_BYTES_MAX];
     Dwfl_Module *module = s == NULL ? NULL : symbols_module(s, frame);
     Dwarf_Addr bias = 0;
     Dwarf_Die *unit = module == NULL ? NULL : symbols_unit(module, frame->address, &bias);
@@ -138,6 +153,9 @@ void crash_symbols_lines(struct crash_symbols *s, const struct crash_frame *fram
         return;
     }
     line.function = module == NULL ? NULL : dwfl_module_addrname(module, frame->address);
+    if (line.function != NULL) {
+        line.function = cxx_demangle(name, sizeof name, line.function);
+    }
     callback(context, &line);
 }
 

@@ -81,7 +81,7 @@ static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
 {
     const struct shunt_failure *failure = e->failure;
     bool timed = e->outcome == SHUNT_EXTEND || (e->outcome == SHUNT_NACK && e->delay_ms != SHUNT_BACKOFF) ||
-                 (e->outcome == SHUNT_ACK && e->delay_ms > 0);
+                 ((e->outcome == SHUNT_ACK || e->outcome == SHUNT_RELEASE) && e->delay_ms > 0);
     mpack_write_array(b, failure != NULL ? 7 : timed ? 4 : 3);
     mpack_write_uint(b, e->seq);
     mpack_write_uint(b, e->token);

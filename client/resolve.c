@@ -5,7 +5,8 @@ static int check_delay(enum shunt_outcome outcome, int64_t delay_ms, struct shun
 {
     if (outcome > SHUNT_EXTEND)
         return error_set(err, SHUNT_BAD_ARGUMENT, "there is no outcome %d", (int)outcome);
-    if (outcome == SHUNT_NACK && delay_ms != SHUNT_BACKOFF && (delay_ms < 0 || delay_ms > DURATION_MS_MAX))
+    if ((outcome == SHUNT_NACK || outcome == SHUNT_RELEASE) && delay_ms != SHUNT_BACKOFF &&
+        (delay_ms < 0 || delay_ms > DURATION_MS_MAX))
         return error_set(err, SHUNT_BAD_ARGUMENT, "the delay is negative or over ten years");
     if (outcome == SHUNT_EXTEND && (delay_ms < 1 || delay_ms > DURATION_MS_MAX))
         return error_set(err, SHUNT_BAD_ARGUMENT, "the lease is not from 1 ms to ten years");

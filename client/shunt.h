@@ -227,7 +227,7 @@ enum shunt_outcome {
     SHUNT_ACK = 0,     /* done */
     SHUNT_NACK = 1,    /* failed, try later: charged */
     SHUNT_REJECT = 2,  /* failed for good: to the dead-letter queue at once */
-    SHUNT_RELEASE = 3, /* give back uncharged, at once */
+    SHUNT_RELEASE = 3, /* give back uncharged, at once unless a delay is given */
     SHUNT_EXTEND = 4   /* go on holding it */
 };
 
@@ -246,7 +246,7 @@ SHUNT_API int shunt_extend(struct shunt_delivery *d, int64_t lease_ms, int64_t t
 /* Called once with the answer; err is NULL when it took effect and is durable. */
 typedef void shunt_resolved_cb(void *context, const struct shunt_error *err);
 /* The same without waiting: queued, sent with the next write (shunt_process, shunt_next, shunt_flush). `delay_ms` is for NACK
- * (or SHUNT_BACKOFF) and EXTEND. The broker may keep an ack back for its setting `ack-wait` (2 ms) if there is nothing else to
+ * (or SHUNT_BACKOFF), RELEASE (0 or SHUNT_BACKOFF: at once) and EXTEND. The broker may keep an ack back for its setting `ack-wait` (2 ms) if there is nothing else to
  * commit; shunt_ack() is never kept back. Takes the delivery, whatever it returns, unless outcome is EXTEND; callback and failure may be
  * NULL. After BAD_ARGUMENT the message goes back uncharged. The callback is not called when this fails.
  * fails: STALE (known already), NO_MEMORY, BAD_ARGUMENT. */
@@ -376,7 +376,7 @@ SHUNT_API int shunt_stats(struct shunt *s, int64_t timeout_ms, struct shunt_valu
 /* What a handler may say beyond its outcome. Lent for the call. */
 struct shunt_verdict;
 SHUNT_API void shunt_verdict_failure(struct shunt_verdict *v, const struct shunt_failure *failure); /* copied */
-SHUNT_API void shunt_verdict_delay(struct shunt_verdict *v, int64_t delay_ms);                      /* for NACK */
+SHUNT_API void shunt_verdict_delay(struct shunt_verdict *v, int64_t delay_ms);                      /* for NACK and RELEASE */
 
 /* Handle one message: return what became of it. With isolation `fork` this runs in a child process. */
 typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_delivery *d, struct shunt_verdict *v);
@@ -389,11 +389,22 @@ typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_deliv
  *   prefetch, prefetch-bytes   as for shunt_subscribe()                             (default with fork 16 × workers)
  *   drain       yes|no: return when the group has nothing ready, in flight or delayed (default no)
  *   signals     yes|no: stop on SIGTERM and SIGINT; the old handlers are put back    (default yes)
+ *   child-messages  with fork: a child is replaced after so many messages; 0 is never  (default 0)
+ *   child-memory    with fork: and once it has more resident memory after a message, as in `512MiB`; 0 is never (default 0)
  * With fork, a child that crashes, hangs or exits becomes a nack whose failure says so:
  *   type `SIGSEGV` …, message with the fault address, stack with file:line where symbols are there, and the
- *   last 4 KiB of its stderr; `timeout` with the stack of where it hung; `exit 7`.
- * The handler then has a copy of the process as it was when the child was forked, and must not use `s`. Its lease is
+ *   last 4 KiB of its stderr; `timeout` with the stack of where it hung; `exit 7`; `channel_closed` if the handler closed
+ *   the descriptor that its verdict goes through.
+ * A NACK or REJECT that says nothing has the end of the handler's stderr as message and stack, and the type `nacked` or
+ * `rejected`. A message that the handler gives back (RELEASE) comes again after 100 ms, twice as long with each further
+ * time, at most 5 s, unless shunt_verdict_delay() says otherwise; at once when the worker stops.
+ * A C++ exception that leaves the handler is caught: the message is rejected, with the exception's class as type and its
+ * what() as message, and the worker goes on.
+ * With fork, the handler has a copy of the process as it was when the child was forked, and must not use `s`. Signal handlers
+ * and masks are those of a new program. Its lease is
  * extended while it runs; with isolation none nobody can, so the group's lease must be longer than the handler takes.
+ * It may fork: only the process that it was called in answers, and what is left in that process's group is killed when it
+ * ends. It must not close descriptors that it has not opened.
  * A stop lets running handlers finish. A second SIGTERM or SIGINT, half a second or more after the first, does not: with
  * fork their messages go back uncharged, with none it does what it would have done without the worker.
  * While the broker is not there, this waits for it, also at the start.

@@ -80,6 +80,11 @@ enum shunt_outcome verdict_settle(struct shunt_verdict *v, int outcome)
     char text[100];
 
     if (outcome >= SHUNT_ACK && outcome <= SHUNT_RELEASE) {
+        if (!v->has_type && (outcome == SHUNT_NACK || outcome == SHUNT_REJECT)) {
+            const char *type = outcome == SHUNT_NACK ? "nacked" : "rejected";
+
+            verdict_set_type(v, type, strlen(type));
+        }
         return (enum shunt_outcome)outcome;
     }
     (void)snprintf(text, sizeof text, "the handler returned %d, which is not an outcome that ends a message",

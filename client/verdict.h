@@ -27,7 +27,7 @@ void verdict_set_stack(struct shunt_verdict *v, const char *text, size_t bytes);
 /* The failure to send: `to` filled in and returned, its strings those of `v`; NULL if nothing was said. */
 const struct shunt_failure *verdict_failure(const struct shunt_verdict *v, struct shunt_failure *to);
 /* What a handler returned, made an outcome that ends a delivery: anything but ACK, NACK, REJECT and RELEASE
- * becomes a NACK whose failure says so. */
+ * becomes a NACK whose failure says so. A failure without a type gets one, `nacked` or `rejected`. */
 enum shunt_outcome verdict_settle(struct shunt_verdict *v, int outcome);
 
 /* Copy `bytes` of `text` to `to` (`room` bytes with the terminator), cleaned as units_utf8_clean() does; what

@@ -3,6 +3,7 @@
 
 #include "client/child_pool.h"
 #include "client/stop_signals.h"
+#include "client/verdict.h"
 #include "proto/limits.h"
 
 #include <errno.h>
@@ -85,6 +86,24 @@ void worker_resolve(struct worker *w, struct shunt_delivery *d, enum shunt_outco
     }
 }
 
+int64_t worker_release_ms(const struct worker *w, const struct shunt_delivery *d,
+                          const struct shunt_verdict *v)
+{
+    int64_t ms = WORKER_RELEASE_MS_MIN;
+
+    if (worker_stopping(w)) {
+        return 0; /* whoever else is there may have it now */
+    }
+    if (v->delay_ms != SHUNT_BACKOFF) {
+        return v->delay_ms;
+    }
+    /* What was neither the first hand-out nor a failure was given back. */
+    for (uint32_t i = shunt_delivery_attempts(d) + 1; i < shunt_delivery_deliveries(d); i++) {
+        ms = ms * 2 < WORKER_RELEASE_MS_MAX ? ms * 2 : WORKER_RELEASE_MS_MAX;
+    }
+    return ms;
+}
+
 /* ---- draining ---- */
 
 static int group_left(struct worker *w, int64_t *ret_left, struct shunt_error *err)
@@ -144,7 +163,8 @@ int worker_drained(struct worker *w, bool *ret, int64_t *ret_wait_ms, struct shu
 static int worker_options(struct worker *w, const struct shunt_options *options, struct shunt_error *err)
 {
     static const char *const keys[] = {"isolation",      "workers", "timeout", "prefetch",
-                                       "prefetch-bytes", "drain",   "signals", NULL};
+                                       "prefetch-bytes", "drain",   "signals", "child-messages",
+                                       "child-memory",   NULL};
     const char *isolation = options_get(options, "isolation");
     int code = options_allow(options, keys, err);
 
@@ -156,6 +176,12 @@ static int worker_options(struct worker *w, const struct shunt_options *options,
     }
     if (code == 0) {
         code = options_duration(options, "timeout", DURATION_MS_MAX, &w->timeout_ms, err);
+    }
+    if (code == 0) {
+        code = options_count(options, "child-messages", 0, INT64_MAX, &w->child_messages, err);
+    }
+    if (code == 0) {
+        code = options_size(options, "child-memory", 0, INT64_MAX, &w->child_memory, err);
     }
     if (code == 0) {
         code = options_count(options, "prefetch", 1, CREDIT_MESSAGES_MAX, &w->prefetch, err);
@@ -170,8 +196,11 @@ static int worker_options(struct worker *w, const struct shunt_options *options,
         code = options_yes(options, "signals", &w->signals, err);
     }
     w->fork = isolation != NULL && strcmp(isolation, "fork") == 0;
-    if (code == 0 && !w->fork && (options_get(options, "workers") != NULL || w->timeout_ms != 0)) {
-        code = error_set(err, SHUNT_BAD_ARGUMENT, "workers and timeout need isolation fork");
+    if (code == 0 && !w->fork &&
+        (options_get(options, "workers") != NULL || w->timeout_ms != 0 || w->child_messages != 0 ||
+         w->child_memory != 0)) {
+        code = error_set(err, SHUNT_BAD_ARGUMENT,
+                         "workers, timeout, child-messages and child-memory need isolation fork");
     }
     if (code == 0 && w->fork && w->prefetch == 0) {
         /* A child waits for nothing while acks become durable, and not too many wait behind a slow one. They

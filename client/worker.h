@@ -12,6 +12,9 @@
 /* Between two looks at whether a group is drained; doubles from the first to the last while nothing comes. */
 #define WORKER_DRAIN_MS_MIN 20
 #define WORKER_DRAIN_MS_MAX 1000
+/* A message that a handler gives back comes again after this time, twice as long with each further time. */
+#define WORKER_RELEASE_MS_MIN 100
+#define WORKER_RELEASE_MS_MAX 5000
 /* How long one such look may take. */
 #define WORKER_SHOW_MS 2000
 /* Between two looks at whether to stop, while the broker is not there. */
@@ -30,6 +33,8 @@ struct worker {
     bool signals;
     int64_t children;
     int64_t timeout_ms;
+    int64_t child_messages; /* a child is replaced after so many; 0: never for that */
+    int64_t child_memory;   /* bytes; a child that has more after a message is replaced; 0: never for that */
     int64_t prefetch;       /* 0: as isolation says */
     int64_t prefetch_bytes; /* 0: as shunt_subscribe() says */
 
@@ -56,6 +61,11 @@ int worker_next(struct worker *w, struct shunt_delivery **ret, struct shunt_erro
 /* Tell the broker what became of `d`, without waiting for its answer. owns: takes `d`. */
 void worker_resolve(struct worker *w, struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
                     const struct shunt_failure *failure);
+
+/* How long a message that its handler gives back stays away: what `v` says, else more each time, so that it
+ * does not go round and round; 0 once the worker stops. */
+int64_t worker_release_ms(const struct worker *w, const struct shunt_delivery *d,
+                          const struct shunt_verdict *v);
 
 /* With nothing in hand: true if --drain is over. Looks at most as often as WORKER_DRAIN_MS_MIN and _MAX say.
  * `*ret_wait_ms`: when to ask again; -1 without drain. fails: what makes going on useless. */

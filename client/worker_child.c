@@ -25,10 +25,11 @@ static void on_swallowed(int signal_number)
 
 /* As after exec: what the program ignores stays ignored, its handlers are gone. But a signal that it handles,
  * or with which a terminal or a service manager stops the whole program, is its parent's to act upon, so here
- * it does nothing. */
+ * it does nothing. Nothing stays blocked: the thread that forked us may have had its own reasons to. */
 static void signals_reset(void)
 {
     struct sigaction swallow, old;
+    sigset_t none;
 
     memset(&swallow, 0, sizeof swallow);
     (void)sigemptyset(&swallow.sa_mask);
@@ -44,6 +45,8 @@ static void signals_reset(void)
             (void)sigaction(i, &swallow, NULL); /* fails for those that nobody can change */
         }
     }
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* False at the end of the stream: the parent wants no more. */
@@ -95,14 +98,17 @@ static uint32_t text_put(char *to, size_t *at, bool there, const char *text)
 }
 
 /* In one write, so that the parent mostly reads it at once. */
-static bool verdict_send(int socket, int outcome, const struct shunt_verdict *v)
+static bool verdict_send(int socket, uint64_t number, int outcome, bool leaving,
+                         const struct shunt_verdict *v)
 {
     static char bytes[CHILD_VERDICT_BYTES_MAX];
     struct child_verdict head;
     size_t at = sizeof head;
 
     memset(&head, 0, sizeof head);
+    head.number = number;
     head.outcome = outcome;
+    head.leaving = leaving;
     head.delay_ms = v->delay_ms;
     head.type_bytes = text_put(bytes, &at, v->has_type, v->type);
     head.message_bytes = text_put(bytes, &at, v->has_message, v->message);
@@ -122,50 +128,98 @@ static void *job_room(void **buffer, size_t *capacity, size_t size)
     return *buffer;
 }
 
-static void jobs_run(const struct child_pool_settings *settings, int socket)
+/* Resident memory of this process; 0 if it cannot be told. */
+static uint64_t memory_bytes(void)
+{
+    unsigned long long all, resident;
+    FILE *f = fopen("/proc/self/statm", "re");
+    bool read = f != NULL && fscanf(f, "%llu %llu", &all, &resident) == 2;
+
+    if (f != NULL) {
+        (void)fclose(f); /* it was only read */
+    }
+    return read ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* It has had its jobs, or has grown too large. */
+static bool is_over(const struct child_pool_settings *settings, uint64_t jobs)
+{
+    return (settings->jobs_max > 0 && jobs >= settings->jobs_max) ||
+           (settings->memory_bytes_max > 0 && memory_bytes() > settings->memory_bytes_max);
+}
+
+/* The handler has forked, and this is the copy: the job is the other one's. */
+static _Noreturn void copy_leave(void)
+{
+    (void)fprintf(
+        stderr,
+        "a process that the handler forked returned from the handler; it ends here, and its verdict counts "
+        "for nothing: let it call _exit()\n");
+    _exit(1);
+}
+
+/* Handle one job, the child's number `jobs`. False if it was the last. */
+static bool job_run(const struct child_pool_settings *settings, int socket, struct child_page *page,
+                    const struct child_job *head, const void *bytes, uint64_t jobs)
 {
     static struct shunt_verdict verdict;
-    void *bytes = NULL;
-    size_t capacity = 0;
-    uint64_t size;
+    pid_t self = getpid();
+    int outcome;
+    bool leaving;
 
     verdict_clear(&verdict);
-    if (!verdict_send(socket, CHILD_READY, &verdict)) {
-        return;
+    outcome = settings->handle(settings->context, bytes, (size_t)head->size, &verdict);
+    if (getpid() != self) {
+        copy_leave();
     }
-    while (receive(socket, &size, sizeof size)) {
-        int outcome;
+    outcome = verdict_settle(&verdict, outcome);
+    (void)fflush(stdout); /* what it printed belongs before its verdict */
+    leaving = is_over(settings, jobs);
+    if (!verdict_send(socket, head->number, outcome, leaving, &verdict)) {
+        atomic_store(&page->unheard, true);
+        return false;
+    }
+    return !leaving;
+}
 
-        if (job_room(&bytes, &capacity, (size_t)size) == NULL) {
-            (void)fprintf(stderr, "no memory for a message of %llu bytes\n", (unsigned long long)size);
+static void jobs_run(const struct child_pool_settings *settings, int socket, struct child_page *page)
+{
+    struct shunt_verdict none;
+    struct child_job head;
+    void *bytes = NULL;
+    size_t capacity = 0;
+    uint64_t jobs = 0;
+    bool more;
+
+    verdict_clear(&none);
+    more = verdict_send(socket, 0, CHILD_READY, false, &none);
+    while (more && receive(socket, &head, sizeof head)) {
+        if (job_room(&bytes, &capacity, (size_t)head.size) == NULL) {
+            (void)fprintf(stderr, "no memory for a message of %llu bytes\n", (unsigned long long)head.size);
             _exit(1);
         }
-        if (!receive(socket, bytes, (size_t)size)) {
+        if (!receive(socket, bytes, (size_t)head.size)) {
             break;
         }
-        verdict_clear(&verdict);
-        outcome =
-            verdict_settle(&verdict, settings->handle(settings->context, bytes, (size_t)size, &verdict));
+        jobs++;
+        more = job_run(settings, socket, page, &head, bytes, jobs);
         if (capacity > JOB_BYTES_KEPT) {
             free(bytes);
             bytes = NULL;
-        }
-        (void)fflush(stdout); /* what it printed belongs before its verdict */
-        if (!verdict_send(socket, outcome, &verdict)) {
-            break;
         }
     }
     free(bytes);
 }
 
-_Noreturn void child_run(const struct child_pool_settings *settings, int socket, int crash)
+_Noreturn void child_run(const struct child_pool_settings *settings, int socket, int crash,
+                         struct child_page *page)
 {
     signals_reset();
     crash_capture_install(crash);
     if (settings->prepare != NULL) {
         settings->prepare(settings->context);
     }
-    jobs_run(settings, socket);
+    jobs_run(settings, socket, page);
     (void)fflush(NULL);
     _exit(0); /* the parent's exit handlers are the parent's */
 }

@@ -9,7 +9,7 @@
  * who had it. While a child works, half a lease is the least that is left: it is extended from here.
  */
 #include "client/child_pool.h"
-#include "client/crash_capture.h"
+#include "client/guard.h"
 #include "client/stop_signals.h"
 #include "client/worker.h"
 #include "proto/mpack.h"
@@ -51,8 +51,7 @@ static int child_handle(void *context, const void *bytes, size_t size, struct sh
     if (delivery_unpack(bytes, size, &d) != 0) {
         return SHUNT_RELEASE; /* no memory in this process: it is not the message's doing */
     }
-    crash_capture_from_here();
-    outcome = (int)f->w->handler(f->w->context, d, v);
+    outcome = guard_call(f->w->handler, f->w->context, d, v);
     delivery_unpacked_free(d);
     return outcome;
 }
@@ -134,7 +133,8 @@ static void on_done(void *context, void *with, enum shunt_outcome outcome, const
     struct shunt_failure failure;
 
     job->delivery = NULL;
-    worker_resolve(f->w, d, outcome, v->delay_ms, verdict_failure(v, &failure));
+    worker_resolve(f->w, d, outcome, outcome == SHUNT_RELEASE ? worker_release_ms(f->w, d, v) : v->delay_ms,
+                   verdict_failure(v, &failure));
 }
 
 /* Extend the leases of which less than half is left. Returns when to look again (ms), -1 if no child has one.
@@ -248,6 +248,8 @@ int worker_run_fork(struct worker *w, struct shunt_error *err)
     struct fork_worker f = {.w = w};
     struct child_pool_settings settings = {.children = (uint32_t)w->children,
                                            .timeout_ms = w->timeout_ms,
+                                           .jobs_max = (uint64_t)w->child_messages,
+                                           .memory_bytes_max = (uint64_t)w->child_memory,
                                            .respawn_ms_min = RESPAWN_MS_MIN,
                                            .prepare = child_prepare,
                                            .handle = child_handle,

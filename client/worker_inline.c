@@ -1,6 +1,6 @@
 /* worker_inline: isolation none. The handler runs here, one message after the other; answers are not waited
  * for. */
-#include "client/verdict.h"
+#include "client/guard.h"
 #include "client/worker.h"
 
 static void handle_one(struct worker *w, struct shunt_delivery *d, struct shunt_verdict *v)
@@ -9,8 +9,9 @@ static void handle_one(struct worker *w, struct shunt_delivery *d, struct shunt_
     enum shunt_outcome outcome;
 
     verdict_clear(v);
-    outcome = verdict_settle(v, (int)w->handler(w->context, d, v));
-    worker_resolve(w, d, outcome, v->delay_ms, verdict_failure(v, &failure));
+    outcome = verdict_settle(v, guard_call(w->handler, w->context, d, v));
+    worker_resolve(w, d, outcome, outcome == SHUNT_RELEASE ? worker_release_ms(w, d, v) : v->delay_ms,
+                   verdict_failure(v, &failure));
 }
 
 /* Nothing to do just now: look whether that is the end of it, and wait. */

@@ -76,7 +76,7 @@ struct resolution {
     uint64_t token;
     bool acked; /* done; the rest does not count then */
     enum attempt_outcome outcome;
-    int64_t delay_ms; /* nacked: or DELAY_BACKOFF */
+    int64_t delay_ms; /* nacked: or DELAY_BACKOFF; released: none if that or 0 */
     int64_t leased_ms, started_ms;
     struct slice error_type, error_message, error_stack;
 };

@@ -39,6 +39,8 @@ static int64_t back_off_ms(struct ledger *l, const struct group *g, uint32_t att
 static int64_t due_ms(struct ledger *l, const struct group *g, const struct rule *rule,
                       const struct resolution *r, uint32_t attempts)
 {
+    if (r->outcome == ATTEMPT_RELEASED && r->delay_ms > 0)
+        return l->now_ms + r->delay_ms;
     if (!rule->back_off)
         return 0;
     if (r->outcome != ATTEMPT_NACKED || r->delay_ms == DELAY_BACKOFF)

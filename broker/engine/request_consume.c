@@ -210,7 +210,7 @@ static void finish_entry(struct resolution *e, uint8_t outcome, const struct lea
     if (e->acked)
         return;
     e->outcome = outcomes[outcome];
-    if (outcome != OUTCOME_NACK)
+    if (outcome == OUTCOME_REJECT)
         e->delay_ms = DELAY_BACKOFF;
     e->leased_ms = times->leased_ms;
     e->started_ms = times->started_ms;

@@ -3,10 +3,10 @@
 import time
 import unittest
 
-from client import ACK, CREDIT, EXTEND, PEEK, SUBSCRIBE, TOPIC_DELETE, Message, ShuntError, SubscriptionClosed, frame
+from client import ACK, CREDIT, EXTEND, PEEK, RELEASE, SUBSCRIBE, TOPIC_DELETE, Message, ShuntError, SubscriptionClosed, frame
 from server import WireTest
 
-STALE = 25
+BAD_ARGUMENT, STALE = 5, 25
 
 
 class Credit(WireTest):
@@ -198,6 +198,15 @@ class Outcomes(WireTest):
         again = subscription.next()
         self.assertEqual((again.message.body, again.attempts, again.deliveries), (b"x", 0, 2))
         self.assertNotEqual(again.token, delivery.token)
+
+    def test_release_with_a_delay_lets_others_go_first(self):
+        client, subscription, delivery = self.one()
+        client.publish(self.topic, b"y")
+        self.assertEqual(subscription.resolve((delivery.seq, delivery.token, RELEASE, 50)), {})
+        first, again = subscription.take(2)
+        self.assertEqual([first.message.body, again.message.body], [b"y", b"x"])
+        self.assertEqual((again.attempts, again.deliveries), (0, 2))
+        self.assertEqual(subscription.resolve((again.seq, again.token, RELEASE, 1 << 62)), {0: BAD_ARGUMENT})
 
     def test_extend_keeps_the_lease(self):
         client, subscription, delivery = self.one(lease_ms=1000)

@@ -268,6 +268,38 @@ Test(broker, leaving_gives_back_uncharged)
     cr_assert_eq(shunt_delivery_deliveries(d), 2);
 }
 
+/* Bodies in the order in which the handler got them; it gives `back` back the first time. */
+struct handled {
+    char order[16];
+    size_t count;
+};
+
+static enum shunt_outcome gives_back(void *context, const struct shunt_delivery *d, struct shunt_verdict *v)
+{
+    struct handled *h = context;
+    size_t size;
+    const char *body = shunt_delivery_body(d, &size);
+    (void)v;
+    h->order[h->count++] = body[0];
+    if (h->count == 3)
+        shunt_worker_stop(s);
+    return body[0] == 'a' && shunt_delivery_deliveries(d) == 1 ? SHUNT_RELEASE : SHUNT_ACK;
+}
+
+Test(broker, what_a_handler_gives_back_lets_others_go_first)
+{
+    struct handled handled = {.count = 0};
+    struct shunt_options *options = shunt_options_new();
+    ok(shunt_options_set(options, "prefetch", "1"));
+    create_topic("orders", NULL, NULL);
+    (void)publish("orders", "a");
+    (void)publish("orders", "b");
+    ok(shunt_worker_run(s, "orders", NULL, options, gives_back, &handled, &err));
+    cr_assert_str_eq(handled.order, "aba");
+    cr_assert_eq(group_figure("orders", "acked"), 2);
+    shunt_options_free(options);
+}
+
 Test(broker, deleting_a_topic_closes_its_subscriptions)
 {
     struct shunt_delivery *d;

@@ -3,55 +3,19 @@
  * A plain program, for the test framework forks and catches signals itself. Each case names what it proves;
  * the first that fails ends the run with status 1.
  */
-#include "client/child_pool.h"
+#include "child_case.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define expect(condition)                                                                                    \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                            \
-            result_print();                                                                                  \
-            exit(1);                                                                                         \
-        }                                                                                                    \
-    } while (0)
-#define expect_has(text, part) expect(strstr(text, part) != NULL)
-#define noinline               __attribute__((noinline))
+#define noinline __attribute__((noinline))
 
 #define BIG_BYTES ((size_t)16 * 1024 * 1024)
-
-/* What `done` was told last, and how often it was called. */
-static struct {
-    unsigned count;
-    void *job;
-    enum shunt_outcome outcome;
-    struct shunt_verdict verdict;
-} result;
-
-static void result_print(void)
-{
-    (void)fprintf(stderr, "outcome %d\ntype %s\nmessage %s\nstack\n%s\n", (int)result.outcome,
-                  result.verdict.type, result.verdict.message, result.verdict.stack);
-}
-
-static void on_done(void *context, void *job, enum shunt_outcome outcome, const struct shunt_verdict *v)
-{
-    (void)context;
-    result.count++;
-    result.job = job;
-    result.outcome = outcome;
-    result.verdict = *v;
-}
 
 /* ---- what runs in the child ---- */
 
@@ -91,7 +55,8 @@ static noinline void crash_by_abort(void)
 }
 
 __attribute__((no_sanitize("undefined"))) /* or it would be an exit */
-static noinline int crash_by_division(int zero)
+static noinline int
+crash_by_division(int zero)
 {
     volatile int by = zero; /* what the compiler knows to be zero becomes a trap */
     sink = 10 / by;
@@ -213,60 +178,8 @@ static struct child_pool *pool_open(uint32_t children, int64_t timeout_ms, void 
                                            .prepare = prepare,
                                            .handle = handle,
                                            .done = on_done};
-    struct child_pool *p = NULL;
-    struct shunt_error err;
 
-    expect(child_pool_new(&settings, &p, &err) == 0);
-    return p;
-}
-
-static int pool_turn(struct child_pool *p, struct shunt_error *err)
-{
-    struct pollfd watch = {.fd = child_pool_fd(p), .events = POLLIN};
-
-    (void)poll(&watch, 1, child_pool_wait_ms(p));
-    return child_pool_process(p, err);
-}
-
-static void pool_wait_idle(struct child_pool *p, uint32_t children)
-{
-    struct shunt_error err;
-
-    while (child_pool_idle(p) < children) {
-        expect(pool_turn(p, &err) == 0);
-    }
-}
-
-static void pool_submit(struct child_pool *p, const char *what)
-{
-    pool_wait_idle(p, 1);
-    child_pool_submit(p, &result, strdup(what), strlen(what) + 1);
-}
-
-/* Hand one job over and wait for what becomes of it. */
-static void pool_do(struct child_pool *p, const char *what)
-{
-    unsigned before = result.count;
-    struct shunt_error err;
-
-    pool_submit(p, what);
-    while (result.count == before) {
-        expect(pool_turn(p, &err) == 0);
-    }
-    expect(result.count == before + 1 && result.job == &result);
-}
-
-static unsigned fds_open(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    expect(dir != NULL);
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    (void)closedir(dir);
-    return count;
+    return pool_start(&settings);
 }
 
 /* ---- cases ---- */
@@ -528,14 +441,7 @@ int main(void)
         case_kill_gives_jobs_back_uncharged,
         case_busy_children_end_with_the_pool,
     };
-    unsigned fds = fds_open();
 
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        cases[i]();
-        (void)printf("ok %zu\n", i + 1);
-        (void)fflush(stdout);
-        expect(fds_open() == fds);                             /* no descriptor is left */
-        expect(waitpid(-1, NULL, 0) == -1 && errno == ECHILD); /* and no process, not even a zombie */
-    }
+    cases_run(cases, sizeof cases / sizeof *cases);
     return 0;
 }

@@ -103,12 +103,12 @@ static void fail_one(struct model *m, struct model_group *g, const struct resolu
         model_divert(m, g, r->seq);
         return;
     }
-    if (!charged || (o == ATTEMPT_NACKED && r->delay_ms == 0)) {
-        model_wait_until(s, 0);
+    if ((o == ATTEMPT_NACKED || o == ATTEMPT_RELEASED) && r->delay_ms > 0) {
+        model_wait_until(s, m->now_ms + r->delay_ms);
         return;
     }
-    if (o == ATTEMPT_NACKED && r->delay_ms > 0) {
-        model_wait_until(s, m->now_ms + r->delay_ms);
+    if (!charged || (o == ATTEMPT_NACKED && r->delay_ms == 0)) {
+        model_wait_until(s, 0);
         return;
     }
     int64_t bound_ms = model_setting(m, g, POLICY_backoff_min_ms),

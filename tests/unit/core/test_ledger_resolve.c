@@ -346,20 +346,6 @@ Test(ledger_resolve, a_lost_lease_backs_off_whatever_the_delay_field_says)
     fixture_done(&f);
 }
 
-Test(ledger_resolve, released_messages_go_in_front_in_order)
-{
-    struct fixture f;
-    fixture_init_held(&f, settings(-1), 5, 3);
-    fail(&f, "t", "default", 3, ATTEMPT_RELEASED);
-    fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
-    fixture_forget(&f);
-    assign(&f, "t", "default", 3);
-    fixture_expect(&f, "     0 t/default hand 1 token 2 attempts 0 deliveries 2 generation 0\n"
-                       "     0 t/default hand 3 token 2 attempts 0 deliveries 2 generation 0\n"
-                       "     0 t/default hand 4 token 1 attempts 0 deliveries 1 generation 0\n");
-    fixture_done(&f);
-}
-
 /* ---- suspects ---- */
 
 Test(ledger_resolve, suspects_have_a_lane_of_their_own)
