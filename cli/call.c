@@ -20,6 +20,7 @@ static void tell(const char *format, va_list arguments)
     int len = vsnprintf(line, sizeof line, format, arguments);
     if (len < 0)
         return;
+    utf8_mend(line); /* what was cut to fit */
     utf8_tame(line, strlen(line),
               false);     /* names and errors come from outside; a terminal must not obey them */
     (void)fflush(stdout); /* so that both streams read in order on a terminal */

@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include "cli/utf8.h"
+#include "client/shunt.h"
 
 bool capture_init(struct capture *c, int to)
 {
-    *c = (struct capture){
-        .to = to, .tail = malloc(2 * CAPTURE_TAIL_BYTES), .carry = malloc(CAPTURE_CARRY_BYTES)};
-    if (c->tail && c->carry)
+    *c = (struct capture){.to = to,
+                          .tail = malloc(2 * CAPTURE_TAIL_BYTES),
+                          .carry = malloc(CAPTURE_CARRY_BYTES),
+                          .diagnosis = shunt_diagnosis_new()};
+    if (c->tail && c->carry && c->diagnosis)
         return true;
     capture_done(c);
     return false;
@@ -23,6 +26,7 @@ void capture_done(struct capture *c)
 {
     free(c->tail);
     free(c->carry);
+    shunt_diagnosis_free(c->diagnosis);
     *c = (struct capture){.to = -1};
 }
 
@@ -79,6 +83,7 @@ static void pass_lines(struct capture *c, const char *bytes, size_t count)
 
 static void keep_tail(struct capture *c, const char *bytes, size_t count)
 {
+    c->cut |= c->tail_count + count > CAPTURE_TAIL_BYTES;
     if (count >= CAPTURE_TAIL_BYTES) {
         memcpy(c->tail, bytes + count - CAPTURE_TAIL_BYTES, CAPTURE_TAIL_BYTES);
         c->tail_count = CAPTURE_TAIL_BYTES;
@@ -97,6 +102,7 @@ void capture_add(struct capture *c, const char *bytes, size_t count)
     if (count == 0)
         return;
     keep_tail(c, bytes, count);
+    shunt_diagnosis_add(c->diagnosis, bytes, count);
     pass_lines(c, bytes, count);
 }
 
@@ -106,11 +112,6 @@ void capture_end(struct capture *c)
 }
 
 /* ---- the post-mortem */
-
-static bool is_continuation(char byte)
-{
-    return ((unsigned char)byte & 0xC0) == 0x80;
-}
 
 static char *copy_text(const char *bytes, size_t count)
 {
@@ -127,29 +128,15 @@ char *capture_stack(const struct capture *c)
 {
     size_t count = c->tail_count < CAPTURE_TAIL_BYTES ? c->tail_count : CAPTURE_TAIL_BYTES;
     const char *bytes = c->tail + c->tail_count - count;
-    /* A cut goes before a character, not through it: at most three bytes of one can be left over. */
-    for (int i = 0; i < 3 && c->tail_count > CAPTURE_TAIL_BYTES && count > 0 && is_continuation(*bytes);
-         i++) {
-        bytes++;
-        count--;
-    }
-    return count ? copy_text(bytes, count) : NULL;
+    size_t begin = c->cut ? utf8_begin(bytes, count) : 0;
+    return count > begin ? copy_text(bytes + begin, count - begin) : NULL;
 }
 
-static bool is_blank(char byte)
+bool capture_diagnose(struct capture *c, const char **ret_type, char **ret_message)
 {
-    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n' || byte == '\v' || byte == '\f';
-}
-
-char *capture_last_line(const struct capture *c)
-{
-    size_t end = c->tail_count;
-    while (end > 0 && is_blank(c->tail[end - 1]))
-        end--;
-    size_t begin = end;
-    while (begin > 0 && c->tail[begin - 1] != '\n')
-        begin--;
-    while (begin < end && is_blank(c->tail[begin]))
-        begin++;
-    return begin < end ? copy_text(c->tail + begin, end - begin) : NULL;
+    const char *message = NULL;
+    *ret_message = NULL;
+    if (shunt_diagnosis_read(c->diagnosis, ret_type, &message))
+        *ret_message = copy_text(message, strlen(message));
+    return *ret_message != NULL;
 }

@@ -1,4 +1,5 @@
-/* capture: one output stream of a command: passed on line by line, and its end kept for the post-mortem. */
+/* capture: one output stream of a command: passed on line by line, looked through for what failed, and its
+ * end kept for the post-mortem. */
 #ifndef SHUNT_CLI_CAPTURE_H
 #define SHUNT_CLI_CAPTURE_H
 
@@ -8,11 +9,15 @@
 #define CAPTURE_TAIL_BYTES  (16u * 1024) /* what a dead letter keeps of a stack */
 #define CAPTURE_CARRY_BYTES (8u * 1024)  /* a longer line is passed on in pieces */
 
+struct shunt_diagnosis;
+
 struct capture {
     int to;      /* where lines go; -1: nowhere */
     bool broken; /* that could not be written to */
     char *tail;  /* twice the size that is kept, so that moving it is seldom */
     size_t tail_count;
+    bool cut; /* something was before the tail */
+    struct shunt_diagnosis *diagnosis;
     char *carry; /* a line that has no end yet */
     size_t carry_count;
 };
@@ -26,10 +31,12 @@ void capture_add(struct capture *c, const char *bytes, size_t count);
 /* The stream's end: what is left of a line is passed on as it is. */
 void capture_end(struct capture *c);
 
-/* The last CAPTURE_TAIL_BYTES, as valid UTF-8; the caller frees. NULL if nothing was said, or without memory.
+/* The last CAPTURE_TAIL_BYTES, cut between characters, as valid UTF-8; the caller frees. NULL if nothing was
+ * said, or without memory.
  */
 char *capture_stack(const struct capture *c);
-/* The last line that is not blank, without blanks at its ends; the caller frees. NULL if there is none. */
-char *capture_last_line(const struct capture *c);
+/* What it says of the failure: as shunt_diagnosis_read(), with a message that is valid UTF-8 and the caller
+ * frees. *ret_type lives as long as the capture. False if only blanks were said, or without memory. */
+bool capture_diagnose(struct capture *c, const char **ret_type, char **ret_message);
 
 #endif

@@ -13,6 +13,7 @@
 #include "cli/utf8.h"
 #include "client/shunt.h"
 
+#define ERROR_CELL_BYTES 1200 /* a type and a message of the most bytes */
 #define BODY_SHOWN_BYTES 4096
 #define HEX_SHOWN_BYTES  256
 
@@ -107,13 +108,31 @@ static void print_body(const struct shunt_value *body)
     }
     bool is_text = utf8_valid(text, bytes) && !memchr(text, '\0', bytes);
     size_t most = is_text ? BODY_SHOWN_BYTES : HEX_SHOWN_BYTES;
-    size_t shown = bytes < most ? bytes : most;
+    size_t shown = is_text ? utf8_end(text, bytes, most) : bytes < most ? bytes : most;
     printf("\nbody (%zu bytes%s%s):\n", bytes, is_text ? "" : ", not text",
            shown < bytes ? ", its beginning" : "");
     if (is_text)
         print_indented(text, shown);
     else
         print_hex((const unsigned char *)text, shown);
+}
+
+void dead_error_cell(struct table *t, const struct shunt_value *row, size_t columns)
+{
+    char text[ERROR_CELL_BYTES];
+    const char *type = record_text(row, "error_type");
+    const char *message = record_text(row, "error_message");
+    if (!type && !message) {
+        table_cell(t, NULL);
+        return;
+    }
+    /* The line of an exception often names its class itself. */
+    bool both = type && message && strncmp(message, type, strlen(type)) != 0;
+    (void)snprintf(text, sizeof text, "%s%s%s", both || !message ? type : "", both ? ": " : "",
+                   message ? message : "");
+    utf8_mend(text);
+    size_t shown = utf8_prefix(text, strlen(text), columns);
+    table_cellf(t, "%.*s%s", (int)shown, text, text[shown] ? "…" : "");
 }
 
 static void print_history(const struct shunt_value *history)
@@ -125,8 +144,6 @@ static void print_history(const struct shunt_value *history)
     table_init(&t, headings);
     for (size_t i = 0; i < shunt_value_count(history); i++) {
         const struct shunt_value *row = shunt_value_at(history, i);
-        const char *type = record_text(row, "error_type");
-        const char *message = record_text(row, "error_message");
         int64_t leased_ms = record_integer(row, "leased"); /* 0: nobody had it */
         int64_t took_ms = record_integer(row, "ended") - leased_ms;
         table_cellf(&t, "%" PRId64, record_integer(row, "number"));
@@ -137,11 +154,7 @@ static void print_history(const struct shunt_value *history)
         table_cell(&t, record_integer(row, "charged") ? "yes" : "no");
         table_cell(&t, record_text(row, "consumer"));
         table_cell(&t, record_text(row, "host"));
-        table_cellf(&t, "%s%s%s",
-                    type      ? type
-                    : message ? ""
-                              : "-",
-                    type && message ? ": " : "", message ? message : "");
+        dead_error_cell(&t, row, SIZE_MAX);
     }
     if (!table_print(&t, stdout))
         call_complain("out of memory: not all of the history is shown");

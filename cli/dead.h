@@ -6,6 +6,7 @@
 
 struct call;
 struct json;
+struct table;
 struct shunt_value;
 
 /* As `dlq list` shows it. */
@@ -14,5 +15,9 @@ extern const struct record_field dead_fields[];
 /* The whole: body, error stack and history too. */
 void dead_json(struct json *j, const struct shunt_value *dead);
 void dead_show(const struct call *call, const struct shunt_value *dead);
+
+/* The cell ERROR of a row with error_type and error_message: both, or the message alone if it begins with the
+ * type. At most `columns` of it. */
+void dead_error_cell(struct table *t, const struct shunt_value *row, size_t columns);
 
 #endif

@@ -56,21 +56,6 @@ struct listing {
     struct table table;
 };
 
-static void error_cell(struct table *t, const struct shunt_value *dead)
-{
-    char text[400];
-    const char *type = record_text(dead, "error_type");
-    const char *message = record_text(dead, "error_message");
-    if (!type && !message) {
-        table_cell(t, NULL);
-        return;
-    }
-    (void)snprintf(text, sizeof text, "%s%s%s", type ? type : "", type && message ? ": " : "",
-                   message ? message : "");
-    size_t shown = utf8_prefix(text, strlen(text), ERROR_COLUMNS);
-    table_cellf(t, "%.*s%s", (int)shown, text, text[shown] ? "…" : "");
-}
-
 static int list_row(void *context, const struct shunt_value *dead)
 {
     struct listing *l = context;
@@ -86,7 +71,7 @@ static int list_row(void *context, const struct shunt_value *dead)
     table_cellf(&l->table, "%" PRId64, record_integer(dead, "attempts"));
     table_cell(&l->table, record_time(text, shunt_value_get(dead, "died")));
     table_cell(&l->table, record_age(text, shunt_value_get(dead, "died")));
-    error_cell(&l->table, dead);
+    dead_error_cell(&l->table, dead, ERROR_COLUMNS);
     return EXIT_OK;
 }
 

@@ -3,10 +3,12 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "cli/call.h"
+#include "cli/utf8.h"
 
 static bool hear_yes(void)
 {
@@ -23,6 +25,8 @@ int prompt_confirm(const struct call *call, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof what, format, arguments); /* cut where too long */
     va_end(arguments);
+    utf8_mend(what);
+    utf8_tame(what, strlen(what), false);
     if (options_flag(&call->options, "yes")) {
         call_note(call, "%s", what);
         return EXIT_OK;

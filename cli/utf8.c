@@ -1,6 +1,8 @@
 /* utf8: RFC 3629: no surrogates, nothing overlong, nothing past U+10FFFF. */
 #include "cli/utf8.h"
 
+#include <string.h>
+
 static bool is_tail(unsigned char byte)
 {
     return (byte & 0xC0) == 0x80;
@@ -56,6 +58,47 @@ void utf8_repair(char *text, size_t bytes)
         }
         i += step;
     }
+}
+
+size_t utf8_end(const char *text, size_t bytes, size_t most)
+{
+    size_t end = most;
+    if (bytes <= most)
+        return bytes;
+    while (end > 0 && most - end < 3 && is_tail((unsigned char)text[end]))
+        end--;
+    return is_tail((unsigned char)text[end]) ? most : end; /* no UTF-8: cut anywhere */
+}
+
+size_t utf8_begin(const char *text, size_t bytes)
+{
+    size_t begin = 0;
+    while (begin < 3 && begin < bytes && is_tail((unsigned char)text[begin]))
+        begin++;
+    return begin < bytes && is_tail((unsigned char)text[begin]) ? 0 : begin; /* no UTF-8: cut anywhere */
+}
+
+/* How many of the bytes that `first` asks for; 0 if it begins nothing of several bytes. */
+static size_t length_wanted(unsigned char first)
+{
+    return first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+}
+
+void utf8_mend(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at;) {
+        size_t wanted = length_wanted((unsigned char)*at);
+        size_t there = 1;
+        while (there < wanted && is_tail((unsigned char)at[there]))
+            there++;
+        if (wanted == 0 || there == wanted) {
+            memmove(to, at, there);
+            to += there;
+        }
+        at += there;
+    }
+    *to = '\0';
 }
 
 void utf8_tame(char *text, size_t bytes, bool lines)

@@ -24,4 +24,14 @@ size_t utf8_columns(const char *text, size_t bytes);
 /* Bytes of the longest prefix of at most `columns` characters. */
 size_t utf8_prefix(const char *text, size_t bytes, size_t columns);
 
+/* Bytes of the longest prefix of at most `most` bytes that cuts no character. */
+size_t utf8_end(const char *text, size_t bytes, size_t most);
+/* Where the first whole character begins in what was cut from the middle of a text: at most three bytes on.
+ */
+size_t utf8_begin(const char *text, size_t bytes);
+
+/* Take out, in place, what a cut left of a character: the begin of a sequence that does not go on. Texts cut
+ * with "%.60s" have such. Other bytes that are no UTF-8 stay. */
+void utf8_mend(char *text);
+
 #endif

@@ -278,17 +278,20 @@ static const struct command commands[] = {{
     .usage = "TOPIC [-g GROUP] [-j N] [--timeout D] [--stop-timeout D] [--keep-background] [--drain] -- "
              "COMMAND [ARGUMENT…]",
     .text = "run a command on each message, the body on its standard input",
-    .about = "Exit 0 of COMMAND acks, 65 rejects (straight to the dead-letter queue), anything else is a "
-             "failed attempt, named\n"
-             "`exit N`, `SIGSEGV` and so on, or `timeout`. The last line it said on stderr (or, if that "
-             "stayed empty, stdout)\n"
-             "and the last 16 KiB go with it. In its environment: SHUNT_TOPIC, SHUNT_GROUP, SHUNT_MESSAGE "
-             "(TOPIC/SEQ),\n"
-             "SHUNT_ATTEMPT (1, 2, …) and SHUNT_HEADER_<KEY>. Its output goes to ours, line by line. Leases "
-             "are extended for\n"
-             "as long as it runs. SIGTERM, SIGINT or SIGHUP waits for what runs; a second one kills it. What "
-             "dies of a stop has\n"
-             "not failed. A broker that is not there is waited for. --drain exits 75 if the group is paused.",
+    .about =
+        "Exit 0 of COMMAND acks, 65 rejects (straight to the dead-letter queue), anything else is a "
+        "failed attempt, named\n"
+        "after the exception that ended it, or `exit N`, `SIGSEGV` and so on, `timeout`. The line on stderr "
+        "that says what\n"
+        "failed, else the last one (of stdout, if stderr stayed empty), and the last 16 KiB go with it. In "
+        "its environment:\n"
+        "SHUNT_TOPIC, SHUNT_GROUP, SHUNT_MESSAGE (TOPIC/SEQ), SHUNT_ATTEMPT (1, 2, …) and "
+        "SHUNT_HEADER_<KEY>. Its output goes\n"
+        "to ours, line by line. Leases are extended for as long as it runs. SIGTERM, SIGINT or SIGHUP "
+        "waits for what runs; a\n"
+        "second one kills it. What dies of a stop has not failed. A broker that is not there is waited "
+        "for. --drain exits 75\n"
+        "if the group is paused.",
     .examples = "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
                 "  shunt work mails --timeout 30s -- sh -c 'sendmail \"$SHUNT_HEADER_TO\"'\n",
     .options = rows,

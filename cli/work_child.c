@@ -235,7 +235,14 @@ static void name_end(const struct child *c, struct judgement *j)
         (void)snprintf(j->type, sizeof j->type, "exit %d", WEXITSTATUS(c->status));
 }
 
-void child_judge(const struct child *c, struct judgement *ret)
+/* A program that was killed had no last words: what it said before is of something else. abort() is how C++
+ * ends of an exception. */
+static bool may_have_explained_itself(const struct child *c)
+{
+    return !c->timed_out && (WIFEXITED(c->status) || WTERMSIG(c->status) == SIGABRT);
+}
+
+void child_judge(struct child *c, struct judgement *ret)
 {
     *ret = (struct judgement){.verdict = VERDICT_NACK};
     bool exited = !c->timed_out && WIFEXITED(c->status);
@@ -247,8 +254,12 @@ void child_judge(const struct child *c, struct judgement *ret)
         ret->verdict = VERDICT_REJECT;
     name_end(c, ret);
     /* Programs that complain on stdout are heard too, if they left stderr silent. */
-    const struct capture *said = c->error.tail_count ? &c->error : &c->output;
-    ret->message = capture_last_line(said);
+    const char *class = NULL;
+    struct capture *said = capture_diagnose(&c->error, &class, &ret->message) ? &c->error : &c->output;
+    if (said == &c->output)
+        (void)capture_diagnose(&c->output, &class, &ret->message);
+    if (class && may_have_explained_itself(c))
+        (void)snprintf(ret->type, sizeof ret->type, "%s", class);
     ret->stack = capture_stack(said);
 }
 

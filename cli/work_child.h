@@ -71,17 +71,19 @@ void child_stop_at(struct child *c, int64_t at_ms);
  * with 128 and the signal's number, as shells and runtimes do that handle it)? A time-out is none. */
 bool child_was_stopped(const struct child *c);
 
+#define JUDGEMENT_TYPE_BYTES 129 /* a type of 128 */
+
 enum verdict { VERDICT_ACK, VERDICT_REJECT, VERDICT_NACK };
 
 /* Strings are the caller's to free with judgement_done(); NULL where there is nothing to say. */
 struct judgement {
     enum verdict verdict;
-    char type[32];
+    char type[JUDGEMENT_TYPE_BYTES];
     char *message;
     char *stack;
 };
-/* Judge an ended child: 0 acks, 65 rejects, all else nacks. */
-void child_judge(const struct child *c, struct judgement *ret);
+/* Judge an ended child: 0 acks, 65 rejects, all else nacks. The type is never empty then. */
+void child_judge(struct child *c, struct judgement *ret);
 void judgement_done(struct judgement *j);
 
 #endif

@@ -35,5 +35,8 @@ size_t units_utf8_suffix(const void *text, size_t size, size_t max);
 /* Copy `size` bytes, replacing each byte that is not part of valid UTF-8, and each control character but tab and
  * newline, by '?'. `to` holds `size` bytes. */
 void units_utf8_clean(char *to, const void *text, size_t size);
+/* Take out, in place, what a cut left of a character: the begin of a sequence that does not go on, anywhere in `text`,
+ * which is terminated. What "%.100s" cut has such. Other bytes that are not UTF-8 stay. */
+void units_utf8_mend(char *text);
 
 #endif

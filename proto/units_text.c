@@ -100,6 +100,24 @@ void units_utf8_clean(char *to, const void *text, size_t size)
     }
 }
 
+void units_utf8_mend(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at != '\0';) {
+        uint8_t lead = (uint8_t)*at;
+        size_t wanted = lead < 0xc2 || lead > 0xf4 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+        size_t there = 1;
+        while (there < wanted && is_continuation((uint8_t)at[there]))
+            there++;
+        if (there == wanted) {
+            memmove(to, at, there);
+            to += there;
+        }
+        at += there;
+    }
+    *to = '\0';
+}
+
 /* How many bytes the sequence at `at` takes; 0 if it is not UTF-8. */
 static size_t sequence_size(const uint8_t *at, size_t left)
 {

@@ -56,6 +56,24 @@ class Working(Case):
         self.assertGreater(len(row["error_stack"]), 16000)
         self.assertTrue(row["error_stack"].rstrip().endswith("line 4999"))
 
+    def test_the_error_is_that_of_the_exception(self):
+        self.shunt("publish", "t", "b")
+        self.work("--", "python3", "-c", "import json; json.loads('{order 17}')")
+        row = self.dead()[0]
+        self.assertEqual(row["error_type"], "json.decoder.JSONDecodeError")
+        self.assertRegex(row["error_message"], r"^json\.decoder\.JSONDecodeError: Expecting")
+        self.assertTrue(row["error_stack"].startswith("Traceback"))
+        # The line names the class itself: once is enough.
+        self.assertIn(" json.decoder.JSONDecodeError: Expecting", self.shunt("dlq", "list", "t").stdout)
+        self.assertNotIn("JSONDecodeError: json.", self.shunt("dlq", "show", "t", "t/1").stdout)
+
+    def test_errors_are_cut_between_characters(self):
+        self.shunt("publish", "t", "b")
+        self.work("--", "python3", "-c", "import sys; sys.stderr.buffer.write(b'\\xe2\\x82\\xac' * 1000000); sys.exit(1)")
+        row = self.dead()[0]
+        self.assertEqual((set(row["error_message"]), set(row["error_stack"])), ({"€"}, {"€"}))
+        self.assertIn("€…", self.shunt("dlq", "list", "t").stdout)
+
     def test_stdout_speaks_when_stderr_is_silent(self):
         self.shunt("publish", "t", "b")
         self.work("--", "sh", "-c", "echo on stdout; exit 3")

@@ -7,6 +7,22 @@
 #include "cli/table.h"
 #include "cli/utf8.h"
 
+Test(utf8, cuts_between_characters)
+{
+    static const char euros[] = "a\xe2\x82\xac\xe2\x82\xac";
+    static const size_t ends[] = {0, 1, 1, 1, 4, 4, 4, 7, 7};
+    static const size_t begins[] = {0, 0, 2, 1, 0, 2, 1, 0};
+    for (size_t most = 0; most < sizeof ends / sizeof *ends; most++)
+        cr_expect_eq(utf8_end(euros, 7, most), ends[most], "%zu", most);
+    for (size_t from = 0; from < sizeof begins / sizeof *begins; from++)
+        cr_expect_eq(utf8_begin(euros + from, 7 - from), begins[from], "%zu", from);
+    cr_expect_eq(utf8_end("\x80\x80\x80\x80\x80\x80", 6, 4), 4); /* no text: anywhere */
+    cr_expect_eq(utf8_begin("\x80\x80\x80\x80\x80", 5), 0);
+    char text[] = "-H \xe2\x82=\xc3\xa4\xff\xf0\x9f";
+    utf8_mend(text);
+    cr_expect_str_eq(text, "-H =\xc3\xa4\xff");
+}
+
 Test(utf8, tells_text_from_bytes)
 {
     cr_expect(utf8_valid("", 0));

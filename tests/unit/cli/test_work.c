@@ -19,9 +19,11 @@
 static char *last_line_of(const char *said)
 {
     struct capture c;
+    const char *type = NULL;
+    char *line = NULL;
     cr_assert(capture_init(&c, -1));
     capture_add(&c, said, strlen(said));
-    char *line = capture_last_line(&c);
+    (void)capture_diagnose(&c, &type, &line);
     capture_done(&c);
     return line;
 }
@@ -65,6 +67,44 @@ Test(capture, keeps_the_last_16_kib_however_it_comes)
         free(stack);
         capture_done(&c);
     }
+}
+
+Test(capture, cuts_its_end_between_characters)
+{
+    static char said[100000];
+    for (size_t shift = 0; shift < 3; shift++) {
+        memset(said, 'x', shift);
+        for (size_t i = shift; i + 3 <= sizeof said; i += 3)
+            memcpy(said + i, "\xe2\x82\xac", 3);
+        size_t bytes = sizeof said - (sizeof said - shift) % 3;
+        for (size_t piece = CAPTURE_TAIL_BYTES - 1; piece <= CAPTURE_TAIL_BYTES + 1; piece++) {
+            struct capture c;
+            cr_assert(capture_init(&c, -1));
+            for (size_t i = 0; i < bytes; i += piece)
+                capture_add(&c, said + i, piece < bytes - i ? piece : bytes - i);
+            char *stack = capture_stack(&c);
+            cr_assert_not_null(stack);
+            cr_expect_eq(strlen(stack), CAPTURE_TAIL_BYTES / 3 * 3);
+            cr_expect_null(strchr(stack, '?'), "pieces of %zu, shifted by %zu", piece, shift);
+            free(stack);
+            capture_done(&c);
+        }
+    }
+}
+
+/* Text of exactly the kept size was not cut: what is no character there is part of it. */
+Test(capture, cuts_nothing_that_fits)
+{
+    static char said[CAPTURE_TAIL_BYTES];
+    struct capture c;
+    memset(said, 'x', sizeof said);
+    said[0] = (char)0x82;
+    cr_assert(capture_init(&c, -1));
+    capture_add(&c, said, sizeof said);
+    char *stack = capture_stack(&c);
+    cr_expect_eq(strlen(stack), sizeof said);
+    free(stack);
+    capture_done(&c);
 }
 
 Test(capture, passes_on_all_bytes_and_lines_whole)
@@ -216,9 +256,27 @@ Test(work_child, judges_by_exit_code_and_signal)
     expect_judgement("kill -TERM $$", VERDICT_NACK, "SIGTERM", NULL);
 }
 
+Test(work_child, names_the_exception_that_ended_it)
+{
+    expect_judgement(
+        "printf 'Traceback (most recent call last):\\n  File \"x\", line 1\\napp.Bad: why\\n' >&2; exit 1",
+        VERDICT_NACK, "app.Bad", "app.Bad: why");
+    expect_judgement(
+        "printf 'Traceback (most recent call last):\\n  File \"x\", line 1\\napp.Bad: why\\n' >&2; exit 65",
+        VERDICT_REJECT, "app.Bad", "app.Bad: why");
+    /* What was said before a kill is of something else. */
+    expect_judgement("printf 'Traceback (most recent call last):\\n  File \"x\", line 1\\napp.Bad: why\\n' "
+                     ">&2; kill -KILL $$",
+                     VERDICT_NACK, "SIGKILL", "app.Bad: why");
+    expect_judgement(
+        "ulimit -c 0; echo \"terminate called after throwing an instance of 'app::Bad'\" >&2; kill -ABRT $$",
+        VERDICT_NACK, "app::Bad", "terminate called after throwing an instance of 'app::Bad'");
+}
+
 Test(work_child, hears_stdout_only_when_stderr_is_silent)
 {
     expect_judgement("echo out; echo err >&2; exit 3", VERDICT_NACK, "exit 3", "err");
+    expect_judgement("echo out; echo ' ' >&2; exit 3", VERDICT_NACK, "exit 3", "out");
     expect_judgement("echo first; echo last; exit 3", VERDICT_NACK, "exit 3", "last");
 }
 

@@ -122,3 +122,25 @@ Test(utf8, is_cleaned_byte_for_byte)
         free(from);
     }
 }
+
+Test(utf8, what_a_cut_left_of_a_character_is_taken_out)
+{
+    static const struct {
+        const char *from;
+        const char *to;
+    } rows[] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"\xe2\x82\xac and \xf0\x9f\x98\x80", "\xe2\x82\xac and \xf0\x9f\x98\x80"},
+        {"topic \"\xe2\x82\": no", "topic \"\": no"},
+        {"\xe2\x82\xac\xe2", "\xe2\x82\xac"},
+        {"\xf0\x9f\x98\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+        {"\xffz\x80", "\xffz\x80"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[32];
+        strcpy(text, rows[i].from);
+        units_utf8_mend(text);
+        cr_expect_str_eq(text, rows[i].to, "row %zu", i);
+    }
+}
