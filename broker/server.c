@@ -37,6 +37,8 @@ static struct net_limits net_limits(const struct server *s);
 static void on_engine_notify(void *context);
 static void on_engine_fatal(void *context, int err, const char *text);
 static void on_engine_consumer(void *context, const struct consumer_notice *notice);
+static void on_engine_told(void *context, const struct event *event);
+static void on_tell_timer(uv_timer_t *timer);
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text);
 static void port_post(void *context, struct inbox_item *item);
 static bool port_full(void *context);
@@ -48,6 +50,7 @@ int server_run(const struct options *options, struct config *config)
     *config = (struct config){0};
     atomic_store(&s.log.level, (int)s.config.number[CONFIG_log_level]);
     s.report.log = &s.log;
+    tell_init(&s.tell, &s.log);
     s.report.window_ms = -REPORT_WINDOW_MS;
     s.engine_report = s.report;
     int exit_code = begin(&s);
@@ -62,6 +65,8 @@ int server_run(const struct options *options, struct config *config)
         engine_free(s.engine);
         (void)uv_loop_close(&s.loop); /* nothing is left in it */
     }
+    tell_due(&s.tell, 0, true);
+    tell_done(&s.tell);
     if (exit_code == 0)
         log_event(&s.log, LOG_LEVEL_INFO, "stopped", NULL, NULL);
     log_writer_stop(s.log.writer, LOG_FLUSH_MS);
@@ -113,6 +118,10 @@ static int begin(struct server *s)
         return cannot_start(s, EXIT_CODE_SYSTEM, "the log's thread cannot be started");
     if (uv_loop_init(&s->loop) != 0)
         return cannot_start(s, EXIT_CODE_SYSTEM, "the event loop cannot be made");
+    (void)uv_timer_init(&s->loop, &s->tell_timer); /* always 0 */
+    s->tell_timer.data = s;
+    s->tell_timer_made = true;
+    (void)uv_timer_start(&s->tell_timer, on_tell_timer, TELL_WINDOW_MS, TELL_WINDOW_MS); /* not closing */
     return 0;
 }
 
@@ -302,6 +311,7 @@ static struct engine_config engine_limits(struct server *s)
                                   .notify = on_engine_notify,
                                   .fatal = on_engine_fatal,
                                   .consumer = on_engine_consumer,
+                                  .told = on_engine_told,
                                   .context = s};
 }
 
@@ -344,6 +354,19 @@ static void on_engine_consumer(void *context, const struct consumer_notice *noti
 {
     struct server *s = context;
     report_consumer(&s->engine_report, notice);
+}
+
+/* On the engine's thread. */
+static void on_engine_told(void *context, const struct event *event)
+{
+    struct server *s = context;
+    tell_event(&s->tell, event, (int64_t)(uv_hrtime() / 1000000));
+}
+
+static void on_tell_timer(uv_timer_t *timer)
+{
+    struct server *s = timer->data;
+    tell_due(&s->tell, (int64_t)(uv_hrtime() / 1000000), false);
 }
 
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text)

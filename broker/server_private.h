@@ -9,6 +9,7 @@
 #include "broker/net/net.h"
 #include "broker/options.h"
 #include "broker/report.h"
+#include "broker/tell.h"
 #include <sys/socket.h>
 
 #define SERVER_WHY_BYTES 1024
@@ -23,6 +24,9 @@ struct server {
     struct log log;
     struct report report;        /* what net says */
     struct report engine_report; /* what the engine says; its thread's own */
+    struct tell tell;
+    uv_timer_t tell_timer;
+    bool tell_timer_made;
     uv_loop_t loop;
     uv_signal_t signals[SIGNAL_COUNT];
     unsigned signals_made; /* the first so many of them are open */

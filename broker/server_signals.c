@@ -129,6 +129,9 @@ static void close_handles(struct server *s)
     if (s->watchdog_made)
         uv_close((uv_handle_t *)&s->watchdog, NULL);
     s->watchdog_made = false;
+    if (s->tell_timer_made)
+        uv_close((uv_handle_t *)&s->tell_timer, NULL);
+    s->tell_timer_made = false;
 }
 
 /* Let SIGTERM, SIGINT and the alarm end the process themselves: this thread may be waiting for the engine. */

@@ -65,6 +65,8 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     g->r.counts.dead_lettered[reason]++;
     int64_t leaves_ms = dead_leaves_at(g, l->now_ms);
     l->retention_at_ms = leaves_ms < l->retention_at_ms ? leaves_ms : l->retention_at_ms;
+    if (l->sink->died)
+        l->sink->died(l->sink->context, g->topic->r.name, g->r.name, seq, reason);
     return place_dead(l, g, seq, row, dead_seq);
 }
 

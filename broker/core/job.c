@@ -278,6 +278,12 @@ static int step_drop(struct ledger *l, struct job_record *j, unsigned left, bool
 
 /* ---- driving them ---- */
 
+const char *job_kind_name(enum job_kind kind)
+{
+    static const char *const kinds[] = {"", "redrive", "purge_dlq", "purge", "drop"};
+    return kinds[kind];
+}
+
 static int step(struct ledger *l, struct job_record *j, unsigned page)
 {
     bool over = false;
@@ -299,6 +305,9 @@ static int step(struct ledger *l, struct job_record *j, unsigned page)
     if (over) {
         j->finished = true;
         j->ended_ms = l->now_ms;
+        if (l->sink->job_ended)
+            l->sink->job_ended(l->sink->context, job_kind_name(j->kind), j->topic_name, j->group_name, j->id,
+                               j->done);
     }
     err = job_write(l, j);
     return err || !over ? err : forget_old(l, j->id);

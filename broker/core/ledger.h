@@ -60,6 +60,10 @@ struct ledger_sink {
     void (*revoked)(void *context, uint32_t group, uint64_t seq); /* it was in flight and was taken away */
     void (*group_gone)(void *context, uint32_t group,
                        int err); /* UNKNOWN_TOPIC if its topic went, or UNKNOWN_GROUP */
+    /* For the log: */
+    void (*died)(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason);
+    void (*job_ended)(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
+                      uint64_t done); /* group empty: all of the topic's */
 };
 
 /* Load the state from a store, which may be empty. fails: CORRUPT (`ret_why` says which row), IO, NO_MEMORY

@@ -218,6 +218,7 @@ int apply_group_delete(struct ledger *l, const struct group_command *c);
 int apply_group_pause(struct ledger *l, const struct group_command *c);
 int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kind);
 
+const char *job_kind_name(enum job_kind kind); /* as JOB_SHOW says it */
 /* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */
 int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
 int jobs_step(struct ledger *l);

@@ -272,7 +272,6 @@ int view_topics(const struct view *v, struct slice after, uint32_t limit, struct
 
 int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
 {
-    static const char *const kinds[] = {"", "redrive", "purge_dlq", "purge", "drop"};
     struct key key = key_job(job);
     struct slice value;
     struct job_record j = {0};
@@ -283,7 +282,7 @@ int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
         return err;
     mpack_write_map(to, 9);
     put_uint(to, "job", j.id);
-    put_text(to, "kind", kinds[j.kind]);
+    put_text(to, "kind", job_kind_name(j.kind));
     put_text(to, "state", j.finished ? "done" : "running");
     put_uint(to, "total", j.total);
     put_uint(to, "done", j.done);

@@ -14,8 +14,7 @@
 #define DELIVER_BYTES_AIM    (256u * 1024) /* a DELIVER frame ends after the message that passes this */
 #define DELIVER_MESSAGES_MAX 4096u
 
-_Static_assert(ASSIGN_BYTES_MAX > MESSAGE_BYTES_MAX,
-               "an assignment has room for the largest message");
+_Static_assert(ASSIGN_BYTES_MAX > MESSAGE_BYTES_MAX, "an assignment has room for the largest message");
 
 void deliver_ready(void *context, uint32_t group, struct group_ready *ret)
 {
@@ -200,7 +199,9 @@ static void apply_plan(struct engine *e, const struct command *commands, size_t 
                                      .assigned = on_assigned,
                                      .ready = sink_ready,
                                      .revoked = sink_revoked,
-                                     .group_gone = sink_group_gone};
+                                     .group_gone = sink_group_gone,
+                                     .died = sink_died,
+                                     .job_ended = sink_job_ended};
     int64_t last_ms = ledger_time(e->ledger);
     struct batch batch = {.index = ledger_index(e->ledger) + 1,
                           .time_ms = e->wall_ms > last_ms ? e->wall_ms : last_ms,

@@ -113,6 +113,7 @@ void engine_free(struct engine *e)
     ledger_free(e->ledger);
     store_close(e->store);
     arena_done(&e->arena);
+    events_done(e);
     free(e->gather.commands);
     free(e->gather.pending);
     free(e->assignments);

@@ -6,6 +6,7 @@
 #ifndef SHUNT_ENGINE_ENGINE_H
 #define SHUNT_ENGINE_ENGINE_H
 
+#include "broker/engine/event.h"
 #include "broker/engine/port.h"
 #include "broker/engine/snapshot.h"
 #include <stdint.h>
@@ -53,6 +54,9 @@ struct engine_config {
     void (*fatal)(void *context, int err, const char *text);
     /* Called on the engine's thread; must not block. NULL: nobody listens. */
     void (*consumer)(void *context, const struct consumer_notice *notice);
+    /* Called on the engine's thread for the log, after the commit that made it so. Must not block. `event` is
+     * lent. NULL: nobody wants to know. */
+    void (*told)(void *context, const struct event *event);
     void *context;
 
     /* For tests; NULL in the server. */

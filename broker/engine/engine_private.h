@@ -8,6 +8,7 @@
  *   silence.c   one that lets leases run out and says nothing
  *   share.c     one that looks at much
  *   request_*.c one file for each kind of request
+ *   events.c    what is told for the log
  *   deliver.c   assignments and DELIVER frames
  *   figures.c   snapshots and statistics
  *   engine.c    life cycle, port and thread;  clock.c  its times
@@ -68,6 +69,14 @@ struct totals {
     uint64_t index; /* of the ledger when they were made */
     uint64_t groups, conservation_error, memory_bytes;
     struct group_counts sum;
+};
+
+/* What is to be told for the log, once it is durable. */
+struct event_list {
+    struct event *items;
+    size_t count, capacity;
+    uint64_t dead_without_event; /* for which there was no room */
+    bool told_full;
 };
 
 /* ---- connections ---- */
@@ -164,6 +173,7 @@ struct engine {
     uint64_t largest_bytes;   /* of requests in one transaction */
     struct snapshot_wait *waits;
     struct totals totals;
+    struct event_list events;
 
     /* Figures. */
     uint64_t connections, subscriptions, commits;
@@ -192,7 +202,24 @@ void engine_recover(struct engine *e);
 /* Tell every connection that the server stops, in one last turn. */
 void engine_farewell(struct engine *e);
 
+/* ---- events.c ---- */
+
+/* A command was applied, and answered. */
+void events_act(struct engine *e, const struct command *c, const struct pending *p);
+/* Whether publishes are refused has been looked at. */
+void events_space(struct engine *e, const struct store_usage *usage);
+/* All of it is durable: tell. */
+void events_tell(struct engine *e);
+void events_done(struct engine *e);
+/* Sink members that both kinds of batches share. */
+void sink_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason);
+void sink_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
+                    uint64_t done);
+
 /* ---- gather.c ---- */
+
+/* Which topic and group a command is about. */
+void command_names(const struct command *c, struct slice *topic, struct slice *group);
 
 /* Add a command; returns the entry to fill in, which lives until the next call. */
 struct pending *gather_add(struct engine *e, const struct command *c, enum pending_kind kind,

@@ -43,8 +43,7 @@ struct pending *gather_add(struct engine *e, const struct command *c, enum pendi
 
 /* ---- results ---- */
 
-/* Which topic and group a command is about. */
-static void names_of(const struct command *c, struct slice *topic, struct slice *group)
+void command_names(const struct command *c, struct slice *topic, struct slice *group)
 {
     *topic = *group = (struct slice){0};
     switch (c->kind) {
@@ -87,7 +86,7 @@ static const char *reason(struct engine *e, size_t command, int err, const char 
     struct slice topic, group;
     if (!err || why)
         return why;
-    names_of(&e->gather.commands[command], &topic, &group);
+    command_names(&e->gather.commands[command], &topic, &group);
     return engine_about(e, err, topic, group, HINT_MISSING);
 }
 
@@ -221,7 +220,9 @@ void gather_flush(struct engine *e)
                                      .done = on_done,
                                      .ready = sink_ready,
                                      .revoked = sink_revoked,
-                                     .group_gone = sink_group_gone};
+                                     .group_gone = sink_group_gone,
+                                     .died = sink_died,
+                                     .job_ended = sink_job_ended};
     if (!g->count)
         return;
     struct batch batch = {.index = ledger_index(e->ledger) + 1,
@@ -234,6 +235,8 @@ void gather_flush(struct engine *e)
     tell_applied(e, &batch);
     for (size_t i = 0; i < g->count; i++) {
         answer(&g->pending[i]);
+        if (g->pending[i].kind == PENDING_DONE)
+            events_act(e, &g->commands[i], &g->pending[i]);
         if (g->pending[i].session)
             session_count_output(g->pending[i].session);
     }

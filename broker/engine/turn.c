@@ -207,6 +207,7 @@ static void look_at_space(struct engine *e)
     if (5 * e->largest_bytes > reserve)
         reserve = 5 * e->largest_bytes;
     e->full = usage.free_bytes < reserve;
+    events_space(e, &usage);
 }
 
 static void gather_limits(struct engine *e)
@@ -363,6 +364,7 @@ static void end_turn(struct engine *e)
     e->urgent = false;
     e->open_until_ms = 0;
     e->turn_messages = 0;
+    events_tell(e);
     free_handled(e);
     bool room = !inbox_is_full(e) && atomic_exchange(&e->room_wanted, false);
     bool tell = release(e) || room || e->readable;

@@ -1,0 +1,34 @@
+/* event: what an operator wants to read in the log of what the engine did. The engine never logs: it tells
+ * whoever made it, after the commit that made it so. */
+#ifndef SHUNT_ENGINE_EVENT_H
+#define SHUNT_ENGINE_EVENT_H
+
+#include "proto/words.h"
+#include <stdint.h>
+
+enum event_kind {
+    EVENT_ACT,      /* a client changed, deleted, purged, redrove or paused something */
+    EVENT_JOB_DONE, /* what such an act began is done */
+    EVENT_DEAD,     /* messages of one group became dead letters */
+    EVENT_FULL,     /* from now on publishes are refused */
+    EVENT_ROOM,     /* from now on they no longer are */
+};
+
+/* Texts live for the call. NULL or 0: there is no such thing. */
+struct event {
+    enum event_kind kind;
+    const char *name;          /* act: such as `topic_created`; of a job: its kind */
+    const char *topic, *group; /* the failing ones */
+    uint64_t job;
+    uint64_t count; /* of messages: that the act is about, that the job went through, that died */
+    /* EVENT_ACT: */
+    const char *client, *host, *peer; /* who, by its own account; its address */
+    const char *changes;              /* of settings: `lease_ms=30000 ttl_ms=inherit` */
+    /* EVENT_DEAD, of the last of them: */
+    uint64_t seq;
+    enum dead_reason reason;
+    /* EVENT_FULL, EVENT_ROOM: */
+    uint64_t free_bytes, map_bytes, map_bytes_max;
+};
+
+#endif

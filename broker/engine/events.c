@@ -1,0 +1,210 @@
+/* events: kept while a turn goes on, and told once it is durable. */
+#include "broker/engine/engine_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Events of one turn; of more deaths than fit, the sum is told without names. */
+#define EVENTS_MAX    1024
+#define CHANGES_BYTES 512
+
+static struct event *add(struct engine *e, enum event_kind kind)
+{
+    struct event_list *l = &e->events;
+    if (!e->config.told || l->count >= EVENTS_MAX)
+        return NULL;
+    if (l->count == l->capacity) {
+        size_t capacity = l->capacity ? l->capacity * 2 : 16;
+        struct event *items = realloc(l->items, capacity * sizeof *items);
+        if (!items)
+            return NULL; /* a log without memory has gaps */
+        l->items = items;
+        l->capacity = capacity;
+    }
+    l->items[l->count] = (struct event){.kind = kind};
+    return &l->items[l->count++];
+}
+
+/* A copy that lives as long as the turn; NULL for an empty one, and without memory. */
+static const char *copy(struct engine *e, const void *bytes, size_t size)
+{
+    char *text = size ? arena_take(&e->arena, size + 1) : NULL;
+    if (text)
+        memcpy(text, bytes, size);
+    return text;
+}
+
+static const char *copy_slice(struct engine *e, struct slice s)
+{
+    return copy(e, s.data, s.size);
+}
+
+static const char *copy_text(struct engine *e, const char *s)
+{
+    return copy(e, s, strlen(s));
+}
+
+/* ---- acts ---- */
+
+static const char *act_name(unsigned op)
+{
+    switch (op) {
+    case OP_TOPIC_CREATE:
+        return "topic_created";
+    case OP_TOPIC_UPDATE:
+        return "topic_updated";
+    case OP_TOPIC_DELETE:
+        return "topic_deleted";
+    case OP_TOPIC_PURGE:
+        return "topic_purged";
+    case OP_GROUP_CREATE:
+        return "group_created";
+    case OP_GROUP_UPDATE:
+        return "group_updated";
+    case OP_GROUP_DELETE:
+        return "group_deleted";
+    case OP_GROUP_PAUSE:
+        return "group_paused";
+    case OP_GROUP_RESUME:
+        return "group_resumed";
+    case OP_DLQ_REDRIVE:
+        return "dlq_redriven";
+    case OP_DLQ_PURGE:
+        return "dlq_purged";
+    default:
+        return NULL;
+    }
+}
+
+static const char *changes(struct engine *e, const struct policy_change *c)
+{
+    char text[CHANGES_BYTES];
+    int size = 0;
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
+        bool set = c->set.given >> i & 1, reset = c->reset >> i & 1;
+        if (!set && !reset)
+            continue;
+        size_t at = (size_t)size < sizeof text ? (size_t)size : sizeof text - 1;
+        size += set ? snprintf(text + at, sizeof text - at, "%s%s=%lld", size ? " " : "",
+                               policy_rows[i].field, (long long)c->set.value[i])
+                    : snprintf(text + at, sizeof text - at, "%s%s=inherit", size ? " " : "",
+                               policy_rows[i].field);
+    }
+    return size ? copy_text(e, text) : NULL;
+}
+
+static const struct policy_change *change_of(const struct command *c)
+{
+    if (c->kind == COMMAND_TOPIC_CREATE || c->kind == COMMAND_TOPIC_UPDATE)
+        return &c->topic.change;
+    if (c->kind == COMMAND_GROUP_CREATE || c->kind == COMMAND_GROUP_UPDATE)
+        return &c->group.change;
+    return NULL;
+}
+
+void events_act(struct engine *e, const struct command *c, const struct pending *p)
+{
+    const char *name = act_name(p->op);
+    struct event *event = name && !p->err && p->session ? add(e, EVENT_ACT) : NULL;
+    if (!event)
+        return;
+    struct slice topic, group;
+    command_names(c, &topic, &group);
+    const struct session *s = p->session;
+    event->name = name;
+    event->topic = copy_slice(e, topic);
+    event->group = copy_slice(e, group);
+    event->job = p->first_seq;
+    event->count = p->count;
+    event->client = copy_text(e, s->client);
+    event->host = copy_text(e, s->host);
+    event->peer = copy_text(e, s->link->peer);
+    const struct policy_change *change = change_of(c);
+    event->changes = change ? changes(e, change) : NULL;
+}
+
+/* ---- what the ledger tells ---- */
+
+void sink_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason)
+{
+    struct engine *e = context;
+    struct event_list *l = &e->events;
+    struct event *last = l->count ? &l->items[l->count - 1] : NULL;
+    bool same = last && last->kind == EVENT_DEAD && last->topic && last->reason == reason &&
+                !strcmp(last->topic, topic) && !strcmp(last->group, group);
+    if (!same) {
+        last = add(e, EVENT_DEAD);
+        if (last) {
+            last->topic = copy_text(e, topic);
+            last->group = copy_text(e, group);
+        }
+    }
+    if (!last) {
+        l->dead_without_event++;
+        return;
+    }
+    last->count++;
+    last->seq = seq;
+    last->reason = reason;
+}
+
+void sink_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
+                    uint64_t done)
+{
+    struct engine *e = context;
+    struct event *event = add(e, EVENT_JOB_DONE);
+    if (!event)
+        return;
+    event->name = kind;
+    event->topic = copy_text(e, topic);
+    event->group = copy_text(e, group);
+    event->job = job;
+    event->count = done;
+}
+
+/* ---- room ---- */
+
+void events_space(struct engine *e, const struct store_usage *usage)
+{
+    if (e->full == e->events.told_full)
+        return;
+    struct event *event = add(e, e->full ? EVENT_FULL : EVENT_ROOM);
+    if (!event)
+        return;
+    e->events.told_full = e->full;
+    event->free_bytes = usage->free_bytes;
+    event->map_bytes = usage->map_bytes;
+    event->map_bytes_max = usage->map_bytes_max;
+}
+
+/* ---- telling ---- */
+
+static void tell(struct engine *e, bool jobs)
+{
+    for (size_t i = 0; i < e->events.count; i++)
+        if ((e->events.items[i].kind == EVENT_JOB_DONE) == jobs)
+            e->config.told(e->config.context, &e->events.items[i]);
+}
+
+void events_tell(struct engine *e)
+{
+    struct event_list *l = &e->events;
+    if (l->count) {
+        tell(e, false);
+        tell(e, true); /* a short job ends before the act that began it is answered */
+        l->count = 0;
+    }
+    if (l->dead_without_event) {
+        struct event more = {.kind = EVENT_DEAD, .count = l->dead_without_event};
+        l->dead_without_event = 0;
+        if (e->config.told)
+            e->config.told(e->config.context, &more);
+    }
+}
+
+void events_done(struct engine *e)
+{
+    free(e->events.items);
+    e->events = (struct event_list){0};
+}
