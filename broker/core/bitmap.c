@@ -60,6 +60,15 @@ static struct bitmap_chunk *find_or_add(struct bitmap *b, uint64_t number)
     return chunk;
 }
 
+static void be_dirty(struct bitmap *b, struct bitmap_chunk *chunk)
+{
+    if (chunk->dirty)
+        return;
+    chunk->dirty = true;
+    chunk->dirty_next = b->dirty;
+    b->dirty = chunk;
+}
+
 bool bitmap_get(const struct bitmap *b, uint64_t seq)
 {
     if (seq >= b->high)
@@ -74,10 +83,25 @@ int bitmap_set(struct bitmap *b, uint64_t seq)
     if (!chunk)
         return SHUNT_NO_MEMORY;
     chunk->words[seq % CHUNK_BITS / 64] |= 1ull << (seq % 64);
-    chunk->dirty = true;
+    be_dirty(b, chunk);
     if (seq >= b->high)
         b->high = seq + 1;
     return 0;
+}
+
+/* Bits [first, last) of a chunk; true if one of them was clear. */
+static bool set_bits(struct bitmap_chunk *chunk, uint64_t first, uint64_t last)
+{
+    uint64_t changed = 0;
+    while (first < last) {
+        uint64_t count = 64 - first % 64 < last - first ? 64 - first % 64 : last - first;
+        uint64_t mask = (count == 64 ? UINT64_MAX : (1ull << count) - 1) << (first % 64);
+        uint64_t *word = &chunk->words[first / 64];
+        changed |= mask & ~*word;
+        *word |= mask;
+        first += count;
+    }
+    return changed != 0;
 }
 
 int bitmap_set_range(struct bitmap *b, uint64_t from, uint64_t to)
@@ -87,18 +111,10 @@ int bitmap_set_range(struct bitmap *b, uint64_t from, uint64_t to)
         if (!chunk)
             return SHUNT_NO_MEMORY;
         uint64_t first = from % CHUNK_BITS;
-        uint64_t left = to - from;
-        uint64_t last = left < CHUNK_BITS - first ? first + left : CHUNK_BITS;
-        for (uint64_t i = first; i < last; i++) {
-            if (i % 64 == 0 && last - i >= 64) {
-                chunk->words[i / 64] = UINT64_MAX;
-                i += 63;
-            } else {
-                chunk->words[i / 64] |= 1ull << (i % 64);
-            }
-        }
-        chunk->dirty = true;
-        from += last - first;
+        uint64_t count = CHUNK_BITS - first < to - from ? CHUNK_BITS - first : to - from;
+        if (set_bits(chunk, first, first + count))
+            be_dirty(b, chunk);
+        from += count;
     }
     if (to > b->high)
         b->high = to;
@@ -141,25 +157,24 @@ static int trim(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_
     return 0;
 }
 
-int bitmap_flush(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_t floor)
+static int write_chunk(struct store_txn *txn, uint32_t group, struct bitmap_chunk *chunk)
 {
     uint8_t bytes[CHUNK_BYTES + 64];
-    int err = trim(b, txn, group, floor);
-    if (err)
-        return err;
-    for (size_t i = 0; i < b->count; i++) {
-        struct bitmap_chunk *chunk = b->chunks[i];
-        if (!chunk->dirty)
-            continue;
-        struct key key = key_id_seq(group, chunk->number);
-        size_t size = chunk_encode(bytes, key_slice(&key), chunk->words);
-        err = store_put(txn, TABLE_DONE, key_slice(&key), (struct slice){bytes, size});
-        if (err)
-            return err;
-        chunk->dirty = false;
-        chunk->stored = true;
+    struct key key = key_id_seq(group, chunk->number);
+    size_t size = chunk_encode(bytes, key_slice(&key), chunk->words);
+    chunk->stored = true;
+    return store_put(txn, TABLE_DONE, key_slice(&key), (struct slice){bytes, size});
+}
+
+int bitmap_flush(struct bitmap *b, struct store_txn *txn, uint32_t group, uint64_t floor)
+{
+    int err = 0;
+    for (; !err && b->dirty; b->dirty = b->dirty->dirty_next) {
+        b->dirty->dirty = false;
+        if ((b->dirty->number + 1) * CHUNK_BITS > floor)
+            err = write_chunk(txn, group, b->dirty);
     }
-    return 0;
+    return err ? err : trim(b, txn, group, floor);
 }
 
 static int load_chunk(struct bitmap *b, struct slice key, struct slice value, uint64_t number)

@@ -72,7 +72,7 @@ int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t 
     m->leased_messages++;
     m->leased_bytes += bytes;
     h->leased++;
-    in_flight_add(d, h, 1);
+    in_flight_add_one(d, h);
     return 0;
 }
 
@@ -90,7 +90,7 @@ void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret)
     m->leased_bytes -= ret->bytes;
     m->blocked = false;
     h->leased--;
-    in_flight_take(d, h, 1);
+    in_flight_take_one(d, h);
     member_refresh(d, m);
     isolation_step(d, h);
 }

@@ -131,6 +131,18 @@ uint64_t in_flight_room(const struct dispatcher *d, const struct holder *h);
 /* So many more are in flight, or fewer. */
 void in_flight_add(struct dispatcher *d, struct holder *h, uint32_t messages);
 void in_flight_take(struct dispatcher *d, struct holder *h, uint32_t messages);
+/* The same for one: this is done for each message. */
+static inline void in_flight_add_one(struct dispatcher *d, struct holder *h)
+{
+    d->in_flight++;
+    d->in_flight_beyond += ++h->in_flight > d->in_flight_part;
+}
+static inline void in_flight_take_one(struct dispatcher *d, struct holder *h)
+{
+    d->in_flight--;
+    d->in_flight_beyond -= h->in_flight-- > d->in_flight_part;
+    d->room_came = true;
+}
 /* It has no room: its members take nothing. in: it is not capped. */
 void in_flight_cap(struct dispatcher *d, struct holder *h);
 /* Let those go on who have room again. Costs nothing unless some came. */

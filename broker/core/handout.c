@@ -23,6 +23,9 @@ struct handing {
 /* One command takes no more than that out of the way; then the group asks to be looked at again. */
 #define REMOVED_MAX 1024
 
+/* Rows that are stepped over one by one; what lies behind more is sought. */
+#define STEPPED_MAX 16
+
 static bool over(const struct handing *h)
 {
     return h->full || h->count >= h->c->messages || h->removed >= REMOVED_MAX;
@@ -214,6 +217,18 @@ static bool key_holds(struct store_cursor *cursor, const struct topic *t, uint64
     return id != t->r.id || after > seq;
 }
 
+/* The row after that of `seq`. Behind it may lie any number of rows whose bits are set (scheduled, or purged
+ * in this group alone): where there are more than a few, the cursor goes past all of them at once. */
+static int next_row(const struct group *g, struct store_cursor *cursor, uint64_t seq, struct slice *ret_key,
+                    struct slice *ret_value)
+{
+    uint64_t clear = seq + 1 < g->bits.high ? bitmap_next_clear(&g->bits, seq + 1) : seq + 1;
+    if (clear - seq < STEPPED_MAX)
+        return store_cursor_next(cursor, ret_key, ret_value);
+    struct key key = key_id_seq(g->topic->r.id, clear);
+    return store_cursor_seek(cursor, key_slice(&key), ret_key, ret_value);
+}
+
 /* What became of the message under the cursor. */
 enum fresh { FRESH_GIVEN, FRESH_OVER, FRESH_REMOVED };
 
@@ -279,7 +294,7 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
                 return err;
             }
         }
-        err = store_cursor_next(cursor, &key, &value);
+        err = next_row(g, cursor, seq, &key, &value);
     }
     return err;
 }
@@ -308,6 +323,8 @@ int apply_assign(struct ledger *l, const struct assign_command *c)
     int err = 0;
     if (h.g && !h.g->r.paused) {
         err = hand_lane(l, &h);
+        if (!err && c->lane == LANE_NORMAL)
+            err = window_shorten(l, h.g, c->messages);
         if (!err && c->lane == LANE_NORMAL)
             err = hand_cursor(l, &h);
         if (h.count)

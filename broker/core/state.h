@@ -142,6 +142,14 @@ int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum wher
 int expiry_put(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms);
 int expiry_delete(struct ledger *l, struct group *g, uint64_t seq, int64_t expires_ms);
 
+/* ---- window ---- */
+
+/* Numbers from `floor` to `next`; past that, old first flights get rows. Far more than consumers that go on
+ * leave between the oldest message that they hold and the newest. */
+#define WINDOW_MAX (256ull * CHUNK_BITS)
+/* Make it shorter if it is too long, before so many messages are handed out. */
+int window_shorten(struct ledger *l, struct group *g, uint32_t messages);
+
 /* ---- messages ---- */
 
 struct loaded_message {

@@ -105,6 +105,28 @@ Test(bitmap, chunks_far_apart_have_nothing_between_them)
     bitmap_done(&b);
 }
 
+/* What is written is what has changed, however much lies around it. */
+Test(bitmap, only_what_changed_is_written)
+{
+    struct store *s = store_memory_open(1 << 24);
+    struct store_txn *t;
+    struct bitmap b = {0};
+    cr_assert_eq(bitmap_set_range(&b, 0, 50 * CHUNK_BITS), 0);
+    cr_assert_eq(store_begin(s, true, &t), 0);
+    cr_assert_eq(bitmap_flush(&b, t, GROUP, 0), 0);
+    cr_assert(rows_of(t) == 50 && !b.dirty);
+    cr_assert_eq(bitmap_set_range(&b, 100, 50 * CHUNK_BITS), 0);
+    cr_assert_null(b.dirty, "those bits were set");
+    cr_assert_eq(bitmap_set_range(&b, 49 * CHUNK_BITS + 7, 51 * CHUNK_BITS), 0);
+    cr_assert(b.dirty && b.dirty->number == 50 && !b.dirty->dirty_next);
+    cr_assert_eq(bitmap_set(&b, 60 * CHUNK_BITS), 0);
+    cr_assert_eq(bitmap_flush(&b, t, GROUP, 51 * CHUNK_BITS), 0);
+    cr_assert(rows_of(t) == 1 && !b.dirty, "one that lies below the floor is not even written");
+    store_abort(t);
+    bitmap_done(&b);
+    store_close(s);
+}
+
 /* A chunk of which nothing is set is never written, but may be read. */
 Test(bitmap, an_empty_chunk_sets_nothing)
 {

@@ -121,3 +121,130 @@ Test(ledger_bounds, a_tick_serves_a_bounded_number_of_jobs)
     cr_assert_eq(fixture_group(&many, "t", "default")->r.counts.redriven, 3000);
     end_counting(&many);
 }
+
+/* ---- the window of first flights ---- */
+
+/* Hand out and ack so many messages, but for the first of all. */
+static void pass(struct fixture *f, uint32_t count, uint64_t *head)
+{
+    struct resolution *acks = calloc(count, sizeof *acks);
+    struct group *g = fixture_group(f, "t", "default");
+    publish(f, "t", count);
+    assign(f, "t", "default", count);
+    cr_assert_eq(f->handed, count);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++, (*head)++)
+        if (*head > 1)
+            acks[n++] = (struct resolution){.seq = *head, .token = 1, .acked = true};
+    fixture_run(f, (struct command){.kind = COMMAND_RESOLVE,
+                                    .resolve = {.group = g->r.id, .entries = acks, .count = n}});
+    cr_assert_eq(f->stale, 0);
+    free(acks);
+}
+
+Test(ledger_bounds, one_message_held_for_long_does_not_make_the_bitmap_grow)
+{
+    enum { STEP = 16384 };
+    struct fixture f;
+    uint64_t head = 1;
+    fixture_init(&f);
+    begin_to_count(&f);
+    topic_create(&f, "t", settings(-1));
+    struct group *g = fixture_group(&f, "t", "default");
+    for (uint64_t passed = 0; passed < WINDOW_MAX + 3 * STEP; passed += STEP) {
+        pass(&f, STEP, &head);
+        cr_assert_leq(g->r.next - g->r.floor, WINDOW_MAX + STEP);
+        cr_assert_leq(g->bits.count, (WINDOW_MAX + STEP) / CHUNK_BITS + 1);
+    }
+    cr_assert_eq(g->r.floor, g->r.next, "it has a row, and nothing else stands in the way");
+    cr_assert_leq(g->bits.count, 1);
+    cr_assert_eq(rows_in(&f, TABLE_DONE), g->bits.count);
+    expect_state(&f, "t", "default", 1, "in_flight");
+    cr_assert_eq(g->r.counts.in_flight, 1);
+    cr_assert_eq(stored_in(&f, "t"), 1);
+    fixture_reload(&f);
+    resolve(&f, "t", "default",
+            (struct resolution){.seq = 1, .token = 1, .acked = true}); /* as its holder got it */
+    cr_assert_eq(f.stale, 0);
+    expect_state(&f, "t", "default", 1, "gone");
+    f.careless = false;
+    publish(&f, "t", 1);
+    end_counting(&f);
+}
+
+/* Many that are held at once: they get their rows by and by, and the server's end gives all of them back. */
+Test(ledger_bounds, many_that_are_held_get_rows_by_and_by)
+{
+    enum { STEP = 16384, HELD = 3000 };
+    struct fixture f;
+    uint64_t head = HELD + 1;
+    fixture_init(&f);
+    begin_to_count(&f);
+    topic_create(&f, "t", settings(POLICY_ttl_ms, 100000, -1));
+    publish(&f, "t", HELD);
+    assign(&f, "t", "default", HELD);
+    struct group *g = fixture_group(&f, "t", "default");
+    topic_update(&f, "t", (struct policy_change){.reset = 1u << POLICY_ttl_ms});
+    while (g->r.next < WINDOW_MAX)
+        pass(&f, STEP, &head);
+    pass(&f, 100, &head);
+    cr_assert(g->r.counts.tracked > 0 && g->r.counts.tracked <= 64 + 2 * STEP);
+    for (int i = 0; i < 50; i++)
+        pass(&f, 100, &head);
+    cr_assert_eq(g->r.counts.tracked, HELD);
+    cr_assert_eq(g->r.counts.in_flight, HELD);
+    cr_assert_leq(g->bits.count, 1);
+    f.careless = false;
+    publish(&f, "t", 1); /* with an audit */
+    f.careless = true;
+    recover(&f);
+    cr_assert_eq(g->r.counts.ready, HELD + 1);
+    fixture_at(&f, 100000); /* their times to live came along */
+    tick_until_quiet(&f);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead, HELD);
+    f.careless = false;
+    end_counting(&f);
+}
+
+/* ---- what lies before the cursor ---- */
+
+static void publish_delayed(struct fixture *f, uint32_t count)
+{
+    struct mpack_buffer messages = {0};
+    for (uint32_t i = 0; i < count; i++)
+        write_message(&messages, "later", 3600000, 0);
+    struct publish_command c = {
+        .topic = text("t"), .messages = {messages.data, messages.size}, .count = count};
+    fixture_run(f, (struct command){.kind = COMMAND_PUBLISH, .publish = c});
+    cr_assert_eq(f->accepted, count);
+    mpack_buffer_done(&messages);
+}
+
+static uint64_t calls_past_delayed(uint32_t delayed)
+{
+    struct fixture f;
+    fixture_init(&f);
+    begin_to_count(&f);
+    topic_create(&f, "t", settings(-1));
+    for (int i = 0; i < 3; i++) {
+        publish(&f, "t", 1);
+        publish_delayed(&f, delayed);
+    }
+    publish(&f, "t", 1);
+    faults_arm(&counter, 0, 0);
+    assign(&f, "t", "default", 10);
+    uint64_t calls = counter.calls;
+    cr_assert_eq(f.handed, 4);
+    cr_assert_eq(f.handed_seqs[3], 3 * (delayed + 1) + 1);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.delayed, 3 * delayed);
+    end_counting(&f);
+    return calls;
+}
+
+Test(ledger_bounds, a_hand_out_goes_past_any_number_of_delayed_messages_at_once)
+{
+    uint64_t few = calls_past_delayed(20), many = calls_past_delayed(16000);
+    cr_log_info("a hand-out past 20 delayed messages costs %llu calls, past 16000 %llu",
+                (unsigned long long)few, (unsigned long long)many);
+    cr_assert_leq(many, few);
+}
