@@ -9,29 +9,32 @@
 #include "cli/utf8.h"
 #include "client/shunt.h"
 
-static void header_value(struct json *j, const void *value, size_t bytes)
+static bool is_plain(const char *text, size_t bytes)
 {
-    if (utf8_valid(value, bytes)) {
-        json_text(j, value, bytes);
-        return;
+    for (size_t i = 0; i < bytes; i++) {
+        if ((unsigned char)text[i] < 0x20 && text[i] != '\t' && text[i] != '\n' && text[i] != '\r')
+            return false;
     }
-    json_object(j);
-    json_key(j, "base64");
-    json_base64(j, value, bytes);
-    json_object_end(j);
+    return true;
 }
 
-static void headers_member(struct json *j, const struct shunt_delivery *d)
+void delivered_headers(struct json *j, const struct shunt_delivery *d, bool plain)
 {
     const char *key = NULL;
     const void *value = NULL;
     size_t key_bytes = 0;
-    size_t value_bytes = 0;
-    json_key(j, "headers");
+    size_t bytes = 0;
     json_object(j);
-    for (size_t i = 0; shunt_delivery_header_at(d, i, &key, &key_bytes, &value, &value_bytes); i++) {
+    for (size_t i = 0; shunt_delivery_header_at(d, i, &key, &key_bytes, &value, &bytes); i++) {
         json_key_bytes(j, key, key_bytes);
-        header_value(j, value, value_bytes);
+        if (utf8_valid(value, bytes) && (!plain || is_plain(value, bytes))) {
+            json_text(j, value, bytes);
+            continue;
+        }
+        json_object(j);
+        json_key(j, "base64");
+        json_base64(j, value, bytes);
+        json_object_end(j);
     }
     json_object_end(j);
 }
@@ -57,7 +60,8 @@ static void delivery_json(struct json *j, const struct shunt_delivery *d)
     count_member(j, "generation", shunt_delivery_generation(d));
     json_key(j, "published");
     json_string(j, shunt_format_time(time, shunt_delivery_published_ms(d)));
-    headers_member(j, d);
+    json_key(j, "headers");
+    delivered_headers(j, d, false);
     json_bytes_member(j, "key", key, key_bytes);
     count_member(j, "size", body_bytes);
     json_bytes_member(j, "body", body ? body : "", body_bytes);

@@ -2,10 +2,16 @@
 #ifndef SHUNT_CLI_DELIVERED_H
 #define SHUNT_CLI_DELIVERED_H
 
+#include <stdbool.h>
+
+struct json;
 struct output;
 struct shunt_delivery;
 struct shunt_value;
 
+/* The message's headers as one object: a value that is text as a string, else {"base64": "…"}. With `plain`,
+ * text with control characters is none: escaped, it would be six times as long. */
+void delivered_headers(struct json *j, const struct shunt_delivery *delivery, bool plain);
 /* In table form the body's bytes and a newline. */
 void delivered_print(struct output *out, const struct shunt_delivery *delivery);
 /* A row of shunt_peek() with its body, of `topic`. */

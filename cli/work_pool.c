@@ -1,7 +1,6 @@
 /* work_pool: see work_pool.h. */
 #include "cli/work_pool.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,31 +95,6 @@ static void resolve(struct work_pool *p, struct shunt_delivery *delivery, enum s
 
 /* ---- starting */
 
-static struct work_env *make_environment(const struct shunt_delivery *d)
-{
-    char number[24];
-    const char *key = NULL;
-    const void *value = NULL;
-    size_t key_bytes = 0;
-    size_t value_bytes = 0;
-    struct work_env *e = malloc(sizeof *e);
-    if (!e)
-        return NULL;
-    work_env_init(e, environ);
-    (void)snprintf(number, sizeof number, "%" PRIu64, (uint64_t)shunt_delivery_attempts(d) + 1);
-    work_env_set(e, "SHUNT_TOPIC", shunt_delivery_topic(d));
-    work_env_set(e, "SHUNT_GROUP", shunt_delivery_group(d));
-    work_env_set(e, "SHUNT_MESSAGE", shunt_delivery_id(d));
-    work_env_set(e, "SHUNT_ATTEMPT", number);
-    for (size_t i = 0; shunt_delivery_header_at(d, i, &key, &key_bytes, &value, &value_bytes); i++)
-        work_env_set_header(e, key, key_bytes, value, value_bytes);
-    if (!e->failed)
-        return e;
-    work_env_done(e);
-    free(e);
-    return NULL;
-}
-
 static struct work_slot *find_free(struct work_pool *p)
 {
     for (size_t i = 0; i < p->slots_count; i++) {
@@ -146,7 +120,7 @@ static void refuse_start(struct work_pool *p, struct shunt_delivery *delivery, c
 void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery)
 {
     struct work_slot *slot = find_free(p);
-    struct work_env *environment = slot ? make_environment(delivery) : NULL;
+    struct work_env *environment = slot ? work_env_of(environ, delivery) : NULL;
     if (!environment) {
         refuse_start(p, delivery, "out of memory");
         return;

@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import harness
+import wire
 from cli_case import FAILED, NOTHING, OK, PARTLY, USAGE, WAIT_SECONDS_MAX, Case, lines_of
 
 
@@ -29,6 +30,32 @@ class Working(Case):
         self.assertIn("1 acked, 0 failed attempts, 0 rejected", done.stderr)
         group = self.group("t")
         self.assertEqual((group["acked"], group["in_flight"], group["dead"]), (1, 0, 0))
+
+    def test_the_key_and_all_headers_reach_the_command(self):
+        headers = {"trace-id": "first", "trace_id": "second", "größe": "a\nb \"c\"", "grö_e": "", "tab": "a\tb"}
+        self.shunt("publish", "t", "b", "--key", "key 7", *[word for key, value in headers.items() for word in ("-H", f"{key}={value}")])
+        variables = dict(entry.split("=", 1) for entry in self.work("--", "env", "-0").stdout.split("\0") if entry)
+        self.assertEqual(json.loads(variables["SHUNT_HEADERS"]), headers)
+        self.assertEqual((variables["SHUNT_KEY"], variables["SHUNT_HEADER_TRACE_ID"]), ("key 7", "first"))
+        self.assertNotIn("SHUNT_KEY_BASE64", variables)
+
+    def test_headers_and_keys_that_are_no_text(self):
+        with wire.connect(self.server) as client:
+            client.publish("t", (b"1", {"a": b"\x00\xff", "b": "\x01" * 4096, "c": b"\xc3"}, b"\x00\x07"), b"2")
+        # The variables with the bytes themselves cannot be printed as text.
+        script = 'printenv SHUNT_HEADERS; echo "${SHUNT_KEY_BASE64-none}"; printf %s "${SHUNT_KEY-none}" | od -An -c; cat >/dev/null'
+        rows = self.work("--", "sh", "-c", script).stdout.splitlines()
+        sent = {key: base64.b64decode(value["base64"]) for key, value in json.loads(rows[0]).items()}
+        self.assertEqual(sent, {"a": b"\x00\xff", "b": b"\x01" * 4096, "c": b"\xc3"})
+        self.assertEqual((base64.b64decode(rows[1]), rows[2].split()), (b"\x00\x07", ["?", "\\a"]))
+        self.assertEqual((rows[3], rows[4], rows[5].split()), ("{}", "none", list("none")))
+
+    def test_the_largest_headers_reach_the_command(self):
+        headers = {f"k{i}": '"' * 4000 for i in range(8)}
+        with wire.connect(self.server) as client:
+            client.publish("t", (b"1", headers))
+        out = self.work("--", "sh", "-c", 'printf %s "$SHUNT_HEADERS"').stdout
+        self.assertEqual(json.loads(out), headers)
 
     def test_exit_codes_and_signals(self):
         self.shunt("publish", "t", "--lines", input="exit 0\nexit 65\nexit 7\nkill -SEGV $$\nkill -KILL $$\n")
