@@ -137,8 +137,8 @@ void dead_error_cell(struct table *t, const struct shunt_value *row, size_t colu
 
 static void print_history(const struct shunt_value *history)
 {
-    static const char *const headings[] = {">#",      ">GEN",     "ENDED", "TOOK",  "OUTCOME",
-                                           "CHARGED", "CONSUMER", "HOST",  "ERROR", NULL};
+    static const char *const headings[] = {">#",       ">GEN", "ENDED", "TOOK",  "OUTCOME", "CHARGED",
+                                           "CONSUMER", "HOST", "BUILD", "ERROR", NULL};
     char text[32];
     struct table t;
     table_init(&t, headings);
@@ -154,6 +154,7 @@ static void print_history(const struct shunt_value *history)
         table_cell(&t, record_integer(row, "charged") ? "yes" : "no");
         table_cell(&t, record_text(row, "consumer"));
         table_cell(&t, record_text(row, "host"));
+        table_cell(&t, record_text(row, "build"));
         dead_error_cell(&t, row, SIZE_MAX);
     }
     if (!table_print(&t, stdout))

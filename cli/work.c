@@ -19,6 +19,7 @@
 #include "cli/reaper.h"
 #include "cli/signals.h"
 #include "cli/work_broker.h"
+#include "cli/work_identity.h"
 #include "cli/work_idle.h"
 #include "cli/work_pool.h"
 #include "client/shunt.h"
@@ -196,6 +197,29 @@ static int subscribe(struct work *w)
     return code ? call_failed(w->call, &err) : EXIT_OK;
 }
 
+/* Failures are told of the command, by its name and build. */
+static int connect_as_command(struct work *w)
+{
+    struct call *call = w->call;
+    struct work_identity own;
+    work_identity_of(&own, w->pool.program, w->pool.arguments);
+    const char *build = options_text(&call->options, "build", own.build);
+    struct shunt_options *options = shunt_options_new();
+    int code = options
+                   ? shunt_options_set(options, "client", options_text(&call->options, "client", own.client))
+                   : SHUNT_NO_MEMORY;
+    if (code == 0 && *build)
+        code = shunt_options_set(options, "build", build);
+    if (code) {
+        struct shunt_error err = {.code = code};
+        code = call_failed(call, &err);
+    } else
+        code = work_broker_await(call, options, w->signal_fd, w->idle.drain ? call->timeout_ms : -1,
+                                 &w->connected);
+    shunt_options_free(options);
+    return code;
+}
+
 static int finish(struct work *w)
 {
     struct shunt_error err = {0};
@@ -213,7 +237,6 @@ static int finish(struct work *w)
 
 static int work_with(struct work *w, size_t jobs)
 {
-    struct call *call = w->call;
     w->rows = calloc(jobs * CHILD_POLLS + 2, sizeof *w->rows);
     (void)signal(
         SIGCHLD,
@@ -224,7 +247,7 @@ static int work_with(struct work *w, size_t jobs)
         call_complain("cannot begin: %s", strerror(errno));
         return EXIT_FAILED;
     }
-    int code = work_broker_await(call, w->signal_fd, w->idle.drain ? call->timeout_ms : -1, &w->connected);
+    int code = connect_as_command(w);
     if (code || !w->connected)
         return code;
     code = subscribe(w);
@@ -270,6 +293,9 @@ static const struct option_row rows[] = {
      "end what still runs so long after a first signal to stop: not a failure (0: wait)"},
     {"keep-background", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
      "let run on what a command left in the background when it ended"},
+    {"client", 0, "NAME", OPTION_TEXT, WORDS_NONE, 0, 0,
+     "the consumer's name in the history of failures (its file's, and our pid)"},
+    {"build", 0, "ID", OPTION_TEXT, WORDS_NONE, 0, 0, "the command's build there (a hash of its file)"},
     {"drain", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "return when nothing is ready, in flight or delayed"},
 };
 

@@ -22,12 +22,13 @@ static bool wait_on(const struct call *call, int signal_fd, int64_t give_up_at_m
     return signals_take(signal_fd) == 0;
 }
 
-int work_broker_await(struct call *call, int signal_fd, int64_t patience_ms, bool *ret_connected)
+int work_broker_await(struct call *call, const struct shunt_options *options, int signal_fd,
+                      int64_t patience_ms, bool *ret_connected)
 {
     struct shunt_error err = {0};
     int64_t give_up_at_ms = clock_deadline(patience_ms);
     *ret_connected = false;
-    if (shunt_open(call->url, NULL, &call->shunt, &err))
+    if (shunt_open(call->url, options, &call->shunt, &err))
         return call_failed(call, &err);
     int code = shunt_connect(call->shunt, call->timeout_ms, &err);
     if (code && code != SHUNT_TIMEOUT && !call_is_outage(code))

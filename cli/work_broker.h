@@ -6,12 +6,14 @@
 #include <stdint.h>
 
 struct call;
+struct shunt_options;
 
-/* Open the handle and connect. While the broker cannot be reached, try on with the library's back-off and say
- * so once: for ever, or for `patience_ms` (0 or more). `signal_fd` (signals_open()) ends the waiting. Returns
- * EXIT_OK with *ret_connected, or not if a signal came; else the exit code after telling why: what waiting
- * does not mend (a bad address, refused credentials, another protocol) at once, EXIT_UNREACHABLE when the
- * time is over. */
-int work_broker_await(struct call *call, int signal_fd, int64_t patience_ms, bool *ret_connected);
+/* Open the handle with `options` and connect. While the broker cannot be reached, try on with the library's
+ * back-off and say so once: for ever, or for `patience_ms` (0 or more). `signal_fd` (signals_open()) ends the
+ * waiting. Returns EXIT_OK with *ret_connected, or not if a signal came; else the exit code after telling
+ * why: what waiting does not mend (a bad address, refused credentials, another protocol) at once,
+ * EXIT_UNREACHABLE when the time is over. */
+int work_broker_await(struct call *call, const struct shunt_options *options, int signal_fd,
+                      int64_t patience_ms, bool *ret_connected);
 
 #endif

@@ -57,6 +57,24 @@ class Working(Case):
         out = self.work("--", "sh", "-c", 'printf %s "$SHUNT_HEADERS"').stdout
         self.assertEqual(json.loads(out), headers)
 
+    def test_the_history_names_the_command(self):
+        script = self.directory / "resize.sh"
+        script.write_text("exit 1\n")
+        self.shunt("publish", "t", "--lines", input="1\n2\n3\n")
+        self.work("--client", "resizer", "--build", "v1.2", "--", "sh", script)
+        self.shunt("publish", "t", "b")
+        self.work("--", "sh", script)
+        script.write_text("exit 2\n")
+        self.shunt("publish", "t", "b")
+        self.work("--", "sh", script)
+        told = {row["origin"]: {(step["consumer"], step["build"]) for step in row["history"]} for row in self.dead()}
+        self.assertEqual(told["t/1"], {("resizer", "v1.2")})
+        self.assertRegex(str(told["t/4"]), r"^\{\('resize\.sh-\d+', '[0-9a-f]{16}'\)\}$")
+        self.assertNotEqual({build for _, build in told["t/4"]}, {build for _, build in told["t/5"]})
+        self.assertRegex(self.shunt("dlq", "show", "t", "t/1").stdout, r"CONSUMER +HOST +BUILD +ERROR\n(?s:.*) resizer .* v1\.2 +exit 1")
+        done = self.work("--client", "x" * 129, "--", "true", code=USAGE)
+        self.assertIn("client", done.stderr)
+
     def test_exit_codes_and_signals(self):
         self.shunt("publish", "t", "--lines", input="exit 0\nexit 65\nexit 7\nkill -SEGV $$\nkill -KILL $$\n")
         done = self.work("-j", "3", "--", "sh", "-c", 'ulimit -c 0; script=$(cat); echo "about: $script" >&2; eval "$script"')

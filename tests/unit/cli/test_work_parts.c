@@ -1,0 +1,223 @@
+/* capture, work_env, work_identity: what `work` does around its command. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/capture.h"
+#include "cli/utf8.h"
+#include "cli/work_env.h"
+#include "cli/work_identity.h"
+
+/* ---- capture */
+
+static char *last_line_of(const char *said)
+{
+    struct capture c;
+    const char *type = NULL;
+    char *line = NULL;
+    cr_assert(capture_init(&c, -1));
+    capture_add(&c, said, strlen(said));
+    (void)capture_diagnose(&c, &type, &line);
+    capture_done(&c);
+    return line;
+}
+
+Test(capture, last_line_is_the_last_that_is_not_blank)
+{
+    static const char *const cases[][2] = {{"one\ntwo\n", "two"},
+                                           {"one\ntwo", "two"},
+                                           {"one\n\n \t\r\n", "one"},
+                                           {"  padded  \r\n", "padded"},
+                                           {"\xff"
+                                            "bad\n",
+                                            "?bad"},
+                                           {"", NULL},
+                                           {"\n \n", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *line = last_line_of(cases[i][0]);
+        if (cases[i][1])
+            cr_expect_str_eq(line ? line : "(none)", cases[i][1]);
+        else
+            cr_expect_null(line);
+        free(line);
+    }
+}
+
+Test(capture, keeps_the_last_16_kib_however_it_comes)
+{
+    static char said[100000];
+    for (size_t i = 0; i < sizeof said; i++)
+        said[i] = (char)('a' + i % 26);
+    for (size_t piece = 1; piece <= sizeof said; piece = piece * 7 + 1) {
+        struct capture c;
+        cr_assert(capture_init(&c, -1));
+        for (size_t i = 0; i < sizeof said; i += piece)
+            capture_add(&c, said + i, piece < sizeof said - i ? piece : sizeof said - i);
+        char *stack = capture_stack(&c);
+        cr_assert_not_null(stack);
+        cr_expect_eq(strlen(stack), CAPTURE_TAIL_BYTES, "pieces of %zu", piece);
+        cr_expect_eq(memcmp(stack, said + sizeof said - CAPTURE_TAIL_BYTES, CAPTURE_TAIL_BYTES), 0,
+                     "pieces of %zu", piece);
+        free(stack);
+        capture_done(&c);
+    }
+}
+
+Test(capture, cuts_its_end_between_characters)
+{
+    static char said[100000];
+    for (size_t shift = 0; shift < 3; shift++) {
+        memset(said, 'x', shift);
+        for (size_t i = shift; i + 3 <= sizeof said; i += 3)
+            memcpy(said + i, "\xe2\x82\xac", 3);
+        size_t bytes = sizeof said - (sizeof said - shift) % 3;
+        for (size_t piece = CAPTURE_TAIL_BYTES - 1; piece <= CAPTURE_TAIL_BYTES + 1; piece++) {
+            struct capture c;
+            cr_assert(capture_init(&c, -1));
+            for (size_t i = 0; i < bytes; i += piece)
+                capture_add(&c, said + i, piece < bytes - i ? piece : bytes - i);
+            char *stack = capture_stack(&c);
+            cr_assert_not_null(stack);
+            cr_expect_eq(strlen(stack), CAPTURE_TAIL_BYTES / 3 * 3);
+            cr_expect_null(strchr(stack, '?'), "pieces of %zu, shifted by %zu", piece, shift);
+            free(stack);
+            capture_done(&c);
+        }
+    }
+}
+
+/* Text of exactly the kept size was not cut: what is no character there is part of it. */
+Test(capture, cuts_nothing_that_fits)
+{
+    static char said[CAPTURE_TAIL_BYTES];
+    struct capture c;
+    memset(said, 'x', sizeof said);
+    said[0] = (char)0x82;
+    cr_assert(capture_init(&c, -1));
+    capture_add(&c, said, sizeof said);
+    char *stack = capture_stack(&c);
+    cr_expect_eq(strlen(stack), sizeof said);
+    free(stack);
+    capture_done(&c);
+}
+
+Test(capture, passes_on_all_bytes_and_lines_whole)
+{
+    int ends[2];
+    char got[64] = "";
+    struct capture a;
+    struct capture b;
+    cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
+    cr_assert(capture_init(&a, ends[1]));
+    cr_assert(capture_init(&b, ends[1]));
+    capture_add(&a, "a1 ", 3);
+    capture_add(&b, "b1\nb2", 5);
+    capture_add(&a, "a1\na2", 5);
+    capture_end(&a);
+    capture_end(&b);
+    cr_assert_gt(read(ends[0], got, sizeof got - 1), 0);
+    cr_expect_str_eq(got, "b1\na1 a1\na2b2");
+    capture_done(&a);
+    capture_done(&b);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+Test(capture, notices_that_nobody_reads)
+{
+    int ends[2];
+    struct capture c;
+    signal(SIGPIPE, SIG_IGN);
+    cr_assert_eq(pipe(ends), 0);
+    close(ends[0]);
+    cr_assert(capture_init(&c, ends[1]));
+    capture_add(&c, "line\n", 5);
+    cr_expect(c.broken);
+    capture_done(&c);
+    close(ends[1]);
+}
+
+/* ---- work_env */
+
+static const char *find(const struct work_env *e, const char *name)
+{
+    const char *found = NULL;
+    size_t len = strlen(name);
+    for (size_t i = 0; e->entries[i]; i++) {
+        if (strncmp(e->entries[i], name, len) == 0 && e->entries[i][len] == '=') {
+            cr_expect_null(found, "%s is there twice", name);
+            found = e->entries[i] + len + 1;
+        }
+    }
+    return found;
+}
+
+Test(work_env, names_headers_in_capitals_and_drops_stale_ones)
+{
+    char *inherited[] = {(char[]){"PATH=/bin"}, (char[]){"SHUNT_HEADER_OLD=1"}, (char[]){"SHUNT_TOPIC=outer"},
+                         (char[]){"SHUNT_URL=shunt://x"}, NULL};
+    struct work_env e;
+    work_env_init(&e, inherited);
+    work_env_set(&e, "SHUNT_TOPIC", "inner");
+    work_env_set_header(&e, "content-type", 12, "text/plain", 10);
+    work_env_set_header(&e, "Content.Type", 12, "later", 5);
+    work_env_set_header(&e, "\xc3\xa4", 2, "a\0b", 3);
+    work_env_set_header(&e, "empty", 5, NULL, 0);
+    cr_assert_not(e.failed);
+    cr_expect_str_eq(find(&e, "PATH"), "/bin");
+    cr_expect_str_eq(find(&e, "SHUNT_URL"), "shunt://x");
+    cr_expect_str_eq(find(&e, "SHUNT_TOPIC"), "inner");
+    cr_expect_null(find(&e, "SHUNT_HEADER_OLD"));
+    cr_expect_str_eq(find(&e, "SHUNT_HEADER_CONTENT_TYPE"), "text/plain");
+    cr_expect_str_eq(find(&e, "SHUNT_HEADER___"), "a?b");
+    cr_expect_str_eq(find(&e, "SHUNT_HEADER_EMPTY"), "");
+    work_env_done(&e);
+}
+
+/* ---- work_identity */
+
+Test(work_identity, is_that_of_the_file_that_runs)
+{
+    const struct {
+        const char *path;
+        char *words[5];
+        const char *name;
+    } rows[] = {
+        {"/bin/sleep", {(char[]){"sleep"}, (char[]){"/etc/passwd"}}, "sleep"},
+        {"/usr/bin/python3.11",
+         {(char[]){"python3.11"}, (char[]){"-u"}, (char[]){"/etc/passwd"}, (char[]){"/etc/group"}},
+         "passwd"},
+        {"/usr/bin/env", {(char[]){"env"}, (char[]){"A=b"}, (char[]){"/etc/passwd"}}, "passwd"},
+        {"/bin/sh", {(char[]){"sh"}, (char[]){"-c"}, (char[]){"/etc/passwd"}}, "sh"},
+        {"/usr/bin/perl", {(char[]){"perl"}, (char[]){"-e"}, (char[]){"/etc/passwd"}}, "perl"},
+        {"/bin/sh", {(char[]){"sh"}, (char[]){"no-such-file"}}, "sh"},
+        {"/bin/sh", {(char[]){"sh"}}, "sh"},
+        {"/usr/bin/pythonic", {(char[]){"pythonic"}, (char[]){"/etc/passwd"}}, "pythonic"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct work_identity identity;
+        char name[64];
+        work_identity_of(&identity, rows[i].path, rows[i].words);
+        (void)snprintf(name, sizeof name, "%s-%ld", rows[i].name, (long)getpid());
+        cr_expect_str_eq(identity.client, name, "row %zu", i);
+    }
+    struct work_identity identity;
+    work_identity_of(&identity, "/nonexistent", (char *[]){NULL});
+    cr_expect_str_eq(identity.build, "");
+}
+
+Test(work_identity, is_text_within_the_bound_whatever_the_file_is_called)
+{
+    char path[300] = "/nonexistent/\xff";
+    struct work_identity identity;
+    for (size_t i = 0; i < 60; i++)
+        strcat(path, "\xe2\x82\xac");
+    work_identity_of(&identity, path, (char *[]){NULL});
+    cr_expect_lt(strlen(identity.client), sizeof identity.client);
+    cr_expect(utf8_valid(identity.client, strlen(identity.client)));
+    cr_expect_eq(identity.client[0], '?');
+}
