@@ -5,6 +5,7 @@
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/prompt.h"
+#include "cli/retention.h"
 #include "cli/settings.h"
 #include "cli/thing.h"
 #include "client/shunt.h"
@@ -52,6 +53,8 @@ static int run_update(struct call *call)
     int code = !settings    ? EXIT_FAILED
                : count == 0 ? call_misused(call, "nothing to change: name at least one setting")
                             : call_connect(call);
+    if (code == EXIT_OK)
+        code = retention_confirm(call, call_word(call, 0), call_word(call, 1));
     if (code == EXIT_OK && shunt_group_update(call->shunt, call_word(call, 0), call_word(call, 1), settings,
                                               call->timeout_ms, &err))
         code = call_failed(call, &err);
@@ -148,8 +151,12 @@ static const struct command commands[] = {
      .run = run_create},
     {.noun = "group",
      .verb = "update",
-     .usage = "TOPIC GROUP SETTINGS",
+     .options = delete_rows,
+     .options_count = 1,
+     .usage = "TOPIC GROUP SETTINGS [-y]",
      .text = "change settings; they take effect at once",
+     .about =
+         "A --dlq-retention that dead letters have passed already takes them: it says how many, and asks.",
      .examples = "  shunt group update orders audit --max-attempts 10\n  shunt group update orders audit "
                  "--lease inherit\n",
      .words_min = 2,

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/job.h"
 #include "cli/prompt.h"
+#include "cli/retention.h"
 #include "cli/settings.h"
 #include "cli/thing.h"
 #include "client/shunt.h"
@@ -35,6 +36,8 @@ static int change(struct call *call, topic_change *function, const struct shunt_
     struct shunt_error err = {0};
     const char *topic = call_word(call, 0);
     int code = call_connect(call);
+    if (code == EXIT_OK && function == shunt_topic_update)
+        code = retention_confirm(call, topic, NULL);
     if (code)
         return code;
     if (function(call->shunt, topic, settings, call->timeout_ms, &err))
@@ -207,8 +210,12 @@ static const struct command commands[] = {
      .run = run_create},
     {.noun = "topic",
      .verb = "update",
-     .usage = "TOPIC SETTINGS",
+     .options = delete_rows,
+     .options_count = 1,
+     .usage = "TOPIC SETTINGS [-y]",
      .text = "change settings; they take effect at once",
+     .about =
+         "A --dlq-retention that dead letters have passed already takes them: it says how many, and asks.",
      .examples = "  shunt topic update files --max-attempts 5\n  shunt topic update files --lease inherit\n",
      .words_min = 1,
      .words_max = 1,

@@ -344,6 +344,31 @@ class DeadLetters(Case):
         self.assertTrue(path.is_fifo())
         self.assertEqual(json.loads(self.shunt("dlq", "export", "d", "--to", "-").stdout)["origin"], "d/1")
 
+    def test_a_retention_that_takes_dead_letters_asks(self):
+        self.fill_dlq("d", list("abc"))
+        self.shunt("group", "create", "d", "own", "--dlq-retention", "1h")
+        self.shunt("topic", "update", "d", "--dlq-retention", "1h")  # takes nothing
+        done = self.shunt("topic", "update", "d", "--dlq-retention", "1ms", code=USAGE)
+        self.assertIn("with a retention of 1ms, 3 dead letters of topic d go for good, at once", done.stderr)
+        done = self.shunt("group", "update", "d", "default", "--dlq-retention", "1ms", code=USAGE)
+        self.assertIn("3 dead letters of group default of topic d go", done.stderr)
+        self.shunt("topic", "update", "d", "--dlq-retention", "0")
+        self.assertEqual(len(self.document("dlq", "list", "d")), 3)
+        # Who has one of its own loses nothing by the topic's, but by going back to that.
+        self.shunt("group", "update", "d", "default", "--dlq-retention", "1h")
+        self.shunt("topic", "update", "d", "--dlq-retention", "1ms")
+        self.shunt("group", "update", "d", "default", "--dlq-retention", "inherit", code=USAGE)
+        self.assertEqual(self.document("topic", "show", "d")["groups"][0]["policy"]["dlq_retention_ms"], 3600000)
+        self.shunt("group", "update", "d", "default", "--dlq-retention", "inherit", "-y")
+        self.eventually(lambda: self.document("dlq", "list", "d") == [])
+
+    def test_a_retention_counts_up_to_a_bound(self):
+        self.shunt("topic", "create", "d", "--ttl", "1ms")
+        self.shunt("publish", "d", "--lines", input="x\n" * 11000)
+        self.eventually(lambda: self.group("d")["dead"] == 11000)
+        done = self.shunt("topic", "update", "d", "--dlq-retention", "1ms", code=USAGE)
+        self.assertIn("10000 or more dead letters of topic d go", done.stderr)
+
     def test_of_a_group(self):
         self.shunt("topic", "create", "t", "--max-attempts", "1")
         self.shunt("group", "create", "t", "g")
