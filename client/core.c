@@ -1,5 +1,6 @@
 /* core: frames in, replies and deliveries to whom they belong. Output is in output.c, HELLO in hello.c. */
 #include "client/core.h"
+#include "client/fork_count.h"
 #include "client/hello.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
@@ -9,8 +10,14 @@
 void core_init(struct core *core, const struct settings *settings, uint64_t seed,
                const uint8_t producer_id[PRODUCER_ID_BYTES])
 {
-    *core = (struct core){.settings = settings, .random = {.state = seed}, .work = true};
+    *core =
+        (struct core){.settings = settings, .random = {.state = seed}, .work = true, .forks = fork_count()};
     producer_init(&core->producer, settings, producer_id);
+}
+
+bool core_is_copy(const struct core *core)
+{
+    return core->forks != fork_count();
 }
 
 void core_done(struct core *core)

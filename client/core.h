@@ -32,6 +32,7 @@ struct core {
     bool marks_waiting; /* shunt_next() had something whose mark was not sent yet */
     bool arrivals;      /* some consumer's callback may be due */
     struct random random;
+    unsigned forks;           /* fork_count() of the process that it belongs to */
     struct shunt_error fatal; /* code 0 while the handle can be used */
     struct shunt_error said;  /* what the server said last before it closed, code 0 if nothing */
 };
@@ -39,6 +40,9 @@ struct core {
 void core_init(struct core *core, const struct settings *settings, uint64_t seed,
                const uint8_t producer_id[PRODUCER_ID_BYTES]);
 void core_done(struct core *core);
+/* True in a process that was forked from the one it belongs to: nothing of it may be sent there, read there
+ * or called back. */
+bool core_is_copy(const struct core *core);
 
 /* A new connection stands: HELLO is the first output. fails: NO_MEMORY. */
 int core_online(struct core *core);
@@ -65,7 +69,8 @@ bool core_has_work(const struct core *core);
 
 /* True if core_call_back() has something to do. */
 bool core_has_callbacks(const struct core *core);
-/* Call back for everything that has ended or arrived. */
+/* Call back for everything that has ended or arrived; returns at once in a copy, also if a callback made it
+ * one. */
 void core_call_back(struct core *core);
 
 /* ---- output, for its parts ---- */

@@ -1,5 +1,6 @@
 /* handle: make, drive and end a connection's handle. */
 #include "client/handle.h"
+#include "client/fork_count.h"
 #include "proto/wire.h"
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,9 @@ int handle_usable(const struct shunt *s, struct shunt_error *err)
 {
     if (s->closing)
         return error_set(err, SHUNT_CLOSED, NULL);
+    if (core_is_copy(&s->core))
+        return error_set(err, SHUNT_CLOSED,
+                         "the handle belongs to the process that this one was forked from; open another one");
     if (s->core.fatal.code != 0)
         return error_set(err, s->core.fatal.code, "%s", s->core.fatal.text);
     return 0;
@@ -24,6 +28,8 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
     int rc = url_parse(url, &where, err);
     if (rc != 0)
         return rc;
+    if ((rc = fork_count_begin(err)) != 0)
+        return rc;
     if (!random_bytes(&random, sizeof random))
         return error_set(err, SHUNT_IO, "the system has no random bytes");
     struct shunt *s = calloc(1, sizeof *s);
@@ -34,7 +40,7 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
         return rc;
     }
     core_init(&s->core, &s->settings, random.seed, random.producer_id);
-    s->worker.wake_fd = -1;
+    s->worker = (struct client_worker_slot){.forks = fork_count(), .wake_fd = -1};
     *ret = s;
     return 0;
 }
@@ -82,12 +88,14 @@ void shunt_close(struct shunt *s, int64_t timeout_ms)
     if (s == NULL)
         return;
     s->closing = true;
-    if (s->core.phase == CORE_READY)
-        say_goodbye(s, timeout_ms);
-    struct shunt_error error;
-    error_set(&error, SHUNT_CLOSED, NULL);
-    core_end(&s->core, &error);
-    core_call_back(&s->core);
+    if (!core_is_copy(&s->core)) {
+        if (s->core.phase == CORE_READY)
+            say_goodbye(s, timeout_ms);
+        struct shunt_error error;
+        error_set(&error, SHUNT_CLOSED, NULL);
+        core_end(&s->core, &error);
+        core_call_back(&s->core);
+    }
     core_done(&s->core);
     loop_done(s);
     free(s);
@@ -126,7 +134,7 @@ int shunt_connect(struct shunt *s, int64_t timeout_ms, struct shunt_error *err)
 
 bool shunt_connected(const struct shunt *s)
 {
-    return s->core.phase == CORE_READY;
+    return s->core.phase == CORE_READY && !core_is_copy(&s->core);
 }
 
 int shunt_ping(struct shunt *s, int64_t timeout_ms, int64_t *ret_us, struct shunt_error *err)
@@ -165,7 +173,7 @@ int shunt_process(struct shunt *s, struct shunt_error *err)
     if (outer)
         s->loop.processing = false;
     loop_rest(s);
-    return s->core.fatal.code != 0 ? handle_usable(s, err) : 0;
+    return s->core.fatal.code != 0 || core_is_copy(&s->core) ? handle_usable(s, err) : 0;
 }
 
 void client_send(struct shunt *s)

@@ -13,8 +13,8 @@ struct shunt {
     struct client_worker_slot worker;
 };
 
-/* 0, CLOSED while the handle closes, or the error that ended it. Every public call that would queue something
- * asks. */
+/* 0, CLOSED while the handle closes or in a process that was forked from its own, or the error that ended it.
+ * Every public call that would queue something asks. */
 int handle_usable(const struct shunt *s, struct shunt_error *err);
 
 #endif

@@ -85,12 +85,15 @@ void delivery_unpacked_free(struct shunt_delivery *d); /* takes NULL */
 void client_send(struct shunt *s);
 
 /* In a child, after fork(): close the descriptors of the handle, sending nothing and freeing nothing.
- * Afterwards only the accessors of deliveries may be used. */
+ * Afterwards only the accessors of deliveries may be used, and shunt_worker_stop(), which reaches the parent.
+ */
 void client_abandon_after_fork(struct shunt *s);
 
 /* Room for the worker in each handle. `stop` is set by shunt_worker_stop() and may be set from a signal
- * handler; `wake_fd` is -1 or the write end of a pipe (or an eventfd) of the worker that runs. */
+ * handler; `wake_fd` is -1 or the write end of a pipe (or an eventfd) of the worker that runs. `forks` is the
+ * fork_count() of the process that may stop it: the worker's own, and in a child of its pool that child's. */
 struct client_worker_slot {
+    unsigned forks;
     volatile sig_atomic_t stop;
     volatile sig_atomic_t wake_fd;
     void *worker;

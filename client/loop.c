@@ -1,4 +1,5 @@
 /* loop: one turn is: connect, write, wait, read, call back. */
+#include "client/fork_count.h"
 #include "client/handle.h"
 #include "client/hello.h"
 #include <errno.h>
@@ -63,6 +64,7 @@ void loop_done(struct shunt *s)
 void client_abandon_after_fork(struct shunt *s)
 {
     loop_done(s);
+    s->worker.forks = fork_count();
 }
 
 /* ---- the connection ---- */
@@ -137,7 +139,7 @@ void loop_advance(struct shunt *s, int64_t now_us)
 {
     struct loop *loop = &s->loop;
     struct shunt_error error;
-    if (s->core.fatal.code != 0 || s->closing)
+    if (s->core.fatal.code != 0 || s->closing || core_is_copy(&s->core))
         return;
     if (loop->socket.state == SOCKET_CLOSED) {
         loop->wanted = loop->wanted || core_has_work(&s->core);
@@ -166,7 +168,7 @@ void loop_send(struct shunt *s, int64_t now_us)
     struct iovec pieces[PIECES_MAX];
     bool blocked = false;
     int count;
-    if (loop->socket.state != SOCKET_OPEN)
+    if (loop->socket.state != SOCKET_OPEN || core_is_copy(&s->core))
         return;
     while (!blocked && (count = core_output(&s->core, now_us, pieces, PIECES_MAX)) > 0) {
         size_t size = 0;
@@ -261,6 +263,8 @@ void loop_wait(struct shunt *s, int64_t until_us)
 {
     struct loop *loop = &s->loop;
     struct epoll_event events[2];
+    if (core_is_copy(&s->core))
+        return; /* the epoll set is shared with the process that it is a copy of */
     int64_t now_us = client_mono_us();
     int64_t wake_us = earliest(until_us, due_us(s));
     int64_t wait_ms = wake_us <= now_us ? 0 : (wake_us - now_us + 999) / 1000;
@@ -290,6 +294,8 @@ static int turn_until(struct shunt *s, int64_t deadline_us, bool (*met)(void *ar
                       struct shunt_error *err)
 {
     for (bool waited = false;; waited = true) {
+        if (core_is_copy(&s->core))
+            return handle_usable(s, err);
         int64_t now_us = client_mono_us();
         loop_advance(s, now_us);
         loop_send(s, now_us);
@@ -331,13 +337,13 @@ static void set_timer(struct loop *loop, int64_t at_us)
 
 void loop_wake(struct shunt *s)
 {
-    if (s->loop.watched && !s->loop.processing)
+    if (s->loop.watched && !s->loop.processing && !core_is_copy(&s->core))
         set_timer(&s->loop, 0);
 }
 
 void loop_rest(struct shunt *s)
 {
-    if (!s->loop.watched || s->loop.processing)
+    if (!s->loop.watched || s->loop.processing || core_is_copy(&s->core))
         return;
     int64_t at_us = due_us(s);
     if (core_has_callbacks(&s->core) || (core_has_output(&s->core) && !s->loop.blocked) ||

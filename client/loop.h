@@ -1,5 +1,6 @@
 /* loop: the blocking driver of a handle: connects, reads, writes and waits for the core. One epoll descriptor
- * holds the socket and a timer, so that shunt_fd() stays the same across reconnects. */
+ * holds the socket and a timer, so that shunt_fd() stays the same across reconnects. In a copy
+ * (core_is_copy()) none of these touches a descriptor but loop_done(). */
 #ifndef SHUNT_CLIENT_LOOP_H
 #define SHUNT_CLIENT_LOOP_H
 

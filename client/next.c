@@ -46,6 +46,8 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
                struct shunt_error *err)
 {
     struct shunt *s = c->handle;
+    if (core_is_copy(c->core))
+        return handle_usable(s, err);
     int64_t now_us = client_mono_us();
     marks_next_called(c, now_us);
     struct shunt_delivery *d = is_write_due(c, now_us) ? NULL : consumer_take(c, now_us);
@@ -58,6 +60,8 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
     int64_t deadline_us = loop_deadline_us(timeout_ms);
     for (bool waited = false;; waited = true) {
         now_us = client_mono_us();
+        if (core_is_copy(c->core)) /* a callback forked, and this is the copy */
+            return handle_usable(s, err);
         loop_advance(s, now_us);
         d = take(c, now_us);
         if (d != NULL)

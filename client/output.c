@@ -160,7 +160,7 @@ bool core_has_callbacks(const struct core *core)
 
 static void call_back_arrivals(struct core *core)
 {
-    while (core->arrivals) {
+    while (core->arrivals && !core_is_copy(core)) {
         struct shunt_consumer *c = core->consumers;
         while (c != NULL && !c->arrived)
             c = c->next;
@@ -176,9 +176,9 @@ static void call_back_arrivals(struct core *core)
 
 void core_call_back(struct core *core)
 {
-    while (producer_call_back(&core->producer))
+    while (!core_is_copy(core) && producer_call_back(&core->producer))
         continue;
-    while (resolutions_call_back(&core->resolutions))
+    while (!core_is_copy(core) && resolutions_call_back(&core->resolutions))
         continue;
     call_back_arrivals(core);
 }

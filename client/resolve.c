@@ -24,7 +24,7 @@ static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t d
     struct shunt *s = d->consumer->handle;
     struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = outcome, .delay_ms = delay_ms};
     struct resolver resolver = {.callback = callback, .context = context};
-    int bad = check_delay(outcome, delay_ms, err);
+    int bad = core_is_copy(&s->core) ? handle_usable(s, err) : check_delay(outcome, delay_ms, err);
     if (bad != 0) { /* it is taken all the same, so it goes back */
         if (outcome == SHUNT_EXTEND)
             return bad;

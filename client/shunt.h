@@ -19,6 +19,9 @@
  * (err may be NULL). Results go to ret_ parameters, which stay untouched on failure. Strings and bytes passed in are
  * copied before the call returns unless it says otherwise. A name that is NULL where no meaning of NULL is given is
  * BAD_ARGUMENT; handles, deliveries and ret_ parameters must not be NULL unless it says that they may.
+ *
+ * fork(): a handle stays with the process that opened it. In a forked one its copy calls nobody back, what would use the
+ * connection fails with CLOSED, and shunt_close() only frees. Open another one there. (vfork() and clone() go unnoticed.)
  */
 #ifndef SHUNT_H
 #define SHUNT_H
@@ -135,7 +138,7 @@ struct shunt;
 SHUNT_API int shunt_open(const char *url, const struct shunt_options *options, struct shunt **ret, struct shunt_error *err);
 
 /* Say goodbye (what is held goes back uncharged), wait up to timeout_ms for that, and free everything. Unconfirmed
- * publishes get their callbacks with CLOSED. Takes NULL. */
+ * publishes get their callbacks with CLOSED. In a forked process it only frees. Takes NULL. */
 SHUNT_API void shunt_close(struct shunt *s, int64_t timeout_ms);
 
 /* Connect now, in one attempt: UNREACHABLE comes as soon as that fails. All other calls go on trying, with back-off, until their
@@ -414,10 +417,9 @@ typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_deliv
  * A C++ exception that leaves the handler is caught: the message is rejected, with the exception's class as type and its
  * what() as message, and the worker goes on.
  * With fork, the handler has a copy of the process as it was when the child was forked, and must not use `s`. Signal handlers
- * and masks are those of a new program. Its lease is
- * extended while it runs; with isolation none nobody can, so the group's lease must be longer than the handler takes.
- * It may fork: only the process that it was called in answers, and what is left in that process's group is killed when it
- * ends. It must not close descriptors that it has not opened.
+ * and masks are those of a new program. Its lease is extended while it runs; with isolation none nobody can, so the group's
+ * lease must be longer than the handler takes. It may fork: only the process that it was called in answers, and what is left
+ * in that process's group is killed when it ends. It must not close descriptors that it has not opened.
  * A stop lets running handlers finish. A second SIGTERM or SIGINT, half a second or more after the first, does not: with
  * fork their messages go back uncharged, with none it does what it would have done without the worker.
  * While the broker is not there, this waits for it, also at the start.
@@ -425,7 +427,8 @@ typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_deliv
  *        cannot be started); 0 after a clean stop. */
 SHUNT_API int shunt_worker_run(struct shunt *s, const char *topic, const char *group, const struct shunt_options *options,
                                shunt_handler *handler, void *context, struct shunt_error *err);
-/* Make the shunt_worker_run() of this handle return; may be called from a signal handler or the message handler. */
+/* Make the shunt_worker_run() of this handle return; may be called from a signal handler or the message handler. From
+ * a handler with fork it reaches the worker; in any other process that was forked it does nothing. */
 SHUNT_API void shunt_worker_stop(struct shunt *s);
 
 /* ------------------------------------------------------------------- helpers */

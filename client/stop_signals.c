@@ -16,6 +16,7 @@ static const int stop_numbers[] = {SIGTERM, SIGINT};
 /* Guards what begin and end do; the handler never takes it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned workers;
+static pid_t owner; /* the process whose workers are told */
 static struct sigaction
     old_actions[STOP_NUMBERS]; /* written before a handler can run, and not while one can */
 
@@ -32,19 +33,29 @@ static long long now_ms(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
+static void do_as_without_us(int signal_number)
+{
+    for (size_t i = 0; i < STOP_NUMBERS; i++) {
+        (void)sigaction(stop_numbers[i], &old_actions[i], NULL);
+    }
+    (void)raise(signal_number);
+}
+
 static void on_stop(int signal_number)
 {
     int saved = errno, count = atomic_load(&seen);
     uint64_t one = 1;
 
+    if (getpid() != owner) {
+        do_as_without_us(signal_number);
+        errno = saved;
+        return;
+    }
     if (count > 0 && now_ms() - atomic_load(&seen_ms) < STOP_SAME_MS) {
         return;
     }
     if (count > 0 && atomic_load(&hasty) > 0) {
-        for (size_t i = 0; i < STOP_NUMBERS; i++) {
-            (void)sigaction(stop_numbers[i], &old_actions[i], NULL);
-        }
-        (void)raise(signal_number);
+        do_as_without_us(signal_number);
         errno = saved;
         return;
     }
@@ -64,6 +75,7 @@ static int handlers_install(struct shunt_error *err)
 {
     struct sigaction action;
 
+    owner = getpid();
     memset(&action, 0, sizeof action);
     (void)sigfillset(&action.sa_mask);
     action.sa_flags = SA_RESTART;

@@ -2,6 +2,7 @@
 #include "client/worker.h"
 
 #include "client/child_pool.h"
+#include "client/fork_count.h"
 #include "client/stop_signals.h"
 #include "client/verdict.h"
 #include "proto/limits.h"
@@ -22,7 +23,7 @@ void shunt_worker_stop(struct shunt *s)
     uint64_t one = 1;
 
     slot->stop = 1;
-    if (fd >= 0) {
+    if (fd >= 0 && slot->forks == fork_count()) { /* not of a process that the program or a handler forked */
         (void)!write(fd, &one,
                      sizeof one); /* full: it will wake anyway. From a child this reaches the parent. */
     }
@@ -43,6 +44,10 @@ int worker_wait(struct worker *w, int fd, int64_t wait_ms, struct shunt_error *e
                               {.fd = fd, .events = POLLIN}};
     uint64_t count;
 
+    if (client_worker_slot(w->s)->forks != fork_count()) {
+        return shunt_process(w->s,
+                             err); /* a copy that came back from a handler; the word to stop is not its own */
+    }
     client_send(w->s);
     if (poll(watch, 3, wait_ms < 0 || wait_ms > 60000 ? 60000 : (int)wait_ms) > 0 && watch[1].revents != 0) {
         if (read(w->wake_fd, &count, sizeof count) == (ssize_t)sizeof count) {
