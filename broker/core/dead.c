@@ -56,8 +56,7 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     if (row->has_expiry)
         err = expiry_delete(l, g, seq, row->expires_ms);
     row->has_expiry = false;
-    if (row->expires_ms)
-        row->ttl_left_ms = row->expires_ms > l->now_ms ? row->expires_ms - l->now_ms : 0;
+    row->ttl_left_ms = row->expires_ms > l->now_ms ? row->expires_ms - l->now_ms : 0;
     if (!err)
         err = append_reference(l, g, seq, reason, &dead_seq);
     if (err)
@@ -98,6 +97,7 @@ static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attemp
     row->deliveries = 0;
     row->dead_seq = 0;
     row->since_ms = l->now_ms;
+    row->back_job = l->meta.job_next;
     if (row->expires_ms) {
         int64_t left_ms = row->ttl_left_ms;
         if (!left_ms) { /* it had run out: begin the whole of it anew, or it would die at once */

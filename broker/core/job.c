@@ -106,10 +106,12 @@ static int step_dead(struct ledger *l, struct job_record *j, unsigned page, bool
     return 0;
 }
 
-/* Whether purging takes it: ready or delayed. */
-static bool purgeable(enum where where, const struct attempt_record *row)
+/* Whether purging takes it: ready or delayed, and not back from a consumer or the DLQ since the purge was
+ * asked for: what was in flight or dead then stays. */
+static bool purgeable(const struct job_record *j, enum where where, const struct attempt_record *row)
 {
-    return where == WHERE_FRESH || (where == WHERE_TRACKED && row->state == ATTEMPT_WAITING);
+    return where == WHERE_FRESH ||
+           (where == WHERE_TRACKED && row->state == ATTEMPT_WAITING && row->back_job <= j->id);
 }
 
 static int purge_message(struct ledger *l, struct job_record *j, struct topic *t, uint64_t seq)
@@ -121,7 +123,7 @@ static int purge_message(struct ledger *l, struct job_record *j, struct topic *t
         if (j->group && g->r.id != j->group)
             continue;
         int err = place_find(l, g, seq, &where, &row);
-        if (!err && purgeable(where, &row)) {
+        if (!err && purgeable(j, where, &row)) {
             j->done++;
             err = place_forget(l, g, seq, DONE_PURGED);
         }

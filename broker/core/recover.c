@@ -16,6 +16,7 @@ static int give_back(struct ledger *l, struct group *g, uint64_t seq)
         err = place_track(l, g, seq, where, &row);
     if (!err)
         err = history_add(l, g, seq, &row, &h);
+    row.back_job = l->meta.job_next;
     return err ? err : place_wait(l, g, seq, &row, 0);
 }
 

@@ -77,6 +77,7 @@ static int fail(struct ledger *l, struct group *g, const struct resolve_command 
         if (rule->charged && row->attempts >= (uint64_t)group_setting(g, POLICY_max_attempts))
             return dead_divert(l, g, r->seq, row, DEAD_MAX_ATTEMPTS);
     }
+    row->back_job = l->meta.job_next;
     struct rule in_dlq = {.back_off = rule->charged};
     return place_wait(l, g, r->seq, row, due_ms(l, g, g->origin ? &in_dlq : rule, r, row->attempts));
 }

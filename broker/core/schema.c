@@ -155,14 +155,18 @@ static void attempt_fields(struct codec *c, struct attempt_record *r)
     codec_u64(c, &r->deliveries_total);
     codec_i64(c, &r->due_ms);
     codec_i64(c, &r->expires_ms);
-    codec_i64(c, &r->ttl_left_ms);
+    if (!c->writing) {
+        r->ttl_left_ms = r->since_ms = 0;
+        r->dead_seq = r->back_job = 0;
+    }
+    /* One field for both, here and below: neither state needs the other's. */
+    if (r->state == ATTEMPT_DEAD)
+        codec_i64(c, &r->ttl_left_ms);
+    else
+        codec_u64(c, &r->back_job);
     codec_u32(c, &r->rows);
     codec_u32(c, &r->row_next);
-    if (!c->writing) {
-        r->dead_seq = 0;
-        r->since_ms = 0;
-    }
-    if (r->state == ATTEMPT_DEAD) /* one field for both: neither state needs the other's */
+    if (r->state == ATTEMPT_DEAD)
         codec_u64(c, &r->dead_seq);
     else
         codec_i64(c, &r->since_ms);

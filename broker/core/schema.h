@@ -152,8 +152,10 @@ struct attempt_record {
     uint32_t rows;             /* in history */
     uint32_t row_next;         /* number of the next row, from 1 */
     uint64_t dead_seq;         /* dead: sequence number in the DLQ */
-    int64_t since_ms;          /* not dead: since when it can be taken; 0: since it was published or due */
-    bool on_file;              /* not stored: it was read from a row */
+    uint64_t
+        back_job; /* not dead: jobs below it began while it was held or dead, or before; 0: it never was */
+    int64_t since_ms; /* not dead: since when it can be taken; 0: since it was published or due */
+    bool on_file;     /* not stored: it was read from a row */
 };
 
 struct history_record {

@@ -5,7 +5,7 @@ import re
 import unittest
 import urllib.request
 
-from client import DLQ_REDRIVE, PEEK, REJECT
+from client import DLQ_REDRIVE, PEEK, REJECT, TOPIC_PURGE
 from packing import encode
 from server import WireTest
 
@@ -220,6 +220,28 @@ class InFlight(WireTest):
         self.assertEqual(self.in_flight(), 0)
         self.hoard()
         self.assertEqual(self.in_flight(), 260)
+
+
+class Purge(WireTest):
+    def test_what_was_in_flight_or_dead_when_it_was_asked_for_stays(self):
+        count = 16000  # of which a purge takes some at a time
+        client = self.create()
+        client.publish(self.topic, *[b"x"] * count, b"dead", b"released", b"nacked")
+        worker = self.connect()
+        subscription = worker.subscribe(self.topic, messages=count + 3)
+        held = subscription.take(count + 3)
+        subscription.credit(0)
+        subscription.release(*held[:count])  # ready, and before the others
+        subscription.reject(held[count])
+        # In one go, so that all of it is asked for before the purge comes that far.
+        ids = [client.send(TOPIC_PURGE, self.topic, None), client.send(DLQ_REDRIVE, self.topic, "default", {"all": True}, 0)]
+        job = client.reply(ids[0])[0]
+        subscription.release(held[count + 1])
+        subscription.nack(held[count + 2], 3600000)
+        self.until(lambda: client.job_show(job)["state"] == "done")
+        client.reply(ids[1])
+        self.until(lambda: not self.counts(client).get("dead"))
+        self.assertEqual(self.counts(client), {"ready": 2, "delayed": 1, "purged": count})
 
 
 if __name__ == "__main__":
