@@ -21,6 +21,7 @@
 #define FRAME_BYTES_MAX    (20u * 1024 * 1024)         /* payload, without the length field */
 #define HELLO_BYTES_MAX    (8u * 1024)                 /* payload of a connection's first frame */
 #define FRAME_DEPTH_MAX    8                           /* nested arrays and maps */
+#define MESSAGE_DEPTH_MAX  5                           /* within a message, itself included */
 #define FRAME_MESSAGES_MAX 16384                       /* messages in one PUBLISH, entries in one RESOLVE or STARTED */
 
 /* Messages. */
@@ -63,6 +64,7 @@
 #define DEDUP_FRAMES_MAX 4096
 #define PRODUCER_ID_BYTES 16
 
+_Static_assert(MESSAGE_DEPTH_MAX + 3 == FRAME_DEPTH_MAX, "a DELIVER has three levels around a message");
 _Static_assert(KEY_BYTES_MAX + HEADERS_BYTES_MAX + 64 < MESSAGE_EXTRA_BYTES_MAX, "what is known of a message stays within it");
 /* A DELIVER ends after the message that passes 256 KiB; a dead letter is shown with all its history. */
 _Static_assert(MESSAGE_BYTES_MAX + 512 * 1024 < FRAME_BYTES_MAX, "the largest message fits a frame");

@@ -41,6 +41,7 @@ int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_v
         m.delay_ms = read_duration(r, &v, "the delay is negative or over the limit");
     if (fields > 4)
         m.ttl_ms = read_duration(r, &v, "the time to live is negative or over the limit");
+    m.later = fields > 5;
     for (uint32_t i = 5; i < fields && !r->failed; i++)
         (void)mpack_read_any(r); /* fields of a later version */
 
@@ -63,10 +64,18 @@ int message_read_new(struct mpack_reader *r, size_t body_bytes_max, struct messa
                      const char **ret_why)
 {
     int err = message_read(r, body_bytes_max, ret, ret_why);
-    if (err || ret->whole.size - ret->body.size <= MESSAGE_EXTRA_BYTES_MAX)
+    if (err)
         return err;
-    *ret_why = "what the message has beside its body is larger than the limit";
-    return SHUNT_TOO_LARGE;
+    if (ret->whole.size - ret->body.size > MESSAGE_EXTRA_BYTES_MAX) {
+        *ret_why = "what the message has beside its body is larger than the limit";
+        return SHUNT_TOO_LARGE;
+    }
+    /* It is within the depth of the frame that brought it, but the one that delivers it has a level more. */
+    if (ret->later && !mpack_check(ret->whole.data, ret->whole.size, MESSAGE_DEPTH_MAX)) {
+        *ret_why = "what follows the message's times nests deeper than the limit";
+        return SHUNT_TOO_LARGE;
+    }
+    return 0;
 }
 
 struct slice message_header(const struct message_view *m, const char *key)

@@ -18,6 +18,7 @@ struct message_view {
     struct slice key;     /* size 0 if there is none */
     int64_t delay_ms;
     int64_t ttl_ms;
+    bool later;           /* it has fields of a later version */
 };
 
 /* Read one message at the reader's place and check it against limits.h.
@@ -28,7 +29,7 @@ struct message_view {
  *        after the others it stands behind the message. */
 int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret, const char **ret_why);
 
-/* The same for one that is being published, which is also held to MESSAGE_EXTRA_BYTES_MAX (TOO_LARGE): stored messages may be
+/* The same for one that is being published, which is also held to MESSAGE_EXTRA_BYTES_MAX and MESSAGE_DEPTH_MAX (TOO_LARGE): stored messages may be
  * older than that limit. */
 int message_read_new(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret, const char **ret_why);
 

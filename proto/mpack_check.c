@@ -2,10 +2,16 @@
  *
  * One loop with a small stack of "values still to come", one entry for each open array or map. Each count is
  * compared with the bytes that are left before it is believed (a value takes at least one byte), so five
- * bytes that announce two thousand million elements end here. */
+ * bytes that announce two thousand million elements end here. A map's keys must be str: fields that the
+ * server only passes on reach receivers whose languages cannot have another kind as a key. */
 #include "proto/mpack_head.h"
 
 enum { DEPTH_LIMIT = 32 };
+
+static bool is_str(uint8_t lead)
+{
+    return (lead & 0xe0) == 0xa0 || (lead >= 0xd9 && lead <= 0xdb);
+}
 
 bool mpack_check(const void *bytes, size_t size, unsigned depth_max)
 {
@@ -13,6 +19,7 @@ bool mpack_check(const void *bytes, size_t size, unsigned depth_max)
     size_t left = size;
     uint64_t open[DEPTH_LIMIT + 1]; /* values still to come in the outer levels */
     uint64_t here = 1;              /* and in this one */
+    uint64_t maps = 0;              /* a bit for each level, the lowest for this one: it is a map */
     unsigned depth = 0;
 
     if (depth_max > DEPTH_LIMIT)
@@ -22,7 +29,11 @@ bool mpack_check(const void *bytes, size_t size, unsigned depth_max)
             if (depth == 0)
                 return left == 0;
             here = open[--depth];
+            maps >>= 1;
         }
+        bool key = (maps & 1) && here % 2 == 0;
+        if (key && !(left && is_str(*at)))
+            return false;
         struct mpack_head head = head_read(at, left);
         at += head.size;
         left -= head.size;
@@ -45,6 +56,7 @@ bool mpack_check(const void *bytes, size_t size, unsigned depth_max)
                 return false;
             open[depth++] = here;
             here = values;
+            maps = maps << 1 | (head.kind == HEAD_MAP);
             break;
         }
         }

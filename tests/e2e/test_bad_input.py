@@ -69,8 +69,8 @@ class BadClients(unittest.TestCase):
 
     def test_a_crowd_that_talks_nonsense(self):
         hello = wire.frame(wire.HELLO, 1, 1, 1, {})
-        nonsense = (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, framed(b"\xdd\x08\x00\x00\x00"), hello + framed(b"\x93\x03\x01\xdf\xff\xff\xff\xff"),
-                    hello + framed(b"\x93\x0a\x01\xc6\xff\xff\xff\xff"), hello + struct.pack(">I", 0xFFFFFFFF), hello + framed(b"\x91" * 100000),
+        nonsense = (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, framed(b"\xdd\x00\x00\x00\xc8"), hello + framed(b"\x93\x03\x01\xdf\x00\x00\x00\xc8"),
+                    hello + framed(b"\x93\x0a\x01\xc6\x00\x00\x00\xc8"), hello + struct.pack(">I", 0xFFFFFFFF), hello + framed(b"\x91" * 100000),
                     wire.frame(wire.PING, 1), hello[:-1], hello + wire.frame(wire.PUBLISH, 1, "t", 0, 0, [[b"x" * 1000]])[:-500], os.urandom(5000))
 
         def crowd():

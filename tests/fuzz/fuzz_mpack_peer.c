@@ -70,7 +70,7 @@ static void same(struct mpack_reader *r, const msgpack_object *o)
 
 /* ---- theirs says yes ---- */
 
-/* What only our rules forbid: extension types, and nesting. */
+/* What only our rules forbid: extension types, nesting, and keys that are not str. */
 static bool within_our_rules(const msgpack_object *o, unsigned depth)
 {
     bool yes = o->type != MSGPACK_OBJECT_EXT;
@@ -81,7 +81,7 @@ static bool within_our_rules(const msgpack_object *o, unsigned depth)
     } else if (o->type == MSGPACK_OBJECT_MAP) {
         yes = depth < FRAME_DEPTH_MAX;
         for (uint32_t i = 0; yes && i < o->via.map.size; i++)
-            yes = within_our_rules(&o->via.map.ptr[i].key, depth + 1) &&
+            yes = o->via.map.ptr[i].key.type == MSGPACK_OBJECT_STR &&
                   within_our_rules(&o->via.map.ptr[i].val, depth + 1);
     }
     return yes;

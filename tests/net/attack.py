@@ -126,7 +126,7 @@ def crowd_of_requesters(port):
 
 def garbage(port):
     """Good frames with a bad one behind them, over and over."""
-    bad = (b"\xff" * 64, (5).to_bytes(4, "big") + b"\xdd\x08\x00\x00\x00", frame(PUBLISH, 9, "nowhere", 0, 0, [[b"x"]]) + b"\x00\x00\x00\x01\xc1")
+    bad = (b"\xff" * 64, (5).to_bytes(4, "big") + b"\xdd\x00\x00\x00\xc8", frame(PUBLISH, 9, "nowhere", 0, 0, [[b"x"]]) + b"\x00\x00\x00\x01\xc1")
     return Crowd(port, 50, GREETING, lambda n: frame(PING, 2) * 20 + bad[n % 3]), 0.04
 
 

@@ -182,7 +182,8 @@ static void raw_broken(struct client *c)
 /* A frame that is none, or one that the broker must refuse. */
 static void be_hostile(struct raw *r)
 {
-    static const uint8_t bomb[] = {0, 0, 0, 7, 0x93, 3, 1, 0xdd, 8, 0, 0}; /* an array of a hundred million */
+    static const uint8_t count[] = {0, 0,    0, 7,   0x93, 3,
+                                    1, 0xdc, 0, 200, 0}; /* an array of 200, one is there */
     struct sim *s = r->client.sim;
     struct pipe *p = conn_to_server(r->client.conn);
     uint8_t noise[64];
@@ -194,7 +195,7 @@ static void be_hostile(struct raw *r)
         noise[i] = (uint8_t)dice_next(&s->dice);
     switch (dice_below(&s->dice, 3)) {
     case 0:
-        pipe_put(p, bomb, sizeof bomb);
+        pipe_put(p, count, sizeof count);
         return;
     case 1: /* a length, a good beginning, noise */
         noise[0] = noise[1] = noise[2] = 0;

@@ -83,7 +83,7 @@ class Packing(unittest.TestCase):
                 decode(whole[:size])
 
     def test_what_is_no_value_is_refused(self):
-        for form in ("c1", "d40178", "c7010178", "0102", "dd08000000", "8190c0", ""):
+        for form in ("c1", "d40178", "c7010178", "0102", "dd000000c8", "8190c0", ""):
             with self.assertRaises(PackingError, msg=form):
                 decode(bytes.fromhex(form))
         for value in (2**64, -(2**63) - 1, object()):

@@ -4,7 +4,7 @@ import os
 import unittest
 
 from client import HELLO, PUBLISH, Client, Disconnected, Message, Producer, Published, ShuntError
-from packing import Raw, encode
+from packing import Raw, decode, encode
 from server import WireTest
 
 DURATION_MS_MAX = 315360000000
@@ -145,6 +145,47 @@ class Publish(WireTest):
         client.topic_update(self.topic, ttl_ms=1, expired=1)
         client.publish(self.topic, b"by the topic's")
         self.until(lambda: self.counts(client) == {"dead": 1, "discarded": 1} or self.counts(client) == {"dead": 1, "expired": 1})
+
+
+def depth(value):
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max([depth(item) for item in inner], default=0)
+
+
+class LaterFields(WireTest):
+    """Fields of a later version are passed on to consumers of any age: what they hold must not be what stops one."""
+
+    def message(self, levels):
+        value = "x"
+        for n in range(levels - 1):
+            value = [value] if n % 2 else {"k": value}
+        return [b"body", None, None, 0, 0, value]
+
+    def test_no_frame_that_carries_a_message_is_deeper_than_a_frame_may_be(self):
+        client = self.create()
+        client.publish(self.topic, self.message(5))
+        error = self.refused("TOO_LARGE", client.publish, self.topic, b"innocent", self.message(6))
+        self.assertIn("message 1", error.text)
+        client.peek(self.topic, bodies=True)
+        self.assertEqual(depth(decode(client.last_payload)), 8)
+        subscription = client.subscribe(self.topic)
+        delivery = subscription.next()
+        self.assertEqual(depth(decode(client.last_payload)), 8, "FRAME_DEPTH_MAX")
+        self.assertEqual(subscription.ack(delivery), {})
+        self.assertEqual(self.counts(client), {"acked": 1})
+
+    def test_a_map_with_other_keys_than_str_is_no_frame(self):
+        owner = self.create()
+        for key in (5, None, b"k", [], {}, 1.5, True):
+            for message in (
+                [b"x", None, None, 0, 0, Raw(b"\x81" + encode(key) + b"\x01")],
+                [b"x", None, None, 0, 0, [Raw(b"\x82\xa1k\x80" + encode(key) + b"\x01")]],
+                [b"x", Raw(b"\x81" + encode(key) + b"\xa1v")],
+            ):
+                client = self.connect()
+                client.send(PUBLISH, self.topic, 0, 0, [[b"innocent"], message])
+                self.assertEqual(client.read_frame()[3], "PROTOCOL")
+        self.assertEqual(self.counts(owner), {})
 
 
 class ExactlyOnce(WireTest):

@@ -165,7 +165,7 @@ Test(core, what_is_not_the_protocol_closes_the_connection)
     static const struct bad rows[] = {
         BAD("a length over the limit", "\xff\xff\xff\xff"),
         BAD("not msgpack", "\0\0\0\1\xc1"),
-        BAD("a bomb", "\0\0\0\5\xdd\x08\0\0\0"),
+        BAD("a bomb", "\0\0\0\5\xdd\0\0\0\xc8"),
         BAD("no array", "\0\0\0\1\x05"),
         BAD("an op that is text", "\0\0\0\4\x92\xa1x\0"),
         BAD("DELIVER with a map", "\0\0\0\6\x94\xcc\x82\0\1\x80"),

@@ -102,9 +102,9 @@ Test(conn, http_spoken_to_the_port_is_refused)
     expect_refusal(request, sizeof request - 1, 0);
 }
 
-Test(conn, a_msgpack_bomb_is_refused)
+Test(conn, a_count_larger_than_its_frame_is_refused)
 {
-    expect_refusal("\0\0\0\x05\xdd\x08\0\0\0", 9, 0);
+    expect_refusal("\0\0\0\x05\xdd\0\0\0\xc8", 9, 0);
 }
 
 /* The error must arrive although the client keeps sending: closing with unread bytes would reset the

@@ -101,7 +101,7 @@ Test(frame, refuses_what_is_not_an_array_of_two_unsigned_integers_and_fields)
         {"request id is negative", BYTES("\0\0\0\3\x92\x01\xff")},
         {"request id is an array", BYTES("\0\0\0\3\x92\x01\x90")},
         {"a byte too many", BYTES("\0\0\0\4\x92\x01\x01\x00")},
-        {"a bomb", BYTES("\0\0\0\5\xdd\x08\x00\x00\x00")},
+        {"a bomb", BYTES("\0\0\0\5\xdd\x00\x00\x00\xc8")},
         {"too deep", BYTES("\0\0\0\xb\x93\x01\x01\x91\x91\x91\x91\x91\x91\x91\x90")},
         {"garbage", BYTES("\0\0\0\4\xc1\xc1\xc1\xc1")},
     };

@@ -55,8 +55,11 @@ static void write_ours(struct mpack_buffer *b, uint64_t *state, unsigned depth)
             mpack_write_array(b, count);
         else
             mpack_write_map(b, count);
-        for (uint32_t i = 0; i < count * (kind == 7 ? 2 : 1); i++)
+        for (uint32_t i = 0; i < count; i++) {
+            if (kind == 7)
+                mpack_write_str(b, filler, random_size(state) % 300);
             write_ours(b, state, depth + 1);
+        }
     }
     }
 }
@@ -97,8 +100,14 @@ static void write_theirs(msgpack_packer *p, uint64_t *state, unsigned depth)
             msgpack_pack_array(p, count);
         else
             msgpack_pack_map(p, count);
-        for (uint32_t i = 0; i < count * (kind == 7 ? 2 : 1); i++)
+        for (uint32_t i = 0; i < count; i++) {
+            if (kind == 7) {
+                size = random_size(state) % 300;
+                msgpack_pack_str(p, size);
+                msgpack_pack_str_body(p, filler, size);
+            }
             write_theirs(p, state, depth + 1);
+        }
     }
     }
 }

@@ -159,7 +159,7 @@ Test(mpack_read, never_runs_past_bytes_that_were_not_checked)
                                        BYTES("\xc4\x05"
                                              "abc"),
                                        BYTES("\xdb\xff\xff\xff\xff"),
-                                       BYTES("\xdd\x08\x00\x00\x00"),
+                                       BYTES("\xdd\x00\x00\x00\xc8"),
                                        BYTES("\xdf\x00"),
                                        BYTES("\xa5"
                                              "abcd")};
