@@ -23,25 +23,26 @@ static int64_t read_duration(struct mpack_reader *r, struct verdict *v, const ch
 int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret,
                  const char **ret_why)
 {
-    struct message_view m = {0};
+    struct message_view *m = ret;
+    *m = (struct message_view){0};
     struct verdict v = {SHUNT_OK, NULL};
     const uint8_t *from = r->at;
 
     uint32_t fields = mpack_read_array(r);
-    m.body = mpack_read_bin(r); /* of an empty array, too: that fails the reader or is caught below */
-    judge(&v, m.body.size <= body_bytes_max && m.body.size <= BODY_BYTES_MAX, SHUNT_TOO_LARGE,
+    m->body = mpack_read_bin(r); /* of an empty array, too: that fails the reader or is caught below */
+    judge(&v, m->body.size <= body_bytes_max && m->body.size <= BODY_BYTES_MAX, SHUNT_TOO_LARGE,
           "the body is larger than the limit");
     if (fields > 1 && !mpack_read_is_nil(r))
-        read_headers(r, &m, &v);
+        read_headers(r, m, &v);
     if (fields > 2 && !mpack_read_is_nil(r)) {
-        m.key = mpack_read_text_or_bin(r);
-        judge(&v, m.key.size <= KEY_BYTES_MAX, SHUNT_TOO_LARGE, "the key is longer than the limit");
+        m->key = mpack_read_text_or_bin(r);
+        judge(&v, m->key.size <= KEY_BYTES_MAX, SHUNT_TOO_LARGE, "the key is longer than the limit");
     }
     if (fields > 3)
-        m.delay_ms = read_duration(r, &v, "the delay is negative or over the limit");
+        m->delay_ms = read_duration(r, &v, "the delay is negative or over the limit");
     if (fields > 4)
-        m.ttl_ms = read_duration(r, &v, "the time to live is negative or over the limit");
-    m.later = fields > 5;
+        m->ttl_ms = read_duration(r, &v, "the time to live is negative or over the limit");
+    m->later = fields > 5;
     for (uint32_t i = 5; i < fields && !r->failed; i++)
         (void)mpack_read_any(r); /* fields of a later version */
 
@@ -55,8 +56,7 @@ int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_v
         *ret_why = v.why;
         return v.code;
     }
-    m.whole = (struct slice){from, (size_t)(r->at - from)};
-    *ret = m;
+    m->whole = (struct slice){from, (size_t)(r->at - from)};
     return SHUNT_OK;
 }
 

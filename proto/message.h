@@ -23,7 +23,7 @@ struct message_view {
 
 /* Read one message at the reader's place and check it against limits.h.
  * in:    `body_bytes_max` the configured limit (bytes).
- * out:   `*ret` points into the reader's bytes; the reader stands behind the message.
+ * out:   `*ret` points into the reader's bytes; the reader stands behind the message. After a failure it says nothing of use.
  * fails: a code of errors.h: PROTOCOL (not of that shape), TOO_LARGE (body, headers, key), BAD_ARGUMENT (delay or
  *        time to live negative or over DURATION_MS_MAX; a header's key empty or not UTF-8). `*ret_why`, static text, says which. After PROTOCOL the reader is failed;
  *        after the others it stands behind the message. */

@@ -8,18 +8,24 @@
 
 enum { DEPTH_LIMIT = 32 };
 
-static bool is_str(uint8_t lead)
+/* Step over a map's key, which must be a str. */
+static bool skip_key(const uint8_t **at, const uint8_t *end)
 {
-    return (lead & 0xe0) == 0xa0 || (lead >= 0xd9 && lead <= 0xdb);
+    struct mpack_head head = head_read(*at, (size_t)(end - *at));
+    uint8_t lead = head.kind == HEAD_BYTES ? **at : 0;
+    bool is_str = (lead & 0xe0) == 0xa0 || (lead >= 0xd9 && lead <= 0xdb);
+    if (!is_str || head.count > (size_t)(end - *at) - head.size)
+        return false;
+    *at += head.size + head.count;
+    return true;
 }
 
 bool mpack_check(const void *bytes, size_t size, unsigned depth_max)
 {
-    const uint8_t *at = bytes;
-    size_t left = size;
-    uint64_t open[DEPTH_LIMIT + 1]; /* values still to come in the outer levels */
-    uint64_t here = 1;              /* and in this one */
-    uint64_t maps = 0;              /* a bit for each level, the lowest for this one: it is a map */
+    const uint8_t *at = bytes, *end = at + size;
+    int64_t
+        open[DEPTH_LIMIT + 1]; /* still to come in the outer levels: values, or of a map pairs, below zero */
+    int64_t here = 1;          /* and in this one */
     unsigned depth = 0;
 
     if (depth_max > DEPTH_LIMIT)
@@ -27,36 +33,41 @@ bool mpack_check(const void *bytes, size_t size, unsigned depth_max)
     for (;;) {
         while (here == 0) {
             if (depth == 0)
-                return left == 0;
+                return at == end;
             here = open[--depth];
-            maps >>= 1;
         }
-        bool key = (maps & 1) && here % 2 == 0;
-        if (key && !(left && is_str(*at)))
+        if (here > 0) {
+            here--;
+        } else {
+            here++;
+            if (!skip_key(&at, end))
+                return false;
+        }
+        if (at == end)
             return false;
-        struct mpack_head head = head_read(at, left);
+        if (*at < 0x80 || *at >= 0xe0) { /* a number in its first byte, which most are */
+            at++;
+            continue;
+        }
+        struct mpack_head head = head_read(at, (size_t)(end - at));
         at += head.size;
-        left -= head.size;
-        here--;
         switch (head.kind) {
         case HEAD_BAD:
             return false;
         case HEAD_SCALAR:
             break;
         case HEAD_BYTES:
-            if (head.count > left)
+            if (head.count > (size_t)(end - at))
                 return false;
             at += head.count;
-            left -= head.count;
             break;
         case HEAD_ARRAY:
         case HEAD_MAP: {
             uint64_t values = head.kind == HEAD_MAP ? 2 * (uint64_t)head.count : head.count;
-            if (depth == depth_max || values > left)
+            if (depth == depth_max || values > (size_t)(end - at))
                 return false;
             open[depth++] = here;
-            here = values;
-            maps = maps << 1 | (head.kind == HEAD_MAP);
+            here = head.kind == HEAD_MAP ? -(int64_t)head.count : (int64_t)head.count;
             break;
         }
         }

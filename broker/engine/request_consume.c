@@ -272,13 +272,17 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
         read_entry(r, &to.entries[i], &to.outcomes[i]);
     if (r->failed)
         return; /* before any of them has an effect */
+    int64_t wait_ms = DURATION_MS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         int64_t delay_ms = to.entries[i].delay_ms;
         int err = resolve_entry(s, sub, i, &to);
-        turn_allow_wait(e, patience_ms(to.outcomes[i], delay_ms, err));
+        int64_t most_ms = patience_ms(to.outcomes[i], delay_ms, err);
+        wait_ms = most_ms < wait_ms ? most_ms : wait_ms;
         if (err)
             to.refused[to.refused_count++] = (struct refused_entry){i, err};
     }
+    if (count)
+        turn_allow_wait(e, wait_ms);
     struct command c = {.kind = COMMAND_RESOLVE,
                         .resolve = {.group = sub ? member_group(sub->member) : 0,
                                     .by = {{s->client, __builtin_strlen(s->client)},
