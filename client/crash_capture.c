@@ -1,6 +1,8 @@
 /* crash_capture: see crash_capture.h. */
 #include "client/crash_capture.h"
 
+#include "client/build_id.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
@@ -52,6 +54,19 @@ static void report_write(const void *bytes, size_t size)
     }
 }
 
+/* By the time that somebody looks for names in the module's file it may be another one. */
+static void frame_build(struct crash_frame *frame, const struct dl_find_object *object)
+{
+    size_t bytes;
+    const uint8_t *id =
+        build_id_of(object->dlfo_map_start, object->dlfo_map_end, (uintptr_t)frame->bias, &bytes);
+
+    if (id != NULL) {
+        frame->build_bytes = (uint32_t)(bytes < sizeof frame->build ? bytes : sizeof frame->build);
+        memcpy(frame->build, id, frame->build_bytes);
+    }
+}
+
 static void report_frame(struct walk *w, uint64_t address)
 {
     struct crash_frame frame;
@@ -67,6 +82,7 @@ static void report_frame(struct walk *w, uint64_t address)
         frame.bias = object.dlfo_link_map->l_addr;
         memcpy(frame.module, object.dlfo_link_map->l_name, len);
         frame.module[len] = '\0';
+        frame_build(&frame, &object);
     }
     report_write(&frame, sizeof frame);
     w->frames++;

@@ -18,6 +18,7 @@
 #define CRASH_MAGIC        0x43524153u
 #define CRASH_LAST         UINT64_MAX
 #define CRASH_MODULE_BYTES 240
+#define CRASH_BUILD_BYTES  20          /* a longer build id is cut */
 #define CRASH_STACK_BYTES  (64 * 1024) /* of the alternate signal stack */
 
 struct crash_head {
@@ -29,8 +30,10 @@ struct crash_head {
 };
 
 struct crash_frame {
-    uint64_t address;                /* of the instruction, or the last byte of the call */
-    uint64_t bias;                   /* the module's load address minus the one in its file */
+    uint64_t address;     /* of the instruction, or the last byte of the call */
+    uint64_t bias;        /* the module's load address minus the one in its file */
+    uint32_t build_bytes; /* 0 if the module has no build id */
+    uint8_t build[CRASH_BUILD_BYTES];
     char module[CRASH_MODULE_BYTES]; /* path; "" for the program itself, "?" if it is in none */
 };
 

@@ -121,8 +121,9 @@ static void stack_line(void *context, const struct crash_line *line)
         (void)snprintf(text, sizeof text, "%.200s at 0x%llx, in no module\n", function,
                        (unsigned long long)line->offset);
     } else {
-        (void)snprintf(text, sizeof text, "%.200s at %.240s+0x%llx\n", function,
-                       line->module[0] == '\0' ? "program" : line->module, (unsigned long long)line->offset);
+        (void)snprintf(text, sizeof text, "%.200s at %.240s+0x%llx%s\n", function,
+                       line->module[0] == '\0' ? "program" : line->module, (unsigned long long)line->offset,
+                       line->replaced ? " (its file was replaced)" : "");
     }
     if (w->to->used + strlen(text) <= FRAMES_BYTES_MAX) {
         text_add(w->to, "%s", text);

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FUNCTION_BYTES_MAX 256
 
@@ -62,6 +63,21 @@ static Dwfl_Module *symbols_module(struct crash_symbols *s, const struct crash_f
     module = dwfl_report_elf(s->dwfl, path, path, -1, frame->bias, true);
     (void)dwfl_report_end(s->dwfl, NULL, NULL); /* without a callback it cannot fail */
     return module;
+}
+
+/* The code that ran, and that in the module's file, are not the same. */
+static bool symbols_replaced(Dwfl_Module *module, const struct crash_frame *frame)
+{
+    const unsigned char *id = NULL;
+    GElf_Addr address, bias;
+    int bytes;
+
+    if (frame->build_bytes == 0) {
+        return false;
+    }
+    (void)dwfl_module_getelf(module, &bias); /* it is opened here, and then has its build id */
+    bytes = dwfl_module_build_id(module, &id, &address);
+    return bytes < (int)frame->build_bytes || memcmp(id, frame->build, frame->build_bytes) != 0;
 }
 
 /* The compilation unit at `address`; `*ret_bias` is to be taken off an address before asking the unit about
@@ -143,6 +159,12 @@ void crash_symbols_lines(struct crash_symbols *s, const struct crash_frame *fram
     char name[FUNCTION_BYTES_MAX];
     Dwfl_Module *module = s == NULL ? NULL : symbols_module(s, frame);
     Dwarf_Addr bias = 0;
+
+    if (module != NULL && symbols_replaced(module, frame)) {
+        line.replaced = true;
+        callback(context, &line);
+        return;
+    }
     Dwarf_Die *unit = module == NULL ? NULL : symbols_unit(module, frame->address, &bias);
     Dwarf_Line *at = unit == NULL ? NULL : dwarf_getsrc_die(unit, frame->address - bias);
 

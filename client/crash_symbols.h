@@ -1,12 +1,17 @@
 /* crash_symbols: from an address in a module to function, file and line.
  *
  * With libdw at build time, from the debug information of the module or its separate file found by build id;
- * else, and where there is none, the module and the offset in it. Reads files, never the network.
+ * else, and where there is none, the module and the offset in it. Reads files, never the network. The
+ * program's own file is the one that runs, wherever it is now; a library's that was replaced meanwhile is
+ * known by its build id, and names nothing. (Without build ids, which linkers write by default on most
+ * systems, nobody can tell.)
  */
 #ifndef SHUNT_CLIENT_CRASH_SYMBOLS_H
 #define SHUNT_CLIENT_CRASH_SYMBOLS_H
 
 #include "client/crash_capture.h"
+
+#include <stdbool.h>
 
 struct crash_symbols;
 
@@ -17,6 +22,7 @@ struct crash_line {
     int line;
     const char *module; /* path */
     uint64_t offset;    /* of the address in the module's file */
+    bool replaced;      /* the module's file is another one by now */
 };
 
 typedef void crash_line_cb(void *context, const struct crash_line *line);
