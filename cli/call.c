@@ -7,10 +7,18 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/sink.h"
 #include "cli/utf8.h"
 #include "client/shunt.h"
 
 #define GOODBYE_MS_MAX 2000
+
+static struct sink *voice;
+
+void call_speak_to(struct sink *sink)
+{
+    voice = sink;
+}
 
 static void tell(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
@@ -22,7 +30,13 @@ static void tell(const char *format, va_list arguments)
         return;
     utf8_mend(line); /* what was cut to fit */
     utf8_tame(line, strlen(line),
-              false);     /* names and errors come from outside; a terminal must not obey them */
+              false); /* names and errors come from outside; a terminal must not obey them */
+    if (voice) {
+        char whole[sizeof line + 16];
+        int bytes = snprintf(whole, sizeof whole, "shunt: %s\n", line);
+        sink_put(voice, whole, (size_t)bytes);
+        return;
+    }
     (void)fflush(stdout); /* so that both streams read in order on a terminal */
     (void)fprintf(stderr, "shunt: %s\n", line);
 }

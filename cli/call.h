@@ -11,6 +11,7 @@
 struct command;
 struct shunt;
 struct shunt_error;
+struct sink;
 
 enum call_form { FORM_TABLE, FORM_JSON, FORM_JSONL };
 
@@ -45,6 +46,10 @@ int call_exit_code(const struct call *call, const struct shunt_error *err);
 
 /* Say that the command line is wrong; returns EXIT_USAGE. */
 int call_misused(const struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* From now on lines go to this sink instead of stderr; NULL: as before. For commands that must not wait for
+ * whoever reads it. */
+void call_speak_to(struct sink *sink);
 
 /* One line on stderr, `shunt: …`: a complaint always, a note unless -q. */
 void call_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,16 +1,14 @@
 /* capture: see capture.h. */
 #include "cli/capture.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cli/sink.h"
 #include "cli/utf8.h"
 #include "client/shunt.h"
 
-bool capture_init(struct capture *c, int to)
+bool capture_init(struct capture *c, struct sink *to)
 {
     *c = (struct capture){.to = to,
                           .tail = malloc(2 * CAPTURE_TAIL_BYTES),
@@ -27,33 +25,15 @@ void capture_done(struct capture *c)
     free(c->tail);
     free(c->carry);
     shunt_diagnosis_free(c->diagnosis);
-    *c = (struct capture){.to = -1};
+    *c = (struct capture){0};
 }
 
 /* ---- passing on */
 
-static bool write_all(int fd, const char *bytes, size_t count)
-{
-    while (count > 0) {
-        ssize_t put = write(fd, bytes, count);
-        if (put < 0 && (errno == EAGAIN || errno == EINTR)) {
-            /* A terminal or pipe that somebody else has made non-blocking. */
-            struct pollfd ready = {.fd = fd, .events = POLLOUT};
-            (void)poll(&ready, 1, -1);
-            continue;
-        }
-        if (put < 0)
-            return false;
-        bytes += put;
-        count -= (size_t)put;
-    }
-    return true;
-}
-
 static void pass_on(struct capture *c, const char *bytes, size_t count)
 {
-    if (c->to >= 0 && !c->broken && !write_all(c->to, bytes, count))
-        c->broken = true;
+    if (c->to && count)
+        sink_put(c->to, bytes, count);
 }
 
 static void flush_carry(struct capture *c)
@@ -62,21 +42,38 @@ static void flush_carry(struct capture *c)
     c->carry_count = 0;
 }
 
+/* Returns how much went there; less than `count` if it is full. */
+static size_t add_to_carry(struct capture *c, const char *bytes, size_t count)
+{
+    size_t room = CAPTURE_CARRY_BYTES - c->carry_count;
+    size_t fits = count < room ? count : room;
+    memcpy(c->carry + c->carry_count, bytes, fits);
+    c->carry_count += fits;
+    return fits;
+}
+
+/* A line that has begun is passed on in one, with its end, so that it is dropped as a whole if it is. */
 static void pass_lines(struct capture *c, const char *bytes, size_t count)
 {
-    const char *newline = memrchr(bytes, '\n', count);
+    while (c->carry_count > 0 && count > 0) {
+        const char *newline = memchr(bytes, '\n', count);
+        size_t wanted = newline ? (size_t)(newline - bytes) + 1 : count;
+        size_t fits = add_to_carry(c, bytes, wanted);
+        bytes += fits;
+        count -= fits;
+        if (fits < wanted || newline)
+            flush_carry(c);
+        else
+            return;
+    }
+    const char *newline = count ? memrchr(bytes, '\n', count) : NULL;
     size_t whole = newline ? (size_t)(newline - bytes) + 1 : 0;
-    if (whole) {
-        flush_carry(c);
-        pass_on(c, bytes, whole);
+    pass_on(c, bytes, whole);
+    while (whole < count) {
+        whole += add_to_carry(c, bytes + whole, count - whole);
+        if (whole < count)
+            flush_carry(c);
     }
-    if (count - whole > CAPTURE_CARRY_BYTES - c->carry_count) {
-        flush_carry(c);
-        pass_on(c, bytes + whole, count - whole);
-        return;
-    }
-    memcpy(c->carry + c->carry_count, bytes + whole, count - whole);
-    c->carry_count += count - whole;
 }
 
 /* ---- keeping the end */

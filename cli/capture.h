@@ -7,14 +7,14 @@
 #include <stddef.h>
 
 #define CAPTURE_TAIL_BYTES  (16u * 1024) /* what a dead letter keeps of a stack */
-#define CAPTURE_CARRY_BYTES (8u * 1024)  /* a longer line is passed on in pieces */
+#define CAPTURE_CARRY_BYTES (64u * 1024) /* a longer line is passed on in pieces */
 
 struct shunt_diagnosis;
+struct sink;
 
 struct capture {
-    int to;      /* where lines go; -1: nowhere */
-    bool broken; /* that could not be written to */
-    char *tail;  /* twice the size that is kept, so that moving it is seldom */
+    struct sink *to; /* where lines go; NULL: nowhere */
+    char *tail;      /* twice the size that is kept, so that moving it is seldom */
     size_t tail_count;
     bool cut; /* something was before the tail */
     struct shunt_diagnosis *diagnosis;
@@ -23,7 +23,7 @@ struct capture {
 };
 
 /* False without memory. */
-bool capture_init(struct capture *c, int to);
+bool capture_init(struct capture *c, struct sink *to);
 void capture_done(struct capture *c);
 
 /* More of the stream. Whole lines are passed on, so that commands side by side do not mix within a line. */

@@ -18,12 +18,14 @@
 #include "cli/program.h"
 #include "cli/reaper.h"
 #include "cli/signals.h"
+#include "cli/sink.h"
 #include "cli/work_broker.h"
 #include "cli/work_identity.h"
 #include "cli/work_idle.h"
 #include "cli/work_pool.h"
 #include "client/shunt.h"
 
+#define OTHER_POLLS       4
 #define JOBS_MAX          1024
 #define PREFETCH_BYTES    "64MiB"
 #define RECONNECT_LOOK_MS 1000
@@ -32,7 +34,9 @@ struct work {
     struct call *call;
     struct work_pool pool;
     struct work_idle idle;
-    struct pollfd *rows; /* the pool's, then the broker's, then the signals' */
+    struct sink out;
+    struct sink err;
+    struct pollfd *rows; /* the pool's, then OTHER_POLLS: the broker's, the signals', the sinks' */
     int signal_fd;
     int signals;             /* how many came */
     int64_t stop_timeout_ms; /* 0: none */
@@ -138,13 +142,31 @@ static void wait_for_something(struct work *w)
     int64_t wake_at_ms = work_pool_poll(&w->pool, w->rows);
     w->rows[pool_rows] = (struct pollfd){.fd = shunt_fd(w->call->shunt), .events = POLLIN};
     w->rows[pool_rows + 1] = (struct pollfd){.fd = w->signal_fd, .events = POLLIN};
+    w->rows[pool_rows + 2] = sink_poll(&w->out);
+    w->rows[pool_rows + 3] = sink_poll(&w->err);
     if (is_idle(w) && w->idle.look_at_ms < wake_at_ms)
         wake_at_ms = w->idle.look_at_ms;
     if (!w->connected && clock_deadline(RECONNECT_LOOK_MS) < wake_at_ms)
         wake_at_ms = clock_deadline(RECONNECT_LOOK_MS);
-    int count = poll(w->rows, pool_rows + 2, clock_poll_ms(wake_at_ms));
+    int count = poll(w->rows, pool_rows + OTHER_POLLS, clock_poll_ms(wake_at_ms));
     for (size_t i = 0; count < 0 && i < pool_rows; i++)
         w->rows[i].revents = 0; /* interrupted: nothing is known to be ready */
+}
+
+static void tell_dropped(struct sink *sink, const char *name)
+{
+    uint64_t lines = sink_take_dropped(sink);
+    if (lines)
+        call_complain("%" PRIu64 " %s dropped: nobody read %s", lines,
+                      call_plural(lines, "line was", "lines were"), name);
+}
+
+static void write_on(struct work *w)
+{
+    sink_pump(&w->out);
+    sink_pump(&w->err);
+    tell_dropped(&w->out, "standard output");
+    tell_dropped(&w->err, "standard error");
 }
 
 static bool is_guard(const void *context, pid_t pid)
@@ -168,10 +190,11 @@ static void work_loop(struct work *w)
             break;
         wait_for_something(w);
         hear_signals(w);
+        write_on(w);
         work_pool_turn(&w->pool, w->rows);
         if (w->reaps)
             reaper_turn(is_guard, &w->pool);
-        if (w->pool.output_lost && !w->stopping) {
+        if (w->out.broken && !w->stopping) {
             call_complain("cannot write to standard output: stopping");
             stop_with(w, EXIT_FAILED);
         }
@@ -237,7 +260,7 @@ static int finish(struct work *w)
 
 static int work_with(struct work *w, size_t jobs)
 {
-    w->rows = calloc(jobs * CHILD_POLLS + 2, sizeof *w->rows);
+    w->rows = calloc(jobs * CHILD_POLLS + OTHER_POLLS, sizeof *w->rows);
     (void)signal(
         SIGCHLD,
         SIG_DFL); /* whoever started us may have ignored it; then no end could be told from another */
@@ -255,6 +278,17 @@ static int work_with(struct work *w, size_t jobs)
         return code;
     work_loop(w);
     return finish(w);
+}
+
+static int end_output(struct work *w, int code)
+{
+    sink_close(&w->out);
+    if (w->out.dropped)
+        call_complain("%" PRIu64 " %s dropped: nobody read standard output", w->out.dropped,
+                      call_plural(w->out.dropped, "line was", "lines were"));
+    call_speak_to(NULL);
+    sink_close(&w->err);
+    return code == EXIT_OK && w->out.dropped_in_all ? EXIT_PARTLY : code;
 }
 
 static int run_work(struct call *call)
@@ -275,7 +309,14 @@ static int run_work(struct call *call)
                      .stop_timeout_ms = options_number(&call->options, "stop-timeout", 0),
                      .signal_fd = -1};
     work_idle_init(&w.idle, call, options_flag(&call->options, "drain"));
-    int code = work_with(&w, (size_t)options_number(&call->options, "jobs", 1));
+    int code = EXIT_FAILED;
+    if (sink_open(&w.out, STDOUT_FILENO) && sink_open(&w.err, STDERR_FILENO)) {
+        w.pool.out = &w.out;
+        w.pool.err = &w.err;
+        call_speak_to(&w.err);
+        code = work_with(&w, (size_t)options_number(&call->options, "jobs", 1));
+    }
+    code = end_output(&w, code);
     if (w.signal_fd >= 0)
         (void)close(w.signal_fd);
     work_pool_done(&w.pool);

@@ -12,6 +12,7 @@
 
 #include "cli/clock.h"
 #include "cli/exit.h"
+#include "cli/sink.h"
 
 #define READ_BYTES (64u * 1024)
 /* After the end of the process at most so much is read of what it left in a pipe: one of its own children may
@@ -148,49 +149,71 @@ static bool drain_once(int *fd, struct capture *to, size_t *total)
     return true;
 }
 
-static void drain_rest(int *fd, struct capture *to)
+static bool takes(const struct capture *c, int64_t now_ms)
+{
+    return !c->to || sink_takes(c->to, now_ms);
+}
+
+/* All that is in the pipe, as far as the sink takes it. True at its end, or when enough was read. */
+static bool drain_rest(int *fd, struct capture *to, int64_t now_ms)
 {
     size_t total = 0;
-    while (total < LEFTOVER_BYTES_MAX && drain_once(fd, to, &total))
-        continue;
+    while (*fd >= 0 && total < LEFTOVER_BYTES_MAX) {
+        if (!takes(to, now_ms))
+            return false;
+        if (!drain_once(fd, to, &total))
+            break;
+    }
     close_fd(fd);
-    capture_end(to);
+    return true;
+}
+
+/* The command is dead: read what it left. */
+static void finish(struct child *c, int64_t now_ms)
+{
+    bool output = drain_rest(&c->output_fd, &c->output, now_ms);
+    bool error = drain_rest(&c->error_fd, &c->error, now_ms);
+    if (!output || !error)
+        return;
+    capture_end(&c->output);
+    capture_end(&c->error);
+    c->ended = true;
 }
 
 static void reap(struct child *c)
 {
     (void)guard_take_end(&c->guard, &c->status); /* a guard that was killed ended as the command did */
-    c->ended = true;
+    c->dead = true;
     c->signal_at_ms = CLOCK_NEVER;
     close_fd(&c->input_fd);
-    drain_rest(&c->output_fd, &c->output);
-    drain_rest(&c->error_fd, &c->error);
 }
 
-void child_poll(const struct child *c, struct pollfd *to)
+void child_poll(const struct child *c, struct pollfd *to, int64_t now_ms)
 {
     to[POLL_PROCESS] = (struct pollfd){.fd = c->guard.line, .events = POLLIN};
     to[POLL_INPUT] = (struct pollfd){.fd = c->input_fd, .events = POLLOUT};
-    to[POLL_OUTPUT] = (struct pollfd){.fd = c->output_fd, .events = POLLIN};
-    to[POLL_ERROR] = (struct pollfd){.fd = c->error_fd, .events = POLLIN};
+    to[POLL_OUTPUT] = (struct pollfd){.fd = takes(&c->output, now_ms) ? c->output_fd : -1, .events = POLLIN};
+    to[POLL_ERROR] = (struct pollfd){.fd = takes(&c->error, now_ms) ? c->error_fd : -1, .events = POLLIN};
 }
 
-void child_pump(struct child *c, const struct pollfd *ready)
+void child_pump(struct child *c, const struct pollfd *ready, int64_t now_ms)
 {
     size_t total = 0;
     if (ready[POLL_INPUT].revents && c->input_fd >= 0)
         feed(c);
-    if (ready[POLL_OUTPUT].revents)
+    if (ready[POLL_OUTPUT].revents && takes(&c->output, now_ms))
         (void)drain_once(&c->output_fd, &c->output, &total);
-    if (ready[POLL_ERROR].revents)
+    if (ready[POLL_ERROR].revents && takes(&c->error, now_ms))
         (void)drain_once(&c->error_fd, &c->error, &total);
-    if (ready[POLL_PROCESS].revents && !c->ended)
+    if (ready[POLL_PROCESS].revents && !c->dead)
         reap(c);
+    if (c->dead && !c->ended)
+        finish(c, now_ms);
 }
 
 void child_tick(struct child *c, int64_t now_ms)
 {
-    if (c->ended || now_ms < c->signal_at_ms)
+    if (c->dead || now_ms < c->signal_at_ms)
         return;
     guard_signal(&c->guard, c->signaled ? SIGKILL : SIGTERM);
     c->signal_at_ms = c->signaled ? CLOCK_NEVER : now_ms + c->grace_ms;

@@ -27,9 +27,9 @@ struct child_spec {
     size_t body_bytes;
     int64_t timeout_ms; /* 0: none */
     int64_t grace_ms;
-    bool leave; /* what it left running when it ended may run on */
-    int out;    /* where its standard output and error go on to */
-    int err;
+    bool leave;       /* what it left running when it ended may run on */
+    struct sink *out; /* where its standard output and error go on to; NULL: nowhere */
+    struct sink *err;
 };
 
 struct child {
@@ -47,6 +47,7 @@ struct child {
     bool timed_out;
     bool stopped;  /* we ended it because the worker is being stopped */
     bool signaled; /* SIGTERM was sent for one of the two; SIGKILL is next */
+    bool dead;     /* what it left in its pipes is still to be read */
     bool ended;
     int status; /* of waitpid(), once ended */
 };
@@ -57,10 +58,10 @@ int child_start(struct child *c, const struct child_spec *spec);
 /* Free what is left; kills the command and all that it started if it still runs. */
 void child_done(struct child *c);
 
-/* What to poll for; fills in CHILD_POLLS rows. */
-void child_poll(const struct child *c, struct pollfd *to);
+/* What to poll for; fills in CHILD_POLLS rows. An output is not read while its sink is full. */
+void child_poll(const struct child *c, struct pollfd *to, int64_t now_ms);
 /* Do what these rows are ready for, without waiting; `ended` may become true. */
-void child_pump(struct child *c, const struct pollfd *ready);
+void child_pump(struct child *c, const struct pollfd *ready, int64_t now_ms);
 /* Send the signal that is due. */
 void child_tick(struct child *c, int64_t now_ms);
 /* SIGKILL to the command and all that it started. */

@@ -8,6 +8,7 @@
 
 #include "cli/call.h"
 #include "cli/clock.h"
+#include "cli/sink.h"
 #include "cli/work_env.h"
 #include "client/shunt.h"
 
@@ -131,8 +132,8 @@ void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery)
                               .timeout_ms = p->timeout_ms,
                               .grace_ms = CHILD_GRACE_MS,
                               .leave = p->leave,
-                              .out = STDOUT_FILENO,
-                              .err = STDERR_FILENO};
+                              .out = p->out,
+                              .err = p->err};
     spec.body = shunt_delivery_body(delivery, &spec.body_bytes);
     int error = child_start(&slot->child, &spec);
     if (error) {
@@ -154,7 +155,10 @@ void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery)
 
 int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows)
 {
-    int64_t wake_at_ms = CLOCK_NEVER;
+    int64_t now_ms = clock_mono_ms();
+    int64_t out_at_ms = sink_wake_ms(p->out, now_ms);
+    int64_t err_at_ms = sink_wake_ms(p->err, now_ms);
+    int64_t wake_at_ms = out_at_ms < err_at_ms ? out_at_ms : err_at_ms;
     for (size_t i = 0; i < p->slots_count; i++) {
         const struct work_slot *slot = &p->slots[i];
         struct pollfd *own = rows + i * CHILD_POLLS;
@@ -163,7 +167,7 @@ int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows)
                 own[k] = (struct pollfd){.fd = -1};
             continue;
         }
-        child_poll(&slot->child, own);
+        child_poll(&slot->child, own, now_ms);
         wake_at_ms = slot->extend_at_ms < wake_at_ms ? slot->extend_at_ms : wake_at_ms;
         wake_at_ms = slot->child.signal_at_ms < wake_at_ms ? slot->child.signal_at_ms : wake_at_ms;
         if (slot->judge_at_ms && slot->judge_at_ms < wake_at_ms)
@@ -198,7 +202,6 @@ static void settle(struct work_pool *p, struct work_slot *slot)
     else
         resolve(p, slot->delivery, judgement.verdict == VERDICT_REJECT ? SHUNT_REJECT : SHUNT_NACK, &failure);
     judgement_done(&judgement);
-    p->output_lost |= slot->child.output.broken;
     free_slot(p, slot);
 }
 
@@ -219,7 +222,7 @@ void work_pool_turn(struct work_pool *p, const struct pollfd *rows)
         struct work_slot *slot = &p->slots[i];
         if (!slot->delivery)
             continue;
-        child_pump(&slot->child, rows + i * CHILD_POLLS);
+        child_pump(&slot->child, rows + i * CHILD_POLLS, now_ms);
         if (slot->child.ended && !must_wait_for_verdict(p, slot, now_ms)) {
             settle(p, slot);
             continue;

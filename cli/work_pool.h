@@ -20,6 +20,7 @@ struct call;
 struct shunt_consumer;
 struct shunt_delivery;
 struct shunt_error;
+struct sink;
 struct work_env;
 
 struct work_slot {
@@ -34,6 +35,8 @@ struct work_slot {
 
 struct work_pool {
     struct call *call;
+    struct sink *out; /* ours, for what the commands say */
+    struct sink *err;
     struct shunt_consumer *consumer;
     const char *program;
     char *const *arguments;

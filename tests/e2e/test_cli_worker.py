@@ -1,5 +1,6 @@
 """The worker among its surroundings: a broker that comes late, a manager that stops it, a group that is paused."""
 import ctypes
+import fcntl
 import os
 import pathlib
 import re
@@ -10,7 +11,7 @@ import subprocess
 import threading
 
 import harness
-from cli_case import OK, UNREACHABLE, WAIT_SECONDS_MAX, Case
+from cli_case import OK, PARTLY, UNREACHABLE, WAIT_SECONDS_MAX, Case
 from wire import GROUP_SHOW
 
 NOT_NOW = 75
@@ -182,6 +183,61 @@ class Worker(Case):
         self.shunt("publish", "t", "1")
         self.work("--", "sh", "-c", "exit 7", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
         self.assertEqual(self.document("dlq", "list", "t")[0]["error_type"], "exit 7")
+
+    # ---- output that nobody reads
+
+    def unread(self, where, stdout, stderr):
+        """A worker whose commands say much more than anybody keeps, under short leases; nobody reads. All is done, each once."""
+        self.shunt("topic", "update", "t", "--lease", "2s")
+        self.shunt("publish", "t", "--lines", input="x\n" * 12)
+        process = subprocess.Popen([harness.SHUNT, "work", "t", "-j", "3", "--", "sh", "-c", f"seq 60000 {where}"], env=self.server.environment(),
+                                   stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+        self.addCleanup(process.kill)
+        self.eventually(lambda: self.group("t")["acked"] == 12)
+        self.assertEqual(self.group("t")["deliveries"], 12)
+        process.send_signal(signal.SIGTERM)
+        return process
+
+    def test_output_that_nobody_reads_stops_nobody(self):
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        process = self.unread("", write, subprocess.PIPE)
+        os.close(write)
+        _, err = process.communicate(timeout=WAIT_SECONDS_MAX)
+        self.assertEqual(process.returncode, PARTLY)
+        self.assertRegex(err.decode(), r"\d+ lines were dropped: nobody read standard output")
+
+    def test_nor_do_errors_that_nobody_reads(self):
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        process = self.unread(">&2", subprocess.DEVNULL, write)
+        os.close(write)
+        self.assertEqual(process.wait(WAIT_SECONDS_MAX), OK)
+
+    def test_nor_does_a_terminal_that_stands_still(self):
+        ours, terminal = os.openpty()
+        self.addCleanup(os.close, ours)
+        process = self.unread("; seq 60000 >&2", terminal, terminal)
+        os.close(terminal)
+        self.assertEqual(process.wait(WAIT_SECONDS_MAX), PARTLY)
+
+    def test_who_reads_slowly_loses_nothing(self):
+        self.shunt("publish", "t", "--lines", input="x\n" * 4)
+        read, write = os.pipe()
+        fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, 4096)
+        process = subprocess.Popen([harness.SHUNT, "work", "t", "--drain", "-q", "--", "seq", "200000"], env=self.server.environment(),
+                                   stdin=subprocess.DEVNULL, stdout=write)
+        os.close(write)
+        with open(read, "rb", buffering=0) as stream:
+            got = b"".join(iter(lambda: stream.read(512), b""))
+        self.assertEqual(process.wait(WAIT_SECONDS_MAX), OK)
+        self.assertEqual(got, b"".join(b"%d\n" % i for i in range(1, 200001)) * 4)
+
+    def test_lines_of_commands_side_by_side_stay_whole(self):
+        self.shunt("publish", "t", "--lines", input="a\nb\nc\nd\n")
+        program = "import sys\nme = sys.stdin.read(1)\nfor i in range(40): print(me * 60000, flush=True)"
+        out = self.work("-j", "4", "--", "python3", "-c", program).stdout
+        self.assertEqual(sorted(out.splitlines()), sorted(me * 60000 for me in "abcd" * 40))
 
     # ---- a broker that is not there
 

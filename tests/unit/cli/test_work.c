@@ -10,6 +10,7 @@
 
 #include "cli/clock.h"
 #include "cli/program.h"
+#include "cli/sink.h"
 #include "cli/work_child.h"
 
 struct run {
@@ -28,22 +29,24 @@ static void run_spec(struct run *r, const char *script, struct child_spec spec)
     spec.path = "/bin/sh";
     spec.arguments = arguments;
     spec.environment = environ;
-    spec.out = ends[1];
-    spec.err = -1;
+    struct sink sink;
+    cr_assert(sink_open(&sink, ends[1]));
+    spec.out = &sink;
     struct child c;
     signal(SIGPIPE, SIG_IGN);
     cr_assert_eq(child_start(&c, &spec), 0);
     while (!c.ended) {
         struct pollfd rows[CHILD_POLLS];
-        child_poll(&c, rows);
+        child_poll(&c, rows, clock_mono_ms());
         cr_assert_geq(poll(rows, CHILD_POLLS, clock_poll_ms(c.signal_at_ms)), 0);
-        child_pump(&c, rows);
+        child_pump(&c, rows, clock_mono_ms());
         child_tick(&c, clock_mono_ms());
     }
     *r = (struct run){0};
     child_judge(&c, &r->judgement);
     (void)!read(ends[0], r->out, sizeof r->out - 1);
     child_done(&c);
+    sink_close(&sink);
     close(ends[0]);
     close(ends[1]);
 }
@@ -224,8 +227,7 @@ Test(work_child, begins_with_no_signal_blocked_and_pipe_not_ignored)
 Test(work_child, a_guard_that_is_killed_takes_the_command_along)
 {
     char *arguments[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
-    struct child_spec spec = {
-        .path = "/bin/sleep", .arguments = arguments, .environment = environ, .out = -1, .err = -1};
+    struct child_spec spec = {.path = "/bin/sleep", .arguments = arguments, .environment = environ};
     struct pollfd rows[CHILD_POLLS];
     struct judgement judgement;
     struct child c;
@@ -234,9 +236,9 @@ Test(work_child, a_guard_that_is_killed_takes_the_command_along)
     cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* so that the orphan's end is told to us */
     cr_assert_eq(kill(c.guard.pid, SIGKILL), 0);
     while (!c.ended) {
-        child_poll(&c, rows);
+        child_poll(&c, rows, clock_mono_ms());
         cr_assert_geq(poll(rows, CHILD_POLLS, -1), 0);
-        child_pump(&c, rows);
+        child_pump(&c, rows, clock_mono_ms());
     }
     int status = 0;
     cr_expect_eq(waitpid(command, &status, 0), command);
@@ -250,8 +252,7 @@ Test(work_child, a_guard_that_is_killed_takes_the_command_along)
 Test(work_child, a_program_that_cannot_be_run_is_an_error_not_an_exit)
 {
     char *arguments[] = {(char[]){"x"}, NULL};
-    struct child_spec spec = {
-        .path = "/nonexistent/x", .arguments = arguments, .environment = environ, .out = -1, .err = -1};
+    struct child_spec spec = {.path = "/nonexistent/x", .arguments = arguments, .environment = environ};
     struct child c;
     cr_expect_eq(child_start(&c, &spec), ENOENT);
 }

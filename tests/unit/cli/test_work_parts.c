@@ -8,9 +8,21 @@
 #include <unistd.h>
 
 #include "cli/capture.h"
+#include "cli/clock.h"
+#include "cli/sink.h"
 #include "cli/utf8.h"
 #include "cli/work_env.h"
 #include "cli/work_identity.h"
+
+/* Read what is in the pipe. */
+static size_t read_all(int fd, char *to, size_t room)
+{
+    size_t total = 0;
+    ssize_t got = 0;
+    while (total < room && (got = read(fd, to + total, room - total)) > 0)
+        total += (size_t)got;
+    return total;
+}
 
 /* ---- capture */
 
@@ -19,7 +31,7 @@ static char *last_line_of(const char *said)
     struct capture c;
     const char *type = NULL;
     char *line = NULL;
-    cr_assert(capture_init(&c, -1));
+    cr_assert(capture_init(&c, NULL));
     capture_add(&c, said, strlen(said));
     (void)capture_diagnose(&c, &type, &line);
     capture_done(&c);
@@ -54,7 +66,7 @@ Test(capture, keeps_the_last_16_kib_however_it_comes)
         said[i] = (char)('a' + i % 26);
     for (size_t piece = 1; piece <= sizeof said; piece = piece * 7 + 1) {
         struct capture c;
-        cr_assert(capture_init(&c, -1));
+        cr_assert(capture_init(&c, NULL));
         for (size_t i = 0; i < sizeof said; i += piece)
             capture_add(&c, said + i, piece < sizeof said - i ? piece : sizeof said - i);
         char *stack = capture_stack(&c);
@@ -77,7 +89,7 @@ Test(capture, cuts_its_end_between_characters)
         size_t bytes = sizeof said - (sizeof said - shift) % 3;
         for (size_t piece = CAPTURE_TAIL_BYTES - 1; piece <= CAPTURE_TAIL_BYTES + 1; piece++) {
             struct capture c;
-            cr_assert(capture_init(&c, -1));
+            cr_assert(capture_init(&c, NULL));
             for (size_t i = 0; i < bytes; i += piece)
                 capture_add(&c, said + i, piece < bytes - i ? piece : bytes - i);
             char *stack = capture_stack(&c);
@@ -97,7 +109,7 @@ Test(capture, cuts_nothing_that_fits)
     struct capture c;
     memset(said, 'x', sizeof said);
     said[0] = (char)0x82;
-    cr_assert(capture_init(&c, -1));
+    cr_assert(capture_init(&c, NULL));
     capture_add(&c, said, sizeof said);
     char *stack = capture_stack(&c);
     cr_expect_eq(strlen(stack), sizeof said);
@@ -109,11 +121,13 @@ Test(capture, passes_on_all_bytes_and_lines_whole)
 {
     int ends[2];
     char got[64] = "";
+    struct sink sink;
     struct capture a;
     struct capture b;
     cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
-    cr_assert(capture_init(&a, ends[1]));
-    cr_assert(capture_init(&b, ends[1]));
+    cr_assert(sink_open(&sink, ends[1]));
+    cr_assert(capture_init(&a, &sink));
+    cr_assert(capture_init(&b, &sink));
     capture_add(&a, "a1 ", 3);
     capture_add(&b, "b1\nb2", 5);
     capture_add(&a, "a1\na2", 5);
@@ -127,17 +141,131 @@ Test(capture, passes_on_all_bytes_and_lines_whole)
     close(ends[1]);
 }
 
+/* Lines at the bound and over it; pieces that begin and end anywhere. */
+Test(capture, passes_on_all_bytes_of_lines_of_any_length)
+{
+    static char said[6 * CAPTURE_CARRY_BYTES];
+    static char got[sizeof said];
+    static const size_t lengths[] = {
+        1, 100, CAPTURE_CARRY_BYTES - 1, CAPTURE_CARRY_BYTES, CAPTURE_CARRY_BYTES + 1, 7};
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        memset(said + bytes, (int)('a' + i), lengths[i]);
+        bytes += lengths[i];
+        said[bytes - 1] = '\n';
+    }
+    for (size_t piece = 1; piece < bytes * 3; piece = piece * 5 + 1) {
+        struct sink sink;
+        struct capture c;
+        int ends[2];
+        cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
+        cr_assert(sink_open(&sink, ends[1]));
+        cr_assert(capture_init(&c, &sink));
+        for (size_t i = 0; i < bytes; i += piece)
+            capture_add(&c, said + i, piece < bytes - i ? piece : bytes - i);
+        capture_end(&c);
+        size_t total = 0;
+        do {
+            total += read_all(ends[0], got + total, sizeof got - total);
+            sink_pump(&sink);
+        } while (sink.count > 0);
+        total += read_all(ends[0], got + total, sizeof got - total);
+        cr_expect_eq(total, bytes);
+        cr_expect_eq(memcmp(got, said, bytes), 0, "pieces of %zu", piece);
+        capture_done(&c);
+        sink_close(&sink);
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
+
 Test(capture, notices_that_nobody_reads)
 {
     int ends[2];
+    struct sink sink;
     struct capture c;
     signal(SIGPIPE, SIG_IGN);
     cr_assert_eq(pipe(ends), 0);
     close(ends[0]);
-    cr_assert(capture_init(&c, ends[1]));
+    cr_assert(sink_open(&sink, ends[1]));
+    cr_assert(capture_init(&c, &sink));
     capture_add(&c, "line\n", 5);
-    cr_expect(c.broken);
+    cr_expect(sink.broken);
     capture_done(&c);
+    close(ends[1]);
+}
+
+/* ---- sink */
+
+static size_t count_of(char c, const char *text, size_t bytes)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bytes; i++)
+        count += text[i] == c;
+    return count;
+}
+
+/* Nobody reads: nothing waits, whole lines are lost, and each is accounted for. */
+Test(sink, drops_whole_lines_and_counts_them)
+{
+    enum { LINE = 1000, LINES = 4000 };
+    static char line[LINE];
+    static char got[LINE * LINES];
+    struct sink sink;
+    int ends[2];
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0); /* blocking, as we may find it */
+    cr_assert(sink_open(&sink, ends[1]));
+    for (size_t i = 0; i < LINES; i++) {
+        memset(line, (int)('a' + i % 26), sizeof line - 1);
+        line[sizeof line - 1] = '\n';
+        sink_put(&sink, line, sizeof line);
+    }
+    cr_expect_gt(sink.dropped, 0u);
+    cr_expect_eq(sink_take_dropped(&sink), 0u, "told before there is room");
+    (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    size_t bytes = 0;
+    while (sink.count > 0) {
+        bytes += read_all(ends[0], got + bytes, sizeof got - bytes);
+        sink_pump(&sink);
+    }
+    bytes += read_all(ends[0], got + bytes, sizeof got - bytes);
+    uint64_t dropped = sink_take_dropped(&sink);
+    cr_expect_eq(bytes % LINE, 0u);
+    cr_expect_eq(bytes / LINE + dropped, (size_t)LINES);
+    cr_expect_eq(count_of('\n', got, bytes), bytes / LINE);
+    for (size_t i = 0; i < bytes; i += LINE)
+        cr_assert_eq(got[i], got[i + LINE - 2], "line %zu is of two", i / LINE);
+    cr_expect_eq(sink_take_dropped(&sink), 0u);
+    sink_close(&sink);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+Test(sink, asks_for_patience_while_somebody_reads_and_not_for_ever)
+{
+    static char page[4096];
+    struct sink sink;
+    int ends[2];
+    memset(page, 'x', sizeof page - 1);
+    page[sizeof page - 1] = '\n';
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    cr_assert(sink_open(&sink, ends[1]));
+    int64_t now_ms = clock_mono_ms();
+    while (sink_takes(&sink, now_ms))
+        sink_put(&sink, page, sizeof page);
+    cr_expect_eq(sink.dropped, 0u);
+    cr_expect_eq(sink_wake_ms(&sink, now_ms), sink.progress_ms + SINK_PATIENCE_MS);
+    cr_expect_not(sink_takes(&sink, sink.progress_ms + SINK_PATIENCE_MS - 1));
+    cr_expect(sink_takes(&sink, sink.progress_ms + SINK_PATIENCE_MS));
+    for (int i = 0; i < 10; i++)
+        sink_put(&sink, page, sizeof page);
+    sink.progress_ms -= 2 * SINK_PATIENCE_MS;
+    cr_expect_eq(read(ends[0], page, sizeof page), (ssize_t)sizeof page);
+    sink_pump(&sink);
+    cr_expect_not(sink_takes(&sink, clock_mono_ms()), "it read a little: that is worth waiting for");
+    close(ends[0]);
+    signal(SIGPIPE, SIG_IGN);
+    sink_close(&sink);
     close(ends[1]);
 }
 
