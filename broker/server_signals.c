@@ -168,7 +168,7 @@ static void watchdog_ask(uv_work_t *work)
 {
     const struct server *s = work->data;
     struct snapshot *snapshot = NULL;
-    if (engine_snapshot(s->engine, 0, false, s->watchdog_ms / 3, &snapshot) == 0) {
+    if (engine_snapshot(s->engine, SNAPSHOT_NO_GROUPS, false, s->watchdog_ms / 3, &snapshot) == 0) {
         snapshot_free(snapshot);
         notify_send("WATCHDOG=1");
     }

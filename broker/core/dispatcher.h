@@ -100,6 +100,8 @@ void dispatcher_unsubscribe(struct dispatcher *d, struct member *m, dispatcher_e
 typedef void dispatcher_closed_fn(void *context, struct member *m);
 void dispatcher_group_gone(struct dispatcher *d, uint32_t group, dispatcher_closed_fn *closed, void *context);
 uint64_t dispatcher_members(const struct dispatcher *d, uint32_t group); /* how many */
+/* When the oldest of the group's open leases was handed out, wall ms; 0: there is none. cost: O(members) */
+int64_t dispatcher_oldest_lease(const struct dispatcher *d, uint32_t group);
 
 /* ---- leases ---- */
 

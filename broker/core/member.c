@@ -232,6 +232,23 @@ uint64_t dispatcher_members(const struct dispatcher *d, uint32_t group)
     return p ? p->member_count : 0;
 }
 
+int64_t dispatcher_oldest_lease(const struct dispatcher *d, uint32_t group)
+{
+    const struct pool *p = pool_find(d, group);
+    int64_t oldest_ms = 0;
+    if (!p)
+        return 0;
+    for (struct ring *r = p->members.next; r != &p->members; r = r->next) {
+        const struct member *m = ring_of(r, struct member, in_pool);
+        if (m->leases.first == LEASE_NONE)
+            continue;
+        int64_t leased_ms = lease_at(&d->leases, m->leases.first)->leased_ms;
+        if (!oldest_ms || leased_ms < oldest_ms)
+            oldest_ms = leased_ms;
+    }
+    return oldest_ms;
+}
+
 void member_set_owner(struct member *m, void *owner)
 {
     m->owner = owner;

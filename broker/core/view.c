@@ -307,7 +307,8 @@ bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct
                                       .group = g->r.name,
                                       .counts = &g->r.counts,
                                       .id = g->r.id,
-                                      .paused = g->r.paused};
+                                      .paused = g->r.paused,
+                                      .dlq_retention_ms = group_setting(g, POLICY_dlq_retention_ms)};
         /* A figure that cannot be read is left out; reading it for a consumer will say why. */
         if (oldest_ready(v, g, &ret->oldest_ready_ms))
             ret->oldest_ready_ms = 0;
@@ -316,6 +317,11 @@ bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct
         return true;
     }
     return false;
+}
+
+uint64_t view_jobs_count(const struct ledger *l)
+{
+    return l->jobs_count;
 }
 
 uint64_t view_topics_count(const struct ledger *l)

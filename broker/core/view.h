@@ -44,6 +44,7 @@ struct group_figures {
     const struct group_counts *counts;
     int64_t oldest_ready_ms, oldest_dead_ms; /* 0: none */
     bool paused;
+    int64_t dlq_retention_ms; /* 0: dead letters are kept for ever */
     uint32_t id;
 };
 /* Walk the groups of all topics that are no DLQ, topic by topic in order of id: begin with a zeroed cursor;
@@ -52,6 +53,7 @@ struct figures_cursor {
     size_t topic, group;
 };
 bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct group_figures *ret);
+uint64_t view_jobs_count(const struct ledger *l); /* running */
 uint64_t view_topics_count(const struct ledger *l); /* DLQs not counted */
 /* Add up the counts that STATS shows over all groups that are no DLQ's; returns how many groups there are. */
 uint64_t view_sum(struct ledger *l, struct group_counts *sum);

@@ -89,7 +89,7 @@ bool engine_inbox_full(struct engine *e);
 struct outbox_item *engine_take(struct engine *e);
 
 /* Ask for a snapshot and wait for it; any thread but the engine's and (as it blocks) the net thread's.
- * in:    `topics_max` bounds the rows; `commit`: force a commit, so that the answer proves that the disk
+ * in:    `topics_max` bounds the rows (the same in each call, or SNAPSHOT_NO_GROUPS); `commit`: force a commit, so that the answer proves that the disk
  * answers too. fails: TIMEOUT (the engine may be busy or stuck), NO_MEMORY, SHUTTING_DOWN. */
 int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t timeout_ms,
                     struct snapshot **ret);

@@ -22,6 +22,7 @@
 #include "broker/engine/arena.h"
 #include "broker/engine/clock.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/rest.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 
@@ -174,6 +175,7 @@ struct engine {
     struct snapshot_wait *waits;
     struct totals totals;
     struct event_list events;
+    struct rest rest;
 
     /* Figures. */
     uint64_t connections, subscriptions, commits;

@@ -122,7 +122,12 @@ static int fill_rows(struct engine *e, struct snapshot *s, uint32_t topics_max)
             s->has_rest = true;
         }
         add_counts(row, &f, dispatcher_members(e->dispatcher, f.id));
+        row->oldest_in_flight_ms =
+            older(row->oldest_in_flight_ms, dispatcher_oldest_lease(e->dispatcher, f.id));
+        row->dlq_retention_ms = f.dlq_retention_ms;
     }
+    s->rest.dlq_retention_ms = 0;
+    rest_tell(&e->rest, &s->rest, &s->has_rest);
     return 0;
 }
 
@@ -144,6 +149,7 @@ static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
     s->silent = dispatcher_silent_count(e->dispatcher);
     s->silents_count = silence_list(e, s->silents, SNAPSHOT_SILENT_MAX);
     s->topics = view_topics_count(e->ledger);
+    s->jobs = view_jobs_count(e->ledger);
     s->full = e->full;
     s->store_used_bytes = usage.used_bytes;
     s->store_free_bytes = usage.free_bytes;
@@ -153,7 +159,7 @@ static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
     s->commit_seconds = e->commit_seconds;
     s->commit_messages = e->commit_messages;
     s->commits = e->commits;
-    if (fill_rows(e, s, topics_max)) {
+    if (topics_max != SNAPSHOT_NO_GROUPS && fill_rows(e, s, topics_max)) {
         snapshot_free(s);
         return NULL;
     }

@@ -39,9 +39,11 @@ struct snapshot_group {
     uint64_t dead_lettered[DEAD_REASONS];
     uint64_t redriven;
     uint64_t consumers;
-    uint64_t paused;         /* 1 or 0; of several groups, how many are */
-    int64_t oldest_ready_ms; /* wall time since when it has been ready; 0: nothing is */
-    int64_t oldest_dead_ms;  /* wall time of death; 0: the DLQ is empty */
+    uint64_t paused;             /* 1 or 0; of several groups, how many are */
+    int64_t oldest_ready_ms;     /* wall time since when it has been ready; 0: nothing is */
+    int64_t oldest_dead_ms;      /* wall time of death; 0: the DLQ is empty */
+    int64_t oldest_in_flight_ms; /* wall time of hand-out; 0: nothing is in flight */
+    int64_t dlq_retention_ms;    /* how long a dead letter is kept; 0: for ever, or not of one group */
     uint64_t
         conservation_error; /* how far published is from the sum of the states; 0 unless there is a bug */
 };
@@ -63,6 +65,7 @@ struct snapshot {
     struct snapshot_silent silents[SNAPSHOT_SILENT_MAX];
     uint32_t silents_count;
     uint64_t topics, groups; /* DLQs not counted */
+    uint64_t jobs;           /* running */
     bool full;               /* publishing is refused */
     uint64_t store_used_bytes, store_free_bytes, store_map_bytes, store_map_bytes_max, store_allocated_bytes;
     struct histogram commit_seconds;
@@ -73,8 +76,12 @@ struct snapshot {
     struct snapshot_group *rows;
     size_t rows_count;
     bool has_rest;
-    struct snapshot_group rest; /* names empty; oldest_* are the oldest of them */
+    struct snapshot_group
+        rest; /* names empty; oldest_* are the oldest of them; counters as rest.h has them */
 };
+
+/* For topics_max of engine_snapshot(): without any group, as proof of life. */
+#define SNAPSHOT_NO_GROUPS UINT32_MAX
 
 void snapshot_free(struct snapshot *s); /* takes NULL */
 

@@ -168,6 +168,21 @@ static void write_oldest_ready(struct text *to, const struct metric *m, const st
         write_group_seconds(to, m, v, g, (int64_t)age_ms(v->snapshot, g->oldest_ready_ms));
 }
 
+static void write_oldest_in_flight(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        write_group_seconds(to, m, v, g, (int64_t)age_ms(v->snapshot, g->oldest_in_flight_ms));
+}
+
+static void write_retention(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        if (g->dlq_retention_ms != 0)
+            write_group_seconds(to, m, v, g, g->dlq_retention_ms);
+}
+
 static void write_oldest_dead_age(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     const struct snapshot_group *g;

@@ -1,0 +1,32 @@
+/* rest: see rest.h. */
+#include "broker/engine/rest.h"
+
+static void grow(uint64_t *told, uint64_t *before, uint64_t *now, bool first)
+{
+    if (!first && *now > *before)
+        *told += *now - *before;
+    *before = *now;
+    *now = *told;
+}
+
+void rest_tell(struct rest *r, struct snapshot_group *now, bool *there)
+{
+    bool first = !r->known;
+    *there |= r->known;
+    if (!*there)
+        return;
+    r->known = true;
+#define GROW(field) grow(&r->told.field, &r->before.field, &now->field, first)
+    GROW(published);
+    GROW(acked);
+    GROW(expired);
+    GROW(discarded);
+    GROW(purged);
+    GROW(deliveries);
+    GROW(redriven);
+    for (unsigned i = 0; i < ATTEMPT_OUTCOMES; i++)
+        GROW(attempts[i]);
+    for (unsigned i = 0; i < DEAD_REASONS; i++)
+        GROW(dead_lettered[i]);
+#undef GROW
+}
