@@ -156,7 +156,8 @@ int apply_topic_update(struct ledger *l, const struct topic_command *c)
         refusal = check_back_off(&t->groups[i]->r.policy, &policy, &why);
     if (!refusal) {
         t->r.policy = policy;
-        l->retention_at_ms = l->now_ms;
+        for (size_t i = 0; i < t->groups_count; i++)
+            group_queue_at(&l->retention_when, t->groups[i], l->now_ms);
         ledger_dirty_topic(l, t);
     }
     ledger_tell_done(l, refusal, why, 0, 0);
@@ -236,7 +237,7 @@ int apply_group_update(struct ledger *l, const struct group_command *c)
         refusal = check_back_off(&policy, &g->topic->r.policy, &why);
     if (!refusal) {
         g->r.policy = policy;
-        l->retention_at_ms = l->now_ms;
+        group_queue_at(&l->retention_when, g, l->now_ms);
         ledger_dirty_group(l, g);
     }
     ledger_tell_done(l, refusal, why, 0, 0);

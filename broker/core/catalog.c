@@ -191,12 +191,11 @@ struct group *catalog_add_group(struct ledger *l, struct topic *t, struct slice 
     g->r.created_ms = l->now_ms;
     g->r.due_mark_ms = l->now_ms;
     g->topic = t;
-    g->due_at_ms = NEVER;
     if (!APPEND(l->groups, g)) {
         free(g);
         return NULL;
     }
-    if (!link_group(t, g))
+    if (group_queue_join(l, g) || !link_group(t, g))
         return NULL; /* as above */
     ledger_dirty_group(l, g);
     return g;
@@ -251,6 +250,8 @@ int catalog_remove_group(struct ledger *l, struct group *g)
     size_t at = group_position(l, g->r.id);
     l->groups_count--;
     memmove(l->groups + at, l->groups + at + 1, (l->groups_count - at) * sizeof *l->groups);
+    group_queue_leave(l, g);
+    sums_forget(l, g);
     struct group **dirty = &l->dirty_groups;
     while (*dirty && *dirty != g)
         dirty = &(*dirty)->dirty_next;
@@ -338,8 +339,13 @@ static int load_group(struct ledger *l, struct slice key, struct slice value)
         return SHUNT_CORRUPT;
     if (!g->r.dropped && !link_group(g->topic, g))
         return SHUNT_NO_MEMORY;
-    /* The first tick looks at what is due and finds the true time. */
-    g->due_at_ms = g->r.counts.delayed ? 0 : NEVER;
+    sums_stale(l, g);
+    int joined = group_queue_join(l, g);
+    if (joined)
+        return joined;
+    /* The first tick looks at what is due and finds the true times. */
+    group_queue_at(&l->due_when, g, g->r.counts.delayed ? 0 : NEVER);
+    group_queue_at(&l->retention_when, g, group_retains(g) ? 0 : NEVER);
     return 0;
 }
 

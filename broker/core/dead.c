@@ -21,6 +21,11 @@ int64_t dead_leaves_at(const struct group *g, int64_t died_ms)
     return (died_ms + retention_ms + RETENTION_STEP_MS - 1) / RETENTION_STEP_MS * RETENTION_STEP_MS;
 }
 
+bool group_retains(const struct group *g)
+{
+    return g->dlq && g->r.counts.dead && group_setting(g, POLICY_dlq_retention_ms);
+}
+
 static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enum dead_reason reason,
                             uint64_t *ret_dead_seq)
 {
@@ -62,8 +67,7 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     if (err)
         return err;
     g->r.counts.dead_lettered[reason]++;
-    int64_t leaves_ms = dead_leaves_at(g, l->now_ms);
-    l->retention_at_ms = leaves_ms < l->retention_at_ms ? leaves_ms : l->retention_at_ms;
+    group_queue_at(&l->retention_when, g, dead_leaves_at(g, l->now_ms));
     if (l->sink->died)
         l->sink->died(l->sink->context, g->topic->r.name, g->r.name, seq, reason);
     return place_dead(l, g, seq, row, dead_seq);

@@ -144,6 +144,11 @@ bool deadline_heap_first(const struct deadline_heap *h, uint32_t *ret_id, int64_
     return true;
 }
 
+bool deadline_heap_has(const struct deadline_heap *h, uint32_t id)
+{
+    return id < h->places && h->place[id] != DEADLINE_NONE;
+}
+
 int64_t deadline_heap_of(const struct deadline_heap *h, uint32_t id)
 {
     check(id < h->places);

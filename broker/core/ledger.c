@@ -54,6 +54,7 @@ void ledger_free(struct ledger *l)
         return;
     catalog_free(l);
     jobs_free(l);
+    group_queues_free(l);
     free(l->record);
     mpack_buffer_done(&l->scratch);
     free(l);
@@ -105,11 +106,8 @@ void ledger_dirty_topic(struct ledger *l, struct topic *t)
 void ledger_dirty_group(struct ledger *l, struct group *g)
 {
     l->changed = true;
-    if (g->charged != l->batch) {
-        g->charged = l->batch;
-        g->charged_chunk = UINT64_MAX;
-        l->meter.bytes += COST_GROUP_BYTES;
-    }
+    if (!g->stale)
+        sums_stale(l, g);
     if (g->dirty)
         return;
     g->dirty = true;
@@ -131,10 +129,7 @@ void ledger_tell_done(struct ledger *l, int err, const char *why, uint64_t job, 
 
 void ledger_due_at(struct ledger *l, struct group *g, int64_t due_ms)
 {
-    if (due_ms < g->due_at_ms)
-        g->due_at_ms = due_ms;
-    if (due_ms < l->due_at_ms)
-        l->due_at_ms = due_ms;
+    group_queue_at(&l->due_when, g, due_ms);
 }
 
 /* ---- applying ---- */

@@ -11,6 +11,7 @@
 #include "broker/core/cost.h"
 #include "broker/core/deadline_heap.h"
 #include "broker/core/ledger.h"
+#include "broker/core/view.h"
 
 #define NEVER              INT64_MAX
 #define JOBS_FINISHED_KEPT 100
@@ -30,11 +31,15 @@ struct group {
     struct group *dirty_next;
     struct bitmap bits;
     struct topic *topic;
-    struct topic *dlq;      /* NULL in a DLQ's own groups */
-    struct group *origin;   /* in a DLQ's groups: whose dead letters these are */
-    int64_t due_at_ms;      /* no row of the due table becomes ready before this */
-    uint64_t charged;       /* the batch in which its record was counted as written */
-    uint64_t charged_chunk; /* of the bitmap: the one that was counted last in that batch */
+    struct topic *dlq;        /* NULL in a DLQ's own groups */
+    struct group *origin;     /* in a DLQ's groups: whose dead letters these are */
+    bool stale;               /* it has changed since it was added up */
+    struct group *stale_next; /* in the ledger's list of those */
+    struct sums summed;       /* what it adds to the ledger's sums */
+    uint32_t slot;            /* in the ledger's queues */
+    bool queued;              /* it has one */
+    uint64_t charged;         /* the batch in which its record was counted as written */
+    uint64_t charged_chunk;   /* of the bitmap: the one that was counted last in that batch */
 };
 
 struct ledger {
@@ -62,9 +67,15 @@ struct ledger {
     size_t finished_count;
     struct deadline_heap jobs_when; /* by slot: when it is due, wall ms */
 
-    int64_t due_at_ms;       /* no group has something due before this */
-    int64_t expiry_at_ms;    /* nothing expires before this */
-    int64_t retention_at_ms; /* no retention of a dead letter runs out before this */
+    struct sums sums; /* but for those that are stale */
+    struct group *stale_groups;
+
+    struct group **slots; /* all groups, in any order */
+    size_t slots_count, slots_capacity;
+    struct group **taken;                /* scratch for a tick */
+    struct deadline_heap due_when;       /* by slot: no row of the due table becomes ready before that */
+    struct deadline_heap retention_when; /* … no retention of a dead letter of it runs out */
+    int64_t expiry_at_ms;                /* nothing expires before this */
 
     uint8_t *record;             /* RECORD_BYTES_MAX of scratch */
     struct mpack_buffer scratch; /* a dead letter's map on its way out */
@@ -185,6 +196,8 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
 int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found);
 /* When the retention of a dead letter of the group runs out; NEVER without one. */
 int64_t dead_leaves_at(const struct group *g, int64_t died_ms);
+/* It has dead letters that will leave when they have been kept long enough. */
+bool group_retains(const struct group *g);
 /* The last group of a DLQ is through with a dead letter. */
 int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how);
 /* Find the dead letter that `id` names: `dlq:TOPIC:GROUP/SEQ`, `TOPIC/SEQ` of the origin, or a number. 0:
@@ -230,6 +243,23 @@ const char *job_kind_name(enum job_kind kind); /* as JOB_SHOW says it */
 /* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */
 int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
 int jobs_step(struct ledger *l);
+
+/* ---- sums ---- */
+
+void sums_stale(struct ledger *l, struct group *g);  /* its counts may have changed */
+void sums_forget(struct ledger *l, struct group *g); /* it is about to be freed */
+
+/* ---- group_queue ---- */
+
+/* A slot in the queues: before anything of the group may become due. fails: NO_MEMORY */
+int group_queue_join(struct ledger *l, struct group *g);
+void group_queue_leave(struct ledger *l, struct group *g); /* if it has one */
+void group_queues_free(struct ledger *l);
+/* Something of the group is to be done then, or earlier if that was said before; NEVER says nothing. */
+void group_queue_at(struct deadline_heap *when, const struct group *g, int64_t at_ms);
+int64_t group_queue_first(const struct deadline_heap *when); /* NEVER: nothing is to be done */
+/* Take out those that are due now, into `taken` in order of id; returns how many. */
+size_t group_queue_take(struct ledger *l, struct deadline_heap *when);
 
 /* ---- job_queue ---- */
 

@@ -61,7 +61,7 @@ static int due_group(struct ledger *l, struct group *g)
     }
     if (err)
         return err;
-    g->due_at_ms = normal.next_ms < suspect.next_ms ? normal.next_ms : suspect.next_ms;
+    ledger_due_at(l, g, normal.next_ms < suspect.next_ms ? normal.next_ms : suspect.next_ms);
     uint64_t rows = normal.rows + suspect.rows;
     if (!rows)
         return 0;
@@ -76,18 +76,11 @@ static int due_group(struct ledger *l, struct group *g)
 
 static int tick_due(struct ledger *l)
 {
-    int64_t next_ms = NEVER;
-    for (size_t i = 0; i < l->groups_count; i++) {
-        struct group *g = l->groups[i];
-        if (g->r.dropped)
-            continue;
-        int err = g->due_at_ms <= l->now_ms ? due_group(l, g) : 0;
-        if (err)
-            return err;
-        next_ms = g->due_at_ms < next_ms ? g->due_at_ms : next_ms;
-    }
-    l->due_at_ms = next_ms;
-    return 0;
+    size_t count = group_queue_take(l, &l->due_when);
+    int err = 0;
+    for (size_t i = 0; !err && i < count; i++)
+        err = due_group(l, l->taken[i]);
+    return err;
 }
 
 /* ---- time to live ---- */
@@ -205,29 +198,26 @@ static int retain(struct ledger *l, struct group *g, unsigned *rows, int64_t *re
 
 static int tick_retention(struct ledger *l)
 {
+    size_t count = group_queue_take(l, &l->retention_when);
     unsigned rows = 0;
-    int64_t next_ms = NEVER;
-    for (size_t i = 0; i < l->groups_count; i++) {
-        struct group *g = l->groups[i];
-        int64_t at_ms;
-        if (g->r.dropped || !g->dlq || !g->r.counts.dead || !group_setting(g, POLICY_dlq_retention_ms))
-            continue;
-        int err = retain(l, g, &rows, &at_ms);
-        if (err)
-            return err;
-        next_ms = at_ms < next_ms ? at_ms : next_ms;
+    int err = 0;
+    for (size_t i = 0; !err && i < count; i++) {
+        struct group *g = l->taken[i];
+        int64_t next_ms = NEVER;
+        if (group_retains(g))
+            err = retain(l, g, &rows, &next_ms);
+        group_queue_at(&l->retention_when, g, next_ms);
     }
-    l->retention_at_ms = next_ms;
-    return 0;
+    return err;
 }
 
 /* ---- all ---- */
 
 int64_t ledger_tick_at(const struct ledger *l)
 {
-    int64_t at_ms = l->due_at_ms;
+    int64_t at_ms = group_queue_first(&l->due_when), retention_ms = group_queue_first(&l->retention_when);
     at_ms = l->expiry_at_ms < at_ms ? l->expiry_at_ms : at_ms;
-    at_ms = l->retention_at_ms < at_ms ? l->retention_at_ms : at_ms;
+    at_ms = retention_ms < at_ms ? retention_ms : at_ms;
     int64_t jobs_ms = jobs_at(l);
     at_ms = jobs_ms < at_ms ? jobs_ms : at_ms;
     int64_t sweep_ms = dedup_sweep_at(l);
@@ -238,11 +228,11 @@ int apply_tick(struct ledger *l)
 {
     uint64_t rows = l->rows;
     int err = 0;
-    if (l->due_at_ms <= l->now_ms)
+    if (group_queue_first(&l->due_when) <= l->now_ms)
         err = tick_due(l);
     if (!err && l->expiry_at_ms <= l->now_ms)
         err = tick_expiry(l);
-    if (!err && l->retention_at_ms <= l->now_ms)
+    if (!err && group_queue_first(&l->retention_when) <= l->now_ms)
         err = tick_retention(l);
     if (!err && jobs_at(l) <= l->now_ms)
         err = jobs_step(l);

@@ -329,37 +329,9 @@ uint64_t view_topics_count(const struct ledger *l)
     return l->names_count - l->names_dlq;
 }
 
-uint64_t view_sum(struct ledger *l, struct group_counts *sum)
-{
-    uint64_t groups = 0;
-    l->rows += l->groups_count;
-    for (size_t i = 0; i < l->groups_count; i++) {
-        const struct group_counts *n = &l->groups[i]->r.counts;
-        if (l->groups[i]->r.dropped || l->groups[i]->origin)
-            continue;
-        groups++;
-        sum->published += n->published;
-        sum->ready += n->ready;
-        sum->in_flight += n->in_flight;
-        sum->delayed += n->delayed;
-        sum->dead += n->dead;
-        sum->acked += n->acked;
-        sum->deliveries += n->deliveries;
-    }
-    return groups;
-}
-
 uint64_t group_conservation_error(const struct group_counts *n)
 {
     uint64_t sum = n->ready + n->in_flight + n->delayed + n->dead + n->acked + n->expired + n->discarded +
                    n->purged + n->redriven_away;
     return sum > n->published ? sum - n->published : n->published - sum;
-}
-
-uint64_t view_conservation_error(const struct ledger *l)
-{
-    uint64_t error = 0;
-    for (size_t i = 0; i < l->groups_count; i++)
-        error += l->groups[i]->r.dropped ? 0 : group_conservation_error(&l->groups[i]->r.counts);
-    return error;
 }

@@ -55,10 +55,15 @@ struct figures_cursor {
 bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct group_figures *ret);
 uint64_t view_jobs_count(const struct ledger *l); /* running */
 uint64_t view_topics_count(const struct ledger *l); /* DLQs not counted */
-/* Add up the counts that STATS shows over all groups that are no DLQ's; returns how many groups there are. */
-uint64_t view_sum(struct ledger *l, struct group_counts *sum);
-/* published minus the sum of the states, over all groups, DLQs' included: 0 unless there is a bug. */
-uint64_t view_conservation_error(const struct ledger *l);
+/* Sums of the counts that STATS shows over all groups that are no DLQ's. Costs by the groups that changed
+ * since the last time. */
+struct sums {
+    uint64_t groups;
+    uint64_t conservation_error; /* published minus the sum of the states, DLQs' included: 0 unless there is a
+                                    bug */
+    uint64_t published, ready, in_flight, delayed, dead, acked, deliveries;
+};
+const struct sums *view_sums(struct ledger *l);
 uint64_t group_conservation_error(const struct group_counts *n);
 
 #endif

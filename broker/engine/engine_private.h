@@ -63,13 +63,12 @@ struct gather {
     size_t count, capacity;
 };
 
-/* Sums over all groups, which STATS shows: made at most once for a state, as a request of a few bytes must
- * not cost a walk over all topics each time. */
+/* What STATS shows: made at most once for a state of the ledger. */
 struct totals {
     bool known;     /* in this turn */
     uint64_t index; /* of the ledger when they were made */
-    uint64_t groups, conservation_error, memory_bytes;
-    struct group_counts sum;
+    uint64_t memory_bytes;
+    struct sums sums;
 };
 
 /* What is to be told for the log, once it is durable. */

@@ -301,8 +301,7 @@ static const struct totals *totals_now(struct engine *e)
     if (t->known && t->index == ledger_index(e->ledger))
         return t;
     *t = (struct totals){.known = true, .index = ledger_index(e->ledger)};
-    t->groups = view_sum(e->ledger, &t->sum);
-    t->conservation_error = view_conservation_error(e->ledger);
+    t->sums = *view_sums(e->ledger);
     t->memory_bytes = figures_memory_bytes();
     return t;
 }
@@ -323,18 +322,18 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
                    {"connections", e->connections},
                    {"silent_consumers", dispatcher_silent_count(e->dispatcher)},
                    {"topics", view_topics_count(e->ledger)},
-                   {"groups", t->groups},
+                   {"groups", t->sums.groups},
                    {"commits", e->commits},
                    {"applied_index", ledger_index(e->ledger)},
                    {"memory_bytes", t->memory_bytes},
-                   {"published", t->sum.published},
-                   {"ready", t->sum.ready},
-                   {"in_flight", t->sum.in_flight},
-                   {"delayed", t->sum.delayed},
-                   {"dead", t->sum.dead},
-                   {"acked", t->sum.acked},
-                   {"deliveries", t->sum.deliveries},
-                   {"conservation_error", t->conservation_error}};
+                   {"published", t->sums.published},
+                   {"ready", t->sums.ready},
+                   {"in_flight", t->sums.in_flight},
+                   {"delayed", t->sums.delayed},
+                   {"dead", t->sums.dead},
+                   {"acked", t->sums.acked},
+                   {"deliveries", t->sums.deliveries},
+                   {"conservation_error", t->sums.conservation_error}};
     const uint32_t count = sizeof numbers / sizeof *numbers;
     struct answer a = answer_begin(s, request_id, 1);
     mpack_write_map(a.out, count + 4);

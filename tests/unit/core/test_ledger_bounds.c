@@ -5,6 +5,7 @@
 #include "tests/unit/core/ledger_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- counting ---- */
@@ -247,4 +248,71 @@ Test(ledger_bounds, a_hand_out_goes_past_any_number_of_delayed_messages_at_once)
     cr_log_info("a hand-out past 20 delayed messages costs %llu calls, past 16000 %llu",
                 (unsigned long long)few, (unsigned long long)many);
     cr_assert_leq(many, few);
+}
+
+/* ---- groups ---- */
+
+/* So many topics with a retention, each with a dead letter of its own millisecond. */
+static void begin_topics(struct fixture *f, unsigned count)
+{
+    char name[16];
+    fixture_init(f);
+    begin_to_count(f);
+    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {10000, 10, 1 << 20, 3600000}});
+    for (unsigned i = 0; i < count; i++) {
+        (void)snprintf(name, sizeof name, "t%u", i);
+        topic_create(f, name, settings(POLICY_dlq_retention_ms, 100000, -1));
+        publish(f, name, 1);
+        assign(f, name, "default", 1);
+        fixture_at(f, 1000 * i); /* retentions run out at whole seconds */
+        resolve(f, name, "default",
+                (struct resolution){
+                    .seq = 1, .token = 1, .outcome = ATTEMPT_REJECTED, .delay_ms = DELAY_BACKOFF});
+    }
+}
+
+static uint64_t calls_of_retention(unsigned count, bool reload)
+{
+    struct fixture f;
+    begin_topics(&f, count);
+    if (reload)
+        fixture_reload(&f);
+    tick_until_quiet(&f); /* after a start it finds out when what is due */
+    cr_assert_geq(ledger_tick_at(f.l), T0 + 100000);
+    uint64_t calls = calls_of_tick(&f, 100000);
+    cr_assert_eq(fixture_group(&f, "t0", "default")->r.counts.dead, 0);
+    cr_assert_eq(fixture_group(&f, "t1", "default")->r.counts.dead, 1);
+    cr_assert_eq(ledger_tick_at(f.l), T0 + 101000);
+    end_counting(&f);
+    return calls;
+}
+
+Test(ledger_bounds, a_tick_costs_by_the_groups_that_have_something_due)
+{
+    for (int reload = 0; reload < 2; reload++) {
+        uint64_t few = calls_of_retention(5, reload), many = calls_of_retention(90, reload);
+        cr_log_info("a tick costs %llu calls among 5 topics, %llu among 90", (unsigned long long)few,
+                    (unsigned long long)many);
+        cr_assert_eq(many, few);
+    }
+}
+
+Test(ledger_bounds, statistics_cost_by_the_groups_that_changed)
+{
+    struct fixture f;
+    begin_topics(&f, 90);
+    cr_assert_eq(view_sums(f.l)->dead, 90);
+    uint64_t before = ledger_rows(f.l);
+    cr_assert_eq(view_sums(f.l)->groups, 90);
+    cr_assert_eq(ledger_rows(f.l), before);
+    publish(&f, "t7", 3);
+    publish(&f, "t8", 1);
+    assign(&f, "t8", "default", 1);
+    before = ledger_rows(f.l);
+    cr_assert(view_sums(f.l)->ready == 3 && view_sums(f.l)->in_flight == 1);
+    cr_assert_eq(ledger_rows(f.l) - before, 2);
+    topic_delete(&f, "t7");
+    cr_assert(view_sums(f.l)->ready == 0 && view_sums(f.l)->groups == 89);
+    f.careless = false;
+    end_counting(&f);
 }

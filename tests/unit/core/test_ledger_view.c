@@ -399,12 +399,16 @@ Test(ledger_view, conservation_shows_what_is_off)
     fixture_init(&f);
     topic_create(&f, "t", settings(-1));
     publish(&f, "t", 3);
-    cr_assert_eq(view_conservation_error(f.l), 0);
-    fixture_group(&f, "t", "default")->r.counts.ready -= 2;
-    cr_assert_eq(view_conservation_error(f.l), 2);
-    fixture_group(&f, "t", "default")->r.counts.ready += 5;
-    cr_assert_eq(view_conservation_error(f.l), 3);
-    fixture_group(&f, "t", "default")->r.counts.ready -= 5;
-    fixture_group(&f, "t", "default")->r.counts.ready += 2;
+    struct group *g = fixture_group(&f, "t", "default");
+    cr_assert_eq(view_sums(f.l)->conservation_error, 0);
+    g->r.counts.ready -= 2;
+    sums_stale(f.l, g);
+    cr_assert_eq(view_sums(f.l)->conservation_error, 2);
+    g->r.counts.ready += 5;
+    sums_stale(f.l, g);
+    cr_assert_eq(view_sums(f.l)->conservation_error, 3);
+    g->r.counts.ready -= 3;
+    sums_stale(f.l, g);
+    cr_assert_eq(view_sums(f.l)->conservation_error, 0);
     fixture_done(&f);
 }

@@ -1,0 +1,107 @@
+/* group_queue: which groups have something to do, and when: delays that end, retentions that run out. A tick
+ * costs by those, however many groups there are.
+ *
+ * A time in a queue may be too early, never too late: after a restart it is `at once` where it is not known.
+ * A group that is taken too early has nothing to do and changes nothing, and those taken come in order of
+ * their ids; so two ledgers that apply the same batches do the same, wherever one of them was loaded anew.
+ */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+
+#include <stdlib.h>
+
+static int grow(struct ledger *l)
+{
+    size_t capacity = l->slots_capacity ? l->slots_capacity * 2 : 64;
+    struct group **slots = realloc(l->slots, capacity * sizeof *slots);
+    if (slots)
+        l->slots = slots;
+    struct group **taken = realloc(l->taken, capacity * sizeof *taken);
+    if (taken)
+        l->taken = taken;
+    if (!slots || !taken)
+        return SHUNT_NO_MEMORY;
+    int err = deadline_heap_reserve(&l->due_when, (uint32_t)capacity);
+    if (!err)
+        err = deadline_heap_reserve(&l->retention_when, (uint32_t)capacity);
+    if (!err)
+        l->slots_capacity = capacity;
+    return err;
+}
+
+int group_queue_join(struct ledger *l, struct group *g)
+{
+    int err = l->slots_count == l->slots_capacity ? grow(l) : 0;
+    if (err)
+        return err;
+    g->slot = (uint32_t)l->slots_count;
+    g->queued = true;
+    l->slots[l->slots_count++] = g;
+    return 0;
+}
+
+static void move(struct deadline_heap *when, uint32_t from, uint32_t to)
+{
+    if (deadline_heap_has(when, to))
+        deadline_heap_remove(when, to);
+    if (from == to || !deadline_heap_has(when, from))
+        return;
+    int64_t at_ms = deadline_heap_of(when, from);
+    deadline_heap_remove(when, from);
+    deadline_heap_set(when, to, at_ms);
+}
+
+/* The last one takes its slot. */
+void group_queue_leave(struct ledger *l, struct group *g)
+{
+    if (!g->queued)
+        return;
+    struct group *last = l->slots[--l->slots_count];
+    move(&l->due_when, last->slot, g->slot);
+    move(&l->retention_when, last->slot, g->slot);
+    last->slot = g->slot;
+    l->slots[last->slot] = last;
+    g->queued = false;
+}
+
+void group_queues_free(struct ledger *l)
+{
+    free(l->slots);
+    free(l->taken);
+    deadline_heap_done(&l->due_when);
+    deadline_heap_done(&l->retention_when);
+}
+
+void group_queue_at(struct deadline_heap *when, const struct group *g, int64_t at_ms)
+{
+    if (at_ms != NEVER && (!deadline_heap_has(when, g->slot) || at_ms < deadline_heap_of(when, g->slot)))
+        deadline_heap_set(when, g->slot, at_ms);
+}
+
+int64_t group_queue_first(const struct deadline_heap *when)
+{
+    uint32_t slot;
+    int64_t at_ms;
+    return deadline_heap_first(when, &slot, &at_ms) ? at_ms : NEVER;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct group *x = *(struct group *const *)a, *y = *(struct group *const *)b;
+    return (x->r.id > y->r.id) - (x->r.id < y->r.id);
+}
+
+size_t group_queue_take(struct ledger *l, struct deadline_heap *when)
+{
+    size_t count = 0;
+    uint32_t slot;
+    int64_t at_ms;
+    while (deadline_heap_first(when, &slot, &at_ms) && at_ms <= l->now_ms) {
+        deadline_heap_remove(when, slot);
+        if (!l->slots[slot]->r.dropped)
+            l->taken[count++] = l->slots[slot];
+    }
+    if (count)
+        qsort(l->taken, count, sizeof(struct group *), by_id);
+    return count;
+}
