@@ -48,6 +48,7 @@
 #define CREDIT_MESSAGES_MAX 65536
 #define CREDIT_BYTES_MAX    (256u * 1024 * 1024)
 #define SUBSCRIPTIONS_MAX   1024                       /* on one connection */
+#define LEASE_OVERDUE_MS_MAX 60000                     /* a lease that is over ends after this at the latest, though its client's bytes lie unread */
 
 /* Pages of a listing. */
 #define PAGE_ROWS_MAX     1000

@@ -19,6 +19,9 @@ struct dispatcher *dispatcher_new(dispatcher_ready_fn *ready, void *context)
     ring_init(&d->silent);
     ring_init(&d->capped);
     ring_init(&d->departed);
+    ring_init(&d->to_ask);
+    ring_init(&d->asked);
+    ring_init(&d->to_end);
     return d;
 }
 
@@ -83,7 +86,7 @@ void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret)
     struct holder *h = m->holder;
     if (m->leases.first == id)
         m->answered_mono_ms = -1;
-    lease_table_remove(&d->leases, id, &m->leases, &h->leases);
+    lease_table_remove(&d->leases, id, &m->leases, &h->leases, &h->overdue);
     check(m->leased_messages > 0);
     check(m->leased_bytes >= ret->bytes);
     m->leased_messages--;
@@ -125,7 +128,7 @@ int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint
     uint32_t id = held(d, m, seq, token);
     if (id == LEASE_NONE)
         return SHUNT_STALE;
-    deadline_heap_set(&d->leases.deadlines, id, deadline_mono_ms);
+    lease_table_set_deadline(&d->leases, id, deadline_mono_ms, false, &m->holder->overdue);
     if (m->leases.first == id)
         m->answered_mono_ms = -1; /* what its holder says of it now counts */
     return 0;
@@ -142,66 +145,8 @@ int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uin
     /* Said twice, the handler still began when it was first said. */
     if (l->started_ms == 0)
         l->started_ms = wall_ms;
-    deadline_heap_set(&d->leases.deadlines, id, mono_ms + l->lease_ms);
+    lease_table_set_deadline(&d->leases, id, mono_ms + l->lease_ms, true, &m->holder->overdue);
     return 0;
-}
-
-/* Without marks: the lease that ran out may be that of the delivery which came into the consumer's hands with
- * its last answer. It lasts as long as a lease from then. */
-static bool lasts_longer(struct dispatcher *d, uint32_t id, int64_t mono_ms)
-{
-    const struct lease *l = lease_at(&d->leases, id);
-    const struct member *m = l->member;
-    if (m->holder->marks || m->leases.first != id || m->answered_mono_ms < 0 ||
-        m->answered_mono_ms + l->lease_ms <= mono_ms)
-        return false;
-    deadline_heap_set(&d->leases.deadlines, id, m->answered_mono_ms + l->lease_ms);
-    return true;
-}
-
-/* Whether a handler can have been at work on it. */
-static bool was_started(const struct dispatcher *d, uint32_t id)
-{
-    const struct lease *l = lease_at(&d->leases, id);
-    const struct member *m = l->member;
-    if (m->holder->marks)
-        return l->started_ms != 0;
-    return m->leases.first == id && !m->holder->charged;
-}
-
-static void run_out(struct dispatcher *d, uint32_t id, dispatcher_end_fn *end, void *context)
-{
-    struct holder *h = lease_at(&d->leases, id)->member->holder;
-    bool started = was_started(d, id);
-    struct lease l;
-    holder_fall_silent(d, h);
-    h->charged |= started;
-    lease_close(d, id, &l);
-    struct lease_end e = {
-        .group = l.group,
-        .seq = l.seq,
-        .token = l.token,
-        .outcome = started ? ATTEMPT_LEASE_EXPIRED : ATTEMPT_UNSTARTED,
-        .leased_ms = l.leased_ms,
-        .started_ms = started ? l.started_ms : 0,
-        .holder = h,
-    };
-    end(context, &e);
-}
-
-size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
-                         void *context)
-{
-    size_t count = 0;
-    uint32_t id;
-    int64_t deadline;
-    while (count < max && deadline_heap_first(&d->leases.deadlines, &id, &deadline) && deadline <= mono_ms) {
-        if (lasts_longer(d, id, mono_ms))
-            continue;
-        run_out(d, id, end, context);
-        count++;
-    }
-    return count;
 }
 
 void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq)
@@ -210,13 +155,6 @@ void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq)
     struct lease l;
     if (id != LEASE_NONE)
         lease_close(d, id, &l);
-}
-
-int64_t dispatcher_deadline(const struct dispatcher *d)
-{
-    uint32_t id;
-    int64_t deadline;
-    return deadline_heap_first(&d->leases.deadlines, &id, &deadline) ? deadline : INT64_MAX;
 }
 
 uint64_t dispatcher_leases(const struct dispatcher *d)

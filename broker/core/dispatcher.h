@@ -58,6 +58,7 @@ struct lease_end {
     enum attempt_outcome outcome; /* RELEASED, LEASE_EXPIRED, UNSTARTED, DISCONNECTED or SUSPECTED */
     int64_t leased_ms;            /* wall */
     int64_t started_ms;           /* wall; 0: never */
+    bool silent;                  /* it ended by time, and nothing has come from the holder since */
     struct holder *holder;        /* for its name; valid during the call */
 };
 typedef void dispatcher_end_fn(void *context, const struct lease_end *end);
@@ -110,19 +111,29 @@ struct lease_times {
     int64_t leased_ms, started_ms; /* wall; started 0: never (with marks off: the time of the lease) */
 };
 int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, struct lease_times *ret);
-/* The lease ends at `deadline_mono_ms`. fails: STALE */
+/* The lease ends at `deadline_mono_ms`, or later by what dispatcher_settle() says. fails: STALE */
 int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t deadline_mono_ms);
 /* A handler runs on it: the lease begins anew and lasts as long as when it was given. fails: STALE */
 int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t mono_ms, int64_t wall_ms);
-/* Close every lease whose deadline is <= mono_ms, in order of deadlines: LEASE_EXPIRED if started, else UNSTARTED. At most `max`;
- * returns how many. Their holders are silent then.
+/* What was given and prolonged since the last time is told to the consumers now, `passed_ms` after the times that were passed
+ * in: until now those deadlines have stood still. To be called at the end of each turn. */
+void dispatcher_settle(struct dispatcher *d, int64_t passed_ms);
+bool dispatcher_is_settled(const struct dispatcher *d); /* there is nothing to do for it */
+/* Who has overdue leases, about whom it is to be asked: is all handled that came from it by now? NULL: nobody (more). The answer
+ * is dispatcher_caught_up(). Without one, the leases end LEASE_OVERDUE_MS_MAX after the question. */
+struct holder *dispatcher_ask(struct dispatcher *d, int64_t mono_ms);
+/* All that came from it before `mono_ms` was handled: those of its leases that fell due by then may be ended. Whom that was never
+ * said of is not asked about, and its leases end as soon as they are due. */
+void dispatcher_caught_up(struct dispatcher *d, struct holder *h, int64_t mono_ms);
+/* Close every lease whose deadline is <= mono_ms and <= how far its holder was caught up with, in order of deadlines for each holder:
+ * LEASE_EXPIRED if started, else UNSTARTED. At most `max`; returns how many. Their holders are silent then.
  * Without marks one delivery at most is taken for started: the oldest of its subscription that is not answered. The lease of the
  * next one lasts at least as long again from the answer to the one before it; and while the holder is silent after such a charge,
  * nothing else of it is charged. */
 size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end, void *context);
 /* The ledger took a message away that was in flight (purge, redrive): close its lease, if there is one, without a verdict. */
 void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq);
-/* The earliest deadline; INT64_MAX without leases. */
+/* When dispatcher_expire() has something to do again; INT64_MAX without leases, 0: now. */
 int64_t dispatcher_deadline(const struct dispatcher *d);
 uint64_t dispatcher_leases(const struct dispatcher *d); /* how many are open */
 /* No more than so many messages are in flight in all; 0: as many as there are. A lower limit takes nothing back. There are at most

@@ -56,6 +56,15 @@ static void check_holder(const struct dispatcher *d, const struct holder *h, uin
         promised += m->pending;
     }
     check(in_members == h->leased);
+    int64_t before_ms = INT64_MIN;
+    for (uint32_t id = h->overdue.first; id != LEASE_NONE; id = lease_at(&d->leases, id)->in[BY_CLOCK].next) {
+        const struct lease *l = lease_at(&d->leases, id);
+        check(l->clock == LEASE_OVERDUE);
+        check(l->member->holder == h);
+        check(l->deadline_ms >= before_ms);
+        before_ms = l->deadline_ms;
+    }
+    check(h->overdue.first == LEASE_NONE || ring_linked(&h->asking));
     check(pending == h->pending);
     check(!h->charged || holder_is_silent(h));
     check(in_members + promised == h->in_flight);

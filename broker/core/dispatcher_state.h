@@ -55,6 +55,11 @@ struct holder {
      * closed. */
     struct member *lone;
     bool alone;
+    /* Its leases whose deadlines have passed, and how far it was heard (expiry.c). */
+    struct lease_list overdue;
+    struct ring asking;   /* in one of the dispatcher's rings to_ask, asked, to_end; or in none */
+    int64_t caught_up_ms; /* all that came from it by then was handled */
+    int64_t asked_ms;     /* when it was last asked about */
     bool owes_turn; /* it had a suspect, and no other message since: those who have nobody else come first */
     void *owner;
 };
@@ -94,6 +99,9 @@ struct dispatcher {
     uint64_t in_flight;   /* the sum of all holders' */
     struct ring capped;   /* holders */
     bool room_came;       /* since the capped ones were looked at */
+    struct ring to_ask;   /* holders with leases overdue, of whom more may have come */
+    struct ring asked;    /* those about whom it was asked, the first of them first */
+    struct ring to_end;   /* those with overdue leases that are to be ended */
     struct ring departed; /* members that left with an assignment under way; freed when that is over */
     uint64_t silent_count;
     struct pool **buckets;

@@ -13,6 +13,7 @@
 void lease_table_init(struct lease_table *t)
 {
     *t = (struct lease_table){.free_first = LEASE_NONE};
+    lease_list_init(&t->unsettled);
 }
 
 void lease_table_done(struct lease_table *t)
@@ -141,7 +142,9 @@ uint32_t lease_table_add(struct lease_table *t, const struct lease *l, int64_t d
     *bucket = id;
     list_append(t, member, BY_MEMBER, id);
     list_append(t, holder, BY_HOLDER, id);
-    deadline_heap_set(&t->deadlines, id, deadline_mono_ms);
+    to->deadline_ms = deadline_mono_ms;
+    to->clock = LEASE_UNSETTLED;
+    list_append(t, &t->unsettled, BY_CLOCK, id);
     t->count++;
     return id;
 }
@@ -176,8 +179,65 @@ static void shrink(struct lease_table *t)
     deadline_heap_shrink(&t->deadlines, SLABS_KEPT * LEASE_SLAB);
 }
 
+/* ---- clocks ---- */
+
+static void stop_clock(struct lease_table *t, uint32_t id, struct lease_list *overdue)
+{
+    switch (lease_at(t, id)->clock) {
+    case LEASE_TICKING:
+        deadline_heap_remove(&t->deadlines, id);
+        break;
+    case LEASE_UNSETTLED:
+        list_remove(t, &t->unsettled, BY_CLOCK, id);
+        break;
+    case LEASE_OVERDUE:
+        list_remove(t, overdue, BY_CLOCK, id);
+        t->overdue_count--;
+        break;
+    }
+}
+
+void lease_table_set_deadline(struct lease_table *t, uint32_t id, int64_t mono_ms, bool settled,
+                              struct lease_list *overdue)
+{
+    struct lease *l = lease_at(t, id);
+    bool moves = !settled || l->clock != LEASE_TICKING;
+    if (moves)
+        stop_clock(t, id, overdue);
+    l->deadline_ms = mono_ms;
+    l->clock = settled ? LEASE_TICKING : LEASE_UNSETTLED;
+    if (settled)
+        deadline_heap_set(&t->deadlines, id, mono_ms);
+    else
+        list_append(t, &t->unsettled, BY_CLOCK, id);
+}
+
+void lease_table_settle(struct lease_table *t, int64_t passed_ms)
+{
+    for (uint32_t id = t->unsettled.first, next; id != LEASE_NONE; id = next) {
+        struct lease *l = lease_at(t, id);
+        next = l->in[BY_CLOCK].next;
+        l->clock = LEASE_TICKING;
+        l->deadline_ms += passed_ms;
+        deadline_heap_set(&t->deadlines, id, l->deadline_ms);
+    }
+    lease_list_init(&t->unsettled);
+}
+
+void lease_table_put_overdue(struct lease_table *t, uint32_t id, struct lease_list *overdue)
+{
+    struct lease *l = lease_at(t, id);
+    check(l->clock == LEASE_TICKING);
+    deadline_heap_remove(&t->deadlines, id);
+    l->clock = LEASE_OVERDUE;
+    list_append(t, overdue, BY_CLOCK, id);
+    t->overdue_count++;
+}
+
+/* ---- the end of a lease ---- */
+
 void lease_table_remove(struct lease_table *t, uint32_t id, struct lease_list *member,
-                        struct lease_list *holder)
+                        struct lease_list *holder, struct lease_list *overdue)
 {
     struct lease *l = lease_at(t, id);
     uint32_t *link = bucket_of(t, l->group, l->seq);
@@ -188,7 +248,7 @@ void lease_table_remove(struct lease_table *t, uint32_t id, struct lease_list *m
     *link = l->hash_next;
     list_remove(t, member, BY_MEMBER, id);
     list_remove(t, holder, BY_HOLDER, id);
-    deadline_heap_remove(&t->deadlines, id);
+    stop_clock(t, id, overdue);
     l->member = NULL;
     l->hash_next = t->free_first;
     t->free_first = id;
@@ -198,14 +258,16 @@ void lease_table_remove(struct lease_table *t, uint32_t id, struct lease_list *m
 
 void lease_table_check_slow(const struct lease_table *t)
 {
-    uint32_t hashed = 0, unused = 0;
+    uint32_t hashed = 0, unused = 0, aside = 0, unsettled = 0;
     for (uint32_t i = 0; t->buckets && i < 1u << t->bucket_bits; i++) {
         for (uint32_t id = t->buckets[i]; id != LEASE_NONE; id = lease_at(t, id)->hash_next) {
             const struct lease *l = lease_at(t, id);
             check(l->member != NULL);
             check(bucket_of(t, l->group, l->seq) == &t->buckets[i]);
             check(lease_table_find(t, l->group, l->seq) == id);
-            check(t->deadlines.place[id] != DEADLINE_NONE);
+            check((t->deadlines.place[id] != DEADLINE_NONE) == (l->clock == LEASE_TICKING));
+            check(l->clock != LEASE_TICKING || deadline_heap_of(&t->deadlines, id) == l->deadline_ms);
+            aside += l->clock != LEASE_TICKING;
             hashed++;
         }
     }
@@ -214,7 +276,10 @@ void lease_table_check_slow(const struct lease_table *t)
         unused++;
     }
     check(hashed == t->count);
-    check(t->deadlines.count == t->count);
+    check(t->deadlines.count + aside == t->count);
+    for (uint32_t id = t->unsettled.first; id != LEASE_NONE; id = lease_at(t, id)->in[BY_CLOCK].next)
+        unsettled++;
+    check(unsettled + t->overdue_count == aside);
     check(hashed + unused == t->slab_count * LEASE_SLAB);
     deadline_heap_check_slow(&t->deadlines);
 }

@@ -1,5 +1,13 @@
 /* lease_table: the open leases, found by (group, seq), by deadline, by member and by holder.
  *
+ *     UNSETTLED ── settled ──► TICKING ── its deadline passed ──► OVERDUE
+ *         ▲                      │ ▲                                │
+ *         └────── prolonged ─────┘ └──────── started anew ──────────┘ (or prolonged)
+ *
+ * Only one that is TICKING stands in the heap of deadlines. A lease becomes UNSETTLED when it is given or
+ * prolonged: its time begins when the consumer is told. OVERDUE ones wait, in their holder's list, until all
+ * that the holder had sent by then has been handled.
+ *
  * A lease is a number: an index into slabs that stay where they are. With its share of the hash, the heap and
  * their slack it takes at most LEASE_BYTES_MAX.
  */
@@ -10,11 +18,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LEASE_BYTES_MAX 128
+#define LEASE_BYTES_MAX 144
 #define LEASE_NONE      UINT32_MAX
 
-/* The two lists that a lease is in, each in order of delivery. */
-enum lease_list_kind { BY_MEMBER, BY_HOLDER, LEASE_LIST_KINDS };
+/* The lists that a lease is in: two in order of delivery, and unless it is ticking a third: the table's of
+ * those that are unsettled, or its holder's of those that are overdue, in order of deadlines. */
+enum lease_list_kind { BY_MEMBER, BY_HOLDER, BY_CLOCK, LEASE_LIST_KINDS };
+
+enum lease_clock { LEASE_TICKING, LEASE_UNSETTLED, LEASE_OVERDUE };
 
 struct lease_list {
     uint32_t first, last;
@@ -30,6 +41,8 @@ struct lease {
     uint32_t bytes;
     uint32_t lease_ms; /* how long it lasts from its beginning */
     uint32_t hash_next;
+    int64_t deadline_ms; /* mono; in the heap while it ticks */
+    enum lease_clock clock;
     struct {
         uint32_t next, prev;
     } in[LEASE_LIST_KINDS];
@@ -48,6 +61,8 @@ struct lease_table {
     uint32_t *buckets;
     uint32_t bucket_bits; /* log2 of how many; meaningless while buckets is NULL */
     struct deadline_heap deadlines;
+    struct lease_list unsettled;
+    uint32_t overdue_count;
 };
 
 void lease_table_init(struct lease_table *t);
@@ -60,16 +75,24 @@ static inline struct lease *lease_at(const struct lease_table *t, uint32_t id)
 
 /* Room for one more lease. fails: NO_MEMORY (nothing changed). */
 int lease_table_reserve(struct lease_table *t);
-/* Take over `l` (its links are set here) until it is removed.
+/* Take over `l` (its links are set here) until it is removed. It is unsettled.
  * in:    room was reserved; (group, seq) is not in the table.
- * cost:  O(1), and O(log n) if its deadline is earlier than others'. */
+ * cost:  O(1) */
 uint32_t lease_table_add(struct lease_table *t, const struct lease *l, int64_t deadline_mono_ms,
                          struct lease_list *member, struct lease_list *holder);
 /* LEASE_NONE if there is none. */
 uint32_t lease_table_find(const struct lease_table *t, uint32_t group, uint64_t seq);
 /* cost: O(log n) */
 void lease_table_remove(struct lease_table *t, uint32_t id, struct lease_list *member,
-                        struct lease_list *holder);
+                        struct lease_list *holder, struct lease_list *overdue);
+/* It has a new deadline, which is settled or not yet. `overdue` is its holder's list, as above. */
+void lease_table_set_deadline(struct lease_table *t, uint32_t id, int64_t mono_ms, bool settled,
+                              struct lease_list *overdue);
+/* All unsettled deadlines are put off by `passed_ms`, and tick from now on.
+ * cost: O(1) for each, and O(log n) if its deadline is earlier than others'. */
+void lease_table_settle(struct lease_table *t, int64_t passed_ms);
+/* Its deadline has passed: move it from the heap to the end of `overdue`. in: it ticks. */
+void lease_table_put_overdue(struct lease_table *t, uint32_t id, struct lease_list *overdue);
 
 void lease_list_init(struct lease_list *list);
 

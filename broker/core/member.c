@@ -46,6 +46,9 @@ struct holder *dispatcher_connect(struct dispatcher *d, bool marks)
     ring_init(&h->silent);
     ring_init(&h->capped);
     lease_list_init(&h->leases);
+    lease_list_init(&h->overdue);
+    ring_init(&h->asking);
+    h->caught_up_ms = INT64_MAX;
     ring_append(&d->holders, &h->link);
     return h;
 }
@@ -132,6 +135,7 @@ void holder_free(struct dispatcher *d, struct holder *h)
     ring_remove(&h->link);
     holder_end_silence(d, h);
     ring_remove(&h->capped);
+    ring_remove(&h->asking);
     free(h);
 }
 

@@ -100,6 +100,7 @@ struct session {
     bool gone; /* the connection was lost: freed at the end of the turn */
     bool closing;
     uint64_t planned_bytes; /* while assignments are planned */
+    int64_t ask_ms;         /* the net thread is to be asked whether all was read by now; 0: it is not */
     bool has_output;        /* is in the engine's list of sessions with output */
     size_t out_counted;     /* of `out`, in the engine's out_bytes */
     struct session *output_next;

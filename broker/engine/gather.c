@@ -248,7 +248,7 @@ void gather_flush(struct engine *e)
 void ends_add(void *context, const struct lease_end *end)
 {
     struct ends *ends = context;
-    if (holder_is_silent(end->holder))
+    if (end->silent)
         silence_begins(holder_owner(end->holder));
     if (ends->count == ends->capacity) {
         size_t capacity = ends->capacity ? ends->capacity * 2 : 64;

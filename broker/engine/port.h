@@ -107,12 +107,13 @@ static inline bool port_room_is_back(const struct port_room *room, size_t own, s
 enum port_kind {
     PORT_FRAMES, /* `bytes`: one or more whole validated frames, each with its length field, inside `chunk` */
     PORT_LOST,   /* the connection is gone, maybe `closed` by the server; nothing more comes from it */
-    PORT_BROKEN, /* a bad frame came: answer with ERROR PROTOCOL and close; only PORT_DRAINED and PORT_LOST
-                    come after it */
+    PORT_BROKEN, /* a bad frame came: answer with ERROR PROTOCOL and close; only PORT_DRAINED, PORT_CAUGHT_UP
+                    and PORT_LOST come after it */
     PORT_ENDED,  /* the peer sends nothing more: answer what came before, judge what it holds as with a lost
-                    connection, and close; only PORT_DRAINED and PORT_LOST come after it */
-    PORT_DRAINED, /* unsent bytes have fallen: deliveries may go on, to `link` or (without one) to all */
-    PORT_STATS,   /* somebody waits for a snapshot */
+                    connection, and close; only PORT_DRAINED, PORT_CAUGHT_UP and PORT_LOST come after it */
+    PORT_DRAINED,   /* unsent bytes have fallen: deliveries may go on, to `link` or (without one) to all */
+    PORT_CAUGHT_UP, /* what had reached the socket when outbox_item.ask_ms came has been posted */
+    PORT_STATS,     /* somebody waits for a snapshot */
 };
 
 struct snapshot_wait;
@@ -127,6 +128,7 @@ struct inbox_item {
     uint64_t request_id;        /* only with PORT_BROKEN: of the bad frame, 0 if it could not be read */
     const char *why;            /* only with PORT_BROKEN; static storage */
     bool closed;                /* only with PORT_LOST: for want of room or patience, not by the peer */
+    int64_t ask_ms;             /* only with PORT_CAUGHT_UP: as it was asked */
     struct snapshot_wait *wait; /* only with PORT_STATS */
     size_t memory_bytes;        /* kept alive beside the item; 0: the size of `bytes` */
     size_t counted_bytes;       /* the engine's: what it adds to the inbox's size … */
@@ -139,7 +141,9 @@ struct outbox_item {
     struct link *link;
     struct mpack_buffer bytes; /* whole frames; may be empty */
     bool close;                /* close the connection once these bytes are written */
-    bool lent;                 /* the net thread's: its bytes are being written and must not move */
+    int64_t
+        ask_ms; /* not 0: post PORT_CAUGHT_UP with it when all that has reached the socket by now is posted */
+    bool lent;  /* the net thread's: its bytes are being written and must not move */
 };
 
 #endif

@@ -142,6 +142,7 @@ void request_hello(struct session *s, unsigned op, uint64_t request_id, struct m
         return;
     }
     holder_set_owner(s->holder, s);
+    dispatcher_caught_up(s->engine->dispatcher, s->holder, s->engine->mono_ms);
     s->greeted = true;
     welcome(s, request_id);
 }

@@ -98,6 +98,20 @@ static bool on_broken(struct engine *e, struct inbox_item *item)
     return true;
 }
 
+/* As on_frames(). Its leases that were over then may be ended: no answer to them is on its way. */
+static bool on_caught_up(struct engine *e, struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    if (!s || !s->holder)
+        return true;
+    if (s->parked) {
+        session_park(s, item);
+        return false;
+    }
+    dispatcher_caught_up(e->dispatcher, s->holder, item->ask_ms);
+    return true;
+}
+
 static void on_drained(struct engine *e, const struct inbox_item *item)
 {
     struct session *s = item->link ? item->link->session : NULL;
@@ -124,6 +138,8 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
     case PORT_DRAINED:
         on_drained(e, item);
         break;
+    case PORT_CAUGHT_UP:
+        return on_caught_up(e, item);
     case PORT_STATS:
         e->urgent = true;
         figures_want(e, item->wait);
@@ -184,16 +200,29 @@ static void free_handled(struct engine *e)
 
 static void gather_due(struct engine *e)
 {
+    if (ledger_tick_at(e->ledger) > e->wall_ms)
+        return;
+    struct command tick = {.kind = COMMAND_TICK};
+    e->urgent = true;
+    (void)gather_add(e, &tick, PENDING_NONE, NULL, 0); /* nobody waits for it */
+}
+
+/* After this turn's requests: what came in time is judged before what fell due. */
+static void end_leases(struct engine *e)
+{
     struct ends ends = {.engine = e};
-    if (ledger_tick_at(e->ledger) <= e->wall_ms) {
-        struct command tick = {.kind = COMMAND_TICK};
-        e->urgent = true;
-        (void)gather_add(e, &tick, PENDING_NONE, NULL, 0); /* nobody waits for it */
-    }
-    if (dispatcher_deadline(e->dispatcher) <= e->mono_ms)
-        (void)dispatcher_expire(e->dispatcher, e->mono_ms, EXPIRE_LEASES_MAX, ends_add, &ends);
+    struct holder *h;
+    if (dispatcher_deadline(e->dispatcher) > e->mono_ms)
+        return;
+    (void)dispatcher_expire(e->dispatcher, e->mono_ms, EXPIRE_LEASES_MAX, ends_add, &ends);
     e->urgent |= ends.count > 0;
     ends_gather(&ends);
+    while ((h = dispatcher_ask(e->dispatcher, e->mono_ms))) {
+        struct session *s = holder_owner(h);
+        s->ask_ms = e->mono_ms;
+        (void)session_out(s);
+        e->urgent = true;
+    }
 }
 
 /* Past this mark publishes are refused, so that there is always room to answer, divert, redrive and purge. */
@@ -300,11 +329,23 @@ static struct outbox_item *outbox_item(struct engine *e, struct session *s)
     trim(&s->out);
     item->bytes = s->out;
     item->close = s->closing;
+    item->ask_ms = s->ask_ms;
+    s->ask_ms = 0;
     s->out = (struct mpack_buffer){0};
     e->out_bytes -= s->out_counted;
     s->out_counted = 0;
     link_unsent_add(s->link, item->bytes.size);
     return item;
+}
+
+/* The leases of what leaves now begin now: the commit, which may have taken long, is no consumer's time. */
+static void settle_leases(struct engine *e)
+{
+    int64_t wall_ms, mono_ms;
+    if (dispatcher_is_settled(e->dispatcher))
+        return;
+    clock_now(&e->clock, &wall_ms, &mono_ms);
+    dispatcher_settle(e->dispatcher, mono_ms > e->mono_ms ? mono_ms - e->mono_ms : 0);
 }
 
 /* Hand over the output of this turn. True if there was any. */
@@ -367,6 +408,7 @@ static void end_turn(struct engine *e)
     events_tell(e);
     free_handled(e);
     bool room = !inbox_is_full(e) && atomic_exchange(&e->room_wanted, false);
+    settle_leases(e);
     bool tell = release(e) || room || e->readable;
     e->readable = false;
     if (e->gone)
@@ -390,6 +432,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     look_at_space(e);
     gather_due(e);
     take_requests(e);
+    end_leases(e);
     gather_flush(e);
     e->more = deliver_all(e);
     if (waits_for_company(e)) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret);
@@ -67,8 +68,41 @@ struct conn *conn_new(struct net *n, int fd, const char *peer)
     return c;
 }
 
+/* Bytes in the socket that were not read yet. */
+static size_t unread(const struct conn *c)
+{
+    uv_os_fd_t fd;
+    int size = 0;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, FIONREAD, &size) != 0 || size < 0)
+        return 0;
+    return (size_t)size;
+}
+
+static void ask(struct conn *c, int64_t ask_ms)
+{
+    c->asked = true;
+    c->ask_ms = ask_ms;
+    c->ask_left = c->state == CONN_OPEN && !c->ended ? unread(c) : 0;
+    conn_caught_up(c);
+}
+
+void conn_caught_up(struct conn *c)
+{
+    if (!c->asked || c->ask_left || !c->told_engine)
+        return;
+    struct inbox_item *item = calloc(1, sizeof *item);
+    if (!item)
+        return; /* the next tick tries again */
+    c->asked = false;
+    link_ref(c->link);
+    *item = (struct inbox_item){.kind = PORT_CAUGHT_UP, .link = c->link, .ask_ms = c->ask_ms};
+    net_post(c->net, item);
+}
+
 void conn_send(struct conn *c, struct outbox_item *item)
 {
+    if (item->ask_ms && c->state < CONN_ENDING)
+        ask(c, item->ask_ms);
     if (c->state >= CONN_ENDING || c->end_when_sent) {
         outbox_item_drop(item);
         return;
@@ -247,6 +281,8 @@ static void take_frames(struct conn *c, size_t size)
     }
     if (got.chunk && !post_frames(c, got.chunk, got.frames))
         got.no_memory = true;
+    c->ask_left -= size < c->ask_left ? size : c->ask_left;
+    conn_caught_up(c);
     if (got.why) {
         net_report(c->net, NET_BAD_FRAME, c->link->peer, got.why);
         if (!post_broken(c, got.request_id, got.why))
@@ -282,6 +318,7 @@ static void on_end(struct conn *c)
 {
     stop_reading(c);
     c->ended = true;
+    c->ask_left = 0;
     reader_done(&c->reader, &c->net->pool);
     if (c->state == CONN_BROKEN || c->state == CONN_ENDING)
         return; /* closed when all is written */
@@ -306,6 +343,7 @@ static bool post_broken(struct conn *c, uint64_t request_id, const char *why)
     *item = (struct inbox_item){.kind = PORT_BROKEN, .link = c->link, .request_id = request_id, .why = why};
     reader_done(&c->reader, &c->net->pool);
     c->state = CONN_BROKEN;
+    c->ask_left = 0; /* what comes is thrown away */
     net_post(c->net, item);
     return true;
 }

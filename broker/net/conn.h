@@ -44,6 +44,9 @@ struct conn {
     bool held_by_unsent; /* not read because too much waits for the peer */
     bool starved;        /* there was no memory to read into */
     bool ended;          /* the peer's FIN came: there is nothing more to read */
+    bool asked;          /* the engine is to be told when `ask_left` is read */
+    size_t ask_left;     /* bytes of what had reached the socket when it asked */
+    int64_t ask_ms;      /* its question */
     size_t write_left;   /* bytes uv_write() had not written when last looked at */
     size_t write_size;   /* bytes given to it */
     struct reader reader;
@@ -66,6 +69,9 @@ void conn_tune(const struct net *n, int fd);
 /* Queue one item. Takes it; drops it if the connection is ending. Nothing is written before conn_flush(). */
 void conn_send(struct conn *c, struct outbox_item *item);
 void conn_flush(struct conn *c);
+
+/* If the engine asked about it and that much was read, tell it. */
+void conn_caught_up(struct conn *c);
 
 /* Answer with an ERROR frame, if `code` is not 0, and end. `text` NULL stands for the code's own. */
 void conn_end(struct conn *c, int code, uint64_t request_id, const char *text);

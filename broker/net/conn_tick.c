@@ -40,6 +40,7 @@ void conn_tick(struct conn *c, int64_t now_ms)
         end_late(c, "the rest of a frame did not come in time");
     else if (c->state == CONN_OPEN || c->state == CONN_BROKEN) {
         conn_drained(c);
+        conn_caught_up(c);
         if (c->held_by_unsent)
             conn_resume(c);
     }

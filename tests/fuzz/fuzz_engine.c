@@ -190,6 +190,14 @@ static void read_output(struct peer *p, const struct outbox_item *item)
     }
 }
 
+/* All that it had sent was posted. */
+static void answer_ask(struct world *w, struct peer *p, int64_t ask_ms)
+{
+    struct inbox_item *item = new_item(p, PORT_CAUGHT_UP);
+    item->ask_ms = ask_ms;
+    engine_post(w->engine, item);
+}
+
 static void take_output(struct world *w)
 {
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
@@ -197,6 +205,8 @@ static void take_output(struct world *w)
         struct peer *p = item->link->conn;
         if (p)
             read_output(p, item);
+        if (p && item->ask_ms)
+            answer_ask(w, p, item->ask_ms);
         if (p && p->lazy) {
             p->held += item->bytes.size;
         } else {

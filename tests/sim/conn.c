@@ -282,6 +282,11 @@ void conn_move_to_server(struct conn *c)
 
 void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us)
 {
+    if (item->ask_ms && c->link) { /* what is in the pipe has not reached the server */
+        struct inbox_item *heard = item_new(c, PORT_CAUGHT_UP);
+        heard->ask_ms = item->ask_ms;
+        engine_post(c->sim->server->engine, heard);
+    }
     if (item->close)
         c->end_when_sent = true;
     sim_trace(c->sim, item->bytes.data, item->bytes.size);

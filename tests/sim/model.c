@@ -259,8 +259,7 @@ static void leave_unanswered(struct model *m, uint32_t number, bool handled)
     c->gone |= c->lost && handled;
 }
 
-/* All that was given to the engine has been handled, as far as this connection goes. */
-static bool is_handled(const struct sim *s, uint32_t number)
+bool model_is_handled(const struct sim *s, uint32_t number)
 {
     const struct conn *c = s->conns[number - 1];
     const struct session *session = c->link ? c->link->session : NULL;
@@ -272,9 +271,10 @@ void model_turned(struct sim *s, struct engine *e, bool all)
     struct model *m = s->model;
     if (!m)
         return;
+    m->left = s->mono_us / 1000;
     model_pass_time(m);
     for (uint32_t i = 1; i < m->conns_count; i++)
-        model_heard(m, i, is_handled(s, i));
+        model_heard(m, i, model_is_handled(s, i));
     m->admin_lost = false;
     for (uint32_t i = 1; i < m->conns_count; i++) {
         m->conns[i].admin = asks_admin(&m->conns[i]);
@@ -286,7 +286,8 @@ void model_turned(struct sim *s, struct engine *e, bool all)
                 model_answers(m, i);
     for (uint32_t i = 1; i < m->conns_count; i++)
         if (!m->conns[i].gone)
-            leave_unanswered(m, i, is_handled(s, i));
+            leave_unanswered(m, i, model_is_handled(s, i));
+    model_end_leases(m);
     model_jobs(m);
     for (uint32_t i = 1; i < m->conns_count; i++) {
         model_deliveries(m, i);
@@ -319,6 +320,7 @@ void model_died(struct sim *s)
         if ((c->lost || (c->ended && !c->closing)) && !c->gone)
             model_conn_ends(m, i, false);
     }
+    model_end_leases(m);
     model_jobs(m);
     model_handouts(m);
     for (size_t i = 0; i < m->live_count; i++) {

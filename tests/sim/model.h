@@ -25,6 +25,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In one turn it is found that a lease is over, in the next one that its holder has not answered; a question
+ * about an earlier lease may come before that. */
+#define MODEL_OVER_TURNS 3
 #define MODEL_GROUPS_MAX 16 /* with their DLQs, in one run */
 #define MODEL_CONNS_MAX  257
 #define MODEL_SUBS_MAX   64
@@ -71,6 +74,7 @@ struct model_cell {
     uint32_t conn;
     uint64_t sub;
     int64_t ends_lo, ends_hi; /* of the lease: mono ms, between */
+    unsigned over;            /* turns that ended after that, and that had handled all that its holder sent */
     enum model_mark started;
     uint64_t bytes, order; /* order: of its delivery */
     int64_t lease;
@@ -169,6 +173,7 @@ struct model_figures {
 struct model {
     struct sim *sim;
     int64_t wall, mono; /* of this turn, ms */
+    int64_t left;       /* mono ms: when what it says left, after its commit */
     bool turned;        /* since the broker's last start */
     bool admin_lost;    /* a request that changes groups will not be answered */
     unsigned steps;     /* of this turn: it may wait for company */
@@ -296,8 +301,12 @@ void model_message_add(struct model *m, struct model_group *g, uint64_t seq);
 /* model_deliver.c */
 void model_deliveries(struct model *m, uint32_t number);
 
+/* All that was given to the engine has been handled, as far as this connection goes. */
+bool model_is_handled(const struct sim *s, uint32_t number);
+
 /* model_time.c: what comes about without a request */
 void model_pass_time(struct model *m);
+void model_end_leases(struct model *m); /* after the requests of the turn */
 void model_conn_ends(struct model *m, uint32_t number, bool sure);
 void model_give_back(struct model *m, uint32_t number, uint64_t sub, bool sure); /* sub 0: all */
 /* The oldest delivery of a subscription without marks was answered: the next one's lease begins anew. */

@@ -53,7 +53,8 @@ static bool is_held(const struct model_is *is, const void *context)
 static void extend(const struct model *m, struct model_cell *c, int64_t came, int64_t ms)
 {
     c->ends_lo = came + ms;
-    c->ends_hi = m->mono + ms;
+    c->ends_hi = m->left + ms;
+    c->over = 0;
 }
 
 /* Its group was deleted in this turn, after the answer and before the reply to it. */
@@ -75,7 +76,7 @@ static void accepted(struct model *m, uint32_t number, const struct model_sub *s
         model_fail(m, g ? g : m->groups, entry->seq, "an answer to a message that there is not had effect");
     if (c->conn != number || c->sub != sub->id || !model_only(m, c, is_held, &entry->token))
         model_fail(m, g, entry->seq, "a stale token had effect");
-    if (c->ends_hi <= came)
+    if (c->ends_hi <= came && c->over > MODEL_OVER_TURNS)
         model_fail(m, g, entry->seq, "an answer had effect after its lease");
     if (entry->outcome == OUTCOME_EXTEND) {
         extend(m, c, came, entry->delay);

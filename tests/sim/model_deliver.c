@@ -196,7 +196,8 @@ static void deliver(struct model *m, uint32_t number, const struct model_sub *su
     c->bytes = d->bytes;
     c->lease = d->lease;
     c->order = ++m->deliveries;
-    c->ends_lo = c->ends_hi = m->mono + d->lease;
+    c->ends_lo = c->ends_hi = m->left + d->lease;
+    c->over = 0;
     c->started = conn->marks ? MARK_NONE : MARK_YES;
 }
 

@@ -87,6 +87,7 @@ void model_marks(struct model *m, uint32_t number, const struct model_frame *f, 
             c->started = MARK_YES;
             c->ends_lo = lo;
             c->ends_hi = hi;
+            c->over = 0;
             continue;
         }
         c->started = c->started > mark ? c->started : mark;
@@ -109,7 +110,7 @@ static void maybe_resolved(struct model *m, uint32_t number, struct mpack_reader
         if (entry.outcome < sizeof events / sizeof *events)
             (void)model_resolve(m, g, c, events[entry.outcome], entry.delay, false);
         else if (entry.outcome == OUTCOME_EXTEND) {
-            int64_t to = m->mono + entry.delay;
+            int64_t to = m->sim->mono_us / 1000 + entry.delay;
             c->ends_lo = 0; /* shorter or longer than it was, or as it was */
             c->ends_hi = to > c->ends_hi ? to : c->ends_hi;
         }

@@ -43,8 +43,10 @@ void model_next_begins(struct model *m, uint32_t number, uint64_t sub, int64_t c
     uint64_t after = 0;
     for (struct model_cell *c; (c = next_held(m, number, sub, after)); after = c->order) {
         bool surely = model_must_be(m, c, MODEL_FLIGHT);
-        if (c->ends_hi < m->mono + c->lease)
+        if (c->ends_hi < m->mono + c->lease) {
             c->ends_hi = m->mono + c->lease;
+            c->over = 0;
+        }
         if (sure && surely && !after && c->ends_lo < came + c->lease)
             c->ends_lo = came + c->lease;
         if (surely)
@@ -73,10 +75,11 @@ static bool is_over(const struct model *m, const struct model_cell *c)
 static void end_lease(struct model *m, struct model_group *g, struct model_cell *c)
 {
     struct model_conn *conn = &m->conns[c->conn];
-    bool sure =
-        c->ends_hi <= m->mono && !m->dying && m->steps == 1; /* else it may have been answered before */
     if (!is_over(m, c))
         return;
+    c->over += c->ends_hi <= m->mono && model_is_handled(m->sim, c->conn);
+    /* Else it may have been answered before. */
+    bool sure = c->over > MODEL_OVER_TURNS && !m->dying && m->steps == 1;
     enum model_mark started = conn->marks ? c->started : c->charged;
     conn->silent |= sure && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES;
     if (started && conn->charged != MARK_YES)
@@ -94,15 +97,8 @@ void model_pass_time(struct model *m)
     for (size_t i = 0; i < m->live_count; i++) {
         struct model_group *g;
         struct model_cell *c = live_cell(m, i, &g);
-        if (is_over(m, c) && !m->conns[c->conn].marks)
-            c->charged = is_charged(m, c);
-    }
-    for (size_t i = 0; i < m->live_count; i++) {
-        struct model_group *g;
-        struct model_cell *c = live_cell(m, i, &g);
         (void)model_event(m, g, c, EVENT_DUE, 0, !m->dying);
         (void)model_event(m, g, c, EVENT_TTL, 0, false);
-        end_lease(m, g, c);
     }
     model_jobs(m);
 }
@@ -118,6 +114,21 @@ void model_heard(struct model *m, uint32_t number, bool handled)
         c->charged = MARK_NONE;
     else if (c->charged)
         c->charged = MARK_MAYBE;
+}
+
+void model_end_leases(struct model *m)
+{
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        if (is_over(m, c) && !m->conns[c->conn].marks)
+            c->charged = is_charged(m, c);
+    }
+    for (size_t i = 0; i < m->live_count; i++) {
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        end_lease(m, g, c);
+    }
 }
 
 /* ---- connections ---- */

@@ -163,7 +163,7 @@ static void take_outbox(struct sim *s)
     struct engine *e = s->server->engine;
     for (struct outbox_item *item = engine_take(e), *next; item; item = next) {
         next = item->next;
-        conn_take_output(item->link->conn, item, e->mono_ms * 1000);
+        conn_take_output(item->link->conn, item, s->mono_us / 1000 * 1000); /* as it counts */
         mpack_buffer_done(&item->bytes);
         link_unref(item->link);
         free(item);

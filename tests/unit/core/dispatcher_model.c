@@ -170,6 +170,7 @@ static void hand_out(struct model *o, const struct model_pending *p, uint64_t se
     int err =
         dispatcher_lease(o->d, &p->a, seq, l.token, size_of(p->a.group, seq), 100, o->now_ms, l.leased_ms);
     cr_assert_eq(err, 0);
+    dispatcher_settle(o->d, 0);
     o->leases[o->lease_count++] = l;
     o->where[p->a.group][seq] = HELD;
 }

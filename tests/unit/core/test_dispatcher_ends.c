@@ -206,6 +206,7 @@ Test(dispatcher_ends, extended_and_started_leases_run_out_in_order_of_their_new_
     cr_assert_eq(dispatcher_deadline(w.d), 1000);
     dispatcher_extend(w.d, m, 1, world_token(&w, JOBS, 1), 3000);
     dispatcher_extend(w.d, m, 3, world_token(&w, JOBS, 3), 400);
+    dispatcher_settle(w.d, 0);
     cr_assert_eq(dispatcher_deadline(w.d), 400);
     world_wait(&w, 300);
     world_start(&w, m, 5);

@@ -174,6 +174,7 @@ static void touch_lease(struct model *o, uint32_t how)
         if (model_is_oldest(o, at))
             o->members[l->member].answered_ms = -1;
         cr_assert_eq(dispatcher_extend(o->d, m, l->seq, l->token, l->deadline_ms), 0);
+        dispatcher_settle(o->d, 0);
     } else if (how == 2) {
         o->where[group][l->seq] = NOWHERE;
         dispatcher_revoke(o->d, group, l->seq);

@@ -35,10 +35,12 @@ static void read_answers(struct answers *to, const struct outbox_item *item)
 static struct answers turn(struct world *w, struct link *link)
 {
     struct answers a = {.count = 0};
+    w->now_ms++;
     turn_take_inbox(w->engine);
-    (void)engine_turn(w->engine, w->engine->wall_ms, w->engine->mono_ms + 1);
+    (void)engine_turn(w->engine, WORLD_WALL_MS + w->now_ms, w->now_ms);
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
         next = item->next;
+        answer_ask(w, item);
         if (item->link == link)
             read_answers(&a, item);
         atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);

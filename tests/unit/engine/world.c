@@ -68,7 +68,9 @@ static void hello(struct world *w, struct link *link)
     size_t at = frame_begin(&frame, OP_HELLO, 1, 3);
     mpack_write_uint(&frame, 1);
     mpack_write_uint(&frame, 1);
-    mpack_write_map(&frame, 0);
+    mpack_write_map(&frame, 1);
+    mpack_write_cstr(&frame, "marks"); /* all that is held counts as started */
+    mpack_write_bool(&frame, false);
     frame_end(&frame, at);
     post_frame(w, link, &frame, NULL);
 }
@@ -129,13 +131,59 @@ void read_all(struct world *w, struct link *link)
     atomic_fetch_sub(&w->totals.waiting_bytes, atomic_exchange(&link->unsent_bytes, 0));
 }
 
+static struct world *world_of_store; /* a store has no context */
+
+static int slow_commit(struct store_txn *txn)
+{
+    struct world *w = world_of_store;
+    if (w->during_commit)
+        w->during_commit(w);
+    w->now_ms += w->commit_ms;
+    return w->commit(txn);
+}
+
+static struct store *slow_store(struct world *w)
+{
+    struct store *store = store_memory_open(1u << 30);
+    world_of_store = w;
+    w->ops = *store->ops;
+    w->commit = w->ops.commit;
+    w->ops.commit = slow_commit;
+    store->ops = &w->ops;
+    return store;
+}
+
+static void read_clocks(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us)
+{
+    const struct world *w = context;
+    *ret_mono_us = w->now_ms * 1000;
+    *ret_wall_us = (WORLD_WALL_MS + w->now_ms) * 1000;
+}
+
+void answer_ask(struct world *w, const struct outbox_item *item)
+{
+    if (!item->ask_ms || w->deaf)
+        return;
+    struct inbox_item *heard = calloc(1, sizeof *heard);
+    cr_assert(heard);
+    heard->kind = PORT_CAUGHT_UP;
+    heard->link = item->link;
+    link_ref(heard->link);
+    heard->ask_ms = item->ask_ms;
+    engine_post(w->engine, heard);
+}
+
 /* Nobody reads: what comes out is dropped, and stays counted as waiting. */
 void world_turn(struct world *w)
 {
+    w->now_ms++;
     turn_take_inbox(w->engine);
-    (void)engine_turn(w->engine, w->engine->wall_ms, w->engine->mono_ms + 1);
+    (void)engine_turn(w->engine, WORLD_WALL_MS + w->now_ms, w->now_ms);
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
         next = item->next;
+        answer_ask(w, item);
+        if (item->link->id <= LINKS)
+            mpack_write_raw(&w->told[item->link->id - 1], item->bytes.data, item->bytes.size);
         mpack_buffer_done(&item->bytes);
         link_unref(item->link);
         free(item);
@@ -146,7 +194,7 @@ void world_start(struct world *w, const struct engine_config *config)
 {
     char why[512] = "";
     struct engine_config all = *config;
-    *w = (struct world){0};
+    *w = (struct world){.now_ms = 1000};
     all.max_body_bytes = config->max_body_bytes ? config->max_body_bytes : 1000;
     all.inbox_bytes_max = config->inbox_bytes_max ? config->inbox_bytes_max : 1 << 20;
     all.max_topics = all.max_groups = 10;
@@ -156,7 +204,8 @@ void world_start(struct world *w, const struct engine_config *config)
     all.notify = on_notify;
     all.fatal = on_fatal;
     all.context = w;
-    struct store *store = store_memory_open(1u << 30);
+    all.read_clocks = read_clocks;
+    struct store *store = slow_store(w);
     cr_assert_eq(engine_new(&all, store, &w->engine, why, sizeof why), 0, "%s", why);
     for (unsigned i = 0; i < LINKS; i++) {
         w->links[i] = link_new(i + 1);
@@ -174,5 +223,7 @@ void world_stop(struct world *w)
 {
     for (unsigned i = 0; i < LINKS; i++)
         link_unref(w->links[i]);
+    for (unsigned i = 0; i < LINKS; i++)
+        mpack_buffer_done(&w->told[i]);
     engine_free(w->engine);
 }

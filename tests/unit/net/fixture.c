@@ -202,6 +202,13 @@ static void close_link(struct fixture *f, struct link *link)
     net_notify(f->net);
 }
 
+void engine_asks(struct fixture *f, int64_t ask_ms)
+{
+    close_link(f, f->link);
+    f->outbox_tail->close = false;
+    f->outbox_tail->ask_ms = ask_ms;
+}
+
 static void post(void *context, struct inbox_item *item)
 {
     struct fixture *f = context;
@@ -226,6 +233,10 @@ static void post(void *context, struct inbox_item *item)
         f->closed += item->closed;
     } else if (item->kind == PORT_DRAINED) {
         f->drained_posts++;
+    } else if (item->kind == PORT_CAUGHT_UP) {
+        f->caught_up++;
+        f->posts_before = f->posts;
+        f->asked_ms = item->ask_ms;
     }
     chunk_unref(item->chunk);
     link_unref(item->link);

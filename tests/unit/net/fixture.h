@@ -17,7 +17,9 @@ struct fixture {
     struct mpack_buffer frames; /* all frames posted, in order */
     struct link *link;          /* of the first connection that posted; a reference */
     unsigned posts, ended, broken, lost, drained_posts;
-    unsigned closed; /* of the lost: by the server */
+    unsigned closed;                  /* of the lost: by the server */
+    unsigned caught_up, posts_before; /* answers to engine_asks(), and the posts before the last of them */
+    int64_t asked_ms;                 /* as that one says */
     bool full;
     bool parks; /* a bad frame is not answered: what came before it waits */
     struct outbox_item *outbox, *outbox_tail;
@@ -50,6 +52,8 @@ void write_hello(struct mpack_buffer *b, uint64_t request_id);
 /* A PUBLISH-like frame whose last field is `size` bytes of `fill`. */
 void write_frame(struct mpack_buffer *b, uint64_t request_id, size_t size, uint8_t fill);
 
+/* Ask about the connection, as when a lease of it is over. */
+void engine_asks(struct fixture *f, int64_t ask_ms);
 /* Put `size` bytes into the outbox for the connection and notify. */
 void engine_says(struct fixture *f, size_t size, bool close);
 
