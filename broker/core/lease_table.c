@@ -31,7 +31,10 @@ void lease_list_init(struct lease_list *list)
     list->first = list->last = LEASE_NONE;
 }
 
-static void list_append(struct lease_table *t, struct lease_list *list, enum lease_list_kind kind,
+/* Called for every message, with a `kind` that is known. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void list_append(struct lease_table *t, struct lease_list *list, enum lease_list_kind kind,
                         uint32_t id)
 {
     struct lease *l = lease_at(t, id);
@@ -44,7 +47,7 @@ static void list_append(struct lease_table *t, struct lease_list *list, enum lea
     list->last = id;
 }
 
-static void list_remove(struct lease_table *t, struct lease_list *list, enum lease_list_kind kind,
+INLINE void list_remove(struct lease_table *t, struct lease_list *list, enum lease_list_kind kind,
                         uint32_t id)
 {
     uint32_t next = lease_at(t, id)->in[kind].next, prev = lease_at(t, id)->in[kind].prev;

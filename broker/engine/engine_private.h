@@ -7,6 +7,7 @@
  *   choke.c     one whose client does not read
  *   silence.c   one that lets leases run out and says nothing
  *   share.c     one that looks at much
+ *   leases.c    when leases begin and end
  *   request_*.c one file for each kind of request
  *   events.c    what is told for the log
  *   deliver.c   assignments and DELIVER frames
@@ -294,6 +295,15 @@ void share_wait(struct session *s);
 /* Let those in the line go on. */
 void share_go_on(struct engine *e);
 void share_forget_gone(struct engine *e);
+
+/* ---- leases.c ---- */
+
+/* PORT_CAUGHT_UP came. True if the item is done with; otherwise its connection keeps it. */
+bool leases_caught_up(struct engine *e, struct inbox_item *item);
+/* After the requests of the turn: end those that are over, and ask about those that may be. */
+void leases_end(struct engine *e);
+/* What the turn told leaves now. */
+void leases_settle(struct engine *e);
 
 /* ---- producers.c ---- */
 

@@ -8,8 +8,7 @@
 
 #include <stdlib.h>
 
-#define EXPIRE_LEASES_MAX 4096 /* in one turn */
-#define NO_SPACE_BYTES    (64ull * 1024 * 1024)
+#define NO_SPACE_BYTES (64ull * 1024 * 1024)
 /* No more requests are taken into a turn whose commands need this much: the smallest entry of a RESOLVE takes
  * 30 times its bytes. */
 #define TURN_ARENA_BYTES_MAX (32u * 1024 * 1024)
@@ -98,20 +97,6 @@ static bool on_broken(struct engine *e, struct inbox_item *item)
     return true;
 }
 
-/* As on_frames(). Its leases that were over then may be ended: no answer to them is on its way. */
-static bool on_caught_up(struct engine *e, struct inbox_item *item)
-{
-    struct session *s = item->link->session;
-    if (!s || !s->holder)
-        return true;
-    if (s->parked) {
-        session_park(s, item);
-        return false;
-    }
-    dispatcher_caught_up(e->dispatcher, s->holder, item->ask_ms);
-    return true;
-}
-
 static void on_drained(struct engine *e, const struct inbox_item *item)
 {
     struct session *s = item->link ? item->link->session : NULL;
@@ -139,7 +124,7 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
         on_drained(e, item);
         break;
     case PORT_CAUGHT_UP:
-        return on_caught_up(e, item);
+        return leases_caught_up(e, item);
     case PORT_STATS:
         e->urgent = true;
         figures_want(e, item->wait);
@@ -205,24 +190,6 @@ static void gather_due(struct engine *e)
     struct command tick = {.kind = COMMAND_TICK};
     e->urgent = true;
     (void)gather_add(e, &tick, PENDING_NONE, NULL, 0); /* nobody waits for it */
-}
-
-/* After this turn's requests: what came in time is judged before what fell due. */
-static void end_leases(struct engine *e)
-{
-    struct ends ends = {.engine = e};
-    struct holder *h;
-    if (dispatcher_deadline(e->dispatcher) > e->mono_ms)
-        return;
-    (void)dispatcher_expire(e->dispatcher, e->mono_ms, EXPIRE_LEASES_MAX, ends_add, &ends);
-    e->urgent |= ends.count > 0;
-    ends_gather(&ends);
-    while ((h = dispatcher_ask(e->dispatcher, e->mono_ms))) {
-        struct session *s = holder_owner(h);
-        s->ask_ms = e->mono_ms;
-        (void)session_out(s);
-        e->urgent = true;
-    }
 }
 
 /* Past this mark publishes are refused, so that there is always room to answer, divert, redrive and purge. */
@@ -338,16 +305,6 @@ static struct outbox_item *outbox_item(struct engine *e, struct session *s)
     return item;
 }
 
-/* The leases of what leaves now begin now: the commit, which may have taken long, is no consumer's time. */
-static void settle_leases(struct engine *e)
-{
-    int64_t wall_ms, mono_ms;
-    if (dispatcher_is_settled(e->dispatcher))
-        return;
-    clock_now(&e->clock, &wall_ms, &mono_ms);
-    dispatcher_settle(e->dispatcher, mono_ms > e->mono_ms ? mono_ms - e->mono_ms : 0);
-}
-
 /* Hand over the output of this turn. True if there was any. */
 static bool release(struct engine *e)
 {
@@ -408,7 +365,7 @@ static void end_turn(struct engine *e)
     events_tell(e);
     free_handled(e);
     bool room = !inbox_is_full(e) && atomic_exchange(&e->room_wanted, false);
-    settle_leases(e);
+    leases_settle(e);
     bool tell = release(e) || room || e->readable;
     e->readable = false;
     if (e->gone)
@@ -432,7 +389,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     look_at_space(e);
     gather_due(e);
     take_requests(e);
-    end_leases(e);
+    leases_end(e);
     gather_flush(e);
     e->more = deliver_all(e);
     if (waits_for_company(e)) {

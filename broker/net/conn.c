@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret);
@@ -68,41 +67,10 @@ struct conn *conn_new(struct net *n, int fd, const char *peer)
     return c;
 }
 
-/* Bytes in the socket that were not read yet. */
-static size_t unread(const struct conn *c)
-{
-    uv_os_fd_t fd;
-    int size = 0;
-    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, FIONREAD, &size) != 0 || size < 0)
-        return 0;
-    return (size_t)size;
-}
-
-static void ask(struct conn *c, int64_t ask_ms)
-{
-    c->asked = true;
-    c->ask_ms = ask_ms;
-    c->ask_left = c->state == CONN_OPEN && !c->ended ? unread(c) : 0;
-    conn_caught_up(c);
-}
-
-void conn_caught_up(struct conn *c)
-{
-    if (!c->asked || c->ask_left || !c->told_engine)
-        return;
-    struct inbox_item *item = calloc(1, sizeof *item);
-    if (!item)
-        return; /* the next tick tries again */
-    c->asked = false;
-    link_ref(c->link);
-    *item = (struct inbox_item){.kind = PORT_CAUGHT_UP, .link = c->link, .ask_ms = c->ask_ms};
-    net_post(c->net, item);
-}
-
 void conn_send(struct conn *c, struct outbox_item *item)
 {
     if (item->ask_ms && c->state < CONN_ENDING)
-        ask(c, item->ask_ms);
+        conn_ask(c, item->ask_ms);
     if (c->state >= CONN_ENDING || c->end_when_sent) {
         outbox_item_drop(item);
         return;

@@ -70,7 +70,9 @@ void conn_tune(const struct net *n, int fd);
 void conn_send(struct conn *c, struct outbox_item *item);
 void conn_flush(struct conn *c);
 
-/* If the engine asked about it and that much was read, tell it. */
+/* The engine asks; it is told when all that lies in the socket now was read and posted. */
+void conn_ask(struct conn *c, int64_t ask_ms);
+/* If it asked and that much was read, tell it. */
 void conn_caught_up(struct conn *c);
 
 /* Answer with an ERROR frame, if `code` is not 0, and end. `text` NULL stands for the code's own. */
