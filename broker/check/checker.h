@@ -47,6 +47,7 @@ struct tally {
     uint64_t flights;                    /* stored, in flight for the first time */
     uint64_t ready, delayed, held, dead; /* rows in attempt */
     uint64_t suspects, tracked, expiries;
+    uint64_t letters, dead_bytes; /* in its DLQ, whose message is stored; what those take */
 };
 
 struct checked_group {

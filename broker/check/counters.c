@@ -29,6 +29,8 @@ static void check_group(struct checker *c, const struct checked_group *g)
     compare(c, name.text, "suspects", n->suspects, y->suspects);
     compare(c, name.text, "tracked", n->tracked, y->tracked);
     compare(c, name.text, "expiries", n->expiries, y->expiries);
+    if (n->dead == y->letters && !g->r.dead_bytes_old)
+        compare(c, name.text, "dead_bytes", g->r.dead_bytes, y->dead_bytes);
     check_conservation(c, name.text, n);
     if (g->blind || g->r.next < g->r.floor)
         return;

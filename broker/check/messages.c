@@ -123,6 +123,22 @@ static int check_origin(struct checker *c, const struct checked_topic *t, uint64
     return 0;
 }
 
+/* What it takes of its topic does not count there. */
+static int count_dead_bytes(struct checker *c, const struct checked_topic *t, const struct dead_record *dead)
+{
+    struct checked_group *g = group_of(c, t->r.origin_group);
+    struct slice value;
+    bool found;
+    if (!g || !g->topic)
+        return 0;
+    int err = look_up(c, TABLE_MESSAGE, key_id_seq(g->topic->r.id, dead->origin_seq), &found, &value);
+    if (err || !found)
+        return err;
+    g->tally.letters++;
+    g->tally.dead_bytes += value.size;
+    return 0;
+}
+
 static int dead_row(struct checker *c, struct slice key, struct slice value)
 {
     struct dead_record dead;
@@ -134,6 +150,8 @@ static int dead_row(struct checker *c, struct slice key, struct slice value)
         problem(c, PROBLEM_CHECKSUM, "%s/%" PRIu64 ": the dead letter", t->r.name, seq);
     } else if (!t->r.dropped) {
         int err = check_origin(c, t, seq, &dead);
+        if (!err)
+            err = count_dead_bytes(c, t, &dead);
         if (err)
             return err;
     }

@@ -373,6 +373,8 @@ static int load_groups(struct ledger *l)
                 return SHUNT_CORRUPT;
         }
         err = bitmap_load(&g->bits, l->txn, g->r.id);
+        if (!err && g->r.dead_bytes_old && g->dlq && g->r.counts.dead)
+            err = dead_count_bytes(l, g);
         if (err)
             return err;
     }

@@ -51,14 +51,52 @@ static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enu
     return ledger_put(l, TABLE_DEAD, key_slice(&key), (struct slice){bytes, size});
 }
 
+/* What the letter's message takes of its topic: 0 if it is lost. */
+static int stored_bytes(struct ledger *l, const struct group *g, uint64_t seq, uint64_t *ret)
+{
+    struct key key = key_id_seq(g->topic->r.id, seq);
+    struct slice value = {0};
+    int err = store_get(l->txn, TABLE_MESSAGE, key_slice(&key), &value);
+    *ret = err ? 0 : value.size;
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+int dead_count_bytes(struct ledger *l, struct group *g)
+{
+    struct store_cursor *cursor;
+    struct key from = key_id_seq(g->dlq->r.id, 0);
+    struct slice key, value;
+    uint32_t id;
+    uint64_t seq, bytes, sum = 0;
+    int err = store_cursor_open(l->txn, TABLE_DEAD, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
+    while (!err && key_read_id_seq(key, &id, &seq) && id == g->dlq->r.id) {
+        struct dead_record dead;
+        err = dead_decode(key, value, &dead);
+        if (!err)
+            err = stored_bytes(l, g, dead.origin_seq, &bytes);
+        if (!err) {
+            sum += bytes;
+            err = store_cursor_next(cursor, &key, &value);
+        }
+    }
+    store_cursor_close(cursor);
+    g->r.dead_bytes = sum;
+    return err == SHUNT_NOT_FOUND || err == SHUNT_CORRUPT ? 0
+                                                          : err; /* what is damaged is told of elsewhere */
+}
+
 int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
                 enum dead_reason reason)
 {
-    uint64_t dead_seq;
-    int err = 0;
+    uint64_t dead_seq, bytes = 0;
+    int err = stored_bytes(l, g, seq, &bytes);
     check(!g->origin && g->dlq);
+    g->r.dead_bytes += bytes;
     /* The time to live stands still while it is dead. */
-    if (row->has_expiry)
+    if (!err && row->has_expiry)
         err = expiry_delete(l, g, seq, row->expires_ms);
     row->has_expiry = false;
     row->ttl_left_ms = row->expires_ms > l->now_ms ? row->expires_ms - l->now_ms : 0;
@@ -142,10 +180,14 @@ int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum don
         err = place_find(l, g, dead.origin_seq, &where, &row);
     if (!err && (where != WHERE_TRACKED || row.state != ATTEMPT_DEAD))
         err = SHUNT_CORRUPT;
+    uint64_t bytes = 0;
+    if (!err)
+        err = stored_bytes(l, g, dead.origin_seq, &bytes);
     if (!err)
         err = place_leave(l, g, dead.origin_seq, where, &row);
     if (err)
         return err;
+    g->r.dead_bytes -= bytes < g->r.dead_bytes ? bytes : g->r.dead_bytes; /* a damaged store may differ */
     if (how == DONE_REDRIVEN)
         return revive(l, g, dead.origin_seq, &row);
     return place_done(l, g, dead.origin_seq, &row, how);

@@ -61,12 +61,32 @@ static int store_message(struct ledger *l, struct topic *t, const struct message
     return give_to_groups(l, t, seq, head);
 }
 
+static uint64_t less(uint64_t from, uint64_t what)
+{
+    return from > what ? from - what : 0;
+}
+
+/* Dead letters do not count: what was put aside must not stop what comes behind it. A message that several
+ * groups have put aside is taken off for each; so what the group that is furthest behind has still to handle
+ * counts in any case. */
 static bool topic_has_room(const struct topic *t, size_t bytes)
 {
     uint64_t messages_max = (uint64_t)topic_setting(t, POLICY_max_messages);
     uint64_t bytes_max = (uint64_t)topic_setting(t, POLICY_max_bytes);
-    return (!messages_max || t->r.stored < messages_max) &&
-           (!bytes_max || t->r.stored_bytes + bytes <= bytes_max);
+    if (!messages_max && !bytes_max)
+        return true;
+    uint64_t dead = 0, dead_bytes = 0, behind = 0;
+    for (size_t i = 0; i < t->groups_count; i++) {
+        const struct group_counts *n = &t->groups[i]->r.counts;
+        uint64_t left = n->ready + n->in_flight + n->delayed;
+        behind = left > behind ? left : behind;
+        dead += n->dead;
+        dead_bytes += t->groups[i]->r.dead_bytes;
+    }
+    uint64_t messages = less(t->r.stored, dead);
+    messages = messages > behind ? messages : behind;
+    return (!messages_max || messages < messages_max) &&
+           (!bytes_max || less(t->r.stored_bytes, dead_bytes) + bytes <= bytes_max);
 }
 
 /* Read all of them before any is stored: a frame with a bad message leaves nothing behind. */

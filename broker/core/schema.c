@@ -139,6 +139,9 @@ static void group_fields(struct codec *c, struct group_record *r)
     for (size_t i = 0; i < DEAD_REASONS; i++)
         codec_u64(c, &n->dead_lettered[i]);
     codec_text(c, r->name, sizeof r->name);
+    r->dead_bytes_old = !c->writing && c->at == c->end;
+    if (!r->dead_bytes_old)
+        codec_u64(c, &r->dead_bytes);
 }
 
 static void attempt_fields(struct codec *c, struct attempt_record *r)

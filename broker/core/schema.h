@@ -133,6 +133,8 @@ struct group_record {
     struct policy policy;
     struct group_counts counts;
     char name[NAME_BYTES_MAX + 1];
+    uint64_t dead_bytes; /* of the stored messages that are its dead letters */
+    bool dead_bytes_old; /* not stored: the row is of an older server, which did not count them */
 };
 
 enum attempt_state { ATTEMPT_WAITING = 0, ATTEMPT_HELD = 1, ATTEMPT_DEAD = 2 };

@@ -194,6 +194,8 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
 /* Remove a dead letter from its DLQ: back to its group (DONE_REDRIVEN) or to done. False in *ret_found if it
  * is not there. */
 int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found);
+/* Count the bytes of the group's dead letters anew: of a row that does not say. */
+int dead_count_bytes(struct ledger *l, struct group *g);
 /* When the retention of a dead letter of the group runs out; NEVER without one. */
 int64_t dead_leaves_at(const struct group *g, int64_t died_ms);
 /* It has dead letters that will leave when they have been kept long enough. */

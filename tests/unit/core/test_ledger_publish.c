@@ -49,6 +49,73 @@ Test(ledger_publish, bytes_of_a_topic_are_bounded_exactly)
     fixture_done(&f);
 }
 
+/* What was put aside does not stop what comes behind it; what comes back counts again. */
+Test(ledger_publish, dead_letters_do_not_fill_a_topic)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_max_messages, 3, POLICY_max_bytes, 60, -1)); /* 20 bytes each */
+    publish(&f, "t", 3);
+    publish(&f, "t", 1);
+    cr_assert_eq(f.err, SHUNT_TOPIC_FULL);
+    assign(&f, "t", "default", 3);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        fail(&f, "t", "default", seq, ATTEMPT_REJECTED);
+    publish(&f, "t", 4);
+    cr_assert_eq(f.accepted, 3, "as many as if the dead letters were not there");
+    redrive(&f, "t", "default", 1, 0);
+    assign(&f, "t", "default", 4);
+    ack(&f, "t", "default", 4);
+    publish(&f, "t", 1);
+    cr_assert_eq(f.err, SHUNT_TOPIC_FULL, "one came back, one is done");
+    const struct group *g = fixture_group(&f, "t", "default");
+    cr_assert(g->r.counts.dead == 2 && g->r.dead_bytes == 40);
+    fixture_done(&f);
+}
+
+Test(ledger_publish, what_any_group_has_still_to_handle_fills_a_topic)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create_groups(&f, "t", "a b");
+    topic_update(&f, "t", settings(POLICY_max_messages, 3, -1));
+    publish(&f, "t", 3);
+    assign(&f, "t", "a", 3);
+    assign(&f, "t", "b", 3);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        fail(&f, "t", "a", seq, ATTEMPT_REJECTED);
+        fail(&f, "t", "b", seq, ATTEMPT_REJECTED);
+    }
+    publish(&f, "t", 4);
+    cr_assert_eq(f.accepted, 3, "dead in both groups, each makes room once");
+    publish(&f, "t", 1);
+    cr_assert_eq(f.err, SHUNT_TOPIC_FULL);
+    assign(&f, "t", "a", 3);
+    for (uint64_t seq = 4; seq <= 6; seq++)
+        ack(&f, "t", "a", seq);
+    publish(&f, "t", 1);
+    cr_assert_eq(f.err, SHUNT_TOPIC_FULL, "b has them still to handle");
+    fixture_done(&f);
+}
+
+/* A row of an older server does not say. */
+Test(ledger_publish, bytes_of_dead_letters_are_counted_at_the_start_where_no_row_says)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(-1), 3, 2);
+    fail(&f, "t", "default", 1, ATTEMPT_REJECTED);
+    fail(&f, "t", "default", 2, ATTEMPT_REJECTED);
+    struct group *g = fixture_group(&f, "t", "default");
+    uint64_t counted = g->r.dead_bytes;
+    cr_assert_gt(counted, 0);
+    g->r.dead_bytes = 0;
+    cr_assert_eq(store_begin(f.store, false, &f.l->txn), 0);
+    cr_assert_eq(dead_count_bytes(f.l, g), 0);
+    store_abort(f.l->txn);
+    cr_assert_eq(g->r.dead_bytes, counted);
+    fixture_done(&f);
+}
+
 Test(ledger_publish, one_bad_message_refuses_the_frame_and_is_named)
 {
     struct fixture f;

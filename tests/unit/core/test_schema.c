@@ -88,8 +88,9 @@ Test(schema, a_record_a_byte_short_or_long_is_refused)
         cr_assert_eq(k->read(with_sum(k->table, size + 1)), SHUNT_CORRUPT, "%s", k->name);
         for (size_t less = 0; less < size; less++) {
             k->make();
-            cr_assert_eq(k->read(with_sum(k->table, less)), SHUNT_CORRUPT, "%s with %zu bytes", k->name,
-                         less);
+            bool older = k == &kinds[GROUP] && less == size - 8; /* without dead_bytes */
+            cr_assert_eq(k->read(with_sum(k->table, less)), older ? 0 : SHUNT_CORRUPT, "%s with %zu bytes",
+                         k->name, less);
         }
         cr_assert_eq(k->read((struct slice){bytes, 7}), SHUNT_CORRUPT, "%s without a checksum", k->name);
     }
