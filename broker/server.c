@@ -41,7 +41,7 @@ static void on_engine_told(void *context, const struct event *event);
 static void on_tell_timer(uv_timer_t *timer);
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text);
 static void port_post(void *context, struct inbox_item *item);
-static bool port_full(void *context);
+static bool port_full(void *context, const struct link *link);
 static struct outbox_item *port_take(void *context);
 
 int server_run(const struct options *options, struct config *config)
@@ -381,10 +381,10 @@ static void port_post(void *context, struct inbox_item *item)
     engine_post(s->engine, item);
 }
 
-static bool port_full(void *context)
+static bool port_full(void *context, const struct link *link)
 {
     const struct server *s = context;
-    return engine_inbox_full(s->engine);
+    return engine_inbox_full(s->engine, link);
 }
 
 static struct outbox_item *port_take(void *context)

@@ -128,6 +128,8 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
         if (!topic_has_room(t, message_head_bytes(&head) + m.whole.size))
             break;
         err = store_message(l, t, &head, m.whole, &cost);
+        if (head.due_ms || head.expires_ms)
+            l->rows += TIMED_ROWS * (t->groups_count - ((m.delay_ms || m.ttl_ms) && t->groups_count));
         if (err)
             return err;
     }

@@ -285,6 +285,9 @@ uint64_t jobs_finished(struct ledger *l, uint64_t id);
 #define LOOK_ROWS_MAX 10000
 /* What a row that is changed, moved or deleted counts, against one that is looked at. */
 #define CHANGED_ROW 8
+/* What a message with a delay or a time to live counts, for each group: rows at places of their own. The ledger leaves out
+ * what can be seen of the request: one group, if it is the message that has them and not its topic. */
+#define TIMED_ROWS 16
 /* A row of so many bytes was read. */
 static inline void ledger_looked(struct ledger *l, size_t bytes)
 {

@@ -70,6 +70,7 @@ void session_hold_back(struct session *s)
 static void count_as_waiting(struct engine *e, struct inbox_item *item)
 {
     atomic_fetch_sub(&e->inbox_bytes, item->counted_bytes);
+    atomic_fetch_sub(&item->link->inbox_bytes, item->counted_bytes);
     item->counted_bytes = sizeof *item + (item->chunk ? item->chunk->capacity : 0);
     item->waits = true;
     atomic_fetch_add(&item->link->parked_bytes, item->counted_bytes);
@@ -86,6 +87,7 @@ static void count_in_inbox(struct engine *e, struct inbox_item *item)
         atomic_fetch_sub(&item->link->totals->waiting_bytes, item->counted_bytes);
     item->waits = false;
     atomic_fetch_add(&e->inbox_bytes, item->counted_bytes);
+    atomic_fetch_add(&item->link->inbox_bytes, item->counted_bytes);
 }
 
 /* A few bytes that wait must not keep a large chunk. */
@@ -126,6 +128,7 @@ void session_forget_parked(struct session *s)
     for (struct inbox_item *item = s->parked; item; item = item->next) {
         count_in_inbox(s->engine, item);
         atomic_fetch_sub(&s->engine->inbox_bytes, item->counted_bytes);
+        atomic_fetch_sub(&item->link->inbox_bytes, item->counted_bytes);
     }
     inbox_free(s->parked);
     s->parked = NULL;

@@ -134,12 +134,16 @@ void engine_reload(struct engine *e, const struct engine_config *config)
 
 /* ---- the port ---- */
 
+#define INBOX_SHARES 16 /* one connection may have so much of the inbox's room, and of what then is left */
+
 void engine_post(struct engine *e, struct inbox_item *item)
 {
     item->next = NULL;
     item->counted_bytes = sizeof *item + (item->memory_bytes ? item->memory_bytes : item->bytes.size);
     item->waits = false;
     atomic_fetch_add(&e->inbox_bytes, item->counted_bytes);
+    if (item->link)
+        atomic_fetch_add(&item->link->inbox_bytes, item->counted_bytes);
     (void)pthread_mutex_lock(&e->mutex);
     bool refuse = e->stopped;
     if (!refuse) {
@@ -158,12 +162,21 @@ bool inbox_is_full(const struct engine *e)
     return atomic_load(&e->inbox_bytes) >= atomic_load(&e->inbox_bytes_max);
 }
 
-bool engine_inbox_full(struct engine *e)
+/* The share of one connection shrinks as the inbox fills, so that what one has sent never keeps another from
+ * being read. */
+static bool inbox_is_full_for(const struct engine *e, const struct link *link)
 {
-    if (!inbox_is_full(e))
+    size_t all = atomic_load(&e->inbox_bytes), most = atomic_load(&e->inbox_bytes_max);
+    size_t own = link ? atomic_load(&link->inbox_bytes) + atomic_load(&link->parked_bytes) : 0;
+    return all >= most || (own && own > (most - all) / INBOX_SHARES);
+}
+
+bool engine_inbox_full(struct engine *e, const struct link *link)
+{
+    if (!inbox_is_full_for(e, link))
         return false;
     atomic_store(&e->room_wanted, true);
-    return inbox_is_full(e); /* it may have been emptied before the flag could be seen */
+    return inbox_is_full_for(e, link); /* it may have been emptied before the flag could be seen */
 }
 
 struct outbox_item *engine_take(struct engine *e)

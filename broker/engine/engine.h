@@ -24,7 +24,7 @@ struct batch;
 struct engine;
 struct store;
 
-/* Rows that requests of operators (listings, peeks, changes) look at in one turn before the next of them
+/* Work that requests may be in one turn, as rows looked at (share.c), before the next of them
  * waits for a later one; a quarter of it is a connection's share. Some 5 to 20 ms. No setting: what is put
  * off goes on in the very next turn, so more would only make others wait. */
 #define TURN_ROWS_MAX 40000
@@ -41,7 +41,7 @@ struct engine_config {
     uint64_t unsent_total_max; /* the same, on all connections together (struct port_room); 0: no limit */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */
     uint64_t commit_bytes_max; /* of requests taken into one transaction */
-    uint64_t turn_rows_max;    /* looked at for listings and the like in one turn; 0: TURN_ROWS_MAX */
+    uint64_t turn_rows_max;    /* of work for requests in one turn (share.c); 0: TURN_ROWS_MAX */
     int64_t ack_wait_ms;       /* acks that nothing waits for are committed after so long; 0: at once */
 
     struct port_totals *totals; /* lent; those of the links; NULL: nobody adds up */
@@ -64,6 +64,9 @@ struct engine_config {
     void (*read_clocks)(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us);
     /* Called with each batch when it has been applied, and may not be durable yet. `batch` is lent. */
     void (*applied)(void *context, const struct batch *batch);
+    /* Of all requests, only those that look wait for later turns: for a model that takes the others as handled in the
+     * turn after they came. */
+    bool only_looks_wait;
 };
 
 /* Make an engine on an open store (which it takes on success and closes at the end) and load its state.
@@ -83,8 +86,8 @@ void engine_reload(struct engine *e, const struct engine_config *config);
 
 /* Post one item; any thread. Takes the item. Never fails, never blocks for long. */
 void engine_post(struct engine *e, struct inbox_item *item);
-/* True if the caller should post no more until notify() was called. */
-bool engine_inbox_full(struct engine *e);
+/* True if the caller should post no more of this connection (NULL: of any) until notify() was called. */
+bool engine_inbox_full(struct engine *e, const struct link *link);
 /* Take all that waits to be sent, in order, as a list; NULL if there is nothing. The net thread only. */
 struct outbox_item *engine_take(struct engine *e);
 

@@ -101,6 +101,10 @@ static void on_published(void *context, size_t command, int err, uint64_t first_
     p->count = accepted;
     p->refusal = refusal;
     e->turn_messages += err ? 0 : accepted;
+    uint64_t rows = ledger_rows(e->ledger) - e->rows_seen;
+    if (rows && p->session)
+        share_count(p->session, rows);
+    e->rows_seen += rows;
 }
 
 static void on_refused(void *context, size_t command, uint32_t entry, int err)
@@ -229,6 +233,7 @@ void gather_flush(struct engine *e)
                           .time_ms = batch_time(e),
                           .commands = g->commands,
                           .count = g->count};
+    e->rows_seen = ledger_rows(e->ledger);
     int err = ledger_apply(e->ledger, turn_txn(e), &batch, &sink);
     if (err)
         engine_die(e, err, "a batch could not be applied");

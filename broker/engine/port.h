@@ -44,9 +44,8 @@ struct link {
     /* Set by the engine when it holds back deliveries because of unsent_bytes; the net thread clears it and
      * posts PORT_DRAINED once unsent_bytes has fallen below half of the limit. */
     _Atomic bool held_back;
+    _Atomic size_t inbox_bytes;  /* of its requests in the inbox; the engine's */
     _Atomic size_t parked_bytes; /* of requests that wait behind those, or for their turn; the engine's */
-    /* Set by the engine while requests wait for their turn; it calls notify() when it has cleared it. */
-    _Atomic bool put_off;
     struct port_totals *totals; /* NULL: nobody adds up */
     void *session;              /* the engine's; nobody else touches it */
     void *conn;                 /* the net thread's; nobody else touches it */

@@ -136,6 +136,7 @@ void request_started(struct session *s, unsigned op, uint64_t request_id, struct
                     engine_text(e, "a STARTED carries at most %d messages", FRAME_MESSAGES_MAX));
         return;
     }
+    share_count(s, count / 2);
     for (uint32_t i = 0; sub && i < count; i += 2) {
         uint64_t seq = mpack_read_uint(&marks), token = mpack_read_uint(&marks);
         /* A stale mark says nothing about what is held now. */
@@ -273,8 +274,11 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
     if (r->failed)
         return; /* before any of them has an effect */
     int64_t wait_ms = DURATION_MS_MAX;
+    uint64_t rows = 0;
     for (uint32_t i = 0; i < count; i++) {
         int64_t delay_ms = to.entries[i].delay_ms;
+        bool fails = to.outcomes[i] == OUTCOME_NACK || to.outcomes[i] == OUTCOME_REJECT;
+        rows += ROWS_OF_MESSAGE + (fails ? ROWS_OF_FAILURE : 0);
         int err = resolve_entry(s, sub, i, &to);
         int64_t most_ms = patience_ms(to.outcomes[i], delay_ms, err);
         wait_ms = most_ms < wait_ms ? most_ms : wait_ms;
@@ -283,6 +287,7 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
     }
     if (count)
         turn_allow_wait(e, wait_ms);
+    share_count(s, rows);
     struct command c = {.kind = COMMAND_RESOLVE,
                         .resolve = {.group = sub ? member_group(sub->member) : 0,
                                     .by = {{s->client, __builtin_strlen(s->client)},

@@ -7,13 +7,15 @@
 
 /* Read all messages while nothing of what follows them has been done: a frame of the wrong shape ends its
  * connection there and then. A limit that one breaks is the ledger's to refuse, for a frame that was answered
- * before gets that answer again. Returns PROTOCOL and why, or 0. */
-static int read_messages(struct engine *e, struct publish_command *p, const char **ret_why)
+ * before gets that answer again. Returns PROTOCOL and why, or 0 and how many have a time of their own. */
+static int read_messages(struct engine *e, struct publish_command *p, uint64_t *ret_timed,
+                         const char **ret_why)
 {
     struct mpack_reader r;
     struct message_view m;
     mpack_read_init(&r, p->messages.data, p->messages.size);
     p->checked = true;
+    *ret_timed = 0;
     for (uint32_t i = 0; i < p->count; i++) {
         const char *why = NULL;
         int err = message_read_new(&r, e->config.max_body_bytes, &m, &why);
@@ -22,6 +24,7 @@ static int read_messages(struct engine *e, struct publish_command *p, const char
             return err;
         }
         p->checked &= !err;
+        *ret_timed += !err && (m.delay_ms || m.ttl_ms);
     }
     return 0;
 }
@@ -48,6 +51,7 @@ void request_publish(struct session *s, unsigned op, uint64_t request_id, struct
     (void)op; /* one only */
     struct engine *e = s->engine;
     const char *why = NULL;
+    uint64_t timed;
     struct publish_command p = {.topic = mpack_read_str(r)};
     p.sequence = mpack_read_uint(r);
     p.forget_below = mpack_read_uint(r);
@@ -60,11 +64,12 @@ void request_publish(struct session *s, unsigned op, uint64_t request_id, struct
         return;
     }
     p.messages = (struct slice){r->at, (size_t)(r->end - r->at)};
-    if (read_messages(e, &p, &why)) {
+    if (read_messages(e, &p, &timed, &why)) {
         gather_flush(e);
         reply_broken(s, request_id, why);
         return;
     }
+    share_count(s, (uint64_t)p.count * ROWS_OF_MESSAGE + timed * ROWS_OF_TIMED);
     int err = check_fields(s, &p, &why);
     if (err) {
         gather_flush(e);

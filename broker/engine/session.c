@@ -150,6 +150,25 @@ static request_fn *find_request(uint64_t op)
     }
 }
 
+/* Nothing but its answer comes of it. */
+static bool only_answers(uint64_t op)
+{
+    switch (op) {
+    case OP_TOPIC_SHOW:
+    case OP_TOPIC_LIST:
+    case OP_GROUP_SHOW:
+    case OP_GROUP_LIST:
+    case OP_PEEK:
+    case OP_DLQ_LIST:
+    case OP_DLQ_SHOW:
+    case OP_JOB_SHOW:
+    case OP_STATS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void handle(struct session *s, struct slice payload)
 {
     struct mpack_reader r;
@@ -158,6 +177,8 @@ static void handle(struct session *s, struct slice payload)
     uint64_t op = mpack_read_uint(&r);
     uint64_t request_id = mpack_read_uint(&r);
     request_fn *request = find_request(op);
+    if (s->lost && only_answers(op))
+        return; /* and nobody is there to read it */
     /* These are in no hurry by themselves; request_resolve() looks at what is resolved. */
     s->engine->urgent |= !s->greeted || (op != OP_RESOLVE && op != OP_STARTED && op != OP_CREDIT);
     if (!s->greeted && op != OP_HELLO) {
@@ -167,14 +188,18 @@ static void handle(struct session *s, struct slice payload)
     }
     if (!request) {
         gather_flush(s->engine);
+        share_count(s, ROWS_OF_REQUEST);
         reply_error(s, request_id, SHUNT_UNSUPPORTED,
                     engine_text(s->engine, "operation %llu", (unsigned long long)op));
         return;
     }
+    bool looks = wire_op_looks(op);
+    if (looks)
+        gather_flush(s->engine); /* what others asked for before is not its work */
     uint64_t rows = ledger_rows(s->engine->ledger);
     request(s, (unsigned)op, request_id, &r);
-    if (wire_op_looks(op))
-        share_count(s, ledger_rows(s->engine->ledger) - rows + 1);
+    share_count(s, ROWS_OF_REQUEST + payload.size / ROWS_BYTES +
+                       (looks ? ledger_rows(s->engine->ledger) - rows : 0));
     if (r.failed && !s->closing) {
         s->engine->urgent = true;
         gather_flush(s->engine); /* replies keep their order */

@@ -1,18 +1,37 @@
-/* share: requests that look at much take turns.
+/* share: connections take turns, by the work that their requests are.
  *
- * A listing takes a few bytes to ask for and thousands of rows to answer, so the bytes of requests bound
- * nothing there. Each turn may look at so many rows for requests of operators, and each connection has a
- * share of that. Who has used up its share, or comes when the turn's rows are used up, waits with all that it
- * sent after it, and is not read meanwhile. Those who wait go on in the next turns, one after the other,
- * before what is new. Publishing and consuming on other connections never stand in that line.
+ * A turn of the engine is to be short, for whoever asks next waits for its end. What makes it long is neither
+ * bytes nor requests: a listing of a few bytes looks at thousands of rows, and a frame of small messages with
+ * a delay writes thousands. So each request counts as so many rows looked at. Each turn has so many, and each
+ * connection a share of that. Who has used up its share, or comes for more when the turn is full, waits with
+ * all that it sent after it, and is not read much further meanwhile. Those who wait go on in the next turns,
+ * one after the other, before what is new.
+ *
+ * A request is not divided. What is more than a share is paid with the shares of later turns, and counts more
+ * than its work, so that somebody who sends such requests without end leaves most turns to others. Who has
+ * had next to nothing in a turn is served even if it is full: many that ask for little are what a commit is
+ * shared for.
  */
 #include "broker/engine/engine_private.h"
 
 #define SHARES 4 /* so many connections can use up theirs in one turn */
+/* What a request counts that is more than a share, against one that is less. */
+#define SHARE_OVERWEIGHT 3
+/* It is paid for with at most so many shares. */
+#define SHARE_DEBT_MAX 1024
 
+static uint64_t share_of(const struct engine *e)
+{
+    return e->config.turn_rows_max / SHARES + 1;
+}
+
+/* Used of its share in this turn: what is more than one share goes on to the turns that follow. */
 static uint64_t rows_of(const struct session *s)
 {
-    return s->rows_turn == s->engine->turn ? s->rows : 0;
+    if (s->rows_turn == s->engine->turn)
+        return s->rows;
+    uint64_t paid = (s->engine->turn - s->rows_turn) * share_of(s->engine);
+    return s->rows > paid ? s->rows - paid : 0;
 }
 
 static bool turn_is_full(const struct engine *e)
@@ -20,23 +39,32 @@ static bool turn_is_full(const struct engine *e)
     return e->turn_rows >= e->config.turn_rows_max;
 }
 
-bool share_is_used_up(const struct session *s, struct slice request)
+static bool looks(struct slice request)
 {
-    uint64_t share = s->engine->config.turn_rows_max / SHARES + 1;
-    if (rows_of(s) < share && !turn_is_full(s->engine))
-        return false;
     struct mpack_reader r;
     mpack_read_init(&r, request.data, request.size);
     (void)mpack_read_array(&r); /* the net thread has validated it */
     return wire_op_looks(mpack_read_uint(&r));
 }
 
-void share_count(struct session *s, uint64_t rows)
+bool share_is_used_up(const struct session *s, struct slice request)
 {
-    struct engine *e = s->engine;
-    s->rows = rows_of(s) + rows;
+    uint64_t used = rows_of(s);
+    if (used < SHARE_FREE_ROWS && used < share_of(s->engine) && !turn_is_full(s->engine))
+        return false;
+    if (s->engine->config.only_looks_wait && !looks(request))
+        return false;
+    if (used >= share_of(s->engine))
+        return true;
+    return turn_is_full(s->engine) && (used >= SHARE_FREE_ROWS || looks(request));
+}
+
+void share_count_more(struct session *s, uint64_t rows)
+{
+    const struct engine *e = s->engine;
+    uint64_t share = share_of(e), used = rows_of(s) + (rows > share ? rows * SHARE_OVERWEIGHT : rows);
+    s->rows = used < share * SHARE_DEBT_MAX ? used : share * SHARE_DEBT_MAX;
     s->rows_turn = e->turn;
-    e->turn_rows += rows;
 }
 
 void share_wait(struct session *s)
@@ -46,7 +74,6 @@ void share_wait(struct session *s)
     s->put_off_next = NULL;
     *e->put_off_tail = s;
     e->put_off_tail = &s->put_off_next;
-    atomic_store(&s->link->put_off, true);
 }
 
 /* What it sent, in order, until its share is used up, or the turn's, or it is choked. */
@@ -67,10 +94,6 @@ static void go_on(struct engine *e, struct session *s)
             share_wait(s);
         *s->parked_tail = item;
         s->parked_tail = tail;
-    }
-    if (!s->put_off) {
-        atomic_store(&s->link->put_off, false);
-        e->readable = true;
     }
 }
 

@@ -97,6 +97,24 @@ static bool on_broken(struct engine *e, struct inbox_item *item)
     return true;
 }
 
+/* As on_frames(). What it sent before counts, so this waits behind it; but nobody is there to read the
+ * answers of one that does not read. */
+static bool on_lost(struct engine *e, struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    e->urgent = true;
+    if (s && s->put_off && !s->closing && !e->config.only_looks_wait) {
+        s->lost = true;
+        if (s->holder) /* it gets nothing more */
+            dispatcher_hold(e->dispatcher, s->holder, true);
+        session_park(s, item);
+        return false;
+    }
+    if (s)
+        session_lost(e, s, item->closed);
+    return true;
+}
+
 static void on_drained(struct engine *e, const struct inbox_item *item)
 {
     struct session *s = item->link ? item->link->session : NULL;
@@ -112,10 +130,7 @@ static bool handle_item(struct engine *e, struct inbox_item *item)
     case PORT_FRAMES:
         return on_frames(e, item);
     case PORT_LOST:
-        e->urgent = true;
-        if (item->link->session)
-            session_lost(e, item->link->session, item->closed);
-        break;
+        return on_lost(e, item);
     case PORT_BROKEN:
         return on_broken(e, item);
     case PORT_ENDED:
@@ -173,8 +188,11 @@ static void take_requests(struct engine *e)
 static void free_handled(struct engine *e)
 {
     size_t bytes = 0;
-    for (const struct inbox_item *item = e->handled; item; item = item->next)
+    for (const struct inbox_item *item = e->handled; item; item = item->next) {
         bytes += item->counted_bytes;
+        if (item->link)
+            atomic_fetch_sub(&item->link->inbox_bytes, item->counted_bytes);
+    }
     if (bytes)
         atomic_fetch_sub(&e->inbox_bytes, bytes);
     inbox_free(e->handled);
@@ -366,8 +384,7 @@ static void end_turn(struct engine *e)
     free_handled(e);
     bool room = !inbox_is_full(e) && atomic_exchange(&e->room_wanted, false);
     leases_settle(e);
-    bool tell = release(e) || room || e->readable;
-    e->readable = false;
+    bool tell = release(e) || room;
     if (e->gone)
         share_forget_gone(e);
     while (e->gone) {

@@ -343,14 +343,12 @@ static bool must_wait(struct conn *c)
                                      atomic_load(&c->link->held_back));
     if (c->held_by_unsent)
         return true;
-    if (atomic_load(&c->link->put_off)) /* what it sent already waits for its turn */
-        return true;
     /* Looked at before libuv is asked to read: thousands may wait so, and each turn of the engine looks. */
     if (reader_must_wait(&c->reader, &c->net->pool)) {
         c->net->memory_short_ms = net_now_ms(c->net);
         return true;
     }
-    return !c->net->detached && c->net->config.port.full(c->net->config.port.context);
+    return !c->net->detached && c->net->config.port.full(c->net->config.port.context, c->link);
 }
 
 /* No room now. What it waits for: its own bytes to be written (wrote() looks), or others' (the list). */

@@ -16,7 +16,8 @@ struct net;
 struct net_port {
     void *context;
     void (*post)(void *context, struct inbox_item *item);
-    bool (*full)(void *context); /* reading must stop until net_notify() */
+    /* Reading of this connection must stop until net_notify(). */
+    bool (*full)(void *context, const struct link *link);
     struct outbox_item *(*take)(void *context);
 };
 

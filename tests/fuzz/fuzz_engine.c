@@ -326,7 +326,7 @@ static void begin(struct world *w, const uint8_t *data, size_t size)
                                    .totals = &w->totals,
                                    .inbox_bytes_max = 1u << 20,
                                    .commit_bytes_max = shape & 2 ? 64 : 4096,
-                                   .turn_rows_max = shape & 32 ? 3 : 0,
+                                   .turn_rows_max = shape & 32 ? 64 : 0,
                                    .ack_wait_ms = shape & 8 ? 3 : 0,
                                    .notify = on_notify,
                                    .fatal = on_fatal};

@@ -184,7 +184,7 @@ static bool is_over(const struct conn *c)
 static bool must_wait(struct conn *c)
 {
     c->waits = (c->waits ? !is_back(c) : is_over(c)) || atomic_load(&c->link->held_back);
-    return c->waits || engine_inbox_full(c->sim->server->engine);
+    return c->waits || engine_inbox_full(c->sim->server->engine, c->link);
 }
 
 static size_t part(struct sim *s, struct pipe *p, unsigned most)

@@ -55,6 +55,7 @@ static struct engine_config config(struct sim *s)
                                   .inbox_bytes_max = 256 * 1024,
                                   .commit_bytes_max = dice_from(&s->dice, 512, 64 * 1024),
                                   .turn_rows_max = s->seed % 4 < 2 ? 1 + s->seed % 50 : 0,
+                                  .only_looks_wait = true,
                                   .ack_wait_ms = (int64_t)dice_below(&s->dice, 4),
                                   .notify = on_notify,
                                   .fatal = on_fatal,
@@ -181,6 +182,8 @@ static void check_waiting(struct sim *s)
         const struct conn *c = s->conns[i];
         waiting += c->link ? c->written - c->freed + atomic_load(&c->link->parked_bytes) : 0;
     }
+    for (const struct session *lost = e->sessions; lost; lost = lost->next) /* whose connection is gone */
+        waiting += lost->lost ? atomic_load(&lost->link->parked_bytes) : 0;
     if (waiting != engine_waiting(e))
         sim_fail(s, "%" PRIu64 " bytes wait on all connections, and %zu are counted", waiting,
                  engine_waiting(e));

@@ -75,7 +75,7 @@ static void *client(void *argument)
         put_setup(&frames);
         post_frames(w->engine, link, &frames);
         for (unsigned i = 0; i < FRAMES; i++) {
-            while (engine_inbox_full(w->engine))
+            while (engine_inbox_full(w->engine, NULL))
                 sched_yield();
             frames.size = 0;
             put_publish(&frames);

@@ -88,7 +88,7 @@ static void fill_inbox(void *context, const struct batch *batch)
     struct world *w = context;
     (void)batch;
     if (w->filling)
-        while (!engine_inbox_full(w->engine))
+        while (!engine_inbox_full(w->engine, NULL))
             post_ping_silently(w, w->links[1]);
     w->filling = false;
 }
@@ -104,7 +104,7 @@ Test(choke, who_found_the_inbox_full_during_a_turn_is_told_of_room)
     for (int i = 0; i < 3; i++)
         world_turn(&w);
     cr_assert(!w.filling, "the inbox was filled");
-    cr_assert(!engine_inbox_full(w.engine));
+    cr_assert(!engine_inbox_full(w.engine, NULL));
     cr_assert_gt(w.notified, 0);
     world_stop(&w);
 }
@@ -124,7 +124,7 @@ Test(choke, a_reload_takes_over_every_limit)
     cr_assert_lt(atomic_load(&w.links[1]->unsent_bytes), 2500);
     cr_assert_eq(w.engine->config.unsent_total_max, 100000);
     cr_assert_eq(w.engine->config.commit_bytes_max, 70000);
-    while (!engine_inbox_full(w.engine))
+    while (!engine_inbox_full(w.engine, NULL))
         post_ping_silently(&w, w.links[1]);
     cr_assert_leq(atomic_load(&w.engine->inbox_bytes), 6000);
     world_stop(&w);

@@ -52,6 +52,11 @@ static struct answers turn(struct world *w, struct link *link)
     return a;
 }
 
+static bool is_put_off(const struct link *link)
+{
+    return ((const struct session *)link->session)->put_off;
+}
+
 /* `count` PEEKs of ROWS rows each, with the ids from `id` on, in one go. */
 static void ask(struct world *w, struct link *link, uint64_t id, unsigned count)
 {
@@ -105,7 +110,7 @@ Test(share, others_are_answered_in_the_turn_in_which_they_ask)
     cr_assert_eq(turn(&w, w.links[2]).count, 1, "a ping behind fifty listings");
     ask(&w, w.links[2], 8, 1);
     cr_assert_eq(turn(&w, w.links[2]).count, 1, "and a listing");
-    cr_assert(atomic_load(&w.links[1]->put_off), "while the fifty go on");
+    cr_assert(is_put_off(w.links[1]), "while the fifty go on");
     world_stop(&w);
 }
 
@@ -139,9 +144,9 @@ Test(share, what_waits_for_its_turn_fills_no_inbox_and_its_connection_is_not_rea
     (void)turn(&w, w.links[1]);
     cr_assert_eq(atomic_load(&w.engine->inbox_bytes), 0);
     cr_assert_gt(atomic_load(&w.links[1]->parked_bytes), 0);
-    cr_assert(atomic_load(&w.links[1]->put_off));
+    cr_assert(is_put_off(w.links[1]));
     w.notified = 0;
-    while (atomic_load(&w.links[1]->put_off)) {
+    while (is_put_off(w.links[1])) {
         cr_assert_lt(w.notified, 2 * ASKED);
         (void)turn(&w, w.links[1]);
     }
@@ -180,13 +185,9 @@ Test(share, the_end_of_a_connection_comes_after_what_waits_and_a_lost_one_waits_
     for (unsigned i = 3; i < 7; i++)
         post(&w, w.links[i], PORT_LOST);
     (void)turn(&w, w.links[3]);
-    unsigned left = 0;
-    for (const struct session *s = w.engine->put_off; s; s = s->put_off_next)
-        left++;
-    cr_assert_leq(left, 1);
     answered = 0;
     for (unsigned turns = 0; w.engine->put_off; turns++) {
-        cr_assert_lt(turns, ASKED);
+        cr_assert_lt(turns, ASKED, "what only answers is not done for those who are lost");
         answered += turn(&w, w.links[7]).count;
     }
     cr_assert_gt(answered, 0, "the others' end is not its own");
@@ -202,6 +203,10 @@ Test(share, one_request_for_more_than_the_budget_is_answered)
     ask(&w, w.links[1], 1, 3);
     for (unsigned i = 1; i <= 3; i++) {
         struct answers a = turn(&w, w.links[1]);
+        for (unsigned turns = 0; !a.count; turns++) { /* what the one before is paid with */
+            cr_assert_lt(turns, 4 * ROWS);
+            a = turn(&w, w.links[1]);
+        }
         cr_assert_eq(a.count, 1);
         cr_assert_eq(a.ids[0], i);
     }

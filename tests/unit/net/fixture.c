@@ -16,7 +16,7 @@
 #define GUARD_MS 20000
 
 static void post(void *context, struct inbox_item *item);
-static bool full(void *context);
+static bool full(void *context, const struct link *link);
 static struct outbox_item *take(void *context);
 static void report(void *context, enum net_event event, const char *peer, const char *text);
 static void on_guard(uv_timer_t *timer);
@@ -243,9 +243,10 @@ static void post(void *context, struct inbox_item *item)
     free(item);
 }
 
-static bool full(void *context)
+static bool full(void *context, const struct link *link)
 {
-    return ((struct fixture *)context)->full;
+    const struct fixture *f = context;
+    return f->full || (link && f->full_for == link);
 }
 
 static struct outbox_item *take(void *context)

@@ -21,6 +21,7 @@ struct fixture {
     unsigned caught_up, posts_before; /* answers to engine_asks(), and the posts before the last of them */
     int64_t asked_ms;                 /* as that one says */
     bool full;
+    const struct link *full_for; /* or for this one alone */
     bool parks; /* a bad frame is not answered: what came before it waits */
     struct outbox_item *outbox, *outbox_tail;
     unsigned events[EVENTS_MAX];

@@ -349,14 +349,14 @@ Test(limits, whose_requests_wait_for_their_turn_is_not_read_and_others_are)
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
     int one = greet(&f);
-    atomic_store(&f.link->put_off, true);
+    f.full_for = f.link;
     write_frame(&b, 1, 10, 'x');
     cr_assert_eq(send(one, b.data, b.size, 0), (ssize_t)b.size);
     int two = greet(&f);
     for (int i = 0; i < 50; i++)
         (void)uv_run(&f.loop, UV_RUN_NOWAIT);
     cr_assert_eq(f.posts, 2, "two hellos");
-    atomic_store(&f.link->put_off, false);
+    f.full_for = NULL;
     net_notify(f.net);
     fixture_until(&f, f.posts == 3);
     mpack_buffer_done(&b);
