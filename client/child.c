@@ -3,6 +3,7 @@
 #include "client/child.h"
 
 #include "client/internal.h"
+#include "client/passed_on.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,9 +159,8 @@ bool child_reap(const struct child *c, int *ret_status)
 
 void child_kill(const struct child *c)
 {
-    if (kill(-c->pid, SIGKILL) != 0) {
-        (void)kill(c->pid, SIGKILL); /* fails only if it is gone */
-    }
+    (void)kill(-c->pid, SIGKILL);
+    (void)kill(c->pid, SIGKILL); /* it may have joined another group; fails only if it is gone */
 }
 
 void child_ask(const struct child *c)
@@ -264,22 +264,6 @@ static void tail_add(struct child *c, const char *bytes, size_t size)
     c->tail_bytes += size;
 }
 
-static void forward(const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(STDERR_FILENO, bytes, size);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return; /* our stderr is closed or full: the end of it is kept all the same */
-        }
-        bytes += n;
-        size -= (size_t)n;
-    }
-}
-
 bool child_read_errors(struct child *c)
 {
     char bytes[16384];
@@ -294,7 +278,7 @@ bool child_read_errors(struct child *c)
         if (n <= 0) {
             return n < 0 && errno == EAGAIN;
         }
-        forward(bytes, (size_t)n);
+        passed_on_write(bytes, (size_t)n);
         tail_add(c, bytes, (size_t)n);
     }
     return c->errors >= 0;

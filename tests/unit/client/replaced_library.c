@@ -6,7 +6,7 @@
 #define FUNCTION replaced_library_function
 #endif
 
-__attribute__((visibility("default"))) int FUNCTION(volatile int *at);
+__attribute__((visibility("default"), no_sanitize("address", "undefined"))) int FUNCTION(volatile int *at);
 
 int FUNCTION(volatile int *at)
 {

@@ -4,6 +4,7 @@
 
 #include "client/crash_capture.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -105,6 +106,26 @@ static int handle(void *context, const void *bytes, size_t size, struct shunt_ve
 
         (void)sigprocmask(SIG_BLOCK, NULL, &blocked);
         return sigismember(&blocked, SIGUSR2) ? SHUNT_REJECT : SHUNT_ACK;
+    } else if (strcmp(what, "chatter") == 0) {
+        char line[1024];
+
+        memset(line, 'x', sizeof line);
+        for (int i = 0; i < 1024; i++) {
+            (void)!write(STDERR_FILENO, line, sizeof line);
+        }
+        (void)!write(STDERR_FILENO, "\nlast words\n", 12);
+        return SHUNT_NACK;
+    } else if (strcmp(what, "joins-another-group") == 0) {
+        pid_t copy = fork();
+
+        while (copy == 0) {
+            (void)pause();
+        }
+        atomic_store(copy_pid, copy);
+        (void)setpgid(0, getpgid(getppid()));
+        for (;;) {
+            (void)pause();
+        }
     } else if (strcmp(what, "grow") == 0) {
         size_t bytes_more = (size_t)64 * 1024 * 1024;
         char *volatile room = malloc(bytes_more);
@@ -285,6 +306,45 @@ static void case_a_child_is_replaced_once_it_has_grown(void)
     child_pool_free(p);
 }
 
+static void case_a_child_that_joined_another_group_is_killed_all_the_same(void)
+{
+    struct child_pool *p = pool_start(
+        &(struct child_pool_settings){.children = 1, .timeout_ms = 50, .handle = handle, .done = on_done});
+
+    pool_do(p, "joins-another-group");
+    expect(strcmp(result.verdict.type, "timeout") == 0);
+    expect(WTERMSIG(copy_status()) == SIGKILL);
+    expect(pool_pid(p) > 0); /* there is another child */
+    child_pool_free(p);
+}
+
+static void case_a_stderr_that_nobody_reads_holds_nothing_up(void)
+{
+    struct child_pool *p = pool_open(0, 0);
+    int ends[2], kept = dup(STDERR_FILENO);
+    char bytes[65536] = "";
+    size_t seen = 0;
+
+    expect(kept >= 0 && pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+    pool_do(p, "chatter");
+    expect(result.outcome == SHUNT_NACK && strcmp(result.verdict.message, "last words") == 0);
+    (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    while (read(ends[0], bytes, sizeof bytes) > 0) {
+    }
+    pool_do(p, "bare-nack");
+    for (ssize_t n;
+         seen < sizeof bytes - 1 && (n = read(ends[0], bytes + seen, sizeof bytes - 1 - seen)) > 0;) {
+        seen += (size_t)n;
+    }
+    (void)dup2(kept, STDERR_FILENO);
+    bytes[seen] = '\0';
+    expect_has(bytes, "bytes of what handlers wrote to stderr are lost: nobody read it]\nreading item 7\n");
+    (void)close(kept);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    child_pool_free(p);
+}
+
 int main(void)
 {
     static void (*const cases[])(void) = {
@@ -298,6 +358,8 @@ int main(void)
         case_nothing_is_blocked_in_a_child,
         case_a_child_is_replaced_after_its_jobs,
         case_a_child_is_replaced_once_it_has_grown,
+        case_a_child_that_joined_another_group_is_killed_all_the_same,
+        case_a_stderr_that_nobody_reads_holds_nothing_up,
     };
 
     copy_pid = mmap(NULL, sizeof *copy_pid, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
