@@ -56,6 +56,9 @@
 #define PAGE_BYTES_MAX    (4u * 1024 * 1024)           /* a page ends after the row that passes this */
 #define IDS_MAX           1000                         /* dead letters chosen by id in one request */
 
+/* Groups of all topics together: so many for each topic that there may be, and as many as one topic may have. */
+#define GROUPS_EACH 2
+
 /* Jobs that run at a time. Those without a rate go on as fast as they can; those with one may last for days, and leave room for
  * the others. */
 #define JOBS_MAX       2000

@@ -87,6 +87,8 @@ static int check_new_topic(const struct ledger *l, const struct topic_command *c
         *ret_why = "the limit max-topics is reached";
         return SHUNT_TOO_MANY;
     }
+    if ((*ret_why = catalog_full(l, 2 * (uint64_t)(c->groups_count ? c->groups_count : 1))))
+        return SHUNT_TOO_MANY;
     if (c->groups_count > l->meta.groups_max) {
         *ret_why = "the limit max-groups is reached";
         return SHUNT_TOO_MANY;
@@ -198,6 +200,8 @@ int apply_group_create(struct ledger *l, const struct group_command *c)
         why = "the limit max-groups is reached";
         refusal = SHUNT_TOO_MANY;
     }
+    if (!refusal && (why = catalog_full(l, t->r.origin_group ? 1 : 2)))
+        refusal = SHUNT_TOO_MANY;
     if (!refusal)
         refusal = change_policy(&policy, &c->change, false, &why);
     if (!refusal)

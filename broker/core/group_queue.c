@@ -40,6 +40,15 @@ int group_queue_join(struct ledger *l, struct group *g)
     return 0;
 }
 
+const char *catalog_full(const struct ledger *l, uint64_t more)
+{
+    if (l->groups_count + more <= 2 * (GROUPS_EACH * l->meta.topics_max + l->meta.groups_max))
+        return NULL;
+    return "as many groups as all topics may have together are there (2 times max-topics, and max-groups); "
+           "delete "
+           "some, or raise max-topics";
+}
+
 static void move(struct deadline_heap *when, uint32_t from, uint32_t to)
 {
     if (deadline_heap_has(when, to))

@@ -253,6 +253,9 @@ void sums_forget(struct ledger *l, struct group *g); /* it is about to be freed 
 
 /* ---- group_queue ---- */
 
+/* Why so many more groups (each with its DLQ's own) would be too many in all, or NULL. What is being cleared
+ * away counts: it takes its memory until then. */
+const char *catalog_full(const struct ledger *l, uint64_t more);
 /* A slot in the queues: before anything of the group may become due. fails: NO_MEMORY */
 int group_queue_join(struct ledger *l, struct group *g);
 void group_queue_leave(struct ledger *l, struct group *g); /* if it has one */

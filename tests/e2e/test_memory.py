@@ -17,6 +17,8 @@ IN_FLIGHT, IN_FLIGHT_BYTES_MAX, CONSUMERS = 200_000, 144, 4
 DELAYED, DELAYED_BYTES_MAX = 500_000, 16
 SILENT, SILENT_BYTES_MAX = 5000, 4096
 SUBSCRIPTIONS, SUBSCRIPTION_BYTES_MAX = 20_000, 400
+TOPICS, TOPIC_BYTES_MAX = 6400, 3072
+GROUPS, GROUPS_OF_A_TOPIC, GROUP_BYTES_MAX = 6300, 63, 2048
 FRAME_MESSAGES, CREDIT_MESSAGES = 5000, 65536
 HOUR_MS = 3600 * 1000
 
@@ -93,6 +95,20 @@ class Costs(unittest.TestCase):
         grown = self.own_bytes() - before
         print(f"silent connections: {grown >> 10} KiB for {SILENT}, {grown / SILENT:.0f} bytes each")
         self.assertLessEqual(grown, SILENT * SILENT_BYTES_MAX)
+
+    def create(self, count, groups):
+        ids = [self.client.send(wire.TOPIC_CREATE, f"t{groups}-{n}", {}, [f"g{k}" for k in range(groups)]) for n in range(count)]
+        for id in ids:
+            self.client.reply(id)
+
+    def test_groups(self):
+        self.create(1, 2)
+        before = self.own_bytes()
+        self.create(TOPICS, 1)
+        self.expect("topics with a group", TOPICS, before, TOPIC_BYTES_MAX)
+        before = self.own_bytes()
+        self.create(GROUPS // GROUPS_OF_A_TOPIC, 1 + GROUPS_OF_A_TOPIC)
+        self.expect("further groups", GROUPS, before, GROUP_BYTES_MAX)
 
     def test_subscriptions(self):
         self.client.topic_create("t")

@@ -1,6 +1,7 @@
 /* The ledger: what grows has a limit, or a cost that does not grow with it. Costs are calls of the store, one
  * run beside another. */
 #include "proto/errors.h"
+#include "proto/limits.h"
 #include "tests/unit/core/faults.h"
 #include "tests/unit/core/ledger_fixture.h"
 
@@ -313,6 +314,42 @@ Test(ledger_bounds, statistics_cost_by_the_groups_that_changed)
     cr_assert_eq(ledger_rows(f.l) - before, 2);
     topic_delete(&f, "t7");
     cr_assert(view_sums(f.l)->ready == 0 && view_sums(f.l)->groups == 89);
+    f.careless = false;
+    end_counting(&f);
+}
+
+/* Twice the topics that there may be, and the groups of one topic; what DLQs have counts beside them. */
+Test(ledger_bounds, groups_of_all_topics_have_a_limit)
+{
+    enum { TOPICS = 10, GROUPS = 8, MOST = GROUPS_EACH * TOPICS + GROUPS };
+    struct fixture f;
+    char name[16];
+    fixture_init(&f);
+    begin_to_count(&f);
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {TOPICS, GROUPS, 1 << 20, 3600000}});
+    for (unsigned i = 0; i < 3; i++) {
+        (void)snprintf(name, sizeof name, "t%u", i);
+        topic_create_groups(&f, name, "a b c d e f g h");
+        cr_assert_eq(f.err, 0);
+    }
+    topic_create_groups(&f, "last", "a b c d e");
+    cr_assert_eq(f.err, SHUNT_TOO_MANY);
+    cr_assert(f.why && !f.changed && !ledger_topic(f.l, text("last")));
+    topic_create_groups(&f, "last", "a b c");
+    cr_assert_eq(f.err, 0);
+    group_create(&f, "last", "d", true);
+    cr_assert_eq(f.err, 0);
+    cr_assert_eq(f.l->groups_count, 2 * MOST);
+    group_create(&f, "last", "e", true);
+    cr_assert_eq(f.err, SHUNT_TOO_MANY);
+    group_create(&f, "dlq:last:a", "more", true);
+    cr_assert_eq(f.err, SHUNT_TOO_MANY);
+    topic_create(&f, "one", settings(-1));
+    cr_assert_eq(f.err, SHUNT_TOO_MANY);
+    group_delete(&f, "last", "d");
+    tick_until_quiet(&f);
+    topic_create(&f, "one", settings(-1));
+    cr_assert_eq(f.err, 0);
     f.careless = false;
     end_counting(&f);
 }
