@@ -1,4 +1,5 @@
-"""Real files through real programs: the dead letters are exactly the files on which the same program fails by hand.
+"""Real files through real programs: the dead letters are exactly the files on which the same program fails by hand,
+each with what the program said of it.
 
 SHUNT_DOCUMENTS bounds their number; those taken are spread over the suite (default 0, all of them; 60 where
 shunt is sanitized).
@@ -7,6 +8,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +40,18 @@ def last_line(data):
     return tame(lines[-1]) if lines else None
 
 
+# How Python and node end what they say of an error that nobody caught.
+PYTHON = re.compile(r"Traceback \(most recent call last\):\n(?:.*\n)*(([\w.]+)(?:: .*)?)\n\Z")
+NODE = re.compile(r"^((\w*Error)(?: \[\w+\])?: .*)\n(?:.*\n)*    at ", re.MULTILINE)
+
+
+def uncaught(said):
+    """(class, line) of the error that nobody caught, None if it ended in another way."""
+    text = said.decode("latin-1")
+    found = PYTHON.search(text) or NODE.search(text)
+    return (found[2], tame(found[1].encode("latin-1").strip(b" \t\r\v\f"))) if found else None
+
+
 def tame(data):
     return "".join("?" if c == "\0" else c for c in data.decode("utf-8", errors="surrogateescape").translate(
         {code: "?" for code in range(0xDC80, 0xDD00)}))
@@ -48,14 +62,16 @@ def verdict(status):
 
 
 def run_by_hand(command, path):
-    """(type, last line) if it fails. Its output goes to files, which are never full."""
+    """(type, line) if it fails: of an error that nobody caught, else the last. Its output goes to files, which are never full."""
     with open(path, "rb") as body, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         done = subprocess.run(command, stdin=body, stdout=out, stderr=err, check=False, timeout=120)
         said = []
         for stream in (err, out):
             stream.seek(0)
             said.append(stream.read())
-    return (verdict(done.returncode), last_line(said[0] or said[1])) if done.returncode else None
+    if not done.returncode:
+        return None
+    return uncaught(said[0]) or (verdict(done.returncode), last_line(said[0] or said[1]))
 
 
 class RealInput(unittest.TestCase):
@@ -71,7 +87,7 @@ class RealInput(unittest.TestCase):
             self.files = sorted(self.directory.glob("*.json"))
 
     def by_hand(self, command):
-        """{file: (type, last line)} of those on which `command` fails."""
+        """{file: (type, line)} of those on which `command` fails."""
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
             outcomes = pool.map(lambda path: run_by_hand(command, path), self.files)
             return {path.name: outcome for path, outcome in zip(self.files, outcomes) if outcome}
