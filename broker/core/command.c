@@ -70,6 +70,8 @@ static void put_command(struct mpack_buffer *to, const struct command *c)
     mpack_write_uint(to, c->kind);
     switch (c->kind) {
     case COMMAND_RECOVER:
+        mpack_write_bool(to, c->recover.again);
+        break;
     case COMMAND_TICK:
         break;
     case COMMAND_LIMITS:
@@ -126,9 +128,13 @@ static void put_command(struct mpack_buffer *to, const struct command *c)
 
 int batch_encode(struct mpack_buffer *to, const struct batch *b)
 {
-    mpack_write_array(to, 3);
+    mpack_write_array(to, 7);
     mpack_write_uint(to, b->index);
     mpack_write_int(to, b->time_ms);
+    mpack_write_uint(to, b->room.bytes);
+    mpack_write_uint(to, b->room.publish_bytes);
+    mpack_write_bool(to, b->room.first);
+    mpack_write_uint(to, b->room.fullness);
     mpack_write_array(to, (uint32_t)b->count);
     for (size_t i = 0; i < b->count; i++) {
         size_t at = mpack_write_array_open(to);
@@ -263,6 +269,8 @@ static void read_command(struct mpack_reader *r, struct arena *a, struct command
     c->kind = (enum command_kind)mpack_read_uint(r);
     switch (c->kind) {
     case COMMAND_RECOVER:
+        c->recover.again = mpack_read_bool(r);
+        return;
     case COMMAND_TICK:
         return;
     case COMMAND_LIMITS:
@@ -321,10 +329,16 @@ int batch_decode(struct slice bytes, struct batch *ret, struct batch_memory **re
     if (!mpack_check(bytes.data, bytes.size, 5))
         return SHUNT_CORRUPT;
     mpack_read_init(&r, bytes.data, bytes.size);
-    if (mpack_read_array(&r) != 3)
+    if (mpack_read_array(&r) != 7)
         return SHUNT_CORRUPT;
     b.index = mpack_read_uint(&r);
     b.time_ms = mpack_read_int(&r);
+    b.room.bytes = mpack_read_uint(&r);
+    b.room.publish_bytes = mpack_read_uint(&r);
+    b.room.first = mpack_read_bool(&r);
+    uint64_t fullness = mpack_read_uint(&r);
+    r.failed |= fullness > STORE_LAST;
+    b.room.fullness = (enum fullness)fullness;
     b.count = mpack_read_array(&r);
     struct command *commands = r.failed ? NULL : take(&arena, b.count, sizeof *commands);
     b.commands = commands;

@@ -125,9 +125,15 @@ struct dead_command {
     uint32_t rate;  /* messages a second; 0: as fast as possible */
 };
 
+/* Recovery goes in steps, each a batch and a commit of its own. */
+struct recover_command {
+    bool again; /* not the first step since the restart */
+};
+
 struct command {
     enum command_kind kind;
     union {
+        struct recover_command recover;
         struct ledger_limits limits;
         struct publish_command publish;
         struct assign_command assign;
@@ -139,11 +145,34 @@ struct command {
     };
 };
 
+/* How full the store is, by the engine's marks (engine/room.h). What that changes is decided by this alone,
+ * never by a look at the store: who applies the batch elsewhere does the same. */
+enum fullness {
+    STORE_HAS_ROOM = 0,
+    STORE_FULL = 1,  /* publishes are refused (by publish_command.refusal) */
+    STORE_SHORT = 2, /* new rows of the attempt ledger carry no stack */
+    STORE_HELD = 3,  /* nothing expires into a dead-letter queue, messages of errors are cut, and what charges
+                        nothing leaves no row; no hand-outs come */
+    STORE_LAST = 4,  /* redrives wait, too: only what makes room goes on, and the ends of what is in flight */
+};
+
+/* What a batch may write, in bytes of pages (core/cost.h). It ends before the command, or the entry of a
+ * RESOLVE, that would not fit any more: ledger_applied() says how far it came. Ticks, jobs, recovery and
+ * hand-outs do as much as fits. */
+struct batch_room {
+    uint64_t bytes;         /* 0: no bound */
+    uint64_t publish_bytes; /* of those, what publishes may take */
+    bool first;             /* nothing was written in the transaction before: then what comes first is applied
+                               whatever it takes, but for a publish, which is taken as far as it fits */
+    enum fullness fullness;
+};
+
 struct batch {
     uint64_t index;  /* one higher than the batch before it */
     int64_t time_ms; /* wall; later than that of the batch before it */
     const struct command *commands;
     size_t count;
+    struct batch_room room;
 };
 
 /* Append the batch's bytes to `to`. fails: NO_MEMORY */

@@ -10,16 +10,18 @@
 #define EXPIRY_ROW_BYTES  20
 #define DEDUP_ROW_BYTES   320
 
+/* Of a bitmap, that the messages of one frame lie in. */
+#define CHUNKS_MAX (FRAME_MESSAGES_MAX / CHUNK_BITS + 1)
+
 /* ---- messages ---- */
 
 uint64_t cost_timed_message(struct cost_publishing *p, size_t bytes, int64_t due_ms, int64_t expires_ms)
 {
-    uint64_t cost = (p->messages ? 0 : COST_PLACE_BYTES) + cost_next(bytes);
+    uint64_t cost = cost_next(bytes);
     if (due_ms) {
-        bool first = p->messages % CHUNK_BITS == 0 || !p->due_ms;
         cost += p->groups * (cost_next(ATTEMPT_ROW_BYTES) + cost_next(DUE_ROW_BYTES));
-        if (first) /* the run of rows in attempt, a chunk of the bitmap or two */
-            cost += p->groups * (COST_PLACE_BYTES + 2 * cost_row(CHUNK_BYTES));
+        if (!p->due_ms) /* the run of rows in attempt, the chunks of the bitmap */
+            cost += p->groups * (COST_PLACE_BYTES + CHUNKS_MAX * cost_row(CHUNK_BYTES));
         if (p->due_ms != due_ms)
             cost += p->groups * COST_PLACE_BYTES;
         p->due_ms = due_ms;
@@ -30,7 +32,6 @@ uint64_t cost_timed_message(struct cost_publishing *p, size_t bytes, int64_t due
             cost += p->groups * COST_PLACE_BYTES;
         p->expires_ms = expires_ms;
     }
-    p->messages++;
     return cost;
 }
 

@@ -13,6 +13,7 @@
 #define SHUNT_CORE_COST_H
 
 #include "broker/store/store.h"
+#include "proto/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,24 +45,40 @@ static inline uint64_t cost_row(size_t bytes)
 #define COST_TOPIC_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
 #define COST_GROUP_BYTES (2 * COST_PLACE_BYTES + 3 * COST_PAGE_BYTES)
 
+/* ---- the least that is done at once ---- */
+
+/* Rows of one message in one group, all at places of their own: attempt, due (old and new), expiry, history,
+ * dead, the message. */
+#define COST_MOVE_BYTES (9u * (uint64_t)COST_PLACE_BYTES)
+/* The same with all its rows in history going. */
+#define COST_END_BYTES (COST_MOVE_BYTES + HISTORY_ROWS_MAX * (uint64_t)COST_PAGE_BYTES)
+
 /* ---- messages ---- */
 
 /* What messages take that are published one after the other to so many groups. Set `groups` and leave the
  * rest 0. */
 struct cost_publishing {
     uint64_t groups;
-    uint64_t messages;          /* so far */
     int64_t due_ms, expires_ms; /* of the latest that had one */
 };
+/* The records that change with the first of them, the answer that is remembered, and their place. */
+static inline uint64_t cost_publish(uint64_t groups)
+{
+    return COST_TOPIC_BYTES + groups * COST_GROUP_BYTES + 2 * cost_row(512) + COST_PLACE_BYTES;
+}
 /* One more: its row of so many bytes, when it is due (0: at once) and when it expires (0: never). */
 uint64_t cost_timed_message(struct cost_publishing *p, size_t bytes, int64_t due_ms, int64_t expires_ms);
 static inline uint64_t cost_message(struct cost_publishing *p, size_t bytes, int64_t due_ms,
                                     int64_t expires_ms)
 {
-    if (due_ms || expires_ms || !p->messages)
+    if (due_ms || expires_ms)
         return cost_timed_message(p, bytes, due_ms, expires_ms);
-    p->messages++;
     return cost_next(bytes);
+}
+/* No less than all that together, whatever their times are, for so many messages of so many bytes in all. */
+static inline uint64_t cost_publish_most(uint64_t groups, uint64_t messages, uint64_t bytes)
+{
+    return (messages + 4) * (groups + 1) * (12ull * COST_PAGE_BYTES) + 9 * bytes;
 }
 
 /* ---- while it is made ---- */
@@ -95,13 +112,6 @@ static inline void cost_at(struct cost_meter *m, uint64_t run, uint64_t seq, siz
     known->seq = seq;
 }
 _Static_assert(COST_RUNS == 1u << (64 - 54), "the hash above has as many bits as there are runs");
-/* Of a key that is an id and a sequence number (message, dead, attempt). */
-static inline void cost_write_seq(struct cost_meter *m, enum store_table table, uint32_t id, uint64_t seq,
-                                  size_t bytes)
-{
-    if (!m->off)
-        cost_at(m, ((uint64_t)id << 8) + table + 1, seq, bytes);
-}
 /* A row is put or deleted. `bytes`: of its value. */
 void cost_write(struct cost_meter *m, enum store_table table, struct slice key, size_t bytes);
 

@@ -213,7 +213,7 @@ static int sweep_from_cursor(struct ledger *l, struct store_cursor *cursor)
         if (key.size != PRODUCER_ID_BYTES)
             return SHUNT_CORRUPT; /* answers without their producer */
         memcpy(l->meta.dedup_cursor, key.data, PRODUCER_ID_BYTES);
-        if (rows >= SWEEP_ROWS)
+        if (rows >= SWEEP_ROWS || !ledger_has_room(l, COST_MOVE_BYTES))
             return 0;
         err = dedup_decode(key, value, &r);
         if (!err)

@@ -18,6 +18,7 @@ struct handing {
     uint64_t bytes;
     uint32_t removed; /* found unfit and taken out of the way */
     bool full;        /* the credit is used up */
+    bool out_of_room; /* of what the batch may write */
 };
 
 /* One command takes no more than that out of the way; then the group asks to be looked at again. */
@@ -26,9 +27,10 @@ struct handing {
 /* Rows that are stepped over one by one; what lies behind more is sought. */
 #define STEPPED_MAX 16
 
-static bool over(const struct handing *h)
+static bool over(const struct ledger *l, struct handing *h)
 {
-    return h->full || h->count >= h->c->messages || h->removed >= REMOVED_MAX;
+    h->out_of_room = !ledger_has_room(l, COST_MOVE_BYTES);
+    return h->full || h->count >= h->c->messages || h->removed >= REMOVED_MAX || h->out_of_room;
 }
 
 /* Whether a message of that size may still be added; if not, the handing is over. */
@@ -164,7 +166,7 @@ static int hand_lane(struct ledger *l, struct handing *h)
 {
     uint64_t seq;
     int err = 0;
-    while (!err && !over(h)) {
+    while (!err && !over(l, h)) {
         err = first_waiting(l, h, &seq);
         if (!err)
             err = hand_waiting(l, h, seq);
@@ -273,7 +275,7 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
     struct key from = key_id_seq(t->r.id, g->r.next);
     if (!err)
         err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && !over(h)) {
+    while (!err && !over(l, h)) {
         if (!key_read_id_seq(key, &id, &seq) || id != t->r.id)
             return SHUNT_NOT_FOUND;
         if (seq >= t->r.head)
@@ -303,7 +305,7 @@ static int hand_cursor(struct ledger *l, struct handing *h)
 {
     bool again = true;
     int err = 0;
-    while (!err && again && h->g->r.next < h->g->topic->r.head && !over(h)) {
+    while (!err && again && h->g->r.next < h->g->topic->r.head && !over(l, h)) {
         struct store_cursor *cursor;
         again = false;
         err = store_cursor_open(l->txn, h->g->topic->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, &cursor);
@@ -329,7 +331,7 @@ int apply_assign(struct ledger *l, const struct assign_command *c)
             err = hand_cursor(l, &h);
         if (h.count)
             ledger_dirty_group(l, h.g);
-        if (h.removed >= REMOVED_MAX)
+        if (h.removed >= REMOVED_MAX || h.out_of_room)
             ledger_tell_ready(l, h.g);
     }
     if (!err && l->sink->assigned)

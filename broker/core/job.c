@@ -77,7 +77,8 @@ static int step_dead(struct ledger *l, struct job_record *j, unsigned page, bool
 {
     struct group *g = catalog_live_group(l, j->group);
     enum done_how how = j->kind == JOB_REDRIVE ? DONE_REDRIVEN : DONE_PURGED;
-    for (unsigned left = allowance(l, j, page); g && left; spend(&left, cost(l, g->dlq))) {
+    for (unsigned left = allowance(l, j, page); g && left && ledger_has_room(l, ledger_remove_cost(g->dlq));
+         spend(&left, cost(l, g->dlq))) {
         uint64_t seq;
         bool found;
         if (j->ids_count) {
@@ -137,7 +138,8 @@ static int step_purge(struct ledger *l, struct job_record *j, unsigned page, boo
 {
     struct topic *t = catalog_topic_by_id(l, j->topic);
     *ret_over = !t || t->r.dropped;
-    for (unsigned left = page; !*ret_over && left; spend(&left, cost(l, t))) {
+    for (unsigned left = page; !*ret_over && left && ledger_has_room(l, ledger_remove_cost(t));
+         spend(&left, cost(l, t))) {
         uint64_t seq;
         int err = next_row(l, t->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, t->r.id, j, &seq);
         *ret_over = err == SHUNT_NOT_FOUND;
@@ -165,6 +167,10 @@ static int clear_rows(struct ledger *l, enum store_table table, uint32_t id, uns
         return err;
     err = store_cursor_seek(cursor, key_slice(&prefix), &key, &value);
     while (!err && *left && key.size >= 4 && !memcmp(key.data, prefix.bytes, 4)) {
+        if (!ledger_has_room(l, cost_row(value.size))) {
+            *left = 0;
+            break;
+        }
         (*left)--;
         l->rows += CHANGED_ROW;
         err = ledger_cursor_del(l, cursor, table, key, value.size);
@@ -217,6 +223,10 @@ static int clear_messages(struct ledger *l, struct job_record *j, struct topic *
         int err = next_row(l, t->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, t->r.id, j, &seq);
         if (err)
             return err == SHUNT_NOT_FOUND ? 0 : err;
+        if (!ledger_has_room(l, ledger_remove_cost(t))) {
+            *left = 0;
+            return 0;
+        }
         spend(left, cost(l, t));
         j->cursor = seq;
         err = clear_message(l, j, t, seq, left);
@@ -290,6 +300,8 @@ static int step(struct ledger *l, struct job_record *j, unsigned page)
 {
     bool over = false;
     int err = 0;
+    if (j->kind == JOB_REDRIVE && l->room.fullness == STORE_LAST && j->begun_ms < l->now_ms)
+        return 0; /* what comes back takes a little more than a dead letter: it waits for room */
     switch (j->kind) {
     case JOB_REDRIVE:
     case JOB_PURGE_DLQ:

@@ -89,13 +89,12 @@ uint64_t ledger_random(struct ledger *l, uint64_t bound)
     return (uint64_t)((wide)random_next(l) * bound >> 64);
 }
 
-void ledger_dirty_topic(struct ledger *l, struct topic *t)
+void ledger_charge_topic(struct ledger *l, struct topic *t)
 {
     l->changed = true;
-    if (t->charged != l->batch) {
-        t->charged = l->batch;
-        l->meter.bytes += COST_TOPIC_BYTES;
-    }
+    t->charged = l->batch;
+    t->charged_seq = UINT64_MAX / 2;
+    l->meter.bytes += COST_TOPIC_BYTES;
     if (t->dirty)
         return;
     t->dirty = true;
@@ -103,11 +102,14 @@ void ledger_dirty_topic(struct ledger *l, struct topic *t)
     l->dirty_topics = t;
 }
 
-void ledger_dirty_group(struct ledger *l, struct group *g)
+void ledger_charge_group(struct ledger *l, struct group *g)
 {
     l->changed = true;
     if (!g->stale)
         sums_stale(l, g);
+    g->charged = l->batch;
+    g->charged_chunk = UINT64_MAX;
+    l->meter.bytes += COST_GROUP_BYTES;
     if (g->dirty)
         return;
     g->dirty = true;
@@ -151,7 +153,7 @@ static int apply_command(struct ledger *l, const struct command *c)
 {
     switch (c->kind) {
     case COMMAND_RECOVER:
-        return apply_recover(l);
+        return apply_recover(l, &c->recover);
     case COMMAND_LIMITS:
         return apply_limits(l, &c->limits);
     case COMMAND_TICK:
@@ -186,6 +188,14 @@ static int apply_command(struct ledger *l, const struct command *c)
     return SHUNT_CORRUPT; /* a batch from a log that this version cannot read */
 }
 
+/* Whether there is room for the least of it; publishes and resolutions look for themselves. */
+static bool admits(struct ledger *l, const struct command *c)
+{
+    if (c->kind == COMMAND_PUBLISH || c->kind == COMMAND_RESOLVE)
+        return true;
+    return ledger_has_room(l, command_cost(l, c) + COST_END_BYTES);
+}
+
 int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
                  const struct ledger_sink *sink)
 {
@@ -197,12 +207,24 @@ int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *ba
     l->now_ms = batch->time_ms;
     l->batch = batch->index;
     cost_begin(&l->meter);
+    l->room = batch->room;
+    l->meter_max = batch->room.bytes ? batch->room.bytes : UINT64_MAX / 2;
+    l->publish_max = batch->room.bytes ? batch->room.publish_bytes : UINT64_MAX / 2;
+    l->applied = l->entries = 0;
+    l->out_of_room = false;
     for (size_t i = 0; !err && i < batch->count; i++) {
         l->command = i;
+        if (!admits(l, &batch->commands[i]))
+            break;
         err = apply_command(l, &batch->commands[i]);
+        if (l->out_of_room)
+            break;
+        l->applied++;
     }
-    l->meta.index = batch->index;
-    l->meta.time_ms = batch->time_ms;
+    if (l->applied || l->entries || !batch->count) {
+        l->meta.index = batch->index;
+        l->meta.time_ms = batch->time_ms;
+    }
     l->sink = NULL;
     l->txn = NULL;
     return err;
@@ -229,6 +251,12 @@ bool ledger_changed(const struct ledger *l)
 uint64_t ledger_rows(const struct ledger *l)
 {
     return l->rows;
+}
+
+size_t ledger_applied(const struct ledger *l, uint32_t *ret_entries)
+{
+    *ret_entries = (uint32_t)l->entries;
+    return l->applied;
 }
 
 uint64_t ledger_spent(const struct ledger *l)

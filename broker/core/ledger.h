@@ -71,13 +71,20 @@ struct ledger_sink {
 int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t why_bytes);
 void ledger_free(struct ledger *l); /* takes NULL */
 
-/* Apply one batch inside a write transaction. fails: NO_SPACE, IO, CORRUPT, NO_MEMORY: all of them fatal. */
+/* Apply one batch inside a write transaction, as far as its room goes. fails: NO_SPACE, IO, CORRUPT,
+ * NO_MEMORY: all of them fatal. */
 int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
                  const struct ledger_sink *sink);
+/* How many commands of the last batch were applied, and of the one after them, a RESOLVE, how many entries.
+ * With neither the batch left no trace, and its index is free. */
+size_t ledger_applied(const struct ledger *l, uint32_t *ret_entries);
 /* Write what apply has gathered in memory (counters, cursors, bitmaps, index applied). Before each commit. */
 int ledger_seal(struct ledger *l, struct store_txn *txn);
 /* True if something was applied since the last seal that must be committed. */
 bool ledger_changed(const struct ledger *l);
+
+/* In flight in all groups. After RECOVER: what is left for its next step. Costs a walk over the groups. */
+uint64_t ledger_in_flight(const struct ledger *l);
 
 uint64_t ledger_index(const struct ledger *l); /* of the last batch applied */
 int64_t ledger_time(const struct ledger *l);   /* its time stamp */

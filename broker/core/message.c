@@ -94,6 +94,11 @@ static struct slice clean(struct slice text, size_t max, bool keep_end, char **a
     return (struct slice){to, size};
 }
 
+/* Instead of a stack, in a store that is short of room: 8 KiB for each failure would fill it. */
+#define NO_STACK "(no stack was kept: the store was short of room)"
+static const struct slice no_stack = {NO_STACK, sizeof NO_STACK - 1};
+#define HELD_MESSAGE_BYTES_MAX 128 /* of an error, in a store with no room to speak of */
+
 int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
                 const struct history_record *h)
 {
@@ -102,12 +107,19 @@ int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     char *at = text;
     struct history_record r = *h;
     int err = 0;
+    if (l->room.fullness >= STORE_HELD && !h->charged) {
+        g->r.counts.attempts[r.outcome]++;
+        return 0;
+    }
+    size_t message_max = l->room.fullness >= STORE_HELD ? HELD_MESSAGE_BYTES_MAX : ERROR_MESSAGE_BYTES_MAX;
+    if (l->room.fullness >= STORE_SHORT && h->error_stack.size)
+        r.error_stack = l->room.fullness >= STORE_HELD ? (struct slice){0} : no_stack;
     r.client = clean(h->client, CLIENT_NAME_BYTES_MAX, false, &at);
     r.host = clean(h->host, CLIENT_NAME_BYTES_MAX, false, &at);
     r.build = clean(h->build, CLIENT_NAME_BYTES_MAX, false, &at);
     r.error_type = clean(h->error_type, ERROR_TYPE_BYTES_MAX, false, &at);
-    r.error_message = clean(h->error_message, ERROR_MESSAGE_BYTES_MAX, false, &at);
-    r.error_stack = clean(h->error_stack, ERROR_STACK_BYTES_MAX, true, &at);
+    r.error_message = clean(h->error_message, message_max, false, &at);
+    r.error_stack = clean(r.error_stack, ERROR_STACK_BYTES_MAX, true, &at);
     r.generation = row->generation;
     r.ended_ms = l->now_ms;
 

@@ -249,10 +249,11 @@ int message_delete(struct ledger *l, struct topic *t, uint64_t seq)
         return 0;
     if (err)
         return err;
-    cost_write_seq(&l->meter, TABLE_MESSAGE, t->r.id, seq, key.size + size);
     t->r.stored--;
     t->r.stored_bytes -= size;
     ledger_dirty_topic(l, t);
+    l->meter.bytes += cost_next(key.size + size) + (seq - t->charged_seq > 1 ? COST_PLACE_BYTES : 0);
+    t->charged_seq = seq;
     return 0;
 }
 

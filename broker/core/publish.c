@@ -42,18 +42,19 @@ static struct message_head head_of(const struct ledger *l, const struct topic *t
     return h;
 }
 
+#define KEY_BYTES 12 /* of a message's row */
+
+/* `size`: of the row's value. */
 static int store_message(struct ledger *l, struct topic *t, const struct message_head *head,
-                         struct slice message, struct cost_publishing *cost)
+                         struct slice message, size_t size)
 {
     uint64_t seq = t->r.head;
     struct key key = key_id_seq(t->r.id, seq);
-    size_t size = message_head_bytes(head) + message.size;
     void *to;
     int err = store_reserve(l->txn, TABLE_MESSAGE, key_slice(&key), size, true, &to);
     if (err)
         return err;
     message_encode(to, key_slice(&key), head, message);
-    l->meter.bytes += cost_message(cost, key.size + size, head->due_ms, head->expires_ms);
     t->r.head++;
     t->r.published++;
     t->r.stored++;
@@ -112,8 +113,37 @@ static void tell(struct ledger *l, int err, uint64_t first_seq, uint32_t accepte
         l->sink->published(l->sink->context, l->command, err, first_seq, accepted, refusal, why);
 }
 
+/* Whether the batch may write so much more for publishes. */
+static bool fits(const struct ledger *l, uint64_t bytes)
+{
+    return l->meter.bytes + bytes <= l->publish_max && ledger_has_room(l, bytes);
+}
+
+/* Whether all of them fit; looks at each only if that is in doubt. */
+static bool all_fit(const struct ledger *l, const struct topic *t, const struct publish_command *c)
+{
+    struct mpack_reader r;
+    struct message_view m;
+    struct cost_publishing cost = {.groups = t->groups_count};
+    const char *why;
+    uint64_t bytes = cost_publish(t->groups_count);
+    uint64_t most = l->meter.bytes + cost_publish_most(t->groups_count, c->count, c->messages.size);
+    if (most <= l->publish_max && most <= l->meter_max)
+        return true;
+    mpack_read_init(&r, c->messages.data, c->messages.size);
+    for (uint32_t i = 0; i < c->count; i++) {
+        int err = message_read(&r, l->meta.body_bytes_max, &m, &why);
+        check(!err); /* they were read before */
+        struct message_head head = head_of(l, t, &m);
+        bytes += cost_message(&cost, KEY_BYTES + message_head_bytes(&head) + m.whole.size, head.due_ms,
+                              head.expires_ms);
+    }
+    return fits(l, bytes);
+}
+
+/* `bytes_max`: what they may write. */
 static int store_messages(struct ledger *l, struct topic *t, const struct publish_command *c,
-                          uint32_t *ret_accepted)
+                          uint64_t bytes_max, uint32_t *ret_accepted, int *ret_refusal)
 {
     struct mpack_reader r;
     struct message_view m;
@@ -125,9 +155,19 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
         int err = message_read(&r, l->meta.body_bytes_max, &m, &why);
         check(!err); /* they were read before, here or by the command's maker */
         struct message_head head = head_of(l, t, &m);
-        if (!topic_has_room(t, message_head_bytes(&head) + m.whole.size))
+        size_t size = message_head_bytes(&head) + m.whole.size;
+        if (!topic_has_room(t, size)) {
+            *ret_refusal = SHUNT_TOPIC_FULL;
             break;
-        err = store_message(l, t, &head, m.whole, &cost);
+        }
+        uint64_t bytes = cost_message(&cost, KEY_BYTES + size, head.due_ms, head.expires_ms);
+        if (bytes > bytes_max) {
+            *ret_refusal = SHUNT_NO_SPACE;
+            break;
+        }
+        bytes_max -= bytes;
+        l->meter.bytes += bytes;
+        err = store_message(l, t, &head, m.whole, size);
         if (head.due_ms || head.expires_ms)
             l->rows += TIMED_ROWS * (t->groups_count - ((m.delay_ms || m.ttl_ms) && t->groups_count));
         if (err)
@@ -153,14 +193,22 @@ static int publish(struct ledger *l, const struct publish_command *c, struct ded
         tell(l, refusal, 0, which, 0, why);
         return 0;
     }
-    uint64_t first_seq = t->r.head;
+    uint64_t first_seq = t->r.head, bytes_max = UINT64_MAX;
     uint32_t accepted = 0;
+    if (!all_fit(l, t, c)) {
+        if (!l->room.first || l->meter.bytes) { /* in a transaction of its own more will */
+            l->out_of_room = true;
+            return 0;
+        }
+        uint64_t records = cost_publish(t->groups_count);
+        bytes_max = l->room.publish_bytes > records ? l->room.publish_bytes - records : 0;
+    }
     l->meter.off = true; /* cost_message() counts all that a message writes */
-    int err = store_messages(l, t, c, &accepted);
+    l->meter.bytes += COST_PLACE_BYTES;
+    int err = store_messages(l, t, c, bytes_max, &accepted, &refusal);
     l->meter.off = false;
     if (err)
         return err;
-    refusal = accepted < c->count ? SHUNT_TOPIC_FULL : 0;
     if (accepted) {
         ledger_dirty_topic(l, t);
         for (size_t i = 0; i < t->groups_count; i++) {

@@ -1,5 +1,6 @@
 /* recover: after a restart nobody holds anything. What was in flight is ready again, at once and uncharged;
- * the attempt ledger says `broker_restart`. Costs by what was in flight, whatever the backlog. */
+ * the attempt ledger says `broker_restart`. Costs by what was in flight, whatever the backlog; as
+ * much as the batch has room for, and the next step goes on where this one ended. */
 #include "broker/core/state.h"
 
 static int give_back(struct ledger *l, struct group *g, uint64_t seq)
@@ -23,7 +24,7 @@ static int give_back(struct ledger *l, struct group *g, uint64_t seq)
 static int recover_first_flights(struct ledger *l, struct group *g)
 {
     uint64_t seq = g->r.floor;
-    while ((seq = bitmap_next_clear(&g->bits, seq)) < g->r.next) {
+    while ((seq = bitmap_next_clear(&g->bits, seq)) < g->r.next && ledger_has_room(l, COST_MOVE_BYTES)) {
         int err = give_back(l, g, seq);
         if (err)
             return err;
@@ -34,7 +35,7 @@ static int recover_first_flights(struct ledger *l, struct group *g)
 
 static int recover_held(struct ledger *l, struct group *g)
 {
-    for (;;) {
+    while (ledger_has_room(l, COST_MOVE_BYTES)) {
         struct store_cursor *cursor;
         struct key from = key_due(g->r.id, DUE_LANE_HELD, 0, 0);
         struct slice key, value;
@@ -55,10 +56,13 @@ static int recover_held(struct ledger *l, struct group *g)
         if (err)
             return err;
     }
+    return 0;
 }
 
-int apply_recover(struct ledger *l)
+int apply_recover(struct ledger *l, const struct recover_command *c)
 {
+    if (!c->again)
+        dedup_came_back(l);
     for (size_t i = 0; i < l->groups_count; i++) {
         struct group *g = l->groups[i];
         if (g->r.dropped || !g->r.counts.in_flight)
@@ -69,6 +73,13 @@ int apply_recover(struct ledger *l)
         if (err)
             return err;
     }
-    dedup_came_back(l);
     return 0;
+}
+
+uint64_t ledger_in_flight(const struct ledger *l)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < l->groups_count; i++)
+        sum += l->groups[i]->r.dropped ? 0 : l->groups[i]->r.counts.in_flight;
+    return sum;
 }

@@ -105,11 +105,32 @@ static int resolve_one(struct ledger *l, struct group *g, const struct resolve_c
     return err ? err : fail(l, g, c, r, &row);
 }
 
+/* No less than any of them: while there is so much, none is looked at. */
+#define COST_ENTRY_MOST (COST_END_BYTES + 64u * 1024)
+_Static_assert(ERROR_STACK_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX < 32 * 1024, "the largest row is within that");
+
+/* At most. (A longer stack than is kept counts as one that is.) */
+static uint64_t entry_cost(const struct resolution *r)
+{
+    if (r->acked && r->token == 1)
+        return COST_MOVE_BYTES;
+    return COST_END_BYTES +
+           (r->acked ? 0
+                     : cost_row((r->error_stack.size < ERROR_STACK_BYTES_MAX ? r->error_stack.size
+                                                                             : ERROR_STACK_BYTES_MAX) +
+                                ERROR_MESSAGE_BYTES_MAX));
+}
+
 int apply_resolve(struct ledger *l, const struct resolve_command *c)
 {
     struct group *g = catalog_live_group(l, c->group);
     for (uint32_t i = 0; i < c->count; i++) {
         bool stale = true;
+        if (!ledger_has_room(l, COST_ENTRY_MOST) && !ledger_has_room(l, entry_cost(&c->entries[i]))) {
+            l->out_of_room = true;
+            l->entries = i;
+            return 0;
+        }
         int err = g ? resolve_one(l, g, c, &c->entries[i], &stale) : 0;
         if (err)
             return err;

@@ -22,7 +22,8 @@ struct topic {
     struct topic *dirty_next;
     struct group **groups; /* in order of id; dropped ones are not here */
     size_t groups_count;
-    uint64_t charged; /* the batch in which its record was counted as written */
+    uint64_t charged;     /* the batch in which its record was counted as written */
+    uint64_t charged_seq; /* of the message that was counted as deleted last in that batch */
 };
 
 struct group {
@@ -86,6 +87,11 @@ struct ledger {
     int64_t now_ms;
     size_t command;
     uint64_t batch; /* its index */
+    struct batch_room room;
+    uint64_t publish_max;    /* of room.publish_bytes */
+    uint64_t meter_max;      /* of room.bytes */
+    bool out_of_room;        /* the command was not applied, or not all of it */
+    size_t applied, entries; /* ledger_applied() */
 };
 
 /* ---- catalog ---- */
@@ -230,7 +236,7 @@ int apply_publish(struct ledger *l, const struct publish_command *c);
 int apply_assign(struct ledger *l, const struct assign_command *c);
 int apply_resolve(struct ledger *l, const struct resolve_command *c);
 int apply_tick(struct ledger *l);
-int apply_recover(struct ledger *l);
+int apply_recover(struct ledger *l, const struct recover_command *c);
 int apply_topic_create(struct ledger *l, const struct topic_command *c);
 int apply_topic_update(struct ledger *l, const struct topic_command *c);
 int apply_topic_delete(struct ledger *l, const struct topic_command *c);
@@ -288,13 +294,27 @@ uint64_t jobs_finished(struct ledger *l, uint64_t id);
 #define LOOK_ROWS_MAX 10000
 /* What a row that is changed, moved or deleted counts, against one that is looked at. */
 #define CHANGED_ROW 8
-/* What a message with a delay or a time to live counts, for each group: rows at places of their own. The ledger leaves out
- * what can be seen of the request: one group, if it is the message that has them and not its topic. */
+/* What a message with a delay or a time to live counts, for each group: rows at places of their own. The
+ * ledger leaves out what can be seen of the request: one group, if it is the message that has them and not
+ * its topic. */
 #define TIMED_ROWS 16
 /* A row of so many bytes was read. */
 static inline void ledger_looked(struct ledger *l, size_t bytes)
 {
     l->rows += 1 + bytes / 4096;
+}
+
+/* Whether so much more may be written in this batch. */
+static inline bool ledger_has_room(const struct ledger *l, uint64_t bytes)
+{
+    return l->meter.bytes + bytes <= l->meter_max || (l->room.first && !l->meter.bytes);
+}
+
+/* What taking one message of the topic, or one dead letter of the queue, away from all its groups writes at
+ * most. */
+static inline uint64_t ledger_remove_cost(const struct topic *t)
+{
+    return COST_END_BYTES + t->groups_count * 4 * (uint64_t)COST_PLACE_BYTES;
 }
 
 /* All that apply writes goes through these, so that it is counted. */
@@ -321,8 +341,20 @@ static inline int ledger_cursor_del(struct ledger *l, struct store_cursor *curso
 void ledger_say(char *to, size_t room, const char *text);
 /* Uniform in [0, bound), from the ledger's own generator. */
 uint64_t ledger_random(struct ledger *l, uint64_t bound);
-void ledger_dirty_topic(struct ledger *l, struct topic *t);
-void ledger_dirty_group(struct ledger *l, struct group *g);
+/* Its record changed: the next seal writes it. Counted once in a batch; a seal comes between batches alone.
+ */
+void ledger_charge_topic(struct ledger *l, struct topic *t);
+void ledger_charge_group(struct ledger *l, struct group *g);
+static inline void ledger_dirty_topic(struct ledger *l, struct topic *t)
+{
+    if (t->charged != l->batch)
+        ledger_charge_topic(l, t);
+}
+static inline void ledger_dirty_group(struct ledger *l, struct group *g)
+{
+    if (g->charged != l->batch)
+        ledger_charge_group(l, g);
+}
 /* Tell the sink that the group has something ready. */
 void ledger_tell_ready(struct ledger *l, const struct group *g);
 void ledger_tell_done(struct ledger *l, int err, const char *why, uint64_t job, uint64_t count);

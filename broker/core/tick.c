@@ -7,6 +7,12 @@
 #define EXPIRED_ROWS_MAX   1024
 #define RETENTION_ROWS_MAX 256
 
+/* What expires leaves half of the room to the jobs, which may be what makes room. */
+static bool has_half_room(const struct ledger *l, uint64_t bytes)
+{
+    return ledger_has_room(l, l->meter.bytes + bytes);
+}
+
 /* ---- due ---- */
 
 struct due_scan {
@@ -133,8 +139,46 @@ static int first_expiry(struct ledger *l, int64_t *ret_expires_ms, uint32_t *ret
     return err;
 }
 
+#define HELD_LOOK_ROWS_MAX 4096 /* looked at in one tick for such as make room */
+#define HELD_RETRY_MS      1000
+
+/* In a store without room: only what its group's policy discards, which makes some. The rest stays where it
+ * is, expired all the same: nothing is handed out, and a hand-out looks at the time. */
+static int discard_expired(struct ledger *l)
+{
+    struct store_cursor *cursor;
+    struct slice key, value;
+    int64_t expires_ms;
+    uint32_t id;
+    uint64_t seq;
+    unsigned gone = 0;
+    int err = store_cursor_open(l->txn, TABLE_EXPIRY, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
+    for (unsigned rows = 0; !err && rows < HELD_LOOK_ROWS_MAX && gone < EXPIRED_ROWS_MAX; rows++) {
+        if (!key_read_expiry(key, &expires_ms, &id, &seq))
+            err = SHUNT_CORRUPT;
+        if (err || expires_ms > l->now_ms || !has_half_room(l, COST_MOVE_BYTES))
+            break;
+        const struct group *g = catalog_group_by_id(l, id);
+        if (!g || g->r.dropped || group_setting(g, POLICY_expired) == 1) {
+            err = expire_row(l, expires_ms, id, seq);
+            gone++;
+        }
+        if (!err)
+            err = store_cursor_next(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    if (!gone)
+        l->expiry_at_ms = l->now_ms + HELD_RETRY_MS;
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
 static int tick_expiry(struct ledger *l)
 {
+    if (l->room.fullness >= STORE_HELD)
+        return discard_expired(l);
     for (unsigned rows = 0;; rows++) {
         int64_t expires_ms;
         uint32_t group;
@@ -145,7 +189,7 @@ static int tick_expiry(struct ledger *l)
         else if (err)
             return err;
         l->expiry_at_ms = expires_ms;
-        if (expires_ms > l->now_ms || rows == EXPIRED_ROWS_MAX)
+        if (expires_ms > l->now_ms || rows == EXPIRED_ROWS_MAX || !has_half_room(l, COST_MOVE_BYTES))
             return 0;
         err = expire_row(l, expires_ms, group, seq);
         if (err)
@@ -188,7 +232,8 @@ static int retain(struct ledger *l, struct group *g, unsigned *rows, int64_t *re
         if (err)
             return err == SHUNT_NOT_FOUND ? 0 : err;
         *ret_next_ms = dead_leaves_at(g, died_ms);
-        if (*ret_next_ms > l->now_ms || *rows == RETENTION_ROWS_MAX)
+        if (*ret_next_ms > l->now_ms || *rows == RETENTION_ROWS_MAX ||
+            !has_half_room(l, ledger_remove_cost(g->dlq)))
             return 0;
         err = dead_remove(l, g->dlq, seq, DONE_EXPIRED, &found);
         if (err)

@@ -26,7 +26,7 @@ int window_shorten(struct ledger *l, struct group *g, uint32_t messages)
 {
     uint64_t most = TRACKED_LEAST + (uint64_t)TRACKED_EACH * messages;
     int err = 0;
-    while (!err && most-- && g->r.next - g->r.floor >= WINDOW_MAX)
+    while (!err && most-- && g->r.next - g->r.floor >= WINDOW_MAX && ledger_has_room(l, COST_MOVE_BYTES))
         err = track_oldest(l, g);
     return err;
 }

@@ -71,12 +71,13 @@ static void write_delivery(struct subscription *sub, const struct handout *h)
 static void on_handed_out(void *context, size_t command, const struct handout *h)
 {
     struct engine *e = context;
-    const struct assignment *a = &e->assignments[command];
+    const struct assignment *a = &e->assignments[e->assigned + command];
     int err = dispatcher_lease(e->dispatcher, a, h->seq, h->token, h->message.size, h->lease_ms, e->mono_ms,
                                e->wall_ms);
     if (err)
         engine_die(e, err, "no lease for a message handed out");
     e->turn_messages++;
+    e->room.leases_more -= e->room.leases_more > 0;
     e->turn_bytes += h->message.size;
     write_delivery(member_owner(a->member), h);
 }
@@ -84,7 +85,7 @@ static void on_handed_out(void *context, size_t command, const struct handout *h
 static void on_assigned(void *context, size_t command, uint32_t count)
 {
     struct engine *e = context;
-    const struct assignment *a = &e->assignments[command];
+    const struct assignment *a = &e->assignments[e->assigned + command];
     /* Every assignment ends its own frame: another's frame to the same connection may come next. */
     close_frame(member_owner(a->member));
     dispatcher_assigned(e->dispatcher, a, count);
@@ -178,7 +179,7 @@ static size_t plan(struct engine *e, struct command *commands, uint64_t *message
         commands[count++] = (struct command){.kind = COMMAND_ASSIGN,
                                              .assign = {.group = a->group,
                                                         .lane = a->lane,
-                                                        .messages = a->messages,
+                                                        .messages = (uint32_t)least(a->messages, *messages),
                                                         .bytes = bytes,
                                                         .oversize_first = a->oversize_first,
                                                         .enough_bytes = room ? room : 1}};
@@ -192,7 +193,7 @@ static size_t plan(struct engine *e, struct command *commands, uint64_t *message
     return count;
 }
 
-static void apply_plan(struct engine *e, const struct command *commands, size_t count)
+static void apply_plan(struct engine *e, struct command *commands, size_t count)
 {
     const struct ledger_sink sink = {.context = e,
                                      .handed_out = on_handed_out,
@@ -202,15 +203,8 @@ static void apply_plan(struct engine *e, const struct command *commands, size_t 
                                      .group_gone = sink_group_gone,
                                      .died = sink_died,
                                      .job_ended = sink_job_ended};
-    int64_t last_ms = ledger_time(e->ledger);
-    struct batch batch = {.index = ledger_index(e->ledger) + 1,
-                          .time_ms = e->wall_ms > last_ms ? e->wall_ms : last_ms,
-                          .commands = commands,
-                          .count = count};
-    int err = ledger_apply(e->ledger, turn_txn(e), &batch, &sink);
-    if (err)
-        engine_die(e, err, "an assignment could not be applied");
-    tell_applied(e, &batch);
+    for (e->assigned = 0; e->assigned < count;)
+        e->assigned += turn_apply(e, commands + e->assigned, count - e->assigned, &sink);
     e->urgent = true;
 }
 
@@ -226,18 +220,20 @@ static void hold_back(struct engine *e)
 bool deliver_all(struct engine *e)
 {
     struct command commands[ASSIGNMENTS_MAX];
-    uint64_t messages = TURN_MESSAGES_MAX;
+    uint64_t messages = least(TURN_MESSAGES_MAX, e->room.leases_more);
     e->turn_bytes = 0;
+    if (e->room.fullness >= STORE_HELD) /* nothing is handed out whose end might not fit */
+        return false;
     if (!e->assignments)
         e->assignments = malloc(ASSIGNMENTS_MAX * sizeof *e->assignments);
     if (!e->assignments)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for assignments");
-    while (messages && e->turn_bytes < TURN_BYTES_MAX) {
+    while (messages && e->turn_bytes < TURN_BYTES_MAX && e->room.fullness < STORE_HELD) {
         size_t count = plan(e, commands, &messages);
         if (!count)
             return false;
         apply_plan(e, commands, count);
         hold_back(e);
     }
-    return true;
+    return e->room.fullness < STORE_HELD && e->room.leases_more;
 }

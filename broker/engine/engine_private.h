@@ -1,8 +1,10 @@
 /* engine_private: what the engine's files share.
  *
  *   turn.c      one turn: take requests, apply, assign, commit, release
+ *   transaction.c  what is written, in as many transactions as there is room for
  *   gather.c    commands waiting to be applied, and who is to be answered
  *   producers.c which connection speaks for a producer
+ *   room.c      how full the store is, and what a transaction may write
  *   session.c   one connection: its greeting, its subscriptions, its output
  *   choke.c     one whose client does not read
  *   silence.c   one that lets leases run out and says nothing
@@ -24,6 +26,7 @@
 #include "broker/engine/clock.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/rest.h"
+#include "broker/engine/room.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 
@@ -56,12 +59,14 @@ struct pending {
     struct refused_entry *refused; /* room for every entry of the frame */
     uint32_t refused_count;
     const uint32_t *indexes; /* from the command's entries to the frame's; NULL: nobody is told */
+    uint32_t entries;        /* of the whole command */
 };
 
 struct gather {
     struct command *commands;
     struct pending *pending; /* one for each command */
     size_t count, capacity;
+    size_t done; /* of them, applied and answered */
 };
 
 /* What STATS shows: made at most once for a state of the ledger. */
@@ -163,7 +168,11 @@ struct engine {
     struct gather gather;
     struct arena arena; /* of one turn */
     struct assignment *assignments;
-    bool force_commit, full;
+    bool ticked;                /* in this turn */
+    int64_t tick_not_before_ms; /* mono: the last one had things to do, and no room for any */
+    size_t assigned;            /* of them, those whose commands were applied */
+    bool force_commit;
+    struct room room;         /* how full the store is, and what the transaction may write */
     bool more;                /* to be handed out; the turn's budget was used up */
     int64_t wall_ms, mono_ms; /* of this turn */
     uint64_t turn;            /* its number */
@@ -198,9 +207,6 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms);
 void turn_take(struct engine *e, struct inbox_item *item);
 /* More requests may be taken into this turn, by their bytes. */
 bool turn_has_room(const struct engine *e);
-/* The open transaction, opened if need be. */
-struct store_txn *turn_txn(struct engine *e);
-_Noreturn void engine_die(struct engine *e, int err, const char *what);
 /* Apply RECOVER and LIMITS; the first thing an engine does. */
 void engine_recover(struct engine *e);
 /* Tell every connection that the server stops, in one last turn. */
@@ -220,6 +226,20 @@ void sink_died(void *context, const char *topic, const char *group, uint64_t seq
 void sink_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
                     uint64_t done);
 
+/* ---- transaction.c ---- */
+
+/* Between transactions: what the next one may write, and what the store's fullness forbids. */
+void turn_look_at_room(struct engine *e);
+/* The open transaction, opened if need be. */
+struct store_txn *turn_txn(struct engine *e);
+/* Apply commands as far as the transaction may write, and commit it if there are more: a RESOLVE that was
+ * applied in part has its other entries left. Returns how many commands are done; at least one, or a part of
+ * one, unless the transaction was not a new one. */
+size_t turn_apply(struct engine *e, struct command *commands, size_t count, const struct ledger_sink *sink);
+/* Commit what was applied; nobody is told yet. */
+void turn_commit(struct engine *e);
+_Noreturn void engine_die(struct engine *e, int err, const char *what);
+
 /* ---- gather.c ---- */
 
 /* Which topic and group a command is about. */
@@ -233,8 +253,6 @@ struct pending *gather_add(struct engine *e, const struct command *c, enum pendi
 size_t gather_most(const struct engine *e);
 /* Apply what was gathered and write the replies. */
 void gather_flush(struct engine *e);
-/* Tell whoever records the batches. */
-void tell_applied(struct engine *e, const struct batch *batch);
 /* Leases that ended without the consumer's answer, as commands. */
 struct ended {
     struct lease_end end;

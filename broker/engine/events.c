@@ -167,12 +167,13 @@ void sink_job_ended(void *context, const char *kind, const char *topic, const ch
 
 void events_space(struct engine *e, const struct store_usage *usage)
 {
-    if (e->full == e->events.told_full)
+    bool full = e->room.fullness >= STORE_FULL;
+    if (full == e->events.told_full)
         return;
-    struct event *event = add(e, e->full ? EVENT_FULL : EVENT_ROOM);
+    struct event *event = add(e, full ? EVENT_FULL : EVENT_ROOM);
     if (!event)
         return;
-    e->events.told_full = e->full;
+    e->events.told_full = full;
     event->free_bytes = usage->free_bytes;
     event->map_bytes = usage->map_bytes;
     event->map_bytes_max = usage->map_bytes_max;

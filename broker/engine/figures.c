@@ -150,7 +150,7 @@ static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
     s->silents_count = silence_list(e, s->silents, SNAPSHOT_SILENT_MAX);
     s->topics = view_topics_count(e->ledger);
     s->jobs = view_jobs_count(e->ledger);
-    s->full = e->full;
+    s->full = e->room.fullness >= STORE_FULL;
     s->store_used_bytes = usage.used_bytes;
     s->store_free_bytes = usage.free_bytes;
     s->store_map_bytes = usage.map_bytes;
@@ -346,7 +346,7 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
     mpack_write_cstr(a.out, "silent");
     silence_write(e, a.out);
     mpack_write_cstr(a.out, "full");
-    mpack_write_bool(a.out, e->full);
+    mpack_write_bool(a.out, e->room.fullness >= STORE_FULL);
     mpack_write_cstr(a.out, "store_bytes");
     mpack_write_map(a.out, 4);
     mpack_write_cstr(a.out, "used");

@@ -80,21 +80,46 @@ void command_names(const struct command *c, struct slice *topic, struct slice *g
     }
 }
 
+/* Why there is no room, how much is left, and what to do. */
+static const char *room_text(struct engine *e)
+{
+    const struct room *r = &e->room;
+    bool disk = r->cause == ROOM_BY_DISK;
+    if (r->fullness < STORE_FULL)
+        return engine_text(
+            e, "one transaction cannot hold the first of these messages: publish fewer at once, or "
+               "have fewer groups");
+    return engine_text(
+        e,
+        "%s is nearly full: %llu MiB are free, and publishing stops below %llu MiB; let consumers "
+        "catch up, purge, or %s",
+        disk ? "the disk" : "the store's map", (unsigned long long)(r->free_bytes >> 20),
+        (unsigned long long)(r->reserve_bytes >> 20), disk ? "make room on the disk" : "raise map-size-max");
+}
+
 /* The ledger's reason, or what the error is about. */
 static const char *reason(struct engine *e, size_t command, int err, const char *why)
 {
     struct slice topic, group;
     if (!err || why)
         return why;
-    command_names(&e->gather.commands[command], &topic, &group);
+    if (err == SHUNT_NO_SPACE)
+        return room_text(e);
+    command_names(&e->gather.commands[e->gather.done + command], &topic, &group);
     return engine_about(e, err, topic, group, HINT_MISSING);
+}
+
+/* Of a command of the batch being applied. */
+static struct pending *pending_of(struct engine *e, size_t command)
+{
+    return &e->gather.pending[e->gather.done + command];
 }
 
 static void on_published(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
                          int refusal, const char *why)
 {
     struct engine *e = context;
-    struct pending *p = &e->gather.pending[command];
+    struct pending *p = pending_of(e, command);
     p->err = err;
     p->why = err && why ? engine_text(e, "message %u: %s", accepted, why) : reason(e, command, err, why);
     p->first_seq = first_seq;
@@ -110,15 +135,17 @@ static void on_published(void *context, size_t command, int err, uint64_t first_
 static void on_refused(void *context, size_t command, uint32_t entry, int err)
 {
     struct engine *e = context;
-    struct pending *p = &e->gather.pending[command];
-    if (p->indexes)
-        p->refused[p->refused_count++] = (struct refused_entry){p->indexes[entry], err};
+    struct pending *p = pending_of(e, command);
+    const struct command *c = &e->gather.commands[e->gather.done + command];
+    if (p->indexes) /* of a RESOLVE that is applied in parts, entry 0 is the first of this part */
+        p->refused[p->refused_count++] =
+            (struct refused_entry){p->indexes[p->entries - c->resolve.count + entry], err};
 }
 
 static void on_done(void *context, size_t command, int err, const char *why, uint64_t job, uint64_t count)
 {
     struct engine *e = context;
-    struct pending *p = &e->gather.pending[command];
+    struct pending *p = pending_of(e, command);
     p->err = err;
     p->why = reason(e, command, err, why);
     p->first_seq = job;
@@ -203,18 +230,6 @@ static void answer(const struct pending *p)
     }
 }
 
-static int64_t batch_time(const struct engine *e)
-{
-    int64_t last_ms = ledger_time(e->ledger);
-    return e->wall_ms > last_ms ? e->wall_ms : last_ms;
-}
-
-void tell_applied(struct engine *e, const struct batch *batch)
-{
-    if (e->config.applied)
-        e->config.applied(e->config.context, batch);
-}
-
 void gather_flush(struct engine *e)
 {
     struct gather *g = &e->gather;
@@ -227,25 +242,19 @@ void gather_flush(struct engine *e)
                                      .group_gone = sink_group_gone,
                                      .died = sink_died,
                                      .job_ended = sink_job_ended};
-    if (!g->count)
-        return;
-    struct batch batch = {.index = ledger_index(e->ledger) + 1,
-                          .time_ms = batch_time(e),
-                          .commands = g->commands,
-                          .count = g->count};
     e->rows_seen = ledger_rows(e->ledger);
-    int err = ledger_apply(e->ledger, turn_txn(e), &batch, &sink);
-    if (err)
-        engine_die(e, err, "a batch could not be applied");
-    tell_applied(e, &batch);
-    for (size_t i = 0; i < g->count; i++) {
-        answer(&g->pending[i]);
-        if (g->pending[i].kind == PENDING_DONE)
-            events_act(e, &g->commands[i], &g->pending[i]);
-        if (g->pending[i].session)
-            session_count_output(g->pending[i].session);
+    while (g->done < g->count) {
+        size_t from = g->done, applied = turn_apply(e, g->commands + from, g->count - from, &sink);
+        g->done += applied;
+        for (size_t i = from; i < g->done; i++) {
+            answer(&g->pending[i]);
+            if (g->pending[i].kind == PENDING_DONE)
+                events_act(e, &g->commands[i], &g->pending[i]);
+            if (g->pending[i].session)
+                session_count_output(g->pending[i].session);
+        }
     }
-    g->count = 0;
+    g->count = g->done = 0;
 }
 
 /* ---- leases that ended by themselves ---- */

@@ -298,6 +298,7 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
     struct pending *p = gather_add(e, &c, PENDING_RESOLVE, s, request_id);
     p->refused = to.refused;
     p->refused_count = to.refused_count;
+    p->entries = to.count;
     p->indexes = to.indexes;
     e->turn_messages += to.count;
 }

@@ -78,7 +78,7 @@ void request_publish(struct session *s, unsigned op, uint64_t request_id, struct
     }
     if (s->has_producer)
         p.producer = (struct slice){s->producer, PRODUCER_ID_BYTES};
-    if (e->full)
+    if (e->room.fullness >= STORE_FULL)
         p.refusal = SHUNT_NO_SPACE;
     struct command c = {.kind = COMMAND_PUBLISH, .publish = p};
     (void)gather_add(e, &c, PENDING_PUBLISH, s, request_id); /* complete as it is */

@@ -8,26 +8,10 @@
 
 #include <stdlib.h>
 
-#define NO_SPACE_BYTES (64ull * 1024 * 1024)
+#define TICK_RETRY_MS 1000 /* after one that could do nothing of what is due */
 /* No more requests are taken into a turn whose commands need this much: the smallest entry of a RESOLVE takes
  * 30 times its bytes. */
 #define TURN_ARENA_BYTES_MAX (32u * 1024 * 1024)
-
-_Noreturn void engine_die(struct engine *e, int err, const char *what)
-{
-    e->config.fatal(e->config.context, err, what);
-    abort(); /* fatal() must not return */
-}
-
-struct store_txn *turn_txn(struct engine *e)
-{
-    if (!e->txn) {
-        int err = store_begin(e->store, true, &e->txn);
-        if (err)
-            engine_die(e, err, "a transaction could not begin");
-    }
-    return e->txn;
-}
 
 /* ---- taking requests ---- */
 
@@ -203,25 +187,11 @@ static void free_handled(struct engine *e)
 
 static void gather_due(struct engine *e)
 {
-    if (ledger_tick_at(e->ledger) > e->wall_ms)
+    if (ledger_tick_at(e->ledger) > e->wall_ms || e->mono_ms < e->tick_not_before_ms)
         return;
     struct command tick = {.kind = COMMAND_TICK};
-    e->urgent = true;
+    e->urgent = e->ticked = true;
     (void)gather_add(e, &tick, PENDING_NONE, NULL, 0); /* nobody waits for it */
-}
-
-/* Past this mark publishes are refused, so that there is always room to answer, divert, redrive and purge. */
-static void look_at_space(struct engine *e)
-{
-    struct store_usage usage;
-    store_usage(e->store, &usage);
-    uint64_t reserve = NO_SPACE_BYTES;
-    if (usage.map_bytes / 10 > reserve)
-        reserve = usage.map_bytes / 10;
-    if (5 * e->largest_bytes > reserve)
-        reserve = 5 * e->largest_bytes;
-    e->full = usage.free_bytes < reserve;
-    events_space(e, &usage);
 }
 
 static void gather_limits(struct engine *e)
@@ -259,38 +229,7 @@ static void take_reload(struct engine *e)
     }
 }
 
-/* ---- commit and release ---- */
-
-static void commit(struct engine *e)
-{
-    static const double seconds[] = COMMIT_SECONDS_BOUNDS;
-    static const double messages[] = COMMIT_MESSAGES_BOUNDS;
-    if (e->force_commit)
-        (void)turn_txn(e);
-    if (!e->txn)
-        return;
-    struct store_txn *txn = e->txn;
-    e->txn = NULL;
-    if (!ledger_changed(e->ledger) && !e->force_commit) {
-        store_abort(txn);
-        return;
-    }
-    int64_t begin_us = clock_us();
-    int err = ledger_seal(e->ledger, txn);
-    if (err)
-        store_abort(txn);
-    else
-        err = store_commit(txn);
-    if (err)
-        engine_die(e, err, "a commit failed; it is unknown whether its changes are durable");
-    e->force_commit = false;
-    e->commits++;
-    histogram_add(&e->commit_seconds, seconds, COMMIT_SECONDS_BUCKETS - 1,
-                  (double)(clock_us() - begin_us) / 1e6);
-    histogram_add(&e->commit_messages, messages, COMMIT_MESSAGES_BUCKETS - 1, (double)e->turn_messages);
-    (void)store_maintain(
-        e->store); /* no room to grow shows as less free space, which look_at_space() acts on */
-}
+/* ---- release ---- */
 
 /* It grew by doubling; what may wait for long takes its own size. */
 static void trim(struct mpack_buffer *b)
@@ -353,7 +292,9 @@ static int64_t next_due(const struct engine *e)
     int64_t tick_ms = ledger_tick_at(e->ledger);
     if (tick_ms != INT64_MAX) {
         int64_t wait_ms = tick_ms > e->wall_ms ? tick_ms - e->wall_ms : 0;
-        due_ms = e->mono_ms + wait_ms < due_ms ? e->mono_ms + wait_ms : due_ms;
+        int64_t at_ms =
+            e->mono_ms + wait_ms > e->tick_not_before_ms ? e->mono_ms + wait_ms : e->tick_not_before_ms;
+        due_ms = at_ms < due_ms ? at_ms : due_ms;
     }
     return due_ms;
 }
@@ -403,7 +344,8 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     e->mono_ms = mono_ms;
     e->totals.known = false;
     take_reload(e);
-    look_at_space(e);
+    if (!e->txn)
+        turn_look_at_room(e);
     gather_due(e);
     take_requests(e);
     leases_end(e);
@@ -413,7 +355,10 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
         int64_t due_ms = next_due(e);
         return due_ms < e->open_until_ms ? due_ms : e->open_until_ms;
     }
-    commit(e);
+    if (e->ticked && !ledger_changed(e->ledger) && ledger_tick_at(e->ledger) <= e->wall_ms)
+        e->tick_not_before_ms = e->mono_ms + TICK_RETRY_MS; /* a store without room: nothing to do but wait */
+    e->ticked = false;
+    turn_commit(e);
     figures_answer(e);
     if (e->txn) { /* only read from */
         store_abort(e->txn);
@@ -423,21 +368,31 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     return next_due(e);
 }
 
+/* A step is what one transaction may write, so that a store that is nearly full recovers too. */
 void engine_recover(struct engine *e)
 {
+    uint64_t left = ledger_in_flight(e->ledger), before;
     struct command recover = {.kind = COMMAND_RECOVER};
     clock_now(&e->clock, &e->wall_ms, &e->mono_ms);
     e->begun_mono_ms = e->mono_ms;
-    (void)gather_add(e, &recover, PENDING_NONE, NULL, 0); /* nobody waits for it */
+    do {
+        before = left;
+        turn_look_at_room(e);
+        (void)gather_add(e, &recover, PENDING_NONE, NULL, 0); /* nobody waits for it */
+        gather_flush(e);
+        turn_commit(e);
+        recover.recover.again = true;
+        left = ledger_in_flight(e->ledger);
+    } while (left && left < before);
     gather_limits(e);
     gather_flush(e);
-    commit(e);
+    turn_commit(e);
     end_turn(e);
 }
 
 void engine_farewell(struct engine *e)
 {
-    commit(e);
+    turn_commit(e);
     for (struct session *s = e->sessions; s; s = s->next) {
         if (s->closing)
             continue;

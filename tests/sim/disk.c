@@ -2,6 +2,7 @@
 #include "tests/sim/disk.h"
 #include "broker/core/command.h"
 #include "broker/core/schema.h"
+#include "broker/engine/room.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,8 @@ static void sim_usage(struct store *s, struct store_usage *ret)
     true_ops.usage(s, ret);
     uint64_t left = d->full_bytes > ret->used_bytes ? d->full_bytes - ret->used_bytes : 0;
     ret->free_bytes = left ? FREE_BYTES + left : FREE_BYTES - 1;
-    ret->map_bytes = ret->map_bytes_max = FREE_BYTES;
+    ret->usable_bytes = ret->free_bytes;
+    ret->map_bytes = ret->map_bytes_max = FREE_BYTES * ROOM_RESERVE_OF_MAP; /* so that is what is kept free */
 }
 
 static void sim_close(struct store *s)

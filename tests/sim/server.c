@@ -204,7 +204,7 @@ static void turn(struct sim *s)
     model_turn(s, wall_ms > last_ms ? wall_ms : last_ms, mono_ms);
     v->due_ms = engine_turn(e, wall_ms, mono_ms);
     s->figures.turns++;
-    s->figures.full_turns += e->full;
+    s->figures.full_turns += e->room.fullness >= STORE_FULL;
     s->figures.put_off += e->put_off != NULL;
     sim_trace_number(s, ledger_index(e->ledger));
     take_outbox(s);

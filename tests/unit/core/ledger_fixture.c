@@ -260,7 +260,7 @@ struct ledger_sink fixture_sink(struct fixture *f)
 void fixture_apply(struct fixture *f, const struct command *c, size_t count)
 {
     struct ledger_sink sink = fixture_sink(f);
-    struct batch b = {ledger_index(f->l) + 1, T0 + f->now_ms, c, count};
+    struct batch b = {.index = ledger_index(f->l) + 1, .time_ms = T0 + f->now_ms, .commands = c, .count = count};
     struct store_txn *t;
     f->applied = c;
     if (count)

@@ -17,7 +17,7 @@ static const struct command commands[] = {
     {.kind = COMMAND_DLQ_REDRIVE,
      .dead = {.topic = {"t", 1}, .group = {"a", 1}, .ids = names, .ids_count = 2}},
 };
-static const struct batch sample = {7, 1000, commands, sizeof commands / sizeof *commands};
+static const struct batch sample = {.index = 7, .time_ms = 1000, .commands = commands, .count = sizeof commands / sizeof *commands};
 
 static int decode(const struct mpack_buffer *bytes)
 {
@@ -61,9 +61,13 @@ Test(batch, without_memory_is_neither_written_nor_read)
 static int decode_one(const struct mpack_buffer *fields, uint32_t count)
 {
     struct mpack_buffer b = {0};
-    mpack_write_array(&b, 3);
+    mpack_write_array(&b, 7);
     mpack_write_uint(&b, 7);
     mpack_write_int(&b, 1000);
+    mpack_write_uint(&b, 0);
+    mpack_write_uint(&b, 0);
+    mpack_write_bool(&b, false);
+    mpack_write_uint(&b, STORE_HAS_ROOM);
     mpack_write_array(&b, 1);
     mpack_write_array(&b, count);
     mpack_write_raw(&b, fields->data, fields->size);
@@ -141,7 +145,8 @@ Test(batch, a_kind_of_command_that_there_is_not_is_not_applied)
     struct store_txn *t;
     fixture_init(&f);
     const struct command unknown = {.kind = (enum command_kind)(COMMAND_DLQ_PURGE + 1)};
-    const struct batch b = {ledger_index(f.l) + 1, T0, &unknown, 1};
+    const struct batch b = {
+        .index = ledger_index(f.l) + 1, .time_ms = T0, .commands = &unknown, .count = 1};
     const struct ledger_sink sink = fixture_sink(&f);
     cr_assert_eq(store_begin(f.store, true, &t), 0);
     cr_assert_eq(ledger_apply(f.l, t, &b, &sink), SHUNT_CORRUPT);

@@ -79,7 +79,7 @@ Test(ledger_recover, a_crash_at_any_write_leaves_the_batch_before)
              .dead = {.topic = text("t"), .group = text("a"), .count = UINT64_MAX}},
             {.kind = COMMAND_TOPIC_PURGE, .purge = {.topic = text("t"), .group = text("b")}}};
         fixture_at(&f, 5);
-        struct batch batch = {ledger_index(f.l) + 1, T0 + 5, commands, 4};
+        struct batch batch = {.index = ledger_index(f.l) + 1, .time_ms = T0 + 5, .commands = commands, .count = 4};
         cr_assert_eq(store_begin(f.store, true, &t), 0);
         store_memory_fault(f.store, n, 1, SHUNT_IO);
         int err = ledger_apply(f.l, t, &batch, &deaf);
@@ -224,7 +224,7 @@ Test(ledger_recover, a_message_beyond_the_head_is_damage)
                         .assign = {.group = ledger_group_id(fixture_group(&f, "t", "default")),
                                    .messages = 10,
                                    .bytes = 1000}};
-    struct batch b = {ledger_index(f.l) + 1, T0, &c, 1};
+    struct batch b = {.index = ledger_index(f.l) + 1, .time_ms = T0, .commands = &c, .count = 1};
     f.applied = &c;
     struct ledger_sink sink = fixture_sink(&f);
     cr_assert_eq(store_begin(f.store, true, &t), 0);

@@ -75,7 +75,7 @@ static uint64_t replay(const struct log *log, struct store *s, size_t reload)
     struct store_txn *t;
     /* What a fixture does first. */
     struct command limits = {.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}};
-    struct batch first = {1, T0, &limits, 1};
+    struct batch first = {.index = 1, .time_ms = T0, .commands = &limits, .count = 1};
     cr_assert_eq(store_begin(s, true, &t), 0);
     cr_assert_eq(ledger_apply(l, t, &first, &deaf), 0);
     for (size_t i = 0; i < log->count; i++) {

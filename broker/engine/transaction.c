@@ -1,0 +1,100 @@
+/* transaction: what is written to the store, and no more of it at once than there is room for.
+ *
+ * A turn is one transaction as a rule. What would write more than one may (room.h) is committed in parts, one
+ * after the other, within the turn; nobody is told anything before the last of them.
+ */
+#include "broker/core/check.h"
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+
+#include <stdlib.h>
+
+_Noreturn void engine_die(struct engine *e, int err, const char *what)
+{
+    e->config.fatal(e->config.context, err, what);
+    abort(); /* fatal() must not return */
+}
+
+void turn_look_at_room(struct engine *e)
+{
+    struct store_usage usage;
+    store_usage(e->store, &usage);
+    room_look(&e->room, &usage, dispatcher_leases(e->dispatcher), e->largest_bytes);
+    events_space(e, &usage);
+}
+
+struct store_txn *turn_txn(struct engine *e)
+{
+    if (!e->txn) {
+        int err = store_begin(e->store, true, &e->txn);
+        if (err)
+            engine_die(e, err, "a transaction could not begin");
+    }
+    return e->txn;
+}
+
+void turn_commit(struct engine *e)
+{
+    static const double seconds[] = COMMIT_SECONDS_BOUNDS;
+    static const double messages[] = COMMIT_MESSAGES_BOUNDS;
+    if (e->force_commit)
+        (void)turn_txn(e);
+    if (!e->txn)
+        return;
+    struct store_txn *txn = e->txn;
+    e->txn = NULL;
+    e->room.spent_bytes = 0;
+    if (!ledger_changed(e->ledger) && !e->force_commit) {
+        store_abort(txn);
+        return;
+    }
+    int64_t begin_us = clock_us();
+    int err = ledger_seal(e->ledger, txn);
+    if (err)
+        store_abort(txn);
+    else
+        err = store_commit(txn);
+    if (err)
+        engine_die(e, err, "a commit failed; it is unknown whether its changes are durable");
+    e->force_commit = false;
+    e->commits++;
+    histogram_add(&e->commit_seconds, seconds, COMMIT_SECONDS_BUCKETS - 1,
+                  (double)(clock_us() - begin_us) / 1e6);
+    histogram_add(&e->commit_messages, messages, COMMIT_MESSAGES_BUCKETS - 1, (double)e->turn_messages);
+    (void)store_maintain(
+        e->store); /* no room to grow shows as less free space, which the next look acts on */
+}
+
+size_t turn_apply(struct engine *e, struct command *commands, size_t count, const struct ledger_sink *sink)
+{
+    int64_t last_ms = ledger_time(e->ledger);
+    struct store_txn *txn = turn_txn(e);
+    struct batch batch = {.index = ledger_index(e->ledger) + 1,
+                          .time_ms = e->wall_ms > last_ms ? e->wall_ms : last_ms,
+                          .commands = commands,
+                          .count = count,
+                          .room = room_of_batch(&e->room)};
+    uint32_t entries;
+    int err = ledger_apply(e->ledger, txn, &batch, sink);
+    if (err)
+        engine_die(e, err, "a batch could not be applied");
+    size_t applied = ledger_applied(e->ledger, &entries);
+    struct command *next = &commands[applied];
+    uint32_t whole = entries ? next->resolve.count : 0;
+    if (entries)
+        next->resolve.count = entries;
+    batch.count = applied + (entries > 0);
+    if (batch.count && e->config.applied)
+        e->config.applied(e->config.context, &batch);
+    if (entries) {
+        next->resolve.count = whole - entries;
+        next->resolve.entries += entries;
+    }
+    e->room.spent_bytes += ledger_spent(e->ledger);
+    if (applied < count) {
+        check(!batch.room.first || batch.count); /* or this would never end */
+        turn_commit(e);
+        turn_look_at_room(e);
+    }
+    return applied;
+}
