@@ -45,6 +45,7 @@ static void drop_queued(struct shunt_consumer *c)
 static void end_epoch(struct shunt_consumer *c)
 {
     c->epoch++;
+    keep_lost(c);
     drop_queued(c);
     if (c->open != NULL) {
         struct shunt_error error;
@@ -54,18 +55,18 @@ static void end_epoch(struct shunt_consumer *c)
     }
 }
 
-int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply)
+int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply, int64_t now_us)
 {
     uint64_t sub = mpack_read_uint(reply);
-    (void)mpack_read_uint(reply); /* lease_ms: each delivery brings its own */
-    if (reply->failed)
+    int64_t lease_ms = mpack_read_int(reply); /* for what is kept: each delivery brings its own */
+    if (reply->failed || lease_ms < 0 || lease_ms > DURATION_MS_MAX)
         return SHUNT_PROTOCOL;
     c->sub = sub;
     c->state = CONSUMER_ACTIVE;
     c->was_active = true;
     backoff_reset(&c->backoff);
     c->core->work = true; /* credit may have changed meanwhile */
-    return 0;
+    return keep_answered(c, reply, lease_ms, now_us);
 }
 
 void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error)
@@ -73,6 +74,7 @@ void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error)
     c->state = CONSUMER_ENDED;
     c->end = *error;
     end_epoch(c);
+    keep_end(c);
     arrived(c);
 }
 
@@ -82,6 +84,7 @@ void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error,
         consumer_ended(c, error);
         return;
     }
+    keep_lost(c);
     c->state = CONSUMER_WANTED;
     c->retry_at_us = now_us + backoff_next_us(&c->backoff, &c->core->random);
     c->core->work = true;
@@ -107,15 +110,19 @@ static int write_subscribe(struct shunt_consumer *c)
     uint64_t id = requests_add(&core->requests, WAITER_SUBSCRIBE, c);
     if (id == 0)
         return SHUNT_NO_MEMORY;
-    size_t frame = frame_begin(&core->out, OP_SUBSCRIBE, id, 4);
+    uint32_t kept = keep_count(c);
+    size_t frame = frame_begin(&core->out, OP_SUBSCRIBE, id, 4u + (kept > 0));
     mpack_write_cstr(&core->out, c->topic);
     mpack_write_cstr(&core->out, c->group);
     mpack_write_uint(&core->out, c->credit_messages);
     mpack_write_uint(&core->out, c->credit_bytes);
+    if (kept > 0)
+        keep_write(c, &core->out);
     frame_end(&core->out, frame);
     int rc = core_out_check(core, end);
     if (rc != 0) {
         (void)requests_take(&core->requests, id); /* it was not written */
+        keep_lost(c);
         return rc;
     }
     c->request_id = id;
@@ -199,6 +206,7 @@ void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us)
         requests_change(&core->requests, c->request_id, WAITER_ABANDONED_SUBSCRIBE, NULL);
     }
     end_epoch(c);
+    keep_end(c);
     while (c->held.head != NULL)
         delivery_free(c->held.head);
     for (size_t i = 0; i < c->slabs_count; i++)
@@ -239,6 +247,8 @@ static int add_resolution(struct shunt_consumer *c, const struct resolve_entry *
 int delivery_resolve(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver,
                      int64_t now_us)
 {
+    if (delivery_away(d))
+        return keep_answer(d, entry, resolver);
     int rc = delivery_stale(d) ? SHUNT_STALE : add_resolution(d->consumer, entry, resolver, now_us);
     if (entry->outcome != SHUNT_EXTEND)
         delivery_free(d);

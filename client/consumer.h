@@ -4,8 +4,14 @@
  *      ^────────── connection lost, or refused for now ──┘
  *
  * A delivery is QUEUED until shunt_next() returns it, then HELD until it is resolved. It carries the epoch of
- * its consumer; a lost subscription begins a new epoch, and what is held from an older one is stale: the
- * broker gave it away. */
+ * its consumer; a lost subscription begins a new epoch, and what is held from an older one is AWAY:
+ *
+ *   HELD ── connection lost ──> AWAY ── SUBSCRIBE asks for it, and the broker has given it to nobody else ──> HELD
+ *                                └── the broker has ──> STALE ── it is handed to this consumer again ──> HELD
+ *
+ * What is answered while AWAY waits, ENDING, with its answer kept, until the broker has said whether it is ours
+ * again. A message whose handler still runs is never returned a second time: the running one goes on under the
+ * new delivery's token. */
 #ifndef SHUNT_CLIENT_CONSUMER_H
 #define SHUNT_CLIENT_CONSUMER_H
 
@@ -15,6 +21,8 @@
 #include "client/resolution.h"
 #include "proto/limits.h"
 #include "proto/message.h"
+
+enum delivery_place { DELIVERY_QUEUED, DELIVERY_HELD, DELIVERY_ENDING };
 
 struct shunt_delivery {
     struct shunt_delivery *next;
@@ -31,7 +39,10 @@ struct shunt_delivery {
     uint32_t attempts;
     uint32_t deliveries;
     uint32_t generation;
-    bool held;
+    enum delivery_place place;
+    bool stale;              /* the broker gave it to somebody else, or may */
+    uint32_t asked;          /* its place in the SUBSCRIBE under way, from 1; 0: not in it */
+    struct resolution *kept; /* AWAY: the one answer that waits; NULL: none */
     void *tag;
     struct message_view message;
     char id[]; /* "" until asked for */
@@ -69,6 +80,7 @@ struct shunt_consumer {
     struct shunt_error end; /* ENDED: why */
     struct delivery_list queued;
     struct delivery_list held;
+    struct delivery_list ending;
     struct shunt_delivery *spare; /* free list */
     void **slabs;                 /* memory of all deliveries */
     size_t slabs_count;
@@ -92,7 +104,7 @@ struct shunt_consumer *consumer_new(struct core *core, const char *topic, const 
 void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us);
 
 /* SUBSCRIBE was answered. fails: PROTOCOL. */
-int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply);
+int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply, int64_t now_us);
 void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t now_us);
 /* CLOSED came. */
 void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error);
@@ -107,11 +119,31 @@ int consumer_write(struct shunt_consumer *c, int64_t now_us);
 /* ---- deliveries ---- */
 
 bool delivery_stale(const struct shunt_delivery *d);
-/* Queue the resolution of `d`, which is stale or held; freed unless it is an EXTEND. fails: STALE, NO_MEMORY.
- */
+/* Its connection is gone, and the broker has not said yet whether it is still ours. */
+bool delivery_away(const struct shunt_delivery *d);
+/* Queue the resolution of `d`, which is stale, away or held; freed, or kept for itself, unless it is an EXTEND.
+ * fails: STALE, NO_MEMORY. */
 int delivery_resolve(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver,
                      int64_t now_us);
 void delivery_free(struct shunt_delivery *d);
+void delivery_move(struct shunt_delivery *d, enum delivery_place to);
+
+/* ---- what was held when a connection was lost (keep.c) ---- */
+
+/* Keep the answer of one that is away. fails: NO_MEMORY. */
+int keep_answer(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver);
+/* How many SUBSCRIBE asks for; write them, and note that they were. */
+uint32_t keep_count(const struct shunt_consumer *c);
+void keep_write(struct shunt_consumer *c, struct mpack_buffer *out);
+/* SUBSCRIBE was answered: `reply` stands before the list of new tokens, or at its end. fails: PROTOCOL. */
+int keep_answered(struct shunt_consumer *c, struct mpack_reader *reply, int64_t lease_ms, int64_t now_us);
+/* The connection is lost again: nothing has been asked for. */
+void keep_lost(struct shunt_consumer *c);
+/* Nothing will be asked for any more: kept answers end as STALE. */
+void keep_end(struct shunt_consumer *c);
+/* `d`, just read and in no list, is of a message that is held or queued already: that one goes on as this
+ * delivery, or makes room for it. True: the first; `d` is not needed. fails: NO_MEMORY in *ret_err. */
+bool keep_merge(struct shunt_delivery *d, int64_t now_us, int *ret_err);
 
 /* shunt_next() has used up what was prefetched. If that was most of a window and the handler is fast, double
  * the window: the broker should not have to wait for acks to be durable before it sends more. A window never

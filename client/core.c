@@ -174,7 +174,7 @@ static int end_abandoned(struct core *core, struct mpack_reader *r)
     return core_out_check(core, end);
 }
 
-static int read_ok(struct core *core, uint64_t id, uint32_t fields, struct mpack_reader *r,
+static int read_ok(struct core *core, uint64_t id, uint32_t fields, struct mpack_reader *r, int64_t now_us,
                    struct shunt_error *err)
 {
     struct waiter waiter = requests_take(&core->requests, id);
@@ -186,7 +186,7 @@ static int read_ok(struct core *core, uint64_t id, uint32_t fields, struct mpack
     case WAITER_RESOLVE:
         return resolution_answered(&core->resolutions, waiter.who, r);
     case WAITER_SUBSCRIBE:
-        return consumer_subscribed(waiter.who, r);
+        return consumer_subscribed(waiter.who, r, now_us);
     case WAITER_ABANDONED_SUBSCRIBE:
         return end_abandoned(core, r);
     case WAITER_CALL:
@@ -302,7 +302,7 @@ static int read_frame(struct core *core, struct slice payload, int64_t now_us, s
         return SHUNT_PROTOCOL;
     switch (op) {
     case OP_OK:
-        return read_ok(core, id, fields - 2, &r, err);
+        return read_ok(core, id, fields - 2, &r, now_us, err);
     case OP_ERROR:
         return read_refusal(core, id, &r, now_us, err);
     case OP_DELIVER:

@@ -88,10 +88,17 @@ int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct 
         d->next = spare;
         return rc;
     }
-    c->spare = spare;
     d->consumer = c;
     d->epoch = c->epoch;
     d->deadline_us = now_us + d->lease_ms * 1000;
+    if (d->token > 1 && keep_merge(d, now_us, &rc)) {
+        d->next = spare;
+        return rc;
+    }
+    if (c->spare == d) /* else what it replaces was put before it */
+        c->spare = spare;
+    else
+        c->spare->next = spare;
     d->block = block;
     block_hold(block);
     list_put(&c->queued, d);
@@ -100,10 +107,23 @@ int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct 
     return 0;
 }
 
+static struct delivery_list *list_of(const struct shunt_delivery *d)
+{
+    struct shunt_consumer *c = d->consumer;
+    return d->place == DELIVERY_HELD ? &c->held : d->place == DELIVERY_QUEUED ? &c->queued : &c->ending;
+}
+
+void delivery_move(struct shunt_delivery *d, enum delivery_place to)
+{
+    list_take(list_of(d), d);
+    d->place = to;
+    list_put(list_of(d), d);
+}
+
 void delivery_free(struct shunt_delivery *d)
 {
     struct shunt_consumer *c = d->consumer;
-    list_take(d->held ? &c->held : &c->queued, d);
+    list_take(list_of(d), d);
     block_drop(d->block);
     d->next = c->spare;
     c->spare = d;
@@ -111,7 +131,12 @@ void delivery_free(struct shunt_delivery *d)
 
 bool delivery_stale(const struct shunt_delivery *d)
 {
-    return d->epoch != d->consumer->epoch || d->consumer->state != CONSUMER_ACTIVE;
+    return d->stale || d->consumer->state == CONSUMER_ENDED;
+}
+
+bool delivery_away(const struct shunt_delivery *d)
+{
+    return !delivery_stale(d) && (d->epoch != d->consumer->epoch || d->consumer->state != CONSUMER_ACTIVE);
 }
 
 /* The broker gives nothing more to who let a lease run out, before it hears something. */
@@ -130,8 +155,6 @@ struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
     struct shunt_delivery *d = c->queued.head;
     if (d == NULL || (!c->marks_explicit && !marks_done(d)))
         return NULL;
-    list_take(&c->queued, d);
-    d->held = true;
-    list_put(&c->held, d);
+    delivery_move(d, DELIVERY_HELD);
     return d;
 }

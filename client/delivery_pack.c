@@ -69,7 +69,7 @@ static struct shunt_delivery *unpacked_new(struct shunt_consumer **ret_consumer)
     u->consumer.epoch = 1;
     u->delivery->consumer = &u->consumer;
     u->delivery->epoch = 1;
-    u->delivery->held = true;
+    u->delivery->place = DELIVERY_HELD;
     *ret_consumer = &u->consumer;
     return u->delivery;
 }

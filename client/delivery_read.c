@@ -96,5 +96,5 @@ int64_t shunt_delivery_published_ms(const struct shunt_delivery *d)
 int64_t shunt_delivery_lease_left_ms(const struct shunt_delivery *d)
 {
     int64_t left_us = d->deadline_us - client_mono_us();
-    return left_us > 0 && !delivery_stale(d) ? left_us / 1000 : 0;
+    return left_us > 0 && !delivery_stale(d) && !delivery_away(d) ? left_us / 1000 : 0;
 }

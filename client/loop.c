@@ -270,6 +270,7 @@ void loop_wait(struct shunt *s, int64_t until_us)
     int64_t wait_ms = wake_us <= now_us ? 0 : (wake_us - now_us + 999) / 1000;
     int count = epoll_wait(loop->epoll_fd, events, 2, (int)earliest(wait_ms, WAIT_LONGEST_MS));
     now_us = client_mono_us();
+    loop->looked_us = now_us;
     for (int i = 0; i < count; i++) {
         if (events[i].data.u32 == EVENT_TIMER)
             drain_timer(loop);

@@ -20,6 +20,7 @@ struct loop {
     int64_t connect_at_us;   /* when to try next */
     int64_t give_up_us;      /* when to give up the attempt under way */
     int64_t armed_us;        /* what the timer is set to; INT64_MAX: not */
+    int64_t looked_us;       /* when the socket was last asked whether something had come */
     uint64_t failures;       /* attempts that failed and connections that broke, ever */
     struct shunt_error last; /* why the latest of them did; code 0 once connected */
 };

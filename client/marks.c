@@ -41,6 +41,8 @@ size_t marks_cover(const struct shunt_consumer *c)
 bool marks_done(const struct shunt_delivery *d)
 {
     const struct core *core = d->consumer->core;
+    if (delivery_away(d))
+        return false; /* it may not be ours any more */
     return !core->settings->marks || (d->marked_at != 0 && d->marked_at <= core_sent_to(core));
 }
 

@@ -97,17 +97,25 @@ static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
     write_text(b, failure->stack, ERROR_STACK_BYTES_MAX, true);
 }
 
+/* Room for one more resolver. */
+static bool make_room(struct resolution *r)
+{
+    if (r->count < r->capacity)
+        return true;
+    uint32_t capacity = r->capacity == 0 ? 16 : r->capacity * 2;
+    struct resolver *resolvers = realloc(r->resolvers, capacity * sizeof *resolvers);
+    if (resolvers == NULL)
+        return false;
+    r->resolvers = resolvers;
+    r->capacity = capacity;
+    return true;
+}
+
 int resolution_add(struct resolutions *all, struct resolution *r, const struct resolve_entry *entry,
                    struct resolver resolver)
 {
-    if (r->count == r->capacity) {
-        uint32_t capacity = r->capacity == 0 ? 16 : r->capacity * 2;
-        struct resolver *resolvers = realloc(r->resolvers, capacity * sizeof *resolvers);
-        if (resolvers == NULL)
-            return SHUNT_NO_MEMORY;
-        r->resolvers = resolvers;
-        r->capacity = capacity;
-    }
+    if (!make_room(r))
+        return SHUNT_NO_MEMORY;
     size_t before = r->entries.size;
     write_entry(&r->entries, entry);
     if (r->entries.failed) {
@@ -117,6 +125,31 @@ int resolution_add(struct resolutions *all, struct resolution *r, const struct r
     }
     r->resolvers[r->count++] = resolver;
     all->pending++;
+    return 0;
+}
+
+int resolution_move(struct resolutions *all, struct resolution *from, struct resolution *to, uint64_t token)
+{
+    struct mpack_reader r;
+    size_t before = to->entries.size;
+    mpack_read_init(&r, from->entries.data, from->entries.size);
+    uint32_t fields = mpack_read_array(&r);
+    uint64_t seq = mpack_read_uint(&r);
+    (void)mpack_read_uint(&r); /* the old token */
+    mpack_write_array(&to->entries, fields);
+    mpack_write_uint(&to->entries, seq);
+    mpack_write_uint(&to->entries, token);
+    for (uint32_t i = 2; i < fields; i++) {
+        struct slice field = mpack_read_any(&r);
+        mpack_write_raw(&to->entries, field.data, field.size);
+    }
+    if (to->entries.failed || !make_room(to)) {
+        to->entries.failed = false;
+        to->entries.size = before;
+        return SHUNT_NO_MEMORY;
+    }
+    to->resolvers[to->count++] = from->resolvers[0];
+    resolution_drop(all, from);
     return 0;
 }
 

@@ -17,6 +17,23 @@ static int check_delay(enum shunt_outcome outcome, int64_t delay_ms, struct shun
  * committed together with something else. */
 #define ACK_PATIENCE_MS 100
 
+/* While a handler ran for long, nobody looked at the socket. An answer written into a connection that is gone
+ * would be lost; if the loss is known first, it is kept until there is another. */
+#define LOOK_US 100000
+static void look(struct shunt *s)
+{
+    if (s->loop.processing)
+        return;
+    loop_wait(s, 0);
+    loop_rest(s);
+}
+
+static void look_after_long(struct shunt *s, int64_t now_us)
+{
+    if (now_us - s->loop.looked_us > LOOK_US)
+        look(s);
+}
+
 static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
                  const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
                  struct shunt_error *err)
@@ -33,8 +50,10 @@ static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t d
     } else if (outcome == SHUNT_NACK || outcome == SHUNT_REJECT) {
         entry.failure = failure;
     }
+    int64_t now_us = client_mono_us();
+    look_after_long(s, now_us);
     bool idle = s->core.resolutions.pending == 0 || !s->core.work;
-    int rc = delivery_resolve(d, &entry, resolver, client_mono_us());
+    int rc = delivery_resolve(d, &entry, resolver, now_us);
     if (idle)
         loop_wake(s);
     if (bad != 0)
@@ -72,8 +91,13 @@ static bool is_done(void *arg)
 static void detach(struct core *core, const struct waiting *w)
 {
     resolutions_detach(&core->resolutions, NULL, resolved, w);
-    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next) {
         resolutions_detach(&core->resolutions, c->open, resolved, w);
+        for (struct shunt_delivery *d = c->held.head; d != NULL; d = d->next)
+            resolutions_detach(&core->resolutions, d->kept, resolved, w);
+        for (struct shunt_delivery *d = c->ending.head; d != NULL; d = d->next)
+            resolutions_detach(&core->resolutions, d->kept, resolved, w);
+    }
 }
 
 static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
@@ -81,6 +105,7 @@ static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t
 {
     struct shunt *s = d->consumer->handle;
     struct waiting w = {.done = false};
+    look(s); /* this call makes system calls anyway */
     int rc = queue(d, outcome, delay_ms, failure, resolved, &w, err);
     if (rc != 0)
         return rc;

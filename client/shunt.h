@@ -248,6 +248,8 @@ enum shunt_outcome {
 };
 
 /* End a delivery and wait until that is durable. Each takes the delivery and frees it, whatever it returns (extend keeps it).
+ * After a lost connection, or a restart of the broker, the answer waits for the next connection: if nobody else has got the
+ * message meanwhile, the broker lets us go on with it, and the answer counts.
  * fails: STALE (the lease was lost: the message is or will be somebody else's, and this answer changed nothing),
  *        DISCONNECTED or TIMEOUT (unknown whether it took effect), NO_MEMORY. */
 SHUNT_API int shunt_ack(struct shunt_delivery *d, int64_t timeout_ms, struct shunt_error *err);

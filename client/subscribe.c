@@ -108,7 +108,7 @@ void client_mark_explicitly(struct shunt_consumer *c)
 
 int client_mark(struct shunt_delivery *d)
 {
-    if (delivery_stale(d))
+    if (delivery_stale(d) || delivery_away(d))
         return SHUNT_STALE;
     return marks_write_one(d, client_mono_us());
 }

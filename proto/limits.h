@@ -49,6 +49,7 @@
 #define CREDIT_BYTES_MAX    (256u * 1024 * 1024)
 #define SUBSCRIPTIONS_MAX   1024                       /* on one connection */
 #define LEASE_OVERDUE_MS_MAX 60000                     /* a lease that is over ends after this at the latest, though its client's bytes lie unread */
+#define KEPT_MAX            1024                       /* deliveries taken up again in one SUBSCRIBE */
 
 /* Pages of a listing. */
 #define PAGE_ROWS_MAX     1000

@@ -65,6 +65,16 @@ static void put_resolve(struct mpack_buffer *to, const struct resolve_command *c
     }
 }
 
+static void put_take_up(struct mpack_buffer *to, const struct take_up_command *c)
+{
+    mpack_write_uint(to, c->group);
+    mpack_write_array(to, c->count * 2);
+    for (uint32_t i = 0; i < c->count; i++) {
+        mpack_write_uint(to, c->entries[i].seq);
+        mpack_write_uint(to, c->entries[i].token);
+    }
+}
+
 static void put_command(struct mpack_buffer *to, const struct command *c)
 {
     mpack_write_uint(to, c->kind);
@@ -122,6 +132,9 @@ static void put_command(struct mpack_buffer *to, const struct command *c)
         put_list(to, c->dead.ids, c->dead.ids_count);
         mpack_write_uint(to, c->dead.count);
         mpack_write_uint(to, c->dead.rate);
+        break;
+    case COMMAND_TAKE_UP:
+        put_take_up(to, &c->take_up);
         break;
     }
 }
@@ -263,6 +276,16 @@ static void read_assign(struct mpack_reader *r, struct assign_command *c)
     c->enough_bytes = mpack_read_uint(r);
 }
 
+static void read_take_up(struct mpack_reader *r, struct arena *a, struct take_up_command *c)
+{
+    c->group = (uint32_t)mpack_read_uint(r);
+    c->count = mpack_read_array(r) / 2;
+    struct delivery_name *entries = r->failed ? NULL : take(a, c->count, sizeof *entries);
+    c->entries = entries;
+    for (uint32_t i = 0; entries && !r->failed && i < c->count; i++)
+        entries[i] = (struct delivery_name){.seq = mpack_read_uint(r), .token = mpack_read_uint(r)};
+}
+
 static void read_command(struct mpack_reader *r, struct arena *a, struct command *c)
 {
     (void)mpack_read_array(r); /* the kind says how many follow */
@@ -316,6 +339,9 @@ static void read_command(struct mpack_reader *r, struct arena *a, struct command
         c->dead.ids = read_list(r, a, &c->dead.ids_count);
         c->dead.count = mpack_read_uint(r);
         c->dead.rate = (uint32_t)mpack_read_uint(r);
+        return;
+    case COMMAND_TAKE_UP:
+        read_take_up(r, a, &c->take_up);
         return;
     }
     r->failed = true;

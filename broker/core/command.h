@@ -31,6 +31,7 @@ enum command_kind {
     COMMAND_GROUP_PAUSE = 14,
     COMMAND_DLQ_REDRIVE = 15,
     COMMAND_DLQ_PURGE = 16,
+    COMMAND_TAKE_UP = 17, /* a consumer that was away goes on with what it still holds */
 };
 
 /* Limits that the ledger enforces; set by a command, kept in the store. */
@@ -61,6 +62,17 @@ struct assign_command {
     uint64_t bytes;
     bool oversize_first;
     uint64_t enough_bytes; /* stop after the message that reaches this; 0: no such bound */
+};
+
+/* A delivery by its message and token. */
+struct delivery_name {
+    uint64_t seq, token;
+};
+
+struct take_up_command {
+    uint32_t group;
+    const struct delivery_name *entries;
+    uint32_t count;
 };
 
 /* Who held a delivery, for the attempt ledger. */
@@ -142,6 +154,7 @@ struct command {
         struct group_command group;
         struct purge_command purge;
         struct dead_command dead;
+        struct take_up_command take_up;
     };
 };
 

@@ -48,6 +48,17 @@ void dispatcher_free(struct dispatcher *d)
     free(d);
 }
 
+/* in: there is room for it. */
+static void open_lease(struct dispatcher *d, struct member *m, const struct lease *l, int64_t mono_ms)
+{
+    struct holder *h = m->holder;
+    lease_table_add(&d->leases, l, mono_ms + l->lease_ms, &m->leases, &h->leases);
+    m->leased_messages++;
+    m->leased_bytes += l->bytes;
+    h->leased++;
+    in_flight_add_one(d, h);
+}
+
 int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t seq, uint64_t token,
                      uint64_t bytes, int64_t lease_ms, int64_t mono_ms, int64_t wall_ms)
 {
@@ -56,8 +67,7 @@ int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t 
     check(bytes <= UINT32_MAX);
     check(lease_ms > 0 && lease_ms <= UINT32_MAX);
     check(wall_ms > 0);
-    struct holder *h = m->holder;
-    if (!h)
+    if (!m->holder)
         return SHUNT_STALE;
     if (lease_table_reserve(&d->leases) != 0)
         return SHUNT_NO_MEMORY;
@@ -65,17 +75,42 @@ int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t 
         .seq = seq,
         .token = token,
         .leased_ms = wall_ms,
-        .started_ms = h->marks ? 0 : wall_ms,
+        .started_ms = m->holder->marks ? 0 : wall_ms,
         .member = m,
         .group = m->group,
         .bytes = (uint32_t)bytes,
         .lease_ms = (uint32_t)lease_ms,
     };
-    lease_table_add(&d->leases, &l, mono_ms + lease_ms, &m->leases, &h->leases);
-    m->leased_messages++;
-    m->leased_bytes += bytes;
-    h->leased++;
-    in_flight_add_one(d, h);
+    open_lease(d, m, &l, mono_ms);
+    return 0;
+}
+
+uint64_t dispatcher_take_up_room(const struct dispatcher *d, const struct member *m)
+{
+    return m->holder->lone ? 0 : in_flight_room(d, m->holder);
+}
+
+int dispatcher_take_up(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, uint64_t bytes,
+                       int64_t lease_ms, bool started, int64_t mono_ms, int64_t wall_ms)
+{
+    check(bytes <= UINT32_MAX);
+    check(lease_ms > 0 && lease_ms <= UINT32_MAX);
+    check(wall_ms > 0);
+    check(dispatcher_take_up_room(d, m) > 0);
+    if (lease_table_reserve(&d->leases) != 0)
+        return SHUNT_NO_MEMORY;
+    struct lease l = {
+        .seq = seq,
+        .token = token,
+        .leased_ms = wall_ms,
+        .started_ms = started || !m->holder->marks ? wall_ms : 0,
+        .member = m,
+        .group = m->group,
+        .bytes = (uint32_t)bytes,
+        .lease_ms = (uint32_t)lease_ms,
+    };
+    open_lease(d, m, &l, mono_ms);
+    member_refresh(d, m);
     return 0;
 }
 

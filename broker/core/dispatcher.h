@@ -170,6 +170,12 @@ bool dispatcher_next(struct dispatcher *d, struct assignment *ret);
  * message back as RELEASED; dispatcher_assigned() is still due). in: wall_ms > 0. */
 int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t seq, uint64_t token, uint64_t bytes,
                      int64_t lease_ms, int64_t mono_ms, int64_t wall_ms);
+/* A message that the member's consumer has kept from an earlier connection is its own again, whatever its credit; `started`: a
+ * handler runs on it. fails: NO_MEMORY. in: nobody holds it, the member may; wall_ms > 0. */
+/* How many it may take up: none if its connection has a suspect alone, or is to have one. */
+uint64_t dispatcher_take_up_room(const struct dispatcher *d, const struct member *m);
+int dispatcher_take_up(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, uint64_t bytes, int64_t lease_ms,
+                       bool started, int64_t mono_ms, int64_t wall_ms);
 /* The assignment is over; `count` were handed out. */
 void dispatcher_assigned(struct dispatcher *d, const struct assignment *a, uint32_t count);
 

@@ -338,3 +338,56 @@ int apply_assign(struct ledger *l, const struct assign_command *c)
         l->sink->assigned(l->sink->context, l->command, h.count);
     return err;
 }
+
+/* ---- what a consumer goes on with ---- */
+
+/* Whether it waits, and was handed out to nobody since; and not, if it may have killed a consumer: such a one
+ * goes alone. */
+static bool may_be_taken_up(const struct ledger *l, const struct group *g, enum where where,
+                            const struct attempt_record *row, uint64_t token)
+{
+    return where == WHERE_TRACKED && row->state == ATTEMPT_WAITING && row->deliveries_total == token &&
+           row->deliveries && /* else it died and was redriven since */
+           !row->suspect && !(row->expires_ms && row->expires_ms <= l->now_ms) &&
+           (g->origin || row->attempts < (uint64_t)group_setting(g, POLICY_max_attempts));
+}
+
+/* As hand_waiting(), out of turn and without sending anything: the consumer has the message. */
+static int take_up(struct ledger *l, struct group *g, uint32_t entry, const struct delivery_name *name)
+{
+    enum where where;
+    struct attempt_record row;
+    struct loaded_message m;
+    int err = place_find(l, g, name->seq, &where, &row);
+    if (err || !may_be_taken_up(l, g, where, &row, name->token))
+        return err;
+    err = message_load(l, g->topic, name->seq, true, &m);
+    if (err || m.corrupt)
+        return err ? err : quarantine(l, g, name->seq, where, &row, DEAD_CORRUPT);
+    struct attempt_record before = row;
+    row.deliveries++;
+    row.deliveries_total++;
+    struct handout out = {.seq = name->seq,
+                          .token = row.deliveries_total,
+                          .attempts = row.attempts,
+                          .deliveries = row.deliveries,
+                          .generation = row.generation,
+                          .published_ms = m.head.published_ms,
+                          .lease_ms = group_setting(g, POLICY_lease_ms),
+                          .message = m.message};
+    g->r.counts.deliveries++;
+    if (l->sink->taken_up)
+        l->sink->taken_up(l->sink->context, l->command, entry, &out);
+    err = place_leave(l, g, name->seq, where, &before);
+    return err ? err : place_hold(l, g, name->seq, &row);
+}
+
+int apply_take_up(struct ledger *l, const struct take_up_command *c)
+{
+    struct group *g = catalog_live_group(l, c->group);
+    int err = 0;
+    /* Without room the rest is not taken up: it waits, as for anybody. */
+    for (uint32_t i = 0; !err && g && i < c->count && ledger_has_room(l, COST_END_BYTES); i++)
+        err = take_up(l, g, i, &c->entries[i]);
+    return err;
+}

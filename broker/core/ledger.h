@@ -50,6 +50,8 @@ struct ledger_sink {
     void (*published)(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
                       int refusal, const char *why);
     void (*handed_out)(void *context, size_t command, const struct handout *h);
+    /* An entry of TAKE_UP is in flight again, with the token of `h`; the others are as they were. */
+    void (*taken_up)(void *context, size_t command, uint32_t entry, const struct handout *h);
     void (*assigned)(void *context, size_t command,
                      uint32_t count); /* after the last handed_out of the command */
     void (*refused)(void *context, size_t command, uint32_t entry,

@@ -234,6 +234,7 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
                    struct attempt_record *row);
 int apply_publish(struct ledger *l, const struct publish_command *c);
 int apply_assign(struct ledger *l, const struct assign_command *c);
+int apply_take_up(struct ledger *l, const struct take_up_command *c);
 int apply_resolve(struct ledger *l, const struct resolve_command *c);
 int apply_tick(struct ledger *l);
 int apply_recover(struct ledger *l, const struct recover_command *c);

@@ -10,6 +10,7 @@
  *   silence.c   one that lets leases run out and says nothing
  *   share.c     one that looks at much
  *   leases.c    when leases begin and end
+ *   take_up.c   one that comes back and goes on with what it holds
  *   request_*.c one file for each kind of request
  *   events.c    what is told for the log
  *   deliver.c   assignments and DELIVER frames
@@ -303,6 +304,22 @@ void silence_heard(struct session *s);  /* something came from it */
 /* Those of whom nothing has come for longest first; returns how many. */
 uint32_t silence_list(const struct engine *e, struct snapshot_silent *to, uint32_t most);
 void silence_write(const struct engine *e, struct mpack_buffer *out); /* an array of maps, for STATS */
+
+/* ---- take_up.c ---- */
+
+/* Deliveries of an earlier connection, as SUBSCRIBE names them. Lives as long as the turn. */
+struct kept {
+    bool given; /* the request had such a list */
+    uint32_t count;
+    struct delivery_name *names;
+    bool *started;
+    uint64_t *tokens; /* the new ones; 0: not taken up */
+};
+/* False: it is refused, for the reason in *ret_why. A malformed one leaves the reader failed. */
+bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, const char **ret_why);
+/* in: everything gathered has been applied. */
+void kept_take_up(struct subscription *sub, struct kept *kept);
+void kept_write(const struct kept *kept, struct mpack_buffer *out); /* the array of their new tokens */
 
 /* ---- share.c ---- */
 

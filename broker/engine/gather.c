@@ -76,6 +76,7 @@ void command_names(const struct command *c, struct slice *topic, struct slice *g
     case COMMAND_TICK:
     case COMMAND_ASSIGN:
     case COMMAND_RESOLVE:
+    case COMMAND_TAKE_UP:
         return;
     }
 }

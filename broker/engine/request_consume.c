@@ -47,10 +47,12 @@ void request_subscribe(struct session *s, unsigned op, uint64_t request_id, stru
     struct slice topic = mpack_read_str(r), group = mpack_read_str(r);
     uint64_t messages = mpack_read_uint(r), bytes = mpack_read_uint(r);
     const char *why = NULL;
+    struct kept kept = {0};
+    bool few = r->failed || kept_read(s, r, &kept, &why);
     if (r->failed)
         return;
     gather_flush(s->engine);
-    int err = name_check_topic(topic, &why);
+    int err = few ? name_check_topic(topic, &why) : SHUNT_BAD_ARGUMENT;
     if (!err)
         err = check_credit(messages, bytes, &why);
     if (!err && s->subscriptions_count == SUBSCRIPTIONS_MAX) {
@@ -64,9 +66,12 @@ void request_subscribe(struct session *s, unsigned op, uint64_t request_id, stru
         reply_error(s, request_id, err, why ? why : engine_about(s->engine, err, topic, group, HINT_MISSING));
         return;
     }
-    struct answer a = answer_begin(s, request_id, 2);
+    kept_take_up(sub, &kept);
+    struct answer a = answer_begin(s, request_id, 2u + kept.given);
     mpack_write_uint(a.out, sub->id);
     mpack_write_int(a.out, ledger_group_lease_ms(g));
+    if (kept.given)
+        kept_write(&kept, a.out);
     answer_end(s, request_id, &a, 0, NULL);
 }
 

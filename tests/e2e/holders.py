@@ -47,6 +47,7 @@ class Holder:
         if self.former:
             self.send([(seq, token, self.random.choice(OUTCOMES)) for seq, token in self.former], "former")
             self.former = []
+        self.take_in()
 
     def drop(self):
         """The connection is gone, and with it what was held on it."""
@@ -66,18 +67,22 @@ class Holder:
             self.client.socket.shutdown(socket.SHUT_WR)
             self.ending = True
 
-    def read(self):
-        """What has come."""
-        data = self.client.socket.recv(1 << 18)
-        if not data:
-            raise wire.Disconnected("closed")
-        self.client.buffer += data
+    def take_in(self):
+        """What was read. With the answer to SUBSCRIBE a delivery may have come, and nothing else comes before that is answered."""
         try:
             while True:
                 self.client.step(time.monotonic())
         except TimeoutError:
             pass
         self.take()
+
+    def read(self):
+        """What has come."""
+        data = self.client.socket.recv(1 << 18)
+        if not data:
+            raise wire.Disconnected("closed")
+        self.client.buffer += data
+        self.take_in()
         for id in [id for id in self.asked if id in self.client.replies]:
             self.answered(self.client.replies.pop(id), *self.asked.pop(id))
 

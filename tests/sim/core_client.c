@@ -24,6 +24,7 @@ struct ticket {
 struct handling {
     struct shunt_delivery *d;
     int64_t until_us;
+    uint64_t token;
 };
 
 struct core_client {
@@ -134,6 +135,21 @@ static void note_arrivals(struct core_client *c, int64_t sent_us)
                 note_arrived(c, d, sent_us);
 }
 
+/* Held ones that are this client's again, or once more, under another token. */
+static void note_kept(struct core_client *c, int64_t sent_us)
+{
+    for (unsigned i = 0; i < c->held_count; i++) {
+        struct handling *h = &c->held[i];
+        if (h->d->token == h->token)
+            continue;
+        h->token = h->d->token;
+        c->client.sim->figures.kept++;
+        note_arrived(c, h->d, sent_us);
+        if (h->d->marked_at)
+            (void)about(c, HISTORY_STARTED, h->d);
+    }
+}
+
 static void note_started(struct core_client *c, struct shunt_consumer *consumer)
 {
     for (struct shunt_delivery *d = consumer->queued.head; d; d = d->next)
@@ -184,6 +200,7 @@ static void take_in(struct core_client *c, const uint8_t *bytes, size_t size)
         size -= some;
     }
     note_arrivals(c, sent_us);
+    note_kept(c, sent_us);
 }
 
 /* What was sent in different turns is taken in apart, so that each delivery has its own time. */
@@ -279,7 +296,7 @@ static void handle(struct core_client *c)
     unsigned kept = 0;
     for (unsigned i = 0; i < c->held_count; i++) {
         struct handling *h = &c->held[i];
-        bool over = s->mono_us >= h->until_us || s->draining;
+        bool over = (s->mono_us >= h->until_us || s->draining) && !delivery_away(h->d);
         if (over && resolve(c, h->d))
             continue;
         if (over)
@@ -307,7 +324,7 @@ static void take(struct core_client *c, struct shunt_consumer *consumer)
         consumer->returned_us = s->mono_us;
         int64_t busy_us =
             c->fast ? 0 : (int64_t)dice_below(&s->dice, dice_once_in(&s->dice, 20) ? 3000000 : 20000);
-        c->held[c->held_count++] = (struct handling){d, s->mono_us + busy_us};
+        c->held[c->held_count++] = (struct handling){d, s->mono_us + busy_us, d->token};
     }
 }
 

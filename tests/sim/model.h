@@ -166,6 +166,7 @@ struct model_figures {
     uint64_t cells;                    /* that there were */
     uint64_t stale;                    /* answers that were refused as such */
     uint64_t suspects;                 /* handed out */
+    uint64_t taken_up;                 /* after a lost connection */
     uint64_t ends_holding, ends_asked; /* of a client's sending side, with messages or requests under way */
     uint64_t walks;
 };
@@ -262,6 +263,7 @@ enum model_event {
     EVENT_REDRIVEN,
     EVENT_SETTLED, /* acked in its DLQ */
     EVENT_DELIVERED,
+    EVENT_TAKEN_UP, /* by a consumer that has it from an earlier connection */
 };
 /* `sure`: it has happened to each state that it can happen to; otherwise both are possible. `delay`: of a
  * nack, or -1. False: it cannot happen to any. */
@@ -297,6 +299,10 @@ void model_published(struct model *m, struct model_conn *c, const struct model_f
 void model_published_maybe(struct model *m, const struct model_frame *f);
 struct model_message *model_message(struct model *m, struct model_group *g, uint64_t seq);
 void model_message_add(struct model *m, struct model_group *g, uint64_t seq);
+
+/* model_keep.c: what SUBSCRIBE takes up again; `reply` NULL: nobody was told whether it has */
+void model_taken_up(struct model *m, uint32_t number, struct model_group *g, uint64_t sub, int64_t came,
+                    struct mpack_reader *asked, struct mpack_reader *reply);
 
 /* model_deliver.c */
 void model_deliveries(struct model *m, uint32_t number);

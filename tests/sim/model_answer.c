@@ -29,8 +29,8 @@ static void read_hello(struct model_conn *c, struct mpack_reader *r)
     }
 }
 
-static void subscribed(struct model *m, struct model_conn *c, struct mpack_reader *r,
-                       struct mpack_reader *reply)
+static void subscribed(struct model *m, struct model_conn *c, const struct model_frame *f,
+                       struct mpack_reader *r, struct mpack_reader *reply)
 {
     struct model_group *g = model_named(m, r);
     if (!g || (g->exists == MODEL_GONE && !g->ended_now) || c->subs_count == MODEL_SUBS_MAX)
@@ -40,6 +40,8 @@ static void subscribed(struct model *m, struct model_conn *c, struct mpack_reade
     sub->messages = mpack_read_uint(r);
     sub->bytes = mpack_read_uint(r);
     sub->id = mpack_read_uint(reply);
+    (void)mpack_read_int(reply); /* the lease */
+    model_taken_up(m, (uint32_t)(c - m->conns), g, sub->id, f->came, r, reply);
 }
 
 /* ---- RESOLVE ---- */
@@ -147,7 +149,7 @@ static void good(struct model *m, uint32_t number, const struct model_frame *f, 
         c->closing = true;
         return;
     case OP_SUBSCRIBE:
-        subscribed(m, c, &r, reply);
+        subscribed(m, c, f, &r, reply);
         return;
     case OP_CREDIT:
         sub = model_sub(c, mpack_read_uint(&r));

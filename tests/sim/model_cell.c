@@ -277,9 +277,10 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
     bool expired = is.expires == MODEL_UNKNOWN_TIME || (is.expires && is.expires <= m->wall);
     bool can = event == EVENT_TTL         ? waits && expired
                : event == EVENT_PURGED    ? waits
-               : event == EVENT_CORRUPT   ? is.state == MODEL_READY
+               : event == EVENT_CORRUPT   ? waits
                : event == EVENT_WORN_OUT  ? is.state == MODEL_READY && is.attempts >= g->attempts_lo
                : event == EVENT_DELIVERED ? is.state == MODEL_READY
+               : event == EVENT_TAKEN_UP  ? waits && !is.suspect && !expired && is.deliveries
                : g->is_dlq                ? is.state != MODEL_DONE
                                           : is.state == MODEL_DEAD;
     if (!can)
@@ -296,7 +297,7 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
         wait(&is, m->wall + g->backoff_max);
     else if (event == EVENT_CORRUPT || event == EVENT_WORN_OUT)
         be_dead(m, &is);
-    else if (event == EVENT_DELIVERED)
+    else if (event == EVENT_DELIVERED || event == EVENT_TAKEN_UP)
         is = (struct model_is){MODEL_FLIGHT,
                                0,
                                is.suspect,

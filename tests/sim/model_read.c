@@ -117,6 +117,16 @@ static void maybe_resolved(struct model *m, uint32_t number, struct mpack_reader
     }
 }
 
+static void maybe_subscribed(struct model *m, uint32_t number, const struct model_frame *f,
+                             struct mpack_reader *r)
+{
+    struct model_group *g = model_named(m, r);
+    (void)mpack_read_uint(r);
+    (void)mpack_read_uint(r);
+    if (g && !r->failed)
+        model_taken_up(m, number, g, 0, f->came, r, NULL);
+}
+
 void model_maybe(struct model *m, uint32_t number, const struct model_frame *f)
 {
     struct mpack_reader r;
@@ -133,6 +143,9 @@ void model_maybe(struct model *m, uint32_t number, const struct model_frame *f)
         return;
     case OP_PUBLISH:
         model_published_maybe(m, f);
+        return;
+    case OP_SUBSCRIBE:
+        maybe_subscribed(m, number, f, &r);
         return;
     default:
         if (model_is_admin(f->op))

@@ -43,6 +43,8 @@ void __real_session_leave(struct session *s, enum holder_end how);
 void __wrap_session_leave(struct session *s, enum holder_end how);
 void __real_engine_post(struct engine *e, struct inbox_item *item);
 void __wrap_engine_post(struct engine *e, struct inbox_item *item);
+void __real_kept_write(const struct kept *kept, struct mpack_buffer *out);
+void __wrap_kept_write(const struct kept *kept, struct mpack_buffer *out);
 
 struct member *__wrap_dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint32_t group,
                                            uint32_t messages, uint64_t bytes)
@@ -126,6 +128,14 @@ void __wrap_session_leave(struct session *s, enum holder_end how)
     if (how == HOLDER_LOST && is(PLANT_UNHEEDED_END))
         return;
     __real_session_leave(s, is(PLANT_FORGIVEN_END) ? HOLDER_GOODBYE : how);
+}
+
+void __wrap_kept_write(const struct kept *kept, struct mpack_buffer *out)
+{
+    for (uint32_t i = 0; is(PLANT_OLD_TOKEN) && i < kept->count; i++)
+        if (kept->tokens[i])
+            kept->tokens[i] = kept->names[i].token;
+    __real_kept_write(kept, out);
 }
 
 void __wrap_engine_post(struct engine *e, struct inbox_item *item)

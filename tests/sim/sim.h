@@ -115,6 +115,7 @@ struct sim_figures {
     uint64_t rounds, turns, crashes, commit_faults, deaths, breaks, stalls, jumps, damages, hostile,
         full_turns;
     uint64_t published, refused_full;
+    uint64_t kept;              /* deliveries that a client went on with after a lost connection */
     uint64_t deaf;              /* clients that read nothing for long */
     uint64_t bound, room_told;  /* the total of unsent bytes stopped all hand-out; let it go on */
     uint64_t put_off;           /* turns that left requests for later ones */

@@ -205,9 +205,12 @@ class Client:
         rows = [list(m) if isinstance(m, tuple) else [m] if isinstance(m, bytes) and not isinstance(m, Raw) else m for m in messages]
         return Published(*self.request(PUBLISH, topic, sequence, forget_below, rows)[:3])
 
-    def subscribe(self, topic, group="default", messages=100, bytes=1 << 20):
-        sub, lease_ms = self.request(SUBSCRIBE, topic, group, messages, bytes)[:2]
+    def subscribe(self, topic, group="default", messages=100, bytes=1 << 20, kept=None):
+        """`kept`: pairs of a delivery of an earlier connection and whether a handler runs on it."""
+        more = [] if kept is None else [[part for d, started in kept for part in (d.seq, d.token, started)]]
+        sub, lease_ms, *tokens = self.request(SUBSCRIBE, topic, group, messages, bytes, *more)
         subscription = Subscription(self, sub, lease_ms)
+        subscription.kept = tokens[0] if tokens else None  # their new tokens, 0 for what was not taken up
         self.subscriptions[sub] = subscription
         subscription.held.extend(self.early.pop(sub, []))
         return subscription

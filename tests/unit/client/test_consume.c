@@ -194,7 +194,7 @@ Test(consume, a_lost_connection_makes_held_deliveries_stale_and_answers_unknown)
     cr_assert_eq(sent.code, SHUNT_DISCONNECTED);
     cr_assert_eq(cut.code, SHUNT_DISCONNECTED);
     cr_assert_eq(unsent.code, SHUNT_STALE);
-    cr_assert(client_stale(d[3]));
+    cr_assert(delivery_away(d[3]));
     cr_assert_eq(shunt_delivery_lease_left_ms(d[3]), 0);
     cr_assert_eq(c->queued.count, 0, "what was prefetched is gone");
     fake_connect(&f);

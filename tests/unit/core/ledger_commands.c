@@ -182,6 +182,15 @@ void resolve(struct fixture *f, const char *topic, const char *group, struct res
     fixture_run(f, (struct command){.kind = COMMAND_RESOLVE, .resolve = c});
 }
 
+void take_up(struct fixture *f, const char *topic, const char *group, uint64_t seq, uint64_t token)
+{
+    const struct delivery_name name = {seq, token};
+    fixture_run(f, (struct command){.kind = COMMAND_TAKE_UP,
+                                    .take_up = {.group = fixture_group(f, topic, group)->r.id,
+                                                .entries = &name,
+                                                .count = 1}});
+}
+
 void ack(struct fixture *f, const char *topic, const char *group, uint64_t seq)
 {
     resolve(f, topic, group, (struct resolution){.seq = seq, .acked = true});

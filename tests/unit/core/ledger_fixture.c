@@ -109,6 +109,16 @@ static void on_handed_out(void *context, size_t command, const struct handout *h
          (unsigned long long)h->seq, (unsigned long long)h->token, h->attempts, h->deliveries, h->generation);
 }
 
+static void on_taken_up(void *context, size_t command, uint32_t entry, const struct handout *h)
+{
+    struct fixture *f = context;
+    const struct take_up_command *c = &f->applied[command].take_up;
+    cr_assert_eq(h->seq, c->entries[entry].seq);
+    remember_token(f, c->group, h->seq, h->token);
+    line(f, "%s takes up %llu token %llu attempts %u deliveries %u generation %u", name_of(f, c->group),
+         (unsigned long long)h->seq, (unsigned long long)h->token, h->attempts, h->deliveries, h->generation);
+}
+
 static void on_assigned(void *context, size_t command, uint32_t count)
 {
     struct fixture *f = context;
@@ -249,6 +259,7 @@ struct ledger_sink fixture_sink(struct fixture *f)
     return (struct ledger_sink){.context = f,
                                 .published = on_published,
                                 .handed_out = on_handed_out,
+                                .taken_up = on_taken_up,
                                 .assigned = on_assigned,
                                 .refused = on_refused,
                                 .done = on_done,

@@ -106,6 +106,7 @@ void write_message(struct mpack_buffer *to, const char *body, int64_t delay_ms, 
 
 void assign(struct fixture *f, const char *topic, const char *group, uint32_t messages);
 void assign_lane(struct fixture *f, const char *topic, const char *group, enum lane lane, uint32_t messages);
+void take_up(struct fixture *f, const char *topic, const char *group, uint64_t seq, uint64_t token);
 void ack(struct fixture *f, const char *topic, const char *group, uint64_t seq);
 void nack(struct fixture *f, const char *topic, const char *group, uint64_t seq, int64_t delay_ms);
 /* Any outcome but ack, with an error of its name. */

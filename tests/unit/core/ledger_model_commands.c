@@ -316,6 +316,7 @@ void model_apply(struct model *m, const struct command *c)
     case COMMAND_TOPIC_UPDATE:
     case COMMAND_TOPIC_DELETE:
     case COMMAND_GROUP_UPDATE:
+    case COMMAND_TAKE_UP:
         break;
     }
 }

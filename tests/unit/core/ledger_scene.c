@@ -128,6 +128,13 @@ static void do_dlq_redrive(struct fixture *f)
 {
     redrive_ids(f, "t", "a", "t/3 dlq:t:a/3");
 }
+static void do_take_up(struct fixture *f)
+{
+    struct resolution back = {
+        .seq = 8, .token = fixture_token(f, fixture_group(f, "t", "a")->r.id, 8), .outcome = ATTEMPT_RELEASED};
+    resolve(f, "t", "a", back);
+    take_up(f, "t", "a", 8, back.token);
+}
 static void do_dlq_purge(struct fixture *f)
 {
     dlq_purge(f, "t", "a", UINT64_MAX);
@@ -160,6 +167,7 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_GROUP_PAUSE, do_group_pause},
     {COMMAND_DLQ_REDRIVE, do_dlq_redrive},
     {COMMAND_DLQ_PURGE, do_dlq_purge},
+    {COMMAND_TAKE_UP, do_take_up},
 };
 const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
 

@@ -10,12 +10,14 @@ static const struct resolution ends[] = {
     {.seq = 1, .token = 1, .acked = true},
     {.seq = 2, .token = 1, .outcome = ATTEMPT_NACKED, .delay_ms = 5, .error_type = {"E", 1}},
 };
+static const struct delivery_name kept[] = {{1, 2}, {UINT64_MAX, 3}};
 static const struct command commands[] = {
     {.kind = COMMAND_TOPIC_CREATE, .topic = {.topic = {"t", 1}, .groups = names, .groups_count = 2}},
     {.kind = COMMAND_PUBLISH, .publish = {.topic = {"t", 1}, .messages = {"\x91\xc4\x00", 3}, .count = 1}},
     {.kind = COMMAND_RESOLVE, .resolve = {.group = 1, .entries = ends, .count = 2}},
     {.kind = COMMAND_DLQ_REDRIVE,
      .dead = {.topic = {"t", 1}, .group = {"a", 1}, .ids = names, .ids_count = 2}},
+    {.kind = COMMAND_TAKE_UP, .take_up = {.group = 1, .entries = kept, .count = 2}},
 };
 static const struct batch sample = {.index = 7, .time_ms = 1000, .commands = commands, .count = sizeof commands / sizeof *commands};
 
@@ -25,7 +27,8 @@ static int decode(const struct mpack_buffer *bytes)
     struct batch_memory *memory = NULL;
     int err = batch_decode((struct slice){bytes->data, bytes->size}, &b, &memory);
     if (!err)
-        cr_assert(b.index == 7 && b.count == sample.count && b.commands[2].resolve.entries[1].delay_ms == 5);
+        cr_assert(b.index == 7 && b.count == sample.count && b.commands[2].resolve.entries[1].delay_ms == 5 &&
+                  b.commands[4].take_up.entries[1].seq == UINT64_MAX);
     batch_memory_free(memory);
     return err;
 }
@@ -53,7 +56,7 @@ Test(batch, without_memory_is_neither_written_nor_read)
         no_memory_arm(0);
         cr_assert_eq(err, failed ? SHUNT_NO_MEMORY : 0, "allocation %u: %s", failures + 1, err_name(err));
     }
-    cr_assert_eq(failures, 4, "the commands, two lists, the entries");
+    cr_assert_eq(failures, 5, "the commands, two lists, the entries, the deliveries");
     mpack_buffer_done(&whole);
 }
 
@@ -124,7 +127,7 @@ Test(batch, lists_are_as_long_as_frames_allow_and_no_longer)
 Test(batch, kinds_lanes_and_outcomes_that_there_are_not_are_refused)
 {
     struct mpack_buffer b = {0};
-    mpack_write_uint(&b, COMMAND_DLQ_PURGE + 1);
+    mpack_write_uint(&b, COMMAND_TAKE_UP + 1);
     cr_assert_eq(decode_one(&b, 1), SHUNT_CORRUPT);
     b.size = 0;
     mpack_write_uint(&b, COMMAND_ASSIGN);
@@ -144,7 +147,7 @@ Test(batch, a_kind_of_command_that_there_is_not_is_not_applied)
     struct fixture f;
     struct store_txn *t;
     fixture_init(&f);
-    const struct command unknown = {.kind = (enum command_kind)(COMMAND_DLQ_PURGE + 1)};
+    const struct command unknown = {.kind = (enum command_kind)(COMMAND_TAKE_UP + 1)};
     const struct batch b = {
         .index = ledger_index(f.l) + 1, .time_ms = T0, .commands = &unknown, .count = 1};
     const struct ledger_sink sink = fixture_sink(&f);

@@ -309,3 +309,41 @@ Test(dispatcher_ends, nothing_is_revoked_before_anything_was_leased)
     world_run(&w);
     world_expect(&w, "    0 ann gets from 1: 1\n");
 }
+
+Test(dispatcher_ends, what_is_taken_up_counts_against_the_credit_and_ends_like_the_rest)
+{
+    struct holder *ann = world_connect(&w, "ann", true);
+    struct member *m = world_subscribe(&w, ann, JOBS, 1, 1000);
+    struct lease_times times;
+    cr_assert_gt(dispatcher_take_up_room(w.d, m), 0);
+    cr_assert_eq(dispatcher_take_up(w.d, m, 100, 7, 10, 500, true, w.now_ms, WORLD_WALL_MS), 0);
+    cr_assert_eq(dispatcher_take_up(w.d, m, 101, 9, 10, 500, false, w.now_ms, WORLD_WALL_MS), 0);
+    world_publish(&w, JOBS, 1, 10);
+    world_run(&w);
+    world_expect(&w, "");
+    cr_assert_eq(dispatcher_deadline(w.d), 500);
+    cr_assert_eq(dispatcher_claim(w.d, m, 100, 6, &times), SHUNT_STALE);
+    cr_assert_eq(dispatcher_claim(w.d, m, 100, 7, &times), 0);
+    cr_assert_eq(times.started_ms, WORLD_WALL_MS);
+    cr_assert_eq(dispatcher_claim(w.d, m, 101, 9, &times), 0);
+    cr_assert_eq(times.started_ms, 0);
+    world_run(&w);
+    world_expect(&w, "    0 ann gets from 1: 1\n");
+}
+
+Test(dispatcher_ends, nothing_is_taken_up_beside_a_suspect)
+{
+    struct holder *ann = world_connect(&w, "ann", true);
+    struct member *m = world_subscribe(&w, ann, JOBS, 5, 1000),
+                  *mail = world_subscribe(&w, ann, MAIL, 5, 1000);
+    world_publish_suspects(&w, JOBS, 1);
+    world_run(&w);
+    cr_assert_eq(dispatcher_take_up_room(w.d, m), 0);
+    cr_assert_eq(dispatcher_take_up_room(w.d, mail), 0);
+    world_ack(&w, m, 1);
+    cr_assert_gt(dispatcher_take_up_room(w.d, mail), 0);
+    dispatcher_limit(w.d, 4, 0);
+    cr_assert_leq(dispatcher_take_up_room(w.d, mail), 4, "no more than may be in flight in all");
+    world_expect(&w, "    0 ann gets from 1, alone: 1\n"
+                     "    0 ann acks 1/1\n");
+}

@@ -1,0 +1,79 @@
+/* take_up: deliveries of an earlier connection that a consumer still works on, and goes on with. What waits,
+ * and went to nobody else since, is its own again, under a new token. */
+#include "broker/core/check.h"
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+
+/* The batch that is applied: one command for one subscription. */
+struct taking {
+    struct engine *e;
+    struct member *member;
+    const struct kept *kept;
+};
+
+bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, const char **ret_why)
+{
+    *ret = (struct kept){0};
+    if (mpack_peek(r) == MPACK_END || mpack_read_is_nil(r))
+        return true;
+    uint32_t words = mpack_read_array(r), count = words / 3;
+    ret->given = true;
+    r->failed |= words % 3 != 0;
+    if (r->failed)
+        return true;
+    if (count > KEPT_MAX) {
+        *ret_why = "at most 1024 deliveries can be taken up again";
+        return false;
+    }
+    ret->names = arena_take(&s->engine->arena, (count + 1) * sizeof *ret->names);
+    ret->started = arena_take(&s->engine->arena, (count + 1) * sizeof *ret->started);
+    ret->tokens = arena_take(&s->engine->arena, (count + 1) * sizeof *ret->tokens);
+    if (!ret->names || !ret->started || !ret->tokens)
+        engine_die(s->engine, SHUNT_NO_MEMORY, "no memory for a SUBSCRIBE");
+    for (; ret->count < count && !r->failed; ret->count++) {
+        uint64_t seq = mpack_read_uint(r), token = mpack_read_uint(r);
+        ret->names[ret->count] = (struct delivery_name){seq, token};
+        ret->started[ret->count] = mpack_read_bool(r);
+        ret->tokens[ret->count] = 0;
+    }
+    return true;
+}
+
+static void on_taken_up(void *context, size_t command, uint32_t entry, const struct handout *h)
+{
+    const struct taking *t = context;
+    struct engine *e = t->e;
+    (void)command; /* there is one */
+    int err = dispatcher_take_up(e->dispatcher, t->member, h->seq, h->token, h->message.size, h->lease_ms,
+                                 t->kept->started[entry], e->mono_ms, e->wall_ms);
+    if (err)
+        engine_die(e, err, "no lease for a message taken up again");
+    t->kept->tokens[entry] = h->token;
+    e->room.leases_more -= e->room.leases_more > 0;
+    e->turn_messages++;
+}
+
+void kept_take_up(struct subscription *sub, struct kept *kept)
+{
+    struct engine *e = sub->session->engine;
+    uint64_t room = dispatcher_take_up_room(e->dispatcher, sub->member);
+    room = room < e->room.leases_more ? room : e->room.leases_more;
+    uint32_t count = kept->count < room ? kept->count : (uint32_t)room;
+    if (!count || e->room.fullness >= STORE_HELD) /* nothing is in flight again whose end might not fit */
+        return;
+    struct taking taking = {e, sub->member, kept};
+    const struct ledger_sink sink = {.context = &taking, .taken_up = on_taken_up};
+    struct command c = {
+        .kind = COMMAND_TAKE_UP,
+        .take_up = {.group = member_group(sub->member), .entries = kept->names, .count = count}};
+    check(e->gather.count == 0); /* what came before has been applied */
+    while (!turn_apply(e, &c, 1, &sink))
+        continue; /* it did not fit into what was left of the transaction */
+}
+
+void kept_write(const struct kept *kept, struct mpack_buffer *out)
+{
+    mpack_write_array(out, kept->count);
+    for (uint32_t i = 0; i < kept->count; i++)
+        mpack_write_uint(out, kept->tokens[i]);
+}
