@@ -247,11 +247,9 @@ enum shunt_outcome {
     SHUNT_EXTEND = 4   /* go on holding it */
 };
 
-/* End a delivery and wait until that is durable. Each takes the delivery and frees it, whatever it returns (extend keeps it).
- * After a lost connection, or a restart of the broker, the answer waits for the next connection: if nobody else has got the
- * message meanwhile, the broker lets us go on with it, and the answer counts.
- * fails: STALE (the lease was lost: the message is or will be somebody else's, and this answer changed nothing),
- *        DISCONNECTED or TIMEOUT (unknown whether it took effect), NO_MEMORY. */
+/* End a delivery and wait until that is durable; over a lost connection too, if nobody else gets the message meanwhile.
+ * Each takes the delivery and frees it, whatever it returns (extend keeps it). fails: STALE (the lease was lost, the message is
+ * or will be somebody else's, and this changed nothing), DISCONNECTED or TIMEOUT (unknown whether it took effect), NO_MEMORY. */
 SHUNT_API int shunt_ack(struct shunt_delivery *d, int64_t timeout_ms, struct shunt_error *err);
 SHUNT_API int shunt_nack(struct shunt_delivery *d, int64_t delay_ms, const struct shunt_failure *failure, int64_t timeout_ms,
                          struct shunt_error *err);

@@ -1,43 +1,9 @@
 /* core_client: the client library's own core, driven here as its blocking loop would: so what it sends again
  * after a lost connection, marks and answers is what users get. */
-#define message_encode client_message_encode /* as the library is built here */
-#include "client/core.h"
-#include "client/message.h"
-#include "proto/wire.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/core_client.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define HELD_MAX 32
-
-enum { TAG_SEEN = 1, TAG_STARTED = 2 }; /* of a delivery: what the history has of it */
-
-/* Who wants to hear the end of one question. */
-struct ticket {
-    struct ticket *next;
-    struct core_client *client;
-    uint64_t op;
-    bool done;
-};
-
-struct handling {
-    struct shunt_delivery *d;
-    int64_t until_us;
-    uint64_t token;
-};
-
-struct core_client {
-    struct client client;
-    struct settings settings;
-    struct core core;
-    struct shunt_consumer *consumers[GROUPS_MAX];
-    struct handling held[HELD_MAX];
-    unsigned held_count;
-    struct ticket *tickets;
-    uint64_t received; /* on this connection */
-    bool fast;         /* handlers take no time */
-};
 
 static struct core_client *core_client_of(struct client *c)
 {
@@ -100,65 +66,6 @@ static void on_resolved(void *context, const struct shunt_error *err)
     e->result = !err ? HISTORY_OK : err->code == SHUNT_STALE ? HISTORY_STALE : HISTORY_ERROR;
 }
 
-static struct history_event *about(struct core_client *c, enum history_kind kind,
-                                   const struct shunt_delivery *d)
-{
-    struct sim *s = c->client.sim;
-    struct history_event *e = sim_event(s, kind);
-    e->client = c->client.conn ? conn_number(c->client.conn) : 0;
-    e->topic = history_name(&s->history, d->consumer->topic);
-    e->group = history_name(&s->history, d->consumer->group);
-    e->seq = d->seq;
-    e->token = d->token;
-    return e;
-}
-
-static void note_arrived(struct core_client *c, struct shunt_delivery *d, int64_t sent_us)
-{
-    struct history_event *e = about(c, HISTORY_DELIVER, d);
-    e->attempts = d->attempts;
-    e->deliveries = d->deliveries;
-    e->generation = d->generation;
-    e->lease_ms = d->lease_ms;
-    e->sent_us = sent_us;
-    e->body = sim_digest(d->message.whole.data, d->message.whole.size);
-    client_set_tag(d, (void *)TAG_SEEN);
-    if (conn_is_ended(c->client.conn))
-        sim_event(c->client.sim, HISTORY_LOST)->client = conn_number(c->client.conn);
-}
-
-static void note_arrivals(struct core_client *c, int64_t sent_us)
-{
-    for (struct shunt_consumer *each = c->core.consumers; each; each = each->next)
-        for (struct shunt_delivery *d = each->queued.head; d; d = d->next)
-            if (!client_tag(d))
-                note_arrived(c, d, sent_us);
-}
-
-/* Held ones that are this client's again, or once more, under another token. */
-static void note_kept(struct core_client *c, int64_t sent_us)
-{
-    for (unsigned i = 0; i < c->held_count; i++) {
-        struct handling *h = &c->held[i];
-        if (h->d->token == h->token)
-            continue;
-        h->token = h->d->token;
-        c->client.sim->figures.kept++;
-        note_arrived(c, h->d, sent_us);
-        if (h->d->marked_at)
-            (void)about(c, HISTORY_STARTED, h->d);
-    }
-}
-
-static void note_started(struct core_client *c, struct shunt_consumer *consumer)
-{
-    for (struct shunt_delivery *d = consumer->queued.head; d; d = d->next)
-        if (d->marked_at && client_tag(d) == (void *)TAG_SEEN) {
-            (void)about(c, HISTORY_STARTED, d);
-            client_set_tag(d, (void *)TAG_STARTED);
-        }
-}
-
 /* ---- bytes ---- */
 
 static void flush(struct core_client *c)
@@ -199,8 +106,8 @@ static void take_in(struct core_client *c, const uint8_t *bytes, size_t size)
         bytes += some;
         size -= some;
     }
-    note_arrivals(c, sent_us);
-    note_kept(c, sent_us);
+    core_note_arrivals(c, sent_us);
+    core_note_kept(c, sent_us);
 }
 
 /* What was sent in different turns is taken in apart, so that each delivery has its own time. */
@@ -278,7 +185,7 @@ static bool resolve(struct core_client *c, struct shunt_delivery *d)
     entry.failure = entry.outcome == SHUNT_NACK || entry.outcome == SHUNT_REJECT ? &failure : NULL;
     struct ticket *ticket = ticket_new(c, 0);
     if (!delivery_stale(d)) {
-        struct history_event *e = about(c, HISTORY_RESOLVE, d);
+        struct history_event *e = core_note(c, HISTORY_RESOLVE, d);
         e->op = ticket->op = s->op_next++;
         e->outcome = (uint8_t)entry.outcome;
     } else if (entry.outcome == SHUNT_EXTEND) {
@@ -313,7 +220,7 @@ static void take(struct core_client *c, struct shunt_consumer *consumer)
     while (most-- && c->held_count < HELD_MAX) {
         marks_next_called(consumer, s->mono_us);
         (void)marks_write(consumer, s->mono_us); /* as it would without memory: later */
-        note_started(c, consumer);
+        core_note_started(c, consumer);
         flush(c);
         struct shunt_delivery *d = consumer_take(consumer, s->mono_us);
         if (!d) {
