@@ -24,7 +24,7 @@ REQUESTS = {
     "GOODBYE": [],
     "PING": [],
     "PUBLISH": [TOPIC, must("uint"), must("uint"), must([MESSAGE])],
-    "SUBSCRIBE": [TOPIC, GROUP, must("uint"), must("uint")],
+    "SUBSCRIBE": [TOPIC, GROUP, must("uint"), must("uint"), may("array")],
     "CREDIT": [SUB, must("uint"), must("uint")],
     "UNSUBSCRIBE": [SUB],
     "RESOLVE": [SUB, must([ENTRY])],
