@@ -42,6 +42,7 @@ static void hold(struct model *m, uint32_t number, struct model_cell *c, uint64_
     c->conn = number;
     c->sub = sub;
     c->order = ++m->deliveries;
+    c->over = 0;
     c->started = a->started || !m->conns[number].marks ? MARK_YES : MARK_NONE;
 }
 
@@ -54,7 +55,7 @@ static void told(struct model *m, uint32_t number, struct model_group *g, struct
     hold(m, number, c, sub, a);
     c->lease = g->lease;
     c->ends_lo = came + g->lease;
-    c->ends_hi = m->mono + g->lease;
+    c->ends_hi = m->left + g->lease;
     m->figures.taken_up++;
 }
 
