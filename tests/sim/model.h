@@ -141,6 +141,7 @@ struct model_sub {
 struct model_conn {
     bool marks, closing;
     bool came;               /* frames, since the last turn */
+    int64_t heard;           /* mono ms of the last turn that may have handled some */
     bool silent;             /* a lease ended, and nothing has come since */
     enum model_mark charged; /* and one that ended so was */
     bool closed;             /* lost: it was the server that closed it, for want of room */

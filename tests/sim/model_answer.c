@@ -87,6 +87,7 @@ static void accepted(struct model *m, uint32_t number, const struct model_sub *s
     enum model_mark oldest = m->conns[number].marks ? MARK_NONE : model_is_oldest(m, c);
     (void)model_resolve(m, g, c, events[entry->outcome], entry->outcome == OUTCOME_NACK ? entry->delay : -1,
                         true);
+    c->conn = 0;
     if (oldest)
         model_next_begins(m, number, sub->id, came, oldest == MARK_YES);
 }

@@ -170,7 +170,8 @@ static void check_receiver(struct model *m, uint32_t number, const struct model_
 {
     struct model_group *g = &m->groups[sub->group];
     struct holding h = holding_of(m, number, sub->id);
-    if (m->conns[number].silent)
+    bool ran_out = c->conn == number && c->ends_lo <= m->mono && m->conns[number].heard < c->ends_lo;
+    if (m->conns[number].silent || ran_out)
         model_fail(m, g, d->seq, "handed to a connection that let a lease run out and was not heard since");
     if (h.on_sub + 1 > sub->messages)
         model_fail(m, g, d->seq, "more messages than the credit");

@@ -108,6 +108,7 @@ void model_heard(struct model *m, uint32_t number, bool handled)
     struct model_conn *c = &m->conns[number];
     if (!c->came)
         return;
+    c->heard = m->mono;
     c->came = !handled; /* the rest is heard in a later turn */
     c->silent = false;
     if (handled)
@@ -138,8 +139,11 @@ void model_give_back(struct model *m, uint32_t number, uint64_t sub, bool sure)
     for (size_t i = 0; i < m->live_count; i++) {
         struct model_group *g;
         struct model_cell *c = live_cell(m, i, &g);
-        if (c->conn == number && (!sub || c->sub == sub))
-            (void)model_event(m, g, c, EVENT_RELEASED, 0, sure);
+        if (c->conn != number || (sub && c->sub != sub))
+            continue;
+        (void)model_event(m, g, c, EVENT_RELEASED, 0, sure);
+        if (sure)
+            c->conn = 0;
     }
 }
 

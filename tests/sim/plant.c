@@ -7,10 +7,10 @@
 #include <string.h>
 
 static const char *const names[PLANTS] = {
-    "none",        "confirm-early",  "split-divert", "volatile-count",  "lost-ack",          "no-checksum",
-    "over-credit", "early-retry",    "late-answer",  "short-extension", "charge-bystanders", "no-suspects",
-    "no-pause",    "unheeded-end",   "forgiven-end", "untold-room",     "fed-silent",        "blamed-close",
-    "old-token",   "charge-prefetch"};
+    "none",           "confirm-early", "split-divert", "volatile-count",  "lost-ack",          "no-checksum",
+    "over-credit",    "early-retry",   "late-answer",  "short-extension", "charge-bystanders", "no-suspects",
+    "no-pause",       "unheeded-end",  "forgiven-end", "untold-room",     "fed-silent",        "old-token",
+    "charge-prefetch"};
 
 enum plant plant_find(const char *name)
 {
@@ -131,7 +131,6 @@ void plant_crash(struct sim *s)
     case PLANT_FORGIVEN_END:
     case PLANT_UNTOLD_ROOM:
     case PLANT_FED_SILENT:
-    case PLANT_BLAMED_CLOSE:
     case PLANT_OLD_TOKEN:
     case PLANT_CHARGE_PREFETCH:
     case PLANT_NONE:

@@ -27,7 +27,6 @@ enum plant {
     PLANT_FORGIVEN_END,      /* what it holds goes back as after a goodbye */
     PLANT_UNTOLD_ROOM,       /* the engine is not told that there is room again for all together */
     PLANT_FED_SILENT,        /* who lets a lease run out and says nothing is handed more */
-    PLANT_BLAMED_CLOSE,      /* a connection that the server closes counts as lost by its peer */
     PLANT_OLD_TOKEN,         /* what is taken up again keeps its token, so that an answer to the old delivery counts */
     PLANT_CHARGE_PREFETCH,   /* without marks, each delivery whose lease runs out is charged */
     PLANTS
