@@ -5,8 +5,8 @@
  * until SIGTERM; from SIGUSR1 on ack all
  *
  * NAME is a number, and the seed of what is random. COUNTERS is a file of struct counters that all storms
- * share. LOG gets a history (docs/reliability.md): one JSON object a line. A token is made of generation and deliveries; a publish that failed is `refused` with a
- * `code`; a body that is not what was published is "?".
+ * share. LOG gets a history (docs/reliability.md): one JSON object a line. A token is made of generation and
+ * deliveries; a publish that failed is `refused` with a `code`; a body that is not what was published is "?".
  *
  * Exit status: 0, 1 after an error, 64 usage.
  */
@@ -57,6 +57,7 @@ struct storm {
     unsigned name;
     unsigned random;
     struct shunt_delivery *held[HELD_MAX];
+    uint32_t held_as[HELD_MAX]; /* the deliveries of each when it was noted */
     size_t held_count;
     const char *topic;
     uint64_t resolves;
@@ -256,8 +257,7 @@ static int resolve(struct storm *s, struct shunt_delivery *d)
     return code == SHUNT_STALE ? 0 : code;
 }
 
-/* Some are answered at once, some are kept for a while. */
-static int take(struct storm *s, struct shunt_delivery *d)
+static void note_deliver(struct storm *s, struct shunt_delivery *d)
 {
     unsigned name = 0;
     uint64_t n = 0;
@@ -270,18 +270,30 @@ static int take(struct storm *s, struct shunt_delivery *d)
         (void)fprintf(s->log, "\"body\":\"storm %u %" PRIu64 "\"}\n", name, n);
     else
         (void)fputs("\"body\":\"?\"}\n", s->log);
+}
+
+/* Some are answered at once, some are kept for a while. */
+static int take(struct storm *s, struct shunt_delivery *d)
+{
+    note_deliver(s, d);
     if (!drain && s->held_count < HELD_MAX && dice(s, 10) == 0) {
+        s->held_as[s->held_count] = shunt_delivery_deliveries(d);
         s->held[s->held_count++] = d;
         return 0;
     }
     return resolve(s, d);
 }
 
+/* One that was taken up again after a lost connection is another delivery by now. */
 static int let_go(struct storm *s, size_t left)
 {
     int code = 0;
-    while (code == 0 && s->held_count > left)
-        code = resolve(s, s->held[--s->held_count]);
+    while (code == 0 && s->held_count > left) {
+        struct shunt_delivery *d = s->held[--s->held_count];
+        if (shunt_delivery_deliveries(d) != s->held_as[s->held_count])
+            note_deliver(s, d);
+        code = resolve(s, d);
+    }
     return code;
 }
 
