@@ -137,6 +137,7 @@ Test(capture, passes_on_all_bytes_and_lines_whole)
     cr_expect_str_eq(got, "b1\na1 a1\na2b2");
     capture_done(&a);
     capture_done(&b);
+    sink_close(&sink);
     close(ends[0]);
     close(ends[1]);
 }
@@ -192,6 +193,7 @@ Test(capture, notices_that_nobody_reads)
     capture_add(&c, "line\n", 5);
     cr_expect(sink.broken);
     capture_done(&c);
+    sink_close(&sink);
     close(ends[1]);
 }
 
