@@ -42,6 +42,7 @@ uint64_t mpack_read_uint(struct mpack_reader *r); /* a negative number fails */
 int64_t mpack_read_int(struct mpack_reader *r);   /* a number over INT64_MAX fails */
 bool mpack_read_bool(struct mpack_reader *r);
 void mpack_read_nil(struct mpack_reader *r);
+/* What is read lies in the reader's bytes. Of a reader that has failed it is empty, and never NULL. */
 struct slice mpack_read_str(struct mpack_reader *r);
 struct slice mpack_read_bin(struct mpack_reader *r);
 struct slice mpack_read_text_or_bin(struct mpack_reader *r); /* str or bin */

@@ -122,7 +122,7 @@ struct slice mpack_read_any(struct mpack_reader *r)
         /* Each value still to come takes a byte at least: more of them than bytes cannot be. */
         if (head.kind == HEAD_BAD || values > left(r) || (head.kind == HEAD_BYTES && head.count > left(r))) {
             fail(r);
-            return (struct slice){NULL, 0};
+            return (struct slice){r->at, 0};
         }
         if (head.kind == HEAD_BYTES)
             r->at += head.count;
@@ -148,7 +148,7 @@ static struct slice read_bytes(struct mpack_reader *r, bool str, bool bin)
     bool wanted = (str && type == MPACK_STR) || (bin && type == MPACK_BIN);
     if (!wanted || head.kind != HEAD_BYTES || head.count > left(r) - head.size) {
         fail(r);
-        return (struct slice){NULL, 0};
+        return (struct slice){r->at, 0};
     }
     struct slice bytes = {r->at + head.size, head.count};
     r->at += head.size + head.count;
