@@ -35,6 +35,8 @@ bool session_is_choked(const struct session *s)
 bool session_must_wait(const struct session *s, struct slice request)
 {
     struct port_room room = engine_room(s->engine);
+    if (s->lost) /* nobody reads, so nobody would say when there is room again */
+        return false;
     if (session_is_choked(s))
         return true;
     if (engine_waiting(s->engine) < port_room_mark(&room))

@@ -144,6 +144,28 @@ Test(flood, what_a_lost_connection_sent_before_counts)
     world_stop(&w);
 }
 
+Test(flood, a_lost_connection_comes_to_its_end_though_others_read_nothing)
+{
+    enum { ALL = 1 << 20 };
+    struct world w;
+    struct kind k = {.name = "unknown operations", .frames = FRAMES, .op = 99};
+    world_start(&w, &(struct engine_config){.unsent_bytes_max = ALL, .unsent_total_max = ALL});
+    for (unsigned i = 0; i < 4; i++)
+        flood(&w, w.links[1], &k);
+    (void)turn(&w, w.links[1]);
+    post(&w, w.links[1], PORT_LOST);
+    (void)turn(&w, w.links[1]);
+    cr_assert_not_null(w.engine->put_off);
+    atomic_fetch_add(&w.totals.waiting_bytes, ALL); /* of the others */
+    for (unsigned turns = 0; w.links[1]->session; turns++) {
+        cr_assert_lt(turns, FRAMES);
+        (void)turn(&w, w.links[1]);
+    }
+    cr_assert_eq(atomic_load(&w.links[1]->parked_bytes), 0);
+    cr_assert_eq(atomic_load(&w.totals.waiting_bytes), ALL);
+    world_stop(&w);
+}
+
 Test(flood, one_connection_fills_its_share_of_the_inbox_and_no_more)
 {
     struct world w;
