@@ -14,7 +14,7 @@ test_packages=(
     libcriterion-dev libmsgpack-dev libjansson-dev
     g++:g++ clang:clang libclang-rt-14-dev clang-format:clang-format
     nft:nftables ip:iproute2
-    python3:python3 node:nodejs jq:jq strace:strace valgrind:valgrind
+    python3:python3 python3-prometheus-client node:nodejs jq:jq strace:strace valgrind:valgrind
 )
 
 say() {

@@ -9,6 +9,7 @@
 
 #include "broker/http/accept.h"
 #include "broker/http/listen.h"
+#include "broker/http/negotiate.h"
 #include "broker/http/sampler.h"
 #include "proto/errors.h"
 #include <microhttpd.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX          32 /* server_private.h counts on few */
@@ -24,7 +26,12 @@
 #define BODY_BYTES_DISCARDED_MAX (16u * 1024)
 
 #define PLAIN "text/plain; charset=utf-8"
-#define PAGE  "text/plain; version=0.0.4; charset=utf-8"
+
+/* Of each format of the metrics page. */
+static const char *const page_types[METRICS_FORMATS] = {
+    "text/plain; version=0.0.4; charset=utf-8",
+    "application/openmetrics-text; version=1.0.0; charset=utf-8",
+};
 
 struct http {
     struct MHD_Daemon *daemon;
@@ -76,16 +83,33 @@ static void page_release(void *page)
     page_unref(page);
 }
 
+static enum MHD_Result read_accept(void *negotiation, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    (void)kind;
+    if (value && strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0)
+        negotiate_read(negotiation, value);
+    return MHD_YES;
+}
+
+static enum metrics_format format_asked(struct MHD_Connection *connection)
+{
+    struct negotiation n = {0};
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, read_accept, &n); /* how many there are */
+    return negotiate_format(&n);
+}
+
 static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *connection)
 {
-    struct page *page = sampler_page(h->sampler);
+    enum metrics_format format = format_asked(connection);
+    struct page *page = sampler_page(h->sampler, sample_of(format));
     if (!page)
         return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL, "no memory for the metrics");
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
         page->text.size, page->text.data, page_release, page);
     if (!response)
         page_unref(page);
-    return answer(connection, MHD_HTTP_OK, PAGE, NULL, response);
+    return answer(connection, MHD_HTTP_OK, page_types[format], NULL, response);
 }
 
 static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *connection)
@@ -141,9 +165,12 @@ static enum MHD_Result request_serve(struct http *h, struct request *r, const ch
                            "not found: there are /metrics, /healthz and /readyz");
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return answer_text(r->connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD", "method not allowed");
-    if (route->samples && !r->waited && !sampler_fresh(h->sampler, route->kind)) {
+    enum sample_kind kind = route->kind;
+    if (route->samples && kind == SAMPLE_PAGE)
+        kind = sample_of(format_asked(r->connection));
+    if (route->samples && !r->waited && !sampler_fresh(h->sampler, kind)) {
         r->waited = true;
-        r->wait.kind = route->kind;
+        r->wait.kind = kind;
         r->wait.wake = request_wake;
         MHD_suspend_connection(r->connection);
         sampler_wait(h->sampler, &r->wait);

@@ -5,6 +5,7 @@
 #include "broker/engine/snapshot.h"
 #include "broker/http/process.h"
 #include "broker/http/text.h"
+#include <math.h>
 #include <string.h>
 
 /* Topics beyond the configured number are summed under this name. A user may own a topic called so, hence
@@ -240,32 +241,29 @@ static void write_store_bytes(struct text *to, const struct metric *m, const str
     write_labelled(to, m, "kind", "allocated", s->store_allocated_bytes);
 }
 
-static void write_bucket(struct text *to, const struct metric *m, const char *bound, size_t bound_bytes,
+/* OpenMetrics wants a bound to be told from an integer, and the same bound to be the same text everywhere. */
+static void write_bucket(struct text *to, const struct metric *m, const struct metrics_view *v, double bound,
                          uint64_t value)
 {
     text_add(to, m->row.name);
     text_add(to, "_bucket{le=\"");
-    text_add_bytes(to, bound, bound_bytes);
+    text_add_decimal(to, bound);
+    if (v->format == METRICS_OPENMETRICS && isfinite(bound) && bound == floor(bound))
+        text_add(to, ".0");
     text_add(to, "\"");
     end_u64(to, value);
 }
 
 /* The snapshot's buckets count apart, Prometheus' contain each other. `count` is made from the buckets and
  * not taken from the histogram: the two must agree, or the page is not valid. */
-static void write_histogram(struct text *to, const struct metric *m, const struct histogram *h,
-                            const double *bounds, size_t buckets)
+static void write_histogram(struct text *to, const struct metric *m, const struct metrics_view *v,
+                            const struct histogram *h, const double *bounds, size_t buckets)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i + 1 < buckets; i++) {
-        struct text bound = {0};
-        text_add_decimal(&bound, bounds[i]);
+    for (size_t i = 0; i < buckets; i++) {
         sum += h->bucket[i];
-        write_bucket(to, m, bound.data, bound.size, sum);
-        to->failed |= bound.failed;
-        text_done(&bound);
+        write_bucket(to, m, v, i + 1 < buckets ? bounds[i] : HUGE_VAL, sum);
     }
-    sum += h->bucket[buckets - 1];
-    write_bucket(to, m, "+Inf", 4, sum);
     text_add(to, m->row.name);
     text_add(to, "_sum ");
     text_add_decimal(to, h->sum);
@@ -279,13 +277,13 @@ static void write_histogram(struct text *to, const struct metric *m, const struc
 static void write_commit_seconds(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     static const double bounds[COMMIT_SECONDS_BUCKETS - 1] = COMMIT_SECONDS_BOUNDS;
-    write_histogram(to, m, &v->snapshot->commit_seconds, bounds, COMMIT_SECONDS_BUCKETS);
+    write_histogram(to, m, v, &v->snapshot->commit_seconds, bounds, COMMIT_SECONDS_BUCKETS);
 }
 
 static void write_commit_messages(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     static const double bounds[COMMIT_MESSAGES_BUCKETS - 1] = COMMIT_MESSAGES_BOUNDS;
-    write_histogram(to, m, &v->snapshot->commit_messages, bounds, COMMIT_MESSAGES_BUCKETS);
+    write_histogram(to, m, v, &v->snapshot->commit_messages, bounds, COMMIT_MESSAGES_BUCKETS);
 }
 
 /* ---- the process ---- */
@@ -322,17 +320,53 @@ static bool needs_snapshot(const struct metric *m)
            m->write != write_build_info && m->write != write_log_dropped && m->write != write_process_value;
 }
 
+/* True if `name` ends in `suffix`; `*ret_bytes` is then what stands before it. */
+static bool ends_in(const char *name, size_t name_bytes, const char *suffix, size_t *ret_bytes)
+{
+    size_t bytes = strlen(suffix);
+    if (name_bytes <= bytes || memcmp(name + name_bytes - bytes, suffix, bytes) != 0)
+        return false;
+    *ret_bytes = name_bytes - bytes;
+    return true;
+}
+
+/* One line of what is said about a family, whose name is the first `name_bytes` of the row's. */
+static void write_about(struct text *to, const char *what, const struct metric_row *row, size_t name_bytes,
+                        const char *value)
+{
+    text_add(to, "# ");
+    text_add(to, what);
+    text_add(to, " ");
+    text_add_bytes(to, row->name, name_bytes);
+    text_add(to, " ");
+    text_add(to, value);
+    text_add(to, "\n");
+}
+
 static void write_header(struct text *to, const struct metric_row *row)
 {
-    text_add(to, "# HELP ");
-    text_add(to, row->name);
-    text_add(to, " ");
-    text_add(to, row->help);
-    text_add(to, "\n# TYPE ");
-    text_add(to, row->name);
-    text_add(to, " ");
-    text_add(to, row->type);
-    text_add(to, "\n");
+    size_t bytes = strlen(row->name);
+    write_about(to, "HELP", row, bytes, row->help);
+    write_about(to, "TYPE", row, bytes, row->type);
+}
+
+/* In OpenMetrics a counter's samples end in `_total` and an info's in `_info`, which are no part of the
+ * family's name, and a unit is the end of that name. */
+static void write_openmetrics_header(struct text *to, const struct metric_row *row)
+{
+    static const char *const units[] = {"_seconds", "_bytes"};
+    size_t bytes = strlen(row->name), ignored;
+    const char *type = row->type;
+    if (ends_in(row->name, bytes, "_info", &bytes))
+        type = "info";
+    else if (!strcmp(type, "counter"))
+        (void)ends_in(row->name, bytes, "_total",
+                      &bytes); /* a test holds every counter's name against this */
+    write_about(to, "HELP", row, bytes, row->help);
+    write_about(to, "TYPE", row, bytes, type);
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (ends_in(row->name, bytes, units[i], &ignored))
+            write_about(to, "UNIT", row, bytes, units[i] + 1);
 }
 
 void metrics_write(struct text *to, const struct metrics_view *view)
@@ -341,9 +375,14 @@ void metrics_write(struct text *to, const struct metrics_view *view)
         const struct metric *m = &metrics[i];
         if (needs_snapshot(m) && !view->snapshot)
             continue;
-        write_header(to, &m->row);
+        if (view->format == METRICS_OPENMETRICS)
+            write_openmetrics_header(to, &m->row);
+        else
+            write_header(to, &m->row);
         m->write(to, m, view);
     }
+    if (view->format == METRICS_OPENMETRICS)
+        text_add(to, "# EOF\n");
 }
 
 const struct metric_row *metrics_row(unsigned index)

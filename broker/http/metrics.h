@@ -1,4 +1,5 @@
-/* metrics: a snapshot as Prometheus' text format 0.0.4. The metrics are the rows of metrics.def. */
+/* metrics: a snapshot as a page of text, in Prometheus' text format 0.0.4 or in OpenMetrics 1.0. The metrics
+ * are the rows of metrics.def. */
 #ifndef SHUNT_HTTP_METRICS_H
 #define SHUNT_HTTP_METRICS_H
 
@@ -9,8 +10,15 @@ struct process_stats;
 struct snapshot;
 struct text;
 
+enum metrics_format {
+    METRICS_PLAIN,       /* Prometheus' text format 0.0.4 */
+    METRICS_OPENMETRICS, /* OpenMetrics 1.0 */
+};
+#define METRICS_FORMATS 2
+
 /* What one page is made from. */
 struct metrics_view {
+    enum metrics_format format;
     const struct snapshot
         *snapshot;           /* NULL: the engine did not answer, and what it would have said is left out */
     int64_t snapshot_age_ms; /* since the engine last answered, or since the start if it never did */

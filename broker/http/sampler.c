@@ -1,9 +1,9 @@
 /* sampler: see sampler.h.
  *
  * Happy path: sampler_wait() puts the waiter on the list; the thread asks the engine outside the lock, writes
- * the page, takes the lock, puts the page in place, and wakes all whom the answer serves. A failed question
- * wakes everybody: an engine that gives no numbers proves no commit either, and nobody waits for a second
- * question.
+ * the pages that somebody waits for, takes the lock, puts them in place, and wakes all whom the answer
+ * serves. A failed question wakes everybody, with a page in each format, which is short then: an engine that
+ * gives no numbers proves no commit either, and nobody waits for a second question.
  */
 #include "broker/http/sampler.h"
 
@@ -25,8 +25,10 @@ struct sampler {
     /* Under `lock`. */
     bool stopping;
     struct sample_wait *waiting;
-    struct page *page;      /* the latest; NULL before the first */
-    int64_t page_mono_ms;   /* when it was made */
+    struct made {
+        struct page *page; /* the latest; NULL before the first */
+        int64_t mono_ms;   /* when it was made */
+    } made[METRICS_FORMATS];
     bool committed;         /* a commit went through at … */
     int64_t commit_mono_ms; /* … this time */
     int last_err;           /* of the latest question */
@@ -52,8 +54,14 @@ void page_unref(struct page *p)
 
 /* ---- the thread ---- */
 
+static enum metrics_format format_of(enum sample_kind kind)
+{
+    return kind == SAMPLE_OPENMETRICS ? METRICS_OPENMETRICS : METRICS_PLAIN;
+}
+
 /* The page for this answer (`snapshot` may be NULL); NULL without memory. */
-static struct page *make_page(struct sampler *s, const struct snapshot *snapshot, int64_t now_ms)
+static struct page *make_page(struct sampler *s, enum metrics_format format, const struct snapshot *snapshot,
+                              int64_t now_ms)
 {
     struct page *p = calloc(1, sizeof(*p));
     if (!p)
@@ -62,6 +70,7 @@ static struct page *make_page(struct sampler *s, const struct snapshot *snapshot
     struct process_stats process;
     process_read(&process);
     struct metrics_view view = {
+        .format = format,
         .snapshot = snapshot,
         .snapshot_age_ms = now_ms - s->answered_mono_ms,
         .ready = atomic_load(s->config.ready),
@@ -77,22 +86,27 @@ static struct page *make_page(struct sampler *s, const struct snapshot *snapshot
     return p;
 }
 
-static bool anybody_wants(const struct sampler *s, enum sample_kind kind)
+/* What an answer is for: a bit for each kind. */
+#define WANTED(kind) (1u << (kind))
+#define WANTED_PAGES (WANTED(SAMPLE_PAGE) | WANTED(SAMPLE_OPENMETRICS))
+#define WANTED_ALL   (WANTED_PAGES | WANTED(SAMPLE_HEALTH))
+
+static unsigned wanted(const struct sampler *s)
 {
+    unsigned kinds = 0;
     for (const struct sample_wait *w = s->waiting; w; w = w->next)
-        if (w->kind == kind)
-            return true;
-    return false;
+        kinds |= WANTED(w->kind);
+    return kinds;
 }
 
-/* Take from the list all whom this answer serves. */
-static struct sample_wait *take_served(struct sampler *s, bool all)
+/* Take from the list all who wait for one of these kinds. */
+static struct sample_wait *take_served(struct sampler *s, unsigned kinds)
 {
     struct sample_wait *served = NULL;
     struct sample_wait **at = &s->waiting;
     while (*at) {
         struct sample_wait *w = *at;
-        if (!all && w->kind == SAMPLE_HEALTH) {
+        if (!(kinds & WANTED(w->kind))) {
             at = &w->next;
             continue;
         }
@@ -112,34 +126,54 @@ static void wake_all(struct sample_wait *list)
     }
 }
 
-/* One question. Called with the lock held, which is open while the engine thinks. */
-static void ask(struct sampler *s)
+/* The answer is there: put the pages in place of the old ones, and wake whom it serves. Returns with the lock
+ * held. */
+static void put(struct sampler *s, struct page *pages[METRICS_FORMATS], unsigned kinds, int64_t now_ms,
+                int err)
 {
-    bool commit = anybody_wants(s, SAMPLE_HEALTH);
-    (void)pthread_mutex_unlock(&s->lock); /* held by this thread: cannot fail */
-    struct snapshot *snapshot = NULL;
-    int err = engine_snapshot(s->config.engine, s->config.topics_max, commit, SNAPSHOT_TIMEOUT_MS, &snapshot);
-    int64_t now_ms = s->config.mono_ms();
-    if (err == 0)
-        s->answered_mono_ms = now_ms;
-    struct page *page = make_page(s, err == 0 ? snapshot : NULL, now_ms);
-    if (err == 0)
-        snapshot_free(snapshot);
-
     (void)pthread_mutex_lock(&s->lock); /* not held by this thread: cannot fail */
-    struct page *old = s->page;
-    s->page = page;
-    s->page_mono_ms = now_ms;
+    for (enum sample_kind k = SAMPLE_PAGE; k <= SAMPLE_OPENMETRICS; k++) {
+        if (!(kinds & WANTED(k)))
+            continue;
+        struct made *made = &s->made[format_of(k)];
+        struct page *old = made->page;
+        *made = (struct made){.page = pages[format_of(k)], .mono_ms = now_ms};
+        pages[format_of(k)] = old;
+    }
     s->last_err = err;
-    if (err == 0 && commit) {
+    if (err == 0 && kinds & WANTED(SAMPLE_HEALTH)) {
         s->committed = true;
         s->commit_mono_ms = now_ms;
     }
-    struct sample_wait *served = take_served(s, commit || err != 0);
+    struct sample_wait *served = take_served(s, kinds);
     (void)pthread_mutex_unlock(&s->lock);
-    page_unref(old);
+    for (unsigned i = 0; i < METRICS_FORMATS; i++)
+        page_unref(pages[i]);
     wake_all(served);
     (void)pthread_mutex_lock(&s->lock);
+}
+
+/* One question. Called with the lock held, which is open while the engine thinks. */
+static void ask(struct sampler *s)
+{
+    unsigned kinds = wanted(s);
+    bool commit = kinds & WANTED(SAMPLE_HEALTH);
+    uint32_t topics_max = kinds & WANTED_PAGES ? s->config.topics_max : SNAPSHOT_NO_GROUPS;
+    (void)pthread_mutex_unlock(&s->lock); /* held by this thread: cannot fail */
+    struct snapshot *snapshot = NULL;
+    int err = engine_snapshot(s->config.engine, topics_max, commit, SNAPSHOT_TIMEOUT_MS, &snapshot);
+    int64_t now_ms = s->config.mono_ms();
+    if (err == 0)
+        s->answered_mono_ms = now_ms;
+    else
+        kinds = WANTED_ALL;
+    struct page *pages[METRICS_FORMATS] = {NULL};
+    for (enum sample_kind k = SAMPLE_PAGE; k <= SAMPLE_OPENMETRICS; k++)
+        if (kinds & WANTED(k))
+            pages[format_of(k)] = make_page(s, format_of(k), err == 0 ? snapshot : NULL, now_ms);
+    if (err == 0)
+        snapshot_free(snapshot);
+    put(s, pages, kinds, now_ms, err);
 }
 
 static void *run(void *context)
@@ -152,7 +186,7 @@ static void *run(void *context)
         else
             (void)pthread_cond_wait(&s->changed, &s->lock);
     }
-    struct sample_wait *rest = take_served(s, true);
+    struct sample_wait *rest = take_served(s, WANTED_ALL);
     (void)pthread_mutex_unlock(&s->lock);
     wake_all(rest);
     return NULL;
@@ -193,7 +227,8 @@ void sampler_free(struct sampler *s)
 {
     if (!s)
         return;
-    page_unref(s->page);
+    for (unsigned i = 0; i < METRICS_FORMATS; i++)
+        page_unref(s->made[i].page);
     (void)pthread_cond_destroy(&s->changed); /* nobody waits any more */
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
@@ -204,10 +239,11 @@ bool sampler_fresh(struct sampler *s, enum sample_kind kind)
     (void)pthread_mutex_lock(&s->lock);
     int64_t now_ms = s->config.mono_ms();
     bool fresh = s->stopping;
-    if (kind == SAMPLE_PAGE)
-        fresh |= s->page && now_ms - s->page_mono_ms <= PAGE_FRESH_MS;
-    else
+    const struct made *made = &s->made[format_of(kind)];
+    if (kind == SAMPLE_HEALTH)
         fresh |= s->committed && now_ms - s->commit_mono_ms <= HEALTH_FRESH_MS;
+    else
+        fresh |= made->page && now_ms - made->mono_ms <= PAGE_FRESH_MS;
     (void)pthread_mutex_unlock(&s->lock);
     return fresh;
 }
@@ -226,10 +262,10 @@ void sampler_wait(struct sampler *s, struct sample_wait *w)
         w->wake(w);
 }
 
-struct page *sampler_page(struct sampler *s)
+struct page *sampler_page(struct sampler *s, enum sample_kind kind)
 {
     (void)pthread_mutex_lock(&s->lock);
-    struct page *p = s->page;
+    struct page *p = s->made[format_of(kind)].page;
     if (p)
         (void)atomic_fetch_add(&p->refs, 1); /* the old count is of no use */
     (void)pthread_mutex_unlock(&s->lock);

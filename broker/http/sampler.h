@@ -1,11 +1,13 @@
 /* sampler: the one who asks the engine for its numbers, on a thread of its own, one question at a time.
  *
- * However many scrapers there are, the engine hears at most one question at once and no second one for the
- * page within PAGE_FRESH_MS. An engine that does not answer costs SNAPSHOT_TIMEOUT_MS; the page then says so.
+ * However many scrapers there are, the engine hears at most one question at once and no second one for a page
+ * in the same format within PAGE_FRESH_MS. Who only wants to know whether it lives has no group looked at. An
+ * engine that does not answer costs SNAPSHOT_TIMEOUT_MS; the page then says so.
  */
 #ifndef SHUNT_HTTP_SAMPLER_H
 #define SHUNT_HTTP_SAMPLER_H
 
+#include "broker/http/metrics.h"
 #include "broker/http/text.h"
 #include <stdatomic.h>
 
@@ -16,9 +18,16 @@ struct engine;
 #define HEALTH_FRESH_MS     5000 /* a commit this long ago proves that the engine lives */
 
 enum sample_kind {
-    SAMPLE_PAGE,   /* the metrics page */
-    SAMPLE_HEALTH, /* proof that a commit goes through */
+    SAMPLE_PAGE,        /* the metrics page */
+    SAMPLE_OPENMETRICS, /* the same as OpenMetrics */
+    SAMPLE_HEALTH,      /* proof that a commit goes through */
 };
+
+/* The page in this format. */
+static inline enum sample_kind sample_of(enum metrics_format format)
+{
+    return format == METRICS_OPENMETRICS ? SAMPLE_OPENMETRICS : SAMPLE_PAGE;
+}
 
 /* Somebody who waits. Lives with the caller, from sampler_wait() until `wake`. */
 struct sample_wait {
@@ -58,8 +67,9 @@ bool sampler_fresh(struct sampler *s, enum sample_kind kind);
 /* Have `w` woken when there is a new answer, good or bad. */
 void sampler_wait(struct sampler *s, struct sample_wait *w);
 
-/* The latest page with a reference for the caller; NULL before the first and without memory. */
-struct page *sampler_page(struct sampler *s);
+/* The latest page of a kind that is one, with a reference for the caller; NULL before the first and without
+ * memory. */
+struct page *sampler_page(struct sampler *s, enum sample_kind kind);
 /* True if a commit went through within HEALTH_FRESH_MS; else `ret_why` gets a sentence. */
 bool sampler_healthy(struct sampler *s, char *ret_why, size_t why_bytes);
 

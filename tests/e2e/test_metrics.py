@@ -1,12 +1,17 @@
 """/metrics, /healthz and /readyz of a real server, before and after a message dies."""
+import os
 import re
 import shutil
 import subprocess
+import sys
 import unittest
 import urllib.error
 import urllib.request
 
 import harness
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../unit/http"))
+import openmetrics
 
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -72,6 +77,20 @@ class Metrics(unittest.TestCase):
         self.assertEqual(found[("shunt_ready", frozenset())], 1)
         self.assertGreater(found[("shunt_commit_seconds_count", frozenset())], 0)
         self.assertGreater(found[("process_resident_memory_bytes", frozenset())], 0)
+
+    def test_the_page_as_openmetrics_says_the_same(self):
+        self.server.shunt("topic", "create", "metrics")
+        self.server.shunt("publish", "metrics", "--lines", input="one\ntwo\n")
+        asked = urllib.request.Request(self.server.http + "/metrics",
+                                       headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            self.assertEqual(answer.headers["Content-Type"], "application/openmetrics-text; version=1.0.0; charset=utf-8")
+            families = openmetrics.parse(answer.read().decode())
+        of = frozenset({("topic", "metrics"), ("group", "default")})
+        self.assertEqual(families["shunt_published"].samples[("_total", of)], 2)
+        self.assertEqual(families["shunt_up"].samples[("", frozenset())], 1)
+        plain = {name for name, _ in samples(get(self.server.http + "/metrics")[1])}
+        self.assertEqual({family.name + suffix for family in families.values() for suffix, _ in family.samples}, plain)
 
     def test_promtool_finds_nothing_to_complain_of(self):
         if not shutil.which("promtool"):

@@ -11,7 +11,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int answer_err;
 static bool gate_closed;
-static unsigned questions, commits, together, together_max;
+static unsigned questions, commits, topics, together, together_max;
 
 void fake_answer(int err)
 {
@@ -54,6 +54,11 @@ unsigned fake_commits(void)
     return read_locked(&commits);
 }
 
+unsigned fake_topics_max(void)
+{
+    return read_locked(&topics);
+}
+
 unsigned fake_together_max(void)
 {
     return read_locked(&together_max);
@@ -94,10 +99,10 @@ int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t 
                     struct snapshot **ret)
 {
     (void)e;
-    (void)topics_max;
     (void)timeout_ms;
     pthread_mutex_lock(&lock);
     questions++;
+    topics = topics_max;
     commits += commit;
     together++;
     if (together > together_max)

@@ -12,6 +12,7 @@ void fake_gate(bool closed);      /* while closed, questions wait */
 void fake_wait_until_asked(void); /* until a question stands at the gate */
 unsigned fake_questions(void);    /* asked so far */
 unsigned fake_commits(void);      /* of these, how many wanted a commit */
+unsigned fake_topics_max(void);   /* of the latest question */
 unsigned fake_together_max(void); /* most questions under way at once */
 
 /* A snapshot with `rows` groups of plausible numbers; the caller frees it with snapshot_free(). */

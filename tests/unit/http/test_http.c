@@ -95,6 +95,34 @@ Test(http, serves_its_three_pages)
     http_stop(h);
 }
 
+Test(http, the_accept_headers_choose_the_format_of_the_page)
+{
+    struct http *h = start();
+    static const struct {
+        const char *head, *type, *part, *end;
+    } rows[] = {
+        {"Accept: application/openmetrics-text; version=1.0.0",
+         "application/openmetrics-text; version=1.0.0; charset=utf-8", "\n# TYPE shunt_published counter\n",
+         "\n# EOF\n"},
+        {"ACCEPT: text/plain;q=0.5\r\naccept: application/openmetrics-text",
+         "application/openmetrics-text; version=1.0.0; charset=utf-8", "\n# TYPE shunt_published counter\n",
+         "\n# EOF\n"},
+        {"Accept: */*", "text/plain; version=0.0.4; charset=utf-8",
+         "\n# TYPE shunt_published_total counter\n", "\nprocess_max_fds "},
+        {"Accept: application/json", "text/plain; version=0.0.4; charset=utf-8",
+         "\n# TYPE shunt_published_total counter\n", "\nprocess_max_fds "},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[256], type[128];
+        snprintf(line, sizeof(line), "GET /metrics HTTP/1.1\r\n%s\r\nX:", rows[i].head);
+        snprintf(type, sizeof(type), "\r\nContent-Type: %s\r\n", rows[i].type);
+        expect(h, line, "200", type);
+        expect(h, line, "200", rows[i].part);
+        expect(h, line, "200", rows[i].end);
+    }
+    http_stop(h);
+}
+
 Test(http, refuses_other_paths_and_methods)
 {
     struct http *h = start();

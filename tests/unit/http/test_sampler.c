@@ -68,13 +68,18 @@ static void ask(struct sampler *s, enum sample_kind kind)
     waiter_end(&w);
 }
 
-static bool page_has(struct sampler *s, const char *what)
+static bool page_of_kind_has(struct sampler *s, enum sample_kind kind, const char *what)
 {
-    struct page *page = sampler_page(s);
+    struct page *page = sampler_page(s, kind);
     cr_assert_not_null(page);
     bool found = memmem(page->text.data, page->text.size, what, strlen(what)) != NULL;
     page_unref(page);
     return found;
+}
+
+static bool page_has(struct sampler *s, const char *what)
+{
+    return page_of_kind_has(s, SAMPLE_PAGE, what);
 }
 
 Test(sampler, a_page_is_fresh_for_a_second)
@@ -97,6 +102,47 @@ Test(sampler, a_failure_is_fresh_for_a_second_too)
     ask(s, SAMPLE_PAGE);
     cr_assert(sampler_fresh(s, SAMPLE_PAGE));
     cr_assert(page_has(s, "\nshunt_up 0\n"));
+    end(s);
+}
+
+Test(sampler, each_format_is_made_when_somebody_wants_it)
+{
+    struct sampler *s = start();
+    ask(s, SAMPLE_PAGE);
+    cr_assert(!sampler_fresh(s, SAMPLE_OPENMETRICS));
+    cr_assert_null(sampler_page(s, SAMPLE_OPENMETRICS));
+    ask(s, SAMPLE_OPENMETRICS);
+    cr_assert(sampler_fresh(s, SAMPLE_OPENMETRICS));
+    cr_assert(page_of_kind_has(s, SAMPLE_OPENMETRICS, "\n# EOF\n"));
+    cr_assert(!page_has(s, "\n# EOF\n"));
+    cr_assert_eq(fake_questions(), 2);
+    end(s);
+}
+
+Test(sampler, a_failure_makes_both_pages)
+{
+    fake_gate(true);
+    fake_answer(SHUNT_TIMEOUT);
+    struct sampler *s = start();
+    struct waiter plain, open;
+    waiter_begin(s, &plain, SAMPLE_PAGE);
+    fake_wait_until_asked();
+    waiter_begin(s, &open, SAMPLE_OPENMETRICS);
+    fake_gate(false);
+    waiter_end(&plain);
+    waiter_end(&open);
+    cr_assert(page_of_kind_has(s, SAMPLE_OPENMETRICS, "\nshunt_up 0\n"));
+    cr_assert(page_has(s, "\nshunt_up 0\n"));
+    end(s);
+}
+
+Test(sampler, health_has_no_group_looked_at)
+{
+    struct sampler *s = start();
+    ask(s, SAMPLE_HEALTH);
+    cr_assert_eq(fake_topics_max(), SNAPSHOT_NO_GROUPS);
+    ask(s, SAMPLE_PAGE);
+    cr_assert_eq(fake_topics_max(), 10);
     end(s);
 }
 

@@ -1,0 +1,22 @@
+/* negotiate: which of the two formats of the metrics page the Accept headers of a request ask for (RFC
+ * 9110, 12.5.1). */
+#ifndef SHUNT_HTTP_NEGOTIATE_H
+#define SHUNT_HTTP_NEGOTIATE_H
+
+#include "broker/http/metrics.h"
+
+/* What was read so far. All zero: no Accept header yet. */
+struct negotiation {
+    unsigned openmetrics_q; /* weights in thousandths, 0: not wanted */
+    unsigned plain_q;
+    unsigned plain_rank; /* how closely that range named the plain format; 0: none did */
+};
+
+/* Read the value of one Accept header. What is not understood is passed over. */
+void negotiate_read(struct negotiation *n, const char *accept);
+
+/* OpenMetrics if a header names it, in version 1.0.0 or without one, and rates it no lower than the plain
+ * format. */
+enum metrics_format negotiate_format(const struct negotiation *n);
+
+#endif
