@@ -43,6 +43,7 @@ struct work {
     bool stopping;
     bool reaps; /* orphans are given to us */
     bool connected;
+    bool takes_on; /* more may be there to be taken */
     int code;
 };
 
@@ -85,10 +86,17 @@ static void hear_signals(struct work *w)
 
 /* ---- taking */
 
-/* Start commands while there are both messages and free slots. */
+/* Start commands while there are both messages and free slots. To start one takes a while: those that run
+ * have their turn in between. */
 static void take(struct work *w)
 {
+    int64_t begin_ms = clock_mono_ms();
+    w->takes_on = false;
     while (!w->stopping && w->pool.busy < w->pool.slots_count) {
+        if (clock_mono_ms() - begin_ms >= WORK_TURN_MS) {
+            w->takes_on = true;
+            return;
+        }
         struct shunt_error err = {0};
         struct shunt_delivery *delivery = NULL;
         int code = shunt_next(w->pool.consumer, 0, &delivery, &err);
@@ -148,6 +156,8 @@ static void wait_for_something(struct work *w)
         wake_at_ms = w->idle.look_at_ms;
     if (!w->connected && clock_deadline(RECONNECT_LOOK_MS) < wake_at_ms)
         wake_at_ms = clock_deadline(RECONNECT_LOOK_MS);
+    if (w->takes_on)
+        wake_at_ms = 0;
     int count = poll(w->rows, pool_rows + OTHER_POLLS, clock_poll_ms(wake_at_ms));
     for (size_t i = 0; count < 0 && i < pool_rows; i++)
         w->rows[i].revents = 0; /* interrupted: nothing is known to be ready */

@@ -14,7 +14,6 @@
 #include "cli/exit.h"
 #include "cli/sink.h"
 
-#define READ_BYTES (64u * 1024)
 /* After the end of the process at most so much is read of what it left in a pipe: one of its own children may
  * write on. */
 #define LEFTOVER_BYTES_MAX (2u * 1024 * 1024)
@@ -136,7 +135,7 @@ static void feed(struct child *c)
 /* Read once; false when there is nothing (more) to read now. */
 static bool drain_once(int *fd, struct capture *to, size_t *total)
 {
-    char buffer[READ_BYTES];
+    char buffer[CHILD_READ_BYTES];
     ssize_t got = *fd < 0 ? 0 : read(*fd, buffer, sizeof buffer);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
@@ -154,25 +153,23 @@ static bool takes(const struct capture *c, int64_t now_ms)
     return !c->to || sink_takes(c->to, now_ms);
 }
 
-/* All that is in the pipe, as far as the sink takes it. True at its end, or when enough was read. */
-static bool drain_rest(int *fd, struct capture *to, int64_t now_ms)
+/* A reading of what is left in the pipe, if the sink takes it. True at its end, or when enough was read. */
+static bool drain_rest(int *fd, struct capture *to, size_t *left, int64_t now_ms)
 {
-    size_t total = 0;
-    while (*fd >= 0 && total < LEFTOVER_BYTES_MAX) {
-        if (!takes(to, now_ms))
-            return false;
-        if (!drain_once(fd, to, &total))
-            break;
-    }
+    if (*fd < 0)
+        return true;
+    if (!takes(to, now_ms) || (drain_once(fd, to, left) && *left < LEFTOVER_BYTES_MAX))
+        return false;
     close_fd(fd);
     return true;
 }
 
-/* The command is dead: read what it left. */
+/* The command is dead: read what it left. No more in one turn than of one that runs: others wait meanwhile.
+ */
 static void finish(struct child *c, int64_t now_ms)
 {
-    bool output = drain_rest(&c->output_fd, &c->output, now_ms);
-    bool error = drain_rest(&c->error_fd, &c->error, now_ms);
+    bool output = drain_rest(&c->output_fd, &c->output, &c->output_left, now_ms);
+    bool error = drain_rest(&c->error_fd, &c->error, &c->error_left, now_ms);
     if (!output || !error)
         return;
     capture_end(&c->output);
@@ -196,24 +193,33 @@ void child_poll(const struct child *c, struct pollfd *to, int64_t now_ms)
     to[POLL_ERROR] = (struct pollfd){.fd = takes(&c->error, now_ms) ? c->error_fd : -1, .events = POLLIN};
 }
 
+int64_t child_wake_ms(const struct child *c, int64_t now_ms)
+{
+    bool more =
+        (c->output_fd >= 0 && takes(&c->output, now_ms)) || (c->error_fd >= 0 && takes(&c->error, now_ms));
+    return c->dead && !c->ended && more ? now_ms : c->signal_at_ms;
+}
+
 void child_pump(struct child *c, const struct pollfd *ready, int64_t now_ms)
 {
     size_t total = 0;
+    if (ready[POLL_PROCESS].revents && !c->dead)
+        reap(c);
+    if (c->dead && !c->ended)
+        finish(c, now_ms);
+    if (c->dead)
+        return;
     if (ready[POLL_INPUT].revents && c->input_fd >= 0)
         feed(c);
     if (ready[POLL_OUTPUT].revents && takes(&c->output, now_ms))
         (void)drain_once(&c->output_fd, &c->output, &total);
     if (ready[POLL_ERROR].revents && takes(&c->error, now_ms))
         (void)drain_once(&c->error_fd, &c->error, &total);
-    if (ready[POLL_PROCESS].revents && !c->dead)
-        reap(c);
-    if (c->dead && !c->ended)
-        finish(c, now_ms);
 }
 
-void child_tick(struct child *c, int64_t now_ms)
+void child_tick(struct child *c, const struct pollfd *ready, int64_t now_ms)
 {
-    if (c->dead || now_ms < c->signal_at_ms)
+    if (c->dead || ready[POLL_PROCESS].revents || now_ms < c->signal_at_ms)
         return;
     guard_signal(&c->guard, c->signaled ? SIGKILL : SIGTERM);
     c->signal_at_ms = c->signaled ? CLOCK_NEVER : now_ms + c->grace_ms;

@@ -16,8 +16,9 @@
 #include "cli/capture.h"
 #include "cli/guard.h"
 
-#define CHILD_POLLS    4
-#define CHILD_GRACE_MS 5000 /* between SIGTERM and SIGKILL */
+#define CHILD_POLLS      4
+#define CHILD_GRACE_MS   5000 /* between SIGTERM and SIGKILL */
+#define CHILD_READ_BYTES (16u * 1024)
 
 struct child_spec {
     const char *path; /* of the program */
@@ -45,9 +46,11 @@ struct child {
     int64_t grace_ms;
     int64_t signal_at_ms; /* when the next signal is due; CLOCK_NEVER: none */
     bool timed_out;
-    bool stopped;  /* we ended it because the worker is being stopped */
-    bool signaled; /* SIGTERM was sent for one of the two; SIGKILL is next */
-    bool dead;     /* what it left in its pipes is still to be read */
+    bool stopped;       /* we ended it because the worker is being stopped */
+    bool signaled;      /* SIGTERM was sent for one of the two; SIGKILL is next */
+    bool dead;          /* what it left in its pipes is still to be read */
+    size_t output_left; /* read of it so far */
+    size_t error_left;
     bool ended;
     int status; /* of waitpid(), once ended */
 };
@@ -60,10 +63,13 @@ void child_done(struct child *c);
 
 /* What to poll for; fills in CHILD_POLLS rows. An output is not read while its sink is full. */
 void child_poll(const struct child *c, struct pollfd *to, int64_t now_ms);
-/* Do what these rows are ready for, without waiting; `ended` may become true. */
+/* Do what these rows are ready for, without waiting, and read at most CHILD_READ_BYTES of each output;
+ * `ended` may become true. */
 void child_pump(struct child *c, const struct pollfd *ready, int64_t now_ms);
-/* Send the signal that is due. */
-void child_tick(struct child *c, int64_t now_ms);
+/* When child_pump() or child_tick() must be called again, whatever the rows say. */
+int64_t child_wake_ms(const struct child *c, int64_t now_ms);
+/* Send the signal that is due, unless it has ended by itself, which the rows tell. */
+void child_tick(struct child *c, const struct pollfd *ready, int64_t now_ms);
 /* SIGKILL to the command and all that it started. */
 void child_kill(const struct child *c);
 /* End it at that time, if its time limit does not come first: as part of a stop, not as a time-out. */

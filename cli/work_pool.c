@@ -169,7 +169,8 @@ int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows)
         }
         child_poll(&slot->child, own, now_ms);
         wake_at_ms = slot->extend_at_ms < wake_at_ms ? slot->extend_at_ms : wake_at_ms;
-        wake_at_ms = slot->child.signal_at_ms < wake_at_ms ? slot->child.signal_at_ms : wake_at_ms;
+        int64_t child_at_ms = child_wake_ms(&slot->child, now_ms);
+        wake_at_ms = child_at_ms < wake_at_ms ? child_at_ms : wake_at_ms;
         if (slot->judge_at_ms && slot->judge_at_ms < wake_at_ms)
             wake_at_ms = slot->judge_at_ms;
     }
@@ -215,21 +216,34 @@ static bool must_wait_for_verdict(const struct work_pool *p, struct work_slot *s
     return now_ms < slot->judge_at_ms;
 }
 
-void work_pool_turn(struct work_pool *p, const struct pollfd *rows)
+/* What cannot wait for others' output. */
+static void keep_time(struct work_pool *p, const struct pollfd *rows, int64_t now_ms)
 {
-    int64_t now_ms = clock_mono_ms();
     for (size_t i = 0; i < p->slots_count; i++) {
         struct work_slot *slot = &p->slots[i];
         if (!slot->delivery)
             continue;
-        child_pump(&slot->child, rows + i * CHILD_POLLS, now_ms);
-        if (slot->child.ended && !must_wait_for_verdict(p, slot, now_ms)) {
-            settle(p, slot);
-            continue;
-        }
-        child_tick(&slot->child, now_ms);
+        child_tick(&slot->child, rows + i * CHILD_POLLS, now_ms);
         if (now_ms >= slot->extend_at_ms)
             extend(p, slot);
+    }
+}
+
+void work_pool_turn(struct work_pool *p, const struct pollfd *rows)
+{
+    int64_t begin_ms = clock_mono_ms();
+    int64_t now_ms = begin_ms;
+    keep_time(p, rows, now_ms);
+    for (size_t n = 0; n < p->slots_count && now_ms - begin_ms < WORK_TURN_MS; n++) {
+        size_t i = p->next;
+        struct work_slot *slot = &p->slots[i];
+        p->next = (i + 1) % p->slots_count;
+        if (!slot->delivery)
+            continue;
+        child_pump(&slot->child, rows + i * CHILD_POLLS, now_ms);
+        if (slot->child.ended && !must_wait_for_verdict(p, slot, now_ms))
+            settle(p, slot);
+        now_ms = clock_mono_ms();
     }
 }
 

@@ -23,6 +23,9 @@ struct shunt_error;
 struct sink;
 struct work_env;
 
+/* So much time for the output of commands; a lease is far longer. */
+#define WORK_TURN_MS 50
+
 struct work_slot {
     struct shunt_delivery *delivery; /* NULL: free */
     struct child child;
@@ -44,6 +47,7 @@ struct work_pool {
     bool leave; /* what commands left running may run on */
     struct work_slot *slots;
     size_t slots_count;
+    size_t next; /* where the next turn begins to pump */
     size_t busy;
     size_t unanswered; /* answers of ours that are not confirmed */
     bool stopping;     /* what dies of a signal to stop has not failed: release it */
@@ -66,7 +70,9 @@ void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery);
 
 /* CHILD_POLLS rows for each slot, and the time by which work_pool_turn() must be called. */
 int64_t work_pool_poll(const struct work_pool *p, struct pollfd *rows);
-/* Pump, extend, signal, and resolve what has ended. */
+/* Extend, signal, pump, and resolve what has ended. However much the commands say, it returns after about
+ * WORK_TURN_MS, so that leases are extended in time; the next turn goes on with the commands that had to
+ * wait. */
 void work_pool_turn(struct work_pool *p, const struct pollfd *rows);
 
 /* Is this process the guard of one of the commands? */

@@ -34,9 +34,10 @@ static const struct row rows[] = {
 
 /* ---- matching */
 
+/* Nearly always the first byte says no: this is asked for each row about each line. */
 static bool begins_with(const char *text, const char *with)
 {
-    return strncmp(text, with, strlen(with)) == 0;
+    return with[0] == '\0' || (text[0] == with[0] && strncmp(text, with, strlen(with)) == 0);
 }
 
 static bool ends_with(const char *text, size_t bytes, const char *with)
@@ -82,13 +83,21 @@ static const struct row *find(const struct shunt_diagnosis *d, const char *raw,
 
 /* ---- judging a line */
 
+/* Of a line mostly a few bytes are there. */
+static void keep_line(struct diagnosis_line *to, const struct diagnosis_line *line)
+{
+    to->bytes = line->bytes;
+    to->indented = line->indented;
+    memcpy(to->text, line->text, line->bytes + 1);
+}
+
 static void take_headline(struct shunt_diagnosis *d, const struct row *row, const struct diagnosis_line *line)
 {
     d->shape = row->of;
     d->awaited = d->caused = false;
     d->absorbed = row->of == SHAPE_SANITIZER; /* pages of it */
     d->strays = 0;
-    d->headline = *line;
+    keep_line(&d->headline, line);
     diagnosis_class(d->type, row->class, row->type, line->text);
 }
 
@@ -193,14 +202,13 @@ static bool take_awaited(struct shunt_diagnosis *d, const struct row *row, const
         d->awaited = false;
         if (row != NULL && row->what == BODY)
             return false; /* a panic without words: the line that announced it must do */
-        d->headline = *line;
+        keep_line(&d->headline, line);
         return true;
     }
     if (line->indented)
         return true;
-    struct diagnosis_line own = *line;
     struct row as = {d->shape, "", "", "", HEADLINE, DIAGNOSIS_CLASS_NAME, ""};
-    take_headline(d, &as, &own);
+    take_headline(d, &as, line);
     return true;
 }
 
@@ -208,7 +216,8 @@ static bool take_awaited(struct shunt_diagnosis *d, const struct row *row, const
 
 static void take_line(struct shunt_diagnosis *d)
 {
-    struct diagnosis_line line = {.indented = d->raw_bytes > 0 && is_blank(d->raw[0])};
+    struct diagnosis_line line; /* of each line of a long output: its text is not cleared first */
+    line.indented = d->raw_bytes > 0 && is_blank(d->raw[0]);
     size_t end = units_utf8_prefix(d->raw, d->raw_bytes, DIAGNOSIS_LINE_BYTES);
     size_t begin = 0;
     d->raw_bytes = 0;
@@ -221,16 +230,17 @@ static void take_line(struct shunt_diagnosis *d)
     d->raw[end] = '\0';
     line.bytes = end - begin;
     memcpy(line.text, d->raw + begin, line.bytes);
+    line.text[line.bytes] = '\0';
 
     const struct row *row = find(d, d->raw, &line);
     if (!d->awaited || !take_awaited(d, row, d->raw, &line))
         judge(d, row, &line);
     d->exception_age++;
     if (!line.indented && diagnosis_names_exception(line.text)) {
-        d->exception = line;
+        keep_line(&d->exception, &line);
         d->exception_age = 0;
     }
-    d->last = line;
+    keep_line(&d->last, &line);
 }
 
 void shunt_diagnosis_add(struct shunt_diagnosis *d, const char *bytes, size_t count)

@@ -188,7 +188,7 @@ class Worker(Case):
 
     def unread(self, where, stdout, stderr):
         """A worker whose commands say much more than anybody keeps, under short leases; nobody reads. All is done, each once."""
-        self.shunt("topic", "update", "t", "--lease", "2s")
+        self.shunt("topic", "update", "t", "--lease", "4s")
         self.shunt("publish", "t", "--lines", input="x\n" * 12)
         process = subprocess.Popen([harness.SHUNT, "work", "t", "-j", "3", "--", "sh", "-c", f"seq 60000 {where}"], env=self.server.environment(),
                                    stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)

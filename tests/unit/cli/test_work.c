@@ -38,9 +38,9 @@ static void run_spec(struct run *r, const char *script, struct child_spec spec)
     while (!c.ended) {
         struct pollfd rows[CHILD_POLLS];
         child_poll(&c, rows, clock_mono_ms());
-        cr_assert_geq(poll(rows, CHILD_POLLS, clock_poll_ms(c.signal_at_ms)), 0);
+        cr_assert_geq(poll(rows, CHILD_POLLS, clock_poll_ms(child_wake_ms(&c, clock_mono_ms()))), 0);
         child_pump(&c, rows, clock_mono_ms());
-        child_tick(&c, clock_mono_ms());
+        child_tick(&c, rows, clock_mono_ms());
     }
     *r = (struct run){0};
     child_judge(&c, &r->judgement);
@@ -121,6 +121,28 @@ Test(work_child, reads_what_was_written_just_before_the_end)
         cr_expect_str_eq(r.out, "last-words");
         judgement_done(&r.judgement);
     }
+}
+
+Test(work_child, leaves_others_their_turn_while_it_reads_what_a_dead_command_left)
+{
+    size_t bytes = 655360;
+    char *arguments[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"head -c 655360 /dev/zero"}, NULL};
+    struct child_spec spec = {.path = "/bin/sh", .arguments = arguments, .environment = environ};
+    struct pollfd rows[CHILD_POLLS];
+    struct child c;
+    size_t turns = 0;
+    cr_assert_eq(child_start(&c, &spec), 0);
+    /* All of it fits into the pipe. */
+    cr_assert_geq((size_t)fcntl(c.output_fd, F_GETPIPE_SZ), bytes);
+    struct pollfd end = {.fd = c.guard.line, .events = POLLIN};
+    cr_assert_eq(poll(&end, 1, -1), 1);
+    for (; !c.ended; turns++) {
+        child_poll(&c, rows, clock_mono_ms());
+        cr_assert_geq(poll(rows, CHILD_POLLS, clock_poll_ms(child_wake_ms(&c, clock_mono_ms()))), 0);
+        child_pump(&c, rows, clock_mono_ms());
+    }
+    cr_expect_geq(turns, bytes / CHILD_READ_BYTES);
+    child_done(&c);
 }
 
 Test(work_child, feeds_a_body_larger_than_any_pipe)
