@@ -14,7 +14,7 @@
 
 #define SERVER_WHY_BYTES 1024
 #define SERVER_DESCRIPTORS_OWN                                                                               \
-    64 /* open files beside client connections: the store, HTTP and its clients, the log */
+    80 /* open files beside client connections: the store, HTTP and its clients, the log */
 
 enum server_signal { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
 

@@ -1,6 +1,9 @@
 /* accept: see accept.h. */
 #include "broker/http/accept.h"
 
+#include "broker/http/mono.h"
+#include "broker/http/peers.h"
+#include "broker/http/refuse.h"
 #include "proto/errors.h"
 #include <errno.h>
 #include <microhttpd.h>
@@ -12,73 +15,74 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FULL_REST_MS 20 /* before looking again whether a connection has ended */
-
 struct acceptor {
     struct MHD_Daemon *daemon;
+    struct peers *peers;
     int fd;
     int stop_fd; /* readable: end */
-    unsigned connections_max;
-    unsigned room; /* connections that may be taken before the daemon is asked again how many it has */
     pthread_t thread;
+
+    /* The thread's own. */
+    struct refused refused;
+    int64_t rest_until_ms; /* nothing is accepted before */
 };
 
-/* True if it is to end. */
-static bool wait_for(struct acceptor *a, bool peers, int timeout_ms)
+static int sooner(int a, int64_t b)
 {
-    struct pollfd fds[2] = {{.fd = a->stop_fd, .events = POLLIN},
-                            {.fd = peers ? a->fd : -1, .events = POLLIN}};
-    return poll(fds, 2, timeout_ms) > 0 && fds[0].revents; /* EINTR is like a time-out */
+    return a < 0 || b < a ? (int)b : a;
 }
 
-/* The daemon counts a connection a little after it was handed over, so it is asked only after a rest. */
-static void look_for_room(struct acceptor *a)
+/* Wait for peers, for those who are being turned away, and for the end. True if it is to end. */
+static bool wait_for(struct acceptor *a, bool *ret_peers)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    unsigned now = info ? info->num_connections : 0;
-    a->room = now < a->connections_max ? a->connections_max - now : 0;
+    int64_t now_ms = mono_ms();
+    int timeout_ms = refused_tend(&a->refused, now_ms);
+    bool rests = now_ms < a->rest_until_ms;
+    if (rests)
+        timeout_ms = sooner(timeout_ms, a->rest_until_ms - now_ms);
+    struct pollfd fds[2 + REFUSED_MAX] = {{.fd = a->stop_fd, .events = POLLIN},
+                                          {.fd = rests ? -1 : a->fd, .events = POLLIN}};
+    unsigned count = 2 + refused_poll(&a->refused, fds + 2);
+    int ready = poll(fds, count, timeout_ms); /* EINTR is like a time-out */
+    *ret_peers = ready > 0 && fds[1].revents;
+    return ready > 0 && fds[0].revents;
 }
 
-/* False if accepting failed for a reason that lasts. */
-static bool accept_one(struct acceptor *a)
+static void accept_one(struct acceptor *a)
 {
     struct sockaddr_storage from = {0};
     socklen_t from_len = sizeof from;
     int fd = accept4(a->fd, (struct sockaddr *)&from, &from_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int64_t now_ms = mono_ms();
+    if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        a->rest_until_ms = now_ms + ACCEPT_REST_MS; /* for a reason that lasts */
     if (fd < 0)
-        return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
-    a->room--;
-    (void)MHD_add_connection(a->daemon, fd, (struct sockaddr *)&from,
-                             from_len); /* what it does not take it closes */
-    return true;
+        return;
+    if (!peers_enter(a->peers, now_ms))
+        refuse(&a->refused, fd, now_ms);
+    else if (MHD_add_connection(a->daemon, fd, (struct sockaddr *)&from, from_len) != MHD_YES)
+        peers_not_taken(a->peers); /* and it has closed it */
 }
 
 static void *run(void *argument)
 {
     struct acceptor *a = argument;
-    bool over = false;
-    while (!over) {
-        if (a->room == 0) {
-            over = wait_for(a, false, FULL_REST_MS);
-            look_for_room(a);
-            continue;
-        }
-        over = wait_for(a, true, -1);
-        if (!over && !accept_one(a))
-            over = wait_for(a, false, ACCEPT_REST_MS);
-    }
+    bool peers;
+    while (!wait_for(a, &peers))
+        if (peers)
+            accept_one(a);
+    refused_done(&a->refused);
     return NULL;
 }
 
-int acceptor_start(struct MHD_Daemon *daemon, int fd, unsigned connections_max, struct acceptor **ret)
+int acceptor_start(struct MHD_Daemon *daemon, int fd, struct peers *peers, struct acceptor **ret)
 {
     struct acceptor *a = calloc(1, sizeof *a);
     if (!a) {
         (void)close(fd); /* nobody has connected yet */
         return SHUNT_NO_MEMORY;
     }
-    *a = (struct acceptor){
-        .daemon = daemon, .fd = fd, .connections_max = connections_max, .room = connections_max};
+    *a = (struct acceptor){.daemon = daemon, .peers = peers, .fd = fd};
     a->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (a->stop_fd >= 0 && pthread_create(&a->thread, NULL, run, a) == 0) {
         *ret = a;

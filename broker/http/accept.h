@@ -1,6 +1,7 @@
 /* accept: takes connections from the listening socket and hands them to libmicrohttpd, which would loop
- * without end where accept() keeps failing for want of descriptors. Here it rests instead: peers wait in the
- * kernel's queue. So do those past the limit on connections. */
+ * without end where accept() keeps failing for want of descriptors, and would let the one too many wait
+ * without an answer. Here it rests when accepting fails, while peers wait in the kernel's queue; and who
+ * comes when all places are taken is told so (peers.h, refuse.h). */
 #ifndef SHUNT_HTTP_ACCEPT_H
 #define SHUNT_HTTP_ACCEPT_H
 
@@ -10,10 +11,11 @@
 
 struct MHD_Daemon;
 struct acceptor;
+struct peers;
 
-/* Start its thread. `connections_max` is the daemon's own limit. Takes `fd` in any case; the daemon must
- * outlive it. fails: IO, NO_MEMORY. */
-int acceptor_start(struct MHD_Daemon *daemon, int fd, unsigned connections_max, struct acceptor **ret);
+/* Start its thread. Takes `fd` in any case; the daemon and the peers must outlive it.
+ * fails: IO, NO_MEMORY. */
+int acceptor_start(struct MHD_Daemon *daemon, int fd, struct peers *peers, struct acceptor **ret);
 
 /* Stop, close the listening socket, and free it. Takes NULL. */
 void acceptor_stop(struct acceptor *a);

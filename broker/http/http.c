@@ -2,14 +2,17 @@
  *
  * libmicrohttpd runs its own epoll thread here. Driving its epoll fd from a libuv loop was the other choice;
  * that loop would have had nothing else to do, and every time-out and wake-up that the library has already
- * would have to be carried over. What is bounded: connections (CONNECTIONS_MAX), the time one may idle
- * (IDLE_SECONDS_MAX), the memory of a request (REQUEST_BYTES_MAX), its body (BODY_BYTES_DISCARDED_MAX). A
- * client that does not read its answer keeps at most one page alive. */
+ * would have to be carried over. What is bounded: connections (peers.h), the time one may idle
+ * (IDLE_SECONDS_MAX, less where somebody else wants its place), the memory of a request (REQUEST_BYTES_MAX),
+ * its body (BODY_BYTES_DISCARDED_MAX). A client that does not read its answer keeps at most one page alive.
+ */
 #include "broker/http/http.h"
 
 #include "broker/http/accept.h"
 #include "broker/http/listen.h"
+#include "broker/http/mono.h"
 #include "broker/http/negotiate.h"
+#include "broker/http/peers.h"
 #include "broker/http/sampler.h"
 #include "proto/errors.h"
 #include <microhttpd.h>
@@ -20,7 +23,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX          32 /* server_private.h counts on few */
+#define CONNECTIONS_MAX          (PEERS_MAX + PEERS_LEAVING_MAX)
 #define IDLE_SECONDS_MAX         10
 #define REQUEST_BYTES_MAX        (16u * 1024)
 #define BODY_BYTES_DISCARDED_MAX (16u * 1024)
@@ -37,6 +40,7 @@ struct http {
     struct MHD_Daemon *daemon;
     struct acceptor *acceptor;
     struct sampler *sampler;
+    struct peers peers;
     _Atomic bool ready;
     int port;
 };
@@ -48,6 +52,14 @@ struct request {
     size_t body_bytes;
     bool waited;
 };
+
+/* Its place, which libmicrohttpd keeps for us; may be NULL. */
+static struct peer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
 
 /* ---- answers ---- */
 
@@ -192,6 +204,7 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
             return MHD_NO;
         r->connection = connection;
         *state = r;
+        peers_asking(&((struct http *)context)->peers, peer_of(connection), true, mono_ms());
         return MHD_YES;
     }
     if (*body_bytes) {
@@ -205,11 +218,24 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
 static void request_completed(void *context, struct MHD_Connection *connection, void **state,
                               enum MHD_RequestTerminationCode why)
 {
-    (void)context;
-    (void)connection;
+    struct http *h = context;
     (void)why;
+    peers_asking(&h->peers, peer_of(connection), false, mono_ms());
     free(*state);
     *state = NULL;
+}
+
+static void connection_changed(void *context, struct MHD_Connection *connection, void **ret_peer,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct http *h = context;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        peers_end(&h->peers, *ret_peer);
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *ret_peer = info ? peers_begin(&h->peers, info->connect_fd, mono_ms()) : NULL;
 }
 
 /* ---- public ---- */
@@ -226,10 +252,10 @@ static int start_threads(struct http *h, const struct sampler_config *config, in
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
             request_handle, h, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
             IDLE_SECONDS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
-            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL,
-            MHD_OPTION_END);
+            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, request_completed, h,
+            MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_END);
     if (h->daemon)
-        err = acceptor_start(h->daemon, fd, CONNECTIONS_MAX, &h->acceptor);
+        err = acceptor_start(h->daemon, fd, &h->peers, &h->acceptor);
     else
         (void)close(fd); /* nobody has connected yet */
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -245,6 +271,7 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
         (void)snprintf(ret_why, why_bytes, "http: %s", err_text(SHUNT_NO_MEMORY));
         return SHUNT_NO_MEMORY;
     }
+    peers_init(&h->peers);
     int err = listen_open(config->listen, &fd, &h->port, ret_why, why_bytes);
     if (err)
         goto fail;
@@ -281,6 +308,7 @@ void http_stop(struct http *h)
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
     sampler_free(h->sampler);
+    peers_done(&h->peers);
     free(h);
 }
 

@@ -9,12 +9,12 @@
 
 #include "broker/engine/engine.h"
 #include "broker/http/metrics.h"
+#include "broker/http/mono.h"
 #include "broker/http/process.h"
 #include "proto/errors.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct sampler {
     struct sampler_config config;
@@ -36,13 +36,6 @@ struct sampler {
     /* The thread's own. */
     int64_t answered_mono_ms; /* when the engine last answered, or the start */
 };
-
-static int64_t clock_mono_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void page_unref(struct page *p)
 {
@@ -201,7 +194,7 @@ int sampler_start(const struct sampler_config *config, struct sampler **ret)
         return SHUNT_NO_MEMORY;
     s->config = *config;
     if (!s->config.mono_ms)
-        s->config.mono_ms = clock_mono_ms;
+        s->config.mono_ms = mono_ms;
     s->answered_mono_ms = s->config.mono_ms();
     (void)pthread_mutex_init(&s->lock, NULL); /* with default attributes neither fails on Linux */
     (void)pthread_cond_init(&s->changed, NULL);

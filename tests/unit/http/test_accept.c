@@ -2,12 +2,17 @@
  * and for libmicrohttpd's. */
 #include "broker/http/accept.h"
 #include "broker/http/http.h"
+#include "broker/http/peers.h"
+#include "broker/http/process.h"
+#include "broker/http/refuse.h"
+#include "fake_engine.h"
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -54,15 +59,19 @@ static struct http *start(void)
     return h;
 }
 
-static int ask(const struct http *h)
+static int dial(const struct http *h, const char *request)
 {
-    static const char request[] = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(h))};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     cr_assert_eq(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
-    cr_assert_eq(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), (ssize_t)sizeof(request) - 1);
+    (void)send(fd, request, strlen(request), MSG_NOSIGNAL); /* it may be refused already */
     return fd;
+}
+
+static int ask(const struct http *h)
+{
+    return dial(h, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
 static void expect_answer(int fd)
@@ -99,21 +108,138 @@ Test(accept, it_stops_while_it_rests)
     close(fd);
 }
 
-Test(accept, peers_past_the_limit_wait_until_one_leaves)
+/* All that comes until the server closes. */
+static const char *read_all(int fd)
 {
-    enum { COUNT = 33 };
-    struct http *h = start();
-    int fds[COUNT];
-    for (int i = 0; i < COUNT; i++)
-        fds[i] = ask(h);
-    for (int i = 0; i < COUNT - 1; i++)
+    static char got[4096];
+    size_t size = 0;
+    ssize_t n;
+    while ((n = recv(fd, got + size, sizeof(got) - 1 - size, 0)) > 0)
+        size += (size_t)n;
+    cr_assert_eq(n, 0, "no orderly end: %s", strerror(errno));
+    got[size] = '\0';
+    close(fd);
+    return got;
+}
+
+static void expect_refusal(int fd)
+{
+    const char *got = read_all(fd);
+    cr_assert_eq(strncmp(got, "HTTP/1.1 503 ", 13), 0, "%s", got);
+    cr_assert(strstr(got, "\r\nRetry-After: 1\r\n"), "%s", got);
+    cr_assert(strstr(got, "\r\nConnection: close\r\n"), "%s", got);
+    const char *body = strstr(got, "\r\n\r\n");
+    cr_assert_not_null(body);
+    cr_assert_str_eq(body + 4, "too many HTTP connections: 32 are being served, try again in a second\n");
+    unsigned long length = strtoul(strstr(got, "Content-Length: ") + 16, NULL, 10);
+    cr_assert_eq(length, strlen(body + 4));
+}
+
+#define SCRAPE "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+/* As many as may be served at once, all waiting for the engine. */
+static void fill(const struct http *h, int fds[PEERS_MAX])
+{
+    fake_gate(true);
+    for (int i = 0; i < PEERS_MAX; i++)
+        fds[i] = dial(h, SCRAPE);
+    fake_wait_until_asked();
+}
+
+static void empty(int fds[PEERS_MAX])
+{
+    fake_gate(false);
+    for (int i = 0; i < PEERS_MAX; i++) {
         expect_answer(fds[i]);
-    char byte;
-    cr_assert_eq(recv(fds[COUNT - 1], &byte, 1, MSG_DONTWAIT), -1, "one too many is served");
-    cr_assert_eq(errno, EAGAIN, "one too many is turned away");
-    close(fds[0]);
-    expect_answer(fds[COUNT - 1]);
-    for (int i = 1; i < COUNT; i++)
+        close(fds[i]);
+    }
+}
+
+Test(accept, at_the_limit_all_are_served_and_the_one_too_many_is_told)
+{
+    struct http *h = start();
+    int fds[PEERS_MAX];
+    fill(h, fds);
+    expect_refusal(dial(h, SCRAPE));
+    expect_refusal(dial(h, "")); /* before it has said a word */
+    expect_refusal(dial(h, "GET /healthz HTTP/1.1\r\nHo"));
+    empty(fds);
+    http_stop(h);
+}
+
+Test(accept, many_too_many_are_all_told_and_leave_nothing_behind)
+{
+    enum { COUNT = 5 * REFUSED_MAX };
+    struct http *h = start();
+    int fds[PEERS_MAX], late[COUNT];
+    struct process_stats before, after;
+    process_read(&before);
+    fill(h, fds);
+    for (int i = 0; i < COUNT; i++)
+        late[i] = dial(h, SCRAPE);
+    for (int i = 0; i < COUNT; i++)
+        expect_refusal(late[i]);
+    empty(fds);
+    do { /* until the daemon has closed the last */
+        usleep(1000);
+        process_read(&after);
+    } while (after.open_fds > before.open_fds);
+    http_stop(h);
+}
+
+Test(accept, one_too_many_who_sends_without_end_is_closed)
+{
+    struct http *h = start();
+    int fds[PEERS_MAX];
+    fill(h, fds);
+    int fd = dial(h, SCRAPE);
+    char rest[1024] = "";
+    while (send(fd, rest, sizeof(rest), MSG_NOSIGNAL) > 0)
+        continue;
+    close(fd);
+    empty(fds);
+    http_stop(h);
+}
+
+/* Asks as a scraper does, until it is served; the other connections stay as they are. */
+static void expect_a_place(const struct http *h)
+{
+    bool served = false;
+    while (!served) {
+        const char *got = read_all(dial(h, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+        served = strncmp(got, "HTTP/1.1 200 ", 13) == 0;
+        if (!served)
+            usleep(20000);
+    }
+}
+
+Test(accept, idle_connections_give_way_to_those_who_ask)
+{
+    struct http *h = start();
+    int fds[PEERS_MAX];
+    for (int i = 0; i < PEERS_MAX; i++) {
+        fds[i] = ask(h);
+        expect_answer(fds[i]);
+    }
+    for (int i = 0; i < 2 * PEERS_LEAVING_MAX; i++)
+        expect_a_place(h);
+    for (int i = 0; i < PEERS_MAX; i++)
+        close(fds[i]);
+    http_stop(h);
+}
+
+Test(accept, requests_that_never_end_give_way_to_those_that_do)
+{
+    struct http *h = start();
+    int fds[PEERS_MAX];
+    for (int i = 0; i < PEERS_MAX; i++)
+        fds[i] = dial(h, "GET /readyz HTTP/1.1\r\nX: ");
+    for (int i = 0; i < 2 * PEERS_LEAVING_MAX; i++) {
+        for (int k = 0; k < PEERS_MAX; k++)
+            (void)send(fds[k], "a", 1, MSG_NOSIGNAL); /* some have had to leave */
+        expect_a_place(h);
+    }
+    for (int i = 0; i < PEERS_MAX; i++)
         close(fds[i]);
     http_stop(h);
 }

@@ -193,11 +193,12 @@ static void *scrape(void *context)
 
 Test(http, concurrent_scrapers_ask_once_at_a_time)
 {
+    enum { COUNT = 32 };
     struct http *h = start();
-    pthread_t threads[40];
-    for (size_t i = 0; i < 40; i++)
+    pthread_t threads[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
         cr_assert_eq(pthread_create(&threads[i], NULL, scrape, h), 0);
-    for (size_t i = 0; i < 40; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
         void *ok;
         pthread_join(threads[i], &ok);
         cr_assert_not_null(ok);

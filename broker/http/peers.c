@@ -1,0 +1,114 @@
+/* peers: see peers.h. */
+#include "broker/http/peers.h"
+
+#include <sys/socket.h>
+
+#define PLACES        (PEERS_MAX + PEERS_LEAVING_MAX)
+#define HANDED_MS_MAX 1000 /* libmicrohttpd closes one without a word if it has no memory for it */
+
+void peers_init(struct peers *p)
+{
+    *p = (struct peers){0};
+    (void)pthread_mutex_init(&p->lock, NULL); /* with default attributes it does not fail on Linux */
+    for (unsigned i = 0; i < PLACES; i++)
+        p->list[i].fd = -1;
+}
+
+void peers_done(struct peers *p)
+{
+    (void)pthread_mutex_destroy(&p->lock); /* nobody waits any more */
+}
+
+static void lock(struct peers *p)
+{
+    (void)pthread_mutex_lock(&p->lock); /* not held by this thread: cannot fail */
+}
+
+static void unlock(struct peers *p)
+{
+    (void)pthread_mutex_unlock(&p->lock); /* held by this thread: cannot fail */
+}
+
+/* How much longer than it may it has kept its place; negative: not yet. */
+static int64_t overdue_ms(const struct peer *peer, int64_t now_ms)
+{
+    return now_ms - peer->since_ms - (peer->asking ? ANSWER_MS_MAX : IDLE_MS_MIN);
+}
+
+/* Tell one to leave: libmicrohttpd sees the end of its socket and closes it. */
+static bool make_room(struct peers *p, int64_t now_ms)
+{
+    struct peer *chosen = NULL;
+    for (unsigned i = 0; i < PLACES; i++) {
+        struct peer *peer = &p->list[i];
+        if (peer->fd < 0 || peer->leaving || overdue_ms(peer, now_ms) < 0)
+            continue;
+        if (!chosen || overdue_ms(peer, now_ms) > overdue_ms(chosen, now_ms))
+            chosen = peer;
+    }
+    if (!chosen)
+        return false;
+    chosen->leaving = true;
+    (void)shutdown(chosen->fd, SHUT_RDWR); /* it may have ended by itself */
+    return true;
+}
+
+bool peers_enter(struct peers *p, int64_t now_ms)
+{
+    lock(p);
+    if (p->handed && now_ms - p->handed_ms > HANDED_MS_MAX)
+        p->handed = 0;
+    unsigned staying = p->handed, leaving = 0;
+    for (unsigned i = 0; i < PLACES; i++)
+        if (p->list[i].fd >= 0)
+            *(p->list[i].leaving ? &leaving : &staying) += 1;
+    bool room = staying < PEERS_MAX || (leaving < PEERS_LEAVING_MAX && make_room(p, now_ms));
+    if (room) {
+        p->handed++;
+        p->handed_ms = now_ms;
+    }
+    unlock(p);
+    return room;
+}
+
+void peers_not_taken(struct peers *p)
+{
+    lock(p);
+    if (p->handed)
+        p->handed--;
+    unlock(p);
+}
+
+struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms)
+{
+    struct peer *peer = NULL;
+    lock(p);
+    if (p->handed)
+        p->handed--;
+    for (unsigned i = 0; !peer && i < PLACES; i++)
+        if (p->list[i].fd < 0)
+            peer = &p->list[i];
+    if (peer)
+        *peer = (struct peer){.fd = fd, .since_ms = now_ms};
+    unlock(p);
+    return peer;
+}
+
+void peers_end(struct peers *p, struct peer *peer)
+{
+    if (!peer)
+        return;
+    lock(p);
+    peer->fd = -1;
+    unlock(p);
+}
+
+void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_ms)
+{
+    if (!peer)
+        return;
+    lock(p);
+    peer->asking = asking;
+    peer->since_ms = now_ms;
+    unlock(p);
+}

@@ -1,0 +1,47 @@
+/* peers: who is connected over HTTP, and who is to leave when one too many comes.
+ *
+ * A place is for those who ask. Somebody who has sent no whole request for IDLE_MS_MIN, or takes longer than
+ * ANSWER_MS_MAX to read an answer, gives way to the next who comes. Any thread. Times are milliseconds of the
+ * monotonic clock. */
+#ifndef SHUNT_HTTP_PEERS_H
+#define SHUNT_HTTP_PEERS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PEERS_MAX         32 /* served at once */
+#define PEERS_LEAVING_MAX 8  /* told to leave and not gone yet; server_private.h counts on few */
+#define IDLE_MS_MIN       1000
+#define ANSWER_MS_MAX     10000
+
+struct peer {
+    int fd;           /* libmicrohttpd's; -1: no peer */
+    int64_t since_ms; /* when it began to be silent, or its whole request was there */
+    bool asking;      /* a whole request is there, and not all of its answer has left */
+    bool leaving;
+};
+
+struct peers {
+    pthread_mutex_t lock;
+    unsigned handed;   /* to libmicrohttpd, which has not taken them yet */
+    int64_t handed_ms; /* when the last was */
+    struct peer list[PEERS_MAX + PEERS_LEAVING_MAX];
+};
+
+void peers_init(struct peers *p);
+void peers_done(struct peers *p); /* nobody is connected any more */
+
+/* Count one more who is about to be handed to libmicrohttpd; tells somebody else to leave if need be. False:
+ * there is no place, everybody is being answered. */
+bool peers_enter(struct peers *p, int64_t now_ms);
+void peers_not_taken(struct peers *p); /* libmicrohttpd did not want that one */
+
+/* libmicrohttpd has taken it. NULL: there is no place, so nobody will tell it to leave. */
+struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms);
+void peers_end(struct peers *p, struct peer *peer); /* before its socket is closed */
+void peers_asking(struct peers *p, struct peer *peer, bool asking,
+                  int64_t now_ms); /* both take a NULL peer */
+
+#endif

@@ -1,0 +1,95 @@
+/* peers: who has a place, and who gives way. The sockets are pairs, the clock is the test's. */
+#include "broker/http/peers.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct peers peers;
+static int others[64]; /* the far ends */
+
+static struct peer *enter(int i, int64_t now_ms)
+{
+    int pair[2];
+    cr_assert(peers_enter(&peers, now_ms), "no place for %d", i);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    others[i] = pair[1];
+    struct peer *peer = peers_begin(&peers, pair[0], now_ms);
+    cr_assert_not_null(peer);
+    return peer;
+}
+
+static bool was_told_to_leave(int i)
+{
+    char byte;
+    ssize_t n = recv(others[i], &byte, 1, MSG_DONTWAIT);
+    cr_assert(n == 0 || (n < 0 && errno == EAGAIN));
+    return n == 0;
+}
+
+Test(peers, all_places_are_for_those_who_ask)
+{
+    peers_init(&peers);
+    for (int i = 0; i < PEERS_MAX; i++)
+        peers_asking(&peers, enter(i, 0), true, 0);
+    cr_assert(!peers_enter(&peers, ANSWER_MS_MAX - 1));
+    for (int i = 0; i < PEERS_MAX; i++)
+        cr_assert(!was_told_to_leave(i));
+}
+
+Test(peers, who_has_asked_for_nothing_for_longest_leaves)
+{
+    struct peer *list[PEERS_MAX];
+    peers_init(&peers);
+    for (int i = 0; i < PEERS_MAX; i++)
+        list[i] = enter(i, 0);
+    peers_asking(&peers, list[0], true, 10);
+    for (int i = 1; i < PEERS_MAX; i++)
+        peers_asking(&peers, list[i], false, i == 7 ? 20 : 30);
+    cr_assert(!peers_enter(&peers, 20 + IDLE_MS_MIN - 1));
+    cr_assert(peers_enter(&peers, 20 + IDLE_MS_MIN));
+    for (int i = 0; i < PEERS_MAX; i++)
+        cr_assert_eq(was_told_to_leave(i), i == 7, "%d", i);
+}
+
+Test(peers, who_does_not_read_its_answer_leaves_in_the_end)
+{
+    struct peer *list[PEERS_MAX];
+    peers_init(&peers);
+    for (int i = 0; i < PEERS_MAX; i++) {
+        list[i] = enter(i, 0);
+        peers_asking(&peers, list[i], true, i == 3 ? 0 : 500);
+    }
+    cr_assert(!peers_enter(&peers, ANSWER_MS_MAX - 1));
+    cr_assert(peers_enter(&peers, ANSWER_MS_MAX));
+    for (int i = 0; i < PEERS_MAX; i++)
+        cr_assert_eq(was_told_to_leave(i), i == 3, "%d", i);
+}
+
+Test(peers, those_who_leave_are_few_until_they_are_gone)
+{
+    struct peer *list[PEERS_MAX];
+    peers_init(&peers);
+    for (int i = 0; i < PEERS_MAX; i++)
+        list[i] = enter(i, i);
+    const int64_t now_ms = 10 * IDLE_MS_MIN;
+    for (int i = 0; i < PEERS_LEAVING_MAX; i++)
+        peers_asking(&peers, enter(PEERS_MAX + i, now_ms), true, now_ms);
+    cr_assert(!peers_enter(&peers, now_ms), "more have a place than there are");
+    peers_end(&peers, list[0]);
+    cr_assert(peers_enter(&peers, now_ms));
+}
+
+Test(peers, those_who_were_handed_over_count_until_they_are_taken_or_lost)
+{
+    peers_init(&peers);
+    for (int i = 0; i < PEERS_MAX; i++)
+        cr_assert(peers_enter(&peers, 0));
+    cr_assert(!peers_enter(&peers, 1000));
+    peers_not_taken(&peers);
+    cr_assert(peers_enter(&peers, 1000));
+    cr_assert(!peers_enter(&peers, 2000));
+    cr_assert(peers_enter(&peers, 2001), "those that were lost without a word keep their places for ever");
+}
