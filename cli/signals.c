@@ -43,3 +43,14 @@ int signals_take(int fd)
     }
     return 0;
 }
+
+void signals_close(int fd)
+{
+    sigset_t stop;
+    (void)sigemptyset(&stop);
+    (void)sigaddset(&stop, SIGINT);
+    (void)sigaddset(&stop, SIGTERM);
+    (void)sigaddset(&stop, SIGHUP);
+    (void)close(fd);
+    (void)sigprocmask(SIG_UNBLOCK, &stop, NULL);
+}

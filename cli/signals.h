@@ -8,6 +8,8 @@
 int signals_open(void);
 /* The same, and readable too when a child of ours ends. */
 int signals_open_with_children(void);
+/* Close it; what comes from now on acts as before. */
+void signals_close(int fd);
 /* The next one that came, or 0. */
 int signals_take(int fd);
 

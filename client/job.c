@@ -15,6 +15,14 @@ int shunt_job_show(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shu
     return admin_finish_value(s, &call, timeout_ms, ret, err);
 }
 
+int shunt_job_cancel(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_error *err)
+{
+    struct call call;
+    call_begin(&call, OP_JOB_CANCEL, 1, true);
+    mpack_write_uint(&call.request, job);
+    return call_finish(s, &call, timeout_ms, err);
+}
+
 int shunt_stats(struct shunt *s, int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;

@@ -224,17 +224,14 @@ struct shunt_failure {
     const char *stack;   /* stack trace or output, its end is kept */
 };
 
-/* What went wrong, from what a program wrote before it failed: for who runs programs on messages, as `shunt work` does. It finds the line that
- * says what failed (that of an uncaught exception or a panic, for the shapes of Python, node, Java, Go, Rust, Ruby, Perl, PHP, C++, assert() and
- * some others; else the last line that is not blank) and the class of the exception. Feed it all of the output, in pieces of any size: it keeps
- * some KiB whatever comes. */
+/* From what a program wrote before it failed, the line that says what failed (of an uncaught exception or a panic as Python, node, Java, Go, Rust, Ruby,
+ * Perl, PHP, C++, assert() and others write it; else the last that is not blank), and the class of the exception. Feed it all, in any pieces. */
 struct shunt_diagnosis;
-
 SHUNT_API struct shunt_diagnosis *shunt_diagnosis_new(void); /* NULL without memory */
 SHUNT_API void shunt_diagnosis_free(struct shunt_diagnosis *d); /* takes NULL */
 SHUNT_API void shunt_diagnosis_add(struct shunt_diagnosis *d, const char *bytes, size_t count);
-/* At the end of the output. False if nothing but blanks was written. *ret_type is NULL if no class is known; *ret_message has no line break and at most
- * 1,024 bytes, cut between characters; it is UTF-8 if the output was. Both live until the next call. */
+/* At the end. False if there were blanks alone. *ret_type is NULL if no class is known; *ret_message is at most 1,024 bytes of one line, cut between
+ * characters, and UTF-8 if the output was. Both live until the next call. */
 SHUNT_API bool shunt_diagnosis_read(struct shunt_diagnosis *d, const char **ret_type, const char **ret_message);
 
 #define SHUNT_BACKOFF (-1) /* nack: wait as the group's back-off says */
@@ -382,6 +379,8 @@ SHUNT_API int shunt_dlq_purge(struct shunt *s, const char *topic, const char *gr
 /* A job's MAP (PROTOCOL.md section 7). */
 SHUNT_API int shunt_job_show(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_value **ret,
                              struct shunt_error *err);
+/* End it where it is: what it did stays done. fails: NOT_FOUND, BAD_ARGUMENT (it clears away what was deleted) */
+SHUNT_API int shunt_job_cancel(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_error *err);
 /* Wait until it is done. */
 SHUNT_API int shunt_job_wait(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_error *err);
 /* The broker's statistics: a MAP. */

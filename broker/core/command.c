@@ -136,6 +136,9 @@ static void put_command(struct mpack_buffer *to, const struct command *c)
     case COMMAND_TAKE_UP:
         put_take_up(to, &c->take_up);
         break;
+    case COMMAND_JOB_CANCEL:
+        mpack_write_uint(to, c->job);
+        break;
     }
 }
 
@@ -342,6 +345,9 @@ static void read_command(struct mpack_reader *r, struct arena *a, struct command
         return;
     case COMMAND_TAKE_UP:
         read_take_up(r, a, &c->take_up);
+        return;
+    case COMMAND_JOB_CANCEL:
+        c->job = mpack_read_uint(r);
         return;
     }
     r->failed = true;

@@ -32,6 +32,7 @@ enum command_kind {
     COMMAND_DLQ_REDRIVE = 15,
     COMMAND_DLQ_PURGE = 16,
     COMMAND_TAKE_UP = 17, /* a consumer that was away goes on with what it still holds */
+    COMMAND_JOB_CANCEL = 18,
 };
 
 /* Limits that the ledger enforces; set by a command, kept in the store. */
@@ -155,6 +156,7 @@ struct command {
         struct purge_command purge;
         struct dead_command dead;
         struct take_up_command take_up;
+        uint64_t job; /* cancel */
     };
 };
 

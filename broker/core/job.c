@@ -296,6 +296,18 @@ const char *job_kind_name(enum job_kind kind)
     return kinds[kind];
 }
 
+/* It has ended, by itself or not. */
+static int end(struct ledger *l, struct job_record *j)
+{
+    j->finished = true;
+    j->ended_ms = l->now_ms;
+    if (l->sink->job_ended)
+        l->sink->job_ended(l->sink->context, job_kind_name(j->kind), j->topic_name, j->group_name, j->id,
+                           j->done);
+    int err = job_write(l, j);
+    return err ? err : forget_old(l, j->id);
+}
+
 static int step(struct ledger *l, struct job_record *j, unsigned page)
 {
     bool over = false;
@@ -316,15 +328,7 @@ static int step(struct ledger *l, struct job_record *j, unsigned page)
     }
     if (err)
         return err;
-    if (over) {
-        j->finished = true;
-        j->ended_ms = l->now_ms;
-        if (l->sink->job_ended)
-            l->sink->job_ended(l->sink->context, job_kind_name(j->kind), j->topic_name, j->group_name, j->id,
-                               j->done);
-    }
-    err = job_write(l, j);
-    return err || !over ? err : forget_old(l, j->id);
+    return over ? end(l, j) : job_write(l, j);
 }
 
 /* Those that are due share a tick evenly: a stored order would have to be kept, and the oldest first would
@@ -353,4 +357,24 @@ int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id)
     err = step(l, j, JOB_PAGE_ROWS);
     job_is_due(l, j);
     return err;
+}
+
+int apply_job_cancel(struct ledger *l, uint64_t id)
+{
+    struct job_record *j = job_find(l, id);
+    if (!j) {
+        ledger_tell_done(l, job_was(l, id) ? 0 : SHUNT_NOT_FOUND, NULL, id, 0);
+        return 0;
+    }
+    if (j->kind == JOB_DROP) {
+        ledger_tell_done(l, SHUNT_BAD_ARGUMENT, "what was deleted is cleared away; that cannot be cancelled",
+                         id, 0);
+        return 0;
+    }
+    int err = end(l, j);
+    if (err)
+        return err;
+    job_is_over(l, j);
+    ledger_tell_done(l, 0, NULL, id, 0);
+    return 0;
 }

@@ -128,7 +128,32 @@ void jobs_put_back(struct ledger *l, uint32_t count)
         }
 }
 
+/* ---- one of them ---- */
+
+struct job_record *job_find(const struct ledger *l, uint64_t id)
+{
+    for (size_t i = 0; i < l->jobs_count; i++)
+        if (l->jobs[i]->id == id)
+            return l->jobs[i];
+    return NULL;
+}
+
+void job_is_over(struct ledger *l, struct job_record *j)
+{
+    check(j->finished);
+    deadline_heap_remove(&l->jobs_when, j->slot);
+    job_remove(l, j);
+}
+
 /* ---- the finished ones ---- */
+
+bool job_was(const struct ledger *l, uint64_t id)
+{
+    for (size_t i = 0; i < l->finished_count; i++)
+        if (l->finished[i] == id)
+            return true;
+    return false;
+}
 
 uint64_t jobs_finished(struct ledger *l, uint64_t id)
 {

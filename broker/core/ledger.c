@@ -186,6 +186,8 @@ static int apply_command(struct ledger *l, const struct command *c)
         return apply_dead(l, &c->dead, JOB_PURGE_DLQ);
     case COMMAND_TAKE_UP:
         return apply_take_up(l, &c->take_up);
+    case COMMAND_JOB_CANCEL:
+        return apply_job_cancel(l, c->job);
     }
     return SHUNT_CORRUPT; /* a batch from a log that this version cannot read */
 }

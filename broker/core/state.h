@@ -252,6 +252,7 @@ const char *job_kind_name(enum job_kind kind); /* as JOB_SHOW says it */
 /* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */
 int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
 int jobs_step(struct ledger *l);
+int apply_job_cancel(struct ledger *l, uint64_t id);
 
 /* ---- sums ---- */
 
@@ -290,6 +291,12 @@ uint32_t jobs_take_due(struct ledger *l);
 void jobs_put_back(struct ledger *l, uint32_t count);
 /* One more is finished; returns the id of the one that is not kept any more, or 0. */
 uint64_t jobs_finished(struct ledger *l, uint64_t id);
+/* One that runs; NULL: none of that id. */
+struct job_record *job_find(const struct ledger *l, uint64_t id);
+/* Is it one of the finished ones that are kept? */
+bool job_was(const struct ledger *l, uint64_t id);
+/* It is finished, though it was not its turn. */
+void job_is_over(struct ledger *l, struct job_record *j);
 
 /* Rows that a view or an operator's command may cost before it ends its page. */
 #define LOOK_ROWS_MAX 10000

@@ -395,6 +395,9 @@ void answer_end(struct session *s, uint64_t request_id, const struct answer *a, 
 /* Text of the turn, printf-like. */
 const char *engine_text(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Why JOB_SHOW and JOB_CANCEL do not find it. */
+const char *engine_no_job(struct engine *e, uint64_t job);
+
 /* Whether a field that has a default was left out: nothing follows, or nil, which is taken. */
 bool request_left_out(struct mpack_reader *r);
 /* An integer that is 0 when it was left out. */
@@ -408,7 +411,7 @@ typedef void request_fn(struct session *s, unsigned op, uint64_t request_id, str
 request_fn request_hello, request_goodbye, request_ping, request_publish, request_subscribe, request_credit,
     request_unsubscribe, request_resolve, request_started, request_topic, request_topic_list,
     request_topic_purge, request_group, request_group_list, request_peek, request_dlq_list, request_dlq_show,
-    request_dlq_change, request_job_show, request_stats;
+    request_dlq_change, request_job_show, request_job_cancel, request_stats;
 
 /* Gather an admin command whose fields were read, or answer what is wrong with them. */
 void gather_admin(struct session *s, unsigned op, uint64_t request_id, const struct mpack_reader *r,

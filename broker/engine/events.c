@@ -72,6 +72,8 @@ static const char *act_name(unsigned op)
         return "dlq_redriven";
     case OP_DLQ_PURGE:
         return "dlq_purged";
+    case OP_JOB_CANCEL:
+        return "job_cancelled";
     default:
         return NULL;
     }

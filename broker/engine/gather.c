@@ -77,6 +77,7 @@ void command_names(const struct command *c, struct slice *topic, struct slice *g
     case COMMAND_ASSIGN:
     case COMMAND_RESOLVE:
     case COMMAND_TAKE_UP:
+    case COMMAND_JOB_CANCEL:
         return;
     }
 }
@@ -106,7 +107,10 @@ static const char *reason(struct engine *e, size_t command, int err, const char 
         return why;
     if (err == SHUNT_NO_SPACE)
         return room_text(e);
-    command_names(&e->gather.commands[e->gather.done + command], &topic, &group);
+    const struct command *c = &e->gather.commands[e->gather.done + command];
+    if (c->kind == COMMAND_JOB_CANCEL)
+        return engine_no_job(e, c->job);
+    command_names(c, &topic, &group);
     return engine_about(e, err, topic, group, HINT_MISSING);
 }
 

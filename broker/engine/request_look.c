@@ -124,6 +124,17 @@ void request_dlq_change(struct session *s, unsigned op, uint64_t request_id, str
     gather_admin(s, op, request_id, r, &c, err, why);
 }
 
+const char *engine_no_job(struct engine *e, uint64_t job)
+{
+    return engine_text(e, "job %llu; of those that are done the last 100 are kept", (unsigned long long)job);
+}
+
+void request_job_cancel(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+{
+    struct command c = {.kind = COMMAND_JOB_CANCEL, .job = mpack_read_uint(r)};
+    gather_admin(s, op, request_id, r, &c, 0, NULL);
+}
+
 void request_job_show(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
     (void)op;
@@ -136,7 +147,6 @@ void request_job_show(struct session *s, unsigned op, uint64_t request_id, struc
     int err = view_job(&v, job, a.out);
     const char *why = NULL;
     if (err == SHUNT_NOT_FOUND)
-        why = engine_text(s->engine, "job %llu; of those that are done the last 100 are kept",
-                          (unsigned long long)job);
+        why = engine_no_job(s->engine, job);
     answer_end(s, request_id, &a, err, why);
 }

@@ -143,6 +143,8 @@ static request_fn *find_request(uint64_t op)
         return request_dlq_change;
     case OP_JOB_SHOW:
         return request_job_show;
+    case OP_JOB_CANCEL:
+        return request_job_cancel;
     case OP_STATS:
         return request_stats;
     default:

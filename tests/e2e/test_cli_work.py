@@ -3,12 +3,19 @@ import base64
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
 import harness
 import wire
 from cli_case import FAILED, NOTHING, OK, PARTLY, USAGE, WAIT_SECONDS_MAX, Case, lines_of
+
+
+def blocked(pid):
+    """The signals that a process does not act on at once."""
+    mask = int(re.search(r"SigBlk:\s*(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1], 16)
+    return {number for number in range(1, 64) if mask >> (number - 1) & 1}
 
 
 class Working(Case):
@@ -300,6 +307,26 @@ class DeadLetters(Case):
         self.shunt("dlq", "redrive", "d", "--all", "--rate", "1000/s")
         self.assertEqual(self.document("dlq", "list", "d"), [])
         self.assertEqual(self.shunt("consume", "d", "-n", "4").stdout.split(), ["a", "c", "e", "f"])
+
+    def test_an_interrupted_redrive_tells_how_it_is_stopped(self):
+        self.fill_dlq("d", list("abcdef"))
+        process = self.start("dlq", "redrive", "d", "--all", "--rate", "1/s", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.eventually(lambda: self.group("d")["redriven"] >= 1)
+        # Only when it waits: before that, a signal ends it as any other.
+        self.eventually(lambda: signal.SIGINT in blocked(process.pid))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=WAIT_SECONDS_MAX)
+        self.assertEqual(process.returncode, PARTLY)
+        job = re.search(r"job (\d+) goes on, \d+ redriven so far: `shunt job cancel \1` ends it", err)[1]
+        shown = self.document("job", "show", job)
+        self.assertEqual((shown["kind"], shown["state"], shown["total"]), ("redrive", "running", 6))
+        done = self.document("job", "cancel", job)
+        self.assertEqual((done["state"], done["done"] < 6), ("done", True))
+        self.assertEqual(self.group("d")["dead"], 6 - done["done"])
+        self.shunt("job", "cancel", job)  # it is done: that is what was wanted
+        self.shunt("job", "cancel", "4711", code=NOTHING)
+        self.shunt("job", "show", "x", code=USAGE)
+        self.assertIn("state", self.shunt("job", "show", job).stdout)
 
     def test_redrive_without_waiting(self):
         self.fill_dlq("d", list("abc"))

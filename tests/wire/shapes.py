@@ -48,6 +48,7 @@ REQUESTS = {
     "DLQ_REDRIVE": [TOPIC, GROUP, must("map"), may("uint")],
     "DLQ_PURGE": [TOPIC, GROUP, must("map")],
     "JOB_SHOW": [must("uint")],
+    "JOB_CANCEL": [must("uint")],
     "STATS": [],
 }
 

@@ -37,6 +37,7 @@ class Texts(WireTest):
         text = self.refused("NOT_FOUND", client.dlq_show, self.topic, f"{self.topic}/7").text
         self.assertIn(f"`{self.topic}/7` among the dead letters of group `default` of topic `{self.topic}`", text)
         self.assertIn("job 4711", self.refused("NOT_FOUND", client.job_show, 4711).text)
+        self.assertIn("job 4711", self.refused("NOT_FOUND", client.job_cancel, 4711).text)
         self.assertIn("subscription 99", self.refused("NOT_FOUND", client.request, CREDIT, 99, 1, 1).text)
 
     def test_who_loses_a_subscription_reads_whose(self):

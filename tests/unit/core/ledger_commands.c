@@ -258,6 +258,11 @@ void redrive_ids(struct fixture *f, const char *topic, const char *group, const 
         (struct dead_command){.topic = text(topic), .group = text(group), .ids = names, .ids_count = count});
 }
 
+void job_cancel(struct fixture *f, uint64_t job)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_JOB_CANCEL, .job = job});
+}
+
 void dlq_purge(struct fixture *f, const char *topic, const char *group, uint64_t count)
 {
     dead_command(f, COMMAND_DLQ_PURGE,
@@ -271,4 +276,17 @@ void dlq_purge_ids(struct fixture *f, const char *topic, const char *group, cons
     dead_command(
         f, COMMAND_DLQ_PURGE,
         (struct dead_command){.topic = text(topic), .group = text(group), .ids = names, .ids_count = count});
+}
+
+struct job_record job_of(struct fixture *f, uint64_t job)
+{
+    static struct job_record r;
+    struct key key = key_job(job);
+    struct store_txn *t;
+    struct slice value;
+    cr_assert_eq(store_begin(f->store, false, &t), 0);
+    cr_assert_eq(store_get(t, TABLE_JOB, key_slice(&key), &value), 0, "job %llu", (unsigned long long)job);
+    cr_assert_eq(job_decode(key_slice(&key), value, &r), 0);
+    store_abort(t);
+    return r;
 }

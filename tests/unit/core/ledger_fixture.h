@@ -119,6 +119,8 @@ void recover(struct fixture *f);
 void redrive(struct fixture *f, const char *topic, const char *group, uint64_t count, uint32_t rate);
 void redrive_ids(struct fixture *f, const char *topic, const char *group,
                  const char *ids); /* separated by spaces */
+void job_cancel(struct fixture *f, uint64_t job);
+struct job_record job_of(struct fixture *f, uint64_t job); /* as it is stored */
 void dlq_purge(struct fixture *f, const char *topic, const char *group, uint64_t count);
 void dlq_purge_ids(struct fixture *f, const char *topic, const char *group, const char *ids);
 

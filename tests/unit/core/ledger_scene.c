@@ -140,6 +140,11 @@ static void do_dlq_purge(struct fixture *f)
     dlq_purge(f, "t", "a", UINT64_MAX);
 }
 
+static void do_job_cancel(struct fixture *f)
+{
+    job_cancel(f, 2);
+}
+
 const struct scene_doing scene_doings[] = {
     {COMMAND_RECOVER, do_recover},
     {COMMAND_LIMITS, do_limits},
@@ -168,6 +173,7 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_DLQ_REDRIVE, do_dlq_redrive},
     {COMMAND_DLQ_PURGE, do_dlq_purge},
     {COMMAND_TAKE_UP, do_take_up},
+    {COMMAND_JOB_CANCEL, do_job_cancel},
 };
 const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
 

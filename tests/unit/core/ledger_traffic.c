@@ -232,6 +232,8 @@ static void make_command(struct traffic *t, size_t at, struct command *c)
     else if (dice < 990)
         *c = (struct command){.kind = COMMAND_TOPIC_PURGE,
                               .purge = {text(pick_topic(t)), text(chance(t, 50) ? pick_group(t) : "")}};
+    else if (dice < 993 && !t->plain)
+        *c = (struct command){.kind = COMMAND_JOB_CANCEL, .job = traffic_random(t, 40)};
     else if (dice < 998 || t->plain)
         c->kind = COMMAND_RECOVER;
     else

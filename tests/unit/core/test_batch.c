@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {.kind = COMMAND_DLQ_REDRIVE,
      .dead = {.topic = {"t", 1}, .group = {"a", 1}, .ids = names, .ids_count = 2}},
     {.kind = COMMAND_TAKE_UP, .take_up = {.group = 1, .entries = kept, .count = 2}},
+    {.kind = COMMAND_JOB_CANCEL, .job = 17},
 };
 static const struct batch sample = {.index = 7, .time_ms = 1000, .commands = commands, .count = sizeof commands / sizeof *commands};
 

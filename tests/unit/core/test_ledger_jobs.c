@@ -5,19 +5,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-static struct job_record job_of(struct fixture *f, uint64_t job)
-{
-    static struct job_record r;
-    struct key key = key_job(job);
-    struct store_txn *t;
-    struct slice value;
-    cr_assert_eq(store_begin(f->store, false, &t), 0);
-    cr_assert_eq(store_get(t, TABLE_JOB, key_slice(&key), &value), 0, "job %llu", (unsigned long long)job);
-    cr_assert_eq(job_decode(key_slice(&key), value, &r), 0);
-    store_abort(t);
-    return r;
-}
-
 /* ---- purge ---- */
 
 Test(ledger_jobs, purge_takes_what_is_ready_or_delayed_and_leaves_the_rest)
