@@ -33,6 +33,7 @@ enum command_kind {
     COMMAND_DLQ_PURGE = 16,
     COMMAND_TAKE_UP = 17, /* a consumer that was away goes on with what it still holds */
     COMMAND_JOB_CANCEL = 18,
+    COMMAND_LAST = COMMAND_JOB_CANCEL,
 };
 
 /* Limits that the ledger enforces; set by a command, kept in the store. */

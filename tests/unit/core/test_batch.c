@@ -128,7 +128,7 @@ Test(batch, lists_are_as_long_as_frames_allow_and_no_longer)
 Test(batch, kinds_lanes_and_outcomes_that_there_are_not_are_refused)
 {
     struct mpack_buffer b = {0};
-    mpack_write_uint(&b, COMMAND_TAKE_UP + 1);
+    mpack_write_uint(&b, COMMAND_LAST + 1);
     cr_assert_eq(decode_one(&b, 1), SHUNT_CORRUPT);
     b.size = 0;
     mpack_write_uint(&b, COMMAND_ASSIGN);
@@ -148,7 +148,7 @@ Test(batch, a_kind_of_command_that_there_is_not_is_not_applied)
     struct fixture f;
     struct store_txn *t;
     fixture_init(&f);
-    const struct command unknown = {.kind = (enum command_kind)(COMMAND_TAKE_UP + 1)};
+    const struct command unknown = {.kind = (enum command_kind)(COMMAND_LAST + 1)};
     const struct batch b = {
         .index = ledger_index(f.l) + 1, .time_ms = T0, .commands = &unknown, .count = 1};
     const struct ledger_sink sink = fixture_sink(&f);

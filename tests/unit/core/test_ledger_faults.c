@@ -52,7 +52,7 @@ Test(ledger_faults, of_every_kind_of_command_come_out_and_leave_nothing)
         kinds |= 1u << f.applied_last;
         fixture_done(&f);
     }
-    cr_assert_eq(kinds, (2u << COMMAND_TAKE_UP) - (1u << COMMAND_RECOVER));
+    cr_assert_eq(kinds, (2u << COMMAND_LAST) - (1u << COMMAND_RECOVER));
 }
 
 /* ---- loading ---- */
