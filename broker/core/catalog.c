@@ -29,7 +29,7 @@ static bool grow(void **array, size_t *capacity, size_t count)
 
 /* ---- lookup ---- */
 
-struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id)
+size_t catalog_topic_position(const struct ledger *l, uint32_t id)
 {
     size_t low = 0, high = l->topics_count;
     while (low < high) {
@@ -39,7 +39,13 @@ struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id)
         else
             high = middle;
     }
-    return low < l->topics_count && l->topics[low]->r.id == id ? l->topics[low] : NULL;
+    return low;
+}
+
+struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id)
+{
+    size_t at = catalog_topic_position(l, id);
+    return at < l->topics_count && l->topics[at]->r.id == id ? l->topics[at] : NULL;
 }
 
 static size_t group_position(const struct ledger *l, uint32_t id)

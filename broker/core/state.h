@@ -97,6 +97,8 @@ struct ledger {
 /* ---- catalog ---- */
 
 struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id);
+/* Of the first topic with this id or a greater one; all of them: there is none. */
+size_t catalog_topic_position(const struct ledger *l, uint32_t id);
 struct group *catalog_group_by_id(const struct ledger *l, uint32_t id); /* dropped ones too */
 /* A group that commands may use: not dropped; otherwise NULL. */
 struct group *catalog_live_group(const struct ledger *l, uint32_t id);

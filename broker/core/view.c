@@ -295,25 +295,46 @@ int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
 
 /* ---- figures ---- */
 
+static void fill_figures(const struct view *v, struct group *g, struct group_figures *ret)
+{
+    *ret = (struct group_figures){.topic = g->topic->r.name,
+                                  .group = g->r.name,
+                                  .counts = &g->r.counts,
+                                  .id = g->r.id,
+                                  .topic_id = g->topic->r.id,
+                                  .paused = g->r.paused,
+                                  .dlq_retention_ms = group_setting(g, POLICY_dlq_retention_ms)};
+    /* A figure that cannot be read is left out; reading it for a consumer will say why. */
+    if (oldest_ready(v, g, &ret->oldest_ready_ms))
+        ret->oldest_ready_ms = 0;
+    if (oldest_dead(v, g, &ret->oldest_dead_ms))
+        ret->oldest_dead_ms = 0;
+}
+
+/* The topic's group with the least id beyond this one; NULL if there is none. */
+static struct group *group_after(const struct topic *t, uint32_t id)
+{
+    struct group *next = NULL;
+    for (size_t i = 0; i < t->groups_count; i++)
+        if (t->groups[i]->r.id > id && (!next || t->groups[i]->r.id < next->r.id))
+            next = t->groups[i];
+    return next;
+}
+
 bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct group_figures *ret)
 {
-    const struct ledger *l = v->ledger;
-    for (; cursor->topic < l->topics_count; cursor->topic++, cursor->group = 0) {
-        const struct topic *t = l->topics[cursor->topic];
-        if (t->r.dropped || t->r.origin_group || cursor->group >= t->groups_count)
+    struct ledger *l = v->ledger;
+    size_t at = catalog_topic_position(l, cursor->topic);
+    for (; at < l->topics_count; at++) {
+        const struct topic *t = l->topics[at];
+        ledger_looked(l, 0);
+        if (t->r.id != cursor->topic)
+            *cursor = (struct figures_cursor){.topic = t->r.id};
+        struct group *g = t->r.dropped || t->r.origin_group ? NULL : group_after(t, cursor->group);
+        if (!g)
             continue;
-        struct group *g = t->groups[cursor->group++];
-        *ret = (struct group_figures){.topic = t->r.name,
-                                      .group = g->r.name,
-                                      .counts = &g->r.counts,
-                                      .id = g->r.id,
-                                      .paused = g->r.paused,
-                                      .dlq_retention_ms = group_setting(g, POLICY_dlq_retention_ms)};
-        /* A figure that cannot be read is left out; reading it for a consumer will say why. */
-        if (oldest_ready(v, g, &ret->oldest_ready_ms))
-            ret->oldest_ready_ms = 0;
-        if (oldest_dead(v, g, &ret->oldest_dead_ms))
-            ret->oldest_dead_ms = 0;
+        cursor->group = g->r.id;
+        fill_figures(v, g, ret);
         return true;
     }
     return false;

@@ -45,15 +45,16 @@ struct group_figures {
     int64_t oldest_ready_ms, oldest_dead_ms; /* 0: none */
     bool paused;
     int64_t dlq_retention_ms; /* 0: dead letters are kept for ever */
-    uint32_t id;
+    uint32_t id, topic_id;
 };
 /* Walk the groups of all topics that are no DLQ, topic by topic in order of id: begin with a zeroed cursor;
- * false after the last. */
+ * false after the last. Commands may be applied in between: what is there all the while is met once. Each
+ * step counts in ledger_rows(). */
 struct figures_cursor {
-    size_t topic, group;
+    uint32_t topic, group; /* ids: the next topic, or the one whose groups up to this were met */
 };
 bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct group_figures *ret);
-uint64_t view_jobs_count(const struct ledger *l); /* running */
+uint64_t view_jobs_count(const struct ledger *l);   /* running */
 uint64_t view_topics_count(const struct ledger *l); /* DLQs not counted */
 /* Sums of the counts that STATS shows over all groups that are no DLQ's. Costs by the groups that changed
  * since the last time. */

@@ -64,8 +64,8 @@ struct engine_config {
     void (*read_clocks)(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us);
     /* Called with each batch when it has been applied, and may not be durable yet. `batch` is lent. */
     void (*applied)(void *context, const struct batch *batch);
-    /* Of all requests, only those that look wait for later turns: for a model that takes the others as handled in the
-     * turn after they came. */
+    /* Of all requests, only those that look wait for later turns: for a model that takes the others as
+     * handled in the turn after they came. */
     bool only_looks_wait;
 };
 
@@ -92,8 +92,9 @@ bool engine_inbox_full(struct engine *e, const struct link *link);
 struct outbox_item *engine_take(struct engine *e);
 
 /* Ask for a snapshot and wait for it; any thread but the engine's and (as it blocks) the net thread's.
- * in:    `topics_max` bounds the rows (the same in each call, or SNAPSHOT_NO_GROUPS); `commit`: force a commit, so that the answer proves that the disk
- * answers too. fails: TIMEOUT (the engine may be busy or stuck), NO_MEMORY, SHUTTING_DOWN. */
+ * in:    `topics_max` bounds the rows (the same in each call, or SNAPSHOT_NO_GROUPS); `commit`: force a
+ * commit, so that the answer proves that the disk answers too. Many groups take several turns, and their rows
+ * are of different ones. fails: TIMEOUT (the engine may be busy or stuck), NO_MEMORY, SHUTTING_DOWN. */
 int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t timeout_ms,
                     struct snapshot **ret);
 

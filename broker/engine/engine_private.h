@@ -14,7 +14,7 @@
  *   request_*.c one file for each kind of request
  *   events.c    what is told for the log
  *   deliver.c   assignments and DELIVER frames
- *   figures.c   snapshots and statistics
+ *   figures.c   snapshots and statistics;  walk.c  the groups of a snapshot
  *   engine.c    life cycle, port and thread;  clock.c  its times
  */
 #ifndef SHUNT_ENGINE_PRIVATE_H
@@ -28,6 +28,7 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/rest.h"
 #include "broker/engine/room.h"
+#include "broker/engine/walk.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 
@@ -184,7 +185,9 @@ struct engine {
     uint64_t turn_bytes;      /* handed out */
     uint64_t planned_bytes;   /* while assignments are planned */
     uint64_t largest_bytes;   /* of requests in one transaction */
-    struct snapshot_wait *waits;
+    struct snapshot_wait *waits; /* for a snapshot, in order */
+    struct group_walk walk;            /* for the one in front of them */
+    uint64_t commit_us;          /* the commits of this turn took */
     struct totals totals;
     struct event_list events;
     struct rest rest;
@@ -430,7 +433,8 @@ void sink_group_gone(void *context, uint32_t group, int err);
 /* ---- figures.c ---- */
 
 struct view engine_view(struct engine *e);
-void figures_answer(struct engine *e); /* everybody who waits for a snapshot */
+/* Everybody who waits for a snapshot; who wants the groups too has them some turns later. */
+void figures_answer(struct engine *e);
 void figures_refuse(struct engine *e); /* the engine stops */
 void histogram_add(struct histogram *h, const double *bounds, size_t bounds_count, double value);
 uint64_t figures_memory_bytes(void);

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SNAPSHOT_SHARES 4 /* of a turn: a walk has so large a part */
+
 void histogram_add(struct histogram *h, const double *bounds, size_t bounds_count, double value)
 {
     size_t i = 0;
@@ -53,90 +55,10 @@ void snapshot_free(struct snapshot *s)
     free(s);
 }
 
-static int64_t older(int64_t a, int64_t b)
-{
-    return !a || (b && b < a) ? b : a;
-}
-
-static void add_counts(struct snapshot_group *to, const struct group_figures *f, uint64_t consumers)
-{
-    const struct group_counts *n = f->counts;
-    to->published += n->published;
-    to->ready += n->ready;
-    to->in_flight += n->in_flight;
-    to->delayed += n->delayed;
-    to->dead += n->dead;
-    to->acked += n->acked;
-    to->expired += n->expired;
-    to->discarded += n->discarded;
-    to->purged += n->purged;
-    to->deliveries += n->deliveries;
-    to->redriven += n->redriven;
-    to->consumers += consumers;
-    to->paused += f->paused;
-    for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
-        to->attempts[i] += n->attempts[i];
-    for (size_t i = 0; i < DEAD_REASONS; i++)
-        to->dead_lettered[i] += n->dead_lettered[i];
-    to->oldest_ready_ms = older(to->oldest_ready_ms, f->oldest_ready_ms);
-    to->oldest_dead_ms = older(to->oldest_dead_ms, f->oldest_dead_ms);
-    to->conservation_error += group_conservation_error(n);
-}
-
-static struct snapshot_group *add_row(struct snapshot *s, size_t *capacity)
-{
-    if (s->rows_count == *capacity) {
-        size_t more = *capacity ? *capacity * 2 : 64;
-        struct snapshot_group *rows = realloc(s->rows, more * sizeof *rows);
-        if (!rows)
-            return NULL;
-        s->rows = rows;
-        *capacity = more;
-    }
-    struct snapshot_group *row = &s->rows[s->rows_count++];
-    *row = (struct snapshot_group){0};
-    return row;
-}
-
-static int fill_rows(struct engine *e, struct snapshot *s, uint32_t topics_max)
-{
-    struct view v = engine_view(e);
-    struct group_figures f;
-    struct figures_cursor cursor = {0};
-    size_t capacity = 0;
-    uint32_t topics = 0;
-    const char *last = "";
-    while (view_next_group(&v, &cursor, &f)) {
-        bool known = !strcmp(last, f.topic);
-        s->groups++;
-        topics += !known;
-        last = f.topic;
-        struct snapshot_group *row = &s->rest;
-        if (topics <= topics_max) {
-            row = add_row(s, &capacity);
-            if (!row)
-                return SHUNT_NO_MEMORY;
-            (void)snprintf(row->topic, sizeof row->topic, "%s", f.topic);
-            (void)snprintf(row->group, sizeof row->group, "%s", f.group);
-        } else {
-            s->has_rest = true;
-        }
-        add_counts(row, &f, dispatcher_members(e->dispatcher, f.id));
-        row->oldest_in_flight_ms =
-            older(row->oldest_in_flight_ms, dispatcher_oldest_lease(e->dispatcher, f.id));
-        row->dlq_retention_ms = f.dlq_retention_ms;
-    }
-    s->rest.dlq_retention_ms = 0;
-    rest_tell(&e->rest, &s->rest, &s->has_rest);
-    return 0;
-}
-
-static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
+/* All but the groups' part. */
+static void fill(struct engine *e, struct snapshot *s)
 {
     struct store_usage usage;
-    struct snapshot *s = calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
     store_usage(e->store, &usage);
     s->wall_ms = e->wall_ms;
     s->applied_index = ledger_index(e->ledger);
@@ -159,11 +81,6 @@ static struct snapshot *make_snapshot(struct engine *e, uint32_t topics_max)
     s->commit_seconds = e->commit_seconds;
     s->commit_messages = e->commit_messages;
     s->commits = e->commits;
-    if (topics_max != SNAPSHOT_NO_GROUPS && fill_rows(e, s, topics_max)) {
-        snapshot_free(s);
-        return NULL;
-    }
-    return s;
 }
 
 /* One who waits. Both sides hold it until both are through: the waiter may give up first. */
@@ -222,8 +139,11 @@ static void answer_wait(struct snapshot_wait *w, struct snapshot *s, int err)
 
 void figures_want(struct engine *e, struct snapshot_wait *w)
 {
-    w->next = e->waits;
-    e->waits = w;
+    struct snapshot_wait **at = &e->waits;
+    while (*at) /* the http thread has one question at a time, the watchdog another */
+        at = &(*at)->next;
+    w->next = NULL;
+    *at = w;
     e->force_commit |= w->commit;
 }
 
@@ -232,19 +152,70 @@ void figures_drop(struct snapshot_wait *w)
     answer_wait(w, NULL, SHUNT_SHUTTING_DOWN);
 }
 
+static bool has_given_up(struct snapshot_wait *w)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    bool alone = w->refs == 1;
+    (void)pthread_mutex_unlock(&w->mutex);
+    return alone;
+}
+
+static void answer_walk(struct engine *e)
+{
+    struct snapshot_wait *w = e->walk.wait;
+    struct snapshot *s = e->walk.snapshot;
+    e->walk = (struct group_walk){0};
+    if (s)
+        fill(e, s);
+    answer_wait(w, s, s ? 0 : SHUNT_NO_MEMORY);
+}
+
+/* Groups as many as a connection's share of a turn, and more where the turn has been long anyway: a row takes
+ * less than a microsecond. */
+static void walk_on(struct engine *e)
+{
+    if (e->walk.wait && has_given_up(e->walk.wait)) {
+        answer_wait(e->walk.wait, NULL, SHUNT_TIMEOUT);
+        walk_drop(&e->walk);
+    }
+    if (e->walk.wait && walk_step(e, &e->walk, e->config.turn_rows_max / SNAPSHOT_SHARES + 1 + e->commit_us))
+        answer_walk(e);
+}
+
+static bool begin_walk(struct engine *e, struct snapshot_wait *w)
+{
+    if (e->walk.wait)
+        return false; /* one after the other */
+    if (!walk_begin(&e->walk, w, w->topics_max))
+        answer_wait(w, NULL, SHUNT_NO_MEMORY);
+    return true;
+}
+
 /* After the commit, so that an answer that asked for one proves it. */
 void figures_answer(struct engine *e)
 {
-    while (e->waits) {
-        struct snapshot_wait *w = e->waits;
-        e->waits = w->next;
-        struct snapshot *s = make_snapshot(e, w->topics_max);
-        answer_wait(w, s, s ? 0 : SHUNT_NO_MEMORY);
+    struct snapshot_wait **at = &e->waits, *next;
+    for (struct snapshot_wait *w = e->waits; w; w = next) {
+        next = w->next;
+        if (w->topics_max == SNAPSHOT_NO_GROUPS) {
+            struct snapshot *s = calloc(1, sizeof *s);
+            if (s)
+                fill(e, s);
+            answer_wait(w, s, s ? 0 : SHUNT_NO_MEMORY);
+        } else if (!begin_walk(e, w)) {
+            *at = w;
+            at = &w->next;
+        }
     }
+    *at = NULL;
+    walk_on(e);
 }
 
 void figures_refuse(struct engine *e)
 {
+    if (e->walk.wait)
+        figures_drop(e->walk.wait);
+    walk_drop(&e->walk);
     while (e->waits) {
         struct snapshot_wait *w = e->waits;
         e->waits = w->next;

@@ -1,4 +1,5 @@
-/* snapshot: the numbers of one engine at one commit, for metrics and health. */
+/* snapshot: the numbers of one engine after one commit, for metrics and health; many groups' are of several
+ * turns (walk.h). */
 #ifndef SHUNT_ENGINE_SNAPSHOT_H
 #define SHUNT_ENGINE_SNAPSHOT_H
 

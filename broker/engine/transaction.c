@@ -56,10 +56,11 @@ void turn_commit(struct engine *e)
         err = store_commit(txn);
     if (err)
         engine_die(e, err, "a commit failed; it is unknown whether its changes are durable");
+    int64_t took_us = clock_us() - begin_us;
     e->force_commit = false;
     e->commits++;
-    histogram_add(&e->commit_seconds, seconds, COMMIT_SECONDS_BUCKETS - 1,
-                  (double)(clock_us() - begin_us) / 1e6);
+    e->commit_us += (uint64_t)took_us;
+    histogram_add(&e->commit_seconds, seconds, COMMIT_SECONDS_BUCKETS - 1, (double)took_us / 1e6);
     histogram_add(&e->commit_messages, messages, COMMIT_MESSAGES_BUCKETS - 1, (double)e->turn_messages);
     (void)store_maintain(
         e->store); /* no room to grow shows as less free space, which the next look acts on */

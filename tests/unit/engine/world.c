@@ -197,7 +197,8 @@ void world_start(struct world *w, const struct engine_config *config)
     *w = (struct world){.now_ms = 1000};
     all.max_body_bytes = config->max_body_bytes ? config->max_body_bytes : 1000;
     all.inbox_bytes_max = config->inbox_bytes_max ? config->inbox_bytes_max : 1 << 20;
-    all.max_topics = all.max_groups = 10;
+    all.max_topics = config->max_topics ? config->max_topics : 10;
+    all.max_groups = 10;
     all.dedup_window_ms = 60000;
     all.commit_bytes_max = 1 << 20;
     all.totals = &w->totals;

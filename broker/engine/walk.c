@@ -1,0 +1,108 @@
+/* walk: see walk.h. */
+#include "broker/engine/walk.h"
+#include "broker/engine/engine_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int64_t older(int64_t a, int64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+static void add_counts(struct snapshot_group *to, const struct group_figures *f, uint64_t consumers)
+{
+    const struct group_counts *n = f->counts;
+    to->published += n->published;
+    to->ready += n->ready;
+    to->in_flight += n->in_flight;
+    to->delayed += n->delayed;
+    to->dead += n->dead;
+    to->acked += n->acked;
+    to->expired += n->expired;
+    to->discarded += n->discarded;
+    to->purged += n->purged;
+    to->deliveries += n->deliveries;
+    to->redriven += n->redriven;
+    to->consumers += consumers;
+    to->paused += f->paused;
+    for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
+        to->attempts[i] += n->attempts[i];
+    for (size_t i = 0; i < DEAD_REASONS; i++)
+        to->dead_lettered[i] += n->dead_lettered[i];
+    to->oldest_ready_ms = older(to->oldest_ready_ms, f->oldest_ready_ms);
+    to->oldest_dead_ms = older(to->oldest_dead_ms, f->oldest_dead_ms);
+    to->conservation_error += group_conservation_error(n);
+}
+
+/* NULL without memory. */
+static struct snapshot_group *add_row(struct group_walk *k, const struct group_figures *f)
+{
+    struct snapshot *s = k->snapshot;
+    if (s->rows_count == k->capacity) {
+        size_t more = k->capacity ? k->capacity * 2 : 64;
+        struct snapshot_group *rows = realloc(s->rows, more * sizeof *rows);
+        if (!rows)
+            return NULL;
+        s->rows = rows;
+        k->capacity = more;
+    }
+    struct snapshot_group *row = &s->rows[s->rows_count++];
+    *row = (struct snapshot_group){.dlq_retention_ms = f->dlq_retention_ms};
+    (void)snprintf(row->topic, sizeof row->topic, "%s", f->topic); /* they fit: they were checked */
+    (void)snprintf(row->group, sizeof row->group, "%s", f->group); /* as above */
+    return row;
+}
+
+/* False without memory. */
+static bool add_group(const struct engine *e, struct group_walk *k, const struct group_figures *f)
+{
+    struct snapshot *s = k->snapshot;
+    k->topics += f->topic_id != k->last_topic;
+    k->last_topic = f->topic_id;
+    s->groups++;
+    struct snapshot_group *row = &s->rest;
+    if (k->topics <= k->topics_max)
+        row = add_row(k, f);
+    else
+        s->has_rest = true;
+    if (!row)
+        return false;
+    add_counts(row, f, dispatcher_members(e->dispatcher, f->id));
+    row->oldest_in_flight_ms = older(row->oldest_in_flight_ms, dispatcher_oldest_lease(e->dispatcher, f->id));
+    return true;
+}
+
+bool walk_begin(struct group_walk *k, struct snapshot_wait *wait, uint32_t topics_max)
+{
+    struct snapshot *s = calloc(1, sizeof *s);
+    if (!s)
+        return false;
+    *k = (struct group_walk){.wait = wait, .snapshot = s, .topics_max = topics_max};
+    return true;
+}
+
+bool walk_step(struct engine *e, struct group_walk *k, uint64_t rows)
+{
+    struct view v = engine_view(e);
+    struct group_figures f;
+    uint64_t most = ledger_rows(e->ledger) + rows;
+    while (ledger_rows(e->ledger) < most) {
+        if (!view_next_group(&v, &k->cursor, &f)) {
+            rest_tell(&e->rest, &k->snapshot->rest, &k->snapshot->has_rest);
+            return true;
+        }
+        if (!add_group(e, k, &f)) {
+            snapshot_free(k->snapshot);
+            k->snapshot = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+void walk_drop(struct group_walk *k)
+{
+    snapshot_free(k->snapshot);
+    *k = (struct group_walk){0};
+}
