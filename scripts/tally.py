@@ -1,11 +1,12 @@
 """Count the results of `meson test`: tally.py testlog.json… prints one line `PASSED FAILED SKIPPED` to stdout and, to
-stderr, each test that failed or was skipped, with the reason that it gave."""
+stderr, the tests that took longest, and each that failed or was skipped, with the reason that it gave."""
 import json
 import pathlib
 import sys
 
 PASSED = {"OK", "EXPECTEDFAIL"}
 SKIPPED = {"SKIP"}
+SLOWEST = 15
 
 
 def reason(test):
@@ -16,19 +17,23 @@ def reason(test):
 
 def main(paths):
     passed = failed = skipped = 0
+    took, lines = [], []
     for path in paths:
         build = pathlib.Path(path).parent.parent.name
         for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
             test = json.loads(line)
             name = f"{build}: {test['name']}"
+            took.append((test["duration"], name))
             if test["result"] in PASSED:
                 passed += 1
             elif test["result"] in SKIPPED:
                 skipped += 1
-                print(f"skipped  {name}{reason(test)}", file=sys.stderr)
+                lines.append(f"skipped  {name}{reason(test)}")
             else:
                 failed += 1
-                print(f"failed   {name} ({test['result']})", file=sys.stderr)
+                lines.append(f"failed   {name} ({test['result']})")
+    slowest = [f"{seconds:6.1f} s  {name}" for seconds, name in sorted(took, reverse=True)[:SLOWEST]]
+    print("\n".join(slowest + lines), file=sys.stderr)
     print(passed, failed, skipped)
 
 
