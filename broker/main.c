@@ -2,6 +2,7 @@
 #include "broker/exit_code.h"
 #include "broker/options.h"
 #include "broker/server.h"
+#include "broker/store/store_version.h"
 #include "proto/errors.h"
 #include <stdio.h>
 
@@ -50,5 +51,6 @@ static int print(void (*what)(FILE *to))
 
 static void print_version(FILE *to)
 {
-    (void)fprintf(to, "shuntd %s\n", SHUNT_VERSION); /* main's fflush() sees a failure */
+    /* print()'s fflush() sees a failure */
+    (void)fprintf(to, "shuntd %s (store layout %u)\n", SHUNT_VERSION, STORE_LAYOUT_VERSION);
 }

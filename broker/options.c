@@ -38,7 +38,7 @@ static const char usage[] =
     "  --http ADDR:PORT|off  setting `http`\n"
     "  --check DIR           verify the store of a stopped server; exit 0 if it is in order, 1 if not\n"
     "  --check-config FILE   verify a configuration file; exit 0 if it is right, 78 if not\n"
-    "  --version             print the version\n"
+    "  --version             print the version, and that of the store's layout\n"
     "  --help                print this\n"
     "\n"
     "Settings, their defaults, and whether a change takes effect with SIGHUP (reload) or with a restart:\n"

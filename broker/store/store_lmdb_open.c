@@ -193,10 +193,10 @@ static int check_length(struct lmdb_store *s, char *ret_why, size_t why_bytes)
 
 static int refuse_version(struct lmdb_store *s, uint32_t version, char *ret_why, size_t why_bytes)
 {
-    WHY("the store in %s was written by %s shunt: it has version %u, this program reads version %u: install "
-        "the %s one",
-        s->dir, version < STORE_LAYOUT_VERSION ? "an older" : "a newer", version, STORE_LAYOUT_VERSION,
-        version < STORE_LAYOUT_VERSION ? "older" : "newer");
+    WHY("the store in %s was written by %s shunt: it has version %u, this program reads versions %u to %u: "
+        "install the %s one",
+        s->dir, version < STORE_LAYOUT_VERSION ? "an older" : "a newer", version, STORE_LAYOUT_VERSION_OLDEST,
+        STORE_LAYOUT_VERSION, version < STORE_LAYOUT_VERSION ? "older" : "newer");
     return SHUNT_STORE_VERSION;
 }
 
@@ -213,6 +213,22 @@ static uint32_t old_version(struct lmdb_store *s)
                                                                   : 0;
     mdb_txn_abort(txn);
     return version;
+}
+
+/* From now on no older program opens it. A crash leaves it as it was, or taken over. */
+static int take_over(struct lmdb_store *s, uint32_t version, char *ret_why, size_t why_bytes)
+{
+    struct store_txn *t;
+    int err = lmdb_begin(&s->base, true, &t);
+    if (!err) {
+        err = store_version_write(t);
+        int commit_err = lmdb_commit(t);
+        err = err ? err : commit_err;
+    }
+    if (err)
+        WHY("cannot take over the store in %s from version %u to %u: %s: check the disk and its permissions",
+            s->dir, version, STORE_LAYOUT_VERSION, err_text(err));
+    return err;
 }
 
 static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
@@ -235,7 +251,9 @@ static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
             STORE_DATA_NAME, err == SHUNT_CORRUPT ? "it has no version record" : err_text(err));
         return err;
     }
-    return version == STORE_LAYOUT_VERSION ? 0 : refuse_version(s, version, ret_why, why_bytes);
+    if (version < STORE_LAYOUT_VERSION_OLDEST || version > STORE_LAYOUT_VERSION)
+        return refuse_version(s, version, ret_why, why_bytes);
+    return version == STORE_LAYOUT_VERSION || s->read_only ? 0 : take_over(s, version, ret_why, why_bytes);
 }
 
 /* ---- opening ---- */

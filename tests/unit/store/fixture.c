@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <ftw.h>
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,48 @@ void fixture_close(struct fixture *f)
     store_close(f->store);
     if (f->dir[0])
         fixture_remove_dir(f->dir);
+}
+
+int fixture_open_as(const char *dir, bool create, bool read_only, struct store **ret, char *ret_why)
+{
+    struct store_lmdb_options o = {
+        .dir = dir, .map_bytes = 1 << 20, .map_bytes_max = 1 << 26, .create = create, .read_only = read_only};
+    return store_lmdb_open(&o, ret, ret_why, WHY_BYTES);
+}
+
+struct store *fixture_open_well(const char *dir, char *ret_why)
+{
+    struct store *s;
+    int err = fixture_open_as(dir, true, false, &s, ret_why);
+    cr_assert_eq(err, 0, "%s: %s", err_name(err), ret_why);
+    return s;
+}
+
+void fixture_expect_refused(const char *dir, int want, const char *word, char *ret_why)
+{
+    struct store *s;
+    int err = fixture_open_as(dir, true, false, &s, ret_why);
+    cr_assert_eq(err, want, "%s, not %s", err_name(err), err_name(want));
+    cr_assert_not_null(strstr(ret_why, dir), "the sentence names no directory: %s", ret_why);
+    cr_assert_not_null(strstr(ret_why, word), "the sentence does not say '%s': %s", word, ret_why);
+    err = fixture_open_as(dir, false, true, &s, ret_why);
+    cr_assert_eq(err, want, "read only: %s, not %s", err_name(err), err_name(want));
+}
+
+void fixture_make_lmdb_file(const char *dir, const char *tree, unsigned flags)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    cr_assert_eq(mdb_env_create(&env), 0);
+    cr_assert_eq(mdb_env_set_maxdbs(env, 1), 0);
+    cr_assert_eq(mdb_env_open(env, dir, 0, 0600), 0);
+    cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    cr_assert_eq(mdb_dbi_open(txn, tree, tree ? MDB_CREATE : flags, &dbi), 0);
+    MDB_val k = {1, (void *)(uintptr_t) "k"};
+    cr_assert_eq(mdb_put(txn, dbi, &k, &k, 0), 0);
+    cr_assert_eq(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
 }
 
 struct store_txn *begin_write(struct store *s)

@@ -38,6 +38,14 @@ void fixture_remove_dir(const char *dir);
 /* store_lmdb_open() with the usual options. */
 int fixture_open_lmdb(const char *dir, uint64_t map_bytes_max, struct store **ret, char *ret_why);
 
+/* The same in small: 1 MiB that may grow to 64. */
+int fixture_open_as(const char *dir, bool create, bool read_only, struct store **ret, char *ret_why);
+struct store *fixture_open_well(const char *dir, char *ret_why); /* made if it is not there */
+/* Whether or not for reading alone it does not open, and the sentence names the directory and has that word. */
+void fixture_expect_refused(const char *dir, int want, const char *word, char *ret_why);
+/* An LMDB file with one pair in that tree, or in the one without a name. */
+void fixture_make_lmdb_file(const char *dir, const char *tree, unsigned flags);
+
 /* A transaction that must begin, or end, well. */
 struct store_txn *begin_write(struct store *s);
 struct store_txn *begin_read(struct store *s);

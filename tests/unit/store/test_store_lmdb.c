@@ -20,28 +20,17 @@ DIR_SUITE(store_lmdb);
 
 static int open_with(bool create, bool read_only, struct store **ret)
 {
-    struct store_lmdb_options o = {
-        .dir = dir, .map_bytes = 1 << 20, .map_bytes_max = 1 << 26, .create = create, .read_only = read_only};
-    return store_lmdb_open(&o, ret, why, sizeof why);
+    return fixture_open_as(dir, create, read_only, ret, why);
 }
 
 static struct store *open_well(void)
 {
-    struct store *s;
-    int err = open_with(true, false, &s);
-    cr_assert_eq(err, 0, "%s: %s", err_name(err), why);
-    return s;
+    return fixture_open_well(dir, why);
 }
 
 static void expect_refused(int want, const char *word)
 {
-    struct store *s;
-    int err = open_with(true, false, &s);
-    cr_assert_eq(err, want, "%s, not %s", err_name(err), err_name(want));
-    cr_assert_not_null(strstr(why, dir), "the sentence names no directory: %s", why);
-    cr_assert_not_null(strstr(why, word), "the sentence does not say '%s': %s", word, why);
-    err = open_with(false, true, &s);
-    cr_assert_eq(err, want, "read only: %s, not %s", err_name(err), err_name(want));
+    fixture_expect_refused(dir, want, word, why);
 }
 
 static const char *data_path(void)
@@ -208,68 +197,16 @@ Test(store_lmdb, both_meta_pages_overwritten_past_the_magic)
                    "another version of LMDB"); /* the number after the magic is LMDB's format */
 }
 
-static void write_version(const void *bytes, size_t size)
-{
-    struct store *s = open_well();
-    struct store_txn *t = begin_write(s);
-    cr_assert_eq(store_put(t, TABLE_META, text("version"), (struct slice){bytes, size}), 0);
-    commit(t);
-    store_close(s);
-}
-
-Test(store_lmdb, newer_version)
-{
-    write_version("\0\0\0\4", 4);
-    expect_refused(SHUNT_STORE_VERSION, "a newer shunt");
-}
-
-Test(store_lmdb, version_record_damaged)
-{
-    write_version("\0\0\0\0", 4);
-    expect_refused(SHUNT_CORRUPT, "no version record");
-}
-
-Test(store_lmdb, version_record_short)
-{
-    write_version("1", 1);
-    expect_refused(SHUNT_CORRUPT, "no version record");
-}
-
-/* An LMDB file with one pair in that tree, or in the one without a name. */
-static void make_lmdb_file(const char *tree, unsigned flags)
-{
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    cr_assert_eq(mdb_env_create(&env), 0);
-    cr_assert_eq(mdb_env_set_maxdbs(env, 1), 0);
-    cr_assert_eq(mdb_env_open(env, dir, 0, 0600), 0);
-    cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    cr_assert_eq(mdb_dbi_open(txn, tree, tree ? MDB_CREATE : flags, &dbi), 0);
-    MDB_val k = {1, (void *)(uintptr_t) "k"};
-    cr_assert_eq(mdb_put(txn, dbi, &k, &k, 0), 0);
-    cr_assert_eq(mdb_txn_commit(txn), 0);
-    mdb_env_close(env);
-}
-
 Test(store_lmdb, somebody_elses_lmdb_file)
 {
-    make_lmdb_file(NULL, 0);
+    fixture_make_lmdb_file(dir, NULL, 0);
     expect_refused(SHUNT_CORRUPT, "no shunt store");
 }
 
 Test(store_lmdb, a_tree_that_is_ordered_otherwise)
 {
-    make_lmdb_file(NULL, MDB_REVERSEKEY);
+    fixture_make_lmdb_file(dir, NULL, MDB_REVERSEKEY);
     expect_refused(SHUNT_CORRUPT, "MDB_INCOMPATIBLE");
-}
-
-Test(store_lmdb, earlier_layouts)
-{
-    make_lmdb_file("dedup", 0);
-    expect_refused(SHUNT_STORE_VERSION, "version 1");
-    make_lmdb_file("state", 0);
-    expect_refused(SHUNT_STORE_VERSION, "version 2");
 }
 
 Test(store_lmdb, nothing_there)
