@@ -21,7 +21,6 @@ static bool post_frames(struct conn *c, struct chunk *chunk, struct slice frames
 static void on_end(struct conn *c);
 static bool post_broken(struct conn *c, uint64_t request_id, const char *why);
 static void post_lost(struct conn *c);
-static void stop_reading(struct conn *c);
 static void stall(struct conn *c);
 static void wrote(struct conn *c, size_t size);
 static bool must_wait(struct conn *c);
@@ -160,7 +159,7 @@ void conn_not_its_fault(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    if (c->state == CONN_CLOSED || c->reading || c->ended)
+    if (c->state == CONN_CLOSED || c->reading || c->resting || c->ended)
         return;
     if (must_wait(c)) {
         stall(c);
@@ -207,9 +206,10 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
     } else if (room == READER_WAIT) {
         c->net->memory_short_ms = net_now_ms(c->net);
     } else {
-        c->room = size;
+        size_t left = conn_left_in_round(c); /* not 0, or it would rest */
+        c->room = size < left ? size : left;
         *ret = uv_buf_init((char *)at, 0);
-        ret->len = size;
+        ret->len = c->room;
     }
 }
 
@@ -229,8 +229,11 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         on_end(c);
     else if (size < 0)
         conn_close(c);
-    else if (c->state <= CONN_OPEN)
-        take_frames(c, (size_t)size);
+    else {
+        conn_read_in_round(c, (size_t)size);
+        if (c->state <= CONN_OPEN)
+            take_frames(c, (size_t)size);
+    }
 }
 
 static void take_frames(struct conn *c, size_t size)
@@ -284,7 +287,7 @@ static bool post_frames(struct conn *c, struct chunk *chunk, struct slice frames
 /* The peer will send nothing more, but may wait for answers. */
 static void on_end(struct conn *c)
 {
-    stop_reading(c);
+    conn_stop_reading(c);
     c->ended = true;
     c->ask_left = 0;
     reader_done(&c->reader, &c->net->pool);
@@ -354,7 +357,7 @@ static bool must_wait(struct conn *c)
 /* No room now. What it waits for: its own bytes to be written (wrote() looks), or others' (the list). */
 static void stall(struct conn *c)
 {
-    stop_reading(c);
+    conn_stop_reading(c);
     if (c->held_by_unsent || c->stalled)
         return;
     c->stalled = true;
@@ -362,7 +365,7 @@ static void stall(struct conn *c)
     c->net->stalled = c;
 }
 
-static void stop_reading(struct conn *c)
+void conn_stop_reading(struct conn *c)
 {
     if (!c->reading)
         return;
@@ -414,6 +417,7 @@ static void on_closed(uv_handle_t *handle)
             at = &(*at)->stalled_next;
         *at = c->stalled_next;
     }
+    conn_leave_round(c);
     if (c->prev)
         c->prev->next = c->next;
     else

@@ -34,10 +34,12 @@ struct conn {
     struct conn *next, *prev;
     struct conn *stalled_next;
     struct conn *dirty_next; /* during one pump */
+    struct conn *resting_next;
     enum conn_state state;
     bool reading;
     bool stalled;        /* in net->stalled */
     bool dirty;          /* in the pump's list */
+    bool resting;        /* in net->resting */
     bool told_engine;    /* a PORT_FRAMES was posted */
     bool write_pending;  /* uv_write() runs */
     bool end_when_sent;  /* the engine asked to close after what is queued */
@@ -51,7 +53,9 @@ struct conn {
     size_t write_size;   /* bytes given to it */
     struct reader reader;
     struct writer writer;
-    size_t room;                /* what the last alloc callback offered */
+    size_t room;        /* what the last alloc callback offered */
+    size_t round_bytes; /* read in the round of that number */
+    uint64_t round;
     size_t frame_bytes_counted; /* of the unfinished frame when frame_since_ms was set */
     int64_t since_ms;           /* of the state */
     int64_t frame_begun_ms;     /* the unfinished frame's first byte */
@@ -86,6 +90,18 @@ void conn_not_its_fault(struct conn *c);
 
 /* Read again if nothing speaks against it any more. */
 void conn_resume(struct conn *c);
+
+/* Until conn_resume(). */
+void conn_stop_reading(struct conn *c);
+
+/* How much more may be read of it in this round of the loop. */
+size_t conn_left_in_round(struct conn *c);
+/* So much was; if that is all it may have, it rests. */
+void conn_read_in_round(struct conn *c, size_t size);
+/* A new round of the loop begins: those who rest are read again. */
+void conn_next_round(struct net *n);
+/* It is gone. */
+void conn_leave_round(struct conn *c);
 
 /* If the engine holds deliveries back and enough was written, let them go on. */
 void conn_drained(struct conn *c);

@@ -12,6 +12,7 @@
 
 static void on_notify(uv_async_t *async);
 static void on_tick(uv_timer_t *timer);
+static void on_round(uv_prepare_t *prepare);
 static void on_handle_closed(uv_handle_t *handle);
 static void start_tick(struct net *n);
 static void pump(struct net *n);
@@ -29,18 +30,21 @@ int net_new(const struct net_config *config, struct net **ret)
     n->config = *config;
     n->next_id = 1;
     n->pool.held_bytes_max = config->limits.partial_bytes_max;
-    n->async.data = n->tick.data = n;
+    n->async.data = n->tick.data = n->prepare.data = n;
     if (listener_init(n) != 0) {
         free(n);
         return SHUNT_IO;
     }
-    (void)uv_timer_init(config->loop, &n->tick); /* always 0 */
-    n->handles++;
+    (void)uv_timer_init(config->loop, &n->tick); /* always 0, as the next two */
+    (void)uv_prepare_init(config->loop, &n->prepare);
+    (void)uv_prepare_start(&n->prepare, on_round);
+    n->handles += 2;
     if (uv_async_init(config->loop, &n->async, on_notify) != 0) {
         n->listener.fd = -1; /* still the caller's */
         n->freeing = true;
         listener_close(n);
         uv_close((uv_handle_t *)&n->tick, on_handle_closed);
+        uv_close((uv_handle_t *)&n->prepare, on_handle_closed);
         return SHUNT_IO;
     }
     n->handles++;
@@ -97,6 +101,7 @@ void net_free(struct net *n)
     listener_close(n);
     uv_close((uv_handle_t *)&n->async, on_handle_closed);
     uv_close((uv_handle_t *)&n->tick, on_handle_closed);
+    uv_close((uv_handle_t *)&n->prepare, on_handle_closed);
 }
 
 uint64_t net_connections(const struct net *n)
@@ -237,6 +242,11 @@ static void resume_stalled(struct net *n)
         conn_resume(c); /* or it stalls again */
         c = next;
     }
+}
+
+static void on_round(uv_prepare_t *prepare)
+{
+    conn_next_round(prepare->data);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -52,6 +52,9 @@ struct net_limits {
 /* A peer inside a frame must get on by so much in every frame_ms. */
 #define NET_FRAME_PROGRESS_BYTES (64u * 1024)
 
+/* At most so much is read from one connection in one round of the loop; then the others have their turn. */
+#define NET_ROUND_BYTES_MAX (256u * 1024)
+
 struct net_config {
     uv_loop_t *loop;
     int listen_fd; /* from address_listen() */

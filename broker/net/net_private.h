@@ -23,10 +23,13 @@ struct net {
     struct listener listener;
     uv_async_t async;
     uv_timer_t tick;
+    uv_prepare_t prepare; /* at the beginning of each round of the loop */
     struct reader_pool pool;
     struct conn *conns; /* all, by next and prev; the oldest first, as what becomes free goes to them first */
     struct conn *newest;  /* the last of them */
     struct conn *stalled; /* those that wait for room in the inbox or for memory, by stalled_next */
+    struct conn *resting; /* those of which enough was read in this round, by resting_next */
+    uint64_t round;       /* its number */
     uint64_t count;       /* of conns */
     uint64_t next_id;
     unsigned handles;        /* of this object, not yet closed */
