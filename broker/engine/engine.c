@@ -191,19 +191,28 @@ struct outbox_item *engine_take(struct engine *e)
 
 /* ---- the thread ---- */
 
+/* Sleep once, until something may have come in, or something is due by the monotonic clock. That clock stands
+ * still while the machine sleeps, and what waits for a wall time is then due earlier: so it is not relied on
+ * for long. */
+static void wait_once(struct engine *e, int64_t due_mono_ms)
+{
+    int64_t look_ms = clock_us() / 1000 + CLOCK_LOOK_MS;
+    int64_t until_ms = due_mono_ms < look_ms ? due_mono_ms : look_ms;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    if (due_mono_ms == INT64_MAX)
+        (void)pthread_cond_wait(&e->wake, &e->mutex);
+    else
+        (void)pthread_cond_timedwait(&e->wake, &e->mutex, &until); /* the caller looks why it ended */
+}
+
 /* Sleep until something comes in, something is due, or the engine stops. True if it is to stop and has
  * nothing left. */
 static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
 {
-    struct timespec until = {.tv_sec = due_mono_ms / 1000, .tv_nsec = due_mono_ms % 1000 * 1000000};
     (void)pthread_mutex_lock(&e->mutex);
     while (!e->inbox && !e->backlog && !e->put_off && !e->stopping && !e->reload &&
-           clock_us() / 1000 < due_mono_ms) {
-        if (due_mono_ms == INT64_MAX)
-            (void)pthread_cond_wait(&e->wake, &e->mutex);
-        else
-            (void)pthread_cond_timedwait(&e->wake, &e->mutex, &until); /* the loop's condition decides */
-    }
+           clock_us() / 1000 < due_mono_ms && !clock_slept(&e->clock))
+        wait_once(e, due_mono_ms);
     turn_take_inbox(e);
     bool over = e->stopping && !e->backlog;
     if (over)

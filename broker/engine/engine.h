@@ -6,6 +6,7 @@
 #ifndef SHUNT_ENGINE_ENGINE_H
 #define SHUNT_ENGINE_ENGINE_H
 
+#include "broker/engine/clock.h"
 #include "broker/engine/event.h"
 #include "broker/engine/port.h"
 #include "broker/engine/snapshot.h"
@@ -61,7 +62,7 @@ struct engine_config {
 
     /* For tests; NULL in the server. */
     /* Read the clocks: virtual time. */
-    void (*read_clocks)(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us);
+    void (*read_clocks)(void *context, struct clock_reading *ret);
     /* Called with each batch when it has been applied, and may not be durable yet. `batch` is lent. */
     void (*applied)(void *context, const struct batch *batch);
     /* Of all requests, only those that look wait for later turns: for a model that takes the others as

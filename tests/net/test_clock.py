@@ -3,6 +3,8 @@ that passes, and no time that is shown goes back.
 
 The server's wall clock follows the machine's by at most 1/64 of the time that passes, so a jump moves what is waiting by at most that
 much (`broker/engine/clock.h`). After a restart it begins at the machine's time, or behind its own last one if that is later.
+
+The machine sleeps: what waits for a time has waited meanwhile, and leases have not run.
 """
 import mmap
 import os
@@ -32,12 +34,16 @@ class Clock:
     def jump(self, seconds):
         struct.pack_into("=q", self.map, 0, seconds)
 
+    def sleep(self, seconds):
+        """So much in all."""
+        struct.pack_into("=q", self.map, 8, seconds)
+
     def close(self):
         self.map.close()
         self.file.close()
 
 
-class Jumps(unittest.TestCase):
+class Case(unittest.TestCase):
     def setUp(self):
         self.server = harness.Server(wrapper=["env", f"LD_PRELOAD={os.environ['WALL_CLOCK']}"])
         self.clock = Clock(self.server.directory / "clock")
@@ -74,6 +80,7 @@ class Jumps(unittest.TestCase):
             delivery = subscription.next(0.05)
         return delivery
 
+class Jumps(Case):
     def once(self, jump, name):
         """A held lease, a nack, a delayed message and one with a time to live, with a jump in the middle."""
         client = self.client
@@ -165,6 +172,46 @@ class Jumps(unittest.TestCase):
         self.clock.jump(3600)
         self.restart()
         self.assertGreater(self.published_ms(), self.machine_ms() + 3000 * 1000)
+
+
+class Sleeps(Case):
+    HOUR = 3600
+
+    def test_what_waits_is_over_at_once_when_the_machine_wakes(self):
+        client = self.client
+        for kind in ("delay", "ttl", "backoff"):
+            client.topic_create(kind, lease_ms=10 * 60 * 1000)
+        client.publish("delay", wire.Message(b"x", delay=self.HOUR * 1000))
+        client.publish("ttl", wire.Message(b"x", ttl=self.HOUR * 1000))
+        client.publish("backoff", b"x")
+        failed = client.subscribe("backoff")
+        failed.nack(failed.next(), self.HOUR * 1000)
+        delayed = client.subscribe("delay")
+        client.ping()
+        self.assertEqual(wire.states(client, "ttl"), {"ready": 1})
+        self.clock.sleep(self.HOUR)
+        # Nothing is sent that would wake the engine: it notices by itself.
+        self.assertIsNotNone(delayed.next(1 + LATE_SECONDS), "the delayed message did not come")
+        self.assertIsNotNone(failed.next(LATE_SECONDS), "the nacked message did not come")
+        wire.until(lambda: wire.states(client, "ttl") == {"dead": 1}, LATE_SECONDS, "the time to live did not end")
+
+    def test_leases_stand_still_meanwhile(self):
+        """Their consumers may be asleep too, or have kept their answers for when the server is back: none is charged."""
+        client = self.client
+        client.topic_create("lease", lease_ms=60 * 1000)
+        client.topic_create("now")
+        self.now = client.subscribe("now")
+        client.publish("lease", b"x")
+        held = client.subscribe("lease")
+        delivery = held.next()
+        held.started(delivery)
+        before_ms = self.published_ms()
+        self.clock.sleep(self.HOUR)
+        self.assertGreaterEqual(self.published_ms(), before_ms + self.HOUR * 1000, "the time of the sleep has not passed")
+        self.assertEqual(wire.states(client, "lease"), {"in_flight": 1})
+        held.ack(delivery)
+        client.ping()
+        self.assertEqual(wire.states(client, "lease"), {"acked": 1})
 
 
 if __name__ == "__main__":

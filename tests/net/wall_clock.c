@@ -1,6 +1,7 @@
-/* wall_clock: preloaded into a server, makes the machine's clock jump. CLOCK_REALTIME is off by as many
- * seconds as the shared file named by WALL_CLOCK_FILE says (an int64_t, changed at any time); the monotonic
- * clock is left alone. */
+/* wall_clock: preloaded into a server, makes the machine's clock jump, and the machine sleep. The shared file
+ * named by WALL_CLOCK_FILE has two int64_t, changed at any time: by how many seconds CLOCK_REALTIME is off,
+ * and how many the machine has slept, which are on CLOCK_REALTIME and CLOCK_BOOTTIME; the monotonic clock is
+ * left alone. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,7 +14,7 @@
 
 #define API __attribute__((visibility("default")))
 
-static const volatile int64_t *offset_seconds;
+static const volatile int64_t *seconds; /* off, asleep */
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void begin(void)
@@ -23,10 +24,10 @@ __attribute__((constructor)) static void begin(void)
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
         return;
-    void *map = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
     (void)close(fd); /* only read from */
     if (map != MAP_FAILED)
-        offset_seconds = map;
+        seconds = map;
 }
 
 API int clock_gettime(clockid_t id, struct timespec *ret)
@@ -34,8 +35,12 @@ API int clock_gettime(clockid_t id, struct timespec *ret)
     if (!real_clock_gettime)
         *(void **)&real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
     int status = real_clock_gettime(id, ret);
-    if (status == 0 && offset_seconds && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
-        ret->tv_sec += *offset_seconds;
+    if (status != 0 || !seconds)
+        return status;
+    if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
+        ret->tv_sec += seconds[0] + seconds[1];
+    if (id == CLOCK_BOOTTIME)
+        ret->tv_sec += seconds[1];
     return status;
 }
 

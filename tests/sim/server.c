@@ -28,11 +28,10 @@ static void on_fatal(void *context, int err, const char *text)
     longjmp(s->server->died, 1);
 }
 
-static void on_read_clocks(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us)
+static void on_read_clocks(void *context, struct clock_reading *ret)
 {
     const struct sim *s = context;
-    *ret_wall_us = sim_wall_us(s);
-    *ret_mono_us = s->mono_us;
+    *ret = (struct clock_reading){.wall_us = sim_wall_us(s), .mono_us = s->mono_us};
 }
 
 static void on_applied(void *context, const struct batch *batch)

@@ -24,11 +24,10 @@ static void on_fatal(void *context, int err, const char *text)
     cr_assert_fail("the engine died: %s: %s", err_name(err), text);
 }
 
-static void read_clocks(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us)
+static void read_clocks(void *context, struct clock_reading *ret)
 {
     const struct full *f = context;
-    *ret_mono_us = f->now_ms * 1000;
-    *ret_wall_us = (WALL_MS + f->now_ms) * 1000;
+    *ret = (struct clock_reading){.wall_us = (WALL_MS + f->now_ms) * 1000, .mono_us = f->now_ms * 1000};
 }
 
 /* ---- what the engine sends ---- */

@@ -153,11 +153,10 @@ static struct store *slow_store(struct world *w)
     return store;
 }
 
-static void read_clocks(void *context, int64_t *ret_wall_us, int64_t *ret_mono_us)
+static void read_clocks(void *context, struct clock_reading *ret)
 {
     const struct world *w = context;
-    *ret_mono_us = w->now_ms * 1000;
-    *ret_wall_us = (WORLD_WALL_MS + w->now_ms) * 1000;
+    *ret = (struct clock_reading){.wall_us = (WORLD_WALL_MS + w->now_ms) * 1000, .mono_us = w->now_ms * 1000};
 }
 
 void answer_ask(struct world *w, const struct outbox_item *item)
