@@ -1,18 +1,34 @@
-/* mpack_write: msgpack into a growable buffer, each value in its shortest form.
+/* mpack_write: msgpack into a growable buffer, each value in its shortest form. The bytes are msgpack-c's doing,
+ * whose packer is inlined here; the library itself is not linked.
  *
  * Running out of memory marks the buffer failed and is asked about once, at the end. */
 #include "proto/mpack.h"
 
+#include <limits.h> /* which the packer takes for granted */
+#include <msgpack/pack.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { CAPACITY_MIN = 256 };
 
-static uint8_t *put_number(uint8_t *at, uint64_t v, unsigned width);
-static void write_head(struct mpack_buffer *b, uint8_t lead, uint64_t v, unsigned width);
-static void write_sized(struct mpack_buffer *b, uint8_t lead, const void *bytes, size_t size, unsigned width);
 static size_t write_open(struct mpack_buffer *b, uint8_t lead);
 static void patch(struct mpack_buffer *b, size_t offset, uint32_t count);
+
+/* What msgpack-c's packer calls with each piece. */
+static int append(void *buffer, const char *bytes, size_t size)
+{
+    void *at = mpack_extend(buffer, size);
+    if (!at)
+        return -1;
+    memcpy(at, bytes, size);
+    return 0;
+}
+
+/* The packer's results are those of append(), which the buffer remembers. */
+static msgpack_packer packer(struct mpack_buffer *b)
+{
+    return (msgpack_packer){.data = b, .callback = append};
+}
 
 void mpack_buffer_done(struct mpack_buffer *b)
 {
@@ -54,54 +70,42 @@ void mpack_write_raw(struct mpack_buffer *b, const void *bytes, size_t size)
 
 void mpack_write_uint(struct mpack_buffer *b, uint64_t v)
 {
-    if (v < 0x80)
-        write_head(b, (uint8_t)v, 0, 0);
-    else if (v <= UINT8_MAX)
-        write_head(b, 0xcc, v, 1);
-    else if (v <= UINT16_MAX)
-        write_head(b, 0xcd, v, 2);
-    else if (v <= UINT32_MAX)
-        write_head(b, 0xce, v, 4);
-    else
-        write_head(b, 0xcf, v, 8);
+    msgpack_packer p = packer(b);
+    (void)msgpack_pack_uint64(&p, v);
 }
 
 void mpack_write_int(struct mpack_buffer *b, int64_t v)
 {
-    if (v >= 0)
-        mpack_write_uint(b, (uint64_t)v);
-    else if (v >= -32)
-        write_head(b, (uint8_t)v, 0, 0);
-    else if (v >= INT8_MIN)
-        write_head(b, 0xd0, (uint64_t)v, 1);
-    else if (v >= INT16_MIN)
-        write_head(b, 0xd1, (uint64_t)v, 2);
-    else if (v >= INT32_MIN)
-        write_head(b, 0xd2, (uint64_t)v, 4);
-    else
-        write_head(b, 0xd3, (uint64_t)v, 8);
+    msgpack_packer p = packer(b);
+    (void)msgpack_pack_int64(&p, v);
 }
 
 void mpack_write_bool(struct mpack_buffer *b, bool v)
 {
-    write_head(b, v ? 0xc3 : 0xc2, 0, 0);
+    msgpack_packer p = packer(b);
+    (void)(v ? msgpack_pack_true(&p) : msgpack_pack_false(&p));
 }
 
 void mpack_write_nil(struct mpack_buffer *b)
 {
-    write_head(b, 0xc0, 0, 0);
+    msgpack_packer p = packer(b);
+    (void)msgpack_pack_nil(&p);
+}
+
+/* Longer than msgpack can say: nothing this large is ever built, but a wrong length must not go out. */
+static bool fits(struct mpack_buffer *b, size_t size)
+{
+    b->failed |= size > UINT32_MAX;
+    return !b->failed;
 }
 
 void mpack_write_str(struct mpack_buffer *b, const void *text, size_t size)
 {
-    if (size < 32)
-        write_sized(b, (uint8_t)(0xa0 | size), text, size, 0);
-    else if (size <= UINT8_MAX)
-        write_sized(b, 0xd9, text, size, 1);
-    else if (size <= UINT16_MAX)
-        write_sized(b, 0xda, text, size, 2);
-    else
-        write_sized(b, 0xdb, text, size, 4);
+    msgpack_packer p = packer(b);
+    if (!fits(b, size))
+        return;
+    (void)msgpack_pack_str(&p, size);
+    mpack_write_raw(b, text, size);
 }
 
 void mpack_write_cstr(struct mpack_buffer *b, const char *text)
@@ -114,32 +118,23 @@ void mpack_write_cstr(struct mpack_buffer *b, const char *text)
 
 void mpack_write_bin(struct mpack_buffer *b, const void *bytes, size_t size)
 {
-    if (size <= UINT8_MAX)
-        write_sized(b, 0xc4, bytes, size, 1);
-    else if (size <= UINT16_MAX)
-        write_sized(b, 0xc5, bytes, size, 2);
-    else
-        write_sized(b, 0xc6, bytes, size, 4);
+    msgpack_packer p = packer(b);
+    if (!fits(b, size))
+        return;
+    (void)msgpack_pack_bin(&p, size);
+    mpack_write_raw(b, bytes, size);
 }
 
 void mpack_write_array(struct mpack_buffer *b, uint32_t count)
 {
-    if (count < 16)
-        write_head(b, (uint8_t)(0x90 | count), 0, 0);
-    else if (count <= UINT16_MAX)
-        write_head(b, 0xdc, count, 2);
-    else
-        write_head(b, 0xdd, count, 4);
+    msgpack_packer p = packer(b);
+    (void)msgpack_pack_array(&p, count);
 }
 
 void mpack_write_map(struct mpack_buffer *b, uint32_t count)
 {
-    if (count < 16)
-        write_head(b, (uint8_t)(0x80 | count), 0, 0);
-    else if (count <= UINT16_MAX)
-        write_head(b, 0xde, count, 2);
-    else
-        write_head(b, 0xdf, count, 4);
+    msgpack_packer p = packer(b);
+    (void)msgpack_pack_map(&p, count);
 }
 
 size_t mpack_write_array_open(struct mpack_buffer *b)
@@ -162,47 +157,17 @@ void mpack_patch_map(struct mpack_buffer *b, size_t offset, uint32_t count)
     patch(b, offset, count);
 }
 
-static uint8_t *put_number(uint8_t *at, uint64_t v, unsigned width)
-{
-    for (unsigned shift = width * 8; shift > 0; shift -= 8)
-        *at++ = (uint8_t)(v >> (shift - 8));
-    return at;
-}
-
-static void write_head(struct mpack_buffer *b, uint8_t lead, uint64_t v, unsigned width)
-{
-    uint8_t *at = mpack_extend(b, 1 + (size_t)width);
-    if (!at)
-        return;
-    *at = lead;
-    (void)put_number(at + 1, v, width); /* where it ended is known */
-}
-
-static void write_sized(struct mpack_buffer *b, uint8_t lead, const void *bytes, size_t size, unsigned width)
-{
-    /* Longer than msgpack can say: nothing this large is ever built, but a wrong length must not go out. */
-    if (size > UINT32_MAX) {
-        b->failed = true;
-        return;
-    }
-    uint8_t *at = mpack_extend(b, 1 + (size_t)width + size);
-    if (!at)
-        return;
-    *at = lead;
-    at = put_number(at + 1, size, width);
-    if (size > 0)
-        memcpy(at, bytes, size);
-}
-
 static size_t write_open(struct mpack_buffer *b, uint8_t lead)
 {
     size_t offset = b->size;
-    write_head(b, lead, 0, 4);
+    uint8_t *at = mpack_extend(b, 5);
+    if (at)
+        *at = lead;
     return offset;
 }
 
 static void patch(struct mpack_buffer *b, size_t offset, uint32_t count)
 {
-    if (!b->failed)
-        (void)put_number(b->data + offset + 1, count, 4); /* where it ended is known */
+    for (unsigned i = 0; i < 4 && !b->failed; i++)
+        b->data[offset + 1 + i] = (uint8_t)(count >> (24 - 8 * i));
 }

@@ -5,13 +5,13 @@
 
 build_packages=(
     meson:meson ninja:ninja-build gcc:gcc pkg-config:pkg-config libc6-dev
-    libuv1-dev liblmdb-dev libmicrohttpd-dev libyaml-dev libxxhash-dev libdw-dev
+    libuv1-dev liblmdb-dev libmicrohttpd-dev libyaml-dev libxxhash-dev libdw-dev libmsgpack-dev
 )
 
 # shellcheck disable=SC2034 # used by ./test
 test_packages=(
     "${build_packages[@]}"
-    libcriterion-dev libmsgpack-dev libjansson-dev
+    libcriterion-dev libjansson-dev
     g++:g++ clang:clang libclang-rt-14-dev clang-format:clang-format
     nft:nftables ip:iproute2
     python3:python3 python3-prometheus-client node:nodejs jq:jq strace:strace valgrind:valgrind
