@@ -15,6 +15,7 @@
 #include "broker/server_private.h"
 #include "broker/store/store.h"
 #include "proto/errors.h"
+#include "proto/units.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +232,19 @@ static int start_http(struct server *s)
     return 0;
 }
 
+static void tell_recovered(struct server *s)
+{
+    char wait[32];
+    uint64_t in_flight = engine_recovered(s->engine);
+    struct log_line line;
+    if (!in_flight)
+        return;
+    log_begin(&line, &s->log, LOG_LEVEL_INFO, "recovered");
+    log_number(&line, "in_flight", (int64_t)in_flight);
+    log_text(&line, "resume_wait", units_format_duration(wait, s->config.number[CONFIG_resume_wait_ms]));
+    log_end(&line);
+}
+
 /* Ready: say so to whoever waits for it, then let clients in. They may connect before, and wait in the
  * kernel. */
 static int announce(struct server *s)
@@ -241,6 +255,7 @@ static int announce(struct server *s)
         address_format(http_text, &s->http_address);
         http_set_ready(s->http, true);
     }
+    tell_recovered(s);
     if (net_start(s->net) != 0)
         return cannot_start(s, EXIT_CODE_SYSTEM, "the listening socket cannot be watched");
     struct log_line line;
@@ -301,6 +316,7 @@ static struct engine_config engine_limits(struct server *s)
                                   .max_groups = (uint64_t)number[CONFIG_groups_max],
                                   .in_flight_max = (uint64_t)number[CONFIG_in_flight_max],
                                   .connections_max = (uint64_t)number[CONFIG_connections_max],
+                                  .resume_wait_ms = number[CONFIG_resume_wait_ms],
                                   .dedup_window_ms = number[CONFIG_dedup_window_ms],
                                   .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
                                   .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],

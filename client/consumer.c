@@ -29,7 +29,7 @@ struct shunt_consumer *consumer_new(struct core *core, const char *topic, const 
     return c;
 }
 
-static void arrived(struct shunt_consumer *c)
+void consumer_arrived(struct shunt_consumer *c)
 {
     c->arrived = true;
     c->core->arrivals = true;
@@ -41,12 +41,11 @@ static void drop_queued(struct shunt_consumer *c)
         delivery_free(c->queued.head);
 }
 
-/* What is held from now on is of an older epoch. */
+/* What is there from now on is of an older epoch. */
 static void end_epoch(struct shunt_consumer *c)
 {
     c->epoch++;
     keep_lost(c);
-    drop_queued(c);
     if (c->open != NULL) {
         struct shunt_error error;
         error_set(&error, SHUNT_STALE, NULL);
@@ -74,8 +73,9 @@ void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error)
     c->state = CONSUMER_ENDED;
     c->end = *error;
     end_epoch(c);
+    drop_queued(c);
     keep_end(c);
-    arrived(c);
+    consumer_arrived(c);
 }
 
 void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t now_us)
@@ -206,6 +206,7 @@ void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us)
         requests_change(&core->requests, c->request_id, WAITER_ABANDONED_SUBSCRIBE, NULL);
     }
     end_epoch(c);
+    drop_queued(c);
     keep_end(c);
     while (c->held.head != NULL)
         delivery_free(c->held.head);

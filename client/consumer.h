@@ -4,14 +4,15 @@
  *      ^────────── connection lost, or refused for now ──┘
  *
  * A delivery is QUEUED until shunt_next() returns it, then HELD until it is resolved. It carries the epoch of
- * its consumer; a lost subscription begins a new epoch, and what is held from an older one is AWAY:
+ * its consumer; a lost subscription begins a new epoch, and what is there from an older one is AWAY:
  *
- *   HELD ── connection lost ──> AWAY ── SUBSCRIBE asks for it, and the broker has given it to nobody else ──> HELD
- *                                └── the broker has ──> STALE ── it is handed to this consumer again ──> HELD
+ *   HELD ── connection lost ──> AWAY ── SUBSCRIBE asks for it, and the broker has given it to nobody else ──>
+ * HELD └── the broker has ──> STALE ── it is handed to this consumer again ──> HELD
  *
- * What is answered while AWAY waits, ENDING, with its answer kept, until the broker has said whether it is ours
- * again. A message whose handler still runs is never returned a second time: the running one goes on under the
- * new delivery's token. */
+ * The same goes for the QUEUED, but they are dropped where a HELD one is STALE, and not handed out while
+ * AWAY. What is answered while AWAY waits, ENDING, with its answer kept, until the broker has said whether it
+ * is ours again. A message whose handler still runs is never returned a second time: the running one goes on
+ * under the new delivery's token. */
 #ifndef SHUNT_CLIENT_CONSUMER_H
 #define SHUNT_CLIENT_CONSUMER_H
 
@@ -113,6 +114,9 @@ void consumer_lost(struct shunt_consumer *c);
 /* One element of DELIVER. fails: PROTOCOL, NO_MEMORY. */
 int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct block *block, int64_t now_us);
 
+/* There is something for shunt_next() to return. */
+void consumer_arrived(struct shunt_consumer *c);
+
 /* Write SUBSCRIBE, CREDIT and RESOLVE as needed to the core's output. fails: NO_MEMORY. */
 int consumer_write(struct shunt_consumer *c, int64_t now_us);
 
@@ -121,14 +125,14 @@ int consumer_write(struct shunt_consumer *c, int64_t now_us);
 bool delivery_stale(const struct shunt_delivery *d);
 /* Its connection is gone, and the broker has not said yet whether it is still ours. */
 bool delivery_away(const struct shunt_delivery *d);
-/* Queue the resolution of `d`, which is stale, away or held; freed, or kept for itself, unless it is an EXTEND.
- * fails: STALE, NO_MEMORY. */
+/* Queue the resolution of `d`, which is stale, away or held; freed, or kept for itself, unless it is an
+ * EXTEND. fails: STALE, NO_MEMORY. */
 int delivery_resolve(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver,
                      int64_t now_us);
 void delivery_free(struct shunt_delivery *d);
 void delivery_move(struct shunt_delivery *d, enum delivery_place to);
 
-/* ---- what was held when a connection was lost (keep.c) ---- */
+/* ---- what was there when a connection was lost (keep.c) ---- */
 
 /* Keep the answer of one that is away. fails: NO_MEMORY. */
 int keep_answer(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver);

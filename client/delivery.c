@@ -102,8 +102,7 @@ int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct 
     d->block = block;
     block_hold(block);
     list_put(&c->queued, d);
-    c->arrived = true;
-    c->core->arrivals = true;
+    consumer_arrived(c);
     return 0;
 }
 
@@ -148,6 +147,8 @@ static void consumer_speak(struct shunt_consumer *c)
 
 struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
 {
+    if (c->queued.head != NULL && delivery_away(c->queued.head))
+        return NULL;
     while (c->queued.head != NULL && now_us >= c->queued.head->deadline_us) {
         delivery_free(c->queued.head);
         consumer_speak(c);

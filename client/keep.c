@@ -1,16 +1,29 @@
-/* keep: what a consumer holds over a lost connection. Its handlers run on; the next SUBSCRIBE asks the broker
- * for their messages, which are ours again unless somebody else has got them meanwhile. */
+/* keep: what a consumer has over a lost connection. Its handlers run on; the next SUBSCRIBE asks the broker
+ * for their messages, and for those that were fetched ahead, which are ours again unless somebody else has
+ * got them meanwhile. */
 #include "client/core.h"
+
+/* Those that are held, those whose answer is kept, those that wait in the queue. */
+static const struct delivery_list *list(const struct shunt_consumer *c, enum delivery_place place)
+{
+    return place == DELIVERY_HELD ? &c->held : place == DELIVERY_ENDING ? &c->ending : &c->queued;
+}
 
 static struct shunt_delivery *first(const struct shunt_consumer *c)
 {
-    return c->held.head != NULL ? c->held.head : c->ending.head;
+    static const enum delivery_place order[] = {DELIVERY_HELD, DELIVERY_ENDING, DELIVERY_QUEUED};
+    struct shunt_delivery *d = NULL;
+    for (size_t i = 0; d == NULL && i < sizeof order / sizeof *order; i++)
+        d = list(c, order[i])->head;
+    return d;
 }
 
-/* After those that are held come those whose answer is kept. */
 static struct shunt_delivery *after(const struct shunt_delivery *d)
 {
-    return d->next != NULL || d->place == DELIVERY_ENDING ? d->next : d->consumer->ending.head;
+    const struct shunt_consumer *c = d->consumer;
+    if (d->next != NULL || d->place == DELIVERY_QUEUED)
+        return d->next;
+    return d->place == DELIVERY_HELD && c->ending.head != NULL ? c->ending.head : c->queued.head;
 }
 
 /* ---- answers ---- */
@@ -71,8 +84,11 @@ void keep_write(struct shunt_consumer *c, struct mpack_buffer *out)
 
 void keep_lost(struct shunt_consumer *c)
 {
-    for (struct shunt_delivery *d = first(c); d != NULL; d = after(d))
+    for (struct shunt_delivery *d = first(c); d != NULL; d = after(d)) {
         d->asked = 0;
+        if (d->place == DELIVERY_QUEUED)
+            d->marked_at = 0; /* no handler runs on it: whatever was said, it is not started */
+    }
 }
 
 /* It is ours: under another token, with a whole lease. */
@@ -109,13 +125,17 @@ static void settle(struct shunt_delivery *d, uint64_t token, int64_t lease_ms, i
     if (token != 0) {
         go_on(d, token, lease_ms, now_us);
         d->deliveries++;
+        if (d->place == DELIVERY_QUEUED) { /* as one that has just come */
+            d->tag = NULL;
+            consumer_arrived(d->consumer);
+        }
         d->marked_at = d->marked_at != 0; /* the broker knows by SUBSCRIBE */
         send_kept(d);
     } else {
         d->stale = true;
         end_kept(d, SHUNT_STALE);
     }
-    if (d->place == DELIVERY_ENDING)
+    if (d->place == DELIVERY_ENDING || (d->place == DELIVERY_QUEUED && token == 0))
         delivery_free(d);
 }
 

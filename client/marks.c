@@ -76,7 +76,7 @@ static int write_started(struct shunt_delivery *d, uint32_t count, int64_t now_u
 int marks_write(struct shunt_consumer *c, int64_t now_us)
 {
     struct shunt_delivery *d = c->queued.head;
-    if (d == NULL || c->marks_explicit || !c->core->settings->marks || d->marked_at != 0)
+    if (d == NULL || c->marks_explicit || !c->core->settings->marks || d->marked_at != 0 || delivery_away(d))
         return 0;
     size_t cover = marks_cover(c);
     uint32_t count = 0;

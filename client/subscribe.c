@@ -153,8 +153,12 @@ void client_release_held(struct shunt_consumer *c,
         if (keep == NULL || !keep(context, d))
             give_back(d);
     }
-    while (c->queued.head != NULL)
-        give_back(c->queued.head);
+    while (c->queued.head != NULL) {
+        if (delivery_away(c->queued.head))
+            delivery_free(c->queued.head); /* nobody asks for it any more, so that it goes to others */
+        else
+            give_back(c->queued.head);
+    }
     loop_wake(c->handle);
 }
 

@@ -81,6 +81,7 @@ static void put_command(struct mpack_buffer *to, const struct command *c)
     switch (c->kind) {
     case COMMAND_RECOVER:
         mpack_write_bool(to, c->recover.again);
+        mpack_write_int(to, c->recover.wait_ms);
         break;
     case COMMAND_TICK:
         break;
@@ -296,6 +297,7 @@ static void read_command(struct mpack_reader *r, struct arena *a, struct command
     switch (c->kind) {
     case COMMAND_RECOVER:
         c->recover.again = mpack_read_bool(r);
+        c->recover.wait_ms = mpack_read_int(r);
         return;
     case COMMAND_TICK:
         return;

@@ -141,7 +141,9 @@ struct dead_command {
 
 /* Recovery goes in steps, each a batch and a commit of its own. */
 struct recover_command {
-    bool again; /* not the first step since the restart */
+    bool again;      /* not the first step since the restart */
+    int64_t wait_ms; /* what was in flight waits so long for those who held it, but no longer than a lease; 0:
+                        not */
 };
 
 struct command {

@@ -1,9 +1,24 @@
-/* recover: after a restart nobody holds anything. What was in flight is ready again, at once and uncharged;
- * the attempt ledger says `broker_restart`. Costs by what was in flight, whatever the backlog; as
- * much as the batch has room for, and the next step goes on where this one ended. */
+/* recover: after a restart nobody holds anything, but who held it may run on and come back. So what was in
+ * flight waits a little, uncharged; until then only its holder gets it, by the token of its delivery
+ * (TAKE_UP), then anybody does. Without such a wait it is ready at once. The attempt ledger says
+ * `broker_restart`. Costs by what was in flight, whatever the backlog; as much as the batch has room for, and
+ * the next step goes on where this one ended. */
 #include "broker/core/state.h"
 
-static int give_back(struct ledger *l, struct group *g, uint64_t seq)
+/* What it is to end: no time to live passes in a handler's hands, nor while the handler may come back. */
+static int outlive(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                   int64_t until_ms)
+{
+    if (!row->expires_ms || row->expires_ms >= until_ms)
+        return 0;
+    int err = row->has_expiry ? expiry_delete(l, g, seq, row->expires_ms) : 0;
+    row->has_expiry = false;
+    row->expires_ms = until_ms;
+    return err;
+}
+
+/* `until_ms` 0: it waits for nobody. */
+static int give_back(struct ledger *l, struct group *g, uint64_t seq, int64_t until_ms)
 {
     struct history_record h = {.outcome = ATTEMPT_BROKER_RESTART};
     enum where where;
@@ -17,15 +32,23 @@ static int give_back(struct ledger *l, struct group *g, uint64_t seq)
         err = place_track(l, g, seq, where, &row);
     if (!err)
         err = history_add(l, g, seq, &row, &h);
+    if (!err)
+        err = outlive(l, g, seq, &row, until_ms);
     row.back_job = l->meta.job_next;
-    return err ? err : place_wait(l, g, seq, &row, 0);
+    return err ? err : place_wait(l, g, seq, &row, until_ms);
 }
 
-static int recover_first_flights(struct ledger *l, struct group *g)
+static int64_t waits_until(const struct ledger *l, const struct group *g, const struct recover_command *c)
+{
+    int64_t lease_ms = group_setting(g, POLICY_lease_ms);
+    return c->wait_ms ? l->now_ms + (c->wait_ms < lease_ms ? c->wait_ms : lease_ms) : 0;
+}
+
+static int recover_first_flights(struct ledger *l, struct group *g, int64_t until_ms)
 {
     uint64_t seq = g->r.floor;
     while ((seq = bitmap_next_clear(&g->bits, seq)) < g->r.next && ledger_has_room(l, COST_MOVE_BYTES)) {
-        int err = give_back(l, g, seq);
+        int err = give_back(l, g, seq, until_ms);
         if (err)
             return err;
         seq++;
@@ -33,7 +56,7 @@ static int recover_first_flights(struct ledger *l, struct group *g)
     return 0;
 }
 
-static int recover_held(struct ledger *l, struct group *g)
+static int recover_held(struct ledger *l, struct group *g, int64_t until_ms)
 {
     while (ledger_has_room(l, COST_MOVE_BYTES)) {
         struct store_cursor *cursor;
@@ -52,7 +75,7 @@ static int recover_held(struct ledger *l, struct group *g)
         store_cursor_close(cursor);
         if (!more)
             return err == SHUNT_NOT_FOUND ? 0 : err;
-        err = give_back(l, g, seq);
+        err = give_back(l, g, seq, until_ms);
         if (err)
             return err;
     }
@@ -67,9 +90,10 @@ int apply_recover(struct ledger *l, const struct recover_command *c)
         struct group *g = l->groups[i];
         if (g->r.dropped || !g->r.counts.in_flight)
             continue;
-        int err = recover_first_flights(l, g);
+        int64_t until_ms = waits_until(l, g, c);
+        int err = recover_first_flights(l, g, until_ms);
         if (!err)
-            err = recover_held(l, g);
+            err = recover_held(l, g, until_ms);
         if (err)
             return err;
     }

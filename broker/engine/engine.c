@@ -234,6 +234,11 @@ static void *run(void *argument)
     return NULL;
 }
 
+uint64_t engine_recovered(const struct engine *e)
+{
+    return e->recovered;
+}
+
 int engine_start(struct engine *e)
 {
     if (pthread_create(&e->thread, NULL, run, e))

@@ -37,6 +37,7 @@ struct engine_config {
     uint64_t max_groups;       /* of one topic */
     uint64_t in_flight_max;    /* messages in flight, in all; 0: no limit */
     uint64_t connections_max;  /* for each of them a part of half of these is kept; 0: nothing is */
+    int64_t resume_wait_ms;    /* after a start, what was in flight waits so long for those who held it; 0: not */
     int64_t dedup_window_ms;   /* answers to idempotent publishes are kept at least so long */
     uint64_t unsent_bytes_max; /* waiting on one connection: past it nothing more is assigned to it */
     uint64_t unsent_total_max; /* the same, on all connections together (struct port_room); 0: no limit */
@@ -74,6 +75,8 @@ struct engine_config {
  * fails: CORRUPT, IO, NO_MEMORY; `ret_why` gets one sentence. */
 int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why,
                size_t why_bytes);
+/* How many messages were in flight when it was made: they wait for those who held them. */
+uint64_t engine_recovered(const struct engine *e);
 /* Start its thread. fails: IO, NO_MEMORY. */
 int engine_start(struct engine *e);
 /* Finish what is in the inbox (but for what is more than its connection's share of a turn), tell every

@@ -139,6 +139,7 @@ struct engine {
     struct ledger *ledger;
     struct dispatcher *dispatcher;
     struct clock clock;
+    uint64_t recovered; /* messages in flight at the start */
     bool threaded;
     pthread_t thread;
 

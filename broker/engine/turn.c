@@ -373,9 +373,10 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 void engine_recover(struct engine *e)
 {
     uint64_t left = ledger_in_flight(e->ledger), before;
-    struct command recover = {.kind = COMMAND_RECOVER};
+    struct command recover = {.kind = COMMAND_RECOVER, .recover.wait_ms = e->config.resume_wait_ms};
     clock_now(&e->clock, &e->wall_ms, &e->mono_ms);
     e->begun_mono_ms = e->mono_ms;
+    e->recovered = left;
     do {
         before = left;
         turn_look_at_room(e);

@@ -37,7 +37,7 @@ PLANTS = {
 PLANTS_IN_HISTORY = {"confirm-early": "after a confirmed|not what was confirmed|lost: ", "split-divert": "the count of dead letters is not",
                      "volatile-count": "a confirmed nack was not counted|attempts went down"}
 # The smallest map in which publishing is not refused from the beginning; it grows from the first to the second at once.
-SETTINGS = "map-size: 16MiB\nmap-size-max: 96MiB\n"
+SETTINGS = "resume-wait: 1ms\nmap-size: 16MiB\nmap-size-max: 96MiB\n"  # nobody comes back for what a dead server had in flight
 
 
 def strace_unavailable():

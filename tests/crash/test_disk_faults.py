@@ -137,7 +137,7 @@ class FullDisk(unittest.TestCase):
 
     def test_only_publishing_is_refused_and_it_comes_back(self):
         with Place() as place:
-            place.settings.write_text("map-size: 1GiB\nmap-size-max: 1GiB\n")
+            place.settings.write_text("resume-wait: 1ms\nmap-size: 1GiB\nmap-size-max: 1GiB\n")
             mount = PrivateMount(place.directory, "mount -t tmpfs -o size=250m none \"$1\"")
             self.addCleanup(mount.close)
             if mount.unavailable:

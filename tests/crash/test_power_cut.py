@@ -67,7 +67,7 @@ class PowerCut(unittest.TestCase):
         log = self.work / f"log-{plant}{bug or ''}{rounds}"
         with Place() as place:
             for number, most in enumerate(lives):
-                place.settings.write_text(f"map-size: 16MiB\nmap-size-max: {most}\n")
+                place.settings.write_text(f"resume-wait: 1ms\nmap-size: 16MiB\nmap-size-max: {most}\n")
                 server = place.server(environment={**preload("record.so"), "RECORD_LOG": log, "RECORD_ROOT": place.directory,
                                                    "RECORD_PLANT": plant}, plant=bug)
                 try:

@@ -62,6 +62,64 @@ class Consumers(Case):
     def test_a_command_runs_once_though_the_broker_is_killed_under_it(self):
         self.is_run_once(self.server.kill)
 
+    def work_on(self, name):
+        """A worker that can take two messages, and notes each run of its command at its begin and at its end, which comes when `go` is there."""
+        script = f'echo "{name} begins $SHUNT_MESSAGE" >> {self.runs}; until [ -e {self.go} ]; do sleep 0.01; done; echo "{name} ends $SHUNT_MESSAGE" >> {self.runs}'
+        return self.start("work", "t", "-j", "2", "--", "sh", "-c", script)
+
+    def told(self):
+        return self.runs.read_text().splitlines() if self.runs.exists() else []
+
+    def restart_with_two(self, resume_wait):
+        """Two workers with a message each; the broker is killed, one is stopped, and only the other comes back at first."""
+        self.server.stop()
+        settings = self.directory / "settings"
+        settings.write_text(f"resume-wait: {resume_wait}\n")
+        self.server.options = ["--listen", self.server.url.removeprefix("shunt://"), "--config", settings]
+        self.server.start()
+        self.runs, self.go = self.directory / "runs", self.directory / "go"
+        self.shunt("topic", "create", "t", "--lease", "10m")
+        first = self.work_on("first")
+        self.shunt("publish", "t", "one")
+        self.eventually(lambda: len(self.told()) == 1)
+        second = self.work_on("second")
+        self.eventually(lambda: self.group("t")["consumers"] == 2)
+        return first, second
+
+    def test_after_a_restart_nobody_else_gets_what_a_worker_still_runs(self):
+        first, second = self.restart_with_two("10m")
+        first.send_signal(signal.SIGSTOP)
+        self.server.kill()
+        self.server.start()
+        self.eventually(lambda: self.group("t")["consumers"] == 1)
+        # The second one has room, and takes what comes; what the first one runs waits for that.
+        self.shunt("publish", "t", "two")
+        self.eventually(lambda: "second begins t/2" in self.told())
+        self.assertEqual(self.told(), ["first begins t/1", "second begins t/2"])
+        self.assertEqual(self.group("t")["delayed"], 1)
+        self.assertIn("event=recovered in_flight=1 resume_wait=10m", self.server.log_text())
+        first.send_signal(signal.SIGCONT)
+        self.eventually(lambda: self.group("t")["in_flight"] == 2)
+        self.go.touch()
+        self.eventually(lambda: self.group("t")["acked"] == 2)
+        self.assertEqual(sorted(self.told()), ["first begins t/1", "first ends t/1", "second begins t/2", "second ends t/2"])
+        for worker in first, second:
+            worker.send_signal(signal.SIGTERM)
+            out, err = worker.communicate(timeout=WAIT_SECONDS_MAX)
+            self.assertIn("1 acked, 0 failed attempts", err)
+
+    def test_what_nobody_comes_back_for_goes_to_others(self):
+        first, second = self.restart_with_two("200ms")
+        self.server.kill()
+        first.kill()
+        first.wait()
+        self.server.start()
+        self.go.touch()
+        self.eventually(lambda: self.group("t")["acked"] == 1)
+        self.assertEqual(self.told(), ["first begins t/1", "second begins t/1", "second ends t/1"])
+        second.send_signal(signal.SIGTERM)
+        self.assertEqual(second.wait(WAIT_SECONDS_MAX), OK)
+
     def test_what_ends_while_the_broker_is_away_counts_when_it_is_back(self):
         worker = self.begin()
         self.server.stop()

@@ -337,7 +337,7 @@ void model_restart(struct sim *s)
     for (size_t i = 0; i < m->live_count; i++) {
         struct model_group *g = &m->groups[m->live[i].group];
         struct model_cell *c = &g->cells[m->live[i].seq];
-        (void)model_event(m, g, c, EVENT_RELEASED, 0, true);
+        (void)model_event(m, g, c, s->plan.resume_wait_ms ? EVENT_RESTARTED : EVENT_RELEASED, 0, true);
         c->started = MARK_NONE;
         c->conn = 0;
     }
@@ -351,8 +351,25 @@ void model_restart(struct sim *s)
     m->steps = 0;
 }
 
+void model_starting(struct sim *s)
+{
+    struct model *m = s->model;
+    if (!m || m->starting)
+        return;
+    m->starting = true;
+    m->down_wall = sim_wall_us(s) / 1000;
+}
+
+/* The recovery went in steps, and an earlier start may have made some of them. */
 void model_started(struct sim *s, struct engine *e)
 {
+    struct model *m = s->model;
+    if (m) {
+        m->starting = false;
+        m->up_wall = ledger_time(e->ledger);
+    }
+    for (size_t i = 0; m && i < m->live_count; i++)
+        model_waits(m, &m->groups[m->live[i].group], m->live[i].seq);
     if (s->model)
         model_walk(s->model, e, true);
     if (s->model)

@@ -174,12 +174,14 @@ struct model_figures {
 
 struct model {
     struct sim *sim;
-    int64_t wall, mono; /* of this turn, ms */
-    int64_t left;       /* mono ms: when what it says left, after its commit */
-    bool turned;        /* since the broker's last start */
-    bool admin_lost;    /* a request that changes groups will not be answered */
-    unsigned steps;     /* of this turn: it may wait for company */
-    bool dying;         /* this turn's outcome is unknown */
+    int64_t wall, mono;         /* of this turn, ms */
+    int64_t left;               /* mono ms: when what it says left, after its commit */
+    bool turned;                /* since the broker's last start */
+    bool admin_lost;            /* a request that changes groups will not be answered */
+    unsigned steps;             /* of this turn: it may wait for company */
+    bool dying;                 /* this turn's outcome is unknown */
+    bool starting;              /* it is down, or tries to start, for the first time at `down_wall` */
+    int64_t down_wall, up_wall; /* wall ms; up_wall: when the last start recovered */
     struct model_group groups[MODEL_GROUPS_MAX];
     unsigned groups_count;
     struct model_conn *conns; /* by number */
@@ -208,8 +210,9 @@ void model_damaged(struct sim *s, const char *topic, uint64_t seq);
 void model_turn(struct sim *s, int64_t wall_ms, int64_t mono_ms);
 void model_turned(struct sim *s, struct engine *e, bool all);
 void model_died(struct sim *s);
-/* The broker is down, and up again. */
+/* The broker is down, is about to be up again, and is. */
 void model_restart(struct sim *s);
+void model_starting(struct sim *s);
 void model_started(struct sim *s, struct engine *e);
 /* The end: all that can be done is done. */
 void model_end(struct sim *s, struct engine *e);
@@ -237,6 +240,8 @@ bool model_may_be(const struct model *m, const struct model_cell *c, enum model_
 bool model_must_be(const struct model *m, const struct model_cell *c, enum model_state state);
 /* In flight with this token, in some state that it may be in. */
 bool model_holds(const struct model *m, const struct model_cell *c, uint64_t token);
+/* The broker is up: now it is known when what was in flight becomes ready. */
+void model_waits(struct model *m, struct model_group *g, uint64_t seq);
 /* It may be this as well. */
 void model_also(struct model *m, struct model_cell *c, const struct model_is *is);
 /* It is one of those that `keep` says. Returns how many are left. */
@@ -250,7 +255,8 @@ enum model_event {
     EVENT_ACKED,
     EVENT_NACKED,
     EVENT_REJECTED,
-    EVENT_RELEASED, /* and unstarted, and a restart: back at once, uncharged */
+    EVENT_RELEASED,  /* and unstarted: back at once, uncharged */
+    EVENT_RESTARTED, /* back, uncharged, when those who held it have had their time to come back */
     EVENT_LEASE_OVER,
     EVENT_DISCONNECTED,
     EVENT_SUSPECTED,

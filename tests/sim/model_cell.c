@@ -1,6 +1,7 @@
 /* model_cell: the states that one message of one group may be in, and what events make of them: the truth
  * table. */
 #include "tests/sim/model.h"
+#include "tests/sim/sim.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,31 @@ unsigned model_only(struct model *m, struct model_cell *c, model_keep_fn *keep, 
     return settle(m, c, &left);
 }
 
+/* When those who held it will have had their time to come back is known once the broker is up. */
+#define UNTIL_IT_IS_UP (INT64_MAX - 1)
+
+/* The recovery goes in steps, and an earlier start may have made some of them. */
+static void set_wait(const struct model *m, const struct model_group *g, struct model_is *is)
+{
+    int64_t wait_ms = m->sim->plan.resume_wait_ms;
+    wait_ms = wait_ms < g->lease ? wait_ms : g->lease;
+    is->state = MODEL_DELAYED;
+    is->due_lo = m->down_wall + wait_ms;
+    is->due_hi = m->up_wall + wait_ms;
+    if (is->expires > 0 && is->expires < is->due_hi) /* no time to live passes meanwhile */
+        is->expires = is->due_lo == is->due_hi ? is->due_hi : MODEL_UNKNOWN_TIME;
+}
+
+void model_waits(struct model *m, struct model_group *g, uint64_t seq)
+{
+    struct model_cell *c = &g->cells[seq];
+    unsigned count = c->set ? m->sets[c->set - 1].count : 1;
+    struct model_is *is = c->set ? m->sets[c->set - 1].is : &c->now;
+    for (unsigned i = 0; i < count; i++)
+        if (is[i].state == MODEL_DELAYED && is[i].due_hi == UNTIL_IT_IS_UP)
+            set_wait(m, g, &is[i]);
+}
+
 void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
 {
     const struct model_is ready = {.state = MODEL_READY, .expires = g->is_dlq ? 0 : MODEL_UNKNOWN_TIME};
@@ -139,6 +165,8 @@ void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
     if (!g->is_dlq)
         model_also(m, c, &delayed);
     held.token = held.deliveries = 1; /* before the broker ended */
+    if (m->sim->plan.resume_wait_ms)
+        set_wait(m, g, &held);
     if (m->dying)
         model_also(m, c, &held);
 }
@@ -239,6 +267,10 @@ static bool from_flight(struct model *m, const struct model_group *g, enum model
     if (is.state != MODEL_FLIGHT)
         return false;
     is.state = MODEL_READY;
+    if (event == EVENT_RESTARTED) {
+        is.state = MODEL_DELAYED;
+        is.due_lo = is.due_hi = UNTIL_IT_IS_UP;
+    }
     if (event == EVENT_CLOSED) /* forgiven once */
         event = is.suspect ? EVENT_DISCONNECTED : EVENT_SUSPECTED;
     if (event == EVENT_NACKED || event == EVENT_REJECTED)

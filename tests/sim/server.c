@@ -47,6 +47,7 @@ static struct engine_config config(struct sim *s)
                                   .max_groups = 8,
                                   .in_flight_max = s->seed % 3 == 0 ? 1 + s->seed % 40 : 0,
                                   .connections_max = s->seed % 2 ? 5 : 0,
+                                  .resume_wait_ms = s->plan.resume_wait_ms,
                                   .dedup_window_ms = 3600 * 1000,
                                   .unsent_bytes_max = s->plan.unsent_bytes_max,
                                   .unsent_total_max = s->plan.unsent_total_max,
@@ -109,6 +110,7 @@ bool server_start(struct sim *s)
     atomic_store(&v->totals.wanted, false);
     v->due_ms = 0;
     v->faults_seen = s->disk.failures - (s->disk.armed != DISK_WELL);
+    model_starting(s);
     if (!make_engine(s))
         return false;
     audit(s, v->engine);

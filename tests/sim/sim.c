@@ -95,6 +95,7 @@ static struct plan make_plan(struct sim *s)
                      .admin = dice_once_in(d, 2),
                      .lease_ms = leases[dice_below(d, 4)],
                      .backoff_ms = (int64_t)dice_from(d, 1, 500),
+                     .resume_wait_ms = dice_once_in(d, 2) ? (int64_t)dice_from(d, 1, 3000) : 0,
                      .max_attempts = (unsigned)dice_from(d, 1, 4)};
     if (dice_once_in(d, 5)) {
         p.unsent_total_max = dice_from(d, 1000, 10000);

@@ -107,7 +107,7 @@ struct plan {
     uint64_t full_bytes;       /* of the map, from which publishing is refused; 0: never */
     bool look_at_all;          /* after each turn, not now and then */
     bool dlq_consumers, ttl, admin;
-    int64_t lease_ms, backoff_ms;
+    int64_t lease_ms, backoff_ms, resume_wait_ms;
     unsigned max_attempts;
 };
 

@@ -384,6 +384,7 @@ class WhatCounts(WireTest):
 
 class Lifecycle(WireTest):
     own_server = True
+    settings = "resume-wait: 0ms\n"
 
     def test_what_was_resolved_outlives_sigkill_and_leases_do_not(self):
         client = self.create()

@@ -14,6 +14,7 @@ ROW = {"number", "generation", "consumer", "host", "build", "leased", "started",
 
 
 class Dead(WireTest):
+    settings = "resume-wait: 0ms\n"
     def kill(self, count=1, groups=None, **policy):
         """A client, and so many rejected messages in the first group."""
         client = self.create(groups, **policy)

@@ -7,7 +7,7 @@ STALE = 25
 KEPT_MAX = 1024
 
 
-class Keep(WireTest):
+class Case(WireTest):
     own_server = True
 
     def hold(self, count, **policy):
@@ -16,6 +16,10 @@ class Keep(WireTest):
         client = self.connect()
         subscription = client.subscribe(self.topic, messages=count)
         return client, subscription, subscription.take(count)
+
+
+class Keep(Case):
+    settings = "resume-wait: 0ms\n"
 
     def test_after_a_restart_a_consumer_goes_on_with_what_it_holds(self):
         _, _, held = self.hold(3)
@@ -100,3 +104,46 @@ class Keep(WireTest):
                 self.refused("PROTOCOL", client.request, SUBSCRIBE, self.topic, "default", 0, 1000, kept)
                 with self.assertRaises(Disconnected):
                     client.ping()
+
+
+class Wait(Case):
+    settings = "resume-wait: 10m\n"
+
+    def test_what_is_held_waits_for_its_consumer_whoever_comes_first(self):
+        client, _, held = self.hold(2, lease_ms=600000)
+        client.publish(self.topic, b"later")
+        self.server.restart()
+        first = self.connect()
+        subscription = first.subscribe(self.topic, messages=10)
+        self.assertEqual(subscription.next().message.body, b"later")
+        first.ping()
+        self.assertEqual(len(subscription.held), 0, "nothing that another may still hold")
+        self.assertEqual(self.counts(first), {"delayed": 2, "in_flight": 1})
+        again = self.connect().subscribe(self.topic, messages=10, kept=[(d, True) for d in held])
+        self.assertEqual(again.kept, [2, 2])
+        self.assertEqual(again.ack(*(d._replace(token=2) for d in held)), {})
+
+    def test_it_waits_no_longer_than_a_lease(self):
+        self.hold(1, lease_ms=100)
+        self.server.restart()
+        self.assertEqual(self.connect().subscribe(self.topic).next().deliveries, 2)
+
+    def test_a_group_that_is_deleted_meanwhile_takes_it_along(self):
+        self.hold(1, lease_ms=600000)
+        self.server.restart()
+        client = self.connect()
+        client.topic_delete(self.topic)
+        client.topic_create(self.topic)
+        self.assertEqual(self.counts(client), {})
+
+
+class WaitLittle(Case):
+    settings = "resume-wait: 100ms\n"
+
+    def test_then_it_is_anybodys(self):
+        _, _, held = self.hold(1, lease_ms=600000)
+        self.server.restart()
+        other = self.connect().subscribe(self.topic)
+        theirs = other.next()
+        self.assertEqual((theirs.seq, theirs.attempts, theirs.deliveries), (held[0].seq, 0, 2))
+        self.assertEqual(self.connect().subscribe(self.topic, messages=0, kept=[(held[0], True)]).kept, [0])

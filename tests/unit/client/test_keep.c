@@ -26,7 +26,7 @@ static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, struct 
 
 static void hold(struct shunt_consumer **ret_consumer, struct shunt_delivery **d, int count)
 {
-    *ret_consumer = fake_consume(&f, 1, (uint32_t)count + 1);
+    *ret_consumer = fake_consume(&f, 1, (uint32_t)count);
     for (int i = 0; i < count; i++)
         d[i] = fake_next(*ret_consumer, &f);
 }
@@ -168,6 +168,48 @@ Test(keep, a_second_loss_before_the_answer_asks_again)
     come_back(NULL, 0);
 }
 
+static void count_arrivals(void *context, struct shunt_consumer *consumer)
+{
+    (void)consumer;
+    ++*(int *)context;
+}
+
+Test(keep, what_was_fetched_ahead_is_asked_for_as_not_started_and_goes_on_in_its_order)
+{
+    struct shunt_consumer *c = fake_consume(&f, 1, 4);
+    struct outcome o = {0};
+    struct shunt_delivery *held = fake_next(c, &f);
+    c->handler_ns = 1; /* quick: the next mark covers all that wait */
+    cr_assert_eq(marks_write(c, f.now_us), 0);
+    cr_assert_neq(c->queued.head->marked_at, 0);
+    uint32_t deliveries = c->queued.head->deliveries;
+    come_back((const uint64_t[][3]){{1, 1001, 1}, {2, 1002, 0}, {3, 1003, 0}, {4, 1004, 0}}, 4);
+    f.now_us += 31000000; /* its old lease is no matter */
+    cr_assert_eq(marks_write(c, f.now_us), 0);
+    cr_assert_null(consumer_take(c, f.now_us), "it may not be ours any more");
+    cr_assert_eq(c->queued.count, 3);
+    int told = 0;
+    c->callback = count_arrivals;
+    c->context = &told;
+    c->arrived = false;
+    answer((const uint64_t[]){2001, 2002, 0, 2004}, 4);
+    cr_assert_eq(told, 1, "whoever waits for messages is told");
+    cr_assert_eq(c->queued.count, 2, "one has gone to somebody else");
+    struct seen_frame *frame = NULL;
+    cr_assert_eq(marks_write(c, f.now_us), 0);
+    fake_take(&f);
+    frame = fake_frame(&f, 0, OP_STARTED);
+    cr_assert_eq(mpack_read_uint(&frame->at), 8);
+    (void)mpack_read_array(&frame->at);
+    cr_assert_eq(mpack_read_uint(&frame->at), 2);
+    cr_assert_eq(mpack_read_uint(&frame->at), 2002, "marked under its new token");
+    struct shunt_delivery *next = consumer_take(c, f.now_us);
+    cr_assert_eq(next->seq, 2);
+    cr_assert_eq(next->deliveries, deliveries + 1);
+    cr_assert_eq(consumer_take(c, f.now_us)->seq, 4);
+    cr_assert_eq(resolve(held, SHUNT_ACK, &o), 0);
+}
+
 Test(keep, an_extension_waits_too_and_the_latest_counts)
 {
     struct shunt_consumer *c;
@@ -241,7 +283,7 @@ Test(keep, the_new_delivery_of_a_running_message_is_marked_as_started)
     cr_assert_eq(mpack_read_array(&frame->at), 2);
     cr_assert_eq(mpack_read_uint(&frame->at), 1);
     cr_assert_eq(client_held_count(c), 1);
-    cr_assert_eq(c->queued.count, 1);
+    cr_assert_eq(c->queued.count, 0);
 }
 
 Test(keep, of_two_deliveries_that_wait_the_later_counts)

@@ -185,10 +185,10 @@ void resolve(struct fixture *f, const char *topic, const char *group, struct res
 void take_up(struct fixture *f, const char *topic, const char *group, uint64_t seq, uint64_t token)
 {
     const struct delivery_name name = {seq, token};
-    fixture_run(f, (struct command){.kind = COMMAND_TAKE_UP,
-                                    .take_up = {.group = fixture_group(f, topic, group)->r.id,
-                                                .entries = &name,
-                                                .count = 1}});
+    fixture_run(
+        f, (struct command){
+               .kind = COMMAND_TAKE_UP,
+               .take_up = {.group = fixture_group(f, topic, group)->r.id, .entries = &name, .count = 1}});
 }
 
 void ack(struct fixture *f, const char *topic, const char *group, uint64_t seq)
@@ -234,7 +234,12 @@ void tick_until_quiet(struct fixture *f)
 
 void recover(struct fixture *f)
 {
-    fixture_run(f, (struct command){.kind = COMMAND_RECOVER});
+    recover_waiting(f, 0);
+}
+
+void recover_waiting(struct fixture *f, int64_t wait_ms)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_RECOVER, .recover.wait_ms = wait_ms});
 }
 
 static void dead_command(struct fixture *f, enum command_kind kind, struct dead_command c)

@@ -116,6 +116,7 @@ void resolve(struct fixture *f, const char *topic, const char *group, struct res
 void tick(struct fixture *f, int64_t ms); /* at that millisecond */
 void tick_until_quiet(struct fixture *f); /* as long as one is due at the present time */
 void recover(struct fixture *f);
+void recover_waiting(struct fixture *f, int64_t wait_ms); /* for those who held what was in flight */
 void redrive(struct fixture *f, const char *topic, const char *group, uint64_t count, uint32_t rate);
 void redrive_ids(struct fixture *f, const char *topic, const char *group,
                  const char *ids); /* separated by spaces */

@@ -185,12 +185,25 @@ static void do_tick(struct model *m)
     }
 }
 
-static void do_recover(struct model *m)
+static void recover_group(struct model *m, struct model_group *g, int64_t wait_ms)
+{
+    int64_t lease_ms = model_setting(m, g, POLICY_lease_ms);
+    int64_t until_ms = wait_ms ? m->now_ms + (wait_ms < lease_ms ? wait_ms : lease_ms) : 0;
+    for (uint64_t seq = 1; seq < g->topic->head; seq++) {
+        struct model_state *s = &g->states[seq];
+        if (s->place != MODEL_FLIGHT)
+            continue;
+        if (s->expires_ms && s->expires_ms < until_ms)
+            s->expires_ms = until_ms;
+        model_wait_until(s, until_ms);
+    }
+}
+
+static void do_recover(struct model *m, const struct recover_command *c)
 {
     for (size_t i = 0; i < m->groups_count; i++)
-        for (uint64_t seq = 1; m->groups[i].live && seq < m->groups[i].topic->head; seq++)
-            if (m->groups[i].states[seq].place == MODEL_FLIGHT)
-                model_wait_until(&m->groups[i].states[seq], 0);
+        if (m->groups[i].live)
+            recover_group(m, &m->groups[i], c->wait_ms);
 }
 
 static void do_topic_create(struct model *m, const struct topic_command *c)
@@ -279,7 +292,7 @@ void model_apply(struct model *m, const struct command *c)
     m->handed_count = 0;
     switch (c->kind) {
     case COMMAND_RECOVER:
-        do_recover(m);
+        do_recover(m, &c->recover);
         break;
     case COMMAND_TICK:
         do_tick(m);

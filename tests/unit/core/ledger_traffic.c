@@ -235,7 +235,8 @@ static void make_command(struct traffic *t, size_t at, struct command *c)
     else if (dice < 993 && !t->plain)
         *c = (struct command){.kind = COMMAND_JOB_CANCEL, .job = traffic_random(t, 40)};
     else if (dice < 998 || t->plain)
-        c->kind = COMMAND_RECOVER;
+        *c = (struct command){.kind = COMMAND_RECOVER,
+                              .recover.wait_ms = chance(t, 50) ? 1 + (int64_t)traffic_random(t, 5000) : 0};
     else
         *c =
             (struct command){.kind = COMMAND_LIMITS, .limits = {2 + traffic_random(t, 3), 4, 1 << 20, 50000}};

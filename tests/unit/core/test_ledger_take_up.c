@@ -89,6 +89,84 @@ Test(ledger_take_up, not_a_suspect_which_goes_alone)
     fixture_done(&f);
 }
 
+/* Nobody else gets it for a while; then anybody does. */
+Test(ledger_take_up, what_was_in_flight_waits_for_who_held_it_and_then_for_nobody)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(POLICY_lease_ms, 30000, -1), 4, 3);
+    fixture_crash(&f);
+    recover_waiting(&f, 5000);
+    fixture_forget(&f);
+    assign(&f, "t", "default", 9);
+    take_up(&f, "t", "default", 2, 1);
+    show_counts(&f, "t", "default");
+    tick(&f, 4999);
+    assign(&f, "t", "default", 9);
+    tick(&f, 5000);
+    assign(&f, "t", "default", 9);
+    take_up(&f, "t", "default", 1, 1); /* too late: somebody has it */
+    fixture_expect(&f, "     0 t/default hand 4 token 1 attempts 0 deliveries 1 generation 0\n"
+                       "     0 t/default takes up 2 token 2 attempts 0 deliveries 2 generation 0\n"
+                       "     0 t/default: published 4 in_flight 2 delayed 2\n"
+                       "  5000 t/default hand 1 token 2 attempts 0 deliveries 2 generation 0\n"
+                       "  5000 t/default hand 3 token 2 attempts 0 deliveries 2 generation 0\n");
+    fixture_done(&f);
+}
+
+/* Its consumer would have lost it by then if there had been no restart. */
+Test(ledger_take_up, nothing_waits_for_longer_than_a_lease)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(POLICY_lease_ms, 200, -1), 1, 1);
+    fixture_crash(&f);
+    recover_waiting(&f, 5000);
+    tick(&f, 199);
+    expect_state(&f, "t", "default", 1, "delayed");
+    tick(&f, 200);
+    expect_state(&f, "t", "default", 1, "ready");
+    fixture_done(&f);
+}
+
+/* The second start finds what was taken up in flight, and what was not still waiting. */
+Test(ledger_take_up, a_second_restart_waits_anew_for_what_was_taken_up)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(POLICY_lease_ms, 30000, -1), 2, 2);
+    fixture_crash(&f);
+    recover_waiting(&f, 5000);
+    take_up(&f, "t", "default", 1, 1);
+    fixture_at(&f, 3000);
+    fixture_crash(&f);
+    recover_waiting(&f, 5000);
+    tick(&f, 5000);
+    expect_state(&f, "t", "default", 2, "ready");
+    expect_state(&f, "t", "default", 1, "delayed");
+    take_up(&f, "t", "default", 1, 2);
+    expect_state(&f, "t", "default", 1, "in_flight");
+    fixture_done(&f);
+}
+
+/* It was handed out in time: that its time passes while its consumer is away must not end it. */
+Test(ledger_take_up, no_time_to_live_passes_while_it_waits_for_its_consumer)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(POLICY_lease_ms, 30000, -1), 1, 1);
+    publish_timed(&f, "t", 0, 50);
+    publish_timed(&f, "t", 0, 50);
+    assign(&f, "t", "default", 5);
+    fixture_at(&f, 40);
+    fixture_crash(&f);
+    recover_waiting(&f, 1000);
+    tick(&f, 60);
+    expect_state(&f, "t", "default", 2, "delayed");
+    take_up(&f, "t", "default", 2, 1);
+    expect_state(&f, "t", "default", 2, "in_flight");
+    ack(&f, "t", "default", 2);
+    tick(&f, 1040);
+    expect_state(&f, "t", "default", 3, "dead"); /* nobody came for it */
+    fixture_done(&f);
+}
+
 /* The charge stays; the handler that was too slow may still end it well. */
 Test(ledger_take_up, what_waits_after_its_lease_ran_out_is_taken_up_with_its_charge)
 {
