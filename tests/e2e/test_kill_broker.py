@@ -9,10 +9,12 @@ import copy
 import json
 import mmap
 import os
+import pathlib
 import random
 import signal
 import struct
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -104,15 +106,17 @@ class KillBroker(unittest.TestCase):
         self.begin()
 
     def begin(self, plant=None):
+        settings = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="kill-"))) / "settings"
+        settings.write_text("resume-wait: 500ms\n")  # what a storm answered in vain comes back soon
         # Clients connect from 127.0.0.1, so none can take the port while the server is away, nor connect to itself.
-        server = harness.Server(options=["--listen", "127.0.0.2:0"], wrapper=["env", f"SHUNT_PLANT={plant}"] if plant else [])
+        server = harness.Server(options=["--listen", "127.0.0.2:0", "--config", settings], wrapper=["env", f"SHUNT_PLANT={plant}"] if plant else [])
         if plant:
             server.program = os.path.join(harness.BUILD_DIR, "tests", "crash", "shuntd-planted")
         self.addCleanup(server.remove)
         server.start()
         self.server = server
         self.notes = []
-        self.server.options = ["--listen", self.server.url.removeprefix("shunt://")]
+        self.server.options = ["--listen", self.server.url.removeprefix("shunt://"), "--config", settings]
         with wire.connect(self.server) as client:
             client.topic_create(TOPIC, max_attempts=history.MAX_ATTEMPTS, lease_ms=600000, backoff_min_ms=1, backoff_max_ms=20)
         self.note("group", topic=TOPIC, group="default", max_attempts=history.MAX_ATTEMPTS)
