@@ -21,7 +21,7 @@ from rig import SEED, Place, Wrong, harness, live, preload, wire
 from trace_history import history_until
 from workload import Workload
 
-CUTS = int(os.environ.get("SHUNT_POWER_CUTS", "3000" if os.environ.get("SANITIZED") else "40000"))
+CUTS = int(os.environ.get("SHUNT_POWER_CUTS", "1000" if os.environ.get("SANITIZED") else "40000"))
 CUTS_PLANTED = 20000
 CUTS_SERVED, CUTS_SERVED_PLANTED = 24, 100
 ROUNDS = 24
