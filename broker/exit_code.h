@@ -15,7 +15,7 @@ enum exit_code {
     EXIT_CODE_READ_ONLY = 73, /* the data directory cannot be made or written */
     EXIT_CODE_IO = 74,      /* the disk fails; at run time: durability was in doubt, so the server stopped */
     EXIT_CODE_LOCKED = 75,  /* another process uses the data directory */
-    EXIT_CODE_VERSION = 76, /* the store was written by a newer version */
+    EXIT_CODE_VERSION = 76, /* the store is of a newer version, or of one too old */
     EXIT_CODE_NOT_PERMITTED = 77, /* not allowed to listen on that address */
     EXIT_CODE_CONFIG = 78,        /* the configuration file */
     EXIT_CODE_NO_SPACE = 79,      /* the disk is full */
