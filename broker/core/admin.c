@@ -93,7 +93,7 @@ static int check_new_topic(const struct ledger *l, const struct topic_command *c
         *ret_why = "the limit max-groups is reached";
         return SHUNT_TOO_MANY;
     }
-    return 0;
+    return ledger_is_full(l) ? SHUNT_NO_SPACE : 0;
 }
 
 int apply_topic_create(struct ledger *l, const struct topic_command *c)
@@ -206,6 +206,8 @@ int apply_group_create(struct ledger *l, const struct group_command *c)
         refusal = change_policy(&policy, &c->change, false, &why);
     if (!refusal)
         refusal = check_back_off(&policy, &t->r.policy, &why);
+    if (!refusal && ledger_is_full(l))
+        refusal = SHUNT_NO_SPACE;
     if (refusal) {
         ledger_tell_done(l, refusal, why, 0, 0);
         return 0;

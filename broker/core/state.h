@@ -320,6 +320,12 @@ static inline bool ledger_has_room(const struct ledger *l, uint64_t bytes)
     return l->meter.bytes + bytes <= l->meter_max || (l->room.first && !l->meter.bytes);
 }
 
+/* What is new and stays is not taken past the first mark. */
+static inline bool ledger_is_full(const struct ledger *l)
+{
+    return l->room.fullness >= STORE_FULL;
+}
+
 /* What taking one message of the topic, or one dead letter of the queue, away from all its groups writes at
  * most. */
 static inline uint64_t ledger_remove_cost(const struct topic *t)

@@ -83,7 +83,7 @@ void command_names(const struct command *c, struct slice *topic, struct slice *g
 }
 
 /* Why there is no room, how much is left, and what to do. */
-static const char *room_text(struct engine *e)
+static const char *room_text(struct engine *e, enum command_kind kind)
 {
     const struct room *r = &e->room;
     bool disk = r->cause == ROOM_BY_DISK;
@@ -91,23 +91,24 @@ static const char *room_text(struct engine *e)
         return engine_text(
             e, "one transaction cannot hold the first of these messages: publish fewer at once, or "
                "have fewer groups");
-    return engine_text(
-        e,
-        "%s is nearly full: %llu MiB are free, and publishing stops below %llu MiB; let consumers "
-        "catch up, purge, or %s",
-        disk ? "the disk" : "the store's map", (unsigned long long)(r->free_bytes >> 20),
-        (unsigned long long)(r->reserve_bytes >> 20), disk ? "make room on the disk" : "raise map-size-max");
+    return engine_text(e,
+                       "%s is nearly full: %llu MiB are free, and %s stops below %llu MiB; let consumers "
+                       "catch up, purge, or %s",
+                       disk ? "the disk" : "the store's map", (unsigned long long)(r->free_bytes >> 20),
+                       kind == COMMAND_PUBLISH ? "publishing" : "the making of topics and groups",
+                       (unsigned long long)(r->reserve_bytes >> 20),
+                       disk ? "make room on the disk" : "raise map-size-max");
 }
 
 /* The ledger's reason, or what the error is about. */
 static const char *reason(struct engine *e, size_t command, int err, const char *why)
 {
+    const struct command *c = &e->gather.commands[e->gather.done + command];
     struct slice topic, group;
     if (!err || why)
         return why;
     if (err == SHUNT_NO_SPACE)
-        return room_text(e);
-    const struct command *c = &e->gather.commands[e->gather.done + command];
+        return room_text(e, c->kind);
     if (c->kind == COMMAND_JOB_CANCEL)
         return engine_no_job(e, c->job);
     command_names(c, &topic, &group);

@@ -13,6 +13,7 @@ enum plant {
     PLANT_NOMETASYNC,
     PLANT_SHORT_LEASE,
     PLANT_STALE_ANSWER,
+    PLANT_NO_MARKS,
     PLANTS
 };
 

@@ -368,6 +368,30 @@ void full_redrive(struct full *f, const char *group)
     change(f, OP_DLQ_REDRIVE, group);
 }
 
+/* An OK without fields is not noted. */
+static int answer(struct full *f, struct mpack_buffer *b, size_t at)
+{
+    send(f, b, at);
+    return f->code == -1 ? 0 : f->code;
+}
+
+int full_create_topic(struct full *f, const char *name)
+{
+    struct mpack_buffer b = {0};
+    size_t at = frame_begin(&b, OP_TOPIC_CREATE, 7, 1);
+    mpack_write_cstr(&b, name);
+    return answer(f, &b, at);
+}
+
+int full_create_group(struct full *f, const char *name)
+{
+    struct mpack_buffer b = {0};
+    size_t at = frame_begin(&b, OP_GROUP_CREATE, 8, 2);
+    mpack_write_cstr(&b, "t");
+    mpack_write_cstr(&b, name);
+    return answer(f, &b, at);
+}
+
 struct group_counts full_counts(struct full *f, const char *group)
 {
     int err = 0;

@@ -51,6 +51,9 @@ void full_resolve(struct full *f, size_t count, enum wire_outcome outcome, size_
 void full_purge_topic(struct full *f);
 void full_purge_dlq(struct full *f, const char *group);
 void full_redrive(struct full *f, const char *group);
+/* Make one of that name, the group in `t`; the answer's code. */
+int full_create_topic(struct full *f, const char *name);
+int full_create_group(struct full *f, const char *name);
 /* What the ledger says of a group. */
 struct group_counts full_counts(struct full *f, const char *group);
 

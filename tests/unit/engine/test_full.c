@@ -136,6 +136,26 @@ Test(full, a_redrive_of_all_dead_letters_goes_through)
     full_end(&f);
 }
 
+Test(full, topics_and_groups_are_made_until_the_first_mark_and_again_when_there_is_room)
+{
+    struct full f;
+    full_begin(&f, 32 * MIB, 1);
+    cr_assert_eq(full_create_topic(&f, "before"), 0);
+    cr_assert_eq(full_create_group(&f, "before"), 0);
+    full_fill(&f, 1000, 100, 0, 0);
+    cr_assert_eq(full_create_topic(&f, "late"), SHUNT_NO_SPACE);
+    cr_assert_str_eq(f.text, "the store has no room for this now: the store's map is nearly full: 7 MiB "
+                             "are free, and the making of topics and groups stops below 8 MiB; "
+                             "let consumers catch up, purge, or raise map-size-max");
+    cr_assert_eq(full_create_group(&f, "late"), SHUNT_NO_SPACE);
+    cr_assert_eq(full_create_topic(&f, "t"), SHUNT_TOPIC_EXISTS, "what is there needs no room");
+    cr_assert_eq(full_create_group(&f, "default"), SHUNT_GROUP_EXISTS);
+    full_purge_topic(&f);
+    cr_assert_eq(full_create_topic(&f, "late"), 0);
+    cr_assert_eq(full_create_group(&f, "late"), 0);
+    full_end(&f);
+}
+
 Test(full, the_smallest_store_is_of_use)
 {
     struct full f;

@@ -1,0 +1,325 @@
+"""A server that is really full goes on: whatever fills it further, it neither ends nor refuses to start, and it comes back.
+
+Each test fills a small store to the mark at which publishing stops, goes on to press on it in one way, kills the server in that state, starts
+it again, and makes room. The same where the disk is the limit and not the map: a limit on the length of files stands for the full disk. A server
+that does not know how full it is (tests/crash/plant.c) must end in each of them that presses hard.
+"""
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+import unittest.mock
+
+import harness
+import wire
+
+MIB = 1 << 20
+IO_FAILED = 74
+STACK = "at step()\n" * 819  # 8190 bytes
+CREDIT = 65536
+QUIET_SECONDS = 1.0  # nothing is handed out any more
+PLANTED = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "shuntd-planted"
+
+
+class Store:
+    """A server on a store that the map bounds, and what was confirmed by it."""
+
+    LIMIT = "map"
+    CONFIG = "map-size: 32MiB\nmap-size-max: 32MiB\n"
+    WRAPPER = ()
+
+    def __init__(self, test):
+        self.test = test
+        self.confirmed = 0
+        self.server = harness.Server(wrapper=self.WRAPPER)
+        test.addCleanup(self.server.remove)
+        config = self.server.directory / "shunt.yaml"
+        config.write_text(self.CONFIG, encoding="utf-8")
+        self.server.options = ["--config", config]
+
+    def start(self):
+        self.server.start()
+
+    def connect(self, **options):
+        client = wire.connect(self.server, **options)
+        self.test.addCleanup(client.close)
+        return client
+
+    def fill(self, client, *message, count=1000):
+        """Publish until it is refused; the frame is made once."""
+        frame = wire.frame(wire.PUBLISH, 9, "t", 0, 0, [list(message)] * count)
+        try:
+            while True:
+                client.waiting.append(9)
+                client.send_bytes(frame)
+                self.confirmed += client.reply(9)[0]
+        except wire.ShuntError as error:
+            self.test.assertEqual((error.name, error.retry), ("NO_SPACE", True), error.text)
+            self.test.assertIn("disk" if self.LIMIT == "disk" else "map-size-max", error.text)
+
+    def group(self, client):
+        return client.group_show("t", "default")
+
+    def crash(self):
+        self.server.kill()
+        self.start()
+
+    def job_ends(self, client, job):
+        wire.until(lambda: not job or client.job_show(job)["state"] == "done", why=lambda: f"{client.job_show(job)}")
+
+    def comes_back(self):
+        """After a crash in this state; nothing confirmed is missing, and room lets publishing go on."""
+        self.crash()
+        client = self.connect()
+        wire.until(lambda: not self.group(client)["in_flight"])
+        self.accounted(client)
+        self.job_ends(client, client.topic_purge("t"))  # first: what has expired becomes a dead letter where there is room
+        self.job_ends(client, client.dlq_purge("t", all=True)[0])
+        answer = wire.until(lambda: self.try_publish(client), why="publishing did not come back with the room")
+        self.test.assertEqual(answer.accepted, 100)
+        self.confirmed += 100
+        self.accounted(client)
+        client.topic_create("made-again")
+        client.close()
+        self.test.assertEqual(self.server.stop(), 0, self.server.log_text())
+        done = subprocess.run([harness.SHUNTD, "--check", self.server.data], capture_output=True, text=True, check=False)
+        self.test.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def accounted(self, client):
+        wire.states(client, "t")  # they add up
+        self.test.assertEqual(self.group(client)["published"], self.confirmed)
+
+    def try_publish(self, client):
+        try:
+            return client.publish("t", *[b"x" * 100] * 100)
+        except wire.ShuntError as error:
+            self.test.assertEqual(error.name, "NO_SPACE")
+            return None
+
+
+class DiskStore(Store):
+    """The disk ends before the map does."""
+
+    LIMIT = "disk"
+    CONFIG = "map-size: 80MiB\nmap-size-max: 80MiB\n"
+    WRAPPER = ("prlimit", f"--fsize={40 * MIB}", "--")
+
+
+class PlantedStore(Store):
+    """It takes itself for empty."""
+
+    def start(self):
+        self.server.program = PLANTED
+        with unittest.mock.patch.dict(os.environ, SHUNT_PLANT="no-marks"):
+            super().start()
+
+    def fill(self, client, *message, count=1000):
+        """As far as a server with marks would be filled."""
+        frame = wire.frame(wire.PUBLISH, 9, "t", 0, 0, [list(message)] * count)
+        used = lambda: client.stats()["store_bytes"]["used"]
+        while used() < 24 * MIB - len(frame):
+            client.waiting.append(9)
+            client.send_bytes(frame)
+            self.confirmed += client.reply(9)[0]
+
+
+# ---- ways to press on it ----
+
+
+def drain(subscription):
+    """What was handed out and is not answered; empty when nothing more comes."""
+    first = subscription.next(QUIET_SECONDS)
+    rows = [] if first is None else [first, *subscription.held]
+    subscription.held.clear()
+    return rows
+
+
+def nacks(store):
+    """Each with a large stack."""
+    client = store.connect()
+    client.topic_create("t", max_attempts=1000, backoff_min_ms=1, backoff_max_ms=1)
+    store.fill(client, b"x" * 100)
+    subscription = client.subscribe("t", messages=1000, bytes=1 << 28)
+    for _ in range(60):
+        rows = drain(subscription)
+        if not rows:
+            break
+        subscription.resolve(*((row.seq, row.token, wire.NACK, None, "Error", "it failed", STACK) for row in rows))
+
+
+def expiries(store):
+    """Leases run out over and over, each with a row of the attempt ledger, and those that had their attempts become dead letters."""
+    client = store.connect(client="c" * 100, host="h" * 100, build="b" * 100)
+    client.topic_create("t", max_attempts=20, lease_ms=20, backoff_min_ms=1, backoff_max_ms=1)
+    store.fill(client, b"x")
+    subscription = client.subscribe("t", messages=CREDIT, bytes=1 << 28)
+    while store.group(client)["deliveries"] < 200000:
+        rows = drain(subscription)
+        if not rows:
+            break
+        subscription.started(*rows)
+
+
+def times_to_live(store):
+    """They pass, and nobody is there."""
+    with store.connect() as client:
+        client.topic_create("t", ttl_ms=3000)
+        store.fill(client, b"x", count=5000)
+    client = store.connect()
+    last = [-1, 0]
+
+    def at_rest():
+        """All that could die has died: all of it, or as much as there was room for."""
+        dead = store.group(client)["dead"]
+        last[:] = [dead, last[1] + 1 if dead == last[0] and dead else 0]
+        return last[1] > 100
+
+    wire.until(at_rest)
+
+
+def lost_connection(store):
+    """It held as many as it was given, and had started them all: they become suspects."""
+    client = store.connect()
+    client.topic_create("t", lease_ms=3600000)
+    for _ in range(6):
+        store.confirmed += client.publish("t", *[b"x"] * 10000).accepted
+    holder = store.connect(client="c" * 100, host="h" * 100, build="b" * 100)
+    subscription = holder.subscribe("t", messages=CREDIT, bytes=1 << 28)
+    rows = drain(subscription)
+    while rows:
+        subscription.started(*rows)
+        rows = drain(subscription)
+    holder.ping()
+    store.fill(client, b"x" * 1000)
+    holder.close()
+    wire.until(lambda: not store.group(client)["in_flight"])
+
+
+def restarts(store):
+    """Killed again and again while most of it is in flight."""
+    client = store.connect()
+    client.topic_create("t", lease_ms=3600000)
+    store.fill(client, b"x", count=5000)
+    for _ in range(4):
+        holder = store.connect(client="c" * 100, host="h" * 100, build="b" * 100)
+        subscription = holder.subscribe("t", messages=CREDIT, bytes=1 << 28)
+        while drain(subscription):
+            pass
+        store.crash()
+
+
+def redrives(store):
+    """Of all dead letters of a queue, with their history, and then again."""
+    client = store.connect()
+    client.topic_create("t")
+    store.fill(client, b"x")
+    subscription = client.subscribe("t", messages=10000, bytes=1 << 28)
+    for _ in range(2):
+        for _ in range(8):
+            rows = drain(subscription)
+            if rows:
+                subscription.resolve(*((row.seq, row.token, wire.REJECT, None, "Error", "it failed", "at step()") for row in rows))
+        store.fill(client, b"x")
+        store.job_ends(client, client.dlq_redrive("t", all=True)[0])
+    subscription.unsubscribe()
+
+
+def purges(store):
+    """Of messages with a delay and a time to live of their own each, and of dead letters."""
+    client = store.connect()
+    client.topic_create("t", groups=["default"] + [f"g{i}" for i in range(3)])
+    store.fill(client, b"x", None, None, 3600000, 7200000)
+    store.job_ends(client, client.topic_purge("t"))
+    store.fill(client, b"x")
+    subscription = client.subscribe("t", messages=1000, bytes=1 << 28)
+    rows = drain(subscription)
+    subscription.resolve(*((row.seq, row.token, wire.REJECT, None, "Error", "it failed", STACK) for row in rows[:500]))
+    subscription.unsubscribe()
+    store.job_ends(client, client.dlq_purge("t", all=True)[0])
+
+
+def new_topics_and_groups(store):
+    """They are refused as publishes are; deleting them goes on."""
+    client = store.connect()
+    client.topic_create("t")
+    client.publish("t", b"x" * 100)
+    store.confirmed += 1
+    groups = [f"group-{i:02}-" + "g" * 80 for i in range(64)]
+    for topic in range(20):
+        client.topic_create(f"topic-{topic}", groups=groups)
+    store.fill(client, b"x" * 1000)
+    with store.test.assertRaises(wire.ShuntError) as refused:
+        client.topic_create("late", groups=groups)
+    store.test.assertEqual((refused.exception.name, refused.exception.retry), ("NO_SPACE", True), refused.exception.text)
+    with store.test.assertRaises(wire.ShuntError) as refused:
+        client.group_create("t", "late")
+    store.test.assertEqual(refused.exception.name, "NO_SPACE")
+    jobs = [client.topic_delete(f"topic-{topic}") for topic in range(20)]
+    for job in jobs:
+        store.job_ends(client, job)
+
+
+class Map(unittest.TestCase):
+    STORE = Store
+
+    def press(self, way):
+        store = self.STORE(self)
+        store.start()
+        way(store)
+        store.comes_back()
+
+    def test_nacks_with_large_stacks(self):
+        self.press(nacks)
+
+    def test_leases_that_run_out(self):
+        self.press(expiries)
+
+    def test_times_to_live_that_pass_without_a_client(self):
+        self.press(times_to_live)
+
+    def test_a_connection_is_lost_that_held_many(self):
+        self.press(lost_connection)
+
+    def test_killed_with_many_in_flight(self):
+        self.press(restarts)
+
+    def test_purges(self):
+        self.press(purges)
+
+    def test_redrives(self):
+        self.press(redrives)
+
+    def test_new_topics_and_groups(self):
+        self.press(new_topics_and_groups)
+
+
+class Disk(Map):
+    STORE = DiskStore
+
+
+class Planted(unittest.TestCase):
+    def ends(self, way):
+        store = PlantedStore(self)
+        store.start()
+        with self.assertRaises((wire.Disconnected, AssertionError, OSError)):
+            way(store)
+            store.comes_back()
+        self.assertEqual(store.server.process.wait(60), IO_FAILED, store.server.log_text())
+        self.assertIn("NO_SPACE", store.server.log_text())
+
+    def test_nacks(self):
+        self.ends(nacks)
+
+    def test_times_to_live(self):
+        self.ends(times_to_live)
+
+    def test_a_lost_connection(self):
+        self.ends(lost_connection)
+
+    def test_restarts(self):
+        self.ends(restarts)
+
+
+if __name__ == "__main__":
+    harness.main()
