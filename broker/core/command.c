@@ -38,6 +38,9 @@ static void put_publish(struct mpack_buffer *to, const struct publish_command *c
     mpack_write_uint(to, c->count);
     mpack_write_int(to, c->refusal);
     put(to, c->messages);
+    mpack_write_uint(to, c->stored);
+    mpack_write_uint(to, c->first_seq);
+    mpack_write_bool(to, c->more);
 }
 
 static void put_resolve(struct mpack_buffer *to, const struct resolve_command *c)
@@ -232,6 +235,9 @@ static void read_publish(struct mpack_reader *r, struct publish_command *c)
     c->count = (uint32_t)mpack_read_uint(r);
     c->refusal = (int)mpack_read_int(r);
     c->messages = mpack_read_bin(r);
+    c->stored = (uint32_t)mpack_read_uint(r);
+    c->first_seq = mpack_read_uint(r);
+    c->more = mpack_read_bool(r);
 }
 
 static void read_resolution(struct mpack_reader *r, struct resolution *e)

@@ -55,6 +55,11 @@ struct publish_command {
     bool checked; /* whoever made the command has read every message with message_read_new(), and none broke
                      the limits that hold now. A hint that saves the second look: it is not part of a batch's
                      bytes */
+    /* A frame may come in several commands, one after the other, none of another publisher of the topic
+     * between them. Then a result tells how far the frame has come with it. */
+    uint32_t stored;    /* messages of the frame that earlier commands brought, all of which were stored */
+    uint64_t first_seq; /* with `stored`: the number of the frame's first */
+    bool more;          /* another command brings what follows */
 };
 
 struct assign_command {

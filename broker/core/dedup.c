@@ -80,9 +80,16 @@ int dedup_look(struct ledger *l, const struct publish_command *c, struct dedup_r
 
 /* ---- remembering ---- */
 
-/* There is room: chunk and answer are of the same few numbers, and this one was not found. */
+/* There is room: chunk and answer are of the same few numbers, and this one was not found; or it was, as the
+ * answer to the first part of its frame. */
 static void insert(struct dedup_chunk_record *r, const struct dedup_answer *answer)
 {
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (r->answers[i].sequence == answer->sequence) {
+            r->answers[i] = *answer;
+            return;
+        }
+    }
     check(r->count < DEDUP_CHUNK_FRAMES);
     uint32_t at = r->count++;
     for (; at > 0 && r->answers[at - 1].sequence > answer->sequence; at--)

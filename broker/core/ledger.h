@@ -97,6 +97,10 @@ int64_t ledger_tick_at(const struct ledger *l);
  * of an operator, and by more for each that such a command changed. What ticks do is not in it. */
 uint64_t ledger_rows(const struct ledger *l);
 
+/* The work, in such rows, of the delays and times to live of so many messages that are published to a topic,
+ * `timed` of which bring one of their own. Before it is done, so it is no more than an estimate. */
+uint64_t ledger_timed_rows(const struct ledger *l, struct slice topic, uint32_t count, uint64_t timed);
+
 /* What the last batch that was applied writes, in bytes of pages: an upper bound (core/cost.h). With
  * COST_TRANSACTION_BYTES for each transaction it is what the store must have free. */
 uint64_t ledger_spent(const struct ledger *l);

@@ -106,6 +106,14 @@ static int check_messages(const struct ledger *l, const struct publish_command *
     return 0;
 }
 
+uint64_t ledger_timed_rows(const struct ledger *l, struct slice topic, uint32_t count, uint64_t timed)
+{
+    const struct topic *t = ledger_topic(l, topic);
+    if (!t)
+        return timed * TIMED_ROWS;
+    return (topic_setting(t, POLICY_ttl_ms) ? count : timed) * TIMED_ROWS * t->groups_count;
+}
+
 static void tell(struct ledger *l, int err, uint64_t first_seq, uint32_t accepted, int refusal,
                  const char *why)
 {
@@ -141,8 +149,9 @@ static bool all_fit(const struct ledger *l, const struct topic *t, const struct 
     return fits(l, bytes);
 }
 
-/* `bytes_max`: what they may write. */
-static int store_messages(struct ledger *l, struct topic *t, const struct publish_command *c,
+/* From the message at `from` on. `bytes_max`: what they may write. Returns in *ret_accepted how far it came.
+ */
+static int store_messages(struct ledger *l, struct topic *t, const struct publish_command *c, uint32_t from,
                           uint64_t bytes_max, uint32_t *ret_accepted, int *ret_refusal)
 {
     struct mpack_reader r;
@@ -154,6 +163,8 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
     for (; accepted < c->count; accepted++) {
         int err = message_read(&r, l->meta.body_bytes_max, &m, &why);
         check(!err); /* they were read before, here or by the command's maker */
+        if (accepted < from)
+            continue;
         struct message_head head = head_of(l, t, &m);
         size_t size = message_head_bytes(&head) + m.whole.size;
         if (!topic_has_room(t, size)) {
@@ -177,67 +188,102 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
     return 0;
 }
 
-static int publish(struct ledger *l, const struct publish_command *c, struct dedup_record *producer)
+/* What the frame has come to: remember it if that is new, and tell it. `a` is what it had come to before, and
+ * becomes what it is now. */
+static int answer(struct ledger *l, const struct publish_command *c, struct dedup_record *producer,
+                  struct dedup_answer *a, uint32_t accepted, int refusal)
+{
+    uint32_t code = (uint32_t)(refusal ? refusal : c->more ? SHUNT_UNAVAILABLE : 0);
+    bool news = accepted || code != a->refusal;
+    a->accepted += accepted;
+    a->refusal = code;
+    if (producer && a->accepted && news) {
+        l->changed = true;
+        int err = dedup_remember(l, c, producer, a);
+        if (err)
+            return err;
+    }
+    /* Of a frame that was sent again, more may be stored than came by now. */
+    bool ahead = !refusal && a->accepted > (uint64_t)c->stored + c->count;
+    tell(l, a->accepted ? 0 : refusal, a->first_seq, ahead ? c->stored + c->count : a->accepted, refusal,
+         NULL);
+    return 0;
+}
+
+static void publishing_changed(struct ledger *l, struct topic *t)
+{
+    ledger_dirty_topic(l, t);
+    for (size_t i = 0; i < t->groups_count; i++) {
+        ledger_dirty_group(l, t->groups[i]);
+        ledger_tell_ready(l, t->groups[i]);
+    }
+}
+
+/* Why nothing of the command can be stored; 0 if it can. */
+static int refused(const struct ledger *l, const struct publish_command *c, const struct topic *t,
+                   const struct dedup_answer *a, uint32_t *ret_which, const char **ret_why)
+{
+    if (!t)
+        return SHUNT_UNKNOWN_TOPIC;
+    if (t->r.origin_group)
+        return SHUNT_RESERVED;
+    if (c->refusal)
+        return c->refusal;
+    /* The numbers of a frame follow each other, and nothing is left out. */
+    if (a->accepted && (t->r.head != a->first_seq + a->accepted || c->stored > a->accepted))
+        return SHUNT_UNAVAILABLE;
+    return c->checked ? 0 : check_messages(l, c, ret_which, ret_why);
+}
+
+/* `a`: what came of the frame so far. */
+static int publish(struct ledger *l, const struct publish_command *c, struct dedup_record *producer,
+                   struct dedup_answer *a)
 {
     struct topic *t = ledger_topic(l, c->topic);
     const char *why = NULL;
     uint32_t which = 0;
-    int refusal = c->refusal;
-    if (!t)
-        refusal = SHUNT_UNKNOWN_TOPIC;
-    else if (t->r.origin_group)
-        refusal = SHUNT_RESERVED;
-    if (!refusal && !c->checked)
-        refusal = check_messages(l, c, &which, &why);
-    if (refusal) {
+    int refusal = refused(l, c, t, a, &which, &why);
+    if (refusal && !a->accepted) {
         tell(l, refusal, 0, which, 0, why);
         return 0;
     }
-    uint64_t first_seq = t->r.head, bytes_max = UINT64_MAX;
-    uint32_t accepted = 0;
-    if (!all_fit(l, t, c)) {
+    uint64_t bytes_max = UINT64_MAX;
+    if (refusal ? !ledger_has_room(l, cost_publish(0)) : !all_fit(l, t, c)) {
         if (!l->room.first || l->meter.bytes) { /* in a transaction of its own more will */
             l->out_of_room = true;
             return 0;
         }
-        uint64_t records = cost_publish(t->groups_count);
+        uint64_t records = cost_publish(t ? t->groups_count : 0);
         bytes_max = l->room.publish_bytes > records ? l->room.publish_bytes - records : 0;
     }
     l->meter.off = true; /* cost_message() counts all that a message writes */
     l->meter.bytes += COST_PLACE_BYTES;
-    int err = store_messages(l, t, c, bytes_max, &accepted, &refusal);
+    uint32_t before = a->accepted > c->stored ? a->accepted - c->stored : 0, upto = before;
+    if (!a->accepted && t)
+        a->first_seq = t->r.head;
+    int err = refusal ? 0 : store_messages(l, t, c, before, bytes_max, &upto, &refusal);
     l->meter.off = false;
     if (err)
         return err;
-    if (accepted) {
-        ledger_dirty_topic(l, t);
-        for (size_t i = 0; i < t->groups_count; i++) {
-            ledger_dirty_group(l, t->groups[i]);
-            ledger_tell_ready(l, t->groups[i]);
-        }
-        if (producer) {
-            struct dedup_answer answer = {c->sequence, first_seq, accepted, (uint32_t)refusal};
-            err = dedup_remember(l, c, producer, &answer);
-            if (err)
-                return err;
-        }
-    }
-    tell(l, accepted ? 0 : refusal, first_seq, accepted, refusal, NULL);
-    return 0;
+    if (upto > before)
+        publishing_changed(l, t);
+    return answer(l, c, producer, a, upto > before ? upto - before : 0, refusal);
 }
 
 int apply_publish(struct ledger *l, const struct publish_command *c)
 {
-    if (c->producer.size != PRODUCER_ID_BYTES || !c->sequence)
-        return publish(l, c, NULL);
     struct dedup_record producer;
-    struct dedup_answer answer;
-    int err = dedup_look(l, c, &producer, &answer);
+    struct dedup_answer a = {.sequence = c->sequence, .first_seq = c->first_seq, .accepted = c->stored};
+    if (c->producer.size != PRODUCER_ID_BYTES || !c->sequence)
+        return publish(l, c, NULL, &a);
+    int err = dedup_look(l, c, &producer, &a);
+    if (err == SHUNT_NOT_FOUND || (!err && a.refusal == SHUNT_UNAVAILABLE)) /* new, or begun */
+        return publish(l, c, &producer, &a);
     if (!err)
-        tell(l, 0, answer.first_seq, answer.accepted, (int)answer.refusal, NULL);
+        tell(l, 0, a.first_seq, a.accepted, (int)a.refusal, NULL);
     else if (err == SHUNT_DEDUP_WINDOW)
         tell(l, err, 0, 0, 0, NULL);
     else
-        return err == SHUNT_NOT_FOUND ? publish(l, c, &producer) : err;
+        return err;
     return 0;
 }

@@ -9,6 +9,7 @@
  *   choke.c     one whose client does not read
  *   silence.c   one that lets leases run out and says nothing
  *   share.c     one that looks at much
+ *   divide.c    a request that is more than a share
  *   leases.c    when leases begin and end
  *   take_up.c   one that comes back and goes on with what it holds
  *   request_*.c one file for each kind of request
@@ -25,6 +26,7 @@
 #include "broker/core/view.h"
 #include "broker/engine/arena.h"
 #include "broker/engine/clock.h"
+#include "broker/engine/divide.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/rest.h"
 #include "broker/engine/room.h"
@@ -62,6 +64,7 @@ struct pending {
     uint32_t refused_count;
     const uint32_t *indexes; /* from the command's entries to the frame's; NULL: nobody is told */
     uint32_t entries;        /* of the whole command */
+    bool more;               /* the request goes on in a later turn: it is not answered yet */
 };
 
 struct gather {
@@ -120,8 +123,9 @@ struct session {
     bool put_off; /* is in the engine's list of those */
     struct session *put_off_next;
     uint64_t rows, rows_turn; /* of its share used, as of the turn of that number */
-    bool silence_told;        /* it has been told of as silent, and not of as heard again */
-    int64_t silence_told_ms;  /* when it last was; 0: never */
+    struct division division;
+    bool silence_told;       /* it has been told of as silent, and not of as heard again */
+    int64_t silence_told_ms; /* when it last was; 0: never */
     bool has_producer;
     bool superseded; /* a newer connection speaks for the producer: nothing more is published on this one */
     uint8_t producer[PRODUCER_ID_BYTES];
@@ -163,6 +167,7 @@ struct engine {
     struct seat *producers[PRODUCER_BUCKETS]; /* by the first bytes of their ids */
     size_t empty_seats;
     struct session *put_off, **put_off_tail; /* whose requests wait for their turn, in order */
+    struct session *publishing;              /* a PUBLISH in parts */
     struct session *outputs;                 /* with something to send */
     size_t out_bytes;                        /* what they have, as last counted */
     struct store_txn *txn;                   /* open during a turn once something needed it */
@@ -175,19 +180,19 @@ struct engine {
     int64_t tick_not_before_ms; /* mono: the last one had things to do, and no room for any */
     size_t assigned;            /* of them, those whose commands were applied */
     bool force_commit;
-    struct room room;         /* how full the store is, and what the transaction may write */
-    bool more;                /* to be handed out; the turn's budget was used up */
-    int64_t wall_ms, mono_ms; /* of this turn */
-    uint64_t turn;            /* its number */
-    uint64_t turn_rows;       /* looked at for requests */
-    uint64_t rows_seen;       /* ledger_rows() when the last publish of a batch was told */
-    uint64_t taken_bytes;     /* of the requests handled */
-    uint64_t turn_messages;   /* published, delivered, resolved */
-    uint64_t turn_bytes;      /* handed out */
-    uint64_t planned_bytes;   /* while assignments are planned */
-    uint64_t largest_bytes;   /* of requests in one transaction */
+    struct room room;            /* how full the store is, and what the transaction may write */
+    bool more;                   /* to be handed out; the turn's budget was used up */
+    int64_t wall_ms, mono_ms;    /* of this turn */
+    uint64_t turn;               /* its number */
+    uint64_t turn_rows;          /* looked at for requests */
+    uint64_t rows_seen;          /* ledger_rows() when the last publish of a batch was told */
+    uint64_t taken_bytes;        /* of the requests handled */
+    uint64_t turn_messages;      /* published, delivered, resolved */
+    uint64_t turn_bytes;         /* handed out */
+    uint64_t planned_bytes;      /* while assignments are planned */
+    uint64_t largest_bytes;      /* of requests in one transaction */
     struct snapshot_wait *waits; /* for a snapshot, in order */
-    struct group_walk walk;            /* for the one in front of them */
+    struct group_walk walk;      /* for the one in front of them */
     uint64_t commit_us;          /* the commits of this turn took */
     struct totals totals;
     struct event_list events;
@@ -341,11 +346,12 @@ static inline void share_count(struct session *s, uint64_t rows)
     else
         share_count_more(s, rows);
 }
+uint64_t share_left(const struct session *s); /* for it in this turn, at least DIVIDE_ROWS_MIN */
 #define ROWS_OF_REQUEST 4   /* any, with its answer */
 #define ROWS_BYTES      256 /* so many bytes that are checked and copied count as a row */
 #define ROWS_OF_MESSAGE 2   /* published, or resolved with an ack */
 #define ROWS_OF_TIMED   16  /* more, with a delay or a time to live; the ledger counts other groups */
-#define ROWS_OF_FAILURE 24 /* more, for a nack or reject, which writes history */
+#define ROWS_OF_FAILURE 24  /* more, for a nack or reject, which writes history */
 /* Put it in the line; what it sends is parked from now on. */
 void share_wait(struct session *s);
 /* Let those in the line go on. */

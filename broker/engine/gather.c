@@ -131,7 +131,8 @@ static void on_published(void *context, size_t command, int err, uint64_t first_
     p->first_seq = first_seq;
     p->count = accepted;
     p->refusal = refusal;
-    e->turn_messages += err ? 0 : accepted;
+    uint32_t before = e->gather.commands[e->gather.done + command].publish.stored;
+    e->turn_messages += err || accepted < before ? 0 : accepted - before;
     uint64_t rows = ledger_rows(e->ledger) - e->rows_seen;
     if (rows && p->session)
         share_count(p->session, rows);
@@ -236,6 +237,16 @@ static void answer(const struct pending *p)
     }
 }
 
+/* Of a request in parts, the last one is answered; or that which was refused, and true is returned. */
+static bool part_ends_it(const struct command *c, const struct pending *p)
+{
+    if (c->kind == COMMAND_PUBLISH)
+        divide_published(p->session, &c->publish, p);
+    else
+        divide_resolved(p->session, p);
+    return p->session->division.over;
+}
+
 void gather_flush(struct engine *e)
 {
     struct gather *g = &e->gather;
@@ -253,7 +264,8 @@ void gather_flush(struct engine *e)
         size_t from = g->done, applied = turn_apply(e, g->commands + from, g->count - from, &sink);
         g->done += applied;
         for (size_t i = from; i < g->done; i++) {
-            answer(&g->pending[i]);
+            if (!g->pending[i].more || part_ends_it(&g->commands[i], &g->pending[i]))
+                answer(&g->pending[i]);
             if (g->pending[i].kind == PENDING_DONE)
                 events_act(e, &g->commands[i], &g->pending[i]);
             if (g->pending[i].session)

@@ -170,6 +170,7 @@ struct resolving {
     uint8_t *outcomes;          /* of all that were read */
     uint32_t *indexes;          /* in the frame, of those that go into the command */
     uint32_t count;
+    uint32_t first; /* index in the frame of the first that was read */
     struct refused_entry *refused;
     uint32_t refused_count;
 };
@@ -243,7 +244,7 @@ static int resolve_entry(struct session *s, struct subscription *sub, uint32_t i
     finish_entry(entry, outcome, &times);
     if (to->count != index)
         to->entries[to->count] = *entry;
-    to->indexes[to->count++] = index;
+    to->indexes[to->count++] = to->first + index;
     return 0;
 }
 
@@ -251,6 +252,63 @@ static int resolve_entry(struct session *s, struct subscription *sub, uint32_t i
 static int64_t patience_ms(uint8_t outcome, int64_t delay_ms, int err)
 {
     return !err && outcome == OUTCOME_ACK && delay_ms != DELAY_BACKOFF ? delay_ms : 0;
+}
+
+static uint64_t rows_of_entry(uint8_t outcome, size_t bytes)
+{
+    bool fails = outcome == OUTCOME_NACK || outcome == OUTCOME_REJECT;
+    return ROWS_OF_MESSAGE + (fails ? ROWS_OF_FAILURE + bytes / ROWS_BYTES : 0);
+}
+
+static void make_room(struct session *s, uint32_t count, struct resolving *to)
+{
+    struct arena *a = &s->engine->arena;
+    uint32_t earlier = s->division.refused_count;
+    *to = (struct resolving){.entries = arena_take(a, (count + 1) * sizeof(struct resolution)),
+                             .outcomes = arena_take(a, count + 1),
+                             .indexes = arena_take(a, (count + 1) * sizeof(uint32_t)),
+                             .refused = arena_take(a, (count + earlier + 1) * sizeof(struct refused_entry))};
+    if (!to->entries || !to->outcomes || !to->indexes || !to->refused)
+        engine_die(s->engine, SHUNT_NO_MEMORY, "no memory for a RESOLVE");
+}
+
+/* Read the entries that may be resolved in this turn, of so many in the frame; the others only to see that
+ * they are entries, once. Returns how many those are. */
+static uint32_t read_part(struct session *s, struct mpack_reader *r, uint32_t count, struct resolving *to)
+{
+    struct division *d = &s->division;
+    bool begun = d->begun;
+    uint64_t most = share_left(s), rows = 0, all = 0;
+    uint32_t left = count - d->done, part = left;
+    const uint8_t *array = r->at, *end = NULL;
+    r->at += d->at;
+    make_room(s, begun && left > most ? (uint32_t)most : left, to);
+    for (uint32_t i = 0; i < left && !r->failed && !(begun && end); i++) {
+        const uint8_t *at = r->at;
+        read_entry(r, &to->entries[i], &to->outcomes[i]);
+        all += rows_of_entry(to->outcomes[i], (size_t)(r->at - at));
+        if (i && all > most && !end) {
+            part = i;
+            end = at;
+        }
+        rows = end ? rows : all;
+    }
+    if (r->failed)
+        return 0;
+    to->first = d->done;
+    if (part == left) {
+        for (; to->refused_count < d->refused_count; to->refused_count++)
+            to->refused[to->refused_count] = d->refused[to->refused_count];
+        d->part_bytes = begun ? (size_t)(r->at - array) - d->at : 0;
+        divide_end(s);
+    } else {
+        d->part_bytes = (size_t)(end - array) - d->at;
+        d->begun = true;
+        d->done += part;
+        d->at += d->part_bytes;
+    }
+    share_count(s, rows);
+    return part;
 }
 
 void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
@@ -268,31 +326,21 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
                     engine_text(e, "a RESOLVE carries at most %d entries", FRAME_MESSAGES_MAX));
         return;
     }
-    struct resolving to = {.entries = arena_take(&e->arena, (count + 1) * sizeof(struct resolution)),
-                           .outcomes = arena_take(&e->arena, count + 1),
-                           .indexes = arena_take(&e->arena, (count + 1) * sizeof(uint32_t)),
-                           .refused = arena_take(&e->arena, (count + 1) * sizeof(struct refused_entry))};
-    if (!to.entries || !to.outcomes || !to.indexes || !to.refused)
-        engine_die(e, SHUNT_NO_MEMORY, "no memory for a RESOLVE");
-    for (uint32_t i = 0; i < count && !r->failed; i++)
-        read_entry(r, &to.entries[i], &to.outcomes[i]);
+    struct resolving to;
+    uint32_t part = read_part(s, r, count, &to);
     if (r->failed)
         return; /* before any of them has an effect */
     int64_t wait_ms = DURATION_MS_MAX;
-    uint64_t rows = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < part; i++) {
         int64_t delay_ms = to.entries[i].delay_ms;
-        bool fails = to.outcomes[i] == OUTCOME_NACK || to.outcomes[i] == OUTCOME_REJECT;
-        rows += ROWS_OF_MESSAGE + (fails ? ROWS_OF_FAILURE : 0);
         int err = resolve_entry(s, sub, i, &to);
         int64_t most_ms = patience_ms(to.outcomes[i], delay_ms, err);
         wait_ms = most_ms < wait_ms ? most_ms : wait_ms;
         if (err)
-            to.refused[to.refused_count++] = (struct refused_entry){i, err};
+            to.refused[to.refused_count++] = (struct refused_entry){to.first + i, err};
     }
     if (count)
         turn_allow_wait(e, wait_ms);
-    share_count(s, rows);
     struct command c = {.kind = COMMAND_RESOLVE,
                         .resolve = {.group = sub ? member_group(sub->member) : 0,
                                     .by = {{s->client, __builtin_strlen(s->client)},
@@ -305,5 +353,6 @@ void request_resolve(struct session *s, unsigned op, uint64_t request_id, struct
     p->refused_count = to.refused_count;
     p->entries = to.count;
     p->indexes = to.indexes;
+    p->more = s->division.begun;
     e->turn_messages += to.count;
 }

@@ -46,40 +46,69 @@ static int check_fields(const struct session *s, const struct publish_command *p
     return 0;
 }
 
+/* False: it has been answered. */
+static bool accept(struct session *s, uint64_t request_id, struct publish_command *p, uint64_t *ret_timed)
+{
+    const char *why = NULL;
+    if (read_messages(s->engine, p, ret_timed, &why)) {
+        gather_flush(s->engine);
+        reply_broken(s, request_id, why);
+        return false;
+    }
+    int err = check_fields(s, p, &why);
+    if (!err)
+        return true;
+    share_count(s, (uint64_t)p->count * ROWS_OF_MESSAGE + *ret_timed * ROWS_OF_TIMED);
+    gather_flush(s->engine);
+    reply_error(s, request_id, err, why);
+    return false;
+}
+
+/* So few messages are looked at for the groups that they go to only when the ledger applies them. */
+#define FEW_MESSAGES 16
+
+/* It needs not be divided, or is refused as a whole: a message breaks a limit. */
+static bool fits(const struct session *s, const struct publish_command *p, uint64_t timed)
+{
+    if (s->division.begun)
+        return false;
+    if (!p->checked || p->count == 1)
+        return true;
+    uint64_t rows = (uint64_t)p->count * ROWS_OF_MESSAGE + p->messages.size / ROWS_BYTES;
+    if (timed || p->count > FEW_MESSAGES)
+        rows += ledger_timed_rows(s->engine->ledger, p->topic, p->count, timed);
+    return rows <= share_left(s);
+}
+
 void request_publish(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
     (void)op; /* one only */
     struct engine *e = s->engine;
-    const char *why = NULL;
-    uint64_t timed;
+    uint64_t timed = 0;
     struct publish_command p = {.topic = mpack_read_str(r)};
     p.sequence = mpack_read_uint(r);
     p.forget_below = mpack_read_uint(r);
     p.count = mpack_read_array(r);
     if (r->failed)
         return;
+    if (s->division.over) {
+        divide_end(s);
+        return;
+    }
     if (s->superseded) {
         gather_flush(e);
         reply_broken(s, request_id, "a newer connection speaks for this producer");
         return;
     }
     p.messages = (struct slice){r->at, (size_t)(r->end - r->at)};
-    if (read_messages(e, &p, &timed, &why)) {
-        gather_flush(e);
-        reply_broken(s, request_id, why);
+    if (!s->division.begun && !accept(s, request_id, &p, &timed))
         return;
-    }
-    share_count(s, (uint64_t)p.count * ROWS_OF_MESSAGE + timed * ROWS_OF_TIMED);
-    int err = check_fields(s, &p, &why);
-    if (err) {
-        gather_flush(e);
-        reply_error(s, request_id, err, why);
-        return;
-    }
+    share_count(s, fits(s, &p, timed) ? (uint64_t)p.count * ROWS_OF_MESSAGE + timed * ROWS_OF_TIMED
+                                      : divide_publish(s, &p));
     if (s->has_producer)
         p.producer = (struct slice){s->producer, PRODUCER_ID_BYTES};
     if (e->room.fullness >= STORE_FULL)
         p.refusal = SHUNT_NO_SPACE;
     struct command c = {.kind = COMMAND_PUBLISH, .publish = p};
-    (void)gather_add(e, &c, PENDING_PUBLISH, s, request_id); /* complete as it is */
+    gather_add(e, &c, PENDING_PUBLISH, s, request_id)->more = p.more;
 }

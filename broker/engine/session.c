@@ -48,6 +48,7 @@ void session_lost(struct engine *e, struct session *s, bool closed)
 void session_free(struct engine *e, struct session *s)
 {
     producer_leave(s);
+    divide_end(s);
     while (s->subscriptions_count) /* of one that was never lost: the engine ends */
         session_drop_subscription(s, s->subscriptions[s->subscriptions_count - 1]);
     free(s->subscriptions);
@@ -200,8 +201,10 @@ static void handle(struct session *s, struct slice payload)
         gather_flush(s->engine); /* what others asked for before is not its work */
     uint64_t rows = ledger_rows(s->engine->ledger);
     request(s, (unsigned)op, request_id, &r);
-    share_count(s, ROWS_OF_REQUEST + payload.size / ROWS_BYTES +
-                       (looks ? ledger_rows(s->engine->ledger) - rows : 0));
+    size_t bytes = s->division.part_bytes ? s->division.part_bytes : payload.size;
+    s->division.part_bytes = 0;
+    share_count(s,
+                ROWS_OF_REQUEST + bytes / ROWS_BYTES + (looks ? ledger_rows(s->engine->ledger) - rows : 0));
     if (r.failed && !s->closing) {
         s->engine->urgent = true;
         gather_flush(s->engine); /* replies keep their order */
@@ -225,11 +228,14 @@ size_t session_frames(struct session *s, struct slice bytes, bool *ret_share)
         size_t size = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
         check(size <= left - FRAME_HEADER_BYTES);
         struct slice payload = {at + FRAME_HEADER_BYTES, size};
-        *ret_share = share_is_used_up(s, payload);
-        if (*ret_share || session_must_wait(s, payload))
+        *ret_share = share_is_used_up(s, payload) || (e->publishing && divide_must_wait(s, payload));
+        if (*ret_share || (!s->division.begun && session_must_wait(s, payload)))
             return bytes.size - left;
         handle(s, payload);
         session_count_output(s);
+        *ret_share = s->division.begun && !s->closing;
+        if (*ret_share)
+            return bytes.size - left;
         at += FRAME_HEADER_BYTES + size;
         left -= FRAME_HEADER_BYTES + size;
     }

@@ -7,7 +7,8 @@
  * all that it sent after it, and is not read much further meanwhile. Those who wait go on in the next turns,
  * one after the other, before what is new.
  *
- * A request is not divided. What is more than a share is paid with the shares of later turns, and counts more
+ * A PUBLISH or RESOLVE that is more than a share is handled in parts, one in each turn (divide.c). Other
+ * requests are not divided: what is more than a share is paid with the shares of later turns, and counts more
  * than its work, so that somebody who sends such requests without end leaves most turns to others. Who has
  * had next to nothing in a turn is served even if it is full: many that ask for little are what a commit is
  * shared for.
@@ -37,6 +38,20 @@ static uint64_t rows_of(const struct session *s)
 static bool turn_is_full(const struct engine *e)
 {
     return e->turn_rows >= e->config.turn_rows_max;
+}
+
+static uint64_t less(uint64_t from, uint64_t what)
+{
+    return from > what ? from - what : 0;
+}
+
+uint64_t share_left(const struct session *s)
+{
+    const struct engine *e = s->engine;
+    uint64_t left = turn_is_full(e) ? 0 : less(share_of(e), rows_of(s));
+    if (e->config.only_looks_wait)
+        return UINT64_MAX;
+    return left > DIVIDE_ROWS_MIN ? left : DIVIDE_ROWS_MIN;
 }
 
 static bool looks(struct slice request)

@@ -159,6 +159,11 @@ void publish_as(struct fixture *f, const char *topic, const char *producer, uint
                      0, 0);
 }
 
+void publish_part(struct fixture *f, struct publish_command c)
+{
+    publish_messages(f, c, 0, 0);
+}
+
 void assign_lane(struct fixture *f, const char *topic, const char *group, enum lane lane, uint32_t messages)
 {
     uint32_t id = ledger_group_id(fixture_group(f, topic, group));

@@ -101,6 +101,8 @@ void publish(struct fixture *f, const char *topic, uint32_t count);
 void publish_timed(struct fixture *f, const char *topic, int64_t delay_ms, int64_t ttl_ms);
 void publish_as(struct fixture *f, const char *topic, const char *producer, uint64_t sequence,
                 uint64_t forget_below, uint32_t count, int refusal);
+/* `c` without its messages. */
+void publish_part(struct fixture *f, struct publish_command c);
 /* Write one message's array. */
 void write_message(struct mpack_buffer *to, const char *body, int64_t delay_ms, int64_t ttl_ms);
 

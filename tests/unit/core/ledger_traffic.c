@@ -71,6 +71,7 @@ static void make_publish(struct traffic *t, size_t at, struct command *c)
         p->producer = text(chance(t, 50) ? "producer-0000001" : "producer-0000002");
         p->sequence = 1 + traffic_random(t, 400);
         p->forget_below = chance(t, 10) ? traffic_random(t, 100) : 0;
+        p->more = chance(t, 20); /* and whether anything follows, chance says */
     }
 }
 
