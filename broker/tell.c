@@ -57,6 +57,8 @@ static void tell_act(struct tell *t, const struct event *event, int64_t now_ms)
     if (event->job)
         log_number(&line, "count", (int64_t)event->count);
     number(&line, "job", event->job);
+    if (event->error_ms)
+        log_number(&line, "was_off_ms", event->error_ms);
     log_text(&line, "client", event->client);
     log_text(&line, "host", event->host);
     log_text(&line, "peer", event->peer);
@@ -156,6 +158,19 @@ static void tell_space(const struct tell *t, const struct event *event)
     log_end(&line);
 }
 
+/* ---- clock; with the lock held ---- */
+
+static void tell_clock(const struct tell *t, const struct event *event)
+{
+    struct log_line line;
+    log_begin(&line, t->log, LOG_LEVEL_WARNING, "clock_off");
+    log_number(&line, "ahead_ms", event->error_ms);
+    log_text(&line, "why",
+             "the store's time is not that of this machine: see to the machine's clock, then run `shunt "
+             "clock set`");
+    log_end(&line);
+}
+
 /* ---- public ---- */
 
 void tell_event(struct tell *t, const struct event *event, int64_t now_ms)
@@ -172,6 +187,9 @@ void tell_event(struct tell *t, const struct event *event, int64_t now_ms)
     case EVENT_FULL:
     case EVENT_ROOM:
         tell_space(t, event);
+        break;
+    case EVENT_CLOCK:
+        tell_clock(t, event);
         break;
     }
     (void)pthread_mutex_unlock(&t->lock);

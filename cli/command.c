@@ -5,7 +5,7 @@
 
 static const struct command_set *const sets[] = {&ping_set,    &topic_set, &group_set, &publish_set,
                                                  &consume_set, &work_set,  &dlq_set,   &job_set,
-                                                 &stats_set,   &bench_set};
+                                                 &clock_set,   &stats_set, &bench_set};
 
 const struct command_set *command_set_at(size_t i)
 {

@@ -40,7 +40,7 @@ struct command_set {
 };
 
 extern const struct command_set ping_set, topic_set, group_set, publish_set, consume_set, work_set, dlq_set,
-    job_set, stats_set, bench_set;
+    job_set, clock_set, stats_set, bench_set;
 
 /* NULL if there is no such noun. */
 const struct command_set *command_set_find(const char *noun);

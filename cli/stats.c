@@ -29,6 +29,7 @@ static const struct record_field fields[] = {
     {"uptime_ms", RECORD_SPAN, "up for", NULL},
     {"connections", RECORD_COUNT, "connections", NULL},
     {"silent_consumers", RECORD_COUNT, "silent consumers", NULL},
+    {"clock_error_ms", RECORD_COUNT, NULL, NULL}, /* see clock_line() */
     {"silent", RECORD_RECORDS, NULL, silent_fields},
     {"topics", RECORD_COUNT, "topics", NULL},
     {"groups", RECORD_COUNT, "groups", NULL},
@@ -63,12 +64,26 @@ static void silent_lines(struct table *t, const struct shunt_value *silent)
     }
 }
 
+#define CLOCK_ERROR_MS_MIN 1000 /* less is no news */
+
+static void clock_line(struct table *t, int64_t error_ms)
+{
+    char span[32];
+    if (error_ms < CLOCK_ERROR_MS_MIN && error_ms > -CLOCK_ERROR_MS_MIN)
+        return;
+    table_cell(t, "clock");
+    table_cellf(t, "%s %s the machine's: `shunt clock set` puts it right",
+                shunt_format_duration(span, error_ms < 0 ? -error_ms : error_ms),
+                error_ms < 0 ? "behind" : "ahead of");
+}
+
 static void show_lines(const struct shunt_value *stats)
 {
     struct table t;
     table_init_plain(&t, 2);
     record_lines(&t, fields, stats);
     silent_lines(&t, shunt_value_get(stats, "silent"));
+    clock_line(&t, record_integer(stats, "clock_error_ms"));
     if (!table_print(&t, stdout))
         call_complain("out of memory: not everything is shown");
     table_done(&t);

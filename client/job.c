@@ -23,6 +23,22 @@ int shunt_job_cancel(struct shunt *s, uint64_t job, int64_t timeout_ms, struct s
     return call_finish(s, &call, timeout_ms, err);
 }
 
+int shunt_clock_set(struct shunt *s, int64_t timeout_ms, int64_t *ret_was_off_ms, struct shunt_error *err)
+{
+    struct call call;
+    call_begin(&call, OP_CLOCK_SET, 0, false);
+    int rc = call_run(s, &call, timeout_ms, err);
+    if (rc == 0) {
+        int64_t was_off_ms = mpack_read_int(&call.reply);
+        if (call.reply.failed)
+            rc = error_set(err, SHUNT_PROTOCOL, NULL);
+        if (rc == 0 && ret_was_off_ms != NULL)
+            *ret_was_off_ms = was_off_ms;
+    }
+    call_done(&call);
+    return rc;
+}
+
 int shunt_stats(struct shunt *s, int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;

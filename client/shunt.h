@@ -377,10 +377,11 @@ SHUNT_API int shunt_dlq_purge(struct shunt *s, const char *topic, const char *gr
                               uint64_t count, int64_t timeout_ms, uint64_t *ret_job, uint64_t *ret_count,
                               struct shunt_error *err);
 /* A job's MAP (PROTOCOL.md section 7). */
-SHUNT_API int shunt_job_show(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_value **ret,
-                             struct shunt_error *err);
+SHUNT_API int shunt_job_show(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err);
 /* End it where it is: what it did stays done. fails: NOT_FOUND, BAD_ARGUMENT (it clears away what was deleted) */
 SHUNT_API int shunt_job_cancel(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_error *err);
+/* Make the times that the broker shows its machine's again. *ret_was_off_ms (may be NULL): how far they were ahead. */
+SHUNT_API int shunt_clock_set(struct shunt *s, int64_t timeout_ms, int64_t *ret_was_off_ms, struct shunt_error *err);
 /* Wait until it is done. */
 SHUNT_API int shunt_job_wait(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_error *err);
 /* The broker's statistics: a MAP. */

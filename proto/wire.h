@@ -33,6 +33,7 @@ enum wire_op {
     OP_DLQ_PURGE = 63,
     OP_JOB_SHOW = 70,
     OP_JOB_CANCEL = 71,
+    OP_CLOCK_SET = 72,
     OP_STATS = 80,
     /* server to client */
     OP_OK = 128,

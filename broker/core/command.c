@@ -143,6 +143,9 @@ static void put_command(struct mpack_buffer *to, const struct command *c)
     case COMMAND_JOB_CANCEL:
         mpack_write_uint(to, c->job);
         break;
+    case COMMAND_CLOCK:
+        mpack_write_int(to, c->machine_ms);
+        break;
     }
 }
 
@@ -356,6 +359,9 @@ static void read_command(struct mpack_reader *r, struct arena *a, struct command
         return;
     case COMMAND_JOB_CANCEL:
         c->job = mpack_read_uint(r);
+        return;
+    case COMMAND_CLOCK:
+        c->machine_ms = mpack_read_int(r);
         return;
     }
     r->failed = true;

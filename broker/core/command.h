@@ -33,7 +33,8 @@ enum command_kind {
     COMMAND_DLQ_PURGE = 16,
     COMMAND_TAKE_UP = 17, /* a consumer that was away goes on with what it still holds */
     COMMAND_JOB_CANCEL = 18,
-    COMMAND_LAST = COMMAND_JOB_CANCEL,
+    COMMAND_CLOCK = 19, /* the store's time is shown as the machine's clock from now on */
+    COMMAND_LAST = COMMAND_CLOCK,
 };
 
 /* Limits that the ledger enforces; set by a command, kept in the store. */
@@ -164,7 +165,8 @@ struct command {
         struct purge_command purge;
         struct dead_command dead;
         struct take_up_command take_up;
-        uint64_t job; /* cancel */
+        uint64_t job;       /* cancel */
+        int64_t machine_ms; /* clock: what the machine's clock says */
     };
 };
 

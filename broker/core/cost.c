@@ -137,6 +137,7 @@ uint64_t command_cost(const struct ledger *l, const struct command *c)
     case COMMAND_DLQ_PURGE:
     case COMMAND_TAKE_UP:
     case COMMAND_JOB_CANCEL:
+    case COMMAND_CLOCK:
         return COST_TOPIC_BYTES + COST_GROUP_BYTES;
     }
     return 0;

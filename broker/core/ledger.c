@@ -188,6 +188,8 @@ static int apply_command(struct ledger *l, const struct command *c)
         return apply_take_up(l, &c->take_up);
     case COMMAND_JOB_CANCEL:
         return apply_job_cancel(l, c->job);
+    case COMMAND_CLOCK:
+        return apply_clock(l, c->machine_ms);
     }
     return SHUNT_CORRUPT; /* a batch from a log that this version cannot read */
 }

@@ -90,6 +90,10 @@ uint64_t ledger_in_flight(const struct ledger *l);
 
 uint64_t ledger_index(const struct ledger *l); /* of the last batch applied */
 int64_t ledger_time(const struct ledger *l);   /* its time stamp */
+/* How far the store's time is ahead of the time of day; negative: behind. */
+int64_t ledger_ahead_ms(const struct ledger *l);
+/* A time of the store as the time of day; 0 stays 0. */
+int64_t ledger_shown_ms(const struct ledger *l, int64_t ms);
 /* When a TICK has something to do (wall ms): at once if in the past, INT64_MAX if never. */
 int64_t ledger_tick_at(const struct ledger *l);
 

@@ -99,6 +99,18 @@ static void meta_fields(struct codec *c, struct meta_record *r)
     codec_bytes(c, r->dedup_cursor, sizeof r->dedup_cursor);
     codec_i64(c, &r->dedup_swept_ms);
     codec_i64(c, &r->dedup_away_ms);
+    bool shifts = c->writing ? r->shifts_count > 0 : c->at < c->end;
+    if (!shifts) {
+        r->shifts_count = 0;
+        return;
+    }
+    codec_u32(c, &r->shifts_count);
+    if (r->shifts_count == 0 || r->shifts_count > CLOCK_SHIFTS_MAX)
+        c->failed = true;
+    for (uint32_t i = 0; !c->failed && i < r->shifts_count; i++) {
+        codec_i64(c, &r->shifts[i].after_ms);
+        codec_i64(c, &r->shifts[i].ahead_ms);
+    }
 }
 
 static void topic_fields(struct codec *c, struct topic_record *r)

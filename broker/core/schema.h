@@ -81,6 +81,12 @@ int message_decode(struct slice key, struct slice value, bool verify, struct mes
 /* Bytes of a record being written, with room for the longest. */
 #define RECORD_BYTES_MAX (64 * 1024)
 
+/* Times after this one are shown so much earlier (shown.c). */
+struct clock_shift {
+    int64_t after_ms, ahead_ms;
+};
+#define CLOCK_SHIFTS_MAX 8
+
 struct meta_record {
     uint64_t index; /* applied */
     int64_t time_ms;
@@ -93,6 +99,8 @@ struct meta_record {
     int64_t dedup_swept_ms;
     int64_t
         dedup_away_ms; /* between the last batch before a restart and the first after it, over all restarts */
+    uint32_t shifts_count;                       /* 0: not stored, as by an older server */
+    struct clock_shift shifts[CLOCK_SHIFTS_MAX]; /* in order; a time goes by the last that is before it */
 };
 
 struct topic_record {

@@ -256,6 +256,11 @@ int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
 int jobs_step(struct ledger *l);
 int apply_job_cancel(struct ledger *l, uint64_t id);
 
+/* ---- shown ---- */
+
+#define CLOCK_MS_MAX 253402300799999 /* the end of the year 9999 */
+int apply_clock(struct ledger *l, int64_t machine_ms);
+
 /* ---- sums ---- */
 
 void sums_stale(struct ledger *l, struct group *g);  /* its counts may have changed */

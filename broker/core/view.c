@@ -17,11 +17,11 @@ static void put_uint(struct mpack_buffer *to, const char *key, uint64_t value)
 }
 
 /* A time that may be missing. */
-static void put_time(struct mpack_buffer *to, const char *key, int64_t value)
+static void put_time(const struct ledger *l, struct mpack_buffer *to, const char *key, int64_t value)
 {
     mpack_write_cstr(to, key);
     if (value)
-        mpack_write_int(to, value);
+        mpack_write_int(to, ledger_shown_ms(l, value));
     else
         mpack_write_nil(to);
 }
@@ -210,8 +210,8 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
     mpack_write_bool(to, g->r.paused);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         put_uint(to, counts[i].key, counts[i].value);
-    put_time(to, "oldest_ready", ready_ms);
-    put_time(to, "oldest_dead", dead_ms);
+    put_time(v->ledger, to, "oldest_ready", ready_ms);
+    put_time(v->ledger, to, "oldest_dead", dead_ms);
     put_text(to, "dlq", g->dlq ? g->dlq->r.name : NULL);
     put_policy(to, &g->r.policy, &g->topic->r.policy, false);
     mpack_write_cstr(to, "own");
@@ -238,7 +238,7 @@ int view_topic(const struct view *v, struct topic *t, struct mpack_buffer *to)
 {
     mpack_write_map(to, 7);
     put_text(to, "topic", t->r.name);
-    put_time(to, "created", t->r.created_ms);
+    put_time(v->ledger, to, "created", t->r.created_ms);
     put_uint(to, "messages", t->r.stored);
     put_uint(to, "bytes", t->r.stored_bytes);
     put_uint(to, "published", t->r.published);
@@ -288,8 +288,8 @@ int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
     put_uint(to, "done", j.done);
     put_text(to, "topic", j.topic_name);
     put_text(to, "group", j.group_name[0] ? j.group_name : NULL);
-    put_time(to, "begun", j.begun_ms);
-    put_time(to, "ended", j.ended_ms);
+    put_time(v->ledger, to, "begun", j.begun_ms);
+    put_time(v->ledger, to, "ended", j.ended_ms);
     return written(to);
 }
 
@@ -309,6 +309,8 @@ static void fill_figures(const struct view *v, struct group *g, struct group_fig
         ret->oldest_ready_ms = 0;
     if (oldest_dead(v, g, &ret->oldest_dead_ms))
         ret->oldest_dead_ms = 0;
+    ret->oldest_ready_ms = ledger_shown_ms(v->ledger, ret->oldest_ready_ms);
+    ret->oldest_dead_ms = ledger_shown_ms(v->ledger, ret->oldest_dead_ms);
 }
 
 /* The topic's group with the least id beyond this one; NULL if there is none. */

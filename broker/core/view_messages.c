@@ -26,11 +26,11 @@ static void put_slice(struct mpack_buffer *to, const char *key, struct slice tex
         mpack_write_nil(to);
 }
 
-static void put_time(struct mpack_buffer *to, const char *key, int64_t value)
+static void put_time(const struct ledger *l, struct mpack_buffer *to, const char *key, int64_t value)
 {
     put_key(to, key);
     if (value)
-        mpack_write_int(to, value);
+        mpack_write_int(to, ledger_shown_ms(l, value));
     else
         mpack_write_nil(to);
 }
@@ -102,8 +102,8 @@ static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, struct sl
     put_uint(to, "attempts", tracked ? row.attempts : 0);
     put_uint(to, "deliveries", tracked ? row.deliveries : where == WHERE_FLIGHT);
     put_uint(to, "generation", tracked ? row.generation : 0);
-    put_time(to, "published", head.published_ms);
-    put_time(to, "due", !strcmp(state, "delayed") ? row.due_ms : 0);
+    put_time(l, to, "published", head.published_ms);
+    put_time(l, to, "due", !strcmp(state, "delayed") ? row.due_ms : 0);
     put_uint(to, "size", parse(message).body.size);
     if (bodies) {
         put_key(to, "message");
@@ -257,8 +257,8 @@ static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct
     put_uint(to, "attempts", d->row.attempts);
     put_uint(to, "deliveries", d->row.deliveries);
     put_uint(to, "generation", d->row.generation);
-    put_time(to, "published", d->m->head.published_ms);
-    put_time(to, "died", d->m->dead.died_ms);
+    put_time(l, to, "published", d->m->head.published_ms);
+    put_time(l, to, "died", d->m->dead.died_ms);
     put_slice(to, "error_type", error.type);
     put_slice(to, "error_message", error.message);
     put_headers(to, &message);
@@ -325,8 +325,8 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }
 
-static void put_history_row(struct mpack_buffer *to, uint32_t number, const struct history_record *h,
-                            int64_t ttl_ms)
+static void put_history_row(const struct ledger *l, struct mpack_buffer *to, uint32_t number,
+                            const struct history_record *h, int64_t ttl_ms)
 {
     struct view_error error;
     static const char *const outcomes[] = ATTEMPT_OUTCOME_NAMES;
@@ -337,9 +337,9 @@ static void put_history_row(struct mpack_buffer *to, uint32_t number, const stru
     put_slice(to, "consumer", h->client);
     put_slice(to, "host", h->host);
     put_slice(to, "build", h->build);
-    put_time(to, "leased", h->leased_ms);
-    put_time(to, "started", h->started_ms);
-    put_time(to, "ended", h->ended_ms);
+    put_time(l, to, "leased", h->leased_ms);
+    put_time(l, to, "started", h->started_ms);
+    put_time(l, to, "ended", h->ended_ms);
     put_key(to, "outcome");
     mpack_write_cstr(to, outcomes[h->outcome]);
     put_key(to, "charged");
@@ -369,7 +369,7 @@ static int put_history(struct ledger *l, const struct dead_letter *d, struct mpa
         err = history_decode(key, value, &h);
         if (err)
             break;
-        put_history_row(to, row, &h, d->m->ttl_ms);
+        put_history_row(l, to, row, &h, d->m->ttl_ms);
         count++;
         err = store_cursor_next(cursor, &key, &value);
     }

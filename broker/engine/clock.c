@@ -37,17 +37,31 @@ static void read_machine(void *context, struct clock_reading *ret)
     ret->wall_us = read_us(CLOCK_REALTIME);
 }
 
-void clock_begin(struct clock *c, clock_read_fn *read, void *context, int64_t last_wall_ms)
+void clock_begin(struct clock *c, clock_read_fn *read, void *context, int64_t last_wall_ms, int64_t ahead_ms)
 {
     struct clock_reading now;
     c->read = read ? read : read_machine;
     c->context = context;
     c->read(c->context, &now);
-    if (now.wall_us <= last_wall_ms * 1000)
-        now.wall_us = (last_wall_ms + 1) * 1000;
-    c->offset_us = now.wall_us - now.mono_us;
+    clock_keep_ahead(c, ahead_ms);
+    int64_t wall_us = now.wall_us + c->ahead_us;
+    if (wall_us <= last_wall_ms * 1000)
+        wall_us = (last_wall_ms + 1) * 1000;
+    c->offset_us = wall_us - now.mono_us;
     c->seen_us = now.mono_us;
     c->asleep_us = now.asleep_us;
+}
+
+void clock_keep_ahead(struct clock *c, int64_t ahead_ms)
+{
+    c->ahead_us = ahead_ms * 1000;
+}
+
+int64_t clock_error_ms(const struct clock *c)
+{
+    struct clock_reading now;
+    c->read(c->context, &now);
+    return (now.mono_us + c->offset_us - c->ahead_us - now.wall_us) / 1000;
 }
 
 static bool has_slept(const struct clock *c, const struct clock_reading *now)
@@ -61,7 +75,7 @@ int64_t clock_follow(struct clock *c, const struct clock_reading *now)
         c->offset_us += now->asleep_us - c->asleep_us;
         c->asleep_us = now->asleep_us;
     }
-    int64_t drift_us = now->wall_us - (now->mono_us + c->offset_us);
+    int64_t drift_us = now->wall_us + c->ahead_us - (now->mono_us + c->offset_us);
     int64_t most_us = (now->mono_us - c->seen_us) / SLEW;
     if (most_us > 0) {
         c->offset_us += drift_us > most_us ? most_us : drift_us < -most_us ? -most_us : drift_us;

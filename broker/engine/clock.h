@@ -24,15 +24,20 @@ struct clock {
     int64_t offset_us; /* wall = monotonic + offset */
     int64_t seen_us;   /* monotonic time of the last look at the machine's clock */
     int64_t asleep_us; /* what is in the offset of the machine's sleep */
+    int64_t ahead_us;  /* how far this wall time is to be ahead of the machine's */
 };
 
 /* While something is to happen at a wall time, the engine looks so often whether the machine slept. */
 #define CLOCK_LOOK_MS 1000
 
-/* Begin at the machine's time, or right behind `last_wall_ms` if that is later. `read` NULL: the real clocks.
- */
-void clock_begin(struct clock *c, clock_read_fn *read, void *context, int64_t last_wall_ms);
+/* Begin so far ahead of the machine's time, or right behind `last_wall_ms` if that is later. `read` NULL: the
+ * real clocks. */
+void clock_begin(struct clock *c, clock_read_fn *read, void *context, int64_t last_wall_ms, int64_t ahead_ms);
 void clock_now(struct clock *c, int64_t *ret_wall_ms, int64_t *ret_mono_ms);
+/* From now on it is to be so far ahead of the machine's time. */
+void clock_keep_ahead(struct clock *c, int64_t ahead_ms);
+/* How far the wall time is ahead of where it is to be. */
+int64_t clock_error_ms(const struct clock *c);
 /* True if the machine slept since the last clock_now(). */
 bool clock_slept(const struct clock *c);
 /* Monotonic microseconds, for measuring. */

@@ -55,7 +55,7 @@ static void write_delivery(struct subscription *sub, const struct handout *h)
     mpack_write_uint(out, h->attempts);
     mpack_write_uint(out, h->deliveries);
     mpack_write_uint(out, h->generation);
-    mpack_write_int(out, h->published_ms);
+    mpack_write_int(out, ledger_shown_ms(sub->session->engine->ledger, h->published_ms));
     mpack_write_int(out, h->lease_ms);
     mpack_write_raw(out, h->message.data, h->message.size);
     if (h->dead.size)

@@ -63,7 +63,8 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         engine_free(e);
         return err;
     }
-    clock_begin(&e->clock, e->config.read_clocks, e->config.context, ledger_time(e->ledger));
+    clock_begin(&e->clock, e->config.read_clocks, e->config.context, ledger_time(e->ledger),
+                ledger_ahead_ms(e->ledger));
     *ret = e; /* before fatal() may be called */
     engine_recover(e);
     return 0;

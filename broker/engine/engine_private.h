@@ -194,6 +194,7 @@ struct engine {
     struct snapshot_wait *waits; /* for a snapshot, in order */
     struct group_walk walk;      /* for the one in front of them */
     uint64_t commit_us;          /* the commits of this turn took */
+    int64_t clock_error_ms;      /* when it was last put right */
     struct totals totals;
     struct event_list events;
     struct rest rest;
@@ -231,6 +232,8 @@ void events_space(struct engine *e, const struct store_usage *usage);
 /* All of it is durable: tell. */
 void events_tell(struct engine *e);
 void events_done(struct engine *e);
+/* At the start: if the clock is off, for whoever wonders at times. */
+void events_clock(struct engine *e);
 /* Sink members that both kinds of batches share. */
 void sink_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason);
 void sink_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
@@ -421,7 +424,7 @@ typedef void request_fn(struct session *s, unsigned op, uint64_t request_id, str
 request_fn request_hello, request_goodbye, request_ping, request_publish, request_subscribe, request_credit,
     request_unsubscribe, request_resolve, request_started, request_topic, request_topic_list,
     request_topic_purge, request_group, request_group_list, request_peek, request_dlq_list, request_dlq_show,
-    request_dlq_change, request_job_show, request_job_cancel, request_stats;
+    request_dlq_change, request_job_show, request_job_cancel, request_clock_set, request_stats;
 
 /* Gather an admin command whose fields were read, or answer what is wrong with them. */
 void gather_admin(struct session *s, unsigned op, uint64_t request_id, const struct mpack_reader *r,
@@ -440,9 +443,6 @@ void sink_group_gone(void *context, uint32_t group, int err);
 /* ---- figures.c ---- */
 
 struct view engine_view(struct engine *e);
-/* Everybody who waits for a snapshot; who wants the groups too has them some turns later. */
-void figures_answer(struct engine *e);
-void figures_refuse(struct engine *e); /* the engine stops */
 void histogram_add(struct histogram *h, const double *bounds, size_t bounds_count, double value);
 uint64_t figures_memory_bytes(void);
 

@@ -12,6 +12,7 @@ enum event_kind {
     EVENT_DEAD,     /* messages of one group became dead letters */
     EVENT_FULL,     /* from now on publishes are refused */
     EVENT_ROOM,     /* from now on they no longer are */
+    EVENT_CLOCK,    /* at the start: the times that are shown are off */
 };
 
 /* Texts live for the call. NULL or 0: there is no such thing. */
@@ -29,6 +30,8 @@ struct event {
     enum dead_reason reason;
     /* EVENT_FULL, EVENT_ROOM: */
     uint64_t free_bytes, map_bytes, map_bytes_max;
+    /* EVENT_CLOCK, and the act that puts it right: */
+    int64_t error_ms; /* ahead of the machine's clock */
 };
 
 #endif

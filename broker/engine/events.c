@@ -74,6 +74,8 @@ static const char *act_name(unsigned op)
         return "dlq_purged";
     case OP_JOB_CANCEL:
         return "job_cancelled";
+    case OP_CLOCK_SET:
+        return "clock_set";
     default:
         return NULL;
     }
@@ -124,6 +126,7 @@ void events_act(struct engine *e, const struct command *c, const struct pending 
     event->peer = copy_text(e, s->link->peer);
     const struct policy_change *change = change_of(c);
     event->changes = change ? changes(e, change) : NULL;
+    event->error_ms = p->op == OP_CLOCK_SET ? e->clock_error_ms : 0;
 }
 
 /* ---- what the ledger tells ---- */
@@ -179,6 +182,19 @@ void events_space(struct engine *e, const struct store_usage *usage)
     event->free_bytes = usage->free_bytes;
     event->map_bytes = usage->map_bytes;
     event->map_bytes_max = usage->map_bytes_max;
+}
+
+/* ---- clock ---- */
+
+#define CLOCK_TOLD_MS 60000 /* less is no news: it follows the machine's clock by 1/64 */
+
+void events_clock(struct engine *e)
+{
+    int64_t error_ms = clock_error_ms(&e->clock);
+    bool off = error_ms >= CLOCK_TOLD_MS || error_ms <= -CLOCK_TOLD_MS;
+    struct event *event = off ? add(e, EVENT_CLOCK) : NULL;
+    if (event)
+        event->error_ms = error_ms;
 }
 
 /* ---- telling ---- */

@@ -60,7 +60,8 @@ static void fill(struct engine *e, struct snapshot *s)
 {
     struct store_usage usage;
     store_usage(e->store, &usage);
-    s->wall_ms = e->wall_ms;
+    s->wall_ms = ledger_shown_ms(e->ledger, e->wall_ms);
+    s->clock_error_ms = clock_error_ms(&e->clock);
     s->applied_index = ledger_index(e->ledger);
     s->connections = e->connections;
     s->sockets = e->config.totals ? atomic_load(&e->config.totals->sockets) : 0;
@@ -307,13 +308,15 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
                    {"conservation_error", t->sums.conservation_error}};
     const uint32_t count = sizeof numbers / sizeof *numbers;
     struct answer a = answer_begin(s, request_id, 1);
-    mpack_write_map(a.out, count + 4);
+    mpack_write_map(a.out, count + 5);
     mpack_write_cstr(a.out, "server");
     mpack_write_cstr(a.out, "shuntd " SHUNT_VERSION);
     for (uint32_t i = 0; i < count; i++) {
         mpack_write_cstr(a.out, numbers[i].key);
         mpack_write_uint(a.out, numbers[i].value);
     }
+    mpack_write_cstr(a.out, "clock_error_ms");
+    mpack_write_int(a.out, clock_error_ms(&e->clock));
     mpack_write_cstr(a.out, "silent");
     silence_write(e, a.out);
     mpack_write_cstr(a.out, "full");

@@ -9,5 +9,8 @@ struct snapshot_wait;
 void figures_want(struct engine *e, struct snapshot_wait *w);
 /* Answer that the engine stops. */
 void figures_drop(struct snapshot_wait *w);
+/* Everybody who waits for a snapshot; who wants the groups too has them some turns later. */
+void figures_answer(struct engine *e);
+void figures_refuse(struct engine *e); /* the engine stops */
 
 #endif

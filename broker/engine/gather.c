@@ -78,6 +78,7 @@ void command_names(const struct command *c, struct slice *topic, struct slice *g
     case COMMAND_RESOLVE:
     case COMMAND_TAKE_UP:
     case COMMAND_JOB_CANCEL:
+    case COMMAND_CLOCK:
         return;
     }
 }
@@ -197,11 +198,14 @@ static void answer_done(const struct pending *p)
     size_t frame;
     bool counted = p->op == OP_DLQ_REDRIVE || p->op == OP_DLQ_PURGE;
     bool job = counted || p->op == OP_TOPIC_DELETE || p->op == OP_TOPIC_PURGE || p->op == OP_GROUP_DELETE;
-    struct mpack_buffer *out = reply_begin(p->session, p->request_id, counted ? 2 : job, &frame);
+    bool clock = p->op == OP_CLOCK_SET;
+    struct mpack_buffer *out = reply_begin(p->session, p->request_id, counted ? 2 : job || clock, &frame);
     if (job)
         mpack_write_uint(out, p->first_seq);
     if (counted)
         mpack_write_uint(out, p->count);
+    if (clock)
+        mpack_write_int(out, p->session->engine->clock_error_ms);
     frame_end(out, frame);
 }
 

@@ -99,7 +99,7 @@ static void welcome(struct session *s, uint64_t request_id)
     mpack_write_cstr(out, "dedup_frames");
     mpack_write_uint(out, DEDUP_FRAMES_MAX);
     mpack_write_cstr(out, "now");
-    mpack_write_int(out, e->wall_ms);
+    mpack_write_int(out, ledger_shown_ms(e->ledger, e->wall_ms));
     mpack_write_cstr(out, "features");
     mpack_write_array(out, 0);
     answer_end(s, request_id, &a, 0, NULL);

@@ -146,6 +146,8 @@ static request_fn *find_request(uint64_t op)
         return request_job_show;
     case OP_JOB_CANCEL:
         return request_job_cancel;
+    case OP_CLOCK_SET:
+        return request_clock_set;
     case OP_STATS:
         return request_stats;
     default:

@@ -58,6 +58,7 @@ struct snapshot_silent {
 
 struct snapshot {
     int64_t wall_ms;
+    int64_t clock_error_ms; /* how far it is ahead of the machine's clock */
     uint64_t applied_index;
     uint64_t sockets, connections, subscriptions; /* open; of them, having said HELLO */
     uint64_t in_flight, in_flight_max;            /* messages, in all; the most there may be, 0: no limit */

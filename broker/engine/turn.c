@@ -389,6 +389,7 @@ void engine_recover(struct engine *e)
     gather_limits(e);
     gather_flush(e);
     turn_commit(e);
+    events_clock(e);
     end_turn(e);
 }
 

@@ -69,7 +69,8 @@ static bool add_group(const struct engine *e, struct group_walk *k, const struct
     if (!row)
         return false;
     add_counts(row, f, dispatcher_members(e->dispatcher, f->id));
-    row->oldest_in_flight_ms = older(row->oldest_in_flight_ms, dispatcher_oldest_lease(e->dispatcher, f->id));
+    int64_t lease_ms = ledger_shown_ms(e->ledger, dispatcher_oldest_lease(e->dispatcher, f->id));
+    row->oldest_in_flight_ms = older(row->oldest_in_flight_ms, lease_ms);
     return true;
 }
 

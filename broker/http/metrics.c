@@ -226,6 +226,14 @@ static void write_silent(struct text *to, const struct metric *m, const struct m
     }
 }
 
+static void write_clock_error(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    text_add(to, m->row.name);
+    text_add(to, " ");
+    text_add_ms_as_seconds(to, v->snapshot->clock_error_ms);
+    text_add(to, "\n");
+}
+
 static void write_store_full(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     write_plain(to, m, v->snapshot->full);

@@ -83,7 +83,7 @@ class Usage(unittest.TestCase):
 
     def test_every_command_has_help_with_an_example(self):
         nouns = {"topic": "create update show list delete purge", "group": "create update show list delete pause resume",
-                 "dlq": "list show redrive purge export", "job": "show cancel"}
+                 "dlq": "list show redrive purge export", "job": "show cancel", "clock": "set"}
         commands = [["ping"], ["publish"], ["consume"], ["work"], ["stats"]]
         commands += [[noun, verb] for noun, verbs in nouns.items() for verb in verbs.split()]
         for command in commands:
@@ -106,7 +106,7 @@ class Usage(unittest.TestCase):
 
     def test_the_manual_has_every_command_and_option(self):
         manual = (harness.SOURCE_ROOT / "docs/man/shunt.1").read_text().replace("\\-", "-")
-        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "job", "stats", "bench"):
+        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "job", "clock", "stats", "bench"):
             self.assertIn(f".SS {noun}", manual)
             usages = [alone(noun, "--help").stdout]
             if "Usage: shunt %s COMMAND" % noun in usages[0]:

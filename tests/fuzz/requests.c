@@ -262,7 +262,7 @@ void requests_any(struct mpack_buffer *to, struct source *s, uint64_t request_id
 {
     static const struct shape shapes[] = {
         {OP_PUBLISH, 4},      {OP_PUBLISH, 4},     {OP_SUBSCRIBE, 4},    {OP_STARTED, 2},
-        {OP_RESOLVE, 2},      {OP_RESOLVE, 2},     {OP_JOB_CANCEL, 1},   {OP_TOPIC_CREATE, 3},
+        {OP_RESOLVE, 2},      {OP_RESOLVE, 2},     {OP_JOB_CANCEL, 1}, {OP_CLOCK_SET, 0},   {OP_TOPIC_CREATE, 3},
         {OP_TOPIC_UPDATE, 2}, {OP_CREDIT, 3},      {OP_UNSUBSCRIBE, 1},  {OP_PING, 0},
         {OP_GOODBYE, 0},      {OP_TOPIC_SHOW, 1},  {OP_TOPIC_LIST, 2},   {OP_TOPIC_DELETE, 1},
         {OP_TOPIC_PURGE, 2},  {OP_TOPIC_PURGE, 1}, {OP_GROUP_CREATE, 4}, {OP_GROUP_UPDATE, 3},

@@ -6,11 +6,16 @@ much (`broker/engine/clock.h`). After a restart it begins at the machine's time,
 
 The machine sleeps: what waits for a time has waited meanwhile, and leases have not run.
 """
+import datetime
+import json
 import mmap
 import os
+import re
+import shutil
 import struct
 import time
 import unittest
+import urllib.request
 
 import rig
 from rig import harness, wire
@@ -172,6 +177,91 @@ class Jumps(Case):
         self.clock.jump(3600)
         self.restart()
         self.assertGreater(self.published_ms(), self.machine_ms() + 3000 * 1000)
+
+
+class PutRight(Case):
+    DAY = 86400
+
+    def restart(self):
+        self.client.close()
+        self.assertEqual(self.server.stop(), 0)
+        self.server.start()
+        self.client = wire.connect(self.server)
+        self.now = self.client.subscribe("now")
+
+    def metric_ms(self):
+        with urllib.request.urlopen(self.server.http + "/metrics", timeout=30) as answer:
+            said = re.search(r"^shunt_clock_error_seconds (\S+)$", answer.read().decode(), re.M)
+        return float(said.group(1)) * 1000
+
+    def error_ms(self):
+        """As STATS, the metrics and `shunt stats` say it."""
+        error_ms = json.loads(self.server.shunt("stats", "-o", "json").stdout)["clock_error_ms"]
+        wire.until(lambda: abs(self.metric_ms() - error_ms) < 1000 * LATE_SECONDS, 10, "the metric says something else")
+        self.assertEqual("puts it right" in self.server.shunt("stats").stdout, abs(error_ms) >= 1000)
+        return error_ms
+
+    def wrong(self, seconds):
+        """The server is started with that clock; then the machine's is right again, while things wait and are held."""
+        self.clock.jump(seconds)
+        self.client.topic_create("now")
+        for topic in ("delay", "ttl", "lease"):
+            self.client.topic_create(topic, lease_ms=60000)
+        self.restart()
+        self.clock.jump(0)
+        self.client.publish("lease", b"x")
+        self.client.publish("delay", wire.Message(b"x", delay=2000))
+        self.client.publish("ttl", wire.Message(b"x", ttl=2000))
+        self.begin = time.monotonic()
+        self.assertLess(abs(self.error_ms() - seconds * 1000), 10000)
+
+    def put_right(self, seconds):
+        held = self.client.subscribe("lease")
+        delivery = held.next()
+        held.started(delivery)
+        delayed = self.client.subscribe("delay")
+        was_off_ms = json.loads(self.server.shunt("clock", "set", "-o", "json").stdout)["was_off_ms"]
+        self.assertLess(abs(was_off_ms - seconds * 1000), 10000)
+        self.assertLess(abs(self.published_ms() - self.machine_ms()), 5000)
+        self.assertLess(abs(self.error_ms()), 1000)
+        self.assertEqual(wire.states(self.client, "ttl"), {"ready": 1}, "a time to live ended early")
+        self.assertIsNotNone(delayed.next(2 + LATE_SECONDS), "a delay does not end")
+        self.elapsed(self.begin, 2000, "the delayed message")
+        wire.until(lambda: wire.states(self.client, "ttl") == {"dead": 1}, LATE_SECONDS, "a time to live does not end")
+        held.ack(delivery)
+        self.client.ping()
+        self.assertEqual(wire.states(self.client, "lease"), {"acked": 1}, "a lease ended early")
+        letter = json.loads(self.server.shunt("dlq", "list", "ttl", "-o", "jsonl").stdout)
+        died = datetime.datetime.fromisoformat(letter["died"].replace("Z", "+00:00")).timestamp()
+        self.assertLess(abs(died * 1000 - self.machine_ms()), 10000)
+
+    def still_right(self):
+        self.restart()
+        self.assertLess(abs(self.published_ms() - self.machine_ms()), 5000)
+        self.assertLess(abs(self.error_ms()), 1000)
+
+    def test_a_clock_that_was_ahead_is_put_right(self):
+        self.wrong(self.DAY)
+        self.assertGreater(self.published_ms(), self.machine_ms() + self.DAY * 1000 - 10000)
+        self.put_right(self.DAY)
+        self.still_right()
+        self.assertIn("event=clock_set", self.server.log_text())
+
+    def test_a_clock_that_was_behind_is_put_right(self):
+        self.client.close()
+        self.assertEqual(self.server.stop(), 0)
+        shutil.rmtree(self.server.data)
+        self.clock.jump(-self.DAY)
+        self.server.start()
+        self.client = wire.connect(self.server)
+        self.wrong(-self.DAY)
+        self.put_right(-self.DAY)
+        self.still_right()
+
+    def test_a_start_says_how_far_the_clock_is_off(self):
+        self.wrong(self.DAY)
+        self.restart()
+        self.assertRegex(self.server.log_text(), r"level=warning event=clock_off ahead_ms=86\d{6} ")
 
 
 class Sleeps(Case):

@@ -17,7 +17,7 @@ HELLO, GOODBYE, PING, PUBLISH = 1, 2, 3, 10
 SUBSCRIBE, CREDIT, UNSUBSCRIBE, RESOLVE, STARTED = 20, 21, 22, 23, 24
 TOPIC_CREATE, TOPIC_UPDATE, TOPIC_SHOW, TOPIC_LIST, TOPIC_DELETE, TOPIC_PURGE = 30, 31, 32, 33, 34, 35
 GROUP_CREATE, GROUP_UPDATE, GROUP_SHOW, GROUP_LIST, GROUP_DELETE, GROUP_PAUSE, GROUP_RESUME = range(40, 47)
-PEEK, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, JOB_CANCEL, STATS = 50, 60, 61, 62, 63, 70, 71, 80
+PEEK, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, JOB_CANCEL, CLOCK_SET, STATS = 50, 60, 61, 62, 63, 70, 71, 72, 80
 OK, ERROR, DELIVER, CLOSED = 128, 129, 130, 131
 
 ACK, NACK, REJECT, RELEASE, EXTEND = range(5)
@@ -276,6 +276,10 @@ class Client:
 
     def job_show(self, job):
         return self.request(JOB_SHOW, job)[0]
+
+    def clock_set(self):
+        """How far it was off, in ms."""
+        return self.request(CLOCK_SET)[0]
 
     def job_cancel(self, job):
         self.request(JOB_CANCEL, job)

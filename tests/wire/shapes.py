@@ -49,6 +49,7 @@ REQUESTS = {
     "DLQ_PURGE": [TOPIC, GROUP, must("map")],
     "JOB_SHOW": [must("uint")],
     "JOB_CANCEL": [must("uint")],
+    "CLOCK_SET": [],
     "STATS": [],
 }
 

@@ -269,6 +269,13 @@ class Topics(WireTest):
         shown = [client.reply(id)[0] for id in ids]
         self.assertEqual([row["published"] - begin for row in shown if isinstance(row, dict)], [1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
 
+    def test_a_clock_that_is_right_is_put_right(self):
+        client = self.create()
+        before_ms = client.stats()["clock_error_ms"]
+        self.assertLess(abs(client.clock_set() - before_ms), 1000)
+        self.assertLess(abs(client.clock_set()), 1000)
+        self.assertLess(abs(client.stats()["clock_error_ms"]), 1000)
+
     def test_statistics_have_what_the_page_lists(self):
         client = self.create()
         client.publish(self.topic, b"x")
@@ -280,6 +287,7 @@ class Topics(WireTest):
         for key in ("in_flight", "delayed", "dead", "acked", "deliveries"):
             self.assertGreaterEqual(stats[key], 0, key)
         self.assertEqual(stats["conservation_error"], 0)
+        self.assertLess(abs(stats["clock_error_ms"]), 60000)
         self.assertIs(stats["full"], False)
         self.assertEqual(set(stats["store_bytes"]) & {"used", "free", "map", "map_max"}, {"used", "free", "map", "map_max"})
 

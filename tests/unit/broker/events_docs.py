@@ -14,7 +14,7 @@ BEGIN, END = "<!-- table: made from broker/events.def -->", "<!-- end of the tab
 WRITTEN = re.compile(r'LOG_LEVEL_(\w+),\s*"(\w+)"')
 AT_ONCE = re.compile(r"level=(\w+) event=(\w+)")
 EITHER = re.compile(r'\? LOG_LEVEL_(\w+) : LOG_LEVEL_(\w+),\s*[\w>-]+ \? "(\w+)" : "(\w+)"')
-ACT = re.compile(r'return "((?:topic|group|dlq|job)_\w+)"')
+ACT = re.compile(r'return "((?:topic|group|dlq|job|clock)_\w+)"')
 
 
 def rows(root):

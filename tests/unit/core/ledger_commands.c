@@ -268,6 +268,11 @@ void redrive_ids(struct fixture *f, const char *topic, const char *group, const 
         (struct dead_command){.topic = text(topic), .group = text(group), .ids = names, .ids_count = count});
 }
 
+void clock_set(struct fixture *f, int64_t machine_ms)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_CLOCK, .machine_ms = machine_ms});
+}
+
 void job_cancel(struct fixture *f, uint64_t job)
 {
     fixture_run(f, (struct command){.kind = COMMAND_JOB_CANCEL, .job = job});

@@ -123,6 +123,7 @@ void redrive(struct fixture *f, const char *topic, const char *group, uint64_t c
 void redrive_ids(struct fixture *f, const char *topic, const char *group,
                  const char *ids); /* separated by spaces */
 void job_cancel(struct fixture *f, uint64_t job);
+void clock_set(struct fixture *f, int64_t machine_ms);
 struct job_record job_of(struct fixture *f, uint64_t job); /* as it is stored */
 void dlq_purge(struct fixture *f, const char *topic, const char *group, uint64_t count);
 void dlq_purge_ids(struct fixture *f, const char *topic, const char *group, const char *ids);

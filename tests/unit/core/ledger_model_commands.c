@@ -330,6 +330,7 @@ void model_apply(struct model *m, const struct command *c)
     case COMMAND_TOPIC_DELETE:
     case COMMAND_GROUP_UPDATE:
     case COMMAND_TAKE_UP:
+    case COMMAND_CLOCK: /* only what is shown */
     case COMMAND_JOB_CANCEL:
         break;
     }

@@ -140,6 +140,11 @@ static void do_dlq_purge(struct fixture *f)
     dlq_purge(f, "t", "a", UINT64_MAX);
 }
 
+static void do_clock(struct fixture *f)
+{
+    clock_set(f, T0 / 2);
+}
+
 static void do_job_cancel(struct fixture *f)
 {
     job_cancel(f, 2);
@@ -174,6 +179,7 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_DLQ_PURGE, do_dlq_purge},
     {COMMAND_TAKE_UP, do_take_up},
     {COMMAND_JOB_CANCEL, do_job_cancel},
+    {COMMAND_CLOCK, do_clock},
 };
 const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
 

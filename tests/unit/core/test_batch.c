@@ -19,6 +19,7 @@ static const struct command commands[] = {
      .dead = {.topic = {"t", 1}, .group = {"a", 1}, .ids = names, .ids_count = 2}},
     {.kind = COMMAND_TAKE_UP, .take_up = {.group = 1, .entries = kept, .count = 2}},
     {.kind = COMMAND_JOB_CANCEL, .job = 17},
+    {.kind = COMMAND_CLOCK, .machine_ms = 1700000000000},
 };
 static const struct batch sample = {.index = 7, .time_ms = 1000, .commands = commands, .count = sizeof commands / sizeof *commands};
 

@@ -27,7 +27,7 @@ static struct clock begin(int64_t last_wall_ms)
 {
     struct clock c;
     machine = (struct clock_reading){.wall_us = BEGAN, .asleep_us = 7 * HOUR};
-    clock_begin(&c, read, NULL, last_wall_ms);
+    clock_begin(&c, read, NULL, last_wall_ms, 0);
     return c;
 }
 
@@ -94,4 +94,17 @@ Test(clock, time_goes_on_from_the_last_one)
     cr_assert_eq(wall_ms(&c), (BEGAN + HOUR) / 1000 + 1);
     pass(0, HOUR);
     cr_assert_eq(wall_ms(&c), (BEGAN + 2 * HOUR) / 1000 + 1);
+}
+
+Test(clock, it_can_be_kept_ahead_of_the_machine)
+{
+    struct clock c = begin((BEGAN + HOUR) / 1000);
+    cr_assert_eq(clock_error_ms(&c), 3600001);
+    clock_keep_ahead(&c, 3600001);
+    cr_assert_eq(clock_error_ms(&c), 0);
+    pass(64 * SECOND, 0);
+    cr_assert_eq(wall_ms(&c), machine.wall_us / 1000 + 3600001, "it does not slow down any more");
+    clock_begin(&c, read, NULL, 0, 3600001);
+    cr_assert_eq(wall_ms(&c), machine.wall_us / 1000 + 3600001, "after a restart too");
+    cr_assert_eq(clock_error_ms(&c), 0);
 }

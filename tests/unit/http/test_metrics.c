@@ -92,6 +92,7 @@ Test(metrics, the_engine_and_the_process_have_their_numbers)
     s->groups = 6, s->full = true;
     s->store_used_bytes = 10, s->store_free_bytes = 20, s->store_map_bytes = 30, s->store_map_bytes_max = 40;
     s->store_allocated_bytes = 50;
+    s->clock_error_ms = -86400500;
     char *page = page_of(s);
     expect_line(page, "shunt_up 1");
     expect_line(page, "shunt_ready 1");
@@ -99,6 +100,7 @@ Test(metrics, the_engine_and_the_process_have_their_numbers)
     expect_line(page, "shunt_build_info{version=\"1.2.3\"} 1");
     expect_line(page, "shunt_log_dropped_total 8");
     expect_line(page, "shunt_jobs 7");
+    expect_line(page, "shunt_clock_error_seconds -86400.5");
     expect_line(page, "shunt_sockets 9");
     expect_line(page, "shunt_connections 3");
     expect_line(page, "shunt_waiting_bytes 10");
