@@ -182,8 +182,10 @@ void child_close(struct child *c)
     c->pid = 0;
     c->deadline_ms = -1;
     c->job = NULL;
-    c->has_job = c->ready = c->timed_out = c->babbled = c->unheard = c->killed = c->release = false;
+    c->has_job = c->ready = c->timed_out = c->babbled = c->unheard = c->became = c->killed = c->release =
+        false;
     c->in_bytes = c->raw_bytes = c->tail_bytes = c->out_bytes = c->out_sent = 0;
+    diagnosis_init(&c->said);
 }
 
 bool child_send(struct child *c)
@@ -249,6 +251,7 @@ bool child_read_crash(struct child *c, bool *ret_whole)
 
 static void tail_add(struct child *c, const char *bytes, size_t size)
 {
+    shunt_diagnosis_add(&c->said, bytes, size);
     if (size >= sizeof c->tail) {
         memcpy(c->tail, bytes + (size - sizeof c->tail), sizeof c->tail);
         c->tail_bytes = sizeof c->tail;

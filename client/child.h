@@ -17,6 +17,7 @@
 
 #include "client/child_pool.h"
 #include "client/crash_report.h"
+#include "client/diagnosis.h"
 
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -31,9 +32,12 @@ struct child_job {
     uint64_t size;
 };
 
+#define CHILD_NAME_BYTES 16 /* of a process, with the end: the kernel's bound */
+
 /* What must reach the parent even if the handler has closed every descriptor. */
 struct child_page {
-    atomic_bool unheard; /* a verdict could not be sent */
+    atomic_bool unheard;         /* a verdict could not be sent */
+    char name[CHILD_NAME_BYTES]; /* of the process when it took its job */
 };
 
 /* Followed by the texts, not terminated; CHILD_NO_TEXT as a length says there is none. */
@@ -67,6 +71,7 @@ struct child {
     bool timed_out;      /* its job took too long */
     bool babbled;        /* what it sent cannot be a verdict */
     bool unheard;        /* it closed its socket and went on */
+    bool became;         /* it has called exec(): it is `program` now, or was */
     bool killed;         /* by us; nothing but the kernel can keep it */
     bool release;        /* its job is given back, whatever its end looks like */
     int64_t deadline_ms; /* mono; what happens then depends on the state; -1 is none; ABSENT: when to spawn */
@@ -80,6 +85,8 @@ struct child {
     char in[CHILD_VERDICT_BYTES_MAX];
     struct crash_raw raw;
     char tail[CRASH_STDERR_BYTES];
+    struct shunt_diagnosis said; /* on stderr, since it has its job */
+    char program[CHILD_NAME_BYTES];
 };
 
 /* What a spawn needs to know of its surroundings. */
@@ -109,6 +116,9 @@ bool child_send(struct child *c);
 bool child_read_verdict(struct child *c);
 bool child_read_errors(struct child *c);
 bool child_read_crash(struct child *c, bool *ret_whole);
+
+/* Look whether it has become another program (child_exec.c), and note it. */
+bool child_look_at_exec(struct child *c);
 
 /* A verdict is there whole: take it out. `*ret_outcome` is CHILD_READY or what the handler returned;
  * `*ret_leaving`: the child takes no further job. Returns 0 (not yet), 1 (taken), -1 (what came cannot be a

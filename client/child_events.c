@@ -97,8 +97,11 @@ static void job_done(struct child_pool *p, struct child *c, enum shunt_outcome o
 /* The job of a child that is gone. */
 static void job_lost(struct child_pool *p, struct child *c, int status)
 {
-    struct crash_evidence evidence = {
-        .raw = &c->raw, .raw_bytes = c->raw_bytes, .errors = c->tail, .errors_bytes = c->tail_bytes};
+    struct crash_evidence evidence = {.raw = &c->raw,
+                                      .raw_bytes = c->raw_bytes,
+                                      .errors = c->tail,
+                                      .errors_bytes = c->tail_bytes,
+                                      .said = &c->said};
     enum shunt_outcome outcome = SHUNT_NACK;
 
     verdict_clear(&p->verdict);
@@ -106,6 +109,8 @@ static void job_lost(struct child_pool *p, struct child *c, int status)
         p->verdict.delay_ms = 0;
         outcome = SHUNT_RELEASE; /* we killed it, or it died before it had the whole job: nothing was wrong
                                     with that */
+    } else if (c->became) {
+        crash_report_exec(&p->verdict, c->program, &evidence);
     } else if (c->unheard || atomic_load(&c->page->unheard)) {
         crash_report_unheard(&p->verdict, &evidence);
     } else if (c->timed_out) {
@@ -148,7 +153,7 @@ static void child_give_up(struct child_pool *p, struct child *c)
 
 static void on_verdict(struct child_pool *p, struct child *c, int outcome, bool leaving)
 {
-    struct crash_evidence evidence = {.errors = c->tail, .errors_bytes = c->tail_bytes};
+    struct crash_evidence evidence = {.errors = c->tail, .errors_bytes = c->tail_bytes, .said = &c->said};
 
     if (c->state == CHILD_STARTING) {
         c->ready = true;
@@ -186,6 +191,9 @@ static void on_socket(struct child_pool *p, struct child *c)
     }
     if (!open) {
         child_watch(p, c, SOURCE_SOCKET, EPOLL_CTL_DEL, 0);
+        if (c->state == CHILD_BUSY) {
+            (void)child_look_at_exec(c);
+        }
         if (c->state != CHILD_ASKED && c->state != CHILD_DOOMED) {
             child_set_state(p, c, CHILD_DOOMED, pool_now_ms() + CHILD_ANSWER_MS); /* it should be ending */
         }
@@ -215,6 +223,10 @@ static void on_ended(struct child_pool *p, struct child *c)
     bool whole, starting;
     int status;
 
+    /* Of one that ended so soon that it was not seen before. */
+    if (c->state == CHILD_BUSY && c->pid_fd >= 0 && c->raw_bytes == 0 && !atomic_load(&c->page->unheard)) {
+        (void)child_look_at_exec(c);
+    }
     if (!child_reap(c, &status)) {
         return;
     }
@@ -228,8 +240,11 @@ static void on_ended(struct child_pool *p, struct child *c)
         job_lost(p, c, status);
     }
     if (starting) {
-        struct crash_evidence evidence = {
-            .raw = &c->raw, .raw_bytes = c->raw_bytes, .errors = c->tail, .errors_bytes = c->tail_bytes};
+        struct crash_evidence evidence = {.raw = &c->raw,
+                                          .raw_bytes = c->raw_bytes,
+                                          .errors = c->tail,
+                                          .errors_bytes = c->tail_bytes,
+                                          .said = &c->said};
 
         crash_report_ended(&p->verdict, status, &evidence);
         (void)error_set(&p->failure, SHUNT_IO, "child processes end before they are ready: %s: %s",

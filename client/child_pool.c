@@ -62,6 +62,7 @@ void child_pool_submit(struct child_pool *p, void *job, void *bytes, size_t size
     c->out_bytes = size;
     c->out_sent = 0;
     c->tail_bytes = 0; /* what it wrote before is not about this job */
+    diagnosis_init(&c->said);
     p->jobs++;
     child_set_state(p, c, CHILD_BUSY,
                     p->settings.timeout_ms > 0 ? pool_now_ms() + p->settings.timeout_ms : -1);

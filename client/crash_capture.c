@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SI
 
 /* One child, one report: what the handlers need must be there before they run. */
 static int report_fd = -1;
+static struct stat report_pipe;
 static pid_t report_pid; /* a copy of this process that the handler forks has nothing to report */
 static uintptr_t floor_frame = UINTPTR_MAX;
 static atomic_int reporter; /* thread that writes the report, 0 if none does */
@@ -39,7 +41,12 @@ int crash_ask_signal(void)
 static void report_write(const void *bytes, size_t size)
 {
     const char *at = bytes;
+    struct stat now;
 
+    /* A handler that closes what is not its own may have a file there by now. */
+    if (fstat(report_fd, &now) != 0 || now.st_dev != report_pipe.st_dev || now.st_ino != report_pipe.st_ino) {
+        return;
+    }
     while (size > 0) {
         ssize_t n = write(report_fd, at, size);
 
@@ -224,6 +231,7 @@ void crash_capture_install(int fd)
     sigset_t ours;
 
     report_fd = fd;
+    (void)fstat(fd, &report_pipe); /* cannot fail: it was opened just before */
     report_pid = getpid();
     /* The first use of the unwinder may load a library and allocate: not something for a signal handler. */
     (void)_Unwind_Backtrace(warm_step, NULL);

@@ -2,6 +2,7 @@
 #include "client/crash_report.h"
 
 #include "client/crash_symbols.h"
+#include "proto/units.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -111,6 +112,7 @@ static void stack_line(void *context, const struct crash_line *line)
 
     if (w->culprit[0] == '\0' && !w->system && line->function != NULL) {
         (void)snprintf(w->culprit, sizeof w->culprit, "%s", line->function);
+        units_utf8_mend(w->culprit);
     }
     if (file != NULL) {
         while (strncmp(file, "../", 3) == 0) {
@@ -125,6 +127,7 @@ static void stack_line(void *context, const struct crash_line *line)
                        line->module[0] == '\0' ? "program" : line->module, (unsigned long long)line->offset,
                        line->replaced ? " (its file was replaced)" : "");
     }
+    units_utf8_mend(text);
     if (w->to->used + strlen(text) <= FRAMES_BYTES_MAX) {
         text_add(w->to, "%s", text);
     }
@@ -190,26 +193,28 @@ static void stack_write(struct text *to, const struct crash_evidence *e, char cu
 
 static void stderr_write(struct text *to, const struct crash_evidence *e)
 {
-    if (e->errors_bytes > 0) {
-        text_add(to, "stderr:\n");
-        to->used += text_clean(to->bytes + to->used, sizeof to->bytes - to->used, e->errors, e->errors_bytes);
+    size_t begin = 0;
+
+    if (e->errors_bytes == 0) {
+        return;
     }
+    /* What was before the kept end may have been cut off within a character. */
+    while (e->errors_bytes >= CRASH_STDERR_BYTES && begin < 3 && (e->errors[begin] & 0xc0) == 0x80) {
+        begin++;
+    }
+    text_add(to, "stderr:\n");
+    to->used += text_clean(to->bytes + to->used, sizeof to->bytes - to->used, e->errors + begin,
+                           e->errors_bytes - begin);
 }
 
-/* The last line that is not empty, without its end. */
-static size_t last_line(const struct crash_evidence *e, const char **ret)
+/* The line that says what failed, or NULL; `*ret_type` is the exception's class, or NULL. */
+static const char *said_line(const struct crash_evidence *e, const char **ret_type)
 {
-    size_t end = e->errors_bytes, begin;
+    const char *type = NULL, *line = NULL;
+    bool said = e->said != NULL && shunt_diagnosis_read(e->said, &type, &line);
 
-    while (end > 0 && strchr("\r\n\t ", e->errors[end - 1]) != NULL) {
-        end--;
-    }
-    begin = end;
-    while (begin > 0 && e->errors[begin - 1] != '\n') {
-        begin--;
-    }
-    *ret = e->errors + begin;
-    return end - begin;
+    *ret_type = said ? type : NULL;
+    return said ? line : NULL;
 }
 
 /* ---- what to say of it ---- */
@@ -245,19 +250,22 @@ static void report_signal(struct shunt_verdict *v, int signal_number, const stru
     struct crash_head head;
     bool reported = raw_head(e, &head) && head.signal == signal_number;
     char culprit[FUNCTION_BYTES_MAX] = "", name[32];
-    const char *line;
-    size_t line_bytes = last_line(e, &line);
+    const char *class, *line = said_line(e, &class);
 
     if (reported) {
         stack_write(&stack, e, culprit);
     }
     stderr_write(&stack, e);
     message_signal(&message, signal_number, reported ? &head : NULL, culprit);
-    if (signal_number == SIGABRT && line_bytes > 0) {
-        text_add(&message, ": %.*s", (int)line_bytes, line); /* what the assertion said */
-    }
     (void)crash_signal_name(name, signal_number);
-    verdict_set_type(v, name, strlen(name));
+    /* Whoever is killed otherwise has no last words. */
+    if (signal_number == SIGABRT && line != NULL) {
+        text_add(&message, ": %s", line); /* what the assertion said */
+    }
+    if (signal_number != SIGABRT || class == NULL) {
+        class = name;
+    }
+    verdict_set_type(v, class, strlen(class));
     verdict_set_message(v, message.bytes, message.used);
     if (stack.used > 0) {
         verdict_set_stack(v, stack.bytes, stack.used);
@@ -268,17 +276,14 @@ static void report_exit(struct shunt_verdict *v, int code, const struct crash_ev
 {
     struct text stack = {0};
     char type[32], message[64];
-    const char *line;
-    size_t line_bytes = last_line(e, &line);
+    const char *class, *line = said_line(e, &class);
 
     (void)snprintf(type, sizeof type, "exit %d", code);
     (void)snprintf(message, sizeof message, "the handler called exit(%d)", code);
-    verdict_set_type(v, type, strlen(type));
-    if (line_bytes > 0) {
-        verdict_set_message(v, line, line_bytes);
-    } else {
-        verdict_set_message(v, message, strlen(message));
-    }
+    class = class == NULL ? type : class;
+    line = line == NULL ? message : line;
+    verdict_set_type(v, class, strlen(class));
+    verdict_set_message(v, line, strlen(line));
     stderr_write(&stack, e);
     if (stack.used > 0) {
         verdict_set_stack(v, stack.bytes, stack.used);
@@ -338,17 +343,33 @@ void crash_report_unheard(struct shunt_verdict *v, const struct crash_evidence *
     }
 }
 
+void crash_report_exec(struct shunt_verdict *v, const char *program, const struct crash_evidence *evidence)
+{
+    struct text stack = {0}, message = {0};
+
+    verdict_clear(v);
+    stderr_write(&stack, evidence);
+    text_add(&message,
+             "the handler called exec(): its process became `%s`, and no verdict can come from that; let it "
+             "fork first, and wait for the program",
+             program);
+    verdict_set_type(v, "exec", 4);
+    verdict_set_message(v, message.bytes, message.used);
+    if (stack.used > 0) {
+        verdict_set_stack(v, stack.bytes, stack.used);
+    }
+}
+
 void crash_report_returned(struct shunt_verdict *v, int outcome, const struct crash_evidence *evidence)
 {
     struct text stack = {0};
-    const char *line;
-    size_t line_bytes = last_line(evidence, &line);
+    const char *class, *line = said_line(evidence, &class);
 
     if (outcome != SHUNT_NACK && outcome != SHUNT_REJECT) {
         return;
     }
-    if (!v->has_message && line_bytes > 0) {
-        verdict_set_message(v, line, line_bytes);
+    if (!v->has_message && line != NULL) {
+        verdict_set_message(v, line, strlen(line));
     }
     if (!v->has_stack && evidence->errors_bytes > 0) {
         stderr_write(&stack, evidence);

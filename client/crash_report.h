@@ -1,13 +1,13 @@
 /* crash_report: how a child ended, in words an operator can use.
  *
- *   type     SIGSEGV …, `timeout`, `exit 7`
+ *   type     SIGSEGV …, `timeout`, `exit 7`; the class of an exception that exit() or abort() ended
  *   message  SIGSEGV at 0x10 (address not mapped) in parse_item
- *            SIGABRT in parse_item: the last line it wrote to stderr
+ *            SIGABRT in parse_item: the line it wrote to stderr that says what failed (client/diagnosis.h)
  *            no verdict after 30s
- *            the last line it wrote to stderr, or: the handler called exit(7)
- *            type `channel_closed` if it has closed the descriptor on which its verdict was to come
- *   stack    parse_item at src/parse.c:12     one line a function, innermost first
- *            stderr:                          and the end of what it wrote there
+ *            that line, or: the handler called exit(7)
+ *            type `channel_closed` if it has closed the descriptor on which its verdict was to come, `exec`
+ * if it has become another program stack    parse_item at src/parse.c:12     one line a function, innermost
+ * first stderr:                          and the end of what it wrote there
  */
 #ifndef SHUNT_CLIENT_CRASH_REPORT_H
 #define SHUNT_CLIENT_CRASH_REPORT_H
@@ -21,8 +21,9 @@
 struct crash_evidence {
     const void *raw; /* what came through the report pipe, complete or not */
     size_t raw_bytes;
-    const char *errors; /* the end of its stderr */
+    const char *errors; /* the end of its stderr, of at most CRASH_STDERR_BYTES */
     size_t errors_bytes;
+    struct shunt_diagnosis *said; /* all of its stderr */
 };
 
 /* It ended by itself: `status` is that of waitpid(), -1 if somebody else took it. */
@@ -32,6 +33,8 @@ void crash_report_timeout(struct shunt_verdict *v, int64_t timeout_ms, const str
 
 /* It handled its job, but its verdict cannot be had: it has closed the descriptor for it. */
 void crash_report_unheard(struct shunt_verdict *v, const struct crash_evidence *evidence);
+/* It has become another program, called that. */
+void crash_report_exec(struct shunt_verdict *v, const char *program, const struct crash_evidence *evidence);
 /* It returned `outcome` and gave the verdict `v`: what it did not say of a failure is taken from its stderr.
  */
 void crash_report_returned(struct shunt_verdict *v, int outcome, const struct crash_evidence *evidence);

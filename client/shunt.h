@@ -409,9 +409,9 @@ typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_deliv
  *   child-memory    with fork: and once it has more resident memory after a message, as in `512MiB`; 0 is never (default 0)
  * With fork, a child that crashes, hangs or exits becomes a nack whose failure says so:
  *   type `SIGSEGV` …, message with the fault address, stack with file:line where symbols are there, and the
- *   last 4 KiB of its stderr (passed on to the program's, unless nobody reads that); `timeout` with the stack of where it hung; `exit 7`; `channel_closed` if the handler closed
- *   the descriptor that its verdict goes through.
- * A NACK or REJECT that says nothing has the end of the handler's stderr as message and stack, and the type `nacked` or
+ *   last 4 KiB of its stderr (passed on to the program's, unless nobody reads that); `timeout` with the stack of where it hung; `exit 7`, or the class of
+ *   the exception that stderr tells of; `exec` if it became another program; `channel_closed` if the handler closed the descriptor that its verdict goes through.
+ * A NACK or REJECT that says nothing has the line of the handler's stderr that says what failed, its end as stack, and the type `nacked` or
  * `rejected`. A message that the handler gives back (RELEASE) comes again after 100 ms, twice as long with each further
  * time, at most 5 s, unless shunt_verdict_delay() says otherwise; at once when the worker stops.
  * A C++ exception that leaves the handler is caught: the message is rejected, with the exception's class as type and its

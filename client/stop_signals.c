@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What a process that was forked has of this is its parent's, and is put away by forget(). */
 static const int stop_numbers[] = {SIGTERM, SIGINT};
 #define STOP_NUMBERS (sizeof stop_numbers / sizeof *stop_numbers)
 
@@ -71,19 +72,55 @@ static void on_stop(int signal_number)
     errno = saved;
 }
 
+/* In a process that was just forked, which has one thread: no worker of its own runs. The handlers stay, and
+ * do what would be done without them; `old_actions` is what that is. */
+static void forget(void)
+{
+    (void)pthread_mutex_init(&lock, NULL); /* another thread may have held it */
+    for (size_t i = 0; i < STOP_WORKERS_MAX; i++) {
+        atomic_store(&wake_fds[i], 0);
+    }
+    atomic_store(&hasty, 0);
+    atomic_store(&seen, 0);
+    workers = 0;
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void forget_when_forked(void)
+{
+    /* Without memory for it a copy that runs a worker hears no signals; nothing else is lost. */
+    (void)pthread_atfork(NULL, NULL, forget);
+}
+
+/* What is to be done without us. Handlers of ours are inherited: then it is known already. */
+static int old_actions_read(void)
+{
+    for (size_t i = 0; i < STOP_NUMBERS; i++) {
+        struct sigaction now;
+
+        if (sigaction(stop_numbers[i], NULL, &now) != 0) {
+            return errno;
+        }
+        if (now.sa_handler != on_stop) {
+            old_actions[i] = now;
+        }
+    }
+    return 0;
+}
+
 static int handlers_install(struct shunt_error *err)
 {
     struct sigaction action;
+    int error = old_actions_read();
 
     owner = getpid();
     memset(&action, 0, sizeof action);
     (void)sigfillset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     action.sa_handler = on_stop;
-    for (size_t i = 0; i < STOP_NUMBERS; i++) {
-        if (sigaction(stop_numbers[i], NULL, &old_actions[i]) != 0) {
-            return error_set(err, SHUNT_IO, "cannot handle signals: %s", strerror(errno));
-        }
+    if (error != 0) {
+        return error_set(err, SHUNT_IO, "cannot handle signals: %s", strerror(error));
     }
     for (size_t i = 0; i < STOP_NUMBERS; i++) {
         if (old_actions[i].sa_handler != SIG_IGN && sigaction(stop_numbers[i], &action, NULL) != 0) {
@@ -105,6 +142,7 @@ int stop_signals_begin(int wake_fd, bool second_kills, struct shunt_error *err)
     size_t i = 0;
     int code = 0;
 
+    (void)pthread_once(&once, forget_when_forked); /* cannot fail with a control that is initialised */
     (void)pthread_mutex_lock(&lock);
     while (i < STOP_WORKERS_MAX && atomic_load(&wake_fds[i]) != 0) {
         i++;

@@ -4,7 +4,8 @@
  * installs the handlers, the last one puts the old ones back. A signal that the program ignores stays ignored
  * (as under nohup, or a shell's background job). Signals that come within half a second count as one: some
  * tools send to the process, and then again to its group. A process that the program forked meanwhile
- * inherits the handlers; there a signal does what it would do without us, and no worker is told.
+ * inherits the handlers; there a signal does what it would do without us, and no worker is told, until it runs
+ * workers of its own: then those are.
  */
 #ifndef SHUNT_CLIENT_STOP_SIGNALS_H
 #define SHUNT_CLIENT_STOP_SIGNALS_H

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Larger job buffers are given back after use. */
@@ -69,9 +70,24 @@ static bool receive(int socket, void *to, size_t size)
     return true;
 }
 
+/* The socket as it was given to us. A handler that closes descriptors which are not its own, and opens
+ * others, may have put a file or a connection of its own in its place. */
+static struct stat channel;
+
+static bool is_channel(int fd)
+{
+    struct stat now;
+
+    return fstat(fd, &now) == 0 && now.st_dev == channel.st_dev && now.st_ino == channel.st_ino;
+}
+
 static bool transmit(int socket, const void *from, size_t size)
 {
     const char *at = from;
+
+    if (!is_channel(socket)) {
+        return false;
+    }
 
     while (size > 0) {
         ssize_t n = send(socket, at, size, MSG_NOSIGNAL);
@@ -168,6 +184,7 @@ static bool job_run(const struct child_pool_settings *settings, int socket, stru
     bool leaving;
 
     verdict_clear(&verdict);
+    (void)prctl(PR_GET_NAME, page->name); /* cannot fail for 16 bytes */
     outcome = settings->handle(settings->context, bytes, (size_t)head->size, &verdict);
     if (getpid() != self) {
         copy_leave();
@@ -215,6 +232,7 @@ _Noreturn void child_run(const struct child_pool_settings *settings, int socket,
                          struct child_page *page)
 {
     signals_reset();
+    (void)fstat(socket, &channel); /* cannot fail: it was opened just before */
     crash_capture_install(crash);
     if (settings->prepare != NULL) {
         settings->prepare(settings->context);
