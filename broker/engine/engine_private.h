@@ -30,6 +30,7 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/rest.h"
 #include "broker/engine/room.h"
+#include "broker/engine/share.h"
 #include "broker/engine/walk.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
@@ -168,6 +169,8 @@ struct engine {
     size_t empty_seats;
     struct session *put_off, **put_off_tail; /* whose requests wait for their turn, in order */
     struct session *publishing;              /* a PUBLISH in parts */
+    const struct session *served; /* the last of which a request was taken; never looked into */
+    uint64_t company_turn; /* when it last was another than the one before */
     struct session *outputs;                 /* with something to send */
     size_t out_bytes;                        /* what they have, as last counted */
     struct store_txn *txn;                   /* open during a turn once something needed it */
@@ -335,10 +338,10 @@ void kept_write(const struct kept *kept, struct mpack_buffer *out); /* the array
 
 /* ---- share.c ---- */
 
+/* A request of it is taken. */
+void share_serve(struct session *s);
 /* The request waits for a later turn. */
 bool share_is_used_up(const struct session *s, struct slice request);
-/* A connection that has used no more than this is served in a full turn, too. */
-#define SHARE_FREE_ROWS 64
 /* What was done for it is as much work as looking at so many rows (about 0.2 us each). */
 void share_count_more(struct session *s, uint64_t rows);
 static inline void share_count(struct session *s, uint64_t rows)
@@ -350,11 +353,6 @@ static inline void share_count(struct session *s, uint64_t rows)
         share_count_more(s, rows);
 }
 uint64_t share_left(const struct session *s); /* for it in this turn, at least DIVIDE_ROWS_MIN */
-#define ROWS_OF_REQUEST 4   /* any, with its answer */
-#define ROWS_BYTES      256 /* so many bytes that are checked and copied count as a row */
-#define ROWS_OF_MESSAGE 2   /* published, or resolved with an ack */
-#define ROWS_OF_TIMED   16  /* more, with a delay or a time to live; the ledger counts other groups */
-#define ROWS_OF_FAILURE 24  /* more, for a nack or reject, which writes history */
 /* Put it in the line; what it sends is parked from now on. */
 void share_wait(struct session *s);
 /* Let those in the line go on. */

@@ -40,6 +40,7 @@ void reply_error(struct session *s, uint64_t request_id, int err, const char *wh
     struct mpack_buffer *out = session_out(s);
     const char *text = err_text(err);
     size_t frame = frame_begin(out, OP_ERROR, request_id, 4);
+    share_count(s, ROWS_OF_ERROR);
     mpack_write_int(out, err);
     mpack_write_cstr(out, err_name(err));
     if (why)

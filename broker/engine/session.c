@@ -220,6 +220,7 @@ size_t session_frames(struct session *s, struct slice bytes, bool *ret_share)
     *ret_share = false;
     const uint8_t *at = bytes.data;
     size_t left = bytes.size;
+    share_serve(s);
     while (left && !s->closing && !s->gone) {
         if (e->gather.count >= gather_most(e)) {
             gather_flush(e);

@@ -15,7 +15,10 @@
  */
 #include "broker/engine/engine_private.h"
 
-#define SHARES 4 /* so many connections can use up theirs in one turn */
+/* So many connections can use up theirs in one turn: one that is alone has more of it, for fewer commits. */
+#define SHARES         4
+#define SHARES_COMPANY 16
+#define COMPANY_TURNS  64 /* who was served so lately is company */
 /* What a request counts that is more than a share, against one that is less. */
 #define SHARE_OVERWEIGHT 3
 /* It is paid for with at most so many shares. */
@@ -23,7 +26,16 @@
 
 static uint64_t share_of(const struct engine *e)
 {
-    return e->config.turn_rows_max / SHARES + 1;
+    bool company = e->turn - e->company_turn < COMPANY_TURNS;
+    return e->config.turn_rows_max / (company ? SHARES_COMPANY : SHARES) + 1;
+}
+
+void share_serve(struct session *s)
+{
+    struct engine *e = s->engine;
+    if (e->served != s)
+        e->company_turn = e->turn;
+    e->served = s;
 }
 
 /* Used of its share in this turn: what is more than one share goes on to the turns that follow. */

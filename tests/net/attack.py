@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "wire"))
+import flood as floods  # noqa: E402
 from client import DLQ_LIST, HELLO, PEEK, PING, PUBLISH, STATS, SUBSCRIBE, TOPIC_LIST, frame  # noqa: E402
 
 GREETING = frame(HELLO, 1, 1, 1, {})
@@ -162,9 +163,10 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     selector = selectors.DefaultSelector()
     selector.register(sys.stdin, selectors.EVENT_READ)
-    attack, pause = globals()[kind](port)
+    attack = getattr(floods, kind, None)
+    attack, *pause = (attack(port),) if attack else globals()[kind](port)
     print("ready", flush=True)
-    print(attack.run(lambda: bool(selector.select(0)), pause), flush=True)
+    print(attack.run(lambda: bool(selector.select(0)), *pause), flush=True)
 
 
 main()

@@ -6,7 +6,7 @@
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 
-enum { SHARE = 2000, TURN = 4 * SHARE, TIMED = 1000, ENTRIES = 3000, ANSWERS = 20 };
+enum { SHARE = 2000, TURN = 16 * SHARE, TIMED = 1000, ENTRIES = 3000, ANSWERS = 20 };
 
 static struct engine_config narrow(void)
 {

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-enum { ROWS = 100, SHARE = 4 * ROWS, ALL = 4 * SHARE, ASKED = 50 };
+enum { ROWS = 100, SHARE = 4 * ROWS, ALL = 16 * SHARE, ASKED = 50 };
 
 /* What one turn answered on a connection: the ids of its requests, in order. */
 struct answers {
@@ -101,6 +101,27 @@ Test(share, a_turn_looks_at_no_more_for_one_connection_than_its_share_and_the_re
     world_stop(&w);
 }
 
+Test(share, who_is_alone_has_more_of_a_turn)
+{
+    struct world w;
+    start(&w);
+    for (unsigned i = 0; i < 100; i++) {
+        post_ping(&w, w.links[1], NULL);
+        (void)turn(&w, w.links[1]);
+    }
+    ask(&w, w.links[1], 1, ASKED);
+    cr_assert_gt(turn(&w, w.links[1]).count, 2 * (SHARE / ROWS + 1));
+    post_ping(&w, w.links[2], NULL);
+    (void)turn(&w, w.links[2]);
+    unsigned most = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned count = turn(&w, w.links[1]).count;
+        most = count > most ? count : most;
+    }
+    cr_assert(most > 0 && most <= SHARE / ROWS + 1, "%u: until somebody else comes", most);
+    world_stop(&w);
+}
+
 Test(share, others_are_answered_in_the_turn_in_which_they_ask)
 {
     struct world w;
@@ -116,14 +137,15 @@ Test(share, others_are_answered_in_the_turn_in_which_they_ask)
 
 Test(share, many_who_ask_for_much_take_turns_and_none_of_them_starves)
 {
-    enum { MANY = 12 };
+    enum { MANY = 12, FEW = ALL / 4 };
     struct world w;
     start(&w);
+    w.engine->config.turn_rows_max = FEW;
     for (unsigned i = 1; i <= MANY; i++)
         ask(&w, w.links[i], 1, ASKED);
     for (unsigned turns = 0; turns < MANY; turns++) {
         (void)turn(&w, w.links[MANY + 1]);
-        cr_assert_leq(w.engine->turn_rows, ALL + SHARE + ROWS, "%lu rows",
+        cr_assert_leq(w.engine->turn_rows, FEW + SHARE + ROWS, "%lu rows",
                       (unsigned long)w.engine->turn_rows);
         post_ping(&w, w.links[MANY + 1], NULL);
         cr_assert_eq(turn(&w, w.links[MANY + 1]).count, 1, "who does not look is in no line");
