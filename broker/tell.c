@@ -150,11 +150,18 @@ static void tell_space(const struct tell *t, const struct event *event)
     struct log_line line;
     bool full = event->kind == EVENT_FULL;
     log_begin(&line, t->log, full ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, full ? "store_full" : "store_has_room");
+    bool disk = event->limit && strcmp(event->limit, "disk") == 0;
+    log_text(&line, "limit", event->limit);
     log_number(&line, "free", (int64_t)event->free_bytes);
+    log_number(&line, "kept", (int64_t)event->reserve_bytes);
     log_number(&line, "map", (int64_t)event->map_bytes);
     log_number(&line, "map_max", (int64_t)event->map_bytes_max);
     log_text(&line, "why",
-             full ? "publishes are refused with NO_SPACE: consume, purge or raise map-size-max" : NULL);
+             !full  ? NULL
+             : disk ? "less is free than is kept, and the disk gives no more: publishes, new topics and new "
+                      "groups are refused with NO_SPACE; make room on the disk, consume or purge"
+                    : "less is free than is kept, and map-size-max is reached: publishes, new topics and new "
+                      "groups are refused with NO_SPACE; consume, purge or raise map-size-max");
     log_end(&line);
 }
 

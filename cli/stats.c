@@ -44,6 +44,7 @@ static const struct record_field fields[] = {
     {"commits", RECORD_COUNT, "commits", NULL},
     {"applied_index", RECORD_COUNT, "applied index", NULL},
     {"store_bytes", RECORD_MAP, "store bytes", NULL},
+    {"store_limit", RECORD_TEXT, "store limit", NULL},
     {"memory_bytes", RECORD_SIZE, "memory", NULL},
     {"full", RECORD_FLAG, "full", NULL},
     {0},

@@ -29,7 +29,8 @@ struct event {
     uint64_t seq;
     enum dead_reason reason;
     /* EVENT_FULL, EVENT_ROOM: */
-    uint64_t free_bytes, map_bytes, map_bytes_max;
+    const char *limit;                                            /* what bounds the store: `map` or `disk` */
+    uint64_t free_bytes, reserve_bytes, map_bytes, map_bytes_max; /* full: less is free than is kept */
     /* EVENT_CLOCK, and the act that puts it right: */
     int64_t error_ms; /* ahead of the machine's clock */
 };

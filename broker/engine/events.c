@@ -179,7 +179,9 @@ void events_space(struct engine *e, const struct store_usage *usage)
     if (!event)
         return;
     e->events.told_full = full;
+    event->limit = room_cause_name(e->room.cause);
     event->free_bytes = usage->free_bytes;
+    event->reserve_bytes = e->room.reserve_bytes;
     event->map_bytes = usage->map_bytes;
     event->map_bytes_max = usage->map_bytes_max;
 }

@@ -73,6 +73,9 @@ static void fill(struct engine *e, struct snapshot *s)
     s->silents_count = silence_list(e, s->silents, SNAPSHOT_SILENT_MAX);
     s->topics = view_topics_count(e->ledger);
     s->jobs = view_jobs_count(e->ledger);
+    struct room_left left = room_left(&e->room, &usage, store_disk_free(e->store));
+    s->store_map_left_bytes = left.map_bytes;
+    s->store_disk_left_bytes = left.disk_bytes;
     s->full = e->room.fullness >= STORE_FULL;
     s->store_used_bytes = usage.used_bytes;
     s->store_free_bytes = usage.free_bytes;
@@ -278,14 +281,37 @@ static const struct totals *totals_now(struct engine *e)
     return t;
 }
 
+/* How full the store is, and what bounds it. */
+static void write_store(struct engine *e, struct mpack_buffer *out)
+{
+    struct store_usage usage;
+    store_usage(e->store, &usage);
+    struct room_left left = room_left(&e->room, &usage, store_disk_free(e->store));
+    const struct {
+        const char *key;
+        uint64_t value;
+    } bytes[] = {{"used", usage.used_bytes},
+                 {"free", usage.free_bytes},
+                 {"map", usage.map_bytes},
+                 {"map_max", usage.map_bytes_max},
+                 {"left", left.limit == ROOM_BY_DISK ? left.disk_bytes : left.map_bytes}};
+    const uint32_t count = sizeof bytes / sizeof *bytes;
+    mpack_write_cstr(out, "store_limit");
+    mpack_write_cstr(out, room_cause_name(left.limit));
+    mpack_write_cstr(out, "store_bytes");
+    mpack_write_map(out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        mpack_write_cstr(out, bytes[i].key);
+        mpack_write_uint(out, bytes[i].value);
+    }
+}
+
 void request_stats(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
     (void)op;
     (void)r; /* no fields */
     struct engine *e = s->engine;
-    struct store_usage usage;
     gather_flush(e);
-    store_usage(e->store, &usage);
     const struct totals *t = totals_now(e);
     const struct {
         const char *key;
@@ -308,7 +334,7 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
                    {"conservation_error", t->sums.conservation_error}};
     const uint32_t count = sizeof numbers / sizeof *numbers;
     struct answer a = answer_begin(s, request_id, 1);
-    mpack_write_map(a.out, count + 5);
+    mpack_write_map(a.out, count + 6);
     mpack_write_cstr(a.out, "server");
     mpack_write_cstr(a.out, "shuntd " SHUNT_VERSION);
     for (uint32_t i = 0; i < count; i++) {
@@ -321,15 +347,6 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
     silence_write(e, a.out);
     mpack_write_cstr(a.out, "full");
     mpack_write_bool(a.out, e->room.fullness >= STORE_FULL);
-    mpack_write_cstr(a.out, "store_bytes");
-    mpack_write_map(a.out, 4);
-    mpack_write_cstr(a.out, "used");
-    mpack_write_uint(a.out, usage.used_bytes);
-    mpack_write_cstr(a.out, "free");
-    mpack_write_uint(a.out, usage.free_bytes);
-    mpack_write_cstr(a.out, "map");
-    mpack_write_uint(a.out, usage.map_bytes);
-    mpack_write_cstr(a.out, "map_max");
-    mpack_write_uint(a.out, usage.map_bytes_max);
+    write_store(e, a.out);
     answer_end(s, request_id, &a, 0, NULL);
 }

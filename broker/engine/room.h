@@ -33,6 +33,7 @@ struct room {
     enum fullness fullness;
     enum room_cause cause;  /* what bounds the store */
     uint64_t free_bytes;    /* of it */
+    uint64_t largest_bytes; /* of requests in one transaction */
     uint64_t reserve_bytes; /* publishing is refused while less is free */
     /* Of the open transaction, or the next one. */
     uint64_t transaction_bytes, publish_bytes;
@@ -40,8 +41,18 @@ struct room {
     uint64_t leases_more; /* so many messages may be handed out before the next look */
 };
 
+/* What may still be written before publishing is refused, by what bounds the store. It moves with what others
+ * put on the disk. */
+struct room_left {
+    enum room_cause limit; /* the one that comes first, or that it is at */
+    uint64_t map_bytes, disk_bytes;
+};
+
 /* Between transactions. `leases`: messages in flight; `largest_bytes`: of requests in one transaction. */
 void room_look(struct room *r, const struct store_usage *usage, uint64_t leases, uint64_t largest_bytes);
+/* `disk_free_bytes`: store_disk_free(). */
+struct room_left room_left(const struct room *r, const struct store_usage *usage, uint64_t disk_free_bytes);
+const char *room_cause_name(enum room_cause cause);
 /* What a batch may write within the transaction. */
 struct batch_room room_of_batch(const struct room *r);
 

@@ -69,6 +69,7 @@ struct snapshot {
     uint64_t topics, groups; /* DLQs not counted */
     uint64_t jobs;           /* running */
     bool full;               /* publishing is refused */
+    uint64_t store_map_left_bytes, store_disk_left_bytes; /* until it is; UINT64_MAX: nobody can tell */
     uint64_t store_used_bytes, store_free_bytes, store_map_bytes, store_map_bytes_max, store_allocated_bytes;
     struct histogram commit_seconds;
     struct histogram commit_messages; /* messages published, delivered or resolved in one commit */

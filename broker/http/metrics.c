@@ -249,6 +249,13 @@ static void write_store_bytes(struct text *to, const struct metric *m, const str
     write_labelled(to, m, "kind", "allocated", s->store_allocated_bytes);
 }
 
+static void write_store_left(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    write_labelled(to, m, "limit", "map", v->snapshot->store_map_left_bytes);
+    if (v->snapshot->store_disk_left_bytes != UINT64_MAX)
+        write_labelled(to, m, "limit", "disk", v->snapshot->store_disk_left_bytes);
+}
+
 /* OpenMetrics wants a bound to be told from an integer, and the same bound to be the same text everywhere. */
 static void write_bucket(struct text *to, const struct metric *m, const struct metrics_view *v, double bound,
                          uint64_t value)

@@ -92,6 +92,9 @@ struct store_ops {
 
     /* May be called between transactions, and inside the write transaction by its thread. */
     void (*usage)(struct store *s, struct store_usage *ret);
+    /* Bytes that the disk still has for files; UINT64_MAX where no disk bounds the store, and where it cannot
+     * be asked. A limit on the length of files, and a quota, show only in `disk_full`. */
+    uint64_t (*disk_free)(struct store *s);
     /* Number of pairs as recorded where they are rooted, not by walking: of the table, and of those that
      * share a root with it. ret_tables has bit i for each table i that is counted. */
     int (*count)(struct store_txn *txn, enum store_table table, uint64_t *ret_tables, uint64_t *ret);
@@ -173,6 +176,10 @@ static inline int store_cursor_del(struct store_cursor *c)
 static inline void store_usage(struct store *s, struct store_usage *ret)
 {
     s->ops->usage(s, ret);
+}
+static inline uint64_t store_disk_free(struct store *s)
+{
+    return s->ops->disk_free(s);
 }
 static inline int store_count(struct store_txn *t, enum store_table table, uint64_t *ret_tables,
                               uint64_t *ret)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* LMDB's first page: a header of 16 bytes, then this number in the machine's own byte order. */
@@ -218,6 +219,15 @@ int store_file_allocate(int fd, uint64_t from_bytes, uint64_t to_bytes)
     if (rc == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
         return 0;
     return store_file_error(errno) == SHUNT_NO_SPACE ? SHUNT_NO_SPACE : SHUNT_IO;
+}
+
+int store_file_disk_free(int fd, uint64_t *ret)
+{
+    struct statvfs st;
+    if (fstatvfs(fd, &st) != 0)
+        return SHUNT_IO;
+    *ret = (uint64_t)st.f_bavail * st.f_frsize;
+    return 0;
 }
 
 int store_file_extent(int fd, uint64_t *ret_length, uint64_t *ret_allocated)

@@ -57,6 +57,9 @@ int store_file_create_end(const char *dir, char *ret_why, size_t why_bytes);
  * fails: NO_SPACE (also past a limit on file sizes), IO. */
 int store_file_allocate(int fd, uint64_t from_bytes, uint64_t to_bytes);
 
+/* Bytes that the file system has for whoever is not root. fails: IO. */
+int store_file_disk_free(int fd, uint64_t *ret);
+
 /* Length, and bytes set aside on disk. fails: IO. */
 int store_file_extent(int fd, uint64_t *ret_length, uint64_t *ret_allocated);
 

@@ -266,6 +266,7 @@ const struct store_ops lmdb_ops = {
     .cursor_prev = lmdb_cursor_prev,
     .cursor_del = lmdb_cursor_del,
     .usage = lmdb_usage,
+    .disk_free = lmdb_disk_free,
     .count = lmdb_count,
     .maintain = lmdb_maintain,
     .close = lmdb_close,

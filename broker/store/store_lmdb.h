@@ -142,6 +142,7 @@ int lmdb_cursor_prev(struct store_cursor *base, struct slice *ret_key, struct sl
 int lmdb_cursor_del(struct store_cursor *base);
 
 void lmdb_usage(struct store *base, struct store_usage *ret);
+uint64_t lmdb_disk_free(struct store *base);
 int lmdb_maintain(struct store *base);
 void lmdb_close(struct store *base);
 

@@ -107,6 +107,15 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     s->usage_last = *ret;
 }
 
+uint64_t lmdb_disk_free(struct store *base)
+{
+    uint64_t bytes;
+    int fd;
+    return mdb_env_get_fd(lmdb_store_of(base)->env, &fd) == 0 && store_file_disk_free(fd, &bytes) == 0
+               ? bytes
+               : UINT64_MAX;
+}
+
 /* ---- growing ---- */
 
 /* Where the last page ever used ends. */

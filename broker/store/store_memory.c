@@ -225,6 +225,12 @@ int memory_del(struct store_txn *base, enum store_table table, struct slice key,
 
 /* ---- the store ---- */
 
+static uint64_t memory_disk_free(struct store *base)
+{
+    (void)base;
+    return UINT64_MAX;
+}
+
 static void memory_usage(struct store *base, struct store_usage *ret)
 {
     struct memory_store *s = store_of(base);
@@ -295,6 +301,7 @@ static const struct store_ops memory_ops = {
     .cursor_prev = memory_cursor_prev,
     .cursor_del = memory_cursor_del,
     .usage = memory_usage,
+    .disk_free = memory_disk_free,
     .count = memory_count,
     .maintain = memory_maintain,
     .close = memory_close,

@@ -57,6 +57,8 @@ class Store:
         except wire.ShuntError as error:
             self.test.assertEqual((error.name, error.retry), ("NO_SPACE", True), error.text)
             self.test.assertIn("disk" if self.LIMIT == "disk" else "map-size-max", error.text)
+            stats = client.stats()
+            self.test.assertEqual((stats["full"], stats["store_limit"], stats["store_bytes"]["left"]), (True, self.LIMIT, 0))
 
     def group(self, client):
         return client.group_show("t", "default")

@@ -80,7 +80,7 @@ class Full(Case):
                 break
         log = lambda event: [line for line in self.server.log if re.search(rf"\bevent={event}\b", line)]
         self.eventually(lambda: log("store_full"))
-        self.assertRegex(log("store_full")[0], r" free=\d+ map=\d+ map_max=100663296 ")
+        self.assertRegex(log("store_full")[0], r" limit=map free=\d+ kept=\d+ map=\d+ map_max=100663296 ")
         self.assertFalse(log("store_has_room"))
         self.shunt("topic", "purge", "t", "--yes")
         self.eventually(lambda: log("store_has_room"))

@@ -289,7 +289,8 @@ class Topics(WireTest):
         self.assertEqual(stats["conservation_error"], 0)
         self.assertLess(abs(stats["clock_error_ms"]), 60000)
         self.assertIs(stats["full"], False)
-        self.assertEqual(set(stats["store_bytes"]) & {"used", "free", "map", "map_max"}, {"used", "free", "map", "map_max"})
+        self.assertEqual(set(stats["store_bytes"]) & {"used", "free", "map", "map_max", "left"}, {"used", "free", "map", "map_max", "left"})
+        self.assertIn(stats["store_limit"], ("map", "disk"))
 
 
 if __name__ == "__main__":

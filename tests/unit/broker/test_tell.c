@@ -133,11 +133,24 @@ Test(tell, deaths_in_many_groups_do_not_fill_the_log)
 
 Test(tell, a_full_store_and_room_again)
 {
-    struct event e = {.kind = EVENT_FULL, .free_bytes = 1, .map_bytes = 2, .map_bytes_max = 3};
+    struct event e = {.kind = EVENT_FULL,
+                      .limit = "map",
+                      .free_bytes = 1,
+                      .reserve_bytes = 4,
+                      .map_bytes = 2,
+                      .map_bytes_max = 3};
     rig_start();
     tell_event(&rig.tell, &e, 0);
-    cr_assert(strstr(logged(), " level=error event=store_full free=1 map=2 map_max=3 why="), "%s", rig.text);
+    cr_assert(strstr(logged(), " level=error event=store_full limit=map free=1 kept=4 map=2 map_max=3 why="),
+              "%s", rig.text);
+    cr_assert(strstr(rig.text, "raise map-size-max"));
+    e.limit = "disk";
+    tell_event(&rig.tell, &e, 0);
+    cr_assert(strstr(logged(), " event=store_full limit=disk free=1 kept=4 map=2 map_max=3 why="), "%s",
+              rig.text);
+    cr_assert(strstr(rig.text, "make room on the disk"));
     e.kind = EVENT_ROOM;
     tell_event(&rig.tell, &e, 0);
-    cr_assert(strstr(logged(), " level=info event=store_has_room free=1 map=2 map_max=3\n"), "%s", rig.text);
+    cr_assert(strstr(logged(), " level=info event=store_has_room limit=disk free=1 kept=4 map=2 map_max=3\n"),
+              "%s", rig.text);
 }

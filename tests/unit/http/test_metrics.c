@@ -88,11 +88,12 @@ Test(metrics, a_group_has_its_numbers)
 Test(metrics, the_engine_and_the_process_have_their_numbers)
 {
     struct snapshot *s = fake_snapshot(0, false);
-    s->jobs = 7, s->sockets = 9, s->waiting_bytes = 10, s->connections = 3, s->subscriptions = 4, s->topics = 5,
-    s->groups = 6, s->full = true;
+    s->jobs = 7, s->sockets = 9, s->waiting_bytes = 10, s->connections = 3, s->subscriptions = 4,
+    s->topics = 5, s->groups = 6, s->full = true;
     s->store_used_bytes = 10, s->store_free_bytes = 20, s->store_map_bytes = 30, s->store_map_bytes_max = 40;
     s->store_allocated_bytes = 50;
     s->clock_error_ms = -86400500;
+    s->store_map_left_bytes = 51, s->store_disk_left_bytes = 52;
     char *page = page_of(s);
     expect_line(page, "shunt_up 1");
     expect_line(page, "shunt_ready 1");
@@ -108,6 +109,8 @@ Test(metrics, the_engine_and_the_process_have_their_numbers)
     expect_line(page, "shunt_topics 5");
     expect_line(page, "shunt_groups 6");
     expect_line(page, "shunt_store_full 1");
+    expect_line(page, "shunt_store_left_bytes{limit=\"map\"} 51");
+    expect_line(page, "shunt_store_left_bytes{limit=\"disk\"} 52");
     expect_line(page, "shunt_store_bytes{kind=\"used\"} 10");
     expect_line(page, "shunt_store_bytes{kind=\"free\"} 20");
     expect_line(page, "shunt_store_bytes{kind=\"map\"} 30");
