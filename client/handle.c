@@ -160,9 +160,22 @@ int shunt_fd(const struct shunt *s)
     return s->loop.epoll_fd;
 }
 
+struct processing {
+    struct shunt *s;
+    bool outer;
+};
+
+static void processing_end(struct processing *p)
+{
+    if (p->outer)
+        p->s->loop.processing = false;
+    loop_rest(p->s);
+}
+
 int shunt_process(struct shunt *s, struct shunt_error *err)
 {
-    bool outer = !s->loop.processing;
+    /* Also when an exception leaves a callback. */
+    __attribute__((cleanup(processing_end))) struct processing processing = {s, !s->loop.processing};
     s->loop.processing = true;
     int64_t now_us = client_mono_us();
     loop_advance(s, now_us);
@@ -170,9 +183,6 @@ int shunt_process(struct shunt *s, struct shunt_error *err)
     core_call_back(&s->core);
     loop_send(s, now_us);
     core_call_back(&s->core); /* the write may have let a marked message through */
-    if (outer)
-        s->loop.processing = false;
-    loop_rest(s);
     return s->core.fatal.code != 0 || core_is_copy(&s->core) ? handle_usable(s, err) : 0;
 }
 

@@ -235,20 +235,20 @@ bool resolutions_call_back(struct resolutions *all)
     struct resolution *r = all->finished;
     if (r == NULL)
         return false;
-    /* A callback may come back here, so the place is noted before; and `r` may be used again, so it is given
-     * back after. */
+    /* All state moves on before the call: it may come back here, or never return. */
     struct resolver resolver = r->resolvers[r->called++];
-    bool last = r->called == r->count;
-    if (last)
-        all->finished = r->next;
+    struct shunt_error error = {.code = r->error.code};
+    if (error.code != 0)
+        error = r->error;
     all->pending--;
-    bool failed = r->error.code != 0 || resolver.code != 0;
-    if (resolver.callback != NULL && failed)
-        call_back_failed(resolver, &r->error);
+    if (r->called == r->count) {
+        all->finished = r->next;
+        resolution_drop(all, r);
+    }
+    if (resolver.callback != NULL && (error.code != 0 || resolver.code != 0))
+        call_back_failed(resolver, &error);
     else if (resolver.callback != NULL)
         resolver.callback(resolver.context, NULL);
-    if (last)
-        resolution_drop(all, r);
     return true;
 }
 

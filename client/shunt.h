@@ -151,7 +151,7 @@ SHUNT_API int shunt_ping(struct shunt *s, int64_t timeout_ms, int64_t *ret_us, s
 
 /* The one descriptor to watch for reading; it stays the same across reconnects and belongs to the handle. */
 SHUNT_API int shunt_fd(const struct shunt *s);
-/* Read, write, reconnect and call back, without waiting. Call when shunt_fd() is readable.
+/* Read, write, reconnect and call back, without waiting. Call when shunt_fd() is readable. A C++ exception that leaves a callback comes out; the handle goes on.
  * fails: only for what ends the handle (UNAUTHENTICATED, VERSION_MISMATCH, NO_MEMORY); a lost connection is not a failure. */
 SHUNT_API int shunt_process(struct shunt *s, struct shunt_error *err);
 
