@@ -175,7 +175,7 @@ static void processing_end(struct processing *p)
 int shunt_process(struct shunt *s, struct shunt_error *err)
 {
     /* Also when an exception leaves a callback. */
-    __attribute__((cleanup(processing_end))) struct processing processing = {s, !s->loop.processing};
+    __attribute__((cleanup(processing_end), unused)) struct processing processing = {s, !s->loop.processing};
     s->loop.processing = true;
     int64_t now_us = client_mono_us();
     loop_advance(s, now_us);
