@@ -19,6 +19,8 @@
 #define SHARES         4
 #define SHARES_COMPANY 16
 #define COMPANY_TURNS  64 /* who was served so lately is company */
+/* A sixteenth of a turn with fewer rows (tests have such) would not hold one request. */
+#define COMPANY_ROWS_MIN (SHARES_COMPANY * SHARE_FREE_ROWS)
 /* What a request counts that is more than a share, against one that is less. */
 #define SHARE_OVERWEIGHT 3
 /* It is paid for with at most so many shares. */
@@ -26,7 +28,7 @@
 
 static uint64_t share_of(const struct engine *e)
 {
-    bool company = e->turn - e->company_turn < COMPANY_TURNS;
+    bool company = e->turn - e->company_turn < COMPANY_TURNS && e->config.turn_rows_max >= COMPANY_ROWS_MIN;
     return e->config.turn_rows_max / (company ? SHARES_COMPANY : SHARES) + 1;
 }
 

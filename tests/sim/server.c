@@ -54,7 +54,7 @@ static struct engine_config config(struct sim *s)
                                   .totals = &s->server->totals,
                                   .inbox_bytes_max = 256 * 1024,
                                   .commit_bytes_max = dice_from(&s->dice, 512, 64 * 1024),
-                                  .turn_rows_max = s->seed % 4 < 2 ? 1 + s->seed % 50 : 0,
+                                  .turn_rows_max = s->seed % 4 < 2 ? 128 + s->seed % 50 * 16 : 0,
                                   .only_looks_wait = true,
                                   .ack_wait_ms = (int64_t)dice_below(&s->dice, 4),
                                   .notify = on_notify,
