@@ -59,6 +59,7 @@ struct holder {
     struct lease_list overdue;
     struct ring asking;   /* in one of the dispatcher's rings to_ask, asked, to_end; or in none */
     int64_t caught_up_ms; /* all that came from it by then was handled */
+    int64_t charged_ms;   /* without marks: one was charged for all leases that were over by then */
     int64_t asked_ms;     /* when it was last asked about */
     bool owes_turn; /* it had a suspect, and no other message since: those who have nobody else come first */
     void *owner;

@@ -22,14 +22,19 @@ void dispatcher_settle(struct dispatcher *d, int64_t passed_ms)
     lease_table_settle(&d->leases, passed_ms);
 }
 
+/* Leases of it are over, and all that came in time was handled. */
+static bool is_judged(const struct dispatcher *d, const struct holder *h)
+{
+    uint32_t first = h->overdue.first;
+    return first != LEASE_NONE && lease_at(&d->leases, first)->deadline_ms <= h->caught_up_ms;
+}
+
 /* Put it where its overdue leases say: asked about, or ended. */
 static void place(struct dispatcher *d, struct holder *h)
 {
-    uint32_t first = h->overdue.first;
     ring_remove(&h->asking);
-    if (first != LEASE_NONE)
-        ring_append(lease_at(&d->leases, first)->deadline_ms <= h->caught_up_ms ? &d->to_end : &d->to_ask,
-                    &h->asking);
+    if (h->overdue.first != LEASE_NONE)
+        ring_append(is_judged(d, h) ? &d->to_end : &d->to_ask, &h->asking);
 }
 
 struct holder *dispatcher_ask(struct dispatcher *d, int64_t mono_ms)
@@ -73,7 +78,7 @@ static bool was_started(const struct dispatcher *d, uint32_t id)
     const struct member *m = l->member;
     if (m->holder->marks)
         return l->started_ms != 0;
-    return m->leases.first == id && !m->holder->charged;
+    return m->leases.first == id && !m->holder->charged && l->deadline_ms > m->holder->charged_ms;
 }
 
 static void run_out(struct dispatcher *d, uint32_t id, dispatcher_end_fn *end, void *context)
@@ -83,6 +88,8 @@ static void run_out(struct dispatcher *d, uint32_t id, dispatcher_end_fn *end, v
     struct lease l;
     holder_fall_silent(d, h);
     h->charged |= started;
+    if (started && h->caught_up_ms != INT64_MAX)
+        h->charged_ms = h->caught_up_ms;
     lease_close(d, id, &l);
     struct lease_end e = {
         .group = l.group,
@@ -98,15 +105,16 @@ static void run_out(struct dispatcher *d, uint32_t id, dispatcher_end_fn *end, v
 }
 
 /* Those of the holder that are overdue and may be ended; returns how many were. It is silent while they are
- * judged, so that one of them is charged at most; but if something came from it since, it has been heard. */
+ * judged, in however many steps, so that one of them is charged at most; but if something came from it since,
+ * it has been heard. */
 static size_t end_overdue(struct dispatcher *d, struct holder *h, int64_t mono_ms, size_t max,
                           dispatcher_end_fn *end, void *context)
 {
     size_t count = 0;
     bool heard = false;
     uint32_t id;
-    while (count < max && (id = h->overdue.first) != LEASE_NONE &&
-           lease_at(&d->leases, id)->deadline_ms <= h->caught_up_ms) {
+    while (count < max && is_judged(d, h)) {
+        id = h->overdue.first;
         if (lasts_longer(d, id, mono_ms))
             continue;
         heard = lease_at(&d->leases, id)->deadline_ms <= h->heard_mono_ms;
@@ -114,7 +122,7 @@ static size_t end_overdue(struct dispatcher *d, struct holder *h, int64_t mono_m
         count++;
     }
     place(d, h);
-    if (heard && count < max)
+    if (heard && !is_judged(d, h))
         dispatcher_heard(d, h, h->heard_mono_ms);
     return count;
 }

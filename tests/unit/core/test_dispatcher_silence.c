@@ -123,6 +123,50 @@ Test(dispatcher_silence, without_marks_one_is_charged_again_only_after_something
     world_expect(&w, " 3000 1/2 of ann: lease_expired, started at 0\n");
 }
 
+static void note(void *context, const struct lease_end *end)
+{
+    unsigned *outcomes = context;
+    outcomes[end->outcome]++;
+}
+
+/* So many leases are over that it takes several turns to end them, and something comes in between. */
+enum { LEASES = 5, STEP = 2 };
+
+/* `moved`: so many of them are found to be over at first. */
+static void end_in_steps(size_t moved)
+{
+    struct holder *ann = world_connect(&w, "ann", false);
+    (void)world_subscribe(&w, ann, JOBS, LEASES, 1000);
+    unsigned outcomes[ATTEMPT_OUTCOMES] = {0}, steps = 0;
+    world_publish(&w, JOBS, LEASES, 10);
+    world_run(&w);
+    dispatcher_caught_up(w.d, ann, w.now_ms);
+    dispatcher_settle(w.d, 0);
+    w.now_ms = 1000;
+    cr_assert_eq(dispatcher_expire(w.d, w.now_ms, moved, note, outcomes), 0, "they are asked about");
+    cr_assert_eq(dispatcher_ask(w.d, w.now_ms), ann);
+    dispatcher_caught_up(w.d, ann, w.now_ms);
+    while (dispatcher_expire(w.d, w.now_ms, STEP, note, outcomes)) {
+        steps++;
+        w.now_ms++;
+        dispatcher_heard(w.d, ann, w.now_ms);
+    }
+    cr_assert_eq(steps, 3);
+    cr_assert_eq(outcomes[ATTEMPT_LEASE_EXPIRED], 1);
+    cr_assert_eq(outcomes[ATTEMPT_UNSTARTED], LEASES - 1);
+    cr_assert_not(holder_is_silent(ann), "it has been heard");
+}
+
+Test(dispatcher_silence, without_marks_one_is_charged_however_many_turns_it_takes_to_end_all)
+{
+    end_in_steps(LEASES);
+}
+
+Test(dispatcher_silence, without_marks_one_is_charged_however_many_turns_it_takes_to_find_all)
+{
+    end_in_steps(STEP);
+}
+
 /* A slow and healthy consumer: each takes 400 ms, and only two and a half fit into a lease. */
 Test(dispatcher_silence, without_marks_the_next_one_has_a_lease_from_the_answer_to_the_one_before_it)
 {
