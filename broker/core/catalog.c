@@ -275,6 +275,11 @@ int64_t group_setting(const struct group *g, enum policy_field field)
     return policy_value(&g->r.policy, &g->topic->r.policy, field);
 }
 
+bool group_retains(const struct group *g)
+{
+    return g->dlq && g->r.counts.dead && group_setting(g, POLICY_dlq_retention_ms);
+}
+
 int64_t topic_setting(const struct topic *t, enum policy_field field)
 {
     return policy_value(NULL, &t->r.policy, field);
@@ -379,8 +384,6 @@ static int load_groups(struct ledger *l)
                 return SHUNT_CORRUPT;
         }
         err = bitmap_load(&g->bits, l->txn, g->r.id);
-        if (!err && g->r.dead_bytes_old && g->dlq && g->r.counts.dead)
-            err = dead_count_bytes(l, g);
         if (err)
             return err;
     }

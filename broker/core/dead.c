@@ -21,11 +21,6 @@ int64_t dead_leaves_at(const struct group *g, int64_t died_ms)
     return (died_ms + retention_ms + RETENTION_STEP_MS - 1) / RETENTION_STEP_MS * RETENTION_STEP_MS;
 }
 
-bool group_retains(const struct group *g)
-{
-    return g->dlq && g->r.counts.dead && group_setting(g, POLICY_dlq_retention_ms);
-}
-
 static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enum dead_reason reason,
                             uint64_t *ret_dead_seq)
 {
@@ -51,17 +46,7 @@ static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enu
     return ledger_put(l, TABLE_DEAD, key_slice(&key), (struct slice){bytes, size});
 }
 
-/* What the letter's message takes of its topic: 0 if it is lost. */
-static int stored_bytes(struct ledger *l, const struct group *g, uint64_t seq, uint64_t *ret)
-{
-    struct key key = key_id_seq(g->topic->r.id, seq);
-    struct slice value = {0};
-    int err = store_get(l->txn, TABLE_MESSAGE, key_slice(&key), &value);
-    *ret = err ? 0 : value.size;
-    return err == SHUNT_NOT_FOUND ? 0 : err;
-}
-
-int dead_count_bytes(struct ledger *l, struct group *g)
+static int count_bytes(struct ledger *l, struct group *g)
 {
     struct store_cursor *cursor;
     struct key from = key_id_seq(g->dlq->r.id, 0);
@@ -76,7 +61,7 @@ int dead_count_bytes(struct ledger *l, struct group *g)
         struct dead_record dead;
         err = dead_decode(key, value, &dead);
         if (!err)
-            err = stored_bytes(l, g, dead.origin_seq, &bytes);
+            err = message_bytes(l, g->topic, dead.origin_seq, &bytes);
         if (!err) {
             sum += bytes;
             err = store_cursor_next(cursor, &key, &value);
@@ -88,11 +73,22 @@ int dead_count_bytes(struct ledger *l, struct group *g)
                                                           : err; /* what is damaged is told of elsewhere */
 }
 
+int dead_count_old(struct ledger *l)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < l->groups_count; i++) {
+        struct group *g = l->groups[i];
+        if (g->r.dead_bytes_old && g->dlq && g->r.counts.dead)
+            err = count_bytes(l, g);
+    }
+    return err;
+}
+
 int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
                 enum dead_reason reason)
 {
     uint64_t dead_seq, bytes = 0;
-    int err = stored_bytes(l, g, seq, &bytes);
+    int err = message_bytes(l, g->topic, seq, &bytes);
     check(!g->origin && g->dlq);
     g->r.dead_bytes += bytes;
     /* The time to live stands still while it is dead. */
@@ -129,69 +125,6 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
 }
 
 /* ---- out ---- */
-
-/* A new generation: attempts from 0, what was left of the time to live; totals and history stay, and so does
- * suspicion. */
-static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
-{
-    row->generation++;
-    row->attempts = 0;
-    row->deliveries = 0;
-    row->dead_seq = 0;
-    row->since_ms = l->now_ms;
-    row->back_job = l->meta.job_next;
-    if (row->expires_ms) {
-        int64_t left_ms = row->ttl_left_ms;
-        if (!left_ms) { /* it had run out: begin the whole of it anew, or it would die at once */
-            struct loaded_message m;
-            int err = message_load(l, g->topic, seq, false, &m);
-            if (err)
-                return err;
-            left_ms = m.corrupt ? 1 : message_ttl_ms(&m.head);
-        }
-        row->expires_ms = l->now_ms + left_ms;
-        row->ttl_left_ms = 0;
-    }
-    g->r.counts.redriven++;
-    return place_wait(l, g, seq, row, g->r.due_mark_ms);
-}
-
-int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how)
-{
-    struct key key = key_id_seq(dlq->r.id, dead_seq);
-    struct slice value;
-    struct dead_record dead;
-    int err = store_get(l->txn, TABLE_DEAD, key_slice(&key), &value);
-    if (!err)
-        err = dead_decode(key_slice(&key), value, &dead);
-    if (err)
-        return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
-    dlq->r.stored--;
-    dlq->r.stored_bytes -= value.size;
-    ledger_dirty_topic(l, dlq);
-    err = ledger_del(l, TABLE_DEAD, key_slice(&key), NULL);
-    if (err)
-        return err;
-
-    struct group *g = catalog_group_by_id(l, dead.origin_group);
-    enum where where = WHERE_GONE;
-    struct attempt_record row;
-    if (g)
-        err = place_find(l, g, dead.origin_seq, &where, &row);
-    if (!err && (where != WHERE_TRACKED || row.state != ATTEMPT_DEAD))
-        err = SHUNT_CORRUPT;
-    uint64_t bytes = 0;
-    if (!err)
-        err = stored_bytes(l, g, dead.origin_seq, &bytes);
-    if (!err)
-        err = place_leave(l, g, dead.origin_seq, where, &row);
-    if (err)
-        return err;
-    g->r.dead_bytes -= bytes < g->r.dead_bytes ? bytes : g->r.dead_bytes; /* a damaged store may differ */
-    if (how == DONE_REDRIVEN)
-        return revive(l, g, dead.origin_seq, &row);
-    return place_done(l, g, dead.origin_seq, &row, how);
-}
 
 static int dead_is_needed(struct ledger *l, const struct topic *dlq, uint64_t dead_seq, bool *ret)
 {

@@ -53,12 +53,8 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
                           .generation = row->generation,
                           .published_ms = m->head.published_ms,
                           .lease_ms = group_setting(h->g, POLICY_lease_ms),
-                          .message = m->message};
-    if (m->is_dead) {
-        int err = view_dead_for_delivery(l, h->g->topic, seq, m, &out.dead);
-        if (err)
-            return err;
-    }
+                          .message = m->message,
+                          .dead = m->is_dead ? m : NULL};
     h->count++;
     h->bytes += m->message.size;
     h->g->r.counts.deliveries++;

@@ -37,6 +37,8 @@ int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t
     if (!err)
         err = catalog_load(l, ret_why, why_bytes);
     if (!err)
+        err = dead_count_old(l);
+    if (!err)
         err = jobs_load(l, ret_why, why_bytes);
     if (err) {
         ledger_free(l);
@@ -58,80 +60,6 @@ void ledger_free(struct ledger *l)
     free(l->record);
     mpack_buffer_done(&l->scratch);
     free(l);
-}
-
-/* ---- small services ---- */
-
-void ledger_say(char *to, size_t room, const char *text)
-{
-    if (room) {
-        size_t size = strlen(text);
-        size = size < room ? size : room - 1;
-        memcpy(to, text, size);
-        to[size] = 0;
-    }
-}
-
-/* splitmix64 (Steele, Lea, Flood 2014): small, and its whole state fits the meta record. */
-static uint64_t random_next(struct ledger *l)
-{
-    uint64_t z = l->meta.random += 0x9e3779b97f4a7c15ull;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
-
-__extension__ typedef unsigned __int128 wide;
-
-uint64_t ledger_random(struct ledger *l, uint64_t bound)
-{
-    check(bound > 0);
-    return (uint64_t)((wide)random_next(l) * bound >> 64);
-}
-
-void ledger_charge_topic(struct ledger *l, struct topic *t)
-{
-    l->changed = true;
-    t->charged = l->batch;
-    t->charged_seq = UINT64_MAX / 2;
-    l->meter.bytes += COST_TOPIC_BYTES;
-    if (t->dirty)
-        return;
-    t->dirty = true;
-    t->dirty_next = l->dirty_topics;
-    l->dirty_topics = t;
-}
-
-void ledger_charge_group(struct ledger *l, struct group *g)
-{
-    l->changed = true;
-    if (!g->stale)
-        sums_stale(l, g);
-    g->charged = l->batch;
-    g->charged_chunk = UINT64_MAX;
-    l->meter.bytes += COST_GROUP_BYTES;
-    if (g->dirty)
-        return;
-    g->dirty = true;
-    g->dirty_next = l->dirty_groups;
-    l->dirty_groups = g;
-}
-
-void ledger_tell_ready(struct ledger *l, const struct group *g)
-{
-    if (l->sink->ready)
-        l->sink->ready(l->sink->context, g->r.id);
-}
-
-void ledger_tell_done(struct ledger *l, int err, const char *why, uint64_t job, uint64_t count)
-{
-    if (l->sink->done)
-        l->sink->done(l->sink->context, l->command, err, why, job, count);
-}
-
-void ledger_due_at(struct ledger *l, struct group *g, int64_t due_ms)
-{
-    group_queue_at(&l->due_when, g, due_ms);
 }
 
 /* ---- applying ---- */

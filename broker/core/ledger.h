@@ -27,6 +27,7 @@
 #include "broker/store/store.h"
 
 struct ledger;
+struct loaded_message;
 
 /* One message handed out. Lent for the call. */
 struct handout {
@@ -38,7 +39,7 @@ struct handout {
     int64_t published_ms;
     int64_t lease_ms;
     struct slice message; /* the publisher's bytes */
-    struct slice dead;    /* from a DLQ: the msgpack map of PROTOCOL.md section 6; otherwise empty */
+    const struct loaded_message *dead; /* from a DLQ: for view_delivered_dead(); otherwise NULL */
 };
 
 /* How results come back: called while the batch is applied. `command` is the command's place in the batch.

@@ -38,6 +38,32 @@ int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool ver
     return err;
 }
 
+int message_delete(struct ledger *l, struct topic *t, uint64_t seq)
+{
+    struct key key = key_id_seq(t->r.id, seq);
+    size_t size;
+    int err = store_del(l->txn, TABLE_MESSAGE, key_slice(&key), &size);
+    if (err == SHUNT_NOT_FOUND) /* a damaged store lost it; nothing left to account for */
+        return 0;
+    if (err)
+        return err;
+    t->r.stored--;
+    t->r.stored_bytes -= size;
+    ledger_dirty_topic(l, t);
+    l->meter.bytes += cost_next(key.size + size) + (seq - t->charged_seq > 1 ? COST_PLACE_BYTES : 0);
+    t->charged_seq = seq;
+    return 0;
+}
+
+int message_bytes(struct ledger *l, const struct topic *t, uint64_t seq, uint64_t *ret)
+{
+    struct key key = key_id_seq(t->r.id, seq);
+    struct slice value = {0};
+    int err = store_get(l->txn, TABLE_MESSAGE, key_slice(&key), &value);
+    *ret = err ? 0 : value.size;
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
 /* ---- history ---- */
 
 /* Make room: the oldest row after the first that charged nothing, or else the oldest after the first. */

@@ -1,7 +1,9 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
- * Files: catalog (topics and groups in memory), place (where a message is, and its moves), publish, dedup,
- * handout, resolve, dead (divert, settle, redrive), tick, job, admin, recover, query, ledger (apply, seal).
+ * Files, each needing only those before it: sums and account (services), cost, catalog (topics and groups in
+ * memory), message, place (where a message is, and its moves), window, dedup, settle (the end of a message, and of
+ * a dead letter), dead (divert, redrive), handout, publish, resolve, recover, job, admin, tick; ledger (load,
+ * apply, seal) is on top, beside views and cost_ahead, which change nothing.
  * Each function returns 0, or a failure of the store, which is fatal; refusals go to the sink.
  */
 #ifndef SHUNT_CORE_STATE_H
@@ -120,6 +122,8 @@ struct group *catalog_find_group(const struct topic *t, struct slice name); /* N
 
 int64_t group_setting(const struct group *g, enum policy_field field);
 int64_t topic_setting(const struct topic *t, enum policy_field field);
+/* It has dead letters that will leave when they have been kept long enough. */
+bool group_retains(const struct group *g);
 
 /* ---- place ---- */
 
@@ -142,18 +146,8 @@ int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
 int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
                uint64_t dead_seq);
 
-enum done_how { DONE_ACKED, DONE_EXPIRED, DONE_DISCARDED, DONE_PURGED, DONE_REDRIVEN };
-/* The end: deletes its rows, counts it, and deletes the message when no group needs it any more. `row` NULL:
- * it never had one. */
-int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
-               enum done_how how);
-/* From whatever state to done; revokes a lease. */
-int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);
 /* True if the group still has business with the message. */
 int place_needs(struct ledger *l, const struct group *g, uint64_t seq, bool *ret);
-/* Delete a message's row and its account in the topic. */
-int message_delete(struct ledger *l, struct topic *t, uint64_t seq);
-
 /* The row that a message gets when it becomes TRACKED; `where` is FRESH or FLIGHT. */
 int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum where where,
                 struct attempt_record *ret);
@@ -185,6 +179,11 @@ struct loaded_message {
 int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool verify,
                  struct loaded_message *ret);
 
+/* Delete a message's row and its account in the topic. */
+int message_delete(struct ledger *l, struct topic *t, uint64_t seq);
+/* What its row takes of the topic: 0 if it is lost. */
+int message_bytes(struct ledger *l, const struct topic *t, uint64_t seq, uint64_t *ret);
+
 /* ---- history ---- */
 
 /* Add a row to a message's attempt ledger, making room where needed; counts the outcome. The row's strings
@@ -192,6 +191,18 @@ int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool ver
 int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
                 const struct history_record *h);
 int history_delete(struct ledger *l, const struct group *g, uint64_t seq);
+
+/* ---- settle ---- */
+
+enum done_how { DONE_ACKED, DONE_EXPIRED, DONE_DISCARDED, DONE_PURGED, DONE_REDRIVEN };
+/* The end: deletes its rows, counts it, and deletes the message when no group needs it any more. `row` NULL:
+ * it never had one. */
+int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
+               enum done_how how);
+/* From whatever state to done; revokes a lease. */
+int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);
+/* The last group of a DLQ is through with a dead letter. */
+int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how);
 
 /* ---- dead ---- */
 
@@ -202,14 +213,10 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
 /* Remove a dead letter from its DLQ: back to its group (DONE_REDRIVEN) or to done. False in *ret_found if it
  * is not there. */
 int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found);
-/* Count the bytes of the group's dead letters anew: of a row that does not say. */
-int dead_count_bytes(struct ledger *l, struct group *g);
+/* After loading: count the bytes of the dead letters of those groups whose rows do not say. */
+int dead_count_old(struct ledger *l);
 /* When the retention of a dead letter of the group runs out; NEVER without one. */
 int64_t dead_leaves_at(const struct group *g, int64_t died_ms);
-/* It has dead letters that will leave when they have been kept long enough. */
-bool group_retains(const struct group *g);
-/* The last group of a DLQ is through with a dead letter. */
-int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how);
 /* Find the dead letter that `id` names: `dlq:TOPIC:GROUP/SEQ`, `TOPIC/SEQ` of the origin, or a number. 0:
  * none. */
 int dead_lookup(struct ledger *l, const struct group *g, struct slice id, uint64_t *ret_dead_seq);
@@ -357,6 +364,8 @@ static inline int ledger_cursor_del(struct ledger *l, struct store_cursor *curso
     cost_write(&l->meter, table, key, bytes);
     return store_cursor_del(cursor);
 }
+
+/* ---- account ---- */
 
 /* Copy a sentence for whoever loads the ledger. */
 void ledger_say(char *to, size_t room, const char *text);

@@ -12,6 +12,13 @@ void sums_stale(struct ledger *l, struct group *g)
     l->stale_groups = g;
 }
 
+uint64_t group_conservation_error(const struct group_counts *n)
+{
+    uint64_t sum = n->ready + n->in_flight + n->delayed + n->dead + n->acked + n->expired + n->discarded +
+                   n->purged + n->redriven_away;
+    return sum > n->published ? sum - n->published : n->published - sum;
+}
+
 /* What a group adds. DLQs' own groups count only in the error. */
 static struct sums part_of(const struct group *g)
 {

@@ -351,10 +351,3 @@ uint64_t view_topics_count(const struct ledger *l)
 {
     return l->names_count - l->names_dlq;
 }
-
-uint64_t group_conservation_error(const struct group_counts *n)
-{
-    uint64_t sum = n->ready + n->in_flight + n->delayed + n->dead + n->acked + n->expired + n->discarded +
-                   n->purged + n->redriven_away;
-    return sum > n->published ? sum - n->published : n->published - sum;
-}

@@ -34,9 +34,9 @@ int view_dead(const struct view *v, struct group *g, struct slice id, struct mpa
 /* fails: NOT_FOUND */
 int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to);
 
-/* The `dead` map that goes with a delivery from a DLQ; lives in the ledger until the next one. */
-int view_dead_for_delivery(struct ledger *l, struct topic *dlq, uint64_t dead_seq,
-                           const struct loaded_message *m, struct slice *ret);
+/* The `dead` map that goes with what the group, one of a DLQ, is handed; while the batch is applied. fails:
+ * CORRUPT, IO */
+int view_delivered_dead(struct ledger *l, uint32_t group, const struct handout *h, struct mpack_buffer *to);
 
 /* Numbers of one group, for metrics. */
 struct group_figures {

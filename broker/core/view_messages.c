@@ -1,4 +1,5 @@
 /* view_messages: peeking at messages, and dead letters with their history. Touches nothing. */
+#include "broker/core/check.h"
 #include "broker/core/state.h"
 #include "broker/core/view.h"
 #include "broker/core/view_error.h"
@@ -265,18 +266,16 @@ static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct
     return 0;
 }
 
-int view_dead_for_delivery(struct ledger *l, struct topic *dlq, uint64_t dead_seq,
-                           const struct loaded_message *m, struct slice *ret)
+int view_delivered_dead(struct ledger *l, uint32_t group, const struct handout *h, struct mpack_buffer *to)
 {
     struct dead_letter d;
-    l->scratch.size = 0;
-    int err = dead_row(l, dlq, dead_seq, m, &d);
+    const struct group *reader = catalog_group_by_id(l, group);
+    check(reader && h->dead);
+    int err = dead_row(l, reader->topic, h->seq, h->dead, &d);
     if (err)
         return err;
-    mpack_write_map(&l->scratch, DEAD_FIELDS);
-    err = put_dead_fields(l, &d, &l->scratch);
-    *ret = (struct slice){l->scratch.data, l->scratch.size};
-    return !err && l->scratch.failed ? SHUNT_NO_MEMORY : err;
+    mpack_write_map(to, DEAD_FIELDS);
+    return put_dead_fields(l, &d, to);
 }
 
 int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32_t limit,

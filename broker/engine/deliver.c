@@ -44,12 +44,13 @@ static void close_frame(struct subscription *sub)
     sub->open = false;
 }
 
-static void write_delivery(struct subscription *sub, const struct handout *h)
+static void write_delivery(struct engine *e, struct subscription *sub, uint32_t group,
+                           const struct handout *h)
 {
     if (!sub->open)
         open_frame(sub);
     struct mpack_buffer *out = &sub->session->out;
-    mpack_write_array(out, h->dead.size ? 9 : 8);
+    mpack_write_array(out, h->dead ? 9 : 8);
     mpack_write_uint(out, h->seq);
     mpack_write_uint(out, h->token);
     mpack_write_uint(out, h->attempts);
@@ -58,8 +59,9 @@ static void write_delivery(struct subscription *sub, const struct handout *h)
     mpack_write_int(out, ledger_shown_ms(sub->session->engine->ledger, h->published_ms));
     mpack_write_int(out, h->lease_ms);
     mpack_write_raw(out, h->message.data, h->message.size);
-    if (h->dead.size)
-        mpack_write_raw(out, h->dead.data, h->dead.size);
+    int err = h->dead ? view_delivered_dead(e->ledger, group, h, out) : 0;
+    if (err)
+        engine_die(e, err, "a dead letter cannot be told");
     sub->count++;
     if (sub->count == DELIVER_MESSAGES_MAX || out->size - sub->frame > DELIVER_BYTES_AIM)
         close_frame(sub);
@@ -79,7 +81,7 @@ static void on_handed_out(void *context, size_t command, const struct handout *h
     e->turn_messages++;
     e->room.leases_more -= e->room.leases_more > 0;
     e->turn_bytes += h->message.size;
-    write_delivery(member_owner(a->member), h);
+    write_delivery(e, member_owner(a->member), a->group, h);
 }
 
 static void on_assigned(void *context, size_t command, uint32_t count)

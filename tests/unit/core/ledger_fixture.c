@@ -103,7 +103,8 @@ static void on_handed_out(void *context, size_t command, const struct handout *h
     f->handed++;
     f->last_body.size = f->last_dead.size = 0;
     mpack_write_raw(&f->last_body, h->message.data, h->message.size);
-    mpack_write_raw(&f->last_dead, h->dead.data, h->dead.size);
+    if (h->dead)
+        cr_assert_eq(view_delivered_dead(f->l, group, h, &f->last_dead), 0);
     f->last_lease_ms = h->lease_ms;
     line(f, "%s hand %llu token %llu attempts %u deliveries %u generation %u", name_of(f, group),
          (unsigned long long)h->seq, (unsigned long long)h->token, h->attempts, h->deliveries, h->generation);
@@ -271,7 +272,8 @@ struct ledger_sink fixture_sink(struct fixture *f)
 void fixture_apply(struct fixture *f, const struct command *c, size_t count)
 {
     struct ledger_sink sink = fixture_sink(f);
-    struct batch b = {.index = ledger_index(f->l) + 1, .time_ms = T0 + f->now_ms, .commands = c, .count = count};
+    struct batch b = {
+        .index = ledger_index(f->l) + 1, .time_ms = T0 + f->now_ms, .commands = c, .count = count};
     struct store_txn *t;
     f->applied = c;
     if (count)

@@ -1,0 +1,157 @@
+/* settle: the end of a message for a group, and what follows from it: its rows go, its body goes when no
+ * group needs it any more, and the end of a dead letter is the end, or the return, of the message it stands
+ * for. */
+#include "broker/core/check.h"
+#include "broker/core/state.h"
+
+static int release(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);
+
+static void count_done(struct group_counts *n, enum done_how how)
+{
+    switch (how) {
+    case DONE_ACKED:
+        n->acked++;
+        break;
+    case DONE_EXPIRED:
+        n->expired++;
+        break;
+    case DONE_DISCARDED:
+        n->discarded++;
+        break;
+    case DONE_PURGED:
+        n->purged++;
+        break;
+    case DONE_REDRIVEN:
+        n->redriven_away++;
+        break;
+    }
+}
+
+static int delete_rows(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row)
+{
+    struct key key = key_id_seq(g->r.id, seq);
+    check(row->on_file);
+    g->r.counts.tracked--;
+    int err = ledger_del(l, TABLE_ATTEMPT, key_slice(&key), NULL);
+    if (!err && row->rows)
+        err = history_delete(l, g, seq);
+    if (!err && row->has_expiry)
+        err = expiry_delete(l, g, seq, row->expires_ms);
+    return err;
+}
+
+/* A message that never had a row may still have one in expiry, whose key only its head knows. */
+static int delete_first_expiry(struct ledger *l, struct group *g, uint64_t seq)
+{
+    struct loaded_message m;
+    int err = message_load(l, g->topic, seq, false, &m);
+    if (err || !m.head.expires_ms)
+        return err;
+    return expiry_delete(l, g, seq, m.head.expires_ms);
+}
+
+int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
+               enum done_how how)
+{
+    int err = 0;
+    if (row)
+        err = delete_rows(l, g, seq, row);
+    else if (g->r.counts.expiries)
+        err = delete_first_expiry(l, g, seq);
+    if (err)
+        return err;
+    count_done(&g->r.counts, how);
+    ledger_dirty_group(l, g);
+    return release(l, g, seq, how);
+}
+
+int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how how)
+{
+    enum where where;
+    struct attempt_record row;
+    int err = place_find(l, g, seq, &where, &row);
+    if (err || where == WHERE_GONE)
+        return err;
+    bool tracked = where == WHERE_TRACKED;
+    if ((where == WHERE_FLIGHT || (tracked && row.state == ATTEMPT_HELD)) && l->sink->revoked)
+        l->sink->revoked(l->sink->context, g->r.id, seq);
+    err = place_leave(l, g, seq, where, &row);
+    return err ? err : place_done(l, g, seq, tracked ? &row : NULL, how);
+}
+
+/* ---- what follows ---- */
+
+/* A new generation: attempts from 0, what was left of the time to live; totals and history stay, and so does
+ * suspicion. */
+static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+{
+    row->generation++;
+    row->attempts = 0;
+    row->deliveries = 0;
+    row->dead_seq = 0;
+    row->since_ms = l->now_ms;
+    row->back_job = l->meta.job_next;
+    if (row->expires_ms) {
+        int64_t left_ms = row->ttl_left_ms;
+        if (!left_ms) { /* it had run out: begin the whole of it anew, or it would die at once */
+            struct loaded_message m;
+            int err = message_load(l, g->topic, seq, false, &m);
+            if (err)
+                return err;
+            left_ms = m.corrupt ? 1 : message_ttl_ms(&m.head);
+        }
+        row->expires_ms = l->now_ms + left_ms;
+        row->ttl_left_ms = 0;
+    }
+    g->r.counts.redriven++;
+    return place_wait(l, g, seq, row, g->r.due_mark_ms);
+}
+
+int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how)
+{
+    struct key key = key_id_seq(dlq->r.id, dead_seq);
+    struct slice value;
+    struct dead_record dead;
+    int err = store_get(l->txn, TABLE_DEAD, key_slice(&key), &value);
+    if (!err)
+        err = dead_decode(key_slice(&key), value, &dead);
+    if (err)
+        return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
+    dlq->r.stored--;
+    dlq->r.stored_bytes -= value.size;
+    ledger_dirty_topic(l, dlq);
+    err = ledger_del(l, TABLE_DEAD, key_slice(&key), NULL);
+    if (err)
+        return err;
+
+    struct group *g = catalog_group_by_id(l, dead.origin_group);
+    enum where where = WHERE_GONE;
+    struct attempt_record row;
+    if (g)
+        err = place_find(l, g, dead.origin_seq, &where, &row);
+    if (!err && (where != WHERE_TRACKED || row.state != ATTEMPT_DEAD))
+        err = SHUNT_CORRUPT;
+    uint64_t bytes = 0;
+    if (!err)
+        err = message_bytes(l, g->topic, dead.origin_seq, &bytes);
+    if (!err)
+        err = place_leave(l, g, dead.origin_seq, where, &row);
+    if (err)
+        return err;
+    g->r.dead_bytes -= bytes < g->r.dead_bytes ? bytes : g->r.dead_bytes; /* a damaged store may differ */
+    if (how == DONE_REDRIVEN)
+        return revive(l, g, dead.origin_seq, &row);
+    return place_done(l, g, dead.origin_seq, &row, how);
+}
+
+static int release(struct ledger *l, struct group *g, uint64_t seq, enum done_how how)
+{
+    struct topic *t = g->topic;
+    for (size_t i = 0; i < t->groups_count; i++) {
+        bool needed = false;
+        int err = t->groups[i] == g ? 0 : place_needs(l, t->groups[i], seq, &needed);
+        if (err || needed)
+            return err;
+    }
+    return t->r.origin_group ? dead_settle(l, t, seq, how) : message_delete(l, t, seq);
+}
