@@ -80,6 +80,8 @@ static void made(struct raw *r, unsigned place, int err)
     struct sim *s = r->client.sim;
     struct place *p = &s->places[place];
     p->asked = false;
+    if (err == SHUNT_NO_SPACE) /* once more, when there may be room */
+        return;
     if (err && err != SHUNT_TOPIC_EXISTS && err != SHUNT_GROUP_EXISTS) {
         p->deleted = p->gone = true; /* its topic went before it came */
         return;

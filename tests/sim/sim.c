@@ -207,7 +207,7 @@ static void drain(struct sim *s)
 {
     unsigned rounds = 0;
     s->draining = true;
-    s->disk.full_bytes = UINT64_MAX;
+    s->disk.full_bytes = UINT64_MAX / 2; /* what is left of it must not wrap round */
     s->plan.fragment_max = 50000;
     s->disk.stall_us_max = 0;
     disk_calm(&s->disk);
