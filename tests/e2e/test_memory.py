@@ -4,6 +4,7 @@ Ready messages cost nothing: test_backlog.py. Each bound here is that of docs/co
 """
 import os
 import resource
+import threading
 import unittest
 import urllib.request
 
@@ -21,6 +22,9 @@ TOPICS, TOPIC_BYTES_MAX = 6400, 3072
 GROUPS, GROUPS_OF_A_TOPIC, GROUP_BYTES_MAX = 6300, 63, 2048
 FRAME_MESSAGES, CREDIT_MESSAGES = 5000, 65536
 HOUR_MS = 3600 * 1000
+# The largest frames there may be, of the messages that write most for their size; the whole store's transaction is bounded.
+FLOOD_FRAMES, FLOOD_FRAME_MESSAGES, FLOOD_GROUPS, TRANSACTION_BYTES_MAX = 24, 16384, 16, 64 * MIB
+LARGE_BYTES, LOOK_SECONDS = 16384, 0.002
 
 
 @unittest.skipIf(os.environ.get("SANITIZED"), "a sanitizer's memory is its own")
@@ -78,6 +82,37 @@ class Costs(unittest.TestCase):
         self.publish(DELAYED, None, None, HOUR_MS)
         self.assertEqual(wire.states(self.client, "t"), {"delayed": DELAYED + FRAME_MESSAGES})
         self.expect("delayed", DELAYED, before, DELAYED_BYTES_MAX)
+
+    def flood(self, topic, groups, frames, message, count):
+        """Frames of `count` of the message. Returns the most that the server took meanwhile, and what it keeps, beyond what it had."""
+        self.client.topic_create(topic, [f"g{n}" for n in range(groups)])
+        self.client.publish(topic, tuple(message))
+        before = self.own_bytes()
+        over, seen = threading.Event(), [before]
+
+        def look():
+            while not over.wait(LOOK_SECONDS):
+                seen.append(self.own_bytes())
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        ids = [self.client.send(wire.PUBLISH, topic, 0, 0, [message] * count) for _ in range(frames)]
+        for id in ids:
+            self.client.reply(id)
+        over.set()
+        looking.join()
+        return max(seen) - before, self.own_bytes() - before
+
+    def test_a_flood_takes_no_more_than_one_transaction_and_gives_it_back(self):
+        timed, large = [b"x", None, None, HOUR_MS, HOUR_MS], [bytes(LARGE_BYTES)]
+        for groups, message, frames, count in ((1, timed, FLOOD_FRAMES, FLOOD_FRAME_MESSAGES), (FLOOD_GROUPS, timed, 3, FLOOD_FRAME_MESSAGES),
+                                               (1, large, FLOOD_FRAMES, 1000)):
+            most, kept = self.flood(f"flood{groups}-{count}", groups, frames, message, count)
+            # The net thread keeps room for a frame as long as the last one.
+            stays = count * LARGE_BYTES * 5 // 4 if message is large else frames * count * groups * DELAYED_BYTES_MAX
+            print(f"{frames} frames of {count} messages to {groups} groups: at most {most >> 10} KiB, {kept >> 10} KiB afterwards")
+            self.assertLessEqual(most, TRANSACTION_BYTES_MAX + stays + KEPT_BYTES)
+            self.assertLessEqual(kept, stays + KEPT_BYTES)
 
     def test_connections_that_say_nothing(self):
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)
