@@ -183,6 +183,7 @@ struct engine {
     int64_t tick_not_before_ms; /* mono: the last one had things to do, and no room for any */
     size_t assigned;            /* of them, those whose commands were applied */
     bool force_commit;
+    int64_t disk_ask_ms;      /* mono: when a full disk is asked for more again */
     struct room room;            /* how full the store is, and what the transaction may write */
     bool more;                   /* to be handed out; the turn's budget was used up */
     int64_t wall_ms, mono_ms;    /* of this turn */

@@ -15,10 +15,19 @@ _Noreturn void engine_die(struct engine *e, int err, const char *what)
     abort(); /* fatal() must not return */
 }
 
+/* Whether a full disk has room again shows when more of it is asked for. Commits do; but where only publishes
+ * come, and are refused, there is none. */
+#define DISK_ASK_MS 1000
+
 void turn_look_at_room(struct engine *e)
 {
     struct store_usage usage;
     store_usage(e->store, &usage);
+    if (usage.disk_full && e->mono_ms >= e->disk_ask_ms) {
+        e->disk_ask_ms = e->mono_ms + DISK_ASK_MS;
+        (void)store_maintain(e->store); /* still none: it stays as it is */
+        store_usage(e->store, &usage);
+    }
     room_look(&e->room, &usage, dispatcher_leases(e->dispatcher), e->largest_bytes);
     events_space(e, &usage);
 }

@@ -9,6 +9,7 @@ SHUNT_CRASH_SECONDS bounds the sweep (rig.py has the default, 0 for every point)
 """
 import os
 import subprocess
+import time
 import unittest
 
 from rig import PLANTS, PLANTS_IN_HISTORY, SECONDS, Place, Workload, aftermath, count_calls, harness, injection, live, preload, strace_unavailable, sweep, wire
@@ -71,7 +72,7 @@ class DiskFaults(unittest.TestCase):
             return live(server, workload, ROUNDS)
         except AssertionError as error:
             if call in MAY_FAIL and "NO_SPACE" in str(error):
-                return None  # so is publishing without it
+                return None  # so are publishing and making topics without it
             raise
 
     def check_end(self, server, status):
@@ -119,12 +120,13 @@ class FullDisk(unittest.TestCase):
 
     def fill(self, client):
         """Publish until it is refused; returns how many were accepted."""
-        for number in range(1000):
+        accepted = 0
+        for _ in range(1000):
             try:
-                client.publish("t", *[self.BODY] * self.MESSAGES)
+                accepted += client.publish("t", *[self.BODY] * self.MESSAGES).accepted
             except wire.ShuntError as error:
                 self.assertEqual(error.name, "NO_SPACE")
-                return number * self.MESSAGES
+                return accepted
         raise AssertionError("a full disk took a gigabyte")
 
     def drain(self, client, count):
@@ -152,18 +154,25 @@ class FullDisk(unittest.TestCase):
                             other.write(bytes(1 << 20))
                             other.flush()
                     accepted = 1 + self.fill(client)
-                    client.topic_create("made-when-full")
+                    with self.assertRaisesRegex(wire.ShuntError, "NO_SPACE.*the disk is nearly full"):
+                        client.topic_create("made-when-full")
                     self.drain(client, accepted)
                     os.unlink(mount.inside / "other")
-                    self.assertGreater(self.fill_again(client), accepted)
+                    self.wait_for_room(client)
+                    self.assertGreater(self.fill(client), accepted)
                 self.assertEqual(server.lines("fatal") if hasattr(server, "lines") else [], [])
             done = subprocess.run([*mount.prefix, harness.SHUNTD, "--check", place.data], capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def fill_again(self, client):
-        """There is room again as soon as a commit has looked."""
-        client.topic_create("made-with-room")
-        return self.fill(client)
+    def wait_for_room(self, client):
+        """It is noticed while nothing is committed."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return client.topic_create("made-with-room")
+            except wire.ShuntError as error:
+                self.assertEqual(error.name, "NO_SPACE")
+                self.assertLess(time.monotonic(), deadline, "nobody asked the disk again")
 
 
 if __name__ == "__main__":
