@@ -307,7 +307,8 @@ class Planted(unittest.TestCase):
         with self.assertRaises((wire.Disconnected, AssertionError, OSError)):
             way(store)
             store.comes_back()
-        self.assertEqual(store.server.process.wait(60), IO_FAILED, store.server.log_text())
+        wire.until(lambda: store.server.process.poll() is not None, why="it goes on")
+        self.assertEqual(store.server.stop(), IO_FAILED, store.server.log_text())  # and its log is read to the end
         self.assertIn("NO_SPACE", store.server.log_text())
 
     def test_nacks(self):
