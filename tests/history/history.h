@@ -23,13 +23,15 @@ enum history_kind {
     HISTORY_DELIVER,   /* received: client, topic, group, seq, token, attempts, deliveries, generation, body;
                           lease_ms and sent_us, and sent_by_us */
     HISTORY_STARTED,   /* a mark may have gone out: client, topic, group, seq, token */
-    HISTORY_RESOLVE,   /* asked: op, client, topic, group, seq, token, outcome */
-    HISTORY_RESOLVED,  /* answered: op, result */
-    HISTORY_REDRIVE,   /* asked: topic, group */
-    HISTORY_REMOVE,    /* asked for something that takes messages away: topic, group */
-    HISTORY_SETTLE,    /* a dead letter was acked in its DLQ, or may have been: topic, group, seq of origin */
-    HISTORY_DAMAGE,    /* a stored message was damaged on purpose: topic, seq */
-    HISTORY_RESTART,   /* the broker ended, or may have */
+    HISTORY_KEEP, /* may be asked to be taken up again, as started: client (the new one), topic, group, seq,
+                     token */
+    HISTORY_RESOLVE,  /* asked: op, client, topic, group, seq, token, outcome */
+    HISTORY_RESOLVED, /* answered: op, result */
+    HISTORY_REDRIVE,  /* asked: topic, group */
+    HISTORY_REMOVE,   /* asked for something that takes messages away: topic, group */
+    HISTORY_SETTLE,   /* a dead letter was acked in its DLQ, or may have been: topic, group, seq of origin */
+    HISTORY_DAMAGE,   /* a stored message was damaged on purpose: topic, seq */
+    HISTORY_RESTART,  /* the broker ended, or may have */
     HISTORY_DEAD, /* found in the DLQ at the end: topic, group, seq, attempts, deliveries, generation, reason,
                      body */
     HISTORY_COUNTS, /* of a group at the end: topic, group, counts */

@@ -37,6 +37,7 @@ static const struct {
     [HISTORY_REFUSED] = {"refused", F_OP},
     [HISTORY_DELIVER] = {"deliver", F_DELIVERY | F_TALLY | F_BODY},
     [HISTORY_STARTED] = {"started", F_DELIVERY},
+    [HISTORY_KEEP] = {"keep", F_DELIVERY},
     [HISTORY_RESOLVE] = {"resolve", F_OP | F_DELIVERY | F_OUTCOME},
     [HISTORY_RESOLVED] = {"resolved", F_OP | F_RESULT},
     [HISTORY_REDRIVE] = {"redrive", F_TOPIC | F_GROUP},

@@ -161,6 +161,16 @@ static struct delivered *find_delivery(struct index *x, const struct history_eve
     return NULL;
 }
 
+/* The delivery that a later connection asks to be given again. */
+static void note_kept(struct index *x, const struct history_event *e)
+{
+    size_t count;
+    const struct delivered *first = index_deliveries(x, e->topic, e->group, e->seq, &count);
+    for (size_t i = 0; i < count; i++)
+        if (first[i].e->token == e->token)
+            x->deliveries[first - x->deliveries + i].kept++;
+}
+
 static void note_answer(struct index *x, const struct asked *a)
 {
     struct delivered *d = find_delivery(x, a->ask);
@@ -224,6 +234,8 @@ static void index_delivered(struct index *x)
         struct delivered *d = e->kind == HISTORY_STARTED ? find_delivery(x, e) : NULL;
         if (d)
             d->started = true;
+        if (e->kind == HISTORY_KEEP)
+            note_kept(x, e);
     }
 }
 

@@ -19,7 +19,8 @@ struct delivered {
     bool maybe_rejected;                    /* asked to reject, and not refused */
     bool extended;                          /* asked to, and not refused */
     bool asked_end;                         /* any question that may have ended it */
-    unsigned ends;                          /* confirmed answers that end a delivery */
+    unsigned kept;        /* so often it was asked for again, with a handler at work on it */
+    unsigned ends;        /* confirmed answers that end a delivery */
     int64_t effective_us; /* when the latest question with a confirmed answer was asked; 0: none */
     int64_t asked_end_us; /* the first question that may have ended it */
     int64_t refused_us;   /* when the latest question that was refused as stale was asked; 0: none */

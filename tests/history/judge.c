@@ -22,7 +22,16 @@ static uint64_t unseen_before(const struct delivered *d, const struct delivered 
     return d->e->deliveries - (same ? before->e->deliveries : 0) - 1;
 }
 
-/* Of the deliveries up to `count` of the generation, how many may have been charged, and how many were. */
+/* Of those, how many a handler was at work on: the consumer had asked for `d` again, and the answer never
+ * came. */
+static uint64_t unseen_kept(const struct delivered *d, const struct delivered *next)
+{
+    uint64_t unseen = next->e->generation == d->e->generation ? unseen_before(next, d) : 0;
+    return unseen < d->kept ? unseen : d->kept;
+}
+
+/* Of the deliveries before that at `count` of the generation, how many may have been charged, and how many
+ * were. */
 static void charges(const struct index *x, const struct delivered *first, size_t count, uint32_t generation,
                     uint64_t *ret_least, uint64_t *ret_most)
 {
@@ -31,7 +40,7 @@ static void charges(const struct index *x, const struct delivered *first, size_t
         if (first[i].e->generation != generation)
             continue;
         *ret_least += first[i].nacked;
-        *ret_most += is_chargeable(&first[i]);
+        *ret_most += is_chargeable(&first[i]) + unseen_kept(&first[i], &first[i + 1]);
         if (x->unmarked_clients && first[i].e->deliveries)
             *ret_most += unseen_before(&first[i], i ? &first[i - 1] : NULL);
     }

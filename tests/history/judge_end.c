@@ -91,7 +91,7 @@ static void judge_dead(struct index *x, const struct history_event *e)
 {
     size_t count;
     const struct delivered *d = index_deliveries(x, e->topic, e->group, e->seq, &count);
-    uint64_t least = 0, most = 0, seen = 0, rejects = 0;
+    uint64_t least = 0, most = 0, seen = 0, rejects = 0, kept = 0;
     uint32_t deliveries = 0;
     for (size_t i = 0; i < count; i++) {
         if (d[i].e->generation > e->generation)
@@ -101,11 +101,12 @@ static void judge_dead(struct index *x, const struct history_event *e)
         seen++;
         least += d[i].nacked || d[i].rejected;
         most += may_have_been_charged(x, &d[i]);
+        kept += d[i].kept;
         rejects += d[i].maybe_rejected;
         deliveries = d[i].e->deliveries > deliveries ? d[i].e->deliveries : deliveries;
     }
-    if (x->unmarked_clients)
-        most += e->deliveries - (e->deliveries < seen ? e->deliveries : seen);
+    uint64_t unseen = e->deliveries - (e->deliveries < seen ? e->deliveries : seen);
+    most += x->unmarked_clients || unseen < kept ? unseen : kept;
     if (e->deliveries < deliveries || e->attempts < least)
         index_problem(x, e, "a dead letter's counts went down");
     if (e->attempts > most)

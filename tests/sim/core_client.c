@@ -311,6 +311,9 @@ static void connect(struct core_client *c)
     struct history_event *e = sim_event(s, HISTORY_CLIENT);
     e->client = conn_number(c->client.conn);
     e->marks = c->settings.marks;
+    for (unsigned i = 0; i < c->held_count; i++)
+        if (c->held[i].d->marked_at)
+            (void)core_note(c, HISTORY_KEEP, c->held[i].d);
 }
 
 static void core_client_act(struct client *client)
