@@ -8,6 +8,13 @@
 /* ---- the other tests once more ---- */
 
 #define SMALL_ROWS 500 /* of a store; a larger one would take long */
+/* Places in a batch that are tried. A sanitizer makes each several times slower, and is there for other
+ * faults. */
+#ifdef __SANITIZE_ADDRESS__
+#define PLACES 6
+#else
+#define PLACES 24
+#endif
 
 static bool is_small(struct fixture *f)
 {
@@ -18,7 +25,7 @@ static void try_some(void *context, const struct batch *b)
 {
     struct fixture *f = context;
     if (!f->careless && is_small(f))
-        faults_try(f, b, 24);
+        faults_try(f, b, PLACES);
 }
 
 void fixture_begun(struct fixture *f)
