@@ -133,6 +133,17 @@ static int trees_open(struct lmdb_store *s, int count, bool create)
     return rc;
 }
 
+static int write_version(struct lmdb_store *s)
+{
+    struct store_txn *t;
+    int err = lmdb_begin(&s->base, true, &t);
+    if (err)
+        return err;
+    err = store_version_write(t);
+    int commit_err = lmdb_commit(t);
+    return err ? err : commit_err;
+}
+
 /* ---- creating ---- */
 
 static int create_in(struct lmdb_store *s, const char *dir, char *ret_why, size_t why_bytes)
@@ -142,13 +153,7 @@ static int create_in(struct lmdb_store *s, const char *dir, char *ret_why, size_
         rc = trees_open(s, TREE_COUNT, true);
     if (rc != 0)
         return failed(rc, "create", dir, ret_why, why_bytes);
-    struct store_txn *t;
-    int err = lmdb_begin(&s->base, true, &t);
-    if (!err) {
-        err = store_version_write(t);
-        int commit_err = lmdb_commit(t);
-        err = err ? err : commit_err;
-    }
+    int err = write_version(s);
     if (err)
         WHY("cannot create the store in %s: %s: check the disk and its permissions", dir, err_text(err));
     return err;
@@ -218,13 +223,7 @@ static uint32_t old_version(struct lmdb_store *s)
 /* From now on no older program opens it. A crash leaves it as it was, or taken over. */
 static int take_over(struct lmdb_store *s, uint32_t version, char *ret_why, size_t why_bytes)
 {
-    struct store_txn *t;
-    int err = lmdb_begin(&s->base, true, &t);
-    if (!err) {
-        err = store_version_write(t);
-        int commit_err = lmdb_commit(t);
-        err = err ? err : commit_err;
-    }
+    int err = write_version(s);
     if (err)
         WHY("cannot take over the store in %s from version %u to %u: %s: check the disk and its permissions",
             s->dir, version, STORE_LAYOUT_VERSION, err_text(err));
