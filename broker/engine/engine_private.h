@@ -186,6 +186,7 @@ struct engine {
     int64_t disk_ask_ms;      /* mono: when a full disk is asked for more again */
     struct room room;            /* how full the store is, and what the transaction may write */
     bool more;                   /* to be handed out; the turn's budget was used up */
+    bool packing;                /* the store is full, and has thin pages left to look at */
     int64_t wall_ms, mono_ms;    /* of this turn */
     uint64_t turn;               /* its number */
     uint64_t turn_rows;          /* looked at for requests */
@@ -253,6 +254,7 @@ struct store_txn *turn_txn(struct engine *e);
  * applied in part has its other entries left. Returns how many commands are done; at least one, or a part of
  * one, unless the transaction was not a new one. */
 size_t turn_apply(struct engine *e, struct command *commands, size_t count, const struct ledger_sink *sink);
+bool turn_pack(struct engine *e); /* between them, in a full store: one step; true: more may follow */
 /* Commit what was applied; nobody is told yet. */
 void turn_commit(struct engine *e);
 _Noreturn void engine_die(struct engine *e, int err, const char *what);

@@ -19,6 +19,11 @@ _Noreturn void engine_die(struct engine *e, int err, const char *what)
  * come, and are refused, there is none. */
 #define DISK_ASK_MS 1000
 
+/* Pages of so many bytes are packed at once; and what must be free for it, which may be written twice beside
+ * the pages above and the list of free ones. */
+#define PACK_BYTES      (128u * 1024)
+#define ROOM_PACK_BYTES (4ull * PACK_BYTES)
+
 void turn_look_at_room(struct engine *e)
 {
     struct store_usage usage;
@@ -30,6 +35,20 @@ void turn_look_at_room(struct engine *e)
     }
     room_look(&e->room, &usage, dispatcher_leases(e->dispatcher), e->largest_bytes);
     events_space(e, &usage);
+}
+
+bool turn_pack(struct engine *e)
+{
+    struct store_usage usage;
+    bool more = false;
+    store_usage(e->store, &usage);
+    if (usage.usable_bytes < ROOM_PACK_BYTES)
+        return false;
+    int err = store_pack(e->store, PACK_BYTES, &more);
+    if (err)
+        engine_die(e, err, "the store could not be packed");
+    (void)store_maintain(e->store);
+    return more;
 }
 
 struct store_txn *turn_txn(struct engine *e)

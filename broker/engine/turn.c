@@ -286,7 +286,7 @@ static bool release(struct engine *e)
 
 static int64_t next_due(const struct engine *e)
 {
-    if (e->backlog || e->put_off || e->more || e->walk.wait)
+    if (e->backlog || e->put_off || e->more || e->packing || e->walk.wait)
         return e->mono_ms;
     int64_t due_ms = dispatcher_deadline(e->dispatcher);
     int64_t tick_ms = ledger_tick_at(e->ledger);
@@ -353,6 +353,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     gather_flush(e);
     e->more = deliver_all(e);
     if (waits_for_company(e)) {
+        e->packing = false; /* until it has been committed */
         int64_t due_ms = next_due(e);
         return due_ms < e->open_until_ms ? due_ms : e->open_until_ms;
     }
@@ -366,6 +367,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
         e->txn = NULL;
     }
     end_turn(e);
+    e->packing = e->room.fullness >= STORE_FULL && turn_pack(e); /* everybody has been told */
     return next_due(e);
 }
 

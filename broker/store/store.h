@@ -101,6 +101,11 @@ struct store_ops {
     /* Between transactions: grow the map and allocate the file ahead where that is due. fails: NO_SPACE, IO
      * (the store stays usable as it is). */
     int (*maintain)(struct store *s);
+    /* Between transactions: one step of a pass that puts rows closer together where deletes left pages thin,
+     * in a transaction of its own. It rewrites pages of at most `most_bytes`, and may need as many for them
+     * again, for those beside them and for those above; nothing that can be read changes. *ret_more: the pass
+     * is not over. Without room it ends, and all is as it was. fails: IO, CORRUPT, NO_MEMORY. */
+    int (*pack)(struct store *s, uint64_t most_bytes, bool *ret_more);
     void (*close)(struct store *s); /* takes NULL */
 };
 
@@ -189,6 +194,10 @@ static inline int store_count(struct store_txn *t, enum store_table table, uint6
 static inline int store_maintain(struct store *s)
 {
     return s->ops->maintain(s);
+}
+static inline int store_pack(struct store *s, uint64_t most_bytes, bool *ret_more)
+{
+    return s->ops->pack(s, most_bytes, ret_more);
 }
 static inline void store_close(struct store *s)
 {

@@ -223,6 +223,7 @@ int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, s
     int rc = ret_size ? mdb_get(t->mdb, dbi, &k.val, &v) : 0;
     if (rc == 0) {
         t->stamps[lmdb_tree_of(table)]++;
+        lmdb_store_of(base->store)->pack.deleted_rows++;
         rc = mdb_del(t->mdb, dbi, &k.val, NULL);
     }
     if (rc != 0)
@@ -269,5 +270,6 @@ const struct store_ops lmdb_ops = {
     .disk_free = lmdb_disk_free,
     .count = lmdb_count,
     .maintain = lmdb_maintain,
+    .pack = lmdb_pack,
     .close = lmdb_close,
 };

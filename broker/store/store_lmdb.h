@@ -4,6 +4,7 @@
  *     store_lmdb.c          transactions and pairs
  *     store_lmdb_cursor.c   cursors
  *     store_lmdb_space.c    how full it is; growing the map, allocating the file ahead
+ *     store_lmdb_pack.c     putting rows closer together
  *     store_lmdb_open.c     open, create, check, close
  */
 #ifndef SHUNT_STORE_STORE_LMDB_H
@@ -42,6 +43,14 @@ struct lmdb_txn {
     struct lmdb_txn **link;
 };
 
+/* How far packing is. */
+struct lmdb_pack {
+    uint64_t deleted_rows; /* since the last pass began */
+    int tree;              /* 0: no pass is under way */
+    uint8_t key_size;      /* 0: at the tree's beginning; else on the page of this key */
+    uint8_t key[STORE_KEY_BYTES_MAX];
+};
+
 struct lmdb_store {
     struct store base;
     MDB_env *env;
@@ -64,6 +73,7 @@ struct lmdb_store {
     uint64_t allocated_to; /* bytes of the file from its beginning that are known to be set aside on disk */
     bool disk_full;        /* the last attempt to set more aside failed */
     struct store_usage usage_last;
+    struct lmdb_pack pack;
 
     char dir[]; /* for messages */
 };
@@ -144,6 +154,7 @@ int lmdb_cursor_del(struct store_cursor *base);
 void lmdb_usage(struct store *base, struct store_usage *ret);
 uint64_t lmdb_disk_free(struct store *base);
 int lmdb_maintain(struct store *base);
+int lmdb_pack(struct store *base, uint64_t most_bytes, bool *ret_more);
 void lmdb_close(struct store *base);
 
 extern const struct store_ops lmdb_ops;

@@ -225,6 +225,7 @@ int lmdb_cursor_del(struct store_cursor *base)
         return SHUNT_NOT_FOUND;
     if (at == NATIVE_NOWHERE)
         return lmdb_del(&t->base, c->table, (struct slice){c->key, c->key_size}, NULL);
+    lmdb_store_of(t->base.store)->pack.deleted_rows++;
     int rc = mdb_cursor_del(c->mdb, 0);
     c->stamp = ++t->stamps[lmdb_tree_of(c->table)];
     c->native = NATIVE_DELETED;

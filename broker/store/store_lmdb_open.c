@@ -331,6 +331,7 @@ static struct lmdb_store *store_new(const struct store_lmdb_options *o)
     s->lock_fd = -1;
     s->read_only = o->read_only;
     s->map_bytes_max = pages_of(o->map_bytes_max);
+    s->pack.deleted_rows = UINT64_MAX / 2; /* nobody knows how thin its pages are */
     memcpy(s->dir, o->dir, dir_bytes);
     if (pthread_mutex_init(&s->gate, NULL) != 0) {
         free(s);

@@ -259,6 +259,14 @@ static int memory_maintain(struct store *base)
     return 0;
 }
 
+static int memory_pack(struct store *base, uint64_t most_bytes, bool *ret_more)
+{
+    assert(!store_of(base)->txns);
+    (void)most_bytes;
+    *ret_more = false; /* each pair has its own memory */
+    return 0;
+}
+
 void store_memory_crash(struct store *base)
 {
     struct memory_store *s = store_of(base);
@@ -304,6 +312,7 @@ static const struct store_ops memory_ops = {
     .disk_free = memory_disk_free,
     .count = memory_count,
     .maintain = memory_maintain,
+    .pack = memory_pack,
     .close = memory_close,
 };
 

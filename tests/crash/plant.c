@@ -131,6 +131,12 @@ static int early_maintain(struct store *s)
     return unfinished ? 0 : sound->maintain(s);
 }
 
+static int early_pack(struct store *s, uint64_t most_bytes, bool *ret_more)
+{
+    *ret_more = false;
+    return unfinished ? 0 : sound->pack(s, most_bytes, ret_more);
+}
+
 static void early_close(struct store *s)
 {
     if (s)
@@ -258,6 +264,7 @@ int __wrap_store_lmdb_open(const struct store_lmdb_options *options, struct stor
         ops.begin = early_begin;
         ops.commit = early_commit;
         ops.maintain = early_maintain;
+        ops.pack = early_pack;
         ops.close = early_close;
         break;
     case PLANT_SPLIT_DIVERT:
