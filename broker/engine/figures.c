@@ -215,6 +215,11 @@ void figures_answer(struct engine *e)
     walk_on(e);
 }
 
+bool figures_wanted(const struct engine *e)
+{
+    return e->walk.wait || e->waits;
+}
+
 void figures_refuse(struct engine *e)
 {
     if (e->walk.wait)

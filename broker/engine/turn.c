@@ -286,7 +286,7 @@ static bool release(struct engine *e)
 
 static int64_t next_due(const struct engine *e)
 {
-    if (e->backlog || e->put_off || e->more || e->packing || e->walk.wait)
+    if (e->backlog || e->put_off || e->more || e->packing || figures_wanted(e))
         return e->mono_ms;
     int64_t due_ms = dispatcher_deadline(e->dispatcher);
     int64_t tick_ms = ledger_tick_at(e->ledger);
@@ -304,7 +304,7 @@ static int64_t next_due(const struct engine *e)
  * of the publish that comes next; in its commit they cost nothing. */
 static bool waits_for_company(const struct engine *e)
 {
-    return !e->urgent && !e->force_commit && !e->backlog && !e->put_off && !e->walk.wait && e->txn &&
+    return !e->urgent && !e->force_commit && !e->backlog && !e->put_off && !figures_wanted(e) && e->txn &&
            ledger_changed(e->ledger) && !inbox_is_full(e) && e->mono_ms < e->open_until_ms;
 }
 

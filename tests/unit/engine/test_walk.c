@@ -179,6 +179,28 @@ Test(walk, the_next_turn_is_due_at_once_until_it_is_through)
     world_stop(&w);
 }
 
+Test(walk, who_asked_meanwhile_is_next_and_needs_nobody_else_to_come)
+{
+    struct world w;
+    struct question first, second;
+    start(&w);
+    begin(&first, &w, TOPICS);
+    turns_until_begun(&w);
+    begin(&second, &w, TOPICS);
+    while (!atomic_load(&w.engine->inbox_bytes))
+        usleep(100);
+    turn_take_inbox(w.engine);
+    int64_t due_ms = w.now_ms;
+    while (due_ms == w.now_ms) /* nothing wakes the engine but its own word */
+        due_ms = engine_turn(w.engine, WORLD_WALL_MS + w.now_ms, w.now_ms);
+    cr_assert_null(w.engine->waits, "somebody still waits, and the engine sleeps");
+    end(&first);
+    end(&second);
+    snapshot_free(first.snapshot);
+    snapshot_free(second.snapshot);
+    world_stop(&w);
+}
+
 Test(walk, a_stop_answers_whoever_waits)
 {
     struct world w;
