@@ -104,11 +104,13 @@ class KillSyscall(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, "must be one of|no store after|is gone"):
             self.sweep(Place, lambda place: Gullible(), 30)
 
+    @unittest.skipIf(os.environ.get("SANITIZED"), "it is about the test")
     def test_planted_bugs_are_caught(self):
         for plant, said in PLANTS.items():
             with self.subTest(plant), self.assertRaisesRegex(AssertionError, said):
                 self.sweep(Place, lambda place: Workload(), PLANTED_SECONDS, self.middle(), plant)
 
+    @unittest.skipIf(os.environ.get("SANITIZED"), "it is about the test")
     def test_planted_bugs_are_caught_by_the_history_alone(self):
         for plant, said in PLANTS_IN_HISTORY.items():
             with self.subTest(plant), self.assertRaisesRegex(AssertionError, f"(?s)the history cannot be true.*({said})"):

@@ -64,6 +64,7 @@ class Holders(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, "saw too little"):
             self.crowd.history.judge("passed=1000000")
 
+    @unittest.skipIf(os.environ.get("SANITIZED"), "it is about the test")
     def test_planted_bugs_are_found(self):
         for plant, said in PLANTS.items():
             with self.subTest(plant):
@@ -75,6 +76,7 @@ class Holders(unittest.TestCase):
                 with self.assertRaisesRegex(AssertionError, f"(?s)cannot be true.*{said}"):
                     self.crowd.history.judge()
 
+    @unittest.skipIf(os.environ.get("SANITIZED"), "it is about the test")
     def test_the_planted_program_without_a_bug_passes(self):
         self.begin("")
         self.see(ENOUGH_PLANTED)
