@@ -5,6 +5,7 @@ history of all that clients saw can be true. Servers with a planted bug (plant.c
 
 SHUNT_CRASH_SECONDS bounds each sweep (rig.py has the default, 0 for every point); SHUNT_SEED shuffles the points.
 """
+import os
 import unittest
 
 from rig import PLANTS, PLANTS_IN_HISTORY, SECONDS, Place, Workload, aftermath, count_calls, harness, injection, live, strace_unavailable, sweep
