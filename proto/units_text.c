@@ -87,6 +87,11 @@ void units_utf8_clean(char *to, const void *text, size_t size)
     const uint8_t *at = text;
     size_t i = 0;
     while (i < size) {
+        if (at[i] >= ' ' && at[i] <= '~') { /* nearly all of a stack trace */
+            to[i] = (char)at[i];
+            i++;
+            continue;
+        }
         size_t step = sequence_size(at + i, size - i);
         if (step == 0) {
             to[i++] = '?';
