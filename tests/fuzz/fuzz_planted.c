@@ -1,5 +1,6 @@
-/* fuzz_planted: a PUBLISH whose topic begins with "x" reads one byte too far. The fuzzer must find that from
- * valid frames. */
+/* fuzz_planted: a PUBLISH whose topic begins with a byte that is not ASCII reads one byte too far. The fuzzer
+ * must find that from valid frames, none of which has such a topic. One certain byte would be a control by
+ * chance: it took the fuzzer between 70,000 and more than ten million inputs. */
 #include "proto/frame.h"
 #include "proto/wire.h"
 #include "tests/fuzz/fuzz.h"
@@ -19,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     (void)mpack_read_uint(&r); /* the id is of no interest */
     struct slice topic = mpack_read_str(&r);
-    if (r.failed || topic.size == 0 || *(const char *)topic.data != 'x')
+    if (r.failed || topic.size == 0 || *(const uint8_t *)topic.data < 0x80)
         return 0;
     uint8_t *copy = malloc(topic.size);
     MUST(copy);
