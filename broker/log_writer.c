@@ -66,7 +66,7 @@ static bool tell_dropped(struct log_writer *w)
         return false;
     log_begin_always(&l, NULL, LOG_LEVEL_WARNING, "log_lines_dropped");
     log_number(&l, "count", (int64_t)w->untold);
-    log_text(&l, "why", "whoever reads this log did not keep up, or it could not be written");
+    log_text(&l, "why", "the program that reads this log did not keep up, or the log could not be written");
     size_t size = log_close(&l);
     w->untold = 0;
     (void)append(w, l.bytes, size); /* half of the ring is free */

@@ -116,9 +116,9 @@ void server_apply_settings(struct server *s)
 static int begin(struct server *s)
 {
     if (log_writer_start(s->log.fd, &s->log.writer) != 0)
-        return cannot_start(s, EXIT_CODE_SYSTEM, "the log's thread cannot be started");
+        return cannot_start(s, EXIT_CODE_SYSTEM, "cannot start the log's thread");
     if (uv_loop_init(&s->loop) != 0)
-        return cannot_start(s, EXIT_CODE_SYSTEM, "the event loop cannot be made");
+        return cannot_start(s, EXIT_CODE_SYSTEM, "cannot create the event loop");
     (void)uv_timer_init(&s->loop, &s->tell_timer); /* always 0 */
     s->tell_timer.data = s;
     s->tell_timer_made = true;
@@ -132,7 +132,7 @@ static int start(struct server *s)
     int fd = -1;
     int exit_code = server_watch_signals(s);
     if (exit_code)
-        return cannot_start(s, exit_code, "signals cannot be watched");
+        return cannot_start(s, exit_code, "cannot watch signals");
     exit_code = start_listening(s, &fd);
     if (exit_code)
         return exit_code;
@@ -159,8 +159,10 @@ static int start_listening(struct server *s, int *ret_fd)
     }
     char why[SERVER_WHY_BYTES];
     if (err == EADDRINUSE)
-        (void)snprintf(why, sizeof why,
-                       "%s is taken by another process: stop that, or choose another with --listen", text);
+        (void)snprintf(
+            why, sizeof why,
+            "%s is taken by another process: stop that process, or choose another address with --listen",
+            text);
     else
         (void)snprintf(why, sizeof why, "cannot listen on %s: %s", text, strerror(err));
     int exit_code = err == EACCES || err == EPERM               ? EXIT_CODE_NOT_PERMITTED
@@ -203,11 +205,11 @@ static int start_net(struct server *s, int fd)
     int err = net_new(&config, &s->net);
     if (err) {
         (void)close(fd); /* nothing was accepted */
-        return cannot_start(s, EXIT_CODE_SYSTEM, "the listening socket cannot be watched");
+        return cannot_start(s, EXIT_CODE_SYSTEM, "cannot watch the listening socket");
     }
     err = engine_start(s->engine);
     if (err)
-        return cannot_start(s, EXIT_CODE_SYSTEM, "the engine's thread cannot be started");
+        return cannot_start(s, EXIT_CODE_SYSTEM, "cannot start the engine's thread");
     s->engine_runs = true;
     return 0;
 }
@@ -257,7 +259,7 @@ static int announce(struct server *s)
     }
     tell_recovered(s);
     if (net_start(s->net) != 0)
-        return cannot_start(s, EXIT_CODE_SYSTEM, "the listening socket cannot be watched");
+        return cannot_start(s, EXIT_CODE_SYSTEM, "cannot watch the listening socket");
     struct log_line line;
     log_begin_always(&line, &s->log, LOG_LEVEL_INFO, "listening"); /* who started it waits for this line */
     log_text(&line, "listen", listen_text);
@@ -278,7 +280,9 @@ static void warn_if_exposed(struct server *s, const char *setting, const struct 
     struct log_line line;
     log_begin(&line, &s->log, LOG_LEVEL_WARNING, "exposed");
     log_text(&line, setting, address_format(text, address));
-    log_text(&line, "why", "there is no authentication yet: whoever can reach this address can use it");
+    log_text(&line, "why",
+             "there is no authentication yet: everyone who can reach this address can publish, consume and "
+             "delete");
     log_end(&line);
 }
 
@@ -298,7 +302,8 @@ static void raise_descriptors(struct server *s)
     log_begin(&line, &s->log, LOG_LEVEL_WARNING, "few_descriptors");
     log_number(&line, "limit", (int64_t)limit.rlim_cur);
     log_number(&line, "wanted", (int64_t)wanted);
-    log_text(&line, "why", "max-connections needs a higher limit on open files");
+    log_text(&line, "why",
+             "max-connections needs a higher limit on open files: raise LimitNOFILE or ulimit -n");
     log_end(&line);
 }
 

@@ -62,10 +62,10 @@ static int hand_over(const struct options *before, int argc, char **argv)
 static const struct command commands[] = {{
     .noun = "bench",
     .usage = "[OPTION…] [WORKLOAD…]",
-    .text = "measure how fast a broker is, and how near that is to what the machine allows",
+    .text = "measure how fast a broker is, and compare that with what the machine allows",
     .about =
-        "It starts a broker of its own unless --url names one: then the load goes to that one, to topics\n"
-        "named bench…, which are made anew. `shunt bench --help` lists workloads and options.",
+        "It starts a broker of its own unless --url names one. The load then goes to that broker, to topics\n"
+        "named bench…, which are deleted and created. `shunt bench --help` lists workloads and options.",
     .examples = "  shunt bench\n  shunt bench --size 100 --window 1024 publish e2e\n",
     .words_max = SIZE_MAX,
     .hand_over = hand_over,

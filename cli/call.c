@@ -131,15 +131,15 @@ void call_tell_connection(const struct call *call, bool *connected)
 {
     bool now = shunt_connected(call->shunt);
     if (now != *connected)
-        call_note(call, "%s", now ? "connected again" : "connection lost; trying again");
+        call_note(call, "%s", now ? "connected again" : "connection lost; connecting again");
     *connected = now;
 }
 
 void call_tell_lost_answer(const struct shunt_error *err)
 {
     call_complain("%s: %s (%s)",
-                  err->code == SHUNT_STALE ? "an answer came too late, the message will come again"
-                                           : "an answer may be lost, then the message comes again",
+                  err->code == SHUNT_STALE ? "an answer came too late: the message will be delivered again"
+                                           : "an answer may be lost: the message may be delivered again",
                   err->text[0] ? err->text : shunt_error_text(err->code), shunt_error_name(err->code));
 }
 

@@ -25,7 +25,7 @@ static int run_set(struct call *call)
         json_object_end(&out.json);
         output_item_end(&out);
     } else {
-        printf("the broker's times were %s %s its machine's clock; now they are the same\n",
+        printf("the broker's times were %s %s its machine's clock; now they follow it\n",
                shunt_format_duration(span, was_off_ms < 0 ? -was_off_ms : was_off_ms),
                was_off_ms < 0 ? "behind" : "ahead of");
     }
@@ -38,14 +38,15 @@ static const struct command commands[] = {
      .verb = "set",
      .usage = "",
      .text = "make the broker's times those of its machine's clock",
-     .about = "For a broker that was once started with a wrong clock: `shunt stats` and the log say how far "
-              "it is off. First see that the\n"
-              "machine's clock is right. Delays, times to live, retentions and leases go on as they were; "
-              "nothing ends early or late.\n"
-              "Times that lie in the future are shown corrected, and so are all later ones; earlier ones "
-              "stay as they are.",
+     .about =
+         "Use it for a broker that was once started with a wrong clock: `shunt stats` and the log say how "
+         "far\n"
+         "its times are off. First check that the machine's clock is right. Delays, times to live, "
+         "retentions\n"
+         "and leases go on as they were; nothing ends early or late. Times that lie in the future are shown\n"
+         "corrected, and so are all later ones; earlier ones stay as they are.",
      .examples = "  shunt clock set\n  shunt clock set -o json | jq .was_off_ms\n",
      .run = run_set},
 };
 
-const struct command_set clock_set = {"clock", "put the broker's time right", commands, 1};
+const struct command_set clock_set = {"clock", "correct the broker's times", commands, 1};

@@ -235,26 +235,26 @@ static int run_consume(struct call *call)
     if (!options_flag(&call->options, "peek"))
         return consume(call);
     if (options_flag(&call->options, "wait"))
-        return call_misused(call, "--peek shows what is there; it cannot --wait");
+        return call_misused(call, "--peek shows only the messages that are there now: leave out --wait");
     return peek(call);
 }
 
 static const struct option_row rows[] = {
-    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "read as a member of this group (default)"},
-    {"count", 'n', "N", OPTION_COUNT, WORDS_NONE, 1, INT64_MAX, "stop after so many; no more are fetched"},
-    {"wait", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "stop when nothing came for so long"},
+    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "the group (default: `default`)"},
+    {"count", 'n', "N", OPTION_COUNT, WORDS_NONE, 1, INT64_MAX, "stop after N messages; no more are fetched"},
+    {"wait", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "stop when no message has come for D"},
     {"peek", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
-     "only look: ready, delayed and in-flight messages, nothing is taken"},
+     "only look at ready, delayed and in-flight messages; take none"},
 };
 
 static const struct command commands[] = {{
     .noun = "consume",
     .usage = "TOPIC [-g GROUP] [-n N] [--wait D] [--peek]",
     .text = "print messages and ack them",
-    .about = "Prints the body and a newline; with -o jsonl, everything. A message is acked when it was "
-             "written out. Runs until\n"
-             "interrupted unless -n or --wait end it. TOPIC may be a dead-letter queue, dlq:TOPIC:GROUP.\n"
-             "Exits 3 when no message came.",
+    .about =
+        "Prints each body and a newline; with -o jsonl, everything about the message. A message is acked\n"
+        "once it has been written out. Runs until interrupted unless -n or --wait ends it. TOPIC may be a\n"
+        "dead-letter queue, dlq:TOPIC:GROUP. Exits 3 if no message came.",
     .examples = "  shunt consume orders -n 1\n"
                 "  shunt consume orders --wait 5s -o jsonl > orders.jsonl\n"
                 "  shunt consume orders --peek -n 10 -o jsonl\n",

@@ -110,7 +110,9 @@ static int run_list(struct call *call)
     table_done(&l.table);
     output_end(&l.out);
     if (code == EXIT_OK && more)
-        call_note(call, "there are more: --after %" PRIu64 " shows the next, --limit N more at once", after);
+        call_note(call,
+                  "there are more: --after %" PRIu64 " shows the next ones, --limit N shows more at once",
+                  after);
     return code;
 }
 
@@ -135,7 +137,7 @@ static int run_show(struct call *call)
 
 #define GROUP_OPTION                                                                                         \
     {                                                                                                        \
-        "group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "of this group (default)"                      \
+        "group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "the group (default: `default`)"               \
     }
 #define COUNT_OPTION                                                                                         \
     {                                                                                                        \
@@ -143,32 +145,33 @@ static int run_show(struct call *call)
     }
 #define ALL_OPTION                                                                                           \
     {                                                                                                        \
-        "all", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "all there are now"                                   \
+        "all", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "all that there are now"                              \
     }
 #define NO_WAIT_OPTION                                                                                       \
     {                                                                                                        \
         "no-wait", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,                                                   \
-            "do not wait until it is done; it goes on by itself"                                             \
+            "do not wait until the job is done; the broker goes on with it"                                  \
     }
 
 static const struct option_row list_rows[] = {
     GROUP_OPTION,
-    {"limit", 0, "N", OPTION_COUNT, WORDS_NONE, 1, INT64_MAX, "at most so many (100)"},
-    {"after", 0, "ID", OPTION_TEXT, WORDS_NONE, 0, 0, "only those after this one"},
+    {"limit", 0, "N", OPTION_COUNT, WORDS_NONE, 1, INT64_MAX, "show at most N (default: 100)"},
+    {"after", 0, "ID", OPTION_TEXT, WORDS_NONE, 0, 0, "only dead letters after this one"},
 };
 static const struct option_row show_rows[] = {GROUP_OPTION};
 static const struct option_row redrive_rows[] = {
     GROUP_OPTION,
     COUNT_OPTION,
     ALL_OPTION,
-    {"rate", 0, "N/s", OPTION_TEXT, WORDS_NONE, 0, 0, "so many a second (as fast as possible)"},
+    {"rate", 0, "N/s", OPTION_TEXT, WORDS_NONE, 0, 0, "at most N per second (default: no limit)"},
     NO_WAIT_OPTION,
 };
 static const struct option_row purge_rows[] = {GROUP_OPTION, COUNT_OPTION, ALL_OPTION, NO_WAIT_OPTION,
                                                PROMPT_OPTION};
 static const struct option_row export_rows[] = {
     GROUP_OPTION,
-    {"to", 0, "FILE", OPTION_TEXT, WORDS_NONE, 0, 0, "write there, whole or not at all (standard output)"},
+    {"to", 0, "FILE", OPTION_TEXT, WORDS_NONE, 0, 0,
+     "write to FILE, whole or not at all (default: standard output)"},
 };
 
 #define ROWS(rows) .options = rows, .options_count = sizeof rows / sizeof *rows
@@ -187,7 +190,7 @@ static const struct command commands[] = {
     {.noun = "dlq",
      .verb = "show",
      .usage = "TOPIC ID [-g GROUP]",
-     .text = "all about one: history, error, body",
+     .text = "one dead letter: history, error, body",
      .about = "ID is the dead letter's id, the name of its origin (TOPIC/SEQ), or its number in the "
               "dead-letter queue.",
      .examples = "  shunt dlq show files files/12\n  shunt dlq show files 3 -o json\n",
@@ -199,9 +202,10 @@ static const struct command commands[] = {
      .verb = "redrive",
      .usage = "TOPIC (ID… | --count N | --all) [-g GROUP] [--rate N/s] [--no-wait]",
      .text = "send dead letters back to the group that failed on them, and only to it",
-     .about = "They begin again with no attempts charged; their history stays. Exits 2 when some of the IDs "
-              "were not there,\n"
-              "3 when there was nothing to redrive.",
+     .about =
+         "They start again with no attempts charged; their history stays. Exits 2 if some of the IDs were "
+         "not there,\n"
+         "3 if there was nothing to redrive.",
      .examples = "  shunt dlq redrive files files/12 files/15\n  shunt dlq redrive files --all --rate 50/s\n",
      ROWS(redrive_rows),
      .words_min = 1,
@@ -220,7 +224,7 @@ static const struct command commands[] = {
     {.noun = "dlq",
      .verb = "export",
      .usage = "TOPIC [-g GROUP] [--to FILE]",
-     .text = "everything about all of them, as JSON lines",
+     .text = "all dead letters with everything about them, as JSON lines",
      .examples = "  shunt dlq export files --to files.jsonl\n",
      ROWS(export_rows),
      .words_min = 1,

@@ -52,7 +52,7 @@ static int choose(struct move *m)
     m->ids = (const char *const *)call->options.words + 1;
     m->ids_count = call->options.words_count - 1;
     if ((m->ids_count > 0) + all + counted != 1)
-        return call_misused(call, "say which: one of ID…, --count N and --all");
+        return call_misused(call, "name the dead letters: give one of ID…, --count N and --all");
     m->count = all ? SHUNT_ALL : (uint64_t)options_number(&call->options, "count", 0);
     if (rate && !parse_rate(rate, &m->rate))
         return call_misused(call, "--rate %.40s: must be from 1/s to %d/s", rate, RATE_MAX);
@@ -110,7 +110,7 @@ static void tell(const struct move *m)
         json_object_end(&out.json);
         output_item_end(&out);
     } else if (m->touched == 0)
-        call_note(m->call, "there was nothing to %s", m->purge ? "purge" : "redrive");
+        call_note(m->call, "there is nothing to %s", m->purge ? "purge" : "redrive");
     else if (options_flag(&m->call->options, "no-wait"))
         call_note(m->call, "job %" PRIu64 ": %" PRIu64 " %s are being %s", m->job, m->touched,
                   call_plural(m->touched, "dead letter", "dead letters"), done_word(m));
@@ -129,8 +129,8 @@ static int finish(struct move *m)
     if (m->touched == 0)
         return EXIT_NOTHING;
     if (m->ids_count > m->touched) {
-        call_note(m->call, "%" PRIu64 " of %zu named were not there", m->ids_count - m->touched,
-                  m->ids_count);
+        call_note(m->call, "%" PRIu64 " of the %zu named dead letters were not there",
+                  m->ids_count - m->touched, m->ids_count);
         return EXIT_PARTLY;
     }
     return EXIT_OK;

@@ -17,13 +17,14 @@ enum { ROW_URL, ROW_OUTPUT, ROW_TIMEOUT, ROW_QUIET, ROW_HELP, ROW_VERSION };
 
 const struct option_row global_rows[] = {
     [ROW_URL] = {"url", 0, "URL", OPTION_TEXT, WORDS_NONE, 0, 0,
-                 "the broker; else SHUNT_URL, else " URL_DEFAULT},
-    [ROW_OUTPUT] = {"output", 'o', "FORM", OPTION_TEXT, WORDS_NONE, 0, 0, "table (default), json or jsonl"},
+                 "the broker (default: SHUNT_URL, else " URL_DEFAULT ")"},
+    [ROW_OUTPUT] = {"output", 'o', "FORM", OPTION_TEXT, WORDS_NONE, 0, 0,
+                    "table, json or jsonl (default: table)"},
     [ROW_TIMEOUT] = {"timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 1, TIMEOUT_MS_MAX,
-                     "wait so long for an answer (30s)"},
+                     "how long to wait for an answer (default: 30s)"},
     [ROW_QUIET] = {"quiet", 'q', NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
-                   "no progress, no summaries; errors only"},
-    [ROW_HELP] = {"help", 'h', NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "this text"},
+                   "print no progress and no summaries, only errors"},
+    [ROW_HELP] = {"help", 'h', NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "print this text"},
     [ROW_VERSION] = {"version", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "print the version"},
 };
 const size_t global_rows_count = sizeof global_rows / sizeof *global_rows;

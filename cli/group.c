@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "cli/call.h"
+#include "cli/catalog.h"
 #include "cli/command.h"
 #include "cli/prompt.h"
 #include "cli/retention.h"
 #include "cli/settings.h"
-#include "cli/thing.h"
 #include "client/shunt.h"
 
 static int show_now(struct call *call)
@@ -16,7 +16,7 @@ static int show_now(struct call *call)
     struct shunt_value *group = NULL;
     if (shunt_group_show(call->shunt, call_word(call, 0), call_word(call, 1), call->timeout_ms, &group, &err))
         return call_failed(call, &err);
-    thing_show_group(call, group);
+    catalog_show_group(call, group);
     shunt_value_free(group);
     return EXIT_OK;
 }
@@ -77,7 +77,7 @@ static int run_list(struct call *call)
         return code;
     if (shunt_group_list(call->shunt, call_word(call, 0), call->timeout_ms, &groups, &err))
         return call_failed(call, &err);
-    thing_list_groups(call, groups);
+    catalog_list_groups(call, groups);
     shunt_value_free(groups);
     return EXIT_OK;
 }
@@ -132,7 +132,7 @@ static int run_resume(struct call *call)
 
 static const struct option_row create_rows[] = {
     {"from", 0, "oldest|now", OPTION_TEXT, WORDS_NONE, 0, 0,
-     "begin with the oldest message stored, or the next published (oldest)"},
+     "begin with the oldest message stored or with the next one published (default: oldest)"},
 };
 static const struct option_row delete_rows[] = {PROMPT_OPTION};
 
@@ -141,7 +141,7 @@ static const struct command commands[] = {
      .verb = "create",
      .usage = "TOPIC GROUP [--from oldest|now] [SETTINGS]",
      .text = "add a group to a topic",
-     .about = "Each group sees every message; its members compete. Its DLQ is there at once.",
+     .about = "Each group gets every message; the members of a group share them. Its DLQ is there at once.",
      .examples = "  shunt group create orders audit --from now\n",
      .options = create_rows,
      .options_count = 1,
@@ -156,7 +156,7 @@ static const struct command commands[] = {
      .usage = "TOPIC GROUP SETTINGS [-y]",
      .text = "change settings; they take effect at once",
      .about =
-         "A --dlq-retention that dead letters have passed already takes them: it says how many, and asks.",
+         "A --dlq-retention shorter than the age of dead letters drops them: it says how many, and asks.",
      .examples = "  shunt group update orders audit --max-attempts 10\n  shunt group update orders audit "
                  "--lease inherit\n",
      .words_min = 2,
@@ -166,7 +166,7 @@ static const struct command commands[] = {
     {.noun = "group",
      .verb = "show",
      .usage = "TOPIC GROUP",
-     .text = "its numbers and settings",
+     .text = "show its numbers and settings",
      .examples = "  shunt group show orders default\n",
      .words_min = 2,
      .words_max = 2,
@@ -174,7 +174,7 @@ static const struct command commands[] = {
     {.noun = "group",
      .verb = "list",
      .usage = "TOPIC",
-     .text = "the groups of a topic",
+     .text = "list the groups of a topic",
      .examples = "  shunt group list orders\n",
      .words_min = 1,
      .words_max = 1,
@@ -193,7 +193,7 @@ static const struct command commands[] = {
     {.noun = "group",
      .verb = "pause",
      .usage = "TOPIC GROUP",
-     .text = "hand out nothing until it is resumed",
+     .text = "hand out no messages until it is resumed",
      .examples = "  shunt group pause orders default\n",
      .words_min = 2,
      .words_max = 2,
@@ -201,13 +201,12 @@ static const struct command commands[] = {
     {.noun = "group",
      .verb = "resume",
      .usage = "TOPIC GROUP",
-     .text = "hand out again",
+     .text = "hand out messages again",
      .examples = "  shunt group resume orders default\n",
      .words_min = 2,
      .words_max = 2,
      .run = run_resume},
 };
 
-const struct command_set group_set = {"group",
-                                      "make, change, pause, look at and delete the groups of a topic",
+const struct command_set group_set = {"group", "create, change, show, pause and delete the groups of a topic",
                                       commands, sizeof commands / sizeof *commands};

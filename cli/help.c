@@ -65,7 +65,7 @@ void help_command(const struct command *command, FILE *out)
     if (command->settings != SETTINGS_NONE) {
         size_t count = 0;
         const struct option_row *rows = settings_rows(command->settings, &count);
-        fputs("\nSettings (`inherit` takes one back to its default):\n", out);
+        fputs("\nSettings (the value `inherit` restores the default):\n", out);
         options_print(rows, count, out);
     }
     global_options(out);

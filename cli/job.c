@@ -39,7 +39,7 @@ static int look(struct call *call, uint64_t job, const char *what, uint64_t *ret
     struct shunt_error err = {0};
     if (shunt_job_show(call->shunt, job, call->timeout_ms, &state, &err)) {
         int code = call_failed(call, &err);
-        call_complain("job %" PRIu64 " goes on without us", job);
+        call_complain("no answer about job %" PRIu64 ": it goes on at the broker", job);
         return code;
     }
     const char *name = record_text(state, "state");
@@ -63,7 +63,7 @@ int job_follow(struct call *call, uint64_t job, const char *what, uint64_t *ret_
             break;
         if (!wait_on(signal_fd, pause_ms)) {
             call_complain("job %" PRIu64 " goes on, %" PRIu64 " %s so far: `shunt job cancel %" PRIu64
-                          "` ends it, `shunt job show %" PRIu64 "` tells how far it is",
+                          "` stops it, `shunt job show %" PRIu64 "` shows its progress",
                           job, touched, what, job, job);
             code = EXIT_PARTLY;
         }

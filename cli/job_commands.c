@@ -25,7 +25,7 @@ static uint64_t read_id(const struct call *call)
     uint64_t id = strtoull(word, &end, 10);
     if (word[0] >= '1' && word[0] <= '9' && *end == '\0')
         return id;
-    (void)call_misused(call, "%.40s: a job has a number, as redrive and purge tell it", word);
+    (void)call_misused(call, "%.40s: not the number of a job, as redrive and purge print it", word);
     return 0;
 }
 
@@ -69,7 +69,7 @@ static int run_cancel(struct call *call)
         return code;
     if (shunt_job_cancel(call->shunt, id, call->timeout_ms, &err))
         return call_failed(call, &err);
-    call_note(call, "job %" PRIu64 " does nothing more; what it did stays done", id);
+    call_note(call, "job %" PRIu64 " is stopped; what it has done stays done", id);
     return show(call, id);
 }
 
@@ -77,8 +77,8 @@ static const struct command commands[] = {
     {.noun = "job",
      .verb = "show",
      .usage = "JOB",
-     .text = "how far a redrive, a purge or a deletion is",
-     .about = "Of those that are done the last 100 are kept.",
+     .text = "show the progress of a redrive, a purge or a deletion",
+     .about = "The broker remembers the last 100 jobs that are done.",
      .examples = "  shunt job show 17\n  shunt job show 17 -o json | jq .done\n",
      .words_min = 1,
      .words_max = 1,
@@ -86,13 +86,13 @@ static const struct command commands[] = {
     {.noun = "job",
      .verb = "cancel",
      .usage = "JOB",
-     .text = "end a redrive or a purge where it is",
-     .about = "What it has done stays done; what it has not reached stays as it was.",
+     .text = "stop a redrive or a purge where it is",
+     .about = "What it has done stays done; messages that it has not reached stay as they were.",
      .examples = "  shunt job cancel 17\n",
      .words_min = 1,
      .words_max = 1,
      .run = run_cancel},
 };
 
-const struct command_set job_set = {"job", "look at and end what goes on in the background", commands,
+const struct command_set job_set = {"job", "show and stop jobs: redrives, purges, deletions", commands,
                                     sizeof commands / sizeof *commands};

@@ -76,13 +76,13 @@ static int check_words(const struct call *call)
         for (size_t i = 0; i < o->values_count; i++) {
             if (o->values[i].row->words != WORDS_NONE && o->values[i].text)
                 return call_misused(call,
-                                    "something is missing before --%s, which takes the words after it: %s",
+                                    "an argument is missing before --%s, which takes the words after it: %s",
                                     o->values[i].row->name, command->usage);
         }
-        return call_misused(call, "something is missing: %s", command->usage);
+        return call_misused(call, "an argument is missing: %s", command->usage);
     }
     if (o->words_count > command->words_max)
-        return call_misused(call, "`%.60s` is too much%s", o->words[command->words_max],
+        return call_misused(call, "unexpected argument `%.60s`%s", o->words[command->words_max],
                             command->command_line && !o->rest ? "; put `--` before the command to run" : "");
     if (command->command_line && o->rest_count == 0)
         return call_misused(call, "the command to run is missing: put it after `--`");

@@ -221,13 +221,14 @@ static int run_publish(struct call *call)
 
 static const struct option_row rows[] = {
     {"file", 0, "F…", OPTION_TEXT, WORDS_MANY, 0, 0,
-     "a message of each file, its base name in header `file`"},
+     "publish each file as a message, its base name in the header `file`"},
     {"lines", 0, "[FILE]", OPTION_TEXT, WORDS_ONE, 0, 0,
-     "a message of each line of FILE, or of standard input"},
-    {"header", 'H', "KEY=VALUE", OPTION_TEXT, WORDS_NONE, 0, 0, "a header; may be given again"},
-    {"key", 0, "KEY", OPTION_TEXT, WORDS_NONE, 0, 0, "stored with the message"},
-    {"delay", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "hand it out so much later"},
-    {"ttl", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "time to live (the topic's)"},
+     "publish each line of FILE as a message (default: standard input)"},
+    {"header", 'H', "KEY=VALUE", OPTION_TEXT, WORDS_NONE, 0, 0,
+     "a header of the message; may be given several times"},
+    {"key", 0, "KEY", OPTION_TEXT, WORDS_NONE, 0, 0, "the key of the message"},
+    {"delay", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "hand the message out only after D"},
+    {"ttl", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "time to live (default: the topic's)"},
 };
 
 static const struct command commands[] = {{
@@ -237,7 +238,7 @@ static const struct command commands[] = {{
     .about = "Without BODY, or with `-` for it, standard input is one message. --file takes all the words "
              "after it, so\n"
              "TOPIC comes first. The id of a single message goes to stdout; with -o jsonl, all ids do.\n"
-             "Exits 2 when some were confirmed and some were not.",
+             "Exits 2 if some messages were confirmed and some were not.",
     .examples = "  shunt publish orders '{\"id\": 7}' -H source=shop --key customer-12\n"
                 "  shunt publish files --file inbox/*.json\n"
                 "  seq 1000000 | shunt publish numbers --lines\n"

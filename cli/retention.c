@@ -122,7 +122,8 @@ int retention_confirm(struct call *call, const char *topic, const char *group)
     char whose[256];
     (void)snprintf(whose, sizeof whose, "%s%s%stopic %s", group ? "group " : "", group ? group : "",
                    group ? " of " : "", topic);
-    return prompt_confirm(call, "with a retention of %s, %" PRIu64 "%s %s of %s go for good, at once",
+    return prompt_confirm(call,
+                          "with a retention of %s, %" PRIu64 "%s %s of %s will be dropped at once, for good",
                           shunt_format_duration(text, r.keep_ms), r.count, r.more ? " or more" : "",
                           call_plural(r.count, "dead letter", "dead letters"), whose);
 }

@@ -32,7 +32,7 @@ static void add_row(struct settings_table *t, const char *name, const char *argu
 {
     if (t->count == SETTINGS_MAX)
         return;
-    (void)snprintf(t->texts[t->count], sizeof t->texts[0], "%s (%s)", text, initial);
+    (void)snprintf(t->texts[t->count], sizeof t->texts[0], "%s (default: %s)", text, initial);
     t->rows[t->count] = (struct option_row){
         .name = name, .argument = argument, .kind = OPTION_TEXT, .text = t->texts[t->count]};
     t->count++;
@@ -46,9 +46,9 @@ static void make_table(struct settings_table *t, enum command_settings which)
             continue;
         add_row(t, setting.name, argument_of(setting.unit), setting.text, setting.initial);
         if (strcmp(setting.name, "backoff") == 0) {
-            /* Listed as one, for that is how people think of it; each end can be set alone. */
-            add_row(t, "backoff-min", "D", "the first bound alone", "1s");
-            add_row(t, "backoff-max", "D", "the last bound alone", "5m");
+            /* Listed as one setting, as people think of it; each end can be set alone. */
+            add_row(t, "backoff-min", "D", "only the first bound", "1s");
+            add_row(t, "backoff-max", "D", "only the last bound", "5m");
         }
     }
 }

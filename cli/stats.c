@@ -187,17 +187,17 @@ static int run_stats(struct call *call)
 
 static const struct option_row rows[] = {
     {"watch", 0, "[D]", OPTION_DURATION, WORDS_ONE, 100, 86400000,
-     "again every D (2s), with rates, until interrupted"},
+     "print again every D (default: 2s), with rates, until interrupted"},
 };
 
 static const struct command commands[] = {{
     .noun = "stats",
     .usage = "[--watch [D]]",
-    .text = "the broker's numbers over all topics",
+    .text = "show the broker's numbers over all topics",
     .examples = "  shunt stats\n  shunt stats --watch 1s\n  shunt stats -o json | jq .dead\n",
     .options = rows,
     .options_count = sizeof rows / sizeof *rows,
     .run = run_stats,
 }};
 
-const struct command_set stats_set = {"stats", "the broker's numbers", commands, 1};
+const struct command_set stats_set = {"stats", "show the broker's numbers", commands, 1};

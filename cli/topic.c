@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "cli/call.h"
+#include "cli/catalog.h"
 #include "cli/command.h"
 #include "cli/job.h"
 #include "cli/prompt.h"
 #include "cli/retention.h"
 #include "cli/settings.h"
-#include "cli/thing.h"
 #include "client/shunt.h"
 
 typedef int topic_change(struct shunt *s, const char *topic, const struct shunt_options *settings,
@@ -25,7 +25,7 @@ static int show_change(struct call *call, const char *topic, const char *what)
     }
     if (shunt_topic_show(call->shunt, topic, call->timeout_ms, &now, &err))
         return call_failed(call, &err);
-    thing_show_topic(call, now);
+    catalog_show_topic(call, now);
     shunt_value_free(now);
     return EXIT_OK;
 }
@@ -87,7 +87,7 @@ static int run_show(struct call *call)
     int code = look(call, &topic);
     if (code)
         return code;
-    thing_show_topic(call, topic);
+    catalog_show_topic(call, topic);
     shunt_value_free(topic);
     return EXIT_OK;
 }
@@ -101,7 +101,7 @@ static int run_list(struct call *call)
         return code;
     if (shunt_topic_list(call->shunt, call->timeout_ms, &topics, &err))
         return call_failed(call, &err);
-    thing_list_topics(call, topics);
+    catalog_list_topics(call, topics);
     shunt_value_free(topics);
     return EXIT_OK;
 }
@@ -117,7 +117,7 @@ static int run_delete(struct call *call)
     const struct shunt_value *groups = shunt_value_get(now, "groups");
     size_t groups_count = shunt_value_count(groups);
     uint64_t messages = (uint64_t)record_integer(now, "messages");
-    uint64_t dead = thing_sum(groups, "dead");
+    uint64_t dead = catalog_sum(groups, "dead");
     code = prompt_confirm(call, "deleting topic %s: %" PRIu64 " %s, %zu %s and %" PRIu64 " %s go with it",
                           topic, messages, call_plural(messages, "message", "messages"), groups_count,
                           call_plural(groups_count, "group", "groups"), dead,
@@ -141,7 +141,7 @@ static int purgeable(struct call *call, const char *topic, const char *group, ui
         if (code)
             return code;
         const struct shunt_value *groups = shunt_value_get(now, "groups");
-        *ret = thing_sum(groups, "ready") + thing_sum(groups, "delayed");
+        *ret = catalog_sum(groups, "ready") + catalog_sum(groups, "delayed");
     } else {
         int code = call_connect(call);
         if (code)
@@ -186,11 +186,11 @@ static int run_purge(struct call *call)
 }
 
 static const struct option_row create_rows[] = {
-    {"groups", 0, "GROUP,…", OPTION_TEXT, WORDS_NONE, 0, 0, "make these groups instead of `default`"},
+    {"groups", 0, "GROUP,…", OPTION_TEXT, WORDS_NONE, 0, 0, "create these groups instead of `default`"},
 };
 static const struct option_row delete_rows[] = {PROMPT_OPTION};
 static const struct option_row purge_rows[] = {
-    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "of this group alone (all)"},
+    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "purge only this group (default: all groups)"},
     PROMPT_OPTION,
 };
 
@@ -198,8 +198,8 @@ static const struct command commands[] = {
     {.noun = "topic",
      .verb = "create",
      .usage = "TOPIC [--groups GROUP,…] [SETTINGS]",
-     .text = "make a topic, with the group `default` unless told otherwise",
-     .about = "A setting for groups given here is the default of the topic's groups.",
+     .text = "create a topic, with the group `default` unless --groups names others",
+     .about = "A setting of groups that is given here is the default of the topic's groups.",
      .examples = "  shunt topic create files --max-attempts 3 --backoff 10ms..50ms\n"
                  "  shunt topic create orders --ttl 7d --max-bytes 2GiB --groups billing,audit\n",
      .options = create_rows,
@@ -215,7 +215,7 @@ static const struct command commands[] = {
      .usage = "TOPIC SETTINGS [-y]",
      .text = "change settings; they take effect at once",
      .about =
-         "A --dlq-retention that dead letters have passed already takes them: it says how many, and asks.",
+         "A --dlq-retention shorter than the age of dead letters drops them: it says how many, and asks.",
      .examples = "  shunt topic update files --max-attempts 5\n  shunt topic update files --lease inherit\n",
      .words_min = 1,
      .words_max = 1,
@@ -224,7 +224,7 @@ static const struct command commands[] = {
     {.noun = "topic",
      .verb = "show",
      .usage = "TOPIC",
-     .text = "its numbers, settings and groups",
+     .text = "show its numbers, settings and groups",
      .examples = "  shunt topic show files\n  shunt topic show files -o json | jq '.groups[].dead'\n",
      .words_min = 1,
      .words_max = 1,
@@ -232,7 +232,7 @@ static const struct command commands[] = {
     {.noun = "topic",
      .verb = "list",
      .usage = "",
-     .text = "all topics",
+     .text = "list all topics",
      .examples = "  shunt topic list\n",
      .run = run_list},
     {.noun = "topic",
@@ -248,8 +248,8 @@ static const struct command commands[] = {
     {.noun = "topic",
      .verb = "purge",
      .usage = "TOPIC [-g GROUP] [-y]",
-     .text = "take away what is ready or delayed now",
-     .about = "What is in flight or dead stays.",
+     .text = "drop the messages that are ready or delayed now",
+     .about = "Messages that are in flight or dead stay.",
      .examples = "  shunt topic purge files -g audit\n",
      .options = purge_rows,
      .options_count = 2,
@@ -258,5 +258,5 @@ static const struct command commands[] = {
      .run = run_purge},
 };
 
-const struct command_set topic_set = {"topic", "make, change, look at and delete topics", commands,
+const struct command_set topic_set = {"topic", "create, change, show, purge and delete topics", commands,
                                       sizeof commands / sizeof *commands};

@@ -73,7 +73,7 @@ static void hear_signals(struct work *w)
         /* When a terminal goes, both kernel and shell say so: together that is one wish to stop. */
         w->signals = signal == SIGHUP && w->signals ? w->signals : w->signals + 1;
         if (w->signals == 1 && w->pool.busy)
-            call_note(w->call, "stopping: waiting for %zu running %s (once more kills)", w->pool.busy,
+            call_note(w->call, "stopping: waiting for %zu running %s (a second signal kills)", w->pool.busy,
                       call_plural(w->pool.busy, "command", "commands"));
         if (w->signals >= 2) {
             work_pool_kill(&w->pool);
@@ -167,7 +167,7 @@ static void tell_dropped(struct sink *sink, const char *name)
 {
     uint64_t lines = sink_take_dropped(sink);
     if (lines)
-        call_complain("%" PRIu64 " %s dropped: nobody read %s", lines,
+        call_complain("%" PRIu64 " %s dropped because nothing read %s", lines,
                       call_plural(lines, "line was", "lines were"), name);
 }
 
@@ -294,7 +294,7 @@ static int end_output(struct work *w, int code)
 {
     sink_close(&w->out);
     if (w->out.dropped)
-        call_complain("%" PRIu64 " %s dropped: nobody read standard output", w->out.dropped,
+        call_complain("%" PRIu64 " %s dropped because nothing read standard output", w->out.dropped,
                       call_plural(w->out.dropped, "line was", "lines were"));
     call_speak_to(NULL);
     sink_close(&w->err);
@@ -336,17 +336,19 @@ static int run_work(struct call *call)
 }
 
 static const struct option_row rows[] = {
-    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "work as a member of this group (default)"},
-    {"jobs", 'j', "N", OPTION_COUNT, WORDS_NONE, 1, JOBS_MAX, "run so many commands at a time (1)"},
+    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "the group (default: `default`)"},
+    {"jobs", 'j', "N", OPTION_COUNT, WORDS_NONE, 1, JOBS_MAX,
+     "run at most N commands at a time (default: 1)"},
     {"timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
-     "kill a command that takes longer: a failed attempt (0: none)"},
+     "kill a command that takes longer: a failed attempt (default: 0, no limit)"},
     {"stop-timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
-     "end what still runs so long after a first signal to stop: not a failure (0: wait)"},
+     "after a first signal to stop, end commands that run longer: not a failure (default: 0, wait for them)"},
     {"keep-background", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
-     "let run on what a command left in the background when it ended"},
+     "let processes run on that a command leaves in the background when it ends"},
     {"client", 0, "NAME", OPTION_TEXT, WORDS_NONE, 0, 0,
-     "the consumer's name in the history of failures (its file's, and our pid)"},
-    {"build", 0, "ID", OPTION_TEXT, WORDS_NONE, 0, 0, "the command's build there (a hash of its file)"},
+     "the consumer's name in the history of failures (default: the command's file and our pid)"},
+    {"build", 0, "ID", OPTION_TEXT, WORDS_NONE, 0, 0,
+     "the command's build in that history (default: a hash of its file)"},
     {"drain", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "return when nothing is ready, in flight or delayed"},
 };
 
@@ -356,19 +358,20 @@ static const struct command commands[] = {{
              "COMMAND [ARGUMENT…]",
     .text = "run a command on each message, the body on its standard input",
     .about =
-        "Exit 0 of COMMAND acks, 65 rejects (straight to the dead-letter queue), anything else is a "
-        "failed attempt, named\n"
-        "after the exception that ended it, or `exit N`, `SIGSEGV` and so on, `timeout`. The line on stderr "
-        "that says what\n"
-        "failed, else the last one (of stdout, if stderr stayed empty), and the last 16 KiB go with it. In "
-        "its environment:\n"
+        "If COMMAND exits 0, the message is acked; with 65 it is rejected (straight to the dead-letter "
+        "queue);\n"
+        "anything else is a failed attempt, named after the exception that ended COMMAND, or `exit N`,\n"
+        "`SIGSEGV` and so on, or `timeout`. The attempt keeps the line of stderr that says what failed, else "
+        "the\n"
+        "last one (of stdout, if stderr stayed empty), and the last 16 KiB. COMMAND's environment has\n"
         "SHUNT_TOPIC, SHUNT_GROUP, SHUNT_MESSAGE (TOPIC/SEQ), SHUNT_ATTEMPT (1, 2, …) and "
-        "SHUNT_HEADER_<KEY>. Its output goes\n"
-        "to ours, line by line. Leases are extended for as long as it runs. SIGTERM, SIGINT or SIGHUP "
-        "waits for what runs; a\n"
-        "second one kills it. What dies of a stop has not failed. A broker that is not there is waited "
-        "for. --drain exits 75\n"
-        "if the group is paused.",
+        "SHUNT_HEADER_<KEY>.\n"
+        "Its output goes to ours, line by line. The lease is extended for as long as it runs. After "
+        "SIGTERM,\n"
+        "SIGINT or SIGHUP, `work` waits for the commands that run; a second signal kills them. A command "
+        "that\n"
+        "dies because of a stop has not failed. If the broker cannot be reached, `work` tries until it can.\n"
+        "--drain exits 75 if the group is paused and has messages.",
     .examples = "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
                 "  shunt work mails --timeout 30s -- sh -c 'sendmail \"$SHUNT_HEADER_TO\"'\n",
     .options = rows,

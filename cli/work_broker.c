@@ -34,8 +34,8 @@ int work_broker_await(struct call *call, const struct shunt_options *options, in
     if (code && code != SHUNT_TIMEOUT && !call_is_outage(code))
         return call_failed(call, &err);
     if (code)
-        call_note(call, "%s (%s); trying %s until it answers", err.text, shunt_error_name(err.code),
-                  call->url);
+        call_note(call, "%s (%s); trying to connect to %s until it answers", err.text,
+                  shunt_error_name(err.code), call->url);
     while (!shunt_connected(call->shunt)) {
         struct shunt_error fatal = {0};
         if (shunt_process(call->shunt, &fatal))

@@ -42,7 +42,7 @@ static void tell_pause(struct work_idle *i, const struct shunt_value *group)
         char what[400];
         (void)snprintf(
             what, sizeof what,
-            "group %s of topic %s is paused, %" PRIu64 " %s: nothing comes before `shunt group resume %s %s`",
+            "group %s of topic %s is paused, %" PRIu64 " %s: `shunt group resume %s %s` lets it go on",
             call_group(i->call), topic, waiting(group),
             call_plural(waiting(group), "message waits", "messages wait"), topic, call_group(i->call));
         if (i->drain)
@@ -50,7 +50,7 @@ static void tell_pause(struct work_idle *i, const struct shunt_value *group)
         else
             call_note(i->call, "%s", what);
     } else if (!paused && i->told_paused)
-        call_note(i->call, "group %s of topic %s goes on", call_group(i->call), topic);
+        call_note(i->call, "group %s of topic %s is resumed", call_group(i->call), topic);
     i->told_paused = paused;
 }
 

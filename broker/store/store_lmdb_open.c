@@ -220,12 +220,12 @@ static uint32_t old_version(struct lmdb_store *s)
     return version;
 }
 
-/* From now on no older program opens it. A crash leaves it as it was, or taken over. */
+/* From now on no older program opens it. A crash leaves it as it was, or upgraded. */
 static int take_over(struct lmdb_store *s, uint32_t version, char *ret_why, size_t why_bytes)
 {
     int err = write_version(s);
     if (err)
-        WHY("cannot take over the store in %s from version %u to %u: %s: check the disk and its permissions",
+        WHY("cannot upgrade the store in %s from version %u to %u: %s: check the disk and its permissions",
             s->dir, version, STORE_LAYOUT_VERSION, err_text(err));
     return err;
 }

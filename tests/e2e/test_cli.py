@@ -36,11 +36,11 @@ class Usage(unittest.TestCase):
         self.refused("--frobnicate", "ping", says="unknown option --frobnicate")
 
     def test_too_few_and_too_many_words(self):
-        self.refused("publish", says="something is missing: TOPIC")
-        self.refused("publish", "t", "two", "words", says="`words` is too much")
+        self.refused("publish", says="an argument is missing: TOPIC")
+        self.refused("publish", "t", "two", "words", says="unexpected argument `words`")
         self.refused("publish", "--file", "t", says="missing before --file")
-        self.refused("group", "show", "t", says="something is missing: TOPIC GROUP")
-        self.refused("topic", "list", "t", says="`t` is too much")
+        self.refused("group", "show", "t", says="an argument is missing: TOPIC GROUP")
+        self.refused("topic", "list", "t", says="unexpected argument `t`")
         self.refused("work", "t", says="the command to run is missing: put it after `--`")
         self.refused("work", "t", "jq", ".", says="put `--` before the command")
         self.refused("work", "t", "--", says="the command to run is missing")
@@ -71,10 +71,10 @@ class Usage(unittest.TestCase):
     def test_choices_that_exclude_each_other(self):
         self.refused("publish", "t", "body", "--lines", says="give one of")
         self.refused("publish", "t", "--lines", "x", "--file", "y", says="give one of")
-        self.refused("dlq", "redrive", "t", says="say which")
-        self.refused("dlq", "redrive", "t", "1", "--all", says="say which")
-        self.refused("dlq", "purge", "t", "--all", "--count", "3", says="say which")
-        self.refused("consume", "t", "--peek", "--wait", "1s", says="cannot --wait")
+        self.refused("dlq", "redrive", "t", says="name the dead letters")
+        self.refused("dlq", "redrive", "t", "1", "--all", says="name the dead letters")
+        self.refused("dlq", "purge", "t", "--all", "--count", "3", says="name the dead letters")
+        self.refused("consume", "t", "--peek", "--wait", "1s", says="leave out --wait")
         self.refused("topic", "update", "t", says="nothing to change")
 
     def test_a_command_that_cannot_run_is_told_before_anything_is_taken(self):

@@ -317,7 +317,7 @@ class DeadLetters(Case):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=WAIT_SECONDS_MAX)
         self.assertEqual(process.returncode, PARTLY)
-        job = re.search(r"job (\d+) goes on, \d+ redriven so far: `shunt job cancel \1` ends it", err)[1]
+        job = re.search(r"job (\d+) goes on, \d+ redriven so far: `shunt job cancel \1` stops it", err)[1]
         shown = self.document("job", "show", job)
         self.assertEqual((shown["kind"], shown["state"], shown["total"]), ("redrive", "running", 6))
         done = self.document("job", "cancel", job)
@@ -376,9 +376,9 @@ class DeadLetters(Case):
         self.shunt("group", "create", "d", "own", "--dlq-retention", "1h")
         self.shunt("topic", "update", "d", "--dlq-retention", "1h")  # takes nothing
         done = self.shunt("topic", "update", "d", "--dlq-retention", "1ms", code=USAGE)
-        self.assertIn("with a retention of 1ms, 3 dead letters of topic d go for good, at once", done.stderr)
+        self.assertIn("with a retention of 1ms, 3 dead letters of topic d will be dropped at once, for good", done.stderr)
         done = self.shunt("group", "update", "d", "default", "--dlq-retention", "1ms", code=USAGE)
-        self.assertIn("3 dead letters of group default of topic d go", done.stderr)
+        self.assertIn("3 dead letters of group default of topic d will be dropped", done.stderr)
         self.shunt("topic", "update", "d", "--dlq-retention", "0")
         self.assertEqual(len(self.document("dlq", "list", "d")), 3)
         # Who has one of its own loses nothing by the topic's, but by going back to that.
@@ -394,7 +394,7 @@ class DeadLetters(Case):
         self.shunt("publish", "d", "--lines", input="x\n" * 11000)
         self.eventually(lambda: self.group("d")["dead"] == 11000)
         done = self.shunt("topic", "update", "d", "--dlq-retention", "1ms", code=USAGE)
-        self.assertIn("10000 or more dead letters of topic d go", done.stderr)
+        self.assertIn("10000 or more dead letters of topic d will be dropped", done.stderr)
 
     def test_of_a_group(self):
         self.shunt("topic", "create", "t", "--max-attempts", "1")

@@ -205,7 +205,7 @@ class Worker(Case):
         os.close(write)
         _, err = process.communicate(timeout=WAIT_SECONDS_MAX)
         self.assertEqual(process.returncode, PARTLY)
-        self.assertRegex(err.decode(), r"\d+ lines were dropped: nobody read standard output")
+        self.assertRegex(err.decode(), r"\d+ lines were dropped because nothing read standard output")
 
     def test_nor_do_errors_that_nobody_reads(self):
         read, write = os.pipe()
@@ -247,7 +247,7 @@ class Worker(Case):
         self.server.options = ["--listen", self.server.url.removeprefix("shunt://")]
         process = self.start("work", "t", "--", "cat")
         said = process.stderr.readline()
-        self.assertRegex(said, r"UNREACHABLE\); trying shunt://\S+ until it answers")
+        self.assertRegex(said, r"UNREACHABLE\); trying to connect to shunt://\S+ until it answers")
         self.server.start()
         self.assertEqual(process.stdout.read(1), "x")
         self.assertEqual(process.stderr.readline(), "shunt: connected\n")  # and nothing between the two
@@ -275,7 +275,7 @@ class Worker(Case):
         self.shunt("publish", "t", "--lines", input="1\n2\n")
         self.shunt("group", "pause", "t", "default")
         done = self.work("--", "cat", code=NOT_NOW)
-        self.assertIn("group default of topic t is paused, 2 messages wait: nothing comes before `shunt group resume t default`", done.stderr)
+        self.assertIn("group default of topic t is paused, 2 messages wait: `shunt group resume t default` lets it go on", done.stderr)
         self.assertEqual(done.stdout, "")
         self.shunt("group", "resume", "t", "default")
         self.assertEqual(self.work("--", "cat").stdout, "12")

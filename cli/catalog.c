@@ -1,5 +1,5 @@
-/* thing: the fields are those of PROTOCOL.md section 5, in an order for reading. */
-#include "cli/thing.h"
+/* catalog: the fields are those of PROTOCOL.md section 5, in an order for reading. */
+#include "cli/catalog.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "cli/table.h"
 #include "client/shunt.h"
 
-const struct record_field thing_group_fields[] = {
+const struct record_field catalog_group_fields[] = {
     {"topic", RECORD_TEXT, "topic", NULL},
     {"group", RECORD_TEXT, "group", NULL},
     {"paused", RECORD_FLAG, "paused", NULL},
@@ -33,18 +33,18 @@ const struct record_field thing_group_fields[] = {
     {0},
 };
 
-const struct record_field thing_topic_fields[] = {
+const struct record_field catalog_topic_fields[] = {
     {"topic", RECORD_TEXT, "topic", NULL},
     {"created", RECORD_TIME, "created", NULL},
     {"messages", RECORD_COUNT, "messages stored", NULL},
     {"bytes", RECORD_SIZE, "bytes stored", NULL},
     {"published", RECORD_COUNT, "published", NULL},
     {"policy", RECORD_POLICY, "settings", NULL},
-    {"groups", RECORD_RECORDS, NULL, thing_group_fields},
+    {"groups", RECORD_RECORDS, NULL, catalog_group_fields},
     {0},
 };
 
-uint64_t thing_sum(const struct shunt_value *groups, const char *key)
+uint64_t catalog_sum(const struct shunt_value *groups, const char *key)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < shunt_value_count(groups); i++)
@@ -59,39 +59,39 @@ static void finish(struct table *t)
     table_done(t);
 }
 
-static void show_lines(const struct record_field *fields, const struct shunt_value *thing)
+static void show_lines(const struct record_field *fields, const struct shunt_value *value)
 {
     struct table t;
     table_init_plain(&t, 2);
-    record_lines(&t, fields, thing);
+    record_lines(&t, fields, value);
     finish(&t);
 }
 
 static void show_json(const struct call *call, const struct record_field *fields,
-                      const struct shunt_value *thing)
+                      const struct shunt_value *value)
 {
     struct output out;
     output_begin(&out, call->form, false);
-    record_json(&out.json, fields, thing);
+    record_json(&out.json, fields, value);
     output_item_end(&out);
     output_end(&out);
 }
 
 static void list_json(const struct call *call, const struct record_field *fields,
-                      const struct shunt_value *things)
+                      const struct shunt_value *values)
 {
     struct output out;
     output_begin(&out, call->form, true);
-    for (size_t i = 0; i < shunt_value_count(things); i++) {
-        record_json(&out.json, fields, shunt_value_at(things, i));
+    for (size_t i = 0; i < shunt_value_count(values); i++) {
+        record_json(&out.json, fields, shunt_value_at(values, i));
         output_item_end(&out);
     }
     output_end(&out);
 }
 
-static void count_cell(struct table *t, const struct shunt_value *thing, const char *key)
+static void count_cell(struct table *t, const struct shunt_value *value, const char *key)
 {
-    table_cellf(t, "%" PRId64, record_integer(thing, key));
+    table_cellf(t, "%" PRId64, record_integer(value, key));
 }
 
 static void group_table(const struct shunt_value *groups)
@@ -118,32 +118,32 @@ static void group_table(const struct shunt_value *groups)
     finish(&t);
 }
 
-void thing_show_topic(const struct call *call, const struct shunt_value *topic)
+void catalog_show_topic(const struct call *call, const struct shunt_value *topic)
 {
     if (call->form != FORM_TABLE) {
-        show_json(call, thing_topic_fields, topic);
+        show_json(call, catalog_topic_fields, topic);
         return;
     }
-    show_lines(thing_topic_fields, topic);
+    show_lines(catalog_topic_fields, topic);
     fputc('\n', stdout);
     group_table(shunt_value_get(topic, "groups"));
 }
 
-void thing_show_group(const struct call *call, const struct shunt_value *group)
+void catalog_show_group(const struct call *call, const struct shunt_value *group)
 {
     if (call->form == FORM_TABLE)
-        show_lines(thing_group_fields, group);
+        show_lines(catalog_group_fields, group);
     else
-        show_json(call, thing_group_fields, group);
+        show_json(call, catalog_group_fields, group);
 }
 
-void thing_list_topics(const struct call *call, const struct shunt_value *topics)
+void catalog_list_topics(const struct call *call, const struct shunt_value *topics)
 {
     static const char *const headings[] = {"TOPIC",      ">GROUPS",  ">MESSAGES", ">BYTES", ">READY",
                                            ">IN FLIGHT", ">DELAYED", ">DEAD",     NULL};
     char size[32];
     if (call->form != FORM_TABLE) {
-        list_json(call, thing_topic_fields, topics);
+        list_json(call, catalog_topic_fields, topics);
         return;
     }
     struct table t;
@@ -157,15 +157,15 @@ void thing_list_topics(const struct call *call, const struct shunt_value *topics
         count_cell(&t, topic, "messages");
         table_cell(&t, shunt_format_size(size, record_integer(topic, "bytes")));
         for (size_t k = 0; k < sizeof sums / sizeof *sums; k++)
-            table_cellf(&t, "%" PRIu64, thing_sum(groups, sums[k]));
+            table_cellf(&t, "%" PRIu64, catalog_sum(groups, sums[k]));
     }
     finish(&t);
 }
 
-void thing_list_groups(const struct call *call, const struct shunt_value *groups)
+void catalog_list_groups(const struct call *call, const struct shunt_value *groups)
 {
     if (call->form == FORM_TABLE)
         group_table(groups);
     else
-        list_json(call, thing_group_fields, groups);
+        list_json(call, catalog_group_fields, groups);
 }
