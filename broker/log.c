@@ -1,12 +1,12 @@
 /* log: building and writing a line. */
 #include "broker/log.h"
 
+#include "base/clock.h"
 #include "broker/log_writer.h"
 #include "proto/units.h"
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CUT_MARK " cut=yes\n"
@@ -45,11 +45,9 @@ void log_begin_always(struct log_line *l, const struct log *log, enum log_level 
     l->wanted = true;
     l->cut = false;
     l->size = 0;
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
     char ts[32];
     add(l, "ts=", 3);
-    units_format_time(ts, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    units_format_time(ts, clock_wall_ms());
     add(l, ts, strlen(ts));
     log_text(l, "level", level_names[level]);
     log_text(l, "event", event);

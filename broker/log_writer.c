@@ -1,6 +1,7 @@
 /* log_writer: see log_writer.h. Lines lie in a ring, each behind its size. */
 #include "broker/log_writer.h"
 
+#include "base/clock.h"
 #include "broker/log.h"
 #include "proto/errors.h"
 #include <errno.h>
@@ -166,12 +167,7 @@ void log_writer_put(struct log_writer *w, const char *line, size_t size)
 
 bool log_writer_flush(struct log_writer *w, int64_t ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_until(ms);
     int late = 0;
     (void)pthread_mutex_lock(&w->lock);
     while ((w->begin != w->end || w->writing) && late == 0)

@@ -1,6 +1,7 @@
 /* notify: sd_notify without libsystemd. */
 #include "broker/notify.h"
 
+#include "base/clock.h"
 #include "proto/units.h"
 #include <stddef.h>
 #include <stdio.h>
@@ -8,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 static int64_t environment_number(const char *name);
@@ -34,11 +34,9 @@ void notify_send(const char *state)
 
 void notify_reloading(void)
 {
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
     char state[64];
     (void)snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
-                   (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+                   (long long)clock_mono_us());
     notify_send(state);
 }
 

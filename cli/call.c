@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/sink.h"
-#include "cli/utf8.h"
 #include "client/shunt.h"
 
 #define GOODBYE_MS_MAX 2000
@@ -29,8 +29,7 @@ static void tell(const char *format, va_list arguments)
     if (len < 0)
         return;
     utf8_mend(line); /* what was cut to fit */
-    utf8_tame(line, strlen(line),
-              false); /* names and errors come from outside; a terminal must not obey them */
+    utf8_flatten(line, strlen(line)); /* names and errors come from outside; a terminal must not obey them */
     if (voice) {
         char whole[sizeof line + 16];
         int bytes = snprintf(whole, sizeof whole, "shunt: %s\n", line);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/sink.h"
-#include "cli/utf8.h"
 #include "client/shunt.h"
 
 bool capture_init(struct capture *c, struct sink *to)
@@ -115,9 +115,8 @@ static char *copy_text(const char *bytes, size_t count)
     char *text = malloc(count + 1);
     if (!text)
         return NULL;
-    memcpy(text, bytes, count);
+    utf8_clean(text, bytes, count);
     text[count] = '\0';
-    utf8_repair(text, count);
     return text;
 }
 

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/call.h"
-#include "cli/clock.h"
 #include "cli/command.h"
 #include "cli/delivered.h"
 #include "cli/output.h"

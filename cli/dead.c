@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/call.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/table.h"
-#include "cli/utf8.h"
 #include "client/shunt.h"
 
 #define ERROR_CELL_BYTES 1200 /* a type and a message of the most bytes */
@@ -70,9 +70,8 @@ static void print_indented(const char *text, size_t bytes)
     char *tame = malloc(bytes + 1);
     if (!tame)
         return;
-    memcpy(tame, text, bytes);
+    utf8_clean(tame, text, bytes);
     tame[bytes] = '\0';
-    utf8_tame(tame, bytes, true);
     for (char *line = tame; line < tame + bytes;) {
         size_t len = strcspn(line, "\n");
         printf("  %.*s\n", (int)len, line);
@@ -108,7 +107,7 @@ static void print_body(const struct shunt_value *body)
     }
     bool is_text = utf8_valid(text, bytes) && !memchr(text, '\0', bytes);
     size_t most = is_text ? BODY_SHOWN_BYTES : HEX_SHOWN_BYTES;
-    size_t shown = is_text ? utf8_end(text, bytes, most) : bytes < most ? bytes : most;
+    size_t shown = is_text ? utf8_prefix(text, bytes, most) : bytes < most ? bytes : most;
     printf("\nbody (%zu bytes%s%s):\n", bytes, is_text ? "" : ", not text",
            shown < bytes ? ", its beginning" : "");
     if (is_text)
@@ -131,7 +130,7 @@ void dead_error_cell(struct table *t, const struct shunt_value *row, size_t colu
     (void)snprintf(text, sizeof text, "%s%s%s", both || !message ? type : "", both ? ": " : "",
                    message ? message : "");
     utf8_mend(text);
-    size_t shown = utf8_prefix(text, strlen(text), columns);
+    size_t shown = utf8_fit(text, strlen(text), columns);
     table_cellf(t, "%.*s%s", (int)shown, text, text[shown] ? "…" : "");
 }
 

@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "cli/output.h"
 #include "cli/record.h"
-#include "cli/utf8.h"
 #include "client/shunt.h"
 
 static bool is_plain(const char *text, size_t bytes)

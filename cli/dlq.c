@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/dead.h"
 #include "cli/output.h"
 #include "cli/prompt.h"
 #include "cli/table.h"
-#include "cli/utf8.h"
 #include "client/shunt.h"
 
 #define PAGE_ROWS     500

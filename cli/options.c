@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/nearest.h"
-#include "cli/utf8.h"
 #include "client/shunt.h"
 
 #define LONG_BASE 256 /* getopt's code of row i, clear of every letter */

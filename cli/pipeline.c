@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "cli/call.h"
-#include "cli/clock.h"
 #include "cli/publish.h"
 #include "client/shunt.h"
 

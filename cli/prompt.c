@@ -7,8 +7,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "cli/call.h"
-#include "cli/utf8.h"
 
 static bool hear_yes(void)
 {
@@ -26,7 +26,7 @@ int prompt_confirm(const struct call *call, const char *format, ...)
     (void)vsnprintf(what, sizeof what, format, arguments); /* cut where too long */
     va_end(arguments);
     utf8_mend(what);
-    utf8_tame(what, strlen(what), false);
+    utf8_flatten(what, strlen(what));
     if (options_flag(&call->options, "yes")) {
         call_note(call, "%s", what);
         return EXIT_OK;

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/clock.h"
+#include "base/clock.h"
+#include "base/utf8.h"
 #include "cli/json.h"
 #include "cli/table.h"
-#include "cli/utf8.h"
 #include "client/shunt.h"
 
 int64_t record_integer(const struct shunt_value *record, const char *key)

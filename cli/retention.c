@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/call.h"
-#include "cli/clock.h"
 #include "cli/prompt.h"
 #include "cli/record.h"
 #include "client/shunt.h"

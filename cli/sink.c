@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/clock.h"
+#include "base/clock.h"
 
 /* Room that must be there before more is read from a command: one reading of it and a line begun before. */
 #define ROOM_BYTES (256u * 1024)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/utf8.h"
+#include "base/utf8.h"
 
 void table_init(struct table *t, const char *const *headings)
 {
@@ -45,7 +45,7 @@ static void add(struct table *t, char *cell)
         t->failed = true;
         return;
     }
-    utf8_tame(cell, strlen(cell), false);
+    utf8_flatten(cell, strlen(cell));
     t->cells[t->count++] = cell;
 }
 

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/call.h"
-#include "cli/clock.h"
 #include "cli/command.h"
 #include "cli/program.h"
 #include "cli/reaper.h"

@@ -4,8 +4,8 @@
 
 #include <poll.h>
 
+#include "base/clock.h"
 #include "cli/call.h"
-#include "cli/clock.h"
 #include "cli/signals.h"
 #include "client/shunt.h"
 

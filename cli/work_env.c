@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/delivered.h"
 #include "cli/json.h"
-#include "cli/utf8.h"
 #include "client/shunt.h"
 
 #define HEADER_PREFIX "SHUNT_HEADER_"

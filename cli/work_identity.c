@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/utf8.h"
+#include "base/utf8.h"
 
 #define NAME_BYTES_MAX 100
 #define READ_BYTES     65536
@@ -94,8 +94,8 @@ void work_identity_of(struct work_identity *to, const char *path, char *const *a
 {
     const char *file = find_file(path, arguments);
     const char *name = base_name(file);
-    int shown = (int)utf8_end(name, strlen(name), NAME_BYTES_MAX);
+    int shown = (int)utf8_prefix(name, strlen(name), NAME_BYTES_MAX);
     (void)snprintf(to->client, sizeof to->client, "%.*s-%ld", shown, name, (long)getpid());
-    utf8_tame(to->client, strlen(to->client), false); /* the broker takes nothing but text */
+    utf8_flatten(to->client, strlen(to->client)); /* the broker takes nothing but text */
     hash_file(to->build, file);
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/call.h"
-#include "cli/clock.h"
 #include "cli/sink.h"
 #include "cli/work_env.h"
 #include "client/shunt.h"

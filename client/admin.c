@@ -1,5 +1,6 @@
 /* admin: requests that name a topic and a group, answers that become a tree of values. */
 #include "client/admin.h"
+#include "base/clock.h"
 #include "client/value.h"
 #include "proto/names.h"
 #include <string.h>
@@ -73,6 +74,6 @@ int64_t admin_left_ms(int64_t deadline_us)
 {
     if (deadline_us == INT64_MAX)
         return SHUNT_FOREVER;
-    int64_t left_us = deadline_us - client_mono_us();
+    int64_t left_us = deadline_us - clock_mono_us();
     return left_us > 0 ? left_us / 1000 : 0;
 }

@@ -1,4 +1,5 @@
 /* child_events: what children do, and what the pool does about it. See the picture in child_pool.h. */
+#include "base/clock.h"
 #include "client/child_pool_private.h"
 
 #include <signal.h>
@@ -60,7 +61,7 @@ static int64_t pool_failed(struct child_pool *p)
         wait_ms *= 2;
     }
     p->failures++;
-    return pool_now_ms() + (wait_ms > CHILD_RESPAWN_MS_MAX ? CHILD_RESPAWN_MS_MAX : wait_ms);
+    return clock_mono_ms() + (wait_ms > CHILD_RESPAWN_MS_MAX ? CHILD_RESPAWN_MS_MAX : wait_ms);
 }
 
 int pool_spawn(struct child_pool *p, struct child *c)
@@ -132,7 +133,7 @@ void child_doom(struct child_pool *p, struct child *c)
 {
     child_kill(c);
     c->killed = true;
-    child_set_state(p, c, CHILD_DOOMED, pool_now_ms() + CHILD_LEAVE_MS);
+    child_set_state(p, c, CHILD_DOOMED, clock_mono_ms() + CHILD_LEAVE_MS);
 }
 
 /* Killed, and still not gone: the kernel holds it, for example in a read from a disk that does not answer. No
@@ -164,7 +165,7 @@ static void on_verdict(struct child_pool *p, struct child *c, int outcome, bool 
         evidence.errors_bytes = c->tail_bytes;
         crash_report_returned(&p->verdict, outcome, &evidence);
         if (leaving) {
-            child_set_state(p, c, CHILD_DOOMED, pool_now_ms() + CHILD_LEAVE_MS);
+            child_set_state(p, c, CHILD_DOOMED, clock_mono_ms() + CHILD_LEAVE_MS);
         } else {
             child_set_state(p, c, CHILD_IDLE, -1);
         }
@@ -195,7 +196,7 @@ static void on_socket(struct child_pool *p, struct child *c)
             (void)child_look_at_exec(c);
         }
         if (c->state != CHILD_ASKED && c->state != CHILD_DOOMED) {
-            child_set_state(p, c, CHILD_DOOMED, pool_now_ms() + CHILD_ANSWER_MS); /* it should be ending */
+            child_set_state(p, c, CHILD_DOOMED, clock_mono_ms() + CHILD_ANSWER_MS); /* it should be ending */
         }
     }
 }
@@ -214,7 +215,7 @@ static void on_crash_report(struct child_pool *p, struct child *c)
         child_doom(p, c);
     } else if (c->state != CHILD_ASKED) {
         /* It dies by itself once it has reported. */
-        child_set_state(p, c, CHILD_DOOMED, pool_now_ms() + (whole ? CHILD_DUMP_MS : CHILD_ANSWER_MS));
+        child_set_state(p, c, CHILD_DOOMED, clock_mono_ms() + (whole ? CHILD_DUMP_MS : CHILD_ANSWER_MS));
     }
 }
 
@@ -253,7 +254,7 @@ static void on_ended(struct child_pool *p, struct child *c)
     child_unwatch(p, c);
     child_set_state(p, c, CHILD_ABSENT, -1);
     child_close(c);
-    c->deadline_ms = starting ? pool_failed(p) : pool_now_ms();
+    c->deadline_ms = starting ? pool_failed(p) : clock_mono_ms();
 }
 
 static void on_event(struct child_pool *p, struct child *c, enum child_source source)
@@ -296,7 +297,7 @@ static void on_deadline(struct child_pool *p, struct child *c)
     case CHILD_BUSY:
         c->timed_out = true;
         child_ask(c);
-        child_set_state(p, c, CHILD_ASKED, pool_now_ms() + CHILD_ANSWER_MS);
+        child_set_state(p, c, CHILD_ASKED, clock_mono_ms() + CHILD_ANSWER_MS);
         break;
     case CHILD_ASKED:
         child_doom(p, c);
@@ -332,7 +333,7 @@ int child_pool_process(struct child_pool *p, struct shunt_error *err)
         if (c->pid_fd < 0 && c->state != CHILD_ABSENT) {
             on_ended(p, c);
         }
-        if (c->deadline_ms >= 0 && c->deadline_ms <= pool_now_ms()) {
+        if (c->deadline_ms >= 0 && c->deadline_ms <= clock_mono_ms()) {
             on_deadline(p, c);
         }
     }

@@ -1,5 +1,6 @@
 /* child_pool: see child_pool.h. One epoll descriptor stands for all children; each has at most one deadline.
  */
+#include "base/clock.h"
 #include "client/child_pool_private.h"
 
 #include <errno.h>
@@ -7,11 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-int64_t pool_now_ms(void)
-{
-    return client_mono_us() / 1000;
-}
 
 int child_pool_new(const struct child_pool_settings *settings, struct child_pool **ret,
                    struct shunt_error *err)
@@ -65,7 +61,7 @@ void child_pool_submit(struct child_pool *p, void *job, void *bytes, size_t size
     diagnosis_init(&c->said);
     p->jobs++;
     child_set_state(p, c, CHILD_BUSY,
-                    p->settings.timeout_ms > 0 ? pool_now_ms() + p->settings.timeout_ms : -1);
+                    p->settings.timeout_ms > 0 ? clock_mono_ms() + p->settings.timeout_ms : -1);
     if (child_send(c) && c->out != NULL) {
         child_watch(p, c, SOURCE_SOCKET, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
     }
@@ -73,7 +69,7 @@ void child_pool_submit(struct child_pool *p, void *job, void *bytes, size_t size
 
 int child_pool_wait_ms(const struct child_pool *p)
 {
-    int64_t now = pool_now_ms(), wait_ms = -1;
+    int64_t now = clock_mono_ms(), wait_ms = -1;
 
     for (uint32_t i = 0; i < p->settings.children; i++) {
         const struct child *c = &p->children[i];
@@ -171,8 +167,8 @@ void child_pool_free(struct child_pool *p)
         (void)close(c->socket);
         c->socket = -1;
     }
-    deadline_ms = pool_now_ms() + CHILD_LEAVE_MS;
-    while (pool_reap(p) > 0 && pool_now_ms() < deadline_ms) {
+    deadline_ms = clock_mono_ms() + CHILD_LEAVE_MS;
+    while (pool_reap(p) > 0 && clock_mono_ms() < deadline_ms) {
         (void)epoll_wait(p->poll_fd, &event, 1, REAP_INTERVAL_MS);
     }
     for (uint32_t i = 0; i < p->settings.children; i++) {
@@ -180,8 +176,8 @@ void child_pool_free(struct child_pool *p)
             child_kill(&p->children[i]);
         }
     }
-    deadline_ms = pool_now_ms() + CHILD_LEAVE_MS;
-    while (pool_reap(p) > 0 && pool_now_ms() < deadline_ms) {
+    deadline_ms = clock_mono_ms() + CHILD_LEAVE_MS;
+    while (pool_reap(p) > 0 && clock_mono_ms() < deadline_ms) {
         (void)epoll_wait(p->poll_fd, &event, 1, REAP_INTERVAL_MS);
     }
     for (uint32_t i = 0; i < p->settings.children; i++) {

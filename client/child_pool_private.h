@@ -22,7 +22,6 @@ struct child_pool {
     struct child children[];
 };
 
-int64_t pool_now_ms(void);
 /* Fork a child for this place. fails: IO (remembered in `failure`; it is tried again after a wait). */
 int pool_spawn(struct child_pool *p, struct child *c);
 

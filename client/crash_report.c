@@ -1,8 +1,8 @@
 /* crash_report: see crash_report.h. */
 #include "client/crash_report.h"
 
+#include "base/utf8.h"
 #include "client/crash_symbols.h"
-#include "proto/units.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -112,7 +112,7 @@ static void stack_line(void *context, const struct crash_line *line)
 
     if (w->culprit[0] == '\0' && !w->system && line->function != NULL) {
         (void)snprintf(w->culprit, sizeof w->culprit, "%s", line->function);
-        units_utf8_mend(w->culprit);
+        utf8_mend(w->culprit);
     }
     if (file != NULL) {
         while (strncmp(file, "../", 3) == 0) {
@@ -127,7 +127,7 @@ static void stack_line(void *context, const struct crash_line *line)
                        line->module[0] == '\0' ? "program" : line->module, (unsigned long long)line->offset,
                        line->replaced ? " (its file was replaced)" : "");
     }
-    units_utf8_mend(text);
+    utf8_mend(text);
     if (w->to->used + strlen(text) <= FRAMES_BYTES_MAX) {
         text_add(w->to, "%s", text);
     }

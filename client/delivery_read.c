@@ -1,4 +1,5 @@
 /* delivery_read: what a delivery holds, for whoever handles it. */
+#include "base/clock.h"
 #include "client/consumer.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -95,6 +96,6 @@ int64_t shunt_delivery_published_ms(const struct shunt_delivery *d)
 
 int64_t shunt_delivery_lease_left_ms(const struct shunt_delivery *d)
 {
-    int64_t left_us = d->deadline_us - client_mono_us();
+    int64_t left_us = d->deadline_us - clock_mono_us();
     return left_us > 0 && !delivery_stale(d) && !delivery_away(d) ? left_us / 1000 : 0;
 }

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "client/diagnosis_class.h"
-#include "proto/units.h"
 
 /* Strays that are let pass if the last line is indented, and so belongs to something. */
 #define STRAYS_BEFORE_INDENTED_MAX 32
@@ -218,7 +218,7 @@ static void take_line(struct shunt_diagnosis *d)
 {
     struct diagnosis_line line; /* of each line of a long output: its text is not cleared first */
     line.indented = d->raw_bytes > 0 && is_blank(d->raw[0]);
-    size_t end = units_utf8_prefix(d->raw, d->raw_bytes, DIAGNOSIS_LINE_BYTES);
+    size_t end = utf8_prefix(d->raw, d->raw_bytes, DIAGNOSIS_LINE_BYTES);
     size_t begin = 0;
     d->raw_bytes = 0;
     while (end > 0 && is_blank(d->raw[end - 1]))

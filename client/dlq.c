@@ -1,6 +1,6 @@
 /* dlq: look at messages and dead letters, redrive and purge them. */
+#include "base/utf8.h"
 #include "client/admin.h"
-#include "proto/units.h"
 #include "proto/wire.h"
 #include <string.h>
 
@@ -40,10 +40,10 @@ static int check_id(const char *id, struct shunt_error *err)
     if (id == NULL)
         return error_set(err, SHUNT_BAD_ARGUMENT, "a dead letter must be named");
     size_t size = strlen(id);
-    if (size > 0 && size < 300 && units_is_utf8(id, size))
+    if (size > 0 && size < 300 && utf8_valid(id, size))
         return 0;
     return error_set(err, SHUNT_BAD_ARGUMENT, "\"%.100s\" cannot name a message",
-                     units_is_utf8(id, size) ? id : "?");
+                     utf8_valid(id, size) ? id : "?");
 }
 
 int shunt_dlq_show(struct shunt *s, const char *topic, const char *group, const char *id, int64_t timeout_ms,

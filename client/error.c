@@ -1,7 +1,7 @@
 /* error: fill the caller's error object. The library itself never logs. */
+#include "base/utf8.h"
 #include "client/internal.h"
 #include "proto/errors.h"
-#include "proto/units.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -19,7 +19,7 @@ int error_set(struct shunt_error *err, int code, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(err->text, sizeof err->text, format, args); /* cut to fit, as promised */
     va_end(args);
-    units_utf8_mend(err->text); /* names in it were cut as well */
+    utf8_mend(err->text); /* names in it were cut as well */
     return code;
 }
 

@@ -1,5 +1,6 @@
 /* handle: make, drive and end a connection's handle. */
 #include "client/handle.h"
+#include "base/clock.h"
 #include "client/fork_count.h"
 #include "proto/wire.h"
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static void say_goodbye(struct shunt *s, int64_t timeout_ms)
     s->core.leaving = true;
     call_begin(&leave.goodbye, OP_GOODBYE, 0, false);
     core_queue_call(&s->core, &leave.goodbye);
-    int64_t left_ms = deadline_us == INT64_MAX ? SHUNT_FOREVER : (deadline_us - client_mono_us()) / 1000;
+    int64_t left_ms = deadline_us == INT64_MAX ? SHUNT_FOREVER : (deadline_us - clock_mono_us()) / 1000;
     (void)loop_until(s, left_ms < 0 && deadline_us != INT64_MAX ? 0 : left_ms, is_offline_or_ended, &leave,
                      NULL); /* the connection ends here either way */
     core_forget_call(&s->core, &leave.goodbye);
@@ -140,11 +141,11 @@ bool shunt_connected(const struct shunt *s)
 int shunt_ping(struct shunt *s, int64_t timeout_ms, int64_t *ret_us, struct shunt_error *err)
 {
     struct call call;
-    int64_t begun_us = client_mono_us();
+    int64_t begun_us = clock_mono_us();
     call_begin(&call, OP_PING, 0, true);
     int rc = call_finish(s, &call, timeout_ms, err);
     if (rc == 0 && ret_us != NULL)
-        *ret_us = client_mono_us() - begun_us;
+        *ret_us = clock_mono_us() - begun_us;
     return rc;
 }
 
@@ -177,7 +178,7 @@ int shunt_process(struct shunt *s, struct shunt_error *err)
     /* Also when an exception leaves a callback. */
     __attribute__((cleanup(processing_end), unused)) struct processing processing = {s, !s->loop.processing};
     s->loop.processing = true;
-    int64_t now_us = client_mono_us();
+    int64_t now_us = clock_mono_us();
     loop_advance(s, now_us);
     loop_wait(s, 0);
     core_call_back(&s->core);
@@ -188,7 +189,7 @@ int shunt_process(struct shunt *s, struct shunt_error *err)
 
 void client_send(struct shunt *s)
 {
-    int64_t now_us = client_mono_us();
+    int64_t now_us = clock_mono_us();
     loop_advance(s, now_us);
     loop_send(s, now_us);
     loop_rest(s);

@@ -1,7 +1,7 @@
 /* identity: program name and pid, host name, GNU build id. */
 #include "client/identity.h"
+#include "base/utf8.h"
 #include "client/build_id.h"
-#include "proto/units.h"
 #include <errno.h>
 #include <link.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@ void identity_client(char to[CLIENT_NAME_BYTES_MAX + 1])
     (void)snprintf(to, CLIENT_NAME_BYTES_MAX + 1, "%.100s-%ld", program_invocation_short_name,
                    (long)getpid());
     /* The broker takes nothing but UTF-8 for a name; a file may be called anything. */
-    units_utf8_mend(to);
-    units_utf8_clean(to, to, strlen(to));
+    utf8_mend(to);
+    utf8_clean(to, to, strlen(to));
 }
 
 void identity_host(char to[CLIENT_NAME_BYTES_MAX + 1])

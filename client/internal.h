@@ -36,10 +36,6 @@ int options_size(const struct shunt_options *o, const char *key, int64_t min, in
 int options_yes(const struct shunt_options *o, const char *key, bool *ret,
                 struct shunt_error *err); /* yes|no */
 
-/* ---- time ---- */
-
-int64_t client_mono_us(void);
-
 /* ---- deliveries ---- */
 
 /* From now on shunt_next() returns deliveries of `c` without a started mark. */

@@ -1,4 +1,5 @@
 /* loop: one turn is: connect, write, wait, read, call back. */
+#include "base/clock.h"
 #include "client/fork_count.h"
 #include "client/handle.h"
 #include "client/hello.h"
@@ -8,7 +9,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PIECES_MAX      256
@@ -17,18 +17,11 @@
 
 enum { EVENT_SOCKET = 0, EVENT_TIMER = 1 };
 
-int64_t client_mono_us(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 int64_t loop_deadline_us(int64_t timeout_ms)
 {
     if (timeout_ms < 0 || timeout_ms > INT64_MAX / 2000)
         return INT64_MAX;
-    return client_mono_us() + timeout_ms * 1000;
+    return clock_mono_us() + timeout_ms * 1000;
 }
 
 int loop_init(struct shunt *s, const struct url *url, struct shunt_error *err)
@@ -265,11 +258,11 @@ void loop_wait(struct shunt *s, int64_t until_us)
     struct epoll_event events[2];
     if (core_is_copy(&s->core))
         return; /* the epoll set is shared with the process that it is a copy of */
-    int64_t now_us = client_mono_us();
+    int64_t now_us = clock_mono_us();
     int64_t wake_us = earliest(until_us, due_us(s));
     int64_t wait_ms = wake_us <= now_us ? 0 : (wake_us - now_us + 999) / 1000;
     int count = epoll_wait(loop->epoll_fd, events, 2, (int)earliest(wait_ms, WAIT_LONGEST_MS));
-    now_us = client_mono_us();
+    now_us = clock_mono_us();
     loop->looked_us = now_us;
     for (int i = 0; i < count; i++) {
         if (events[i].data.u32 == EVENT_TIMER)
@@ -297,7 +290,7 @@ static int turn_until(struct shunt *s, int64_t deadline_us, bool (*met)(void *ar
     for (bool waited = false;; waited = true) {
         if (core_is_copy(&s->core))
             return handle_usable(s, err);
-        int64_t now_us = client_mono_us();
+        int64_t now_us = clock_mono_us();
         loop_advance(s, now_us);
         loop_send(s, now_us);
         core_call_back(&s->core);
@@ -348,7 +341,7 @@ void loop_rest(struct shunt *s)
         return;
     int64_t at_us = due_us(s);
     if (core_has_callbacks(&s->core) || (core_has_output(&s->core) && !s->loop.blocked) ||
-        at_us <= client_mono_us())
+        at_us <= clock_mono_us())
         at_us = 0;
     set_timer(&s->loop, at_us);
 }

@@ -1,6 +1,6 @@
 /* message: headers are encoded as they are set, so that publishing the message is a few copies. */
 #include "client/message.h"
-#include "proto/units.h"
+#include "base/utf8.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +57,7 @@ static void remove_pair(struct shunt_message *m, const char *key, size_t key_byt
 
 static int check_header(const char *key, size_t key_bytes, size_t value_bytes)
 {
-    if (key_bytes == 0 || !units_is_utf8(key, key_bytes))
+    if (key_bytes == 0 || !utf8_valid(key, key_bytes))
         return SHUNT_BAD_ARGUMENT;
     if (key_bytes > HEADER_KEY_BYTES_MAX || value_bytes > HEADER_VALUE_BYTES_MAX)
         return SHUNT_TOO_LARGE;
@@ -72,7 +72,7 @@ int shunt_message_header(struct shunt_message *m, const char *key, const void *v
         return rc;
     struct mpack_buffer pair = {0};
     mpack_write_str(&pair, key, key_bytes);
-    if (units_is_utf8(value, bytes))
+    if (utf8_valid(value, bytes))
         mpack_write_str(&pair, value, bytes);
     else
         mpack_write_bin(&pair, value, bytes);

@@ -1,5 +1,6 @@
 /* next: hand out what was prefetched, marked as started. The quick path, a message whose mark is sent
  * already, makes no system call; the others share one write with the resolutions before them. */
+#include "base/clock.h"
 #include "client/handle.h"
 
 /* Resolutions go out at the latest when a quarter of the window waits, so that the broker can send more
@@ -48,7 +49,7 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
     struct shunt *s = c->handle;
     if (core_is_copy(c->core))
         return handle_usable(s, err);
-    int64_t now_us = client_mono_us();
+    int64_t now_us = clock_mono_us();
     marks_next_called(c, now_us);
     struct shunt_delivery *d = is_write_due(c, now_us) ? NULL : consumer_take(c, now_us);
     if (d != NULL)
@@ -59,13 +60,13 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
     }
     int64_t deadline_us = loop_deadline_us(timeout_ms);
     for (bool waited = false;; waited = true) {
-        now_us = client_mono_us();
+        now_us = clock_mono_us();
         if (core_is_copy(c->core)) /* a callback forked, and this is the copy */
             return handle_usable(s, err);
         loop_advance(s, now_us);
         d = take(c, now_us);
         if (d != NULL)
-            return hand_out(c, d, client_mono_us(), ret);
+            return hand_out(c, d, clock_mono_us(), ret);
         if (c->state == CONSUMER_ENDED)
             return error_set(err, c->end.code, "%s", c->end.text);
         if (waited && now_us >= deadline_us) {

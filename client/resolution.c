@@ -1,7 +1,7 @@
 /* resolution: one RESOLVE frame in the making, under way, or answered. */
 #include "client/resolution.h"
+#include "base/utf8.h"
 #include "proto/limits.h"
-#include "proto/units.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,12 +67,12 @@ static void write_text(struct mpack_buffer *b, const char *text, size_t bytes_ma
         return;
     }
     size_t size = strlen(text);
-    size_t begin = keep_end ? units_utf8_suffix(text, size, bytes_max) : 0;
-    size_t length = keep_end ? size - begin : units_utf8_prefix(text, size, bytes_max);
+    size_t begin = keep_end ? utf8_suffix(text, size, bytes_max) : 0;
+    size_t length = keep_end ? size - begin : utf8_prefix(text, size, bytes_max);
     size_t before = b->size;
     mpack_write_str(b, text + begin, length);
-    if (!b->failed && !units_is_utf8(text + begin, length))
-        units_utf8_clean((char *)b->data + b->size - length, text + begin, length);
+    if (!b->failed && !utf8_valid(text + begin, length))
+        utf8_clean((char *)b->data + b->size - length, text + begin, length);
     if (b->failed)
         b->size = before;
 }

@@ -1,4 +1,5 @@
 /* resolve: the public calls that end a delivery. */
+#include "base/clock.h"
 #include "client/handle.h"
 
 static int check_delay(enum shunt_outcome outcome, int64_t delay_ms, struct shunt_error *err)
@@ -50,7 +51,7 @@ static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t d
     } else if (outcome == SHUNT_NACK || outcome == SHUNT_REJECT) {
         entry.failure = failure;
     }
-    int64_t now_us = client_mono_us();
+    int64_t now_us = clock_mono_us();
     look_after_long(s, now_us);
     bool idle = s->core.resolutions.pending == 0 || !s->core.work;
     int rc = delivery_resolve(d, &entry, resolver, now_us);

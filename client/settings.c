@@ -1,5 +1,6 @@
 /* settings: read the options of shunt_open(). */
 #include "client/settings.h"
+#include "base/utf8.h"
 #include "client/identity.h"
 #include "proto/units.h"
 #include <string.h>
@@ -18,7 +19,7 @@ static int read_name(const struct shunt_options *o, const char *key, char to[CLI
     size_t size = strlen(value);
     if (size > CLIENT_NAME_BYTES_MAX)
         return error_set(err, SHUNT_BAD_ARGUMENT, "option %s: at most %d bytes", key, CLIENT_NAME_BYTES_MAX);
-    if (!units_is_utf8(value, size))
+    if (!utf8_valid(value, size))
         return error_set(err, SHUNT_BAD_ARGUMENT, "option %s: not valid UTF-8", key);
     memcpy(to, value, size + 1);
     return 0;

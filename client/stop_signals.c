@@ -1,13 +1,13 @@
 /* stop_signals: see stop_signals.h. The handler touches atomics only, and write(). */
 #include "client/stop_signals.h"
 
+#include "base/clock.h"
 #include "client/internal.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What a process that was forked has of this is its parent's, and is put away by forget(). */
@@ -25,14 +25,6 @@ static atomic_int wake_fds[STOP_WORKERS_MAX]; /* descriptor + 1; 0 is free */
 static atomic_uint hasty;                     /* workers that a second signal is to kill */
 static atomic_int seen;
 static atomic_llong seen_ms;
-
-static long long now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 static void do_as_without_us(int signal_number)
 {
@@ -52,7 +44,7 @@ static void on_stop(int signal_number)
         errno = saved;
         return;
     }
-    if (count > 0 && now_ms() - atomic_load(&seen_ms) < STOP_SAME_MS) {
+    if (count > 0 && clock_mono_ms() - atomic_load(&seen_ms) < STOP_SAME_MS) {
         return;
     }
     if (count > 0 && atomic_load(&hasty) > 0) {
@@ -60,7 +52,7 @@ static void on_stop(int signal_number)
         errno = saved;
         return;
     }
-    atomic_store(&seen_ms, now_ms());
+    atomic_store(&seen_ms, clock_mono_ms());
     atomic_store(&seen, count == 0 ? 1 : 2);
     for (size_t i = 0; i < STOP_WORKERS_MAX; i++) {
         int fd = atomic_load(&wake_fds[i]);

@@ -1,5 +1,6 @@
 /* subscribe: the public calls that begin, tune and end a subscription, and the worker's view of what it
  * holds. */
+#include "base/clock.h"
 #include "client/handle.h"
 #include "proto/names.h"
 #include "proto/wire.h"
@@ -48,7 +49,7 @@ int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
     if (rc == 0 && c->state == CONSUMER_ENDED)
         rc = error_set(err, c->end.code, "%s", c->end.text);
     if (rc != 0) {
-        consumer_free(c, false, client_mono_us());
+        consumer_free(c, false, clock_mono_us());
         return rc;
     }
     *ret = c;
@@ -68,7 +69,7 @@ void shunt_unsubscribe(struct shunt_consumer *c, int64_t timeout_ms)
         (void)call_finish(s, &call, timeout_ms, NULL); /* the broker gives the messages back in any case */
         told = true;
     }
-    consumer_free(c, told, client_mono_us());
+    consumer_free(c, told, clock_mono_us());
     if (!told)
         client_send(s);
 }
@@ -110,7 +111,7 @@ int client_mark(struct shunt_delivery *d)
 {
     if (delivery_stale(d) || delivery_away(d))
         return SHUNT_STALE;
-    return marks_write_one(d, client_mono_us());
+    return marks_write_one(d, clock_mono_us());
 }
 
 bool client_marked(const struct shunt_delivery *d)
@@ -142,7 +143,7 @@ static void give_back(struct shunt_delivery *d)
 {
     struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = SHUNT_RELEASE};
     /* A release that cannot be queued is one the broker makes by itself. */
-    (void)delivery_resolve(d, &entry, (struct resolver){0}, client_mono_us());
+    (void)delivery_resolve(d, &entry, (struct resolver){0}, clock_mono_us());
 }
 
 void client_release_held(struct shunt_consumer *c,

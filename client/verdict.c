@@ -1,16 +1,16 @@
 /* verdict: see verdict.h. */
 #include "client/verdict.h"
 
-#include "proto/units.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
 
 size_t text_clean(char *to, size_t room, const char *text, size_t bytes)
 {
-    size_t used = bytes < room ? bytes : units_utf8_prefix(text, bytes, room - 1);
+    size_t used = bytes < room ? bytes : utf8_prefix(text, bytes, room - 1);
 
-    units_utf8_clean(to, text, used);
+    utf8_clean(to, text, used);
     to[used] = '\0';
     return used;
 }
@@ -36,7 +36,7 @@ void verdict_set_message(struct shunt_verdict *v, const char *text, size_t bytes
 
 void verdict_set_stack(struct shunt_verdict *v, const char *text, size_t bytes)
 {
-    size_t begin = units_utf8_suffix(text, bytes, ERROR_STACK_BYTES_MAX);
+    size_t begin = utf8_suffix(text, bytes, ERROR_STACK_BYTES_MAX);
 
     (void)text_clean(v->stack, sizeof v->stack, text + begin, bytes - begin);
     v->has_stack = true;

@@ -6,6 +6,7 @@
 #ifndef SHUNT_CLIENT_VERDICT_H
 #define SHUNT_CLIENT_VERDICT_H
 
+#include "base/utf8.h"
 #include "client/shunt.h"
 #include "proto/limits.h"
 
@@ -30,7 +31,7 @@ const struct shunt_failure *verdict_failure(const struct shunt_verdict *v, struc
  * becomes a NACK whose failure says so. A failure without a type gets one, `nacked` or `rejected`. */
 enum shunt_outcome verdict_settle(struct shunt_verdict *v, int outcome);
 
-/* Copy `bytes` of `text` to `to` (`room` bytes with the terminator), cleaned as units_utf8_clean() does; what
+/* Copy `bytes` of `text` to `to` (`room` bytes with the terminator), cleaned as utf8_clean() does; what
  * does not fit is left out at the end, whole characters at a time. Returns the length. */
 size_t text_clean(char *to, size_t room, const char *text, size_t bytes);
 

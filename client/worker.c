@@ -1,6 +1,7 @@
 /* worker: the public calls, options, and what both kinds of loop share. See worker.h. */
 #include "client/worker.h"
 
+#include "base/clock.h"
 #include "client/child_pool.h"
 #include "client/fork_count.h"
 #include "client/stop_signals.h"
@@ -136,7 +137,7 @@ static int group_left(struct worker *w, int64_t *ret_left, struct shunt_error *e
 
 int worker_drained(struct worker *w, bool *ret, int64_t *ret_wait_ms, struct shunt_error *err)
 {
-    int64_t now_ms = client_mono_us() / 1000, left = 1;
+    int64_t now_ms = clock_mono_ms(), left = 1;
     int code;
 
     *ret = false;
@@ -149,7 +150,7 @@ int worker_drained(struct worker *w, bool *ret, int64_t *ret_wait_ms, struct shu
         if (code != 0) {
             return code;
         }
-        now_ms = client_mono_us() / 1000;
+        now_ms = clock_mono_ms();
         w->drain_wait_ms =
             w->drain_wait_ms * 2 > WORKER_DRAIN_MS_MAX ? WORKER_DRAIN_MS_MAX : w->drain_wait_ms * 2;
         w->drain_check_ms = now_ms + w->drain_wait_ms;
@@ -255,10 +256,10 @@ static int worker_subscribe(struct worker *w, struct shunt_error *err)
  * comes first. */
 static int worker_finish(struct worker *w, int code, struct shunt_error *err)
 {
-    int64_t deadline_ms = client_mono_us() / 1000 + WORKER_STOP_MS, now_ms;
+    int64_t deadline_ms = clock_mono_ms() + WORKER_STOP_MS, now_ms;
     int process = 0;
 
-    while (process == 0 && w->unconfirmed > 0 && (now_ms = client_mono_us() / 1000) < deadline_ms) {
+    while (process == 0 && w->unconfirmed > 0 && (now_ms = clock_mono_ms()) < deadline_ms) {
         w->stop_wanted = true;
         process = worker_wait(w, -1, deadline_ms - now_ms, code == 0 ? err : NULL);
     }

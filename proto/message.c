@@ -4,9 +4,9 @@
  * that the reader ends behind the message. */
 #include "proto/message.h"
 
+#include "base/utf8.h"
 #include "proto/errors.h"
 #include "proto/limits.h"
-#include "proto/units.h"
 
 #include <string.h>
 
@@ -129,7 +129,7 @@ static void read_headers(struct mpack_reader *r, struct message_view *m, struct 
               "a header's key is longer than the limit");
         judge(v, value.size <= HEADER_VALUE_BYTES_MAX, SHUNT_TOO_LARGE,
               "a header's value is longer than the limit");
-        judge(v, v->code || units_is_utf8(key.data, key.size), SHUNT_BAD_ARGUMENT,
+        judge(v, v->code || utf8_valid(key.data, key.size), SHUNT_BAD_ARGUMENT,
               "a header's key is not UTF-8");
     }
     m->headers = (struct slice){from, (size_t)(r->at - from)};

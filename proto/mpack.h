@@ -8,14 +8,11 @@
 #ifndef SHUNT_PROTO_MPACK_H
 #define SHUNT_PROTO_MPACK_H
 
+#include "base/slice.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct slice {
-    const void *data;
-    size_t size;
-};
 
 /* ---- validator ---- */
 

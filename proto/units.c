@@ -1,11 +1,11 @@
-/* units: durations, sizes and counts as people write them, and back. No floating point: what was typed is
+/* units: durations, sizes, counts and times as people write them, and back. No floating point: what was typed is
  * what is meant. */
 #include "proto/units.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_BYTES = 32, FRACTION_DIGITS_MAX = 6 };
+enum { TEXT_BYTES = 32, FRACTION_DIGITS_MAX = 6, DAY_MS = 86400000 };
 
 struct unit {
     const char *name;
@@ -147,6 +147,30 @@ char *units_format_size(char *to, int64_t bytes)
         (void)snprintf(to, TEXT_BYTES, "%s%llu.%u %s", sign, whole, tenth, names[step]);
     else
         (void)snprintf(to, TEXT_BYTES, "%s%llu %s", sign, whole, names[step]);
+    return to;
+}
+
+/* Days to a date after Howard Hinnant's "chrono-compatible low-level date algorithms": a year that begins in
+ * March puts the leap day last, and an era of 400 years is always 146097 days. */
+char *units_format_time(char *to, int64_t wall_ms)
+{
+    int64_t days = wall_ms / DAY_MS, ms = wall_ms % DAY_MS;
+    if (ms < 0) {
+        ms += DAY_MS;
+        days--;
+    }
+    days += 719468; /* from 0000-03-01 */
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t day_of_era = days - era * 146097;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month_from_march = (5 * day_of_year + 2) / 153;
+    int day = (int)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
+    int month = (int)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
+    long long year = year_of_era + era * 400 + (month <= 2);
+    int time = (int)ms;
+    (void)snprintf(to, TEXT_BYTES, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day, time / 3600000,
+                   time / 60000 % 60, time / 1000 % 60, time % 1000);
     return to;
 }
 

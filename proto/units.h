@@ -25,18 +25,4 @@ char *units_format_size(char *to, int64_t bytes);
 /* Write RFC 3339 in UTC with milliseconds, `2026-01-31T07:05:00.123Z`; `to` holds at least 32 bytes; returns `to`. */
 char *units_format_time(char *to, int64_t wall_ms);
 
-/* True if `text` is valid UTF-8 (no surrogates, nothing overlong, at most U+10FFFF). */
-bool units_is_utf8(const void *text, size_t size);
-
-/* The longest prefix of at most `max` bytes that does not cut a UTF-8 sequence. */
-size_t units_utf8_prefix(const void *text, size_t size, size_t max);
-/* The same for a suffix: the offset where it begins. */
-size_t units_utf8_suffix(const void *text, size_t size, size_t max);
-/* Copy `size` bytes, replacing each byte that is not part of valid UTF-8, and each control character but tab and
- * newline, by '?'. `to` holds `size` bytes. */
-void units_utf8_clean(char *to, const void *text, size_t size);
-/* Take out, in place, what a cut left of a character: the begin of a sequence that does not go on, anywhere in `text`,
- * which is terminated. What "%.100s" cut has such. Other bytes that are not UTF-8 stay. */
-void units_utf8_mend(char *text);
-
 #endif

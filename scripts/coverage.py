@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 CHECK = re.compile(r"\b(check|assert)\(")
-FOLDERS = ("proto", "broker/core", "broker/store")
+FOLDERS = ("base", "proto", "broker/core", "broker/store")
 
 
 def main():

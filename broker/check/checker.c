@@ -1,8 +1,8 @@
 /* checker: reports, scans and look-ups. */
 #include "broker/check/checker.h"
 
+#include "base/check.h"
 #include "broker/check.h"
-#include "broker/core/check.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>

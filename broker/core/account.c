@@ -1,5 +1,5 @@
 /* account: small services for all that applies commands: what has changed, what is to be told, chance. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 #include <string.h>

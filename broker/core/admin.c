@@ -1,5 +1,5 @@
 /* admin: creating, changing and deleting topics and groups, and starting jobs on their messages. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 #include "proto/names.h"
 

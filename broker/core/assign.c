@@ -1,5 +1,5 @@
 /* assign: whose turn it is. Runnable groups take turns, and within a group its takers do. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/dispatcher_state.h"
 #include <stdlib.h>
 

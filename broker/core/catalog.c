@@ -2,7 +2,7 @@
  *
  * Ids only grow, so that the arrays by id stay in order by appending.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 #include "proto/names.h"
 

@@ -4,7 +4,7 @@
  * of the failing group. The DLQ holds a reference, so that a divert and a redrive move no bytes. It exists
  * from the group's first day.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 #include "proto/names.h"
 

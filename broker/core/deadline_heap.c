@@ -2,7 +2,7 @@
  * are read together. */
 #include "broker/core/deadline_heap.h"
 
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "proto/errors.h"
 #include <stdlib.h>
 

@@ -11,7 +11,7 @@
  *
  * So a frame costs one row of at most 8 answers, and one in 8 frames a row more to write and one to delete.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 #include <string.h>

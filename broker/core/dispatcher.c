@@ -1,7 +1,7 @@
 /* dispatcher: leases, from the hand-out to how they end. */
 #include "broker/core/dispatcher.h"
 
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/dispatcher_state.h"
 #include "proto/errors.h"
 #include <stdlib.h>

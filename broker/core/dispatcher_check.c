@@ -1,5 +1,5 @@
 /* dispatcher_check: every invariant of the dispatcher, for tests and the simulator. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/dispatcher_state.h"
 
 /* The list's own links and order, and what it adds up to. */

@@ -11,9 +11,9 @@
 #ifndef SHUNT_CORE_DISPATCHER_STATE_H
 #define SHUNT_CORE_DISPATCHER_STATE_H
 
+#include "base/ring.h"
 #include "broker/core/dispatcher.h"
 #include "broker/core/lease_table.h"
-#include "broker/core/ring.h"
 
 struct pool {
     uint32_t group;

@@ -7,7 +7,7 @@
  * bounded by what may lie there; but a client that makes its own queue stand still (it reads nothing) cannot
  * keep its leases for longer than LEASE_OVERDUE_MS_MAX.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/dispatcher_state.h"
 #include "proto/limits.h"
 

@@ -5,7 +5,7 @@
  * A group that is taken too early has nothing to do and changes nothing, and those taken come in order of
  * their ids; so two ledgers that apply the same batches do the same, wherever one of them was loaded anew.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 #include <stdlib.h>

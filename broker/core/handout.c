@@ -6,7 +6,7 @@
  * group allows by now as `max_attempts`; an expired one goes by the group's policy. The consumer sees none of
  * them.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 #include "broker/core/view.h"
 

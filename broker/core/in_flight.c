@@ -6,7 +6,7 @@
  * Who has reached that is capped: nothing more is assigned to it until messages have come back, and then not
  * before it can have a batch of them.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/dispatcher_state.h"
 
 #define CAPPED_BATCH 64 /* one part in so many of what it holds is the least that ends being capped */

@@ -8,7 +8,7 @@
  * Afterwards a connection that is somebody's only one owes them a turn first: a pile of suspects, each of
  * which may take long, stops nobody's ordinary messages for longer than one of them takes.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/dispatcher_state.h"
 
 static bool another_takes(const struct pool *p, const struct holder *h)

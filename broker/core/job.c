@@ -1,6 +1,6 @@
 /* job: work on many messages that goes on in the background, a page at a time, and after a restart: redrive,
  * purge, and clearing away what was deleted. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 #include <string.h>

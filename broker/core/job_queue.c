@@ -4,7 +4,7 @@
  * Which are due follows from their records alone, and they are taken in order of their ids: so two ledgers
  * that apply the same batches do the same, wherever one of them was loaded anew.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 #include <stdlib.h>

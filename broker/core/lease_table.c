@@ -2,7 +2,7 @@
  * is closed. */
 #include "broker/core/lease_table.h"
 
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "proto/errors.h"
 #include <stdlib.h>
 #include <string.h>

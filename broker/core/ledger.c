@@ -1,6 +1,6 @@
 /* ledger: loading, applying batches, sealing. */
 #include "broker/core/ledger.h"
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* member: connections and their subscriptions, who comes and who goes. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/dispatcher_state.h"
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* message: stored messages, by their own name or through a dead letter's reference; and the attempt ledger's
  * rows. */
+#include "base/utf8.h"
 #include "broker/core/state.h"
-#include "proto/units.h"
 
 int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool verify,
                  struct loaded_message *ret)
@@ -108,14 +108,14 @@ static struct slice clean(struct slice text, size_t max, bool keep_end, char **a
     if (!size)
         return (struct slice){*at, 0};
     if (keep_end) {
-        size_t begin = units_utf8_suffix(from, size, max);
+        size_t begin = utf8_suffix(from, size, max);
         from += begin;
         size -= begin;
     } else {
-        size = units_utf8_prefix(from, size, max);
+        size = utf8_prefix(from, size, max);
     }
     char *to = *at;
-    units_utf8_clean(to, from, size);
+    utf8_clean(to, from, size);
     *at += size;
     return (struct slice){to, size};
 }

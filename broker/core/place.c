@@ -1,6 +1,6 @@
 /* place: where a message is for a group, and its moves. Every counter of a group changes here and in publish
  * and handout. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 static uint8_t lane_of(const struct attempt_record *row)

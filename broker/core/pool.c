@@ -1,7 +1,7 @@
 /* pool: the groups that have members, found by id. */
 #include "broker/core/dispatcher_state.h"
 
-#include "broker/core/check.h"
+#include "base/check.h"
 #include <stdlib.h>
 
 static struct pool **bucket_of(struct pool **buckets, uint32_t count, uint32_t group)

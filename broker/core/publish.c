@@ -1,5 +1,5 @@
 /* publish: store messages, each once, and give every group its share. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 #include "proto/message.h"
 

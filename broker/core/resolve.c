@@ -1,5 +1,5 @@
 /* resolve: the end of deliveries, by the truth table. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 /* What an outcome does; the rows of the truth table. */

@@ -1,6 +1,6 @@
 /* schema: records of the store, each as one list of fields, and their checksums. */
 #include "broker/core/schema.h"
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/codec.h"
 
 #define XXH_INLINE_ALL

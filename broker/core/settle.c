@@ -1,7 +1,7 @@
 /* settle: the end of a message for a group, and what follows from it: its rows go, its body goes when no
  * group needs it any more, and the end of a dead letter is the end, or the return, of the message it stands
  * for. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 static int release(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);

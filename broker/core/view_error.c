@@ -1,7 +1,7 @@
 /* view_error: see view_error.h. */
 #include "broker/core/view_error.h"
 
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "proto/units.h"
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* view_messages: peeking at messages, and dead letters with their history. Touches nothing. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 #include "broker/core/view.h"
 #include "broker/core/view_error.h"

@@ -5,7 +5,7 @@
  * beyond it. So that the window does not grow with them, the oldest first flights get rows of their own once
  * it is long: they are in flight as before, and `floor` moves on.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/core/state.h"
 
 /* Some, even if few are handed out; and more than are, so that a window that was long becomes short. */

@@ -1,5 +1,5 @@
 /* deliver: from the dispatcher's assignments to DELIVER frames. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 #include "proto/frame.h"

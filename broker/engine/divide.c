@@ -11,7 +11,7 @@
  * publish to the same topic wait, and so does the topic's deletion. If the server ends between two parts, the
  * first ones are stored: of a numbered frame that is remembered, and sent again it goes on behind them.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 #include "proto/message.h"

@@ -1,6 +1,7 @@
 /* engine: its life, and its side of the port. */
 #include "broker/engine/engine.h"
-#include "broker/core/check.h"
+#include "base/check.h"
+#include "base/clock.h"
 #include "broker/engine/engine_private.h"
 #include "broker/engine/figures.h"
 #include "proto/errors.h"
@@ -63,7 +64,7 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         engine_free(e);
         return err;
     }
-    clock_begin(&e->clock, e->config.read_clocks, e->config.context, ledger_time(e->ledger),
+    wall_clock_begin(&e->clock, e->config.read_clocks, e->config.context, ledger_time(e->ledger),
                 ledger_ahead_ms(e->ledger));
     *ret = e; /* before fatal() may be called */
     engine_recover(e);
@@ -197,7 +198,7 @@ struct outbox_item *engine_take(struct engine *e)
  * for long. */
 static void wait_once(struct engine *e, int64_t due_mono_ms)
 {
-    int64_t look_ms = clock_us() / 1000 + CLOCK_LOOK_MS;
+    int64_t look_ms = clock_mono_ms() + WALL_CLOCK_LOOK_MS;
     int64_t until_ms = due_mono_ms < look_ms ? due_mono_ms : look_ms;
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     if (due_mono_ms == INT64_MAX)
@@ -212,7 +213,7 @@ static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
 {
     (void)pthread_mutex_lock(&e->mutex);
     while (!e->inbox && !e->backlog && !e->put_off && !e->stopping && !e->reload &&
-           clock_us() / 1000 < due_mono_ms && !clock_slept(&e->clock))
+           clock_mono_ms() < due_mono_ms && !wall_clock_slept(&e->clock))
         wait_once(e, due_mono_ms);
     turn_take_inbox(e);
     bool over = e->stopping && !e->backlog;
@@ -228,7 +229,7 @@ static void *run(void *argument)
     int64_t due_mono_ms = 0;
     while (!wait_for_work(e, due_mono_ms)) {
         int64_t wall_ms, mono_ms;
-        clock_now(&e->clock, &wall_ms, &mono_ms);
+        wall_clock_now(&e->clock, &wall_ms, &mono_ms);
         due_mono_ms = engine_turn(e, wall_ms, mono_ms);
     }
     engine_farewell(e);

@@ -6,7 +6,7 @@
 #ifndef SHUNT_ENGINE_ENGINE_H
 #define SHUNT_ENGINE_ENGINE_H
 
-#include "broker/engine/clock.h"
+#include "broker/engine/wall_clock.h"
 #include "broker/engine/event.h"
 #include "broker/engine/port.h"
 #include "broker/engine/snapshot.h"

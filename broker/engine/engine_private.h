@@ -21,11 +21,11 @@
 #ifndef SHUNT_ENGINE_PRIVATE_H
 #define SHUNT_ENGINE_PRIVATE_H
 
+#include "base/arena.h"
 #include "broker/core/dispatcher.h"
 #include "broker/core/ledger.h"
 #include "broker/core/view.h"
-#include "broker/engine/arena.h"
-#include "broker/engine/clock.h"
+#include "broker/engine/wall_clock.h"
 #include "broker/engine/divide.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/rest.h"
@@ -143,7 +143,7 @@ struct engine {
     struct store *store;
     struct ledger *ledger;
     struct dispatcher *dispatcher;
-    struct clock clock;
+    struct wall_clock clock;
     uint64_t recovered; /* messages in flight at the start */
     bool threaded;
     pthread_t thread;

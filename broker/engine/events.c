@@ -192,7 +192,7 @@ void events_space(struct engine *e, const struct store_usage *usage)
 
 void events_clock(struct engine *e)
 {
-    int64_t error_ms = clock_error_ms(&e->clock);
+    int64_t error_ms = wall_clock_error_ms(&e->clock);
     bool off = error_ms >= CLOCK_TOLD_MS || error_ms <= -CLOCK_TOLD_MS;
     struct event *event = off ? add(e, EVENT_CLOCK) : NULL;
     if (event)

@@ -1,5 +1,6 @@
 /* figures: what the engine says of itself: snapshots for metrics and health, and STATS. */
 #include "broker/engine/figures.h"
+#include "base/clock.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 
@@ -61,7 +62,7 @@ static void fill(struct engine *e, struct snapshot *s)
     struct store_usage usage;
     store_usage(e->store, &usage);
     s->wall_ms = ledger_shown_ms(e->ledger, e->wall_ms);
-    s->clock_error_ms = clock_error_ms(&e->clock);
+    s->clock_error_ms = wall_clock_error_ms(&e->clock);
     s->applied_index = ledger_index(e->ledger);
     s->connections = e->connections;
     s->sockets = e->config.totals ? atomic_load(&e->config.totals->sockets) : 0;
@@ -232,23 +233,10 @@ void figures_refuse(struct engine *e)
     }
 }
 
-static struct timespec after_ms(int64_t ms)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail for this clock */
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
 int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t timeout_ms,
                     struct snapshot **ret)
 {
-    struct timespec deadline = after_ms(timeout_ms);
+    struct timespec deadline = clock_until(timeout_ms);
     struct snapshot_wait *w = wait_new(topics_max, commit);
     struct inbox_item *item = calloc(1, sizeof *item);
     if (!w || !item) {
@@ -347,7 +335,7 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
         mpack_write_uint(a.out, numbers[i].value);
     }
     mpack_write_cstr(a.out, "clock_error_ms");
-    mpack_write_int(a.out, clock_error_ms(&e->clock));
+    mpack_write_int(a.out, wall_clock_error_ms(&e->clock));
     mpack_write_cstr(a.out, "silent");
     silence_write(e, a.out);
     mpack_write_cstr(a.out, "full");

@@ -4,7 +4,7 @@
  * A request that must see what came before it (a listing, a subscription) flushes first. All batches of a
  * turn share one transaction, and nothing is told to anybody before that has been committed.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 #include "proto/frame.h"

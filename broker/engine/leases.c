@@ -41,6 +41,6 @@ void leases_settle(struct engine *e)
     int64_t wall_ms, mono_ms;
     if (dispatcher_is_settled(e->dispatcher))
         return;
-    clock_now(&e->clock, &wall_ms, &mono_ms);
+    wall_clock_now(&e->clock, &wall_ms, &mono_ms);
     dispatcher_settle(e->dispatcher, mono_ms > e->mono_ms ? mono_ms - e->mono_ms : 0);
 }

@@ -1,8 +1,8 @@
 /* reply: frames from the engine to one connection, written straight into its output. */
+#include "base/utf8.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
-#include "proto/units.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,13 +72,13 @@ void reply_closed(struct session *s, uint64_t sub, int err, const char *why)
 
 const char *engine_name(struct engine *e, struct slice name, size_t most)
 {
-    size_t size = units_utf8_prefix(name.data, name.size, most);
+    size_t size = utf8_prefix(name.data, name.size, most);
     char *text = arena_take(&e->arena, size + sizeof "`…`");
     if (!text)
         return "";
     text[0] = '`';
     if (size)
-        units_utf8_clean(text + 1, name.data, size);
+        utf8_clean(text + 1, name.data, size);
     for (char *at = text + 1; at < text + 1 + size; at++)
         if (*at == '\n' || *at == '\t') /* a message is one line */
             *at = '?';

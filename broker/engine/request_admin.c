@@ -11,13 +11,13 @@ void request_clock_set(struct session *s, unsigned op, uint64_t request_id, stru
 {
     struct engine *e = s->engine;
     gather_flush(e);
-    e->clock_error_ms = clock_error_ms(&e->clock);
+    e->clock_error_ms = wall_clock_error_ms(&e->clock);
     /* What the machine's clock said when the turn began: its time is the batch's. */
     int64_t machine_ms = e->wall_ms - ledger_ahead_ms(e->ledger) - e->clock_error_ms;
     struct command c = {.kind = COMMAND_CLOCK, .machine_ms = machine_ms};
     gather_admin(s, op, request_id, r, &c, 0, NULL);
     gather_flush(e);
-    clock_keep_ahead(&e->clock, ledger_ahead_ms(e->ledger));
+    wall_clock_keep_ahead(&e->clock, ledger_ahead_ms(e->ledger));
 }
 
 /* ---- reading ---- */

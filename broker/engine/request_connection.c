@@ -1,7 +1,7 @@
 /* request_connection: HELLO, GOODBYE, PING. */
+#include "base/utf8.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
-#include "proto/units.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ static int copy_name(char *to, struct slice from, const char **ret_why)
         *ret_why = "client, host and build are at most 128 bytes each";
         return SHUNT_TOO_LARGE;
     }
-    if (!units_is_utf8(from.data, from.size) || memchr(from.data, 0, from.size)) {
+    if (!utf8_valid(from.data, from.size) || memchr(from.data, 0, from.size)) {
         *ret_why = "client, host and build are UTF-8 without NUL";
         return SHUNT_BAD_ARGUMENT;
     }

@@ -1,5 +1,5 @@
 /* session: one connection as the engine sees it. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 #include "proto/frame.h"

@@ -1,6 +1,6 @@
 /* take_up: deliveries of an earlier connection that a consumer still works on, and goes on with. What waits,
  * and went to nobody else since, is its own again, under a new token. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 

@@ -3,7 +3,8 @@
  * A turn is one transaction as a rule. What would write more than one may (room.h) is committed in parts, one
  * after the other, within the turn; nobody is told anything before the last of them.
  */
-#include "broker/core/check.h"
+#include "base/check.h"
+#include "base/clock.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
 
@@ -76,7 +77,7 @@ void turn_commit(struct engine *e)
         store_abort(txn);
         return;
     }
-    int64_t begin_us = clock_us();
+    int64_t begin_us = clock_mono_us();
     int err = ledger_seal(e->ledger, txn);
     if (err)
         store_abort(txn);
@@ -84,7 +85,7 @@ void turn_commit(struct engine *e)
         err = store_commit(txn);
     if (err)
         engine_die(e, err, "a commit failed; it is unknown whether its changes are durable");
-    int64_t took_us = clock_us() - begin_us;
+    int64_t took_us = clock_mono_us() - begin_us;
     e->force_commit = false;
     e->commits++;
     e->commit_us += (uint64_t)took_us;

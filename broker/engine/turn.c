@@ -1,7 +1,7 @@
 /* turn: one transaction. Requests are taken in, applied, messages assigned; then one commit; then, and only
  * then, everybody is told. While a commit runs, the next turn's requests collect in the inbox: but for acks
  * that may wait for company, that is all there is to group commit. */
-#include "broker/core/check.h"
+#include "base/check.h"
 #include "broker/engine/engine_private.h"
 #include "broker/engine/figures.h"
 #include "proto/errors.h"
@@ -376,7 +376,7 @@ void engine_recover(struct engine *e)
 {
     uint64_t left = ledger_in_flight(e->ledger), before;
     struct command recover = {.kind = COMMAND_RECOVER, .recover.wait_ms = e->config.resume_wait_ms};
-    clock_now(&e->clock, &e->wall_ms, &e->mono_ms);
+    wall_clock_now(&e->clock, &e->wall_ms, &e->mono_ms);
     e->begun_mono_ms = e->mono_ms;
     e->recovered = left;
     do {

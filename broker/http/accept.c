@@ -1,7 +1,7 @@
 /* accept: see accept.h. */
 #include "broker/http/accept.h"
 
-#include "broker/http/mono.h"
+#include "base/clock.h"
 #include "broker/http/peers.h"
 #include "broker/http/refuse.h"
 #include "proto/errors.h"
@@ -35,7 +35,7 @@ static int sooner(int a, int64_t b)
 /* Wait for peers, for those who are being turned away, and for the end. True if it is to end. */
 static bool wait_for(struct acceptor *a, bool *ret_peers)
 {
-    int64_t now_ms = mono_ms();
+    int64_t now_ms = clock_mono_ms();
     int timeout_ms = refused_tend(&a->refused, now_ms);
     bool rests = now_ms < a->rest_until_ms;
     if (rests)
@@ -53,7 +53,7 @@ static void accept_one(struct acceptor *a)
     struct sockaddr_storage from = {0};
     socklen_t from_len = sizeof from;
     int fd = accept4(a->fd, (struct sockaddr *)&from, &from_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    int64_t now_ms = mono_ms();
+    int64_t now_ms = clock_mono_ms();
     if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
         a->rest_until_ms = now_ms + ACCEPT_REST_MS; /* for a reason that lasts */
     if (fd < 0)

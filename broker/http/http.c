@@ -8,9 +8,9 @@
  */
 #include "broker/http/http.h"
 
+#include "base/clock.h"
 #include "broker/http/accept.h"
 #include "broker/http/listen.h"
-#include "broker/http/mono.h"
 #include "broker/http/negotiate.h"
 #include "broker/http/peers.h"
 #include "broker/http/sampler.h"
@@ -204,7 +204,7 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
             return MHD_NO;
         r->connection = connection;
         *state = r;
-        peers_asking(&((struct http *)context)->peers, peer_of(connection), true, mono_ms());
+        peers_asking(&((struct http *)context)->peers, peer_of(connection), true, clock_mono_ms());
         return MHD_YES;
     }
     if (*body_bytes) {
@@ -220,7 +220,7 @@ static void request_completed(void *context, struct MHD_Connection *connection, 
 {
     struct http *h = context;
     (void)why;
-    peers_asking(&h->peers, peer_of(connection), false, mono_ms());
+    peers_asking(&h->peers, peer_of(connection), false, clock_mono_ms());
     free(*state);
     *state = NULL;
 }
@@ -235,7 +235,7 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *ret_peer = info ? peers_begin(&h->peers, info->connect_fd, mono_ms()) : NULL;
+    *ret_peer = info ? peers_begin(&h->peers, info->connect_fd, clock_mono_ms()) : NULL;
 }
 
 /* ---- public ---- */

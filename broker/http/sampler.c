@@ -7,9 +7,9 @@
  */
 #include "broker/http/sampler.h"
 
+#include "base/clock.h"
 #include "broker/engine/engine.h"
 #include "broker/http/metrics.h"
-#include "broker/http/mono.h"
 #include "broker/http/process.h"
 #include "proto/errors.h"
 #include <pthread.h>
@@ -194,7 +194,7 @@ int sampler_start(const struct sampler_config *config, struct sampler **ret)
         return SHUNT_NO_MEMORY;
     s->config = *config;
     if (!s->config.mono_ms)
-        s->config.mono_ms = mono_ms;
+        s->config.mono_ms = clock_mono_ms;
     s->answered_mono_ms = s->config.mono_ms();
     (void)pthread_mutex_init(&s->lock, NULL); /* with default attributes neither fails on Linux */
     (void)pthread_cond_init(&s->changed, NULL);

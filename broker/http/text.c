@@ -1,7 +1,7 @@
 /* text: see text.h. Written here and not with printf, whose decimal point is the locale's. */
 #include "broker/http/text.h"
 
-#include "proto/units.h"
+#include "base/utf8.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +114,7 @@ void text_add_ms_as_seconds(struct text *t, int64_t ms)
 void text_add_label(struct text *t, const char *name, const char *value)
 {
     size_t size = strlen(value);
-    bool clean = units_is_utf8(value, size);
+    bool clean = utf8_valid(value, size);
     text_add(t, name);
     text_add(t, "=\"");
     for (size_t i = 0; i < size; i++) {

@@ -1,4 +1,5 @@
 /* fuzz_units_names: any bytes as duration, size, count, name, message name and text. */
+#include "base/utf8.h"
 #include "proto/errors.h"
 #include "proto/limits.h"
 #include "proto/names.h"
@@ -58,17 +59,17 @@ static void try_text(const uint8_t *data, size_t size)
 {
     char *clean = malloc(size ? size : 1);
     MUST(clean);
-    units_utf8_clean(clean, data, size);
-    MUST(units_is_utf8(clean, size));
+    utf8_clean(clean, data, size);
+    MUST(utf8_valid(clean, size));
     free(clean);
-    bool valid = units_is_utf8(data, size);
+    bool valid = utf8_valid(data, size);
     for (size_t max = 0; max <= size && max <= 16; max++) {
-        size_t prefix = units_utf8_prefix(data, size, max);
-        size_t suffix = units_utf8_suffix(data, size, max);
+        size_t prefix = utf8_prefix(data, size, max);
+        size_t suffix = utf8_suffix(data, size, max);
         MUST(prefix <= max && size - suffix <= max);
         if (valid) {
-            MUST(units_is_utf8(data, prefix) && prefix + 3 >= max);
-            MUST(units_is_utf8(data + suffix, size - suffix) && size - suffix + 3 >= max);
+            MUST(utf8_valid(data, prefix) && prefix + 3 >= max);
+            MUST(utf8_valid(data + suffix, size - suffix) && size - suffix + 3 >= max);
         }
     }
 }

@@ -2,7 +2,7 @@
 that passes, and no time that is shown goes back.
 
 The server's wall clock follows the machine's by at most 1/64 of the time that passes, so a jump moves what is waiting by at most that
-much (`broker/engine/clock.h`). After a restart it begins at the machine's time, or behind its own last one if that is later.
+much (`broker/engine/wall_clock.h`). After a restart it begins at the machine's time, or behind its own last one if that is later.
 
 The machine sleeps: what waits for a time has waited meanwhile, and leases have not run.
 """

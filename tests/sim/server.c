@@ -201,7 +201,7 @@ static void turn(struct sim *s)
     }
     int64_t wall_ms, mono_ms, last_ms = ledger_time(e->ledger);
     turn_take_inbox(e); /* no other thread: no lock */
-    clock_now(&e->clock, &wall_ms, &mono_ms);
+    wall_clock_now(&e->clock, &wall_ms, &mono_ms);
     model_turn(s, wall_ms > last_ms ? wall_ms : last_ms, mono_ms);
     v->due_ms = engine_turn(e, wall_ms, mono_ms);
     s->figures.turns++;

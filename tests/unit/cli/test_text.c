@@ -1,72 +1,10 @@
-/* utf8, table, nearest: what people see. */
+/* table, nearest: what people see. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/nearest.h"
 #include "cli/table.h"
-#include "cli/utf8.h"
-
-Test(utf8, cuts_between_characters)
-{
-    static const char euros[] = "a\xe2\x82\xac\xe2\x82\xac";
-    static const size_t ends[] = {0, 1, 1, 1, 4, 4, 4, 7, 7};
-    static const size_t begins[] = {0, 0, 2, 1, 0, 2, 1, 0};
-    for (size_t most = 0; most < sizeof ends / sizeof *ends; most++)
-        cr_expect_eq(utf8_end(euros, 7, most), ends[most], "%zu", most);
-    for (size_t from = 0; from < sizeof begins / sizeof *begins; from++)
-        cr_expect_eq(utf8_begin(euros + from, 7 - from), begins[from], "%zu", from);
-    cr_expect_eq(utf8_end("\x80\x80\x80\x80\x80\x80", 6, 4), 4); /* no text: anywhere */
-    cr_expect_eq(utf8_begin("\x80\x80\x80\x80\x80", 5), 0);
-    char text[] = "-H \xe2\x82=\xc3\xa4\xff\xf0\x9f";
-    utf8_mend(text);
-    cr_expect_str_eq(text, "-H =\xc3\xa4\xff");
-}
-
-Test(utf8, tells_text_from_bytes)
-{
-    cr_expect(utf8_valid("", 0));
-    cr_expect(utf8_valid("a\0b", 3));
-    cr_expect(utf8_valid("\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf", 10));
-    cr_expect_not(utf8_valid("\xed\xa0\x80", 3));
-    cr_expect_not(utf8_valid("\xc1\xbf", 2));
-    cr_expect_not(utf8_valid("\xe0\x9f\xbf", 3));
-    cr_expect_not(utf8_valid("\xf0\x8f\xbf\xbf", 4));
-    cr_expect_not(utf8_valid("\x80", 1));
-    cr_expect_not(utf8_valid("\xf0\x9f\x98", 3));
-}
-
-Test(utf8, repair_touches_only_what_is_wrong)
-{
-    char text[] = "a\xff\0\xc3\xa4\x1b";
-    utf8_repair(text, sizeof text - 1);
-    cr_expect_arr_eq(text, "a??\xc3\xa4\x1b", sizeof text);
-}
-
-Test(utf8, tamed_text_cannot_command_a_terminal)
-{
-    char text[] = "a\x1b[31m\nb\tc\xc2\x9b"
-                  "2J";
-    utf8_tame(text, strlen(text), false);
-    cr_expect_str_eq(text, "a?[31m b c??2J");
-    char lines[] = "a\r\nb\tc\x07";
-    utf8_tame(lines, strlen(lines), true);
-    cr_expect_str_eq(lines, "a?\nb\tc?");
-}
-
-Test(utf8, prefix_counts_characters)
-{
-    cr_expect_eq(utf8_prefix("\xc3\xa4\xc3\xa4"
-                             "b",
-                             5, 2),
-                 4);
-    cr_expect_eq(utf8_prefix("ab", 2, 2), 2);
-    cr_expect_eq(utf8_prefix("ab", 2, 0), 0);
-    cr_expect_eq(utf8_columns("\xe2\x82\xac"
-                              "x",
-                              4),
-                 2);
-}
 
 static void expect_table(const struct table *t, const char *wanted)
 {

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/utf8.h"
 #include "cli/capture.h"
-#include "cli/clock.h"
 #include "cli/sink.h"
-#include "cli/utf8.h"
 #include "cli/work_env.h"
 #include "cli/work_identity.h"
 

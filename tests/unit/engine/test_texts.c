@@ -1,7 +1,7 @@
 /* test_texts: what an error says of the thing it is about. */
+#include "base/utf8.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
-#include "proto/units.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 #include <string.h>
@@ -52,7 +52,7 @@ Test(texts, a_name_from_the_wire_is_cut_and_can_command_no_terminal_and_no_log)
     cr_assert_eq(strlen(shown), MOST + strlen("`…`"));
     cr_assert_not_null(strstr(shown, "x…`"));
     shown = engine_name(w.engine, (struct slice){longer, sizeof longer}, MOST);
-    cr_assert(units_is_utf8(shown, strlen(shown)) && !strchr(shown, '?'), "%s: no sequence is cut", shown);
+    cr_assert(utf8_valid(shown, strlen(shown)) && !strchr(shown, '?'), "%s: no sequence is cut", shown);
     /* What it becomes a part of is not cut again. */
     shown = engine_about(w.engine, SHUNT_UNKNOWN_GROUP, (struct slice){longest, sizeof longest},
                          (struct slice){longest, sizeof longest}, HINT_MISSING);

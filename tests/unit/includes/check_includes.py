@@ -11,7 +11,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
-TOP = ("proto", "broker", "client", "cli", "bench", "tests")
+TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests")
 
 
 def covers(place, path):
@@ -39,10 +39,10 @@ class Graph:
 
     def problem(self, path, kind, header):
         """What is wrong with `path` including `header`; None if nothing is."""
+        for place, banned in self.ban.items():
+            if covers(place, path) and header in banned:
+                return f"{header} is banned in {place}"
         if kind == "<":
-            for place, banned in self.ban.items():
-                if covers(place, path) and header in banned:
-                    return f"<{header}> is banned in {place}"
             places = self.only.get(header)
             if places is not None and not any(covers(place, path) for place in places):
                 return f"<{header}> belongs to {', '.join(places)} alone"
@@ -90,7 +90,15 @@ def check(root, graph):
 
 # One file of a made-up tree, what it includes, and whether that must be found.
 CASES = [
+    ("base/a.c", '#include "base/a.h"', False),
+    ("base/a.c", '#include "proto/a.h"', True),
     ("proto/a.c", '#include "proto/a.h"', False),
+    ("proto/a.c", '#include "base/a.h"', False),
+    ("proto/a.c", '#include "base/clock.h"', True),
+    ("broker/core/a.c", '#include "base/a.h"', False),
+    ("broker/core/a.c", '#include "base/clock.h"', True),
+    ("client/shunt.h", '#include "base/a.h"', True),
+    ("cli/a.c", '#include "base/a.h"', False),
     ("proto/a.c", '#include "broker/core/a.h"', True),
     ("proto/a.c", "#include <unistd.h>", True),
     ("proto/a.c", '#include "a.h"', True),
@@ -124,7 +132,7 @@ CASES = [
     ("tests/a.c", '#include "broker/core/a.h"', False),
 ]
 HEADERS = [
-    "proto/a.h", "broker/core/a.h", "broker/store/store.h", "broker/store/store_lmdb.h", "broker/engine/port.h",
+    "base/a.h", "base/clock.h", "proto/a.h", "broker/core/a.h", "broker/store/store.h", "broker/store/store_lmdb.h", "broker/engine/port.h",
     "broker/engine/engine.h", "broker/net/net.h", "broker/net/conn.h", "broker/log.h", "broker/check.h", "client/a.h",
     "client/shunt.h",
 ]

@@ -1,7 +1,7 @@
 /* Frames: found whole at every split of a stream, refused as early as can be. */
 #include "proto/frame.h"
 #include "proto/limits.h"
-#include "tests/unit/proto/bytes.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 static struct mpack_buffer ping_then_names(void)

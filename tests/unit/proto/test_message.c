@@ -2,7 +2,7 @@
 #include "proto/errors.h"
 #include "proto/limits.h"
 #include "proto/message.h"
-#include "tests/unit/proto/bytes.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 /* What to build; each field is left out if it and all after it are zero. */

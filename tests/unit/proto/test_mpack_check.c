@@ -1,5 +1,6 @@
 /* The validator: every type at its boundaries, every cut, false counts and depth. */
-#include "tests/unit/proto/bytes.h"
+#include "proto/mpack.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 struct row {

@@ -1,5 +1,6 @@
 /* Our msgpack against msgpack-c: what one writes the other reads as the same value. */
-#include "tests/unit/proto/bytes.h"
+#include "proto/mpack.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 #include <msgpack.h>
 

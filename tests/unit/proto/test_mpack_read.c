@@ -1,5 +1,6 @@
 /* The reader: values of every encoding, wrong types, and what happens after a failure. */
-#include "tests/unit/proto/bytes.h"
+#include "proto/mpack.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 struct number_row {

@@ -1,5 +1,6 @@
 /* The writer: shortest forms, patched counts, growth. */
-#include "tests/unit/proto/bytes.h"
+#include "proto/mpack.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 static void expect_bytes(struct mpack_buffer *b, struct slice want, const char *what)

@@ -1,7 +1,7 @@
 /* Names of topics, groups, dead-letter queues and messages. */
 #include "proto/errors.h"
 #include "proto/names.h"
-#include "tests/unit/proto/bytes.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 #define TEN     "abcdefghij"

@@ -1,7 +1,7 @@
 /* The tables of errors and settings: each number and name once, lookups that find what is there alone. */
 #include "proto/errors.h"
 #include "proto/policy.h"
-#include "tests/unit/proto/bytes.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 static const struct {

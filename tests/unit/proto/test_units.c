@@ -1,7 +1,7 @@
 /* Durations, sizes, counts and times: good ones, and everything people and machines get wrong. */
 #include "proto/limits.h"
 #include "proto/units.h"
-#include "tests/unit/proto/bytes.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 enum { REFUSED = -1 };

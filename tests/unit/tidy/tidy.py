@@ -16,7 +16,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILE_LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
-TOP = ("proto", "broker", "client", "cli", "bench", "tests", "deploy")
+TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests", "deploy")
 C_FILES = (".c", ".h", ".def")
 TEXT_FILES = C_FILES + (".py", ".sh", ".txt", ".conf", ".service", "meson.build")
 # In two halves, so that this file passes its own rule.

@@ -1,6 +1,6 @@
 /* check: how a broken invariant ends the process. Uses write(2) alone, for the heap may be what is broken,
  * and once, so that the line is whole. */
-#include "broker/core/check.h"
+#include "base/check.h"
 
 #include <signal.h>
 #include <stdlib.h>

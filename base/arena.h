@@ -1,6 +1,6 @@
 /* arena: memory that is given back as one. */
-#ifndef SHUNT_ENGINE_ARENA_H
-#define SHUNT_ENGINE_ARENA_H
+#ifndef SHUNT_BASE_ARENA_H
+#define SHUNT_BASE_ARENA_H
 
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 /* bytes: literal byte strings for tables of msgpack values. */
-#ifndef SHUNT_TESTS_UNIT_PROTO_BYTES_H
-#define SHUNT_TESTS_UNIT_PROTO_BYTES_H
+#ifndef SHUNT_TESTS_UNIT_BASE_BYTES_H
+#define SHUNT_TESTS_UNIT_BASE_BYTES_H
 
-#include "proto/mpack.h"
+#include "base/slice.h"
 #include <stdlib.h>
 #include <string.h>
 

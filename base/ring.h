@@ -1,8 +1,8 @@
 /* ring: a circular list whose links lie inside its elements, so that joining and leaving cost nothing and
- * never fail. The order is the order of joining; nothing in the dispatcher is ordered by address.
+ * never fail. The order is the order of joining; nothing is ordered by address.
  */
-#ifndef SHUNT_CORE_RING_H
-#define SHUNT_CORE_RING_H
+#ifndef SHUNT_BASE_RING_H
+#define SHUNT_BASE_RING_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* UTF-8: what is valid, where text may be cut, and what is shown of the rest. */
-#include "proto/units.h"
-#include "tests/unit/proto/bytes.h"
+#include "base/utf8.h"
+#include "tests/unit/base/bytes.h"
 #include <criterion/criterion.h>
 
 static const struct slice good[] = {
@@ -46,12 +46,12 @@ Test(utf8, is_told_from_what_is_not)
 {
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         uint8_t *copy = bytes_copy(good[i].data, good[i].size);
-        cr_expect(units_is_utf8(copy, good[i].size), "good %zu", i);
+        cr_expect(utf8_valid(copy, good[i].size), "good %zu", i);
         free(copy);
     }
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         uint8_t *copy = bytes_copy(bad[i].data, bad[i].size);
-        cr_expect(!units_is_utf8(copy, bad[i].size), "bad %zu", i);
+        cr_expect(!utf8_valid(copy, bad[i].size), "bad %zu", i);
         free(copy);
     }
 }
@@ -65,28 +65,28 @@ Test(utf8, is_cut_between_sequences)
     static const size_t suffixes[] = {11, 10, 10, 10, 10, 6, 6, 6, 3, 3, 1, 0, 0};
     size_t size = sizeof mixed - 1;
     for (size_t max = 0; max < COUNT_OF(prefixes); max++) {
-        cr_expect_eq(units_utf8_prefix(mixed, size, max), prefixes[max], "first %zu bytes", max);
-        cr_expect_eq(units_utf8_suffix(mixed, size, max), suffixes[max], "last %zu bytes", max);
+        cr_expect_eq(utf8_prefix(mixed, size, max), prefixes[max], "first %zu bytes", max);
+        cr_expect_eq(utf8_suffix(mixed, size, max), suffixes[max], "last %zu bytes", max);
     }
 }
 
 Test(utf8, loses_a_last_sequence_that_does_not_fit)
 {
-    cr_expect_eq(units_utf8_suffix("z\xe2\x82\xac", 4, 2), 4);
-    cr_expect_eq(units_utf8_suffix("z\xe2\x82\xac", 4, 3), 1);
-    cr_expect_eq(units_utf8_prefix("\xe2\x82\xac", 3, 2), 0);
+    cr_expect_eq(utf8_suffix("z\xe2\x82\xac", 4, 2), 4);
+    cr_expect_eq(utf8_suffix("z\xe2\x82\xac", 4, 3), 1);
+    cr_expect_eq(utf8_prefix("\xe2\x82\xac", 3, 2), 0);
 }
 
 Test(utf8, is_cut_anywhere_if_it_is_none)
 {
     char bytes[10];
     memset(bytes, '\x80', sizeof bytes);
-    cr_expect_eq(units_utf8_prefix(bytes, 10, 6), 6);
-    cr_expect_eq(units_utf8_suffix(bytes, 10, 6), 4);
-    cr_expect_eq(units_utf8_prefix(bytes, 10, 2), 2);
-    cr_expect_eq(units_utf8_suffix(bytes, 10, 2), 10, "it might be the rest of one sequence");
-    cr_expect_eq(units_utf8_prefix(bytes, 10, 0), 0);
-    cr_expect_eq(units_utf8_suffix(bytes, 10, 0), 10);
+    cr_expect_eq(utf8_prefix(bytes, 10, 6), 6);
+    cr_expect_eq(utf8_suffix(bytes, 10, 6), 4);
+    cr_expect_eq(utf8_prefix(bytes, 10, 2), 2);
+    cr_expect_eq(utf8_suffix(bytes, 10, 2), 10, "it might be the rest of one sequence");
+    cr_expect_eq(utf8_prefix(bytes, 10, 0), 0);
+    cr_expect_eq(utf8_suffix(bytes, 10, 0), 10);
 }
 
 Test(utf8, is_cleaned_byte_for_byte)
@@ -114,10 +114,10 @@ Test(utf8, is_cleaned_byte_for_byte)
         size_t size = rows[i].from.size;
         uint8_t *from = bytes_copy(rows[i].from.data, size);
         char *to = malloc(size + 1);
-        units_utf8_clean(to, from, size);
+        utf8_clean(to, from, size);
         to[size] = '\0';
         cr_expect_str_eq(to, rows[i].to, "row %zu", i);
-        cr_expect(units_is_utf8(to, size), "row %zu", i);
+        cr_expect(utf8_valid(to, size), "row %zu", i);
         free(to);
         free(from);
     }
@@ -140,7 +140,49 @@ Test(utf8, what_a_cut_left_of_a_character_is_taken_out)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char text[32];
         strcpy(text, rows[i].from);
-        units_utf8_mend(text);
+        utf8_mend(text);
         cr_expect_str_eq(text, rows[i].to, "row %zu", i);
     }
+}
+
+Test(utf8, what_was_cut_out_of_a_text_begins_with_a_whole_character)
+{
+    static const size_t begins[] = {0, 0, 1, 0, 2, 1, 0, 3, 2, 1, 0, 0}; /* from each byte of `mixed` on */
+    size_t size = sizeof mixed - 1;
+    for (size_t from = 0; from < COUNT_OF(begins); from++)
+        cr_expect_eq(utf8_begin(mixed + from, size - from), begins[from], "from byte %zu", from);
+    cr_expect_eq(utf8_begin("\x80\x80\x80\x80\x80", 5), 0, "no text: anywhere");
+    cr_expect_eq(utf8_begin("", 0), 0);
+}
+
+Test(utf8, a_flattened_text_is_one_line_and_cannot_command_a_terminal)
+{
+    char text[] = "a\x1b[31m\nb\tc\xc2\x9b"
+                  "2J\x7f\xff";
+    utf8_flatten(text, strlen(text));
+    cr_expect_str_eq(text, "a?[31m b c??2J ?");
+    char whole[] = {'a', 0, 'b'};
+    utf8_flatten(whole, sizeof whole);
+    cr_expect_arr_eq(whole, "a?b", 3);
+}
+
+Test(utf8, is_cleaned_in_place_too)
+{
+    char text[] = "caf\xc3\xa9\r\n\xff";
+    utf8_clean(text, text, strlen(text));
+    cr_expect_str_eq(text, "caf\xc3\xa9?\n?");
+}
+
+Test(utf8, columns_are_characters)
+{
+    cr_expect_eq(utf8_columns("\xe2\x82\xac"
+                              "x",
+                              4),
+                 2);
+    cr_expect_eq(utf8_fit("\xc3\xa4\xc3\xa4"
+                          "b",
+                          5, 2),
+                 4);
+    cr_expect_eq(utf8_fit("ab", 2, 2), 2);
+    cr_expect_eq(utf8_fit("ab", 2, 0), 0);
 }

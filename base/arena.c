@@ -1,5 +1,5 @@
 /* arena: bump allocation in blocks. */
-#include "broker/engine/arena.h"
+#include "base/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
