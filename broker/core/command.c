@@ -1,20 +1,111 @@
-/* command: batches as bytes. One msgpack array: [index, time, [[kind, fields…], …]]. */
+/* command: batches as bytes, made from command.def.
+ *
+ * A batch is one msgpack array: [index, time, room, [command, …]]. A command is an array of its kind's number
+ * and its fields; a part or a list is an array within it. When bytes are read, every count and every choice
+ * is held against its bound, and an array must have as many values as its fields make. */
 #include "broker/core/command.h"
+#include "base/check.h"
 #include "proto/errors.h"
-#include "proto/limits.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#define BATCH_VALUES 4 /* index, time, room, commands */
+#define BATCH_DEPTH  5 /* the batch, its commands, one, its entries, one */
+
+const char *command_name(enum command_kind kind)
+{
+    switch (kind) {
+#define COMMAND(NAME, number, member, apply, least, text)                                                    \
+    case COMMAND_##NAME:                                                                                     \
+        return #NAME;
+#include "broker/core/command.def"
+    }
+    return "UNKNOWN";
+}
+
+/* ---- what a command speaks of ---- */
+
+#define RECORD(name, member, text)                                                                           \
+    static void names_in_##member(const struct name *c, struct slice *topic, struct slice *group)            \
+    {                                                                                                        \
+        (void)c, (void)topic, (void)group;
+#define TOPIC(name, text) *topic = c->name;
+#define GROUP(name, text) *group = c->name;
+#define END               }
+#include "broker/core/command.def"
+
+void command_names(const struct command *c, struct slice *ret_topic, struct slice *ret_group)
+{
+    *ret_topic = *ret_group = (struct slice){0};
+    switch (c->kind) {
+#define COMMAND(NAME, number, member, apply, least, text)                                                    \
+    case COMMAND_##NAME:                                                                                     \
+        names_in_##member(&c->member, ret_topic, ret_group);                                                 \
+        break;
+#include "broker/core/command.def"
+    }
+}
+
+/* ---- how many values a record is ---- */
+
+#define PART(name, text) RECORD(name, name, text)
+#define RECORD(name, member, text)                                                                           \
+    static uint32_t values_of_##member(const struct name *c)                                                 \
+    {                                                                                                        \
+        uint32_t values = 0;                                                                                 \
+        (void)c;
+#define FIELD(kind, name, text)            values++;
+#define CHOICE(type, name, count, text)    values++;
+#define LIST(kind, name, count, max, text) values++;
+#define STOP_IF(name)                                                                                        \
+    if (c->name)                                                                                             \
+        return values;
+#define PART_END END
+#define END                                                                                                  \
+    return values;                                                                                           \
+    }
+#include "broker/core/command.def"
 
 /* ---- writing ---- */
 
-static void put(struct mpack_buffer *to, struct slice s)
+static void write_flag(struct mpack_buffer *to, const bool *v)
 {
-    mpack_write_bin(to, s.data, s.size);
+    mpack_write_bool(to, *v);
 }
 
-static void put_change(struct mpack_buffer *to, const struct policy_change *c)
+static void write_u32(struct mpack_buffer *to, const uint32_t *v)
 {
+    mpack_write_uint(to, *v);
+}
+
+static void write_u64(struct mpack_buffer *to, const uint64_t *v)
+{
+    mpack_write_uint(to, *v);
+}
+
+static void write_i64(struct mpack_buffer *to, const int64_t *v)
+{
+    mpack_write_int(to, *v);
+}
+
+static void write_code(struct mpack_buffer *to, const int *v)
+{
+    mpack_write_int(to, *v);
+}
+
+static void write_bytes(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_bin(to, v->data, v->size);
+}
+
+static uint32_t values_of_change(const struct policy_change *c)
+{
+    return 2 + (uint32_t)__builtin_popcount(c->set.given);
+}
+
+static void write_change(struct mpack_buffer *to, const struct policy_change *c)
+{
+    mpack_write_array(to, values_of_change(c));
     mpack_write_uint(to, c->reset);
     mpack_write_uint(to, c->set.given);
     for (unsigned i = 0; i < POLICY_COUNT; i++)
@@ -22,156 +113,51 @@ static void put_change(struct mpack_buffer *to, const struct policy_change *c)
             mpack_write_int(to, c->set.value[i]);
 }
 
-static void put_list(struct mpack_buffer *to, const struct slice *items, uint32_t count)
-{
-    mpack_write_array(to, count);
-    for (uint32_t i = 0; i < count; i++)
-        put(to, items[i]);
-}
+#define PART(name, text)                                                                                     \
+    static void write_##name(struct mpack_buffer *to, const struct name *c)                                  \
+    {                                                                                                        \
+        mpack_write_array(to, values_of_##name(c));
+#define RECORD(name, member, text)                                                                           \
+    static void write_##member(struct mpack_buffer *to, const struct name *c)                                \
+    {                                                                                                        \
+        (void)to, (void)c;
+#define FIELD(kind, name, text)         write_##kind(to, &c->name);
+#define CHOICE(type, name, count, text) mpack_write_uint(to, c->name);
+#define LIST(kind, name, count, max, text)                                                                   \
+    mpack_write_array(to, c->count);                                                                         \
+    for (uint32_t i = 0; i < c->count; i++)                                                                  \
+        write_##kind(to, &c->name[i]);
+#define STOP_IF(name)                                                                                        \
+    if (c->name)                                                                                             \
+        return;
+#define PART_END }
+#define END      }
+#include "broker/core/command.def"
 
-static void put_publish(struct mpack_buffer *to, const struct publish_command *c)
+static void write_command(struct mpack_buffer *to, const struct command *c)
 {
-    put(to, c->topic);
-    put(to, c->producer);
-    mpack_write_uint(to, c->sequence);
-    mpack_write_uint(to, c->forget_below);
-    mpack_write_uint(to, c->count);
-    mpack_write_int(to, c->refusal);
-    put(to, c->messages);
-    mpack_write_uint(to, c->stored);
-    mpack_write_uint(to, c->first_seq);
-    mpack_write_bool(to, c->more);
-}
-
-static void put_resolve(struct mpack_buffer *to, const struct resolve_command *c)
-{
-    mpack_write_uint(to, c->group);
-    put(to, c->by.client);
-    put(to, c->by.host);
-    put(to, c->by.build);
-    mpack_write_array(to, c->count);
-    for (uint32_t i = 0; i < c->count; i++) {
-        const struct resolution *r = &c->entries[i];
-        mpack_write_array(to, r->acked ? 3 : 10);
-        mpack_write_uint(to, r->seq);
-        mpack_write_uint(to, r->token);
-        mpack_write_bool(to, r->acked);
-        if (r->acked)
-            continue;
-        mpack_write_uint(to, r->outcome);
-        mpack_write_int(to, r->delay_ms);
-        mpack_write_int(to, r->leased_ms);
-        mpack_write_int(to, r->started_ms);
-        put(to, r->error_type);
-        put(to, r->error_message);
-        put(to, r->error_stack);
-    }
-}
-
-static void put_take_up(struct mpack_buffer *to, const struct take_up_command *c)
-{
-    mpack_write_uint(to, c->group);
-    mpack_write_array(to, c->count * 2);
-    for (uint32_t i = 0; i < c->count; i++) {
-        mpack_write_uint(to, c->entries[i].seq);
-        mpack_write_uint(to, c->entries[i].token);
-    }
-}
-
-static void put_command(struct mpack_buffer *to, const struct command *c)
-{
-    mpack_write_uint(to, c->kind);
     switch (c->kind) {
-    case COMMAND_RECOVER:
-        mpack_write_bool(to, c->recover.again);
-        mpack_write_int(to, c->recover.wait_ms);
-        break;
-    case COMMAND_TICK:
-        break;
-    case COMMAND_LIMITS:
-        mpack_write_uint(to, c->limits.topics_max);
-        mpack_write_uint(to, c->limits.groups_max);
-        mpack_write_uint(to, c->limits.body_bytes_max);
-        mpack_write_int(to, c->limits.dedup_window_ms);
-        break;
-    case COMMAND_PUBLISH:
-        put_publish(to, &c->publish);
-        break;
-    case COMMAND_ASSIGN:
-        mpack_write_uint(to, c->assign.group);
-        mpack_write_uint(to, c->assign.lane);
-        mpack_write_uint(to, c->assign.messages);
-        mpack_write_uint(to, c->assign.bytes);
-        mpack_write_bool(to, c->assign.oversize_first);
-        mpack_write_uint(to, c->assign.enough_bytes);
-        break;
-    case COMMAND_RESOLVE:
-        put_resolve(to, &c->resolve);
-        break;
-    case COMMAND_TOPIC_CREATE:
-    case COMMAND_TOPIC_UPDATE:
-    case COMMAND_TOPIC_DELETE:
-        put(to, c->topic.topic);
-        put_change(to, &c->topic.change);
-        put_list(to, c->topic.groups, c->topic.groups_count);
-        break;
-    case COMMAND_TOPIC_PURGE:
-        put(to, c->purge.topic);
-        put(to, c->purge.group);
-        break;
-    case COMMAND_GROUP_CREATE:
-    case COMMAND_GROUP_UPDATE:
-    case COMMAND_GROUP_DELETE:
-    case COMMAND_GROUP_PAUSE:
-        put(to, c->group.topic);
-        put(to, c->group.group);
-        put_change(to, &c->group.change);
-        mpack_write_bool(to, c->group.from_now);
-        mpack_write_bool(to, c->group.paused);
-        break;
-    case COMMAND_DLQ_REDRIVE:
-    case COMMAND_DLQ_PURGE:
-        put(to, c->dead.topic);
-        put(to, c->dead.group);
-        put_list(to, c->dead.ids, c->dead.ids_count);
-        mpack_write_uint(to, c->dead.count);
-        mpack_write_uint(to, c->dead.rate);
-        break;
-    case COMMAND_TAKE_UP:
-        put_take_up(to, &c->take_up);
-        break;
-    case COMMAND_JOB_CANCEL:
-        mpack_write_uint(to, c->job);
-        break;
-    case COMMAND_CLOCK:
-        mpack_write_int(to, c->machine_ms);
-        break;
+#define COMMAND(NAME, number, member, apply, least, text)                                                    \
+    case COMMAND_##NAME:                                                                                     \
+        mpack_write_array(to, 1 + values_of_##member(&c->member));                                           \
+        mpack_write_uint(to, number);                                                                        \
+        write_##member(to, &c->member);                                                                      \
+        return;
+#include "broker/core/command.def"
     }
+    check(!"a kind of command that is in the table");
 }
 
 int batch_encode(struct mpack_buffer *to, const struct batch *b)
 {
-    mpack_write_array(to, 7);
+    check(b->count <= BATCH_COMMANDS_MAX);
+    mpack_write_array(to, BATCH_VALUES);
     mpack_write_uint(to, b->index);
     mpack_write_int(to, b->time_ms);
-    mpack_write_uint(to, b->room.bytes);
-    mpack_write_uint(to, b->room.publish_bytes);
-    mpack_write_bool(to, b->room.first);
-    mpack_write_uint(to, b->room.fullness);
+    write_batch_room(to, &b->room);
     mpack_write_array(to, (uint32_t)b->count);
-    for (size_t i = 0; i < b->count; i++) {
-        size_t at = mpack_write_array_open(to);
-        size_t before = to->size;
-        put_command(to, &b->commands[i]);
-        /* The array's count is the number of values just written. */
-        uint32_t values = 0;
-        struct mpack_reader r;
-        if (to->failed)
-            return SHUNT_NO_MEMORY;
-        for (mpack_read_init(&r, to->data + before, to->size - before); mpack_peek(&r) != MPACK_END; values++)
-            (void)mpack_read_any(&r); /* only counted */
-        mpack_patch_array(to, at, values);
-    }
+    for (size_t i = 0; i < b->count; i++)
+        write_command(to, &b->commands[i]);
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }
 
@@ -182,24 +168,6 @@ struct batch_memory {
     max_align_t bytes[];
 };
 
-/* What a batch being read lives in. */
-struct arena {
-    struct batch_memory *memory;
-    bool failed; /* for want of memory, not because of the bytes */
-};
-
-static void *take(struct arena *a, size_t count, size_t size)
-{
-    struct batch_memory *m = calloc(1, sizeof *m + count * size);
-    if (!m) {
-        a->failed = true;
-        return NULL;
-    }
-    m->next = a->memory;
-    a->memory = m;
-    return m->bytes;
-}
-
 void batch_memory_free(struct batch_memory *m)
 {
     while (m) {
@@ -209,192 +177,146 @@ void batch_memory_free(struct batch_memory *m)
     }
 }
 
-static void read_change(struct mpack_reader *r, struct policy_change *c)
+/* A batch as it is read, and what it lives in. */
+struct source {
+    struct mpack_reader r;
+    struct batch_memory *memory;
+    bool no_memory; /* why it failed; otherwise because of the bytes */
+};
+
+/* Room for a list; NULL (and failed) if it is longer than it may be. */
+static void *list_room(struct source *from, uint32_t count, uint32_t max, size_t size)
 {
-    c->reset = (uint32_t)mpack_read_uint(r);
-    c->set.given = (uint32_t)mpack_read_uint(r);
+    from->r.failed |= count > max;
+    if (from->r.failed)
+        return NULL;
+    struct batch_memory *m = calloc(1, sizeof *m + count * size);
+    if (!m) {
+        from->r.failed = from->no_memory = true;
+        return NULL;
+    }
+    m->next = from->memory;
+    from->memory = m;
+    return m->bytes;
+}
+
+static uint64_t read_below(struct source *from, uint64_t bound)
+{
+    uint64_t v = mpack_read_uint(&from->r);
+    from->r.failed |= v >= bound;
+    return from->r.failed ? 0 : v;
+}
+
+static void read_flag(struct source *from, bool *ret)
+{
+    *ret = mpack_read_bool(&from->r);
+}
+
+static void read_u32(struct source *from, uint32_t *ret)
+{
+    *ret = (uint32_t)read_below(from, (uint64_t)UINT32_MAX + 1);
+}
+
+static void read_u64(struct source *from, uint64_t *ret)
+{
+    *ret = mpack_read_uint(&from->r);
+}
+
+static void read_i64(struct source *from, int64_t *ret)
+{
+    *ret = mpack_read_int(&from->r);
+}
+
+static void read_code(struct source *from, int *ret)
+{
+    *ret = (int)read_below(from, INT32_MAX);
+    from->r.failed |= !err_known(*ret);
+}
+
+static void read_bytes(struct source *from, struct slice *ret)
+{
+    *ret = mpack_read_bin(&from->r);
+}
+
+static void read_change(struct source *from, struct policy_change *c)
+{
+    uint32_t values = mpack_read_array(&from->r);
+    c->reset = (uint32_t)read_below(from, 1u << POLICY_COUNT);
+    c->set.given = (uint32_t)read_below(from, 1u << POLICY_COUNT);
     for (unsigned i = 0; i < POLICY_COUNT; i++)
         if (c->set.given >> i & 1)
-            c->set.value[i] = mpack_read_int(r);
+            c->set.value[i] = mpack_read_int(&from->r);
+    from->r.failed |= values != values_of_change(c);
 }
 
-static const struct slice *read_list(struct mpack_reader *r, struct arena *a, uint32_t *ret_count)
-{
-    uint32_t count = mpack_read_array(r);
-    struct slice *items = count <= FRAME_MESSAGES_MAX ? take(a, count, sizeof *items) : NULL;
-    r->failed |= !items;
-    *ret_count = count;
-    for (uint32_t i = 0; !r->failed && i < count; i++)
-        items[i] = mpack_read_bin(r);
-    return items;
-}
-
-static void read_publish(struct mpack_reader *r, struct publish_command *c)
-{
-    c->topic = mpack_read_bin(r);
-    c->producer = mpack_read_bin(r);
-    c->sequence = mpack_read_uint(r);
-    c->forget_below = mpack_read_uint(r);
-    c->count = (uint32_t)mpack_read_uint(r);
-    c->refusal = (int)mpack_read_int(r);
-    c->messages = mpack_read_bin(r);
-    c->stored = (uint32_t)mpack_read_uint(r);
-    c->first_seq = mpack_read_uint(r);
-    c->more = mpack_read_bool(r);
-}
-
-static void read_resolution(struct mpack_reader *r, struct resolution *e)
-{
-    (void)mpack_read_array(r); /* acked says how many follow */
-    e->seq = mpack_read_uint(r);
-    e->token = mpack_read_uint(r);
-    e->acked = mpack_read_bool(r);
-    if (e->acked)
-        return;
-    uint64_t outcome = mpack_read_uint(r);
-    r->failed |= outcome >= ATTEMPT_OUTCOMES;
-    e->outcome = (enum attempt_outcome)outcome;
-    e->delay_ms = mpack_read_int(r);
-    e->leased_ms = mpack_read_int(r);
-    e->started_ms = mpack_read_int(r);
-    e->error_type = mpack_read_bin(r);
-    e->error_message = mpack_read_bin(r);
-    e->error_stack = mpack_read_bin(r);
-}
-
-static void read_resolve(struct mpack_reader *r, struct arena *a, struct resolve_command *c)
-{
-    c->group = (uint32_t)mpack_read_uint(r);
-    c->by.client = mpack_read_bin(r);
-    c->by.host = mpack_read_bin(r);
-    c->by.build = mpack_read_bin(r);
-    c->count = mpack_read_array(r);
-    struct resolution *entries =
-        c->count <= FRAME_MESSAGES_MAX * 16 ? take(a, c->count, sizeof *entries) : NULL;
-    r->failed |= !entries;
-    c->entries = entries;
-    for (uint32_t i = 0; !r->failed && i < c->count; i++)
-        read_resolution(r, &entries[i]);
-}
-
-static void read_assign(struct mpack_reader *r, struct assign_command *c)
-{
-    c->group = (uint32_t)mpack_read_uint(r);
-    uint64_t lane = mpack_read_uint(r);
-    r->failed |= lane > LANE_SUSPECT;
-    c->lane = (enum lane)lane;
-    c->messages = (uint32_t)mpack_read_uint(r);
-    c->bytes = mpack_read_uint(r);
-    c->oversize_first = mpack_read_bool(r);
-    c->enough_bytes = mpack_read_uint(r);
-}
-
-static void read_take_up(struct mpack_reader *r, struct arena *a, struct take_up_command *c)
-{
-    c->group = (uint32_t)mpack_read_uint(r);
-    c->count = mpack_read_array(r) / 2;
-    struct delivery_name *entries = r->failed ? NULL : take(a, c->count, sizeof *entries);
-    c->entries = entries;
-    for (uint32_t i = 0; entries && !r->failed && i < c->count; i++)
-        entries[i] = (struct delivery_name){.seq = mpack_read_uint(r), .token = mpack_read_uint(r)};
-}
-
-static void read_command(struct mpack_reader *r, struct arena *a, struct command *c)
-{
-    (void)mpack_read_array(r); /* the kind says how many follow */
-    c->kind = (enum command_kind)mpack_read_uint(r);
-    switch (c->kind) {
-    case COMMAND_RECOVER:
-        c->recover.again = mpack_read_bool(r);
-        c->recover.wait_ms = mpack_read_int(r);
-        return;
-    case COMMAND_TICK:
-        return;
-    case COMMAND_LIMITS:
-        c->limits.topics_max = mpack_read_uint(r);
-        c->limits.groups_max = mpack_read_uint(r);
-        c->limits.body_bytes_max = mpack_read_uint(r);
-        c->limits.dedup_window_ms = mpack_read_int(r);
-        return;
-    case COMMAND_PUBLISH:
-        read_publish(r, &c->publish);
-        return;
-    case COMMAND_ASSIGN:
-        read_assign(r, &c->assign);
-        return;
-    case COMMAND_RESOLVE:
-        read_resolve(r, a, &c->resolve);
-        return;
-    case COMMAND_TOPIC_CREATE:
-    case COMMAND_TOPIC_UPDATE:
-    case COMMAND_TOPIC_DELETE:
-        c->topic.topic = mpack_read_bin(r);
-        read_change(r, &c->topic.change);
-        c->topic.groups = read_list(r, a, &c->topic.groups_count);
-        return;
-    case COMMAND_TOPIC_PURGE:
-        c->purge.topic = mpack_read_bin(r);
-        c->purge.group = mpack_read_bin(r);
-        return;
-    case COMMAND_GROUP_CREATE:
-    case COMMAND_GROUP_UPDATE:
-    case COMMAND_GROUP_DELETE:
-    case COMMAND_GROUP_PAUSE:
-        c->group.topic = mpack_read_bin(r);
-        c->group.group = mpack_read_bin(r);
-        read_change(r, &c->group.change);
-        c->group.from_now = mpack_read_bool(r);
-        c->group.paused = mpack_read_bool(r);
-        return;
-    case COMMAND_DLQ_REDRIVE:
-    case COMMAND_DLQ_PURGE:
-        c->dead.topic = mpack_read_bin(r);
-        c->dead.group = mpack_read_bin(r);
-        c->dead.ids = read_list(r, a, &c->dead.ids_count);
-        c->dead.count = mpack_read_uint(r);
-        c->dead.rate = (uint32_t)mpack_read_uint(r);
-        return;
-    case COMMAND_TAKE_UP:
-        read_take_up(r, a, &c->take_up);
-        return;
-    case COMMAND_JOB_CANCEL:
-        c->job = mpack_read_uint(r);
-        return;
-    case COMMAND_CLOCK:
-        c->machine_ms = mpack_read_int(r);
-        return;
+#define PART(name, text)                                                                                     \
+    static void read_##name(struct source *from, struct name *c)                                             \
+    {                                                                                                        \
+        uint32_t seen = 0, values = mpack_read_array(&from->r);
+#define RECORD(name, member, text)                                                                           \
+    static void read_##member(struct source *from, uint32_t values, struct name *c)                          \
+    {                                                                                                        \
+        uint32_t seen = 0;                                                                                   \
+        (void)c;
+#define FIELD(kind, name, text)                                                                              \
+    read_##kind(from, &c->name);                                                                             \
+    seen++;
+#define CHOICE(type, name, count, text)                                                                      \
+    c->name = (type)read_below(from, count);                                                                 \
+    seen++;
+#define LIST(kind, name, count, max, text)                                                                   \
+    c->count = mpack_read_array(&from->r);                                                                   \
+    KIND_##kind *name = list_room(from, c->count, max, sizeof *name);                                        \
+    c->name = name;                                                                                          \
+    for (uint32_t i = 0; !from->r.failed && i < c->count; i++)                                               \
+        read_##kind(from, &name[i]);                                                                         \
+    seen++;
+#define STOP_IF(name)                                                                                        \
+    if (c->name) {                                                                                           \
+        from->r.failed |= values != seen;                                                                    \
+        return;                                                                                              \
     }
-    r->failed = true;
+#define PART_END END
+#define END                                                                                                  \
+    from->r.failed |= values != seen;                                                                        \
+    }
+#include "broker/core/command.def"
+
+static void read_command(struct source *from, struct command *c)
+{
+    uint32_t values = mpack_read_array(&from->r);
+    c->kind = (enum command_kind)read_below(from, INT32_MAX);
+    switch (c->kind) {
+#define COMMAND(NAME, number, member, apply, least, text)                                                    \
+    case COMMAND_##NAME:                                                                                     \
+        read_##member(from, values - 1, &c->member);                                                         \
+        return;
+#include "broker/core/command.def"
+    }
+    from->r.failed = true;
 }
 
 int batch_decode(struct slice bytes, struct batch *ret, struct batch_memory **ret_memory)
 {
-    struct mpack_reader r;
-    struct arena arena = {0};
+    struct source from = {0};
     struct batch b = {0};
-    if (!mpack_check(bytes.data, bytes.size, 5))
+    if (!mpack_check(bytes.data, bytes.size, BATCH_DEPTH))
         return SHUNT_CORRUPT;
-    mpack_read_init(&r, bytes.data, bytes.size);
-    if (mpack_read_array(&r) != 7)
-        return SHUNT_CORRUPT;
-    b.index = mpack_read_uint(&r);
-    b.time_ms = mpack_read_int(&r);
-    b.room.bytes = mpack_read_uint(&r);
-    b.room.publish_bytes = mpack_read_uint(&r);
-    b.room.first = mpack_read_bool(&r);
-    uint64_t fullness = mpack_read_uint(&r);
-    r.failed |= fullness > STORE_LAST;
-    b.room.fullness = (enum fullness)fullness;
-    b.count = mpack_read_array(&r);
-    struct command *commands = r.failed ? NULL : take(&arena, b.count, sizeof *commands);
+    mpack_read_init(&from.r, bytes.data, bytes.size);
+    from.r.failed |= mpack_read_array(&from.r) != BATCH_VALUES;
+    b.index = mpack_read_uint(&from.r);
+    b.time_ms = mpack_read_int(&from.r);
+    read_batch_room(&from, &b.room);
+    b.count = mpack_read_array(&from.r);
+    struct command *commands = list_room(&from, (uint32_t)b.count, BATCH_COMMANDS_MAX, sizeof *commands);
     b.commands = commands;
-    for (size_t i = 0; commands && !r.failed && i < b.count; i++)
-        read_command(&r, &arena, &commands[i]);
-    if (r.failed || arena.failed) {
-        batch_memory_free(arena.memory);
-        return arena.failed ? SHUNT_NO_MEMORY : SHUNT_CORRUPT;
+    for (size_t i = 0; !from.r.failed && i < b.count; i++)
+        read_command(&from, &commands[i]);
+    if (from.r.failed) {
+        batch_memory_free(from.memory);
+        return from.no_memory ? SHUNT_NO_MEMORY : SHUNT_CORRUPT;
     }
     *ret = b;
-    *ret_memory = arena.memory;
+    *ret_memory = from.memory;
     return 0;
 }

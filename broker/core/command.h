@@ -4,171 +4,19 @@
  * batch. A batch can be written as bytes and read back (batch_encode, batch_decode), so that a log of batches
  * is a full account of a ledger: applied to an empty store it gives the same state, byte for byte.
  *
+ * The commands and their records are listed in command.def, from which the structs below are made;
+ * docs/commands.md shows them.
+ *
  * Ownership: slices and arrays in a command are lent by whoever made it, until the batch has been applied.
  */
 #ifndef SHUNT_CORE_COMMAND_H
 #define SHUNT_CORE_COMMAND_H
 
 #include "broker/core/dispatcher.h"
+#include "proto/limits.h"
 #include "proto/mpack.h"
 #include "proto/policy.h"
 #include "proto/words.h"
-
-enum command_kind {
-    COMMAND_RECOVER = 1, /* the leases are gone: everything in flight becomes ready, uncharged */
-    COMMAND_LIMITS = 2,
-    COMMAND_TICK = 3, /* time has passed: due messages, expiries, retention, jobs */
-    COMMAND_PUBLISH = 4,
-    COMMAND_ASSIGN = 5,
-    COMMAND_RESOLVE = 6,
-    COMMAND_TOPIC_CREATE = 7,
-    COMMAND_TOPIC_UPDATE = 8,
-    COMMAND_TOPIC_DELETE = 9,
-    COMMAND_TOPIC_PURGE = 10,
-    COMMAND_GROUP_CREATE = 11,
-    COMMAND_GROUP_UPDATE = 12,
-    COMMAND_GROUP_DELETE = 13,
-    COMMAND_GROUP_PAUSE = 14,
-    COMMAND_DLQ_REDRIVE = 15,
-    COMMAND_DLQ_PURGE = 16,
-    COMMAND_TAKE_UP = 17, /* a consumer that was away goes on with what it still holds */
-    COMMAND_JOB_CANCEL = 18,
-    COMMAND_CLOCK = 19, /* the store's time is shown as the machine's clock from now on */
-    COMMAND_LAST = COMMAND_CLOCK,
-};
-
-/* Limits that the ledger enforces; set by a command, kept in the store. */
-struct ledger_limits {
-    uint64_t topics_max; /* DLQs not counted */
-    uint64_t groups_max; /* of one topic */
-    uint64_t body_bytes_max;
-    int64_t dedup_window_ms;
-};
-
-struct publish_command {
-    struct slice topic;
-    struct slice producer; /* PRODUCER_ID_BYTES, or empty: no deduplication */
-    uint64_t sequence;     /* 0: none */
-    uint64_t forget_below;
-    struct slice messages; /* the messages, one after the other, without their array's header */
-    uint32_t count;
-    int refusal;  /* not 0: answer with this, unless it was answered before (the store is full) */
-    bool checked; /* whoever made the command has read every message with message_read_new(), and none broke
-                     the limits that hold now. A hint that saves the second look: it is not part of a batch's
-                     bytes */
-    /* A frame may come in several commands, one after the other, none of another publisher of the topic
-     * between them. Then a result tells how far the frame has come with it. */
-    uint32_t stored;    /* messages of the frame that earlier commands brought, all of which were stored */
-    uint64_t first_seq; /* with `stored`: the number of the frame's first */
-    bool more;          /* another command brings what follows */
-};
-
-struct assign_command {
-    uint32_t group;
-    enum lane lane;
-    uint32_t messages;
-    uint64_t bytes;
-    bool oversize_first;
-    uint64_t enough_bytes; /* stop after the message that reaches this; 0: no such bound */
-};
-
-/* A delivery by its message and token. */
-struct delivery_name {
-    uint64_t seq, token;
-};
-
-struct take_up_command {
-    uint32_t group;
-    const struct delivery_name *entries;
-    uint32_t count;
-};
-
-/* Who held a delivery, for the attempt ledger. */
-struct consumer_name {
-    struct slice client, host, build;
-};
-
-#define DELAY_BACKOFF (-1)
-
-/* The end of one delivery. */
-struct resolution {
-    uint64_t seq;
-    uint64_t token;
-    bool acked; /* done; the rest does not count then */
-    enum attempt_outcome outcome;
-    int64_t delay_ms; /* nacked: or DELAY_BACKOFF; released: none if that or 0 */
-    int64_t leased_ms, started_ms;
-    struct slice error_type, error_message, error_stack;
-};
-
-struct resolve_command {
-    uint32_t group;
-    struct consumer_name by;
-    const struct resolution *entries;
-    uint32_t count;
-};
-
-/* A change of settings: fields in `reset` go back to what they inherit. */
-struct policy_change {
-    struct policy set;
-    uint32_t reset;
-};
-
-struct topic_command {
-    struct slice topic;
-    struct policy_change change; /* create, update */
-    const struct slice *groups;  /* create: none means "default" */
-    uint32_t groups_count;
-};
-
-struct group_command {
-    struct slice topic;
-    struct slice group;
-    struct policy_change change; /* create, update */
-    bool from_now;               /* create */
-    bool paused;                 /* pause */
-};
-
-/* Purging a topic: `group` empty means all. */
-struct purge_command {
-    struct slice topic;
-    struct slice group;
-};
-
-/* Some of the dead letters of a group. */
-struct dead_command {
-    struct slice topic;
-    struct slice group;
-    const struct slice *ids; /* count > 0: these */
-    uint32_t ids_count;
-    uint64_t count; /* otherwise the oldest so many; UINT64_MAX: all */
-    uint32_t rate;  /* messages a second; 0: as fast as possible */
-};
-
-/* Recovery goes in steps, each a batch and a commit of its own. */
-struct recover_command {
-    bool again;      /* not the first step since the restart */
-    int64_t wait_ms; /* what was in flight waits so long for those who held it, but no longer than a lease; 0:
-                        not */
-};
-
-struct command {
-    enum command_kind kind;
-    union {
-        struct recover_command recover;
-        struct ledger_limits limits;
-        struct publish_command publish;
-        struct assign_command assign;
-        struct resolve_command resolve;
-        struct topic_command topic;
-        struct group_command group;
-        struct purge_command purge;
-        struct dead_command dead;
-        struct take_up_command take_up;
-        uint64_t job;       /* cancel */
-        int64_t machine_ms; /* clock: what the machine's clock says */
-    };
-};
 
 /* How full the store is, by the engine's marks (engine/room.h). What that changes is decided by this alone,
  * never by a look at the store: who applies the batch elsewhere does the same. */
@@ -179,18 +27,61 @@ enum fullness {
     STORE_HELD = 3,  /* nothing expires into a dead-letter queue, messages of errors are cut, and what charges
                         nothing leaves no row; no hand-outs come */
     STORE_LAST = 4,  /* redrives wait, too: only what makes room goes on, and the ends of what is in flight */
+    STORE_FULLNESSES
 };
 
-/* What a batch may write, in bytes of pages (core/cost.h). It ends before the command, or the entry of a
- * RESOLVE, that would not fit any more: ledger_applied() says how far it came. Ticks, jobs, recovery and
- * hand-outs do as much as fits. */
-struct batch_room {
-    uint64_t bytes;         /* 0: no bound */
-    uint64_t publish_bytes; /* of those, what publishes may take */
-    bool first;             /* nothing was written in the transaction before: then what comes first is applied
-                               whatever it takes, but for a publish, which is taken as far as it fits */
-    enum fullness fullness;
+/* A change of settings: fields in `reset` go back to what they inherit. */
+struct policy_change {
+    struct policy set;
+    uint32_t reset;
 };
+
+/* The end of a connection ends all that it held, which may be more than one frame resolves. */
+#define RESOLUTIONS_MAX    (FRAME_MESSAGES_MAX * 16)
+#define BATCH_COMMANDS_MAX (1u << 16)
+#define DELAY_BACKOFF      (-1) /* resolution.delay_ms */
+
+/* What the kinds of fields in command.def are in C. */
+#define KIND_flag          bool
+#define KIND_u32           uint32_t
+#define KIND_u64           uint64_t
+#define KIND_i64           int64_t
+#define KIND_code          int /* 0 or an error of proto/errors.def */
+#define KIND_bytes         struct slice
+#define KIND_change        struct policy_change
+#define KIND_delivery_name struct delivery_name
+#define KIND_consumer_name struct consumer_name
+#define KIND_resolution    struct resolution
+
+/* clang-format off */ /* which takes a brace and its semicolon apart */
+#define PART(name, text)                struct name {
+#define RECORD(name, member, text)      struct name {
+#define FIELD(kind, name, text)             KIND_##kind name;
+#define HINT(kind, name, text)              KIND_##kind name;
+#define CHOICE(type, name, count, text)     type name;
+#define LIST(kind, name, count, max, text)  const KIND_##kind *name; uint32_t count;
+#define PART_END                        };
+#define END                             };
+/* clang-format on */
+#include "broker/core/command.def"
+
+enum command_kind {
+#define COMMAND(NAME, number, member, apply, least, text) COMMAND_##NAME = number,
+#include "broker/core/command.def"
+};
+
+struct command {
+    enum command_kind kind;
+    union {
+#define RECORD(name, member, text) struct name member;
+#include "broker/core/command.def"
+    };
+};
+
+/* "TOPIC_CREATE". Static storage; "UNKNOWN" for a kind not in the table. */
+const char *command_name(enum command_kind kind);
+/* The topic and the group that a command names; empty: it names none. Lent as the command's own. */
+void command_names(const struct command *c, struct slice *ret_topic, struct slice *ret_group);
 
 struct batch {
     uint64_t index;  /* one higher than the batch before it */

@@ -50,3 +50,34 @@ void cost_write(struct cost_meter *m, enum store_table table, struct slice key, 
     else
         m->bytes += cost_row(key.size + bytes);
 }
+
+/* ---- before it is written ---- */
+
+/* Rows as they are stored, key and value. */
+#define ATTEMPT_ROW_BYTES 112
+#define DUE_ROW_BYTES     21
+#define EXPIRY_ROW_BYTES  20
+#define DEDUP_ROW_BYTES   320
+
+/* Of a bitmap, that the messages of one frame lie in. */
+#define CHUNKS_MAX (FRAME_MESSAGES_MAX / CHUNK_BITS + 1)
+
+uint64_t cost_timed_message(struct cost_publishing *p, size_t bytes, int64_t due_ms, int64_t expires_ms)
+{
+    uint64_t cost = cost_next(bytes);
+    if (due_ms) {
+        cost += p->groups * (cost_next(ATTEMPT_ROW_BYTES) + cost_next(DUE_ROW_BYTES));
+        if (!p->due_ms) /* the run of rows in attempt, the chunks of the bitmap */
+            cost += p->groups * (COST_PLACE_BYTES + CHUNKS_MAX * cost_row(CHUNK_BYTES));
+        if (p->due_ms != due_ms)
+            cost += p->groups * COST_PLACE_BYTES;
+        p->due_ms = due_ms;
+    }
+    if (expires_ms) {
+        cost += p->groups * cost_next(EXPIRY_ROW_BYTES);
+        if (p->expires_ms != expires_ms)
+            cost += p->groups * COST_PLACE_BYTES;
+        p->expires_ms = expires_ms;
+    }
+    return cost;
+}

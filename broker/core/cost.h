@@ -44,6 +44,8 @@ static inline uint64_t cost_row(size_t bytes)
 /* What a record of a topic or a group takes (with one chunk of a group's bitmap), once in a transaction. */
 #define COST_TOPIC_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
 #define COST_GROUP_BYTES (2 * COST_PLACE_BYTES + 3 * COST_PAGE_BYTES)
+/* What a command on one topic and one group changes of both. */
+#define COST_RECORDS_BYTES (COST_TOPIC_BYTES + COST_GROUP_BYTES)
 
 /* ---- the least that is done at once ---- */
 
@@ -114,16 +116,5 @@ static inline void cost_at(struct cost_meter *m, uint64_t run, uint64_t seq, siz
 _Static_assert(COST_RUNS == 1u << (64 - 54), "the hash above has as many bits as there are runs");
 /* A row is put or deleted. `bytes`: of its value. */
 void cost_write(struct cost_meter *m, enum store_table table, struct slice key, size_t bytes);
-
-/* ---- before ---- */
-
-struct command;
-struct ledger;
-
-/* What applying a command is expected to take if its rows follow each other, by its counts and bytes alone:
- * the measure by which requests share a turn. No upper bound: messages are not read for their delays, and a
- * job, a hand-out or a tick is bounded by the room of its batch instead. ledger_spent() tells what it came
- * to. Costs a look at the topic's name. */
-uint64_t command_cost(const struct ledger *l, const struct command *c);
 
 #endif

@@ -143,7 +143,7 @@ void dispatcher_limit(struct dispatcher *d, uint64_t messages, uint64_t connecti
 
 /* ---- assignment ---- */
 
-enum lane { LANE_NORMAL = 0, LANE_SUSPECT = 1 };
+enum lane { LANE_NORMAL = 0, LANE_SUSPECT = 1, LANES };
 
 struct assignment {
     struct member *member;

@@ -80,54 +80,26 @@ static int apply_limits(struct ledger *l, const struct ledger_limits *limits)
 static int apply_command(struct ledger *l, const struct command *c)
 {
     switch (c->kind) {
-    case COMMAND_RECOVER:
-        return apply_recover(l, &c->recover);
-    case COMMAND_LIMITS:
-        return apply_limits(l, &c->limits);
-    case COMMAND_TICK:
-        return apply_tick(l);
-    case COMMAND_PUBLISH:
-        return apply_publish(l, &c->publish);
-    case COMMAND_ASSIGN:
-        return apply_assign(l, &c->assign);
-    case COMMAND_RESOLVE:
-        return apply_resolve(l, &c->resolve);
-    case COMMAND_TOPIC_CREATE:
-        return apply_topic_create(l, &c->topic);
-    case COMMAND_TOPIC_UPDATE:
-        return apply_topic_update(l, &c->topic);
-    case COMMAND_TOPIC_DELETE:
-        return apply_topic_delete(l, &c->topic);
-    case COMMAND_TOPIC_PURGE:
-        return apply_topic_purge(l, &c->purge);
-    case COMMAND_GROUP_CREATE:
-        return apply_group_create(l, &c->group);
-    case COMMAND_GROUP_UPDATE:
-        return apply_group_update(l, &c->group);
-    case COMMAND_GROUP_DELETE:
-        return apply_group_delete(l, &c->group);
-    case COMMAND_GROUP_PAUSE:
-        return apply_group_pause(l, &c->group);
-    case COMMAND_DLQ_REDRIVE:
-        return apply_dead(l, &c->dead, JOB_REDRIVE);
-    case COMMAND_DLQ_PURGE:
-        return apply_dead(l, &c->dead, JOB_PURGE_DLQ);
-    case COMMAND_TAKE_UP:
-        return apply_take_up(l, &c->take_up);
-    case COMMAND_JOB_CANCEL:
-        return apply_job_cancel(l, c->job);
-    case COMMAND_CLOCK:
-        return apply_clock(l, c->machine_ms);
+#define COMMAND(NAME, number, member, apply, least, text)                                                    \
+    case COMMAND_##NAME:                                                                                     \
+        return apply;
+#include "broker/core/command.def"
     }
     return SHUNT_CORRUPT; /* a batch from a log that this version cannot read */
 }
 
-/* Whether there is room for the least of it; publishes and resolutions look for themselves. */
-static bool admits(struct ledger *l, const struct command *c)
+/* Whether there is room for the least of it. */
+static bool admits(const struct ledger *l, const struct command *c)
 {
-    if (c->kind == COMMAND_PUBLISH || c->kind == COMMAND_RESOLVE)
-        return true;
-    return ledger_has_room(l, command_cost(l, c) + COST_END_BYTES);
+    uint64_t bytes = 0;
+    switch (c->kind) {
+#define COMMAND(NAME, number, member, apply, least, text)                                                    \
+    case COMMAND_##NAME:                                                                                     \
+        bytes = least;                                                                                       \
+        break;
+#include "broker/core/command.def"
+    }
+    return !bytes || ledger_has_room(l, bytes + COST_END_BYTES);
 }
 
 int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,

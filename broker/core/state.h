@@ -3,7 +3,7 @@
  * Files, each needing only those before it: sums and account (services), cost, catalog (topics and groups in
  * memory), message, place (where a message is, and its moves), window, dedup, settle (the end of a message, and of
  * a dead letter), dead (divert, redrive), handout, publish, resolve, recover, job, admin, tick; ledger (load,
- * apply, seal) is on top, beside views and cost_ahead, which change nothing.
+ * apply, seal) is on top, beside views, which change nothing.
  * Each function returns 0, or a failure of the store, which is fatal; refusals go to the sink.
  */
 #ifndef SHUNT_CORE_STATE_H

@@ -261,9 +261,6 @@ _Noreturn void engine_die(struct engine *e, int err, const char *what);
 
 /* ---- gather.c ---- */
 
-/* Which topic and group a command is about. */
-void command_names(const struct command *c, struct slice *topic, struct slice *group);
-
 /* Add a command; returns the entry to fill in, which lives until the next call. */
 struct pending *gather_add(struct engine *e, const struct command *c, enum pending_kind kind,
                            struct session *s, uint64_t request_id);

@@ -43,46 +43,6 @@ struct pending *gather_add(struct engine *e, const struct command *c, enum pendi
 
 /* ---- results ---- */
 
-void command_names(const struct command *c, struct slice *topic, struct slice *group)
-{
-    *topic = *group = (struct slice){0};
-    switch (c->kind) {
-    case COMMAND_PUBLISH:
-        *topic = c->publish.topic;
-        return;
-    case COMMAND_TOPIC_CREATE:
-    case COMMAND_TOPIC_UPDATE:
-    case COMMAND_TOPIC_DELETE:
-        *topic = c->topic.topic;
-        return;
-    case COMMAND_TOPIC_PURGE:
-        *topic = c->purge.topic;
-        *group = c->purge.group;
-        return;
-    case COMMAND_GROUP_CREATE:
-    case COMMAND_GROUP_UPDATE:
-    case COMMAND_GROUP_DELETE:
-    case COMMAND_GROUP_PAUSE:
-        *topic = c->group.topic;
-        *group = c->group.group;
-        return;
-    case COMMAND_DLQ_REDRIVE:
-    case COMMAND_DLQ_PURGE:
-        *topic = c->dead.topic;
-        *group = c->dead.group;
-        return;
-    case COMMAND_RECOVER:
-    case COMMAND_LIMITS:
-    case COMMAND_TICK:
-    case COMMAND_ASSIGN:
-    case COMMAND_RESOLVE:
-    case COMMAND_TAKE_UP:
-    case COMMAND_JOB_CANCEL:
-    case COMMAND_CLOCK:
-        return;
-    }
-}
-
 /* Why there is no room, how much is left, and what to do. */
 static const char *room_text(struct engine *e, enum command_kind kind)
 {
@@ -111,7 +71,7 @@ static const char *reason(struct engine *e, size_t command, int err, const char 
     if (err == SHUNT_NO_SPACE)
         return room_text(e, c->kind);
     if (c->kind == COMMAND_JOB_CANCEL)
-        return engine_no_job(e, c->job);
+        return engine_no_job(e, c->job.id);
     command_names(c, &topic, &group);
     return engine_about(e, err, topic, group, HINT_MISSING);
 }

@@ -14,7 +14,7 @@ void request_clock_set(struct session *s, unsigned op, uint64_t request_id, stru
     e->clock_error_ms = wall_clock_error_ms(&e->clock);
     /* What the machine's clock said when the turn began: its time is the batch's. */
     int64_t machine_ms = e->wall_ms - ledger_ahead_ms(e->ledger) - e->clock_error_ms;
-    struct command c = {.kind = COMMAND_CLOCK, .machine_ms = machine_ms};
+    struct command c = {.kind = COMMAND_CLOCK, .clock.machine_ms = machine_ms};
     gather_admin(s, op, request_id, r, &c, 0, NULL);
     gather_flush(e);
     wall_clock_keep_ahead(&e->clock, ledger_ahead_ms(e->ledger));

@@ -131,7 +131,7 @@ const char *engine_no_job(struct engine *e, uint64_t job)
 
 void request_job_cancel(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
 {
-    struct command c = {.kind = COMMAND_JOB_CANCEL, .job = mpack_read_uint(r)};
+    struct command c = {.kind = COMMAND_JOB_CANCEL, .job.id = mpack_read_uint(r)};
     gather_admin(s, op, request_id, r, &c, 0, NULL);
 }
 

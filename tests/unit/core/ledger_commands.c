@@ -270,12 +270,12 @@ void redrive_ids(struct fixture *f, const char *topic, const char *group, const 
 
 void clock_set(struct fixture *f, int64_t machine_ms)
 {
-    fixture_run(f, (struct command){.kind = COMMAND_CLOCK, .machine_ms = machine_ms});
+    fixture_run(f, (struct command){.kind = COMMAND_CLOCK, .clock.machine_ms = machine_ms});
 }
 
 void job_cancel(struct fixture *f, uint64_t job)
 {
-    fixture_run(f, (struct command){.kind = COMMAND_JOB_CANCEL, .job = job});
+    fixture_run(f, (struct command){.kind = COMMAND_JOB_CANCEL, .job.id = job});
 }
 
 void dlq_purge(struct fixture *f, const char *topic, const char *group, uint64_t count)

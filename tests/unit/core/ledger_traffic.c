@@ -234,9 +234,9 @@ static void make_command(struct traffic *t, size_t at, struct command *c)
         *c = (struct command){.kind = COMMAND_TOPIC_PURGE,
                               .purge = {text(pick_topic(t)), text(chance(t, 50) ? pick_group(t) : "")}};
     else if (dice < 993 && !t->plain)
-        *c = (struct command){.kind = COMMAND_JOB_CANCEL, .job = traffic_random(t, 40)};
+        *c = (struct command){.kind = COMMAND_JOB_CANCEL, .job.id = traffic_random(t, 40)};
     else if (dice < 995 && !t->plain)
-        *c = (struct command){.kind = COMMAND_CLOCK, .machine_ms = (int64_t)traffic_random(t, 100000)};
+        *c = (struct command){.kind = COMMAND_CLOCK, .clock.machine_ms = (int64_t)traffic_random(t, 100000)};
     else if (dice < 998 || t->plain)
         *c = (struct command){.kind = COMMAND_RECOVER,
                               .recover.wait_ms = chance(t, 50) ? 1 + (int64_t)traffic_random(t, 5000) : 0};
