@@ -6,9 +6,9 @@
  *   shunt_uv_close(&adapter, when_closed);      then, in when_closed or later: shunt_close(s, 0)
  *
  * Everything happens in the loop's thread: callbacks come from shunt_process(), which the adapter calls when
- * the handle's descriptor is readable. The adapter lends the handle and never closes it. shunt_subscribe()
- * and the other calls that take a timeout wait by themselves; make them before the loop runs, or live with
- * the pause.
+ * the handle's descriptor is readable. The adapter borrows the handle and never closes it. shunt_subscribe()
+ * and the other calls that take a timeout block the loop while they wait; make them before the loop runs, or
+ * accept the pause.
  */
 #ifndef SHUNT_UV_H
 #define SHUNT_UV_H

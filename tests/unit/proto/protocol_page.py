@@ -58,7 +58,7 @@ def operations_on_page(page):
 
 def errors_explained(page):
     """The names in the table of who sends which error, each as often as it is there."""
-    table = page.partition("| name | from | when | what then |\n")[2].partition("\n\n")[0]
+    table = page.partition("| name | from | when | what to do |\n")[2].partition("\n\n")[0]
     return [name for row in table.splitlines()[1:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
 
 
