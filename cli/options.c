@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/utf8.h"
 #include "cli/nearest.h"
 #include "client/shunt.h"
@@ -111,15 +112,10 @@ static bool check_value(struct options *o, struct option_value *value)
 /* One argument can hold many options, as `-yyy` does. */
 static bool more_values(struct options *o)
 {
-    size_t capacity = o->values_capacity * 2;
-    struct option_value *values = realloc(o->values, capacity * sizeof *values);
-    if (!values) {
-        (void)snprintf(o->why, sizeof o->why, "out of memory");
-        return false;
-    }
-    o->values = values;
-    o->values_capacity = capacity;
-    return true;
+    if (array_room(&o->values, &o->values_capacity, o->values_count + 1))
+        return true;
+    (void)snprintf(o->why, sizeof o->why, "out of memory");
+    return false;
 }
 
 static bool add_value(struct options *o, const struct option_row *row, const char *text)
@@ -127,7 +123,7 @@ static bool add_value(struct options *o, const struct option_row *row, const cha
     struct option_value value = {.row = row, .text = text};
     if (!check_value(o, &value))
         return false;
-    if (o->values_count == o->values_capacity && !more_values(o))
+    if (!more_values(o))
         return false;
     o->values[o->values_count++] = value;
     return true;

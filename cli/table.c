@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/utf8.h"
 
 void table_init(struct table *t, const char *const *headings)
@@ -30,18 +31,8 @@ void table_done(struct table *t)
 /* Takes `cell`, which is NULL when there was no memory for it. */
 static void add(struct table *t, char *cell)
 {
-    if (cell && t->count == t->room) {
-        size_t room = t->room ? t->room * 2 : 64;
-        char **cells = realloc(t->cells, room * sizeof *cells);
-        if (!cells) {
-            free(cell);
-            cell = NULL;
-        } else {
-            t->cells = cells;
-            t->room = room;
-        }
-    }
-    if (!cell) {
+    if (!cell || !array_room(&t->cells, &t->room, t->count + 1)) {
+        free(cell);
         t->failed = true;
         return;
     }

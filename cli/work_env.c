@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/utf8.h"
 #include "cli/delivered.h"
 #include "cli/json.h"
@@ -28,15 +29,9 @@ static bool is_message_name(const char *entry)
 /* Append an entry, or only the closing NULL. */
 static bool append(struct work_env *e, char *entry)
 {
-    if (e->count + 1 >= e->room) {
-        size_t room = e->room ? e->room * 2 : 64;
-        char **entries = realloc(e->entries, room * sizeof *entries);
-        if (!entries) {
-            e->failed = true;
-            return false;
-        }
-        e->entries = entries;
-        e->room = room;
+    if (!array_room(&e->entries, &e->room, e->count + 2)) {
+        e->failed = true;
+        return false;
     }
     if (entry)
         e->entries[e->count++] = entry;

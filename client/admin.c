@@ -15,7 +15,7 @@ int admin_begin(struct call *c, unsigned op, uint32_t fields, bool reads, const 
     int rc = dlq_too ? name_check_topic(name, &why) : name_check(name, &why);
     if (rc != 0)
         return error_set(err, rc, "topic \"%.220s\": %s", topic, why);
-    if (group != NULL && (rc = name_check((struct slice){group, strlen(group)}, &why)) != 0)
+    if (group != NULL && (rc = name_check(slice_of(group), &why)) != 0)
         return error_set(err, rc, "group \"%.110s\": %s", group, why);
     call_begin(c, op, fields, reads);
     mpack_write_str(&c->request, name.data, name.size);

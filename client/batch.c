@@ -1,5 +1,6 @@
 /* batch: build one PUBLISH frame in place. */
 #include "client/batch.h"
+#include "base/array.h"
 #include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/wire.h"
@@ -43,15 +44,7 @@ size_t batch_bytes(const struct batch *b)
 
 static bool promise_room(struct batch *b)
 {
-    if (b->count < b->promises_capacity)
-        return true;
-    uint32_t capacity = b->promises_capacity == 0 ? 16 : b->promises_capacity * 2;
-    struct promise *promises = realloc(b->promises, capacity * sizeof *promises);
-    if (promises == NULL)
-        return false;
-    b->promises = promises;
-    b->promises_capacity = capacity;
-    return true;
+    return array_room(&b->promises, &b->promises_capacity, (size_t)b->count + 1);
 }
 
 /* Count the message that was just written behind `size_before`, or take it back if memory ran out. */

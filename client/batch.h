@@ -24,7 +24,7 @@ struct batch {
     struct mpack_buffer bytes;
     size_t begin; /* SEALED: where the frame begins in `bytes` */
     struct promise *promises;
-    uint32_t promises_capacity;
+    size_t promises_capacity;
     uint32_t count;
     size_t body_bytes_max; /* of the largest body */
     uint64_t id;

@@ -193,14 +193,11 @@ static void stack_write(struct text *to, const struct crash_evidence *e, char cu
 
 static void stderr_write(struct text *to, const struct crash_evidence *e)
 {
-    size_t begin = 0;
+    /* What was before the kept end may have been cut off within a character. */
+    size_t begin = e->errors_bytes >= CRASH_STDERR_BYTES ? utf8_begin(e->errors, e->errors_bytes) : 0;
 
     if (e->errors_bytes == 0) {
         return;
-    }
-    /* What was before the kept end may have been cut off within a character. */
-    while (e->errors_bytes >= CRASH_STDERR_BYTES && begin < 3 && (e->errors[begin] & 0xc0) == 0x80) {
-        begin++;
     }
     text_add(to, "stderr:\n");
     to->used += text_clean(to->bytes + to->used, sizeof to->bytes - to->used, e->errors + begin,

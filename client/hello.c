@@ -43,11 +43,6 @@ int hello_write(struct core *core)
     return core_out_check(core, end);
 }
 
-static bool is(struct slice key, const char *name)
-{
-    return key.size == strlen(name) && memcmp(key.data, name, key.size) == 0;
-}
-
 static uint64_t read_limit(struct mpack_reader *r, uint64_t least, uint64_t most)
 {
     uint64_t v = mpack_read_uint(r);
@@ -59,13 +54,13 @@ static void read_info(struct mpack_reader *r, struct server_limits *ret)
     uint32_t count = mpack_read_map(r);
     for (uint32_t i = 0; i < count && !r->failed; i++) {
         struct slice key = mpack_read_str(r);
-        if (is(key, "max_body_bytes"))
+        if (slice_is(key, "max_body_bytes"))
             ret->body_bytes = read_limit(r, 0, BODY_BYTES_MAX);
-        else if (is(key, "max_frame_bytes"))
+        else if (slice_is(key, "max_frame_bytes"))
             ret->frame_bytes = read_limit(r, 1024, FRAME_BYTES_MAX);
-        else if (is(key, "max_messages"))
+        else if (slice_is(key, "max_messages"))
             ret->messages = (uint32_t)read_limit(r, 1, FRAME_MESSAGES_MAX);
-        else if (is(key, "dedup_frames"))
+        else if (slice_is(key, "dedup_frames"))
             ret->dedup_frames = (uint32_t)read_limit(r, 2, DEDUP_FRAMES_MAX);
         else
             (void)mpack_read_any(r); /* not needed here */

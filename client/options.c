@@ -1,5 +1,6 @@
 /* options: a list of keys and values. Lists have a dozen entries at most, so it is walked. */
 #include "client/options.h"
+#include "base/array.h"
 #include "proto/units.h"
 #include <stdlib.h>
 #include <string.h>
@@ -46,14 +47,8 @@ static void take_out(struct shunt_options *o, struct option *row)
 
 static int append(struct shunt_options *o, const char *key, char *value)
 {
-    if (o->count == o->capacity) {
-        size_t capacity = o->capacity == 0 ? 8 : o->capacity * 2;
-        struct option *rows = realloc(o->rows, capacity * sizeof *rows);
-        if (rows == NULL)
-            return SHUNT_NO_MEMORY;
-        o->rows = rows;
-        o->capacity = capacity;
-    }
+    if (!array_room(&o->rows, &o->capacity, o->count + 1))
+        return SHUNT_NO_MEMORY;
     char *copy = strdup(key);
     if (copy == NULL)
         return SHUNT_NO_MEMORY;

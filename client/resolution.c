@@ -1,5 +1,6 @@
 /* resolution: one RESOLVE frame in the making, under way, or answered. */
 #include "client/resolution.h"
+#include "base/array.h"
 #include "base/utf8.h"
 #include "proto/limits.h"
 #include <stdlib.h>
@@ -97,24 +98,10 @@ static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
     write_text(b, failure->stack, ERROR_STACK_BYTES_MAX, true);
 }
 
-/* Room for one more resolver. */
-static bool make_room(struct resolution *r)
-{
-    if (r->count < r->capacity)
-        return true;
-    uint32_t capacity = r->capacity == 0 ? 16 : r->capacity * 2;
-    struct resolver *resolvers = realloc(r->resolvers, capacity * sizeof *resolvers);
-    if (resolvers == NULL)
-        return false;
-    r->resolvers = resolvers;
-    r->capacity = capacity;
-    return true;
-}
-
 int resolution_add(struct resolutions *all, struct resolution *r, const struct resolve_entry *entry,
                    struct resolver resolver)
 {
-    if (!make_room(r))
+    if (!array_room(&r->resolvers, &r->capacity, (size_t)r->count + 1))
         return SHUNT_NO_MEMORY;
     size_t before = r->entries.size;
     write_entry(&r->entries, entry);
@@ -143,7 +130,7 @@ int resolution_move(struct resolutions *all, struct resolution *from, struct res
         struct slice field = mpack_read_any(&r);
         mpack_write_raw(&to->entries, field.data, field.size);
     }
-    if (to->entries.failed || !make_room(to)) {
+    if (to->entries.failed || !array_room(&to->resolvers, &to->capacity, (size_t)to->count + 1)) {
         to->entries.failed = false;
         to->entries.size = before;
         return SHUNT_NO_MEMORY;

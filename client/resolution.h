@@ -17,7 +17,7 @@ struct resolution {
     struct resolution *prev;
     struct mpack_buffer entries;
     struct resolver *resolvers;
-    uint32_t capacity;
+    size_t capacity;
     uint32_t count;
     uint32_t called;
     uint64_t id;              /* of the request, once it is in the output */

@@ -14,10 +14,10 @@ static int check_names(const char *topic, const char *group, struct shunt_error 
     const char *why = NULL;
     if (topic == NULL)
         return error_set(err, SHUNT_BAD_ARGUMENT, "a topic must be named");
-    int rc = name_check_topic((struct slice){topic, strlen(topic)}, &why);
+    int rc = name_check_topic(slice_of(topic), &why);
     if (rc != 0)
         return error_set(err, rc, "topic \"%.220s\": %s", topic, why);
-    rc = name_check((struct slice){group, strlen(group)}, &why);
+    rc = name_check(slice_of(group), &why);
     return rc != 0 ? error_set(err, rc, "group \"%.110s\": %s", group, why) : 0;
 }
 

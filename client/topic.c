@@ -128,7 +128,7 @@ static void note_name(struct listing *l, struct slice row)
     uint32_t pairs = mpack_read_map(&r);
     for (uint32_t i = 0; i < pairs && !r.failed; i++) {
         struct slice key = mpack_read_str(&r);
-        if (key.size != 5 || memcmp(key.data, "topic", 5) != 0) {
+        if (!slice_is(key, "topic")) {
             (void)mpack_read_any(&r); /* another key */
             continue;
         }

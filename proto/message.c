@@ -80,10 +80,10 @@ int message_read_new(struct mpack_reader *r, size_t body_bytes_max, struct messa
 
 struct slice message_header(const struct message_view *m, const char *key)
 {
-    size_t key_size = strlen(key), cursor = 0;
+    size_t cursor = 0;
     struct slice name, value;
     while (message_header_next(m, &cursor, &name, &value)) {
-        if (name.size == key_size && memcmp(name.data, key, key_size) == 0)
+        if (slice_is(name, key))
             return value;
     }
     return (struct slice){NULL, 0};

@@ -2,14 +2,13 @@
  * whose packer is inlined here; the library itself is not linked.
  *
  * Running out of memory marks the buffer failed and is asked about once, at the end. */
+#include "base/array.h"
 #include "proto/mpack.h"
 
 #include <limits.h> /* which the packer takes for granted */
 #include <msgpack/pack.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { CAPACITY_MIN = 256 };
 
 static size_t write_open(struct mpack_buffer *b, uint8_t lead);
 static void patch(struct mpack_buffer *b, size_t offset, uint32_t count);
@@ -38,21 +37,15 @@ void mpack_buffer_done(struct mpack_buffer *b)
     *b = (struct mpack_buffer){0};
 }
 
-void *mpack_extend(struct mpack_buffer *b, size_t size)
+/* Not inlined: without it append() is small enough to be, into packers that know the size. */
+__attribute__((noinline)) void *mpack_extend(struct mpack_buffer *b, size_t size)
 {
     if (b->failed)
         return NULL;
-    if (!b->data || size > b->capacity - b->size) {
-        size_t capacity = b->capacity ? b->capacity : CAPACITY_MIN;
-        while (capacity - b->size < size && capacity <= SIZE_MAX / 2)
-            capacity *= 2;
-        uint8_t *data = capacity - b->size < size ? NULL : realloc(b->data, capacity);
-        if (!data) {
-            b->failed = true;
-            return NULL;
-        }
-        b->data = data;
-        b->capacity = capacity;
+    if ((!b->data || size > b->capacity - b->size) &&
+        (size > SIZE_MAX - b->size || !array_grow(&b->data, 1, &b->capacity, b->size + size))) {
+        b->failed = true;
+        return NULL;
     }
     uint8_t *at = b->data + b->size;
     b->size += size;

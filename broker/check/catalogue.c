@@ -1,4 +1,6 @@
 /* catalogue: topics, groups, jobs and producers: each readable, and each what the others say it is. */
+#include "base/array.h"
+#include "base/slice.h"
 #include "broker/check/checker.h"
 
 #include "broker/store/store_version.h"
@@ -6,35 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is(struct slice key, const char *text)
-{
-    return key.size == strlen(text) && memcmp(key.data, text, key.size) == 0;
-}
-
-/* Room for one more. False without memory. */
-static bool grow(void **array, size_t *room, size_t count, size_t size)
-{
-    if (count < *room)
-        return true;
-    size_t more = *room ? *room * 2 : 16;
-    void *bigger = realloc(*array, more * size);
-    if (!bigger)
-        return false;
-    *array = bigger;
-    *room = more;
-    return true;
-}
-
 /* ---- rows ---- */
 
 static int meta_row(struct checker *c, struct slice key, struct slice value)
 {
-    if (is(key, META_KEY_LEDGER)) {
+    if (slice_is(key, META_KEY_LEDGER)) {
         c->meta_there = true;
         c->meta_readable = meta_decode(key, value, &c->meta) == 0;
         if (!c->meta_readable)
             problem(c, PROBLEM_CHECKSUM, "meta: the ledger's own record");
-    } else if (!is(key, STORE_VERSION_KEY)) {
+    } else if (!slice_is(key, STORE_VERSION_KEY)) {
         problem(c, PROBLEM_ORPHAN, "meta: a row with an unknown key of %zu bytes", key.size);
     }
     return 0;
@@ -47,7 +30,7 @@ static int topic_row(struct checker *c, struct slice key, struct slice value)
         problem(c, PROBLEM_ORPHAN, "topic: a row with a key of %zu bytes", key.size);
         return 0;
     }
-    if (!grow((void **)&c->topics, &c->topic_room, c->topic_count, sizeof *c->topics))
+    if (!array_room(&c->topics, &c->topic_room, c->topic_count + 1))
         return SHUNT_NO_MEMORY;
     struct checked_topic *t = &c->topics[c->topic_count++];
     *t = (struct checked_topic){0};
@@ -69,7 +52,7 @@ static int group_row(struct checker *c, struct slice key, struct slice value)
         problem(c, PROBLEM_ORPHAN, "group: a row with a key of %zu bytes", key.size);
         return 0;
     }
-    if (!grow((void **)&c->groups, &c->group_room, c->group_count, sizeof *c->groups))
+    if (!array_room(&c->groups, &c->group_room, c->group_count + 1))
         return SHUNT_NO_MEMORY;
     struct checked_group *g = &c->groups[c->group_count++];
     *g = (struct checked_group){0};
@@ -92,7 +75,7 @@ static int job_row(struct checker *c, struct slice key, struct slice value)
         return 0;
     }
     struct job_record *r = calloc(1, sizeof *r);
-    if (!r || !grow((void **)&c->drops, &c->drop_room, c->drop_count, sizeof *c->drops)) {
+    if (!r || !array_room(&c->drops, &c->drop_room, c->drop_count + 1)) {
         free(r);
         return SHUNT_NO_MEMORY;
     }

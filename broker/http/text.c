@@ -1,36 +1,19 @@
 /* text: see text.h. Written here and not with printf, whose decimal point is the locale's. */
 #include "broker/http/text.h"
 
+#include "base/array.h"
 #include "base/utf8.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_BYTES_FIRST 4096
-#define NANO             1000000000ull
+#define NANO 1000000000ull
 
 static bool make_room(struct text *t, size_t size)
 {
-    if (t->failed)
-        return false;
-    if (t->capacity - t->size >= size)
-        return true;
-    size_t capacity = t->capacity ? t->capacity : TEXT_BYTES_FIRST;
-    while (capacity - t->size < size) {
-        if (capacity > SIZE_MAX / 2) {
-            t->failed = true;
-            return false;
-        }
-        capacity *= 2;
-    }
-    char *data = realloc(t->data, capacity);
-    if (!data) {
+    if (!t->failed && (size > SIZE_MAX - t->size || !array_room(&t->data, &t->capacity, t->size + size)))
         t->failed = true;
-        return false;
-    }
-    t->data = data;
-    t->capacity = capacity;
-    return true;
+    return !t->failed;
 }
 
 void text_done(struct text *t)

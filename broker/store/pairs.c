@@ -8,14 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int key_compare(struct slice a, struct slice b)
-{
-    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
-    if (order != 0)
-        return order;
-    return (a.size > b.size) - (a.size < b.size);
-}
-
 static unsigned draw_levels(struct pairs *m)
 {
     uint64_t x = m->random;
@@ -95,7 +87,7 @@ void *pair_value_bytes(struct pair *p)
  * it. */
 static struct pair *search(const struct pairs *m, struct slice key, struct pair **ret_path)
 {
-    if (m->count > 0 && key_compare(pair_key(m->tail[0]), key) < 0) {
+    if (m->count > 0 && slice_compare(pair_key(m->tail[0]), key) < 0) {
         if (ret_path)
             memcpy(ret_path, m->tail, sizeof m->tail);
         return NULL;
@@ -104,7 +96,7 @@ static struct pair *search(const struct pairs *m, struct slice key, struct pair 
     struct pair *beyond = NULL; /* known not to be before `key`: not compared twice */
     for (unsigned i = PAIR_LEVELS_MAX; i-- > 0;) {
         struct pair *next = at->next[i];
-        while (next && next != beyond && key_compare(pair_key(next), key) < 0) {
+        while (next && next != beyond && slice_compare(pair_key(next), key) < 0) {
             at = next;
             next = at->next[i];
         }
@@ -132,7 +124,7 @@ struct pair *pairs_link(struct pairs *m, struct pair *p)
 {
     struct pair *path[PAIR_LEVELS_MAX];
     struct pair *old = search(m, pair_key(p), path);
-    if (old && key_compare(pair_key(old), pair_key(p)) == 0)
+    if (old && slice_compare(pair_key(old), pair_key(p)) == 0)
         unlink_at(m, old, path);
     else
         old = NULL;
@@ -154,7 +146,7 @@ struct pair *pairs_unlink(struct pairs *m, struct slice key)
 {
     struct pair *path[PAIR_LEVELS_MAX];
     struct pair *p = search(m, key, path);
-    if (!p || key_compare(pair_key(p), key) != 0)
+    if (!p || slice_compare(pair_key(p), key) != 0)
         return NULL;
     unlink_at(m, p, path);
     return p;
@@ -168,7 +160,7 @@ struct pair *pairs_at_least(const struct pairs *m, struct slice key)
 struct pair *pairs_find(const struct pairs *m, struct slice key)
 {
     struct pair *p = search(m, key, NULL);
-    return p && key_compare(pair_key(p), key) == 0 ? p : NULL;
+    return p && slice_compare(pair_key(p), key) == 0 ? p : NULL;
 }
 
 struct pair *pairs_first(const struct pairs *m)

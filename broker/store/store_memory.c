@@ -5,6 +5,7 @@
  * committed because none may be open beside a write, which is checked. One thread only.
  */
 #include "broker/store/store_memory.h"
+#include "base/array.h"
 #include "broker/store/store_version.h"
 
 #include <assert.h>
@@ -95,15 +96,7 @@ static void log_forget(struct memory_store *s)
 /* Room for the two steps that one write may take, so that none is half noted. */
 static bool log_room(struct memory_store *s)
 {
-    if (s->log_count + 2 <= s->log_capacity)
-        return true;
-    size_t capacity = s->log_capacity ? s->log_capacity * 2 : 64;
-    struct undo *log = realloc(s->log, capacity * sizeof *log);
-    if (!log)
-        return false;
-    s->log = log;
-    s->log_capacity = capacity;
-    return true;
+    return array_room(&s->log, &s->log_capacity, s->log_count + 2);
 }
 
 static void log_add(struct memory_store *s, struct pair *p, enum store_table table, bool linked)

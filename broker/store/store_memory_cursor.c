@@ -74,7 +74,7 @@ static struct pair *cursor_pair(struct memory_cursor *c, struct pair **ret_after
         return c->at;
     struct slice key = {c->key, c->key_size};
     struct pair *p = pairs_at_least(m, key);
-    if (p && p->key_size == key.size && memcmp(pair_key(p).data, key.data, key.size) == 0)
+    if (p && slice_equal(pair_key(p), key))
         return p;
     *ret_after = p;
     return NULL;

@@ -1,4 +1,5 @@
 /* disk: letting recorded things happen. */
+#include "base/array.h"
 #include "tests/crash/disk_private.h"
 
 #include <stdio.h>
@@ -15,11 +16,7 @@ static _Noreturn void die(const char *why)
 
 void *disk_room(void *array, size_t count, size_t *capacity, size_t item_bytes)
 {
-    if (count < *capacity)
-        return array;
-    *capacity = *capacity ? *capacity * 2 : 64;
-    array = realloc(array, *capacity * item_bytes);
-    if (!array)
+    if (count >= *capacity && !array_grow(&array, item_bytes, capacity, count + 1))
         die("no memory");
     return array;
 }

@@ -1,6 +1,7 @@
 /* facts: reading both sides of every connection, frame by frame, as section 1 of PROTOCOL.md has it. */
 #include "tests/crash/facts.h"
 
+#include "base/array.h"
 #include "proto/mpack.h"
 #include "proto/wire.h"
 
@@ -52,12 +53,8 @@ struct reading {
 
 static void add_fact(struct fact **all, size_t *count, size_t *capacity, const struct fact *f)
 {
-    if (*count == *capacity) {
-        *capacity = *capacity ? *capacity * 2 : 256;
-        *all = realloc(*all, *capacity * sizeof **all);
-        if (!*all)
-            abort();
-    }
+    if (!array_room(all, capacity, *count + 1))
+        abort();
     (*all)[(*count)++] = *f;
 }
 
@@ -262,12 +259,8 @@ static void on_deliver(struct reading *r, struct connection *c, size_t record, s
         f.count = mpack_read_uint(&row);
         f.generation = d.generation = mpack_read_uint(&row);
         say(r, &f);
-        if (c->delivery_count == c->delivery_capacity) {
-            c->delivery_capacity = c->delivery_capacity ? c->delivery_capacity * 2 : 256;
-            c->deliveries = realloc(c->deliveries, c->delivery_capacity * sizeof *c->deliveries);
-            if (!c->deliveries)
-                abort();
-        }
+        if (!array_room(&c->deliveries, &c->delivery_capacity, c->delivery_count + 1))
+            abort();
         c->deliveries[c->delivery_count++] = d;
     }
 }

@@ -20,6 +20,7 @@
  * store.h says, a row what schema.h says.
  */
 #include "tests/crash/plant.h"
+#include "base/array.h"
 #include "broker/core/schema.h"
 #include "broker/store/store.h"
 
@@ -71,7 +72,7 @@ enum plant planted(void)
 static struct row *rows_find(struct slice key)
 {
     for (size_t i = 0; i < rows.count; i++)
-        if (rows.all[i].key.size == key.size && memcmp(rows.all[i].key.bytes, key.data, key.size) == 0)
+        if (slice_equal((struct slice){rows.all[i].key.bytes, rows.all[i].key.size}, key))
             return &rows.all[i];
     return NULL;
 }
@@ -79,11 +80,9 @@ static struct row *rows_find(struct slice key)
 static void rows_put(struct slice key, struct slice value)
 {
     struct row *row = rows_find(key);
-    if (!row && rows.count == rows.capacity) {
-        rows.capacity = rows.capacity ? 2 * rows.capacity : 256;
-        rows.all = realloc(rows.all, rows.capacity * sizeof *rows.all);
-    }
-    if (!rows.all || key.size > sizeof row->key.bytes || value.size > ROW_BYTES_MAX)
+    if (!row && !array_room(&rows.all, &rows.capacity, rows.count + 1))
+        abort();
+    if (key.size > sizeof row->key.bytes || value.size > ROW_BYTES_MAX)
         abort();
     if (!row)
         row = &rows.all[rows.count++];

@@ -77,7 +77,7 @@ static bool check(struct store *store, char *why)
 
 static bool is(struct slice s, const char *text)
 {
-    return s.size == strlen(text) && memcmp(s.data, text, s.size) == 0;
+    return slice_is(s, text);
 }
 
 static void read_row(struct mpack_reader *r, struct snapshot_row *row)

@@ -176,7 +176,7 @@ static void put_row(struct store_txn *txn, struct source *s)
         try_message(key, value, whole);
     else if (!indexes)
         try_record(table, key, value, whole);
-    bool version = table == TABLE_META && key.size == 7 && memcmp(key.data, "version", 7) == 0;
+    bool version = table == TABLE_META && slice_is(key, "version");
     if (!version)
         MUST(store_put(txn, table, key, (struct slice){value, whole}) == 0);
 }

@@ -1,20 +1,17 @@
 /* history: events in memory, and the names they use. */
 #include "tests/history/history.h"
 
+#include "base/array.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-static void *grow(void *items, size_t count, size_t *capacity, size_t size)
+static void need(bool room)
 {
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity ? *capacity * 2 : 256;
-    items = realloc(items, *capacity * size);
-    if (!items) {
+    if (!room) {
         (void)fputs("no memory for a history\n", stderr);
         exit(2);
     }
-    return items;
 }
 
 void history_done(struct history *h)
@@ -39,7 +36,7 @@ uint32_t history_name(struct history *h, const char *name)
     uint32_t found = history_find_name(h, name);
     if (found)
         return found;
-    h->names = grow(h->names, h->names_count, &h->names_capacity, sizeof *h->names);
+    need(array_room(&h->names, &h->names_capacity, h->names_count + 1));
     char *copy = strdup(name);
     if (!copy)
         exit(2);
@@ -54,7 +51,7 @@ const char *history_name_of(const struct history *h, uint32_t number)
 
 struct history_event *history_note(struct history *h, enum history_kind kind, int64_t t_us)
 {
-    h->events = grow(h->events, h->count, &h->capacity, sizeof *h->events);
+    need(array_room(&h->events, &h->capacity, h->count + 1));
     struct history_event *e = &h->events[h->count++];
     memset(e, 0, sizeof *e);
     e->kind = kind;

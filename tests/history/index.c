@@ -1,6 +1,8 @@
 /* index: sorting, pairing, finding. */
 #include "tests/history/index.h"
 
+#include "base/search.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,16 +274,9 @@ const struct asked *index_at(const struct index *x, uint32_t topic, uint64_t seq
 {
     struct history_event ask = {.topic = topic}, answer = {.kind = HISTORY_PUBLISHED, .seq = seq};
     struct asked key = {&ask, &answer};
-    size_t low = 0, high = x->publishes_count;
-    while (low < high) { /* the first that is not before it */
-        size_t middle = (low + high) / 2;
-        if (by_published(&x->publishes[middle], &key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const struct asked *a = &x->publishes[low];
-    return low < x->publishes_count && a->ask->topic == topic && place(a) == seq ? a : NULL;
+    size_t at = search_first(x->publishes, x->publishes_count, sizeof *x->publishes, &key, by_published);
+    const struct asked *a = &x->publishes[at];
+    return at < x->publishes_count && a->ask->topic == topic && place(a) == seq ? a : NULL;
 }
 
 const struct asked *index_body(const struct index *x, uint64_t body)
@@ -316,23 +311,21 @@ bool index_lost_between(const struct index *x, uint32_t client, int64_t from_us,
     return false;
 }
 
+static int delivered_to_message(const void *element, const void *key)
+{
+    return by_message(((const struct delivered *)element)->e, key);
+}
+
 const struct delivered *index_deliveries(const struct index *x, uint32_t topic, uint32_t group, uint64_t seq,
                                          size_t *ret_count)
 {
     struct history_event key = {.topic = topic, .group = group, .seq = seq};
-    size_t low = 0, high = x->deliveries_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (by_message(x->deliveries[middle].e, &key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    size_t end = low;
+    size_t first = search_first(x->deliveries, x->deliveries_count, sizeof *x->deliveries, &key, delivered_to_message);
+    size_t end = first;
     while (end < x->deliveries_count && !by_message(x->deliveries[end].e, &key))
         end++;
-    *ret_count = end - low;
-    return x->deliveries + low;
+    *ret_count = end - first;
+    return x->deliveries + first;
 }
 
 bool index_is_dlq(const struct index *x, uint32_t topic)

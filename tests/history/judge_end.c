@@ -1,27 +1,25 @@
 /* judge_end: what must be true at the end: nothing confirmed is lost, who died had a cause, and the counts
  * say what was seen. */
+#include "base/search.h"
 #include "proto/words.h"
 #include "tests/history/index.h"
+
+static int by_place(const void *element, const void *key)
+{
+    const struct history_event *e = *(const struct history_event *const *)element, *k = key;
+    if (e->topic != k->topic)
+        return e->topic < k->topic ? -1 : 1;
+    if (e->group != k->group)
+        return e->group < k->group ? -1 : 1;
+    return (e->seq > k->seq) - (e->seq < k->seq);
+}
 
 static const struct history_event *find_dead(const struct index *x, uint32_t topic, uint32_t group,
                                              uint64_t seq)
 {
-    size_t low = 0, high = x->counts[HISTORY_DEAD];
-    const struct history_event *const *all = x->sorted[HISTORY_DEAD];
-    while (low < high) { /* sorted by topic, group, seq */
-        size_t middle = (low + high) / 2;
-        const struct history_event *e = all[middle];
-        bool before = e->topic != topic   ? e->topic < topic
-                      : e->group != group ? e->group < group
-                                          : e->seq < seq;
-        if (before)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < x->counts[HISTORY_DEAD] && all[low]->topic == topic && all[low]->group == group &&
-                 all[low]->seq == seq;
-    return found ? all[low] : NULL;
+    const struct history_event *const *all = x->sorted[HISTORY_DEAD], key = {.topic = topic, .group = group, .seq = seq};
+    size_t count = x->counts[HISTORY_DEAD], at = search_first(all, count, sizeof(void *), &key, by_place);
+    return at < count && by_place(&all[at], &key) == 0 ? all[at] : NULL;
 }
 
 /* A delivery to this group that says where a publish without an answer was stored. */

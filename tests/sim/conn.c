@@ -1,4 +1,5 @@
 /* conn: one connection: two pipes and what the net thread would do at the server's end. */
+#include "base/array.h"
 #include "tests/sim/model.h"
 #include "tests/sim/server.h"
 
@@ -301,12 +302,8 @@ void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us)
         c->took_us = c->sim->mono_us;
     pipe_put(&c->to_client, item->bytes.data, item->bytes.size);
     c->written += item->bytes.size;
-    if (c->marks_count == c->marks_capacity) {
-        c->marks_capacity = c->marks_capacity ? c->marks_capacity * 2 : 16;
-        c->marks = realloc(c->marks, c->marks_capacity * sizeof *c->marks);
-        if (!c->marks)
-            abort();
-    }
+    if (!array_room(&c->marks, &c->marks_capacity, c->marks_count + 1))
+        abort();
     c->marks[c->marks_count++] = (struct sent_mark){c->written, sent_us};
 }
 

@@ -1,5 +1,6 @@
 /* disk: faults. The record is in disk_record.c. */
 #include "tests/sim/disk.h"
+#include "base/array.h"
 #include "broker/core/command.h"
 #include "broker/core/schema.h"
 #include "broker/engine/room.h"
@@ -165,12 +166,8 @@ uint64_t disk_index(struct disk *d)
 
 struct record *disk_record_add(struct disk *d, enum record_kind kind)
 {
-    if (d->records_count == d->records_capacity) {
-        d->records_capacity = d->records_capacity ? d->records_capacity * 2 : 256;
-        d->records = realloc(d->records, d->records_capacity * sizeof *d->records);
-        if (!d->records)
-            abort();
-    }
+    if (!array_room(&d->records, &d->records_capacity, d->records_count + 1))
+        abort();
     struct record *r = &d->records[d->records_count++];
     *r = (struct record){.kind = kind};
     return r;

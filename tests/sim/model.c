@@ -1,5 +1,6 @@
 /* model: its arrays, and the order in which it takes a turn. */
 #include "tests/sim/model.h"
+#include "base/array.h"
 #include "broker/core/state.h"
 #include "tests/sim/server.h"
 
@@ -29,13 +30,9 @@ void model_fail(struct model *m, const struct model_group *g, uint64_t seq, cons
 
 void *model_grow(void *array, size_t *capacity, size_t wanted, size_t each)
 {
-    if (wanted <= *capacity)
-        return array;
-    *capacity = wanted < 64 ? 64 : wanted * 2;
-    void *grown = realloc(array, *capacity * each);
-    if (!grown)
+    if (wanted > *capacity && !array_grow(&array, each, capacity, wanted))
         abort();
-    return grown;
+    return array;
 }
 
 /* ---- finding ---- */
@@ -59,7 +56,7 @@ struct model_sub *model_sub(struct model_conn *c, uint64_t id)
 
 static bool is_text(const char *text, struct slice s)
 {
-    return strlen(text) == s.size && memcmp(text, s.data, s.size) == 0;
+    return slice_is(s, text);
 }
 
 struct model_group *model_group(struct model *m, struct slice topic, struct slice name)

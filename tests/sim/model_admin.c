@@ -26,20 +26,20 @@ bool model_is_admin(unsigned op)
 
 static void set(struct model_group *g, struct slice name, int64_t value, bool sure)
 {
-    if (name.size == 12 && !memcmp(name.data, "max_attempts", 12)) {
+    if (slice_is(name, "max_attempts")) {
         uint32_t limit = (uint32_t)value;
         if (g->exists != MODEL_YES) /* it begins with that */
             g->attempts_lo = g->attempts_hi = limit;
         g->attempts_lo = limit < g->attempts_lo ? limit : g->attempts_lo;
         g->attempts_hi = limit > g->attempts_hi ? limit : g->attempts_hi;
         g->attempts_next = sure ? limit : g->attempts_next;
-    } else if (name.size == 8 && !memcmp(name.data, "lease_ms", 8)) {
+    } else if (slice_is(name, "lease_ms")) {
         g->lease = value;
-    } else if (name.size == 14 && !memcmp(name.data, "backoff_min_ms", 14)) {
+    } else if (slice_is(name, "backoff_min_ms")) {
         g->backoff_min = value;
-    } else if (name.size == 14 && !memcmp(name.data, "backoff_max_ms", 14)) {
+    } else if (slice_is(name, "backoff_max_ms")) {
         g->backoff_max = value;
-    } else if (name.size == 7 && !memcmp(name.data, "expired", 7)) {
+    } else if (slice_is(name, "expired")) {
         g->when_expired = value ? MODEL_DISCARD : MODEL_KEEP;
     }
 }
@@ -87,7 +87,7 @@ static void end_topic(struct model *m, struct slice topic, bool sure)
 {
     for (unsigned i = 0; i < m->groups_count; i++) {
         struct model_group *g = &m->groups[i];
-        if (!g->is_dlq && strlen(g->topic) == topic.size && !memcmp(g->topic, topic.data, topic.size))
+        if (!g->is_dlq && slice_is(topic, g->topic))
             end(m, g, sure);
     }
 }

@@ -18,9 +18,9 @@ static void read_hello(struct model_conn *c, struct mpack_reader *r)
     c->marks = true;
     for (uint32_t i = 0; i < pairs && !r->failed; i++) {
         struct slice key = mpack_read_str(r);
-        if (key.size == 5 && !memcmp(key.data, "marks", 5)) {
+        if (slice_is(key, "marks")) {
             c->marks = mpack_read_bool(r);
-        } else if (key.size == 8 && !memcmp(key.data, "producer", 8)) {
+        } else if (slice_is(key, "producer")) {
             struct slice id = mpack_read_bin(r);
             c->producer = sim_digest(id.data, id.size);
         } else {

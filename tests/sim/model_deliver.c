@@ -23,7 +23,7 @@ static uint64_t read_origin(struct mpack_reader *r)
     uint32_t pairs = mpack_read_map(r);
     for (uint32_t i = 0; !r->failed && i < pairs; i++) {
         struct slice key = mpack_read_str(r), value = mpack_read_any(r);
-        if (key.size != 6 || memcmp(key.data, "origin", 6) != 0)
+        if (!slice_is(key, "origin"))
             continue;
         const char *text = value.data;
         size_t digits = 0;

@@ -64,7 +64,7 @@ static void claim(struct model *m, struct model_group *any, uint64_t seq, const 
 static struct model_group *any_of(struct model *m, struct slice topic)
 {
     for (unsigned i = 0; i < m->groups_count; i++)
-        if (strlen(m->groups[i].topic) == topic.size && !memcmp(m->groups[i].topic, topic.data, topic.size))
+        if (slice_is(topic, m->groups[i].topic))
             return &m->groups[i];
     return NULL;
 }

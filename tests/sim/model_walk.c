@@ -142,11 +142,6 @@ static void adopt(struct walk *w, struct model_group *g, struct model_cell *c, u
 
 /* ---- groups ---- */
 
-static struct slice text(const char *s)
-{
-    return (struct slice){s, strlen(s)};
-}
-
 static void find_groups(struct walk *w)
 {
     struct model *m = w->m;
@@ -155,8 +150,8 @@ static void find_groups(struct walk *w)
         struct model_group *g = &m->groups[i];
         if (g->is_dlq)
             continue;
-        struct topic *t = ledger_topic(w->l, text(g->topic));
-        struct group *found = t ? catalog_find_group(t, text(g->name)) : NULL;
+        struct topic *t = ledger_topic(w->l, slice_of(g->topic));
+        struct group *found = t ? catalog_find_group(t, slice_of(g->name)) : NULL;
         if (g->exists == MODEL_MAYBE)
             g->exists = found ? MODEL_YES : MODEL_GONE;
         if ((g->exists == MODEL_YES) != (found != NULL))

@@ -109,7 +109,7 @@ static uint64_t read_origin(struct mpack_reader *r)
     for (uint32_t i = 0; !r->failed && i < pairs; i++) {
         struct slice key = mpack_read_str(r);
         struct slice value = mpack_read_any(r);
-        if (key.size != 6 || memcmp(key.data, "origin", 6) != 0)
+        if (!slice_is(key, "origin"))
             continue;
         struct mpack_reader v;
         char text[160];

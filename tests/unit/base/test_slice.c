@@ -15,6 +15,8 @@ Test(slice, is_equal_byte_for_byte)
     cr_expect(slice_equal(slice_of("ab"), (struct slice){"abc", 2}));
     cr_expect(slice_equal((struct slice){NULL, 0}, slice_of("")), "no byte is read of what is empty");
     cr_expect_not(slice_equal(slice_of("ab"), slice_of("ac")));
+    cr_expect(slice_is((struct slice){"abc", 2}, "ab"));
+    cr_expect_not(slice_is(slice_of("ab"), "abc"));
     cr_expect_not(slice_equal(slice_of("ab"), slice_of("abc")));
     cr_expect(slice_equal((struct slice){"a\0b", 3}, (struct slice){"a\0b", 3}));
     cr_expect_not(slice_equal((struct slice){"a\0b", 3}, (struct slice){"a\0c", 3}));

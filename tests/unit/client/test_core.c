@@ -11,7 +11,7 @@ static bool find_key(struct mpack_reader r, const char *name, struct mpack_reade
     for (uint32_t i = 0; i < count; i++) {
         struct slice key = mpack_read_str(&r);
         *ret = r;
-        if (key.size == strlen(name) && memcmp(key.data, name, key.size) == 0)
+        if (slice_is(key, name))
             return true;
         (void)mpack_read_any(&r);
     }

@@ -24,7 +24,7 @@ void model_done(struct model *m)
 
 bool model_is(const char *name, struct slice s)
 {
-    return strlen(name) == s.size && !memcmp(name, s.data, s.size);
+    return slice_is(s, name);
 }
 
 struct model_topic *model_find_topic(struct model *m, struct slice name)

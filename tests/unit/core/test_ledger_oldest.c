@@ -17,7 +17,7 @@ static int64_t oldest_ready(struct fixture *f, const char *topic, const char *gr
     mpack_read_init(&r, b.data, b.size);
     for (uint32_t n = mpack_read_map(&r); n > 0; n--) {
         struct slice key = mpack_read_str(&r);
-        if (key.size == 12 && !memcmp(key.data, "oldest_ready", 12) && mpack_peek(&r) == MPACK_INT)
+        if (slice_is(key, "oldest_ready") && mpack_peek(&r) == MPACK_INT)
             oldest_ms = mpack_read_int(&r);
         else
             (void)mpack_read_any(&r);

@@ -102,8 +102,8 @@ Test(ledger_resolve, what_was_said_stands_in_the_attempt_ledger)
     cr_assert(h.outcome == ATTEMPT_NACKED && h.charged && h.generation == 0);
     cr_assert(h.leased_ms == T0 + 3 && h.started_ms == T0 + 9 && h.ended_ms == T0 + 70);
     cr_assert(h.client.size == 6 && h.host.size == 4 && h.build.size == 5);
-    cr_assert(h.error_type.size == 5 && !memcmp(h.error_type.data, "Type?", 5));
-    cr_assert(h.error_message.size == 9 && !memcmp(h.error_message.data, "Message ?", 9));
+    cr_assert(slice_is(h.error_type, "Type?"));
+    cr_assert(slice_is(h.error_message, "Message ?"));
     cr_assert(h.error_stack.size == 5 && !memcmp(h.error_stack.data, "a\nb\tc", 5));
     store_abort(t);
     fixture_done(&f);

@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct slice cstr(const char *s)
-{
-    return (struct slice){s, strlen(s)};
-}
-
 static void expect(const struct history_record *h, const char *wanted)
 {
     struct view_error e;
@@ -43,17 +38,17 @@ Test(view_error, what_ran_out_and_at_whom)
         struct history_record h = {.outcome = (enum attempt_outcome)i,
                                    .leased_ms = 1000,
                                    .ended_ms = 31000,
-                                   .client = cstr("worker-7"),
-                                   .host = cstr("host-a")};
+                                   .client = slice_of("worker-7"),
+                                   .host = slice_of("host-a")};
         expect(&h, wanted[i]);
     }
 }
 
 Test(view_error, what_a_consumer_said_stands)
 {
-    struct history_record h = {.outcome = ATTEMPT_NACKED, .error_message = cstr("no such file")};
+    struct history_record h = {.outcome = ATTEMPT_NACKED, .error_message = slice_of("no such file")};
     expect(&h, "nacked: no such file");
-    h.error_type = cstr("IOError");
+    h.error_type = slice_of("IOError");
     expect(&h, "IOError: no such file");
     h.error_message = (struct slice){0};
     expect(&h, "IOError: ");

@@ -1,6 +1,7 @@
 /* full: see full.h. */
 #include "tests/unit/engine/full.h"
 
+#include "base/array.h"
 #include "broker/core/state.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
@@ -35,11 +36,7 @@ static void read_clocks(void *context, struct clock_reading *ret)
 static void take_delivery(struct full *f, uint64_t sub, struct mpack_reader *r)
 {
     uint32_t fields = mpack_read_array(r);
-    if (f->held_count == f->held_capacity) {
-        f->held_capacity = f->held_capacity ? f->held_capacity * 2 : 1024;
-        f->held = realloc(f->held, f->held_capacity * sizeof *f->held);
-        cr_assert_not_null(f->held);
-    }
+    cr_assert(array_room(&f->held, &f->held_capacity, f->held_count + 1));
     struct held *h = &f->held[f->held_count++];
     h->sub = sub;
     h->seq = mpack_read_uint(r);

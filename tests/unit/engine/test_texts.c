@@ -8,22 +8,17 @@
 
 enum { MOST = 101 };
 
-static struct slice of(const char *text)
-{
-    return (struct slice){text, strlen(text)};
-}
-
 Test(texts, an_error_names_the_topic_and_group_that_are_missing)
 {
     struct world w;
     world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
-    cr_assert_str_eq(engine_about(w.engine, SHUNT_UNKNOWN_TOPIC, of("t"), of("g"), HINT_MISSING),
+    cr_assert_str_eq(engine_about(w.engine, SHUNT_UNKNOWN_TOPIC, slice_of("t"), slice_of("g"), HINT_MISSING),
                      "`t`; check the name, or create it");
-    cr_assert_str_eq(engine_about(w.engine, SHUNT_UNKNOWN_GROUP, of("t"), of("g"), HINT_DELETED),
+    cr_assert_str_eq(engine_about(w.engine, SHUNT_UNKNOWN_GROUP, slice_of("t"), slice_of("g"), HINT_DELETED),
                      "`g` of topic `t`, which was deleted");
-    cr_assert_str_eq(engine_about(w.engine, SHUNT_GROUP_EXISTS, of("t"), of("g"), HINT_MISSING),
+    cr_assert_str_eq(engine_about(w.engine, SHUNT_GROUP_EXISTS, slice_of("t"), slice_of("g"), HINT_MISSING),
                      "`g` of topic `t`");
-    cr_assert_null(engine_about(w.engine, SHUNT_STALE, of("t"), of("g"), HINT_MISSING));
+    cr_assert_null(engine_about(w.engine, SHUNT_STALE, slice_of("t"), slice_of("g"), HINT_MISSING));
     world_stop(&w);
 }
 
@@ -42,7 +37,7 @@ Test(texts, a_name_from_the_wire_is_cut_and_can_command_no_terminal_and_no_log)
     struct world w;
     world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        cr_assert_str_eq(engine_name(w.engine, of(rows[i].name), MOST), rows[i].shown, "%zu", i);
+        cr_assert_str_eq(engine_name(w.engine, slice_of(rows[i].name), MOST), rows[i].shown, "%zu", i);
     memset(longest, 'x', sizeof longest);
     memset(longer, 0xc3, sizeof longer);
     for (size_t i = 1; i < sizeof longer; i += 2)

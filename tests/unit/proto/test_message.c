@@ -207,7 +207,7 @@ Test(message, leaves_out_trailing_fields_and_ignores_later_ones)
         mpack_read_init(&r, rows[i].data, rows[i].size);
         cr_assert_eq(message_read(&r, 10, &m, &why), SHUNT_OK, "row %zu", i);
         cr_expect(r.at == r.end && m.whole.size == rows[i].size, "row %zu", i);
-        cr_expect(m.body.size == 2 && memcmp(m.body.data, "hi", 2) == 0, "row %zu", i);
+        cr_expect(slice_is(m.body, "hi"), "row %zu", i);
         cr_expect(m.headers_count == 0 && m.key.size == 0 && m.delay_ms == 0 && m.ttl_ms == 0, "row %zu", i);
     }
 }
@@ -237,9 +237,9 @@ Test(message, finds_and_walks_headers)
     mpack_read_init(&r, bytes, sizeof bytes - 1);
     cr_assert_eq(message_read(&r, 10, &m, &why), SHUNT_OK);
     cr_expect_eq(m.headers_count, 3);
-    cr_expect(m.key.size == 3 && memcmp(m.key.data, "key", 3) == 0);
+    cr_expect(slice_is(m.key, "key"));
     struct slice file = message_header(&m, "file"), empty = message_header(&m, "z");
-    cr_expect(file.size == 5 && memcmp(file.data, "x.txt", 5) == 0);
+    cr_expect(slice_is(file, "x.txt"));
     cr_expect(empty.size == 0 && empty.data, "an empty value is there");
     cr_expect_null(message_header(&m, "fil").data);
     cr_expect_null(message_header(&m, "File").data);

@@ -118,20 +118,15 @@ void commit(struct store_txn *t)
     cr_assert_eq(store_commit(t), 0);
 }
 
-struct slice text(const char *bytes)
-{
-    return (struct slice){bytes, strlen(bytes)};
-}
-
 void put_text(struct store_txn *t, enum store_table table, const char *key, const char *value)
 {
-    cr_assert_eq(store_put(t, table, text(key), text(value)), 0);
+    cr_assert_eq(store_put(t, table, slice_of(key), slice_of(value)), 0);
 }
 
 void expect_text(struct store_txn *t, enum store_table table, const char *key, const char *value)
 {
     struct slice got;
-    int err = store_get(t, table, text(key), &got);
+    int err = store_get(t, table, slice_of(key), &got);
     if (!value) {
         cr_assert_eq(err, SHUNT_NOT_FOUND, "%s: %s", key, err_name(err));
         return;

@@ -51,7 +51,6 @@ struct store_txn *begin_write(struct store *s);
 struct store_txn *begin_read(struct store *s);
 void commit(struct store_txn *t);
 
-struct slice text(const char *bytes);
 /* Keys and values as C strings; put, and check what is there: NULL for nothing. */
 void put_text(struct store_txn *t, enum store_table table, const char *key, const char *value);
 void expect_text(struct store_txn *t, enum store_table table, const char *key, const char *value);

@@ -40,7 +40,7 @@ BOTH(pairs, new_store_holds_its_version_and_nothing_else)
         cr_assert_eq(walk(t, (enum store_table)i), i == TABLE_META ? 1 : 0, "table %d", i);
     }
     struct slice v;
-    cr_assert_eq(store_get(t, TABLE_META, text("version"), &v), 0);
+    cr_assert_eq(store_get(t, TABLE_META, slice_of("version"), &v), 0);
     cr_assert_eq(v.size, 4);
     cr_assert_eq(memcmp(v.data, "\0\0\0\4", 4), 0);
     store_abort(t);
@@ -50,9 +50,9 @@ BOTH(pairs, reserved_bytes_are_the_callers_to_fill)
 {
     struct store_txn *t = begin_write(f->store);
     void *to;
-    cr_assert_eq(store_reserve(t, TABLE_MESSAGE, text("b"), 5, true, &to), 0);
+    cr_assert_eq(store_reserve(t, TABLE_MESSAGE, slice_of("b"), 5, true, &to), 0);
     memcpy(to, "hello", 5);
-    cr_assert_eq(store_reserve(t, TABLE_MESSAGE, text("c"), 0, true, &to), 0);
+    cr_assert_eq(store_reserve(t, TABLE_MESSAGE, slice_of("c"), 0, true, &to), 0);
     commit(t);
     t = begin_read(f->store);
     cr_assert_str_eq(dump(t, TABLE_MESSAGE), "b=hello c=");
@@ -65,7 +65,7 @@ BOTH(pairs, append_hint_need_not_be_true)
     static const char *const keys[] = {"m", "z", "a", "m", "zz", "z"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         void *to;
-        cr_assert_eq(store_reserve(t, TABLE_MESSAGE, text(keys[i]), 1, true, &to), 0);
+        cr_assert_eq(store_reserve(t, TABLE_MESSAGE, slice_of(keys[i]), 1, true, &to), 0);
         *(char *)to = (char)('0' + i);
     }
     cr_assert_str_eq(dump(t, TABLE_MESSAGE), "a=2 m=3 z=5 zz=4");
@@ -78,12 +78,12 @@ BOTH(pairs, delete_tells_the_size)
     put_text(t, TABLE_MESSAGE, "a", "12345");
     put_text(t, TABLE_MESSAGE, "b", "");
     size_t size = 99;
-    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("a"), &size), 0);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, slice_of("a"), &size), 0);
     cr_assert_eq(size, 5);
-    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("a"), &size), SHUNT_NOT_FOUND);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, slice_of("a"), &size), SHUNT_NOT_FOUND);
     cr_assert_eq(size, 5, "a failure leaves the result alone");
-    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("b"), NULL), 0);
-    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("b"), NULL), SHUNT_NOT_FOUND);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, slice_of("b"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, slice_of("b"), NULL), SHUNT_NOT_FOUND);
     commit(t); /* NOT_FOUND is an answer: the transaction is whole */
 }
 
@@ -107,14 +107,14 @@ BOTH(pairs, key_sizes_are_held_to_the_limit)
     static const size_t wrong[] = {0, STORE_KEY_BYTES_MAX + 1};
     for (size_t i = 0; i < 2; i++) {
         struct slice k = {key, wrong[i]};
-        cr_assert_eq(store_put(t, TABLE_TOPIC, k, text("v")), SHUNT_BAD_ARGUMENT);
+        cr_assert_eq(store_put(t, TABLE_TOPIC, k, slice_of("v")), SHUNT_BAD_ARGUMENT);
         cr_assert_eq(store_reserve(t, TABLE_TOPIC, k, 1, false, &to), SHUNT_BAD_ARGUMENT);
         cr_assert_eq(store_get(t, TABLE_TOPIC, k, &v), SHUNT_BAD_ARGUMENT);
         cr_assert_eq(store_del(t, TABLE_TOPIC, k, NULL), SHUNT_BAD_ARGUMENT);
     }
     static const size_t right[] = {1, STORE_KEY_BYTES_MAX - 1, STORE_KEY_BYTES_MAX};
     for (size_t i = 0; i < 3; i++)
-        cr_assert_eq(store_put(t, TABLE_TOPIC, (struct slice){key, right[i]}, text("v")), 0);
+        cr_assert_eq(store_put(t, TABLE_TOPIC, (struct slice){key, right[i]}, slice_of("v")), 0);
     for (size_t i = 0; i < 3; i++)
         cr_assert_eq(store_get(t, TABLE_TOPIC, (struct slice){key, right[i]}, &v), 0);
     commit(t);
@@ -127,9 +127,9 @@ BOTH(pairs, value_sizes_are_held_to_the_limit)
     struct store_cursor *c;
     struct slice key, value;
     void *to;
-    cr_assert_eq(store_reserve(t, TABLE_TOPIC, text("k"), (size_t)UINT32_MAX + 1, false, &to),
+    cr_assert_eq(store_reserve(t, TABLE_TOPIC, slice_of("k"), (size_t)UINT32_MAX + 1, false, &to),
                  SHUNT_BAD_ARGUMENT);
-    cr_assert_eq(store_put(t, TABLE_TOPIC, text("k"), (struct slice){"", (size_t)UINT32_MAX + 1}),
+    cr_assert_eq(store_put(t, TABLE_TOPIC, slice_of("k"), (struct slice){"", (size_t)UINT32_MAX + 1}),
                  SHUNT_BAD_ARGUMENT);
     cr_assert_eq(store_cursor_open(t, TABLE_TOPIC, &c), 0);
     cr_assert_eq(store_cursor_seek(c, (struct slice){"", 0}, &key, &value), SHUNT_BAD_ARGUMENT);
@@ -148,19 +148,19 @@ BOTH(pairs, values_of_16_mib)
     for (int round = 0; round < 3; round++) { /* the second and third meet what the one before has freed */
         struct store_txn *t = begin_write(f->store);
         void *to;
-        cr_assert_eq(store_reserve(t, TABLE_MESSAGE, text("big"), BYTES, true, &to), 0);
+        cr_assert_eq(store_reserve(t, TABLE_MESSAGE, slice_of("big"), BYTES, true, &to), 0);
         memcpy(to, bytes, BYTES);
-        cr_assert_eq(store_put(t, TABLE_MESSAGE, text("big2"), (struct slice){bytes, BYTES}), 0);
+        cr_assert_eq(store_put(t, TABLE_MESSAGE, slice_of("big2"), (struct slice){bytes, BYTES}), 0);
         commit(t);
         t = begin_write(f->store);
         static const char *const keys[] = {"big", "big2"};
         for (int i = 0; i < 2; i++) {
             struct slice v;
             size_t size;
-            cr_assert_eq(store_get(t, TABLE_MESSAGE, text(keys[i]), &v), 0);
+            cr_assert_eq(store_get(t, TABLE_MESSAGE, slice_of(keys[i]), &v), 0);
             cr_assert_eq(v.size, BYTES);
             cr_assert_eq(memcmp(v.data, bytes, BYTES), 0);
-            cr_assert_eq(store_del(t, TABLE_MESSAGE, text(keys[i]), &size), 0);
+            cr_assert_eq(store_del(t, TABLE_MESSAGE, slice_of(keys[i]), &size), 0);
             cr_assert_eq(size, BYTES);
         }
         commit(t);
@@ -173,9 +173,9 @@ BOTH(pairs, count_follows)
     struct store_txn *t = begin_write(f->store);
     uint64_t n, tables;
     for (char c = 'a'; c <= 'j'; c++)
-        cr_assert_eq(store_put(t, TABLE_DEAD, (struct slice){&c, 1}, text("v")), 0);
+        cr_assert_eq(store_put(t, TABLE_DEAD, (struct slice){&c, 1}, slice_of("v")), 0);
     put_text(t, TABLE_DEAD, "c", "again");
-    cr_assert_eq(store_del(t, TABLE_DEAD, text("a"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_DEAD, slice_of("a"), NULL), 0);
     cr_assert_eq(store_count(t, TABLE_DEAD, &tables, &n), 0);
     cr_assert_eq(n, 9);
     store_abort(t);
@@ -197,9 +197,9 @@ BOTH(txn, abort_forgets)
     put_text(t, TABLE_GROUP, "a", "changed");
     put_text(t, TABLE_GROUP, "a", "changed twice");
     put_text(t, TABLE_GROUP, "c", "new");
-    cr_assert_eq(store_del(t, TABLE_GROUP, text("b"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_GROUP, slice_of("b"), NULL), 0);
     put_text(t, TABLE_GROUP, "b", "back");
-    cr_assert_eq(store_del(t, TABLE_GROUP, text("b"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_GROUP, slice_of("b"), NULL), 0);
     cr_assert_str_eq(dump(t, TABLE_GROUP), "a=changed twice c=new");
     store_abort(t);
     t = begin_read(f->store);
@@ -230,8 +230,8 @@ BOTH(txn, full_map_is_an_error_and_abort_makes_the_store_usable)
         cr_assert_eq(err, SHUNT_NO_SPACE, "%s after %u", err_name(err), n);
         cr_assert(n > 50);
         struct slice v;
-        cr_assert_eq(store_get(t, TABLE_TOPIC, text("small"), &v), SHUNT_NO_SPACE, "only abort is left");
-        cr_assert_eq(store_del(t, TABLE_TOPIC, text("small"), NULL), SHUNT_NO_SPACE);
+        cr_assert_eq(store_get(t, TABLE_TOPIC, slice_of("small"), &v), SHUNT_NO_SPACE, "only abort is left");
+        cr_assert_eq(store_del(t, TABLE_TOPIC, slice_of("small"), NULL), SHUNT_NO_SPACE);
         if (round == 1)
             cr_assert_eq(store_commit(t), SHUNT_NO_SPACE);
         else
@@ -255,13 +255,13 @@ BOTH(txn, usage_follows_what_is_put_and_deleted)
     static const uint8_t value[1 << 20];
     store_usage(f->store, &before);
     struct store_txn *t = begin_write(f->store);
-    cr_assert_eq(store_put(t, TABLE_MESSAGE, text("m"), (struct slice){value, sizeof value}), 0);
+    cr_assert_eq(store_put(t, TABLE_MESSAGE, slice_of("m"), (struct slice){value, sizeof value}), 0);
     commit(t);
     store_usage(f->store, &full);
     cr_assert_geq(full.used_bytes, before.used_bytes + sizeof value);
     cr_assert_eq(full.used_bytes + full.free_bytes, full.map_bytes);
     t = begin_write(f->store);
-    cr_assert_eq(store_del(t, TABLE_MESSAGE, text("m"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_MESSAGE, slice_of("m"), NULL), 0);
     store_usage(f->store, &after); /* inside the transaction too */
     cr_assert_lt(after.used_bytes, full.used_bytes - sizeof value / 2);
     commit(t);

@@ -13,7 +13,7 @@ static void expect_move(int err, struct slice k, const char *key, const char *wh
         return;
     }
     cr_assert_eq(err, 0, "%s: %s, not %s", what, err_name(err), key);
-    cr_assert(k.size == strlen(key) && memcmp(k.data, key, k.size) == 0, "%s: %.*s, not %s", what,
+    cr_assert(slice_is(k, key), "%s: %.*s, not %s", what,
               (int)k.size, (const char *)k.data, key);
 }
 
@@ -37,7 +37,7 @@ static void expect_seek(struct store_cursor *c, const char *to, const char *key)
 {
     struct slice k = {0};
     struct slice v;
-    int err = store_cursor_seek(c, text(to), &k, &v);
+    int err = store_cursor_seek(c, slice_of(to), &k, &v);
     expect_move(err, k, key, "seek");
 }
 
@@ -45,7 +45,7 @@ static struct store_txn *begin_with(struct fixture *f, const char *keys)
 {
     struct store_txn *t = begin_write(f->store);
     for (const char *k = keys; *k; k++)
-        cr_assert_eq(store_put(t, TABLE_DUE, (struct slice){k, 1}, text("v")), 0);
+        cr_assert_eq(store_put(t, TABLE_DUE, (struct slice){k, 1}, slice_of("v")), 0);
     return t;
 }
 
@@ -113,11 +113,11 @@ BOTH(cursor, values_come_with_keys)
     struct store_cursor *c = cursor(t);
     struct slice k;
     struct slice v;
-    cr_assert_eq(store_cursor_seek(c, text("b"), &k, &v), 0);
-    cr_assert(v.size == 4 && memcmp(v.data, "beta", 4) == 0);
+    cr_assert_eq(store_cursor_seek(c, slice_of("b"), &k, &v), 0);
+    cr_assert(slice_is(v, "beta"));
     put_text(t, TABLE_DUE, "a", "changed");
     cr_assert_eq(store_cursor_prev(c, &k, &v), 0);
-    cr_assert(v.size == 7 && memcmp(v.data, "changed", 7) == 0);
+    cr_assert(slice_is(v, "changed"));
     store_cursor_close(c);
     commit(t);
 }
@@ -147,15 +147,15 @@ BOTH(cursor, stays_usable_when_its_pair_is_deleted_by_key)
     struct store_txn *t = begin_with(f, "abcdef");
     struct store_cursor *c = cursor(t);
     expect_seek(c, "c", "c");
-    cr_assert_eq(store_del(t, TABLE_DUE, text("c"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_DUE, slice_of("c"), NULL), 0);
     cr_assert_eq(store_cursor_del(c), SHUNT_NOT_FOUND);
     expect_next(c, "d");
-    cr_assert_eq(store_del(t, TABLE_DUE, text("d"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_DUE, slice_of("d"), NULL), 0);
     expect_prev(c, "b");
-    cr_assert_eq(store_del(t, TABLE_DUE, text("b"), NULL), 0);
-    cr_assert_eq(store_del(t, TABLE_DUE, text("e"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_DUE, slice_of("b"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_DUE, slice_of("e"), NULL), 0);
     expect_next(c, "f");
-    cr_assert_eq(store_del(t, TABLE_DUE, text("f"), NULL), 0);
+    cr_assert_eq(store_del(t, TABLE_DUE, slice_of("f"), NULL), 0);
     expect_next(c, "");
     expect_prev(c, "a");
     store_cursor_close(c);

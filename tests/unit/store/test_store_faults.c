@@ -24,25 +24,25 @@
 static int walk_with(struct store_txn *t, enum store_table table, struct store_cursor *c)
 {
     struct slice key, value;
-    TRY(store_cursor_seek(c, text("b"), &key, &value));
-    TRY(store_put(t, table, text("bb"), text("between")));
+    TRY(store_cursor_seek(c, slice_of("b"), &key, &value));
+    TRY(store_put(t, table, slice_of("bb"), slice_of("between")));
     TRY(store_cursor_next(c, &key, &value));
     TRY(store_cursor_prev(c, &key, &value));
-    TRY(store_del(t, table, text("bb"), NULL));
+    TRY(store_del(t, table, slice_of("bb"), NULL));
     TRY(store_cursor_prev(c, &key, &value));
     TRY(store_cursor_next(c, &key, &value));
     TRY(store_cursor_del(c));
-    TRY(store_put(t, table, text("b"), text("again")));
-    TRY(store_cursor_seek(c, text("c"), &key, &value));
+    TRY(store_put(t, table, slice_of("b"), slice_of("again")));
+    TRY(store_cursor_seek(c, slice_of("c"), &key, &value));
     TRY(store_cursor_del(c));
-    return store_put(t, table, text("c"), text("again"));
+    return store_put(t, table, slice_of("c"), slice_of("again"));
 }
 
 /* What stands for a cursor of a transaction that failed. */
 static void expect_cursor_failed(struct store_cursor *c, int err)
 {
     struct slice key, value;
-    cr_assert_eq(store_cursor_seek(c, text("a"), &key, &value), err);
+    cr_assert_eq(store_cursor_seek(c, slice_of("a"), &key, &value), err);
     cr_assert_eq(store_cursor_next(c, &key, &value), err);
     cr_assert_eq(store_cursor_prev(c, &key, &value), err);
     cr_assert_eq(store_cursor_del(c), err);
@@ -65,13 +65,13 @@ static int write_table(struct store_txn *t, enum store_table table, const char *
     size_t size;
     void *to;
     uint64_t tables, count;
-    TRY(store_put(t, table, text("a"), text(round)));
-    TRY(store_put(t, table, text("c"), text("c")));
-    TRY(store_reserve(t, table, text("b"), 1, true, &to)); /* it is not the greatest */
+    TRY(store_put(t, table, slice_of("a"), slice_of(round)));
+    TRY(store_put(t, table, slice_of("c"), slice_of("c")));
+    TRY(store_reserve(t, table, slice_of("b"), 1, true, &to)); /* it is not the greatest */
     memcpy(to, "b", 1);
-    TRY(store_put(t, table, text("gone"), text("gone")));
-    TRY(store_del(t, table, text("gone"), &size));
-    TRY(store_get(t, table, text("a"), &value));
+    TRY(store_put(t, table, slice_of("gone"), slice_of("gone")));
+    TRY(store_del(t, table, slice_of("gone"), &size));
+    TRY(store_get(t, table, slice_of("a"), &value));
     TRY(store_count(t, table, &tables, &count));
     return walk_about(t, table);
 }
@@ -83,10 +83,10 @@ static void expect_failed(struct store_txn *t, int err)
     void *to;
     uint64_t tables, count;
     struct store_cursor *c;
-    cr_assert_eq(store_get(t, TABLE_TOPIC, text("a"), &value), err);
-    cr_assert_eq(store_put(t, TABLE_TOPIC, text("a"), text("late")), err);
-    cr_assert_eq(store_reserve(t, TABLE_TOPIC, text("a"), 1, false, &to), err);
-    cr_assert_eq(store_del(t, TABLE_TOPIC, text("a"), NULL), err);
+    cr_assert_eq(store_get(t, TABLE_TOPIC, slice_of("a"), &value), err);
+    cr_assert_eq(store_put(t, TABLE_TOPIC, slice_of("a"), slice_of("late")), err);
+    cr_assert_eq(store_reserve(t, TABLE_TOPIC, slice_of("a"), 1, false, &to), err);
+    cr_assert_eq(store_del(t, TABLE_TOPIC, slice_of("a"), NULL), err);
     cr_assert_eq(store_count(t, TABLE_TOPIC, &tables, &count), err);
     cr_assert_eq(store_cursor_open(t, TABLE_TOPIC, &c), err);
 }
@@ -119,7 +119,7 @@ static int read_round(struct store *s)
     struct slice key, value;
     struct store_cursor *c;
     TRY(store_begin(s, false, &t));
-    int err = store_get(t, TABLE_MESSAGE, text("a"), &value);
+    int err = store_get(t, TABLE_MESSAGE, slice_of("a"), &value);
     if (!err)
         err = store_cursor_open(t, TABLE_MESSAGE, &c);
     if (!err) {
@@ -158,7 +158,7 @@ static void expect_round(char committed)
     for (enum store_table table = TABLE_TOPIC; table <= TABLE_MESSAGE; table++) {
         if (table == TABLE_GROUP)
             continue;
-        err = store_get(t, table, text("a"), &value);
+        err = store_get(t, table, slice_of("a"), &value);
         cr_assert_eq(err, committed ? 0 : SHUNT_NOT_FOUND);
         cr_assert(!committed || (value.size == 1 && memcmp(value.data, &committed, 1) == 0));
     }

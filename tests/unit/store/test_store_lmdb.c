@@ -300,7 +300,7 @@ Test(store_lmdb, damaged_page_ends_the_process_with_one_line)
         dup2(out[1], STDERR_FILENO);
         struct slice v;
         if (open_with(false, false, &s) == 0 && store_begin(s, false, &t) == 0)
-            (void)store_get(t, TABLE_MESSAGE, text("abcd"), &v);
+            (void)store_get(t, TABLE_MESSAGE, slice_of("abcd"), &v);
         _exit(0);
     }
     close(out[1]);

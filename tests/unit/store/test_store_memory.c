@@ -37,14 +37,14 @@ static int five_calls(struct store *s)
     int err = store_begin(s, true, &t);
     if (err)
         return err;
-    err = store_put(t, TABLE_TOPIC, text("a"), text("new"));
+    err = store_put(t, TABLE_TOPIC, slice_of("a"), slice_of("new"));
     if (!err)
-        err = store_reserve(t, TABLE_TOPIC, text("b"), 0, false, &to);
+        err = store_reserve(t, TABLE_TOPIC, slice_of("b"), 0, false, &to);
     if (!err)
-        err = store_del(t, TABLE_TOPIC, text("a"), NULL);
+        err = store_del(t, TABLE_TOPIC, slice_of("a"), NULL);
     if (!err)
         return store_commit(t);
-    cr_assert_eq(store_put(t, TABLE_TOPIC, text("c"), text("v")), err, "the transaction has failed for good");
+    cr_assert_eq(store_put(t, TABLE_TOPIC, slice_of("c"), slice_of("v")), err, "the transaction has failed for good");
     store_abort(t);
     return err;
 }
@@ -95,17 +95,17 @@ Test(memory_store, space_is_given_back)
     store_usage(s, &before);
     for (uint32_t round = 0; round < 5000; round++) {
         struct store_txn *t = begin_write(s);
-        cr_assert_eq(store_put(t, TABLE_MESSAGE, text("k"), (struct slice){value, sizeof value - round % 7}),
+        cr_assert_eq(store_put(t, TABLE_MESSAGE, slice_of("k"), (struct slice){value, sizeof value - round % 7}),
                      0);
         if (round % 3 == 0)
-            cr_assert_eq(store_del(t, TABLE_MESSAGE, text("k"), NULL), 0);
+            cr_assert_eq(store_del(t, TABLE_MESSAGE, slice_of("k"), NULL), 0);
         if (round % 2 == 0)
             store_abort(t);
         else
             commit(t);
     }
     struct store_txn *t = begin_write(s);
-    (void)store_del(t, TABLE_MESSAGE, text("k"), NULL); /* there or not */
+    (void)store_del(t, TABLE_MESSAGE, slice_of("k"), NULL); /* there or not */
     commit(t);
     store_usage(s, &after);
     cr_assert_eq(after.used_bytes, before.used_bytes);

@@ -1,5 +1,6 @@
 /* Both stores against a model, a sorted array, under random calls: every answer must be the model's. One seed
  * is one run; a seed that fails is named in the message and repeats. */
+#include "base/search.h"
 #include "tests/unit/store/fixture.h"
 
 #include <criterion/criterion.h>
@@ -69,24 +70,19 @@ static unsigned phase_steps(const struct run *r)
 
 /* ---- the model ---- */
 
-static int compare(const struct model_pair *a, const struct model_pair *b)
+static struct slice key_of(const struct model_pair *p)
 {
-    int order = memcmp(a->key, b->key, a->key_size < b->key_size ? a->key_size : b->key_size);
-    return order != 0 ? order : a->key_size - b->key_size;
+    return (struct slice){p->key, p->key_size};
+}
+
+static int compare(const void *a, const void *b)
+{
+    return slice_compare(key_of(a), key_of(b));
 }
 
 static size_t at_least(const struct model *m, const struct model_pair *key)
 {
-    size_t low = 0;
-    size_t high = m->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (compare(&m->pairs[middle], key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_first(m->pairs, m->count, sizeof *m->pairs, key, compare);
 }
 
 static bool holds(const struct model *m, size_t i, const struct model_pair *key)
@@ -116,11 +112,6 @@ static bool model_del(struct model *m, const struct model_pair *key)
 }
 
 /* ---- keys and values ---- */
-
-static struct slice key_of(const struct model_pair *p)
-{
-    return (struct slice){p->key, p->key_size};
-}
 
 /* Keys come in several sizes, so that some are the beginning of others. */
 static struct model_pair draw_key(struct run *r)
@@ -287,7 +278,7 @@ static void step_neighbour(struct run *r)
     enum store_table table = draw(r, 2) ? r->table - 1 : r->table + 1;
     struct model_pair p = draw_key(r);
     if (draw(r, 2))
-        EXPECT(store_put(r->txn, table, key_of(&p), text("neighbour")) == 0, "put\n");
+        EXPECT(store_put(r->txn, table, key_of(&p), slice_of("neighbour")) == 0, "put\n");
     else
         (void)store_del(r->txn, table, key_of(&p), NULL);
 }

@@ -237,9 +237,9 @@ static void change(struct store_txn *t, int32_t *sizes, uint32_t i, int32_t size
     snprintf(key, sizeof key, "%04x%.*s", i, (int)(i % 40), "........................................");
     memset(value, (int)(i + (uint32_t)size), sizeof value);
     if (size >= 0)
-        cr_assert_eq(store_put(t, TABLE_HISTORY, text(key), (struct slice){value, (size_t)size}), 0);
+        cr_assert_eq(store_put(t, TABLE_HISTORY, slice_of(key), (struct slice){value, (size_t)size}), 0);
     else
-        cr_assert_eq(store_del(t, TABLE_HISTORY, text(key), NULL), sizes[i] < 0 ? SHUNT_NOT_FOUND : 0);
+        cr_assert_eq(store_del(t, TABLE_HISTORY, slice_of(key), NULL), sizes[i] < 0 ? SHUNT_NOT_FOUND : 0);
     sizes[i] = size;
 }
 

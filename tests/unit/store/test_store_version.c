@@ -10,7 +10,7 @@ static void write_version(const void *bytes, size_t size)
 {
     struct store *s = fixture_open_well(dir, why);
     struct store_txn *t = begin_write(s);
-    cr_assert_eq(store_put(t, TABLE_META, text("version"), (struct slice){bytes, size}), 0);
+    cr_assert_eq(store_put(t, TABLE_META, slice_of("version"), (struct slice){bytes, size}), 0);
     commit(t);
     store_close(s);
 }
@@ -31,7 +31,7 @@ Test(store_version, an_older_version_is_taken_over)
         struct store_txn *t;
         cr_assert_eq(fixture_open_as(dir, false, read_only, &s, why), 0, "%s", why);
         cr_assert_eq(store_begin(s, false, &t), 0);
-        cr_assert_eq(store_get(t, TABLE_META, text("version"), &v), 0);
+        cr_assert_eq(store_get(t, TABLE_META, slice_of("version"), &v), 0);
         cr_assert_eq(((const uint8_t *)v.data)[3], read_only ? 3 : STORE_LAYOUT_VERSION);
         store_abort(t);
         store_close(s);
