@@ -5,8 +5,6 @@
 
 /* A chunk this much larger than what is left of its item is not worth keeping. */
 #define CHUNK_WASTE_BYTES_MAX 4096
-/* The answer to a RESOLVE may be twice as long. */
-#define SHORT_RESOLVE_BYTES_MAX 4096
 
 struct port_room engine_room(const struct engine *e)
 {
@@ -32,7 +30,7 @@ bool session_is_choked(const struct session *s)
                              engine_waiting(s->engine));
 }
 
-bool session_must_wait(const struct session *s, struct slice request)
+bool session_must_wait(const struct session *s, const struct request *request, size_t bytes)
 {
     struct port_room room = engine_room(s->engine);
     if (s->lost) /* nobody reads, so nobody would say when there is room again */
@@ -41,21 +39,7 @@ bool session_must_wait(const struct session *s, struct slice request)
         return true;
     if (engine_waiting(s->engine) < port_room_mark(&room))
         return false;
-    struct mpack_reader r;
-    mpack_read_init(&r, request.data, request.size);
-    (void)mpack_read_array(&r); /* the net thread has validated it */
-    switch (mpack_read_uint(&r)) {
-    case OP_TOPIC_LIST:
-    case OP_GROUP_LIST:
-    case OP_PEEK:
-    case OP_DLQ_LIST:
-    case OP_DLQ_SHOW:
-        return true;
-    case OP_RESOLVE:
-        return request.size > SHORT_RESOLVE_BYTES_MAX;
-    default:
-        return false;
-    }
+    return request && bytes > request->short_bytes_max;
 }
 
 void session_hold_back(struct session *s)
@@ -109,7 +93,6 @@ static void move_out(struct inbox_item *item)
 void session_park(struct session *s, struct inbox_item *item)
 {
     struct engine *e = s->engine;
-    gather_flush(e); /* what was gathered of this item points into it */
     move_out(item);
     if (s->put_off || atomic_load(&s->link->unsent_bytes) + s->out.size > 0)
         count_as_waiting(e, item);

@@ -1,4 +1,4 @@
-/* deliver: from the dispatcher's assignments to DELIVER frames. */
+/* deliver: from the dispatcher's assignments to steps, and from what these hand out to DELIVER frames. */
 #include "base/check.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
@@ -68,12 +68,8 @@ static void write_delivery(struct engine *e, struct subscription *sub, uint32_t 
     session_count_output(sub->session);
 }
 
-/* ---- results ---- */
-
-static void on_handed_out(void *context, size_t command, const struct handout *h)
+void deliver_message(struct engine *e, const struct assignment *a, const struct handout *h)
 {
-    struct engine *e = context;
-    const struct assignment *a = &e->assignments[e->assigned + command];
     int err = dispatcher_lease(e->dispatcher, a, h->seq, h->token, h->message.size, h->lease_ms, e->mono_ms,
                                e->wall_ms);
     if (err)
@@ -84,52 +80,11 @@ static void on_handed_out(void *context, size_t command, const struct handout *h
     write_delivery(e, member_owner(a->member), a->group, h);
 }
 
-static void on_assigned(void *context, size_t command, uint32_t count)
+void deliver_assigned(struct engine *e, const struct assignment *a, uint32_t count)
 {
-    struct engine *e = context;
-    const struct assignment *a = &e->assignments[e->assigned + command];
     /* Every assignment ends its own frame: another's frame to the same connection may come next. */
     close_frame(member_owner(a->member));
     dispatcher_assigned(e->dispatcher, a, count);
-}
-
-void sink_ready(void *context, uint32_t group)
-{
-    struct engine *e = context;
-    dispatcher_wake(e->dispatcher, group);
-}
-
-void sink_revoked(void *context, uint32_t group, uint64_t seq)
-{
-    struct engine *e = context;
-    dispatcher_revoke(e->dispatcher, group, seq);
-}
-
-struct closing {
-    uint32_t group;
-    int err;
-    const char *why; /* made for the first subscription that ends */
-};
-
-static void on_closed(void *context, struct member *m)
-{
-    struct closing *closing = context;
-    struct subscription *sub = member_owner(m);
-    struct session *s = sub->session;
-    if (!closing->why) {
-        struct slice topic, name;
-        ledger_group_names(s->engine->ledger, closing->group, &topic, &name);
-        closing->why = engine_about(s->engine, closing->err, topic, name, HINT_DELETED);
-    }
-    reply_closed(s, sub->id, closing->err, closing->why);
-    session_drop_subscription(s, sub);
-}
-
-void sink_group_gone(void *context, uint32_t group, int err)
-{
-    struct engine *e = context;
-    struct closing closing = {.group = group, .err = err};
-    dispatcher_group_gone(e->dispatcher, group, on_closed, &closing);
 }
 
 /* ---- planning ---- */
@@ -164,29 +119,36 @@ static struct session *session_of(const struct assignment *a)
     return sub->session;
 }
 
-/* Assignments as the dispatcher gives them, up to what one batch takes; returns how many. Each stops when its
- * connection has enough: the message that makes it so makes it wait until its bytes have gone (hold_back). */
-static size_t plan(struct engine *e, struct command *commands, uint64_t *messages)
+/* The step that hands out what the dispatcher has assigned. It stops when its connection has enough: the
+ * message that makes it so makes it wait until its bytes have gone (deliver_hold_back). */
+static void add_step(struct engine *e, const struct assignment *a, uint64_t *promised)
+{
+    struct session *s = session_of(a);
+    uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = room_for(s);
+    uint64_t messages = least(a->messages, e->to_deliver);
+    struct step *st = steps_add(e, STEP_COMMAND, NULL);
+    st->assignment = a;
+    st->command = (struct command){.kind = COMMAND_ASSIGN,
+                                   .assign = {.group = a->group,
+                                              .lane = a->lane,
+                                              .messages = (uint32_t)messages,
+                                              .bytes = bytes,
+                                              .oversize_first = a->oversize_first,
+                                              .enough_bytes = room ? room : 1}};
+    s->planned_bytes += least(bytes, room);
+    e->planned_bytes += least(bytes, room);
+    *promised += least(bytes, room);
+    e->to_deliver -= messages;
+}
+
+/* Assignments as the dispatcher gives them, up to what one batch takes; returns how many. */
+static size_t plan(struct engine *e)
 {
     size_t count = 0;
     uint64_t promised = 0;
-    while (count < ASSIGNMENTS_MAX && *messages && promised < PLAN_BYTES_MAX && !all_have_enough(e, count) &&
-           dispatcher_next(e->dispatcher, &e->assignments[count])) {
-        const struct assignment *a = &e->assignments[count];
-        struct session *s = session_of(a);
-        uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = room_for(s);
-        s->planned_bytes += least(bytes, room);
-        e->planned_bytes += least(bytes, room);
-        promised += least(bytes, room);
-        commands[count++] = (struct command){.kind = COMMAND_ASSIGN,
-                                             .assign = {.group = a->group,
-                                                        .lane = a->lane,
-                                                        .messages = (uint32_t)least(a->messages, *messages),
-                                                        .bytes = bytes,
-                                                        .oversize_first = a->oversize_first,
-                                                        .enough_bytes = room ? room : 1}};
-        *messages -= least(a->messages, *messages);
-    }
+    while (count < ASSIGNMENTS_MAX && e->to_deliver && promised < PLAN_BYTES_MAX &&
+           !all_have_enough(e, count) && dispatcher_next(e->dispatcher, &e->assignments[count]))
+        add_step(e, &e->assignments[count++], &promised);
     for (size_t i = 0; i < count; i++)
         session_of(&e->assignments[i])->planned_bytes = 0;
     e->planned_bytes = 0;
@@ -195,47 +157,35 @@ static size_t plan(struct engine *e, struct command *commands, uint64_t *message
     return count;
 }
 
-static void apply_plan(struct engine *e, struct command *commands, size_t count)
+void deliver_begin(struct engine *e)
 {
-    const struct ledger_sink sink = {.context = e,
-                                     .handed_out = on_handed_out,
-                                     .assigned = on_assigned,
-                                     .ready = sink_ready,
-                                     .revoked = sink_revoked,
-                                     .group_gone = sink_group_gone,
-                                     .died = sink_died,
-                                     .job_ended = sink_job_ended};
-    for (e->assigned = 0; e->assigned < count;)
-        e->assigned += turn_apply(e, commands + e->assigned, count - e->assigned, &sink);
-    e->urgent = true;
+    e->to_deliver = least(TURN_MESSAGES_MAX, e->room.leases_more);
+    e->turn_bytes = 0;
+    e->more = false;
+    if (!e->assignments)
+        e->assignments = malloc(ASSIGNMENTS_MAX * sizeof *e->assignments);
+    if (!e->assignments)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for assignments");
 }
 
-/* Stop giving to a connection whose bytes pile up; the net thread says when they have gone. */
-static void hold_back(struct engine *e)
+bool deliver_plan(struct engine *e)
+{
+    if (e->room.fullness >= STORE_HELD) /* nothing is handed out whose end might not fit */
+        return false;
+    if (!e->to_deliver || e->turn_bytes >= TURN_BYTES_MAX) {
+        e->more = e->room.leases_more > 0;
+        return false;
+    }
+    if (!plan(e))
+        return false;
+    e->urgent = true;
+    return true;
+}
+
+void deliver_hold_back(struct engine *e)
 {
     for (struct session *s = e->outputs; s; s = s->output_next) {
         if (session_is_choked(s))
             session_hold_back(s);
     }
-}
-
-bool deliver_all(struct engine *e)
-{
-    struct command commands[ASSIGNMENTS_MAX];
-    uint64_t messages = least(TURN_MESSAGES_MAX, e->room.leases_more);
-    e->turn_bytes = 0;
-    if (e->room.fullness >= STORE_HELD) /* nothing is handed out whose end might not fit */
-        return false;
-    if (!e->assignments)
-        e->assignments = malloc(ASSIGNMENTS_MAX * sizeof *e->assignments);
-    if (!e->assignments)
-        engine_die(e, SHUNT_NO_MEMORY, "no memory for assignments");
-    while (messages && e->turn_bytes < TURN_BYTES_MAX && e->room.fullness < STORE_HELD) {
-        size_t count = plan(e, commands, &messages);
-        if (!count)
-            return false;
-        apply_plan(e, commands, count);
-        hold_back(e);
-    }
-    return e->room.fullness < STORE_HELD && e->room.leases_more;
 }

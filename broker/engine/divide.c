@@ -138,19 +138,21 @@ uint64_t divide_publish(struct session *s, struct publish_command *p)
     return rows;
 }
 
-void divide_published(struct session *s, const struct publish_command *part, const struct pending *p)
+void divide_published(struct session *s, const struct step *st)
 {
-    s->division.first_seq = p->first_seq;
-    s->division.over = p->err || p->refusal || p->count != part->stored + part->count;
+    const struct publish_command *part = &st->command.publish;
+    s->division.first_seq = st->number;
+    s->division.over = st->err || st->refusal || st->count != part->stored + part->count;
     if (s->division.over)
         leave_topic(s);
 }
 
 /* ---- RESOLVE ---- */
 
-void divide_resolved(struct session *s, const struct pending *p)
+void divide_resolved(struct session *s, const struct step *st)
 {
     struct division *d = &s->division;
+    const struct resolving *p = &st->resolving;
     if (!p->refused_count)
         return;
     struct refused_entry *all = realloc(d->refused, (d->refused_count + p->refused_count) * sizeof *all);

@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pending;
 struct publish_command;
 struct refused_entry;
 struct session;
+struct step;
 
 /* So much of a request is done at once, whatever is left of its share: what is smaller is never divided. */
 #define DIVIDE_ROWS_MIN 1024
@@ -39,9 +39,9 @@ bool divide_must_wait(const struct session *s, struct slice request);
  * Returns the rows that these are. */
 uint64_t divide_publish(struct session *s, struct publish_command *p);
 /* A part was applied, which stored up to the message of that number. */
-void divide_published(struct session *s, const struct publish_command *part, const struct pending *p);
+void divide_published(struct session *s, const struct step *st);
 /* A part of a RESOLVE was applied. */
-void divide_resolved(struct session *s, const struct pending *p);
+void divide_resolved(struct session *s, const struct step *st);
 /* The request comes to its end, or its session does. */
 void divide_end(struct session *s);
 

@@ -54,6 +54,7 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         e->config.turn_rows_max = TURN_ROWS_MAX;
     atomic_init(&e->inbox_bytes_max, config->inbox_bytes_max);
     e->store = store;
+    e->sink = collect_sink(e);
     init_port(e);
     e->dispatcher = dispatcher_new(deliver_ready, e);
     if (e->dispatcher)
@@ -116,8 +117,7 @@ void engine_free(struct engine *e)
     store_close(e->store);
     arena_done(&e->arena);
     events_done(e);
-    free(e->gather.commands);
-    free(e->gather.pending);
+    steps_free(&e->steps);
     free(e->assignments);
     (void)pthread_cond_destroy(&e->wake);
     (void)pthread_mutex_destroy(&e->mutex);

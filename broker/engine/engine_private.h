@@ -1,22 +1,25 @@
 /* engine_private: what the engine's files share.
  *
- *   turn.c      one turn: take requests, apply, assign, commit, release
+ *   turn.c      one turn: what came in becomes steps, they are run, messages handed out; commit, release
+ *   intake.c    items of the inbox become steps
+ *   request.c   the table of requests;  request_*.c  what each reads, and does at its place
+ *   steps.c     the list of steps, their order, and the loop that runs them
+ *   collect.c   the batch that commands become, and what came of it;  answer.c  what is answered
  *   transaction.c  what is written, in as many transactions as there is room for
- *   gather.c    commands waiting to be applied, and who is to be answered
+ *   outbox.c    what leaves with the turn
  *   producers.c which connection speaks for a producer
  *   room.c      how full the store is, and what a transaction may write
- *   session.c   one connection: its greeting, its subscriptions, its output
+ *   session.c   one connection: its subscriptions, its end
  *   choke.c     one whose client does not read
  *   silence.c   one that lets leases run out and says nothing
  *   share.c     one that looks at much
  *   divide.c    a request that is more than a share
  *   leases.c    when leases begin and end
  *   take_up.c   one that comes back and goes on with what it holds
- *   request_*.c one file for each kind of request
  *   events.c    what is told for the log
  *   deliver.c   assignments and DELIVER frames
  *   figures.c   snapshots and statistics;  walk.c  the groups of a snapshot
- *   engine.c    life cycle, port and thread;  clock.c  its times
+ *   engine.c    life cycle, port and thread;  wall_clock.c  its times
  */
 #ifndef SHUNT_ENGINE_PRIVATE_H
 #define SHUNT_ENGINE_PRIVATE_H
@@ -25,13 +28,15 @@
 #include "broker/core/dispatcher.h"
 #include "broker/core/ledger.h"
 #include "broker/core/view.h"
-#include "broker/engine/wall_clock.h"
 #include "broker/engine/divide.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/request.h"
 #include "broker/engine/rest.h"
 #include "broker/engine/room.h"
 #include "broker/engine/share.h"
+#include "broker/engine/step.h"
 #include "broker/engine/walk.h"
+#include "broker/engine/wall_clock.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 
@@ -39,41 +44,6 @@
 
 struct seat;
 struct session;
-
-/* ---- what is to be answered ---- */
-
-enum pending_kind { PENDING_PUBLISH, PENDING_RESOLVE, PENDING_DONE, PENDING_OK, PENDING_NONE };
-
-/* One entry of a RESOLVE that had no effect. */
-struct refused_entry {
-    uint32_t index;
-    int code;
-};
-
-struct pending {
-    enum pending_kind kind;
-    struct session *session; /* NULL: nobody waits */
-    uint64_t request_id;
-    unsigned op;
-    int err;
-    const char *why;
-    uint64_t first_seq; /* publish; of others the job */
-    uint64_t count;     /* publish: accepted; of others the count */
-    int refusal;
-    /* resolve: */
-    struct refused_entry *refused; /* room for every entry of the frame */
-    uint32_t refused_count;
-    const uint32_t *indexes; /* from the command's entries to the frame's; NULL: nobody is told */
-    uint32_t entries;        /* of the whole command */
-    bool more;               /* the request goes on in a later turn: it is not answered yet */
-};
-
-struct gather {
-    struct command *commands;
-    struct pending *pending; /* one for each command */
-    size_t count, capacity;
-    size_t done; /* of them, applied and answered */
-};
 
 /* What STATS shows: made at most once for a state of the ledger. */
 struct totals {
@@ -169,21 +139,21 @@ struct engine {
     size_t empty_seats;
     struct session *put_off, **put_off_tail; /* whose requests wait for their turn, in order */
     struct session *publishing;              /* a PUBLISH in parts */
-    const struct session *served; /* the last of which a request was taken; never looked into */
-    uint64_t company_turn; /* when it last was another than the one before */
+    const struct session *served;            /* the last of which a request was taken; never looked into */
+    uint64_t company_turn;                   /* when it last was another than the one before */
     struct session *outputs;                 /* with something to send */
     size_t out_bytes;                        /* what they have, as last counted */
     struct store_txn *txn;                   /* open during a turn once something needed it */
     bool urgent;           /* more than patient acks came in, or something was handed out: commit now */
     int64_t open_until_ms; /* mono; else the turn waits for company until then; 0: no such ack came in */
-    struct gather gather;
-    struct arena arena; /* of one turn */
+    struct steps steps;
+    struct ledger_sink sink; /* where what they come to is told */
+    struct arena arena;      /* of one turn */
     struct assignment *assignments;
     bool ticked;                /* in this turn */
     int64_t tick_not_before_ms; /* mono: the last one had things to do, and no room for any */
-    size_t assigned;            /* of them, those whose commands were applied */
     bool force_commit;
-    int64_t disk_ask_ms;      /* mono: when a full disk is asked for more again */
+    int64_t disk_ask_ms;         /* mono: when a full disk is asked for more again */
     struct room room;            /* how full the store is, and what the transaction may write */
     bool more;                   /* to be handed out; the turn's budget was used up */
     bool packing;                /* the store is full, and has thin pages left to look at */
@@ -194,6 +164,7 @@ struct engine {
     uint64_t taken_bytes;        /* of the requests handled */
     uint64_t turn_messages;      /* published, delivered, resolved */
     uint64_t turn_bytes;         /* handed out */
+    uint64_t to_deliver;         /* messages: so many more may be handed out */
     uint64_t planned_bytes;      /* while assignments are planned */
     uint64_t largest_bytes;      /* of requests in one transaction */
     struct snapshot_wait *waits; /* for a snapshot, in order */
@@ -231,7 +202,7 @@ void engine_farewell(struct engine *e);
 /* ---- events.c ---- */
 
 /* A command was applied, and answered. */
-void events_act(struct engine *e, const struct command *c, const struct pending *p);
+void events_act(struct engine *e, const struct step *st);
 /* Whether publishes are refused has been looked at. */
 void events_space(struct engine *e, const struct store_usage *usage);
 /* All of it is durable: tell. */
@@ -239,10 +210,10 @@ void events_tell(struct engine *e);
 void events_done(struct engine *e);
 /* At the start: if the clock is off, for whoever wonders at times. */
 void events_clock(struct engine *e);
-/* Sink members that both kinds of batches share. */
-void sink_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason);
-void sink_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
-                    uint64_t done);
+/* Told by the ledger. */
+void events_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason);
+void events_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
+                      uint64_t done);
 
 /* ---- transaction.c ---- */
 
@@ -253,22 +224,51 @@ struct store_txn *turn_txn(struct engine *e);
 /* Apply commands as far as the transaction may write, and commit it if there are more: a RESOLVE that was
  * applied in part has its other entries left. Returns how many commands are done; at least one, or a part of
  * one, unless the transaction was not a new one. */
-size_t turn_apply(struct engine *e, struct command *commands, size_t count, const struct ledger_sink *sink);
+size_t turn_apply(struct engine *e, struct command *commands, size_t count);
 bool turn_pack(struct engine *e); /* between them, in a full store: one step; true: more may follow */
 /* Commit what was applied; nobody is told yet. */
 void turn_commit(struct engine *e);
 _Noreturn void engine_die(struct engine *e, int err, const char *what);
 
-/* ---- gather.c ---- */
+/* ---- steps.c ---- */
 
-/* Add a command; returns the entry to fill in, which lives until the next call. */
-struct pending *gather_add(struct engine *e, const struct command *c, enum pending_kind kind,
-                           struct session *s, uint64_t request_id);
-/* A batch of requests has no more than this; then it is applied. That bounds its memory, and shows what the
- * replies come to. */
-size_t gather_most(const struct engine *e);
-/* Apply what was gathered and write the replies. */
-void gather_flush(struct engine *e);
+/* Add a step of that kind, which is filled in by the caller; it may move with the next one. */
+struct step *steps_add(struct engine *e, enum step_kind kind, struct session *s);
+/* The list has no more than this; then it is run. That bounds its memory, and shows what the replies come to.
+ */
+size_t steps_most(const struct engine *e);
+/* Run all of them, in order: apply them, and write the answers. */
+void steps_run(struct engine *e);
+void steps_free(struct steps *list);
+
+/* ---- collect.c ---- */
+
+/* Add a command to the batch; `st`: the step that it is for, NULL: nobody waits for it. */
+void collect_command(struct engine *e, const struct command *c, struct step *st);
+/* Where the ledger tells what comes of it. */
+struct ledger_sink collect_sink(struct engine *e);
+/* Apply the batch, and answer the steps that its commands are of. */
+void collect_apply(struct engine *e);
+
+/* ---- answer.c ---- */
+
+/* Write what came of it: its error, or OK with the fields that it is answered with. */
+void step_answer(const struct step *st);
+
+/* ---- intake.c ---- */
+
+/* What came in becomes steps, as far as there is room for it in this turn. */
+void intake_take(struct engine *e);
+/* The turn is over: free what was taken. */
+void intake_free(struct engine *e);
+
+/* ---- outbox.c ---- */
+
+/* Hand over the output of this turn. True if there was any. */
+bool outbox_fill(struct engine *e);
+
+/* ---- leases.c ---- */
+
 /* Leases that ended without the consumer's answer, as commands. */
 struct ended {
     struct lease_end end;
@@ -279,21 +279,22 @@ struct ends {
     struct ended *items;
     size_t count, capacity;
 };
-void ends_add(void *context, const struct lease_end *end); /* a dispatcher_end_fn */
-void ends_gather(struct ends *ends);
+void ends_note(void *context, const struct lease_end *end); /* a dispatcher_end_fn */
+void ends_batch(struct ends *ends);                         /* as commands */
+/* After the requests of the turn: end those that are over, and ask about those that may be. */
+void leases_end(struct engine *e);
+/* What the turn told leaves now. */
+void leases_settle(struct engine *e);
 
 /* ---- session.c ---- */
 
 struct session *session_new(struct engine *e, struct link *link);
 void session_lost(struct engine *e, struct session *s, bool closed);
 void session_free(struct engine *e, struct session *s);
-/* Handle the frames of one read; returns how many bytes of them. Less than all: the rest must wait, with
- * *ret_share for its turn, otherwise for bytes to be read. */
-size_t session_frames(struct session *s, struct slice bytes, bool *ret_share);
 /* Too much waits to be sent on this connection, or on all together. */
 bool session_is_choked(const struct session *s);
 /* Its next request must wait for its own bytes to go, or for others' as its answer may be long. */
-bool session_must_wait(const struct session *s, struct slice request);
+bool session_must_wait(const struct session *s, const struct request *request, size_t bytes);
 /* What was written to its output counts from now on. */
 void session_count_output(struct session *s);
 /* The limits on what waits, and the sum that does. */
@@ -311,6 +312,8 @@ void session_leave(struct session *s, enum holder_end how);
 void inbox_free(struct inbox_item *item); /* a whole list; takes NULL */
 struct subscription *session_subscription(const struct session *s, uint64_t id);
 void session_drop_subscription(struct session *s, struct subscription *sub);
+/* The group is gone: so are its subscriptions, and their clients are told. */
+void subscriptions_end(struct engine *e, uint32_t group, int err);
 
 /* ---- silence.c ---- */
 
@@ -322,26 +325,19 @@ void silence_write(const struct engine *e, struct mpack_buffer *out); /* an arra
 
 /* ---- take_up.c ---- */
 
-/* Deliveries of an earlier connection, as SUBSCRIBE names them. Lives as long as the turn. */
-struct kept {
-    bool given; /* the request had such a list */
-    uint32_t count;
-    struct delivery_name *names;
-    bool *started;
-    uint64_t *tokens; /* the new ones; 0: not taken up */
-};
 /* False: it is refused, for the reason in *ret_why. A malformed one leaves the reader failed. */
 bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, const char **ret_why);
-/* in: everything gathered has been applied. */
-void kept_take_up(struct subscription *sub, struct kept *kept);
+/* Add the command that takes up what the SUBSCRIBE names. False: there is nothing to take up. */
+bool kept_take_up(struct engine *e, struct step *st);
+void kept_taken_up(struct engine *e, struct step *st, uint32_t entry, const struct handout *h);
 void kept_write(const struct kept *kept, struct mpack_buffer *out); /* the array of their new tokens */
 
 /* ---- share.c ---- */
 
 /* A request of it is taken. */
 void share_serve(struct session *s);
-/* The request waits for a later turn. */
-bool share_is_used_up(const struct session *s, struct slice request);
+/* A request waits for a later turn; `weighs`: what it costs shows only when it has run. */
+bool share_is_used_up(const struct session *s, bool weighs);
 /* What was done for it is as much work as looking at so many rows (about 0.2 us each). */
 void share_count_more(struct session *s, uint64_t rows);
 static inline void share_count(struct session *s, uint64_t rows)
@@ -358,15 +354,6 @@ void share_wait(struct session *s);
 /* Let those in the line go on. */
 void share_go_on(struct engine *e);
 void share_forget_gone(struct engine *e);
-
-/* ---- leases.c ---- */
-
-/* PORT_CAUGHT_UP came. True if the item is done with; otherwise its connection keeps it. */
-bool leases_caught_up(struct engine *e, struct inbox_item *item);
-/* After the requests of the turn: end those that are over, and ask about those that may be. */
-void leases_end(struct engine *e);
-/* What the turn told leaves now. */
-void leases_settle(struct engine *e);
 
 /* ---- producers.c ---- */
 
@@ -416,27 +403,33 @@ uint64_t request_uint_or_0(struct mpack_reader *r);
 /* The rows a listing asks for, within limits; left out: the default. */
 uint32_t request_limit(struct mpack_reader *r);
 
-/* ---- requests: each reads its fields; a malformed one leaves the reader failed ---- */
+/* ---- requests: by request.def ---- */
 
-typedef void request_fn(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r);
-request_fn request_hello, request_goodbye, request_ping, request_publish, request_subscribe, request_credit,
+request_fn request_nothing, request_hello, request_publish, request_subscribe, request_credit,
     request_unsubscribe, request_resolve, request_started, request_topic, request_topic_list,
-    request_topic_purge, request_group, request_group_list, request_peek, request_dlq_list, request_dlq_show,
-    request_dlq_change, request_job_show, request_job_cancel, request_clock_set, request_stats;
-
-/* Gather an admin command whose fields were read, or answer what is wrong with them. */
-void gather_admin(struct session *s, unsigned op, uint64_t request_id, const struct mpack_reader *r,
-                  const struct command *c, int err, const char *why);
+    request_topic_create, request_topic_update, request_topic_delete, request_topic_purge, request_group,
+    request_group_create, request_group_update, request_group_delete, request_group_pause, request_peek,
+    request_dlq_list, request_dlq_show, request_dlq_redrive, request_dlq_purge, request_job,
+    request_job_cancel;
+step_fn act_hello, act_goodbye, act_subscribe, act_credit, act_unsubscribe, mark_started, run_publish,
+    run_resolve, run_clock_set, look_topic, look_topics, look_group, look_groups, look_peek, look_dead_list,
+    look_dead, look_job, look_stats;
+/* The group that the step is about; NULL: there is none, and that was answered. */
+struct group *look_find_group(const struct engine *e, struct step *st);
 
 /* ---- deliver.c ---- */
 
-/* Hand out what is ready. True if the turn's budget ended that, and not a lack of messages or takers. */
-bool deliver_all(struct engine *e);
 void deliver_ready(void *context, uint32_t group, struct group_ready *ret); /* a dispatcher_ready_fn */
-/* Sink members that both kinds of batches share. */
-void sink_ready(void *context, uint32_t group);
-void sink_revoked(void *context, uint32_t group, uint64_t seq);
-void sink_group_gone(void *context, uint32_t group, int err);
+void deliver_begin(struct engine *e);                                       /* a turn's handing out */
+/* Add steps that hand out what is ready, up to what one batch takes. False: there are none, or the turn has
+ * handed out enough. */
+bool deliver_plan(struct engine *e);
+/* After they ran: stop giving to a connection whose bytes pile up; the net thread says when they have gone.
+ */
+void deliver_hold_back(struct engine *e);
+/* What such a step handed out: one message; and that it was the last. */
+void deliver_message(struct engine *e, const struct assignment *a, const struct handout *h);
+void deliver_assigned(struct engine *e, const struct assignment *a, uint32_t count);
 
 /* ---- figures.c ---- */
 

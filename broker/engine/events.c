@@ -47,40 +47,6 @@ static const char *copy_text(struct engine *e, const char *s)
 
 /* ---- acts ---- */
 
-static const char *act_name(unsigned op)
-{
-    switch (op) {
-    case OP_TOPIC_CREATE:
-        return "topic_created";
-    case OP_TOPIC_UPDATE:
-        return "topic_updated";
-    case OP_TOPIC_DELETE:
-        return "topic_deleted";
-    case OP_TOPIC_PURGE:
-        return "topic_purged";
-    case OP_GROUP_CREATE:
-        return "group_created";
-    case OP_GROUP_UPDATE:
-        return "group_updated";
-    case OP_GROUP_DELETE:
-        return "group_deleted";
-    case OP_GROUP_PAUSE:
-        return "group_paused";
-    case OP_GROUP_RESUME:
-        return "group_resumed";
-    case OP_DLQ_REDRIVE:
-        return "dlq_redriven";
-    case OP_DLQ_PURGE:
-        return "dlq_purged";
-    case OP_JOB_CANCEL:
-        return "job_cancelled";
-    case OP_CLOCK_SET:
-        return "clock_set";
-    default:
-        return NULL;
-    }
-}
-
 static const char *changes(struct engine *e, const struct policy_change *c)
 {
     char text[CHANGES_BYTES];
@@ -107,31 +73,29 @@ static const struct policy_change *change_of(const struct command *c)
     return NULL;
 }
 
-void events_act(struct engine *e, const struct command *c, const struct pending *p)
+void events_act(struct engine *e, const struct step *st)
 {
-    const char *name = act_name(p->op);
-    struct event *event = name && !p->err && p->session ? add(e, EVENT_ACT) : NULL;
+    const char *name = st->request->act;
+    struct event *event = name && !st->err ? add(e, EVENT_ACT) : NULL;
     if (!event)
         return;
-    struct slice topic, group;
-    command_names(c, &topic, &group);
-    const struct session *s = p->session;
+    const struct session *s = st->session;
     event->name = name;
-    event->topic = copy_slice(e, topic);
-    event->group = copy_slice(e, group);
-    event->job = p->first_seq;
-    event->count = p->count;
+    event->topic = copy_slice(e, st->topic);
+    event->group = copy_slice(e, st->group);
+    event->job = st->number;
+    event->count = st->count;
     event->client = copy_text(e, s->client);
     event->host = copy_text(e, s->host);
     event->peer = copy_text(e, s->link->peer);
-    const struct policy_change *change = change_of(c);
+    const struct policy_change *change = change_of(&st->command);
     event->changes = change ? changes(e, change) : NULL;
-    event->error_ms = p->op == OP_CLOCK_SET ? e->clock_error_ms : 0;
+    event->error_ms = st->command.kind == COMMAND_CLOCK ? e->clock_error_ms : 0;
 }
 
 /* ---- what the ledger tells ---- */
 
-void sink_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason)
+void events_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason)
 {
     struct engine *e = context;
     struct event_list *l = &e->events;
@@ -154,8 +118,8 @@ void sink_died(void *context, const char *topic, const char *group, uint64_t seq
     last->reason = reason;
 }
 
-void sink_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
-                    uint64_t done)
+void events_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
+                      uint64_t done)
 {
     struct engine *e = context;
     struct event *event = add(e, EVENT_JOB_DONE);

@@ -299,12 +299,8 @@ static void write_store(struct engine *e, struct mpack_buffer *out)
     }
 }
 
-void request_stats(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+void look_stats(struct engine *e, struct step *st)
 {
-    (void)op;
-    (void)r; /* no fields */
-    struct engine *e = s->engine;
-    gather_flush(e);
     const struct totals *t = totals_now(e);
     const struct {
         const char *key;
@@ -326,7 +322,7 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
                    {"deliveries", t->sums.deliveries},
                    {"conservation_error", t->sums.conservation_error}};
     const uint32_t count = sizeof numbers / sizeof *numbers;
-    struct answer a = answer_begin(s, request_id, 1);
+    struct answer a = answer_begin(st->session, st->request_id, 1);
     mpack_write_map(a.out, count + 6);
     mpack_write_cstr(a.out, "server");
     mpack_write_cstr(a.out, "shuntd " SHUNT_VERSION);
@@ -341,5 +337,5 @@ void request_stats(struct session *s, unsigned op, uint64_t request_id, struct m
     mpack_write_cstr(a.out, "full");
     mpack_write_bool(a.out, e->room.fullness >= STORE_FULL);
     write_store(e, a.out);
-    answer_end(s, request_id, &a, 0, NULL);
+    answer_end(st->session, st->request_id, &a, 0, NULL);
 }

@@ -7,17 +7,12 @@
 /* ---- the clock ---- */
 
 /* Answered with how far it was off. */
-void request_clock_set(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+void run_clock_set(struct engine *e, struct step *st)
 {
-    struct engine *e = s->engine;
-    gather_flush(e);
     e->clock_error_ms = wall_clock_error_ms(&e->clock);
     /* What the machine's clock said when the turn began: its time is the batch's. */
-    int64_t machine_ms = e->wall_ms - ledger_ahead_ms(e->ledger) - e->clock_error_ms;
-    struct command c = {.kind = COMMAND_CLOCK, .clock.machine_ms = machine_ms};
-    gather_admin(s, op, request_id, r, &c, 0, NULL);
-    gather_flush(e);
-    wall_clock_keep_ahead(&e->clock, ledger_ahead_ms(e->ledger));
+    st->command.clock.machine_ms = e->wall_ms - ledger_ahead_ms(e->ledger) - e->clock_error_ms;
+    collect_command(e, &st->command, st);
 }
 
 /* ---- reading ---- */
@@ -85,92 +80,80 @@ static int read_groups(struct session *s, struct mpack_reader *r, struct topic_c
     return 0;
 }
 
-void gather_admin(struct session *s, unsigned op, uint64_t request_id, const struct mpack_reader *r,
-                  const struct command *c, int err, const char *why)
-{
-    if (r->failed)
-        return;
-    if (err) {
-        gather_flush(s->engine);
-        reply_error(s, request_id, err, why);
-        return;
-    }
-    struct pending *p = gather_add(s->engine, c, PENDING_DONE, s, request_id);
-    p->op = op;
-    gather_flush(s->engine); /* what it costs counts before the next is taken */
-}
-
 /* ---- topics ---- */
 
-static void show_topic(struct session *s, uint64_t request_id, struct slice name)
+int request_topic(struct session *s, struct mpack_reader *r, struct step *ret)
 {
-    struct view v = engine_view(s->engine);
-    struct topic *t = ledger_topic(s->engine->ledger, name);
-    if (!t) {
-        reply_missing(s, request_id, SHUNT_UNKNOWN_TOPIC, name, (struct slice){0});
-        return;
-    }
-    struct answer a = answer_begin(s, request_id, 1);
-    answer_end(s, request_id, &a, view_topic(&v, t, a.out), NULL);
+    (void)s;
+    ret->topic = mpack_read_str(r);
+    return 0;
 }
 
-void request_topic(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+int request_topic_delete(struct session *s, struct mpack_reader *r, struct step *ret)
 {
-    struct command c = {.kind = COMMAND_TOPIC_DELETE, .topic = {.topic = mpack_read_str(r)}};
-    const char *why = NULL;
-    int err = 0;
-    if (op == OP_TOPIC_SHOW) {
-        gather_flush(s->engine);
-        if (!r->failed)
-            show_topic(s, request_id, c.topic.topic);
-        return;
-    }
-    if (op != OP_TOPIC_DELETE) {
-        c.kind = op == OP_TOPIC_CREATE ? COMMAND_TOPIC_CREATE : COMMAND_TOPIC_UPDATE;
-        err = read_policy(s, r, &c.topic.change, &why);
-    }
-    if (!err && op == OP_TOPIC_CREATE)
-        err = read_groups(s, r, &c.topic, &why);
-    gather_admin(s, op, request_id, r, &c, err, why);
+    (void)s;
+    ret->command.topic.topic = ret->topic = mpack_read_str(r);
+    return 0;
 }
 
-void request_topic_list(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+int request_topic_update(struct session *s, struct mpack_reader *r, struct step *ret)
 {
-    (void)op;
-    struct slice after = {0};
+    ret->command.topic.topic = ret->topic = mpack_read_str(r);
+    return read_policy(s, r, &ret->command.topic.change, &ret->why);
+}
+
+int request_topic_create(struct session *s, struct mpack_reader *r, struct step *ret)
+{
+    int err = request_topic_update(s, r, ret);
+    return err ? err : read_groups(s, r, &ret->command.topic, &ret->why);
+}
+
+int request_topic_purge(struct session *s, struct mpack_reader *r, struct step *ret)
+{
+    (void)s;
+    ret->command.purge.topic = ret->topic = mpack_read_str(r);
     if (!request_left_out(r))
-        after = mpack_read_str(r);
-    uint32_t limit = request_limit(r);
-    if (r->failed)
-        return;
-    gather_flush(s->engine);
-    struct view v = engine_view(s->engine);
-    struct answer a = answer_begin(s, request_id, 2);
-    answer_end(s, request_id, &a, view_topics(&v, after, limit, a.out), NULL);
+        ret->command.purge.group = ret->group = mpack_read_str(r);
+    return 0;
 }
 
-void request_topic_purge(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+int request_topic_list(struct session *s, struct mpack_reader *r, struct step *ret)
 {
-    struct command c = {.kind = COMMAND_TOPIC_PURGE, .purge = {.topic = mpack_read_str(r)}};
+    (void)s;
     if (!request_left_out(r))
-        c.purge.group = mpack_read_str(r);
-    gather_admin(s, op, request_id, r, &c, 0, NULL);
+        ret->looking.name = mpack_read_str(r);
+    ret->looking.limit = request_limit(r);
+    return 0;
+}
+
+/* The topic that the step is about; NULL: there is none, and that was answered. */
+static struct topic *find_topic(const struct engine *e, const struct step *st)
+{
+    struct topic *t = ledger_topic(e->ledger, st->topic);
+    if (!t)
+        reply_missing(st->session, st->request_id, SHUNT_UNKNOWN_TOPIC, st->topic, (struct slice){0});
+    return t;
+}
+
+void look_topic(struct engine *e, struct step *st)
+{
+    struct topic *t = find_topic(e, st);
+    if (!t)
+        return;
+    struct view v = engine_view(e);
+    struct answer a = answer_begin(st->session, st->request_id, 1);
+    answer_end(st->session, st->request_id, &a, view_topic(&v, t, a.out), NULL);
+}
+
+void look_topics(struct engine *e, struct step *st)
+{
+    struct view v = engine_view(e);
+    struct answer a = answer_begin(st->session, st->request_id, 2);
+    answer_end(st->session, st->request_id, &a, view_topics(&v, st->looking.name, st->looking.limit, a.out),
+               NULL);
 }
 
 /* ---- groups ---- */
-
-static void show_group(struct session *s, uint64_t request_id, struct slice topic, struct slice name)
-{
-    int err = 0;
-    struct view v = engine_view(s->engine);
-    struct group *g = ledger_group(s->engine->ledger, topic, name, &err);
-    if (!g) {
-        reply_missing(s, request_id, err, topic, name);
-        return;
-    }
-    struct answer a = answer_begin(s, request_id, 1);
-    answer_end(s, request_id, &a, view_group(&v, g, a.out), NULL);
-}
 
 static int read_from(struct mpack_reader *r, bool *ret_now, const char **ret_why)
 {
@@ -187,44 +170,64 @@ static int read_from(struct mpack_reader *r, bool *ret_now, const char **ret_why
     return SHUNT_BAD_ARGUMENT;
 }
 
-void request_group(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+int request_group(struct session *s, struct mpack_reader *r, struct step *ret)
 {
-    struct command c = {.kind = COMMAND_GROUP_PAUSE};
-    const char *why = NULL;
-    int err = 0;
-    c.group.topic = mpack_read_str(r);
-    c.group.group = mpack_read_str(r);
-    if (op == OP_GROUP_SHOW) {
-        gather_flush(s->engine);
-        if (!r->failed)
-            show_group(s, request_id, c.group.topic, c.group.group);
-        return;
-    }
-    if (op == OP_GROUP_DELETE)
-        c.kind = COMMAND_GROUP_DELETE;
-    c.group.paused = op == OP_GROUP_PAUSE;
-    if (op == OP_GROUP_CREATE || op == OP_GROUP_UPDATE) {
-        c.kind = op == OP_GROUP_CREATE ? COMMAND_GROUP_CREATE : COMMAND_GROUP_UPDATE;
-        err = read_policy(s, r, &c.group.change, &why);
-    }
-    if (!err && op == OP_GROUP_CREATE)
-        err = read_from(r, &c.group.from_now, &why);
-    gather_admin(s, op, request_id, r, &c, err, why);
+    (void)s;
+    ret->topic = mpack_read_str(r);
+    ret->group = mpack_read_str(r);
+    return 0;
 }
 
-void request_group_list(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+int request_group_delete(struct session *s, struct mpack_reader *r, struct step *ret)
 {
-    (void)op;
-    struct slice name = mpack_read_str(r);
-    if (r->failed)
+    (void)s;
+    ret->command.group.topic = ret->topic = mpack_read_str(r);
+    ret->command.group.group = ret->group = mpack_read_str(r);
+    return 0;
+}
+
+int request_group_pause(struct session *s, struct mpack_reader *r, struct step *ret)
+{
+    ret->command.group.paused = ret->request->op == OP_GROUP_PAUSE;
+    return request_group_delete(s, r, ret);
+}
+
+int request_group_update(struct session *s, struct mpack_reader *r, struct step *ret)
+{
+    (void)request_group_delete(s, r, ret); /* its names, which cannot be wrong yet */
+    return read_policy(s, r, &ret->command.group.change, &ret->why);
+}
+
+int request_group_create(struct session *s, struct mpack_reader *r, struct step *ret)
+{
+    int err = request_group_update(s, r, ret);
+    return err ? err : read_from(r, &ret->command.group.from_now, &ret->why);
+}
+
+struct group *look_find_group(const struct engine *e, struct step *st)
+{
+    struct group *g = ledger_group(e->ledger, st->topic, st->group, &st->err);
+    if (!g)
+        reply_missing(st->session, st->request_id, st->err, st->topic, st->group);
+    return g;
+}
+
+void look_group(struct engine *e, struct step *st)
+{
+    struct group *g = look_find_group(e, st);
+    if (!g)
         return;
-    gather_flush(s->engine);
-    struct view v = engine_view(s->engine);
-    struct topic *t = ledger_topic(s->engine->ledger, name);
-    if (!t) {
-        reply_missing(s, request_id, SHUNT_UNKNOWN_TOPIC, name, (struct slice){0});
+    struct view v = engine_view(e);
+    struct answer a = answer_begin(st->session, st->request_id, 1);
+    answer_end(st->session, st->request_id, &a, view_group(&v, g, a.out), NULL);
+}
+
+void look_groups(struct engine *e, struct step *st)
+{
+    struct topic *t = find_topic(e, st);
+    if (!t)
         return;
-    }
-    struct answer a = answer_begin(s, request_id, 1);
-    answer_end(s, request_id, &a, view_groups(&v, t, a.out), NULL);
+    struct view v = engine_view(e);
+    struct answer a = answer_begin(st->session, st->request_id, 1);
+    answer_end(st->session, st->request_id, &a, view_groups(&v, t, a.out), NULL);
 }

@@ -1,4 +1,4 @@
-/* request_connection: HELLO, GOODBYE, PING. */
+/* request_connection: HELLO and GOODBYE. */
 #include "base/utf8.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
@@ -11,32 +11,27 @@ static bool key_is(struct slice key, const char *name)
 }
 
 /* A name for the attempt ledger. Refused when too long or not UTF-8. */
-static int copy_name(char *to, struct slice from, const char **ret_why)
+static int read_name(struct mpack_reader *r, struct slice *ret, const char **ret_why)
 {
-    if (from.size > CLIENT_NAME_BYTES_MAX) {
+    *ret = mpack_read_str(r);
+    if (ret->size > CLIENT_NAME_BYTES_MAX) {
         *ret_why = "client, host and build are at most 128 bytes each";
         return SHUNT_TOO_LARGE;
     }
-    if (!utf8_valid(from.data, from.size) || memchr(from.data, 0, from.size)) {
+    if (!utf8_valid(ret->data, ret->size) || memchr(ret->data, 0, ret->size)) {
         *ret_why = "client, host and build are UTF-8 without NUL";
         return SHUNT_BAD_ARGUMENT;
     }
-    memcpy(to, from.data, from.size);
-    to[from.size] = 0;
     return 0;
 }
 
-static int read_producer(struct session *s, struct mpack_reader *r, const char **ret_why)
+static int read_producer(struct mpack_reader *r, struct slice *ret, const char **ret_why)
 {
-    struct slice id = mpack_read_bin(r);
-    if (r->failed)
-        return 0;
-    if (id.size != PRODUCER_ID_BYTES) {
+    *ret = mpack_read_bin(r);
+    if (!r->failed && ret->size != PRODUCER_ID_BYTES) {
         *ret_why = "producer is 16 bytes";
         return SHUNT_BAD_ARGUMENT;
     }
-    s->has_producer = true;
-    memcpy(s->producer, id.data, id.size);
     return 0;
 }
 
@@ -59,27 +54,46 @@ static void read_features(struct mpack_reader *r)
         (void)mpack_read_str(r);
 }
 
-static int read_option(struct session *s, struct slice key, struct mpack_reader *r, bool *marks,
-                       const char **ret_why)
+static int read_option(struct slice key, struct mpack_reader *r, struct hello *ret, const char **ret_why)
 {
     if (key_is(key, "client"))
-        return copy_name(s->client, mpack_read_str(r), ret_why);
+        return read_name(r, &ret->client, ret_why);
     if (key_is(key, "host"))
-        return copy_name(s->host, mpack_read_str(r), ret_why);
+        return read_name(r, &ret->host, ret_why);
     if (key_is(key, "build"))
-        return copy_name(s->build, mpack_read_str(r), ret_why);
+        return read_name(r, &ret->build, ret_why);
     if (key_is(key, "producer"))
-        return read_producer(s, r, ret_why);
+        return read_producer(r, &ret->producer, ret_why);
     if (key_is(key, "auth"))
         return read_auth(r, ret_why);
     if (key_is(key, "marks"))
-        *marks = mpack_read_bool(r);
+        ret->marks = mpack_read_bool(r);
     else if (key_is(key, "features"))
         read_features(r);
     else
         (void)mpack_read_any(r); /* a key of a later version */
     return 0;
 }
+
+int request_hello(struct session *s, struct mpack_reader *r, struct step *ret)
+{
+    (void)s;
+    int err = 0;
+    uint64_t version_min = mpack_read_uint(r), version_max = mpack_read_uint(r);
+    ret->hello.marks = true;
+    if (!r->failed && (version_min > PROTOCOL_VERSION_MAX || version_max < PROTOCOL_VERSION_MIN)) {
+        ret->why = "this server speaks version 1";
+        return SHUNT_VERSION_MISMATCH;
+    }
+    uint32_t options = request_left_out(r) ? 0 : mpack_read_map(r);
+    for (uint32_t i = 0; !err && !r->failed && i < options; i++) {
+        struct slice key = mpack_read_str(r);
+        err = read_option(key, r, &ret->hello, &ret->why);
+    }
+    return err;
+}
+
+/* ---- what they do ---- */
 
 static void welcome(struct session *s, uint64_t request_id)
 {
@@ -105,63 +119,42 @@ static void welcome(struct session *s, uint64_t request_id)
     answer_end(s, request_id, &a, 0, NULL);
 }
 
-void request_hello(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+static void copy_name(char *to, struct slice from)
 {
-    (void)op; /* one only */
-    bool marks = true;
-    const char *why = NULL;
-    int err = 0;
-    uint64_t version_min = mpack_read_uint(r), version_max = mpack_read_uint(r);
-    gather_flush(s->engine);
-    if (s->greeted) {
-        reply_broken(s, request_id, "HELLO comes once");
-        return;
-    }
-    if (!r->failed && (version_min > PROTOCOL_VERSION_MAX || version_max < PROTOCOL_VERSION_MIN)) {
-        reply_error(s, request_id, SHUNT_VERSION_MISMATCH, "this server speaks version 1");
-        s->closing = true;
-        return;
-    }
-    uint32_t options = request_left_out(r) ? 0 : mpack_read_map(r);
-    for (uint32_t i = 0; !err && !r->failed && i < options; i++) {
-        struct slice key = mpack_read_str(r);
-        err = read_option(s, key, r, &marks, &why);
-    }
-    if (r->failed)
-        return;
-    if (err) {
-        reply_error(s, request_id, err, why);
-        s->closing = true;
-        return;
-    }
+    if (from.size)
+        memcpy(to, from.data, from.size);
+    to[from.size] = 0;
+}
+
+void act_hello(struct engine *e, struct step *st)
+{
+    struct session *s = st->session;
+    const struct hello *h = &st->hello;
+    copy_name(s->client, h->client);
+    copy_name(s->host, h->host);
+    copy_name(s->build, h->build);
+    s->has_producer = h->producer.size > 0;
+    if (s->has_producer)
+        memcpy(s->producer, h->producer.data, PRODUCER_ID_BYTES);
     if (!s->has_producer || producer_seat(s))
-        s->holder = dispatcher_connect(s->engine->dispatcher, marks);
+        s->holder = dispatcher_connect(e->dispatcher, h->marks);
     if (!s->holder) {
-        reply_error(s, request_id, SHUNT_NO_MEMORY, NULL);
-        s->closing = true;
+        st->err = SHUNT_NO_MEMORY;
+        step_answer(st);
         return;
     }
     holder_set_owner(s->holder, s);
-    dispatcher_caught_up(s->engine->dispatcher, s->holder, s->engine->mono_ms);
+    dispatcher_caught_up(e->dispatcher, s->holder, e->mono_ms);
     s->greeted = true;
-    welcome(s, request_id);
+    welcome(s, st->request_id);
 }
 
-void request_goodbye(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+void act_goodbye(struct engine *e, struct step *st)
 {
-    (void)op;
-    (void)r; /* no fields */
+    struct session *s = st->session;
+    (void)e;
     session_leave(s, HOLDER_GOODBYE);
-    gather_flush(s->engine);
-    reply_ok(s, request_id);
+    step_answer(st);
     s->closing = true;
     (void)session_out(s); /* the close goes out even where no reply was asked for */
-}
-
-void request_ping(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
-{
-    (void)op;
-    (void)r;
-    gather_flush(s->engine);
-    reply_ok(s, request_id);
 }

@@ -46,24 +46,6 @@ static int check_fields(const struct session *s, const struct publish_command *p
     return 0;
 }
 
-/* False: it has been answered. */
-static bool accept(struct session *s, uint64_t request_id, struct publish_command *p, uint64_t *ret_timed)
-{
-    const char *why = NULL;
-    if (read_messages(s->engine, p, ret_timed, &why)) {
-        gather_flush(s->engine);
-        reply_broken(s, request_id, why);
-        return false;
-    }
-    int err = check_fields(s, p, &why);
-    if (!err)
-        return true;
-    share_count(s, (uint64_t)p->count * ROWS_OF_MESSAGE + *ret_timed * ROWS_OF_TIMED);
-    gather_flush(s->engine);
-    reply_error(s, request_id, err, why);
-    return false;
-}
-
 /* So few messages are looked at for the groups that they go to only when the ledger applies them. */
 #define FEW_MESSAGES 16
 
@@ -80,35 +62,39 @@ static bool fits(const struct session *s, const struct publish_command *p, uint6
     return rows <= share_left(s);
 }
 
-void request_publish(struct session *s, unsigned op, uint64_t request_id, struct mpack_reader *r)
+int request_publish(struct session *s, struct mpack_reader *r, struct step *ret)
 {
-    (void)op; /* one only */
-    struct engine *e = s->engine;
+    struct publish_command *p = &ret->command.publish;
     uint64_t timed = 0;
-    struct publish_command p = {.topic = mpack_read_str(r)};
-    p.sequence = mpack_read_uint(r);
-    p.forget_below = mpack_read_uint(r);
-    p.count = mpack_read_array(r);
+    p->topic = ret->topic = mpack_read_str(r);
+    p->sequence = mpack_read_uint(r);
+    p->forget_below = mpack_read_uint(r);
+    p->count = mpack_read_array(r);
     if (r->failed)
-        return;
-    if (s->division.over) {
-        divide_end(s);
-        return;
-    }
+        return 0;
     if (s->superseded) {
-        gather_flush(e);
-        reply_broken(s, request_id, "a newer connection speaks for this producer");
-        return;
+        ret->why = "a newer connection speaks for this producer";
+        return SHUNT_PROTOCOL;
     }
-    p.messages = (struct slice){r->at, (size_t)(r->end - r->at)};
-    if (!s->division.begun && !accept(s, request_id, &p, &timed))
-        return;
-    share_count(s, fits(s, &p, timed) ? (uint64_t)p.count * ROWS_OF_MESSAGE + timed * ROWS_OF_TIMED
-                                      : divide_publish(s, &p));
+    p->messages = (struct slice){r->at, (size_t)(r->end - r->at)};
+    int err = s->division.begun ? 0 : read_messages(s->engine, p, &timed, &ret->why);
+    if (err)
+        return err;
+    ret->rows = (uint64_t)p->count * ROWS_OF_MESSAGE + timed * ROWS_OF_TIMED;
+    err = s->division.begun ? 0 : check_fields(s, p, &ret->why);
+    if (err)
+        return err;
+    if (!fits(s, p, timed))
+        ret->rows = divide_publish(s, p);
     if (s->has_producer)
-        p.producer = (struct slice){s->producer, PRODUCER_ID_BYTES};
+        p->producer = (struct slice){s->producer, PRODUCER_ID_BYTES};
+    ret->more = p->more;
+    return 0;
+}
+
+void run_publish(struct engine *e, struct step *st)
+{
     if (e->room.fullness >= STORE_FULL)
-        p.refusal = SHUNT_NO_SPACE;
-    struct command c = {.kind = COMMAND_PUBLISH, .publish = p};
-    gather_add(e, &c, PENDING_PUBLISH, s, request_id)->more = p.more;
+        st->command.publish.refusal = SHUNT_NO_SPACE;
+    collect_command(e, &st->command, st);
 }

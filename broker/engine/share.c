@@ -68,24 +68,16 @@ uint64_t share_left(const struct session *s)
     return left > DIVIDE_ROWS_MIN ? left : DIVIDE_ROWS_MIN;
 }
 
-static bool looks(struct slice request)
-{
-    struct mpack_reader r;
-    mpack_read_init(&r, request.data, request.size);
-    (void)mpack_read_array(&r); /* the net thread has validated it */
-    return wire_op_looks(mpack_read_uint(&r));
-}
-
-bool share_is_used_up(const struct session *s, struct slice request)
+bool share_is_used_up(const struct session *s, bool weighs)
 {
     uint64_t used = rows_of(s);
     if (used < SHARE_FREE_ROWS && used < share_of(s->engine) && !turn_is_full(s->engine))
         return false;
-    if (s->engine->config.only_looks_wait && !looks(request))
+    if (s->engine->config.only_looks_wait && !weighs)
         return false;
     if (used >= share_of(s->engine))
         return true;
-    return turn_is_full(s->engine) && (used >= SHARE_FREE_ROWS || looks(request));
+    return turn_is_full(s->engine) && (used >= SHARE_FREE_ROWS || weighs);
 }
 
 void share_count_more(struct session *s, uint64_t rows)

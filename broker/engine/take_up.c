@@ -1,15 +1,7 @@
 /* take_up: deliveries of an earlier connection that a consumer still works on, and goes on with. What waits,
  * and went to nobody else since, is its own again, under a new token. */
-#include "base/check.h"
 #include "broker/engine/engine_private.h"
 #include "proto/errors.h"
-
-/* The batch that is applied: one command for one subscription. */
-struct taking {
-    struct engine *e;
-    struct member *member;
-    const struct kept *kept;
-};
 
 bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, const char **ret_why)
 {
@@ -39,36 +31,31 @@ bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, cons
     return true;
 }
 
-static void on_taken_up(void *context, size_t command, uint32_t entry, const struct handout *h)
+void kept_taken_up(struct engine *e, struct step *st, uint32_t entry, const struct handout *h)
 {
-    const struct taking *t = context;
-    struct engine *e = t->e;
-    (void)command; /* there is one */
-    int err = dispatcher_take_up(e->dispatcher, t->member, h->seq, h->token, h->message.size, h->lease_ms,
-                                 t->kept->started[entry], e->mono_ms, e->wall_ms);
+    const struct subscribing *to = &st->subscribing;
+    int err = dispatcher_take_up(e->dispatcher, to->made->member, h->seq, h->token, h->message.size,
+                                 h->lease_ms, to->kept.started[entry], e->mono_ms, e->wall_ms);
     if (err)
         engine_die(e, err, "no lease for a message taken up again");
-    t->kept->tokens[entry] = h->token;
+    to->kept.tokens[entry] = h->token;
     e->room.leases_more -= e->room.leases_more > 0;
     e->turn_messages++;
 }
 
-void kept_take_up(struct subscription *sub, struct kept *kept)
+bool kept_take_up(struct engine *e, struct step *st)
 {
-    struct engine *e = sub->session->engine;
-    uint64_t room = dispatcher_take_up_room(e->dispatcher, sub->member);
+    const struct subscribing *to = &st->subscribing;
+    uint64_t room = dispatcher_take_up_room(e->dispatcher, to->made->member);
     room = room < e->room.leases_more ? room : e->room.leases_more;
-    uint32_t count = kept->count < room ? kept->count : (uint32_t)room;
+    uint32_t count = to->kept.count < room ? to->kept.count : (uint32_t)room;
     if (!count || e->room.fullness >= STORE_HELD) /* nothing is in flight again whose end might not fit */
-        return;
-    struct taking taking = {e, sub->member, kept};
-    const struct ledger_sink sink = {.context = &taking, .taken_up = on_taken_up};
-    struct command c = {
+        return false;
+    const struct command c = {
         .kind = COMMAND_TAKE_UP,
-        .take_up = {.group = member_group(sub->member), .entries = kept->names, .count = count}};
-    check(e->gather.count == 0); /* what came before has been applied */
-    while (!turn_apply(e, &c, 1, &sink))
-        continue; /* it did not fit into what was left of the transaction */
+        .take_up = {.group = member_group(to->made->member), .entries = to->kept.names, .count = count}};
+    collect_command(e, &c, st);
+    return true;
 }
 
 void kept_write(const struct kept *kept, struct mpack_buffer *out)

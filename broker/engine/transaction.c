@@ -95,7 +95,7 @@ void turn_commit(struct engine *e)
         e->store); /* no room to grow shows as less free space, which the next look acts on */
 }
 
-size_t turn_apply(struct engine *e, struct command *commands, size_t count, const struct ledger_sink *sink)
+size_t turn_apply(struct engine *e, struct command *commands, size_t count)
 {
     int64_t last_ms = ledger_time(e->ledger);
     struct store_txn *txn = turn_txn(e);
@@ -105,7 +105,7 @@ size_t turn_apply(struct engine *e, struct command *commands, size_t count, cons
                           .count = count,
                           .room = room_of_batch(&e->room)};
     uint32_t entries;
-    int err = ledger_apply(e->ledger, txn, &batch, sink);
+    int err = ledger_apply(e->ledger, txn, &batch, &e->sink);
     if (err)
         engine_die(e, err, "a batch could not be applied");
     size_t applied = ledger_applied(e->ledger, &entries);

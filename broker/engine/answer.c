@@ -1,0 +1,96 @@
+/* answer: what a request is answered with, once it has run: an error with its reason, or OK and the fields
+ * that its row of the table names. */
+#include "broker/engine/engine_private.h"
+#include "proto/errors.h"
+#include "proto/frame.h"
+
+#include <stdlib.h>
+
+typedef void answer_fn(struct mpack_buffer *out, const struct step *st);
+
+static void job(struct mpack_buffer *out, const struct step *st)
+{
+    mpack_write_uint(out, st->number);
+}
+
+static void job_and_count(struct mpack_buffer *out, const struct step *st)
+{
+    mpack_write_uint(out, st->number);
+    mpack_write_uint(out, st->count);
+}
+
+static void clock_error(struct mpack_buffer *out, const struct step *st)
+{
+    mpack_write_int(out, st->session->engine->clock_error_ms);
+}
+
+static void published(struct mpack_buffer *out, const struct step *st)
+{
+    mpack_write_uint(out, st->count);
+    mpack_write_uint(out, st->number);
+    mpack_write_int(out, st->refusal);
+}
+
+static int by_index(const void *a, const void *b)
+{
+    const struct refused_entry *x = a, *y = b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static void resolved(struct mpack_buffer *out, const struct step *st)
+{
+    const struct resolving *to = &st->resolving;
+    if (to->refused_count)
+        qsort(to->refused, to->refused_count, sizeof *to->refused, by_index);
+    mpack_write_array(out, to->refused_count * 2);
+    for (uint32_t i = 0; i < to->refused_count; i++) {
+        mpack_write_uint(out, to->refused[i].index);
+        mpack_write_int(out, to->refused[i].code);
+    }
+}
+
+static void subscribed(struct mpack_buffer *out, const struct step *st)
+{
+    const struct subscribing *to = &st->subscribing;
+    mpack_write_uint(out, to->made->id);
+    mpack_write_int(out, to->lease_ms);
+    if (to->kept.given)
+        kept_write(&to->kept, out);
+}
+
+static const struct {
+    uint32_t fields; /* at least */
+    answer_fn *write;
+} shapes[ANSWER_SHAPES] = {
+    [ANSWER_JOB] = {1, job},           [ANSWER_JOB_AND_COUNT] = {2, job_and_count},
+    [ANSWER_CLOCK] = {1, clock_error}, [ANSWER_PUBLISHED] = {3, published},
+    [ANSWER_RESOLVED] = {1, resolved}, [ANSWER_SUBSCRIBED] = {2, subscribed},
+};
+
+static uint32_t fields_of(const struct step *st)
+{
+    bool tokens = st->answer == ANSWER_SUBSCRIBED && st->subscribing.kept.given;
+    return shapes[st->answer].fields + tokens;
+}
+
+void step_answer(const struct step *st)
+{
+    struct session *s = st->session;
+    size_t frame;
+    if (st->err == SHUNT_PROTOCOL) {
+        reply_broken(s, st->request_id, st->why);
+        return;
+    }
+    if (st->err) {
+        reply_error(s, st->request_id, st->err, st->why);
+        if (!s->greeted) /* whoever is not welcome has to begin again */
+            s->closing = true;
+        return;
+    }
+    if (!st->request_id) /* no reply is wanted */
+        return;
+    struct mpack_buffer *out = reply_begin(s, st->request_id, fields_of(st), &frame);
+    if (shapes[st->answer].write)
+        shapes[st->answer].write(out, st);
+    frame_end(out, frame);
+}

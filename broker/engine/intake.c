@@ -1,0 +1,292 @@
+/* intake: what came in becomes steps, as much of it as one turn takes.
+ *
+ *     item of the inbox ─► frame ─► its row of the table ─► fields ─► gate ─► step
+ *
+ * What its connection may not have in this turn, because it has had its share or does not read, stays parked
+ * (share.c, choke.c).
+ */
+#include "base/check.h"
+#include "broker/engine/engine_private.h"
+#include "broker/engine/figures.h"
+#include "proto/errors.h"
+#include "proto/frame.h"
+
+/* No more requests are taken into a turn whose commands need this much: the smallest entry of a RESOLVE takes
+ * 30 times its bytes. */
+#define TURN_ARENA_BYTES_MAX (32u * 1024 * 1024)
+
+void turn_take_inbox(struct engine *e)
+{
+    if (!e->inbox)
+        return;
+    *e->backlog_tail = e->inbox;
+    e->backlog_tail = e->inbox_tail;
+    e->inbox = NULL;
+    e->inbox_tail = &e->inbox;
+}
+
+/* ---- from a request to a step ---- */
+
+/* A request as it lies in its frame. */
+struct envelope {
+    struct slice payload;
+    struct mpack_reader fields; /* what follows the request id */
+    uint64_t op, request_id;
+    const struct request *request; /* NULL: there is no such operation */
+};
+
+static void open_envelope(struct slice payload, struct envelope *ret)
+{
+    struct mpack_reader *r = &ret->fields;
+    ret->payload = payload;
+    mpack_read_init(r, payload.data, payload.size);
+    (void)mpack_read_array(r); /* the net thread has validated it; readers of fields fail at its end */
+    ret->op = mpack_read_uint(r);
+    ret->request_id = mpack_read_uint(r);
+    ret->request = request_find(ret->op);
+}
+
+/* The gate: what a connection may not ask for becomes no step but the answer to it. Returns PROTOCOL and why,
+ * or 0. Whoever adds rights asks here, by `request->right` and the names in the step. */
+static int gate(const struct session *s, const struct request *request, const char **ret_why)
+{
+    bool hello = request && request->op == OP_HELLO;
+    if (s->greeted != hello)
+        return 0;
+    *ret_why = hello ? "HELLO comes once" : "the first frame must be HELLO";
+    return SHUNT_PROTOCOL;
+}
+
+/* Fill in the step; returns what is wrong with the request, or 0. */
+static int read_step(struct session *s, struct envelope *from, struct step *st)
+{
+    const struct request *request = from->request;
+    int err = gate(s, request, &st->why);
+    if (err)
+        return err;
+    if (!request) {
+        st->why = engine_text(s->engine, "operation %llu", (unsigned long long)from->op);
+        return SHUNT_UNSUPPORTED;
+    }
+    st->kind = request->kind;
+    st->answer = request->answer;
+    if (request->kind == STEP_COMMAND)
+        st->command.kind = request->command;
+    err = request->read(s, &from->fields, st);
+    if (from->fields.failed) {
+        st->why = "a field is missing or has the wrong type";
+        return SHUNT_PROTOCOL;
+    }
+    return err;
+}
+
+/* Returns whether the next request may be read before the step has run. */
+static bool add_request(struct session *s, struct envelope *from)
+{
+    struct engine *e = s->engine;
+    struct step *st = steps_add(e, STEP_REPLY, s);
+    st->request = from->request;
+    st->request_id = from->request_id;
+    st->err = read_step(s, from, st);
+    size_t bytes = s->division.part_bytes ? s->division.part_bytes : from->payload.size;
+    s->division.part_bytes = 0;
+    if (st->rows)
+        share_count(s, st->rows);
+    share_count(s, ROWS_OF_REQUEST + bytes / ROWS_BYTES);
+    if (st->err)
+        st->kind = STEP_REPLY;
+    e->urgent |= st->err || st->request->hurry;
+    return !st->err && st->request->pace == REQUEST_FLOWS;
+}
+
+/* Whether the request waits, for its turn (*ret_share) or for bytes to be read. */
+static bool must_wait(const struct session *s, const struct envelope *from, bool *ret_share)
+{
+    bool weighs = from->request && from->request->pace == REQUEST_WEIGHS;
+    *ret_share = share_is_used_up(s, weighs) || (s->engine->publishing && divide_must_wait(s, from->payload));
+    return *ret_share || (!s->division.begun && session_must_wait(s, from->request, from->payload.size));
+}
+
+/* False: it goes on in a later turn. */
+static bool take_frame(struct session *s, struct envelope *from)
+{
+    struct engine *e = s->engine;
+    if (s->division.over) { /* it was answered: the rest of it is passed over */
+        divide_end(s);
+        return true;
+    }
+    if (s->lost && from->request && from->request->kind == STEP_LOOK) /* nobody is there to read the answer */
+        return true;
+    if (!add_request(s, from) || e->steps.count >= steps_most(e))
+        steps_run(e);
+    return !s->division.begun || s->closing;
+}
+
+/* Take the frames of one read; returns how many bytes of them. Less than all: the rest must wait, with
+ * *ret_share for its turn, otherwise for bytes to be read. */
+static size_t take_frames(struct session *s, struct slice bytes, bool *ret_share)
+{
+    const uint8_t *at = bytes.data;
+    size_t left = bytes.size;
+    *ret_share = false;
+    share_serve(s);
+    while (left && !s->closing && !s->gone) {
+        /* The net thread has validated each of them: only the lengths are looked at here. */
+        check(left >= FRAME_HEADER_BYTES);
+        size_t size = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+        check(size <= left - FRAME_HEADER_BYTES);
+        struct envelope from;
+        open_envelope((struct slice){at + FRAME_HEADER_BYTES, size}, &from);
+        if (must_wait(s, &from, ret_share))
+            return bytes.size - left;
+        *ret_share = !take_frame(s, &from);
+        if (*ret_share)
+            return bytes.size - left;
+        at += FRAME_HEADER_BYTES + size;
+        left -= FRAME_HEADER_BYTES + size;
+    }
+    return bytes.size;
+}
+
+/* ---- items of the inbox: each returns true if the item is done with; otherwise its connection keeps it ----
+ */
+
+static bool take_bytes(struct engine *e, struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    if (!s)
+        s = session_new(e, item->link);
+    if (!s)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for a connection");
+    if (s->holder)
+        silence_heard(s);
+    bool share = false;
+    size_t done = s->parked ? 0 : take_frames(s, item->bytes, &share);
+    if (done == item->bytes.size)
+        return true;
+    steps_run(e); /* they point into the item, which moves */
+    item->bytes.data = (const uint8_t *)item->bytes.data + done;
+    item->bytes.size -= done;
+    if (share)
+        share_wait(s);
+    session_park(s, item);
+    return false;
+}
+
+/* What it sent before counts, so this waits behind it; but nobody is there to read the answers of one that
+ * does not read. */
+static bool take_lost(struct engine *e, struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    e->urgent = true;
+    if (!s)
+        return true;
+    if (s->put_off && !s->closing && !e->config.only_looks_wait) {
+        s->lost = true;
+        if (s->holder) /* it gets nothing more */
+            dispatcher_hold(e->dispatcher, s->holder, true);
+        session_park(s, item);
+        return false;
+    }
+    steps_add(e, STEP_LOST, s)->closed = item->closed;
+    return true;
+}
+
+/* What is a word of the net thread about a connection, behind what that has sent. */
+static bool take_word(struct engine *e, struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    e->urgent |= item->kind != PORT_CAUGHT_UP;
+    if (!s || (s->closing && item->kind != PORT_CAUGHT_UP))
+        return true;
+    if (s->parked) {
+        session_park(s, item);
+        return false;
+    }
+    struct step *st = steps_add(e, item->kind == PORT_ENDED ? STEP_ENDED : STEP_CAUGHT_UP, s);
+    if (item->kind == PORT_CAUGHT_UP)
+        st->caught_up_ms = item->ask_ms;
+    if (item->kind != PORT_BROKEN)
+        return true;
+    st->kind = STEP_REPLY;
+    st->request_id = item->request_id;
+    st->err = SHUNT_PROTOCOL;
+    st->why = item->why;
+    return true;
+}
+
+static bool take_item(struct engine *e, struct inbox_item *item)
+{
+    switch (item->kind) {
+    case PORT_FRAMES:
+        return take_bytes(e, item);
+    case PORT_LOST:
+        return take_lost(e, item);
+    case PORT_BROKEN:
+    case PORT_ENDED:
+    case PORT_CAUGHT_UP:
+        return take_word(e, item);
+    case PORT_DRAINED:
+        if (item->link && item->link->session)
+            session_go_on(item->link->session);
+        return true;
+    case PORT_STATS:
+        e->urgent = true;
+        figures_want(e, item->wait);
+        item->wait = NULL;
+        return true;
+    }
+    return true;
+}
+
+/* ---- a turn's requests ---- */
+
+/* What is done with stays in `handled` until the turn ends. */
+void turn_take(struct engine *e, struct inbox_item *item)
+{
+    struct inbox_item *before = e->handled;
+    size_t size = item->bytes.size;
+    item->next = before;
+    e->handled = item;
+    if (!take_item(e, item)) { /* its connection keeps it */
+        e->handled = before;
+        size -= item->bytes.size;
+    }
+    e->taken_bytes += size;
+}
+
+bool turn_has_room(const struct engine *e)
+{
+    return e->taken_bytes < e->config.commit_bytes_max && e->arena.bytes < TURN_ARENA_BYTES_MAX;
+}
+
+void intake_take(struct engine *e)
+{
+    e->taken_bytes = 0;
+    e->turn_rows = 0;
+    e->turn++;
+    share_go_on(e);
+    while (e->backlog && turn_has_room(e)) {
+        struct inbox_item *item = e->backlog;
+        e->backlog = item->next;
+        if (!e->backlog)
+            e->backlog_tail = &e->backlog;
+        turn_take(e, item);
+    }
+    if (e->taken_bytes > e->largest_bytes)
+        e->largest_bytes = e->taken_bytes;
+}
+
+void intake_free(struct engine *e)
+{
+    size_t bytes = 0;
+    for (const struct inbox_item *item = e->handled; item; item = item->next) {
+        bytes += item->counted_bytes;
+        if (item->link)
+            atomic_fetch_sub(&item->link->inbox_bytes, item->counted_bytes);
+    }
+    if (bytes)
+        atomic_fetch_sub(&e->inbox_bytes, bytes);
+    inbox_free(e->handled);
+    e->handled = NULL;
+}

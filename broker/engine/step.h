@@ -1,0 +1,155 @@
+/* step: one thing that a turn does, and the list of them.
+ *
+ *     request ─ parse ─► step ─ gate ─► list ─ order ─► run, one after the other
+ *     lease ended, time passed, message to hand out ──┘       │
+ *                                  commands in a row: batch ─► applied ─► answered
+ *
+ * Reading a request only makes a step: nothing is applied, answered, or looked up that an earlier step could
+ * change. What a step does, it does at its place in the list (steps.c).
+ *
+ * Ownership: slices and readers in a step point into the item that brought the request, or into the turn's
+ * arena; so a step has run before its item is freed or moved.
+ */
+#ifndef SHUNT_ENGINE_STEP_H
+#define SHUNT_ENGINE_STEP_H
+
+#include "broker/core/command.h"
+#include "proto/mpack.h"
+
+#include <stdbool.h>
+
+struct assignment;
+struct request;
+struct session;
+struct subscription;
+
+enum step_kind {
+    STEP_COMMAND,   /* goes into the batch, and is answered once that was applied */
+    STEP_LOOK,      /* writes an answer from what was applied before it, and changes nothing */
+    STEP_ACT,       /* does something to its connection, after what came before was applied, and answers */
+    STEP_MARK,      /* tells the dispatcher something, and answers nothing */
+    STEP_REPLY,     /* its answer was known when the request was read */
+    STEP_ENDED,     /* the peer sends nothing more */
+    STEP_LOST,      /* the connection is gone */
+    STEP_CAUGHT_UP, /* no answer to a lease that was over at a certain time is on its way */
+    STEP_LEASES,    /* leases run out, by the time of the turn */
+    STEP_KINDS,
+};
+
+/* What follows OK in an answer. */
+enum answer_shape {
+    ANSWER_OWN, /* the request's own function writes it */
+    ANSWER_NOTHING,
+    ANSWER_JOB,
+    ANSWER_JOB_AND_COUNT,
+    ANSWER_CLOCK,
+    ANSWER_PUBLISHED,
+    ANSWER_RESOLVED,
+    ANSWER_SUBSCRIBED,
+    ANSWER_SHAPES,
+};
+
+/* ---- what requests bring, but for commands ---- */
+
+struct hello {
+    struct slice client, host, build;
+    struct slice producer; /* empty: none */
+    bool marks;
+};
+
+/* Deliveries of an earlier connection, as SUBSCRIBE names them. Lives as long as the turn. */
+struct kept {
+    bool given; /* the request had such a list */
+    uint32_t count;
+    struct delivery_name *names;
+    bool *started;
+    uint64_t *tokens; /* the new ones; 0: not taken up */
+};
+
+struct subscribing {
+    uint64_t messages, bytes; /* credit */
+    struct kept kept;
+    struct subscription *made;
+    int64_t lease_ms;
+};
+
+struct crediting {
+    uint64_t subscription; /* also of UNSUBSCRIBE */
+    uint64_t messages, bytes;
+};
+
+struct marking {
+    uint64_t subscription;
+    struct mpack_reader marks; /* at the first of the pairs of numbers */
+    uint32_t count;            /* of them */
+};
+
+/* One entry of a RESOLVE that had no effect. */
+struct refused_entry {
+    uint32_t index;
+    int code;
+};
+
+/* What one RESOLVE frame becomes, or a part of it. */
+struct resolving {
+    uint64_t subscription;
+    struct resolution *entries; /* as they were read; then those that go into the command, closed up */
+    uint8_t *outcomes;          /* of all that were read */
+    uint32_t *indexes;          /* in the frame, of those that go into the command */
+    uint32_t read, count;       /* of entries; of those in the command */
+    uint32_t first;             /* index in the frame of the first that was read */
+    struct refused_entry *refused;
+    uint32_t refused_count;
+};
+
+struct looking {
+    struct slice name; /* a dead letter's; of a listing, the name after which it begins */
+    uint64_t number;   /* a job's; of a listing, the message after which it begins */
+    uint32_t limit;
+    bool bodies;
+};
+
+/* ---- the step ---- */
+
+struct step {
+    enum step_kind kind;
+    enum answer_shape answer;
+    const struct request *request; /* its row of the table; NULL: nobody asked for it */
+    struct session *session;       /* NULL: it is no connection's */
+    uint64_t request_id;           /* 0: no reply is wanted */
+    struct slice topic, group;     /* what it speaks of, if the request names them */
+    uint64_t rows;                 /* of work (share.h), as its fields show it */
+    union {
+        struct command command;
+        struct hello hello;
+        struct subscribing subscribing;
+        struct crediting crediting;
+        struct marking marking;
+        struct resolving resolving;
+        struct looking looking;
+        bool closed;          /* STEP_LOST: by the server */
+        int64_t caught_up_ms; /* STEP_CAUGHT_UP: by then */
+    };
+    const struct assignment *assignment; /* of an ASSIGN: whom it is for */
+    bool more;                           /* the request goes on in a later turn: it is not answered yet */
+
+    /* What came of it. */
+    int err;
+    int refusal;     /* PUBLISH: of the messages that were not taken */
+    const char *why; /* beside the text of `err`; NULL: that says it all */
+    uint64_t number; /* PUBLISH: of the first message; otherwise the job's */
+    uint64_t count;  /* PUBLISH: accepted; otherwise of what the job is for */
+};
+
+/* The steps of a turn that have not run, and the batch that they become. */
+struct steps {
+    struct step *items; /* in the order that they came */
+    size_t count, capacity;
+    struct command *commands; /* collected; not applied yet */
+    struct step **asked;      /* which step each is of; NULL: nobody waits for it */
+    size_t collected, collected_capacity;
+    size_t applied; /* of them; and answered */
+    bool running;
+};
+
+#endif
