@@ -87,10 +87,11 @@ bool bench_report(struct bench *b, struct result *r, const char *name, enum floo
 {
     (void)snprintf(r->workload, sizeof r->workload, "%s", name);
     bool ok = true;
-    if (b->options->floor_s > 0)
+    if (b->options->floor_s > 0) {
         ok = r->rate_wanted > 0     ? latency_floor(b, r)
              : floor == FLOOR_CROWD ? crowd_floor(b, r)
                                     : rate_floor(b, r, floor);
+    }
     if (ok)
         report_add(b->options->form, r);
     return ok;

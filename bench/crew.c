@@ -118,9 +118,10 @@ static bool open_links(struct crew *c, char *why)
 {
     unsigned publishers = c->load->publishers;
     bool ok = true;
-    for (unsigned i = 0; ok && i < c->load->consumers; i++)
+    for (unsigned i = 0; ok && i < c->load->consumers; i++) {
         ok = consumer_init(&c->consumers[i], c->load, i, why) &&
              watch(c, c->consumers[i].link, publishers + i, why);
+    }
     for (unsigned i = 0; ok && i < publishers; i++)
         ok = publisher_init(&c->publishers[i], c->load, i, why) && watch(c, c->publishers[i].link, i, why);
     return ok;

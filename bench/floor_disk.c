@@ -21,7 +21,7 @@ bool floor_disk(const char *dir, uint32_t bytes, double seconds, struct histogra
     (void)snprintf(path, sizeof path, "%.400s/shunt-floor-XXXXXX", dir);
     int fd = mkostemp(path, O_CLOEXEC);
     uint8_t *record = calloc(1, bytes);
-    bool ok = fd >= 0 && record != NULL;
+    bool ok = fd >= 0 && record;
     uint64_t end_ns = clock_ns() + (uint64_t)(seconds * (double)NS_PER_S);
     for (uint64_t begin_ns = clock_ns(); ok && begin_ns < end_ns; begin_ns = clock_ns()) {
         ok = write(fd, record, bytes) == (ssize_t)bytes && fdatasync(fd) == 0;

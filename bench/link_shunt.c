@@ -33,24 +33,25 @@ static void on_published(void *context, uint64_t seq, const struct shunt_error *
     void **promise = context;
     struct link *l = promise[0];
     (void)seq;
-    l->events.confirmed(l->events.context, context, err == NULL);
+    l->events.confirmed(l->events.context, context, !err);
 }
 
 static void on_resolved(void *context, const struct shunt_error *err)
 {
     struct link *l = context;
-    l->events.resolved(l->events.context, 1, err == NULL);
+    l->events.resolved(l->events.context, 1, !err);
 }
 
 static struct shunt_options *options_for(const struct link_role *role)
 {
     struct shunt_options *o = shunt_options_new();
     bool ok = o != NULL;
-    if (role->consumes)
+    if (role->consumes) {
         ok = ok && set_number(o, "prefetch", role->window) &&
              shunt_options_set(o, "prefetch-bytes", "64MiB") == 0;
-    else
+    } else {
         ok = ok && set_number(o, "window", role->window);
+    }
     if (ok)
         return o;
     shunt_options_free(o);
@@ -82,7 +83,7 @@ static struct link *link_shunt_open(const struct link_role *role, char *why)
     struct shunt_error err = {.text = "out of memory"};
     struct link *l = calloc(1, sizeof *l);
     struct shunt_options *o = options_for(role);
-    bool ok = l && o && (l->message = shunt_message_new()) != NULL;
+    bool ok = l && o && (l->message = shunt_message_new());
     if (ok) {
         l->events = role->events;
         ok = connect_link(l, role, o, &err) == 0;

@@ -179,9 +179,10 @@ int options_read(struct options *o, int argc, char **argv)
         }
         const struct row *row = c == 'o' ? &rows[ROWS - 1] : &rows[i];
         if (c == '?' || !read_value(o, row, optarg)) {
-            if (c != '?')
+            if (c != '?') {
                 (void)fprintf(stderr, "shunt-bench: --%s: `%.60s` will not do; see --help\n", row->name,
                               optarg);
+            }
             return EXIT_USAGE;
         }
     }

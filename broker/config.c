@@ -47,9 +47,10 @@ void config_done(struct config *c)
 
 int config_find(const char *name)
 {
-    for (int i = 0; i < CONFIG_COUNT; i++)
+    for (int i = 0; i < CONFIG_COUNT; i++) {
         if (strcmp(config_rows[i].name, name) == 0)
             return i;
+    }
     return -1;
 }
 
@@ -59,11 +60,12 @@ int config_set(struct config *c, enum config_field field, const char *value, cha
     int64_t number = 0;
     const char *why = NULL;
     if (!parse(row, value, &number, &why)) {
-        if (row->least[0] != '\0')
+        if (row->least[0] != '\0') {
             (void)snprintf(ret_why, why_bytes, "%s: %s (from %s to %s)", row->name, why, row->least,
                            row->most);
-        else
+        } else {
             (void)snprintf(ret_why, why_bytes, "%s: %s", row->name, why);
+        }
         return SHUNT_BAD_ARGUMENT;
     }
     char *copy = strdup(value);

@@ -20,9 +20,10 @@ static bool is_plain(const char *value);
 
 int log_level_find(const char *name)
 {
-    for (int i = 0; i < LOG_LEVELS; i++)
+    for (int i = 0; i < LOG_LEVELS; i++) {
         if (strcmp(level_names[i], name) == 0)
             return i;
+    }
     return -1;
 }
 

@@ -62,18 +62,19 @@ int options_parse(int argc, char **argv, struct options *ret, char *ret_why, siz
                            argv[at]);
             return SHUNT_BAD_ARGUMENT;
         }
-        if (id >= OPTION_OVERRIDES)
+        if (id >= OPTION_OVERRIDES) {
             o.overrides[id - OPTION_OVERRIDES] = optarg;
-        else if (id == OPTION_CONFIG)
+        } else if (id == OPTION_CONFIG) {
             o.config_path = optarg;
-        else if (id == OPTION_CHECK) {
+        } else if (id == OPTION_CHECK) {
             o.check_dir = optarg;
             err = set_action(&o, ACTION_CHECK, ret_why, why_bytes);
         } else if (id == OPTION_CHECK_CONFIG) {
             o.config_path = optarg;
             err = set_action(&o, ACTION_CHECK_CONFIG, ret_why, why_bytes);
-        } else
+        } else {
             err = set_action(&o, id == OPTION_VERSION ? ACTION_VERSION : ACTION_HELP, ret_why, why_bytes);
+        }
     }
     if (!err && optind < argc) {
         (void)snprintf(ret_why, why_bytes, "unexpected argument: %.200s", argv[optind]);
@@ -94,9 +95,10 @@ int options_config(const struct options *o, struct config *ret, char *ret_why, s
     }
     if (o->config_path)
         err = config_load(&c, o->config_path, ret_why, why_bytes);
-    for (int i = 0; !err && i < CONFIG_COUNT; i++)
+    for (int i = 0; !err && i < CONFIG_COUNT; i++) {
         if (o->overrides[i])
             err = config_set(&c, (enum config_field)i, o->overrides[i], ret_why, why_bytes);
+    }
     if (!err)
         err = config_check(&c, ret_why, why_bytes);
     if (err)

@@ -61,9 +61,10 @@ void report_consumer(struct report *r, const struct consumer_notice *notice)
     log_text(&line, "host", *notice->host ? notice->host : NULL);
     log_text(&line, "peer", notice->peer);
     log_number(&line, "silent_ms", notice->silent_ms);
-    if (notice->silent)
+    if (notice->silent) {
         log_text(
             &line, "why",
             "a lease of it ran out and nothing came from it: it is handed nothing more until something does");
+    }
     log_end(&line);
 }

@@ -158,13 +158,14 @@ static int start_listening(struct server *s, int *ret_fd)
         return 0;
     }
     char why[SERVER_WHY_BYTES];
-    if (err == EADDRINUSE)
+    if (err == EADDRINUSE) {
         (void)snprintf(
             why, sizeof why,
             "%s is taken by another process: stop that process, or choose another address with --listen",
             text);
-    else
+    } else {
         (void)snprintf(why, sizeof why, "cannot listen on %s: %s", text, strerror(err));
+    }
     int exit_code = err == EACCES || err == EPERM               ? EXIT_CODE_NOT_PERMITTED
                     : err == EADDRINUSE || err == EADDRNOTAVAIL ? EXIT_CODE_ADDRESS_TAKEN
                                                                 : EXIT_CODE_SYSTEM;

@@ -85,9 +85,10 @@ static void tell_dead(struct tell *t, struct tell_group *g)
 
 static struct tell_group *find_group(struct tell *t, const struct event *event)
 {
-    for (size_t i = 0; i < t->groups_count; i++)
+    for (size_t i = 0; i < t->groups_count; i++) {
         if (strcmp(t->groups[i].topic, event->topic) == 0 && strcmp(t->groups[i].group, event->group) == 0)
             return &t->groups[i];
+    }
     return NULL;
 }
 

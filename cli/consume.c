@@ -61,9 +61,10 @@ static uint32_t window(const struct consume *c)
 /* Give back what was printed but did not reach the reader. */
 static void release_batch(struct consume *c)
 {
-    for (size_t i = 0; i < c->batch_count; i++)
+    for (size_t i = 0; i < c->batch_count; i++) {
         (void)shunt_resolve_async(c->batch[i], SHUNT_RELEASE, 0, NULL, NULL, NULL,
                                   NULL); /* stale ones are back already */
+    }
     c->batch_count = 0;
 }
 
@@ -158,9 +159,10 @@ static int subscribe(struct consume *c)
     struct shunt_options *options = shunt_options_new();
     (void)snprintf(number, sizeof number, "%" PRIu32, window(c));
     int code = options ? shunt_options_set(options, "prefetch", number) : SHUNT_NO_MEMORY;
-    if (code == 0)
+    if (code == 0) {
         code = shunt_subscribe(c->call->shunt, call_word(c->call, 0), call_group(c->call), options,
                                c->call->timeout_ms, &c->consumer, &err);
+    }
     shunt_options_free(options);
     err.code = code;
     return code ? call_failed(c->call, &err) : EXIT_OK;

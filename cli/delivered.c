@@ -104,9 +104,9 @@ static void peeked_json(struct json *j, const char *topic, const struct shunt_va
     json_string(j, text);
     record_members(j, counts, row);
     json_key(j, "headers");
-    if (shunt_value_type(shunt_value_at(message, 1)) == SHUNT_MAP)
+    if (shunt_value_type(shunt_value_at(message, 1)) == SHUNT_MAP) {
         record_value(j, shunt_value_at(message, 1));
-    else {
+    } else {
         json_object(j);
         json_object_end(j);
     }

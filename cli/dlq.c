@@ -95,9 +95,10 @@ static int run_list(struct call *call)
     bool more = false;
     struct listing l;
     const char *after_text = options_text(&call->options, "after", "0");
-    if (!parse_after(call, after_text, &after))
+    if (!parse_after(call, after_text, &after)) {
         return call_misused(call, "--after %.60s: must be an id or a number in the dead-letter queue",
                             after_text);
+    }
     int code = call_connect(call);
     if (code)
         return code;
@@ -109,10 +110,11 @@ static int run_list(struct call *call)
         call_complain("out of memory: not everything is shown");
     table_done(&l.table);
     output_end(&l.out);
-    if (code == EXIT_OK && more)
+    if (code == EXIT_OK && more) {
         call_note(call,
                   "there are more: --after %" PRIu64 " shows the next ones, --limit N shows more at once",
                   after);
+    }
     return code;
 }
 

@@ -105,8 +105,9 @@ int dlq_run_export(struct call *call)
     code = !path || strcmp(path, "-") == 0 ? export_all(&e, stdout)
            : special                       ? export_special(&e, path)
                                            : export_file(&e, path);
-    if (code == EXIT_OK)
+    if (code == EXIT_OK) {
         call_note(call, "exported %" PRIu64 " %s", e.count,
                   call_plural(e.count, "dead letter", "dead letters"));
+    }
     return code;
 }

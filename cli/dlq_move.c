@@ -65,9 +65,10 @@ static int request(struct move *m, const char *const *ids, size_t ids_count, uin
                    uint64_t *ret_count, struct shunt_error *err)
 {
     struct call *call = m->call;
-    if (m->purge)
+    if (m->purge) {
         return shunt_dlq_purge(call->shunt, call_word(call, 0), call_group(call), ids, ids_count, m->count,
                                call->timeout_ms, ret_job, ret_count, err);
+    }
     return shunt_dlq_redrive(call->shunt, call_word(call, 0), call_group(call), ids, ids_count, m->count,
                              m->rate, call->timeout_ms, ret_job, ret_count, err);
 }
@@ -109,14 +110,15 @@ static void tell(const struct move *m)
         json_unsigned(&out.json, m->touched);
         json_object_end(&out.json);
         output_item_end(&out);
-    } else if (m->touched == 0)
+    } else if (m->touched == 0) {
         call_note(m->call, "there is nothing to %s", m->purge ? "purge" : "redrive");
-    else if (options_flag(&m->call->options, "no-wait"))
+    } else if (options_flag(&m->call->options, "no-wait")) {
         call_note(m->call, "job %" PRIu64 ": %" PRIu64 " %s are being %s", m->job, m->touched,
                   call_plural(m->touched, "dead letter", "dead letters"), done_word(m));
-    else
+    } else {
         call_note(m->call, "%s %" PRIu64 " %s", done_word(m), m->touched,
                   call_plural(m->touched, "dead letter", "dead letters"));
+    }
     output_end(&out);
 }
 

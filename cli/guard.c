@@ -52,9 +52,10 @@ int guard_start(struct guard *g, const struct guard_spec *spec)
 
 void guard_signal(const struct guard *g, int signal)
 {
-    if (g->line >= 0)
+    if (g->line >= 0) {
         (void)send(g->line, &signal, sizeof signal,
                    MSG_NOSIGNAL | MSG_DONTWAIT); /* it ends: nobody to signal */
+    }
 }
 
 static void reap(struct guard *g, int *ret_status)

@@ -19,9 +19,10 @@
 static void hold_standard_descriptors(void)
 {
     for (int fd = 0; fd <= 2; fd++) {
-        if (fcntl(fd, F_GETFD) < 0)
+        if (fcntl(fd, F_GETFD) < 0) {
             (void)open("/dev/null",
                        fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* gets the lowest number: fd */
+        }
     }
 }
 
@@ -74,16 +75,18 @@ static int check_words(const struct call *call)
     const struct options *o = &call->options;
     if (o->words_count < command->words_min) {
         for (size_t i = 0; i < o->values_count; i++) {
-            if (o->values[i].row->words != WORDS_NONE && o->values[i].text)
+            if (o->values[i].row->words != WORDS_NONE && o->values[i].text) {
                 return call_misused(call,
                                     "an argument is missing before --%s, which takes the words after it: %s",
                                     o->values[i].row->name, command->usage);
+            }
         }
         return call_misused(call, "an argument is missing: %s", command->usage);
     }
-    if (o->words_count > command->words_max)
+    if (o->words_count > command->words_max) {
         return call_misused(call, "unexpected argument `%.60s`%s", o->words[command->words_max],
                             command->command_line && !o->rest ? "; put `--` before the command to run" : "");
+    }
     if (command->command_line && o->rest_count == 0)
         return call_misused(call, "the command to run is missing: put it after `--`");
     return EXIT_OK;
@@ -109,15 +112,15 @@ static int run_command(const struct command *command, const struct options *befo
     options_accept(&call.options, global_rows, global_rows_count);
 
     int code = EXIT_OK;
-    if (!options_parse(&call.options, argc, argv, false, NULL))
+    if (!options_parse(&call.options, argc, argv, false, NULL)) {
         code = call_misused(&call, "%s", call.options.why);
-    else if (globals_ask_help(before, &call.options))
+    } else if (globals_ask_help(before, &call.options)) {
         code = print_help(command);
-    else if (globals_ask_version(before, &call.options))
+    } else if (globals_ask_version(before, &call.options)) {
         code = print_version();
-    else if (!globals_apply(&call, before))
+    } else if (!globals_apply(&call, before)) {
         code = EXIT_USAGE;
-    else {
+    } else {
         if (!command->command_line)
             append_rest(&call.options);
         code = check_words(&call);

@@ -80,11 +80,12 @@ static bool refuse_range(struct options *o, const struct option_row *row, const 
         (void)snprintf(least, sizeof least, "%" PRId64, row->min);
         (void)snprintf(most, sizeof most, "%" PRId64, row->max);
     }
-    if (row->max)
+    if (row->max) {
         (void)snprintf(o->why, sizeof o->why, "--%s %.60s: must be from %s to %s", row->name, text, least,
                        most);
-    else
+    } else {
         (void)snprintf(o->why, sizeof o->why, "--%s %.60s: must be at least %s", row->name, text, least);
+    }
     return false;
 }
 

@@ -26,8 +26,9 @@ static int run_ping(struct call *call)
         json_integer(&out.json, us);
         json_object_end(&out.json);
         output_item_end(&out);
-    } else
+    } else {
         printf("%s answered in %" PRId64 " us\n", call->url, us);
+    }
     output_end(&out);
     return EXIT_OK;
 }

@@ -53,8 +53,9 @@ static void succeed(struct pipeline *p, uint64_t seq)
         json_string(&p->out.json, id);
         json_object_end(&p->out.json);
         output_item_end(&p->out);
-    } else if (p->print_ids)
+    } else if (p->print_ids) {
         printf("%s/%" PRIu64 "\n", p->topic, seq);
+    }
 }
 
 static void published(void *context, uint64_t seq, const struct shunt_error *err)
@@ -180,9 +181,10 @@ static void summarise(const struct pipeline *p, uint64_t unknown)
         call_complain("%" PRIu64 " of %" PRIu64 " %s confirmed, %" PRIu64 " failed, %" PRIu64 " unknown",
                       p->confirmed, p->queued, call_plural(p->queued, "message", "messages"), p->failed,
                       unknown);
-    } else if (!p->print_ids)
+    } else if (!p->print_ids) {
         call_note(p->call, "published %" PRIu64 " %s to %s", p->confirmed,
                   call_plural(p->confirmed, "message", "messages"), p->topic);
+    }
 }
 
 int pipeline_end(struct pipeline *p)

@@ -101,8 +101,9 @@ static bool publish_file(struct pipeline *p, struct shunt_message *message, cons
     if (code) {
         call_complain("%s: header file: %s", path, shunt_error_text(code));
         pipeline_miss(p, EXIT_FAILED);
-    } else
+    } else {
         go_on = pipeline_push(p, message, path);
+    }
     free(in.bytes);
     return go_on;
 }
@@ -172,7 +173,7 @@ static int choose(const struct call *call, enum source *ret)
     const struct option_value *file = options_find(&call->options, "file");
     bool lines = options_flag(&call->options, "lines");
     const char *body = call_word(call, 1);
-    if ((file != NULL) + lines + (body != NULL) > 1)
+    if ((file ? 1 : 0) + lines + (body ? 1 : 0) > 1)
         return call_misused(call, "give one of BODY, --file and --lines");
     if (file && !file->text)
         return call_misused(call, "--file needs the names of files");
@@ -180,9 +181,10 @@ static int choose(const struct call *call, enum source *ret)
            : lines                          ? SOURCE_LINES
            : body && strcmp(body, "-") != 0 ? SOURCE_BODY
                                             : SOURCE_STDIN;
-    if (*ret == SOURCE_STDIN && !body && isatty(STDIN_FILENO))
+    if (*ret == SOURCE_STDIN && !body && isatty(STDIN_FILENO)) {
         return call_misused(
             call, "nothing to publish: give BODY, --file or --lines, or `-` to read standard input");
+    }
     return EXIT_OK;
 }
 

@@ -132,19 +132,20 @@ static void member(struct json *j, const struct record_field *field, const struc
         return;
     }
     json_key(j, field->key);
-    if (field->kind == RECORD_TIME)
+    if (field->kind == RECORD_TIME) {
         json_string(j, record_time(time, value));
-    else if (field->kind == RECORD_POLICY)
+    } else if (field->kind == RECORD_POLICY) {
         policy_value(j, value);
-    else if (field->kind == RECORD_RECORDS)
+    } else if (field->kind == RECORD_RECORDS) {
         records_value(j, field->fields, value);
-    else if (field->kind == RECORD_FLAG)
+    } else if (field->kind == RECORD_FLAG) {
         json_bool(j, shunt_value_integer(value) != 0);
-    else if (field->kind == RECORD_MAP && shunt_value_type(value) == SHUNT_NIL) {
+    } else if (field->kind == RECORD_MAP && shunt_value_type(value) == SHUNT_NIL) {
         json_object(j);
         json_object_end(j);
-    } else
+    } else {
         record_value(j, value);
+    }
 }
 
 void record_members(struct json *j, const struct record_field *fields, const struct shunt_value *record)
@@ -182,13 +183,13 @@ static void policy_line(struct table *t, const char *key, const struct shunt_val
     bool is_bytes = strstr(name, "-bytes") != NULL;
     if (is_ms)
         name[len - 3] = '\0';
-    if (strcmp(key, "expired") == 0)
+    if (strcmp(key, "expired") == 0) {
         pair(t, name, expired_word(value));
-    else if (is_ms)
+    } else if (is_ms) {
         pair(t, name, shunt_format_duration(text, number));
-    else if (is_bytes)
+    } else if (is_bytes) {
         pair(t, name, shunt_format_size(text, number));
-    else {
+    } else {
         table_cell(t, name);
         table_cellf(t, "%" PRId64, number);
     }
@@ -234,20 +235,21 @@ void record_lines(struct table *t, const struct record_field *fields, const stru
         const struct shunt_value *value = shunt_value_get(record, field->key);
         if (!field->title || field->kind == RECORD_RECORDS || field->kind == RECORD_LIST)
             continue;
-        if (field->kind == RECORD_MAP || field->kind == RECORD_POLICY)
+        if (field->kind == RECORD_MAP || field->kind == RECORD_POLICY) {
             map_lines(t, field, value);
-        else if (field->kind == RECORD_TIME)
+        } else if (field->kind == RECORD_TIME) {
             time_line(t, field->title, value);
-        else if (field->kind == RECORD_SIZE)
+        } else if (field->kind == RECORD_SIZE) {
             pair(t, field->title, shunt_format_size(text, shunt_value_integer(value)));
-        else if (field->kind == RECORD_SPAN)
+        } else if (field->kind == RECORD_SPAN) {
             pair(t, field->title, shunt_format_duration(text, shunt_value_integer(value)));
-        else if (field->kind == RECORD_FLAG)
+        } else if (field->kind == RECORD_FLAG) {
             pair(t, field->title, shunt_value_integer(value) ? "yes" : "no");
-        else if (field->kind == RECORD_COUNT) {
+        } else if (field->kind == RECORD_COUNT) {
             table_cell(t, field->title);
             table_cellf(t, "%" PRId64, shunt_value_integer(value));
-        } else
+        } else {
             pair(t, field->title, text_of(value));
+        }
     }
 }

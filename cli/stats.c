@@ -101,8 +101,9 @@ static int show_once(struct call *call)
     if (output_is_json(&out)) {
         record_json(&out.json, fields, stats);
         output_item_end(&out);
-    } else
+    } else {
         show_lines(stats);
+    }
     output_end(&out);
     shunt_value_free(stats);
     return EXIT_OK;
@@ -128,9 +129,10 @@ static void watch_row(const struct shunt_value *stats, struct sample *last, uint
                          record_integer(stats, "deliveries"), record_integer(stats, "acked")};
     int64_t passed_ms = row == 0 ? 0 : now.at_ms - last->at_ms;
     char time[32];
-    if (row % WATCH_HEADING_ROWS == 0)
+    if (row % WATCH_HEADING_ROWS == 0) {
         printf("%-24s %12s %12s %12s %10s %10s %10s %10s\n", "TIME", "PUBLISHED/S", "DELIVERED/S", "ACKED/S",
                "READY", "IN FLIGHT", "DELAYED", "DEAD");
+    }
     printf("%-24s %12" PRId64 " %12" PRId64 " %12" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64
            " %10" PRId64 "\n",
            shunt_format_time(time, clock_wall_ms()), per_second(now.published, last->published, passed_ms),
@@ -157,8 +159,9 @@ static int watch(struct call *call, int signal_fd, int64_t pause_ms)
         if (output_is_json(&out)) {
             record_json(&out.json, fields, stats);
             output_item_end(&out);
-        } else
+        } else {
             watch_row(stats, &last, row);
+        }
         shunt_value_free(stats);
         if (fflush(stdout))
             break; /* call_end_output() tells */

@@ -72,14 +72,16 @@ static void hear_signals(struct work *w)
     while ((signal = signals_take(w->signal_fd)) != 0) {
         /* When a terminal goes, both kernel and shell say so: together that is one wish to stop. */
         w->signals = signal == SIGHUP && w->signals ? w->signals : w->signals + 1;
-        if (w->signals == 1 && w->pool.busy)
+        if (w->signals == 1 && w->pool.busy) {
             call_note(w->call, "stopping: waiting for %zu running %s (a second signal kills)", w->pool.busy,
                       call_plural(w->pool.busy, "command", "commands"));
+        }
         if (w->signals >= 2) {
             work_pool_kill(&w->pool);
             w->code = w->code ? w->code : EXIT_FAILED;
-        } else
+        } else {
             work_pool_stop(&w->pool, w->stop_timeout_ms ? clock_deadline(w->stop_timeout_ms) : CLOCK_NEVER);
+        }
         stop(w);
     }
 }
@@ -166,9 +168,10 @@ static void wait_for_something(struct work *w)
 static void tell_dropped(struct sink *sink, const char *name)
 {
     uint64_t lines = sink_take_dropped(sink);
-    if (lines)
+    if (lines) {
         call_complain("%" PRIu64 " %s dropped because nothing read %s", lines,
                       call_plural(lines, "line was", "lines were"), name);
+    }
 }
 
 static void write_on(struct work *w)
@@ -222,9 +225,10 @@ static int subscribe(struct work *w)
     int code = options ? shunt_options_set(options, "prefetch", number) : SHUNT_NO_MEMORY;
     if (code == 0)
         code = shunt_options_set(options, "prefetch-bytes", PREFETCH_BYTES);
-    if (code == 0)
+    if (code == 0) {
         code = shunt_subscribe(w->call->shunt, call_word(w->call, 0), call_group(w->call), options,
                                w->call->timeout_ms, &w->pool.consumer, &err);
+    }
     shunt_options_free(options);
     err.code = code;
     return code ? call_failed(w->call, &err) : EXIT_OK;
@@ -246,9 +250,10 @@ static int connect_as_command(struct work *w)
     if (code) {
         struct shunt_error err = {.code = code};
         code = call_failed(call, &err);
-    } else
+    } else {
         code = work_broker_await(call, options, w->signal_fd, w->idle.drain ? call->timeout_ms : -1,
                                  &w->connected);
+    }
     shunt_options_free(options);
     return code;
 }
@@ -293,9 +298,10 @@ static int work_with(struct work *w, size_t jobs)
 static int end_output(struct work *w, int code)
 {
     sink_close(&w->out);
-    if (w->out.dropped)
+    if (w->out.dropped) {
         call_complain("%" PRIu64 " %s dropped because nothing read standard output", w->out.dropped,
                       call_plural(w->out.dropped, "line was", "lines were"));
+    }
     call_speak_to(NULL);
     sink_close(&w->err);
     return code == EXIT_OK && w->out.dropped_in_all ? EXIT_PARTLY : code;

@@ -33,9 +33,10 @@ int work_broker_await(struct call *call, const struct shunt_options *options, in
     int code = shunt_connect(call->shunt, call->timeout_ms, &err);
     if (code && code != SHUNT_TIMEOUT && !call_is_outage(code))
         return call_failed(call, &err);
-    if (code)
+    if (code) {
         call_note(call, "%s (%s); trying to connect to %s until it answers", err.text,
                   shunt_error_name(err.code), call->url);
+    }
     while (!shunt_connected(call->shunt)) {
         struct shunt_error fatal = {0};
         if (shunt_process(call->shunt, &fatal))

@@ -75,12 +75,13 @@ int child_start(struct child *c, const struct child_spec *spec)
         return error;
     if (!capture_init(&c->output, spec->out) || !capture_init(&c->error, spec->err))
         error = ENOMEM;
-    if (error == 0)
+    if (error == 0) {
         error = guard_start(&c->guard, &(struct guard_spec){.path = spec->path,
                                                             .arguments = spec->arguments,
                                                             .environment = spec->environment,
                                                             .streams = pipes.far,
                                                             .leave = spec->leave});
+    }
     if (error) {
         pipes_close(&pipes);
         capture_done(&c->output);
@@ -252,16 +253,17 @@ bool child_was_stopped(const struct child *c)
 
 static void name_end(const struct child *c, struct judgement *j)
 {
-    if (c->timed_out)
+    if (c->timed_out) {
         (void)snprintf(j->type, sizeof j->type, "timeout");
-    else if (WIFSIGNALED(c->status)) {
+    } else if (WIFSIGNALED(c->status)) {
         const char *name = sigabbrev_np(WTERMSIG(c->status));
         if (name)
             (void)snprintf(j->type, sizeof j->type, "SIG%s", name);
         else
             (void)snprintf(j->type, sizeof j->type, "signal %d", WTERMSIG(c->status));
-    } else
+    } else {
         (void)snprintf(j->type, sizeof j->type, "exit %d", WEXITSTATUS(c->status));
+    }
 }
 
 /* A program that was killed had no last words: what it said before is of something else. abort() is how C++

@@ -49,8 +49,9 @@ static void tell_pause(struct work_idle *i, const struct shunt_value *group)
             call_complain("%s", what);
         else
             call_note(i->call, "%s", what);
-    } else if (!paused && i->told_paused)
+    } else if (!paused && i->told_paused) {
         call_note(i->call, "group %s of topic %s is resumed", call_group(i->call), topic);
+    }
     i->told_paused = paused;
 }
 
@@ -82,9 +83,9 @@ static enum idle_verdict ask(struct work_idle *i, int *ret_code)
     }
     i->unanswered_at_ms = CLOCK_NEVER;
     enum idle_verdict verdict = IDLE_GO_ON;
-    if (i->drain && waiting(group) + (uint64_t)record_integer(group, "in_flight") == 0)
+    if (i->drain && waiting(group) + (uint64_t)record_integer(group, "in_flight") == 0) {
         verdict = IDLE_DRAINED;
-    else {
+    } else {
         tell_pause(i, group);
         if (i->drain && i->told_paused)
             verdict = IDLE_PAUSED;

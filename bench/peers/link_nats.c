@@ -111,9 +111,9 @@ static bool ask(struct link *l, const char *subject, const char *json, char *why
         bool message = line && strncmp(line, "MSG ", 4) == 0;
         if (message && read_message(&l->stream, line, size, &m))
             break;
-        if (line && !message)
+        if (line && !message) {
             stream_take(&l->stream, size + 2);
-        else if (!stream_wait(&l->stream)) {
+        } else if (!stream_wait(&l->stream)) {
             (void)snprintf(why, WHY_BYTES, "nats did not answer to %s", subject);
             return false;
         }
@@ -129,9 +129,10 @@ static bool prepare(struct link *l, char *why)
 {
     char json[512];
     stream_putf(&l->stream, "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB %s.* 1\r\n", l->inbox);
-    if (l->role.consumes)
+    if (l->role.consumes) {
         stream_putf(&l->stream, "SUB bench_in%s 2\r\n",
                     l->inbox); /* a wildcard would not do for a push consumer */
+    }
     if (!ask(l, "STREAM.CREATE.BENCH",
              "{\"name\":\"BENCH\",\"subjects\":[\"bench\"],\"storage\":\"file\",\"retention\":\"workqueue\"}",
              why))

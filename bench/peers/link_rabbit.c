@@ -121,7 +121,7 @@ static uint32_t method_of(const struct frame *f)
 static void confirm(struct link *l, uint64_t tag, bool multiple, bool ok)
 {
     (void)multiple; /* one queue confirms in order, so a later tag covers the earlier ones */
-    for (void *promise; l->confirmed < tag && (promise = pending_take(&l->pending)) != NULL; l->confirmed++)
+    for (void *promise; l->confirmed < tag && (promise = pending_take(&l->pending)); l->confirmed++)
         l->role.events.confirmed(l->role.events.context, promise, ok);
 }
 

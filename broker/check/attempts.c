@@ -38,16 +38,18 @@ static int check_place(struct checker *c, struct checked_group *g, uint64_t seq)
 {
     struct name name = group_name(g);
     bool done = true, stored = false;
-    if (seq < g->r.start || seq >= g->topic->r.head)
+    if (seq < g->r.start || seq >= g->topic->r.head) {
         problem(c, PROBLEM_STATE, "%s: message %" PRIu64 " has a row, and is not the group's business",
                 name.text, seq);
+    }
     int err = g->blind ? 0 : bit_of(c, g, seq, &done);
     if (err)
         return err;
-    if (!done)
+    if (!done) {
         problem(c, PROBLEM_STATE, "%s: message %" PRIu64 " is in two states: it has a row, and is %s",
                 name.text, seq,
                 seq < g->r.next ? "in flight for the first time" : "ready for the first time");
+    }
     enum store_table table = group_reads_dlq(g) ? TABLE_DEAD : TABLE_MESSAGE;
     err = look_up(c, table, key_id_seq(g->r.topic, seq), &stored, NULL);
     if (!err && !stored)
@@ -82,13 +84,14 @@ static int check_dead(struct checker *c, const struct checked_group *g, uint64_t
     int err = look_up(c, TABLE_DEAD, key, &found, &value);
     if (err)
         return err;
-    if (!found)
+    if (!found) {
         problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " is dead, and its DLQ has no letter %" PRIu64,
                 name.text, seq, row->dead_seq);
-    else if (dead_decode(key_slice(&key), value, &dead) == 0 &&
-             (dead.origin_group != g->r.id || dead.origin_seq != seq))
+    } else if (dead_decode(key_slice(&key), value, &dead) == 0 &&
+               (dead.origin_group != g->r.id || dead.origin_seq != seq)) {
         problem(c, PROBLEM_STATE, "%s: message %" PRIu64 " is dead, and letter %" PRIu64 " is another's",
                 name.text, seq, row->dead_seq);
+    }
     return 0;
 }
 
@@ -106,21 +109,23 @@ static int check_history(struct checker *c, const struct checked_group *g, uint6
         return err;
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
     while (!err && key_read_history(key, &group, &of, &number) && group == g->r.id && of == seq) {
-        if (number == 0 || number >= row->row_next)
+        if (number == 0 || number >= row->row_next) {
             problem(c, PROBLEM_STATE, "%s: message %" PRIu64 ": history row %" PRIu32 " was never written",
                     name.text, seq, number);
+        }
         rows++;
         err = store_cursor_next(cursor, &key, &value);
     }
     store_cursor_close(cursor);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
-    if (rows < row->rows)
+    if (rows < row->rows) {
         problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " has %" PRIu32 " history rows, not %" PRIu32,
                 name.text, seq, rows, row->rows);
-    else if (rows > row->rows || rows > HISTORY_ROWS_MAX)
+    } else if (rows > row->rows || rows > HISTORY_ROWS_MAX) {
         problem(c, PROBLEM_COUNTER, "%s: message %" PRIu64 " has %" PRIu32 " history rows, not %" PRIu32,
                 name.text, seq, rows, row->rows);
+    }
     return 0;
 }
 
@@ -129,12 +134,14 @@ static int check_row(struct checker *c, struct checked_group *g, uint64_t seq,
 {
     struct name name = group_name(g);
     bool found = true;
-    if (row->attempts > row->attempts_total || row->deliveries > row->deliveries_total)
+    if (row->attempts > row->attempts_total || row->deliveries > row->deliveries_total) {
         problem(c, PROBLEM_COUNTER,
                 "%s: message %" PRIu64 " was tried more often in this generation than ever", name.text, seq);
-    if (row->state == ATTEMPT_DEAD && row->has_expiry)
+    }
+    if (row->state == ATTEMPT_DEAD && row->has_expiry) {
         problem(c, PROBLEM_STATE, "%s: message %" PRIu64 " is dead, and its time to live runs on", name.text,
                 seq);
+    }
     int err = row->state == ATTEMPT_DEAD ? check_dead(c, g, seq, row) : check_due(c, g, seq, row);
     if (!err && row->has_expiry)
         err = look_up(c, TABLE_EXPIRY, key_expiry(row->expires_ms, g->r.id, seq), &found, NULL);
@@ -182,16 +189,18 @@ static int history_row(struct checker *c, struct slice key, struct slice value)
     const struct checked_group *g = owner(c, "history", id, seq);
     if (!g)
         return 0;
-    if (history_decode(key, value, &h) != 0)
+    if (history_decode(key, value, &h) != 0) {
         problem(c, PROBLEM_CHECKSUM, "%s: message %" PRIu64 ": its history row %" PRIu32, group_name(g).text,
                 seq, number);
+    }
     if (!group_judged(g))
         return 0;
     int err = look_up_attempt(c, id, seq, &found, &row);
-    if (!err && found == ABSENT)
+    if (!err && found == ABSENT) {
         problem(c, PROBLEM_ORPHAN,
                 "%s: history row %" PRIu32 " of message %" PRIu64 ", which has no attempt row",
                 group_name(g).text, number, seq);
+    }
     return err;
 }
 

@@ -105,9 +105,10 @@ static void dedup_producer(struct checker *c, struct slice key, struct slice val
     }
     p->base = r.base;
     p->newest = r.latest.answers[r.latest.count - 1].sequence;
-    if (r.base > p->newest || p->newest - r.base >= DEDUP_FRAMES_MAX)
+    if (r.base > p->newest || p->newest - r.base >= DEDUP_FRAMES_MAX) {
         problem(c, PROBLEM_CATALOGUE, "dedup: a producer's answers up to %" PRIu64 " from %" PRIu64 " on",
                 p->newest, r.base);
+    }
 }
 
 static void dedup_answers(struct checker *c, struct slice key, struct slice value)
@@ -120,17 +121,20 @@ static void dedup_answers(struct checker *c, struct slice key, struct slice valu
         problem(c, PROBLEM_ORPHAN, "dedup: a row with a key of %zu bytes", key.size);
         return;
     }
-    if (dedup_chunk_decode(key, value, &r) != 0)
+    if (dedup_chunk_decode(key, value, &r) != 0) {
         problem(c, PROBLEM_CHECKSUM, "dedup: answers to a producer, chunk %" PRIu64, chunk);
-    else if (r.answers[0].sequence / DEDUP_CHUNK_FRAMES != chunk)
+    } else if (r.answers[0].sequence / DEDUP_CHUNK_FRAMES != chunk) {
         problem(c, PROBLEM_CATALOGUE, "dedup: chunk %" PRIu64 " of a producer's answers has number %" PRIu64,
                 chunk, r.answers[0].sequence);
-    if (!p->there || memcmp(p->id, producer.data, PRODUCER_ID_BYTES) != 0)
+    }
+    if (!p->there || memcmp(p->id, producer.data, PRODUCER_ID_BYTES) != 0) {
         problem(c, PROBLEM_ORPHAN, "dedup: answers to a producer that is not there");
-    else if (p->readable && (chunk < p->base / DEDUP_CHUNK_FRAMES || chunk >= p->newest / DEDUP_CHUNK_FRAMES))
+    } else if (p->readable &&
+               (chunk < p->base / DEDUP_CHUNK_FRAMES || chunk >= p->newest / DEDUP_CHUNK_FRAMES)) {
         problem(c, PROBLEM_ORPHAN,
                 "dedup: chunk %" PRIu64 " of a producer's answers, which are from %" PRIu64 " to %" PRIu64,
                 chunk, p->base, p->newest);
+    }
 }
 
 static int dedup_row(struct checker *c, struct slice key, struct slice value)
@@ -181,17 +185,19 @@ static void fit_group(struct checker *c, struct checked_group *g)
     if (group_reads_dlq(g) && g->r.dlq)
         problem(c, PROBLEM_CATALOGUE, "%s: a group of a DLQ has a DLQ", name.text);
     if (!group_reads_dlq(g) && !g->r.dropped) {
-        if (!g->dlq)
+        if (!g->dlq) {
             problem(c, PROBLEM_CATALOGUE, "%s: its DLQ is not there", name.text);
-        else if (g->dlq->readable && g->dlq->r.origin_group != g->r.id)
+        } else if (g->dlq->readable && g->dlq->r.origin_group != g->r.id) {
             problem(c, PROBLEM_CATALOGUE, "%s: its DLQ is of group %" PRIu32, name.text,
                     g->dlq->r.origin_group);
+        }
     }
-    if (!(g->r.start <= g->r.floor && g->r.floor <= g->r.next && g->r.next <= g->topic->r.head))
+    if (!(g->r.start <= g->r.floor && g->r.floor <= g->r.next && g->r.next <= g->topic->r.head)) {
         problem(c, PROBLEM_STATE,
                 "%s: start %" PRIu64 ", floor %" PRIu64 ", next %" PRIu64 " and the topic's head %" PRIu64
                 " are not in order",
                 name.text, g->r.start, g->r.floor, g->r.next, g->topic->r.head);
+    }
 }
 
 static void fit_topic(struct checker *c, const struct checked_topic *t)
@@ -206,9 +212,10 @@ static void fit_topic(struct checker *c, const struct checked_topic *t)
         problem(c, PROBLEM_CATALOGUE, "%s: it has no group", t->r.name);
     if (t->r.dropped && (!t->r.origin_group || origin) && !being_cleared(c, t, 0))
         problem(c, PROBLEM_CATALOGUE, "%s: dropped, and no job clears it away", t->r.name);
-    if (!t->r.dropped && t->r.published + 1 != t->r.head)
+    if (!t->r.dropped && t->r.published + 1 != t->r.head) {
         problem(c, PROBLEM_COUNTER, "%s: published is %" PRIu64 ", its head says %" PRIu64, t->r.name,
                 t->r.published, t->r.head - 1);
+    }
 }
 
 static int compare_place(const void *a, const void *b)

@@ -55,9 +55,10 @@ static int compare_rows(struct checker *c, enum store_table table, uint64_t foun
         (void)snprintf(names + end, sizeof names - end, "%s%s", end ? ", " : "", table_names[i]);
         found += c->rows[i];
     }
-    if (says != found)
+    if (says != found) {
         problem(c, PROBLEM_MISSING, "%s: %" PRIu64 " rows were stored, %" PRIu64 " are there", names, says,
                 found);
+    }
     return 0;
 }
 

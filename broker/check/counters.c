@@ -13,10 +13,11 @@ static void check_conservation(struct checker *c, const char *of, const struct g
 {
     uint64_t became = n->ready + n->in_flight + n->delayed + n->dead + n->acked + n->expired + n->discarded +
                       n->purged + n->redriven_away;
-    if (n->published != became)
+    if (n->published != became) {
         problem(c, PROBLEM_CONSERVATION,
                 "%s: %" PRIu64 " messages were published, and %" PRIu64 " became something", of, n->published,
                 became);
+    }
 }
 
 static void check_group(struct checker *c, const struct checked_group *g)
@@ -37,9 +38,10 @@ static void check_group(struct checker *c, const struct checked_group *g)
     /* What is in flight for the first time has no row of its own: it is what the bits leave open below
      * `next`. */
     uint64_t flights = g->r.next - g->r.floor - y->set_bits;
-    if (flights > y->flights)
+    if (flights > y->flights) {
         problem(c, PROBLEM_MISSING, "%s: %" PRIu64 " messages that are in flight are not stored", name.text,
                 flights - y->flights);
+    }
     compare(c, name.text, "ready", n->ready, y->fresh + y->ready);
     compare(c, name.text, "in_flight", n->in_flight, flights + y->held);
 }

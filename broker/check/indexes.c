@@ -15,10 +15,11 @@ static void count_bits(struct checker *c, struct checked_group *g, uint64_t numb
         g->tally.set_bits += seq >= g->r.floor && seq < g->r.next;
         beyond += seq >= g->topic->r.head;
     }
-    if (beyond)
+    if (beyond) {
         problem(c, PROBLEM_STATE,
                 "%s: %" PRIu64 " messages at or after the topic's head %" PRIu64 " are done",
                 group_name(g).text, beyond, g->topic->r.head);
+    }
 }
 
 static int done_row(struct checker *c, struct slice key, struct slice value)
@@ -42,9 +43,10 @@ static int done_row(struct checker *c, struct slice key, struct slice value)
     }
     if (!group_judged(g))
         return 0;
-    if ((number + 1) * CHUNK_BITS <= g->r.floor)
+    if ((number + 1) * CHUNK_BITS <= g->r.floor) {
         problem(c, PROBLEM_ORPHAN, "%s: the bits from message %" PRIu64 " on lie below the floor %" PRIu64,
                 group_name(g).text, number * CHUNK_BITS, g->r.floor);
+    }
     count_bits(c, g, number, words);
     return 0;
 }
@@ -85,10 +87,11 @@ static int due_row(struct checker *c, struct slice key, struct slice value)
     if (!group_judged(g))
         return 0;
     int err = look_up_attempt(c, id, seq, &found, &row);
-    if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, lane, due_ms))))
+    if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, lane, due_ms)))) {
         problem(c, PROBLEM_ORPHAN, "%s: a due row of message %" PRIu64 " (lane %u, %" PRId64 " ms) that %s",
                 group_name(g).text, seq, (unsigned)lane, due_ms,
                 found == ABSENT ? "has no attempt row" : "waits elsewhere or not at all");
+    }
     return err;
 }
 
@@ -141,10 +144,11 @@ static int expiry_row(struct checker *c, struct slice key, struct slice value)
         known = row.has_expiry && row.expires_ms == expires_ms;
     else if (!err && found == ABSENT)
         err = first_time_expires(c, g, seq, expires_ms, &known);
-    if (!err && !known)
+    if (!err && !known) {
         problem(c, PROBLEM_ORPHAN,
                 "%s: an expiry row of message %" PRIu64 ", which does not expire at %" PRId64 " ms",
                 group_name(g).text, seq, expires_ms);
+    }
     return err;
 }
 

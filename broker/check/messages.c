@@ -81,9 +81,10 @@ static struct checked_topic *place(struct checker *c, const char *table, struct 
     }
     t->rows++;
     t->bytes += bytes;
-    if (*ret_seq == 0 || *ret_seq >= t->r.head)
+    if (*ret_seq == 0 || *ret_seq >= t->r.head) {
         problem(c, PROBLEM_STATE, "%s/%" PRIu64 ": beyond the topic's head %" PRIu64, t->r.name, *ret_seq,
                 t->r.head);
+    }
     return t;
 }
 
@@ -116,10 +117,11 @@ static int check_origin(struct checker *c, const struct checked_topic *t, uint64
     int err = look_up_attempt(c, dead->origin_group, dead->origin_seq, &found, &row);
     if (err || found == UNREADABLE)
         return err;
-    if (found == ABSENT || row.state != ATTEMPT_DEAD || row.dead_seq != seq)
+    if (found == ABSENT || row.state != ATTEMPT_DEAD || row.dead_seq != seq) {
         problem(c, PROBLEM_ORPHAN,
                 "%s/%" PRIu64 ": message %" PRIu64 " of its group is not dead, or not here", t->r.name, seq,
                 dead->origin_seq);
+    }
     return 0;
 }
 

@@ -68,9 +68,10 @@ static void *run(void *argument)
 {
     struct acceptor *a = argument;
     bool peers;
-    while (!wait_for(a, &peers))
+    while (!wait_for(a, &peers)) {
         if (peers)
             accept_one(a);
+    }
     refused_done(&a->refused);
     return NULL;
 }

@@ -83,9 +83,9 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
                                    const char *text)
 {
     char line[256];
-    int size = snprintf(line, sizeof(line), "%s\n", text);
-    if (size >= (int)sizeof(line))
-        size = sizeof(line) - 1;
+    int size = snprintf(line, sizeof line, "%s\n", text);
+    if (size >= (int)sizeof line)
+        size = sizeof line - 1;
     return answer(connection, status, PLAIN, allow,
                   MHD_create_response_from_buffer((size_t)size, line, MHD_RESPMEM_MUST_COPY));
 }
@@ -127,7 +127,7 @@ static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *con
 static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *connection)
 {
     char why[200];
-    if (sampler_healthy(h->sampler, why, sizeof(why)))
+    if (sampler_healthy(h->sampler, why, sizeof why))
         return answer_text(connection, MHD_HTTP_OK, NULL, "ok");
     return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL, why);
 }
@@ -156,9 +156,10 @@ static const struct route routes[] = {
 
 static const struct route *route_find(const char *path)
 {
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         if (strcmp(routes[i].path, path) == 0)
             return &routes[i];
+    }
     return NULL;
 }
 
@@ -172,9 +173,10 @@ static void request_wake(struct sample_wait *w)
 static enum MHD_Result request_serve(struct http *h, struct request *r, const char *path, const char *method)
 {
     const struct route *route = route_find(path);
-    if (!route)
+    if (!route) {
         return answer_text(r->connection, MHD_HTTP_NOT_FOUND, NULL,
                            "not found: there are /metrics, /healthz and /readyz");
+    }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return answer_text(r->connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD", "method not allowed");
     enum sample_kind kind = route->kind;
@@ -199,7 +201,7 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
     (void)body;
     struct request *r = *state;
     if (!r) { /* the headers are here; a body may follow */
-        r = calloc(1, sizeof(*r));
+        r = calloc(1, sizeof *r);
         if (!r)
             return MHD_NO;
         r->connection = connection;
@@ -247,13 +249,14 @@ static int start_threads(struct http *h, const struct sampler_config *config, in
     (void)sigfillset(&all); /* the set is valid, so none of these three fails */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = sampler_start(config, &h->sampler);
-    if (!err)
+    if (!err) {
         h->daemon = MHD_start_daemon(
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
             request_handle, h, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
             IDLE_SECONDS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
             MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, request_completed, h,
             MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_END);
+    }
     if (h->daemon)
         err = acceptor_start(h->daemon, fd, &h->peers, &h->acceptor);
     else
@@ -266,7 +269,7 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
                size_t why_bytes)
 {
     int fd = -1;
-    struct http *h = calloc(1, sizeof(*h));
+    struct http *h = calloc(1, sizeof *h);
     if (!h) {
         (void)snprintf(ret_why, why_bytes, "http: %s", err_text(SHUNT_NO_MEMORY));
         return SHUNT_NO_MEMORY;

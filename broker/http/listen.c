@@ -45,9 +45,9 @@ static int open_one(const struct addrinfo *info)
     int yes = 1;
     /* Without these two a restart waits for old connections to time out, or [::] takes IPv4 too: neither is
      * fatal. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (info->ai_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes));
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
     if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int saved = errno;
@@ -63,7 +63,7 @@ static int port_of(int fd)
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
     } name = {0};
-    socklen_t size = sizeof(name);
+    socklen_t size = sizeof name;
     if (getsockname(fd, &name.any, &size) != 0)
         return 0;
     return ntohs(name.any.sa_family == AF_INET6 ? name.in6.sin6_port : name.in.sin_port);

@@ -108,7 +108,7 @@ static void write_group_value(struct text *to, const struct metric *m, const str
     const struct snapshot_group *g;
     for (size_t i = 0; (g = group_at(v->snapshot, i)); i++) {
         uint64_t value;
-        memcpy(&value, (const char *)g + m->from, sizeof(value));
+        memcpy(&value, (const char *)g + m->from, sizeof value);
         begin_group(to, m, v, g);
         end_u64(to, value);
     }
@@ -179,9 +179,10 @@ static void write_oldest_in_flight(struct text *to, const struct metric *m, cons
 static void write_retention(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     const struct snapshot_group *g;
-    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++) {
         if (g->dlq_retention_ms != 0)
             write_group_seconds(to, m, v, g, g->dlq_retention_ms);
+    }
 }
 
 static void write_oldest_dead_age(struct text *to, const struct metric *m, const struct metrics_view *v)
@@ -195,9 +196,10 @@ static void write_oldest_dead_age(struct text *to, const struct metric *m, const
 static void write_oldest_dead_time(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     const struct snapshot_group *g;
-    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++) {
         if (g->oldest_dead_ms != 0)
             write_group_seconds(to, m, v, g, g->oldest_dead_ms);
+    }
 }
 
 /* ---- the engine ---- */
@@ -205,7 +207,7 @@ static void write_oldest_dead_time(struct text *to, const struct metric *m, cons
 static void write_engine_value(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     uint64_t value;
-    memcpy(&value, (const char *)v->snapshot + m->from, sizeof(value));
+    memcpy(&value, (const char *)v->snapshot + m->from, sizeof value);
     write_plain(to, m, value);
 }
 
@@ -306,7 +308,7 @@ static void write_commit_messages(struct text *to, const struct metric *m, const
 static void write_process_value(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     double value;
-    memcpy(&value, (const char *)v->process + m->from, sizeof(value));
+    memcpy(&value, (const char *)v->process + m->from, sizeof value);
     if (value < 0)
         return;
     text_add(to, m->row.name);
@@ -372,21 +374,23 @@ static void write_openmetrics_header(struct text *to, const struct metric_row *r
     static const char *const units[] = {"_seconds", "_bytes"};
     size_t bytes = strlen(row->name), ignored;
     const char *type = row->type;
-    if (ends_in(row->name, bytes, "_info", &bytes))
+    if (ends_in(row->name, bytes, "_info", &bytes)) {
         type = "info";
-    else if (!strcmp(type, "counter"))
+    } else if (!strcmp(type, "counter")) {
         (void)ends_in(row->name, bytes, "_total",
                       &bytes); /* a test holds every counter's name against this */
+    }
     write_about(to, "HELP", row, bytes, row->help);
     write_about(to, "TYPE", row, bytes, type);
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (ends_in(row->name, bytes, units[i], &ignored))
             write_about(to, "UNIT", row, bytes, units[i] + 1);
+    }
 }
 
 void metrics_write(struct text *to, const struct metrics_view *view)
 {
-    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
         const struct metric *m = &metrics[i];
         if (needs_snapshot(m) && !view->snapshot)
             continue;
@@ -402,5 +406,5 @@ void metrics_write(struct text *to, const struct metrics_view *view)
 
 const struct metric_row *metrics_row(unsigned index)
 {
-    return index < sizeof(metrics) / sizeof(metrics[0]) ? &metrics[index].row : NULL;
+    return index < sizeof metrics / sizeof metrics[0] ? &metrics[index].row : NULL;
 }

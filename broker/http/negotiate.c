@@ -94,11 +94,12 @@ static void read_range(struct negotiation *n, struct word range)
     if (is(type, "application/openmetrics-text") && read_parameters(at, end, "1.0.0", &q) &&
         q > n->openmetrics_q)
         n->openmetrics_q = q;
-    for (unsigned i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+    for (unsigned i = 0; i < sizeof plain / sizeof plain[0]; i++) {
         if (is(type, plain[i]) && read_parameters(at, end, "0.0.4", &q) && i + 1 >= n->plain_rank) {
             n->plain_q = i + 1 == n->plain_rank && q < n->plain_q ? n->plain_q : q;
             n->plain_rank = i + 1;
         }
+    }
 }
 
 void negotiate_read(struct negotiation *n, const char *accept)

@@ -59,9 +59,10 @@ bool peers_enter(struct peers *p, int64_t now_ms)
     if (p->handed && now_ms - p->handed_ms > HANDED_MS_MAX)
         p->handed = 0;
     unsigned staying = p->handed, leaving = 0;
-    for (unsigned i = 0; i < PLACES; i++)
+    for (unsigned i = 0; i < PLACES; i++) {
         if (p->list[i].fd >= 0)
             *(p->list[i].leaving ? &leaving : &staying) += 1;
+    }
     bool room = staying < PEERS_MAX || (leaving < PEERS_LEAVING_MAX && make_room(p, now_ms));
     if (room) {
         p->handed++;
@@ -85,9 +86,10 @@ struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms)
     lock(p);
     if (p->handed)
         p->handed--;
-    for (unsigned i = 0; !peer && i < PLACES; i++)
+    for (unsigned i = 0; !peer && i < PLACES; i++) {
         if (p->list[i].fd < 0)
             peer = &p->list[i];
+    }
     if (peer)
         *peer = (struct peer){.fd = fd, .since_ms = now_ms};
     unlock(p);

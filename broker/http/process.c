@@ -44,12 +44,12 @@ static double boot_time_seconds(void)
     double found = -1;
     size_t kept = 0;
     ssize_t n;
-    while (found < 0 && (n = read(fd, text + kept, sizeof(text) - 1 - kept)) > 0) {
+    while (found < 0 && (n = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
         size_t size = kept + (size_t)n;
         text[size] = '\0';
         const char *at = strstr(text, key);
         if (at && strchr(at + 1, '\n'))
-            found = (double)strtoull(at + sizeof(key) - 1, NULL, 10);
+            found = (double)strtoull(at + sizeof key - 1, NULL, 10);
         kept = size < 64 ? size : 64;
         memmove(text, text + size - kept, kept);
     }

@@ -56,7 +56,7 @@ static enum metrics_format format_of(enum sample_kind kind)
 static struct page *make_page(struct sampler *s, enum metrics_format format, const struct snapshot *snapshot,
                               int64_t now_ms)
 {
-    struct page *p = calloc(1, sizeof(*p));
+    struct page *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
     atomic_init(&p->refs, 1);
@@ -161,9 +161,10 @@ static void ask(struct sampler *s)
     else
         kinds = WANTED_ALL;
     struct page *pages[METRICS_FORMATS] = {NULL};
-    for (enum sample_kind k = SAMPLE_PAGE; k <= SAMPLE_OPENMETRICS; k++)
+    for (enum sample_kind k = SAMPLE_PAGE; k <= SAMPLE_OPENMETRICS; k++) {
         if (kinds & WANTED(k))
             pages[format_of(k)] = make_page(s, format_of(k), err == 0 ? snapshot : NULL, now_ms);
+    }
     if (err == 0)
         snapshot_free(snapshot);
     put(s, pages, kinds, now_ms, err);
@@ -189,7 +190,7 @@ static void *run(void *context)
 
 int sampler_start(const struct sampler_config *config, struct sampler **ret)
 {
-    struct sampler *s = calloc(1, sizeof(*s));
+    struct sampler *s = calloc(1, sizeof *s);
     if (!s)
         return SHUNT_NO_MEMORY;
     s->config = *config;
@@ -271,10 +272,11 @@ bool sampler_healthy(struct sampler *s, char *ret_why, size_t why_bytes)
     bool healthy = s->committed && s->config.mono_ms() - s->commit_mono_ms <= HEALTH_FRESH_MS;
     int err = s->last_err;
     (void)pthread_mutex_unlock(&s->lock);
-    if (!healthy && err == SHUNT_TIMEOUT)
+    if (!healthy && err == SHUNT_TIMEOUT) {
         (void)snprintf(ret_why, why_bytes, "the engine did not commit within %d ms", SNAPSHOT_TIMEOUT_MS);
-    else if (!healthy)
+    } else if (!healthy) {
         (void)snprintf(ret_why, why_bytes, "no commit went through within %d ms: %s", HEALTH_FRESH_MS,
                        err_text(err));
+    }
     return healthy;
 }

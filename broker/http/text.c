@@ -38,12 +38,12 @@ void text_add(struct text *t, const char *string)
 void text_add_u64(struct text *t, uint64_t value)
 {
     char digits[20];
-    size_t at = sizeof(digits);
+    size_t at = sizeof digits;
     do {
         digits[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value);
-    text_add_bytes(t, digits + at, sizeof(digits) - at);
+    text_add_bytes(t, digits + at, sizeof digits - at);
 }
 
 /* `.5` for a numerator of 500 with a denominator of 1000; nothing for 0. */

@@ -144,9 +144,10 @@ static void put_range(int fd, uint64_t at, uint64_t size)
 
 static void put_harm(int fd, const struct harm *h)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         if (h->size && h->at[i] + h->size <= image_bytes)
             put_range(fd, h->at[i], h->size);
+    }
     if (ftruncate(fd, (off_t)h->cut_to) != 0)
         die("cannot cut the copy");
 }
@@ -165,14 +166,16 @@ static void heal(int fd, const struct harm *h)
 /* Every living message that is shown is one that was there, with its own body. */
 static bool shows_right_bodies(const struct snapshot *s, char *why)
 {
-    for (size_t i = 0; i < s->topic_count; i++)
+    for (size_t i = 0; i < s->topic_count; i++) {
         for (size_t k = 0; k < s->topics[i].count; k++) {
             const struct snapshot_row *row = &s->topics[i].rows[k], *was = NULL;
-            for (size_t t = 0; t < sound.topic_count && !was; t++)
+            for (size_t t = 0; t < sound.topic_count && !was; t++) {
                 for (size_t n = 0;
-                     n < sound.topics[t].count && strcmp(sound.topics[t].name, s->topics[i].name) == 0; n++)
+                     n < sound.topics[t].count && strcmp(sound.topics[t].name, s->topics[i].name) == 0; n++) {
                     if (sound.topics[t].rows[n].seq == row->seq)
                         was = &sound.topics[t].rows[n];
+                }
+            }
             /* That one is shown which was done with is for the check to find. */
             if (row->dead || !was || was->dead || was->body_hash == row->body_hash)
                 continue;
@@ -180,6 +183,7 @@ static bool shows_right_bodies(const struct snapshot *s, char *why)
                            (unsigned long long)row->seq);
             return false;
         }
+    }
     return true;
 }
 
@@ -222,10 +226,11 @@ static void told(size_t number, const struct harm *h, enum outcome outcome, cons
 {
     shared->outcomes[outcome]++;
     size_t failures = shared->outcomes[WRONG] + shared->outcomes[DIED] + shared->outcomes[HUNG];
-    if ((outcome == WRONG || outcome == DIED || outcome == HUNG) && failures <= FAILURES_SHOWN)
+    if ((outcome == WRONG || outcome == DIED || outcome == HUNG) && failures <= FAILURES_SHOWN) {
         (void)printf("failure: seed %llu, state %zu, %s (at %llu, %llu): %s: %s\n", (unsigned long long)seed,
                      number, h->name, (unsigned long long)h->at[0], (unsigned long long)h->at[1],
                      outcome_names[outcome], why);
+    }
     (void)fflush(stdout);
 }
 

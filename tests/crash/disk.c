@@ -25,9 +25,10 @@ void *disk_room(void *array, size_t count, size_t *capacity, size_t item_bytes)
 
 struct file *names_get(const struct name *names, const char *path)
 {
-    for (size_t i = 0; i < NAMES_MAX; i++)
+    for (size_t i = 0; i < NAMES_MAX; i++) {
         if (names[i].path[0] && strcmp(names[i].path, path) == 0)
             return names[i].file;
+    }
     return NULL;
 }
 
@@ -35,9 +36,9 @@ void names_set(struct name *names, const char *path, struct file *file)
 {
     struct name *unused = NULL;
     for (size_t i = 0; i < NAMES_MAX; i++) {
-        if (!names[i].path[0])
+        if (!names[i].path[0]) {
             unused = unused ? unused : &names[i];
-        else if (strcmp(names[i].path, path) == 0) {
+        } else if (strcmp(names[i].path, path) == 0) {
             names[i].file = file;
             if (!file)
                 names[i].path[0] = 0;
@@ -97,9 +98,10 @@ static void sync_names(struct disk *d, const struct file *directory)
         if (synced) {
             names_change(d->stable, &c);
             size_t left = 0;
-            for (size_t k = 0; k < kept; k++)
+            for (size_t k = 0; k < kept; k++) {
                 if (!c.from[0] || !touches(&d->changes[k], c.from))
                     d->changes[left++] = d->changes[k];
+            }
             kept = left;
         } else {
             d->changes[kept++] = c;
@@ -112,9 +114,10 @@ static void sync_names(struct disk *d, const struct file *directory)
 
 static struct file *file_of(struct disk *d, uint64_t inode)
 {
-    for (size_t i = d->file_count; i-- > 0;) /* an inode's number is used again: the newest counts */
+    for (size_t i = d->file_count; i-- > 0;) { /* an inode's number is used again: the newest counts */
         if (d->files[i].inode == inode)
             return &d->files[i];
+    }
     die("an unknown file was written to");
 }
 

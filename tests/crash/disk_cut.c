@@ -158,13 +158,15 @@ static void names_cut(struct disk *d, const struct fate *fate)
 {
     struct name names[NAMES_MAX];
     memcpy(names, d->stable, sizeof names);
-    for (size_t i = 0; i < d->change_count; i++)
+    for (size_t i = 0; i < d->change_count; i++) {
         if (keeps(fate, d->changes[i].record, 0))
             names_change(names, &d->changes[i]);
+    }
     qsort(names, NAMES_MAX, sizeof names[0], by_path);
-    for (size_t i = 0; i < NAMES_MAX; i++) /* so that lists can be compared as bytes */
+    for (size_t i = 0; i < NAMES_MAX; i++) { /* so that lists can be compared as bytes */
         if (!names[i].path[0])
             memset(&names[i], 0, sizeof names[i]);
+    }
     if (d->tree_is_made && memcmp(names, d->made, sizeof names) == 0)
         return;
     remove_tree(d->tree);
@@ -179,9 +181,10 @@ static void names_cut(struct disk *d, const struct fate *fate)
 const char *disk_cut(struct disk *d, uint64_t seed)
 {
     struct fate fate = fate_of(d, seed);
-    for (size_t i = 0; i < d->file_count; i++)
+    for (size_t i = 0; i < d->file_count; i++) {
         if (!d->files[i].is_directory)
             file_cut(d, &d->files[i], &fate);
+    }
     names_cut(d, &fate);
     return d->tree;
 }

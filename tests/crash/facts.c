@@ -65,9 +65,10 @@ static void say(struct reading *r, const struct fact *f)
 
 static struct connection *connection_of(struct reading *r, uint64_t id)
 {
-    for (size_t i = 0; i < r->connection_count; i++)
+    for (size_t i = 0; i < r->connection_count; i++) {
         if (r->connections[i]->id == id)
             return r->connections[i];
+    }
     struct connection *c = r->connection_count < CONNECTIONS_MAX ? calloc(1, sizeof *c) : NULL;
     if (!c)
         abort();
@@ -82,9 +83,10 @@ static void copy_name(char *to, struct slice name)
 
 static const char *sub_topic(const struct connection *c, uint64_t sub)
 {
-    for (size_t i = 0; i < c->sub_count; i++)
+    for (size_t i = 0; i < c->sub_count; i++) {
         if (c->subs[i].sub == sub)
             return c->subs[i].topic;
+    }
     return "";
 }
 
@@ -182,9 +184,10 @@ static bool is_refused(struct mpack_reader refused, uint64_t index)
 static const struct delivered *delivered_as(const struct connection *c, uint64_t sub, uint64_t seq,
                                             uint64_t token)
 {
-    for (size_t i = c->delivery_count; i-- > 0;)
+    for (size_t i = c->delivery_count; i-- > 0;) {
         if (c->deliveries[i].sub == sub && c->deliveries[i].seq == seq && c->deliveries[i].token == token)
             return &c->deliveries[i];
+    }
     return NULL;
 }
 
@@ -224,11 +227,11 @@ static void on_ok(struct reading *r, struct connection *c, size_t record, struct
     (void)mpack_read_uint(&q); /* id */
     struct fact f = {.record = record};
     r->facts->answers++;
-    if (op == OP_PUBLISH)
+    if (op == OP_PUBLISH) {
         on_published(r, record, &q, a);
-    else if (op == OP_RESOLVE)
+    } else if (op == OP_RESOLVE) {
         on_resolved(r, c, record, &q, a);
-    else if (op == OP_SUBSCRIBE && c->sub_count < SUBS_MAX) {
+    } else if (op == OP_SUBSCRIBE && c->sub_count < SUBS_MAX) {
         copy_name(c->subs[c->sub_count].topic, mpack_read_str(&q));
         c->subs[c->sub_count++].sub = mpack_read_uint(a);
     } else if (op == OP_TOPIC_CREATE) {

@@ -6,17 +6,19 @@
 
 static const struct snapshot_topic *topic_of(const struct snapshot *s, const char *name)
 {
-    for (size_t i = 0; i < s->topic_count; i++)
+    for (size_t i = 0; i < s->topic_count; i++) {
         if (strcmp(s->topics[i].name, name) == 0)
             return &s->topics[i];
+    }
     return NULL;
 }
 
 static const struct snapshot_row *row_of(const struct snapshot_topic *t, uint64_t seq)
 {
-    for (size_t i = 0; i < t->count; i++)
+    for (size_t i = 0; i < t->count; i++) {
         if (t->rows[i].seq == seq)
             return &t->rows[i];
+    }
     return NULL;
 }
 

@@ -71,9 +71,10 @@ enum plant planted(void)
 
 static struct row *rows_find(struct slice key)
 {
-    for (size_t i = 0; i < rows.count; i++)
+    for (size_t i = 0; i < rows.count; i++) {
         if (slice_equal((struct slice){rows.all[i].key.bytes, rows.all[i].key.size}, key))
             return &rows.all[i];
+    }
     return NULL;
 }
 

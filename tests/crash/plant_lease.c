@@ -54,9 +54,10 @@ int __wrap_dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq
 
 static void forge(uint32_t group, struct resolution *r)
 {
-    for (size_t i = 0; i < forged_count; i++)
+    for (size_t i = 0; i < forged_count; i++) {
         if (forged[i].group == group && forged[i].seq == r->seq && forged[i].given == r->token)
             r->token = forged[i].current;
+    }
 }
 
 /* What the engine has made of requests lies in its own memory and is not looked at again. */

@@ -77,9 +77,10 @@ static void add_version(const struct version *v, const struct snapshot *s, size_
     if (!versions)
         die("no memory");
     versions[version_count] = *v;
-    for (size_t i = 0; i < facts.count; i++)
+    for (size_t i = 0; i < facts.count; i++) {
         if (!fact_holds(&facts.all[i], s, v->record))
             since[i] = version_count + 1;
+    }
     version_count++;
 }
 
@@ -122,16 +123,18 @@ static void find_floors(const size_t *since)
             floors[f->record + 1] = since[i];
         }
     }
-    for (size_t i = 1; i <= trace.count; i++)
+    for (size_t i = 1; i <= trace.count; i++) {
         if (floors[i] < floors[i - 1])
             floors[i] = floors[i - 1];
+    }
 }
 
 static void plant_early(void)
 {
-    for (size_t i = 0; i < facts.count; i++)
+    for (size_t i = 0; i < facts.count; i++) {
         while (facts.all[i].record && trace.entries[facts.all[i].record].r.kind != RECORD_RECEIVED)
             facts.all[i].record--;
+    }
 }
 
 /* ---- states ---- */

@@ -127,13 +127,14 @@ EXPORTED int open64(const char *path, int flags, ...)
         return fd;
     descriptors[fd].dsync = (flags & O_DSYNC) != 0;
     descriptors[fd].id = inode_of(fd);
-    if (creates)
+    if (creates) {
         put_locked((struct record){.kind = RECORD_CREATE,
                                    .id = descriptors[fd].id,
                                    .text_bytes = (uint32_t)strlen(name) + 1},
                    name, NULL);
-    else if (flags & O_TRUNC)
+    } else if (flags & O_TRUNC) {
         put_locked((struct record){.kind = RECORD_SIZE, .id = descriptors[fd].id}, NULL, NULL);
+    }
     return fd;
 }
 
@@ -151,10 +152,11 @@ EXPORTED int mkdir(const char *path, mode_t mode)
     int rc = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
     const char *name = rooted(path);
     struct stat st;
-    if (rc == 0 && name && stat(path, &st) == 0)
+    if (rc == 0 && name && stat(path, &st) == 0) {
         put_locked(
             (struct record){.kind = RECORD_MKDIR, .id = st.st_ino, .text_bytes = (uint32_t)strlen(name) + 1},
             name, NULL);
+    }
     return rc;
 }
 
@@ -202,11 +204,12 @@ static void about_to_write(int fd, const void *bytes, size_t size, uint64_t at)
 
 static void has_written(int fd, uint64_t at, ssize_t size)
 {
-    if (size > 0 && descriptors[fd].dsync && !plant_nometasync)
+    if (size > 0 && descriptors[fd].dsync && !plant_nometasync) {
         put_locked(
             (struct record){
                 .kind = RECORD_WRITTEN, .id = descriptors[fd].id, .at = at, .size = (uint64_t)size},
             NULL, NULL);
+    }
 }
 
 EXPORTED ssize_t pwrite64(int fd, const void *bytes, size_t size, off_t at)
@@ -268,9 +271,10 @@ EXPORTED ssize_t write(int fd, const void *bytes, size_t size)
 
 EXPORTED int ftruncate64(int fd, off_t size)
 {
-    if (is_rooted(fd))
+    if (is_rooted(fd)) {
         put_locked((struct record){.kind = RECORD_SIZE, .id = descriptors[fd].id, .at = (uint64_t)size}, NULL,
                    NULL);
+    }
     return (int)syscall(SYS_ftruncate, fd, size);
 }
 
@@ -282,12 +286,13 @@ EXPORTED int ftruncate(int fd, off_t size)
 EXPORTED int fallocate64(int fd, int mode, off_t at, off_t size)
 {
     int rc = (int)syscall(SYS_fallocate, fd, mode, at, size);
-    if (rc == 0 && is_rooted(fd))
+    if (rc == 0 && is_rooted(fd)) {
         put_locked((struct record){.kind = RECORD_SIZE,
                                    .id = descriptors[fd].id,
                                    .at = (uint64_t)at + (uint64_t)size,
                                    .size = 1},
                    NULL, NULL);
+    }
     return rc;
 }
 
@@ -331,9 +336,10 @@ EXPORTED int accept4(int fd, __SOCKADDR_ARG address, socklen_t *address_bytes, i
 EXPORTED ssize_t read(int fd, void *to, size_t size)
 {
     ssize_t got = syscall(SYS_read, fd, to, size);
-    if (got > 0 && is_connection(fd))
+    if (got > 0 && is_connection(fd)) {
         put_locked(
             (struct record){.kind = RECORD_RECEIVED, .id = descriptors[fd].id, .data_bytes = (uint64_t)got},
             NULL, to);
+    }
     return got;
 }

@@ -48,9 +48,10 @@ static int hash_store(struct store_txn *txn, bool bits, uint64_t *ret)
         return SHUNT_NO_MEMORY;
     (void)XXH3_64bits_reset(state);
     int err = 0;
-    for (int table = 0; table < TABLE_COUNT && !err; table++)
+    for (int table = 0; table < TABLE_COUNT && !err; table++) {
         if (bits || table != TABLE_DONE)
             err = hash_table(txn, (enum store_table)table, state);
+    }
     *ret = XXH3_64bits_digest(state);
     (void)XXH3_freeState(state);
     return err;
@@ -84,15 +85,15 @@ static void read_row(struct mpack_reader *r, struct snapshot_row *row)
 {
     for (uint32_t pairs = mpack_read_map(r); pairs && !r->failed; pairs--) {
         struct slice key = mpack_read_str(r);
-        if (is(key, "seq"))
+        if (is(key, "seq")) {
             row->seq = mpack_read_uint(r);
-        else if (is(key, "attempts"))
+        } else if (is(key, "attempts")) {
             row->attempts = mpack_read_uint(r);
-        else if (is(key, "deliveries"))
+        } else if (is(key, "deliveries")) {
             row->deliveries = mpack_read_uint(r);
-        else if (is(key, "generation"))
+        } else if (is(key, "generation")) {
             row->generation = mpack_read_uint(r);
-        else if (is(key, "message")) {
+        } else if (is(key, "message")) {
             struct slice message = mpack_read_any(r);
             row->body_hash = snapshot_hash(message.data, message.size);
         } else if (is(key, "origin")) {
@@ -100,8 +101,9 @@ static void read_row(struct mpack_reader *r, struct snapshot_row *row)
             const char *slash = memrchr(origin.data, '/', origin.size);
             row->dead = true;
             row->seq = slash ? strtoull(slash + 1, NULL, 10) : 0; /* the key that follows is no digit */
-        } else
+        } else {
             (void)mpack_read_any(r);
+        }
     }
 }
 
@@ -120,11 +122,12 @@ static bool read_page(struct snapshot_topic *t, struct mpack_buffer *page, uint6
         struct mpack_reader again = r;
         struct snapshot_row row = {0};
         read_row(&r, &row);
-        for (uint32_t pairs = mpack_read_map(&again); row.dead && pairs && !again.failed; pairs--)
+        for (uint32_t pairs = mpack_read_map(&again); row.dead && pairs && !again.failed; pairs--) {
             if (is(mpack_read_str(&again), "seq"))
                 *after = mpack_read_uint(&again); /* its number in the DLQ */
             else
                 (void)mpack_read_any(&again);
+        }
         if (!row.dead)
             *after = row.seq;
         t->rows[t->count++] = row;

@@ -17,7 +17,7 @@ static void on_published(void *context, uint64_t seq, const struct shunt_error *
 {
     unsigned long *durable = context;
     (void)seq;
-    if (err == NULL)
+    if (!err)
         ++*durable;
 }
 
@@ -26,7 +26,7 @@ static int publish(struct shunt *s, const char *topic, unsigned long count, size
 {
     static char body[BYTES_MAX];
     struct shunt_message *m = shunt_message_new();
-    int code = m == NULL ? SHUNT_NO_MEMORY : 0;
+    int code = !m ? SHUNT_NO_MEMORY : 0;
     memset(body, 'x', bytes);
     if (code == 0)
         shunt_message_body(m, body, bytes);

@@ -137,7 +137,7 @@ static void on_published(void *context, uint64_t seq, const struct shunt_error *
     struct promise *p = context;
     struct storm *s = p->storm;
     atomic_fetch_sub(&s->counters->publishes_open, 1);
-    if (err == NULL) {
+    if (!err) {
         atomic_fetch_add(&s->counters->published, 1);
         note(s, "published");
         (void)fprintf(s->log, ",\"op\":%" PRIu64 ",\"seq\":%" PRIu64 "}\n", op_of(s, p->n), seq);
@@ -155,7 +155,7 @@ static int publish_one(struct storm *s, const char *topic, struct shunt_message 
 {
     char body[BODY_BYTES_MAX];
     struct promise *p = malloc(sizeof *p);
-    if (p == NULL)
+    if (!p)
         return SHUNT_NO_MEMORY;
     *p = (struct promise){s, n};
     shunt_message_body(m, body, body_write(body, s->name, n));
@@ -184,7 +184,7 @@ static int publish(struct storm *s, const char *topic, double rate, struct shunt
 {
     struct shunt_message *m = shunt_message_new();
     struct pollfd watch = {.fd = shunt_fd(s->shunt), .events = POLLIN};
-    int code = m == NULL ? SHUNT_NO_MEMORY : 0;
+    int code = !m ? SHUNT_NO_MEMORY : 0;
     uint64_t n = 0;
     double due = seconds();
     while (code == 0 && !stop) {
@@ -220,12 +220,12 @@ static void on_resolved(void *context, const struct shunt_error *err)
     struct answer *a = context;
     struct counters *counters = a->storm->counters;
     atomic_fetch_sub(&counters->answers_open, 1);
-    if (err == NULL && a->outcome == 'a')
+    if (!err && a->outcome == 'a')
         atomic_fetch_add(&counters->acked, 1);
-    else if (err == NULL && a->outcome != 'l')
+    else if (!err && a->outcome != 'l')
         atomic_fetch_add(&counters->diverted, 1);
-    if (err == NULL || err->code == SHUNT_STALE)
-        note_answer(a, err == NULL ? "ok" : "stale");
+    if (!err || err->code == SHUNT_STALE)
+        note_answer(a, !err ? "ok" : "stale");
     free(a);
 }
 
@@ -241,7 +241,7 @@ static int resolve(struct storm *s, struct shunt_delivery *d)
                                  : die < 92 ? SHUNT_REJECT
                                             : SHUNT_RELEASE;
     int64_t delay_ms = dice(s, 2) == 0 ? SHUNT_BACKOFF : (int64_t)dice(s, 20);
-    if (a == NULL)
+    if (!a)
         return SHUNT_NO_MEMORY;
     *a = (struct answer){s, op_of(s, ++s->resolves), "anrl"[outcome]};
     note_delivery(s, "resolve", d);
@@ -310,10 +310,11 @@ static int consume(struct storm *s, const char *topic, struct shunt_error *err)
             code = take(s, d);
         else if (err->may_retry) /* nothing came, or the broker is away */
             code = 0;
-        if (code == 0)
+        if (code == 0) {
             code = let_go(s, drain                                             ? 0
                              : s->held_count > HELD_MAX / 2 && dice(s, 4) == 0 ? s->held_count - 4
                                                                                : s->held_count);
+        }
     }
     if (code == 0)
         code = let_go(s, 0);
@@ -338,7 +339,7 @@ static struct counters *counters_map(const char *path)
 static int open_handle(struct storm *s, struct shunt_error *err)
 {
     struct shunt_options *options = shunt_options_new();
-    int code = options == NULL ? SHUNT_NO_MEMORY : shunt_options_set(options, "reconnect-min", "2ms");
+    int code = !options ? SHUNT_NO_MEMORY : shunt_options_set(options, "reconnect-min", "2ms");
     if (code == 0)
         code = shunt_options_set(options, "reconnect-max", "20ms"); /* the broker is away for moments only */
     if (code == 0)
@@ -364,7 +365,7 @@ int main(int argc, char **argv)
         .name = (unsigned)atoi(argv[3]), .random = (unsigned)atoi(argv[3]), .topic = argv[2]};
     storm.log = fopen(argv[4], "we");
     storm.counters = counters_map(argv[5]);
-    if (storm.log == NULL || storm.counters == NULL || setvbuf(storm.log, NULL, _IOFBF, LOG_BYTES) != 0) {
+    if (!storm.log || !storm.counters || setvbuf(storm.log, NULL, _IOFBF, LOG_BYTES) != 0) {
         perror("storm");
         return 1;
     }

@@ -80,9 +80,10 @@ static bool within_our_rules(const msgpack_object *o, unsigned depth)
             yes = within_our_rules(&o->via.array.ptr[i], depth + 1);
     } else if (o->type == MSGPACK_OBJECT_MAP) {
         yes = depth < FRAME_DEPTH_MAX;
-        for (uint32_t i = 0; yes && i < o->via.map.size; i++)
+        for (uint32_t i = 0; yes && i < o->via.map.size; i++) {
             yes = o->via.map.ptr[i].key.type == MSGPACK_OBJECT_STR &&
                   within_our_rules(&o->via.map.ptr[i].val, depth + 1);
+        }
     }
     return yes;
 }

@@ -51,8 +51,7 @@ static int copy_record(enum store_table table, struct slice key, struct slice va
     int err = SHUNT_NOT_FOUND;
     memset(&r, 0, sizeof r);
 #define COPY(name)                                                                                           \
-    err = name##_decode(key, value, &r.name);                                                                \
-    *ret_size = err ? 0 : name##_encode(to, key, &r.name)
+    (err = name##_decode(key, value, &r.name), *ret_size = err ? 0 : name##_encode(to, key, &r.name))
     switch (table) {
     case TABLE_META:
         COPY(meta);
@@ -76,11 +75,10 @@ static int copy_record(enum store_table table, struct slice key, struct slice va
         COPY(job);
         break;
     case TABLE_DEDUP:
-        if (key.size == PRODUCER_ID_BYTES) {
+        if (key.size == PRODUCER_ID_BYTES)
             COPY(dedup);
-        } else {
+        else
             COPY(dedup_chunk);
-        }
         break;
     case TABLE_DONE:
         err = chunk_decode(key, value, r.words);

@@ -25,9 +25,10 @@ void history_done(struct history *h)
 
 uint32_t history_find_name(const struct history *h, const char *name)
 {
-    for (size_t i = 0; i < h->names_count; i++)
+    for (size_t i = 0; i < h->names_count; i++) {
         if (!strcmp(h->names[i], name))
             return (uint32_t)i + 1;
+    }
     return 0;
 }
 

@@ -82,9 +82,10 @@ static void write_event(const struct history *h, const struct history_event *e, 
         (void)fprintf(to, ",\"seq\":%" PRIu64, e->seq);
     if (fields & F_TOKEN)
         (void)fprintf(to, ",\"token\":%" PRIu64, e->token);
-    if (fields & F_TALLY)
+    if (fields & F_TALLY) {
         (void)fprintf(to, ",\"attempts\":%u,\"deliveries\":%u,\"generation\":%u", e->attempts, e->deliveries,
                       e->generation);
+    }
     if (fields & F_BODY)
         (void)fprintf(to, ",\"body\":\"%016" PRIx64 "\"", e->body);
     if (e->ttl)
@@ -137,9 +138,10 @@ static const char *string(struct line *l, const char *key)
 static uint8_t word(struct line *l, const char *key, const char *const *words)
 {
     const char *text = string(l, key);
-    for (uint8_t i = 0; words[i]; i++)
+    for (uint8_t i = 0; words[i]; i++) {
         if (!strcmp(words[i], text))
             return i;
+    }
     l->missing = l->missing ? l->missing : key;
     return 0;
 }

@@ -116,13 +116,15 @@ static struct asked *pair(struct index *x, enum history_kind ask, size_t *ret_co
 {
     struct asked *list = need(x->counts[ask], sizeof *list);
     size_t count = 0;
-    for (size_t i = 0; i < x->h->count; i++)
+    for (size_t i = 0; i < x->h->count; i++) {
         if (x->h->events[i].kind == ask)
             list[count++].ask = &x->h->events[i];
+    }
     sort(list, count, sizeof *list, by_op);
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = 1; i < count; i++) {
         if (list[i].ask->op == list[i - 1].ask->op)
             index_problem(x, list[i].ask, "the rig used a number twice");
+    }
     for (size_t i = 0; i < x->h->count; i++) {
         const struct history_event *e = &x->h->events[i];
         bool answers = ask == HISTORY_PUBLISH ? e->kind == HISTORY_PUBLISHED || e->kind == HISTORY_REFUSED
@@ -144,9 +146,10 @@ static void sort_kind(struct index *x, enum history_kind kind)
 {
     const struct history_event **list = need(x->counts[kind], sizeof(void *));
     size_t count = 0;
-    for (size_t i = 0; i < x->h->count; i++)
+    for (size_t i = 0; i < x->h->count; i++) {
         if (x->h->events[i].kind == kind)
             list[count++] = &x->h->events[i];
+    }
     sort(list, count, sizeof(void *), by_place);
     x->sorted[kind] = list;
 }
@@ -157,9 +160,10 @@ static struct delivered *find_delivery(struct index *x, const struct history_eve
 {
     size_t count;
     const struct delivered *first = index_deliveries(x, e->topic, e->group, e->seq, &count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (first[i].e->token == e->token && first[i].e->client == e->client)
             return x->deliveries + (first - x->deliveries) + i;
+    }
     return NULL;
 }
 
@@ -168,9 +172,10 @@ static void note_kept(struct index *x, const struct history_event *e)
 {
     size_t count;
     const struct delivered *first = index_deliveries(x, e->topic, e->group, e->seq, &count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (first[i].e->token == e->token)
             x->deliveries[first - x->deliveries + i].kept++;
+    }
 }
 
 static void note_answer(struct index *x, const struct asked *a)
@@ -220,9 +225,10 @@ static void index_delivered(struct index *x)
 {
     size_t count = 0, resolves_count;
     x->deliveries = need(x->counts[HISTORY_DELIVER], sizeof *x->deliveries);
-    for (size_t i = 0; i < x->h->count; i++)
+    for (size_t i = 0; i < x->h->count; i++) {
         if (x->h->events[i].kind == HISTORY_DELIVER)
             x->deliveries[count++].e = &x->h->events[i];
+    }
     x->deliveries_count = count;
     sort(x->deliveries, count, sizeof *x->deliveries, by_delivery);
     for (size_t i = 0; i < count; i++)

@@ -27,9 +27,10 @@ static uint64_t seq_of(const struct index *x, const struct asked *a)
 {
     if (a->answer)
         return a->answer->kind == HISTORY_PUBLISHED ? a->answer->seq : 0;
-    for (size_t i = 0; i < x->deliveries_count; i++)
+    for (size_t i = 0; i < x->deliveries_count; i++) {
         if (x->deliveries[i].e->body == a->ask->body && x->deliveries[i].e->topic == a->ask->topic)
             return x->deliveries[i].e->seq;
+    }
     return 0;
 }
 

@@ -195,23 +195,24 @@ static void step(void)
 {
     const char *topic = topics[roll(4)], *group = groups[roll(2)];
     uint32_t what = roll(100);
-    if (what < 5)
+    if (what < 5) {
         publish_numbered(topic);
-    else if (what < 20)
+    } else if (what < 20) {
         publish(&f, topic, 1 + roll(20));
-    else if (what < 30)
+    } else if (what < 30) {
         publish_timed(&f, topic, roll(3) ? 0 : 1 + roll(3000), roll(2) ? 0 : 1 + roll(6000));
-    else if (what < 33)
+    } else if (what < 33) {
         admin(topic, group);
-    else if (what < 48)
+    } else if (what < 48) {
         tick(&f, f.now_ms + roll(1500));
-    else if (what < 49) {
+    } else if (what < 49) {
         fixture_reload(&f);
         recover(&f);
-    } else if (is_there(topic, group) && what < 75)
+    } else if (is_there(topic, group) && what < 75) {
         assign_lane(&f, topic, group, roll(5) ? LANE_NORMAL : LANE_SUSPECT, 1 + roll(12));
-    else if (is_there(topic, group))
+    } else if (is_there(topic, group)) {
         answer(topic, group);
+    }
 }
 
 ParameterizedTestParameters(check_clean, after_random_traffic)

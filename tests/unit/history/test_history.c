@@ -230,10 +230,11 @@ Test(history, what_is_written_is_read_back)
     cr_assert(history_read(&again, from, why, sizeof why), "%s", why);
     (void)fclose(from);
     cr_assert_eq(again.count, HISTORY_KINDS);
-    for (size_t i = 0; i < again.count; i++)
+    for (size_t i = 0; i < again.count; i++) {
         cr_assert(again.events[i].kind == h.events[i].kind &&
                   again.events[i].sent_us == h.events[i].sent_us &&
                   again.events[i].sent_by_us == h.events[i].sent_by_us);
+    }
     free(text);
     history_done(&h);
     history_done(&again);

@@ -66,14 +66,14 @@ unsigned fake_together_max(void)
 
 struct snapshot *fake_snapshot(size_t rows, bool rest)
 {
-    struct snapshot *s = calloc(1, sizeof(*s));
+    struct snapshot *s = calloc(1, sizeof *s);
     s->wall_ms = 1700000000000;
-    s->rows = calloc(rows ? rows : 1, sizeof(*s->rows));
+    s->rows = calloc(rows ? rows : 1, sizeof *s->rows);
     s->rows_count = rows;
     for (size_t i = 0; i < rows; i++) {
         struct snapshot_group *g = &s->rows[i];
-        snprintf(g->topic, sizeof(g->topic), "topic%zu", i / 2);
-        snprintf(g->group, sizeof(g->group), "group%zu", i % 2);
+        snprintf(g->topic, sizeof g->topic, "topic%zu", i / 2);
+        snprintf(g->group, sizeof g->group, "group%zu", i % 2);
         g->published = 100 + i;
         g->ready = 1;
         g->in_flight = 2;

@@ -54,7 +54,7 @@ static struct http *start(void)
     char why[512] = "";
     struct http *h = NULL;
     struct http_config config = {.listen = "127.0.0.1:0", .metrics_topics = 10, .version = "1"};
-    cr_assert_eq(http_start(&config, NULL, &h, why, sizeof(why)), 0, "%s", why);
+    cr_assert_eq(http_start(&config, NULL, &h, why, sizeof why), 0, "%s", why);
     http_set_ready(h, true);
     return h;
 }
@@ -64,7 +64,7 @@ static int dial(const struct http *h, const char *request)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(h))};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    cr_assert_eq(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+    cr_assert_eq(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
     (void)send(fd, request, strlen(request), MSG_NOSIGNAL); /* it may be refused already */
     return fd;
 }
@@ -114,7 +114,7 @@ static const char *read_all(int fd)
     static char got[4096];
     size_t size = 0;
     ssize_t n;
-    while ((n = recv(fd, got + size, sizeof(got) - 1 - size, 0)) > 0)
+    while ((n = recv(fd, got + size, sizeof got - 1 - size, 0)) > 0)
         size += (size_t)n;
     cr_assert_eq(n, 0, "no orderly end: %s", strerror(errno));
     got[size] = '\0';
@@ -194,7 +194,7 @@ Test(accept, one_too_many_who_sends_without_end_is_closed)
     fill(h, fds);
     int fd = dial(h, SCRAPE);
     char rest[1024] = "";
-    while (send(fd, rest, sizeof(rest), MSG_NOSIGNAL) > 0)
+    while (send(fd, rest, sizeof rest, MSG_NOSIGNAL) > 0)
         continue;
     close(fd);
     empty(fds);

@@ -18,7 +18,7 @@ static struct http *start(void)
     char why[512] = "";
     struct http *h = NULL;
     struct http_config config = {.listen = "127.0.0.1:0", .metrics_topics = 10, .version = "1"};
-    cr_assert_eq(http_start(&config, NULL, &h, why, sizeof(why)), 0, "%s", why);
+    cr_assert_eq(http_start(&config, NULL, &h, why, sizeof why), 0, "%s", why);
     return h;
 }
 
@@ -27,7 +27,7 @@ static int dial(const struct http *h)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(h))};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    cr_assert_eq(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+    cr_assert_eq(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
     return fd;
 }
 
@@ -63,7 +63,7 @@ static char *request(const struct http *h, const char *line)
 {
     char head[256];
     int fd = dial(h);
-    snprintf(head, sizeof(head), "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", line);
+    snprintf(head, sizeof head, "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", line);
     send_all(fd, head);
     return read_all(fd);
 }
@@ -77,7 +77,7 @@ static void expect(const struct http *h, const char *line, const char *status, c
 {
     char *got = request(h, line);
     char want[64];
-    snprintf(want, sizeof(want), "HTTP/1.1 %s", status);
+    snprintf(want, sizeof want, "HTTP/1.1 %s", status);
     cr_assert(begins(got, want), "%s: %s", line, got);
     cr_assert(strstr(got, part), "%s: no `%s` in %s", line, part, got);
     free(got);
@@ -112,10 +112,10 @@ Test(http, the_accept_headers_choose_the_format_of_the_page)
         {"Accept: application/json", "text/plain; version=0.0.4; charset=utf-8",
          "\n# TYPE shunt_published_total counter\n", "\nprocess_max_fds "},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char line[256], type[128];
-        snprintf(line, sizeof(line), "GET /metrics HTTP/1.1\r\n%s\r\nX:", rows[i].head);
-        snprintf(type, sizeof(type), "\r\nContent-Type: %s\r\n", rows[i].type);
+        snprintf(line, sizeof line, "GET /metrics HTTP/1.1\r\n%s\r\nX:", rows[i].head);
+        snprintf(type, sizeof type, "\r\nContent-Type: %s\r\n", rows[i].type);
         expect(h, line, "200", type);
         expect(h, line, "200", rows[i].part);
         expect(h, line, "200", rows[i].end);
@@ -260,15 +260,15 @@ Test(http, a_taken_port_and_a_bad_address_have_a_clear_message)
     struct http *h = start();
     char why[512] = "", taken[64];
     struct http *other = NULL;
-    snprintf(taken, sizeof(taken), "127.0.0.1:%d", http_port(h));
+    snprintf(taken, sizeof taken, "127.0.0.1:%d", http_port(h));
     struct http_config config = {.listen = taken, .version = "1"};
-    cr_assert_eq(http_start(&config, NULL, &other, why, sizeof(why)), SHUNT_IO);
+    cr_assert_eq(http_start(&config, NULL, &other, why, sizeof why), SHUNT_IO);
     cr_assert(strstr(why, taken) && strstr(why, "in use"), "%s", why);
     const char *const bad[] = {"",       "nonsense",       ":7481", "127.0.0.1:", "127.0.0.1:port",
                                "::1:80", "127.0.0.1:99999"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         config.listen = bad[i];
-        cr_assert_eq(http_start(&config, NULL, &other, why, sizeof(why)), SHUNT_BAD_ARGUMENT, "%s", bad[i]);
+        cr_assert_eq(http_start(&config, NULL, &other, why, sizeof why), SHUNT_BAD_ARGUMENT, "%s", bad[i]);
         cr_assert(strstr(why, "is not ADDR:PORT"), "%s", why);
     }
     cr_assert_null(other);

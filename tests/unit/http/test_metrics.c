@@ -30,9 +30,10 @@ static char *page_of(const struct snapshot *s)
 static bool has_line(const char *page, const char *line)
 {
     size_t size = strlen(line);
-    for (const char *at = page; (at = strstr(at, line)); at++)
+    for (const char *at = page; (at = strstr(at, line)); at++) {
         if ((at == page || at[-1] == '\n') && at[size] == '\n')
             return true;
+    }
     return false;
 }
 
@@ -238,12 +239,12 @@ Test(metrics, the_documentation_has_each_row_and_no_other)
     cr_assert_not_null(file);
     unsigned rows = 0;
     char line[1024], want[1024];
-    while (fgets(line, sizeof(line), file)) {
+    while (fgets(line, sizeof line, file)) {
         if (strncmp(line, "| `shunt_", 9) != 0 && strncmp(line, "| `process_", 11) != 0)
             continue;
         const struct metric_row *row = metrics_row(rows++);
         cr_assert_not_null(row, "a row too many: %s", line);
-        snprintf(want, sizeof(want), "| `%s` | %s | %s | %s | %s |\n", row->name, row->type, row->labels,
+        snprintf(want, sizeof want, "| `%s` | %s | %s | %s | %s |\n", row->name, row->type, row->labels,
                  row->unit, row->help);
         cr_assert_str_eq(line, want);
     }

@@ -60,7 +60,7 @@ ParameterizedTestParameters(negotiate, each_wish_has_its_format)
         {";;;;" OM, "", false},
         {" \t" OM "\t ; \tversion=1.0.0 ", "", true},
     };
-    return cr_make_param_array(struct wish, wishes, sizeof(wishes) / sizeof(wishes[0]));
+    return cr_make_param_array(struct wish, wishes, sizeof wishes / sizeof wishes[0]);
 }
 
 ParameterizedTest(struct wish *w, negotiate, each_wish_has_its_format)

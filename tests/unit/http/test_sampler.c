@@ -164,11 +164,11 @@ Test(sampler, health_lasts_five_seconds_and_says_why_not)
     ask(s, SAMPLE_HEALTH);
     atomic_fetch_add(&now_ms, HEALTH_FRESH_MS);
     fake_answer(SHUNT_TIMEOUT);
-    cr_assert(sampler_healthy(s, why, sizeof(why)));
+    cr_assert(sampler_healthy(s, why, sizeof why));
     atomic_fetch_add(&now_ms, 1);
     cr_assert(!sampler_fresh(s, SAMPLE_HEALTH));
     ask(s, SAMPLE_HEALTH);
-    cr_assert(!sampler_healthy(s, why, sizeof(why)));
+    cr_assert(!sampler_healthy(s, why, sizeof why));
     cr_assert_str_eq(why, "the engine did not commit within 2000 ms");
     end(s);
 }

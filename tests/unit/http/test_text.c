@@ -28,7 +28,7 @@ Test(text, decimals_have_no_exponent_and_no_trailing_zeros)
         {1e30, "+Inf"},     {-INFINITY, "-Inf"},
         {NAN, "NaN"},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct text t = {0};
         text_add_decimal(&t, rows[i].value);
         expect(&t, rows[i].want);

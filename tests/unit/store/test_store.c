@@ -36,9 +36,8 @@ BOTH(pairs, tables_are_apart)
 BOTH(pairs, new_store_holds_its_version_and_nothing_else)
 {
     struct store_txn *t = begin_read(f->store);
-    for (int i = 0; i < TABLE_COUNT; i++) {
+    for (int i = 0; i < TABLE_COUNT; i++)
         cr_assert_eq(walk(t, (enum store_table)i), i == TABLE_META ? 1 : 0, "table %d", i);
-    }
     struct slice v;
     cr_assert_eq(store_get(t, TABLE_META, slice_of("version"), &v), 0);
     cr_assert_eq(v.size, 4);
@@ -224,9 +223,10 @@ BOTH(txn, full_map_is_an_error_and_abort_makes_the_store_usable)
         put_text(t, TABLE_TOPIC, "small", "lost");
         int err = 0;
         uint32_t n = 0;
-        for (; !err && n < 1000; n++)
+        for (; !err && n < 1000; n++) {
             err = store_put(t, TABLE_MESSAGE, (struct slice){&n, sizeof n},
                             (struct slice){value, sizeof value});
+        }
         cr_assert_eq(err, SHUNT_NO_SPACE, "%s after %u", err_name(err), n);
         cr_assert(n > 50);
         struct slice v;

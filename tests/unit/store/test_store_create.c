@@ -171,9 +171,9 @@ static void fail_each_call_with(int number, int want)
         int err = fixture_open_lmdb(dir, 1 << 22, &s, why);
         bool reached = cut == CUT_NOTHING;
         cut = CUT_NOTHING;
-        if (err == 0)
+        if (err == 0) {
             store_close(s);
-        else {
+        } else {
             cr_assert(err == want || err == SHUNT_IO, "call %u: %s: %s", n, err_name(err), why);
             cr_assert_not_null(strstr(why, dir), "call %u: %s", n, why);
         }

@@ -271,7 +271,7 @@ Test(store_faults, of_the_system_while_opening_to_read)
 {
     static const int codes[] = {EIO, EACCES, EROFS};
     make_store();
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         for (unsigned n = 1, failed = 1; failed; n++) {
             struct store *s;
             outside_arm(OUTSIDE_SYSTEM, n, 1, codes[i]);
@@ -287,11 +287,11 @@ Test(store_faults, of_the_system_while_opening_to_read)
             cr_assert(!err || strstr(why, dir), "%s", why);
             outside_arm(OUTSIDE_SYSTEM, 0, 0, 0);
         }
+    }
     fixture_remove_dir(dir);
 }
 
-/* On a medium that cannot be written, a store that was never opened there has no lock file, and needs none.
- */
+/* A store that was never opened on a medium that cannot be written has no lock file there, and needs none. */
 Test(store_faults, a_lock_file_that_cannot_be_made_is_not_needed_to_read)
 {
     struct store *s;

@@ -144,9 +144,10 @@ static void expect_pair(struct run *r, const struct model_pair *p, struct slice 
     EXPECT(value.size == p->value_size, "%.*s has %zu bytes, not %u\n", (int)key.size, (const char *)key.data,
            value.size, p->value_size);
     const uint8_t *bytes = value.data;
-    for (uint32_t i = 0; i < p->value_size; i++)
+    for (uint32_t i = 0; i < p->value_size; i++) {
         if (bytes[i] != value_byte(p->value_seed, i))
             EXPECT(false, "%.*s differs at byte %u\n", (int)key.size, (const char *)key.data, i);
+    }
 }
 
 /* ---- one step ---- */
@@ -311,9 +312,10 @@ static void expect_all(struct run *r)
     struct slice k;
     struct slice v;
     EXPECT(store_count(r->txn, r->table, &tables, &count) == 0, "count\n");
-    for (int i = 0; i < TABLE_COUNT; i++)
+    for (int i = 0; i < TABLE_COUNT; i++) {
         if (tables >> i & 1 && (enum store_table)i != r->table)
             count -= walk(r->txn, (enum store_table)i);
+    }
     EXPECT(count == r->now.count, "count\n");
     EXPECT(store_cursor_open(r->txn, r->table, &c) == 0, "cursor_open\n");
     for (size_t i = 0; i < r->now.count; i++) {

@@ -6,12 +6,14 @@ tidy.py --self-test   break each rule once and see that it is found
 
 Rules: files of at most 450 lines and functions of at most 70, but for those in long.txt, which may be as long as it says
 (a ratchet: what was short stays short); no left-over marks for work not done; no tabs, no trailing blanks, a newline at
-the end; every header has a guard named after its file, and no two are the same; a C file opens with a comment
-that says what it is for.
+the end; the dialect of C that dialect.py holds; every header has a guard named after its file, and no two are the same;
+a C file opens with a comment that says what it is for.
 """
 import os
 import re
 import sys
+
+import dialect
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILE_LINES_MAX = 450
@@ -78,6 +80,8 @@ def check_file(path, text, guards, long_known):
         limit = long_known.get(f"{path} {name}", FUNCTION_LINES_MAX)
         if length > limit:
             yield number, f"{name} has {length} lines; at most {limit}"
+    if not path.startswith(dialect.NOT_YET):
+        yield from dialect.problems(text)
     if path.endswith(".h"):
         why = check_guard(path, text, guards)
         if why:
@@ -147,7 +151,8 @@ def self_test():
         wrong.append(f"the same guard twice: found {found}")
     if list(check_file("x/a.c", CASES[13][2], {}, {"x/a.c f": 71})) != []:
         wrong.append("a function that is known to be long is reported")
-    return wrong, len(CASES) + 2
+    more, count = dialect.self_test()
+    return wrong + more, len(CASES) + 2 + count
 
 
 def main():
