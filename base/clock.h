@@ -1,4 +1,5 @@
-/* clock: the machine's clocks, and nothing but reading them. Who must be free of time does not include this (graph.txt). */
+/* clock: the machine's clocks, and nothing but reading them. Who must be free of time does not include this
+ * (graph.txt). */
 #ifndef SHUNT_BASE_CLOCK_H
 #define SHUNT_BASE_CLOCK_H
 
@@ -8,13 +9,15 @@ struct timespec;
 
 #define CLOCK_NEVER INT64_MAX
 
-/* Monotonic time, for deadlines and for measuring: it stands still while the machine sleeps. Safe in a handler of signals. */
+/* Monotonic time, for deadlines and for measuring: it stands still while the machine sleeps. Safe in a
+ * handler of signals. */
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 /* The time of day since 1970: it jumps when somebody sets it. */
 int64_t clock_wall_ms(void);
 
-/* All clocks at one moment, in microseconds: they are read within this time of each other, on a machine that is not very busy. */
+/* All clocks at one moment, in microseconds: they are read within this time of each other, on a machine that
+ * is not very busy. */
 #define CLOCK_READING_US_MAX 10000
 struct clock_reading {
     int64_t wall_us, mono_us;
@@ -26,7 +29,8 @@ void clock_read(struct clock_reading *ret);
 int64_t clock_deadline(int64_t after_ms);
 /* A poll() timeout that ends at `at_mono_ms`: -1 for CLOCK_NEVER, 0 when it has passed. */
 int clock_poll_ms(int64_t at_mono_ms);
-/* What pthread_cond_timedwait() takes, on a condition whose clock is CLOCK_MONOTONIC: `after_ms` from now, at least 0. */
+/* What pthread_cond_timedwait() takes, on a condition whose clock is CLOCK_MONOTONIC: `after_ms` from now, at
+ * least 0. */
 struct timespec clock_until(int64_t after_ms);
 
 #endif

@@ -1,6 +1,7 @@
 /* magic: who hands an object to a library as `void *` knows it again when it comes back (Varnish, miniobj.h).
  *
- * The object's first field is `uint32_t magic`; it holds its own number while the object lives, and 0 from then on.
+ * The object's first field is `uint32_t magic`; it holds its own number while the object lives, and 0 from
+ * then on.
  */
 #ifndef SHUNT_BASE_MAGIC_H
 #define SHUNT_BASE_MAGIC_H
@@ -17,7 +18,7 @@ static inline void *magic_checked(void *object, uint32_t magic, const char *what
 }
 
 /* The `struct type` that `object`, a `void *`, must be. */
-#define magic_of(object, type, number)                                                                                   \
+#define magic_of(object, type, number)                                                                       \
     ((struct type *)magic_checked((object), (number), "struct " #type, __FILE__, __LINE__))
 
 #endif

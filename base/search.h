@@ -7,9 +7,10 @@
 /* Less than, equal to or greater than 0, as the element stands to the key. */
 typedef int search_order_fn(const void *element, const void *key);
 
-/* The position of the first of `count` elements, of `each` bytes, that does not stand before `key`; `count` if all do. In the
- * header, so that the compiler can put `order` in its place. */
-static inline size_t search_first(const void *elements, size_t count, size_t each, const void *key, search_order_fn *order)
+/* The position of the first of `count` elements, of `each` bytes, that does not stand before `key`; `count`
+ * if all do. In the header, so that the compiler can put `order` in its place. */
+static inline size_t search_first(const void *elements, size_t count, size_t each, const void *key,
+                                  search_order_fn *order)
 {
     size_t low = 0, high = count;
     while (low < high) {

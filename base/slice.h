@@ -28,7 +28,8 @@ static inline bool slice_is(struct slice s, const char *text)
     return slice_equal(s, slice_of(text));
 }
 
-/* Less than, equal to or greater than 0, as `a` stands to `b` in the order of bytes; what is a beginning comes first. */
+/* Less than, equal to or greater than 0, as `a` stands to `b` in the order of bytes; what is a beginning
+ * comes first. */
 static inline int slice_compare(struct slice a, struct slice b)
 {
     size_t size = a.size < b.size ? a.size : b.size;

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of the valid sequence at the start of `text` (1 to 4), or 0 if there is none (RFC 3629: no surrogates, nothing
- * overlong, at most U+10FFFF). `left` is at least 1. */
+/* Bytes of the valid sequence at the start of `text` (1 to 4), or 0 if there is none (RFC 3629: no
+ * surrogates, nothing overlong, at most U+10FFFF). `left` is at least 1. */
 size_t utf8_step(const void *text, size_t left);
 bool utf8_valid(const void *text, size_t size);
 
@@ -22,14 +22,15 @@ size_t utf8_columns(const char *text, size_t size);
 /* Bytes of the longest prefix of at most `columns` characters. */
 size_t utf8_fit(const char *text, size_t size, size_t columns);
 
-/* Take out, in place, what a cut left of a character: the begin of a sequence that does not go on, anywhere in `text`,
- * which is terminated. What "%.100s" cut has such. Other bytes that are not UTF-8 stay. */
+/* Take out, in place, what a cut left of a character: the begin of a sequence that does not go on, anywhere
+ * in `text`, which is terminated. What "%.100s" cut has such. Other bytes that are not UTF-8 stay. */
 void utf8_mend(char *text);
 
-/* Copy `size` bytes, replacing by '?' each byte that is no part of valid UTF-8, and each control character but tab and
- * newline, so that no text can command a terminal. `to` holds `size` bytes; it may be `text`. */
+/* Copy `size` bytes, replacing by '?' each byte that is no part of valid UTF-8, and each control character
+ * but tab and newline, so that no text can command a terminal. `to` holds `size` bytes; it may be `text`. */
 void utf8_clean(char *to, const void *text, size_t size);
-/* The same in place and on one line: control characters become blanks, and the one that begins commands a '?'. */
+/* The same in place and on one line: control characters become blanks, and the one that begins commands a
+ * '?'. */
 void utf8_flatten(char *text, size_t size);
 
 #endif

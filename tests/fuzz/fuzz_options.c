@@ -1,9 +1,9 @@
 /* fuzz_options: any words, one a line, as a command line of the tool, as a setting, a url, a connection's
  * option. */
 #include "cli/options.h"
-#include "client/policy_args.h"
-#include "client/settings.h"
-#include "client/url.h"
+#include "client/wire/policy_args.h"
+#include "client/driving/settings_read.h"
+#include "client/driving/url.h"
 #include "proto/errors.h"
 #include "tests/fuzz/fuzz.h"
 #include <string.h>

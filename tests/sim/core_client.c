@@ -2,6 +2,9 @@
  * after a lost connection, marks and answers is what users get. */
 #include "tests/sim/core_client.h"
 
+#include "client/wire/delivery.h"
+#include "client/wire/marks.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +113,12 @@ static void take_in(struct core_client *c, const uint8_t *bytes, size_t size)
     core_note_kept(c, sent_us);
 }
 
+static void call_back(struct core_client *c)
+{
+    while (core_call_back(&c->core))
+        continue;
+}
+
 /* What was sent in different turns is taken in apart, so that each delivery has its own time. */
 static void core_client_received(struct client *client, const void *bytes, size_t size)
 {
@@ -120,14 +129,14 @@ static void core_client_received(struct client *client, const void *bytes, size_
         some = size < left ? size : (size_t)left;
         take_in(c, at, some);
     }
-    core_call_back(&c->core);
+    call_back(c);
 }
 
 static void core_client_broken(struct client *client)
 {
     struct core_client *c = core_client_of(client);
     core_offline(&c->core);
-    core_call_back(&c->core);
+    call_back(c);
     client->connect_at_us = client->sim->mono_us + (int64_t)dice_below(&client->sim->dice, 100000);
 }
 
@@ -331,7 +340,7 @@ static void core_client_act(struct client *client)
     consume(c);
     handle(c);
     flush(c);
-    core_call_back(&c->core);
+    call_back(c);
     drop_tickets(c, false);
 }
 

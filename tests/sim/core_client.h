@@ -4,8 +4,8 @@
 #define SHUNT_TESTS_SIM_CORE_CLIENT_H
 
 #define message_encode client_message_encode /* as the library is built here */
-#include "client/core.h"
-#include "client/message.h"
+#include "client/wire/core.h"
+#include "client/wire/message.h"
 #include "proto/wire.h"
 #include "tests/sim/sim.h"
 

@@ -1,6 +1,8 @@
 /* core_note: what a client on the library's core tells the history of its deliveries. */
 #include "tests/sim/core_client.h"
 
+#include "client/driving/hooks.h"
+
 struct history_event *core_note(struct core_client *c, enum history_kind kind, const struct shunt_delivery *d)
 {
     struct sim *s = c->client.sim;

@@ -17,7 +17,8 @@ Test(search, finds_the_first_that_is_not_before_the_key)
             size_t wanted = 0;
             while (wanted < count && rows[wanted] < key)
                 wanted++;
-            cr_expect_eq(search_first(rows, count, sizeof *rows, &key, by_number), wanted, "%d of %zu", key, count);
+            cr_expect_eq(search_first(rows, count, sizeof *rows, &key, by_number), wanted, "%d of %zu", key,
+                         count);
         }
     }
 }

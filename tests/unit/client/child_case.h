@@ -3,7 +3,7 @@
 #ifndef SHUNT_TESTS_CHILD_CASE_H
 #define SHUNT_TESTS_CHILD_CASE_H
 
-#include "client/child_pool.h"
+#include "client/worker/child_pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #ifndef SHUNT_TESTS_FAKE_SERVER_H
 #define SHUNT_TESTS_FAKE_SERVER_H
 
-#include "client/handle.h"
+#include "client/driving/handle.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
 
@@ -52,6 +52,13 @@ void fake_done(struct fake *f);
 void fake_connect(struct fake *f);
 void fake_connect_with(struct fake *f, uint64_t max_body_bytes, uint64_t max_messages, uint64_t dedup_frames);
 void fake_lose(struct fake *f);
+
+/* Call back for all that there is. */
+static inline void fake_call_back(struct core *core)
+{
+    while (core_call_back(core))
+        continue;
+}
 
 /* Take at most `bytes` of output; returns how much there was. */
 size_t fake_take_bytes(struct fake *f, size_t bytes);

@@ -1,6 +1,7 @@
 /* The client against a real shuntd: what it promises holds when the broker is killed under it. */
 #include "broker.h"
 #include "client/shunt.h"
+#include "client/wire/keep.h"
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdio.h>

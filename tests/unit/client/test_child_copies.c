@@ -2,7 +2,7 @@
  */
 #include "child_case.h"
 
-#include "client/crash_capture.h"
+#include "client/worker/crash_capture.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
  * And who hears a signal to stop. */
 #include "child_case.h"
 
-#include "client/stop_signals.h"
+#include "client/worker/stop_signals.h"
 
 #include <fcntl.h>
 #include <signal.h>

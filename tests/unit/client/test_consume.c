@@ -1,4 +1,6 @@
 /* Consuming: deliveries, marks, resolutions, leases, and what a lost connection makes of them. */
+#include "client/wire/delivery.h"
+#include "client/wire/error.h"
 #include "fake_server.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -100,7 +102,7 @@ Test(consume, resolutions_ride_in_front_of_the_next_mark)
     cr_assert_gt(mpack_read_uint(&resolved->at), 0, "nobody waits: it may be kept back");
     say_resolved(&f, resolved->id, NULL, 0);
     cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert_eq(acked.calls, 1);
     cr_assert_eq(acked.code, 0);
 }
@@ -151,7 +153,7 @@ Test(consume, extending_keeps_the_delivery_and_moves_its_deadline)
     struct seen_frame *frame = fake_only(&f, OP_RESOLVE);
     say_resolved(&f, frame->id, (uint64_t[]){0, SHUNT_STALE}, 2);
     cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert_eq(extended.code, SHUNT_STALE);
 }
 
@@ -167,7 +169,7 @@ Test(consume, the_one_ack_whose_lease_was_lost_says_stale)
         cr_assert_eq(resolve(d[i], SHUNT_ACK, &o[i]), 0);
     say_resolved(&f, fake_only(&f, OP_RESOLVE)->id, (uint64_t[]){1, SHUNT_STALE, 99, SHUNT_STALE}, 4);
     cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(o[i].calls, 1);
         cr_assert_eq(o[i].code, i == 1 ? SHUNT_STALE : 0);
@@ -190,7 +192,7 @@ Test(consume, a_lost_connection_makes_held_deliveries_stale_and_answers_unknown)
     f.core.work = true;
     (void)consumer_write(c, f.now_us); /* in the output, not a byte of it sent */
     fake_lose(&f);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert_eq(sent.code, SHUNT_DISCONNECTED);
     cr_assert_eq(cut.code, SHUNT_DISCONNECTED);
     cr_assert_eq(unsent.code, SHUNT_STALE);
@@ -291,7 +293,7 @@ Test(consume, ending_a_subscription_sends_its_resolutions_first)
     (void)fake_frame(&f, 1, OP_UNSUBSCRIBE);
     say_resolved(&f, frame->id, NULL, 0);
     cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert_eq(o.calls, 1);
     cr_assert_eq(o.code, 0);
 }
@@ -342,12 +344,12 @@ Test(consume, arrivals_are_told_once_for_each_time_messages_came)
     struct shunt_consumer *c = fake_consume(&f, 1, 5);
     c->callback = take_all;
     c->context = &taken;
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert_eq(taken, 5);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     say_delivered(&f, 7, 6, 2, 30000);
     cr_assert_eq(fake_feed_in_pieces(&f, 1), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert_eq(taken, 7);
 }
 
@@ -366,7 +368,7 @@ Test(consume, an_arrival_callback_may_end_its_subscription)
     cr_assert_eq(fake_feed(&f), 0);
     c->callback = other->callback = end_it;
     c->context = other->context = &ended;
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert_eq(ended, 2);
     cr_assert_null(f.core.consumers);
 }

@@ -197,6 +197,6 @@ Test(core, random_bytes_never_crash_it)
         f.said.data[random_next(&r) % f.said.size] = (uint8_t)random_next(&r);
         f.said.data[random_next(&r) % f.said.size] = (uint8_t)random_next(&r);
         (void)fake_feed(&f);
-        core_call_back(&f.core);
+        fake_call_back(&f.core);
     }
 }

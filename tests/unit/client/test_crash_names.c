@@ -3,7 +3,7 @@
  * copies itself into a folder of its own, and runs there COPY LIBRARY NEWER-LIBRARY FOLDER       the tests */
 #include "child_case.h"
 
-#include "client/crash_report.h"
+#include "client/worker/crash_report.h"
 
 #include <dlfcn.h>
 #include <sys/wait.h>

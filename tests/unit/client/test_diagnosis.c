@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/diagnosis.h"
+#include "client/worker/diagnosis.h"
 
 /* Feed `text` in pieces; the result lives as long as *d. */
 static void diagnose(struct shunt_diagnosis *d, const char *text, size_t bytes, size_t piece,

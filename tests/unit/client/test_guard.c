@@ -1,7 +1,7 @@
 /* A handler in C++ that throws: no exception passes, and what it said is kept. */
-#include "client/guard.h"
+#include "client/worker/guard.h"
 
-#include "client/cxx.h"
+#include "client/worker/cxx.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The blocking driver over real sockets, with nobody, or nobody useful, at the other end. */
-#include "client/handle.h"
+#include "client/driving/handle.h"
 #include "proto/wire.h"
 #include <criterion/criterion.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /* Blocks of received bytes, and the table of who waits for which reply. */
-#include "client/input.h"
-#include "client/requests.h"
+#include "client/wire/input.h"
+#include "client/wire/requests.h"
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,4 +1,7 @@
 /* What a consumer holds over a lost connection: asked for, answered meanwhile, refused, handed out again. */
+#include "client/wire/delivery.h"
+#include "client/wire/error.h"
+#include "client/wire/marks.h"
 #include "fake_server.h"
 #include <criterion/criterion.h>
 
@@ -35,7 +38,7 @@ static void hold(struct shunt_consumer **ret_consumer, struct shunt_delivery **d
 static void come_back(const uint64_t (*asked)[3], uint32_t count)
 {
     fake_lose(&f);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     fake_connect(&f);
     struct seen_frame *frame = fake_only(&f, OP_SUBSCRIBE);
     for (int i = 0; i < 4; i++)
@@ -63,7 +66,7 @@ static void answer(const uint64_t *tokens, uint32_t count)
         mpack_write_uint(&f.said, tokens[i]);
     frame_end(&f.said, frame);
     cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
 }
 
 static void expect_entry(struct mpack_reader *r, uint64_t seq, uint64_t token, uint64_t outcome)
@@ -115,7 +118,7 @@ Test(keep, what_is_answered_meanwhile_waits_and_counts)
     fake_take(&f);
     cr_assert_eq(resolve(d[1], SHUNT_NACK, &nacked), 0); /* after SUBSCRIBE, before its answer */
     cr_assert_eq(resolve(d[2], SHUNT_ACK, &lost), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert_eq(acked.calls + nacked.calls + lost.calls, 0);
     cr_assert_eq(client_held_count(c), 0);
     /* The held ones were asked for first, then the one that had been answered. */
@@ -129,7 +132,7 @@ Test(keep, what_is_answered_meanwhile_waits_and_counts)
     expect_entry(&frame->at, 2, 2002, SHUNT_NACK);
     say_resolved(&f, frame->id, NULL, 0);
     cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert(acked.calls == 1 && acked.code == 0);
     cr_assert(nacked.calls == 1 && nacked.code == 0);
     cr_assert_eq(c->ending.count, 0);
@@ -148,7 +151,7 @@ Test(keep, a_broker_that_knows_nothing_of_it_has_given_everything_away)
     fake_take(&f);
     say_subscribed(&f, fake_frame(&f, 0, OP_SUBSCRIBE)->id, 7);
     cr_assert_eq(fake_feed(&f), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert(o.calls == 1 && o.code == SHUNT_STALE);
     cr_assert(client_stale(d[1]));
     cr_assert_eq(client_held_count(c), 1);
@@ -219,7 +222,7 @@ Test(keep, an_extension_waits_too_and_the_latest_counts)
     fake_lose(&f);
     cr_assert_eq(resolve(d[0], SHUNT_EXTEND, &first), 0);
     cr_assert_eq(resolve(d[0], SHUNT_EXTEND, &second), 0);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert(first.calls == 1 && first.code == SHUNT_DISCONNECTED);
     cr_assert_eq(client_held_count(c), 1);
     fake_connect(&f);
@@ -243,7 +246,7 @@ Test(keep, answers_end_as_stale_when_nobody_will_ask_any_more)
     cr_assert_eq(resolve(d[1], SHUNT_EXTEND, &extended), 0);
     error_set(&error, SHUNT_CLOSED, NULL);
     consumer_ended(c, &error);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert(acked.calls == 1 && acked.code == SHUNT_STALE);
     cr_assert(extended.calls == 1 && extended.code == SHUNT_STALE);
     cr_assert(client_stale(d[1]));

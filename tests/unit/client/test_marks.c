@@ -1,4 +1,5 @@
 /* Started marks: what they cover, and that nothing is handed out before they are sent. */
+#include "client/wire/marks.h"
 #include "fake_server.h"
 #include <criterion/criterion.h>
 
@@ -25,7 +26,7 @@ Test(marks, nothing_is_returned_before_its_mark_was_taken_by_the_socket)
     struct shunt_consumer *c = fake_consume(&f, 1, 3);
     cr_assert_eq(marks_write(c, f.now_us), 0);
     cr_assert_null(consumer_take(c, f.now_us), "only written");
-    size_t size = core_out_end(&f.core) - core_sent_to(&f.core);
+    size_t size = output_left(&f.core.output);
     fake_take_bytes(&f, size - 1);
     cr_assert_null(consumer_take(c, f.now_us), "all but one byte");
     fake_take_bytes(&f, 1);
@@ -36,7 +37,7 @@ Test(marks, nothing_is_returned_before_its_mark_was_taken_by_the_socket)
 Test(marks, a_mark_held_up_by_the_socket_calls_arrival_when_it_is_through)
 {
     struct shunt_consumer *c = fake_consume(&f, 1, 1);
-    core_call_back(&f.core);
+    fake_call_back(&f.core);
     cr_assert(!c->arrived);
     cr_assert_eq(marks_write(c, f.now_us), 0);
     f.core.marks_waiting = true; /* as shunt_next() does when it returns EMPTY for that reason */

@@ -1,5 +1,5 @@
 /* Composing a message. */
-#include "client/message.h"
+#include "client/wire/message.h"
 #include "proto/message.h"
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* Publishing: batches, numbers, callbacks, and what becomes of them when connections break. */
+#include "client/wire/error.h"
 #include "publishing.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ Test(publish, messages_queued_together_travel_in_one_frame_in_order)
     say_published(&fake, frame->id, 100, 501, 0);
     cr_assert_eq(fake_feed(&fake), 0);
     cr_assert_eq(heard[0].calls, 0, "callbacks wait for core_call_back()");
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     expect_heard(0, 100, 501, 0);
     cr_assert_eq(fake.core.producer.messages, 0);
     cr_assert_eq(fake.core.producer.bytes, 0);
@@ -207,7 +208,7 @@ Test(publish, the_part_a_full_topic_refused_is_told_so)
     publish_many("orders", 0, 10);
     say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 4, 77, SHUNT_TOPIC_FULL);
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     expect_heard(0, 4, 77, 0);
     expect_heard(4, 6, 0, SHUNT_TOPIC_FULL);
 }
@@ -219,7 +220,7 @@ Test(publish, a_refused_frame_fails_with_what_the_broker_said)
     cr_assert_eq(fake_publish(&fake, "orders", "nobody listens", NULL, NULL), 0);
     say_error(&fake, fake_only(&fake, OP_PUBLISH)->id, SHUNT_UNKNOWN_TOPIC, "no topic orders");
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     expect_heard(0, 3, 0, SHUNT_UNKNOWN_TOPIC);
     cr_assert_eq(fake.core.producer.failure.code, SHUNT_UNKNOWN_TOPIC, "kept for shunt_flush()");
     cr_assert_str_eq(fake.core.producer.failure.text, "no topic orders");
@@ -230,7 +231,7 @@ Test(publish, a_body_over_the_limit_is_refused_at_once_when_the_limit_is_known)
     fake_connect_with(&fake, 5, 0, 0);
     cr_assert_eq(fake_publish(&fake, "orders", "12345", hear, &heard[0]), 0);
     cr_assert_eq(fake_publish(&fake, "orders", "123456", hear, &heard[1]), SHUNT_TOO_LARGE);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     cr_assert_eq(heard[1].calls, 0);
 }
 
@@ -245,7 +246,7 @@ Test(publish, a_body_over_a_limit_learned_later_does_not_condemn_its_neighbours)
     say_published(&fake, fake.frames[0].id, 2, 1, 0);
     say_published(&fake, fake.frames[1].id, 1, 3, 0);
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     int codes[] = {0, SHUNT_TOO_LARGE, 0, SHUNT_TOO_LARGE, 0};
     uint64_t seqs[] = {1, 0, 2, 0, 3};
     for (int i = 0; i < 5; i++) {
@@ -265,7 +266,7 @@ Test(publish, a_full_window_says_busy_until_a_callback_was_made)
     cr_assert_eq(fake_publish(&fake, "orders", "x", hear, &heard[3]), SHUNT_BUSY);
     say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 3, 1, 0);
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     publish_many("orders", 3, 1);
 }
 
@@ -301,10 +302,10 @@ Test(publish, a_callback_may_publish)
         cr_assert_eq(fake_publish(&fake, "orders", "x", publish_again, &heard[i]), 0);
     say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 10, 1, 0);
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 10, 11, 0);
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     expect_heard(0, 10, 1, 0);
     expect_heard(100, 10, 11, 0);
 }
@@ -321,8 +322,8 @@ Test(publish, the_end_of_the_handle_calls_everything_back_once)
     publish_many("orders", 10, 5); /* queued */
     error_set(&closed, SHUNT_CLOSED, NULL);
     core_end(&fake.core, &closed);
-    core_call_back(&fake.core);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
+    fake_call_back(&fake.core);
     expect_heard(0, 5, 1, 0);
     expect_heard(5, 10, 0, SHUNT_CLOSED);
 }

@@ -21,7 +21,7 @@ Test(publish_lost, after_a_lost_connection_the_same_bytes_go_again_before_new_on
     memcpy(before, from + hello_size, size - hello_size);
 
     fake_lose(&fake);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     cr_assert_eq(heard[0].calls, 0, "nobody is told before it is known");
     publish_many("later", 20, 1);
     fake_connect(&fake);
@@ -39,7 +39,7 @@ Test(publish_lost, after_a_lost_connection_the_same_bytes_go_again_before_new_on
     say_published(&fake, second->id, 10, 1, 0);
     say_published(&fake, fake.frames[2].id, 1, 1, 0);
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     expect_heard(0, 10, 1, 0);
     expect_heard(10, 10, 1, 0);
     expect_heard(20, 1, 1, 0);
@@ -64,13 +64,13 @@ Test(publish_lost, without_numbers_what_was_begun_is_lost_and_the_rest_is_sent)
     cr_assert_eq(read_publish(fake_only(&fake, OP_PUBLISH)).sequence, 0);
     publish_many("orders", 5, 5);
     fake_lose(&fake);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     expect_heard(0, 5, 0, SHUNT_DISCONNECTED);
     cr_assert_eq(heard[5].calls, 0);
     fake_connect(&fake);
     say_published(&fake, fake_only(&fake, OP_PUBLISH)->id, 5, 1, 0);
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     expect_heard(5, 5, 1, 0);
 }
 
@@ -84,7 +84,7 @@ Test(publish_lost, a_withdrawn_message_is_not_sent_and_a_sealed_one_calls_nobody
     cr_assert(!producer_withdraw(&fake.core.producer, hear, &heard[0]));
     say_published(&fake, frame->id, 2, 1, 0);
     cr_assert_eq(fake_feed(&fake), 0);
-    core_call_back(&fake.core);
+    fake_call_back(&fake.core);
     cr_assert_eq(heard[0].calls + heard[1].calls, 0);
     cr_assert_eq(heard[2].calls, 1);
     cr_assert_eq(heard[2].seq, 2);
@@ -121,7 +121,7 @@ Test(publish_lost, lost_connections_at_every_byte_lose_and_double_nothing)
                     say_published(&fake, fake.frames[i].id, p.messages, 1, 0);
             }
             cr_assert_eq(fake_feed(&fake), 0);
-            core_call_back(&fake.core);
+            fake_call_back(&fake.core);
             if (fake.core.producer.messages > 0)
                 fake_lose(&fake);
         }

@@ -1,9 +1,10 @@
 /* Tables: urls, options, settings of topics, back-off, errors. */
-#include "client/backoff.h"
-#include "client/options.h"
-#include "client/policy_args.h"
-#include "client/settings.h"
-#include "client/url.h"
+#include "client/wire/backoff.h"
+#include "client/wire/error.h"
+#include "client/wire/options.h"
+#include "client/wire/policy_args.h"
+#include "client/driving/settings_read.h"
+#include "client/driving/url.h"
 #include "proto/errors.h"
 #include "proto/policy.h"
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* Trees of values. */
-#include "client/value.h"
+#include "client/wire/value.h"
 #include <criterion/criterion.h>
 #include <string.h>
 

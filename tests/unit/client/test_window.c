@@ -1,6 +1,6 @@
 /* test_window: how the window of a consumer grows that was given none. */
-#include "client/consumer.h"
-#include "client/core.h"
+#include "client/wire/consumer.h"
+#include "client/wire/core.h"
 
 #include <criterion/criterion.h>
 

@@ -1,0 +1,81 @@
+/* admin: requests that name a topic and a group, answers that become a tree of values. */
+#include "client/driving/admin.h"
+#include "base/clock.h"
+#include "client/driving/call_run.h"
+#include "client/wire/error.h"
+#include "client/wire/value.h"
+#include "proto/names.h"
+#include <string.h>
+
+int admin_begin(struct call *c, unsigned op, uint32_t fields, bool reads, const char *topic, bool dlq_too,
+                const char *group, struct shunt_error *err)
+{
+    const char *why = NULL;
+    if (topic == NULL)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "a topic must be named");
+    struct slice name = {topic, strlen(topic)};
+    int rc = dlq_too ? name_check_topic(name, &why) : name_check(name, &why);
+    if (rc != 0)
+        return error_set(err, rc, "topic \"%.220s\": %s", topic, why);
+    if (group != NULL && (rc = name_check(slice_of(group), &why)) != 0)
+        return error_set(err, rc, "group \"%.110s\": %s", group, why);
+    call_begin(c, op, fields, reads);
+    mpack_write_str(&c->request, name.data, name.size);
+    if (group != NULL)
+        mpack_write_cstr(&c->request, group);
+    return 0;
+}
+
+static int build(struct slice bytes, struct shunt_value **ret, struct shunt_error *err)
+{
+    int rc = value_build(bytes, ret);
+    return rc != 0 ? error_set(err, rc, NULL) : 0;
+}
+
+int admin_finish_value(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_value **ret,
+                       struct shunt_error *err)
+{
+    int rc = call_run(s, c, timeout_ms, err);
+    if (rc == 0)
+        rc = build(mpack_read_any(&c->reply), ret, err);
+    call_done(c);
+    return rc;
+}
+
+int admin_finish_page(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_value **ret,
+                      struct shunt_error *err)
+{
+    int rc = call_run(s, c, timeout_ms, err);
+    if (rc == 0) {
+        struct mpack_buffer page = {0};
+        struct slice rows = mpack_read_any(&c->reply), more = mpack_read_any(&c->reply);
+        bool has_next = mpack_peek(&c->reply) != MPACK_END;
+        mpack_write_map(&page, has_next ? 3 : 2);
+        mpack_write_cstr(&page, "rows");
+        mpack_write_raw(&page, rows.data, rows.size);
+        mpack_write_cstr(&page, "more");
+        mpack_write_raw(&page, more.data, more.size);
+        if (has_next) {
+            struct slice next = mpack_read_any(&c->reply);
+            mpack_write_cstr(&page, "next");
+            mpack_write_raw(&page, next.data, next.size);
+        }
+        if (c->reply.failed)
+            rc = error_set(err, SHUNT_PROTOCOL, NULL);
+        else if (page.failed)
+            rc = error_set(err, SHUNT_NO_MEMORY, NULL);
+        else
+            rc = build((struct slice){page.data, page.size}, ret, err);
+        mpack_buffer_done(&page);
+    }
+    call_done(c);
+    return rc;
+}
+
+int64_t admin_left_ms(int64_t deadline_us)
+{
+    if (deadline_us == INT64_MAX)
+        return SHUNT_FOREVER;
+    int64_t left_us = deadline_us - clock_mono_us();
+    return left_us > 0 ? left_us / 1000 : 0;
+}

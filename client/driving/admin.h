@@ -1,0 +1,20 @@
+/* admin: what the calls on topics, groups and dead letters share. */
+#ifndef SHUNT_CLIENT_DRIVING_ADMIN_H
+#define SHUNT_CLIENT_DRIVING_ADMIN_H
+
+#include "client/driving/handle.h"
+
+/* call_begin() and the first fields: `topic`, and `group` if there is one. Names are checked, for the
+ * protocol's strings are UTF-8. fails: BAD_NAME, RESERVED (a DLQ where `dlq_too` is false). */
+int admin_begin(struct call *c, unsigned op, uint32_t fields, bool reads, const char *topic, bool dlq_too,
+                const char *group, struct shunt_error *err);
+/* Run it and make a tree of the first field of the answer; frees the call. */
+int admin_finish_value(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_value **ret,
+                       struct shunt_error *err);
+/* The same for an answer of rows and `more`: a MAP {rows, more}. */
+int admin_finish_page(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_value **ret,
+                      struct shunt_error *err);
+/* What is left of `timeout_ms` at `deadline_us`. */
+int64_t admin_left_ms(int64_t deadline_us);
+
+#endif

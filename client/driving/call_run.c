@@ -1,0 +1,54 @@
+/* call_run: see call_run.h. */
+#include "client/driving/call_run.h"
+
+#include "client/driving/handle.h"
+#include "client/driving/loop.h"
+#include "client/wire/error.h"
+
+static bool has_ended(void *arg)
+{
+    return ((const struct call *)arg)->state == CALL_ENDED;
+}
+
+int call_run(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_error *err)
+{
+    int rc = handle_usable(s, err);
+    if (rc != 0)
+        return rc;
+    if (c->request.failed)
+        return error_set(err, SHUNT_NO_MEMORY, NULL);
+    core_queue_call(&s->core, c);
+    rc = loop_until(s, timeout_ms, has_ended, c, err);
+    if (c->state != CALL_ENDED) {
+        bool asked = c->state == CALL_SENT;
+        core_forget_call(&s->core, c);
+        if (asked && rc == SHUNT_UNREACHABLE)
+            rc = error_set(err, SHUNT_TIMEOUT, NULL);
+        return rc;
+    }
+    if (c->error.code != 0 && err != NULL)
+        *err = c->error;
+    return c->error.code;
+}
+
+int call_finish(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_error *err)
+{
+    int rc = call_run(s, c, timeout_ms, err);
+    call_done(c);
+    return rc;
+}
+
+int call_finish_uint(struct shunt *s, struct call *c, int64_t timeout_ms, uint64_t *ret,
+                     struct shunt_error *err)
+{
+    int rc = call_run(s, c, timeout_ms, err);
+    if (rc == 0) {
+        uint64_t v = mpack_read_uint(&c->reply);
+        if (c->reply.failed)
+            rc = error_set(err, SHUNT_PROTOCOL, NULL);
+        else if (ret != NULL)
+            *ret = v;
+    }
+    call_done(c);
+    return rc;
+}

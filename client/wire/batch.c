@@ -1,0 +1,160 @@
+/* batch: build one PUBLISH frame in place. */
+#include "client/wire/batch.h"
+#include "base/array.h"
+#include "proto/frame.h"
+#include "proto/message.h"
+#include "proto/wire.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct batch *batch_new(void)
+{
+    return calloc(1, sizeof(struct batch));
+}
+
+void batch_free(struct batch *b)
+{
+    if (b == NULL)
+        return;
+    mpack_buffer_done(&b->bytes);
+    free(b->promises);
+    free(b);
+}
+
+int batch_begin(struct batch *b, const char *topic, size_t topic_bytes)
+{
+    memcpy(b->topic, topic, topic_bytes);
+    b->topic[topic_bytes] = '\0';
+    b->topic_bytes = topic_bytes;
+    b->bytes.size = 0;
+    b->bytes.failed = false;
+    b->begin = 0;
+    b->count = b->accepted = b->called = 0;
+    b->body_bytes_max = 0;
+    b->id = b->sequence = b->first_seq = 0;
+    b->begun = b->written = false;
+    b->error.code = 0;
+    return mpack_extend(&b->bytes, BATCH_HEAD_BYTES_MAX) != NULL ? 0 : SHUNT_NO_MEMORY;
+}
+
+size_t batch_bytes(const struct batch *b)
+{
+    return b->bytes.size - BATCH_HEAD_BYTES_MAX;
+}
+
+static bool promise_room(struct batch *b)
+{
+    return array_room(&b->promises, &b->promises_capacity, (size_t)b->count + 1);
+}
+
+/* Count the message that was just written behind `size_before`, or take it back if memory ran out. */
+static int commit(struct batch *b, size_t size_before, size_t body_bytes, struct promise promise)
+{
+    if (b->bytes.failed) {
+        b->bytes.failed = false;
+        b->bytes.size = size_before;
+        return SHUNT_NO_MEMORY;
+    }
+    b->promises[b->count++] = promise;
+    if (body_bytes > b->body_bytes_max)
+        b->body_bytes_max = body_bytes;
+    return 0;
+}
+
+int batch_add(struct batch *b, const struct shunt_message *m, struct promise promise)
+{
+    if (!promise_room(b))
+        return SHUNT_NO_MEMORY;
+    size_t size_before = b->bytes.size;
+    message_encode(m, &b->bytes);
+    return commit(b, size_before, m->body_bytes, promise);
+}
+
+int batch_add_raw(struct batch *b, struct slice message, size_t body_bytes, struct promise promise)
+{
+    if (!promise_room(b))
+        return SHUNT_NO_MEMORY;
+    size_t size_before = b->bytes.size;
+    mpack_write_raw(&b->bytes, message.data, message.size);
+    return commit(b, size_before, body_bytes, promise);
+}
+
+void batch_remove(struct batch *b, uint32_t index)
+{
+    struct mpack_reader r;
+    mpack_read_init(&r, b->bytes.data + BATCH_HEAD_BYTES_MAX, batch_bytes(b));
+    for (uint32_t i = 0; i < index; i++)
+        (void)mpack_read_any(&r); /* skipped: messages before it */
+    struct slice gone = mpack_read_any(&r);
+    size_t offset = (size_t)((const uint8_t *)gone.data - b->bytes.data);
+    memmove(b->bytes.data + offset, b->bytes.data + offset + gone.size, b->bytes.size - offset - gone.size);
+    b->bytes.size -= gone.size;
+    b->count--;
+    memmove(&b->promises[index], &b->promises[index + 1], (b->count - index) * sizeof *b->promises);
+}
+
+void batch_seal(struct batch *b, uint64_t id, uint64_t sequence, uint64_t forget_below)
+{
+    uint8_t room[BATCH_HEAD_BYTES_MAX];
+    struct mpack_buffer head = {.data = room,
+                                .capacity = sizeof room}; /* never grows: the largest head fits */
+    (void)frame_begin(&head, OP_PUBLISH, id,
+                      4); /* the length is filled in below, for the messages stand elsewhere */
+    mpack_write_str(&head, b->topic, b->topic_bytes);
+    mpack_write_uint(&head, sequence);
+    mpack_write_uint(&head, forget_below);
+    mpack_write_array(&head, b->count);
+    size_t payload = head.size - FRAME_HEADER_BYTES + batch_bytes(b);
+    for (int i = 0; i < FRAME_HEADER_BYTES; i++)
+        room[i] = (uint8_t)(payload >> (8 * (FRAME_HEADER_BYTES - 1 - i)));
+    b->begin = BATCH_HEAD_BYTES_MAX - head.size;
+    memcpy(b->bytes.data + b->begin, room, head.size);
+    b->id = id;
+    b->sequence = sequence;
+}
+
+void batch_put(struct batch_queue *q, struct batch *b)
+{
+    b->next = NULL;
+    b->prev = q->tail;
+    if (q->tail != NULL)
+        q->tail->next = b;
+    else
+        q->head = b;
+    q->tail = b;
+    q->count++;
+}
+
+void batch_take(struct batch_queue *q, struct batch *b)
+{
+    if (b->prev != NULL)
+        b->prev->next = b->next;
+    else
+        q->head = b->next;
+    if (b->next != NULL)
+        b->next->prev = b->prev;
+    else
+        q->tail = b->prev;
+    q->count--;
+}
+
+void batch_put_before(struct batch_queue *q, struct batch *b, struct batch *before)
+{
+    b->next = before;
+    b->prev = before->prev;
+    if (before->prev != NULL)
+        before->prev->next = b;
+    else
+        q->head = b;
+    before->prev = b;
+    q->count++;
+}
+
+void batch_free_all(struct batch_queue *q)
+{
+    while (q->head != NULL) {
+        struct batch *b = q->head;
+        batch_take(q, b);
+        batch_free(b);
+    }
+}

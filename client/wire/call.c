@@ -1,0 +1,17 @@
+/* call: see call.h. */
+#include "client/wire/call.h"
+
+#include "base/check.h"
+
+void call_begin(struct call *c, unsigned op, uint32_t fields, bool repeatable)
+{
+    *c = (struct call){.op = op, .fields = fields, .repeatable = repeatable};
+}
+
+void call_done(struct call *c)
+{
+    check(c->state == CALL_NEW || c->state == CALL_ENDED);
+    mpack_buffer_done(&c->request);
+    block_drop(c->block);
+    c->block = NULL;
+}

@@ -1,0 +1,28 @@
+/* call: one request whose reply somebody waits for: everything but publishing, subscribing and resolving. */
+#ifndef SHUNT_CLIENT_WIRE_CALL_H
+#define SHUNT_CLIENT_WIRE_CALL_H
+
+#include "client/shunt.h"
+#include "client/wire/input.h"
+
+enum call_state { CALL_NEW, CALL_QUEUED, CALL_SENT, CALL_ENDED };
+
+struct call {
+    struct call *next;
+    struct call *prev;
+    enum call_state state;
+    unsigned op;
+    uint32_t fields;
+    struct mpack_buffer request; /* the fields, encoded */
+    bool repeatable;             /* reads only: a lost connection just means to ask again */
+    uint64_t id;
+    struct shunt_error error;  /* ENDED: code 0 if the answer is OK */
+    struct block *block;       /* keeps `reply` */
+    struct mpack_reader reply; /* stands behind op and id */
+    uint32_t reply_fields;
+};
+
+void call_begin(struct call *c, unsigned op, uint32_t fields, bool repeatable);
+void call_done(struct call *c); /* it must not be queued or sent */
+
+#endif

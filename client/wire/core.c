@@ -1,0 +1,325 @@
+/* core: frames in, replies and deliveries to whom they belong. Output is in core_output.c, HELLO in hello.c.
+ */
+#include "client/wire/core.h"
+#include "client/wire/error.h"
+#include "client/wire/hello.h"
+#include "proto/frame.h"
+#include "proto/wire.h"
+#include <stdio.h>
+#include <string.h>
+
+void core_init(struct core *core, const struct settings *settings, uint64_t seed,
+               const uint8_t producer_id[PRODUCER_ID_BYTES])
+{
+    *core = (struct core){.settings = settings, .random = {.state = seed}, .work = true};
+    producer_init(&core->producer, settings, producer_id);
+}
+
+void core_done(struct core *core)
+{
+    while (core->consumers != NULL)
+        consumer_free(core->consumers, true, 0);
+    producer_done(&core->producer);
+    resolutions_done(&core->resolutions);
+    requests_done(&core->requests);
+    output_done(&core->output);
+    input_done(&core->input);
+}
+
+/* ---- connections come and go ---- */
+
+int core_online(struct core *core)
+{
+    core->phase = CORE_GREETING;
+    core->said.code = 0;
+    core->work = true;
+    input_reset(&core->input);
+    return hello_write(core);
+}
+
+static void end_call(struct core *core, struct call *call, const struct shunt_error *error)
+{
+    core_forget_call(core, call);
+    call->state = CALL_ENDED;
+    call->error = *error;
+}
+
+static void lose_calls(struct core *core)
+{
+    struct shunt_error error;
+    error_set(&error, SHUNT_DISCONNECTED, NULL);
+    for (struct call *call = core->calls, *next; call != NULL; call = next) {
+        next = call->next;
+        if (call->state != CALL_SENT)
+            continue;
+        if (!call->repeatable) {
+            end_call(core, call, &error);
+            continue;
+        }
+        (void)requests_take(&core->requests, call->id); /* asked again under a new id */
+        call->state = CALL_QUEUED;
+    }
+}
+
+/* All that waits for a reply of the old connection, but batches, which keep their ids. */
+static void forget_requests(struct core *core)
+{
+    struct waiter waiter;
+    for (uint64_t id = 0; (id = requests_from(&core->requests, id, &waiter)) != 0; id++)
+        if (waiter.kind != WAITER_PUBLISH)
+            (void)requests_take(&core->requests, id); /* nobody will answer */
+}
+
+void core_offline(struct core *core)
+{
+    core->phase = CORE_OFFLINE;
+    uint64_t sent_to = output_sent_to(&core->output);
+    producer_lost(&core->producer, &core->requests);
+    resolutions_lost(&core->resolutions, sent_to);
+    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+        consumer_lost(c);
+    lose_calls(core);
+    forget_requests(core);
+    output_forget(&core->output);
+    input_reset(&core->input);
+}
+
+void core_end(struct core *core, const struct shunt_error *error)
+{
+    if (core->phase != CORE_OFFLINE)
+        core_offline(core);
+    producer_fail_all(&core->producer, error);
+    while (core->calls != NULL)
+        end_call(core, core->calls, error);
+    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+        if (c->state != CONSUMER_ENDED)
+            consumer_ended(c, error);
+}
+
+/* ---- calls ---- */
+
+void core_queue_call(struct core *core, struct call *call)
+{
+    struct call **link = &core->calls;
+    call->prev = NULL;
+    while (*link != NULL) {
+        call->prev = *link;
+        link = &(*link)->next;
+    }
+    *link = call;
+    call->next = NULL;
+    call->state = CALL_QUEUED;
+    core->work = true;
+}
+
+void core_forget_call(struct core *core, struct call *call)
+{
+    if (call->state != CALL_QUEUED && call->state != CALL_SENT)
+        return;
+    if (call->state == CALL_SENT)
+        (void)requests_take(&core->requests, call->id); /* its reply will be ignored */
+    if (call->prev != NULL)
+        call->prev->next = call->next;
+    else
+        core->calls = call->next;
+    if (call->next != NULL)
+        call->next->prev = call->prev;
+    call->state = CALL_NEW;
+}
+
+/* ---- frames ---- */
+
+static void call_answered(struct core *core, struct call *call, const struct mpack_reader *r, uint32_t fields)
+{
+    struct shunt_error none = {0};
+    end_call(core, call, &none);
+    call->reply = *r;
+    call->reply_fields = fields;
+    call->block = core->input.block;
+    block_hold(call->block);
+}
+
+static int publish_answered(struct core *core, struct batch *b, struct mpack_reader *r)
+{
+    uint64_t accepted = mpack_read_uint(r), first_seq = mpack_read_uint(r), code = mpack_read_uint(r);
+    if (r->failed || !b->written || code > INT32_MAX)
+        return SHUNT_PROTOCOL;
+    producer_answered(&core->producer, b, accepted, first_seq, (int)code, NULL);
+    core->work = true; /* the next batch may go */
+    return 0;
+}
+
+/* An abandoned subscription has a number now, so it can be ended. */
+static int end_abandoned(struct core *core, struct mpack_reader *r)
+{
+    uint64_t end = output_end(&core->output), sub = mpack_read_uint(r);
+    if (r->failed)
+        return SHUNT_PROTOCOL;
+    size_t frame = frame_begin(&core->output.bytes, OP_UNSUBSCRIBE, 0, 1);
+    mpack_write_uint(&core->output.bytes, sub);
+    frame_end(&core->output.bytes, frame);
+    return output_check(&core->output, end);
+}
+
+static int read_ok(struct core *core, uint64_t id, uint32_t fields, struct mpack_reader *r, int64_t now_us,
+                   struct shunt_error *err)
+{
+    struct waiter waiter = requests_take(&core->requests, id);
+    switch (waiter.kind) {
+    case WAITER_HELLO:
+        return hello_answered(core, r, err);
+    case WAITER_PUBLISH:
+        return publish_answered(core, waiter.who, r);
+    case WAITER_RESOLVE:
+        return resolution_answered(&core->resolutions, waiter.who, r);
+    case WAITER_SUBSCRIBE:
+        return consumer_subscribed(waiter.who, r, now_us);
+    case WAITER_ABANDONED_SUBSCRIBE:
+        return end_abandoned(core, r);
+    case WAITER_CALL:
+        call_answered(core, waiter.who, r, fields);
+        return 0;
+    case WAITER_NONE:
+    default:
+        return 0; /* somebody gave up waiting */
+    }
+}
+
+/* [129, id, code, name, text, retry] */
+static int read_error(struct mpack_reader *r, struct shunt_error *ret)
+{
+    uint64_t code = mpack_read_uint(r);
+    (void)mpack_read_str(r); /* the name follows from the code */
+    struct slice text = mpack_read_str(r);
+    bool may_retry = mpack_read_bool(r);
+    if (r->failed || code == 0 || code > INT32_MAX)
+        return SHUNT_PROTOCOL;
+    int size = text.size < sizeof ret->text ? (int)text.size : (int)sizeof ret->text - 1;
+    error_set(ret, (int)code, text.size > 0 ? "%.*s" : NULL, size, (const char *)text.data);
+    ret->may_retry = may_retry;
+    return 0;
+}
+
+static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, int64_t now_us,
+                        struct shunt_error *err)
+{
+    struct shunt_error error;
+    if (read_error(r, &error) != 0)
+        return SHUNT_PROTOCOL;
+    struct waiter waiter = requests_take(&core->requests, id);
+    switch (waiter.kind) {
+    case WAITER_HELLO:
+        return hello_refused(core, &error, err);
+    case WAITER_PUBLISH: {
+        struct batch *b = waiter.who;
+        if (!b->written)
+            return SHUNT_PROTOCOL;
+        producer_answered(&core->producer, b, 0, 0, error.code, error.text);
+        b->error.may_retry = error.may_retry;
+        return 0;
+    }
+    case WAITER_RESOLVE:
+        resolution_failed(&core->resolutions, waiter.who, true, &error);
+        return 0;
+    case WAITER_SUBSCRIBE:
+        consumer_refused(waiter.who, &error, now_us);
+        return 0;
+    case WAITER_CALL:
+        end_call(core, waiter.who, &error);
+        return 0;
+    case WAITER_ABANDONED_SUBSCRIBE:
+        return 0;
+    case WAITER_NONE:
+    default:
+        core->said = error;
+        return 0;
+    }
+}
+
+static struct shunt_consumer *find_consumer(struct core *core, uint64_t sub)
+{
+    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+        if (c->state == CONSUMER_ACTIVE && c->sub == sub)
+            return c;
+    return NULL;
+}
+
+/* [130, 0, sub, [delivery, …]] */
+static int read_deliver(struct core *core, struct mpack_reader *r, int64_t now_us)
+{
+    uint64_t sub = mpack_read_uint(r);
+    uint32_t count = mpack_read_array(r);
+    if (r->failed)
+        return SHUNT_PROTOCOL;
+    struct shunt_consumer *c = find_consumer(core, sub);
+    int rc = 0;
+    for (uint32_t i = 0; c != NULL && i < count && rc == 0;
+         i++) /* for a subscription that just ended: dropped */
+        rc = consumer_delivered(c, r, core->input.block, now_us);
+    return rc;
+}
+
+/* [131, 0, sub, code, text] */
+static int read_closed(struct core *core, struct mpack_reader *r)
+{
+    uint64_t sub = mpack_read_uint(r), code = mpack_read_uint(r);
+    struct slice text = mpack_read_str(r);
+    if (r->failed || code > INT32_MAX)
+        return SHUNT_PROTOCOL;
+    struct shunt_error error;
+    int size = text.size < sizeof error.text ? (int)text.size : (int)sizeof error.text - 1;
+    if (sub == 0) {
+        error_set(&core->said, (int)code, "%.*s", size, (const char *)text.data);
+        return 0;
+    }
+    struct shunt_consumer *c = find_consumer(core, sub);
+    error_set(&error, SHUNT_CLOSED, "the broker ended the subscription: %.*s", size, (const char *)text.data);
+    if (c != NULL)
+        consumer_ended(c, &error);
+    return 0;
+}
+
+static int read_frame(struct core *core, struct slice payload, int64_t now_us, struct shunt_error *err)
+{
+    struct mpack_reader r;
+    mpack_read_init(&r, payload.data, payload.size);
+    uint32_t fields = mpack_read_array(&r);
+    uint64_t op = mpack_read_uint(&r), id = mpack_read_uint(&r);
+    if (core->phase == CORE_GREETING && op != OP_OK && op != OP_ERROR && op != OP_CLOSED)
+        return SHUNT_PROTOCOL;
+    switch (op) {
+    case OP_OK:
+        return read_ok(core, id, fields - 2, &r, now_us, err);
+    case OP_ERROR:
+        return read_refusal(core, id, &r, now_us, err);
+    case OP_DELIVER:
+        return read_deliver(core, &r, now_us);
+    case OP_CLOSED:
+        return read_closed(core, &r);
+    default:
+        return 0; /* of a later version */
+    }
+}
+
+void *core_space(struct core *core, size_t *ret_size)
+{
+    return input_space(&core->input, ret_size);
+}
+
+int core_received(struct core *core, size_t size, int64_t now_us, struct shunt_error *err)
+{
+    struct slice payload;
+    const char *why = NULL;
+    input_received(&core->input, size);
+    for (;;) {
+        enum frame_state state = input_next(&core->input, &payload, &why);
+        if (state == FRAME_PARTIAL)
+            return 0;
+        if (state == FRAME_BAD)
+            return error_set(err, SHUNT_PROTOCOL, "the broker sent what is not a frame: %s", why);
+        struct shunt_error told = {0};
+        int rc = read_frame(core, payload, now_us, &told);
+        if (rc != 0)
+            return error_set(err, rc, told.code != 0 ? "%s" : NULL, told.text);
+    }
+}

@@ -1,0 +1,153 @@
+/* policy_args: `lease` `30s` to {lease_ms: 30000}, by the table of proto/policy.def. `backoff` `MIN..MAX`
+ * sets two. */
+#include "client/wire/policy_args.h"
+#include "client/wire/error.h"
+#include "client/wire/options.h"
+#include "proto/policy.h"
+#include "proto/units.h"
+#include <stdio.h>
+#include <string.h>
+
+#define INHERIT "inherit"
+
+static int bad(struct shunt_error *err, const char *option, const char *value, const char *why)
+{
+    return error_set(err, SHUNT_BAD_ARGUMENT, "setting %s: \"%.100s\": %s", option, value, why);
+}
+
+static bool parse(const struct policy_row *row, const char *value, int64_t *ret, const char **ret_why)
+{
+    switch (row->unit) {
+    case UNIT_COUNT:
+        return units_parse_count(value, row->min, row->max, ret, ret_why);
+    case UNIT_DURATION:
+        return units_parse_duration(value, row->max, ret, ret_why);
+    case UNIT_SIZE:
+        return units_parse_size(value, row->max, ret, ret_why);
+    case UNIT_CHOICE:
+    default:
+        *ret = strcmp(value, "discard") == 0;
+        *ret_why = "say dlq or discard";
+        return *ret == 1 || strcmp(value, "dlq") == 0;
+    }
+}
+
+static int write_row(struct mpack_buffer *b, const struct policy_row *row, const char *option,
+                     const char *value, struct shunt_error *err)
+{
+    int64_t v = 0;
+    const char *why = NULL;
+    mpack_write_cstr(b, row->field);
+    if (strcmp(value, INHERIT) == 0) {
+        mpack_write_nil(b);
+        return 0;
+    }
+    if (!parse(row, value, &v, &why))
+        return bad(err, option, value, why);
+    if (v < row->min)
+        return bad(err, option, value, "too small");
+    mpack_write_int(b, v);
+    return 0;
+}
+
+/* `MIN..MAX`, or `inherit` for both. */
+static int write_backoff(struct mpack_buffer *b, const char *value, struct shunt_error *err)
+{
+    char min[64];
+    const char *dots = strstr(value, ".."), *max = dots != NULL ? dots + 2 : value;
+    size_t size = dots != NULL ? (size_t)(dots - value) : strlen(value);
+    if ((dots == NULL && strcmp(value, INHERIT) != 0) || size >= sizeof min)
+        return bad(err, "backoff", value, "write it MIN..MAX, as in 1s..5m");
+    memcpy(min, value, size);
+    min[size] = '\0';
+    int rc = write_row(b, &policy_rows[POLICY_backoff_min_ms], "backoff", min, err);
+    return rc != 0 ? rc : write_row(b, &policy_rows[POLICY_backoff_max_ms], "backoff", max, err);
+}
+
+static const struct policy_row *find(const char *option)
+{
+    for (size_t i = 0; i < POLICY_COUNT; i++)
+        if (strcmp(policy_rows[i].option, option) == 0)
+            return &policy_rows[i];
+    return NULL;
+}
+
+int policy_args_write(struct mpack_buffer *b, const struct shunt_options *settings, bool of_group,
+                      struct shunt_error *err)
+{
+    const struct option *option;
+    uint32_t count = 0;
+    size_t map = mpack_write_map_open(b);
+    for (size_t i = 0; (option = options_at(settings, i)) != NULL; i++) {
+        bool backoff = strcmp(option->key, "backoff") == 0;
+        const struct policy_row *row = find(backoff ? "backoff-min" : option->key);
+        if (row == NULL)
+            return error_set(err, SHUNT_BAD_ARGUMENT, "there is no setting \"%.100s\"", option->key);
+        if (of_group && row->scope == SCOPE_TOPIC)
+            return error_set(err, SHUNT_BAD_ARGUMENT, "%s is a setting of topics, not of groups",
+                             option->key);
+        int rc = backoff ? write_backoff(b, option->value, err)
+                         : write_row(b, row, option->key, option->value, err);
+        if (rc != 0)
+            return rc;
+        count += backoff ? 2 : 1;
+    }
+    mpack_patch_map(b, map, count);
+    return 0;
+}
+
+/* ---- the list of settings ---- */
+
+static const char *unit_name(enum policy_unit unit)
+{
+    switch (unit) {
+    case UNIT_COUNT:
+        return "count";
+    case UNIT_DURATION:
+        return "duration";
+    case UNIT_SIZE:
+        return "size";
+    case UNIT_CHOICE:
+    default:
+        return "dlq|discard";
+    }
+}
+
+static void format_initial(char *to, const struct policy_row *row)
+{
+    if (row->unit == UNIT_DURATION)
+        (void)units_format_duration(to, row->initial); /* returns `to` */
+    else if (row->unit == UNIT_SIZE)
+        (void)sprintf(to, "%lldB", (long long)row->initial); /* as it can be given back */
+    else if (row->unit == UNIT_CHOICE)
+        (void)strcpy(to, row->initial == 0 ? "dlq" : "discard");
+    else
+        (void)sprintf(to, "%lld", (long long)row->initial); /* 20 digits at most */
+}
+
+/* `backoff` stands for its two fields, in the place of the first. */
+bool shunt_setting(size_t i, struct shunt_setting *ret)
+{
+    static _Thread_local char initial[POLICY_COUNT][80];
+    if (i >= POLICY_backoff_max_ms)
+        i++;
+    if (i >= POLICY_COUNT)
+        return false;
+    const struct policy_row *row = &policy_rows[i];
+    format_initial(initial[i], row);
+    *ret = (struct shunt_setting){.name = row->option,
+                                  .unit = unit_name(row->unit),
+                                  .initial = initial[i],
+                                  .text = row->text,
+                                  .of_group = row->scope == SCOPE_GROUP};
+    if (i == POLICY_backoff_min_ms) {
+        size_t size = strlen(initial[i]);
+        memcpy(initial[i] + size, "..", 2);
+        format_initial(initial[i] + size + 2, &policy_rows[POLICY_backoff_max_ms]);
+        ret->name = "backoff";
+        ret->unit = "duration..duration";
+        ret->text =
+            "bounds of the wait after a failure: the first, doubled with each further one, to the last";
+    }
+    return true;
+}

@@ -1,0 +1,261 @@
+/* resolution: one RESOLVE frame in the making, under way, or answered. */
+#include "client/wire/resolution.h"
+#include "base/array.h"
+#include "base/utf8.h"
+#include "client/wire/error.h"
+#include "proto/limits.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define POOL_MAX       8
+#define POOL_BYTES_MAX (256u * 1024)
+
+static void free_one(struct resolution *r)
+{
+    mpack_buffer_done(&r->entries);
+    free(r->resolvers);
+    free(r);
+}
+
+static void free_list(struct resolution *r)
+{
+    while (r != NULL) {
+        struct resolution *next = r->next;
+        free_one(r);
+        r = next;
+    }
+}
+
+void resolutions_done(struct resolutions *all)
+{
+    free_list(all->sent);
+    free_list(all->finished);
+    free_list(all->pool);
+    *all = (struct resolutions){0};
+}
+
+struct resolution *resolution_new(struct resolutions *all)
+{
+    struct resolution *r = all->pool;
+    if (r == NULL)
+        return calloc(1, sizeof *r);
+    all->pool = r->next;
+    all->pool_count--;
+    r->next = r->prev = NULL;
+    r->entries.size = 0;
+    r->count = r->called = 0;
+    r->error.code = 0;
+    return r;
+}
+
+void resolution_drop(struct resolutions *all, struct resolution *r)
+{
+    if (all->pool_count == POOL_MAX || r->entries.capacity > POOL_BYTES_MAX) {
+        free_one(r);
+        return;
+    }
+    r->next = all->pool;
+    all->pool = r;
+    all->pool_count++;
+}
+
+/* ---- building ---- */
+
+/* Text for the wire: cut, and cleaned where it is not UTF-8. The end of a stack is what tells. */
+static void write_text(struct mpack_buffer *b, const char *text, size_t bytes_max, bool keep_end)
+{
+    if (text == NULL) {
+        mpack_write_nil(b);
+        return;
+    }
+    size_t size = strlen(text);
+    size_t begin = keep_end ? utf8_suffix(text, size, bytes_max) : 0;
+    size_t length = keep_end ? size - begin : utf8_prefix(text, size, bytes_max);
+    size_t before = b->size;
+    mpack_write_str(b, text + begin, length);
+    if (!b->failed && !utf8_valid(text + begin, length))
+        utf8_clean((char *)b->data + b->size - length, text + begin, length);
+    if (b->failed)
+        b->size = before;
+}
+
+static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
+{
+    const struct shunt_failure *failure = e->failure;
+    bool timed = e->outcome == SHUNT_EXTEND || (e->outcome == SHUNT_NACK && e->delay_ms != SHUNT_BACKOFF) ||
+                 ((e->outcome == SHUNT_ACK || e->outcome == SHUNT_RELEASE) && e->delay_ms > 0);
+    mpack_write_array(b, failure != NULL ? 7 : timed ? 4 : 3);
+    mpack_write_uint(b, e->seq);
+    mpack_write_uint(b, e->token);
+    mpack_write_uint(b, (uint64_t)e->outcome);
+    if (timed)
+        mpack_write_uint(b, (uint64_t)e->delay_ms);
+    else if (failure != NULL)
+        mpack_write_nil(b);
+    if (failure == NULL)
+        return;
+    write_text(b, failure->type, ERROR_TYPE_BYTES_MAX, false);
+    write_text(b, failure->message, ERROR_MESSAGE_BYTES_MAX, false);
+    write_text(b, failure->stack, ERROR_STACK_BYTES_MAX, true);
+}
+
+int resolution_add(struct resolutions *all, struct resolution *r, const struct resolve_entry *entry,
+                   struct resolver resolver)
+{
+    if (!array_room(&r->resolvers, &r->capacity, (size_t)r->count + 1))
+        return SHUNT_NO_MEMORY;
+    size_t before = r->entries.size;
+    write_entry(&r->entries, entry);
+    if (r->entries.failed) {
+        r->entries.failed = false;
+        r->entries.size = before;
+        return SHUNT_NO_MEMORY;
+    }
+    r->resolvers[r->count++] = resolver;
+    all->pending++;
+    return 0;
+}
+
+int resolution_move(struct resolutions *all, struct resolution *from, struct resolution *to, uint64_t token)
+{
+    struct mpack_reader r;
+    size_t before = to->entries.size;
+    mpack_read_init(&r, from->entries.data, from->entries.size);
+    uint32_t fields = mpack_read_array(&r);
+    uint64_t seq = mpack_read_uint(&r);
+    (void)mpack_read_uint(&r); /* the old token */
+    mpack_write_array(&to->entries, fields);
+    mpack_write_uint(&to->entries, seq);
+    mpack_write_uint(&to->entries, token);
+    for (uint32_t i = 2; i < fields; i++) {
+        struct slice field = mpack_read_any(&r);
+        mpack_write_raw(&to->entries, field.data, field.size);
+    }
+    if (to->entries.failed || !array_room(&to->resolvers, &to->capacity, (size_t)to->count + 1)) {
+        to->entries.failed = false;
+        to->entries.size = before;
+        return SHUNT_NO_MEMORY;
+    }
+    to->resolvers[to->count++] = from->resolvers[0];
+    resolution_drop(all, from);
+    return 0;
+}
+
+/* ---- sent, answered, lost ---- */
+
+void resolution_sent(struct resolutions *all, struct resolution *r)
+{
+    r->prev = NULL;
+    r->next = all->sent;
+    if (all->sent != NULL)
+        all->sent->prev = r;
+    all->sent = r;
+}
+
+static void leave_sent(struct resolutions *all, struct resolution *r)
+{
+    if (r->prev != NULL)
+        r->prev->next = r->next;
+    else
+        all->sent = r->next;
+    if (r->next != NULL)
+        r->next->prev = r->prev;
+}
+
+static void finish(struct resolutions *all, struct resolution *r)
+{
+    r->next = NULL;
+    if (all->finished != NULL)
+        all->finished_last->next = r;
+    else
+        all->finished = r;
+    all->finished_last = r;
+}
+
+int resolution_answered(struct resolutions *all, struct resolution *r, struct mpack_reader *refused)
+{
+    uint32_t words = mpack_read_array(refused);
+    for (uint32_t i = 0; i + 1 < words && !refused->failed; i += 2) {
+        uint64_t index = mpack_read_uint(refused), code = mpack_read_uint(refused);
+        if (!refused->failed && index < r->count && code <= INT32_MAX)
+            r->resolvers[index].code = (int)code;
+    }
+    if (refused->failed)
+        return SHUNT_PROTOCOL;
+    leave_sent(all, r);
+    finish(all, r);
+    return 0;
+}
+
+void resolution_failed(struct resolutions *all, struct resolution *r, bool was_sent,
+                       const struct shunt_error *error)
+{
+    if (was_sent)
+        leave_sent(all, r);
+    r->error = *error;
+    finish(all, r);
+}
+
+void resolutions_lost(struct resolutions *all, uint64_t output_sent)
+{
+    struct resolution *oldest = all->sent;
+    while (oldest != NULL && oldest->next != NULL)
+        oldest = oldest->next;
+    for (struct resolution *r = oldest, *newer; r != NULL;
+         r = newer) { /* called back in the order of sending */
+        newer = r->prev;
+        struct shunt_error error;
+        error_set(&error, r->begins_at < output_sent ? SHUNT_DISCONNECTED : SHUNT_STALE, NULL);
+        resolution_failed(all, r, true, &error);
+    }
+}
+
+static void call_back_failed(struct resolver resolver, const struct shunt_error *whole)
+{
+    struct shunt_error error = *whole;
+    if (error.code == 0)
+        error_set(&error, resolver.code, NULL);
+    resolver.callback(resolver.context, &error);
+}
+
+bool resolutions_call_back(struct resolutions *all)
+{
+    struct resolution *r = all->finished;
+    if (r == NULL)
+        return false;
+    /* All state moves on before the call: it may come back here, or never return. */
+    struct resolver resolver = r->resolvers[r->called++];
+    struct shunt_error error = {.code = r->error.code};
+    if (error.code != 0)
+        error = r->error;
+    all->pending--;
+    if (r->called == r->count) {
+        all->finished = r->next;
+        resolution_drop(all, r);
+    }
+    if (resolver.callback != NULL && (error.code != 0 || resolver.code != 0))
+        call_back_failed(resolver, &error);
+    else if (resolver.callback != NULL)
+        resolver.callback(resolver.context, NULL);
+    return true;
+}
+
+static bool detach(struct resolution *r, shunt_resolved_cb *callback, const void *context)
+{
+    for (; r != NULL; r = r->next) {
+        for (uint32_t i = r->called; i < r->count; i++) {
+            if (r->resolvers[i].callback == callback && r->resolvers[i].context == context) {
+                r->resolvers[i].callback = NULL;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void resolutions_detach(struct resolutions *all, struct resolution *open, shunt_resolved_cb *callback,
+                        const void *context)
+{
+    if (!detach(open, callback, context) && !detach(all->sent, callback, context))
+        (void)detach(all->finished, callback, context); /* it stands in one of the three */
+}

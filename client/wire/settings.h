@@ -1,0 +1,25 @@
+/* settings: the options of a connection, as the protocol core goes by them. */
+#ifndef SHUNT_CLIENT_WIRE_SETTINGS_H
+#define SHUNT_CLIENT_WIRE_SETTINGS_H
+
+#include "proto/limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct settings {
+    char client[CLIENT_NAME_BYTES_MAX + 1];
+    char host[CLIENT_NAME_BYTES_MAX + 1];
+    char build[CLIENT_NAME_BYTES_MAX + 1];
+    int64_t connect_timeout_ms;
+    int64_t reconnect_min_ms;
+    int64_t reconnect_max_ms;
+    int64_t window; /* messages */
+    int64_t window_bytes;
+    int64_t frame_bytes;
+    int64_t mark_time_us;
+    bool idempotent;
+    bool marks;
+};
+
+#endif
