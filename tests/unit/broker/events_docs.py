@@ -14,7 +14,7 @@ BEGIN, END = "<!-- table: made from broker/events.def -->", "<!-- end of the tab
 WRITTEN = re.compile(r'LOG_LEVEL_(\w+),\s*"(\w+)"')
 AT_ONCE = re.compile(r"level=(\w+) event=(\w+)")
 EITHER = re.compile(r'\? LOG_LEVEL_(\w+) : LOG_LEVEL_(\w+),\s*[\w>-]+ \? "(\w+)" : "(\w+)"')
-ACT = re.compile(r'return "((?:topic|group|dlq|job|clock)_\w+)"')
+ACT = re.compile(r'^REQUEST\(.*, "(\w+)"\)$', re.M)
 
 
 def rows(root):
@@ -28,7 +28,7 @@ def table(root):
 
 def written(root):
     found = {}
-    for path in (root / "broker").rglob("*.c"):
+    for path in [*(root / "base").rglob("*.c"), *(root / "broker").rglob("*.c")]:
         text = path.read_text(encoding="utf-8")
         for match in WRITTEN.finditer(text):
             found[match[2]] = match[1].lower()
@@ -36,10 +36,9 @@ def written(root):
             found[match[2]] = match[1]
         for match in EITHER.finditer(text):
             found[match[3]], found[match[4]] = match[1].lower(), match[2].lower()
-        if path.name == "events.c":
-            found.update({name: "info" for name in ACT.findall(text)})
         if path.name == "tell.c":
             found["job_done"] = "info"
+    found.update({name: "info" for name in ACT.findall((root / "broker/engine/request.def").read_text(encoding="utf-8"))})
     return found
 
 
