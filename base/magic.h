@@ -10,11 +10,12 @@
 
 #include <stdint.h>
 
-static inline void *magic_checked(void *object, uint32_t magic, const char *what, const char *file, int line)
+static inline void *magic_checked(const void *object, uint32_t magic, const char *what, const char *file,
+                                  int line)
 {
     if (!object || *(const uint32_t *)object != magic)
         check_failed(what, file, line);
-    return object;
+    return (void *)(uintptr_t)object; /* as constant as whoever takes it wants it */
 }
 
 /* The `struct type` that `object`, a `void *`, must be. */

@@ -4,8 +4,9 @@
 #ifndef SHUNT_BASE_RING_H
 #define SHUNT_BASE_RING_H
 
+#include "base/container.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 
 /* A list's head, or an element's link. An element that is in no list points at itself. */
 struct ring {
@@ -13,7 +14,7 @@ struct ring {
 };
 
 /* The element that `link` lies in. */
-#define ring_of(link, type, field) ((type *)(void *)((char *)(link)-offsetof(type, field)))
+#define ring_of(link, type, field) container_of(link, type, field)
 
 static inline void ring_init(struct ring *r)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/magic.h"
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/delivered.h"
@@ -27,7 +28,9 @@
 #define BATCH_BYTES    (64u * 1024)
 #define PAGE_ROWS      100
 
+#define CONSUME_MAGIC 0xf4fc2354u
 struct consume {
+    uint32_t magic;
     struct call *call;
     struct shunt_consumer *consumer;
     struct output out;
@@ -45,7 +48,7 @@ struct consume {
 
 static void acked(void *context, const struct shunt_error *err)
 {
-    struct consume *c = context;
+    struct consume *c = magic_of(context, consume, CONSUME_MAGIC);
     if (!err)
         return;
     c->lost++;
@@ -170,8 +173,10 @@ static int subscribe(struct consume *c)
 
 static int consume(struct call *call)
 {
-    struct consume c = {
-        .call = call, .connected = true, .wait_ms = options_number(&call->options, "wait", -1)};
+    struct consume c = {.magic = CONSUME_MAGIC,
+                        .call = call,
+                        .connected = true,
+                        .wait_ms = options_number(&call->options, "wait", -1)};
     int64_t limit = options_number(&call->options, "count", -1);
     c.limit = limit < 0 ? UINT64_MAX : (uint64_t)limit;
     int code = call_connect(call);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/magic.h"
 #include "base/utf8.h"
 #include "cli/call.h"
 #include "cli/command.h"
@@ -16,49 +17,21 @@
 #include "cli/table.h"
 #include "client/shunt.h"
 
-#define PAGE_ROWS     500
 #define LIMIT_DEFAULT 100
 #define ERROR_COLUMNS 80
 
-int dlq_walk(struct call *call, uint64_t after, uint64_t limit, dlq_row *row, void *context, bool *ret_more,
-             uint64_t *ret_last)
-{
-    bool more = true;
-    uint64_t seen = 0;
-    int code = EXIT_OK;
-    while (code == EXIT_OK && more && seen < limit) {
-        struct shunt_error err = {0};
-        struct shunt_value *page = NULL;
-        uint32_t rows_max = limit - seen < PAGE_ROWS ? (uint32_t)(limit - seen) : PAGE_ROWS;
-        if (shunt_dlq_list(call->shunt, call_word(call, 0), call_group(call), after, rows_max,
-                           call->timeout_ms, &page, &err))
-            return call_failed(call, &err);
-        const struct shunt_value *rows = shunt_value_get(page, "rows");
-        for (size_t i = 0; code == EXIT_OK && i < shunt_value_count(rows); i++) {
-            code = row(context, shunt_value_at(rows, i));
-            after = (uint64_t)record_integer(shunt_value_at(rows, i), "seq");
-            seen++;
-        }
-        more = record_integer(page, "more") != 0 && shunt_value_count(rows) > 0;
-        shunt_value_free(page);
-    }
-    if (ret_more)
-        *ret_more = more;
-    if (ret_last)
-        *ret_last = after;
-    return code;
-}
-
 /* ---- list */
 
+#define LISTING_MAGIC 0xe8eb669bu
 struct listing {
+    uint32_t magic;
     struct output out;
     struct table table;
 };
 
 static int list_row(void *context, const struct shunt_value *dead)
 {
-    struct listing *l = context;
+    struct listing *l = magic_of(context, listing, LISTING_MAGIC);
     char text[32];
     if (output_is_json(&l->out)) {
         record_json(&l->out.json, dead_fields, dead);
@@ -93,7 +66,7 @@ static int run_list(struct call *call)
                                            "DIED", "AGE",    "ERROR",  NULL};
     uint64_t after = 0;
     bool more = false;
-    struct listing l;
+    struct listing l = {.magic = LISTING_MAGIC};
     const char *after_text = options_text(&call->options, "after", "0");
     if (!parse_after(call, after_text, &after)) {
         return call_misused(call, "--after %.60s: must be an id or a number in the dead-letter queue",

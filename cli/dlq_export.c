@@ -9,14 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/magic.h"
 #include "cli/call.h"
 #include "cli/dead.h"
 #include "cli/dlq.h"
 #include "cli/json.h"
 #include "client/shunt.h"
 
-struct export
-{
+#define EXPORTING_MAGIC 0xa4757a39u
+struct exporting {
+    uint32_t magic;
     struct call *call;
     struct json json;
     uint64_t count;
@@ -24,7 +26,7 @@ struct export
 
 static int export_row(void *context, const struct shunt_value *row)
 {
-    struct export *e = context;
+    struct exporting *e = magic_of(context, exporting, EXPORTING_MAGIC);
     struct shunt_error err = {0};
     struct shunt_value *dead = NULL;
     int code = shunt_dlq_show(e->call->shunt, call_word(e->call, 0), call_group(e->call),
@@ -40,14 +42,14 @@ static int export_row(void *context, const struct shunt_value *row)
     return ferror(e->json.out) ? EXIT_FAILED : EXIT_OK;
 }
 
-static int export_all(struct export *e, FILE *out)
+static int export_all(struct exporting *e, FILE *out)
 {
     json_init(&e->json, out, false);
     return dlq_walk(e->call, 0, UINT64_MAX, export_row, e, NULL, NULL);
 }
 
 /* A pipe or a device is written to as it is: a file in its place is not what anybody asked for. */
-static int export_special(struct export *e, const char *path)
+static int export_special(struct exporting *e, const char *path)
 {
     FILE *out = fopen(path, "we");
     int code = out ? export_all(e, out) : EXIT_FAILED;
@@ -73,7 +75,7 @@ static bool sync_directory(const char *path)
     return synced;
 }
 
-static int export_file(struct export *e, const char *path)
+static int export_file(struct exporting *e, const char *path)
 {
     char *beside = NULL;
     if (asprintf(&beside, "%s.part", path) < 0)
@@ -95,7 +97,7 @@ static int export_file(struct export *e, const char *path)
 
 int dlq_run_export(struct call *call)
 {
-    struct export e = {.call = call};
+    struct exporting e = {.magic = EXPORTING_MAGIC, .call = call};
     const char *path = options_text(&call->options, "to", NULL);
     int code = call_connect(call);
     if (code)

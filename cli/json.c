@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/utf8.h"
 
 void json_init(struct json *j, FILE *out, bool pretty)
@@ -46,8 +47,8 @@ static void open_container(struct json *j, char bracket)
 static void close_container(struct json *j, char bracket)
 {
     bool filled = (j->started & (UINT64_C(1) << j->depth)) != 0;
-    if (j->depth > 0)
-        j->depth--;
+    check(j->depth > 0);
+    j->depth--;
     if (filled)
         new_line(j);
     fputc(bracket, j->out);

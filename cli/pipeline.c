@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/magic.h"
 #include "cli/call.h"
 #include "cli/publish.h"
 #include "client/shunt.h"
@@ -13,7 +14,9 @@
 /* Complaints in full; after that they are only counted. */
 #define COMPLAINTS_MAX 20
 
+#define ITEM_MAGIC 0xe0b379c1u
 struct item {
+    uint32_t magic;
     struct pipeline *pipeline;
     const char *name;
 };
@@ -60,11 +63,12 @@ static void succeed(struct pipeline *p, uint64_t seq)
 
 static void published(void *context, uint64_t seq, const struct shunt_error *err)
 {
-    struct item *item = context;
+    struct item *item = magic_of(context, item, ITEM_MAGIC);
     if (err)
         fail(item->pipeline, item->name, err);
     else
         succeed(item->pipeline, seq);
+    item->magic = 0;
     free(item);
 }
 
@@ -126,7 +130,7 @@ bool pipeline_push(struct pipeline *p, const struct shunt_message *message, cons
         fail(p, name, &err);
         return false;
     }
-    *item = (struct item){.pipeline = p, .name = name};
+    *item = (struct item){.magic = ITEM_MAGIC, .pipeline = p, .name = name};
     uint64_t seen = answered(p);
     int64_t give_up_at_ms = clock_deadline(p->call->timeout_ms);
     int code = 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/magic.h"
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/input.h"
@@ -132,20 +133,22 @@ static int publish_files(struct call *call, struct shunt_message *message)
 
 /* ---- lines */
 
+#define LINES_MAGIC 0xba372333u
 struct lines {
+    uint32_t magic;
     struct pipeline pipeline;
     struct shunt_message *message;
 };
 
 static bool wait_for_lines(void *context, int fd)
 {
-    struct lines *lines = context;
+    struct lines *lines = magic_of(context, lines, LINES_MAGIC);
     return pipeline_wait(&lines->pipeline, fd);
 }
 
 static bool publish_line(void *context, const char *line, size_t bytes)
 {
-    struct lines *lines = context;
+    struct lines *lines = magic_of(context, lines, LINES_MAGIC);
     shunt_message_body(lines->message, line, bytes);
     return pipeline_push(&lines->pipeline, lines->message, NULL);
 }
@@ -153,7 +156,7 @@ static bool publish_line(void *context, const char *line, size_t bytes)
 static int publish_lines(struct call *call, struct shunt_message *message)
 {
     const char *path = options_text(&call->options, "lines", "-");
-    struct lines lines = {.message = message};
+    struct lines lines = {.magic = LINES_MAGIC, .message = message};
     pipeline_begin(&lines.pipeline, call, call_word(call, 0), false);
     int error = input_lines(path, wait_for_lines, publish_line, &lines);
     if (error) {

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 
 /* Room that must be there before more is read from a command: one reading of it and a line begun before. */
@@ -87,6 +88,7 @@ static void drop(struct sink *s, const char *bytes, size_t count)
 
 static void enqueue(struct sink *s, const char *bytes, size_t count)
 {
+    check(count <= SINK_BYTES - s->count);
     if (s->count == 0)
         s->progress_ms = clock_mono_ms();
     if (s->begin + s->count + count > SINK_BYTES) {

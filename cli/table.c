@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/check.h"
 #include "base/utf8.h"
 
 void table_init(struct table *t, const char *const *headings)
@@ -17,6 +18,7 @@ void table_init(struct table *t, const char *const *headings)
 
 void table_init_plain(struct table *t, size_t columns)
 {
+    check(columns > 0);
     *t = (struct table){.columns = columns};
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/magic.h"
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/program.h"
@@ -184,7 +185,7 @@ static void write_on(struct work *w)
 
 static bool is_guard(const void *context, pid_t pid)
 {
-    return work_pool_has_guard(context, pid);
+    return work_pool_has_guard(magic_of(context, work_pool, WORK_POOL_MAGIC), pid);
 }
 
 static void work_loop(struct work *w)

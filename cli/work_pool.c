@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/magic.h"
 #include "cli/call.h"
 #include "cli/sink.h"
 #include "cli/work_env.h"
@@ -17,6 +18,8 @@
 
 bool work_pool_init(struct work_pool *p, size_t slots_count)
 {
+    check(slots_count > 0);
+    p->magic = WORK_POOL_MAGIC;
     p->slots = calloc(slots_count, sizeof *p->slots);
     p->slots_count = p->slots ? slots_count : 0;
     return p->slots != NULL;
@@ -24,6 +27,7 @@ bool work_pool_init(struct work_pool *p, size_t slots_count)
 
 static void free_slot(struct work_pool *p, struct work_slot *slot)
 {
+    check(p->busy > 0 && slot->delivery);
     child_done(&slot->child);
     work_env_done(slot->environment);
     free(slot->environment);
@@ -46,6 +50,7 @@ void work_pool_done(struct work_pool *p)
 
 static void settled(struct work_pool *p, uint64_t *count, const struct shunt_error *err)
 {
+    check(p->unanswered > 0);
     p->unanswered--;
     if (err)
         call_tell_lost_answer(err);
@@ -55,25 +60,25 @@ static void settled(struct work_pool *p, uint64_t *count, const struct shunt_err
 
 static void acked(void *context, const struct shunt_error *err)
 {
-    struct work_pool *p = context;
+    struct work_pool *p = magic_of(context, work_pool, WORK_POOL_MAGIC);
     settled(p, &p->acked, err);
 }
 
 static void nacked(void *context, const struct shunt_error *err)
 {
-    struct work_pool *p = context;
+    struct work_pool *p = magic_of(context, work_pool, WORK_POOL_MAGIC);
     settled(p, &p->nacked, err);
 }
 
 static void rejected(void *context, const struct shunt_error *err)
 {
-    struct work_pool *p = context;
+    struct work_pool *p = magic_of(context, work_pool, WORK_POOL_MAGIC);
     settled(p, &p->rejected, err);
 }
 
 static void released(void *context, const struct shunt_error *err)
 {
-    struct work_pool *p = context;
+    struct work_pool *p = magic_of(context, work_pool, WORK_POOL_MAGIC);
     settled(p, &p->released, err);
 }
 
@@ -121,7 +126,8 @@ static void refuse_start(struct work_pool *p, struct shunt_delivery *delivery, c
 void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery)
 {
     struct work_slot *slot = find_free(p);
-    struct work_env *environment = slot ? work_env_of(environ, delivery) : NULL;
+    check(slot && delivery);
+    struct work_env *environment = work_env_of(environ, delivery);
     if (!environment) {
         refuse_start(p, delivery, "out of memory");
         return;

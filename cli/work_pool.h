@@ -36,7 +36,9 @@ struct work_slot {
                             does not */
 };
 
+#define WORK_POOL_MAGIC 0xd77c8cecu
 struct work_pool {
+    uint32_t magic;
     struct call *call;
     struct sink *out; /* ours, for what the commands say */
     struct sink *err;

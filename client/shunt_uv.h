@@ -14,6 +14,7 @@
 #define SHUNT_UV_H
 
 #include <shunt.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #ifdef __cplusplus
@@ -27,6 +28,7 @@ typedef void shunt_uv_closed_cb(void *context);
 
 /* Owned by the caller; must live until shunt_uv_close() has called back. */
 struct shunt_uv {
+    unsigned magic; /* private: SHUNT_UV_MAGIC_ until it is closed */
     uv_poll_t poll;
     struct shunt *handle;
     shunt_uv_failed_cb *failed;
@@ -34,9 +36,20 @@ struct shunt_uv {
     void *context;
 };
 
+#define SHUNT_UV_MAGIC_ 0xc9ee02f0u
+
+/* What libuv gives back; a program whose handles' data is not its own any more cannot go on. */
+static inline struct shunt_uv *shunt_uv_of_(void *data)
+{
+    struct shunt_uv *u = (struct shunt_uv *)data;
+    if (u == NULL || u->magic != SHUNT_UV_MAGIC_)
+        abort();
+    return u;
+}
+
 static inline void shunt_uv_on_readable_(uv_poll_t *poll, int status, int events)
 {
-    struct shunt_uv *u = (struct shunt_uv *)poll->data;
+    struct shunt_uv *u = shunt_uv_of_(poll->data);
     struct shunt_error err;
     (void)status; /* an error on the descriptor shows in shunt_process() */
     (void)events;
@@ -52,6 +65,7 @@ static inline void shunt_uv_on_readable_(uv_poll_t *poll, int status, int events
 static inline int shunt_uv_init(struct shunt_uv *u, uv_loop_t *loop, struct shunt *handle,
                                 shunt_uv_failed_cb *failed, void *context)
 {
+    u->magic = SHUNT_UV_MAGIC_;
     u->handle = handle;
     u->failed = failed;
     u->closed = NULL;
@@ -65,7 +79,8 @@ static inline int shunt_uv_init(struct shunt_uv *u, uv_loop_t *loop, struct shun
 
 static inline void shunt_uv_on_closed_(uv_handle_t *poll)
 {
-    struct shunt_uv *u = (struct shunt_uv *)poll->data;
+    struct shunt_uv *u = shunt_uv_of_(poll->data);
+    u->magic = 0;
     if (u->closed != NULL)
         u->closed(u->context);
 }

@@ -2,6 +2,7 @@
 #include "broker/http/accept.h"
 
 #include "base/clock.h"
+#include "base/magic.h"
 #include "broker/http/peers.h"
 #include "broker/http/refuse.h"
 #include "proto/errors.h"
@@ -15,7 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ACCEPTOR_MAGIC 0xbab472f2u
 struct acceptor {
+    uint32_t magic;
     struct MHD_Daemon *daemon;
     struct peers *peers;
     int fd;
@@ -66,7 +69,7 @@ static void accept_one(struct acceptor *a)
 
 static void *run(void *argument)
 {
-    struct acceptor *a = argument;
+    struct acceptor *a = magic_of(argument, acceptor, ACCEPTOR_MAGIC);
     bool peers;
     while (!wait_for(a, &peers)) {
         if (peers)
@@ -83,7 +86,7 @@ int acceptor_start(struct MHD_Daemon *daemon, int fd, struct peers *peers, struc
         (void)close(fd); /* nobody has connected yet */
         return SHUNT_NO_MEMORY;
     }
-    *a = (struct acceptor){.daemon = daemon, .peers = peers, .fd = fd};
+    *a = (struct acceptor){.magic = ACCEPTOR_MAGIC, .daemon = daemon, .peers = peers, .fd = fd};
     a->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (a->stop_fd >= 0 && pthread_create(&a->thread, NULL, run, a) == 0) {
         *ret = a;
@@ -104,5 +107,6 @@ void acceptor_stop(struct acceptor *a)
     (void)pthread_join(a->thread, NULL);
     (void)close(a->stop_fd); /* nothing is lost */
     (void)close(a->fd);      /* the kernel refuses the peers still in its queue */
+    a->magic = 0;
     free(a);
 }

@@ -9,6 +9,8 @@
 #include "broker/http/http.h"
 
 #include "base/clock.h"
+#include "base/container.h"
+#include "base/magic.h"
 #include "broker/http/accept.h"
 #include "broker/http/listen.h"
 #include "broker/http/negotiate.h"
@@ -36,7 +38,9 @@ static const char *const page_types[METRICS_FORMATS] = {
     "application/openmetrics-text; version=1.0.0; charset=utf-8",
 };
 
+#define HTTP_MAGIC 0xb969de44u
 struct http {
+    uint32_t magic;
     struct MHD_Daemon *daemon;
     struct acceptor *acceptor;
     struct sampler *sampler;
@@ -46,8 +50,10 @@ struct http {
 };
 
 /* One request, from its first call to request_completed(). */
+#define REQUEST_MAGIC 0xc3120232u
 struct request {
-    struct sample_wait wait; /* first, so that the sampler's pointer is ours */
+    uint32_t magic;
+    struct sample_wait wait;
     struct MHD_Connection *connection;
     size_t body_bytes;
     bool waited;
@@ -58,7 +64,7 @@ static struct peer *peer_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
+    return info && info->socket_context ? magic_of(info->socket_context, peer, PEER_MAGIC) : NULL;
 }
 
 /* ---- answers ---- */
@@ -92,7 +98,7 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
 
 static void page_release(void *page)
 {
-    page_unref(page);
+    page_unref(magic_of(page, page, PAGE_MAGIC));
 }
 
 static enum MHD_Result read_accept(void *negotiation, enum MHD_ValueKind kind, const char *name,
@@ -100,13 +106,13 @@ static enum MHD_Result read_accept(void *negotiation, enum MHD_ValueKind kind, c
 {
     (void)kind;
     if (value && strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0)
-        negotiate_read(negotiation, value);
+        negotiate_read(magic_of(negotiation, negotiation, NEGOTIATION_MAGIC), value);
     return MHD_YES;
 }
 
 static enum metrics_format format_asked(struct MHD_Connection *connection)
 {
-    struct negotiation n = {0};
+    struct negotiation n = {.magic = NEGOTIATION_MAGIC};
     (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, read_accept, &n); /* how many there are */
     return negotiate_format(&n);
 }
@@ -165,7 +171,8 @@ static const struct route *route_find(const char *path)
 
 static void request_wake(struct sample_wait *w)
 {
-    MHD_resume_connection(((struct request *)w)->connection);
+    struct request *r = container_of(w, struct request, wait);
+    MHD_resume_connection(magic_of(r, request, REQUEST_MAGIC)->connection);
 }
 
 /* The request is here whole: answer it, or suspend it until the sampler wakes it; then it comes here once
@@ -199,40 +206,47 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
 {
     (void)version;
     (void)body;
-    struct request *r = *state;
-    if (!r) { /* the headers are here; a body may follow */
+    struct http *h = magic_of(context, http, HTTP_MAGIC);
+    struct request *r;
+    if (!*state) { /* the headers are here; a body may follow */
         r = calloc(1, sizeof *r);
         if (!r)
             return MHD_NO;
-        r->connection = connection;
+        *r = (struct request){.magic = REQUEST_MAGIC, .connection = connection};
         *state = r;
-        peers_asking(&((struct http *)context)->peers, peer_of(connection), true, clock_mono_ms());
+        peers_asking(&h->peers, peer_of(connection), true, clock_mono_ms());
         return MHD_YES;
     }
+    r = magic_of(*state, request, REQUEST_MAGIC);
+    check(r->connection == connection);
     if (*body_bytes) {
         r->body_bytes += *body_bytes;
         *body_bytes = 0; /* no request of ours has one: it is thrown away */
         return r->body_bytes <= BODY_BYTES_DISCARDED_MAX ? MHD_YES : MHD_NO;
     }
-    return request_serve(context, r, path, method);
+    return request_serve(h, r, path, method);
 }
 
 static void request_completed(void *context, struct MHD_Connection *connection, void **state,
                               enum MHD_RequestTerminationCode why)
 {
-    struct http *h = context;
+    struct http *h = magic_of(context, http, HTTP_MAGIC);
     (void)why;
     peers_asking(&h->peers, peer_of(connection), false, clock_mono_ms());
-    free(*state);
+    if (!*state)
+        return;
+    struct request *r = magic_of(*state, request, REQUEST_MAGIC);
+    r->magic = 0;
+    free(r);
     *state = NULL;
 }
 
 static void connection_changed(void *context, struct MHD_Connection *connection, void **ret_peer,
                                enum MHD_ConnectionNotificationCode what)
 {
-    struct http *h = context;
+    struct http *h = magic_of(context, http, HTTP_MAGIC);
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        peers_end(&h->peers, *ret_peer);
+        peers_end(&h->peers, *ret_peer ? magic_of(*ret_peer, peer, PEER_MAGIC) : NULL);
         return;
     }
     const union MHD_ConnectionInfo *info =
@@ -274,6 +288,7 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
         (void)snprintf(ret_why, why_bytes, "http: %s", err_text(SHUNT_NO_MEMORY));
         return SHUNT_NO_MEMORY;
     }
+    h->magic = HTTP_MAGIC;
     peers_init(&h->peers);
     int err = listen_open(config->listen, &fd, &h->port, ret_why, why_bytes);
     if (err)
@@ -312,6 +327,7 @@ void http_stop(struct http *h)
         MHD_stop_daemon(h->daemon);
     sampler_free(h->sampler);
     peers_done(&h->peers);
+    h->magic = 0;
     free(h);
 }
 

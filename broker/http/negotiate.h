@@ -6,7 +6,9 @@
 #include "broker/http/metrics.h"
 
 /* What was read so far. All zero: no Accept header yet. */
+#define NEGOTIATION_MAGIC 0xb83af70au
 struct negotiation {
+    uint32_t magic;         /* of who lets a library carry it */
     unsigned openmetrics_q; /* weights in thousandths, 0: not wanted */
     unsigned plain_q;
     unsigned plain_rank; /* how closely that range named the plain format; 0: none did */

@@ -11,7 +11,7 @@ void peers_init(struct peers *p)
     *p = (struct peers){0};
     (void)pthread_mutex_init(&p->lock, NULL); /* with default attributes it does not fail on Linux */
     for (unsigned i = 0; i < PLACES; i++)
-        p->list[i].fd = -1;
+        p->list[i] = (struct peer){.magic = PEER_MAGIC, .fd = -1};
 }
 
 void peers_done(struct peers *p)
@@ -91,7 +91,7 @@ struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms)
             peer = &p->list[i];
     }
     if (peer)
-        *peer = (struct peer){.fd = fd, .since_ms = now_ms};
+        *peer = (struct peer){.magic = PEER_MAGIC, .fd = fd, .since_ms = now_ms};
     unlock(p);
     return peer;
 }

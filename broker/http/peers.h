@@ -16,7 +16,9 @@
 #define IDLE_MS_MIN       1000
 #define ANSWER_MS_MAX     10000
 
+#define PEER_MAGIC 0x912569f6u
 struct peer {
+    uint32_t magic;   /* always: a place has no end */
     int fd;           /* libmicrohttpd's; -1: no peer */
     int64_t since_ms; /* when it began to be silent, or its whole request was there */
     bool asking;      /* a whole request is there, and not all of its answer has left */

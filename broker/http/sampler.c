@@ -8,6 +8,7 @@
 #include "broker/http/sampler.h"
 
 #include "base/clock.h"
+#include "base/magic.h"
 #include "broker/engine/engine.h"
 #include "broker/http/metrics.h"
 #include "broker/http/process.h"
@@ -16,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SAMPLER_MAGIC 0xaae0c64du
 struct sampler {
+    uint32_t magic;
     struct sampler_config config;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -39,8 +42,13 @@ struct sampler {
 
 void page_unref(struct page *p)
 {
-    if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
+    if (!p)
         return;
+    unsigned refs = atomic_fetch_sub(&p->refs, 1);
+    check(refs > 0);
+    if (refs > 1)
+        return;
+    p->magic = 0;
     text_done(&p->text);
     free(p);
 }
@@ -59,6 +67,7 @@ static struct page *make_page(struct sampler *s, enum metrics_format format, con
     struct page *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
+    p->magic = PAGE_MAGIC;
     atomic_init(&p->refs, 1);
     struct process_stats process;
     process_read(&process);
@@ -172,7 +181,7 @@ static void ask(struct sampler *s)
 
 static void *run(void *context)
 {
-    struct sampler *s = context;
+    struct sampler *s = magic_of(context, sampler, SAMPLER_MAGIC);
     (void)pthread_mutex_lock(&s->lock);
     while (!s->stopping) {
         if (s->waiting)
@@ -193,6 +202,7 @@ int sampler_start(const struct sampler_config *config, struct sampler **ret)
     struct sampler *s = calloc(1, sizeof *s);
     if (!s)
         return SHUNT_NO_MEMORY;
+    s->magic = SAMPLER_MAGIC;
     s->config = *config;
     if (!s->config.mono_ms)
         s->config.mono_ms = clock_mono_ms;
@@ -225,6 +235,7 @@ void sampler_free(struct sampler *s)
         page_unref(s->made[i].page);
     (void)pthread_cond_destroy(&s->changed); /* nobody waits any more */
     (void)pthread_mutex_destroy(&s->lock);
+    s->magic = 0;
     free(s);
 }
 
@@ -244,6 +255,7 @@ bool sampler_fresh(struct sampler *s, enum sample_kind kind)
 
 void sampler_wait(struct sampler *s, struct sample_wait *w)
 {
+    check(w->wake && w->kind <= SAMPLE_HEALTH);
     (void)pthread_mutex_lock(&s->lock);
     bool stopping = s->stopping;
     if (!stopping) {

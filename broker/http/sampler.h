@@ -37,7 +37,9 @@ struct sample_wait {
 };
 
 /* A page, shared by those who send it. */
+#define PAGE_MAGIC 0xac959dc7u
 struct page {
+    uint32_t magic;
     _Atomic unsigned refs;
     struct text text;
 };

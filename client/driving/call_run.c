@@ -1,13 +1,14 @@
 /* call_run: see call_run.h. */
 #include "client/driving/call_run.h"
 
+#include "base/magic.h"
 #include "client/driving/handle.h"
 #include "client/driving/loop.h"
 #include "client/wire/error.h"
 
 static bool has_ended(void *arg)
 {
-    return ((const struct call *)arg)->state == CALL_ENDED;
+    return magic_of(arg, call, CALL_MAGIC)->state == CALL_ENDED;
 }
 
 int call_run(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_error *err)

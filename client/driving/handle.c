@@ -1,6 +1,7 @@
 /* handle: what every call asks of a handle first. */
 #include "client/driving/handle.h"
 
+#include "base/check.h"
 #include "client/driving/fork_count.h"
 #include "client/wire/error.h"
 
@@ -11,6 +12,7 @@ bool handle_is_copy(const struct shunt *s)
 
 int handle_usable(const struct shunt *s, struct shunt_error *err)
 {
+    check(s && s->magic == HANDLE_MAGIC);
     if (s->closing)
         return error_set(err, SHUNT_CLOSED, NULL);
     if (handle_is_copy(s))

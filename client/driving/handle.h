@@ -6,7 +6,9 @@
 #include "client/driving/loop.h"
 #include "client/wire/core.h"
 
+#define HANDLE_MAGIC 0x94c25321u
 struct shunt {
+    uint32_t magic;
     struct settings settings;
     struct core core;
     struct loop loop;

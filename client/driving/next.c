@@ -1,5 +1,6 @@
 /* next: hand out what was prefetched, marked as started. The quick path, a message whose mark is sent
  * already, makes no system call; the others share one write with the resolutions before them. */
+#include "base/check.h"
 #include "base/clock.h"
 #include "client/driving/handle.h"
 #include "client/wire/error.h"
@@ -48,6 +49,7 @@ static int nothing(const struct shunt_consumer *c, struct shunt_error *err)
 int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delivery **ret,
                struct shunt_error *err)
 {
+    check(c && c->magic == CONSUMER_MAGIC);
     struct shunt *s = c->handle;
     if (handle_is_copy(s))
         return handle_usable(s, err);

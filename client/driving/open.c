@@ -1,5 +1,6 @@
 /* open: a handle begins, connects and ends. */
 #include "base/clock.h"
+#include "base/magic.h"
 #include "client/driving/call_run.h"
 #include "client/driving/fork_count.h"
 #include "client/driving/handle.h"
@@ -51,6 +52,7 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
         return rc;
     }
     core_init(&s->core, &s->settings, random.seed, random.producer_id);
+    s->magic = HANDLE_MAGIC;
     s->forks = fork_count();
     s->worker = (struct client_worker_slot){.forks = s->forks, .wake_fd = -1};
     *ret = s;
@@ -61,18 +63,20 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
 
 static bool is_offline_or_written(void *arg)
 {
-    const struct shunt *s = arg;
+    const struct shunt *s = magic_of(arg, shunt, HANDLE_MAGIC);
     return s->core.phase != CORE_READY || !producer_has_unwritten(&s->core.producer);
 }
 
+#define LEAVE_MAGIC 0x89889350u
 struct leave {
+    uint32_t magic;
     struct shunt *s;
     struct call goodbye;
 };
 
 static bool is_offline_or_ended(void *arg)
 {
-    const struct leave *leave = arg;
+    const struct leave *leave = magic_of(arg, leave, LEAVE_MAGIC);
     return leave->s->core.phase != CORE_READY || leave->goodbye.state == CALL_ENDED;
 }
 
@@ -80,7 +84,7 @@ static bool is_offline_or_ended(void *arg)
 static void say_goodbye(struct shunt *s, int64_t timeout_ms)
 {
     int64_t deadline_us = loop_deadline_us(timeout_ms);
-    struct leave leave = {.s = s};
+    struct leave leave = {.magic = LEAVE_MAGIC, .s = s};
     (void)loop_until(s, timeout_ms, is_offline_or_written, s,
                      NULL); /* what does not get out ends as CLOSED */
     if (s->core.phase != CORE_READY)
@@ -99,6 +103,7 @@ void shunt_close(struct shunt *s, int64_t timeout_ms)
 {
     if (s == NULL)
         return;
+    check(s->magic == HANDLE_MAGIC);
     s->closing = true;
     if (!handle_is_copy(s)) {
         if (s->core.phase == CORE_READY)
@@ -110,19 +115,22 @@ void shunt_close(struct shunt *s, int64_t timeout_ms)
     }
     core_done(&s->core);
     loop_done(s);
+    s->magic = 0;
     free(s);
 }
 
 /* ---- connecting ---- */
 
+#define ATTEMPT_MAGIC 0xbecce1e4u
 struct attempt {
+    uint32_t magic;
     const struct shunt *s;
     uint64_t failures;
 };
 
 static bool is_decided(void *arg)
 {
-    const struct attempt *a = arg;
+    const struct attempt *a = magic_of(arg, attempt, ATTEMPT_MAGIC);
     return a->s->core.phase == CORE_READY || a->s->loop.failures > a->failures;
 }
 
@@ -131,7 +139,7 @@ int shunt_connect(struct shunt *s, int64_t timeout_ms, struct shunt_error *err)
     int rc = handle_usable(s, err);
     if (rc != 0 || s->core.phase == CORE_READY)
         return rc;
-    struct attempt attempt = {.s = s, .failures = s->loop.failures};
+    struct attempt attempt = {.magic = ATTEMPT_MAGIC, .s = s, .failures = s->loop.failures};
     s->loop.wanted = true;
     s->loop.connect_at_us = 0;
     rc = loop_until(s, timeout_ms, is_decided, &attempt, err);

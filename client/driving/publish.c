@@ -1,4 +1,5 @@
 /* publish: the public calls that publish. */
+#include "base/magic.h"
 #include "client/driving/admin.h"
 #include "client/driving/handle.h"
 #include "client/wire/error.h"
@@ -22,7 +23,9 @@ int shunt_publish_async(struct shunt *s, const char *topic, const struct shunt_m
     return 0;
 }
 
+#define PUBLISHING_MAGIC 0xf2084097u
 struct waiting {
+    uint32_t magic;
     struct shunt *s;
     bool done;
     uint64_t seq;
@@ -31,7 +34,7 @@ struct waiting {
 
 static void published(void *context, uint64_t seq, const struct shunt_error *err)
 {
-    struct waiting *w = context;
+    struct waiting *w = magic_of(context, waiting, PUBLISHING_MAGIC);
     w->done = true;
     w->seq = seq;
     if (err != NULL)
@@ -40,12 +43,12 @@ static void published(void *context, uint64_t seq, const struct shunt_error *err
 
 static bool is_done(void *arg)
 {
-    return ((const struct waiting *)arg)->done;
+    return magic_of(arg, waiting, PUBLISHING_MAGIC)->done;
 }
 
 static bool has_room(void *arg)
 {
-    const struct waiting *w = arg;
+    const struct waiting *w = magic_of(arg, waiting, PUBLISHING_MAGIC);
     return w->s->core.producer.messages < (int64_t)w->seq; /* fewer than when it was full */
 }
 
@@ -66,7 +69,7 @@ static int queue(struct shunt *s, const char *topic, const struct shunt_message 
 int shunt_publish(struct shunt *s, const char *topic, const struct shunt_message *m, int64_t timeout_ms,
                   uint64_t *ret_seq, struct shunt_error *err)
 {
-    struct waiting w = {.s = s};
+    struct waiting w = {.magic = PUBLISHING_MAGIC, .s = s};
     int64_t deadline_us = loop_deadline_us(timeout_ms);
     int rc = queue(s, topic, m, &w, deadline_us, err);
     if (rc != 0)
@@ -90,7 +93,7 @@ int shunt_publish(struct shunt *s, const char *topic, const struct shunt_message
 
 static bool is_flushed(void *arg)
 {
-    const struct shunt *s = arg;
+    const struct shunt *s = magic_of(arg, shunt, HANDLE_MAGIC);
     return s->core.producer.messages == 0 && s->core.resolutions.pending == 0;
 }
 

@@ -1,5 +1,7 @@
 /* resolve: the public calls that end a delivery. */
+#include "base/check.h"
 #include "base/clock.h"
+#include "base/magic.h"
 #include "client/driving/handle.h"
 #include "client/wire/error.h"
 
@@ -40,6 +42,7 @@ static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t d
                  const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
                  struct shunt_error *err)
 {
+    check(d && d->magic == DELIVERY_MAGIC);
     struct shunt *s = d->consumer->handle;
     struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = outcome, .delay_ms = delay_ms};
     struct resolver resolver = {.callback = callback, .context = context};
@@ -71,14 +74,16 @@ int shunt_resolve_async(struct shunt_delivery *d, enum shunt_outcome outcome, in
                  err);
 }
 
+#define RESOLVING_MAGIC 0xefe1f565u
 struct waiting {
+    uint32_t magic;
     bool done;
     struct shunt_error error;
 };
 
 static void resolved(void *context, const struct shunt_error *err)
 {
-    struct waiting *w = context;
+    struct waiting *w = magic_of(context, waiting, RESOLVING_MAGIC);
     w->done = true;
     if (err != NULL)
         w->error = *err;
@@ -86,7 +91,7 @@ static void resolved(void *context, const struct shunt_error *err)
 
 static bool is_done(void *arg)
 {
-    return ((const struct waiting *)arg)->done;
+    return magic_of(arg, waiting, RESOLVING_MAGIC)->done;
 }
 
 /* The wait is over: nobody may write to the caller's stack any more. */
@@ -106,7 +111,7 @@ static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t
                    const struct shunt_failure *failure, int64_t timeout_ms, struct shunt_error *err)
 {
     struct shunt *s = d->consumer->handle;
-    struct waiting w = {.done = false};
+    struct waiting w = {.magic = RESOLVING_MAGIC};
     look(s); /* this call makes system calls anyway */
     int rc = queue(d, outcome, delay_ms, failure, resolved, &w, err);
     if (rc != 0)

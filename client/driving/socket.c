@@ -1,6 +1,7 @@
 /* socket: getaddrinfo and connect, address by address. */
 #include "client/driving/socket.h"
 
+#include "base/check.h"
 #include "client/wire/error.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -87,7 +88,7 @@ int socket_connect(struct socket *s, const struct url *url, struct shunt_error *
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     char port[8];
     (void)snprintf(port, sizeof port, "%u", (unsigned)url->port);
-    socket_close(s);
+    check(s->state == SOCKET_CLOSED && s->fd < 0);
     int rc = getaddrinfo(url->host, port, &hints, &s->addresses);
     if (rc == EAI_NONAME) {
         hints.ai_flags = AI_NUMERICSERV;
@@ -108,6 +109,7 @@ int socket_continue(struct socket *s, const struct url *url, struct shunt_error 
 {
     int error_no = 0;
     socklen_t size = sizeof error_no;
+    check(s->state == SOCKET_CONNECTING && s->fd >= 0);
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error_no, &size) != 0)
         error_no = errno;
     if (error_no == 0) {

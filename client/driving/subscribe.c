@@ -1,6 +1,7 @@
 /* subscribe: the public calls that begin, tune and end a subscription, and the worker's view of what it
  * holds. */
 #include "base/clock.h"
+#include "base/magic.h"
 #include "client/driving/call_run.h"
 #include "client/driving/handle.h"
 #include "client/wire/delivery.h"
@@ -28,7 +29,7 @@ static int check_names(const char *topic, const char *group, struct shunt_error 
 
 static bool is_decided(void *arg)
 {
-    const struct shunt_consumer *c = arg;
+    const struct shunt_consumer *c = magic_of(arg, shunt_consumer, CONSUMER_MAGIC);
     return c->state == CONSUMER_ACTIVE || c->state == CONSUMER_ENDED;
 }
 

@@ -1,6 +1,7 @@
 /* batch: build one PUBLISH frame in place. */
 #include "client/wire/batch.h"
 #include "base/array.h"
+#include "base/check.h"
 #include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/wire.h"
@@ -16,6 +17,7 @@ void batch_free(struct batch *b)
 {
     if (b == NULL)
         return;
+    b->magic = 0;
     mpack_buffer_done(&b->bytes);
     free(b->promises);
     free(b);
@@ -23,6 +25,8 @@ void batch_free(struct batch *b)
 
 int batch_begin(struct batch *b, const char *topic, size_t topic_bytes)
 {
+    check(topic_bytes <= NAME_BYTES_MAX);
+    b->magic = BATCH_MAGIC;
     memcpy(b->topic, topic, topic_bytes);
     b->topic[topic_bytes] = '\0';
     b->topic_bytes = topic_bytes;
@@ -44,6 +48,7 @@ size_t batch_bytes(const struct batch *b)
 
 static bool promise_room(struct batch *b)
 {
+    check(b->magic == BATCH_MAGIC && b->id == 0);
     return array_room(&b->promises, &b->promises_capacity, (size_t)b->count + 1);
 }
 
@@ -82,6 +87,7 @@ int batch_add_raw(struct batch *b, struct slice message, size_t body_bytes, stru
 void batch_remove(struct batch *b, uint32_t index)
 {
     struct mpack_reader r;
+    check(b->id == 0 && index < b->count);
     mpack_read_init(&r, b->bytes.data + BATCH_HEAD_BYTES_MAX, batch_bytes(b));
     for (uint32_t i = 0; i < index; i++)
         (void)mpack_read_any(&r); /* skipped: messages before it */
@@ -96,6 +102,7 @@ void batch_remove(struct batch *b, uint32_t index)
 void batch_seal(struct batch *b, uint64_t id, uint64_t sequence, uint64_t forget_below)
 {
     uint8_t room[BATCH_HEAD_BYTES_MAX];
+    check(b->id == 0 && id != 0 && b->count > 0);
     struct mpack_buffer head = {.data = room,
                                 .capacity = sizeof room}; /* never grows: the largest head fits */
     (void)frame_begin(&head, OP_PUBLISH, id,
@@ -127,6 +134,7 @@ void batch_put(struct batch_queue *q, struct batch *b)
 
 void batch_take(struct batch_queue *q, struct batch *b)
 {
+    check(q->count > 0);
     if (b->prev != NULL)
         b->prev->next = b->next;
     else

@@ -16,7 +16,9 @@ struct promise {
     void *context;
 };
 
+#define BATCH_MAGIC 0xe1ce419du
 struct batch {
+    uint32_t magic; /* from batch_begin() to the pool */
     struct batch *next;
     struct batch *prev;
     char topic[NAME_BYTES_MAX + 1];

@@ -5,12 +5,13 @@
 
 void call_begin(struct call *c, unsigned op, uint32_t fields, bool repeatable)
 {
-    *c = (struct call){.op = op, .fields = fields, .repeatable = repeatable};
+    *c = (struct call){.magic = CALL_MAGIC, .op = op, .fields = fields, .repeatable = repeatable};
 }
 
 void call_done(struct call *c)
 {
     check(c->state == CALL_NEW || c->state == CALL_ENDED);
+    c->magic = 0;
     mpack_buffer_done(&c->request);
     block_drop(c->block);
     c->block = NULL;

@@ -7,7 +7,9 @@
 
 enum call_state { CALL_NEW, CALL_QUEUED, CALL_SENT, CALL_ENDED };
 
+#define CALL_MAGIC 0xa8fefea9u
 struct call {
+    uint32_t magic;
     struct call *next;
     struct call *prev;
     enum call_state state;

@@ -1,6 +1,7 @@
 /* consumer: the life of a subscription, and the answers to what came on it. */
 #include "client/wire/consumer.h"
 
+#include "base/check.h"
 #include "client/wire/core.h"
 #include "client/wire/delivery.h"
 #include "client/wire/error.h"
@@ -17,6 +18,8 @@ struct shunt_consumer *consumer_new(struct core *core, const char *topic, const 
     struct shunt_consumer *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
+    check(strlen(topic) < sizeof c->topic && strlen(group) < sizeof c->group);
+    c->magic = CONSUMER_MAGIC;
     memcpy(c->topic, topic, strlen(topic) + 1);
     memcpy(c->group, group, strlen(group) + 1);
     c->core = core;
@@ -53,6 +56,7 @@ static void end_epoch(struct shunt_consumer *c)
 
 int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply, int64_t now_us)
 {
+    check(c->state == CONSUMER_ASKED);
     uint64_t sub = mpack_read_uint(reply);
     int64_t lease_ms = mpack_read_int(reply); /* for what is kept: each delivery brings its own */
     if (reply->failed || lease_ms < 0 || lease_ms > DURATION_MS_MAX)
@@ -101,6 +105,7 @@ void consumer_lost(struct shunt_consumer *c)
 void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us)
 {
     struct core *core = c->core;
+    check(c->magic == CONSUMER_MAGIC);
     if (c->state == CONSUMER_ACTIVE) {
         (void)consumer_write(c, now_us); /* what could not be written ends as STALE below */
         if (!told)
@@ -120,6 +125,7 @@ void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us)
     while (*link != c)
         link = &(*link)->next;
     *link = c->next;
+    c->magic = 0;
     free(c);
 }
 
@@ -151,6 +157,7 @@ static int add_resolution(struct shunt_consumer *c, const struct resolve_entry *
 int delivery_resolve(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver,
                      int64_t now_us)
 {
+    check(d->magic == DELIVERY_MAGIC);
     if (delivery_away(d))
         return keep_answer(d, entry, resolver);
     int rc = delivery_stale(d) ? SHUNT_STALE : add_resolution(d->consumer, entry, resolver, now_us);

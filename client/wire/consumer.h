@@ -24,7 +24,9 @@
 
 enum delivery_place { DELIVERY_QUEUED, DELIVERY_HELD, DELIVERY_ENDING };
 
+#define DELIVERY_MAGIC 0xb5609881u
 struct shunt_delivery {
+    uint32_t magic; /* until it is resolved */
     struct shunt_delivery *next;
     struct shunt_delivery *prev;
     struct shunt_consumer *consumer;
@@ -58,7 +60,9 @@ enum consumer_state { CONSUMER_WANTED, CONSUMER_ASKED, CONSUMER_ACTIVE, CONSUMER
 
 struct core;
 
+#define CONSUMER_MAGIC 0xee062364u
 struct shunt_consumer {
+    uint32_t magic;
     struct shunt_consumer *next;
     struct core *core;
     struct shunt *handle;

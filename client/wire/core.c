@@ -1,6 +1,7 @@
 /* core: frames in, replies and deliveries to whom they belong. Output is in core_output.c, HELLO in hello.c.
  */
 #include "client/wire/core.h"
+#include "base/magic.h"
 #include "client/wire/error.h"
 #include "client/wire/hello.h"
 #include "proto/frame.h"
@@ -30,6 +31,7 @@ void core_done(struct core *core)
 
 int core_online(struct core *core)
 {
+    check(core->phase == CORE_OFFLINE);
     core->phase = CORE_GREETING;
     core->said.code = 0;
     core->work = true;
@@ -101,6 +103,7 @@ void core_end(struct core *core, const struct shunt_error *error)
 void core_queue_call(struct core *core, struct call *call)
 {
     struct call **link = &core->calls;
+    check(call->magic == CALL_MAGIC && call->state == CALL_NEW);
     call->prev = NULL;
     while (*link != NULL) {
         call->prev = *link;
@@ -169,15 +172,15 @@ static int read_ok(struct core *core, uint64_t id, uint32_t fields, struct mpack
     case WAITER_HELLO:
         return hello_answered(core, r, err);
     case WAITER_PUBLISH:
-        return publish_answered(core, waiter.who, r);
+        return publish_answered(core, magic_of(waiter.who, batch, BATCH_MAGIC), r);
     case WAITER_RESOLVE:
-        return resolution_answered(&core->resolutions, waiter.who, r);
+        return resolution_answered(&core->resolutions, magic_of(waiter.who, resolution, RESOLUTION_MAGIC), r);
     case WAITER_SUBSCRIBE:
-        return consumer_subscribed(waiter.who, r, now_us);
+        return consumer_subscribed(magic_of(waiter.who, shunt_consumer, CONSUMER_MAGIC), r, now_us);
     case WAITER_ABANDONED_SUBSCRIBE:
         return end_abandoned(core, r);
     case WAITER_CALL:
-        call_answered(core, waiter.who, r, fields);
+        call_answered(core, magic_of(waiter.who, call, CALL_MAGIC), r, fields);
         return 0;
     case WAITER_NONE:
     default:
@@ -211,7 +214,7 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
     case WAITER_HELLO:
         return hello_refused(core, &error, err);
     case WAITER_PUBLISH: {
-        struct batch *b = waiter.who;
+        struct batch *b = magic_of(waiter.who, batch, BATCH_MAGIC);
         if (!b->written)
             return SHUNT_PROTOCOL;
         producer_answered(&core->producer, b, 0, 0, error.code, error.text);
@@ -219,13 +222,14 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
         return 0;
     }
     case WAITER_RESOLVE:
-        resolution_failed(&core->resolutions, waiter.who, true, &error);
+        resolution_failed(&core->resolutions, magic_of(waiter.who, resolution, RESOLUTION_MAGIC), true,
+                          &error);
         return 0;
     case WAITER_SUBSCRIBE:
-        consumer_refused(waiter.who, &error, now_us);
+        consumer_refused(magic_of(waiter.who, shunt_consumer, CONSUMER_MAGIC), &error, now_us);
         return 0;
     case WAITER_CALL:
-        end_call(core, waiter.who, &error);
+        end_call(core, magic_of(waiter.who, call, CALL_MAGIC), &error);
         return 0;
     case WAITER_ABANDONED_SUBSCRIBE:
         return 0;

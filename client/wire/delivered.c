@@ -1,6 +1,7 @@
 /* delivered: a message as it comes on a subscription: taken in, queued, handed out. Its bytes stay in the
  * block they came in. */
 #include "base/array.h"
+#include "base/check.h"
 #include "client/wire/core.h"
 #include "client/wire/delivery.h"
 #include "client/wire/keep.h"
@@ -88,6 +89,7 @@ static bool merge(struct shunt_delivery *d, int64_t now_us, int *ret_err)
 
 int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct block *block, int64_t now_us)
 {
+    check(c->state == CONSUMER_ACTIVE);
     if (c->spare == NULL && !add_slab(c))
         return SHUNT_NO_MEMORY;
     struct shunt_delivery *d = c->spare;
@@ -99,6 +101,7 @@ int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct 
         d->next = spare;
         return rc;
     }
+    d->magic = DELIVERY_MAGIC;
     d->consumer = c;
     d->epoch = c->epoch;
     d->deadline_us = now_us + d->lease_ms * 1000;

@@ -1,6 +1,7 @@
 /* delivery: see delivery.h. */
 #include "client/wire/delivery.h"
 
+#include "base/check.h"
 #include "client/wire/core.h"
 
 static void list_put(struct delivery_list *list, struct shunt_delivery *d)
@@ -41,6 +42,7 @@ void delivery_put(struct shunt_delivery *d)
 
 void delivery_move(struct shunt_delivery *d, enum delivery_place to)
 {
+    check(d->magic == DELIVERY_MAGIC);
     list_take(list_of(d), d);
     d->place = to;
     delivery_put(d);
@@ -49,6 +51,8 @@ void delivery_move(struct shunt_delivery *d, enum delivery_place to)
 void delivery_free(struct shunt_delivery *d)
 {
     struct shunt_consumer *c = d->consumer;
+    check(d->magic == DELIVERY_MAGIC);
+    d->magic = 0;
     list_take(list_of(d), d);
     block_drop(d->block);
     d->next = c->spare;

@@ -1,6 +1,7 @@
 /* input: blocks of received bytes. A block nobody else holds is used again; else the part of a frame that has
  * come so far moves to a new one. */
 #include "client/wire/input.h"
+#include "base/check.h"
 #include "proto/limits.h"
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,16 @@
 
 void block_hold(struct block *b)
 {
+    check(b->holders > 0);
     b->holders++;
 }
 
 void block_drop(struct block *b)
 {
-    if (b != NULL && --b->holders == 0)
+    if (b == NULL)
+        return;
+    check(b->holders > 0);
+    if (--b->holders == 0)
         free(b);
 }
 
@@ -74,6 +79,7 @@ void *input_space(struct input *in, size_t *ret_size)
 
 void input_received(struct input *in, size_t size)
 {
+    check(in->block && size <= in->block->capacity - in->block->size);
     in->block->size += size;
 }
 

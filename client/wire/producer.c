@@ -1,5 +1,6 @@
 /* producer: queues of batches between the caller and the socket. */
 #include "client/wire/producer.h"
+#include "base/check.h"
 #include "client/wire/error.h"
 #include "proto/names.h"
 #include <string.h>
@@ -49,6 +50,8 @@ struct batch *producer_get_batch(struct producer *p, const char *topic, size_t t
 
 void producer_recycle(struct producer *p, struct batch *b)
 {
+    check(b->magic == BATCH_MAGIC);
+    b->magic = 0;
     if (p->pool_count == POOL_MAX || b->bytes.capacity > POOL_BYTES_MAX) {
         batch_free(b);
         return;
@@ -202,6 +205,7 @@ static void leave_sealed(struct producer *p, struct batch *b)
 void producer_answered(struct producer *p, struct batch *b, uint64_t accepted, uint64_t first_seq, int code,
                        const char *text)
 {
+    check(b->id != 0 && b->written);
     leave_sealed(p, b);
     b->accepted = accepted < b->count ? (uint32_t)accepted : b->count;
     b->first_seq = first_seq;

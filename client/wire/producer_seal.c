@@ -1,5 +1,6 @@
 /* producer_seal: which bytes of the producer go out next, and what becomes of them when the connection is
  * lost. */
+#include "base/check.h"
 #include "client/wire/error.h"
 #include "client/wire/producer.h"
 
@@ -57,6 +58,7 @@ bool producer_may_write(const struct producer *p)
 void producer_written(struct producer *p, size_t size)
 {
     struct batch *b = p->unsent;
+    check(b && size <= b->bytes.size - b->begin - p->unsent_offset);
     b->begun = true;
     p->unsent_offset += size;
     if (p->unsent_offset == b->bytes.size - b->begin) {

@@ -1,5 +1,7 @@
 /* requests: a ring indexed by id, for ids are given out in order and mostly answered in order. */
 #include "client/wire/requests.h"
+
+#include "base/check.h"
 #include <stdlib.h>
 
 #define CAPACITY_FIRST 64
@@ -31,6 +33,7 @@ static bool grow(struct requests *t)
 
 uint64_t requests_add(struct requests *t, enum waiter_kind kind, void *who)
 {
+    check(kind != WAITER_NONE);
     if (t->next == 0)
         t->first = t->next = 1;
     if (t->next - t->first == t->capacity && !grow(t))
@@ -53,6 +56,7 @@ struct waiter requests_take(struct requests *t, uint64_t id)
 
 void requests_change(struct requests *t, uint64_t id, enum waiter_kind kind, void *who)
 {
+    check(id >= t->first && id < t->next && slot(t, id)->kind != WAITER_NONE);
     *slot(t, id) = (struct waiter){.kind = kind, .who = who};
 }
 

@@ -1,6 +1,7 @@
 /* resolution: one RESOLVE frame in the making, under way, or answered. */
 #include "client/wire/resolution.h"
 #include "base/array.h"
+#include "base/check.h"
 #include "base/utf8.h"
 #include "client/wire/error.h"
 #include "proto/limits.h"
@@ -12,6 +13,7 @@
 
 static void free_one(struct resolution *r)
 {
+    r->magic = 0;
     mpack_buffer_done(&r->entries);
     free(r->resolvers);
     free(r);
@@ -37,8 +39,13 @@ void resolutions_done(struct resolutions *all)
 struct resolution *resolution_new(struct resolutions *all)
 {
     struct resolution *r = all->pool;
-    if (r == NULL)
-        return calloc(1, sizeof *r);
+    if (r == NULL) {
+        r = calloc(1, sizeof *r);
+        if (r != NULL)
+            r->magic = RESOLUTION_MAGIC;
+        return r;
+    }
+    r->magic = RESOLUTION_MAGIC;
     all->pool = r->next;
     all->pool_count--;
     r->next = r->prev = NULL;
@@ -50,6 +57,8 @@ struct resolution *resolution_new(struct resolutions *all)
 
 void resolution_drop(struct resolutions *all, struct resolution *r)
 {
+    check(r->magic == RESOLUTION_MAGIC);
+    r->magic = 0;
     if (all->pool_count == POOL_MAX || r->entries.capacity > POOL_BYTES_MAX) {
         free_one(r);
         return;
@@ -102,6 +111,7 @@ static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
 int resolution_add(struct resolutions *all, struct resolution *r, const struct resolve_entry *entry,
                    struct resolver resolver)
 {
+    check(r->magic == RESOLUTION_MAGIC);
     if (!array_room(&r->resolvers, &r->capacity, (size_t)r->count + 1))
         return SHUNT_NO_MEMORY;
     size_t before = r->entries.size;
@@ -120,6 +130,7 @@ int resolution_move(struct resolutions *all, struct resolution *from, struct res
 {
     struct mpack_reader r;
     size_t before = to->entries.size;
+    check(from->count == 1 && to->magic == RESOLUTION_MAGIC);
     mpack_read_init(&r, from->entries.data, from->entries.size);
     uint32_t fields = mpack_read_array(&r);
     uint64_t seq = mpack_read_uint(&r);

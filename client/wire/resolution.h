@@ -13,7 +13,9 @@ struct resolver {
     int code; /* 0, or why it had no effect */
 };
 
+#define RESOLUTION_MAGIC 0xe30bd217u
 struct resolution {
+    uint32_t magic; /* from resolution_new() to the pool */
     struct resolution *next;
     struct resolution *prev;
     struct mpack_buffer entries;

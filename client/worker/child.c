@@ -2,6 +2,7 @@
  * waiting. */
 #include "client/worker/child.h"
 
+#include "base/check.h"
 #include "client/wire/error.h"
 #include "client/worker/passed_on.h"
 
@@ -90,6 +91,7 @@ int child_spawn(struct child *c, const struct child_spawn *spawn, struct shunt_e
     pid_t parent = getpid(), pid;
     sigset_t all, mask;
 
+    check(c->state == CHILD_ABSENT);
     if (page == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket) != 0 ||
         pipe2(crash, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0) {
         goto fail;

@@ -1,4 +1,5 @@
 /* child_events: what children do, and what the pool does about it. See the picture in child_pool.h. */
+#include "base/check.h"
 #include "base/clock.h"
 #include "client/wire/error.h"
 #include "client/worker/child_pool_private.h"
@@ -90,6 +91,7 @@ static void job_done(struct child_pool *p, struct child *c, enum shunt_outcome o
 {
     void *job = c->job;
 
+    check(c->has_job && p->jobs > 0);
     c->job = NULL;
     c->has_job = false;
     p->jobs--;

@@ -1,5 +1,6 @@
 /* child_pool: see child_pool.h. One epoll descriptor stands for all children; each has at most one deadline.
  */
+#include "base/check.h"
 #include "base/clock.h"
 #include "client/wire/error.h"
 #include "client/worker/child_pool_private.h"
@@ -48,8 +49,9 @@ void child_pool_submit(struct child_pool *p, void *job, void *bytes, size_t size
 {
     struct child *c = p->children;
 
+    check(p->idle > 0 && bytes);
     while (c->state != CHILD_IDLE) {
-        c++; /* there is one */
+        c++;
     }
     c->job = job;
     c->has_job = true;

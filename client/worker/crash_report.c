@@ -1,6 +1,7 @@
 /* crash_report: see crash_report.h. */
 #include "client/worker/crash_report.h"
 
+#include "base/magic.h"
 #include "base/utf8.h"
 #include "client/worker/crash_symbols.h"
 
@@ -20,7 +21,9 @@ struct text {
     char bytes[ERROR_STACK_BYTES_MAX + 1];
 };
 
+#define STACK_WRITER_MAGIC 0xe5292bb6u
 struct stack_writer {
+    uint32_t magic;
     struct text *to;
     bool system;                      /* the frame is in the C library or the loader */
     char culprit[FUNCTION_BYTES_MAX]; /* first function that is not; "" until then */
@@ -105,7 +108,7 @@ static bool module_is_system(const char *path)
 
 static void stack_line(void *context, const struct crash_line *line)
 {
-    struct stack_writer *w = context;
+    struct stack_writer *w = magic_of(context, stack_writer, STACK_WRITER_MAGIC);
     const char *function = line->function == NULL ? "??" : line->function;
     char text[LINE_BYTES_MAX];
     const char *file = line->file;
@@ -177,7 +180,7 @@ bool crash_raw_complete(const void *raw, size_t raw_bytes)
 static void stack_write(struct text *to, const struct crash_evidence *e, char culprit[FUNCTION_BYTES_MAX])
 {
     struct crash_symbols *symbols = crash_symbols_new();
-    struct stack_writer w = {.to = to};
+    struct stack_writer w = {.magic = STACK_WRITER_MAGIC, .to = to};
     struct crash_frame frame;
 
     for (size_t i = 0; i < CRASH_FRAMES_MAX && raw_frame(e->raw, e->raw_bytes, i, &frame); i++) {

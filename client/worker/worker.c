@@ -2,9 +2,10 @@
 #include "client/worker/worker.h"
 
 #include "base/clock.h"
+#include "base/magic.h"
+#include "client/driving/fork_count.h"
 #include "client/wire/error.h"
 #include "client/worker/child_pool.h"
-#include "client/driving/fork_count.h"
 #include "client/worker/stop_signals.h"
 #include "client/worker/verdict.h"
 #include "proto/limits.h"
@@ -77,10 +78,11 @@ int worker_next(struct worker *w, struct shunt_delivery **ret, struct shunt_erro
 
 static void on_resolved(void *context, const struct shunt_error *err)
 {
-    struct worker *w = context;
+    struct worker *w = magic_of(context, worker, WORKER_MAGIC);
 
     /* A lost lease or connection is the broker's to deal with: it hands the message out again. */
     (void)err;
+    check(w->unconfirmed > 0);
     w->unconfirmed--;
 }
 

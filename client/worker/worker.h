@@ -20,7 +20,9 @@
 /* Between two looks at whether to stop, while the broker is not there. */
 #define WORKER_SUBSCRIBE_MS 2000
 
+#define WORKER_MAGIC 0xe7251d76u
 struct worker {
+    uint32_t magic;
     struct shunt *s;
     struct shunt_consumer *consumer;
     const char *topic;

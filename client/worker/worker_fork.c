@@ -8,6 +8,8 @@
  * message is given to a child only after its started mark was written, so if all of us die, the broker knows
  * who had it. While a child works, half a lease is the least that is left: it is extended from here.
  */
+#include "base/check.h"
+#include "base/magic.h"
 #include "client/wire/error.h"
 #include "client/worker/child_pool.h"
 #include "client/worker/delivery_pack.h"
@@ -20,12 +22,16 @@
 
 #define RESPAWN_MS_MIN 50
 
+#define JOB_MAGIC 0xb5552b24u
 struct job {
+    uint32_t magic;                  /* while a child has it */
     struct shunt_delivery *delivery; /* NULL: free */
     int64_t lease_ms;
 };
 
+#define FORK_WORKER_MAGIC 0x8610b493u
 struct fork_worker {
+    uint32_t magic;
     struct worker *w;
     struct child_pool *pool;
     struct job *jobs; /* one for each child */
@@ -39,14 +45,14 @@ struct fork_worker {
 
 static void child_prepare(void *context)
 {
-    struct fork_worker *f = context;
+    struct fork_worker *f = magic_of(context, fork_worker, FORK_WORKER_MAGIC);
 
     client_abandon_after_fork(f->w->s);
 }
 
 static int child_handle(void *context, const void *bytes, size_t size, struct shunt_verdict *v)
 {
-    struct fork_worker *f = context;
+    struct fork_worker *f = magic_of(context, fork_worker, FORK_WORKER_MAGIC);
     struct shunt_delivery *d;
     int outcome;
 
@@ -77,6 +83,7 @@ static int take(struct fork_worker *f, struct shunt_error *err)
 
 static void drop(struct fork_worker *f, struct shunt_delivery *d)
 {
+    check(f->waiting > 0);
     f->waiting--;
     worker_resolve(f->w, d, SHUNT_RELEASE, 0, NULL);
 }
@@ -94,9 +101,11 @@ static void give(struct fork_worker *f, struct shunt_delivery *d)
     while (job->delivery != NULL) {
         job++; /* there are as many as children, and one of these is idle */
     }
+    job->magic = JOB_MAGIC;
     job->delivery = d;
     job->lease_ms = shunt_delivery_lease_left_ms(d);
     client_set_tag(d, job);
+    check(f->waiting > 0);
     f->waiting--;
     child_pool_submit(f->pool, job, bytes.data, bytes.size);
 }
@@ -129,11 +138,12 @@ static void give_all(struct fork_worker *f)
 
 static void on_done(void *context, void *with, enum shunt_outcome outcome, const struct shunt_verdict *v)
 {
-    struct fork_worker *f = context;
-    struct job *job = with;
+    struct fork_worker *f = magic_of(context, fork_worker, FORK_WORKER_MAGIC);
+    struct job *job = magic_of(with, job, JOB_MAGIC);
     struct shunt_delivery *d = job->delivery;
     struct shunt_failure failure;
 
+    job->magic = 0;
     job->delivery = NULL;
     worker_resolve(f->w, d, outcome, outcome == SHUNT_RELEASE ? worker_release_ms(f->w, d, v) : v->delay_ms,
                    verdict_failure(v, &failure));
@@ -247,7 +257,7 @@ static int loop(struct fork_worker *f, struct shunt_error *err)
 
 int worker_run_fork(struct worker *w, struct shunt_error *err)
 {
-    struct fork_worker f = {.w = w};
+    struct fork_worker f = {.magic = FORK_WORKER_MAGIC, .w = w};
     struct child_pool_settings settings = {.children = (uint32_t)w->children,
                                            .timeout_ms = w->timeout_ms,
                                            .jobs_max = (uint64_t)w->child_messages,

@@ -133,7 +133,8 @@ int shunt_worker_run(struct shunt *s, const char *topic, const char *group,
                      struct shunt_error *err)
 {
     struct client_worker_slot *slot = client_worker_slot(s);
-    struct worker w = {.s = s,
+    struct worker w = {.magic = WORKER_MAGIC,
+                       .s = s,
                        .topic = topic,
                        .group = group == NULL ? "default" : group,
                        .handler = handler,

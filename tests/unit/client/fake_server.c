@@ -1,8 +1,8 @@
 /* fake_server: see fake_server.h. */
+#include "fake_server.h"
 #include "client/driving/fork_count.h"
 #include "client/driving/settings_read.h"
 #include "client/wire/marks.h"
-#include "fake_server.h"
 #include <criterion/criterion.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -245,6 +245,7 @@ struct shunt_consumer *fake_subscribe(struct fake *f, uint64_t sub, uint64_t pre
 {
     struct shunt_consumer *c = consumer_new(&f->core, "orders", "default", prefetch, 1 << 20);
     cr_assert_not_null(c);
+    f->handle.magic = HANDLE_MAGIC;
     f->handle.forks = fork_count();
     c->handle = &f->handle;
     say_subscribed(f, fake_only(f, OP_SUBSCRIBE)->id, sub);

@@ -3,6 +3,7 @@
 #include "client/wire/error.h"
 #include "fake_server.h"
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -371,4 +372,25 @@ Test(consume, an_arrival_callback_may_end_its_subscription)
     fake_call_back(&f.core);
     cr_assert_eq(ended, 2);
     cr_assert_null(f.core.consumers);
+}
+
+/* The library takes a delivery with its answer; who gives a second one holds memory that is somebody else's by now. */
+Test(consume, a_second_answer_to_one_delivery_ends_the_process, .signal = SIGABRT)
+{
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
+    struct shunt_delivery *d = fake_next(c, &f);
+    cr_assert_eq(shunt_resolve_async(d, SHUNT_ACK, 0, NULL, NULL, NULL, NULL), 0);
+    (void)shunt_resolve_async(d, SHUNT_ACK, 0, NULL, NULL, NULL, NULL);
+}
+
+Test(consume, a_reply_to_what_has_ended_ends_the_process, .signal = SIGABRT)
+{
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
+    struct shunt_delivery *d = fake_next(c, &f);
+    struct outcome o = {0};
+    cr_assert_eq(resolve(d, SHUNT_ACK, &o), 0);
+    uint64_t id = fake_only(&f, OP_RESOLVE)->id;
+    f.core.resolutions.sent->magic = 0; /* as one that went back to the pool, and is waited for */
+    say_resolved(&f, id, NULL, 0);
+    (void)fake_feed(&f);
 }

@@ -6,7 +6,7 @@ tidy.py --self-test   break each rule once and see that it is found
 
 Rules: files of at most 450 lines and functions of at most 70, but for those in long.txt, which may be as long as it says
 (a ratchet: what was short stays short); no left-over marks for work not done; no tabs, no trailing blanks, a newline at
-the end; the dialect of C that dialect.py holds; every header has a guard named after its file, and no two are the same;
+the end; the dialect of C that dialect.py holds; every header has a guard named after its file, and no two are the same; no two objects have the same magic;
 a C file opens with a comment that says what it is for.
 """
 import os
@@ -58,6 +58,21 @@ def check_guard(path, text, guards):
     return None
 
 
+# Where what a library or another room carried as `void *` is known by its magic. crash_capture runs while the process crashes, and must not crash it again.
+CARRIED_IN = re.compile(r"(client/(wire|driving|worker)|cli|broker/http)/(?!crash_capture\.c)")
+CARRIED = re.compile(r"struct \w+ \*\w+ = (context|arg|argument|cls|with|who|(\w+(->|\.))?data|(\w+(->|\.))?who);|\(\((const )?struct \w+ \*\)(context|arg|argument|cls|with|who)\)")
+
+
+def check_magics(path, text, magics):
+    """An object must not be taken for another: each magic is one of a kind, and asked for."""
+    if CARRIED_IN.match(path):
+        for match in CARRIED.finditer(text):
+            yield f"`{match[0]}`: what was carried as void * is taken back by magic_of()"
+    for name, value in re.findall(r"^#define (\w*MAGIC_?) (0x[0-9a-f]+)u?$", text, re.MULTILINE):
+        if magics.setdefault(int(value, 16), (path, name)) != (path, name):
+            yield f"{name} is also {magics[int(value, 16)][1]} of {magics[int(value, 16)][0]}"
+
+
 def check_file(path, text, guards, long_known):
     lines = text.split("\n")
     if not text.endswith("\n") or text.endswith("\n\n"):
@@ -101,7 +116,7 @@ def read_long():
 
 
 def check_tree(root):
-    problems, guards, count = [], {}, 0
+    problems, guards, magics, count = [], {}, {}, 0
     long_known = read_long()
     for top in TOP:
         for folder, folders, files in os.walk(os.path.join(root, top)):
@@ -115,6 +130,7 @@ def check_tree(root):
                     text = file.read()
                 for number, why in check_file(path, text, guards, long_known):
                     problems.append(f"{path}:{number}: {why}")
+                problems += [f"{path}: {why}" for why in check_magics(path, text, magics)]
     return problems, count
 
 
@@ -151,8 +167,16 @@ def self_test():
         wrong.append(f"the same guard twice: found {found}")
     if list(check_file("x/a.c", CASES[13][2], {}, {"x/a.c f": 71})) != []:
         wrong.append("a function that is known to be long is reported")
+    magics = {}
+    found = [why for path, text in (("x/a.h", "#define A_MAGIC 0x12u\n"), ("x/b.h", "#define B_MAGIC 0x13u\n"), ("y/a.h", "#define C_MAGIC 0x12u\n"))
+             for why in check_magics(path, text, magics)]
+    if found != ["C_MAGIC is also A_MAGIC of x/a.h"]:
+        wrong.append(f"the same magic twice: found {found}")
+    for line, bad in (("struct a *b = context;", 1), ("struct a *b = magic_of(context, a, A_MAGIC);", 0), ("struct a *b = poll->data;", 1), ("((const struct a *)arg)->b", 1)):
+        if len(list(check_magics("cli/a.c", line, {}))) != bad or list(check_magics("broker/core/a.c", line, {})):
+            wrong.append(f"a void * that is taken back: {line}")
     more, count = dialect.self_test()
-    return wrong + more, len(CASES) + 2 + count
+    return wrong + more, len(CASES) + 7 + count
 
 
 def main():
