@@ -12,6 +12,7 @@ SPELLINGS = [
     (re.compile(r"[!=]= (true|false)\b"), "a bool is compared: write `b` or `!b`"),
     (re.compile(r"\bwhile \((1|true)\)"), "an endless loop is written `for (;;)`"),
     (re.compile(r"\bsizeof\((?!(const|struct|enum|union|unsigned|char|short|int|long|void|bool|float|double)\b|\w+_t\b|\w+ \*|[A-Z]\w+\))"), "sizeof of an object has no brackets"),
+    (re.compile(r"\bcr_(assert|expect)\(gt\("), "Criterion's gt() passes for equals: write cr_assert_gt, or lt() the other way round"),
     (re.compile(r"\btypedef (struct|union|enum) \w* ?\{"), "a struct, union or enum has no typedef"),
 ]
 
@@ -125,6 +126,7 @@ CASES = [
     ("while (true)", "    while (true)\n        b++;\n", "endless"),
     ("sizeof (object)", "    b = sizeof(*p);\n", "sizeof"),
     ("sizeof (type)", "    b = sizeof(struct p) + sizeof(uint64_t) + sizeof(char *);\n", None),
+    ("Criterion's gt", "    cr_assert(gt(int, b, 1));\n", "gt() passes"),
     ("a typedef", "    typedef struct {\n        int b;\n    } c;\n", "typedef"),
 ]
 
