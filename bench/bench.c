@@ -47,6 +47,18 @@ struct load bench_load(const struct bench *b, uint32_t body_bytes, uint32_t wind
                          .groups = 1};
 }
 
+bool bench_each(struct bench *b, bench_one *one)
+{
+    const struct options *o = b->options;
+    for (size_t i = 0; i < o->sizes.count; i++) {
+        for (size_t k = 0; k < o->windows.count; k++) {
+            if (!one(b, o->sizes.values[i], o->windows.values[k]))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* At a given rate the floor is a latency: a message alone in its commit, and the way there and back. */
 static bool latency_floor(struct bench *b, struct result *r)
 {

@@ -37,6 +37,9 @@ bool bench_server(struct bench *b);
 void bench_server_done(struct bench *b);
 /* A load as the options say. */
 struct load bench_load(const struct bench *b, uint32_t body_bytes, uint32_t window);
+/* Run one with each size and each window that the options name, until one fails. */
+typedef bool bench_one(struct bench *b, uint32_t body_bytes, uint32_t window);
+bool bench_each(struct bench *b, bench_one *one);
 /* Put the floor into the result, name it, print it. */
 bool bench_report(struct bench *b, struct result *r, const char *name, enum floor_work floor);
 void bench_against(struct result *r, const char *name, double rate);

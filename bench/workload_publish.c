@@ -25,11 +25,5 @@ static bool run_one(struct bench *b, uint32_t body_bytes, uint32_t window)
 
 bool workload_publish(struct bench *b)
 {
-    const struct options *o = b->options;
-    bool ok = true;
-    for (size_t i = 0; ok && i < o->sizes.count; i++) {
-        for (size_t k = 0; ok && k < o->windows.count; k++)
-            ok = run_one(b, o->sizes.values[i], o->windows.values[k]);
-    }
-    return ok;
+    return bench_each(b, run_one);
 }

@@ -1,11 +1,12 @@
 /* config: the table, and setting one value. config_file.c reads the file. */
 #include "broker/config.h"
 
+#include "base/check.h"
 #include "broker/log.h"
 #include "broker/net/address.h"
 #include "proto/errors.h"
 #include "proto/units.h"
-#include <assert.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ int config_init(struct config *c)
     for (int i = 0; i < CONFIG_COUNT; i++) {
         char why[CONFIG_WHY_BYTES];
         int err = config_set(c, (enum config_field)i, config_rows[i].initial, why, sizeof why);
-        assert(err != SHUNT_BAD_ARGUMENT);
+        check(err != SHUNT_BAD_ARGUMENT);
         if (err) {
             config_done(c);
             return err;
@@ -146,6 +147,6 @@ static bool in_bounds(const struct config_row *row, int64_t number)
     const char *why;
     bool least_ok = parse_number(row->unit, row->least, &least, &why);
     bool most_ok = parse_number(row->unit, row->most, &most, &why);
-    assert(least_ok && most_ok); /* the table is ours */
+    check(least_ok && most_ok); /* the table is ours */
     return number >= least && number <= most;
 }

@@ -27,14 +27,10 @@ void delivered_headers(struct json *j, const struct shunt_delivery *d, bool plai
     json_object(j);
     for (size_t i = 0; shunt_delivery_header_at(d, i, &key, &key_bytes, &value, &bytes); i++) {
         json_key_bytes(j, key, key_bytes);
-        if (utf8_valid(value, bytes) && (!plain || is_plain(value, bytes))) {
+        if (utf8_valid(value, bytes) && (!plain || is_plain(value, bytes)))
             json_text(j, value, bytes);
-            continue;
-        }
-        json_object(j);
-        json_key(j, "base64");
-        json_base64(j, value, bytes);
-        json_object_end(j);
+        else
+            json_base64_object(j, value, bytes);
     }
     json_object_end(j);
 }

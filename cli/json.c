@@ -184,6 +184,14 @@ void json_null(struct json *j)
     fputs("null", j->out);
 }
 
+void json_base64_object(struct json *j, const void *data, size_t bytes)
+{
+    json_object(j);
+    json_key(j, "base64");
+    json_base64(j, data, bytes);
+    json_object_end(j);
+}
+
 void json_bytes_member(struct json *j, const char *key, const void *data, size_t bytes)
 {
     char longer[64];

@@ -37,6 +37,9 @@ void json_unsigned(struct json *j, uint64_t value);
 void json_bool(struct json *j, bool value);
 void json_null(struct json *j);
 
+/* Bytes as the object {"base64": …}, for where text was hoped for. */
+void json_base64_object(struct json *j, const void *data, size_t bytes);
+
 /* The member `key` as text if `data` is UTF-8, else the member `key_base64`. `data` NULL writes `key` null.
  */
 void json_bytes_member(struct json *j, const char *key, const void *data, size_t bytes);

@@ -47,14 +47,10 @@ static void bytes_value(struct json *j, const struct shunt_value *value)
 {
     size_t bytes = 0;
     const char *text = shunt_value_text(value, &bytes);
-    if (utf8_valid(text, bytes)) {
+    if (utf8_valid(text, bytes))
         json_text(j, text, bytes);
-        return;
-    }
-    json_object(j);
-    json_key(j, "base64");
-    json_base64(j, text, bytes);
-    json_object_end(j);
+    else
+        json_base64_object(j, text, bytes);
 }
 
 static void scalar_value(struct json *j, const struct shunt_value *value)

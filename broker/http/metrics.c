@@ -153,8 +153,8 @@ static void write_dead_lettered(struct text *to, const struct metric *m, const s
         write_group_list(to, m, v, g, "reason", names, g->dead_lettered, DEAD_REASONS);
 }
 
-static void write_group_seconds(struct text *to, const struct metric *m, const struct metrics_view *v,
-                                const struct snapshot_group *g, int64_t ms)
+static void write_group_ms(struct text *to, const struct metric *m, const struct metrics_view *v,
+                           const struct snapshot_group *g, int64_t ms)
 {
     begin_group(to, m, v, g);
     text_add(to, "} ");
@@ -162,43 +162,28 @@ static void write_group_seconds(struct text *to, const struct metric *m, const s
     text_add(to, "\n");
 }
 
-static void write_oldest_ready(struct text *to, const struct metric *m, const struct metrics_view *v)
+static int64_t ms_of(const struct metric *m, const struct snapshot_group *g)
+{
+    int64_t ms;
+    memcpy(&ms, (const char *)g + m->from, sizeof ms);
+    return ms;
+}
+
+/* How long ago that time was, 0 where there is none. */
+static void write_group_age(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     const struct snapshot_group *g;
     for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
-        write_group_seconds(to, m, v, g, (int64_t)age_ms(v->snapshot, g->oldest_ready_ms));
+        write_group_ms(to, m, v, g, (int64_t)age_ms(v->snapshot, ms_of(m, g)));
 }
 
-static void write_oldest_in_flight(struct text *to, const struct metric *m, const struct metrics_view *v)
-{
-    const struct snapshot_group *g;
-    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
-        write_group_seconds(to, m, v, g, (int64_t)age_ms(v->snapshot, g->oldest_in_flight_ms));
-}
-
-static void write_retention(struct text *to, const struct metric *m, const struct metrics_view *v)
+/* That time itself. No series where there is none: `time() - 0` would be an age since 1970. */
+static void write_group_time(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     const struct snapshot_group *g;
     for (size_t i = 0; (g = group_at(v->snapshot, i)); i++) {
-        if (g->dlq_retention_ms != 0)
-            write_group_seconds(to, m, v, g, g->dlq_retention_ms);
-    }
-}
-
-static void write_oldest_dead_age(struct text *to, const struct metric *m, const struct metrics_view *v)
-{
-    const struct snapshot_group *g;
-    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
-        write_group_seconds(to, m, v, g, (int64_t)age_ms(v->snapshot, g->oldest_dead_ms));
-}
-
-/* No series for an empty queue: `time() - 0` would be the age of a letter that died in 1970. */
-static void write_oldest_dead_time(struct text *to, const struct metric *m, const struct metrics_view *v)
-{
-    const struct snapshot_group *g;
-    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++) {
-        if (g->oldest_dead_ms != 0)
-            write_group_seconds(to, m, v, g, g->oldest_dead_ms);
+        if (ms_of(m, g) != 0)
+            write_group_ms(to, m, v, g, ms_of(m, g));
     }
 }
 

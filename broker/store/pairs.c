@@ -4,7 +4,8 @@
  */
 #include "broker/store/pairs.h"
 
-#include <assert.h>
+#include "base/check.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,7 @@ void pairs_done(struct pairs *m)
 
 struct pair *pair_new(struct pairs *m, struct slice key, size_t value_size)
 {
-    assert(key.size <= UINT8_MAX);
+    check(key.size <= UINT8_MAX);
     struct pair *p = pair_alloc(draw_levels(m), key.size, value_size);
     if (p)
         memcpy(&p->next[p->levels], key.data, key.size);

@@ -87,6 +87,20 @@ static int write_which(struct mpack_buffer *b, const char *const *ids, size_t id
     return 0;
 }
 
+/* The head of a request about some dead letters of a group. */
+static int begin_of_some(struct call *call, unsigned op, uint32_t fields, const char *topic,
+                         const char *group, const char *const *ids, size_t ids_count, uint64_t count,
+                         struct shunt_error *err)
+{
+    int rc = admin_begin(call, op, fields, false, topic, false, group_or_default(group), err);
+    if (rc != 0)
+        return rc;
+    rc = write_which(&call->request, ids, ids_count, count, err);
+    if (rc != 0)
+        call_done(call);
+    return rc;
+}
+
 /* Run a request answered by a job and a count. */
 static int finish_job(struct shunt *s, struct call *call, int64_t timeout_ms, uint64_t *ret_job,
                       uint64_t *ret_count, struct shunt_error *err)
@@ -110,14 +124,9 @@ int shunt_dlq_redrive(struct shunt *s, const char *topic, const char *group, con
                       uint64_t *ret_count, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_DLQ_REDRIVE, 4, false, topic, false, group_or_default(group), err);
+    int rc = begin_of_some(&call, OP_DLQ_REDRIVE, 4, topic, group, ids, ids_count, count, err);
     if (rc != 0)
         return rc;
-    rc = write_which(&call.request, ids, ids_count, count, err);
-    if (rc != 0) {
-        call_done(&call);
-        return rc;
-    }
     mpack_write_uint(&call.request, rate);
     return finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
 }
@@ -127,13 +136,8 @@ int shunt_dlq_purge(struct shunt *s, const char *topic, const char *group, const
                     uint64_t *ret_count, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_DLQ_PURGE, 3, false, topic, false, group_or_default(group), err);
+    int rc = begin_of_some(&call, OP_DLQ_PURGE, 3, topic, group, ids, ids_count, count, err);
     if (rc != 0)
         return rc;
-    rc = write_which(&call.request, ids, ids_count, count, err);
-    if (rc != 0) {
-        call_done(&call);
-        return rc;
-    }
     return finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
 }

@@ -60,6 +60,19 @@ static inline void fake_call_back(struct core *core)
         continue;
 }
 
+/* What a resolver was told. */
+struct outcome {
+    int calls;
+    int code;
+};
+
+static inline void fake_hear(void *context, const struct shunt_error *err)
+{
+    struct outcome *o = context;
+    o->calls++;
+    o->code = err != NULL ? err->code : 0;
+}
+
 /* Take at most `bytes` of output; returns how much there was. */
 size_t fake_take_bytes(struct fake *f, size_t bytes);
 /* Take all output and cut it into frames. */

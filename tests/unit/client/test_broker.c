@@ -1,24 +1,14 @@
 /* The client against a real shuntd: what it promises holds when the broker is killed under it. */
 #include "broker.h"
-#include "client/shunt.h"
-#include "client/wire/keep.h"
-#include <criterion/criterion.h>
+#include "calls.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_MS 20000
-
 static struct broker broker;
 static struct shunt *s;
 static struct shunt_error err;
-
-#define ok(call)                                                                                             \
-    do {                                                                                                     \
-        int rc_ = (call);                                                                                    \
-        cr_assert_eq(rc_, 0, "%s: %s: %s", #call, shunt_error_name(rc_), err.text);                          \
-    } while (0)
 
 static struct shunt *connect_one(void)
 {
@@ -236,7 +226,8 @@ Test(broker, what_is_held_when_the_broker_dies_is_taken_up_again_and_its_ack_cou
     struct shunt_delivery *d = next(c);
     broker_kill(&broker);
     broker_restart(&broker);
-    ok(shunt_ack(d, WAIT_MS, &err)); /* it waits for the connection, and for the broker's word that it is ours */
+    ok(shunt_ack(d, WAIT_MS,
+                 &err)); /* it waits for the connection, and for the broker's word that it is ours */
     cr_assert_eq(shunt_next(c, 0, &d, &err), SHUNT_EMPTY);
     struct shunt_value *show;
     ok(shunt_group_show(s, "orders", "default", WAIT_MS, &show, &err));

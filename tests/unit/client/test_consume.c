@@ -9,22 +9,10 @@
 
 FAKE_SUITE(consume);
 
-struct outcome {
-    int calls;
-    int code;
-};
-
-static void hear(void *context, const struct shunt_error *err)
-{
-    struct outcome *o = context;
-    o->calls++;
-    o->code = err != NULL ? err->code : 0;
-}
-
 static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, struct outcome *o)
 {
     struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = outcome, .delay_ms = 5000};
-    return delivery_resolve(d, &entry, (struct resolver){.callback = hear, .context = o}, f.now_us);
+    return delivery_resolve(d, &entry, (struct resolver){.callback = fake_hear, .context = o}, f.now_us);
 }
 
 Test(consume, a_delivery_shows_what_was_published)

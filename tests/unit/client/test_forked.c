@@ -1,25 +1,16 @@
 /* A process that was forked from one with a handle has a copy of it, whose socket is the same. */
 #include "broker.h"
-#include "client/shunt.h"
-#include <criterion/criterion.h>
+#include "calls.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WAIT_MS 20000
-
 static struct broker broker;
 static struct shunt *s;
 static struct shunt_consumer *consumer;
 static struct shunt_error err;
-
-#define ok(call)                                                                                             \
-    do {                                                                                                     \
-        int rc_ = (call);                                                                                    \
-        cr_assert_eq(rc_, 0, "%s: %s: %s", #call, shunt_error_name(rc_), err.text);                          \
-    } while (0)
 
 static void publish_later(const char *body, int64_t delay_ms)
 {
