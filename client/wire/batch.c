@@ -2,6 +2,7 @@
 #include "client/wire/batch.h"
 #include "base/array.h"
 #include "base/check.h"
+#include "base/list.h"
 #include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/wire.h"
@@ -120,49 +121,11 @@ void batch_seal(struct batch *b, uint64_t id, uint64_t sequence, uint64_t forget
     b->sequence = sequence;
 }
 
-void batch_put(struct batch_queue *q, struct batch *b)
-{
-    b->next = NULL;
-    b->prev = q->tail;
-    if (q->tail != NULL)
-        q->tail->next = b;
-    else
-        q->head = b;
-    q->tail = b;
-    q->count++;
-}
-
-void batch_take(struct batch_queue *q, struct batch *b)
-{
-    check(q->count > 0);
-    if (b->prev != NULL)
-        b->prev->next = b->next;
-    else
-        q->head = b->next;
-    if (b->next != NULL)
-        b->next->prev = b->prev;
-    else
-        q->tail = b->prev;
-    q->count--;
-}
-
-void batch_put_before(struct batch_queue *q, struct batch *b, struct batch *before)
-{
-    b->next = before;
-    b->prev = before->prev;
-    if (before->prev != NULL)
-        before->prev->next = b;
-    else
-        q->head = b;
-    before->prev = b;
-    q->count++;
-}
-
 void batch_free_all(struct batch_queue *q)
 {
     while (q->head != NULL) {
         struct batch *b = q->head;
-        batch_take(q, b);
+        list_remove(q, b);
         batch_free(b);
     }
 }

@@ -64,9 +64,6 @@ void batch_remove(struct batch *b, uint32_t index);
 /* Write the head; `id`, `sequence` stay the frame's own. */
 void batch_seal(struct batch *b, uint64_t id, uint64_t sequence, uint64_t forget_below);
 
-void batch_put(struct batch_queue *q, struct batch *b); /* at the end */
-void batch_put_before(struct batch_queue *q, struct batch *b, struct batch *before);
-void batch_take(struct batch_queue *q, struct batch *b); /* out; it is in it */
 void batch_free_all(struct batch_queue *q);
 
 #endif

@@ -24,6 +24,12 @@ struct call {
     uint32_t reply_fields;
 };
 
+struct call_list {
+    struct call *head;
+    struct call *tail;
+    size_t count;
+};
+
 void call_begin(struct call *c, unsigned op, uint32_t fields, bool repeatable);
 void call_done(struct call *c); /* it must not be queued or sent */
 

@@ -1,6 +1,7 @@
 /* core: frames in, replies and deliveries to whom they belong. Output is in core_output.c, HELLO in hello.c.
  */
 #include "client/wire/core.h"
+#include "base/list.h"
 #include "base/magic.h"
 #include "client/wire/error.h"
 #include "client/wire/hello.h"
@@ -50,7 +51,7 @@ static void lose_calls(struct core *core)
 {
     struct shunt_error error;
     error_set(&error, SHUNT_DISCONNECTED, NULL);
-    for (struct call *call = core->calls, *next; call != NULL; call = next) {
+    for (struct call *call = core->calls.head, *next; call != NULL; call = next) {
         next = call->next;
         if (call->state != CALL_SENT)
             continue;
@@ -91,8 +92,8 @@ void core_end(struct core *core, const struct shunt_error *error)
     if (core->phase != CORE_OFFLINE)
         core_offline(core);
     producer_fail_all(&core->producer, error);
-    while (core->calls != NULL)
-        end_call(core, core->calls, error);
+    while (core->calls.head != NULL)
+        end_call(core, core->calls.head, error);
     for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
         if (c->state != CONSUMER_ENDED)
             consumer_ended(c, error);
@@ -102,15 +103,8 @@ void core_end(struct core *core, const struct shunt_error *error)
 
 void core_queue_call(struct core *core, struct call *call)
 {
-    struct call **link = &core->calls;
     check(call->magic == CALL_MAGIC && call->state == CALL_NEW);
-    call->prev = NULL;
-    while (*link != NULL) {
-        call->prev = *link;
-        link = &(*link)->next;
-    }
-    *link = call;
-    call->next = NULL;
+    list_append(&core->calls, call);
     call->state = CALL_QUEUED;
     core->work = true;
 }
@@ -121,12 +115,7 @@ void core_forget_call(struct core *core, struct call *call)
         return;
     if (call->state == CALL_SENT)
         (void)requests_take(&core->requests, call->id); /* its reply will be ignored */
-    if (call->prev != NULL)
-        call->prev->next = call->next;
-    else
-        core->calls = call->next;
-    if (call->next != NULL)
-        call->next->prev = call->prev;
+    list_remove(&core->calls, call);
     call->state = CALL_NEW;
 }
 

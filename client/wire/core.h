@@ -25,11 +25,11 @@ struct core {
     struct producer producer;
     struct resolutions resolutions;
     struct shunt_consumer *consumers;
-    struct call *calls; /* QUEUED and SENT, oldest first */
-    bool work;          /* something may have to be written to `out` */
-    bool leaving;       /* GOODBYE is coming: no further batch is begun */
-    bool marks_waiting; /* shunt_next() had something whose mark was not sent yet */
-    bool arrivals;      /* some consumer's callback may be due */
+    struct call_list calls; /* QUEUED and SENT, oldest first */
+    bool work;              /* something may have to be written to `out` */
+    bool leaving;           /* GOODBYE is coming: no further batch is begun */
+    bool marks_waiting;     /* shunt_next() had something whose mark was not sent yet */
+    bool arrivals;          /* some consumer's callback may be due */
     struct random random;
     struct shunt_error fatal; /* code 0 while the handle can be used */
     struct shunt_error said;  /* what the server said last before it closed, code 0 if nothing */

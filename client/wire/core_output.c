@@ -30,7 +30,7 @@ static void write_work(struct core *core, int64_t now_us)
     int rc = 0;
     for (struct shunt_consumer *c = core->consumers; c != NULL && rc == 0; c = c->next)
         rc = consumer_write(c, now_us);
-    for (struct call *call = core->calls; call != NULL && rc == 0; call = call->next)
+    for (struct call *call = core->calls.head; call != NULL && rc == 0; call = call->next)
         if (call->state == CALL_QUEUED)
             rc = write_call(core, call);
     core->work = rc != 0;
@@ -127,12 +127,13 @@ bool core_has_work(const struct core *core)
     for (const struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
         if (c->state != CONSUMER_ENDED)
             return true;
-    return core->calls != NULL || producer_has_unwritten(&core->producer) || core->producer.sealed.count > 0;
+    return core->calls.count > 0 || producer_has_unwritten(&core->producer) ||
+           core->producer.sealed.count > 0;
 }
 
 bool core_has_callbacks(const struct core *core)
 {
-    return core->producer.finished.head != NULL || core->resolutions.finished != NULL || core->arrivals;
+    return core->producer.finished.head != NULL || core->resolutions.finished.head != NULL || core->arrivals;
 }
 
 static bool call_back_arrival(struct core *core)

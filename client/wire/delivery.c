@@ -2,32 +2,8 @@
 #include "client/wire/delivery.h"
 
 #include "base/check.h"
+#include "base/list.h"
 #include "client/wire/core.h"
-
-static void list_put(struct delivery_list *list, struct shunt_delivery *d)
-{
-    d->next = NULL;
-    d->prev = list->tail;
-    if (list->tail != NULL)
-        list->tail->next = d;
-    else
-        list->head = d;
-    list->tail = d;
-    list->count++;
-}
-
-static void list_take(struct delivery_list *list, struct shunt_delivery *d)
-{
-    if (d->prev != NULL)
-        d->prev->next = d->next;
-    else
-        list->head = d->next;
-    if (d->next != NULL)
-        d->next->prev = d->prev;
-    else
-        list->tail = d->prev;
-    list->count--;
-}
 
 static struct delivery_list *list_of(const struct shunt_delivery *d)
 {
@@ -37,13 +13,15 @@ static struct delivery_list *list_of(const struct shunt_delivery *d)
 
 void delivery_put(struct shunt_delivery *d)
 {
-    list_put(list_of(d), d);
+    struct delivery_list *list = list_of(d);
+    list_append(list, d);
 }
 
 void delivery_move(struct shunt_delivery *d, enum delivery_place to)
 {
     check(d->magic == DELIVERY_MAGIC);
-    list_take(list_of(d), d);
+    struct delivery_list *list = list_of(d);
+    list_remove(list, d);
     d->place = to;
     delivery_put(d);
 }
@@ -53,7 +31,8 @@ void delivery_free(struct shunt_delivery *d)
     struct shunt_consumer *c = d->consumer;
     check(d->magic == DELIVERY_MAGIC);
     d->magic = 0;
-    list_take(list_of(d), d);
+    struct delivery_list *list = list_of(d);
+    list_remove(list, d);
     block_drop(d->block);
     d->next = c->spare;
     c->spare = d;

@@ -1,6 +1,7 @@
 /* producer: queues of batches between the caller and the socket. */
 #include "client/wire/producer.h"
 #include "base/check.h"
+#include "base/list.h"
 #include "client/wire/error.h"
 #include "proto/names.h"
 #include <string.h>
@@ -94,7 +95,7 @@ void producer_leave_open(struct producer *p, struct batch *b)
     for (int i = 0; i < BUCKET_PLACES; i++)
         if (bucket[i] == b)
             bucket[i] = NULL;
-    batch_take(&p->open, b);
+    list_remove(&p->open, b);
 }
 
 /* A frame holds at most an eighth of the window, so that several are under way while the next one fills. */
@@ -147,7 +148,7 @@ static int open_batch(struct producer *p, const char *topic, size_t bytes, struc
         b = producer_get_batch(p, topic, topic_bytes);
         if (b == NULL)
             return error_set(err, SHUNT_NO_MEMORY, NULL);
-        batch_put(&p->open, b);
+        list_append(&p->open, b);
         *place = b;
     }
     *ret = b;
@@ -182,7 +183,7 @@ int producer_add(struct producer *p, const char *topic, const struct shunt_messa
 static void finish(struct producer *p, struct batch *b)
 {
     p->bytes -= (int64_t)batch_bytes(b);
-    batch_put(&p->finished, b);
+    list_append(&p->finished, b);
 }
 
 void producer_finish_failed(struct producer *p, struct batch *b, const struct shunt_error *error)
@@ -199,7 +200,7 @@ static void leave_sealed(struct producer *p, struct batch *b)
         p->unsent = b->next;
         p->unsent_offset = 0;
     }
-    batch_take(&p->sealed, b);
+    list_remove(&p->sealed, b);
 }
 
 void producer_answered(struct producer *p, struct batch *b, uint64_t accepted, uint64_t first_seq, int code,
@@ -217,7 +218,7 @@ void producer_answered(struct producer *p, struct batch *b, uint64_t accepted, u
 static void leave_finished(struct producer *p, struct batch *b)
 {
     if (b->called == b->count) {
-        batch_take(&p->finished, b);
+        list_remove(&p->finished, b);
         producer_recycle(p, b);
     }
 }
@@ -258,7 +259,7 @@ void producer_fail_all(struct producer *p, const struct shunt_error *error)
     p->unsent_offset = 0;
     while (p->sealed.head != NULL) {
         struct batch *b = p->sealed.head;
-        batch_take(&p->sealed, b);
+        list_remove(&p->sealed, b);
         producer_finish_failed(p, b, error);
     }
     while (p->open.head != NULL) {

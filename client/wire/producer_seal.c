@@ -1,6 +1,7 @@
 /* producer_seal: which bytes of the producer go out next, and what becomes of them when the connection is
  * lost. */
 #include "base/check.h"
+#include "base/list.h"
 #include "client/wire/error.h"
 #include "client/wire/producer.h"
 
@@ -9,7 +10,7 @@ static void lost_for_good(struct producer *p, struct requests *requests, struct 
     struct shunt_error error;
     error_set(&error, SHUNT_DISCONNECTED, NULL);
     (void)requests_take(requests, b->id); /* nobody will answer */
-    batch_take(&p->sealed, b);
+    list_remove(&p->sealed, b);
     producer_finish_failed(p, b, &error);
 }
 
@@ -97,7 +98,7 @@ static int move_message(struct producer *p, struct batch *from, uint32_t i, stru
                   body_bytes, p->limits.body_bytes, p->limits.frame_bytes);
         producer_finish_failed(p, b, &error);
     } else if (b != *to) {
-        batch_put_before(&p->open, b, from);
+        list_insert_before(&p->open, b, from);
         *to = b;
     }
     return 0;
@@ -145,7 +146,7 @@ static struct batch *seal_next(struct producer *p, struct requests *requests)
     if (id == 0)
         return NULL;
     producer_leave_open(p, b);
-    batch_put(&p->sealed, b);
+    list_append(&p->sealed, b);
     uint64_t sequence = p->settings->idempotent ? p->next_sequence++ : 0;
     batch_seal(b, id, sequence, p->sealed.head == b ? sequence : p->sealed.head->sequence);
     return b;

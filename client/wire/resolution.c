@@ -2,6 +2,7 @@
 #include "client/wire/resolution.h"
 #include "base/array.h"
 #include "base/check.h"
+#include "base/list.h"
 #include "base/utf8.h"
 #include "client/wire/error.h"
 #include "proto/limits.h"
@@ -30,8 +31,8 @@ static void free_list(struct resolution *r)
 
 void resolutions_done(struct resolutions *all)
 {
-    free_list(all->sent);
-    free_list(all->finished);
+    free_list(all->sent.head);
+    free_list(all->finished.head);
     free_list(all->pool);
     *all = (struct resolutions){0};
 }
@@ -156,31 +157,7 @@ int resolution_move(struct resolutions *all, struct resolution *from, struct res
 
 void resolution_sent(struct resolutions *all, struct resolution *r)
 {
-    r->prev = NULL;
-    r->next = all->sent;
-    if (all->sent != NULL)
-        all->sent->prev = r;
-    all->sent = r;
-}
-
-static void leave_sent(struct resolutions *all, struct resolution *r)
-{
-    if (r->prev != NULL)
-        r->prev->next = r->next;
-    else
-        all->sent = r->next;
-    if (r->next != NULL)
-        r->next->prev = r->prev;
-}
-
-static void finish(struct resolutions *all, struct resolution *r)
-{
-    r->next = NULL;
-    if (all->finished != NULL)
-        all->finished_last->next = r;
-    else
-        all->finished = r;
-    all->finished_last = r;
+    list_append(&all->sent, r);
 }
 
 int resolution_answered(struct resolutions *all, struct resolution *r, struct mpack_reader *refused)
@@ -193,8 +170,8 @@ int resolution_answered(struct resolutions *all, struct resolution *r, struct mp
     }
     if (refused->failed)
         return SHUNT_PROTOCOL;
-    leave_sent(all, r);
-    finish(all, r);
+    list_remove(&all->sent, r);
+    list_append(&all->finished, r);
     return 0;
 }
 
@@ -202,19 +179,15 @@ void resolution_failed(struct resolutions *all, struct resolution *r, bool was_s
                        const struct shunt_error *error)
 {
     if (was_sent)
-        leave_sent(all, r);
+        list_remove(&all->sent, r);
     r->error = *error;
-    finish(all, r);
+    list_append(&all->finished, r);
 }
 
 void resolutions_lost(struct resolutions *all, uint64_t output_sent)
 {
-    struct resolution *oldest = all->sent;
-    while (oldest != NULL && oldest->next != NULL)
-        oldest = oldest->next;
-    for (struct resolution *r = oldest, *newer; r != NULL;
-         r = newer) { /* called back in the order of sending */
-        newer = r->prev;
+    struct resolution *r;
+    while ((r = all->sent.head) != NULL) {
         struct shunt_error error;
         error_set(&error, r->begins_at < output_sent ? SHUNT_DISCONNECTED : SHUNT_STALE, NULL);
         resolution_failed(all, r, true, &error);
@@ -231,7 +204,7 @@ static void call_back_failed(struct resolver resolver, const struct shunt_error 
 
 bool resolutions_call_back(struct resolutions *all)
 {
-    struct resolution *r = all->finished;
+    struct resolution *r = all->finished.head;
     if (r == NULL)
         return false;
     /* All state moves on before the call: it may come back here, or never return. */
@@ -241,7 +214,7 @@ bool resolutions_call_back(struct resolutions *all)
         error = r->error;
     all->pending--;
     if (r->called == r->count) {
-        all->finished = r->next;
+        list_remove(&all->finished, r);
         resolution_drop(all, r);
     }
     if (resolver.callback != NULL && (error.code != 0 || resolver.code != 0))
@@ -267,6 +240,6 @@ static bool detach(struct resolution *r, shunt_resolved_cb *callback, const void
 void resolutions_detach(struct resolutions *all, struct resolution *open, shunt_resolved_cb *callback,
                         const void *context)
 {
-    if (!detach(open, callback, context) && !detach(all->sent, callback, context))
-        (void)detach(all->finished, callback, context); /* it stands in one of the three */
+    if (!detach(open, callback, context) && !detach(all->sent.head, callback, context))
+        (void)detach(all->finished.head, callback, context); /* it stands in one of the three */
 }

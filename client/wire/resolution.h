@@ -28,11 +28,16 @@ struct resolution {
     struct shunt_error error; /* of the whole frame, code 0 if it was answered */
 };
 
+struct resolution_list {
+    struct resolution *head;
+    struct resolution *tail;
+    size_t count;
+};
+
 /* All resolutions of a connection: those being sent or answered, and those to call back for. */
 struct resolutions {
-    struct resolution *sent; /* list, newest first */
-    struct resolution *finished;
-    struct resolution *finished_last;
+    struct resolution_list sent; /* oldest first */
+    struct resolution_list finished;
     struct resolution *pool;
     size_t pool_count;
     size_t pending; /* resolvers not called back */

@@ -378,7 +378,7 @@ Test(consume, a_reply_to_what_has_ended_ends_the_process, .signal = SIGABRT)
     struct outcome o = {0};
     cr_assert_eq(resolve(d, SHUNT_ACK, &o), 0);
     uint64_t id = fake_only(&f, OP_RESOLVE)->id;
-    f.core.resolutions.sent->magic = 0; /* as one that went back to the pool, and is waited for */
+    f.core.resolutions.sent.head->magic = 0; /* as one that went back to the pool, and is waited for */
     say_resolved(&f, id, NULL, 0);
     (void)fake_feed(&f);
 }
