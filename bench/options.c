@@ -23,7 +23,7 @@ struct row {
 #define AT(member) offsetof(struct options, member)
 
 static const struct row rows[] = {
-    {"url", TEXT, AT(url), "URL", "use the server that runs there; without it one is started"},
+    {"url", TEXT, AT(url), "URL", "use the server at URL (default: start one)"},
     {"pid", NUMBER, AT(pid), "PID", "process id of the server at --url, to see what it uses"},
     {"shuntd", TEXT, AT(shuntd), "FILE", "the server to start ($SHUNTD; next to this program; in PATH)"},
     {"config", TEXT, AT(config), "FILE", "its configuration file"},
@@ -35,11 +35,11 @@ static const struct row rows[] = {
     {"threads", NUMBER, AT(threads), "N", "threads of the load (1)"},
     {"prefetch", NUMBER, AT(prefetch), "N", "messages a consumer may hold (2 × window, at least 64)"},
     {"rate", REAL, AT(rate), "N", "messages a second in all; latency counts from when each was due"},
-    {"warm", REAL, AT(warm_s), "SECONDS", "run so long before measuring (0.5)"},
-    {"seconds", REAL, AT(seconds), "SECONDS", "measure so long (3)"},
-    {"floor", REAL, AT(floor_s), "SECONDS", "measure each floor so long; 0 leaves them out (0.7)"},
+    {"warm", REAL, AT(warm_s), "SECONDS", "how long to run before measuring (0.5)"},
+    {"seconds", REAL, AT(seconds), "SECONDS", "how long to measure (3)"},
+    {"floor", REAL, AT(floor_s), "SECONDS", "how long to measure each floor; 0 leaves them out (0.7)"},
     {"calm", REAL, AT(calm_us), "US",
-     "begin each run only when an fdatasync takes no longer (half a minute at most)"},
+     "begin each run only when an fdatasync takes no longer; wait for half a minute at most"},
     {"count", NUMBER, AT(count), "N", "messages of drain, delayed and restart (1000000)"},
     {"prefill", NUMBER, AT(prefill), "N", "ready messages that are there before publish begins (0)"},
     {"topics", NUMBER, AT(topics), "N", "topics of the workload topics (10000)"},
@@ -52,7 +52,7 @@ static const struct row rows[] = {
 static void help(void)
 {
     printf("Usage: shunt-bench [OPTION…] [WORKLOAD…]\n\n"
-           "Put load on a shunt server and say how near it comes to what the machine allows.\n\n"
+           "Put load on a shunt server and compare it with what the machine allows.\n\n"
            "Workloads (publish, e2e and drain unless told):\n"
            "  publish      until confirmed\n"
            "  e2e          publish, consume and ack at the same time\n"

@@ -16,8 +16,8 @@ struct store;
  * failure. */
 int check_store(struct store *store, FILE *report, uint64_t *ret_problems);
 
-/* Grows with every row that a check reads, for whoever watches over it: damaged pages can make LMDB search
- * for ever. */
+/* Grows with every row that a check reads, so that a watchdog sees it going on: damaged pages can make LMDB
+ * search for ever. */
 extern atomic_uint_fast64_t check_rows_read;
 
 #endif

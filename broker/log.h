@@ -24,8 +24,9 @@ struct log_writer;
 /* Where lines go. May be used by several threads at once. */
 struct log {
     int fd;
-    struct log_writer *writer; /* writes to `fd`; NULL: the caller does, and waits for whoever reads it */
-    _Atomic int level;         /* the least that is written */
+    struct log_writer
+        *writer;       /* writes to `fd`; NULL: the caller does, and waits for the reader of the log */
+    _Atomic int level; /* the least that is written */
 };
 
 struct log_line {

@@ -50,7 +50,7 @@ int options_parse(int argc, char **argv, struct options *ret, char *ret_why, siz
 {
     struct options o = {.action = ACTION_RUN};
     int err = 0;
-    optind = 0; /* begin anew, also for a second call */
+    optind = 0; /* begin again, also for a second call */
     opterr = 0;
     while (!err) {
         int at = optind > 0 ? optind : 1;

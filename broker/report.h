@@ -1,5 +1,5 @@
-/* report: log lines about connections and consumers, so many a minute at most: no peer may fill the disk with
- * log. */
+/* report: log lines about connections and consumers, at most REPORT_LINES_MAX in a window, so that no peer
+ * fills the disk with log. */
 #ifndef SHUNT_BROKER_REPORT_H
 #define SHUNT_BROKER_REPORT_H
 

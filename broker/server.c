@@ -248,7 +248,7 @@ static void tell_recovered(struct server *s)
     log_end(&line);
 }
 
-/* Ready: say so to whoever waits for it, then let clients in. They may connect before, and wait in the
+/* Ready: tell the log and the service manager, then let clients in. They may connect before, and wait in the
  * kernel. */
 static int announce(struct server *s)
 {

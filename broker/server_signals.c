@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* On top of stop-timeout, for what does not watch the time: a commit that the disk does not finish. */
+/* On top of stop-timeout, for steps that do not watch the time, such as a commit that the disk does not finish. */
 #define STOP_GRACE_MS 2000
 
 static void on_signal(uv_signal_t *handle, int number);
@@ -163,7 +163,7 @@ static void on_watchdog(uv_timer_t *timer)
     s->watchdog_busy = uv_queue_work(&s->loop, &s->watchdog_work, watchdog_ask, watchdog_answered) == 0;
 }
 
-/* On a thread of libuv's pool, for the answer may take as long as a commit. */
+/* On a thread of libuv's pool, because the answer may take as long as a commit. */
 static void watchdog_ask(uv_work_t *work)
 {
     const struct server *s = work->data;

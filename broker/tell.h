@@ -1,5 +1,5 @@
 /* tell: log lines about what the engine did: administrative acts, dead letters, a full store. Bounded:
- * whoever changes settings in a loop, and a flood of deaths, must not fill the disk with log.
+ * neither a client that changes settings in a loop nor a flood of deaths may fill the disk with log.
  */
 #ifndef SHUNT_BROKER_TELL_H
 #define SHUNT_BROKER_TELL_H

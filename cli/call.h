@@ -28,7 +28,7 @@ struct call {
 /* Connect. Returns EXIT_OK, or the exit code after telling why not. */
 int call_connect(struct call *call);
 
-/* Say goodbye and end the connection. Callbacks that are still owed run now, so whoever lent a context to one
+/* Say goodbye and end the connection. Callbacks that are still owed run now, so code that lent a context to one
  * calls this before that context goes. */
 void call_disconnect(struct call *call);
 
@@ -48,7 +48,7 @@ int call_exit_code(const struct call *call, const struct shunt_error *err);
 int call_misused(const struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* From now on lines go to this sink instead of stderr; NULL: as before. For commands that must not wait for
- * whoever reads it. */
+ * the reader of stderr. */
 void call_speak_to(struct sink *sink);
 
 /* One line on stderr, `shunt: …`: a complaint always, a note unless -q. */

@@ -1,4 +1,4 @@
-/* dead: all that is known of one message that died, for the one who must find out why. */
+/* dead: everything that is known about a message that died, to find out why. */
 #include "cli/dead.h"
 
 #include <inttypes.h>

@@ -54,7 +54,7 @@ static _Noreturn void become_command(const struct guard_spec *spec, pid_t guard,
         (void)execve(spec->path, spec->arguments, spec->environment);
     }
     int error = errno;
-    (void)!write(fail_fd, &error, sizeof error); /* whoever should read it may be gone */
+    (void)!write(fail_fd, &error, sizeof error); /* its reader may be gone */
     _exit(127);
 }
 
@@ -80,8 +80,8 @@ static int start_command(struct process *p, const struct guard_spec *spec)
 
 /* ---- the process */
 
-/* Let go of the worker's pipes, sockets and terminal, so that whoever waits for their end need not wait for
- * us. */
+/* Let go of the worker's pipes, sockets and terminal, so that processes that wait for their end need not wait
+ * for us. */
 static void let_go(struct process *p)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -184,7 +184,7 @@ _Noreturn void guard_process_run(const struct guard_spec *spec, int line)
     (void)sigemptyset(&child);
     (void)sigaddset(&child, SIGCHLD);
     (void)sigprocmask(SIG_SETMASK, &all,
-                      NULL); /* whoever stops the worker is not obeyed here: the worker tells */
+                      NULL); /* a signal that stops the worker does not end us: the worker tells us */
     (void)signal(SIGCHLD, SIG_DFL);
     (void)setpgid(0, 0); /* a stopped terminal does not stop us */
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);

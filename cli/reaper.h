@@ -9,8 +9,8 @@
 /* Are orphans given to this process? */
 bool reaper_needed(void);
 
-/* Reap what has ended and is not ours. Stops at the first that is: that one is reaped by who waits for it,
- * soon. */
+/* Reap what has ended and is not ours. Stops at the first that is ours: the code that waits for it reaps
+ * it soon. */
 void reaper_turn(bool (*is_ours)(const void *context, pid_t pid), const void *context);
 
 #endif

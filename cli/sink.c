@@ -103,7 +103,7 @@ void sink_put(struct sink *s, const char *bytes, size_t count)
 {
     size_t done = s->count == 0 ? write_now(s, bytes, count) : 0;
     if (s->broken)
-        return; /* whoever asks is told so; there is nobody to count for */
+        return; /* the callers see `broken`; there is no reader to count for */
     bytes += done;
     count -= done;
     size_t room = SINK_BYTES - s->count;

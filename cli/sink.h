@@ -1,7 +1,7 @@
-/* sink: an output of ours (a pipe, a terminal, a file) that nobody waits for. What it does not take at once
- * waits in a queue. If that is full, whoever has more to say is asked to wait, but not for long: who reads
- * nothing for SINK_PATIENCE_MS is given up, and lines are dropped and counted until it reads again. So a slow
- * reader loses nothing, and one that hangs stops nobody.
+/* sink: an output of ours (a pipe, a terminal, a file) for which the worker never waits. Bytes that it does not
+ * take at once wait in a queue. If that is full, commands that write more are asked to wait, but not for long:
+ * if the output takes nothing for SINK_PATIENCE_MS, lines are dropped and counted until it takes some again. So
+ * a slow reader loses nothing, and a reader that hangs stops no command.
  */
 #ifndef SHUNT_CLI_SINK_H
 #define SHUNT_CLI_SINK_H
@@ -13,7 +13,7 @@
 
 #define SINK_BYTES       (1024u * 1024) /* of the queue */
 #define SINK_PATIENCE_MS 5000
-#define SINK_LAST_MS     1000 /* at our end: for so long without progress the queue is given a chance */
+#define SINK_LAST_MS     1000 /* at our end: how long the queue may wait without progress */
 
 struct sink {
     int fd;

@@ -1,9 +1,9 @@
-/* work: runs a command for each message, so many at a time. No more messages are fetched than commands can
- * start on at once, for shunt_next() marks what it returns as started.
+/* work: runs a command for each message, at most --jobs at a time. No more messages are fetched than commands
+ * can start on at once, because shunt_next() marks the message that it returns as started.
  *
- * A first SIGTERM, SIGINT or SIGHUP stops the taking; running commands end in peace, or of the same signal if
- * they got it too, and have --stop-timeout for it. A second SIGTERM or SIGINT kills them. What a stop ended
- * goes back uncharged. */
+ * After a first SIGTERM, SIGINT or SIGHUP no more messages are taken; running commands may finish, or die of the
+ * same signal if they got it too, within --stop-timeout. A second SIGTERM or SIGINT kills them. Messages of
+ * commands that a stop ended go back uncharged. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -279,7 +279,7 @@ static int work_with(struct work *w, size_t jobs)
     w->rows = calloc(jobs * CHILD_POLLS + OTHER_POLLS, sizeof *w->rows);
     (void)signal(
         SIGCHLD,
-        SIG_DFL); /* whoever started us may have ignored it; then no end could be told from another */
+        SIG_DFL); /* the process that started us may have ignored it; then no end could be told from another */
     w->reaps = reaper_needed();
     w->signal_fd = w->reaps ? signals_open_with_children() : signals_open();
     if (!w->rows || w->signal_fd < 0 || !work_pool_init(&w->pool, jobs)) {

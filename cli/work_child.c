@@ -14,8 +14,8 @@
 #include "cli/exit.h"
 #include "cli/sink.h"
 
-/* After the end of the process at most so much is read of what it left in a pipe: one of its own children may
- * write on. */
+/* After the end of the process at most this much is read of what it left in a pipe, because one of its own
+ * children may write on. */
 #define LEFTOVER_BYTES_MAX (2u * 1024 * 1024)
 
 #define OUTPUT_PIPE_BYTES (1024 * 1024)

@@ -212,7 +212,7 @@ static void settle(struct work_pool *p, struct work_slot *slot)
     free_slot(p, slot);
 }
 
-/* Whoever stops us may send the same signal to our commands, and theirs may arrive first. */
+/* A service manager that stops us may send the same signal to our commands, and theirs may arrive first. */
 static bool must_wait_for_verdict(const struct work_pool *p, struct work_slot *slot, int64_t now_ms)
 {
     if (p->stopping || !child_was_stopped(&slot->child))

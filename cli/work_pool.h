@@ -80,8 +80,8 @@ void work_pool_turn(struct work_pool *p, const struct pollfd *rows);
 /* Is this process the guard of one of the commands? */
 bool work_pool_has_guard(const struct work_pool *p, pid_t pid);
 
-/* The worker is being stopped, and so may be its commands, by the same hand: whoever dies of it has not
- * failed. What still runs at `end_at_ms` (CLOCK_NEVER: never) is ended, uncharged. */
+/* The worker is being stopped, and its commands may get the same signal: a command that dies of it has not
+ * failed. Commands that still run at `end_at_ms` (CLOCK_NEVER: never) are ended, uncharged. */
 void work_pool_stop(struct work_pool *p, int64_t end_at_ms);
 /* Kill all commands; their messages go back uncharged. */
 void work_pool_kill(struct work_pool *p);

@@ -1,7 +1,7 @@
 #!/bin/bash
-# libmicrohttpd 0.9.75: what becomes of the client that is one too many depends on how the library polls.
+# libmicrohttpd 0.9.75: what happens to a client above the limit depends on how the library polls.
 #
-# One limit, one option (MHD_OPTION_CONNECTION_LIMIT), one server. With select() the one too many is closed at once.
+# One limit, one option (MHD_OPTION_CONNECTION_LIMIT), one server. With select() the client above it is closed at once.
 # With poll() and epoll it is neither answered nor closed: it lies in the kernel's queue, connected as far as it can
 # tell, until somebody else leaves. One would guess that a limit does the same whichever call waits for sockets.
 set -euo pipefail
@@ -81,7 +81,7 @@ static void try(const char *name, unsigned flags)
     while (MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections < LIMIT)
         usleep(1000);
     int late = dial(port, whole);
-    printf("%s: the one too many is %s", name, seen(late, 2000));
+    printf("%s: the client above it is %s", name, seen(late, 2000));
     close(held[0]);
     printf("; when another has left it is %s\n", seen(late, 30000));
     close(late);
@@ -102,9 +102,9 @@ cc -O1 -o limit limit.c -Iroot/usr/include "$lib/libmicrohttpd.so.12"
 LD_LIBRARY_PATH=$lib ./limit | tee seen
 
 expected='version 0.9.75
-select: the one too many is closed; when another has left it is closed
-poll: the one too many is neither answered nor closed; when another has left it is answered
-epoll: the one too many is neither answered nor closed; when another has left it is answered'
+select: the client above it is closed; when another has left it is closed
+poll: the client above it is neither answered nor closed; when another has left it is answered
+epoll: the client above it is neither answered nor closed; when another has left it is answered'
 [[ $(<seen) == "$expected" ]] || {
     echo "microhttpd-at-its-limit: this is no longer what was found" >&2
     exit 1

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Redis 7.0 streams: what becomes of messages that a consumer group has handed out when their consumer, or they
+# Redis 7.0 streams: what happens to messages that a consumer group has handed out when their consumer, or they
 # themselves, go away.
 #
 # XGROUP DELCONSUMER answers with the number of messages that the consumer still held. One would guess that they go

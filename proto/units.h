@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Parse a duration such as `250ms`, `30s`, `1.5h`, `1h30m`, `7d` or a bare `0` into milliseconds.
- * Units ms s m h d w, each number may have a fraction; other bare numbers are refused, for nobody knows their unit.
+ * Units ms s m h d w, each number may have a fraction; other bare numbers are refused, because their unit is unknown.
  * fails: false for empty, negative, unknown unit, trailing bytes, or a value over `max_ms`; `*ret_why` is a static sentence. */
 bool units_parse_duration(const char *text, int64_t max_ms, int64_t *ret_ms, const char **ret_why);
 

@@ -222,7 +222,7 @@ static bool is_wanted(const struct setup *o, const char *name)
     return at != NULL;
 }
 
-/* Who takes part, ours first. */
+/* The servers that take part, ours first. */
 static unsigned line_up(const struct setup *o, struct score *scores)
 {
     unsigned count = 0;
@@ -249,7 +249,7 @@ static int help(void)
            "Run the same loads on shunt and on its peers, alternately, and print the ratios of the medians.\n"
            "WORK is part of a name below; without it all run. With --calm, a run begins only when an "
            "fdatasync takes\n"
-           "at most so many microseconds, or after half a minute.\n\n");
+           "at most that many microseconds, or after half a minute.\n\n");
     for (size_t i = 0; i < WORKS; i++)
         printf("  %s\n", works[i].name);
     return 0;

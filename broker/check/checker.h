@@ -5,12 +5,12 @@
  * more, whatever the backlog. Each thing that is wrong is reported by the table in which it is seen, as one
  * of these:
  *
- *     checksum      a row cannot be read: its checksum or its contents cannot be what was written
+ *     checksum      a row cannot be read: its checksum is wrong or its contents are malformed
  *     orphan        a row whose owner, or what it points to, is not there or does not know it
  *     missing       a row that another one says is there
  *     state         a message in two states, or outside its topic's or group's bounds
  *     counter       a counter that differs from what is counted
- *     conservation  what was published is not what became of it
+ *     conservation  the messages published are not the sum of all states
  *     catalogue     topics, groups and jobs that do not fit each other
  */
 #ifndef SHUNT_BROKER_CHECKER_H

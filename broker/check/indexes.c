@@ -27,7 +27,7 @@ static int done_row(struct checker *c, struct slice key, struct slice value)
     uint64_t number, words[CHUNK_BYTES / 8];
     uint32_t id;
     if (!key_read_id_seq(key, &id, &number) || number > UINT64_MAX / CHUNK_BITS - 1) {
-        problem(c, PROBLEM_ORPHAN, "done: a row with a key that cannot be, of %zu bytes", key.size);
+        problem(c, PROBLEM_ORPHAN, "done: a row with a malformed key of %zu bytes", key.size);
         return 0;
     }
     struct checked_group *g = group_of(c, id);

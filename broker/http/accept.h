@@ -1,7 +1,7 @@
 /* accept: takes connections from the listening socket and hands them to libmicrohttpd, which would loop
- * without end where accept() keeps failing for want of descriptors, and would let the one too many wait
- * without an answer. Here it rests when accepting fails, while peers wait in the kernel's queue; and who
- * comes when all places are taken is told so (peers.h, refuse.h). */
+ * without end while accept() fails because there is no descriptor, and would leave a connection above its
+ * limit without an answer. This thread rests when accepting fails, while peers wait in the kernel's queue;
+ * and it answers a connection that comes when all places are taken (peers.h, refuse.h). */
 #ifndef SHUNT_HTTP_ACCEPT_H
 #define SHUNT_HTTP_ACCEPT_H
 

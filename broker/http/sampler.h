@@ -1,8 +1,8 @@
-/* sampler: the one who asks the engine for its numbers, on a thread of its own, one question at a time.
+/* sampler: asks the engine for its numbers, on a thread of its own, one question at a time.
  *
  * However many scrapers there are, the engine hears at most one question at once and no second one for a page
- * in the same format within PAGE_FRESH_MS. Who only wants to know whether it lives has no group looked at. An
- * engine that does not answer costs SNAPSHOT_TIMEOUT_MS; the page then says so.
+ * in the same format within PAGE_FRESH_MS. A health check looks at no group. An engine
+ * that does not answer costs SNAPSHOT_TIMEOUT_MS; the page then says so.
  */
 #ifndef SHUNT_HTTP_SAMPLER_H
 #define SHUNT_HTTP_SAMPLER_H

@@ -57,7 +57,7 @@ int store_file_create_end(const char *dir, char *ret_why, size_t why_bytes);
  * fails: NO_SPACE (also past a limit on file sizes), IO. */
 int store_file_allocate(int fd, uint64_t from_bytes, uint64_t to_bytes);
 
-/* Bytes that the file system has for whoever is not root. fails: IO. */
+/* Bytes that are free in the file system for users other than root. fails: IO. */
 int store_file_disk_free(int fd, uint64_t *ret);
 
 /* Length, and bytes set aside on disk. fails: IO. */

@@ -44,9 +44,9 @@ static int failed(int rc, const char *doing, const char *dir, char *ret_why, siz
     return err;
 }
 
-/* LMDB found a page that cannot be. It would call abort() next, and going on would spread the damage, so the
- * process ends here, at once and without cleaning up. Nobody above is left to report it: hence the one line
- * written by a store. */
+/* LMDB found a malformed page. It would call abort() next, and going on would spread the damage, so the process
+ * ends here, at once and without cleaning up. No caller is left to report it: hence this one line that a store
+ * writes. */
 static void damaged(MDB_env *env, const char *message)
 {
     const char *dir = mdb_env_get_userctx(env);

@@ -16,8 +16,8 @@
 /* A pass over all trees begins when so many rows were deleted since the last: a part of those there are. */
 #define PASS_ROWS_MIN 1024
 #define PASS_ROWS_OF  8 /* 1/8 */
-/* A run is written when it takes at most so much of its pages: the rest of the pages that a run leaves, and
- * rows that do not fit, keep packed ones above it. */
+/* A run is written when its rows take at most this part of its pages, in quarters: the rest of the pages that
+ * a run leaves, and rows that do not fit, keep packed runs above it. */
 #define FILL_QUARTERS_MAX 3
 
 /* As LMDB has them (PAGEHDRSZ, NODESIZE and the entry in the page's list). */

@@ -37,7 +37,7 @@ static int lock_open(const char *path, bool read_only, int *ret_fd)
     return 0;
 }
 
-/* Who holds the lock, as its file says; 0 if it does not say. */
+/* The process that holds the lock, as its file says; 0 if it does not say. */
 static long lock_holder(int fd)
 {
     char text[32] = {0};

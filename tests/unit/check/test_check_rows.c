@@ -364,7 +364,7 @@ static const struct damage damages[] = {
                              "orphan: group: a row with a key of 3 bytes\n"
                              "orphan: job: a row with a key of 3 bytes\n"
                              "orphan: dedup: a row with a key of 3 bytes\n"
-                             "orphan: done: a row with a key that cannot be, of 3 bytes\n"
+                             "orphan: done: a row with a malformed key of 3 bytes\n"
                              "orphan: message: a row with a key of 3 bytes\n"
                              "orphan: dead: a row with a key of 3 bytes\n"
                              "orphan: attempt: a row with a key of 3 bytes\n"

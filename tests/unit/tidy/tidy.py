@@ -6,21 +6,24 @@ tidy.py --self-test   break each rule once and see that it is found
 
 Rules: files of at most 450 lines and functions of at most 70, but for those in long.txt, which may be as long as it says
 (a ratchet: what was short stays short); no left-over marks for work not done; no tabs, no trailing blanks, a newline at
-the end; the dialect of C that dialect.py holds; every header has a guard named after its file, and no two are the same; no two objects have the same magic;
-a C file opens with a comment that says what it is for.
+the end; the dialect of C that dialect.py holds; the plain English that english.py holds, in documents too; every header
+has a guard named after its file, and no two are the same; no two objects have the same magic; a C file opens with a
+comment that says what it is for.
 """
 import os
 import re
 import sys
 
 import dialect
+import english
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILE_LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
-TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests", "deploy")
+TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests", "deploy", "docs", "findings", "README.md")
 C_FILES = (".c", ".h", ".def")
 TEXT_FILES = C_FILES + (".py", ".sh", ".txt", ".conf", ".service", "meson.build")
+DOCUMENTS = (".md", ".1", ".8", ".yml")
 # In two halves, so that this file passes its own rule.
 MARKS = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "HA" + "CK", "XX" + "X")) + r")\b")
 # A function's body begins at a line that is only `{` and ends at one that is only `}`, as clang-format writes them.
@@ -74,6 +77,10 @@ def check_magics(path, text, magics):
 
 
 def check_file(path, text, guards, long_known):
+    if not path.startswith(english.NOT_YET):
+        yield from english.problems(path, text)
+    if path.endswith(DOCUMENTS):
+        return
     lines = text.split("\n")
     if not text.endswith("\n") or text.endswith("\n\n"):
         yield 1, "must end with one newline"
@@ -119,10 +126,11 @@ def check_tree(root):
     problems, guards, magics, count = [], {}, {}, 0
     long_known = read_long()
     for top in TOP:
-        for folder, folders, files in os.walk(os.path.join(root, top)):
+        alone = [(root, [], [top])] if os.path.isfile(os.path.join(root, top)) else []
+        for folder, folders, files in alone or os.walk(os.path.join(root, top)):
             folders[:] = [name for name in folders if name not in ("node_modules", "__pycache__")]
             for name in sorted(files):
-                if not name.endswith(TEXT_FILES):
+                if not name.endswith(TEXT_FILES + DOCUMENTS):
                     continue
                 count += 1
                 path = os.path.relpath(os.path.join(folder, name), root)
