@@ -1,10 +1,13 @@
 /* handout: give ready messages to a consumer. First what waits in front (released, due, redriven), then the
  * cursor.
  *
- * A first hand-out only moves the cursor. Each message is verified on its way out: a damaged one is
- * dead-lettered as `corrupt`, one that no frame can carry as `rejected`, one that has failed as often as its
- * group allows by now as `max_attempts`; an expired one goes by the group's policy. The consumer sees none of
- * them.
+ * A first hand-out only moves the cursor. A message that no frame can carry is dead-lettered as `rejected`,
+ * one that has failed as often as its group allows by now as `max_attempts`; an expired one goes by the
+ * group's policy. The consumer sees none of them.
+ *
+ * Each message is verified on its way out, and a damaged one is not sent. But no state depends on that, for a
+ * store elsewhere that applies the same batch has it whole: here as there it is in flight, and the sink is
+ * told that it is damaged. Whoever made the batch then says so in a command, CORRUPT, by which it dies.
  */
 #include "base/check.h"
 #include "broker/core/state.h"
@@ -43,6 +46,20 @@ static bool fits(struct handing *h, size_t bytes)
     return !h->full;
 }
 
+/* It is in flight, and not to be sent. When it expires only its head knows, which may be what was damaged: so that
+ * goes into the command, too. */
+static int tell_damaged(struct ledger *l, const struct group *g, uint64_t seq, uint64_t token)
+{
+    struct attempt_record row;
+    int err = place_track(l, g, seq, WHERE_FLIGHT, &row);
+    if (err)
+        return err;
+    const struct corrupt_command found = {g->r.id, seq, token, row.expires_ms, row.has_expiry};
+    if (l->sink->damaged)
+        l->sink->damaged(l->sink->context, &found);
+    return 0;
+}
+
 static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct attempt_record *row,
                 const struct loaded_message *m)
 {
@@ -56,8 +73,10 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
                           .message = m->message,
                           .dead = m->is_dead ? m : NULL};
     h->count++;
-    h->bytes += m->message.size;
+    h->bytes += m->bytes;
     h->g->r.counts.deliveries++;
+    if (m->corrupt)
+        return tell_damaged(l, h->g, seq, row->deliveries_total);
     if (l->sink->handed_out)
         l->sink->handed_out(l->sink->context, l->command, &out);
     return 0;
@@ -79,29 +98,32 @@ static int note_too_large(struct ledger *l, struct group *g, uint64_t seq, struc
     return history_add(l, g, seq, row, &h);
 }
 
-/* Not fit for delivery: quarantine it. A dead letter stays in its DLQ, and is looked at again much later. */
+/* It has left its place. A dead letter stays in its DLQ, and is looked at again much later. */
+static int set_aside(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                     enum dead_reason reason)
+{
+    if (g->origin)
+        return place_wait(l, g, seq, row, l->now_ms + group_setting(g, POLICY_backoff_max_ms));
+    return dead_divert(l, g, seq, row, reason);
+}
+
+/* Not fit for delivery. */
 static int quarantine(struct ledger *l, struct group *g, uint64_t seq, enum where where,
                       struct attempt_record *row, enum dead_reason reason)
 {
     int err = place_leave(l, g, seq, where, row);
     if (!err && where != WHERE_TRACKED)
         err = place_track(l, g, seq, where, row);
-    if (err)
-        return err;
-    if (g->origin)
-        return place_wait(l, g, seq, row, l->now_ms + group_setting(g, POLICY_backoff_max_ms));
-    if (reason == DEAD_REJECTED)
+    if (!err && reason == DEAD_REJECTED && !g->origin)
         err = note_too_large(l, g, seq, row);
-    return err ? err : dead_divert(l, g, seq, row, reason);
+    return err ? err : set_aside(l, g, seq, row, reason);
 }
 
 /* Whether a message of that group must not be handed out, and as what it dies. */
 static bool is_unfit(const struct group *g, const struct attempt_record *row, const struct loaded_message *m,
                      enum dead_reason *ret)
 {
-    *ret = m->corrupt                            ? DEAD_CORRUPT
-           : m->message.size > MESSAGE_BYTES_MAX ? DEAD_REJECTED
-                                                 : DEAD_MAX_ATTEMPTS;
+    *ret = m->bytes > MESSAGE_BYTES_MAX ? DEAD_REJECTED : DEAD_MAX_ATTEMPTS;
     return *ret != DEAD_MAX_ATTEMPTS ||
            (row && !g->origin && row->attempts >= (uint64_t)group_setting(g, POLICY_max_attempts));
 }
@@ -144,10 +166,10 @@ static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
     bool expired = row.expires_ms && row.expires_ms <= l->now_ms;
     if (unfit || expired) {
         h->removed++;
-        return expired && !m.corrupt ? expire_message(l, h->g, seq, where, &row)
-                                     : quarantine(l, h->g, seq, where, &row, reason);
+        return expired ? expire_message(l, h->g, seq, where, &row)
+                       : quarantine(l, h->g, seq, where, &row, reason);
     }
-    if (!fits(h, m.message.size))
+    if (!fits(h, m.bytes))
         return 0;
     struct attempt_record before = row;
     row.deliveries++;
@@ -195,8 +217,8 @@ static int decode_fresh(struct ledger *l, struct topic *t, uint64_t seq, struct 
 {
     if (t->r.origin_group)
         return message_load(l, t, seq, true, ret);
-    *ret = (struct loaded_message){0};
-    ret->corrupt = message_decode(key, value, true, &ret->head, &ret->message) != 0;
+    ret->is_dead = false;
+    message_take(key, value, true, ret);
     return 0;
 }
 
@@ -249,7 +271,7 @@ static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const s
         return err ? err : place_wait(l, g, seq, &row, m->head.due_ms);
     }
     *ret = FRESH_OVER;
-    if (!fits(h, m->message.size))
+    if (!fits(h, m->bytes))
         return 0;
     *ret = FRESH_GIVEN;
     g->r.counts.ready--;
@@ -258,8 +280,8 @@ static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const s
     return give(l, h, seq, &first, m);
 }
 
-/* Hand out from the cursor until credit or messages end, or something was written (then *ret_again: the
- * cursor is stale). */
+/* Hand out from the cursor until credit or messages end, or something was written, or a damaged message was
+ * looked at closely (then *ret_again: the cursor is stale). */
 static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cursor, bool *ret_again)
 {
     struct group *g = h->g;
@@ -278,7 +300,7 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
             return SHUNT_CORRUPT;
         if (!bitmap_get(&g->bits, seq)) {
             struct loaded_message m;
-            enum fresh fresh;
+            enum fresh fresh = FRESH_OVER;
             err = decode_fresh(l, t, seq, key, value, &m);
             if (!err && m.corrupt && !key_holds(cursor, t, g->r.next, seq))
                 return SHUNT_CORRUPT;
@@ -286,9 +308,9 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
                 err = skip_to(l, g, seq);
             if (!err)
                 err = hand_fresh(l, h, seq, &m, &fresh);
-            if (err || fresh != FRESH_GIVEN) {
-                *ret_again = !err && fresh == FRESH_REMOVED;
-                h->removed += *ret_again;
+            if (err || fresh != FRESH_GIVEN || m.corrupt) {
+                *ret_again = !err && fresh != FRESH_OVER;
+                h->removed += fresh == FRESH_REMOVED;
                 return err;
             }
         }
@@ -358,8 +380,8 @@ static int take_up(struct ledger *l, struct group *g, uint32_t entry, const stru
     if (err || !may_be_taken_up(l, g, where, &row, name->token))
         return err;
     err = message_load(l, g->topic, name->seq, true, &m);
-    if (err || m.corrupt)
-        return err ? err : quarantine(l, g, name->seq, where, &row, DEAD_CORRUPT);
+    if (err)
+        return err;
     struct attempt_record before = row;
     row.deliveries++;
     row.deliveries_total++;
@@ -372,9 +394,12 @@ static int take_up(struct ledger *l, struct group *g, uint32_t entry, const stru
                           .lease_ms = group_setting(g, POLICY_lease_ms),
                           .message = m.message};
     g->r.counts.deliveries++;
-    if (l->sink->taken_up)
+    if (m.corrupt)
+        err = tell_damaged(l, g, name->seq, row.deliveries_total);
+    else if (l->sink->taken_up)
         l->sink->taken_up(l->sink->context, l->command, entry, &out);
-    err = place_leave(l, g, name->seq, where, &before);
+    if (!err)
+        err = place_leave(l, g, name->seq, where, &before);
     return err ? err : place_hold(l, g, name->seq, &row);
 }
 
@@ -386,4 +411,29 @@ int apply_take_up(struct ledger *l, const struct take_up_command *c)
     for (uint32_t i = 0; !err && g && i < c->count && ledger_has_room(l, COST_END_BYTES); i++)
         err = take_up(l, g, i, &c->entries[i]);
     return err;
+}
+
+/* ---- what nobody was sent ---- */
+
+int apply_corrupt(struct ledger *l, const struct corrupt_command *c)
+{
+    struct group *g = catalog_live_group(l, c->group);
+    enum where where = WHERE_GONE;
+    struct attempt_record row;
+    int err = g ? place_find(l, g, c->seq, &where, &row) : 0;
+    bool tracked = where == WHERE_TRACKED;
+    if (where == WHERE_FLIGHT)
+        row = (struct attempt_record){.deliveries = 1,
+                                      .deliveries_total = 1,
+                                      .row_next = 1,
+                                      .expires_ms = c->expires_ms,
+                                      .has_expiry = c->has_expiry};
+    if (err || (where != WHERE_FLIGHT && !(tracked && row.state == ATTEMPT_HELD)) ||
+        row.deliveries_total != c->token)
+        return err; /* something else became of it */
+    err = place_leave(l, g, c->seq, where, &row);
+    row.deliveries--; /* it was not sent */
+    row.deliveries_total--;
+    g->r.counts.deliveries--;
+    return err ? err : set_aside(l, g, c->seq, &row, DEAD_CORRUPT);
 }

@@ -51,10 +51,13 @@ struct ledger_sink {
     void (*published)(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
                       int refusal, const char *why);
     void (*handed_out)(void *context, size_t command, const struct handout *h);
+    /* A message of ASSIGN or TAKE_UP is in flight, but damaged, and told of by nothing else: the caller now
+     * applies the command CORRUPT, of which this is the record, before anything is told to anybody. */
+    void (*damaged)(void *context, const struct corrupt_command *found);
     /* An entry of TAKE_UP is in flight again, with the token of `h`; the others are as they were. */
     void (*taken_up)(void *context, size_t command, uint32_t entry, const struct handout *h);
     void (*assigned)(void *context, size_t command,
-                     uint32_t count); /* after the last handed_out of the command */
+                     uint32_t count); /* after the last handed_out or damaged of the command */
     void (*refused)(void *context, size_t command, uint32_t entry,
                     int err); /* a resolution that had no effect */
     /* The end of any other command: topics, groups, dead letters. */

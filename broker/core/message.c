@@ -26,7 +26,7 @@ int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool ver
     if (!err)
         err = store_get(l->txn, TABLE_MESSAGE, key_slice(&key), &value);
     if (!err)
-        err = message_decode(key_slice(&key), value, verify, &ret->head, &ret->message);
+        message_take(key_slice(&key), value, verify, ret);
     if (ret->is_dead) { /* its clocks stand still */
         ret->ttl_ms = message_ttl_ms(&ret->head);
         ret->head.due_ms = ret->head.expires_ms = 0;

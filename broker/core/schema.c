@@ -48,9 +48,8 @@ int message_decode(struct slice key, struct slice value, bool verify, struct mes
                    struct slice *ret_message)
 {
     const uint8_t *p = value.data;
+    ret_message->size = 0;
     if (value.size < HEAD_BYTES)
-        return SHUNT_CORRUPT;
-    if (verify && get_be64(p) != checksum(TABLE_MESSAGE, key, p + 8, value.size - 8))
         return SHUNT_CORRUPT;
     uint64_t word = get_be64(p + 8);
     unsigned flags = (unsigned)(word >> 56);
@@ -58,6 +57,9 @@ int message_decode(struct slice key, struct slice value, bool verify, struct mes
     struct message_head h = {.published_ms = (int64_t)(word & 0xffffffffffffffull)};
     size_t need = at + (flags & FLAG_SCHEDULED ? 8u : 0u) + (flags & FLAG_EXPIRES ? 8u : 0u);
     if (flags > (FLAG_SCHEDULED | FLAG_EXPIRES) || value.size < need)
+        return SHUNT_CORRUPT;
+    ret_message->size = value.size - need;
+    if (verify && get_be64(p) != checksum(TABLE_MESSAGE, key, p + 8, value.size - 8))
         return SHUNT_CORRUPT;
     if (flags & FLAG_SCHEDULED) {
         h.due_ms = (int64_t)get_be64(p + at);
@@ -68,7 +70,7 @@ int message_decode(struct slice key, struct slice value, bool verify, struct mes
         at += 8;
     }
     *ret = h;
-    *ret_message = (struct slice){p + at, value.size - at};
+    ret_message->data = p + at;
     return 0;
 }
 

@@ -72,7 +72,8 @@ static inline int64_t message_ttl_ms(const struct message_head *h)
 size_t message_head_bytes(const struct message_head *h);
 /* Fill in a value of message_head_bytes() + body.size bytes. */
 void message_encode(void *to, struct slice key, const struct message_head *h, struct slice message);
-/* fails: CORRUPT. `verify` false skips the checksum (for what only needs the head). */
+/* fails: CORRUPT; then *ret_message has no data, only the size that it seems to have. `verify` false skips the
+ * checksum (for what only needs the head). */
 int message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,
                    struct slice *ret_message);
 

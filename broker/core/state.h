@@ -168,6 +168,7 @@ int window_shorten(struct ledger *l, struct group *g, uint32_t messages);
 struct loaded_message {
     struct message_head head;
     struct slice message; /* lives until the next write */
+    size_t bytes;         /* of the message, also if it is corrupt, unless the row is missing: then 0 */
     bool corrupt;         /* the row is missing or damaged: no message, head zero */
     /* In a DLQ: */
     bool is_dead;
@@ -175,6 +176,16 @@ struct loaded_message {
     int64_t ttl_ms; /* that it was published with; 0: none */
 };
 
+/* Parse a row of a topic; all but what it is in a DLQ. */
+static inline void message_take(struct slice key, struct slice value, bool verify, struct loaded_message *ret)
+{
+    ret->corrupt = message_decode(key, value, verify, &ret->head, &ret->message) != 0;
+    ret->bytes = ret->message.size;
+    if (ret->corrupt) {
+        ret->head = (struct message_head){0};
+        ret->message = (struct slice){0};
+    }
+}
 /* Load a message of a topic or, through its reference, of a DLQ. `verify` the checksum. */
 int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool verify,
                  struct loaded_message *ret);
@@ -244,6 +255,7 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
 int apply_publish(struct ledger *l, const struct publish_command *c);
 int apply_assign(struct ledger *l, const struct assign_command *c);
 int apply_take_up(struct ledger *l, const struct take_up_command *c);
+int apply_corrupt(struct ledger *l, const struct corrupt_command *c);
 int apply_resolve(struct ledger *l, const struct resolve_command *c);
 int apply_tick(struct ledger *l);
 int apply_recover(struct ledger *l, const struct recover_command *c);

@@ -139,6 +139,28 @@ static void on_handed_out(void *context, size_t command, const struct handout *h
     deliver_message(e, step_of(e, command)->assignment, h);
 }
 
+/* The commands that are being applied must not move: what follows from them waits until they are through. */
+struct found {
+    struct found *next;
+    struct command command;
+};
+
+static void on_damaged(void *context, const struct corrupt_command *found)
+{
+    struct engine *e = context;
+    struct found *f = arena_take(&e->arena, sizeof *f);
+    if (!f)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for what was found damaged");
+    *f = (struct found){e->steps.found, {.kind = COMMAND_CORRUPT, .corrupt = *found}};
+    e->steps.found = f;
+}
+
+static void collect_found(struct engine *e)
+{
+    for (; e->steps.found; e->steps.found = e->steps.found->next)
+        collect_command(e, &e->steps.found->command, NULL); /* nobody waits for it */
+}
+
 static void on_assigned(void *context, size_t command, uint32_t count)
 {
     struct engine *e = context;
@@ -161,6 +183,7 @@ struct ledger_sink collect_sink(struct engine *e)
     return (struct ledger_sink){.context = e,
                                 .published = on_published,
                                 .handed_out = on_handed_out,
+                                .damaged = on_damaged,
                                 .taken_up = on_taken_up,
                                 .assigned = on_assigned,
                                 .refused = on_refused,
@@ -207,6 +230,7 @@ void collect_apply(struct engine *e)
         b->applied += applied;
         for (size_t i = from; i < b->applied; i++)
             tell(e, b->asked[i]);
+        collect_found(e);
     }
     b->collected = b->applied = 0;
 }

@@ -43,6 +43,8 @@ struct fixture {
     uint32_t accepted;
     int refusal;
     uint32_t handed, assigned, stale;
+    struct command damaged[64]; /* CORRUPT for what was found in the batch, which is applied behind it */
+    uint32_t damaged_count;
     uint64_t handed_seqs[64]; /* the first ones handed out */
     unsigned readies;         /* calls of `ready` */
     bool changed;             /* it was committed */

@@ -332,6 +332,7 @@ void model_apply(struct model *m, const struct command *c)
     case COMMAND_TAKE_UP:
     case COMMAND_CLOCK: /* only what is shown */
     case COMMAND_JOB_CANCEL:
+    case COMMAND_CORRUPT: /* nothing is damaged here */
         break;
     }
 }

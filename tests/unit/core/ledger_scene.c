@@ -130,8 +130,9 @@ static void do_dlq_redrive(struct fixture *f)
 }
 static void do_take_up(struct fixture *f)
 {
-    struct resolution back = {
-        .seq = 8, .token = fixture_token(f, fixture_group(f, "t", "a")->r.id, 8), .outcome = ATTEMPT_RELEASED};
+    struct resolution back = {.seq = 8,
+                              .token = fixture_token(f, fixture_group(f, "t", "a")->r.id, 8),
+                              .outcome = ATTEMPT_RELEASED};
     resolve(f, "t", "a", back);
     take_up(f, "t", "a", 8, back.token);
 }
@@ -148,6 +149,16 @@ static void do_clock(struct fixture *f)
 static void do_job_cancel(struct fixture *f)
 {
     job_cancel(f, 2);
+}
+
+/* As if what it hands out had been damaged. */
+static void do_corrupt(struct fixture *f)
+{
+    assign(f, "t", "a", 1);
+    uint32_t group = fixture_group(f, "t", "a")->r.id;
+    uint64_t seq = f->handed_seqs[0];
+    fixture_run(f, (struct command){.kind = COMMAND_CORRUPT,
+                                    .corrupt = {group, seq, fixture_token(f, group, seq), 0, false}});
 }
 
 const struct scene_doing scene_doings[] = {
@@ -180,6 +191,7 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_TAKE_UP, do_take_up},
     {COMMAND_JOB_CANCEL, do_job_cancel},
     {COMMAND_CLOCK, do_clock},
+    {COMMAND_CORRUPT, do_corrupt},
 };
 const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
 

@@ -124,6 +124,178 @@ Test(ledger_replay, a_second_store_comes_out_the_same)
     }
 }
 
+/* ---- a store whose messages were damaged ---- */
+
+#define FLIPS_MAX 400
+
+struct flips {
+    struct fixture f;
+    struct traffic t;
+    struct flip {
+        struct key key;
+        size_t at;
+    } made[FLIPS_MAX];
+    size_t count;
+};
+
+/* A bit of a row of MESSAGE, if it is there still; where no place is given, of its body. */
+static bool flip_bit(struct store *s, const struct key *key, size_t *at)
+{
+    struct store_txn *t;
+    struct slice value;
+    uint8_t copy[4096];
+    cr_assert_eq(store_begin(s, true, &t), 0);
+    int err = store_get(t, TABLE_MESSAGE, key_slice(key), &value);
+    if (err) {
+        store_abort(t);
+        return false;
+    }
+    cr_assert_leq(value.size, sizeof copy);
+    memcpy(copy, value.data, value.size);
+    *at = *at ? *at : value.size - 1;
+    copy[*at] ^= 1;
+    cr_assert_eq(store_put(t, TABLE_MESSAGE, key_slice(key), (struct slice){copy, value.size}), 0);
+    cr_assert_eq(store_commit(t), 0);
+    return true;
+}
+
+static bool was_flipped(const struct flips *d, const struct key *key)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (memcmp(d->made[i].key.bytes, key->bytes, key->size) == 0)
+            return true;
+    return false;
+}
+
+static void flip_one(struct flips *d)
+{
+    struct topic *topic = ledger_topic(d->f.l, text(traffic_random(&d->t, 2) ? "a" : "b"));
+    if (!topic || d->count == FLIPS_MAX)
+        return;
+    struct flip *flip = &d->made[d->count];
+    flip->key = key_id_seq(topic->r.id, 1 + traffic_random(&d->t, topic->r.head));
+    flip->at = 0;
+    if (!was_flipped(d, &flip->key))
+        d->count += flip_bit(d->f.store, &flip->key, &flip->at);
+}
+
+/* Put right what is there still, so that the whole of the store can be compared. */
+static void flip_back(struct flips *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        (void)flip_bit(d->f.store, &d->made[i].key, &d->made[i].at);
+}
+
+/* Random traffic on a store whose messages are damaged now and then. What is older than a group has its times
+ * in its row alone, so no group is made later. */
+static void run_damaged(struct flips *d, struct log *log, uint64_t seed)
+{
+    fixture_init(&d->f);
+    d->f.quiet = d->f.careless = true;
+    d->f.tap = record;
+    d->f.tap_context = log;
+    traffic_init(&d->t, &d->f, seed);
+    for (unsigned i = 0; i < 1500; i++) {
+        size_t count = traffic_next(&d->t);
+        if (i % 5 == 0)
+            flip_one(d);
+        for (size_t k = 0; k < count; k++)
+            if (d->t.commands[k].kind == COMMAND_GROUP_CREATE)
+                d->t.commands[k].kind = COMMAND_GROUP_UPDATE;
+        fixture_run(&d->f, (struct command){.kind = COMMAND_TICK});
+        fixture_apply(&d->f, d->t.commands, count);
+    }
+    fixture_at(&d->f, d->f.now_ms + 100000);
+    fixture_run(&d->f, (struct command){.kind = COMMAND_LIMITS, .limits = {77, 7, 777, 7777}});
+    traffic_done(&d->t);
+}
+
+static uint64_t died_corrupt(const struct fixture *f)
+{
+    uint64_t died = 0;
+    for (size_t i = 0; i < f->l->groups_count; i++)
+        died += f->l->groups[i]->r.counts.dead_lettered[DEAD_CORRUPT];
+    return died;
+}
+
+/* The verdict is in the batches, not in the disk: where nothing is damaged the same messages die, too. */
+Test(ledger_replay, a_whole_store_comes_out_as_a_damaged_one)
+{
+    uint64_t died = 0, flips = 0;
+    for (uint64_t seed = 1; seed <= 16; seed++) {
+        struct log *log = calloc(1, sizeof *log);
+        struct flips *d = calloc(1, sizeof *d);
+        run_damaged(d, log, seed);
+        died += died_corrupt(&d->f);
+        flips += d->count;
+        flip_back(d);
+        cr_assert_eq(replay_in_memory(log, 0), state_hash(d->f.store), "seed %llu", (unsigned long long)seed);
+        fixture_done(&d->f);
+        mpack_buffer_done(&log->bytes);
+        free(log);
+        free(d);
+    }
+    cr_log_info("%llu bits flipped, %llu messages died of it", (unsigned long long)flips,
+                (unsigned long long)died);
+    cr_assert_geq(died, 50);
+}
+
+/* A store that finds what nobody told it of keeps to the batches: what is handed out is in flight. */
+Test(ledger_replay, a_damaged_store_comes_out_as_a_whole_one)
+{
+    struct fixture whole, damaged;
+    struct log *log = calloc(1, sizeof *log);
+    size_t at = 0;
+    fixture_init_held(&whole, settings(-1), 10, 0);
+    fixture_init_held(&damaged, settings(-1), 10, 0);
+    struct key third = key_id_seq(ledger_topic(damaged.l, text("t"))->r.id, 3);
+    cr_assert(flip_bit(damaged.store, &third, &at));
+    whole.tap = record;
+    whole.tap_context = log;
+    assign(&whole, "t", "default", 5);
+    nack(&whole, "t", "default", 3, 0);
+    assign(&whole, "t", "default", 2);
+    ack(&whole, "t", "default", 4);
+    for (size_t i = 0; i < log->count; i++) {
+        static const struct ledger_sink deaf = {0};
+        struct batch b;
+        struct batch_memory *memory;
+        struct store_txn *t;
+        cr_assert_eq(batch_decode(entry(log, i), &b, &memory), 0);
+        cr_assert_eq(store_begin(damaged.store, true, &t), 0);
+        cr_assert_eq(ledger_apply(damaged.l, t, &b, &deaf), 0);
+        cr_assert_eq(ledger_seal(damaged.l, t), 0);
+        cr_assert_eq(store_commit(t), 0);
+        batch_memory_free(memory);
+    }
+    expect_state(&damaged, "t", "default", 3, "in_flight");
+    cr_assert(flip_bit(damaged.store, &third, &at));
+    cr_assert_eq(state_hash(damaged.store), state_hash(whole.store));
+    fixture_done(&whole);
+    fixture_done(&damaged);
+    mpack_buffer_done(&log->bytes);
+    free(log);
+}
+
+/* A command that comes late, or twice, does nothing. */
+Test(ledger_replay, a_verdict_holds_for_one_delivery_alone)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(-1), 2, 1);
+    uint32_t group = fixture_group(&f, "t", "default")->r.id;
+    for (uint64_t i = 0; i < 4; i++) {
+        const struct corrupt_command other = {group + (i == 0), 1 + (i == 1), 1 + (i == 2), 0, false};
+        const struct corrupt_command right = {group, 1, 1, 0, false};
+        fixture_run(&f, (struct command){.kind = COMMAND_CORRUPT, .corrupt = i < 3 ? other : right});
+        expect_state(&f, "t", "default", 1, i < 3 ? "in_flight" : "dead");
+        expect_state(&f, "t", "default", 2, "ready");
+    }
+    fixture_run(&f, (struct command){.kind = COMMAND_CORRUPT, .corrupt = {group, 1, 1, 0, false}});
+    cr_assert(!f.changed);
+    cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.deliveries, 0, "nobody was sent it");
+    fixture_done(&f);
+}
+
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
 {
     (void)st;
