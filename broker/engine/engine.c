@@ -54,6 +54,7 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         e->config.turn_rows_max = TURN_ROWS_MAX;
     atomic_init(&e->inbox_bytes_max, config->inbox_bytes_max);
     e->store = store;
+    ring_init(&e->empty_seats);
     e->sink = collect_sink(e);
     init_port(e);
     e->dispatcher = dispatcher_new(deliver_ready, e);

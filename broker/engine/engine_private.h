@@ -25,6 +25,7 @@
 #define SHUNT_ENGINE_PRIVATE_H
 
 #include "base/arena.h"
+#include "base/ring.h"
 #include "broker/core/dispatcher.h"
 #include "broker/core/ledger.h"
 #include "broker/core/view.h"
@@ -106,8 +107,6 @@ struct session {
     uint64_t subscription_next;
 };
 
-#define PRODUCER_BUCKETS 1024
-
 struct engine {
     struct engine_config config;
     struct store *store;
@@ -135,8 +134,9 @@ struct engine {
     struct inbox_item *handled;                 /* of this turn; its batches point into them */
     struct session *sessions;
     struct session *gone;                     /* to be freed at the end of the turn */
-    struct seat *producers[PRODUCER_BUCKETS]; /* by the first bytes of their ids */
-    size_t empty_seats;
+    struct seat *seats;      /* of producers, a table of uthash */
+    struct ring empty_seats; /* those whose connection has gone */
+    size_t empty_seats_count;
     struct session *put_off, **put_off_tail; /* whose requests wait for their turn, in order */
     struct session *publishing;              /* a PUBLISH in parts */
     const struct session *served;            /* the last of which a request was taken; never looked into */
@@ -356,6 +356,9 @@ void share_go_on(struct engine *e);
 void share_forget_gone(struct engine *e);
 
 /* ---- producers.c ---- */
+
+#define EMPTY_SEATS_MAX 16384            /* kept at most, or what a flood of ids costs */
+#define EMPTY_SEAT_MS   (20 * 60 * 1000) /* how long one is kept: longer than hello-timeout may be */
 
 /* It said hello for its producer. False without memory. */
 bool producer_seat(struct session *s);

@@ -9,62 +9,64 @@
  */
 #include "broker/engine/engine_private.h"
 
+#include "base/check.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#define EMPTY_SEATS_MAX 16384            /* kept at most, or what a flood of ids costs */
-#define EMPTY_SEAT_MS   (20 * 60 * 1000) /* longer than hello-timeout may be */
+#define HASH_NONFATAL_OOM 1 /* or it would exit() */
+#include <uthash.h>
 
 struct seat {
-    struct seat *next;
+    UT_hash_handle hh;
     uint8_t producer[PRODUCER_ID_BYTES];
     uint64_t link_id;        /* of the latest connection that was accepted for it */
     struct session *session; /* NULL: gone */
-    int64_t empty_mono_ms;   /* since when */
+    struct ring
+        empty; /* its link in the engine's ring of empty seats, the one that is so for longest first */
+    int64_t empty_mono_ms; /* since when */
 };
 
-static struct seat **bucket_of(struct engine *e, const uint8_t *producer)
+static struct seat *find(const struct engine *e, const uint8_t *producer)
 {
-    return &e->producers[(producer[0] | producer[1] << 8) % PRODUCER_BUCKETS];
-}
-
-static struct seat *find(struct engine *e, const uint8_t *producer)
-{
-    struct seat *seat = *bucket_of(e, producer);
-    while (seat && memcmp(seat->producer, producer, PRODUCER_ID_BYTES) != 0)
-        seat = seat->next;
+    struct seat *seat;
+    HASH_FIND(hh, e->seats, producer, PRODUCER_ID_BYTES, seat);
     return seat;
 }
 
-/* Seats of the bucket that have been empty for long; any empty ones if there are too many. */
-static void clear_bucket(struct engine *e, struct seat **link)
+static void seat_free(struct engine *e, struct seat *seat)
 {
-    while (*link) {
-        struct seat *seat = *link;
-        bool old = e->mono_ms - seat->empty_mono_ms > EMPTY_SEAT_MS || e->empty_seats > EMPTY_SEATS_MAX;
-        if (seat->session || !old) {
-            link = &seat->next;
-            continue;
-        }
-        *link = seat->next;
-        e->empty_seats--;
-        free(seat);
+    check(!seat->session);
+    ring_remove(&seat->empty);
+    HASH_DELETE(hh, e->seats, seat);
+    free(seat);
+}
+
+/* Free the seats that have been empty for long, and further empty ones if there are too many. */
+static void clear(struct engine *e)
+{
+    while (!ring_empty(&e->empty_seats)) {
+        struct seat *oldest = ring_of(e->empty_seats.next, struct seat, empty);
+        if (e->mono_ms - oldest->empty_mono_ms <= EMPTY_SEAT_MS && e->empty_seats_count <= EMPTY_SEATS_MAX)
+            return;
+        seat_free(e, oldest);
+        e->empty_seats_count--;
     }
 }
 
+/* A seat that its caller sits on at once; NULL without memory. */
 static struct seat *seat_new(struct engine *e, const uint8_t *producer)
 {
-    struct seat **bucket = bucket_of(e, producer);
-    clear_bucket(e, bucket);
     struct seat *seat = calloc(1, sizeof *seat);
     if (!seat)
         return NULL;
     memcpy(seat->producer, producer, PRODUCER_ID_BYTES);
-    seat->empty_mono_ms = e->mono_ms;
-    seat->next = *bucket;
-    *bucket = seat;
-    e->empty_seats++;
-    return seat;
+    ring_init(&seat->empty);
+    HASH_ADD(hh, e->seats, producer, PRODUCER_ID_BYTES, seat);
+    if (seat->hh.tbl)
+        return seat;
+    free(seat);
+    return NULL;
 }
 
 bool producer_seat(struct session *s)
@@ -81,8 +83,10 @@ bool producer_seat(struct session *s)
     }
     if (seat->session)
         seat->session->superseded = true;
-    else
-        e->empty_seats--;
+    if (ring_linked(&seat->empty)) {
+        ring_remove(&seat->empty);
+        e->empty_seats_count--;
+    }
     seat->session = s;
     seat->link_id = s->link->id;
     return true;
@@ -96,16 +100,17 @@ void producer_leave(struct session *s)
         return;
     seat->session = NULL;
     seat->empty_mono_ms = e->mono_ms;
-    e->empty_seats++;
+    ring_append(&e->empty_seats, &seat->empty);
+    e->empty_seats_count++;
+    clear(e);
 }
 
 void producers_free(struct engine *e)
 {
-    for (size_t i = 0; i < PRODUCER_BUCKETS; i++) {
-        while (e->producers[i]) {
-            struct seat *seat = e->producers[i];
-            e->producers[i] = seat->next;
-            free(seat);
-        }
+    struct seat *seat, *next;
+    HASH_ITER(hh, e->seats, seat, next)
+    {
+        seat->session = NULL;
+        seat_free(e, seat);
     }
 }
