@@ -42,7 +42,7 @@ struct shunt_uv {
 static inline struct shunt_uv *shunt_uv_of_(void *data)
 {
     struct shunt_uv *u = (struct shunt_uv *)data;
-    if (u == NULL || u->magic != SHUNT_UV_MAGIC_)
+    if (!u || u->magic != SHUNT_UV_MAGIC_)
         abort();
     return u;
 }
@@ -56,7 +56,7 @@ static inline void shunt_uv_on_readable_(uv_poll_t *poll, int status, int events
     if (shunt_process(u->handle, &err) == 0)
         return;
     uv_poll_stop(poll);
-    if (u->failed != NULL)
+    if (u->failed)
         u->failed(u->context, &err);
 }
 
@@ -81,7 +81,7 @@ static inline void shunt_uv_on_closed_(uv_handle_t *poll)
 {
     struct shunt_uv *u = shunt_uv_of_(poll->data);
     u->magic = 0;
-    if (u->closed != NULL)
+    if (u->closed)
         u->closed(u->context);
 }
 

@@ -13,9 +13,10 @@ int name_check(struct slice name, const char **ret_why)
     const uint8_t *at = name.data;
     if (name.size == 0)
         return refuse(SHUNT_BAD_NAME, "a name must not be empty", ret_why);
-    if (memchr(at, ':', name.size))
+    if (memchr(at, ':', name.size)) {
         return refuse(SHUNT_RESERVED, "a name must not hold ':', it is reserved for dead-letter queues",
                       ret_why);
+    }
     if (name.size > NAME_BYTES_MAX)
         return refuse(SHUNT_BAD_NAME, "a name is at most 100 bytes long", ret_why);
     if (at[0] == '.')

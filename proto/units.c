@@ -125,9 +125,10 @@ char *units_format_duration(char *to, int64_t ms)
     for (const struct unit *unit = &durations[1]; unit <= last; unit++) {
         uint64_t count = rest / (uint64_t)unit->factor;
         rest %= (uint64_t)unit->factor;
-        if (count > 0)
+        if (count > 0) {
             at +=
                 snprintf(at, (size_t)(to + TEXT_BYTES - at), "%llu%s", (unsigned long long)count, unit->name);
+        }
     }
     return to;
 }

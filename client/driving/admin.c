@@ -11,17 +11,17 @@ int admin_begin(struct call *c, unsigned op, uint32_t fields, bool reads, const 
                 const char *group, struct shunt_error *err)
 {
     const char *why = NULL;
-    if (topic == NULL)
+    if (!topic)
         return error_set(err, SHUNT_BAD_ARGUMENT, "a topic must be named");
     struct slice name = {topic, strlen(topic)};
     int rc = dlq_too ? name_check_topic(name, &why) : name_check(name, &why);
     if (rc != 0)
         return error_set(err, rc, "topic \"%.220s\": %s", topic, why);
-    if (group != NULL && (rc = name_check(slice_of(group), &why)) != 0)
+    if (group && (rc = name_check(slice_of(group), &why)) != 0)
         return error_set(err, rc, "group \"%.110s\": %s", group, why);
     call_begin(c, op, fields, reads);
     mpack_write_str(&c->request, name.data, name.size);
-    if (group != NULL)
+    if (group)
         mpack_write_cstr(&c->request, group);
     return 0;
 }

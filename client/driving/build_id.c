@@ -46,7 +46,7 @@ const uint8_t *build_id_of(const void *begin, const void *end, uintptr_t bias, s
         if (segment.p_type != PT_NOTE || at > size || segment.p_memsz > size - at)
             continue;
         const uint8_t *id = build_id_in_notes(object + at, segment.p_memsz, ret_bytes);
-        if (id != NULL)
+        if (id)
             return id;
     }
     return NULL;

@@ -27,7 +27,7 @@ int call_run(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_e
             rc = error_set(err, SHUNT_TIMEOUT, NULL);
         return rc;
     }
-    if (c->error.code != 0 && err != NULL)
+    if (c->error.code != 0 && err)
         *err = c->error;
     return c->error.code;
 }
@@ -47,7 +47,7 @@ int call_finish_uint(struct shunt *s, struct call *c, int64_t timeout_ms, uint64
         uint64_t v = mpack_read_uint(&c->reply);
         if (c->reply.failed)
             rc = error_set(err, SHUNT_PROTOCOL, NULL);
-        else if (ret != NULL)
+        else if (ret)
             *ret = v;
     }
     call_done(c);

@@ -20,9 +20,10 @@ const char *shunt_delivery_id(const struct shunt_delivery *d)
 {
     struct shunt_delivery *own =
         (struct shunt_delivery *)(uintptr_t)d; /* lies in a slab of ours, never constant */
-    if (own->id[0] == '\0')
+    if (own->id[0] == '\0') {
         (void)sprintf(own->id, "%s/%" PRIu64, own->consumer->topic,
                       own->seq); /* add_slab() left room for it */
+    }
     return own->id;
 }
 
@@ -33,14 +34,14 @@ uint64_t shunt_delivery_seq(const struct shunt_delivery *d)
 
 const void *shunt_delivery_body(const struct shunt_delivery *d, size_t *ret_bytes)
 {
-    if (ret_bytes != NULL)
+    if (ret_bytes)
         *ret_bytes = d->message.body.size;
     return d->message.body.data;
 }
 
 const void *shunt_delivery_key(const struct shunt_delivery *d, size_t *ret_bytes)
 {
-    if (ret_bytes != NULL)
+    if (ret_bytes)
         *ret_bytes = d->message.key.size;
     return d->message.key.size > 0 ? d->message.key.data : NULL;
 }
@@ -70,7 +71,7 @@ bool shunt_delivery_header_at(const struct shunt_delivery *d, size_t i, const ch
 const void *shunt_delivery_header(const struct shunt_delivery *d, const char *key, size_t *ret_bytes)
 {
     struct slice value = message_header(&d->message, key);
-    if (ret_bytes != NULL)
+    if (ret_bytes)
         *ret_bytes = value.size;
     return value.data;
 }

@@ -9,7 +9,7 @@
 /* `group` as given, or the one every topic is made with. */
 static const char *group_or_default(const char *group)
 {
-    return group != NULL ? group : "default";
+    return group ? group : "default";
 }
 
 int shunt_peek(struct shunt *s, const char *topic, const char *group, uint64_t after, uint32_t limit,
@@ -39,7 +39,7 @@ int shunt_dlq_list(struct shunt *s, const char *topic, const char *group, uint64
 
 static int check_id(const char *id, struct shunt_error *err)
 {
-    if (id == NULL)
+    if (!id)
         return error_set(err, SHUNT_BAD_ARGUMENT, "a dead letter must be named");
     size_t size = strlen(id);
     if (size > 0 && size < 300 && utf8_valid(id, size))
@@ -110,9 +110,9 @@ static int finish_job(struct shunt *s, struct call *call, int64_t timeout_ms, ui
         uint64_t job = mpack_read_uint(&call->reply), count = mpack_read_uint(&call->reply);
         if (call->reply.failed)
             rc = error_set(err, SHUNT_PROTOCOL, NULL);
-        if (rc == 0 && ret_job != NULL)
+        if (rc == 0 && ret_job)
             *ret_job = job;
-        if (rc == 0 && ret_count != NULL)
+        if (rc == 0 && ret_count)
             *ret_count = count;
     }
     call_done(call);

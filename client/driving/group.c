@@ -9,7 +9,7 @@
 static int begin(struct call *call, unsigned op, uint32_t fields, bool reads, const char *topic,
                  const char *group, struct shunt_error *err)
 {
-    if (group == NULL)
+    if (!group)
         return error_set(err, SHUNT_BAD_ARGUMENT, "a group must be named");
     return admin_begin(call, op, fields, reads, topic, true, group, err);
 }

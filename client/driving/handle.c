@@ -15,9 +15,10 @@ int handle_usable(const struct shunt *s, struct shunt_error *err)
     check(s && s->magic == HANDLE_MAGIC);
     if (s->closing)
         return error_set(err, SHUNT_CLOSED, NULL);
-    if (handle_is_copy(s))
+    if (handle_is_copy(s)) {
         return error_set(err, SHUNT_CLOSED,
                          "the handle belongs to the process that this one was forked from; open another one");
+    }
     if (s->core.fatal.code != 0)
         return error_set(err, s->core.fatal.code, "%s", s->core.fatal.text);
     return 0;

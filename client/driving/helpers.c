@@ -7,7 +7,7 @@
 int shunt_parse_duration(const char *text, int64_t *ret_ms, struct shunt_error *err)
 {
     const char *why = NULL;
-    if (text == NULL)
+    if (!text)
         return error_set(err, SHUNT_BAD_ARGUMENT, "there is no duration");
     if (units_parse_duration(text, DURATION_MS_MAX, ret_ms, &why))
         return 0;
@@ -17,7 +17,7 @@ int shunt_parse_duration(const char *text, int64_t *ret_ms, struct shunt_error *
 int shunt_parse_size(const char *text, int64_t *ret_bytes, struct shunt_error *err)
 {
     const char *why = NULL;
-    if (text == NULL)
+    if (!text)
         return error_set(err, SHUNT_BAD_ARGUMENT, "there is no size");
     if (units_parse_size(text, INT64_MAX, ret_bytes, &why))
         return 0;

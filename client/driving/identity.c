@@ -35,7 +35,7 @@ static int look_at_program(struct dl_phdr_info *info, size_t size, void *to)
         const uint8_t *notes = (const uint8_t *)info->dlpi_addr + segment->p_vaddr;
         size_t bytes;
         const uint8_t *id = build_id_in_notes(notes, segment->p_memsz, &bytes);
-        if (id == NULL)
+        if (!id)
             continue;
         for (size_t at = 0; at < bytes && at < CLIENT_NAME_BYTES_MAX / 2; at++)
             (void)snprintf((char *)to + 2 * at, 3, "%02x", id[at]);

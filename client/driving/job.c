@@ -34,7 +34,7 @@ int shunt_clock_set(struct shunt *s, int64_t timeout_ms, int64_t *ret_was_off_ms
         int64_t was_off_ms = mpack_read_int(&call.reply);
         if (call.reply.failed)
             rc = error_set(err, SHUNT_PROTOCOL, NULL);
-        if (rc == 0 && ret_was_off_ms != NULL)
+        if (rc == 0 && ret_was_off_ms)
             *ret_was_off_ms = was_off_ms;
     }
     call_done(&call);
@@ -69,9 +69,10 @@ int shunt_job_wait(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shu
         shunt_value_free(v);
         if (done)
             return 0;
-        if (left_ms == 0)
+        if (left_ms == 0) {
             return error_set(err, SHUNT_TIMEOUT, "job %llu goes on in the background",
                              (unsigned long long)job);
+        }
         bool cut = left_ms != SHUNT_FOREVER && left_ms < pause_ms;
         (void)loop_until(s, cut ? left_ms : pause_ms, never, NULL,
                          NULL); /* what ends the handle shows in the next call */

@@ -201,7 +201,7 @@ static void receive(struct shunt *s, int64_t now_us)
         struct shunt_error error = {0};
         size_t size = 0;
         void *space = core_space(&s->core, &size);
-        if (space == NULL)
+        if (!space)
             return; /* no memory now: the next turn tries again */
         ssize_t got = recv(loop->socket.fd, space, size, MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))

@@ -10,8 +10,8 @@
  * meanwhile, or after mark-time. */
 static bool is_write_due(const struct shunt_consumer *c, int64_t now_us)
 {
-    return c->open != NULL && (4 * (uint64_t)c->open->count >= c->credit_messages ||
-                               now_us - c->resolved_us > c->core->settings->mark_time_us);
+    return c->open && (4 * (uint64_t)c->open->count >= c->credit_messages ||
+                       now_us - c->resolved_us > c->core->settings->mark_time_us);
 }
 
 /* Mark and write as needed, then take. */
@@ -22,7 +22,7 @@ static struct shunt_delivery *take(struct shunt_consumer *c, int64_t now_us)
         return NULL; /* no memory now */
     loop_send(s, now_us);
     struct shunt_delivery *d = consumer_take(c, now_us);
-    if (d == NULL && c->queued.head != NULL)
+    if (!d && c->queued.head)
         c->core->marks_waiting = true;
     return d;
 }
@@ -56,7 +56,7 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
     int64_t now_us = clock_mono_us();
     marks_next_called(c, now_us);
     struct shunt_delivery *d = is_write_due(c, now_us) ? NULL : consumer_take(c, now_us);
-    if (d != NULL)
+    if (d)
         return hand_out(c, d, now_us, ret);
     if (is_write_due(c, now_us)) {
         loop_wait(s, 0); /* answers to what was sent before, and more messages */
@@ -69,7 +69,7 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
             return handle_usable(s, err);
         loop_advance(s, now_us);
         d = take(c, now_us);
-        if (d != NULL)
+        if (d)
             return hand_out(c, d, clock_mono_us(), ret);
         if (c->state == CONSUMER_ENDED)
             return error_set(err, c->end.code, "%s", c->end.text);
@@ -77,7 +77,7 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
             loop_rest(s);
             return nothing(c, err);
         }
-        if (!waited && c->queued.head == NULL)
+        if (!waited && !c->queued.head)
             consumer_starved(c);
         loop_wait(s, deadline_us);
         handle_call_back(s);

@@ -45,7 +45,7 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
     if (!random_bytes(&random, sizeof random))
         return error_set(err, SHUNT_IO, "the system has no random bytes");
     struct shunt *s = calloc(1, sizeof *s);
-    if (s == NULL)
+    if (!s)
         return error_set(err, SHUNT_NO_MEMORY, NULL);
     if ((rc = settings_read(options, &s->settings, err)) != 0 || (rc = loop_init(s, &where, err)) != 0) {
         free(s);
@@ -101,7 +101,7 @@ static void say_goodbye(struct shunt *s, int64_t timeout_ms)
 
 void shunt_close(struct shunt *s, int64_t timeout_ms)
 {
-    if (s == NULL)
+    if (!s)
         return;
     check(s->magic == HANDLE_MAGIC);
     s->closing = true;
@@ -163,7 +163,7 @@ int shunt_ping(struct shunt *s, int64_t timeout_ms, int64_t *ret_us, struct shun
     int64_t begun_us = clock_mono_us();
     call_begin(&call, OP_PING, 0, true);
     int rc = call_finish(s, &call, timeout_ms, err);
-    if (rc == 0 && ret_us != NULL)
+    if (rc == 0 && ret_us)
         *ret_us = clock_mono_us() - begun_us;
     return rc;
 }

@@ -9,9 +9,8 @@ int shunt_publish_async(struct shunt *s, const char *topic, const struct shunt_m
 {
     bool full = false;
     int rc = handle_usable(s, err);
-    if (rc == 0 && (topic == NULL || m == NULL))
-        rc = error_set(err, SHUNT_BAD_ARGUMENT,
-                       topic == NULL ? "a topic must be named" : "there is no message");
+    if (rc == 0 && (!topic || !m))
+        rc = error_set(err, SHUNT_BAD_ARGUMENT, !topic ? "a topic must be named" : "there is no message");
     if (rc == 0)
         rc = producer_add(&s->core.producer, topic, m, (struct promise){callback, context}, &full, err);
     if (rc != 0)
@@ -37,7 +36,7 @@ static void published(void *context, uint64_t seq, const struct shunt_error *err
     struct waiting *w = magic_of(context, waiting, PUBLISHING_MAGIC);
     w->done = true;
     w->seq = seq;
-    if (err != NULL)
+    if (err)
         w->error = *err;
 }
 
@@ -82,11 +81,11 @@ int shunt_publish(struct shunt *s, const char *topic, const struct shunt_message
         return error_set(err, SHUNT_TIMEOUT, "no answer in time: the message may still be stored");
     }
     if (w.error.code != 0) {
-        if (err != NULL)
+        if (err)
             *err = w.error;
         return w.error.code;
     }
-    if (ret_seq != NULL)
+    if (ret_seq)
         *ret_seq = w.seq;
     return 0;
 }
@@ -103,13 +102,14 @@ int shunt_flush(struct shunt *s, int64_t timeout_ms, struct shunt_error *err)
     if (rc != 0)
         return rc;
     rc = loop_until(s, timeout_ms, is_flushed, s, err);
-    if (rc == SHUNT_UNREACHABLE)
+    if (rc == SHUNT_UNREACHABLE) {
         rc = error_set(err, SHUNT_TIMEOUT, "not all was answered in time: %.400s",
                        s->loop.last.code != 0 ? s->loop.last.text : "no connection");
+    }
     struct shunt_error *failure = &s->core.producer.failure;
     if (rc == 0 && failure->code != 0) {
         rc = failure->code;
-        if (err != NULL)
+        if (err)
             *err = *failure;
         failure->code = 0;
     }

@@ -85,7 +85,7 @@ static void resolved(void *context, const struct shunt_error *err)
 {
     struct waiting *w = magic_of(context, waiting, RESOLVING_MAGIC);
     w->done = true;
-    if (err != NULL)
+    if (err)
         w->error = *err;
 }
 
@@ -98,11 +98,11 @@ static bool is_done(void *arg)
 static void detach(struct core *core, const struct waiting *w)
 {
     resolutions_detach(&core->resolutions, NULL, resolved, w);
-    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next) {
+    for (struct shunt_consumer *c = core->consumers; c; c = c->next) {
         resolutions_detach(&core->resolutions, c->open, resolved, w);
-        for (struct shunt_delivery *d = c->held.head; d != NULL; d = d->next)
+        for (struct shunt_delivery *d = c->held.head; d; d = d->next)
             resolutions_detach(&core->resolutions, d->kept, resolved, w);
-        for (struct shunt_delivery *d = c->ending.head; d != NULL; d = d->next)
+        for (struct shunt_delivery *d = c->ending.head; d; d = d->next)
             resolutions_detach(&core->resolutions, d->kept, resolved, w);
     }
 }
@@ -121,7 +121,7 @@ static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t
         detach(&s->core, &w);
         return rc == SHUNT_UNREACHABLE ? error_set(err, SHUNT_TIMEOUT, NULL) : rc;
     }
-    if (w.error.code != 0 && err != NULL)
+    if (w.error.code != 0 && err)
         *err = w.error;
     return w.error.code;
 }

@@ -16,7 +16,7 @@ static int read_name(const struct shunt_options *o, const char *key, char to[CLI
                      struct shunt_error *err)
 {
     const char *value = options_get(o, key);
-    if (value == NULL)
+    if (!value)
         return 0;
     size_t size = strlen(value);
     if (size > CLIENT_NAME_BYTES_MAX)
@@ -31,7 +31,7 @@ static int read_name(const struct shunt_options *o, const char *key, char to[CLI
 static int read_mark_time(const struct shunt_options *o, int64_t *ret_us, struct shunt_error *err)
 {
     const char *value = options_get(o, "mark-time");
-    size_t size = value != NULL ? strlen(value) : 0;
+    size_t size = value ? strlen(value) : 0;
     if (size > 2 && size < 20 && strcmp(value + size - 2, "us") == 0) {
         char digits[20];
         const char *why = NULL;

@@ -23,7 +23,7 @@ void socket_init(struct socket *s)
 
 static void forget_addresses(struct socket *s)
 {
-    if (s->addresses != NULL)
+    if (s->addresses)
         freeaddrinfo(s->addresses);
     s->addresses = s->next = NULL;
 }
@@ -58,7 +58,7 @@ static void tune(int fd)
 /* Try addresses until one connects or is on its way. *error_no is the last failure. */
 static bool try_next(struct socket *s, int *error_no)
 {
-    while (s->next != NULL) {
+    while (s->next) {
         const struct addrinfo *a = s->next;
         s->next = a->ai_next;
         s->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);

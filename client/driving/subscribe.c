@@ -18,7 +18,7 @@
 static int check_names(const char *topic, const char *group, struct shunt_error *err)
 {
     const char *why = NULL;
-    if (topic == NULL)
+    if (!topic)
         return error_set(err, SHUNT_BAD_ARGUMENT, "a topic must be named");
     int rc = name_check_topic(slice_of(topic), &why);
     if (rc != 0)
@@ -40,17 +40,17 @@ int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
     static const char *const keys[] = {"prefetch", "prefetch-bytes", NULL};
     int64_t messages = PREFETCH, bytes = PREFETCH_BYTES;
     int rc = handle_usable(s, err);
-    group = group != NULL ? group : "default";
+    group = group ? group : "default";
     if (rc != 0 || (rc = check_names(topic, group, err)) != 0 ||
         (rc = options_allow(options, keys, err)) != 0 ||
         (rc = options_count(options, "prefetch", 0, CREDIT_MESSAGES_MAX, &messages, err)) != 0 ||
         (rc = options_size(options, "prefetch-bytes", 1, CREDIT_BYTES_MAX, &bytes, err)) != 0)
         return rc;
     struct shunt_consumer *c = consumer_new(&s->core, topic, group, (uint64_t)messages, (uint64_t)bytes);
-    if (c == NULL)
+    if (!c)
         return error_set(err, SHUNT_NO_MEMORY, NULL);
     c->handle = s;
-    c->credit_grows = options_get(options, "prefetch") == NULL;
+    c->credit_grows = !options_get(options, "prefetch");
     rc = loop_until(s, timeout_ms, is_decided, c, err);
     if (rc == 0 && c->state == CONSUMER_ENDED)
         rc = error_set(err, c->end.code, "%s", c->end.text);
@@ -64,7 +64,7 @@ int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
 
 void shunt_unsubscribe(struct shunt_consumer *c, int64_t timeout_ms)
 {
-    if (c == NULL)
+    if (!c)
         return;
     struct shunt *s = c->handle;
     bool told = false;
@@ -82,9 +82,10 @@ void shunt_unsubscribe(struct shunt_consumer *c, int64_t timeout_ms)
 
 int shunt_credit(struct shunt_consumer *c, uint32_t messages, uint64_t bytes, struct shunt_error *err)
 {
-    if (messages > CREDIT_MESSAGES_MAX || bytes > CREDIT_BYTES_MAX)
+    if (messages > CREDIT_MESSAGES_MAX || bytes > CREDIT_BYTES_MAX) {
         return error_set(err, SHUNT_BAD_ARGUMENT, "at most %d messages and %u bytes", CREDIT_MESSAGES_MAX,
                          CREDIT_BYTES_MAX);
+    }
     if (c->state == CONSUMER_ENDED)
         return error_set(err, c->end.code, "%s", c->end.text);
     c->credit_grows = false;
@@ -100,7 +101,7 @@ void shunt_on_arrival(struct shunt_consumer *c, shunt_arrived_cb *callback, void
 {
     c->callback = callback;
     c->context = context;
-    if (c->queued.head != NULL || c->state == CONSUMER_ENDED) {
+    if (c->queued.head || c->state == CONSUMER_ENDED) {
         c->arrived = c->core->arrivals = true; /* what came before is told of as well */
         loop_wake(c->handle);
     }
@@ -155,12 +156,12 @@ static void give_back(struct shunt_delivery *d)
 void client_release_held(struct shunt_consumer *c,
                          bool (*keep)(void *context, const struct shunt_delivery *d), void *context)
 {
-    for (struct shunt_delivery *d = c->held.head, *next; d != NULL; d = next) {
+    for (struct shunt_delivery *d = c->held.head, *next; d; d = next) {
         next = d->next;
-        if (keep == NULL || !keep(context, d))
+        if (!keep || !keep(context, d))
             give_back(d);
     }
-    while (c->queued.head != NULL) {
+    while (c->queued.head) {
         if (delivery_away(c->queued.head))
             delivery_free(c->queued.head); /* nobody asks for it any more, so that it goes to others */
         else

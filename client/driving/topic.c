@@ -36,8 +36,8 @@ static int split_groups(const struct shunt_options *settings, struct shunt_optio
 {
     const struct option *option;
     struct shunt_options *rest = shunt_options_new();
-    int rc = rest == NULL ? SHUNT_NO_MEMORY : 0;
-    for (size_t i = 0; rc == 0 && (option = options_at(settings, i)) != NULL; i++) {
+    int rc = !rest ? SHUNT_NO_MEMORY : 0;
+    for (size_t i = 0; rc == 0 && (option = options_at(settings, i)); i++) {
         if (strcmp(option->key, "groups") == 0)
             *ret_groups = option->value;
         else
@@ -59,11 +59,11 @@ int shunt_topic_create(struct shunt *s, const char *topic, const struct shunt_op
     int rc = split_groups(settings, &rest, &groups);
     if (rc != 0)
         return error_set(err, rc, NULL);
-    rc = admin_begin(&call, OP_TOPIC_CREATE, groups != NULL ? 3 : 2, false, topic, false, NULL, err);
+    rc = admin_begin(&call, OP_TOPIC_CREATE, groups ? 3 : 2, false, topic, false, NULL, err);
     if (rc == 0 && (rc = policy_args_write(&call.request, rest, false, err)) != 0)
         call_done(&call);
     if (rc == 0) {
-        if (groups != NULL)
+        if (groups)
             write_names(&call.request, groups);
         rc = call_finish(s, &call, timeout_ms, err);
     }
@@ -109,7 +109,7 @@ int shunt_topic_purge(struct shunt *s, const char *topic, const char *group, int
     int rc = admin_begin(&call, OP_TOPIC_PURGE, 2, false, topic, true, group, err);
     if (rc != 0)
         return rc;
-    if (group == NULL)
+    if (!group)
         mpack_write_nil(&call.request);
     return call_finish_uint(s, &call, timeout_ms, ret_job, err);
 }

@@ -56,14 +56,14 @@ static const char *read_host(const char *at, char ret[URL_HOST_BYTES_MAX + 1], c
 
 int url_parse(const char *text, struct url *ret, struct shunt_error *err)
 {
-    if (text == NULL)
+    if (!text)
         text = "shunt://127.0.0.1";
     if (strncmp(text, SCHEME, sizeof SCHEME - 1) != 0)
         return bad(err, text, "it begins with shunt://");
     struct url url = {.port = PORT_DEFAULT};
     const char *why = NULL;
     const char *at = read_host(text + sizeof SCHEME - 1, url.host, &why);
-    if (at == NULL)
+    if (!at)
         return bad(err, text, why);
     if (*at == ':') {
         char digits[6];

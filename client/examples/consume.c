@@ -59,9 +59,8 @@ int main(int argc, char **argv)
     code = shunt_subscribe(s, argv[1], "default", NULL, TIMEOUT_MS, &consumer, &err);
     for (unsigned long i = 0; i < count && code == 0; i++) {
         code = shunt_next(consumer, WAIT_MS, &d, &err);
-        if (code == 0) {
+        if (code == 0)
             code = answer(d, &err);
-        }
         if (code == SHUNT_STALE) {
             /* We were too slow and somebody else has the message now: not a reason to stop, and this answer
              * did nothing. */
@@ -69,9 +68,8 @@ int main(int argc, char **argv)
             code = 0;
         }
     }
-    if (code != 0) {
+    if (code != 0)
         fprintf(stderr, "consume: %s\n", err.text);
-    }
     /* What was fetched ahead and not looked at goes back, and counts as no attempt. */
     shunt_unsubscribe(consumer, TIMEOUT_MS);
     shunt_close(s, TIMEOUT_MS);

@@ -43,9 +43,8 @@ static int list(struct shunt *s, const char *topic, struct shunt_error *err)
         const struct shunt_value *rows;
         int code = shunt_dlq_list(s, topic, GROUP, after, PAGE_ROWS, TIMEOUT_MS, &page, err);
 
-        if (code != 0) {
+        if (code != 0)
             return code;
-        }
         rows = shunt_value_get(page, "rows");
         for (size_t i = 0; i < shunt_value_count(rows); i++) {
             const struct shunt_value *dead = shunt_value_at(rows, i);
@@ -68,9 +67,8 @@ static int show(struct shunt *s, const char *topic, const char *id, struct shunt
     size_t bytes;
     int code = shunt_dlq_show(s, topic, GROUP, id, TIMEOUT_MS, &dead, err);
 
-    if (code != 0) {
+    if (code != 0)
         return code;
-    }
     print_row(dead);
     body = shunt_value_text(shunt_value_get(dead, "body"), &bytes);
     printf("body: %.*s\nstack:\n%s\n", (int)bytes, body, text_of(dead, "error_stack"));
@@ -94,16 +92,13 @@ static int redrive(struct shunt *s, const char *topic, char **ids, size_t ids_co
     int code = shunt_dlq_redrive(s, topic, GROUP, (const char *const *)ids, ids_count, SHUNT_ALL, 0,
                                  TIMEOUT_MS, &job, &count, err);
 
-    if (code != 0) {
+    if (code != 0)
         return code;
-    }
-    if (job == 0) {
+    if (job == 0)
         return SHUNT_EMPTY; /* nothing there */
-    }
     code = shunt_job_wait(s, job, TIMEOUT_MS, err);
-    if (code == 0) {
+    if (code == 0)
         printf("%llu redriven\n", (unsigned long long)count);
-    }
     return code;
 }
 
@@ -131,9 +126,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "dlq: %s is not list, show or redrive\n", argv[1]);
         code = -1;
     }
-    if (code > 0 && code != SHUNT_EMPTY) {
+    if (code > 0 && code != SHUNT_EMPTY)
         fprintf(stderr, "dlq: %s\n", err.text);
-    }
     shunt_close(s, TIMEOUT_MS);
     return code == 0 ? 0 : code < 0 ? 64 : code == SHUNT_EMPTY || code == SHUNT_NOT_FOUND ? 3 : 1;
 }

@@ -32,7 +32,7 @@ int main(int argc, char **argv)
         return 1;
     }
     message = shunt_message_new();
-    if (message == NULL) {
+    if (!message) {
         fprintf(stderr, "publish: no memory\n");
         shunt_close(s, 0);
         return 1;
@@ -48,9 +48,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "publish: %s: %s\n", shunt_error_name(code), err.text);
         }
     }
-    if (code == 0) {
+    if (code == 0)
         printf("%s/%llu\n", argv[1], (unsigned long long)seq);
-    }
     shunt_message_free(message);
     shunt_close(s, TIMEOUT_MS);
     return code == 0 ? 0 : 1;

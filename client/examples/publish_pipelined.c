@@ -24,7 +24,7 @@ static void on_published(void *context, uint64_t seq, const struct shunt_error *
     struct tally *tally = context;
 
     (void)seq;
-    if (err == NULL) {
+    if (!err) {
         tally->durable++;
     } else {
         tally->failed++;
@@ -39,14 +39,12 @@ static int publish_one(struct shunt *s, const char *topic, const struct shunt_me
 
     for (;;) {
         code = shunt_publish_async(s, topic, message, on_published, tally, err);
-        if (code != SHUNT_BUSY) {
+        if (code != SHUNT_BUSY)
             return code;
-        }
         /* The window is full: let the broker catch up, then queue this one. */
         code = shunt_flush(s, TIMEOUT_MS, err);
-        if (code != 0) {
+        if (code != 0)
             return code;
-        }
     }
 }
 
@@ -68,7 +66,7 @@ int main(int argc, char **argv)
         return 1;
     }
     message = shunt_message_new();
-    code = message == NULL ? SHUNT_NO_MEMORY : 0;
+    code = !message ? SHUNT_NO_MEMORY : 0;
     for (unsigned long i = 0; i < count && code == 0; i++) {
         char body[64];
         int length = snprintf(body, sizeof body, "message %lu of %lu", i + 1, count);
@@ -76,14 +74,12 @@ int main(int argc, char **argv)
         /* One message object serves all: queueing copies what it holds. */
         shunt_message_body(message, body, (size_t)length);
         code = publish_one(s, argv[1], message, &tally, &err);
-        if (code != 0) {
+        if (code != 0)
             fprintf(stderr, "publish_pipelined: %s\n", err.text);
-        }
     }
     /* What is still on its way is waited for here; each has its callback before this returns 0. */
-    if (code == 0) {
+    if (code == 0)
         code = shunt_flush(s, TIMEOUT_MS, &err);
-    }
     printf("%lu durable, %lu failed\n", tally.durable, tally.failed);
     shunt_message_free(message);
     shunt_close(s, TIMEOUT_MS);

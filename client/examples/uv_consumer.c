@@ -37,12 +37,10 @@ static void on_acked(void *context, const struct shunt_error *err)
 {
     struct program *p = context;
 
-    if (err != NULL) {
+    if (err)
         fprintf(stderr, "uv_consumer: %s\n", err->text); /* STALE: too slow, somebody else will have it */
-    }
-    if (++p->done == p->wanted) {
+    if (++p->done == p->wanted)
         finish(p, 0);
-    }
 }
 
 /* Take all that is there. It may be called with nothing to take, and is called again when there is more. */
@@ -58,9 +56,8 @@ static void on_arrival(void *context, struct shunt_consumer *consumer)
 
         p->taken++;
         printf("%s: %.*s\n", shunt_delivery_id(d), (int)bytes, body);
-        if (shunt_resolve_async(d, SHUNT_ACK, 0, NULL, on_acked, p, &err) != 0) {
+        if (shunt_resolve_async(d, SHUNT_ACK, 0, NULL, on_acked, p, &err) != 0)
             on_acked(p, &err);
-        }
     }
 }
 

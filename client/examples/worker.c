@@ -65,14 +65,13 @@ int main(int argc, char **argv)
         return 1;
     }
     options = shunt_options_new();
-    code = options == NULL ? SHUNT_NO_MEMORY : shunt_options_set(options, "drain", argc == 3 ? "yes" : "no");
+    code = !options ? SHUNT_NO_MEMORY : shunt_options_set(options, "drain", argc == 3 ? "yes" : "no");
     if (code != 0) {
         fprintf(stderr, "worker: %s\n", shunt_error_text(code));
     } else {
         code = shunt_worker_run(s, argv[1], "default", options, on_order, &shop, &err);
-        if (code != 0) {
+        if (code != 0)
             fprintf(stderr, "worker: %s\n", err.text);
-        }
     }
     printf("%lu orders, sum %llu\n", shop.orders, shop.sum);
     shunt_options_free(options);

@@ -36,15 +36,12 @@ static enum shunt_outcome on_item(void *context, const struct shunt_delivery *d,
     (void)context;
     (void)v;
     fprintf(stderr, "handling %s\n", shunt_delivery_id(d));
-    if (is(d, "crash")) {
+    if (is(d, "crash"))
         return parse_item((const volatile int *)(uintptr_t)(0x10 + no_item)) > 0 ? SHUNT_ACK : SHUNT_NACK;
-    }
-    while (is(d, "hang")) {
+    while (is(d, "hang"))
         no_item++;
-    }
-    if (is(d, "exit")) {
+    if (is(d, "exit"))
         exit(7);
-    }
     return SHUNT_ACK;
 }
 
@@ -69,17 +66,15 @@ int main(int argc, char **argv)
         return 1;
     }
     options = shunt_options_new();
-    for (size_t i = 0; options != NULL && code == 0 && i < sizeof settings / sizeof *settings; i++) {
+    for (size_t i = 0; options && code == 0 && i < sizeof settings / sizeof *settings; i++)
         code = shunt_options_set(options, settings[i][0], settings[i][1]);
-    }
-    if (options == NULL || code != 0 || shunt_options_set(options, "drain", argc == 3 ? "yes" : "no") != 0) {
+    if (!options || code != 0 || shunt_options_set(options, "drain", argc == 3 ? "yes" : "no") != 0) {
         fprintf(stderr, "worker_fork: no memory\n");
         code = SHUNT_NO_MEMORY;
     } else {
         code = shunt_worker_run(s, argv[1], "default", options, on_item, NULL, &err);
-        if (code != 0) {
+        if (code != 0)
             fprintf(stderr, "worker_fork: %s\n", err.text);
-        }
     }
     shunt_options_free(options);
     shunt_close(s, 10000);

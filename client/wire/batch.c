@@ -16,7 +16,7 @@ struct batch *batch_new(void)
 
 void batch_free(struct batch *b)
 {
-    if (b == NULL)
+    if (!b)
         return;
     b->magic = 0;
     mpack_buffer_done(&b->bytes);
@@ -39,7 +39,7 @@ int batch_begin(struct batch *b, const char *topic, size_t topic_bytes)
     b->id = b->sequence = b->first_seq = 0;
     b->begun = b->written = false;
     b->error.code = 0;
-    return mpack_extend(&b->bytes, BATCH_HEAD_BYTES_MAX) != NULL ? 0 : SHUNT_NO_MEMORY;
+    return mpack_extend(&b->bytes, BATCH_HEAD_BYTES_MAX) ? 0 : SHUNT_NO_MEMORY;
 }
 
 size_t batch_bytes(const struct batch *b)
@@ -123,7 +123,7 @@ void batch_seal(struct batch *b, uint64_t id, uint64_t sequence, uint64_t forget
 
 void batch_free_all(struct batch_queue *q)
 {
-    while (q->head != NULL) {
+    while (q->head) {
         struct batch *b = q->head;
         list_remove(q, b);
         batch_free(b);

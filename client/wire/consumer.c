@@ -16,7 +16,7 @@ struct shunt_consumer *consumer_new(struct core *core, const char *topic, const 
                                     uint64_t messages, uint64_t bytes)
 {
     struct shunt_consumer *c = calloc(1, sizeof *c);
-    if (c == NULL)
+    if (!c)
         return NULL;
     check(strlen(topic) < sizeof c->topic && strlen(group) < sizeof c->group);
     c->magic = CONSUMER_MAGIC;
@@ -37,7 +37,7 @@ struct shunt_consumer *consumer_new(struct core *core, const char *topic, const 
 
 static void drop_queued(struct shunt_consumer *c)
 {
-    while (c->queued.head != NULL)
+    while (c->queued.head)
         delivery_free(c->queued.head);
 }
 
@@ -46,7 +46,7 @@ static void end_epoch(struct shunt_consumer *c)
 {
     c->epoch++;
     keep_lost(c);
-    if (c->open != NULL) {
+    if (c->open) {
         struct shunt_error error;
         error_set(&error, SHUNT_STALE, NULL);
         resolution_failed(&c->core->resolutions, c->open, false, &error);
@@ -116,7 +116,7 @@ void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us)
     end_epoch(c);
     drop_queued(c);
     keep_end(c);
-    while (c->held.head != NULL)
+    while (c->held.head)
         delivery_free(c->held.head);
     for (size_t i = 0; i < c->slabs_count; i++)
         free(c->slabs[i]);
@@ -135,13 +135,13 @@ static int add_resolution(struct shunt_consumer *c, const struct resolve_entry *
                           struct resolver resolver, int64_t now_us)
 {
     struct resolutions *all = &c->core->resolutions;
-    if (c->open != NULL && (c->open->count == FRAME_MESSAGES_MAX || c->open->entries.size > OPEN_BYTES_MAX)) {
+    if (c->open && (c->open->count == FRAME_MESSAGES_MAX || c->open->entries.size > OPEN_BYTES_MAX)) {
         int rc = consumer_write_resolution(c);
         if (rc != 0)
             return rc;
     }
-    bool first = c->open == NULL;
-    if (first && (c->open = resolution_new(all)) == NULL)
+    bool first = !c->open;
+    if (first && !(c->open = resolution_new(all)))
         return SHUNT_NO_MEMORY;
     int rc = resolution_add(all, c->open, entry, resolver);
     if (rc != 0 && first) {

@@ -89,7 +89,7 @@ int consumer_write(struct shunt_consumer *c, int64_t now_us)
         return write_subscribe(c);
     if (c->state != CONSUMER_ACTIVE)
         return 0;
-    if (c->open != NULL)
+    if (c->open)
         rc = consumer_write_resolution(c);
     if (rc == 0 && c->credit_changed)
         rc = write_credit(c);

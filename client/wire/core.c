@@ -19,7 +19,7 @@ void core_init(struct core *core, const struct settings *settings, uint64_t seed
 
 void core_done(struct core *core)
 {
-    while (core->consumers != NULL)
+    while (core->consumers)
         consumer_free(core->consumers, true, 0);
     producer_done(&core->producer);
     resolutions_done(&core->resolutions);
@@ -51,7 +51,7 @@ static void lose_calls(struct core *core)
 {
     struct shunt_error error;
     error_set(&error, SHUNT_DISCONNECTED, NULL);
-    for (struct call *call = core->calls.head, *next; call != NULL; call = next) {
+    for (struct call *call = core->calls.head, *next; call; call = next) {
         next = call->next;
         if (call->state != CALL_SENT)
             continue;
@@ -68,9 +68,10 @@ static void lose_calls(struct core *core)
 static void forget_requests(struct core *core)
 {
     struct waiter waiter;
-    for (uint64_t id = 0; (id = requests_from(&core->requests, id, &waiter)) != 0; id++)
+    for (uint64_t id = 0; (id = requests_from(&core->requests, id, &waiter)) != 0; id++) {
         if (waiter.kind != WAITER_PUBLISH)
             (void)requests_take(&core->requests, id); /* nobody will answer */
+    }
 }
 
 void core_offline(struct core *core)
@@ -79,7 +80,7 @@ void core_offline(struct core *core)
     uint64_t sent_to = output_sent_to(&core->output);
     producer_lost(&core->producer, &core->requests);
     resolutions_lost(&core->resolutions, sent_to);
-    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+    for (struct shunt_consumer *c = core->consumers; c; c = c->next)
         consumer_lost(c);
     lose_calls(core);
     forget_requests(core);
@@ -92,11 +93,12 @@ void core_end(struct core *core, const struct shunt_error *error)
     if (core->phase != CORE_OFFLINE)
         core_offline(core);
     producer_fail_all(&core->producer, error);
-    while (core->calls.head != NULL)
+    while (core->calls.head)
         end_call(core, core->calls.head, error);
-    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+    for (struct shunt_consumer *c = core->consumers; c; c = c->next) {
         if (c->state != CONSUMER_ENDED)
             consumer_ended(c, error);
+    }
 }
 
 /* ---- calls ---- */
@@ -231,9 +233,10 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
 
 static struct shunt_consumer *find_consumer(struct core *core, uint64_t sub)
 {
-    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+    for (struct shunt_consumer *c = core->consumers; c; c = c->next) {
         if (c->state == CONSUMER_ACTIVE && c->sub == sub)
             return c;
+    }
     return NULL;
 }
 
@@ -246,8 +249,7 @@ static int read_deliver(struct core *core, struct mpack_reader *r, int64_t now_u
         return SHUNT_PROTOCOL;
     struct shunt_consumer *c = find_consumer(core, sub);
     int rc = 0;
-    for (uint32_t i = 0; c != NULL && i < count && rc == 0;
-         i++) /* for a subscription that just ended: dropped */
+    for (uint32_t i = 0; c && i < count && rc == 0; i++) /* for a subscription that just ended: dropped */
         rc = consumer_delivered(c, r, core->input.block, now_us);
     return rc;
 }
@@ -267,7 +269,7 @@ static int read_closed(struct core *core, struct mpack_reader *r)
     }
     struct shunt_consumer *c = find_consumer(core, sub);
     error_set(&error, SHUNT_CLOSED, "the broker ended the subscription: %.*s", size, (const char *)text.data);
-    if (c != NULL)
+    if (c)
         consumer_ended(c, &error);
     return 0;
 }

@@ -28,11 +28,12 @@ static int write_call(struct core *core, struct call *call)
 static void write_work(struct core *core, int64_t now_us)
 {
     int rc = 0;
-    for (struct shunt_consumer *c = core->consumers; c != NULL && rc == 0; c = c->next)
+    for (struct shunt_consumer *c = core->consumers; c && rc == 0; c = c->next)
         rc = consumer_write(c, now_us);
-    for (struct call *call = core->calls.head; call != NULL && rc == 0; call = call->next)
+    for (struct call *call = core->calls.head; call && rc == 0; call = call->next) {
         if (call->state == CALL_QUEUED)
             rc = write_call(core, call);
+    }
     core->work = rc != 0;
 }
 
@@ -50,7 +51,7 @@ int core_output(struct core *core, int64_t now_us, struct iovec *pieces, int max
     if (core->phase == CORE_READY && (core->work || now_us >= core_due_us(core)))
         write_work(core, now_us);
     struct batch *b = NULL;
-    if (p->unsent != NULL && p->unsent_offset > 0) {
+    if (p->unsent && p->unsent_offset > 0) {
         b = p->unsent;
         size_t begin = b->begin + p->unsent_offset;
         pieces[count++] = piece(b->bytes.data + begin, b->bytes.size - begin);
@@ -60,7 +61,7 @@ int core_output(struct core *core, int64_t now_us, struct iovec *pieces, int max
     size_t bytes = 0;
     while (core->phase == CORE_READY && !core->leaving && count < max && bytes < TURN_BYTES) {
         b = producer_next(p, &core->requests, b);
-        if (b == NULL)
+        if (!b)
             break;
         pieces[count++] = piece(b->bytes.data + b->begin, b->bytes.size - b->begin);
         bytes += b->bytes.size - b->begin;
@@ -81,8 +82,8 @@ static size_t sent_of_batch(struct core *core, size_t size)
 static void tell_marked(struct core *core)
 {
     core->marks_waiting = false;
-    for (struct shunt_consumer *c = core->consumers; c != NULL; c = c->next) {
-        if (c->queued.head == NULL)
+    for (struct shunt_consumer *c = core->consumers; c; c = c->next) {
+        if (!c->queued.head)
             continue;
         if (marks_done(c->queued.head))
             c->arrived = core->arrivals = true;
@@ -93,7 +94,7 @@ static void tell_marked(struct core *core)
 
 void core_sent(struct core *core, size_t size)
 {
-    if (size > 0 && core->producer.unsent != NULL && core->producer.unsent_offset > 0)
+    if (size > 0 && core->producer.unsent && core->producer.unsent_offset > 0)
         size -= sent_of_batch(core, size);
     size_t left = output_left(&core->output), part = size < left ? size : left;
     output_taken(&core->output, part);
@@ -115,37 +116,38 @@ bool core_has_output(const struct core *core)
 int64_t core_due_us(const struct core *core)
 {
     int64_t due_us = INT64_MAX;
-    for (const struct shunt_consumer *c = core->consumers; c != NULL && core->phase == CORE_READY;
-         c = c->next)
+    for (const struct shunt_consumer *c = core->consumers; c && core->phase == CORE_READY; c = c->next) {
         if (c->state == CONSUMER_WANTED && c->retry_at_us < due_us)
             due_us = c->retry_at_us;
+    }
     return due_us;
 }
 
 bool core_has_work(const struct core *core)
 {
-    for (const struct shunt_consumer *c = core->consumers; c != NULL; c = c->next)
+    for (const struct shunt_consumer *c = core->consumers; c; c = c->next) {
         if (c->state != CONSUMER_ENDED)
             return true;
+    }
     return core->calls.count > 0 || producer_has_unwritten(&core->producer) ||
            core->producer.sealed.count > 0;
 }
 
 bool core_has_callbacks(const struct core *core)
 {
-    return core->producer.finished.head != NULL || core->resolutions.finished.head != NULL || core->arrivals;
+    return core->producer.finished.head || core->resolutions.finished.head || core->arrivals;
 }
 
 static bool call_back_arrival(struct core *core)
 {
     struct shunt_consumer *c = core->arrivals ? core->consumers : NULL;
-    while (c != NULL && !c->arrived)
+    while (c && !c->arrived)
         c = c->next;
     core->arrivals = c != NULL;
-    if (c == NULL)
+    if (!c)
         return false;
     c->arrived = false;
-    if (c->callback != NULL)
+    if (c->callback)
         c->callback(c->context, c); /* may free it, and any other: the next look is a new one */
     return true;
 }

@@ -21,7 +21,7 @@ static bool add_slab(struct shunt_consumer *c)
     char *slab = array_room(&c->slabs, &c->slabs_capacity, c->slabs_count + 1)
                      ? malloc(stride * SLAB_DELIVERIES)
                      : NULL;
-    if (slab == NULL)
+    if (!slab)
         return false;
     c->slabs[c->slabs_count++] = slab;
     for (size_t i = 0; i < SLAB_DELIVERIES; i++) {
@@ -57,7 +57,7 @@ static int read_delivery(struct shunt_delivery *d, struct mpack_reader *r)
 
 static struct shunt_delivery *find(struct shunt_delivery *d, uint64_t seq)
 {
-    while (d != NULL && d->seq != seq)
+    while (d && d->seq != seq)
         d = d->next;
     return d;
 }
@@ -68,10 +68,10 @@ static bool merge(struct shunt_delivery *d, int64_t now_us, int *ret_err)
 {
     struct shunt_consumer *c = d->consumer;
     struct shunt_delivery *running = find(c->held.head, d->seq);
-    struct shunt_delivery *waiting = running == NULL ? find(c->queued.head, d->seq) : NULL;
-    if (waiting != NULL)
+    struct shunt_delivery *waiting = !running ? find(c->queued.head, d->seq) : NULL;
+    if (waiting)
         delivery_free(waiting); /* its lease ran out: this one counts */
-    if (running == NULL)
+    if (!running)
         return false;
     bool marked = running->marked_at != 0;
     keep_go_on(running, d->token, d->lease_ms, now_us);
@@ -90,7 +90,7 @@ static bool merge(struct shunt_delivery *d, int64_t now_us, int *ret_err)
 int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct block *block, int64_t now_us)
 {
     check(c->state == CONSUMER_ACTIVE);
-    if (c->spare == NULL && !add_slab(c))
+    if (!c->spare && !add_slab(c))
         return SHUNT_NO_MEMORY;
     struct shunt_delivery *d = c->spare;
     struct shunt_delivery *spare = d->next;
@@ -129,14 +129,14 @@ static void consumer_speak(struct shunt_consumer *c)
 
 struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
 {
-    if (c->queued.head != NULL && delivery_away(c->queued.head))
+    if (c->queued.head && delivery_away(c->queued.head))
         return NULL;
-    while (c->queued.head != NULL && now_us >= c->queued.head->deadline_us) {
+    while (c->queued.head && now_us >= c->queued.head->deadline_us) {
         delivery_free(c->queued.head);
         consumer_speak(c);
     }
     struct shunt_delivery *d = c->queued.head;
-    if (d == NULL || (!c->marks_explicit && !marks_done(d)))
+    if (!d || (!c->marks_explicit && !marks_done(d)))
         return NULL;
     delivery_move(d, DELIVERY_HELD);
     return d;

@@ -7,11 +7,11 @@
 
 int error_set(struct shunt_error *err, int code, const char *format, ...)
 {
-    if (err == NULL)
+    if (!err)
         return code;
     err->code = code;
     err->may_retry = err_may_retry(code);
-    if (format == NULL) {
+    if (!format) {
         (void)snprintf(err->text, sizeof err->text, "%s", err_text(code)); /* the table's texts are short */
         return code;
     }

@@ -91,7 +91,7 @@ int hello_refused(struct core *core, const struct shunt_error *error, struct shu
     if (error->code == SHUNT_UNAUTHENTICATED || error->code == SHUNT_FORBIDDEN ||
         error->code == SHUNT_VERSION_MISMATCH)
         core->fatal = *error;
-    if (err != NULL)
+    if (err)
         *err = *error;
     return error->code;
 }

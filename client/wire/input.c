@@ -17,7 +17,7 @@ void block_hold(struct block *b)
 
 void block_drop(struct block *b)
 {
-    if (b == NULL)
+    if (!b)
         return;
     check(b->holders > 0);
     if (--b->holders == 0)
@@ -38,7 +38,7 @@ void input_reset(struct input *in)
 static struct block *block_new(size_t capacity)
 {
     struct block *b = malloc(sizeof *b + capacity);
-    if (b == NULL)
+    if (!b)
         return NULL;
     b->holders = 1;
     b->size = 0;
@@ -56,14 +56,14 @@ static size_t wanted(const struct input *in, size_t have)
 void *input_space(struct input *in, size_t *ret_size)
 {
     struct block *old = in->block;
-    size_t have = old != NULL ? old->size - in->begin : 0;
-    if (old != NULL && old->holders == 1 && have == 0)
+    size_t have = old ? old->size - in->begin : 0;
+    if (old && old->holders == 1 && have == 0)
         old->size = in->begin = 0;
-    if (old == NULL || old->capacity - in->begin < wanted(in, have)) {
+    if (!old || old->capacity - in->begin < wanted(in, have)) {
         size_t capacity = wanted(in, have) > BLOCK_BYTES ? wanted(in, have) : BLOCK_BYTES;
-        bool in_place = old != NULL && old->holders == 1 && old->capacity >= wanted(in, have);
+        bool in_place = old && old->holders == 1 && old->capacity >= wanted(in, have);
         struct block *b = in_place ? old : block_new(capacity);
-        if (b == NULL)
+        if (!b)
             return NULL;
         if (have > 0)
             memmove(b->data, old->data + in->begin, have);
@@ -85,7 +85,7 @@ void input_received(struct input *in, size_t size)
 
 enum frame_state input_next(struct input *in, struct slice *ret_payload, const char **ret_why)
 {
-    if (in->block == NULL)
+    if (!in->block)
         return FRAME_PARTIAL;
     in->need = 0;
     enum frame_state state = frame_next(in->block->data + in->begin, in->block->size - in->begin,

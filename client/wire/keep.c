@@ -17,7 +17,7 @@ static struct shunt_delivery *first(const struct shunt_consumer *c)
 {
     static const enum delivery_place order[] = {DELIVERY_HELD, DELIVERY_ENDING, DELIVERY_QUEUED};
     struct shunt_delivery *d = NULL;
-    for (size_t i = 0; d == NULL && i < sizeof order / sizeof *order; i++)
+    for (size_t i = 0; !d && i < sizeof order / sizeof *order; i++)
         d = list(c, order[i])->head;
     return d;
 }
@@ -25,9 +25,9 @@ static struct shunt_delivery *first(const struct shunt_consumer *c)
 static struct shunt_delivery *after(const struct shunt_delivery *d)
 {
     const struct shunt_consumer *c = d->consumer;
-    if (d->next != NULL || d->place == DELIVERY_QUEUED)
+    if (d->next || d->place == DELIVERY_QUEUED)
         return d->next;
-    return d->place == DELIVERY_HELD && c->ending.head != NULL ? c->ending.head : c->queued.head;
+    return d->place == DELIVERY_HELD && c->ending.head ? c->ending.head : c->queued.head;
 }
 
 /* ---- answers ---- */
@@ -36,7 +36,7 @@ static struct shunt_delivery *after(const struct shunt_delivery *d)
 static void end_kept(struct shunt_delivery *d, int code)
 {
     struct shunt_error error;
-    if (d->kept == NULL)
+    if (!d->kept)
         return;
     error_set(&error, code, NULL);
     resolution_failed(&d->consumer->core->resolutions, d->kept, false, &error);
@@ -47,9 +47,9 @@ int keep_answer(struct shunt_delivery *d, const struct resolve_entry *entry, str
 {
     struct resolutions *all = &d->consumer->core->resolutions;
     struct resolution *r = resolution_new(all);
-    int rc = r == NULL ? SHUNT_NO_MEMORY : resolution_add(all, r, entry, resolver);
+    int rc = !r ? SHUNT_NO_MEMORY : resolution_add(all, r, entry, resolver);
     if (rc != 0) {
-        if (r != NULL)
+        if (r)
             resolution_drop(all, r);
         if (entry->outcome != SHUNT_EXTEND)
             delivery_free(d);
@@ -67,7 +67,7 @@ int keep_answer(struct shunt_delivery *d, const struct resolve_entry *entry, str
 uint32_t keep_count(const struct shunt_consumer *c)
 {
     uint32_t count = 0;
-    for (const struct shunt_delivery *d = first(c); d != NULL && count < KEPT_MAX; d = after(d))
+    for (const struct shunt_delivery *d = first(c); d && count < KEPT_MAX; d = after(d))
         count += !d->stale;
     return count;
 }
@@ -76,7 +76,7 @@ void keep_write(struct shunt_consumer *c, struct mpack_buffer *out)
 {
     uint32_t count = keep_count(c), asked = 0;
     mpack_write_array(out, count * 3);
-    for (struct shunt_delivery *d = first(c); d != NULL && asked < count; d = after(d)) {
+    for (struct shunt_delivery *d = first(c); d && asked < count; d = after(d)) {
         if (d->stale)
             continue;
         d->asked = ++asked;
@@ -88,7 +88,7 @@ void keep_write(struct shunt_consumer *c, struct mpack_buffer *out)
 
 void keep_lost(struct shunt_consumer *c)
 {
-    for (struct shunt_delivery *d = first(c); d != NULL; d = after(d)) {
+    for (struct shunt_delivery *d = first(c); d; d = after(d)) {
         d->asked = 0;
         if (d->place == DELIVERY_QUEUED)
             d->marked_at = 0; /* no handler runs on it: whatever was said, it is not started */
@@ -110,11 +110,11 @@ static void send_kept(struct shunt_delivery *d)
     struct shunt_consumer *c = d->consumer;
     struct resolutions *all = &c->core->resolutions;
     struct resolution *kept = d->kept;
-    if (kept == NULL)
+    if (!kept)
         return;
-    if (c->open == NULL)
+    if (!c->open)
         c->open = resolution_new(all);
-    if (c->open == NULL || resolution_move(all, kept, c->open, d->token) != 0) {
+    if (!c->open || resolution_move(all, kept, c->open, d->token) != 0) {
         end_kept(d, SHUNT_STALE); /* without memory its lease runs out */
         return;
     }
@@ -154,7 +154,7 @@ int keep_answered(struct shunt_consumer *c, struct mpack_reader *reply, int64_t 
         tokens[i] = mpack_read_uint(reply);
     if (reply->failed)
         return SHUNT_PROTOCOL;
-    for (struct shunt_delivery *d = first(c), *next; d != NULL; d = next) {
+    for (struct shunt_delivery *d = first(c), *next; d; d = next) {
         next = after(d);
         settle(d, d->asked > 0 && d->asked <= count ? tokens[d->asked - 1] : 0, lease_ms, now_us);
     }
@@ -163,9 +163,9 @@ int keep_answered(struct shunt_consumer *c, struct mpack_reader *reply, int64_t 
 
 void keep_end(struct shunt_consumer *c)
 {
-    for (struct shunt_delivery *d = c->held.head; d != NULL; d = d->next)
+    for (struct shunt_delivery *d = c->held.head; d; d = d->next)
         end_kept(d, SHUNT_STALE);
-    while (c->ending.head != NULL) {
+    while (c->ending.head) {
         end_kept(c->ending.head, SHUNT_STALE);
         delivery_free(c->ending.head);
     }

@@ -79,11 +79,11 @@ static int write_started(struct shunt_delivery *d, uint32_t count, int64_t now_u
 int marks_write(struct shunt_consumer *c, int64_t now_us)
 {
     struct shunt_delivery *d = c->queued.head;
-    if (d == NULL || c->marks_explicit || !c->core->settings->marks || d->marked_at != 0 || delivery_away(d))
+    if (!d || c->marks_explicit || !c->core->settings->marks || d->marked_at != 0 || delivery_away(d))
         return 0;
     size_t cover = marks_cover(c);
     uint32_t count = 0;
-    for (struct shunt_delivery *each = d; each != NULL && count < cover && now_us < each->deadline_us;
+    for (struct shunt_delivery *each = d; each && count < cover && now_us < each->deadline_us;
          each = each->next)
         count++;
     return count > 0 ? write_started(d, count, now_us) : 0;

@@ -11,7 +11,7 @@ struct shunt_message *shunt_message_new(void)
 
 void shunt_message_free(struct shunt_message *m)
 {
-    if (m == NULL)
+    if (!m)
         return;
     mpack_buffer_done(&m->headers);
     free(m);

@@ -19,7 +19,7 @@ struct shunt_options *shunt_options_new(void)
 
 void shunt_options_free(struct shunt_options *o)
 {
-    if (o == NULL)
+    if (!o)
         return;
     for (size_t i = 0; i < o->count; i++) {
         free(o->rows[i].key);
@@ -31,9 +31,10 @@ void shunt_options_free(struct shunt_options *o)
 
 static struct option *find(const struct shunt_options *o, const char *key)
 {
-    for (size_t i = 0; o != NULL && i < o->count; i++)
+    for (size_t i = 0; o && i < o->count; i++) {
         if (strcmp(o->rows[i].key, key) == 0)
             return &o->rows[i];
+    }
     return NULL;
 }
 
@@ -51,7 +52,7 @@ static int append(struct shunt_options *o, const char *key, char *value)
     if (!array_room(&o->rows, &o->capacity, o->count + 1))
         return SHUNT_NO_MEMORY;
     char *copy = strdup(key);
-    if (copy == NULL)
+    if (!copy)
         return SHUNT_NO_MEMORY;
     o->rows[o->count++] = (struct option){.key = copy, .value = value};
     return 0;
@@ -60,15 +61,15 @@ static int append(struct shunt_options *o, const char *key, char *value)
 int shunt_options_set(struct shunt_options *o, const char *key, const char *value)
 {
     struct option *row = find(o, key);
-    if (value == NULL) {
-        if (row != NULL)
+    if (!value) {
+        if (row)
             take_out(o, row);
         return 0;
     }
     char *copy = strdup(value);
-    if (copy == NULL)
+    if (!copy)
         return SHUNT_NO_MEMORY;
-    if (row != NULL) {
+    if (row) {
         free(row->value);
         row->value = copy;
         return 0;
@@ -81,23 +82,23 @@ int shunt_options_set(struct shunt_options *o, const char *key, const char *valu
 
 const struct option *options_at(const struct shunt_options *o, size_t i)
 {
-    return o != NULL && i < o->count ? &o->rows[i] : NULL;
+    return o && i < o->count ? &o->rows[i] : NULL;
 }
 
 const char *options_get(const struct shunt_options *o, const char *key)
 {
     const struct option *row = find(o, key);
-    return row != NULL ? row->value : NULL;
+    return row ? row->value : NULL;
 }
 
 int options_allow(const struct shunt_options *o, const char *const *keys, struct shunt_error *err)
 {
     const struct option *row;
-    for (size_t i = 0; (row = options_at(o, i)) != NULL; i++) {
+    for (size_t i = 0; (row = options_at(o, i)); i++) {
         size_t k = 0;
-        while (keys[k] != NULL && strcmp(keys[k], row->key) != 0)
+        while (keys[k] && strcmp(keys[k], row->key) != 0)
             k++;
-        if (keys[k] == NULL)
+        if (!keys[k])
             return error_set(err, SHUNT_BAD_ARGUMENT, "there is no option \"%.100s\" here", row->key);
     }
     return 0;
@@ -112,7 +113,7 @@ int options_count(const struct shunt_options *o, const char *key, int64_t min, i
                   struct shunt_error *err)
 {
     const char *value = options_get(o, key), *why = NULL;
-    if (value == NULL || units_parse_count(value, min, max, ret, &why))
+    if (!value || units_parse_count(value, min, max, ret, &why))
         return 0;
     return bad(err, key, value, why);
 }
@@ -121,7 +122,7 @@ int options_duration(const struct shunt_options *o, const char *key, int64_t max
                      struct shunt_error *err)
 {
     const char *value = options_get(o, key), *why = NULL;
-    if (value == NULL || units_parse_duration(value, max_ms, ret_ms, &why))
+    if (!value || units_parse_duration(value, max_ms, ret_ms, &why))
         return 0;
     return bad(err, key, value, why);
 }
@@ -131,7 +132,7 @@ int options_size(const struct shunt_options *o, const char *key, int64_t min, in
 {
     const char *value = options_get(o, key), *why = NULL;
     int64_t bytes = 0;
-    if (value == NULL)
+    if (!value)
         return 0;
     if (!units_parse_size(value, max, &bytes, &why))
         return bad(err, key, value, why);
@@ -144,7 +145,7 @@ int options_size(const struct shunt_options *o, const char *key, int64_t min, in
 int options_yes(const struct shunt_options *o, const char *key, bool *ret, struct shunt_error *err)
 {
     const char *value = options_get(o, key);
-    if (value == NULL)
+    if (!value)
         return 0;
     if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
         return bad(err, key, value, "say yes or no");

@@ -54,9 +54,9 @@ static int write_row(struct mpack_buffer *b, const struct policy_row *row, const
 static int write_backoff(struct mpack_buffer *b, const char *value, struct shunt_error *err)
 {
     char min[64];
-    const char *dots = strstr(value, ".."), *max = dots != NULL ? dots + 2 : value;
-    size_t size = dots != NULL ? (size_t)(dots - value) : strlen(value);
-    if ((dots == NULL && strcmp(value, INHERIT) != 0) || size >= sizeof min)
+    const char *dots = strstr(value, ".."), *max = dots ? dots + 2 : value;
+    size_t size = dots ? (size_t)(dots - value) : strlen(value);
+    if ((!dots && strcmp(value, INHERIT) != 0) || size >= sizeof min)
         return bad(err, "backoff", value, "write it MIN..MAX, as in 1s..5m");
     memcpy(min, value, size);
     min[size] = '\0';
@@ -66,9 +66,10 @@ static int write_backoff(struct mpack_buffer *b, const char *value, struct shunt
 
 static const struct policy_row *find(const char *option)
 {
-    for (size_t i = 0; i < POLICY_COUNT; i++)
+    for (size_t i = 0; i < POLICY_COUNT; i++) {
         if (strcmp(policy_rows[i].option, option) == 0)
             return &policy_rows[i];
+    }
     return NULL;
 }
 
@@ -78,14 +79,15 @@ int policy_args_write(struct mpack_buffer *b, const struct shunt_options *settin
     const struct option *option;
     uint32_t count = 0;
     size_t map = mpack_write_map_open(b);
-    for (size_t i = 0; (option = options_at(settings, i)) != NULL; i++) {
+    for (size_t i = 0; (option = options_at(settings, i)); i++) {
         bool backoff = strcmp(option->key, "backoff") == 0;
         const struct policy_row *row = find(backoff ? "backoff-min" : option->key);
-        if (row == NULL)
+        if (!row)
             return error_set(err, SHUNT_BAD_ARGUMENT, "there is no setting \"%.100s\"", option->key);
-        if (of_group && row->scope == SCOPE_TOPIC)
+        if (of_group && row->scope == SCOPE_TOPIC) {
             return error_set(err, SHUNT_BAD_ARGUMENT, "%s is a setting of topics, not of groups",
                              option->key);
+        }
         int rc = backoff ? write_backoff(b, option->value, err)
                          : write_row(b, row, option->key, option->value, err);
         if (rc != 0)

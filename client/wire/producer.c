@@ -24,7 +24,7 @@ void producer_done(struct producer *p)
     batch_free_all(&p->open);
     batch_free_all(&p->sealed);
     batch_free_all(&p->finished);
-    while (p->pool != NULL) {
+    while (p->pool) {
         struct batch *b = p->pool;
         p->pool = b->next;
         batch_free(b);
@@ -36,13 +36,13 @@ void producer_done(struct producer *p)
 struct batch *producer_get_batch(struct producer *p, const char *topic, size_t topic_bytes)
 {
     struct batch *b = p->pool;
-    if (b != NULL) {
+    if (b) {
         p->pool = b->next;
         p->pool_count--;
     } else {
         b = batch_new();
     }
-    if (b == NULL || batch_begin(b, topic, topic_bytes) != 0) {
+    if (!b || batch_begin(b, topic, topic_bytes) != 0) {
         batch_free(b);
         return NULL;
     }
@@ -80,10 +80,10 @@ static struct batch *find_open(struct producer *p, const char *topic, size_t top
     *ret_place = &bucket[p->next_sequence % BUCKET_PLACES];
     for (int i = 0; i < BUCKET_PLACES; i++) {
         struct batch *b = bucket[i];
-        if (b != NULL && (b->topic_bytes != topic_bytes || memcmp(b->topic, topic, topic_bytes) != 0))
+        if (b && (b->topic_bytes != topic_bytes || memcmp(b->topic, topic, topic_bytes) != 0))
             continue;
         *ret_place = &bucket[i];
-        if (b != NULL)
+        if (b)
             return b;
     }
     return NULL;
@@ -92,9 +92,10 @@ static struct batch *find_open(struct producer *p, const char *topic, size_t top
 void producer_leave_open(struct producer *p, struct batch *b)
 {
     struct batch **bucket = bucket_of(p, b->topic, b->topic_bytes);
-    for (int i = 0; i < BUCKET_PLACES; i++)
+    for (int i = 0; i < BUCKET_PLACES; i++) {
         if (bucket[i] == b)
             bucket[i] = NULL;
+    }
     list_remove(&p->open, b);
 }
 
@@ -121,9 +122,10 @@ static bool is_full(const struct producer *p, const struct batch *b, size_t byte
 static int check_room(const struct producer *p, const struct shunt_message *m, size_t bytes,
                       struct shunt_error *err)
 {
-    if (m->body_bytes > p->limits.body_bytes)
+    if (m->body_bytes > p->limits.body_bytes) {
         return error_set(err, SHUNT_TOO_LARGE, "the body has %zu bytes, the broker takes %zu", m->body_bytes,
                          p->limits.body_bytes);
+    }
     bool first = p->messages == 0; /* one message may go alone, however large */
     if (p->messages >= p->settings->window ||
         (!first && p->bytes + (int64_t)bytes > p->settings->window_bytes))
@@ -138,15 +140,15 @@ static int open_batch(struct producer *p, const char *topic, size_t bytes, struc
     size_t topic_bytes = strlen(topic);
     struct batch **place;
     struct batch *b = find_open(p, topic, topic_bytes, &place);
-    if (b == NULL) { /* else the name was checked when the batch was opened */
+    if (!b) { /* else the name was checked when the batch was opened */
         const char *why = NULL;
         int rc = name_check((struct slice){topic, topic_bytes}, &why);
         if (rc != 0)
             return error_set(err, rc, "topic \"%.110s\": %s", topic, why);
     }
-    if (b == NULL || is_full(p, b, bytes)) {
+    if (!b || is_full(p, b, bytes)) {
         b = producer_get_batch(p, topic, topic_bytes);
-        if (b == NULL)
+        if (!b)
             return error_set(err, SHUNT_NO_MEMORY, NULL);
         list_append(&p->open, b);
         *place = b;
@@ -211,7 +213,7 @@ void producer_answered(struct producer *p, struct batch *b, uint64_t accepted, u
     b->accepted = accepted < b->count ? (uint32_t)accepted : b->count;
     b->first_seq = first_seq;
     if (b->accepted < b->count)
-        error_set(&b->error, code != 0 ? code : SHUNT_INTERNAL, text != NULL ? "%s" : NULL, text);
+        error_set(&b->error, code != 0 ? code : SHUNT_INTERNAL, text ? "%s" : NULL, text);
     finish(p, b);
 }
 
@@ -227,7 +229,7 @@ static void call_back_failed(struct producer *p, struct batch *b, struct promise
 {
     struct shunt_error error = b->error;
     leave_finished(p, b);
-    if (promise.callback != NULL)
+    if (promise.callback)
         promise.callback(promise.context, 0, &error);
     else if (p->failure.code == 0)
         p->failure = error;
@@ -236,7 +238,7 @@ static void call_back_failed(struct producer *p, struct batch *b, struct promise
 bool producer_call_back(struct producer *p)
 {
     struct batch *b = p->finished.head;
-    if (b == NULL)
+    if (!b)
         return false;
     /* All state moves on before the call: it may come back here. */
     uint32_t i = b->called++;
@@ -248,7 +250,7 @@ bool producer_call_back(struct producer *p)
     }
     uint64_t seq = b->first_seq + i;
     leave_finished(p, b);
-    if (promise.callback != NULL)
+    if (promise.callback)
         promise.callback(promise.context, seq, NULL);
     return true;
 }
@@ -257,12 +259,12 @@ void producer_fail_all(struct producer *p, const struct shunt_error *error)
 {
     p->unsent = NULL;
     p->unsent_offset = 0;
-    while (p->sealed.head != NULL) {
+    while (p->sealed.head) {
         struct batch *b = p->sealed.head;
         list_remove(&p->sealed, b);
         producer_finish_failed(p, b, error);
     }
-    while (p->open.head != NULL) {
+    while (p->open.head) {
         struct batch *b = p->open.head;
         producer_leave_open(p, b);
         producer_finish_failed(p, b, error);
@@ -279,7 +281,7 @@ static void call_nobody(void *context, uint64_t seq, const struct shunt_error *e
 static struct promise *find_promise(const struct batch_queue *q, shunt_published_cb *callback,
                                     const void *context, struct batch **ret_batch)
 {
-    for (struct batch *b = q->head; b != NULL; b = b->next) {
+    for (struct batch *b = q->head; b; b = b->next) {
         for (uint32_t i = b->called; i < b->count; i++) {
             if (b->promises[i].callback == callback && b->promises[i].context == context) {
                 *ret_batch = b;
@@ -294,7 +296,7 @@ bool producer_withdraw(struct producer *p, shunt_published_cb *callback, const v
 {
     struct batch *b;
     struct promise *promise = find_promise(&p->open, callback, context, &b);
-    if (promise != NULL) {
+    if (promise) {
         size_t before = batch_bytes(b);
         batch_remove(b, (uint32_t)(promise - b->promises));
         p->messages--;
@@ -306,9 +308,9 @@ bool producer_withdraw(struct producer *p, shunt_published_cb *callback, const v
         return true;
     }
     promise = find_promise(&p->sealed, callback, context, &b);
-    if (promise == NULL)
+    if (!promise)
         promise = find_promise(&p->finished, callback, context, &b);
-    if (promise != NULL)
+    if (promise)
         promise->callback = call_nobody;
     return false;
 }

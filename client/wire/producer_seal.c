@@ -17,7 +17,7 @@ static void lost_for_good(struct producer *p, struct requests *requests, struct 
 void producer_lost(struct producer *p, struct requests *requests)
 {
     struct batch *next;
-    for (struct batch *b = p->sealed.head; b != NULL; b = next) {
+    for (struct batch *b = p->sealed.head; b; b = next) {
         next = b->next;
         b->written = false;
         if (b->sequence == 0 && b->begun) /* sent again it could be stored twice */
@@ -29,7 +29,7 @@ void producer_lost(struct producer *p, struct requests *requests)
 
 bool producer_has_unwritten(const struct producer *p)
 {
-    return p->unsent != NULL || p->open.head != NULL;
+    return p->unsent || p->open.head;
 }
 
 static size_t frames_max(const struct producer *p)
@@ -45,15 +45,14 @@ static size_t frames_max(const struct producer *p)
 static bool may_seal(const struct producer *p)
 {
     const struct batch *first = p->sealed.head;
-    if (first != NULL && first->sequence != 0 &&
-        p->next_sequence - first->sequence >= p->limits.dedup_frames - 1)
+    if (first && first->sequence != 0 && p->next_sequence - first->sequence >= p->limits.dedup_frames - 1)
         return false;
     return p->sealed.count < frames_max(p);
 }
 
 bool producer_may_write(const struct producer *p)
 {
-    return p->unsent != NULL || (p->open.head != NULL && may_seal(p));
+    return p->unsent || (p->open.head && may_seal(p));
 }
 
 void producer_written(struct producer *p, size_t size)
@@ -82,10 +81,10 @@ static int move_message(struct producer *p, struct batch *from, uint32_t i, stru
     bool too_large =
         body_bytes > p->limits.body_bytes || message.size + BATCH_HEAD_BYTES_MAX > p->limits.frame_bytes;
     struct batch *b = too_large ? NULL : *to;
-    if (b == NULL || b->count >= p->limits.messages ||
+    if (!b || b->count >= p->limits.messages ||
         batch_bytes(b) + message.size + BATCH_HEAD_BYTES_MAX > p->limits.frame_bytes)
         b = producer_get_batch(p, from->topic, from->topic_bytes);
-    if (b == NULL)
+    if (!b)
         return SHUNT_NO_MEMORY;
     if (batch_add_raw(b, message, body_bytes, from->promises[i]) != 0) {
         if (b->count == 0)
@@ -136,11 +135,12 @@ static struct batch *seal_next(struct producer *p, struct requests *requests)
 {
     if (!may_seal(p))
         return NULL;
-    while (p->open.head != NULL && !fits(p, p->open.head))
+    while (p->open.head && !fits(p, p->open.head)) {
         if (divide(p, p->open.head) != 0)
             return NULL; /* no memory now: the next turn tries again */
+    }
     struct batch *b = p->open.head;
-    if (b == NULL)
+    if (!b)
         return NULL;
     uint64_t id = requests_add(requests, WAITER_PUBLISH, b);
     if (id == 0)
@@ -154,11 +154,11 @@ static struct batch *seal_next(struct producer *p, struct requests *requests)
 
 struct batch *producer_next(struct producer *p, struct requests *requests, const struct batch *after)
 {
-    struct batch *b = after != NULL ? after->next : p->unsent;
-    if (b != NULL)
+    struct batch *b = after ? after->next : p->unsent;
+    if (b)
         return b;
     b = seal_next(p, requests);
-    if (p->unsent == NULL)
+    if (!p->unsent)
         p->unsent = b;
     return b;
 }

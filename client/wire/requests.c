@@ -22,7 +22,7 @@ static bool grow(struct requests *t)
     struct requests bigger = *t;
     bigger.capacity = t->capacity == 0 ? CAPACITY_FIRST : t->capacity * 2;
     bigger.ring = calloc(bigger.capacity, sizeof *bigger.ring);
-    if (bigger.ring == NULL)
+    if (!bigger.ring)
         return false;
     for (uint64_t id = t->first; id < t->next; id++)
         *slot(&bigger, id) = *slot(t, id);

@@ -22,7 +22,7 @@ static void free_one(struct resolution *r)
 
 static void free_list(struct resolution *r)
 {
-    while (r != NULL) {
+    while (r) {
         struct resolution *next = r->next;
         free_one(r);
         r = next;
@@ -40,9 +40,9 @@ void resolutions_done(struct resolutions *all)
 struct resolution *resolution_new(struct resolutions *all)
 {
     struct resolution *r = all->pool;
-    if (r == NULL) {
+    if (!r) {
         r = calloc(1, sizeof *r);
-        if (r != NULL)
+        if (r)
             r->magic = RESOLUTION_MAGIC;
         return r;
     }
@@ -74,7 +74,7 @@ void resolution_drop(struct resolutions *all, struct resolution *r)
 /* Text for the wire: cut, and cleaned where it is not UTF-8. The end of a stack is what tells. */
 static void write_text(struct mpack_buffer *b, const char *text, size_t bytes_max, bool keep_end)
 {
-    if (text == NULL) {
+    if (!text) {
         mpack_write_nil(b);
         return;
     }
@@ -94,15 +94,15 @@ static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
     const struct shunt_failure *failure = e->failure;
     bool timed = e->outcome == SHUNT_EXTEND || (e->outcome == SHUNT_NACK && e->delay_ms != SHUNT_BACKOFF) ||
                  ((e->outcome == SHUNT_ACK || e->outcome == SHUNT_RELEASE) && e->delay_ms > 0);
-    mpack_write_array(b, failure != NULL ? 7 : timed ? 4 : 3);
+    mpack_write_array(b, failure ? 7 : timed ? 4 : 3);
     mpack_write_uint(b, e->seq);
     mpack_write_uint(b, e->token);
     mpack_write_uint(b, (uint64_t)e->outcome);
     if (timed)
         mpack_write_uint(b, (uint64_t)e->delay_ms);
-    else if (failure != NULL)
+    else if (failure)
         mpack_write_nil(b);
-    if (failure == NULL)
+    if (!failure)
         return;
     write_text(b, failure->type, ERROR_TYPE_BYTES_MAX, false);
     write_text(b, failure->message, ERROR_MESSAGE_BYTES_MAX, false);
@@ -187,7 +187,7 @@ void resolution_failed(struct resolutions *all, struct resolution *r, bool was_s
 void resolutions_lost(struct resolutions *all, uint64_t output_sent)
 {
     struct resolution *r;
-    while ((r = all->sent.head) != NULL) {
+    while ((r = all->sent.head)) {
         struct shunt_error error;
         error_set(&error, r->begins_at < output_sent ? SHUNT_DISCONNECTED : SHUNT_STALE, NULL);
         resolution_failed(all, r, true, &error);
@@ -205,7 +205,7 @@ static void call_back_failed(struct resolver resolver, const struct shunt_error 
 bool resolutions_call_back(struct resolutions *all)
 {
     struct resolution *r = all->finished.head;
-    if (r == NULL)
+    if (!r)
         return false;
     /* All state moves on before the call: it may come back here, or never return. */
     struct resolver resolver = r->resolvers[r->called++];
@@ -217,16 +217,16 @@ bool resolutions_call_back(struct resolutions *all)
         list_remove(&all->finished, r);
         resolution_drop(all, r);
     }
-    if (resolver.callback != NULL && (error.code != 0 || resolver.code != 0))
+    if (resolver.callback && (error.code != 0 || resolver.code != 0))
         call_back_failed(resolver, &error);
-    else if (resolver.callback != NULL)
+    else if (resolver.callback)
         resolver.callback(resolver.context, NULL);
     return true;
 }
 
 static bool detach(struct resolution *r, shunt_resolved_cb *callback, const void *context)
 {
-    for (; r != NULL; r = r->next) {
+    for (; r; r = r->next) {
         for (uint32_t i = r->called; i < r->count; i++) {
             if (r->resolvers[i].callback == callback && r->resolvers[i].context == context) {
                 r->resolvers[i].callback = NULL;

@@ -130,7 +130,7 @@ int value_build(struct slice bytes, struct shunt_value **ret)
     if (r.failed)
         return SHUNT_PROTOCOL;
     struct shunt_value *root = calloc(1, room.nodes * sizeof *root + room.text_bytes);
-    if (root == NULL)
+    if (!root)
         return SHUNT_NO_MEMORY;
     struct builder b = {.nodes = root + 1, .text = (char *)(root + room.nodes)};
     mpack_read_init(&b.r, bytes.data, bytes.size);
@@ -146,7 +146,7 @@ void shunt_value_free(struct shunt_value *v)
 
 enum shunt_type shunt_value_type(const struct shunt_value *v)
 {
-    return v != NULL ? v->type : SHUNT_NIL;
+    return v ? v->type : SHUNT_NIL;
 }
 
 int64_t shunt_value_integer(const struct shunt_value *v)
@@ -159,7 +159,7 @@ const char *shunt_value_text(const struct shunt_value *v, size_t *ret_bytes)
 {
     enum shunt_type type = shunt_value_type(v);
     bool text = type == SHUNT_TEXT || type == SHUNT_BYTES;
-    if (ret_bytes != NULL)
+    if (ret_bytes)
         *ret_bytes = text ? v->count : 0;
     return text ? v->as.text : "";
 }
@@ -178,15 +178,16 @@ const struct shunt_value *shunt_value_at(const struct shunt_value *v, size_t i)
 const char *shunt_value_key_at(const struct shunt_value *v, size_t i)
 {
     const struct shunt_value *child = shunt_value_at(v, i);
-    return child != NULL ? child->key : NULL;
+    return child ? child->key : NULL;
 }
 
 const struct shunt_value *shunt_value_get(const struct shunt_value *v, const char *key)
 {
     if (shunt_value_type(v) != SHUNT_MAP)
         return NULL;
-    for (size_t i = 0; i < v->count; i++)
+    for (size_t i = 0; i < v->count; i++) {
         if (strcmp(v->as.children[i].key, key) == 0)
             return &v->as.children[i];
+    }
     return NULL;
 }

@@ -44,7 +44,7 @@ static struct child_page *page_new(void)
 
 static void page_free(struct child_page **page)
 {
-    if (*page != NULL) {
+    if (*page) {
         (void)munmap(*page, sizeof **page); /* cannot fail for what mmap() gave */
         *page = NULL;
     }
@@ -73,14 +73,12 @@ static _Noreturn void child_begin(const struct child_spawn *spawn, pid_t parent,
     (void)close(crash[0]);
     (void)close(errors[0]);
     (void)dup2(errors[1], STDERR_FILENO);
-    if (errors[1] != STDERR_FILENO) {
+    if (errors[1] != STDERR_FILENO)
         (void)close(errors[1]);
-    }
     (void)setpgid(0, 0);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) {
+    if (getppid() != parent)
         _exit(1); /* it died before we asked to be told */
-    }
     child_run(spawn->settings, socket[1], crash[1], page);
 }
 
@@ -92,22 +90,19 @@ int child_spawn(struct child *c, const struct child_spawn *spawn, struct shunt_e
     sigset_t all, mask;
 
     check(c->state == CHILD_ABSENT);
-    if (page == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket) != 0 ||
-        pipe2(crash, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0) {
+    if (!page || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket) != 0 ||
+        pipe2(crash, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0)
         goto fail;
-    }
     (void)fflush(NULL); /* or what waits in stdio's buffers would be written twice */
     /* The child must not run our signal handlers before it has put them away. */
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &mask);
     pid = fork();
-    if (pid == 0) {
+    if (pid == 0)
         child_begin(spawn, parent, socket, crash, errors, page);
-    }
     (void)sigprocmask(SIG_SETMASK, &mask, NULL);
-    if (pid < 0) {
+    if (pid < 0)
         goto fail;
-    }
     (void)setpgid(pid, pid); /* either of us is first */
     fd_close(&socket[1]);
     fd_close(&crash[1]);
@@ -139,20 +134,16 @@ bool child_reap(const struct child *c, int *ret_status)
     int status;
     pid_t pid;
 
-    if (waitid(P_PID, (id_t)c->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0) {
+    if (waitid(P_PID, (id_t)c->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0)
         return false;
-    }
-    if (ended.si_pid != 0) {
+    if (ended.si_pid != 0)
         (void)kill(-c->pid, SIGKILL); /* while it is not reaped nobody else can have its number */
-    }
     pid = waitpid(c->pid, &status, WNOHANG);
-    if (pid == 0) {
+    if (pid == 0)
         return false;
-    }
     if (pid < 0) {
-        if (errno != ECHILD) {
+        if (errno != ECHILD)
             return false;
-        }
         status = -1; /* reaped by somebody else, or by a SIGCHLD that is ignored */
     }
     *ret_status = status;
@@ -192,7 +183,7 @@ void child_close(struct child *c)
 
 bool child_send(struct child *c)
 {
-    while (c->out != NULL) {
+    while (c->out) {
         struct iovec parts[2] = {{&c->head, sizeof c->head}, {c->out, c->out_bytes}};
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         ssize_t n;
@@ -206,12 +197,10 @@ bool child_send(struct child *c)
             parts[1].iov_len -= c->out_sent - sizeof c->head;
         }
         n = sendmsg(c->socket, &message, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n < 0) {
+        if (n < 0)
             return errno == EAGAIN;
-        }
         c->out_sent += (size_t)n;
         if (c->out_sent == sizeof c->head + c->out_bytes) {
             free(c->out);
@@ -227,12 +216,10 @@ static bool fd_read(int fd, void *to, size_t room, size_t *used)
     while (*used < room) {
         ssize_t n = read(fd, (char *)to + *used, room - *used);
 
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n <= 0) {
+        if (n <= 0)
             return n < 0 && errno == EAGAIN;
-        }
         *used += (size_t)n;
     }
     return true;
@@ -277,12 +264,10 @@ bool child_read_errors(struct child *c)
     for (int i = 0; i < 16 && c->errors >= 0; i++) {
         ssize_t n = read(c->errors, bytes, sizeof bytes);
 
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n <= 0) {
+        if (n <= 0)
             return n < 0 && errno == EAGAIN;
-        }
         passed_on_write(bytes, (size_t)n);
         tail_add(c, bytes, (size_t)n);
     }
@@ -295,35 +280,28 @@ int child_take_verdict(struct child *c, int *ret_outcome, bool *ret_leaving, str
     size_t type, message, stack;
     const char *at = c->in + sizeof head;
 
-    if (c->in_bytes < sizeof head) {
+    if (c->in_bytes < sizeof head)
         return 0;
-    }
     memcpy(&head, c->in, sizeof head);
     type = head.type_bytes == CHILD_NO_TEXT ? 0 : head.type_bytes;
     message = head.message_bytes == CHILD_NO_TEXT ? 0 : head.message_bytes;
     stack = head.stack_bytes == CHILD_NO_TEXT ? 0 : head.stack_bytes;
     if (type > ERROR_TYPE_BYTES_MAX || message > ERROR_MESSAGE_BYTES_MAX || stack > ERROR_STACK_BYTES_MAX ||
         head.outcome < CHILD_READY || head.outcome > SHUNT_RELEASE || head.delay_ms < SHUNT_BACKOFF ||
-        head.leaving > 1 || head.number != (c->state == CHILD_STARTING ? 0 : c->head.number)) {
+        head.leaving > 1 || head.number != (c->state == CHILD_STARTING ? 0 : c->head.number))
         return -1;
-    }
-    if (c->in_bytes < sizeof head + type + message + stack) {
+    if (c->in_bytes < sizeof head + type + message + stack)
         return 0;
-    }
-    if (c->in_bytes > sizeof head + type + message + stack) {
+    if (c->in_bytes > sizeof head + type + message + stack)
         return -1; /* it has one job at a time, so one verdict */
-    }
     verdict_clear(v);
     v->delay_ms = head.delay_ms;
-    if (head.type_bytes != CHILD_NO_TEXT) {
+    if (head.type_bytes != CHILD_NO_TEXT)
         verdict_set_type(v, at, type);
-    }
-    if (head.message_bytes != CHILD_NO_TEXT) {
+    if (head.message_bytes != CHILD_NO_TEXT)
         verdict_set_message(v, at + type, message);
-    }
-    if (head.stack_bytes != CHILD_NO_TEXT) {
+    if (head.stack_bytes != CHILD_NO_TEXT)
         verdict_set_stack(v, at + type + message, stack);
-    }
     *ret_outcome = head.outcome;
     *ret_leaving = head.leaving != 0;
     c->in_bytes = 0;

@@ -35,21 +35,18 @@ void child_watch(struct child_pool *p, const struct child *c, enum child_source 
  * reporting. */
 void child_unwatch(struct child_pool *p, const struct child *c)
 {
-    for (int source = 0; source < SOURCES; source++) {
+    for (int source = 0; source < SOURCES; source++)
         child_watch(p, c, (enum child_source)source, EPOLL_CTL_DEL, 0);
-    }
 }
 
 void child_set_state(struct child_pool *p, struct child *c, enum child_state state, int64_t deadline_ms)
 {
-    if (c->state == CHILD_IDLE) {
+    if (c->state == CHILD_IDLE)
         p->idle--;
-    }
     c->state = state;
     c->deadline_ms = deadline_ms;
-    if (c->state == CHILD_IDLE) {
+    if (c->state == CHILD_IDLE)
         p->idle++;
-    }
 }
 
 /* ---- births ---- */
@@ -59,9 +56,8 @@ static int64_t pool_failed(struct child_pool *p)
 {
     int64_t wait_ms = p->settings.respawn_ms_min;
 
-    for (uint32_t i = 0; i < p->failures && wait_ms < CHILD_RESPAWN_MS_MAX; i++) {
+    for (uint32_t i = 0; i < p->failures && wait_ms < CHILD_RESPAWN_MS_MAX; i++)
         wait_ms *= 2;
-    }
     p->failures++;
     return clock_mono_ms() + (wait_ms > CHILD_RESPAWN_MS_MAX ? CHILD_RESPAWN_MS_MAX : wait_ms);
 }
@@ -79,9 +75,8 @@ int pool_spawn(struct child_pool *p, struct child *c)
         return code;
     }
     c->deadline_ms = -1;
-    for (int source = 0; source < SOURCES; source++) {
+    for (int source = 0; source < SOURCES; source++)
         child_watch(p, c, (enum child_source)source, EPOLL_CTL_ADD, EPOLLIN);
-    }
     return 0;
 }
 
@@ -109,7 +104,7 @@ static void job_lost(struct child_pool *p, struct child *c, int status)
     enum shunt_outcome outcome = SHUNT_NACK;
 
     verdict_clear(&p->verdict);
-    if (c->release || c->out != NULL) {
+    if (c->release || c->out) {
         p->verdict.delay_ms = 0;
         outcome = SHUNT_RELEASE; /* we killed it, or it died before it had the whole job: nothing was wrong
                                     with that */
@@ -146,13 +141,11 @@ static void child_give_up(struct child_pool *p, struct child *c)
 {
     struct crash_head head = {.signal = SIGKILL};
 
-    if (c->raw_bytes >= sizeof head) {
+    if (c->raw_bytes >= sizeof head)
         memcpy(&head, &c->raw, sizeof head);
-    }
     child_set_state(p, c, CHILD_DOOMED, -1);
-    if (c->has_job) {
+    if (c->has_job)
         job_lost(p, c, head.signal); /* as a wait status: killed by that signal */
-    }
 }
 
 static void on_verdict(struct child_pool *p, struct child *c, int outcome, bool leaving)
@@ -167,11 +160,10 @@ static void on_verdict(struct child_pool *p, struct child *c, int outcome, bool 
         (void)child_read_errors(c); /* what it said comes out before its verdict does */
         evidence.errors_bytes = c->tail_bytes;
         crash_report_returned(&p->verdict, outcome, &evidence);
-        if (leaving) {
+        if (leaving)
             child_set_state(p, c, CHILD_DOOMED, clock_mono_ms() + CHILD_LEAVE_MS);
-        } else {
+        else
             child_set_state(p, c, CHILD_IDLE, -1);
-        }
         job_done(p, c, (enum shunt_outcome)outcome);
     }
 }
@@ -181,9 +173,8 @@ static void on_socket(struct child_pool *p, struct child *c)
     bool open = child_send(c) && child_read_verdict(c), leaving;
     int outcome, taken;
 
-    if (c->out == NULL && c->state == CHILD_BUSY) {
+    if (!c->out && c->state == CHILD_BUSY)
         child_watch(p, c, SOURCE_SOCKET, EPOLL_CTL_MOD, EPOLLIN);
-    }
     taken = child_take_verdict(c, &outcome, &leaving, &p->verdict);
     if (taken < 0 || (taken > 0 && (outcome == CHILD_READY) != (c->state == CHILD_STARTING) &&
                       (c->state == CHILD_STARTING || c->state == CHILD_IDLE || c->state == CHILD_BUSY))) {
@@ -195,12 +186,10 @@ static void on_socket(struct child_pool *p, struct child *c)
     }
     if (!open) {
         child_watch(p, c, SOURCE_SOCKET, EPOLL_CTL_DEL, 0);
-        if (c->state == CHILD_BUSY) {
+        if (c->state == CHILD_BUSY)
             (void)child_look_at_exec(c);
-        }
-        if (c->state != CHILD_ASKED && c->state != CHILD_DOOMED) {
+        if (c->state != CHILD_ASKED && c->state != CHILD_DOOMED)
             child_set_state(p, c, CHILD_DOOMED, clock_mono_ms() + CHILD_ANSWER_MS); /* it should be ending */
-        }
     }
 }
 
@@ -208,12 +197,10 @@ static void on_crash_report(struct child_pool *p, struct child *c)
 {
     bool whole, open = child_read_crash(c, &whole);
 
-    if (!open || whole) {
+    if (!open || whole)
         child_watch(p, c, SOURCE_CRASH, EPOLL_CTL_DEL, 0);
-    }
-    if (c->raw_bytes == 0 || c->killed) {
+    if (c->raw_bytes == 0 || c->killed)
         return;
-    }
     if (c->state == CHILD_ASKED && whole) {
         child_doom(p, c);
     } else if (c->state != CHILD_ASKED) {
@@ -228,21 +215,17 @@ static void on_ended(struct child_pool *p, struct child *c)
     int status;
 
     /* Of one that ended so soon that it was not seen before. */
-    if (c->state == CHILD_BUSY && c->pid_fd >= 0 && c->raw_bytes == 0 && !atomic_load(&c->page->unheard)) {
+    if (c->state == CHILD_BUSY && c->pid_fd >= 0 && c->raw_bytes == 0 && !atomic_load(&c->page->unheard))
         (void)child_look_at_exec(c);
-    }
-    if (!child_reap(c, &status)) {
+    if (!child_reap(c, &status))
         return;
-    }
     (void)child_read_errors(c);
     (void)child_read_crash(c, &whole);
-    if (c->state == CHILD_BUSY || c->state == CHILD_STARTING) {
+    if (c->state == CHILD_BUSY || c->state == CHILD_STARTING)
         on_socket(p, c); /* it may have given its verdict and then died */
-    }
     starting = !c->ready;
-    if (c->has_job) {
+    if (c->has_job)
         job_lost(p, c, status);
-    }
     if (starting) {
         struct crash_evidence evidence = {.raw = &c->raw,
                                           .raw_bytes = c->raw_bytes,
@@ -262,9 +245,8 @@ static void on_ended(struct child_pool *p, struct child *c)
 
 static void on_event(struct child_pool *p, struct child *c, enum child_source source)
 {
-    if (c->state == CHILD_ABSENT) {
+    if (c->state == CHILD_ABSENT)
         return; /* an earlier event of this round ended it */
-    }
     switch (source) {
     case SOURCE_PROCESS:
         on_ended(p, c);
@@ -276,9 +258,8 @@ static void on_event(struct child_pool *p, struct child *c, enum child_source so
         on_crash_report(p, c);
         break;
     case SOURCE_ERRORS:
-        if (!child_read_errors(c)) {
+        if (!child_read_errors(c))
             child_watch(p, c, SOURCE_ERRORS, EPOLL_CTL_DEL, 0);
-        }
         break;
     case SOURCES:
     default:
@@ -288,14 +269,12 @@ static void on_event(struct child_pool *p, struct child *c, enum child_source so
 
 static void on_deadline(struct child_pool *p, struct child *c)
 {
-    if (c->state == CHILD_BUSY) {
+    if (c->state == CHILD_BUSY)
         on_socket(p, c); /* the verdict may be there, and we be late */
-    }
     switch (c->state) {
     case CHILD_ABSENT:
-        if (!p->closing) {
+        if (!p->closing)
             (void)pool_spawn(p, c); /* a failure is remembered, and has its own deadline */
-        }
         break;
     case CHILD_BUSY:
         c->timed_out = true;
@@ -333,15 +312,12 @@ int child_pool_process(struct child_pool *p, struct shunt_error *err)
     for (uint32_t i = 0; i < p->settings.children; i++) {
         struct child *c = &p->children[i];
 
-        if (c->pid_fd < 0 && c->state != CHILD_ABSENT) {
+        if (c->pid_fd < 0 && c->state != CHILD_ABSENT)
             on_ended(p, c);
-        }
-        if (c->deadline_ms >= 0 && c->deadline_ms <= clock_mono_ms()) {
+        if (c->deadline_ms >= 0 && c->deadline_ms <= clock_mono_ms())
             on_deadline(p, c);
-        }
     }
-    if (p->failures >= CHILD_FAILURES_MAX) {
+    if (p->failures >= CHILD_FAILURES_MAX)
         return error_set(err, p->failure.code, "%s", p->failure.text);
-    }
     return 0;
 }

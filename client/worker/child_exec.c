@@ -19,12 +19,10 @@ static size_t read_of(pid_t pid, const char *what, char *to, size_t room)
 
     (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, what);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && used < room && (n = read(fd, to + used, room - used)) > 0) {
+    while (fd >= 0 && used < room && (n = read(fd, to + used, room - used)) > 0)
         used += (size_t)n;
-    }
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd); /* it was only read */
-    }
     return used;
 }
 
@@ -35,17 +33,14 @@ bool child_look_at_exec(struct child *c)
     size_t its_bytes = read_of(c->pid, "auxv", its, sizeof its);
     size_t name_bytes = read_of(c->pid, "comm", name, sizeof name);
 
-    if (name_bytes == 0 || own_bytes == 0) {
+    if (name_bytes == 0 || own_bytes == 0)
         return false;
-    }
     name[name_bytes - 1] = '\0'; /* in place of the newline */
-    if (its_bytes > 0) {
+    if (its_bytes > 0)
         c->became = own_bytes != its_bytes || memcmp(own, its, own_bytes) != 0;
-    } else {
+    else
         c->became = c->page->name[0] != '\0' && strncmp(name, c->page->name, sizeof c->page->name) != 0;
-    }
-    if (c->became) {
+    if (c->became)
         memcpy(c->program, name, sizeof c->program);
-    }
     return c->became;
 }

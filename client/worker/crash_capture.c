@@ -44,18 +44,15 @@ static void report_write(const void *bytes, size_t size)
     struct stat now;
 
     /* A handler that closes what is not its own may have a file there by now. */
-    if (fstat(report_fd, &now) != 0 || now.st_dev != report_pipe.st_dev || now.st_ino != report_pipe.st_ino) {
+    if (fstat(report_fd, &now) != 0 || now.st_dev != report_pipe.st_dev || now.st_ino != report_pipe.st_ino)
         return;
-    }
     while (size > 0) {
         ssize_t n = write(report_fd, at, size);
 
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n <= 0) {
+        if (n <= 0)
             return; /* nobody to tell */
-        }
         at += n;
         size -= (size_t)n;
     }
@@ -68,7 +65,7 @@ static void frame_build(struct crash_frame *frame, const struct dl_find_object *
     const uint8_t *id =
         build_id_of(object->dlfo_map_start, object->dlfo_map_end, (uintptr_t)frame->bias, &bytes);
 
-    if (id != NULL) {
+    if (id) {
         frame->build_bytes = (uint32_t)(bytes < sizeof frame->build ? bytes : sizeof frame->build);
         memcpy(frame->build, id, frame->build_bytes);
     }
@@ -83,7 +80,7 @@ static void report_frame(struct walk *w, uint64_t address)
     frame.address = address;
     frame.module[0] = '?';
     /* Lock-free and async-signal-safe, unlike dladdr(); also knows what was loaded since the fork. */
-    if (_dl_find_object((void *)(uintptr_t)address, &object) == 0 && object.dlfo_link_map != NULL) {
+    if (_dl_find_object((void *)(uintptr_t)address, &object) == 0 && object.dlfo_link_map) {
         size_t len = strnlen(object.dlfo_link_map->l_name, sizeof frame.module - 1);
 
         frame.bias = object.dlfo_link_map->l_addr;
@@ -101,12 +98,10 @@ static _Unwind_Reason_Code walk_step(struct _Unwind_Context *context, void *arg)
     int before_instruction = 0;
     uint64_t ip = _Unwind_GetIPInfo(context, &before_instruction);
 
-    if (!w->reached && ip != w->pc) {
+    if (!w->reached && ip != w->pc)
         return _URC_NO_REASON;
-    }
-    if (w->frames >= CRASH_FRAMES_MAX || (ip == 0 && w->reached) || _Unwind_GetCFA(context) > floor_frame) {
+    if (w->frames >= CRASH_FRAMES_MAX || (ip == 0 && w->reached) || _Unwind_GetCFA(context) > floor_frame)
         return _URC_END_OF_STACK;
-    }
     w->reached = true;
     /* A return address may belong to the next line or function; the byte before it is the call's. */
     report_frame(w, before_instruction ? ip : ip - 1);
@@ -159,12 +154,10 @@ static void report(int signal_number, const siginfo_t *info, const ucontext_t *u
     report_write(&head, sizeof head);
 
     (void)_Unwind_Backtrace(walk_step, &w);
-    if (w.frames == 0) {
+    if (w.frames == 0)
         report_frame(&w, w.pc);
-    }
-    if (w.frames == 1 && (caller = context_return_address(u)) != 0) {
+    if (w.frames == 1 && (caller = context_return_address(u)) != 0)
         report_frame(&w, caller - 1);
-    }
     memset(&last, 0, sizeof last);
     last.address = CRASH_LAST;
     report_write(&last, sizeof last);
@@ -177,39 +170,32 @@ static bool report_begin(void)
     int none = 0;
     int self = gettid();
 
-    if (atomic_compare_exchange_strong(&reporter, &none, self)) {
+    if (atomic_compare_exchange_strong(&reporter, &none, self))
         return true;
-    }
-    while (none != self) {
+    while (none != self)
         (void)pause();
-    }
     return false;
 }
 
 static void on_crash(int signal_number, siginfo_t *info, void *context)
 {
-    if (getpid() == report_pid && report_begin()) {
+    if (getpid() == report_pid && report_begin())
         report(signal_number, info, context);
-    }
     (void)signal(signal_number, SIG_DFL);
     /* A fault happens again on return, and then kills with the registers as they were, which a core dump
      * shows. What was sent must be sent again. */
-    if (info->si_code <= 0 || signal_number == SIGSYS || signal_number == SIGTRAP) {
+    if (info->si_code <= 0 || signal_number == SIGSYS || signal_number == SIGTRAP)
         (void)raise(signal_number);
-    }
 }
 
 static void on_asked(int signal_number, siginfo_t *info, void *context)
 {
-    if (getpid() != report_pid) {
+    if (getpid() != report_pid)
         return;
-    }
-    if (report_begin()) {
+    if (report_begin())
         report(signal_number, info, context);
-    }
-    for (;;) {
+    for (;;)
         (void)pause();
-    }
 }
 
 void crash_capture_floor(const void *frame)

@@ -40,20 +40,18 @@ static void text_add(struct text *t, const char *format, ...)
     va_start(args, format);
     n = vsnprintf(t->bytes + t->used, room, format, args);
     va_end(args);
-    if (n > 0) {
+    if (n > 0)
         t->used += (size_t)n < room ? (size_t)n : room - 1;
-    }
 }
 
 char *crash_signal_name(char *to, int signal_number)
 {
     const char *short_name = sigabbrev_np(signal_number);
 
-    if (short_name != NULL) {
+    if (short_name)
         (void)snprintf(to, 32, "SIG%s", short_name);
-    } else {
+    else
         (void)snprintf(to, 32, "signal %d", signal_number);
-    }
     return to;
 }
 
@@ -83,9 +81,8 @@ static const char *code_meaning(int signal_number, int code)
     };
 
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
-        if (meanings[i].signal_number == signal_number && meanings[i].code == code) {
+        if (meanings[i].signal_number == signal_number && meanings[i].code == code)
             return meanings[i].text;
-        }
     }
     return NULL;
 }
@@ -97,11 +94,10 @@ static bool module_is_system(const char *path)
     static const char *const names[] = {"libc.so", "ld-linux", "libpthread.so", "libgcc_s.so", "linux-vdso"};
     const char *base = strrchr(path, '/');
 
-    base = base == NULL ? path : base + 1;
+    base = !base ? path : base + 1;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strncmp(base, names[i], strlen(names[i])) == 0) {
+        if (strncmp(base, names[i], strlen(names[i])) == 0)
             return true;
-        }
     }
     return false;
 }
@@ -109,18 +105,17 @@ static bool module_is_system(const char *path)
 static void stack_line(void *context, const struct crash_line *line)
 {
     struct stack_writer *w = magic_of(context, stack_writer, STACK_WRITER_MAGIC);
-    const char *function = line->function == NULL ? "??" : line->function;
+    const char *function = !line->function ? "??" : line->function;
     char text[LINE_BYTES_MAX];
     const char *file = line->file;
 
-    if (w->culprit[0] == '\0' && !w->system && line->function != NULL) {
+    if (w->culprit[0] == '\0' && !w->system && line->function) {
         (void)snprintf(w->culprit, sizeof w->culprit, "%s", line->function);
         utf8_mend(w->culprit);
     }
-    if (file != NULL) {
-        while (strncmp(file, "../", 3) == 0) {
+    if (file) {
+        while (strncmp(file, "../", 3) == 0)
             file += 3; /* where the build directory was tells nothing */
-        }
         (void)snprintf(text, sizeof text, "%.200s at %.300s:%d\n", function, file, line->line);
     } else if (line->module[0] == '?') {
         (void)snprintf(text, sizeof text, "%.200s at 0x%llx, in no module\n", function,
@@ -131,22 +126,19 @@ static void stack_line(void *context, const struct crash_line *line)
                        line->replaced ? " (its file was replaced)" : "");
     }
     utf8_mend(text);
-    if (w->to->used + strlen(text) <= FRAMES_BYTES_MAX) {
+    if (w->to->used + strlen(text) <= FRAMES_BYTES_MAX)
         text_add(w->to, "%s", text);
-    }
 }
 
 static bool raw_head(const struct crash_evidence *e, struct crash_head *ret)
 {
     struct crash_head head;
 
-    if (e->raw_bytes < sizeof head) {
+    if (e->raw_bytes < sizeof head)
         return false;
-    }
     memcpy(&head, e->raw, sizeof head);
-    if (head.magic != CRASH_MAGIC) {
+    if (head.magic != CRASH_MAGIC)
         return false;
-    }
     *ret = head;
     return true;
 }
@@ -156,9 +148,8 @@ static bool raw_frame(const void *raw, size_t raw_bytes, size_t i, struct crash_
 {
     size_t at = sizeof(struct crash_head) + i * sizeof *ret;
 
-    if (raw_bytes < at + sizeof *ret) {
+    if (raw_bytes < at + sizeof *ret)
         return false;
-    }
     memcpy(ret, (const char *)raw + at, sizeof *ret);
     ret->module[sizeof ret->module - 1] = '\0';
     return true;
@@ -169,9 +160,8 @@ bool crash_raw_complete(const void *raw, size_t raw_bytes)
     struct crash_frame frame;
 
     for (size_t i = 0; raw_frame(raw, raw_bytes, i, &frame); i++) {
-        if (frame.address == CRASH_LAST) {
+        if (frame.address == CRASH_LAST)
             return true;
-        }
     }
     return false;
 }
@@ -184,9 +174,8 @@ static void stack_write(struct text *to, const struct crash_evidence *e, char cu
     struct crash_frame frame;
 
     for (size_t i = 0; i < CRASH_FRAMES_MAX && raw_frame(e->raw, e->raw_bytes, i, &frame); i++) {
-        if (frame.address == CRASH_LAST) {
+        if (frame.address == CRASH_LAST)
             break;
-        }
         w.system = module_is_system(frame.module);
         crash_symbols_lines(symbols, &frame, stack_line, &w);
     }
@@ -199,9 +188,8 @@ static void stderr_write(struct text *to, const struct crash_evidence *e)
     /* What was before the kept end may have been cut off within a character. */
     size_t begin = e->errors_bytes >= CRASH_STDERR_BYTES ? utf8_begin(e->errors, e->errors_bytes) : 0;
 
-    if (e->errors_bytes == 0) {
+    if (e->errors_bytes == 0)
         return;
-    }
     text_add(to, "stderr:\n");
     to->used += text_clean(to->bytes + to->used, sizeof to->bytes - to->used, e->errors + begin,
                            e->errors_bytes - begin);
@@ -211,7 +199,7 @@ static void stderr_write(struct text *to, const struct crash_evidence *e)
 static const char *said_line(const struct crash_evidence *e, const char **ret_type)
 {
     const char *type = NULL, *line = NULL;
-    bool said = e->said != NULL && shunt_diagnosis_read(e->said, &type, &line);
+    bool said = e->said && shunt_diagnosis_read(e->said, &type, &line);
 
     *ret_type = said ? type : NULL;
     return said ? line : NULL;
@@ -222,26 +210,24 @@ static const char *said_line(const struct crash_evidence *e, const char **ret_ty
 static void message_signal(struct text *to, int signal_number, const struct crash_head *head,
                            const char *culprit)
 {
-    const char *meaning = head == NULL ? NULL : code_meaning(signal_number, head->code);
+    const char *meaning = !head ? NULL : code_meaning(signal_number, head->code);
     char name[32];
 
     text_add(to, "%s", crash_signal_name(name, signal_number));
-    if (head == NULL) {
+    if (!head) {
         text_add(to,
                  signal_number == SIGKILL ? " from outside, or for want of memory" : ", and no report of it");
     } else if (head->code <= 0) {
-        if (head->sender != 0 && signal_number != SIGABRT) {
+        if (head->sender != 0 && signal_number != SIGABRT)
             text_add(to, " (sent by process %d)", (int)head->sender);
-        }
     } else if ((signal_number == SIGSEGV || signal_number == SIGBUS) && head->code != SI_KERNEL) {
         text_add(to, " at 0x%llx (%s)", (unsigned long long)head->address,
-                 meaning == NULL ? "unknown cause" : meaning);
-    } else if (meaning != NULL) {
+                 !meaning ? "unknown cause" : meaning);
+    } else if (meaning) {
         text_add(to, " (%s)", meaning);
     }
-    if (culprit[0] != '\0') {
+    if (culprit[0] != '\0')
         text_add(to, " in %s", culprit);
-    }
 }
 
 static void report_signal(struct shunt_verdict *v, int signal_number, const struct crash_evidence *e)
@@ -252,24 +238,20 @@ static void report_signal(struct shunt_verdict *v, int signal_number, const stru
     char culprit[FUNCTION_BYTES_MAX] = "", name[32];
     const char *class, *line = said_line(e, &class);
 
-    if (reported) {
+    if (reported)
         stack_write(&stack, e, culprit);
-    }
     stderr_write(&stack, e);
     message_signal(&message, signal_number, reported ? &head : NULL, culprit);
     (void)crash_signal_name(name, signal_number);
     /* Whoever is killed otherwise has no last words. */
-    if (signal_number == SIGABRT && line != NULL) {
+    if (signal_number == SIGABRT && line)
         text_add(&message, ": %s", line); /* what the assertion said */
-    }
-    if (signal_number != SIGABRT || class == NULL) {
+    if (signal_number != SIGABRT || !class)
         class = name;
-    }
     verdict_set_type(v, class, strlen(class));
     verdict_set_message(v, message.bytes, message.used);
-    if (stack.used > 0) {
+    if (stack.used > 0)
         verdict_set_stack(v, stack.bytes, stack.used);
-    }
 }
 
 static void report_exit(struct shunt_verdict *v, int code, const struct crash_evidence *e)
@@ -280,14 +262,13 @@ static void report_exit(struct shunt_verdict *v, int code, const struct crash_ev
 
     (void)snprintf(type, sizeof type, "exit %d", code);
     (void)snprintf(message, sizeof message, "the handler called exit(%d)", code);
-    class = class == NULL ? type : class;
-    line = line == NULL ? message : line;
+    class = !class ? type : class;
+    line = !line ? message : line;
     verdict_set_type(v, class, strlen(class));
     verdict_set_message(v, line, strlen(line));
     stderr_write(&stack, e);
-    if (stack.used > 0) {
+    if (stack.used > 0)
         verdict_set_stack(v, stack.bytes, stack.used);
-    }
 }
 
 void crash_report_ended(struct shunt_verdict *v, int status, const struct crash_evidence *evidence)
@@ -338,9 +319,8 @@ void crash_report_unheard(struct shunt_verdict *v, const struct crash_evidence *
                                    .message = "the handler closed a descriptor that is not its own, the "
                                               "one on which its verdict was to come; let it close only "
                                               "what it has opened"});
-    if (stack.used > 0) {
+    if (stack.used > 0)
         verdict_set_stack(v, stack.bytes, stack.used);
-    }
 }
 
 void crash_report_exec(struct shunt_verdict *v, const char *program, const struct crash_evidence *evidence)
@@ -355,9 +335,8 @@ void crash_report_exec(struct shunt_verdict *v, const char *program, const struc
              program);
     verdict_set_type(v, "exec", 4);
     verdict_set_message(v, message.bytes, message.used);
-    if (stack.used > 0) {
+    if (stack.used > 0)
         verdict_set_stack(v, stack.bytes, stack.used);
-    }
 }
 
 void crash_report_returned(struct shunt_verdict *v, int outcome, const struct crash_evidence *evidence)
@@ -365,12 +344,10 @@ void crash_report_returned(struct shunt_verdict *v, int outcome, const struct cr
     struct text stack = {0};
     const char *class, *line = said_line(evidence, &class);
 
-    if (outcome != SHUNT_NACK && outcome != SHUNT_REJECT) {
+    if (outcome != SHUNT_NACK && outcome != SHUNT_REJECT)
         return;
-    }
-    if (!v->has_message && line != NULL) {
+    if (!v->has_message && line)
         verdict_set_message(v, line, strlen(line));
-    }
     if (!v->has_stack && evidence->errors_bytes > 0) {
         stderr_write(&stack, evidence);
         verdict_set_stack(v, stack.bytes, stack.used);

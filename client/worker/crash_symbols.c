@@ -32,11 +32,10 @@ struct crash_symbols *crash_symbols_new(void)
 {
     struct crash_symbols *s = malloc(sizeof *s);
 
-    if (s == NULL) {
+    if (!s)
         return NULL;
-    }
     s->dwfl = dwfl_begin(&callbacks);
-    if (s->dwfl == NULL) {
+    if (!s->dwfl) {
         free(s);
         return NULL;
     }
@@ -45,7 +44,7 @@ struct crash_symbols *crash_symbols_new(void)
 
 void crash_symbols_free(struct crash_symbols *s)
 {
-    if (s != NULL) {
+    if (s) {
         dwfl_end(s->dwfl);
         free(s);
     }
@@ -56,9 +55,8 @@ static Dwfl_Module *symbols_module(struct crash_symbols *s, const struct crash_f
     const char *path = frame->module[0] == '\0' ? PROGRAM_PATH : frame->module;
     Dwfl_Module *module = dwfl_addrmodule(s->dwfl, frame->address);
 
-    if (module != NULL || path[0] != '/') {
+    if (module || path[0] != '/')
         return module;
-    }
     dwfl_report_begin_add(s->dwfl);
     module = dwfl_report_elf(s->dwfl, path, path, -1, frame->bias, true);
     (void)dwfl_report_end(s->dwfl, NULL, NULL); /* without a callback it cannot fail */
@@ -72,9 +70,8 @@ static bool symbols_replaced(Dwfl_Module *module, const struct crash_frame *fram
     GElf_Addr address, bias;
     int bytes;
 
-    if (frame->build_bytes == 0) {
+    if (frame->build_bytes == 0)
         return false;
-    }
     (void)dwfl_module_getelf(module, &bias); /* it is opened here, and then has its build id */
     bytes = dwfl_module_build_id(module, &id, &address);
     return bytes < (int)frame->build_bytes || memcmp(id, frame->build, frame->build_bytes) != 0;
@@ -86,14 +83,12 @@ static Dwarf_Die *symbols_unit(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Ad
 {
     Dwarf_Die *unit = dwfl_module_addrdie(module, address, ret_bias);
 
-    if (unit != NULL) {
+    if (unit)
         return unit;
-    }
     /* No index of addresses (clang writes none): look at each unit. */
-    while ((unit = dwfl_module_nextcu(module, unit, ret_bias)) != NULL) {
-        if (dwarf_haspc(unit, address - *ret_bias) > 0) {
+    while ((unit = dwfl_module_nextcu(module, unit, ret_bias))) {
+        if (dwarf_haspc(unit, address - *ret_bias) > 0)
             return unit;
-        }
     }
     return NULL;
 }
@@ -110,9 +105,8 @@ static void symbols_call_site(Dwarf_Die *unit, Dwarf_Die *scope, struct crash_li
     line->line = 0;
     if (dwarf_formudata(dwarf_attr(scope, DW_AT_call_line, &attribute), &number) != 0 ||
         dwarf_formudata(dwarf_attr(scope, DW_AT_call_file, &attribute), &file) != 0 ||
-        dwarf_getsrcfiles(unit, &files, &files_count) != 0 || file >= files_count) {
+        dwarf_getsrcfiles(unit, &files, &files_count) != 0 || file >= files_count)
         return;
-    }
     line->file = dwarf_filesrc(files, (size_t)file, NULL, NULL);
     line->line = (int)number;
 }
@@ -123,7 +117,7 @@ static const char *symbols_name(Dwarf_Die *scope, char room[FUNCTION_BYTES_MAX])
     Dwarf_Attribute attribute;
     const char *linkage = dwarf_formstring(dwarf_attr_integrate(scope, DW_AT_linkage_name, &attribute));
 
-    return linkage == NULL ? dwarf_diename(scope) : cxx_demangle(room, FUNCTION_BYTES_MAX, linkage);
+    return !linkage ? dwarf_diename(scope) : cxx_demangle(room, FUNCTION_BYTES_MAX, linkage);
 }
 
 /* The scopes at an address, innermost first; true if the function they are in was reached. */
@@ -138,15 +132,13 @@ static bool symbols_scopes(Dwarf_Die *unit, Dwarf_Addr address, struct crash_lin
     for (int i = 0; i < count && !found; i++) {
         int tag = dwarf_tag(&scopes[i]);
 
-        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) {
+        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
             continue;
-        }
         line->function = symbols_name(&scopes[i], name);
         callback(context, line);
         found = tag == DW_TAG_subprogram;
-        if (!found) {
+        if (!found)
             symbols_call_site(unit, &scopes[i], line);
-        }
     }
     free(scopes);
     return found;
@@ -157,27 +149,24 @@ void crash_symbols_lines(struct crash_symbols *s, const struct crash_frame *fram
 {
     struct crash_line line = {.module = frame->module, .offset = frame->address - frame->bias};
     char name[FUNCTION_BYTES_MAX];
-    Dwfl_Module *module = s == NULL ? NULL : symbols_module(s, frame);
+    Dwfl_Module *module = !s ? NULL : symbols_module(s, frame);
     Dwarf_Addr bias = 0;
 
-    if (module != NULL && symbols_replaced(module, frame)) {
+    if (module && symbols_replaced(module, frame)) {
         line.replaced = true;
         callback(context, &line);
         return;
     }
-    Dwarf_Die *unit = module == NULL ? NULL : symbols_unit(module, frame->address, &bias);
-    Dwarf_Line *at = unit == NULL ? NULL : dwarf_getsrc_die(unit, frame->address - bias);
+    Dwarf_Die *unit = !module ? NULL : symbols_unit(module, frame->address, &bias);
+    Dwarf_Line *at = !unit ? NULL : dwarf_getsrc_die(unit, frame->address - bias);
 
-    if (at != NULL && dwarf_lineno(at, &line.line) == 0) {
+    if (at && dwarf_lineno(at, &line.line) == 0)
         line.file = dwarf_linesrc(at, NULL, NULL);
-    }
-    if (unit != NULL && symbols_scopes(unit, frame->address - bias, &line, callback, context)) {
+    if (unit && symbols_scopes(unit, frame->address - bias, &line, callback, context))
         return;
-    }
-    line.function = module == NULL ? NULL : dwfl_module_addrname(module, frame->address);
-    if (line.function != NULL) {
+    line.function = !module ? NULL : dwfl_module_addrname(module, frame->address);
+    if (line.function)
         line.function = cxx_demangle(name, sizeof name, line.function);
-    }
     callback(context, &line);
 }
 

@@ -36,10 +36,9 @@ char *cxx_demangle(char *to, size_t room, const char *name)
     int status = -1;
     char *text = NULL;
 
-    if (__cxa_demangle != NULL) {
+    if (__cxa_demangle)
         text = __cxa_demangle(name, NULL, NULL, &status);
-    }
-    (void)snprintf(to, room, "%s", text != NULL && status == 0 ? text : name);
+    (void)snprintf(to, room, "%s", text && status == 0 ? text : name);
     free(text);
     return to;
 }
@@ -48,9 +47,8 @@ static bool is_class(const struct _Unwind_Exception *exception, const char *eigh
 {
     uint64_t wanted = 0;
 
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++)
         wanted = wanted << 8 | (unsigned char)eight[i];
-    }
     /* The last byte tells a dependent exception (std::rethrow_exception) from its original. */
     return (exception->exception_class | 1) == (wanted | 1);
 }
@@ -64,13 +62,11 @@ static const char *what_of(const struct type_info *thrown, struct _Unwind_Except
     void *const *functions;
     void *base = object;
 
-    if (&type_of_std_exception == NULL) {
+    if (!&type_of_std_exception)
         return NULL;
-    }
     memcpy(&do_catch, &type_of_std_exception.functions[TYPE_INFO_DO_CATCH], sizeof(do_catch_fn *));
-    if (!do_catch(&type_of_std_exception, thrown, &base, 1) || base == NULL) {
+    if (!do_catch(&type_of_std_exception, thrown, &base, 1) || !base)
         return NULL;
-    }
     memcpy(&functions, base, sizeof functions);
     memcpy(&what, &functions[EXCEPTION_WHAT], sizeof(what_fn *));
     return what(base);
@@ -84,21 +80,20 @@ void cxx_end(struct _Unwind_Exception *exception, struct cxx_caught *ret)
 
     (void)snprintf(ret->type, sizeof ret->type, "exception");
     ret->what[0] = '\0';
-    if (__cxa_begin_catch == NULL || __cxa_end_catch == NULL || (!gnu && !is_class(exception, "CLNGC++"))) {
+    if (!__cxa_begin_catch || !__cxa_end_catch || (!gnu && !is_class(exception, "CLNGC++"))) {
         _Unwind_DeleteException(exception);
         return;
     }
     /* Its result is made by a personality routine of C++, which did not run. */
     (void)__cxa_begin_catch(exception);
-    type = __cxa_current_exception_type == NULL ? NULL : __cxa_current_exception_type();
-    if (type != NULL) {
+    type = !__cxa_current_exception_type ? NULL : __cxa_current_exception_type();
+    if (type) {
         (void)cxx_demangle(ret->type, sizeof ret->type, type->name + (type->name[0] == '*'));
         /* The object thrown lies behind the header; one that is thrown again (std::rethrow_exception)
          * elsewhere. */
         what = gnu && (exception->exception_class & 1) == 0 ? what_of(type, exception + 1) : NULL;
-        if (what != NULL) {
+        if (what)
             (void)snprintf(ret->what, sizeof ret->what, "%s", what);
-        }
     }
     __cxa_end_catch();
 }

@@ -59,11 +59,10 @@ static struct shunt_delivery *unpacked_new(struct shunt_consumer **ret_consumer)
 {
     struct unpacked *u = calloc(1, sizeof *u);
 
-    if (u == NULL) {
+    if (!u)
         return NULL;
-    }
     u->delivery = calloc(1, sizeof *u->delivery + ID_BYTES_MAX);
-    if (u->delivery == NULL) {
+    if (!u->delivery) {
         free(u);
         return NULL;
     }
@@ -86,19 +85,16 @@ int delivery_unpack(const void *bytes, size_t size, struct shunt_delivery **ret)
     struct mpack_reader reader;
     const char *why;
 
-    if (size < sizeof packed) {
+    if (size < sizeof packed)
         return SHUNT_PROTOCOL;
-    }
     memcpy(&packed, at, sizeof packed);
     at += sizeof packed;
     if (packed.topic_bytes > TOPIC_BYTES_MAX || packed.group_bytes > NAME_BYTES_MAX ||
-        size - sizeof packed != (size_t)packed.topic_bytes + packed.group_bytes + packed.message_bytes) {
+        size - sizeof packed != (size_t)packed.topic_bytes + packed.group_bytes + packed.message_bytes)
         return SHUNT_PROTOCOL;
-    }
     d = unpacked_new(&c);
-    if (d == NULL) {
+    if (!d)
         return SHUNT_NO_MEMORY;
-    }
     memcpy(c->topic, at, packed.topic_bytes);
     at += packed.topic_bytes;
     memcpy(c->group, at, packed.group_bytes);
@@ -121,7 +117,7 @@ int delivery_unpack(const void *bytes, size_t size, struct shunt_delivery **ret)
 
 void delivery_unpacked_free(struct shunt_delivery *d)
 {
-    if (d != NULL) {
+    if (d) {
         struct unpacked *u = (struct unpacked *)(void *)d->consumer;
 
         free(d);

@@ -55,7 +55,7 @@ static bool is_blank(char c)
 /* `    at main (/srv/app.js:7:9)`, `\tat app.Main.main(Main.java:9)` */
 static bool is_frame(const struct diagnosis_line *line)
 {
-    return line->indented && begins_with(line->text, "at ") && strpbrk(line->text, "(:") != NULL;
+    return line->indented && begins_with(line->text, "at ") && strpbrk(line->text, "(:");
 }
 
 /* `raw` is the line with the blanks at its beginning. */
@@ -68,7 +68,7 @@ static bool fits(const struct shunt_diagnosis *d, const struct row *row, const c
         return false;
     if (row->what == HEADLINE && line->indented)
         return false;
-    return begins_with(raw, row->begins) && strstr(raw, row->holds) != NULL &&
+    return begins_with(raw, row->begins) && strstr(raw, row->holds) &&
            ends_with(line->text, line->bytes, row->ends);
 }
 
@@ -133,7 +133,7 @@ static void take_line_before(struct shunt_diagnosis *d, const struct row *row)
 static void take_rest(struct shunt_diagnosis *d, const struct row *row, const struct diagnosis_line *line)
 {
     const char *rest = strstr(line->text, row->begins + strspn(row->begins, " "));
-    if (rest == NULL)
+    if (!rest)
         return;
     struct diagnosis_line headline = {0};
     rest += strlen(row->begins) - strspn(row->begins, " ");
@@ -151,7 +151,7 @@ static bool is_cause(const struct shunt_diagnosis *d, const struct row *row)
 
 static void judge(struct shunt_diagnosis *d, const struct row *row, const struct diagnosis_line *line)
 {
-    if (row == NULL) {
+    if (!row) {
         d->strays += d->shape != SHAPE_NONE && !d->absorbed && !line->indented;
         return;
     }
@@ -188,7 +188,7 @@ static bool take_awaited(struct shunt_diagnosis *d, const struct row *row, const
                          const struct diagnosis_line *line)
 {
     static const struct row of_group = {SHAPE_PYTHON_GROUP, "  | ", "", "", REST, DIAGNOSIS_CLASS_NAME, ""};
-    bool again = row != NULL && (row->what == NEXT || row->what == AFTER);
+    bool again = row && (row->what == NEXT || row->what == AFTER);
     if (d->shape == SHAPE_PYTHON_GROUP && begins_with(raw, of_group.begins)) {
         if (!is_blank(raw[strlen(of_group.begins)]) && !strstr(raw, "Traceback (most recent call last):")) {
             take_rest(d, &of_group, line);
@@ -201,7 +201,7 @@ static bool take_awaited(struct shunt_diagnosis *d, const struct row *row, const
         return false;
     if (d->shape == SHAPE_RUST) {
         d->awaited = false;
-        if (row != NULL && row->what == BODY)
+        if (row && row->what == BODY)
             return false; /* a panic without words: the line that announced it must do */
         keep_line(&d->headline, line);
         return true;

@@ -34,12 +34,10 @@ _Unwind_Reason_Code guard_personality(int version, _Unwind_Action actions, _Unwi
 {
     (void)class;
     (void)context;
-    if (version != 1 || innermost == NULL || (actions & _UA_FORCE_UNWIND) != 0) {
+    if (version != 1 || !innermost || (actions & _UA_FORCE_UNWIND) != 0)
         return _URC_CONTINUE_UNWIND;
-    }
-    if ((actions & _UA_SEARCH_PHASE) != 0) {
+    if ((actions & _UA_SEARCH_PHASE) != 0)
         return _URC_HANDLER_FOUND;
-    }
     innermost->exception = exception;
     longjmp(innermost->back, 1);
 }

@@ -22,9 +22,8 @@ static int open_unblocking(void)
 {
     struct stat what;
 
-    if (fstat(STDERR_FILENO, &what) != 0 || (!S_ISFIFO(what.st_mode) && !S_ISCHR(what.st_mode))) {
+    if (fstat(STDERR_FILENO, &what) != 0 || (!S_ISFIFO(what.st_mode) && !S_ISCHR(what.st_mode)))
         return -1;
-    }
     return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
@@ -44,12 +43,10 @@ static size_t write_some(int fd, const char *bytes, size_t size)
         size_t part = size - taken < PIPE_BUF ? size - taken : PIPE_BUF;
         ssize_t n = write(fd, bytes + taken, part);
 
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n <= 0) {
+        if (n <= 0)
             break;
-        }
         taken += (size_t)n;
     }
     return taken;
@@ -66,12 +63,10 @@ void passed_on_write(const char *bytes, size_t size)
             snprintf(note, sizeof note,
                      "\n[%llu bytes of what handlers wrote to stderr are lost: nobody read it]\n", before);
 
-        if (write(fd, note, (size_t)length) == length) {
+        if (write(fd, note, (size_t)length) == length)
             atomic_fetch_sub(&lost, before);
-        }
     }
     atomic_fetch_add(&lost, size - write_some(fd, bytes, size));
-    if (own >= 0) {
+    if (own >= 0)
         (void)close(own); /* nothing is buffered behind it */
-    }
 }

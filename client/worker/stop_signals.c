@@ -29,9 +29,8 @@ static atomic_llong seen_ms;
 
 static void do_as_without_us(int signal_number)
 {
-    for (size_t i = 0; i < STOP_NUMBERS; i++) {
+    for (size_t i = 0; i < STOP_NUMBERS; i++)
         (void)sigaction(stop_numbers[i], &old_actions[i], NULL);
-    }
     (void)raise(signal_number);
 }
 
@@ -45,9 +44,8 @@ static void on_stop(int signal_number)
         errno = saved;
         return;
     }
-    if (count > 0 && clock_mono_ms() - atomic_load(&seen_ms) < STOP_SAME_MS) {
+    if (count > 0 && clock_mono_ms() - atomic_load(&seen_ms) < STOP_SAME_MS)
         return;
-    }
     if (count > 0 && atomic_load(&hasty) > 0) {
         do_as_without_us(signal_number);
         errno = saved;
@@ -58,9 +56,8 @@ static void on_stop(int signal_number)
     for (size_t i = 0; i < STOP_WORKERS_MAX; i++) {
         int fd = atomic_load(&wake_fds[i]);
 
-        if (fd > 0) {
+        if (fd > 0)
             (void)!write(fd - 1, &one, sizeof one); /* full: it will wake anyway */
-        }
     }
     errno = saved;
 }
@@ -70,9 +67,8 @@ static void on_stop(int signal_number)
 static void forget(void)
 {
     (void)pthread_mutex_init(&lock, NULL); /* another thread may have held it */
-    for (size_t i = 0; i < STOP_WORKERS_MAX; i++) {
+    for (size_t i = 0; i < STOP_WORKERS_MAX; i++)
         atomic_store(&wake_fds[i], 0);
-    }
     atomic_store(&hasty, 0);
     atomic_store(&seen, 0);
     workers = 0;
@@ -92,12 +88,10 @@ static int old_actions_read(void)
     for (size_t i = 0; i < STOP_NUMBERS; i++) {
         struct sigaction now;
 
-        if (sigaction(stop_numbers[i], NULL, &now) != 0) {
+        if (sigaction(stop_numbers[i], NULL, &now) != 0)
             return errno;
-        }
-        if (now.sa_handler != on_stop) {
+        if (now.sa_handler != on_stop)
             old_actions[i] = now;
-        }
     }
     return 0;
 }
@@ -112,22 +106,19 @@ static int handlers_install(struct shunt_error *err)
     (void)sigfillset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     action.sa_handler = on_stop;
-    if (error != 0) {
+    if (error != 0)
         return error_set(err, SHUNT_IO, "cannot handle signals: %s", strerror(error));
-    }
     for (size_t i = 0; i < STOP_NUMBERS; i++) {
-        if (old_actions[i].sa_handler != SIG_IGN && sigaction(stop_numbers[i], &action, NULL) != 0) {
+        if (old_actions[i].sa_handler != SIG_IGN && sigaction(stop_numbers[i], &action, NULL) != 0)
             return error_set(err, SHUNT_IO, "cannot handle signals: %s", strerror(errno));
-        }
     }
     return 0;
 }
 
 static void handlers_restore(void)
 {
-    for (size_t i = 0; i < STOP_NUMBERS; i++) {
+    for (size_t i = 0; i < STOP_NUMBERS; i++)
         (void)sigaction(stop_numbers[i], &old_actions[i], NULL); /* it was valid when we took it */
-    }
 }
 
 int stop_signals_begin(int wake_fd, bool second_kills, struct shunt_error *err)
@@ -137,9 +128,8 @@ int stop_signals_begin(int wake_fd, bool second_kills, struct shunt_error *err)
 
     (void)pthread_once(&once, forget_when_forked); /* cannot fail with a control that is initialised */
     (void)pthread_mutex_lock(&lock);
-    while (i < STOP_WORKERS_MAX && atomic_load(&wake_fds[i]) != 0) {
+    while (i < STOP_WORKERS_MAX && atomic_load(&wake_fds[i]) != 0)
         i++;
-    }
     if (i == STOP_WORKERS_MAX) {
         code = error_set(err, SHUNT_TOO_MANY, "more than %d workers run in this process", STOP_WORKERS_MAX);
     } else if (workers == 0) {
@@ -164,9 +154,8 @@ void stop_signals_end(int wake_fd, bool second_kills)
         if (atomic_compare_exchange_strong(&wake_fds[i], &fd, 0)) {
             atomic_fetch_sub(&hasty, second_kills ? 1 : 0);
             workers--;
-            if (workers == 0) {
+            if (workers == 0)
                 handlers_restore();
-            }
             break;
         }
     }

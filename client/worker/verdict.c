@@ -45,18 +45,14 @@ void verdict_set_stack(struct shunt_verdict *v, const char *text, size_t bytes)
 void shunt_verdict_failure(struct shunt_verdict *v, const struct shunt_failure *failure)
 {
     v->has_type = v->has_message = v->has_stack = false;
-    if (failure == NULL) {
+    if (!failure)
         return;
-    }
-    if (failure->type != NULL) {
+    if (failure->type)
         verdict_set_type(v, failure->type, strlen(failure->type));
-    }
-    if (failure->message != NULL) {
+    if (failure->message)
         verdict_set_message(v, failure->message, strlen(failure->message));
-    }
-    if (failure->stack != NULL) {
+    if (failure->stack)
         verdict_set_stack(v, failure->stack, strlen(failure->stack));
-    }
 }
 
 void shunt_verdict_delay(struct shunt_verdict *v, int64_t delay_ms)
@@ -66,9 +62,8 @@ void shunt_verdict_delay(struct shunt_verdict *v, int64_t delay_ms)
 
 const struct shunt_failure *verdict_failure(const struct shunt_verdict *v, struct shunt_failure *to)
 {
-    if (!v->has_type && !v->has_message && !v->has_stack) {
+    if (!v->has_type && !v->has_message && !v->has_stack)
         return NULL;
-    }
     to->type = v->has_type ? v->type : NULL;
     to->message = v->has_message ? v->message : NULL;
     to->stack = v->has_stack ? v->stack : NULL;

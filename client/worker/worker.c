@@ -53,9 +53,8 @@ int worker_wait(struct worker *w, int fd, int64_t wait_ms, struct shunt_error *e
     }
     client_send(w->s);
     if (poll(watch, 3, wait_ms < 0 || wait_ms > 60000 ? 60000 : (int)wait_ms) > 0 && watch[1].revents != 0) {
-        if (read(w->wake_fd, &count, sizeof count) == (ssize_t)sizeof count) {
+        if (read(w->wake_fd, &count, sizeof count) == (ssize_t)sizeof count)
             w->stop_wanted = true;
-        }
     }
     return shunt_process(w->s, err);
 }
@@ -70,9 +69,8 @@ int worker_next(struct worker *w, struct shunt_delivery **ret, struct shunt_erro
         w->drain_check_ms = 0;
         return 0;
     }
-    if (code == SHUNT_EMPTY || why.may_retry) {
+    if (code == SHUNT_EMPTY || why.may_retry)
         return SHUNT_EMPTY;
-    }
     return error_set(err, code, "%s", why.text);
 }
 
@@ -90,9 +88,8 @@ void worker_resolve(struct worker *w, struct shunt_delivery *d, enum shunt_outco
                     const struct shunt_failure *failure)
 {
     w->unconfirmed++;
-    if (shunt_resolve_async(d, outcome, delay_ms, failure, on_resolved, w, NULL) != 0) {
+    if (shunt_resolve_async(d, outcome, delay_ms, failure, on_resolved, w, NULL) != 0)
         w->unconfirmed--; /* the lease is known to be lost: nothing to tell, and nobody to stop for it */
-    }
 }
 
 int64_t worker_release_ms(const struct worker *w, const struct shunt_delivery *d,
@@ -100,16 +97,13 @@ int64_t worker_release_ms(const struct worker *w, const struct shunt_delivery *d
 {
     int64_t ms = WORKER_RELEASE_MS_MIN;
 
-    if (worker_stopping(w)) {
+    if (worker_stopping(w))
         return 0; /* whoever else is there may have it now */
-    }
-    if (v->delay_ms != SHUNT_BACKOFF) {
+    if (v->delay_ms != SHUNT_BACKOFF)
         return v->delay_ms;
-    }
     /* What was neither the first hand-out nor a failure was given back. */
-    for (uint32_t i = shunt_delivery_attempts(d) + 1; i < shunt_delivery_deliveries(d); i++) {
+    for (uint32_t i = shunt_delivery_attempts(d) + 1; i < shunt_delivery_deliveries(d); i++)
         ms = ms * 2 < WORKER_RELEASE_MS_MAX ? ms * 2 : WORKER_RELEASE_MS_MAX;
-    }
     return ms;
 }
 
@@ -130,9 +124,8 @@ static int group_left(struct worker *w, int64_t *ret_left, struct shunt_error *e
         }
         return error_set(err, code, "%s", why.text);
     }
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         left += shunt_value_integer(shunt_value_get(show, states[i]));
-    }
     shunt_value_free(show);
     *ret_left = left;
     return 0;
@@ -145,14 +138,12 @@ int worker_drained(struct worker *w, bool *ret, int64_t *ret_wait_ms, struct shu
 
     *ret = false;
     *ret_wait_ms = -1;
-    if (!w->drain) {
+    if (!w->drain)
         return 0;
-    }
     if (w->unconfirmed == 0 && w->drain_check_ms != 0 && now_ms >= w->drain_check_ms) {
         code = group_left(w, &left, err);
-        if (code != 0) {
+        if (code != 0)
             return code;
-        }
         now_ms = clock_mono_ms();
         w->drain_wait_ms =
             w->drain_wait_ms * 2 > WORKER_DRAIN_MS_MAX ? WORKER_DRAIN_MS_MAX : w->drain_wait_ms * 2;

@@ -39,12 +39,11 @@ static void signals_reset(void)
     for (int i = 1; i <= SIGRTMAX; i++) {
         bool stops = i == SIGTERM || i == SIGINT;
 
-        if (i == SIGCHLD) {
+        if (i == SIGCHLD)
             (void)signal(i, SIG_DFL);
-        } else if (stops || (sigaction(i, NULL, &old) == 0 && old.sa_handler != SIG_DFL &&
-                             old.sa_handler != SIG_IGN)) {
+        else if (stops ||
+                 (sigaction(i, NULL, &old) == 0 && old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN))
             (void)sigaction(i, &swallow, NULL); /* fails for those that nobody can change */
-        }
     }
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -58,12 +57,10 @@ static bool receive(int socket, void *to, size_t size)
     while (size > 0) {
         ssize_t n = read(socket, at, size);
 
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n <= 0) {
+        if (n <= 0)
             return false;
-        }
         at += n;
         size -= (size_t)n;
     }
@@ -85,19 +82,16 @@ static bool transmit(int socket, const void *from, size_t size)
 {
     const char *at = from;
 
-    if (!is_channel(socket)) {
+    if (!is_channel(socket))
         return false;
-    }
 
     while (size > 0) {
         ssize_t n = send(socket, at, size, MSG_NOSIGNAL);
 
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n <= 0) {
+        if (n <= 0)
             return false;
-        }
         at += n;
         size -= (size_t)n;
     }
@@ -136,7 +130,7 @@ static bool verdict_send(int socket, uint64_t number, int outcome, bool leaving,
 /* A buffer of at least `size` bytes in place of `*buffer`. */
 static void *job_room(void **buffer, size_t *capacity, size_t size)
 {
-    if (size > *capacity || *buffer == NULL) {
+    if (size > *capacity || !*buffer) {
         free(*buffer);
         *capacity = size < 4096 ? 4096 : size;
         *buffer = malloc(*capacity);
@@ -149,11 +143,10 @@ static uint64_t memory_bytes(void)
 {
     unsigned long long all, resident;
     FILE *f = fopen("/proc/self/statm", "re");
-    bool read = f != NULL && fscanf(f, "%llu %llu", &all, &resident) == 2;
+    bool read = f && fscanf(f, "%llu %llu", &all, &resident) == 2;
 
-    if (f != NULL) {
+    if (f)
         (void)fclose(f); /* it was only read */
-    }
     return read ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
@@ -186,9 +179,8 @@ static bool job_run(const struct child_pool_settings *settings, int socket, stru
     verdict_clear(&verdict);
     (void)prctl(PR_GET_NAME, page->name); /* cannot fail for 16 bytes */
     outcome = settings->handle(settings->context, bytes, (size_t)head->size, &verdict);
-    if (getpid() != self) {
+    if (getpid() != self)
         copy_leave();
-    }
     outcome = verdict_settle(&verdict, outcome);
     (void)fflush(stdout); /* what it printed belongs before its verdict */
     leaving = is_over(settings, jobs);
@@ -211,13 +203,12 @@ static void jobs_run(const struct child_pool_settings *settings, int socket, str
     verdict_clear(&none);
     more = verdict_send(socket, 0, CHILD_READY, false, &none);
     while (more && receive(socket, &head, sizeof head)) {
-        if (job_room(&bytes, &capacity, (size_t)head.size) == NULL) {
+        if (!job_room(&bytes, &capacity, (size_t)head.size)) {
             (void)fprintf(stderr, "no memory for a message of %llu bytes\n", (unsigned long long)head.size);
             _exit(1);
         }
-        if (!receive(socket, bytes, (size_t)head.size)) {
+        if (!receive(socket, bytes, (size_t)head.size))
             break;
-        }
         jobs++;
         more = job_run(settings, socket, page, &head, bytes, jobs);
         if (capacity > JOB_BYTES_KEPT) {
@@ -234,9 +225,8 @@ _Noreturn void child_run(const struct child_pool_settings *settings, int socket,
     signals_reset();
     (void)fstat(socket, &channel); /* cannot fail: it was opened just before */
     crash_capture_install(crash);
-    if (settings->prepare != NULL) {
+    if (settings->prepare)
         settings->prepare(settings->context);
-    }
     jobs_run(settings, socket, page);
     (void)fflush(NULL);
     _exit(0); /* the parent's exit handlers are the parent's */

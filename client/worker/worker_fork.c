@@ -56,9 +56,8 @@ static int child_handle(void *context, const void *bytes, size_t size, struct sh
     struct shunt_delivery *d;
     int outcome;
 
-    if (delivery_unpack(bytes, size, &d) != 0) {
+    if (delivery_unpack(bytes, size, &d) != 0)
         return SHUNT_RELEASE; /* no memory in this process: it is not the message's doing */
-    }
     outcome = guard_call(f->w->handler, f->w->context, d, v);
     delivery_unpacked_free(d);
     return outcome;
@@ -73,9 +72,8 @@ static int take(struct fork_worker *f, struct shunt_error *err)
 
     while (f->waiting < child_pool_idle(f->pool) && f->w->unconfirmed < WORKER_UNCONFIRMED_MAX) {
         code = worker_next(f->w, &d, err);
-        if (code != 0) {
+        if (code != 0)
             return code == SHUNT_EMPTY ? 0 : code;
-        }
         f->waiting++;
     }
     return 0;
@@ -98,9 +96,8 @@ static void give(struct fork_worker *f, struct shunt_delivery *d)
         drop(f, d);
         return;
     }
-    while (job->delivery != NULL) {
+    while (job->delivery)
         job++; /* there are as many as children, and one of these is idle */
-    }
     job->magic = JOB_MAGIC;
     job->delivery = d;
     job->lease_ms = shunt_delivery_lease_left_ms(d);
@@ -115,22 +112,19 @@ static void give_all(struct fork_worker *f)
 {
     struct shunt_delivery *d, *next;
 
-    for (d = client_held_first(f->w->consumer); d != NULL && f->waiting > 0; d = client_held_next(d)) {
-        if (client_tag(d) == NULL) {
+    for (d = client_held_first(f->w->consumer); d && f->waiting > 0; d = client_held_next(d)) {
+        if (!client_tag(d))
             (void)client_mark(d); /* one whose connection is gone is dropped below */
-        }
     }
     client_send(f->w->s);
-    for (d = client_held_first(f->w->consumer); d != NULL && f->waiting > 0; d = next) {
+    for (d = client_held_first(f->w->consumer); d && f->waiting > 0; d = next) {
         next = client_held_next(d);
-        if (client_tag(d) != NULL) {
+        if (client_tag(d))
             continue;
-        }
-        if (client_stale(d)) {
+        if (client_stale(d))
             drop(f, d);
-        } else if (client_marked(d) && child_pool_idle(f->pool) > 0) {
+        else if (client_marked(d) && child_pool_idle(f->pool) > 0)
             give(f, d);
-        }
     }
 }
 
@@ -159,19 +153,16 @@ static int64_t extend_all(struct fork_worker *f)
         struct job *job = &f->jobs[i];
         int64_t left_ms, spare_ms;
 
-        if (job->delivery == NULL || client_stale(job->delivery)) {
+        if (!job->delivery || client_stale(job->delivery))
             continue;
-        }
         left_ms = shunt_delivery_lease_left_ms(job->delivery);
         if (left_ms > 0 && left_ms <= job->lease_ms / 2 &&
-            shunt_resolve_async(job->delivery, SHUNT_EXTEND, job->lease_ms, NULL, NULL, NULL, NULL) == 0) {
+            shunt_resolve_async(job->delivery, SHUNT_EXTEND, job->lease_ms, NULL, NULL, NULL, NULL) == 0)
             left_ms = shunt_delivery_lease_left_ms(job->delivery);
-        }
         spare_ms = left_ms - job->lease_ms / 2;
         spare_ms = spare_ms < 1 ? 1 + job->lease_ms / 4 : spare_ms;
-        if (wait_ms < 0 || spare_ms < wait_ms) {
+        if (wait_ms < 0 || spare_ms < wait_ms)
             wait_ms = spare_ms;
-        }
     }
     return wait_ms;
 }
@@ -202,9 +193,8 @@ static int turn(struct fork_worker *f, bool *ret_over, int64_t *ret_wait_ms, str
     int code = 0;
 
     *ret_wait_ms = -1;
-    if (!f->stopping && worker_stopping(f->w)) {
+    if (!f->stopping && worker_stopping(f->w))
         stop(f);
-    }
     if (f->stopping) {
         if (!f->killed && f->w->signals && stop_signals_seen() > 1) {
             f->killed = true;
@@ -214,18 +204,15 @@ static int turn(struct fork_worker *f, bool *ret_over, int64_t *ret_wait_ms, str
     } else {
         code = take(f, err);
         give_all(f);
-        if (code == 0 && f->waiting == 0 && child_pool_busy(f->pool) == 0) {
+        if (code == 0 && f->waiting == 0 && child_pool_busy(f->pool) == 0)
             code = worker_drained(f->w, ret_over, ret_wait_ms, err);
-        }
     }
     extend_ms = extend_all(f);
     pool_ms = child_pool_wait_ms(f->pool);
-    if (extend_ms >= 0 && (*ret_wait_ms < 0 || extend_ms < *ret_wait_ms)) {
+    if (extend_ms >= 0 && (*ret_wait_ms < 0 || extend_ms < *ret_wait_ms))
         *ret_wait_ms = extend_ms;
-    }
-    if (pool_ms >= 0 && (*ret_wait_ms < 0 || pool_ms < *ret_wait_ms)) {
+    if (pool_ms >= 0 && (*ret_wait_ms < 0 || pool_ms < *ret_wait_ms))
         *ret_wait_ms = pool_ms;
-    }
     return code;
 }
 
@@ -238,12 +225,10 @@ static int loop(struct fork_worker *f, struct shunt_error *err)
         int64_t wait_ms;
         int code = turn(f, &over, &wait_ms, &why);
 
-        if (code == 0 && !over) {
+        if (code == 0 && !over)
             code = worker_wait(f->w, child_pool_fd(f->pool), wait_ms, &why);
-        }
-        if (code == 0) {
+        if (code == 0)
             code = child_pool_process(f->pool, &why);
-        }
         if (code != 0 && f->failure == 0) {
             /* It ends, but handlers that run are let finish, as at a stop. */
             f->failure = error_set(err, code, "%s", why.text);
@@ -270,9 +255,8 @@ int worker_run_fork(struct worker *w, struct shunt_error *err)
     int code;
 
     f.jobs = calloc((size_t)w->children, sizeof *f.jobs);
-    if (f.jobs == NULL) {
+    if (!f.jobs)
         return error_set(err, SHUNT_NO_MEMORY, NULL);
-    }
     client_mark_explicitly(w->consumer);
     code = child_pool_new(&settings, &f.pool, err);
     if (code == 0) {

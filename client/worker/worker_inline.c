@@ -36,11 +36,10 @@ int worker_run_inline(struct worker *w, struct shunt_error *err)
             continue;
         }
         code = worker_next(w, &d, err);
-        if (code == 0) {
+        if (code == 0)
             handle_one(w, d, &verdict);
-        } else if (code == SHUNT_EMPTY) {
+        else if (code == SHUNT_EMPTY)
             code = idle(w, &over, err);
-        }
     }
     return code;
 }

@@ -9,10 +9,10 @@
 /* {data, size} of a string literal that may hold zeros. */
 #define BYTES(literal)                                                                                       \
     {                                                                                                        \
-        literal, sizeof(literal) - 1                                                                         \
+        literal, sizeof literal - 1                                                                          \
     }
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+#define COUNT_OF(array) (sizeof array / sizeof array[0])
 
 /* A copy of exactly `size` bytes on the heap, so that AddressSanitizer sees one byte too far. */
 static inline uint8_t *bytes_copy(const void *bytes, size_t size)

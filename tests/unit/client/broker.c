@@ -23,11 +23,11 @@ static void run(const struct broker *b, int err_fd)
 static void read_address(struct broker *b, FILE *log)
 {
     char line[1024], all[4096] = "";
-    while (fgets(line, sizeof line, log) != NULL) {
+    while (fgets(line, sizeof line, log)) {
         const char *at = strstr(line, " listen=");
         if (strlen(all) + strlen(line) < sizeof all)
             strcat(all, line);
-        if (strstr(line, "event=listening") != NULL && at != NULL) {
+        if (strstr(line, "event=listening") && at) {
             cr_assert_eq(sscanf(at, " listen=%63s", b->listen), 1);
             (void)snprintf(b->url, sizeof b->url, "shunt://%s", b->listen);
             return;

@@ -44,9 +44,8 @@ void pool_wait_idle(struct child_pool *p, uint32_t children)
 {
     struct shunt_error err;
 
-    while (child_pool_idle(p) < children) {
+    while (child_pool_idle(p) < children)
         expect(pool_turn(p, &err) == 0);
-    }
 }
 
 void pool_submit(struct child_pool *p, const char *what)
@@ -61,9 +60,8 @@ void pool_do(struct child_pool *p, const char *what)
     struct shunt_error err;
 
     pool_submit(p, what);
-    while (result.count == before) {
+    while (result.count == before)
         expect(pool_turn(p, &err) == 0);
-    }
     expect(result.count == before + 1 && result.job == &result);
 }
 
@@ -72,10 +70,9 @@ static unsigned fds_open(void)
     DIR *dir = opendir("/proc/self/fd");
     unsigned count = 0;
 
-    expect(dir != NULL);
-    while (readdir(dir) != NULL) {
+    expect(dir);
+    while (readdir(dir))
         count++;
-    }
     (void)closedir(dir);
     return count;
 }

@@ -30,7 +30,7 @@ void fake_init_with(struct fake *f, ...)
     struct shunt_options *o = shunt_options_new();
     va_list args;
     va_start(args, f);
-    for (const char *key; (key = va_arg(args, const char *)) != NULL;)
+    for (const char *key; (key = va_arg(args, const char *));)
         cr_assert_eq(shunt_options_set(o, key, va_arg(args, const char *)), 0);
     va_end(args);
     init(f, o);
@@ -86,7 +86,7 @@ void fake_take(struct fake *f)
 {
     while (fake_take_bytes(f, SIZE_MAX) > 0)
         continue;
-    if (f->sent.data != NULL)
+    if (f->sent.data)
         cut(f);
 }
 
@@ -280,7 +280,7 @@ struct shunt_delivery *fake_next(struct shunt_consumer *c, struct fake *f)
     cr_assert_eq(marks_write(c, f->now_us), 0);
     fake_take(f);
     struct shunt_delivery *d = consumer_take(c, f->now_us);
-    if (d != NULL)
+    if (d)
         c->returned_us = f->now_us;
     return d;
 }

@@ -70,7 +70,7 @@ static inline void fake_hear(void *context, const struct shunt_error *err)
 {
     struct outcome *o = context;
     o->calls++;
-    o->code = err != NULL ? err->code : 0;
+    o->code = err ? err->code : 0;
 }
 
 /* Take at most `bytes` of output; returns how much there was. */

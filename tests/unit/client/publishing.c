@@ -12,7 +12,7 @@ void hear(void *context, uint64_t seq, const struct shunt_error *err)
     struct heard *h = context;
     h->calls++;
     h->seq = seq;
-    h->code = err != NULL ? err->code : 0;
+    h->code = err ? err->code : 0;
 }
 
 void publishing_begin(void)

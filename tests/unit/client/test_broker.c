@@ -25,7 +25,7 @@ static void create_topic(const char *topic, const char *key, const char *value)
 {
     struct shunt_options *o = shunt_options_new();
     (void)shunt_options_set(o, "backoff", "1ms..1ms");
-    if (key != NULL)
+    if (key)
         (void)shunt_options_set(o, key, value);
     ok(shunt_topic_create(s, topic, o, WAIT_MS, &err));
     shunt_options_free(o);
@@ -324,7 +324,7 @@ Test(broker, deleting_a_topic_closes_its_subscriptions)
 static void keep_code(void *context, uint64_t seq, const struct shunt_error *error)
 {
     (void)seq;
-    *(int *)context = error != NULL ? error->code : 0;
+    *(int *)context = error ? error->code : 0;
 }
 
 Test(broker, a_body_over_the_brokers_limit_fails_alone)

@@ -18,12 +18,10 @@ static char own_file[] = "/tmp/shunt-test-XXXXXX";
 
 static void replace_all(void)
 {
-    for (int fd = 3; fd < 64; fd++) {
+    for (int fd = 3; fd < 64; fd++)
         (void)close(fd);
-    }
-    for (int fd = 3; fd < 64; fd++) {
+    for (int fd = 3; fd < 64; fd++)
         (void)open(own_file, O_RDWR | O_APPEND | O_CLOEXEC);
-    }
 }
 
 static void write_traceback(void)
@@ -35,9 +33,8 @@ static void write_traceback(void)
 /* More than is kept of it, in characters of three bytes. */
 static void write_long_words(void)
 {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 2000; i++)
         (void)fputs("\u20ac", stderr);
-    }
     (void)fputs(".\n", stderr);
 }
 
@@ -113,7 +110,7 @@ static void case_what_a_child_said_is_looked_through_for_what_failed(void)
     expect(!result.verdict.has_message);
     pool_do(p, "long-words");
     expect(strncmp(result.verdict.stack, "stderr:\n\u20ac", strlen("stderr:\n\u20ac")) == 0);
-    expect(strchr(result.verdict.stack, '?') == NULL); /* cut between characters */
+    expect(!strchr(result.verdict.stack, '?')); /* cut between characters */
     child_pool_free(p);
 }
 

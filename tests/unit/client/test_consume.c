@@ -53,7 +53,7 @@ Test(consume, held_deliveries_outlive_the_bytes_that_follow)
         held[i] = fake_next(c, &f);
         say_delivered(&f, 7, 1 + i * 5000, 3000, 30000); /* more than a block */
         cr_assert_eq(fake_feed(&f), 0);
-        while (c->queued.head != NULL)
+        while (c->queued.head)
             delivery_free(c->queued.head);
     }
     for (uint64_t i = 0; i < 20; i++) {
@@ -125,7 +125,7 @@ Test(consume, what_ran_out_before_it_was_started_is_dropped)
     cr_assert_eq(fake_feed(&f), 0);
     f.now_us += 30000 * 1000;
     struct shunt_delivery *d = fake_next(c, &f);
-    if (d == NULL) /* the first call drops, and marks what is left */
+    if (!d) /* the first call drops, and marks what is left */
         d = fake_next(c, &f);
     cr_assert_eq(shunt_delivery_seq(d), 3);
     cr_assert_eq(c->queued.count, 0);
@@ -321,7 +321,7 @@ Test(consume, a_failure_is_cut_to_the_limits_and_made_valid_text)
 static void take_all(void *context, struct shunt_consumer *c)
 {
     int *taken = context;
-    while (c->queued.head != NULL) {
+    while (c->queued.head) {
         delivery_free(c->queued.head);
         ++*taken;
     }

@@ -157,7 +157,7 @@ struct bad {
 
 #define BAD(name, literal)                                                                                   \
     {                                                                                                        \
-        name, literal, sizeof(literal) - 1                                                                   \
+        name, literal, sizeof literal - 1                                                                    \
     }
 
 Test(core, what_is_not_the_protocol_closes_the_connection)

@@ -39,15 +39,13 @@ static int handle(void *context, const void *bytes, size_t size, struct shunt_ve
     (void)context;
     (void)size;
     (void)v;
-    if (strcmp(bytes, "program") == 0) {
+    if (strcmp(bytes, "program") == 0)
         return crash_in_program(nowhere);
-    }
-    if (strcmp(bytes, "library") == 0) {
+    if (strcmp(bytes, "library") == 0)
         return crashing(nowhere);
-    }
     /* Loaded here, where the parent does not have it; replaced before the parent looks. */
     handle_of = dlopen(late_library, RTLD_NOW);
-    *(void **)&late = handle_of == NULL ? NULL : dlsym(handle_of, "replaced_library_function");
+    *(void **)&late = !handle_of ? NULL : dlsym(handle_of, "replaced_library_function");
     file_copy(newer_library, late_library);
     return late(nowhere);
 }
@@ -84,9 +82,9 @@ static void load(const char *from)
 
     file_copy(from, library);
     handle_of = dlopen(library, RTLD_NOW);
-    expect(handle_of != NULL);
+    expect(handle_of);
     *(void **)&crashing = dlsym(handle_of, "replaced_library_function");
-    expect(crashing != NULL);
+    expect(crashing);
 }
 
 static void a_library_is_named(void)
@@ -102,8 +100,8 @@ static void a_library_that_was_replaced_has_no_names_of_other_code(void)
 {
     file_copy(newer_library, library);
     do_and_end("library");
-    expect(strstr(result.verdict.stack, "another_function") == NULL);
-    expect(strstr(result.verdict.stack, "replaced_library") == NULL);
+    expect(!strstr(result.verdict.stack, "another_function"));
+    expect(!strstr(result.verdict.stack, "replaced_library"));
     expect(strncmp(result.verdict.stack, "?? at ", 6) == 0);
     expect_has(result.verdict.stack, "/library.so+0x");
 #ifdef HAVE_LIBDW
@@ -114,7 +112,7 @@ static void a_library_that_was_replaced_has_no_names_of_other_code(void)
 static void so_it_is_if_the_child_alone_has_loaded_it(void)
 {
     do_and_end("late");
-    expect(strstr(result.verdict.stack, "another_function") == NULL);
+    expect(!strstr(result.verdict.stack, "another_function"));
     expect_has(result.verdict.stack, "/late.so+0x");
 }
 
@@ -124,7 +122,7 @@ static int run_a_copy(char **argv)
     char folder[] = "/tmp/shunt-names-XXXXXX", self[256] = "", command[2048];
     int status;
 
-    expect(mkdtemp(folder) != NULL);
+    expect(mkdtemp(folder));
     expect(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     (void)snprintf(program, sizeof program, "%s/program", folder);
     file_copy(self, program);
@@ -141,9 +139,8 @@ int main(int argc, char **argv)
                                           a_library_that_was_replaced_has_no_names_of_other_code,
                                           so_it_is_if_the_child_alone_has_loaded_it};
 
-    if (argc == 3) {
+    if (argc == 3)
         return run_a_copy(argv);
-    }
     expect(argc == 4);
     (void)snprintf(program, sizeof program, "%s/program", argv[3]);
     (void)snprintf(library, sizeof library, "%s/library.so", argv[3]);

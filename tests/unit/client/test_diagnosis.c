@@ -64,7 +64,7 @@ static size_t count_samples(void)
     size_t count = 0;
     DIR *folder = opendir(SAID);
     cr_assert_not_null(folder);
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+    for (struct dirent *entry; (entry = readdir(folder));)
         count += strstr(entry->d_name, ".said") != NULL;
     (void)closedir(folder);
     return count;
@@ -77,7 +77,7 @@ Test(diagnosis, finds_what_real_programs_failed_of)
     size_t count = 0;
     char *rest = read_file("expected.txt", &bytes);
     char *all = rest;
-    for (char *row; (row = strsep(&rest, "\n")) != NULL && *row; count++) {
+    for (char *row; (row = strsep(&rest, "\n")) && *row; count++) {
         const char *name = strsep(&row, " ");
         const char *type = strsep(&row, " ");
         cr_assert_not_null(row, "%s", name);

@@ -100,8 +100,8 @@ Test(forked, whatever_would_use_the_connection_fails_with_closed)
         struct shunt_delivery *d = NULL;
         struct shunt_consumer *c = NULL;
         claim(!shunt_connected(s));
-        claim(shunt_next(consumer, WAIT_MS, &d, &err) == SHUNT_CLOSED && d == NULL);
-        claim(strstr(err.text, "forked") != NULL);
+        claim(shunt_next(consumer, WAIT_MS, &d, &err) == SHUNT_CLOSED && !d);
+        claim(strstr(err.text, "forked"));
         claim(shunt_publish_async(s, "orders", m, NULL, NULL, NULL) == SHUNT_CLOSED);
         claim(shunt_publish(s, "orders", m, WAIT_MS, NULL, NULL) == SHUNT_CLOSED);
         claim(shunt_subscribe(s, "orders", NULL, NULL, WAIT_MS, &c, NULL) == SHUNT_CLOSED);

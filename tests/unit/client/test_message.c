@@ -96,9 +96,10 @@ Test(message, headers_end_at_their_limits)
     cr_assert_eq(shunt_message_header(m, "", "v", 1), SHUNT_BAD_ARGUMENT);
     cr_assert_eq(shunt_message_header(m, "\xff", "v", 1), SHUNT_BAD_ARGUMENT);
     shunt_message_clear(m);
-    for (int i = 0; i < HEADERS_MAX; i++)
+    for (int i = 0; i < HEADERS_MAX; i++) {
         cr_assert_eq(
             shunt_message_header(m, (char[]){'a' + (char)(i / 26), 'a' + (char)(i % 26), '\0'}, "v", 1), 0);
+    }
     cr_assert_eq(shunt_message_header(m, "zz", "v", 1), SHUNT_TOO_LARGE);
     cr_assert_eq(shunt_message_header(m, "aa", "w", 1), 0, "one that is there may change");
     cr_assert_eq(encode().headers_count, HEADERS_MAX);

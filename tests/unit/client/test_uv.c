@@ -159,7 +159,7 @@ static void on_closed(void *context)
 static void on_published(void *context, uint64_t seq, const struct shunt_error *err)
 {
     (void)context;
-    need(err == NULL);
+    need(!err);
     need(seq == (uint64_t)++client.confirmed);
     if (client.queued < MESSAGES) { /* from inside a callback: the loop must be woken for it */
         need(shunt_publish_async(client.s, "orders", client.m, on_published, NULL, NULL) == 0);

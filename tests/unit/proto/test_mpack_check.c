@@ -141,9 +141,10 @@ Test(mpack_check, holds_nesting_to_the_limit)
     uint8_t bytes[256];
     for (int maps = 0; maps < 2; maps++) {
         for (unsigned limit = 0; limit <= 32; limit++) {
-            if (limit > 0)
+            if (limit > 0) {
                 cr_expect(mpack_check(bytes, nest(bytes, limit, maps), limit), "depth %u at its limit",
                           limit);
+            }
             cr_expect(!mpack_check(bytes, nest(bytes, limit + 1, maps), limit), "depth %u over it",
                       limit + 1);
         }

@@ -11,13 +11,13 @@ SPELLINGS = [
     (re.compile(r"(\b(if|while) \(|&&|\|\|).*!= NULL\b|!= NULL\b.*(&&|\|\|| \? )"), "a condition compares a pointer with NULL: write `p`"),
     (re.compile(r"[!=]= (true|false)\b"), "a bool is compared: write `b` or `!b`"),
     (re.compile(r"\bwhile \((1|true)\)"), "an endless loop is written `for (;;)`"),
-    (re.compile(r"\bsizeof\((?!(const|struct|enum|union|unsigned|char|short|int|long|void|bool|float|double)\b|\w+_t\b|\w+ \*|[A-Z]\w+\))"), "sizeof of an object has no brackets"),
+    (re.compile(r"\bsizeof\((?!(const|struct|enum|union|unsigned|char|short|int|long|void|bool|float|double)\b|\w+_t\b|\w+ \*|[A-Z]\w+[()])"), "sizeof of an object has no brackets"),
     (re.compile(r"\bcr_(assert|expect)\(gt\("), "Criterion's gt() passes for equals: write cr_assert_gt, or lt() the other way round"),
     (re.compile(r"\btypedef (struct|union|enum) \w* ?\{"), "a struct, union or enum has no typedef"),
 ]
 
 # Written before the rules; what is here may only shrink.
-NOT_YET = ("base/", "broker/core/", "broker/engine/", "broker/flow/", "broker/net/", "broker/store/", "client/", "proto/", "tests/sim/", "tests/unit/")
+NOT_YET = ("broker/core/", "broker/engine/", "broker/flow/", "broker/net/", "broker/store/", "tests/sim/", "tests/unit/")
 
 
 def without_comments(text):
@@ -68,6 +68,8 @@ def arms(text):
         end = last + 1
         while end < len(raw) and (not raw[end].strip() or len(raw[end]) - len(raw[end].lstrip()) > len(match[1])):
             end += 1
+        while end > last + 1 and not raw[end - 1].strip():  # a blank line behind the body
+            end -= 1
         found[first] = Arm(first, last, end, match[2] or match[3], match[1], rest == "{")
     for arm in found.values():
         behind = found.get(arm.end)
@@ -106,6 +108,7 @@ CASES = [
     ("a line without braces", "    if (b)\n        b++;\n", None),
     ("a line with braces", "    if (b) {\n        b++;\n    }\n", "single line"),
     ("lines with braces", "    if (b) {\n        b++;\n        b++;\n    }\n", None),
+    ("a blank line behind", "    if (b)\n        b++;\n\n    b++;\n", None),
     ("a loop around an if", "    for (;;)\n        if (b)\n            b++;\n", "no braces"),
     ("a statement of two lines", "    while (b)\n        g(b,\n          b);\n", "no braces"),
     ("a condition of two lines", "    if (b &&\n        b)\n        b++;\n", None),
@@ -126,6 +129,7 @@ CASES = [
     ("while (true)", "    while (true)\n        b++;\n", "endless"),
     ("sizeof (object)", "    b = sizeof(*p);\n", "sizeof"),
     ("sizeof (type)", "    b = sizeof(struct p) + sizeof(uint64_t) + sizeof(char *);\n", None),
+    ("sizeof (type that a macro names)", "    b = sizeof(ElfW(Phdr));\n", None),
     ("Criterion's gt", "    cr_assert(gt(int, b, 1));\n", "gt() passes"),
     ("a typedef", "    typedef struct {\n        int b;\n    } c;\n", "typedef"),
 ]
