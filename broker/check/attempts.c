@@ -60,10 +60,8 @@ static int check_place(struct checker *c, struct checked_group *g, uint64_t seq)
 static int check_due(struct checker *c, const struct checked_group *g, uint64_t seq,
                      const struct attempt_record *row)
 {
-    uint8_t lane = row->state == ATTEMPT_HELD ? DUE_LANE_HELD : row->suspect ? 1 : 0;
     bool found;
-    struct key key = key_due(g->r.id, lane, row->state == ATTEMPT_HELD ? 0 : row->due_ms, seq);
-    int err = look_up(c, TABLE_DUE, key, &found, NULL);
+    int err = look_up(c, TABLE_DUE, attempt_due_key(g->r.id, seq, row), &found, NULL);
     if (!err && !found)
         problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " has no due row", group_name(g).text, seq);
     return err;

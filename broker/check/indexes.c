@@ -2,6 +2,7 @@
 #include "broker/check/checker.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* ---- done ---- */
 
@@ -58,11 +59,11 @@ int check_bits(struct checker *c)
 
 /* ---- due ---- */
 
-static bool is_due(const struct attempt_record *row, uint8_t lane, int64_t due_ms)
+/* Whether it stands where the attempt row says. */
+static bool is_due(const struct attempt_record *row, uint32_t id, uint64_t seq, struct slice key)
 {
-    if (row->state == ATTEMPT_HELD)
-        return lane == DUE_LANE_HELD && due_ms == 0;
-    return row->state == ATTEMPT_WAITING && lane == (row->suspect ? 1 : 0) && due_ms == row->due_ms;
+    struct key own = attempt_due_key(id, seq, row);
+    return row->state != ATTEMPT_DEAD && own.size == key.size && memcmp(own.bytes, key.data, key.size) == 0;
 }
 
 static int due_row(struct checker *c, struct slice key, struct slice value)
@@ -87,7 +88,7 @@ static int due_row(struct checker *c, struct slice key, struct slice value)
     if (!group_judged(g))
         return 0;
     int err = look_up_attempt(c, id, seq, &found, &row);
-    if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, lane, due_ms)))) {
+    if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, id, seq, key)))) {
         problem(c, PROBLEM_ORPHAN, "%s: a due row of message %" PRIu64 " (lane %u, %" PRId64 " ms) that %s",
                 group_name(g).text, seq, (unsigned)lane, due_ms,
                 found == ABSENT ? "has no attempt row" : "waits elsewhere or not at all");

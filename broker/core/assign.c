@@ -96,7 +96,7 @@ static enum visit visit(struct dispatcher *d, struct pool *p, struct assignment 
     struct group_ready ready;
     bool later = false;
     pool_ready(d, p, &ready);
-    if (ready.suspects > 0) {
+    if (ready.lane[LANE_SUSPECT] > 0) {
         later = isolation_choose(d, p);
         if (pool_draining(p) && holder_idle(p->lone->holder)) {
             give_suspect(d, p, ret);
@@ -105,7 +105,7 @@ static enum visit visit(struct dispatcher *d, struct pool *p, struct assignment 
     } else if (pool_draining(p)) {
         isolation_end(d, p->lone->holder, false);
     }
-    if (ready.normal && give_normal(d, p, ready.normal, ret))
+    if (ready.lane[LANE_NORMAL] && give_normal(d, p, ready.lane[LANE_NORMAL], ret))
         return GIVEN;
     return later ? LATER : NOTHING;
 }
@@ -132,7 +132,7 @@ static void refused(struct dispatcher *d, struct member *m, const struct assignm
     struct pool *p = m->pool;
     struct group_ready ready = {0};
     d->ready(d->context, p->group, &ready);
-    uint64_t now = a->lane == LANE_NORMAL ? ready.normal : ready.suspects;
+    uint64_t now = ready.lane[a->lane];
     if (ready.paused || now != p->seen[a->lane])
         return;
     if (a->oversize_first)
@@ -169,6 +169,7 @@ void dispatcher_wake(struct dispatcher *d, uint32_t group)
     struct pool *p = pool_find(d, group);
     if (!p)
         return;
-    p->refused[LANE_NORMAL] = p->refused[LANE_SUSPECT] = 0;
+    for (enum lane lane = 0; lane < LANES; lane++)
+        p->refused[lane] = 0;
     pool_wake(d, p);
 }

@@ -23,6 +23,7 @@
 #ifndef SHUNT_CORE_DISPATCHER_H
 #define SHUNT_CORE_DISPATCHER_H
 
+#include "broker/core/lane.h"
 #include "proto/words.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,8 +35,7 @@ struct member; /* a subscription of a connection to a group */
 
 /* What the ledger knows of a group; asked for each time it matters, so that no count is kept twice. */
 struct group_ready {
-    uint64_t normal;   /* ready and not suspect */
-    uint64_t suspects; /* ready and suspect */
+    uint64_t lane[LANES]; /* how many are ready in each */
     bool paused;
 };
 typedef void dispatcher_ready_fn(void *context, uint32_t group, struct group_ready *ret);
@@ -73,7 +73,8 @@ enum holder_end {
  * started message is SUSPECTED even if it is the only one, but for a suspect, which is DISCONNECTED as ever: so this is
  * forgiven once for each message.
  * Calls `end` for each lease, in order of delivery, then frees the holder and its members. */
-void dispatcher_disconnect(struct dispatcher *d, struct holder *h, enum holder_end how, dispatcher_end_fn *end, void *context);
+void dispatcher_disconnect(struct dispatcher *d, struct holder *h, enum holder_end how,
+                           dispatcher_end_fn *end, void *context);
 /* Something came from the connection, at that time. A connection of which a lease ran out is SILENT until then, and nothing is
  * assigned to it: a process that is stopped, or a machine that has gone, would be given message after message. */
 void dispatcher_heard(struct dispatcher *d, struct holder *h, int64_t mono_ms);
@@ -93,7 +94,8 @@ uint32_t member_group(const struct member *m);
 struct holder *member_holder(const struct member *m);
 
 /* Credit is a window on unresolved messages and bytes. NULL without memory. */
-struct member *dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint32_t group, uint32_t messages, uint64_t bytes);
+struct member *dispatcher_subscribe(struct dispatcher *d, struct holder *h, uint32_t group, uint32_t messages,
+                                    uint64_t bytes);
 void dispatcher_credit(struct dispatcher *d, struct member *m, uint32_t messages, uint64_t bytes);
 /* All it holds is RELEASED. Frees the member. */
 void dispatcher_unsubscribe(struct dispatcher *d, struct member *m, dispatcher_end_fn *end, void *context);
@@ -110,11 +112,14 @@ int64_t dispatcher_oldest_lease(const struct dispatcher *d, uint32_t group);
 struct lease_times {
     int64_t leased_ms, started_ms; /* wall; started 0: never (with marks off: the time of the lease) */
 };
-int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, struct lease_times *ret);
+int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
+                     struct lease_times *ret);
 /* The lease ends at `deadline_mono_ms`, or later by what dispatcher_settle() says. fails: STALE */
-int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t deadline_mono_ms);
+int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
+                      int64_t deadline_mono_ms);
 /* A handler runs on it: the lease begins anew and lasts as long as when it was given. fails: STALE */
-int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t mono_ms, int64_t wall_ms);
+int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t mono_ms,
+                       int64_t wall_ms);
 /* What was given and prolonged since the last time is told to the consumers now, `passed_ms` after the times that were passed
  * in: until now those deadlines have stood still. To be called at the end of each turn. */
 void dispatcher_settle(struct dispatcher *d, int64_t passed_ms);
@@ -130,7 +135,8 @@ void dispatcher_caught_up(struct dispatcher *d, struct holder *h, int64_t mono_m
  * Without marks one delivery at most is taken for started: the oldest of its subscription that is not answered. The lease of the
  * next one lasts at least as long again from the answer to the one before it; and while the holder is silent after such a charge,
  * nothing else of it is charged. */
-size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end, void *context);
+size_t dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
+                         void *context);
 /* The ledger took a message away that was in flight (purge, redrive): close its lease, if there is one, without a verdict. */
 void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq);
 /* When dispatcher_expire() has something to do again; INT64_MAX without leases, 0: now. */
@@ -142,8 +148,6 @@ uint64_t dispatcher_leases(const struct dispatcher *d); /* how many are open */
 void dispatcher_limit(struct dispatcher *d, uint64_t messages, uint64_t connections);
 
 /* ---- assignment ---- */
-
-enum lane { LANE_NORMAL = 0, LANE_SUSPECT = 1, LANES };
 
 struct assignment {
     struct member *member;
@@ -168,14 +172,14 @@ bool dispatcher_next(struct dispatcher *d, struct assignment *ret);
 
 /* One message of an assignment was handed out. fails: NO_MEMORY, and STALE if the member is gone meanwhile (the caller gives the
  * message back as RELEASED; dispatcher_assigned() is still due). in: wall_ms > 0. */
-int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t seq, uint64_t token, uint64_t bytes,
-                     int64_t lease_ms, int64_t mono_ms, int64_t wall_ms);
+int dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t seq, uint64_t token,
+                     uint64_t bytes, int64_t lease_ms, int64_t mono_ms, int64_t wall_ms);
 /* A message that the member's consumer has kept from an earlier connection is its own again, whatever its credit; `started`: a
  * handler runs on it. fails: NO_MEMORY. in: nobody holds it, the member may; wall_ms > 0. */
 /* How many it may take up: none if its connection has a suspect alone, or is to have one. */
 uint64_t dispatcher_take_up_room(const struct dispatcher *d, const struct member *m);
-int dispatcher_take_up(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, uint64_t bytes, int64_t lease_ms,
-                       bool started, int64_t mono_ms, int64_t wall_ms);
+int dispatcher_take_up(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, uint64_t bytes,
+                       int64_t lease_ms, bool started, int64_t mono_ms, int64_t wall_ms);
 /* The assignment is over; `count` were handed out. */
 void dispatcher_assigned(struct dispatcher *d, const struct assignment *a, uint32_t count);
 

@@ -31,7 +31,7 @@ struct pool {
     /* By lane: what the group had ready when last looked at, and, if an assignment then got nothing although
      * as much is still ready, that number: it is pointless to try again until it changes or the group is
      * woken. 0: none. */
-    uint64_t seen[2], refused[2];
+    uint64_t seen[LANES], refused[LANES];
 };
 
 struct holder {

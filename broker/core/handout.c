@@ -133,17 +133,17 @@ static bool is_unfit(const struct group *g, const struct attempt_record *row, co
 static int first_waiting(struct ledger *l, const struct handing *h, uint64_t *ret_seq)
 {
     struct store_cursor *cursor;
-    struct key from = key_due(h->g->r.id, (uint8_t)h->c->lane, 0, 0);
+    struct key from = key_due(h->g->r.id, due_place_of(h->c->lane), 0, 0);
     struct slice key, value;
     uint32_t group;
-    uint8_t lane;
+    uint8_t in;
     int64_t due_ms;
     int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
     if (err)
         return err;
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    if (!err && (!key_read_due(key, &group, &lane, &due_ms, ret_seq) || group != h->g->r.id ||
-                 lane != h->c->lane || due_ms > h->g->r.due_mark_ms))
+    if (!err && (!key_read_due(key, &group, &in, &due_ms, ret_seq) || group != h->g->r.id ||
+                 in != due_place_of(h->c->lane) || due_ms > h->g->r.due_mark_ms))
         err = SHUNT_NOT_FOUND;
     store_cursor_close(cursor);
     return err;

@@ -32,7 +32,7 @@ static bool owes(struct dispatcher *d, const struct holder *h)
             continue;
         struct group_ready ready;
         pool_ready(d, m->pool, &ready);
-        if (ready.normal > 0) {
+        if (ready.lane[LANE_NORMAL] > 0) {
             pool_wake(d, m->pool);
             return true;
         }

@@ -185,8 +185,8 @@ void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_rea
     const struct group *g = catalog_live_group(l, group);
     *ret = (struct group_ready){0};
     if (g) {
-        ret->normal = g->r.counts.ready - g->r.counts.suspects;
-        ret->suspects = g->r.counts.suspects;
+        ret->lane[LANE_NORMAL] = g->r.counts.ready - g->r.counts.suspects;
+        ret->lane[LANE_SUSPECT] = g->r.counts.suspects;
         ret->paused = g->r.paused;
     }
 }

@@ -3,13 +3,6 @@
 #include "base/check.h"
 #include "broker/core/state.h"
 
-static uint8_t lane_of(const struct attempt_record *row)
-{
-    if (row->state == ATTEMPT_HELD)
-        return DUE_LANE_HELD;
-    return row->suspect ? LANE_SUSPECT : LANE_NORMAL;
-}
-
 int place_find(struct ledger *l, const struct group *g, uint64_t seq, enum where *ret,
                struct attempt_record *ret_row)
 {
@@ -83,7 +76,7 @@ static void advance_floor(struct ledger *l, struct group *g)
 
 static int due_delete(struct ledger *l, const struct group *g, uint64_t seq, const struct attempt_record *row)
 {
-    struct key key = key_due(g->r.id, lane_of(row), row->state == ATTEMPT_HELD ? 0 : row->due_ms, seq);
+    struct key key = attempt_due_key(g->r.id, seq, row);
     int err = ledger_del(l, TABLE_DUE, key_slice(&key), NULL);
     return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
 }
@@ -145,7 +138,7 @@ static int write_row(struct ledger *l, struct group *g, uint64_t seq, struct att
 
 static int due_put(struct ledger *l, const struct group *g, uint64_t seq, const struct attempt_record *row)
 {
-    struct key key = key_due(g->r.id, lane_of(row), row->due_ms, seq);
+    struct key key = attempt_due_key(g->r.id, seq, row);
     return ledger_put(l, TABLE_DUE, key_slice(&key), (struct slice){"", 0});
 }
 

@@ -84,11 +84,11 @@ void pool_ready(const struct dispatcher *d, struct pool *p, struct group_ready *
 {
     *ret = (struct group_ready){0};
     d->ready(d->context, p->group, ret);
-    p->seen[LANE_NORMAL] = ret->normal;
-    p->seen[LANE_SUSPECT] = ret->suspects;
-    if (ret->paused || ret->normal == p->refused[LANE_NORMAL])
-        ret->normal = 0;
-    if (ret->paused || ret->suspects == p->refused[LANE_SUSPECT])
-        ret->suspects = 0;
-    ret->normal -= ret->normal < p->reserved ? ret->normal : p->reserved;
+    for (enum lane lane = 0; lane < LANES; lane++) {
+        p->seen[lane] = ret->lane[lane];
+        if (ret->paused || ret->lane[lane] == p->refused[lane])
+            ret->lane[lane] = 0;
+    }
+    uint64_t *normal = &ret->lane[LANE_NORMAL];
+    *normal -= *normal < p->reserved ? *normal : p->reserved;
 }

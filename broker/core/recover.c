@@ -60,18 +60,18 @@ static int recover_held(struct ledger *l, struct group *g, int64_t until_ms)
 {
     while (ledger_has_room(l, COST_MOVE_BYTES)) {
         struct store_cursor *cursor;
-        struct key from = key_due(g->r.id, DUE_LANE_HELD, 0, 0);
+        struct key from = key_due(g->r.id, DUE_HELD, 0, 0);
         struct slice key, value;
         uint32_t group;
-        uint8_t lane;
+        uint8_t place;
         int64_t due_ms;
         uint64_t seq;
         int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
         if (err)
             return err;
         err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-        bool more = !err && key_read_due(key, &group, &lane, &due_ms, &seq) && group == g->r.id &&
-                    lane == DUE_LANE_HELD;
+        bool more =
+            !err && key_read_due(key, &group, &place, &due_ms, &seq) && group == g->r.id && place == DUE_HELD;
         store_cursor_close(cursor);
         if (!more)
             return err == SHUNT_NOT_FOUND ? 0 : err;

@@ -7,6 +7,7 @@
 #ifndef SHUNT_CORE_SCHEMA_H
 #define SHUNT_CORE_SCHEMA_H
 
+#include "broker/core/lane.h"
 #include "broker/store/store.h"
 #include "proto/limits.h"
 #include "proto/policy.h"
@@ -29,7 +30,7 @@ static inline struct slice key_slice(const struct key *k)
 struct key key_id(uint32_t id);                   /* topic, group */
 struct key key_id_seq(uint32_t id, uint64_t seq); /* message, dead, attempt; done with a chunk number */
 struct key key_history(uint32_t group, uint64_t seq, uint32_t row);
-struct key key_due(uint32_t group, uint8_t lane, int64_t due_ms, uint64_t seq);
+struct key key_due(uint32_t group, enum due_place place, int64_t due_ms, uint64_t seq);
 struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq);
 struct key key_job(uint64_t job);
 struct key key_dedup(struct slice producer, uint64_t chunk); /* a producer's own row: its id alone */
@@ -38,15 +39,11 @@ struct key key_dedup(struct slice producer, uint64_t chunk); /* a producer's own
 bool key_read_id(struct slice key, uint32_t *ret_id);
 bool key_read_id_seq(struct slice key, uint32_t *ret_id, uint64_t *ret_seq);
 bool key_read_history(struct slice key, uint32_t *ret_group, uint64_t *ret_seq, uint32_t *ret_row);
-bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_lane, int64_t *ret_due_ms,
+bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_place, int64_t *ret_due_ms,
                   uint64_t *ret_seq);
 bool key_read_expiry(struct slice key, int64_t *ret_expires_ms, uint32_t *ret_group, uint64_t *ret_seq);
 bool key_read_job(struct slice key, uint64_t *ret_job);
 bool key_read_dedup(struct slice key, struct slice *ret_producer, uint64_t *ret_chunk);
-
-/* Lanes of the due table: enum lane, and the place of what was handed out again and is in flight (due_ms 0).
- */
-#define DUE_LANE_HELD 2
 
 /* ---- messages ---- */
 
@@ -168,6 +165,9 @@ struct attempt_record {
     int64_t since_ms; /* not dead: since when it can be taken; 0: since it was published or due */
     bool on_file;     /* not stored: it was read from a row */
 };
+
+/* Its row in the due table, while it waits or is in flight again. */
+struct key attempt_due_key(uint32_t group, uint64_t seq, const struct attempt_record *row);
 
 struct history_record {
     uint32_t generation;

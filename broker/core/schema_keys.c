@@ -26,14 +26,21 @@ struct key key_history(uint32_t group, uint64_t seq, uint32_t row)
     return k;
 }
 
-struct key key_due(uint32_t group, uint8_t lane, int64_t due_ms, uint64_t seq)
+struct key key_due(uint32_t group, enum due_place place, int64_t due_ms, uint64_t seq)
 {
     struct key k = {.size = 21};
     put_be32(k.bytes, group);
-    k.bytes[4] = lane;
+    k.bytes[4] = (uint8_t)place;
     put_be64(k.bytes + 5, (uint64_t)due_ms);
     put_be64(k.bytes + 13, seq);
     return k;
+}
+
+struct key attempt_due_key(uint32_t group, uint64_t seq, const struct attempt_record *row)
+{
+    if (row->state == ATTEMPT_HELD)
+        return key_due(group, DUE_HELD, 0, seq);
+    return key_due(group, due_place_of(row->suspect ? LANE_SUSPECT : LANE_NORMAL), row->due_ms, seq);
 }
 
 struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq)
@@ -89,14 +96,14 @@ bool key_read_history(struct slice key, uint32_t *ret_group, uint64_t *ret_seq, 
     return true;
 }
 
-bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_lane, int64_t *ret_due_ms,
+bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_place, int64_t *ret_due_ms,
                   uint64_t *ret_seq)
 {
     const uint8_t *p = key.data;
     if (key.size != 21)
         return false;
     *ret_group = get_be32(p);
-    *ret_lane = p[4];
+    *ret_place = p[4];
     *ret_due_ms = (int64_t)get_be64(p + 5);
     *ret_seq = get_be64(p + 13);
     return true;

@@ -21,10 +21,10 @@ struct due_scan {
     int64_t next_ms;  /* of the first row after it */
 };
 
-static int scan_lane(struct ledger *l, const struct group *g, uint8_t lane, struct due_scan *scan)
+static int scan_place(struct ledger *l, const struct group *g, enum due_place place, struct due_scan *scan)
 {
     struct store_cursor *cursor;
-    struct key from = key_due(g->r.id, lane, g->r.due_mark_ms + 1, 0);
+    struct key from = key_due(g->r.id, place, g->r.due_mark_ms + 1, 0);
     struct slice key, value;
     uint32_t group;
     uint8_t in;
@@ -35,7 +35,7 @@ static int scan_lane(struct ledger *l, const struct group *g, uint8_t lane, stru
     if (err)
         return err;
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && key_read_due(key, &group, &in, &due_ms, &seq) && group == g->r.id && in == lane) {
+    while (!err && key_read_due(key, &group, &in, &due_ms, &seq) && group == g->r.id && in == place) {
         if (rows >= DUE_ROWS_MAX && due_ms != last_ms && last_ms < scan->limit_ms)
             scan->limit_ms = last_ms; /* enough for one tick; stop between two times */
         if (due_ms > scan->limit_ms) {
@@ -51,30 +51,44 @@ static int scan_lane(struct ledger *l, const struct group *g, uint8_t lane, stru
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
+/* Count all lanes up to the same time: one that stops earlier makes those before it be counted again. */
+static int scan_lanes(struct ledger *l, const struct group *g, struct due_scan scans[LANES])
+{
+    int64_t limit_ms = l->now_ms;
+    int err = 0;
+    for (enum lane lane = 0; !err && lane < LANES; lane++) {
+        scans[lane].limit_ms = limit_ms;
+        err = scan_place(l, g, due_place_of(lane), &scans[lane]);
+        limit_ms = scans[lane].limit_ms;
+    }
+    for (enum lane lane = 0; !err && lane < LANES; lane++) {
+        if (scans[lane].limit_ms == limit_ms)
+            continue;
+        scans[lane].limit_ms = limit_ms;
+        err = scan_place(l, g, due_place_of(lane), &scans[lane]);
+    }
+    return err;
+}
+
 static int due_group(struct ledger *l, struct group *g)
 {
-    struct due_scan normal = {.limit_ms = l->now_ms}, suspect;
-    int err = scan_lane(l, g, LANE_NORMAL, &normal);
+    struct due_scan scans[LANES];
+    uint64_t rows = 0;
+    int64_t next_ms = NEVER;
+    int err = scan_lanes(l, g, scans);
     if (err)
         return err;
-    suspect.limit_ms = normal.limit_ms;
-    err = scan_lane(l, g, LANE_SUSPECT, &suspect);
-    if (!err &&
-        suspect.limit_ms <
-            normal.limit_ms) { /* the second lane was the longer one: count the first again up to there */
-        normal.limit_ms = suspect.limit_ms;
-        err = scan_lane(l, g, LANE_NORMAL, &normal);
+    for (enum lane lane = 0; lane < LANES; lane++) {
+        rows += scans[lane].rows;
+        next_ms = scans[lane].next_ms < next_ms ? scans[lane].next_ms : next_ms;
     }
-    if (err)
-        return err;
-    ledger_due_at(l, g, normal.next_ms < suspect.next_ms ? normal.next_ms : suspect.next_ms);
-    uint64_t rows = normal.rows + suspect.rows;
+    ledger_due_at(l, g, next_ms);
     if (!rows)
         return 0;
-    g->r.due_mark_ms = normal.limit_ms;
+    g->r.due_mark_ms = scans[LANE_NORMAL].limit_ms;
     g->r.counts.delayed -= rows;
     g->r.counts.ready += rows;
-    g->r.counts.suspects += suspect.rows;
+    g->r.counts.suspects += scans[LANE_SUSPECT].rows;
     ledger_dirty_group(l, g);
     ledger_tell_ready(l, g);
     return 0;

@@ -53,11 +53,11 @@ static int note_age(struct ledger *l, const struct group *g, uint64_t seq, int64
 }
 
 /* The first ready row of a lane from `from_ms` on. */
-static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane, int64_t from_ms,
+static int oldest_waiting(struct ledger *l, const struct group *g, enum due_place place, int64_t from_ms,
                           int64_t *oldest_ms)
 {
     struct store_cursor *cursor;
-    struct key from = key_due(g->r.id, lane, from_ms, 0);
+    struct key from = key_due(g->r.id, place, from_ms, 0);
     struct slice key, value;
     uint32_t group;
     uint8_t in;
@@ -67,7 +67,7 @@ static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane,
     if (err)
         return err;
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    bool ready = !err && key_read_due(key, &group, &in, &due_ms, &seq) && group == g->r.id && in == lane &&
+    bool ready = !err && key_read_due(key, &group, &in, &due_ms, &seq) && group == g->r.id && in == place &&
                  due_ms <= g->r.due_mark_ms;
     store_cursor_close(cursor);
     ledger_looked(l, 0);
@@ -81,7 +81,7 @@ static int oldest_waiting(struct ledger *l, const struct group *g, uint8_t lane,
     err = note_age(l, g, seq, row.since_ms, oldest_ms);
     /* What came back to the front stands in order of number; what waited for a time, behind it, in order of
      * that. */
-    return !err && due_ms == 0 ? oldest_waiting(l, g, lane, 1, oldest_ms) : err;
+    return !err && due_ms == 0 ? oldest_waiting(l, g, place, 1, oldest_ms) : err;
 }
 
 /* The first row at or after *seq whose bit is clear; NOT_FOUND if there is none. Between clear bits without a
@@ -129,9 +129,9 @@ static int oldest_ready(const struct view *v, const struct group *g, int64_t *re
     if (!g->r.counts.ready)
         return 0;
     l->txn = v->txn;
-    int err = oldest_waiting(l, g, LANE_NORMAL, 0, ret_ms);
-    if (!err)
-        err = oldest_waiting(l, g, LANE_SUSPECT, 0, ret_ms);
+    int err = 0;
+    for (enum lane lane = 0; !err && lane < LANES; lane++)
+        err = oldest_waiting(l, g, due_place_of(lane), 0, ret_ms);
     return err ? err : oldest_fresh(l, g, ret_ms);
 }
 

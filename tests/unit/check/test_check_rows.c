@@ -132,7 +132,7 @@ DAMAGE(due_lost)
 }
 DAMAGE(due_lost_of_held)
 {
-    uproot(&f, TABLE_DUE, key_due(DEFAULT, DUE_LANE_HELD, 0, 3));
+    uproot(&f, TABLE_DUE, key_due(DEFAULT, DUE_HELD, 0, 3));
 }
 DAMAGE(expiry_lost)
 {

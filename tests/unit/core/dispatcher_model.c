@@ -27,8 +27,8 @@ uint64_t model_count(const struct model *o, uint32_t group, enum where where)
 void model_ready(void *context, uint32_t group, struct group_ready *ret)
 {
     struct model *o = context;
-    ret->normal = model_count(o, group, READY);
-    ret->suspects = model_count(o, group, SUSPECT);
+    ret->lane[LANE_NORMAL] = model_count(o, group, READY);
+    ret->lane[LANE_SUSPECT] = model_count(o, group, SUSPECT);
     ret->paused = o->paused[group];
 }
 

@@ -69,8 +69,8 @@ static void say_ready(void *context, uint32_t group, struct group_ready *ret)
     struct world *w = context;
     struct world_group *g = group_of(w, group);
     w->asked++;
-    ret->normal = waiting(&g->ready[LANE_NORMAL]);
-    ret->suspects = waiting(&g->ready[LANE_SUSPECT]);
+    ret->lane[LANE_NORMAL] = waiting(&g->ready[LANE_NORMAL]);
+    ret->lane[LANE_SUSPECT] = waiting(&g->ready[LANE_SUSPECT]);
     ret->paused = g->paused;
 }
 

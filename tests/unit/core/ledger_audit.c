@@ -148,7 +148,6 @@ static bool is_damaged(struct audit *a, const struct group *g, uint64_t seq)
 static void audit_row(struct audit *a, const struct group *g, uint64_t seq, const struct attempt_record *row,
                       struct tally *y)
 {
-    uint8_t lane = row->state == ATTEMPT_HELD ? DUE_LANE_HELD : row->suspect ? LANE_SUSPECT : LANE_NORMAL;
     struct slice value;
     struct dead_record dead;
     y->n.tracked++;
@@ -171,7 +170,7 @@ static void audit_row(struct audit *a, const struct group *g, uint64_t seq, cons
         return;
     }
     y->due_rows++;
-    cr_assert(there(a, TABLE_DUE, key_due(g->r.id, lane, row->due_ms, seq)));
+    cr_assert(there(a, TABLE_DUE, attempt_due_key(g->r.id, seq, row)));
     if (row->state == ATTEMPT_HELD)
         y->n.in_flight++;
     else

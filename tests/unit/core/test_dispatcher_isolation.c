@@ -246,9 +246,9 @@ static void two_groups_ready(void *context, uint32_t group, struct group_ready *
     const struct two_groups *ready = context;
     *ret = (struct group_ready){0};
     if (group == JOBS)
-        ret->suspects = ready->suspects;
+        ret->lane[LANE_SUSPECT] = ready->suspects;
     else
-        ret->normal = ready->mail;
+        ret->lane[LANE_NORMAL] = ready->mail;
 }
 
 /* Nothing woke the group that the turn is owed to: a mistake of the caller, which must not cost an endless

@@ -86,7 +86,7 @@ static void enough_ready(void *context, uint32_t group, struct group_ready *ret)
 {
     struct dispatcher **d = context;
     (void)group;
-    *ret = (struct group_ready){.normal = LEASES - dispatcher_leases(*d)};
+    *ret = (struct group_ready){.lane[LANE_NORMAL] = LEASES - dispatcher_leases(*d)};
 }
 
 static void count_end(void *context, const struct lease_end *end)

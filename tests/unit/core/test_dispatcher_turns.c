@@ -250,7 +250,7 @@ Test(dispatcher_turns, ready_messages_that_the_ledger_withholds_are_not_asked_fo
 static void count_ready(void *context, uint32_t group, struct group_ready *ret)
 {
     (void)group;
-    *ret = (struct group_ready){.normal = *(uint64_t *)context};
+    *ret = (struct group_ready){.lane[LANE_NORMAL] = *(uint64_t *)context};
 }
 
 Test(dispatcher_turns, assignment_that_got_nothing_is_tried_again_if_less_is_ready_than_before)
@@ -350,7 +350,7 @@ static uint64_t asked_many;
 static void one_ready(void *context, uint32_t group, struct group_ready *ret)
 {
     asked_many++;
-    *ret = (struct group_ready){.normal = *(uint32_t *)context == group};
+    *ret = (struct group_ready){.lane[LANE_NORMAL] = *(uint32_t *)context == group};
 }
 
 Test(dispatcher_turns, ten_thousand_groups_are_asked_only_when_woken)

@@ -272,11 +272,11 @@ static void a_dead_letter_that_never_failed(struct fixture *f)
 }
 static void a_dead_message_that_waits(struct fixture *f)
 {
-    plant(f, TABLE_DUE, key_due(id_of(f, "t", "a"), LANE_NORMAL, 0, 4), "", 0);
+    plant(f, TABLE_DUE, key_due(id_of(f, "t", "a"), DUE_NORMAL, 0, 4), "", 0);
 }
 static void a_waiting_message_that_is_held(struct fixture *f)
 {
-    plant(f, TABLE_DUE, key_due(id_of(f, "t", "a"), DUE_LANE_HELD, 0, 7), "", 0);
+    plant(f, TABLE_DUE, key_due(id_of(f, "t", "a"), DUE_HELD, 0, 7), "", 0);
 }
 
 enum meeting { PURGE_DEAD, HAND_OUT, HAND_OUT_DEAD, RESTART };

@@ -112,7 +112,7 @@ Test(ledger_groups, a_paused_group_gets_nothing)
     group_pause(&f, "t", "default", true);
     cr_assert(f.changed && f.readies == 1);
     ledger_group_ready(f.l, ledger_group_id(fixture_group(&f, "t", "default")), &ready);
-    cr_assert(ready.paused && ready.normal == 1);
+    cr_assert(ready.paused && ready.lane[LANE_NORMAL] == 1);
     assign(&f, "t", "default", 1);
     cr_assert(f.handed == 0 && !f.changed);
     group_pause(&f, "t", "default", true);

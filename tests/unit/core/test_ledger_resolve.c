@@ -356,7 +356,7 @@ Test(ledger_resolve, suspects_have_a_lane_of_their_own)
     fail(&f, "t", "default", 1, ATTEMPT_SUSPECTED);
     fail(&f, "t", "default", 2, ATTEMPT_SUSPECTED);
     ledger_group_ready(f.l, ledger_group_id(fixture_group(&f, "t", "default")), &ready);
-    cr_assert(ready.normal == 1 && ready.suspects == 2);
+    cr_assert(ready.lane[LANE_NORMAL] == 1 && ready.lane[LANE_SUSPECT] == 2);
     fixture_forget(&f);
     assign(&f, "t", "default", 10);
     assign_lane(&f, "t", "default", LANE_SUSPECT, 1);
@@ -380,7 +380,7 @@ Test(ledger_resolve, delayed_suspects_fall_due_as_suspects)
     nack(&f, "t", "default", 2, DELAY_BACKOFF);
     tick(&f, 1000);
     ledger_group_ready(f.l, ledger_group_id(fixture_group(&f, "t", "default")), &ready);
-    cr_assert(ready.normal == 1 && ready.suspects == 1);
+    cr_assert(ready.lane[LANE_NORMAL] == 1 && ready.lane[LANE_SUSPECT] == 1);
     fixture_done(&f);
 }
 

@@ -88,7 +88,7 @@ static uint64_t ready(const struct world *w)
 {
     struct group_ready r;
     ledger_group_ready(w->engine->ledger, 1, &r);
-    return r.normal;
+    return r.lane[LANE_NORMAL];
 }
 
 Test(divide, no_turn_does_more_of_a_publish_than_a_share)

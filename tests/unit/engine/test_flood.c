@@ -140,7 +140,7 @@ Test(flood, what_a_lost_connection_sent_before_counts)
     while (w.engine->put_off)
         (void)turn(&w, w.links[1]);
     ledger_group_ready(w.engine->ledger, 1, &ready);
-    cr_assert_eq(ready.normal, 4 * FRAMES);
+    cr_assert_eq(ready.lane[LANE_NORMAL], 4 * FRAMES);
     world_stop(&w);
 }
 

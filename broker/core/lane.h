@@ -1,0 +1,21 @@
+/* lane: the lines in which a group's messages wait to be handed out, and their places in the due table. */
+#ifndef SHUNT_CORE_LANE_H
+#define SHUNT_CORE_LANE_H
+
+enum lane {
+    LANE_NORMAL = 0,
+    LANE_SUSPECT = 1, /* may have killed its consumer: goes to a connection that holds nothing else */
+    LANES
+};
+
+/* Where a row of the due table is: one for each lane, and one for what was handed out again and is in flight,
+ * whose due time is 0. The numbers are in the store: another lane gets the next free one. */
+enum due_place { DUE_NORMAL = 0, DUE_SUSPECT = 1, DUE_HELD = 2 };
+
+static inline enum due_place due_place_of(enum lane lane)
+{
+    static const enum due_place places[LANES] = {[LANE_NORMAL] = DUE_NORMAL, [LANE_SUSPECT] = DUE_SUSPECT};
+    return places[lane];
+}
+
+#endif
