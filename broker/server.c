@@ -50,10 +50,10 @@ int server_run(const struct options *options, struct config *config)
     struct server s = {.options = options, .config = *config, .log = {.fd = STDERR_FILENO}};
     *config = (struct config){0};
     atomic_store(&s.log.level, (int)s.config.number[CONFIG_log_level]);
-    s.report.log = &s.log;
-    tell_init(&s.tell, &s.log);
-    s.report.window_ms = -REPORT_WINDOW_MS;
-    s.engine_report = s.report;
+    s.connection_log.log = &s.log;
+    event_log_init(&s.event_log, &s.log);
+    s.connection_log.window_ms = -CONNECTION_LOG_WINDOW_MS;
+    s.consumer_log = s.connection_log;
     int exit_code = begin(&s);
     if (exit_code == 0) {
         exit_code = start(&s);
@@ -66,8 +66,8 @@ int server_run(const struct options *options, struct config *config)
         engine_free(s.engine);
         (void)uv_loop_close(&s.loop); /* nothing is left in it */
     }
-    tell_due(&s.tell, 0, true);
-    tell_done(&s.tell);
+    event_log_due(&s.event_log, 0, true);
+    event_log_done(&s.event_log);
     if (exit_code == 0)
         log_event(&s.log, LOG_LEVEL_INFO, "stopped", NULL, NULL);
     log_writer_stop(s.log.writer, LOG_FLUSH_MS);
@@ -122,7 +122,8 @@ static int begin(struct server *s)
     (void)uv_timer_init(&s->loop, &s->tell_timer); /* always 0 */
     s->tell_timer.data = s;
     s->tell_timer_made = true;
-    (void)uv_timer_start(&s->tell_timer, on_tell_timer, TELL_WINDOW_MS, TELL_WINDOW_MS); /* not closing */
+    (void)uv_timer_start(&s->tell_timer, on_tell_timer, EVENT_LOG_WINDOW_MS,
+                         EVENT_LOG_WINDOW_MS); /* not closing */
     return 0;
 }
 
@@ -375,26 +376,26 @@ static void on_engine_fatal(void *context, int err, const char *text)
 static void on_engine_consumer(void *context, const struct consumer_notice *notice)
 {
     struct server *s = context;
-    report_consumer(&s->engine_report, notice);
+    connection_log_consumer(&s->consumer_log, notice);
 }
 
 /* On the engine's thread. */
 static void on_engine_told(void *context, const struct event *event)
 {
     struct server *s = context;
-    tell_event(&s->tell, event, (int64_t)(uv_hrtime() / 1000000));
+    event_log_write(&s->event_log, event, (int64_t)(uv_hrtime() / 1000000));
 }
 
 static void on_tell_timer(uv_timer_t *timer)
 {
     struct server *s = timer->data;
-    tell_due(&s->tell, (int64_t)(uv_hrtime() / 1000000), false);
+    event_log_due(&s->event_log, (int64_t)(uv_hrtime() / 1000000), false);
 }
 
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text)
 {
     struct server *s = context;
-    report_net(&s->report, (int64_t)uv_now(&s->loop), event, peer, text);
+    connection_log_net(&s->connection_log, (int64_t)uv_now(&s->loop), event, peer, text);
 }
 
 static void port_post(void *context, struct inbox_item *item)

@@ -4,12 +4,12 @@
 #define SHUNT_BROKER_SERVER_PRIVATE_H
 
 #include "broker/check.h"
+#include "broker/connection_log.h"
 #include "broker/engine/engine.h"
+#include "broker/event_log.h"
 #include "broker/http/http.h"
 #include "broker/net/net.h"
 #include "broker/options.h"
-#include "broker/report.h"
-#include "broker/tell.h"
 #include <sys/socket.h>
 
 #define SERVER_WHY_BYTES 1024
@@ -22,9 +22,9 @@ struct server {
     const struct options *options;
     struct config config;
     struct log log;
-    struct report report;        /* what net says */
-    struct report engine_report; /* what the engine says; its thread's own */
-    struct tell tell;
+    struct connection_log connection_log; /* what net says */
+    struct connection_log consumer_log;   /* what the engine says; its thread's own */
+    struct event_log event_log;
     uv_timer_t tell_timer;
     bool tell_timer_made;
     uv_loop_t loop;

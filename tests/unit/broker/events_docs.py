@@ -36,7 +36,7 @@ def written(root):
             found[match[2]] = match[1]
         for match in EITHER.finditer(text):
             found[match[3]], found[match[4]] = match[1].lower(), match[2].lower()
-        if path.name == "tell.c":
+        if path.name == "event_log.c":
             found["job_done"] = "info"
     found.update({name: "info" for name in ACT.findall((root / "broker/engine/request.def").read_text(encoding="utf-8"))})
     return found

@@ -1,6 +1,6 @@
 /* test_log: whatever a value holds, a line stays one line and its pairs stay its own. */
+#include "broker/connection_log.h"
 #include "broker/log.h"
-#include "broker/report.h"
 #include <criterion/criterion.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,20 +89,20 @@ Test(log, lines_below_the_level_are_not_written)
     cr_expect(strstr(text, "level=error event=seen\n"));
 }
 
-Test(report, lines_about_connections_are_limited_and_the_rest_is_counted)
+Test(connection_log, lines_about_connections_are_limited_and_the_rest_is_counted)
 {
     struct capture c;
     static char text[65536];
     capture_start(&c, LOG_LEVEL_INFO);
-    struct report r = {.log = &c.log, .window_ms = -REPORT_WINDOW_MS};
-    for (int i = 0; i < REPORT_LINES_MAX + 40; i++)
-        report_net(&r, 1000, NET_BAD_FRAME, "1.2.3.4:5", "why not");
-    report_net(&r, 1000 + REPORT_WINDOW_MS, NET_REFUSED, "", "");
+    struct connection_log r = {.log = &c.log, .window_ms = -CONNECTION_LOG_WINDOW_MS};
+    for (int i = 0; i < CONNECTION_LOG_LINES_MAX + 40; i++)
+        connection_log_net(&r, 1000, NET_BAD_FRAME, "1.2.3.4:5", "why not");
+    connection_log_net(&r, 1000 + CONNECTION_LOG_WINDOW_MS, NET_REFUSED, "", "");
     capture_end(&c, text, sizeof text);
     unsigned lines = 0;
     for (const char *at = text; (at = strchr(at, '\n')); at++)
         lines++;
-    cr_expect_eq(lines, REPORT_LINES_MAX + 2);
+    cr_expect_eq(lines, CONNECTION_LOG_LINES_MAX + 2);
     cr_expect(strstr(text, "event=bad_frame peer=1.2.3.4:5 why=\"why not\"\n"));
     cr_expect(strstr(text, "event=lines_suppressed count=40\n"));
     cr_expect(strstr(text, "event=connection_refused\n"));

@@ -1,16 +1,16 @@
-/* tell: see tell.h. */
-#include "broker/tell.h"
+/* event_log: see event_log.h. */
+#include "broker/event_log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-void tell_init(struct tell *t, const struct log *log)
+void event_log_init(struct event_log *t, const struct log *log)
 {
-    *t = (struct tell){.log = log, .acts_window_ms = -TELL_WINDOW_MS};
+    *t = (struct event_log){.log = log, .acts_window_ms = -EVENT_LOG_WINDOW_MS};
     (void)pthread_mutex_init(&t->lock, NULL); /* cannot fail on Linux */
 }
 
-void tell_done(struct tell *t)
+void event_log_done(struct event_log *t)
 {
     (void)pthread_mutex_destroy(&t->lock); /* nobody has it */
 }
@@ -23,7 +23,7 @@ static void number(struct log_line *line, const char *key, uint64_t value)
 
 /* ---- acts; with the lock held ---- */
 
-static void tell_suppressed(struct tell *t)
+static void tell_suppressed(struct event_log *t)
 {
     struct log_line line;
     if (!t->acts_suppressed)
@@ -35,16 +35,16 @@ static void tell_suppressed(struct tell *t)
     t->acts_suppressed = 0;
 }
 
-static void tell_act(struct tell *t, const struct event *event, int64_t now_ms)
+static void tell_act(struct event_log *t, const struct event *event, int64_t now_ms)
 {
     struct log_line line;
     bool act = event->kind == EVENT_ACT;
-    if (now_ms - t->acts_window_ms >= TELL_WINDOW_MS) {
+    if (now_ms - t->acts_window_ms >= EVENT_LOG_WINDOW_MS) {
         tell_suppressed(t);
         t->acts_window_ms = now_ms;
         t->acts = 0;
     }
-    if (t->acts >= TELL_ACTS_MAX) {
+    if (t->acts >= EVENT_LOG_ACTS_MAX) {
         t->acts_suppressed++;
         return;
     }
@@ -67,7 +67,7 @@ static void tell_act(struct tell *t, const struct event *event, int64_t now_ms)
 
 /* ---- dead letters; with the lock held ---- */
 
-static void tell_dead(struct tell *t, struct tell_group *g)
+static void tell_dead(struct event_log *t, struct event_log_group *g)
 {
     static const char *const reasons[DEAD_REASONS] = DEAD_REASON_NAMES;
     char newest[TOPIC_BYTES_MAX + 32];
@@ -83,7 +83,7 @@ static void tell_dead(struct tell *t, struct tell_group *g)
     g->count = 0;
 }
 
-static struct tell_group *find_group(struct tell *t, const struct event *event)
+static struct event_log_group *find_group(struct event_log *t, const struct event *event)
 {
     for (size_t i = 0; i < t->groups_count; i++) {
         if (strcmp(t->groups[i].topic, event->topic) == 0 && strcmp(t->groups[i].group, event->group) == 0)
@@ -92,13 +92,13 @@ static struct tell_group *find_group(struct tell *t, const struct event *event)
     return NULL;
 }
 
-static void add_dead(struct tell *t, const struct event *event, int64_t now_ms)
+static void add_dead(struct event_log *t, const struct event *event, int64_t now_ms)
 {
-    struct tell_group *g = event->topic && event->group ? find_group(t, event) : NULL;
+    struct event_log_group *g = event->topic && event->group ? find_group(t, event) : NULL;
     bool first = !g;
-    if (first && event->topic && event->group && t->groups_count < TELL_GROUPS_MAX) {
+    if (first && event->topic && event->group && t->groups_count < EVENT_LOG_GROUPS_MAX) {
         g = &t->groups[t->groups_count++];
-        *g = (struct tell_group){.window_ms = now_ms};
+        *g = (struct event_log_group){.window_ms = now_ms};
         (void)snprintf(g->topic, sizeof g->topic, "%s", event->topic);
         (void)snprintf(g->group, sizeof g->group, "%s", event->group);
     }
@@ -114,12 +114,12 @@ static void add_dead(struct tell *t, const struct event *event, int64_t now_ms)
 }
 
 /* A group whose window ended without a further death is forgotten: its next one has a line at once. */
-static void groups_due(struct tell *t, int64_t now_ms, bool all)
+static void groups_due(struct event_log *t, int64_t now_ms, bool all)
 {
     size_t kept = 0;
     for (size_t i = 0; i < t->groups_count; i++) {
-        struct tell_group *g = &t->groups[i];
-        bool over = all || now_ms - g->window_ms >= TELL_WINDOW_MS;
+        struct event_log_group *g = &t->groups[i];
+        bool over = all || now_ms - g->window_ms >= EVENT_LOG_WINDOW_MS;
         bool quiet = over && !g->count;
         if (over && g->count) {
             tell_dead(t, g);
@@ -132,7 +132,7 @@ static void groups_due(struct tell *t, int64_t now_ms, bool all)
     t->groups_count = kept;
 }
 
-static void others_due(struct tell *t)
+static void others_due(struct event_log *t)
 {
     struct log_line line;
     if (!t->dead_others)
@@ -146,7 +146,7 @@ static void others_due(struct tell *t)
 
 /* ---- room; with the lock held ---- */
 
-static void tell_space(const struct tell *t, const struct event *event)
+static void tell_space(const struct event_log *t, const struct event *event)
 {
     struct log_line line;
     bool full = event->kind == EVENT_FULL;
@@ -168,7 +168,7 @@ static void tell_space(const struct tell *t, const struct event *event)
 
 /* ---- clock; with the lock held ---- */
 
-static void tell_clock(const struct tell *t, const struct event *event)
+static void tell_clock(const struct event_log *t, const struct event *event)
 {
     struct log_line line;
     log_begin(&line, t->log, LOG_LEVEL_WARNING, "clock_off");
@@ -181,7 +181,7 @@ static void tell_clock(const struct tell *t, const struct event *event)
 
 /* ---- public ---- */
 
-void tell_event(struct tell *t, const struct event *event, int64_t now_ms)
+void event_log_write(struct event_log *t, const struct event *event, int64_t now_ms)
 {
     (void)pthread_mutex_lock(&t->lock); /* not held by this thread: cannot fail */
     switch (event->kind) {
@@ -203,10 +203,10 @@ void tell_event(struct tell *t, const struct event *event, int64_t now_ms)
     (void)pthread_mutex_unlock(&t->lock);
 }
 
-void tell_due(struct tell *t, int64_t now_ms, bool all)
+void event_log_due(struct event_log *t, int64_t now_ms, bool all)
 {
     (void)pthread_mutex_lock(&t->lock);
-    if (all || now_ms - t->acts_window_ms >= TELL_WINDOW_MS)
+    if (all || now_ms - t->acts_window_ms >= EVENT_LOG_WINDOW_MS)
         tell_suppressed(t);
     groups_due(t, now_ms, all);
     others_due(t);

@@ -1,5 +1,5 @@
-/* test_tell: the log of what the engine did names who and how much, and is bounded. */
-#include "broker/tell.h"
+/* test_event_log: the log of what the engine did names who and how much, and is bounded. */
+#include "broker/event_log.h"
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 struct rig {
     struct log log;
-    struct tell tell;
+    struct event_log events;
     char path[64];
     char text[1 << 20];
 };
@@ -18,11 +18,11 @@ static struct rig rig;
 
 static void rig_start(void)
 {
-    strcpy(rig.path, "/tmp/tell-XXXXXX");
+    strcpy(rig.path, "/tmp/event-log-XXXXXX");
     rig.log.fd = mkstemp(rig.path);
     cr_assert_geq(rig.log.fd, 0);
     cr_assert_eq(unlink(rig.path), 0);
-    tell_init(&rig.tell, &rig.log);
+    event_log_init(&rig.events, &rig.log);
 }
 
 /* All that was logged so far. */
@@ -50,10 +50,10 @@ static void die(const char *topic, uint64_t count, uint64_t seq, int64_t now_ms)
                       .count = count,
                       .seq = seq,
                       .reason = DEAD_MAX_ATTEMPTS};
-    tell_event(&rig.tell, &e, now_ms);
+    event_log_write(&rig.events, &e, now_ms);
 }
 
-Test(tell, an_act_says_who_from_where_and_how_much)
+Test(event_log, an_act_says_who_from_where_and_how_much)
 {
     struct event e = {.kind = EVENT_ACT,
                       .name = "dlq_purged",
@@ -65,34 +65,34 @@ Test(tell, an_act_says_who_from_where_and_how_much)
                       .host = "ops-1",
                       .peer = "10.0.0.1:5000"};
     rig_start();
-    tell_event(&rig.tell, &e, 0);
+    event_log_write(&rig.events, &e, 0);
     cr_assert(strstr(logged(), " level=info event=dlq_purged topic=orders group=default count=500 job=7 "
                                "client=\"night shift\" host=ops-1 peer=10.0.0.1:5000\n"),
               "%s", rig.text);
     e = (struct event){.kind = EVENT_ACT, .name = "topic_updated", .topic = "t", .changes = "ttl_ms=5"};
-    tell_event(&rig.tell, &e, 0);
+    event_log_write(&rig.events, &e, 0);
     cr_assert(strstr(logged(), " event=topic_updated topic=t changes=\"ttl_ms=5\"\n"), "%s", rig.text);
     e = (struct event){.kind = EVENT_JOB_DONE, .name = "redrive", .topic = "t", .job = 8, .count = 3};
-    tell_event(&rig.tell, &e, 0);
+    event_log_write(&rig.events, &e, 0);
     cr_assert(strstr(logged(), " event=job_done kind=redrive topic=t count=3 job=8\n"), "%s", rig.text);
 }
 
-Test(tell, acts_in_a_loop_do_not_fill_the_log)
+Test(event_log, acts_in_a_loop_do_not_fill_the_log)
 {
     struct event e = {.kind = EVENT_ACT, .name = "group_paused", .topic = "t", .group = "g"};
     rig_start();
     for (int i = 0; i < 1000; i++)
-        tell_event(&rig.tell, &e, 5000);
-    cr_assert_eq(count_of("event=group_paused"), TELL_ACTS_MAX);
-    tell_due(&rig.tell, 5000 + TELL_WINDOW_MS - 1, false);
+        event_log_write(&rig.events, &e, 5000);
+    cr_assert_eq(count_of("event=group_paused"), EVENT_LOG_ACTS_MAX);
+    event_log_due(&rig.events, 5000 + EVENT_LOG_WINDOW_MS - 1, false);
     cr_assert_eq(count_of("event=lines_suppressed"), 0);
-    tell_due(&rig.tell, 5000 + TELL_WINDOW_MS, false);
+    event_log_due(&rig.events, 5000 + EVENT_LOG_WINDOW_MS, false);
     cr_assert_eq(count_of("event=lines_suppressed about=\"administrative acts\" count=900\n"), 1);
-    tell_event(&rig.tell, &e, 5000 + TELL_WINDOW_MS);
-    cr_assert_eq(count_of("event=group_paused"), TELL_ACTS_MAX + 1);
+    event_log_write(&rig.events, &e, 5000 + EVENT_LOG_WINDOW_MS);
+    cr_assert_eq(count_of("event=group_paused"), EVENT_LOG_ACTS_MAX + 1);
 }
 
-Test(tell, the_first_death_of_a_group_has_a_line_and_the_others_one_together)
+Test(event_log, the_first_death_of_a_group_has_a_line_and_the_others_one_together)
 {
     rig_start();
     die("t", 1, 1, 0);
@@ -103,17 +103,17 @@ Test(tell, the_first_death_of_a_group_has_a_line_and_the_others_one_together)
         die("t", 10, 2 + i, 1);
     die("u", 1, 5, 1);
     cr_assert_eq(count_of("event=dead_letters"), 2, "another group has its own");
-    tell_due(&rig.tell, TELL_WINDOW_MS, false);
+    event_log_due(&rig.events, EVENT_LOG_WINDOW_MS, false);
     cr_assert_eq(count_of("topic=t group=default count=1000 newest=t/101"), 1);
-    tell_due(&rig.tell, 3 * TELL_WINDOW_MS, false); /* nothing died since */
-    die("t", 1, 200, 3 * TELL_WINDOW_MS);
+    event_log_due(&rig.events, 3 * EVENT_LOG_WINDOW_MS, false); /* nothing died since */
+    die("t", 1, 200, 3 * EVENT_LOG_WINDOW_MS);
     cr_assert_eq(count_of("newest=t/200"), 1, "at once again");
-    die("t", 1, 201, 3 * TELL_WINDOW_MS);
-    tell_due(&rig.tell, 3 * TELL_WINDOW_MS, true);
+    die("t", 1, 201, 3 * EVENT_LOG_WINDOW_MS);
+    event_log_due(&rig.events, 3 * EVENT_LOG_WINDOW_MS, true);
     cr_assert_eq(count_of("newest=t/201"), 1, "nothing is lost at the end");
 }
 
-Test(tell, deaths_in_many_groups_do_not_fill_the_log)
+Test(event_log, deaths_in_many_groups_do_not_fill_the_log)
 {
     rig_start();
     for (int i = 0; i < 1000; i++) {
@@ -122,16 +122,16 @@ Test(tell, deaths_in_many_groups_do_not_fill_the_log)
         die(topic, 2, 1, 0);
     }
     struct event nameless = {.kind = EVENT_DEAD, .count = 5};
-    tell_event(&rig.tell, &nameless, 0);
-    cr_assert_eq(count_of("event=dead_letters"), TELL_GROUPS_MAX);
-    tell_due(&rig.tell, 1, false);
+    event_log_write(&rig.events, &nameless, 0);
+    cr_assert_eq(count_of("event=dead_letters"), EVENT_LOG_GROUPS_MAX);
+    event_log_due(&rig.events, 1, false);
     char line[128];
     (void)snprintf(line, sizeof line, "event=dead_letters of=\"further groups\" count=%d\n",
-                   2 * (1000 - TELL_GROUPS_MAX) + 5);
+                   2 * (1000 - EVENT_LOG_GROUPS_MAX) + 5);
     cr_assert_eq(count_of(line), 1);
 }
 
-Test(tell, a_full_store_and_room_again)
+Test(event_log, a_full_store_and_room_again)
 {
     struct event e = {.kind = EVENT_FULL,
                       .limit = "map",
@@ -140,17 +140,17 @@ Test(tell, a_full_store_and_room_again)
                       .map_bytes = 2,
                       .map_bytes_max = 3};
     rig_start();
-    tell_event(&rig.tell, &e, 0);
+    event_log_write(&rig.events, &e, 0);
     cr_assert(strstr(logged(), " level=error event=store_full limit=map free=1 kept=4 map=2 map_max=3 why="),
               "%s", rig.text);
     cr_assert(strstr(rig.text, "raise map-size-max"));
     e.limit = "disk";
-    tell_event(&rig.tell, &e, 0);
+    event_log_write(&rig.events, &e, 0);
     cr_assert(strstr(logged(), " event=store_full limit=disk free=1 kept=4 map=2 map_max=3 why="), "%s",
               rig.text);
     cr_assert(strstr(rig.text, "make room on the disk"));
     e.kind = EVENT_ROOM;
-    tell_event(&rig.tell, &e, 0);
+    event_log_write(&rig.events, &e, 0);
     cr_assert(strstr(logged(), " level=info event=store_has_room limit=disk free=1 kept=4 map=2 map_max=3\n"),
               "%s", rig.text);
 }

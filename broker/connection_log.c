@@ -1,5 +1,5 @@
-/* report: what net has to say, in the words of the log. */
-#include "broker/report.h"
+/* connection_log: events of net as lines of the log. */
+#include "broker/connection_log.h"
 
 #include <stddef.h>
 
@@ -21,24 +21,25 @@ static const struct report_row rows[] = {
 };
 
 /* False: too many came before it. */
-static bool may_write(struct report *r, int64_t now_ms)
+static bool may_write(struct connection_log *r, int64_t now_ms)
 {
     struct log_line line;
-    if (now_ms - r->window_ms >= REPORT_WINDOW_MS) {
+    if (now_ms - r->window_ms >= CONNECTION_LOG_WINDOW_MS) {
         if (r->suppressed > 0) {
             log_begin(&line, r->log, LOG_LEVEL_WARNING, "lines_suppressed");
             log_number(&line, "count", (int64_t)r->suppressed);
             log_end(&line);
         }
-        *r = (struct report){.log = r->log, .window_ms = now_ms};
+        *r = (struct connection_log){.log = r->log, .window_ms = now_ms};
     }
-    bool may = r->lines < REPORT_LINES_MAX;
+    bool may = r->lines < CONNECTION_LOG_LINES_MAX;
     r->lines += may;
     r->suppressed += !may;
     return may;
 }
 
-void report_net(struct report *r, int64_t now_ms, enum net_event event, const char *peer, const char *text)
+void connection_log_net(struct connection_log *r, int64_t now_ms, enum net_event event, const char *peer,
+                        const char *text)
 {
     const struct report_row *row = &rows[event];
     struct log_line line;
@@ -50,7 +51,7 @@ void report_net(struct report *r, int64_t now_ms, enum net_event event, const ch
     log_end(&line);
 }
 
-void report_consumer(struct report *r, const struct consumer_notice *notice)
+void connection_log_consumer(struct connection_log *r, const struct consumer_notice *notice)
 {
     struct log_line line;
     if (!may_write(r, notice->mono_ms))
