@@ -63,7 +63,8 @@ static void take_told(struct machine *m)
     for (struct outbox_item *item = engine_take(m->engine), *next; item; item = next) {
         next = item->next;
         mpack_write_raw(&m->told, item->bytes.data, item->bytes.size);
-        atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+        flow_written(&item->link->account, item->bytes.size);
+        flow_freed(&item->link->account, item->bytes.size);
         mpack_buffer_done(&item->bytes);
         link_unref(item->link);
         free(item);
@@ -90,7 +91,7 @@ static void turn(struct machine *m, struct mpack_buffer *frames, bool counted)
     turn_take_inbox(m->engine);
     do { /* more than a connection's share goes on in the next turns */
         (void)engine_turn(m->engine, BEGIN_MS + m->now_ms, m->now_ms);
-    } while (m->engine->put_off);
+    } while (!ring_empty(&m->engine->line));
     if (counted)
         CALLGRIND_TOGGLE_COLLECT;
     take_told(m);
@@ -269,6 +270,7 @@ static void run(struct machine *m, const char *work)
 int main(int argc, char **argv)
 {
     char why[512] = "";
+    static struct flow_totals totals;
     struct engine_config config = {.max_body_bytes = 1 << 20,
                                    .max_topics = 10000,
                                    .max_groups = 10,
@@ -276,9 +278,10 @@ int main(int argc, char **argv)
                                    .unsent_bytes_max = 64 << 20,
                                    .inbox_bytes_max = 64 << 20,
                                    .commit_bytes_max = 16 << 20,
+                                   .totals = &totals,
                                    .notify = ignore,
                                    .fatal = die};
-    struct machine m = {.link = link_new(1)};
+    struct machine m = {.link = link_new(1, &totals)};
     struct store *store = store_memory_open(1ull << 32);
     if (argc != 2 || !m.link || !store || engine_new(&config, store, &m.engine, why, sizeof why) != 0)
         die(NULL, 0, why);

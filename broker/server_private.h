@@ -36,7 +36,7 @@ struct server {
     bool watchdog_made, watchdog_busy;
     struct engine *engine;
     bool engine_runs;
-    struct port_totals totals; /* of net and engine */
+    struct flow_totals totals; /* of net and engine */
     struct net *net;
     struct http *http; /* NULL if switched off */
     struct sockaddr_storage listen_address, http_address;

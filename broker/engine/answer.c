@@ -84,7 +84,7 @@ void step_answer(const struct step *st)
     if (st->err) {
         reply_error(s, st->request_id, st->err, st->why);
         if (!s->greeted) /* whoever is not welcome has to begin again */
-            s->closing = true;
+            session_close(s);
         return;
     }
     if (!st->request_id) /* no reply is wanted */

@@ -89,16 +89,6 @@ void deliver_assigned(struct engine *e, const struct assignment *a, uint32_t cou
 
 /* ---- planning ---- */
 
-/* Bytes that may still be written to the connection in this plan; what it was promised already counts. */
-static uint64_t room_for(const struct session *s)
-{
-    const struct engine *e = s->engine;
-    struct port_room room = engine_room(e);
-    uint64_t waiting = atomic_load(&s->link->unsent_bytes) + s->out.size + s->planned_bytes;
-    uint64_t most = port_room_most(&room, waiting, engine_waiting(e) + e->planned_bytes);
-    return waiting < most ? most - waiting : 0;
-}
-
 /* So much waits on all connections, or is planned to, that one more assignment could pass the limit. The
  * first of a plan may, by one message. */
 static bool all_have_enough(const struct engine *e, size_t planned)
@@ -120,11 +110,11 @@ static struct session *session_of(const struct assignment *a)
 }
 
 /* The step that hands out what the dispatcher has assigned. It stops when its connection has enough: the
- * message that makes it so makes it wait until its bytes have gone (deliver_hold_back). */
+ * message that makes it so makes it wait until its client has read (deliver_look_at_outputs). */
 static void add_step(struct engine *e, const struct assignment *a, uint64_t *promised)
 {
     struct session *s = session_of(a);
-    uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = room_for(s);
+    uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = session_room(s);
     uint64_t messages = least(a->messages, e->to_deliver);
     struct step *st = steps_add(e, STEP_COMMAND, NULL);
     st->assignment = a;
@@ -152,9 +142,13 @@ static size_t plan(struct engine *e)
     for (size_t i = 0; i < count; i++)
         session_of(&e->assignments[i])->planned_bytes = 0;
     e->planned_bytes = 0;
-    if (!count && all_have_enough(e, 0) && e->config.totals)
-        atomic_store(&e->config.totals->wanted, true);
     return count;
+}
+
+/* Nothing was assigned. True if that was for want of room that has come by now. */
+static bool room_came(struct engine *e)
+{
+    return all_have_enough(e, 0) && flow_want_room(e->config.totals, e->config.unsent_total_max);
 }
 
 void deliver_begin(struct engine *e)
@@ -176,16 +170,14 @@ bool deliver_plan(struct engine *e)
         e->more = e->room.leases_more > 0;
         return false;
     }
-    if (!plan(e))
-        return false;
-    e->urgent = true;
-    return true;
+    bool planned = plan(e) > 0;
+    e->more = !planned && room_came(e);
+    e->urgent |= planned || e->more;
+    return planned;
 }
 
-void deliver_hold_back(struct engine *e)
+void deliver_look_at_outputs(struct engine *e)
 {
-    for (struct session *s = e->outputs; s; s = s->output_next) {
-        if (session_is_choked(s))
-            session_hold_back(s);
-    }
+    for (struct session *s = e->outputs; s; s = s->output_next)
+        session_look_at_output(s);
 }

@@ -1,8 +1,8 @@
 /* divide: a request that is more than a share is handled in parts, one in each turn, and answered with the
  * last of them.
  *
- *     frame stays where it is, at the head of what is parked
- *       part → command → applied ─ more → the line (share.c) → next turn → part …
+ *     frame stays where it is, at the head of what is held
+ *       part → command → applied ─ more → the line (line.c) → next turn → part …
  *                           └ last, or refused → answer
  *
  * Its connection waits meanwhile with all that follows, as any that has used up its share.
@@ -46,7 +46,7 @@ bool divide_must_wait(const struct session *s, struct slice request)
         return false;
     uint64_t h = hash(topic);
     for (; other; other = other->division.next)
-        if (other != s && other->division.topic == h && !other->closing && !other->gone)
+        if (other != s && other->division.topic == h && flow_may(&other->flow, FLOW_GO_ON))
             return true;
     return false;
 }

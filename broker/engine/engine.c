@@ -38,7 +38,7 @@ static void init_port(struct engine *e)
     e->inbox_tail = &e->inbox;
     e->outbox_tail = &e->outbox;
     e->backlog_tail = &e->backlog;
-    e->put_off_tail = &e->put_off;
+    ring_init(&e->line);
 }
 
 int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why,
@@ -49,10 +49,13 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         ret_why[0] = 0;
     if (!e)
         return SHUNT_NO_MEMORY;
+    check(config->totals);
     e->config = *config;
     if (!e->config.turn_rows_max)
         e->config.turn_rows_max = TURN_ROWS_MAX;
-    atomic_init(&e->inbox_bytes_max, config->inbox_bytes_max);
+    e->turn =
+        (struct share_turn){.rows_max = e->config.turn_rows_max, .only_looks_wait = config->only_looks_wait};
+    atomic_store(&config->totals->inbox_bytes_max, config->inbox_bytes_max);
     e->store = store;
     ring_init(&e->empty_seats);
     e->sink = collect_sink(e);
@@ -67,7 +70,7 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         return err;
     }
     wall_clock_begin(&e->clock, e->config.read_clocks, e->config.context, ledger_time(e->ledger),
-                ledger_ahead_ms(e->ledger));
+                     ledger_ahead_ms(e->ledger));
     *ret = e; /* before fatal() may be called */
     engine_recover(e);
     return 0;
@@ -127,7 +130,7 @@ void engine_free(struct engine *e)
 
 void engine_reload(struct engine *e, const struct engine_config *config)
 {
-    atomic_store(&e->inbox_bytes_max, config->inbox_bytes_max);
+    atomic_store(&e->config.totals->inbox_bytes_max, config->inbox_bytes_max);
     (void)pthread_mutex_lock(&e->mutex);
     e->reload = true;
     e->reload_config = *config;
@@ -137,16 +140,12 @@ void engine_reload(struct engine *e, const struct engine_config *config)
 
 /* ---- the port ---- */
 
-#define INBOX_SHARES 16 /* one connection may have so much of the inbox's room, and of what then is left */
-
 void engine_post(struct engine *e, struct inbox_item *item)
 {
     item->next = NULL;
     item->counted_bytes = sizeof *item + (item->memory_bytes ? item->memory_bytes : item->bytes.size);
-    item->waits = false;
-    atomic_fetch_add(&e->inbox_bytes, item->counted_bytes);
-    if (item->link)
-        atomic_fetch_add(&item->link->inbox_bytes, item->counted_bytes);
+    item->held = false;
+    flow_inbox_add(e->config.totals, item->link ? &item->link->account : NULL, item->counted_bytes);
     (void)pthread_mutex_lock(&e->mutex);
     bool refuse = e->stopped;
     if (!refuse) {
@@ -160,26 +159,9 @@ void engine_post(struct engine *e, struct inbox_item *item)
         (void)pthread_cond_signal(&e->wake); /* who wakes finds the mutex free */
 }
 
-bool inbox_is_full(const struct engine *e)
-{
-    return atomic_load(&e->inbox_bytes) >= atomic_load(&e->inbox_bytes_max);
-}
-
-/* The share of one connection shrinks as the inbox fills, so that what one has sent never keeps another from
- * being read. */
-static bool inbox_is_full_for(const struct engine *e, const struct link *link)
-{
-    size_t all = atomic_load(&e->inbox_bytes), most = atomic_load(&e->inbox_bytes_max);
-    size_t own = link ? atomic_load(&link->inbox_bytes) + atomic_load(&link->parked_bytes) : 0;
-    return all >= most || (own && own > (most - all) / INBOX_SHARES);
-}
-
 bool engine_inbox_full(struct engine *e, const struct link *link)
 {
-    if (!inbox_is_full_for(e, link))
-        return false;
-    atomic_store(&e->room_wanted, true);
-    return inbox_is_full_for(e, link); /* it may have been emptied before the flag could be seen */
+    return flow_inbox_must_wait(e->config.totals, link ? &link->account : NULL);
 }
 
 struct outbox_item *engine_take(struct engine *e)
@@ -213,7 +195,7 @@ static void wait_once(struct engine *e, int64_t due_mono_ms)
 static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
 {
     (void)pthread_mutex_lock(&e->mutex);
-    while (!e->inbox && !e->backlog && !e->put_off && !e->stopping && !e->reload &&
+    while (!e->inbox && !e->backlog && ring_empty(&e->line) && !e->stopping && !e->reload &&
            clock_mono_ms() < due_mono_ms && !wall_clock_slept(&e->clock))
         wait_once(e, due_mono_ms);
     turn_take_inbox(e);

@@ -25,7 +25,7 @@ struct batch;
 struct engine;
 struct store;
 
-/* Work that requests may be in one turn, as rows looked at (share.c), before the next of them
+/* Work that requests may be in one turn, as rows looked at (broker/flow/share.h), before the next of them
  * waits for a later one; a quarter of it is a connection's share. Some 5 to 20 ms. No setting: what is put
  * off goes on in the very next turn, so more would only make others wait. */
 #define TURN_ROWS_MAX 40000
@@ -40,13 +40,13 @@ struct engine_config {
     int64_t resume_wait_ms;    /* after a start, what was in flight waits so long for those who held it; 0: not */
     int64_t dedup_window_ms;   /* answers to idempotent publishes are kept at least so long */
     uint64_t unsent_bytes_max; /* waiting on one connection: past it nothing more is assigned to it */
-    uint64_t unsent_total_max; /* the same, on all connections together (struct port_room); 0: no limit */
+    uint64_t unsent_total_max; /* the same, on all connections together (struct flow_limits); 0: no limit */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */
     uint64_t commit_bytes_max; /* of requests taken into one transaction */
-    uint64_t turn_rows_max;    /* of work for requests in one turn (share.c); 0: TURN_ROWS_MAX */
+    uint64_t turn_rows_max;    /* of work for requests in one turn (broker/flow/share.h); 0: TURN_ROWS_MAX */
     int64_t ack_wait_ms;       /* acks that nothing waits for are committed after so long; 0: at once */
 
-    struct port_totals *totals; /* lent; those of the links; NULL: nobody adds up */
+    struct flow_totals *totals; /* lent; those of the links, and of no other engine; never NULL */
 
     /* Called on the engine's thread when the outbox is no longer empty, or the inbox no longer full. Must not
      * block. */

@@ -10,9 +10,9 @@
  *   producers.c which connection speaks for a producer
  *   room.c      how full the store is, and what a transaction may write
  *   session.c   one connection: its subscriptions, its end
- *   choke.c     one whose client does not read
+ *   held.c      one whose client does not read: its requests are held (flow.h)
+ *   line.c      one that has used its share: its requests wait for its turn (flow.h)
  *   silence.c   one that lets leases run out and says nothing
- *   share.c     one that looks at much
  *   divide.c    a request that is more than a share
  *   leases.c    when leases begin and end
  *   take_up.c   one that comes back and goes on with what it holds
@@ -34,7 +34,6 @@
 #include "broker/engine/request.h"
 #include "broker/engine/rest.h"
 #include "broker/engine/room.h"
-#include "broker/engine/share.h"
 #include "broker/engine/step.h"
 #include "broker/engine/walk.h"
 #include "broker/engine/wall_clock.h"
@@ -80,21 +79,15 @@ struct session {
     struct link *link;
     struct holder *holder; /* NULL before HELLO and after GOODBYE */
     bool greeted;
-    bool lost; /* the connection is; what it sent before waits for its turn */
-    bool gone; /* the connection was lost: freed at the end of the turn */
-    bool closing;
+    struct flow flow;       /* what may go on for it */
     uint64_t planned_bytes; /* while assignments are planned */
-    int64_t ask_ms;         /* the net thread is to be asked whether all was read by now; 0: it is not */
+    enum flow_ask ask;      /* what the net thread is to be asked to say */
+    int64_t ask_ms;         /* it is to be asked whether all was read by now; 0: it is not */
     bool has_output;        /* is in the engine's list of sessions with output */
     size_t out_counted;     /* of `out`, in the engine's out_bytes */
     struct session *output_next;
     struct mpack_buffer out;
-    /* What came while too much waited to be sent goes on when that has been read; with `put_off`, what is
-     * more than its share goes on in a later turn. */
-    struct inbox_item *parked, **parked_tail;
-    bool put_off; /* is in the engine's list of those */
-    struct session *put_off_next;
-    uint64_t rows, rows_turn; /* of its share used, as of the turn of that number */
+    struct inbox_item *held, **held_tail; /* what came while it was QUEUED, BLOCKED or LEAVING */
     struct division division;
     bool silence_told;       /* it has been told of as silent, and not of as heard again */
     int64_t silence_told_ms; /* when it last was; 0: never */
@@ -125,27 +118,22 @@ struct engine {
     bool stopping, stopped;
     bool reload;
     struct engine_config reload_config;
-    _Atomic size_t inbox_bytes;
-    _Atomic uint64_t inbox_bytes_max;
-    _Atomic bool room_wanted; /* somebody found the inbox full, and waits */
 
     /* The engine thread's own. */
     struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
     struct inbox_item *handled;                 /* of this turn; its batches point into them */
     struct session *sessions;
-    struct session *gone;                     /* to be freed at the end of the turn */
+    struct session *gone;    /* to be freed at the end of the turn */
     struct seat *seats;      /* of producers, a table of uthash */
     struct ring empty_seats; /* those whose connection has gone */
     size_t empty_seats_count;
-    struct session *put_off, **put_off_tail; /* whose requests wait for their turn, in order */
-    struct session *publishing;              /* a PUBLISH in parts */
-    const struct session *served;            /* the last of which a request was taken; never looked into */
-    uint64_t company_turn;                   /* when it last was another than the one before */
-    struct session *outputs;                 /* with something to send */
-    size_t out_bytes;                        /* what they have, as last counted */
-    struct store_txn *txn;                   /* open during a turn once something needed it */
-    bool urgent;           /* more than patient acks came in, or something was handed out: commit now */
-    int64_t open_until_ms; /* mono; else the turn waits for company until then; 0: no such ack came in */
+    struct ring line;           /* of sessions that wait for their turn, by flow.line */
+    struct session *publishing; /* a PUBLISH in parts */
+    struct session *outputs;    /* with something to send */
+    size_t out_bytes;           /* what they have, as last counted */
+    struct store_txn *txn;      /* open during a turn once something needed it */
+    bool urgent;                /* more than patient acks came in, or something was handed out: commit now */
+    int64_t open_until_ms;      /* mono; else the turn waits for company until then; 0: no such ack came in */
     struct steps steps;
     struct ledger_sink sink; /* where what they come to is told */
     struct arena arena;      /* of one turn */
@@ -158,8 +146,7 @@ struct engine {
     bool more;                   /* to be handed out; the turn's budget was used up */
     bool packing;                /* the store is full, and has thin pages left to look at */
     int64_t wall_ms, mono_ms;    /* of this turn */
-    uint64_t turn;               /* its number */
-    uint64_t turn_rows;          /* looked at for requests */
+    struct share_turn turn;      /* its number, and the rows looked at for requests */
     uint64_t rows_seen;          /* ledger_rows() when the last publish of a batch was told */
     uint64_t taken_bytes;        /* of the requests handled */
     uint64_t turn_messages;      /* published, delivered, resolved */
@@ -183,7 +170,6 @@ struct engine {
 
 /* ---- turn.c ---- */
 
-bool inbox_is_full(const struct engine *e); /* engine.c */
 /* Take over what the inbox holds; under `mutex`. */
 void turn_take_inbox(struct engine *e);
 /* What came in may be committed up to so many ms later; 0: it is urgent. */
@@ -291,22 +277,6 @@ void leases_settle(struct engine *e);
 struct session *session_new(struct engine *e, struct link *link);
 void session_lost(struct engine *e, struct session *s, bool closed);
 void session_free(struct engine *e, struct session *s);
-/* Too much waits to be sent on this connection, or on all together. */
-bool session_is_choked(const struct session *s);
-/* Its next request must wait for its own bytes to go, or for others' as its answer may be long. */
-bool session_must_wait(const struct session *s, const struct request *request, size_t bytes);
-/* What was written to its output counts from now on. */
-void session_count_output(struct session *s);
-/* The limits on what waits, and the sum that does. */
-struct port_room engine_room(const struct engine *e);
-size_t engine_waiting(const struct engine *e);
-/* Nothing more is assigned to it until the net thread says that its bytes have gone. */
-void session_hold_back(struct session *s);
-void session_go_on(struct session *s);
-/* Keep an item until session_go_on() puts it in front of the backlog, or share_go_on() takes it. Takes it. */
-void session_park(struct session *s, struct inbox_item *item);
-void session_unpark(struct session *s, struct inbox_item *item); /* it is about to be handled */
-void session_forget_parked(struct session *s);
 /* The connection ends in that way: judge what it holds, end its subscriptions. */
 void session_leave(struct session *s, enum holder_end how);
 void inbox_free(struct inbox_item *item); /* a whole list; takes NULL */
@@ -314,6 +284,30 @@ struct subscription *session_subscription(const struct session *s, uint64_t id);
 void session_drop_subscription(struct session *s, struct subscription *sub);
 /* The group is gone: so are its subscriptions, and their clients are told. */
 void subscriptions_end(struct engine *e, uint32_t group, int err);
+
+/* ---- held.c ---- */
+
+/* The limits on what waits, and the sum that does. */
+struct flow_limits engine_limits(const struct engine *e);
+size_t engine_waiting(const struct engine *e);
+/* What was written to its output counts from now on. */
+void session_count_output(struct session *s);
+/* So many bytes may still be assigned to it, beside what was planned. */
+uint64_t session_room(const struct session *s);
+/* What its next request has to wait for: its own bytes to be read, or others' too as its answer may be long.
+ */
+enum flow_ask session_must_wait(const struct session *s, const struct request *request, size_t bytes);
+/* If too much waits for it: nothing more is assigned to it until the net thread says that it was read. */
+void session_look_at_output(struct session *s);
+void session_drained(struct session *s); /* it says so */
+/* Its request waits: keep an item until session_drained() puts it in front of the backlog. Takes the item. */
+void session_block(struct session *s, struct inbox_item *item, enum flow_ask ask);
+/* Keep an item behind those that are held already. Takes it. */
+void session_hold(struct session *s, struct inbox_item *item);
+void session_release(struct session *s, struct inbox_item *item); /* it is about to be handled */
+void session_forget_held(struct session *s);
+/* Nothing more is taken of it, nor assigned: it is closed when its output is sent. */
+void session_close(struct session *s);
 
 /* ---- silence.c ---- */
 
@@ -332,28 +326,20 @@ bool kept_take_up(struct engine *e, struct step *st);
 void kept_taken_up(struct engine *e, struct step *st, uint32_t entry, const struct handout *h);
 void kept_write(const struct kept *kept, struct mpack_buffer *out); /* the array of their new tokens */
 
-/* ---- share.c ---- */
+/* ---- line.c ---- */
 
-/* A request of it is taken. */
-void share_serve(struct session *s);
 /* A request waits for a later turn; `weighs`: what it costs shows only when it has run. */
 bool share_is_used_up(const struct session *s, bool weighs);
-/* What was done for it is as much work as looking at so many rows (about 0.2 us each). */
-void share_count_more(struct session *s, uint64_t rows);
+uint64_t share_left(const struct session *s); /* for it in this turn, at least DIVIDE_ROWS_MIN */
+/* What was done for it is as much work as looking at so many rows. */
 static inline void share_count(struct session *s, uint64_t rows)
 {
-    s->engine->turn_rows += rows;
-    if (s->rows_turn == s->engine->turn && rows <= SHARE_FREE_ROWS)
-        s->rows += rows;
-    else
-        share_count_more(s, rows);
+    flow_count(&s->engine->turn, &s->flow.share, rows);
 }
-uint64_t share_left(const struct session *s); /* for it in this turn, at least DIVIDE_ROWS_MIN */
-/* Put it in the line; what it sends is parked from now on. */
-void share_wait(struct session *s);
+/* It stands in the line, with this item, until its turn comes. Takes the item. */
+void line_join(struct session *s, struct inbox_item *item);
 /* Let those in the line go on. */
-void share_go_on(struct engine *e);
-void share_forget_gone(struct engine *e);
+void line_go_on(struct engine *e);
 
 /* ---- producers.c ---- */
 
@@ -427,9 +413,8 @@ void deliver_begin(struct engine *e);                                       /* a
 /* Add steps that hand out what is ready, up to what one batch takes. False: there are none, or the turn has
  * handed out enough. */
 bool deliver_plan(struct engine *e);
-/* After they ran: stop giving to a connection whose bytes pile up; the net thread says when they have gone.
- */
-void deliver_hold_back(struct engine *e);
+/* After they ran: stop giving to connections whose clients do not read. */
+void deliver_look_at_outputs(struct engine *e);
 /* What such a step handed out: one message; and that it was the last. */
 void deliver_message(struct engine *e, const struct assignment *a, const struct handout *h);
 void deliver_assigned(struct engine *e, const struct assignment *a, uint32_t count);

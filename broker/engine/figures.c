@@ -65,7 +65,7 @@ static void fill(struct engine *e, struct snapshot *s)
     s->clock_error_ms = wall_clock_error_ms(&e->clock);
     s->applied_index = ledger_index(e->ledger);
     s->connections = e->connections;
-    s->sockets = e->config.totals ? atomic_load(&e->config.totals->sockets) : 0;
+    s->sockets = atomic_load(&e->config.totals->sockets);
     s->in_flight = dispatcher_leases(e->dispatcher);
     s->in_flight_max = e->config.in_flight_max;
     s->waiting_bytes = engine_waiting(e);

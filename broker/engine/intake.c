@@ -2,8 +2,8 @@
  *
  *     item of the inbox ─► frame ─► its row of the table ─► fields ─► gate ─► step
  *
- * What its connection may not have in this turn, because it has had its share or does not read, stays parked
- * (share.c, choke.c).
+ * What its connection may not have in this turn, because it has used its share or its client does not read,
+ * is held (line.c, held.c).
  */
 #include "base/check.h"
 #include "broker/engine/engine_private.h"
@@ -99,12 +99,20 @@ static bool add_request(struct session *s, struct envelope *from)
     return !st->err && st->request->pace == REQUEST_FLOWS;
 }
 
-/* Whether the request waits, for its turn (*ret_share) or for bytes to be read. */
-static bool must_wait(const struct session *s, const struct envelope *from, bool *ret_share)
+/* What a request waits for. */
+struct wait {
+    bool turn;         /* that its connection has its turn */
+    enum flow_ask ask; /* or that its client reads */
+};
+
+static struct wait must_wait(const struct session *s, const struct envelope *from)
 {
     bool weighs = from->request && from->request->pace == REQUEST_WEIGHS;
-    *ret_share = share_is_used_up(s, weighs) || (s->engine->publishing && divide_must_wait(s, from->payload));
-    return *ret_share || (!s->division.begun && session_must_wait(s, from->request, from->payload.size));
+    if (share_is_used_up(s, weighs) || (s->engine->publishing && divide_must_wait(s, from->payload)))
+        return (struct wait){.turn = true};
+    if (s->division.begun) /* others may wait for its end */
+        return (struct wait){.turn = false};
+    return (struct wait){.ask = session_must_wait(s, from->request, from->payload.size)};
 }
 
 /* False: it goes on in a later turn. */
@@ -115,32 +123,30 @@ static bool take_frame(struct session *s, struct envelope *from)
         divide_end(s);
         return true;
     }
-    if (s->lost && from->request && from->request->kind == STEP_LOOK) /* nobody is there to read the answer */
+    if (!flow_may(&s->flow, FLOW_HEAR) && from->request && from->request->kind == STEP_LOOK)
         return true;
     if (!add_request(s, from) || e->steps.count >= steps_most(e))
         steps_run(e);
-    return !s->division.begun || s->closing;
+    return !s->division.begun || !flow_may(&s->flow, FLOW_GO_ON);
 }
 
-/* Take the frames of one read; returns how many bytes of them. Less than all: the rest must wait, with
- * *ret_share for its turn, otherwise for bytes to be read. */
-static size_t take_frames(struct session *s, struct slice bytes, bool *ret_share)
+/* Take the frames of one read; returns how many bytes of them. Less than all: the rest must wait. */
+static size_t take_frames(struct session *s, struct slice bytes, struct wait *ret_wait)
 {
     const uint8_t *at = bytes.data;
     size_t left = bytes.size;
-    *ret_share = false;
-    share_serve(s);
-    while (left && !s->closing && !s->gone) {
+    flow_serve(&s->engine->turn, s);
+    while (left && flow_may(&s->flow, FLOW_GO_ON)) {
         /* The net thread has validated each of them: only the lengths are looked at here. */
         check(left >= FRAME_HEADER_BYTES);
         size_t size = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
         check(size <= left - FRAME_HEADER_BYTES);
         struct envelope from;
         open_envelope((struct slice){at + FRAME_HEADER_BYTES, size}, &from);
-        if (must_wait(s, &from, ret_share))
-            return bytes.size - left;
-        *ret_share = !take_frame(s, &from);
-        if (*ret_share)
+        *ret_wait = must_wait(s, &from);
+        if (!ret_wait->turn && ret_wait->ask == FLOW_ASK_NOTHING)
+            ret_wait->turn = !take_frame(s, &from);
+        if (ret_wait->turn || ret_wait->ask != FLOW_ASK_NOTHING)
             return bytes.size - left;
         at += FRAME_HEADER_BYTES + size;
         left -= FRAME_HEADER_BYTES + size;
@@ -160,16 +166,21 @@ static bool take_bytes(struct engine *e, struct inbox_item *item)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for a connection");
     if (s->holder)
         silence_heard(s);
-    bool share = false;
-    size_t done = s->parked ? 0 : take_frames(s, item->bytes, &share);
+    if (s->held) {
+        session_hold(s, item);
+        return false;
+    }
+    struct wait wait = {.ask = FLOW_ASK_NOTHING};
+    size_t done = take_frames(s, item->bytes, &wait);
     if (done == item->bytes.size)
         return true;
     steps_run(e); /* they point into the item, which moves */
     item->bytes.data = (const uint8_t *)item->bytes.data + done;
     item->bytes.size -= done;
-    if (share)
-        share_wait(s);
-    session_park(s, item);
+    if (wait.turn)
+        line_join(s, item);
+    else
+        session_block(s, item, wait.ask);
     return false;
 }
 
@@ -181,11 +192,11 @@ static bool take_lost(struct engine *e, struct inbox_item *item)
     e->urgent = true;
     if (!s)
         return true;
-    if (s->put_off && !s->closing && !e->config.only_looks_wait) {
-        s->lost = true;
+    if (s->flow.requests == REQUESTS_QUEUED && !e->config.only_looks_wait) {
+        flow_leave(&s->flow);
         if (s->holder) /* it gets nothing more */
             dispatcher_hold(e->dispatcher, s->holder, true);
-        session_park(s, item);
+        session_hold(s, item);
         return false;
     }
     steps_add(e, STEP_LOST, s)->closed = item->closed;
@@ -197,10 +208,10 @@ static bool take_word(struct engine *e, struct inbox_item *item)
 {
     struct session *s = item->link->session;
     e->urgent |= item->kind != PORT_CAUGHT_UP;
-    if (!s || (s->closing && item->kind != PORT_CAUGHT_UP))
+    if (!s || (!flow_may(&s->flow, FLOW_GO_ON) && item->kind != PORT_CAUGHT_UP))
         return true;
-    if (s->parked) {
-        session_park(s, item);
+    if (s->held) {
+        session_hold(s, item);
         return false;
     }
     struct step *st = steps_add(e, item->kind == PORT_ENDED ? STEP_ENDED : STEP_CAUGHT_UP, s);
@@ -227,8 +238,10 @@ static bool take_item(struct engine *e, struct inbox_item *item)
     case PORT_CAUGHT_UP:
         return take_word(e, item);
     case PORT_DRAINED:
-        if (item->link && item->link->session)
-            session_go_on(item->link->session);
+        if (item->link->session)
+            session_drained(item->link->session);
+        return true;
+    case PORT_ROOM: /* this turn assigns */
         return true;
     case PORT_STATS:
         e->urgent = true;
@@ -263,9 +276,8 @@ bool turn_has_room(const struct engine *e)
 void intake_take(struct engine *e)
 {
     e->taken_bytes = 0;
-    e->turn_rows = 0;
-    e->turn++;
-    share_go_on(e);
+    flow_turn_begin(&e->turn);
+    line_go_on(e);
     while (e->backlog && turn_has_room(e)) {
         struct inbox_item *item = e->backlog;
         e->backlog = item->next;
@@ -279,14 +291,8 @@ void intake_take(struct engine *e)
 
 void intake_free(struct engine *e)
 {
-    size_t bytes = 0;
-    for (const struct inbox_item *item = e->handled; item; item = item->next) {
-        bytes += item->counted_bytes;
-        if (item->link)
-            atomic_fetch_sub(&item->link->inbox_bytes, item->counted_bytes);
-    }
-    if (bytes)
-        atomic_fetch_sub(&e->inbox_bytes, bytes);
+    for (const struct inbox_item *item = e->handled; item; item = item->next)
+        flow_inbox_take(e->config.totals, item->link ? &item->link->account : NULL, item->counted_bytes);
     inbox_free(e->handled);
     e->handled = NULL;
 }

@@ -25,13 +25,15 @@ static struct outbox_item *outbox_item(struct engine *e, struct session *s)
     link_ref(s->link);
     trim(&s->out);
     item->bytes = s->out;
-    item->close = s->closing;
+    item->close = s->flow.requests == REQUESTS_CLOSING;
+    item->ask = s->ask;
+    s->ask = FLOW_ASK_NOTHING;
     item->ask_ms = s->ask_ms;
     s->ask_ms = 0;
     s->out = (struct mpack_buffer){0};
     e->out_bytes -= s->out_counted;
     s->out_counted = 0;
-    link_unsent_add(s->link, item->bytes.size);
+    flow_unsent(&s->link->account, item->bytes.size);
     return item;
 }
 
@@ -42,7 +44,7 @@ bool outbox_fill(struct engine *e)
         struct session *s = e->outputs;
         e->outputs = s->output_next;
         s->has_output = false;
-        if (s->gone)
+        if (s->flow.requests == REQUESTS_GONE)
             continue;
         *tail = outbox_item(e, s);
         tail = &(*tail)->next;

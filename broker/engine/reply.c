@@ -53,10 +53,7 @@ void reply_error(struct session *s, uint64_t request_id, int err, const char *wh
 void reply_broken(struct session *s, uint64_t request_id, const char *why)
 {
     reply_error(s, request_id, SHUNT_PROTOCOL, why);
-    s->closing = true;
-    /* What it were given now would be lost with it, and count against messages that nobody has seen. */
-    if (s->holder)
-        dispatcher_hold(s->engine->dispatcher, s->holder, true);
+    session_close(s);
 }
 
 void reply_closed(struct session *s, uint64_t sub, int err, const char *why)

@@ -155,6 +155,5 @@ void act_goodbye(struct engine *e, struct step *st)
     (void)e;
     session_leave(s, HOLDER_GOODBYE);
     step_answer(st);
-    s->closing = true;
-    (void)session_out(s); /* the close goes out even where no reply was asked for */
+    session_close(s);
 }

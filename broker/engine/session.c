@@ -16,7 +16,8 @@ struct session *session_new(struct engine *e, struct link *link)
     link_ref(link);
     link->session = s;
     s->subscription_next = 1;
-    s->parked_tail = &s->parked;
+    s->held_tail = &s->held;
+    flow_init(&s->flow);
     s->next = e->sessions;
     if (s->next)
         s->next->previous = s;
@@ -29,10 +30,10 @@ struct session *session_new(struct engine *e, struct link *link)
  * needed. */
 void session_lost(struct engine *e, struct session *s, bool closed)
 {
-    if (s->gone)
+    if (s->flow.requests == REQUESTS_GONE)
         return;
     session_leave(s, closed ? HOLDER_CLOSED : HOLDER_LOST);
-    s->gone = true;
+    flow_gone(&s->flow);
     e->connections--;
     if (s->next)
         s->next->previous = s->previous;
@@ -53,7 +54,7 @@ void session_free(struct engine *e, struct session *s)
     free(s->subscriptions);
     e->out_bytes -= s->out_counted;
     mpack_buffer_done(&s->out);
-    session_forget_parked(s);
+    session_forget_held(s);
     s->link->session = NULL;
     link_unref(s->link);
     free(s);

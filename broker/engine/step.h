@@ -118,7 +118,7 @@ struct step {
     struct session *session;       /* NULL: it is no connection's */
     uint64_t request_id;           /* 0: no reply is wanted */
     struct slice topic, group;     /* what it speaks of, if the request names them */
-    uint64_t rows;                 /* of work (share.h), as its fields show it */
+    uint64_t rows;                 /* of work (broker/flow/share.h), as its fields show it */
     union {
         struct command command;
         struct hello hello;

@@ -15,8 +15,8 @@
 
 size_t steps_most(const struct engine *e)
 {
-    struct port_room room = engine_room(e);
-    return engine_waiting(e) < port_room_mark(&room) / 2 ? STEPS_MAX : STEPS_CROWDED_MAX;
+    struct flow_limits limits = engine_limits(e);
+    return engine_waiting(e) < flow_mark(&limits) / 2 ? STEPS_MAX : STEPS_CROWDED_MAX;
 }
 
 struct step *steps_add(struct engine *e, enum step_kind kind, struct session *s)
@@ -69,8 +69,7 @@ static void run_ended(struct engine *e, struct step *st)
 {
     (void)e;
     session_leave(st->session, HOLDER_LOST);
-    st->session->closing = true;
-    (void)session_out(st->session);
+    session_close(st->session);
 }
 
 static void run_lost(struct engine *e, struct step *st)
@@ -117,7 +116,7 @@ static void steps_order(struct steps *list)
 static void run(struct engine *e, struct step *st)
 {
     const struct session *s = st->session;
-    if (s && kinds[st->kind].open && (s->closing || s->gone))
+    if (s && kinds[st->kind].open && !flow_may(&s->flow, FLOW_GO_ON))
         return;
     if (kinds[st->kind].apart)
         collect_apply(e);

@@ -59,7 +59,7 @@ static void take_reload(struct engine *e)
 
 static int64_t next_due(const struct engine *e)
 {
-    if (e->backlog || e->put_off || e->more || e->packing || figures_wanted(e))
+    if (e->backlog || !ring_empty(&e->line) || e->more || e->packing || figures_wanted(e))
         return e->mono_ms;
     int64_t due_ms = dispatcher_deadline(e->dispatcher);
     int64_t tick_ms = ledger_tick_at(e->ledger);
@@ -77,8 +77,9 @@ static int64_t next_due(const struct engine *e)
  * of the publish that comes next; in its commit they cost nothing. */
 static bool waits_for_company(const struct engine *e)
 {
-    return !e->urgent && !e->force_commit && !e->backlog && !e->put_off && !figures_wanted(e) && e->txn &&
-           ledger_changed(e->ledger) && !inbox_is_full(e) && e->mono_ms < e->open_until_ms;
+    return !e->urgent && !e->force_commit && !e->backlog && ring_empty(&e->line) && !figures_wanted(e) &&
+           e->txn && ledger_changed(e->ledger) && !flow_inbox_is_full(e->config.totals) &&
+           e->mono_ms < e->open_until_ms;
 }
 
 void turn_allow_wait(struct engine *e, int64_t ms)
@@ -96,18 +97,16 @@ static void end_turn(struct engine *e)
     e->turn_messages = 0;
     events_tell(e);
     intake_free(e);
-    bool room = !inbox_is_full(e) && atomic_exchange(&e->room_wanted, false);
     leases_settle(e);
-    bool tell = outbox_fill(e) || room;
-    if (e->gone)
-        share_forget_gone(e);
+    bool tell = outbox_fill(e);
     while (e->gone) {
         struct session *s = e->gone;
         e->gone = s->next;
         session_free(e, s);
     }
     arena_reset(&e->arena);
-    if (tell)
+    e->more |= flow_room_came(e->config.totals, e->config.unsent_total_max);
+    if (flow_net_goes_on(e->config.totals) || tell)
         e->config.notify(e->config.context);
 }
 
@@ -117,7 +116,7 @@ static void hand_out(struct engine *e)
     deliver_begin(e);
     while (deliver_plan(e)) {
         steps_run(e);
-        deliver_hold_back(e);
+        deliver_look_at_outputs(e);
     }
 }
 
@@ -185,10 +184,10 @@ void engine_farewell(struct engine *e)
 {
     turn_commit(e);
     for (struct session *s = e->sessions; s; s = s->next) {
-        if (s->closing)
+        if (!flow_may(&s->flow, FLOW_HEAR))
             continue;
         reply_closed(s, 0, SHUNT_SHUTTING_DOWN, NULL);
-        s->closing = true;
+        session_close(s);
     }
     figures_refuse(e);
     end_turn(e);

@@ -14,6 +14,10 @@
  * first, was told. In BROKEN, ENDING and LINGERING what the peer still sends is thrown away: closing with
  * unread bytes would reset the connection and could destroy the last answer before the peer has read it.
  * Invariant: the engine hears of a connection first by PORT_FRAMES and last by one PORT_LOST, or never.
+ *
+ * Whether its socket is read is another question: READING in broker/flow/flow.h.
+ *
+ *     conn.c ──→ conn_input.c ──→ conn_output.c ──→ conn_reading.c ──→ conn_ask.c ──→ conn_end.c
  */
 #ifndef SHUNT_NET_CONN_H
 #define SHUNT_NET_CONN_H
@@ -24,33 +28,29 @@
 enum conn_state { CONN_GREETING, CONN_OPEN, CONN_BROKEN, CONN_ENDING, CONN_LINGERING, CONN_CLOSED };
 
 struct conn {
+    unsigned magic;
     uv_tcp_t tcp;
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct net *net;
     struct link *link;
     struct inbox_item
-        *lost; /* made with the connection, so that telling of its end cannot fail; NULL once posted */
-    struct conn *next, *prev;
-    struct conn *stalled_next;
-    struct conn *dirty_next; /* during one pump */
-    struct conn *resting_next;
+        *lost;        /* made with the connection, so that telling of its end cannot fail; NULL once posted */
+    struct ring all;  /* in net->conns */
+    struct ring turn; /* in net->resting or net->no_room, by `reading` */
+    struct ring wait; /* in net->unread: READING_UNREAD, or the engine waits for its client */
+    struct ring dirty; /* during one pump */
     enum conn_state state;
-    bool reading;
-    bool stalled;        /* in net->stalled */
-    bool dirty;          /* in the pump's list */
-    bool resting;        /* in net->resting */
-    bool told_engine;    /* a PORT_FRAMES was posted */
-    bool write_pending;  /* uv_write() runs */
-    bool end_when_sent;  /* the engine asked to close after what is queued */
-    bool held_by_unsent; /* not read because too much waits for the peer */
-    bool starved;        /* there was no memory to read into */
-    bool ended;          /* the peer's FIN came: there is nothing more to read */
-    bool asked;          /* the engine is to be told when `ask_left` is read */
-    size_t ask_left;     /* bytes of what had reached the socket when it asked */
-    int64_t ask_ms;      /* its question */
-    size_t write_left;   /* bytes uv_write() had not written when last looked at */
-    size_t write_size;   /* bytes given to it */
+    enum flow_reading reading;
+    enum flow_reading after_room; /* what on_read() makes of it if on_room() gave no room */
+    enum flow_ask ask;            /* what the engine waits for: it is not read until then */
+    bool told_engine;             /* a PORT_FRAMES was posted */
+    bool write_pending;           /* uv_write() runs */
+    bool end_when_sent;           /* the engine asked to close after what is queued */
+    int64_t ask_ms;               /* not 0: the engine is to be told when `ask_left` is read */
+    size_t ask_left;              /* bytes of what had reached the socket when it asked */
+    size_t write_left;            /* bytes uv_write() had not written when last looked at */
+    size_t write_size;            /* bytes given to it */
     struct reader reader;
     struct writer writer;
     size_t room;        /* what the last alloc callback offered */
@@ -63,53 +63,84 @@ struct conn {
     int64_t write_since_ms;     /* the peer last took bytes, or bytes began to wait */
 };
 
+#define CONN_MAGIC 0x636f6e6eu
+
+/* The connection that a handle or request of libuv belongs to. */
+static inline struct conn *conn_of(void *data)
+{
+    struct conn *c = data;
+    check(c && c->magic == CONN_MAGIC);
+    return c;
+}
+
+/* ---- conn.c ---- */
+
 /* Make a connection of an accepted socket and read from it. Takes `fd` in any case. NULL if it could not be
  * made. */
 struct conn *conn_new(struct net *n, int fd, const char *peer);
 
+/* ---- conn_tune.c ---- */
+
 /* Options of an accepted socket. */
 void conn_tune(const struct net *n, int fd);
+
+/* ---- conn_input.c ---- */
+
+/* It rests: read it, if nothing speaks against that. */
+void conn_read_on(struct conn *c);
+
+/* ---- conn_output.c ---- */
 
 /* Queue one item. Takes it; drops it if the connection is ending. Nothing is written before conn_flush(). */
 void conn_send(struct conn *c, struct outbox_item *item);
 void conn_flush(struct conn *c);
+
+/* Answer with an ERROR frame, if `code` is not 0, and end. `text` NULL stands for the code's own. */
+void conn_end(struct conn *c, int code, uint64_t request_id, const char *text);
+
+/* An ERROR frame in a fresh item without a link; NULL without memory. */
+struct outbox_item *conn_error_item(int code, uint64_t request_id, const char *text);
+
+/* ---- conn_reading.c ---- */
+
+/* Checks that the move is allowed; stops reading. */
+void conn_reading(struct conn *c, enum flow_reading to);
+
+/* How much more may be read of it in this round of the loop. */
+size_t conn_left_in_round(struct conn *c);
+/* So much was; if that is all it may have, it rests. */
+void conn_read_in_round(struct conn *c, size_t size);
+
+/* So much is unsent that it is not read, or the engine waits for its client to read. */
+bool conn_is_unread(const struct conn *c);
+/* If that is no longer so, go on: tell the engine, let it be read. Otherwise it is seen to that the fall of
+ * the sum leads here. */
+void conn_look_unread(struct conn *c);
+
+/* ---- conn_ask.c ---- */
 
 /* The engine asks; it is told when all that lies in the socket now was read and posted. */
 void conn_ask(struct conn *c, int64_t ask_ms);
 /* If it asked and that much was read, tell it. */
 void conn_caught_up(struct conn *c);
 
-/* Answer with an ERROR frame, if `code` is not 0, and end. `text` NULL stands for the code's own. */
-void conn_end(struct conn *c, int code, uint64_t request_id, const char *text);
+/* ---- conn_end.c ---- */
 
 /* Close at once. */
 void conn_close(struct conn *c);
+/* The same, as memory ran out: a report, and not the peer's doing. */
+void conn_no_memory(struct conn *c, const char *text);
 /* The connection ends for want of our room or patience, and not because of its peer: the engine is told so.
  * Before conn_end() or conn_close(). */
 void conn_not_its_fault(struct conn *c);
+/* Tell the engine, once, that it is gone, and let nothing that it sends from now on find the connection. */
+void conn_post_lost(struct conn *c);
+/* Tell the engine something about it. False, and the connection is closed, if there is no memory. */
+bool conn_post(struct conn *c, const struct inbox_item *item);
 
-/* Read again if nothing speaks against it any more. */
-void conn_resume(struct conn *c);
-
-/* Until conn_resume(). */
-void conn_stop_reading(struct conn *c);
-
-/* How much more may be read of it in this round of the loop. */
-size_t conn_left_in_round(struct conn *c);
-/* So much was; if that is all it may have, it rests. */
-void conn_read_in_round(struct conn *c, size_t size);
-/* A new round of the loop begins: those who rest are read again. */
-void conn_next_round(struct net *n);
-/* It is gone. */
-void conn_leave_round(struct conn *c);
-
-/* If the engine holds deliveries back and enough was written, let them go on. */
-void conn_drained(struct conn *c);
+/* ---- conn_tick.c ---- */
 
 /* Look at the timeouts. */
 void conn_tick(struct conn *c, int64_t now_ms);
-
-/* An ERROR frame in a fresh item without a link; NULL without memory. */
-struct outbox_item *conn_error_item(int code, uint64_t request_id, const char *text);
 
 #endif

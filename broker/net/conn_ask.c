@@ -2,7 +2,6 @@
  * may lie there. */
 #include "broker/net/conn.h"
 
-#include <stdlib.h>
 #include <sys/ioctl.h>
 
 /* Bytes in the socket that were not read yet. */
@@ -17,21 +16,16 @@ static size_t unread(const struct conn *c)
 
 void conn_ask(struct conn *c, int64_t ask_ms)
 {
-    c->asked = true;
     c->ask_ms = ask_ms;
-    c->ask_left = c->state == CONN_OPEN && !c->ended ? unread(c) : 0;
+    c->ask_left = c->state == CONN_OPEN && c->reading != READING_OVER ? unread(c) : 0;
     conn_caught_up(c);
 }
 
 void conn_caught_up(struct conn *c)
 {
-    if (!c->asked || c->ask_left || !c->told_engine)
+    int64_t ask_ms = c->ask_ms;
+    if (!ask_ms || c->ask_left || !c->told_engine)
         return;
-    struct inbox_item *item = calloc(1, sizeof *item);
-    if (!item)
-        return; /* the next tick tries again */
-    c->asked = false;
-    link_ref(c->link);
-    *item = (struct inbox_item){.kind = PORT_CAUGHT_UP, .link = c->link, .ask_ms = c->ask_ms};
-    net_post(c->net, item);
+    c->ask_ms = 0;
+    (void)conn_post(c, &(struct inbox_item){.kind = PORT_CAUGHT_UP, .ask_ms = ask_ms}); /* or it is closed */
 }

@@ -3,7 +3,6 @@
 #include "broker/net/conn.h"
 
 #include "proto/errors.h"
-#include <stdlib.h>
 
 /* How long a peer may take to read the last answer and close. */
 #define LINGER_MS_MAX       5000
@@ -38,36 +37,13 @@ void conn_tick(struct conn *c, int64_t now_ms)
         end_late(c, "no HELLO came in time");
     else if (c->state == CONN_OPEN && frame_too_slow(c, now_ms))
         end_late(c, "the rest of a frame did not come in time");
-    else if (c->state == CONN_OPEN || c->state == CONN_BROKEN) {
-        conn_drained(c);
-        conn_caught_up(c);
-        if (c->held_by_unsent)
-            conn_resume(c);
-    }
-}
-
-/* The engine may set held_back just after the last byte was written: then only the tick sees it. */
-void conn_drained(struct conn *c)
-{
-    struct link *link = c->link;
-    struct port_room room = net_room(c->net);
-    if (!c->told_engine || !atomic_load(&link->held_back) ||
-        !port_room_is_back(&room, atomic_load(&link->unsent_bytes), net_waiting(c->net)))
-        return;
-    struct inbox_item *item = calloc(1, sizeof *item);
-    if (!item)
-        return; /* the flag stays, so the next tick tries again */
-    atomic_store(&link->held_back, false);
-    link_ref(link);
-    *item = (struct inbox_item){.kind = PORT_DRAINED, .link = link};
-    net_post(c->net, item);
 }
 
 /* Steady progress is enough, unless others wait for the memory: then the whole frame must have come in that
  * time. */
 static bool frame_too_slow(const struct conn *c, int64_t now_ms)
 {
-    if (!reader_is_partial(&c->reader) || !c->reading)
+    if (!reader_is_partial(&c->reader) || c->reading != READING_ON)
         return false;
     const struct net *n = c->net;
     bool wanted = n->memory_short_ms > 0 && now_ms - n->memory_short_ms <= 2 * net_tick_ms(&n->config.limits);

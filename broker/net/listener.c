@@ -85,7 +85,7 @@ void listener_close(struct net *n)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     (void)events; /* only UV_READABLE was asked for */
-    struct net *n = poll->data;
+    struct net *n = net_of(poll->data);
     if (status < 0) {
         net_report(n, NET_ACCEPT_FAILED, "", uv_strerror(status));
         rest(n, REST_MS);
@@ -190,7 +190,7 @@ static void rest(struct net *n, uint64_t ms)
 
 static void on_retry(uv_timer_t *timer)
 {
-    struct net *n = timer->data;
+    struct net *n = net_of(timer->data);
     struct listener *l = &n->listener;
     if (l->spare_fd < 0)
         l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -200,5 +200,5 @@ static void on_retry(uv_timer_t *timer)
 
 static void on_closed(uv_handle_t *handle)
 {
-    net_handle_closed(handle->data);
+    net_handle_closed(net_of(handle->data));
 }

@@ -3,12 +3,10 @@
 
 #include "broker/net/conn.h"
 #include "proto/errors.h"
-#include <assert.h>
 #include <stdlib.h>
 
-#define TICK_MS_MAX     1000
-#define TICK_MS_MIN     5
-#define TICK_MS_CROWDED 50
+#define TICK_MS_DRAINING 5
+#define TICK_MS_CROWDED  50
 
 static void on_notify(uv_async_t *async);
 static void on_tick(uv_timer_t *timer);
@@ -18,18 +16,22 @@ static void start_tick(struct net *n);
 static void pump(struct net *n);
 static void look_at_crowd(struct net *n);
 static void tell_of_room(struct net *n);
-static void resume_stalled(struct net *n);
-static void drain_step(struct net *n);
-static void finish(struct net *n);
+static void look_at_unread(struct net *n);
+static void room_came(struct net *n);
 
 int net_new(const struct net_config *config, struct net **ret)
 {
     struct net *n = calloc(1, sizeof *n);
     if (!n)
         return SHUNT_NO_MEMORY;
+    n->magic = NET_MAGIC;
     n->config = *config;
     n->next_id = 1;
     n->pool.held_bytes_max = config->limits.partial_bytes_max;
+    ring_init(&n->conns);
+    ring_init(&n->resting);
+    ring_init(&n->no_room);
+    ring_init(&n->unread);
     n->async.data = n->tick.data = n->prepare.data = n;
     if (listener_init(n) != 0) {
         free(n);
@@ -67,6 +69,8 @@ void net_limits_set(struct net *n, const struct net_limits *limits)
 {
     n->config.limits = *limits;
     n->pool.held_bytes_max = limits->partial_bytes_max;
+    n->pool.freed = true; /* there may be more room now, everywhere */
+    net_goes_on_below(n, SIZE_MAX);
     start_tick(n);
 }
 
@@ -78,16 +82,16 @@ void net_stop_accepting(struct net *n)
 
 void net_drain(struct net *n, int64_t ms_max, void (*done)(void *context), void *context)
 {
-    assert(!n->drained);
+    check(!n->drained);
     n->drain_until_ms = net_now_ms(n) + ms_max;
     n->drained = done;
     n->drained_context = context;
     n->detached = true;
     pump(n);
-    for (struct conn *c = n->conns; c; c = c->next)
-        conn_end(c, 0, 0, NULL);
+    for (struct ring *at = n->conns.next; at != &n->conns; at = at->next)
+        conn_end(ring_of(at, struct conn, all), 0, 0, NULL);
     start_tick(n);
-    drain_step(n);
+    net_drain_step(n);
 }
 
 void net_free(struct net *n)
@@ -96,8 +100,8 @@ void net_free(struct net *n)
         return;
     n->detached = true;
     n->freeing = true;
-    for (struct conn *c = n->conns; c; c = c->next)
-        conn_close(c);
+    for (struct ring *at = n->conns.next; at != &n->conns; at = at->next)
+        conn_close(ring_of(at, struct conn, all));
     listener_close(n);
     uv_close((uv_handle_t *)&n->async, on_handle_closed);
     uv_close((uv_handle_t *)&n->tick, on_handle_closed);
@@ -109,78 +113,20 @@ uint64_t net_connections(const struct net *n)
     return n->count;
 }
 
-int64_t net_tick_ms(const struct net_limits *limits)
-{
-    int64_t ms = limits->hello_ms;
-    if (limits->frame_ms < ms)
-        ms = limits->frame_ms;
-    if (limits->write_ms < ms)
-        ms = limits->write_ms;
-    ms /= 4;
-    if (ms < TICK_MS_MIN)
-        return TICK_MS_MIN;
-    return ms > TICK_MS_MAX ? TICK_MS_MAX : ms;
-}
-
-int64_t net_now_ms(const struct net *n)
-{
-    return (int64_t)uv_now(n->config.loop);
-}
-
-struct port_room net_room(const struct net *n)
-{
-    return (struct port_room){.one_max = n->config.limits.unsent_bytes_max,
-                              .all_max = n->config.limits.unsent_total_max};
-}
-
-size_t net_waiting(const struct net *n)
-{
-    return atomic_load(&n->config.totals->waiting_bytes);
-}
-
-void net_report(struct net *n, enum net_event event, const char *peer, const char *text)
-{
-    n->config.report(n->config.context, event, peer, text);
-}
-
-void net_post(struct net *n, struct inbox_item *item)
-{
-    if (!n->detached) {
-        n->config.port.post(n->config.port.context, item);
-        return;
-    }
-    if (item->chunk)
-        chunk_unref(item->chunk);
-    if (item->link)
-        link_unref(item->link);
-    free(item);
-}
-
-void net_conn_gone(struct net *n)
-{
-    drain_step(n);
-    finish(n);
-}
-
-void net_handle_closed(struct net *n)
-{
-    n->handles--;
-    finish(n);
-}
-
 static void on_notify(uv_async_t *async)
 {
-    struct net *n = async->data;
+    struct net *n = net_of(async->data);
     if (n->detached)
         return;
     pump(n);
-    resume_stalled(n);
+    room_came(n);
 }
 
 /* Queue all that the engine has on its connections first, then write each connection once. */
 static void pump(struct net *n)
 {
-    struct conn *dirty = NULL;
+    struct ring dirty;
+    ring_init(&dirty);
     struct outbox_item *item = n->config.port.take(n->config.port.context);
     while (item) {
         struct outbox_item *next = item->next;
@@ -188,25 +134,22 @@ static void pump(struct net *n)
         if (!c) {
             outbox_item_drop(item);
         } else {
-            conn_send(c, item);
-            if (!c->dirty) {
-                c->dirty = true;
-                c->dirty_next = dirty;
-                dirty = c;
-            }
+            conn_send(conn_of(c), item);
+            if (!ring_linked(&c->dirty))
+                ring_append(&dirty, &c->dirty);
         }
         item = next;
     }
-    while (dirty) {
-        struct conn *c = dirty;
-        dirty = c->dirty_next;
-        c->dirty = false;
+    while (!ring_empty(&dirty)) {
+        struct conn *c = ring_of(dirty.next, struct conn, dirty);
+        ring_remove(&c->dirty);
         conn_flush(c);
+        conn_look_unread(c); /* if the engine asked about it */
     }
     look_at_crowd(n);
 }
 
-/* From half of what may wait on, limits depend on others' bytes, whose going only the tick sees. */
+/* From half of what may wait on, clients that read nothing may have to go soon. */
 static void look_at_crowd(struct net *n)
 {
     uint64_t most = n->config.limits.unsent_total_max;
@@ -217,41 +160,62 @@ static void look_at_crowd(struct net *n)
     start_tick(n);
 }
 
-/* The engine stopped handing out; now there is room again. */
+/* The engine stopped assigning; now there is room again. */
 static void tell_of_room(struct net *n)
 {
-    struct port_totals *totals = n->config.totals;
-    uint64_t most = n->config.limits.unsent_total_max;
-    if (n->detached || !atomic_load(&totals->wanted) || (most && net_waiting(n) >= most))
+    if (n->detached || !flow_room_came(n->config.totals, n->config.limits.unsent_total_max))
         return;
     struct inbox_item *item = calloc(1, sizeof *item);
-    if (!item)
-        return; /* the flag stays, so the next tick tries again */
-    atomic_store(&totals->wanted, false);
-    item->kind = PORT_DRAINED;
+    if (!item) {
+        atomic_store(&n->config.totals->room_wanted, true); /* the next round tries again */
+        return;
+    }
+    item->kind = PORT_ROOM;
     net_post(n, item);
 }
 
-static void resume_stalled(struct net *n)
+/* Look at those who wait for others' bytes to go, if by the sum one of them may go on. What the sum does
+ * meanwhile, as the engine lowers it too, is looked at again. */
+static void look_at_unread(struct net *n)
 {
-    struct conn *c = n->stalled;
-    n->stalled = NULL;
-    while (c) {
-        struct conn *next = c->stalled_next;
-        c->stalled = false;
-        conn_resume(c); /* or it stalls again */
-        c = next;
+    while (net_waiting(n) < atomic_load(&n->config.totals->net_goes_on)) {
+        atomic_store(&n->config.totals->net_goes_on, 0);
+        for (struct ring *at = n->unread.next, *next; at != &n->unread; at = next) {
+            next = at->next;
+            conn_look_unread(ring_of(at, struct conn, wait));
+        }
     }
 }
 
+/* In the inbox, or in memory: those who waited for it are looked at in the next round. */
+static void room_came(struct net *n)
+{
+    while (!ring_empty(&n->no_room))
+        conn_reading(ring_of(n->no_room.next, struct conn, turn), READING_RESTS);
+}
+
+/* A round of the loop begins: all that happened in the last one is known, and nothing has been read yet. */
 static void on_round(uv_prepare_t *prepare)
 {
-    conn_next_round(prepare->data);
+    struct net *n = net_of(prepare->data);
+    n->round++;
+    if (n->pool.freed) {
+        n->pool.freed = false;
+        room_came(n);
+    }
+    tell_of_room(n);
+    look_at_unread(n);
+    while (!ring_empty(&n->resting)) {
+        conn_read_on(ring_of(n->resting.next, struct conn, turn));
+        if (ring_empty(&n->resting))
+            look_at_unread(n);
+    }
+    look_at_crowd(n);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
-    struct net *n = timer->data;
+    struct net *n = net_of(timer->data);
     int64_t now_ms = net_now_ms(n);
     /* A tick that is late means that this process did not run: what peers sent meanwhile has not been read
      * yet, so nobody is too slow. */
@@ -259,17 +223,14 @@ static void on_tick(uv_timer_t *timer)
     n->tick_ms = now_ms;
     if (late)
         return;
-    for (struct conn *c = n->conns; c; c = c->next) {
+    for (struct ring *at = n->conns.next; at != &n->conns; at = at->next) {
+        struct conn *c = ring_of(at, struct conn, all);
         if (n->drain_until_ms > 0 && now_ms >= n->drain_until_ms)
             conn_close(c);
         else
             conn_tick(c, now_ms);
     }
-    crowd_thin_out(n, now_ms);
-    look_at_crowd(n);
-    tell_of_room(n);
-    if (!n->detached)
-        resume_stalled(n);
+    evict(n, now_ms);
 }
 
 static void start_tick(struct net *n)
@@ -279,30 +240,11 @@ static void start_tick(struct net *n)
     if (n->crowded && ms > TICK_MS_CROWDED)
         ms = TICK_MS_CROWDED;
     if (n->drain_until_ms > 0)
-        ms = TICK_MS_MIN;
+        ms = TICK_MS_DRAINING;
     (void)uv_timer_start(&n->tick, on_tick, ms, ms); /* fails only on a closing handle */
-}
-
-/* Say once that the last connection is closed. */
-static void drain_step(struct net *n)
-{
-    if (!n->drained || n->count > 0)
-        return;
-    void (*done)(void *context) = n->drained;
-    n->drained = NULL;
-    done(n->drained_context);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    net_handle_closed(handle->data);
-}
-
-/* The object ends when the loop has let go of everything in it. */
-static void finish(struct net *n)
-{
-    if (!n->freeing || n->handles > 0 || n->count > 0)
-        return;
-    reader_pool_done(&n->pool);
-    free(n);
+    net_handle_closed(net_of(handle->data));
 }

@@ -41,7 +41,7 @@ struct net_limits {
     int64_t write_ms;            /* without a byte taken by a peer for whom bytes wait */
     int64_t peer_ms; /* without a packet from the peer's machine; for connections made from now on */
     uint64_t unsent_bytes_max;  /* past it a connection is not read; below half of it deliveries go on */
-    uint64_t unsent_total_max;  /* of all connections (struct port_room); 0: no limit */
+    uint64_t unsent_total_max;  /* of all connections (struct flow_limits); 0: no limit */
     uint64_t partial_bytes_max; /* memory for the unfinished frames of all connections */
 };
 
@@ -60,7 +60,7 @@ struct net_config {
     int listen_fd; /* from address_listen() */
     struct net_limits limits;
     struct net_port port;
-    struct port_totals *totals; /* lent, also to the engine; outlives the connections */
+    struct flow_totals *totals; /* lent, also to the engine; outlives the connections */
     /* `peer` is an address or empty; `text` is a sentence or empty. */
     void (*report)(void *context, enum net_event event, const char *peer, const char *text);
     void *context; /* of report */

@@ -2,6 +2,8 @@
 #ifndef SHUNT_NET_NET_PRIVATE_H
 #define SHUNT_NET_NET_PRIVATE_H
 
+#include "base/check.h"
+#include "broker/flow/flow.h"
 #include "broker/net/net.h"
 #include "broker/net/reader.h"
 
@@ -19,22 +21,23 @@ struct listener {
 };
 
 struct net {
+    unsigned magic;
     struct net_config config;
     struct listener listener;
     uv_async_t async;
     uv_timer_t tick;
     uv_prepare_t prepare; /* at the beginning of each round of the loop */
     struct reader_pool pool;
-    struct conn *conns; /* all, by next and prev; the oldest first, as what becomes free goes to them first */
-    struct conn *newest;  /* the last of them */
-    struct conn *stalled; /* those that wait for room in the inbox or for memory, by stalled_next */
-    struct conn *resting; /* those of which enough was read in this round, by resting_next */
-    uint64_t round;       /* its number */
-    uint64_t count;       /* of conns */
+    struct ring conns;   /* all, by conn.all; the oldest first, as what becomes free goes to them first */
+    struct ring resting; /* those that are looked at in the next round, by conn.turn */
+    struct ring no_room; /* those that wait for room in the inbox or for memory, by conn.turn */
+    struct ring unread;  /* those that wait for their client, or for others' bytes to go, by conn.wait */
+    uint64_t round;      /* of the loop: its number */
+    uint64_t count;      /* of conns */
     uint64_t next_id;
     unsigned handles;        /* of this object, not yet closed */
     int64_t memory_short_ms; /* when a connection last had to wait for memory for its frame; 0: never */
-    bool crowded;            /* so much waits to be sent that limits shrink: ticks are quick */
+    bool crowded;            /* so much waits to be sent that clients may have to go: ticks are quick */
     bool detached;           /* the engine is gone */
     bool freeing;
     int64_t tick_ms;        /* when timeouts were last looked at */
@@ -43,20 +46,39 @@ struct net {
     void *drained_context;
 };
 
+#define NET_MAGIC 0x6e657477u
+
+/* The object that a handle of libuv belongs to. */
+static inline struct net *net_of(void *data)
+{
+    struct net *n = data;
+    check(n && n->magic == NET_MAGIC);
+    return n;
+}
+
+/* ---- net_private.c: services, for all files of this folder ---- */
+
 /* How often timeouts are looked at: a quarter of the shortest, at most a second. */
 int64_t net_tick_ms(const struct net_limits *limits);
 int64_t net_now_ms(const struct net *n);
-struct port_room net_room(const struct net *n);
-size_t net_waiting(const struct net *n); /* to be sent, on all connections */
+struct flow_limits net_flow_limits(const struct net *n);
+size_t net_waiting(const struct net *n); /* for clients, on all connections */
+/* Somebody goes on when less than this waits: net_round() looks, and the engine wakes the loop for it. */
+void net_goes_on_below(struct net *n, size_t bytes);
 void net_report(struct net *n, enum net_event event, const char *peer, const char *text);
 void net_post(struct net *n, struct inbox_item *item);
-/* Called by a connection that is gone. */
+/* Called by a connection that is gone. Says once that the last of a drain is. */
 void net_conn_gone(struct net *n);
+void net_drain_step(struct net *n); /* says so, if it is */
 /* Called when a handle of the object (not of a connection) is closed. */
 void net_handle_closed(struct net *n);
 
-/* Close peers that take nothing while more waits for all than may. */
-void crowd_thin_out(struct net *n, int64_t now_ms);
+/* ---- evict.c ---- */
+
+/* Close peers that read nothing while more waits for all than may. */
+void evict(struct net *n, int64_t now_ms);
+
+/* ---- listener.c ---- */
 
 /* Takes config.listen_fd over. fails: IO; then nothing is left open but that descriptor. */
 int listener_init(struct net *n);

@@ -1,10 +1,10 @@
 /* reader: bytes to frames, in shared chunks. */
 #include "broker/net/reader.h"
 
+#include "base/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
-#include <assert.h>
 #include <string.h>
 
 #define SHARED_TAIL_BYTES_MIN (16u * 1024) /* a shared chunk with less room left is done */
@@ -83,7 +83,7 @@ void reader_took(struct reader *r, struct reader_pool *pool, size_t size, size_t
     }
 
     r->held_size += (uint32_t)size;
-    assert(r->held_size <= r->held->capacity);
+    check(r->held_size <= r->held->capacity);
     if (r->held_size < r->need)
         return;
     size_t whole = find_frames(r, r->held->data, r->held_size, payload_max, ret);
@@ -157,8 +157,9 @@ static struct chunk *take_held(struct reader *r, struct reader_pool *pool)
     if (!chunk)
         return NULL;
     unreserve(r, pool);
-    assert(pool->held_bytes >= chunk->capacity);
+    check(pool->held_bytes >= chunk->capacity);
     pool->held_bytes -= chunk->capacity;
+    pool->freed = true;
     r->held = NULL;
     r->held_size = 0;
     return chunk;
@@ -168,8 +169,9 @@ static void unreserve(struct reader *r, struct reader_pool *pool)
 {
     if (!r->reserved)
         return;
-    assert(pool->reserved_bytes >= r->held->capacity);
+    check(pool->reserved_bytes >= r->held->capacity);
     pool->reserved_bytes -= r->held->capacity;
+    pool->freed = true;
     r->reserved = false;
 }
 

@@ -22,6 +22,7 @@ struct reader_pool {
     size_t held_bytes;     /* capacity of the chunks that unfinished frames lie in */
     size_t reserved_bytes; /* of those in which the frame has all its room */
     size_t held_bytes_max;
+    bool freed; /* some was given up; cleared by the owner, who lets those go on that waited for it */
 };
 
 struct reader {

@@ -1,7 +1,7 @@
 /* writer: the queue of one connection. */
 #include "broker/net/writer.h"
 
-#include <assert.h>
+#include "base/check.h"
 #include <stdlib.h>
 
 /* Items are put together up to this. */
@@ -42,7 +42,7 @@ void writer_wrote(struct writer *w, size_t size)
 {
     while (size > 0) {
         struct outbox_item *item = w->head;
-        assert(item && item->bytes.size > w->head_offset);
+        check(item && item->bytes.size > w->head_offset);
         size_t left = item->bytes.size - w->head_offset;
         size_t part = size < left ? size : left;
         subtract(item, part);
@@ -101,13 +101,13 @@ static bool merge(struct outbox_item *tail, struct outbox_item *item)
 static void subtract(struct outbox_item *item, size_t size)
 {
     if (item->link)
-        atomic_fetch_sub(&item->link->unsent_bytes, size);
+        flow_written(&item->link->account, size);
 }
 
 static void item_free(struct outbox_item *item)
 {
-    if (item->link && item->link->totals)
-        atomic_fetch_sub(&item->link->totals->waiting_bytes, item->bytes.size);
+    if (item->link)
+        flow_freed(&item->link->account, item->bytes.size);
     mpack_buffer_done(&item->bytes);
     if (item->link)
         link_unref(item->link);

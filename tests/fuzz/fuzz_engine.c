@@ -18,11 +18,12 @@ enum { PEERS = 3, STEPS_MAX = 400, PAYLOAD_BYTES_MAX = 1024, ASKED_MAX = 1024, D
 /* One client, and the net thread's side of its connection. */
 struct peer {
     struct link *link;
-    bool told;   /* the engine knows the link */
-    bool broken; /* nothing but PORT_LOST may follow */
-    bool ended;  /* has said all: nothing but PORT_DRAINED and PORT_LOST may follow */
-    bool lazy;   /* does not read */
-    size_t held; /* bytes that it has not read */
+    bool told;          /* the engine knows the link */
+    bool broken;        /* nothing but PORT_LOST may follow */
+    bool ended;         /* has said all: nothing but PORT_DRAINED and PORT_LOST may follow */
+    bool lazy;          /* does not read */
+    bool asked_to_read; /* the engine waits for that */
+    size_t held;        /* bytes that it has not read */
     uint64_t next_id;
     uint64_t asked[ASKED_MAX]; /* ids of requests not answered yet, a ring */
     unsigned asked_first, asked_count;
@@ -34,7 +35,7 @@ struct world {
     struct store *store;
     struct source source;
     struct peer peers[PEERS];
-    struct port_totals totals;
+    struct flow_totals totals;
     uint64_t links;
     int64_t wall_ms, mono_ms;
 };
@@ -65,16 +66,15 @@ static struct inbox_item *new_item(struct peer *p, enum port_kind kind)
 
 static void connect_peer(struct world *w, struct peer *p)
 {
-    *p = (struct peer){.link = link_new(++w->links), .next_id = 1};
+    *p = (struct peer){.link = link_new(++w->links, &w->totals), .next_id = 1};
     MUST(p->link);
     p->link->conn = p;
-    p->link->totals = &w->totals;
 }
 
 /* What it was sent is freed. */
 static void drop_held(struct world *w, struct peer *p)
 {
-    atomic_fetch_sub(&p->link->unsent_bytes, p->held);
+    atomic_fetch_sub(&p->link->account.unsent_bytes, p->held);
     atomic_fetch_sub(&w->totals.waiting_bytes, p->held);
     p->held = 0;
 }
@@ -205,12 +205,14 @@ static void take_output(struct world *w)
         struct peer *p = item->link->conn;
         if (p)
             read_output(p, item);
+        if (p)
+            p->asked_to_read |= item->ask != FLOW_ASK_NOTHING;
         if (p && item->ask_ms)
             answer_ask(w, p, item->ask_ms);
         if (p && p->lazy) {
             p->held += item->bytes.size;
         } else {
-            atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+            atomic_fetch_sub(&item->link->account.unsent_bytes, item->bytes.size);
             atomic_fetch_sub(&w->totals.waiting_bytes, item->bytes.size);
         }
         if (p && item->close)
@@ -235,10 +237,11 @@ static void drain_peer(struct world *w, struct peer *p)
 {
     p->lazy = false;
     drop_held(w, p);
-    if (p->told && atomic_exchange(&p->link->held_back, false))
+    if (p->told && p->asked_to_read)
         engine_post(w->engine, new_item(p, PORT_DRAINED));
-    if (atomic_exchange(&w->totals.wanted, false)) {
-        struct inbox_item *item = new_item(p, PORT_DRAINED);
+    p->asked_to_read = false;
+    if (flow_room_came(&w->totals, w->engine->config.unsent_total_max)) {
+        struct inbox_item *item = new_item(p, PORT_ROOM);
         link_unref(item->link);
         item->link = NULL; /* there is room again for all */
         engine_post(w->engine, item);
@@ -352,7 +355,7 @@ static void settle(struct world *w)
             drain_peer(w, &w->peers[i]);
         MUST(++turns < DRAIN_TURNS_MAX);
         w->mono_ms += w->engine->txn != NULL; /* a turn that waits for company */
-    } while (w->engine->inbox || w->engine->backlog || w->engine->put_off || w->engine->txn);
+    } while (w->engine->inbox || w->engine->backlog || !ring_empty(&w->engine->line) || w->engine->txn);
     for (unsigned i = 0; i < PEERS; i++) {
         MUST(w->peers[i].broken || w->peers[i].asked_count == 0);
         MUST(!w->peers[i].ended);

@@ -18,9 +18,8 @@ struct conn *conn_open(struct sim *s, struct client *owner)
     c->sim = s;
     c->owner = owner;
     c->number = s->conns_count + 1;
-    c->link = link_new(c->number);
+    c->link = link_new(c->number, &s->server->totals);
     c->link->conn = c;
-    c->link->totals = &s->server->totals;
     s->conns[s->conns_count++] = c;
     owner->conn = c;
     return c;
@@ -115,7 +114,7 @@ void conn_break(struct conn *c)
     size_t left = dice_below(&s->dice, pipe_size(&c->to_server) + 1);
     c->to_server.bytes.size = c->to_server.read + left;
     if (c->link) { /* the network takes, and loses, what is on its way back */
-        atomic_fetch_sub(&c->link->unsent_bytes, pipe_size(&c->to_client));
+        atomic_fetch_sub(&c->link->account.unsent_bytes, pipe_size(&c->to_client));
         free_taken(c, c->written);
     }
     c->to_client.bytes.size = c->to_client.read;
@@ -163,28 +162,29 @@ void conn_free(struct conn *c)
 
 /* ---- to the server ---- */
 
-static struct port_room room_in(const struct sim *s)
+static struct flow_limits limits_in(const struct sim *s)
 {
-    return (struct port_room){.one_max = s->plan.unsent_bytes_max, .all_max = s->plan.unsent_total_max};
+    return (struct flow_limits){.one_max = s->plan.unsent_bytes_max, .all_max = s->plan.unsent_total_max};
 }
 
 static bool is_back(const struct conn *c)
 {
-    struct port_room room = room_in(c->sim);
-    return port_room_is_back(&room, atomic_load(&c->link->unsent_bytes),
-                             atomic_load(&c->sim->server->totals.waiting_bytes));
+    struct flow_limits limits = limits_in(c->sim);
+    size_t own = atomic_load(&c->link->account.unsent_bytes);
+    return atomic_load(&c->sim->server->totals.waiting_bytes) <
+           flow_goes_on_below(&limits, own, c->ask == FLOW_ASK_LONG);
 }
 
 static bool is_over(const struct conn *c)
 {
-    struct port_room room = room_in(c->sim);
-    return port_room_is_over(&room, atomic_load(&c->link->unsent_bytes),
-                             atomic_load(&c->sim->server->totals.waiting_bytes));
+    struct flow_limits limits = limits_in(c->sim);
+    return flow_is_over(&limits, atomic_load(&c->link->account.unsent_bytes),
+                        atomic_load(&c->sim->server->totals.waiting_bytes));
 }
 
 static bool must_wait(struct conn *c)
 {
-    c->waits = (c->waits ? !is_back(c) : is_over(c)) || atomic_load(&c->link->held_back);
+    c->waits = (c->waits ? !is_back(c) : is_over(c)) || c->ask != FLOW_ASK_NOTHING;
     return c->waits || engine_inbox_full(c->sim->server->engine, c->link);
 }
 
@@ -288,14 +288,16 @@ void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us)
         heard->ask_ms = item->ask_ms;
         engine_post(c->sim->server->engine, heard);
     }
+    if (item->ask != FLOW_ASK_NOTHING)
+        c->ask = item->ask;
     if (item->close)
         c->end_when_sent = true;
     sim_trace(c->sim, item->bytes.data, item->bytes.size);
     model_sent(c->sim, c->number, item->bytes.data, item->bytes.size);
     c->sim->server->sent_bytes += item->bytes.size;
     if (!c->owner || !c->link) { /* nobody reads it any more */
-        atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
-        atomic_fetch_sub(&item->link->totals->waiting_bytes, item->bytes.size);
+        atomic_fetch_sub(&item->link->account.unsent_bytes, item->bytes.size);
+        atomic_fetch_sub(&item->link->account.totals->waiting_bytes, item->bytes.size);
         return;
     }
     if (!pipe_size(&c->to_client))
@@ -325,12 +327,12 @@ void conn_move_to_client(struct conn *c)
     struct sim *s = c->sim;
     size_t size = is_deaf(c) ? 0 : part(s, &c->to_client, s->plan.fragment_max * 2);
     if (size && c->link) {
-        atomic_fetch_sub(&c->link->unsent_bytes, size);
+        atomic_fetch_sub(&c->link->account.unsent_bytes, size);
         free_taken(c, c->taken + size);
         c->took_us = s->mono_us;
     }
-    if (s->server->engine && c->link && atomic_load(&c->link->held_back) && is_back(c)) {
-        atomic_store(&c->link->held_back, false);
+    if (s->server->engine && c->link && c->ask != FLOW_ASK_NOTHING && is_back(c)) {
+        c->ask = FLOW_ASK_NOTHING;
         engine_post(s->server->engine, item_new(c, PORT_DRAINED));
     }
     if (size && c->owner) {
@@ -350,9 +352,9 @@ void conn_move_to_client(struct conn *c)
 
 void conn_thin_out(struct sim *s)
 {
-    struct port_room room = room_in(s);
+    struct flow_limits limits = limits_in(s);
     struct conn *found = NULL;
-    if (atomic_load(&s->server->totals.waiting_bytes) < port_room_mark(&room))
+    if (atomic_load(&s->server->totals.waiting_bytes) < flow_mark(&limits))
         return;
     for (unsigned i = 0; i < s->conns_count; i++) {
         struct conn *c = s->conns[i];

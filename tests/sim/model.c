@@ -260,7 +260,7 @@ bool model_is_handled(const struct sim *s, uint32_t number)
 {
     const struct conn *c = s->conns[number - 1];
     const struct session *session = c->link ? c->link->session : NULL;
-    return !s->server->engine->backlog && !(session && session->parked);
+    return !s->server->engine->backlog && !(session && session->held);
 }
 
 void model_turned(struct sim *s, struct engine *e, bool all)

@@ -140,7 +140,7 @@ void __wrap_kept_write(const struct kept *kept, struct mpack_buffer *out)
 
 void __wrap_engine_post(struct engine *e, struct inbox_item *item)
 {
-    if (item->kind == PORT_DRAINED && !item->link && is(PLANT_UNTOLD_ROOM)) {
+    if (item->kind == PORT_ROOM && is(PLANT_UNTOLD_ROOM)) {
         free(item);
         return;
     }

@@ -106,8 +106,7 @@ bool server_start(struct sim *s)
         v->pool.held_bytes_max = 1024 * 1024;
     }
     v->config = config(s);
-    atomic_store(&v->totals.waiting_bytes, 0);
-    atomic_store(&v->totals.wanted, false);
+    v->totals = (struct flow_totals){0};
     v->due_ms = 0;
     v->faults_seen = s->disk.failures - (s->disk.armed != DISK_WELL);
     model_starting(s);
@@ -181,10 +180,10 @@ static void check_waiting(struct sim *s)
         return; /* of connections that it does not know to be gone */
     for (unsigned i = 0; i < s->conns_count; i++) {
         const struct conn *c = s->conns[i];
-        waiting += c->link ? c->written - c->freed + atomic_load(&c->link->parked_bytes) : 0;
+        waiting += c->link ? c->written - c->freed + atomic_load(&c->link->account.held_bytes) : 0;
     }
     for (const struct session *lost = e->sessions; lost; lost = lost->next) /* whose connection is gone */
-        waiting += lost->lost ? atomic_load(&lost->link->parked_bytes) : 0;
+        waiting += !flow_may(&lost->flow, FLOW_HEAR) ? atomic_load(&lost->link->account.held_bytes) : 0;
     if (waiting != engine_waiting(e))
         sim_fail(s, "%" PRIu64 " bytes wait on all connections, and %zu are counted", waiting,
                  engine_waiting(e));
@@ -206,10 +205,10 @@ static void turn(struct sim *s)
     v->due_ms = engine_turn(e, wall_ms, mono_ms);
     s->figures.turns++;
     s->figures.full_turns += e->room.fullness >= STORE_FULL;
-    s->figures.put_off += e->put_off != NULL;
+    s->figures.put_off += !ring_empty(&e->line);
     sim_trace_number(s, ledger_index(e->ledger));
     take_outbox(s);
-    s->figures.bound += atomic_load(&v->totals.wanted);
+    s->figures.bound += atomic_load(&v->totals.room_wanted);
     bool look = s->plan.look_at_all || dice_once_in(&s->dice, 16);
     if (server_turn_is_open(s))
         return;
@@ -241,14 +240,12 @@ static void poke(struct sim *s)
 /* The engine stopped handing out, for too much waited on all connections together; now it may go on. */
 static bool tell_of_room(struct sim *s)
 {
-    struct port_totals *totals = &s->server->totals;
-    if (!atomic_load(&totals->wanted) || atomic_load(&totals->waiting_bytes) >= s->plan.unsent_total_max)
+    if (!flow_room_came(&s->server->totals, s->plan.unsent_total_max))
         return false;
     struct inbox_item *item = calloc(1, sizeof *item);
     if (!item)
         abort();
-    atomic_store(&totals->wanted, false);
-    item->kind = PORT_DRAINED;
+    item->kind = PORT_ROOM;
     s->figures.room_told++;
     engine_post(s->server->engine, item);
     return true;

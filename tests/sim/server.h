@@ -21,6 +21,7 @@ struct conn {
     struct pipe to_server, to_client;
     bool end_when_sent;
     bool waits;             /* the server does not read it now */
+    enum flow_ask ask;      /* what the engine waits for */
     bool broken;            /* a bad frame came */
     bool ended, told_ended; /* the client sends nothing more; the server has read all of it */
     int64_t took_us;        /* when the client last took something, or something came for it to take */
@@ -33,7 +34,7 @@ struct server {
     struct engine *engine; /* NULL: down */
     struct engine_config config;
     struct reader_pool pool;
-    struct port_totals totals; /* of this incarnation's connections */
+    struct flow_totals totals; /* of this incarnation's connections */
     jmp_buf died;
     char died_of[256];
     int died_err;
@@ -49,7 +50,7 @@ void conn_move_to_server(struct conn *c);
 void conn_move_to_client(struct conn *c);
 void conn_take_output(struct conn *c, struct outbox_item *item, int64_t sent_us);
 void conn_cut(struct conn *c);     /* the server is gone */
-void conn_thin_out(struct sim *s); /* as crowd.c does */
+void conn_thin_out(struct sim *s); /* as evict.c does */
 void conn_free(struct conn *c);
 
 #endif

@@ -69,7 +69,7 @@ static void *client(void *argument)
         static _Atomic uint64_t ids;
         _Atomic unsigned answers = 0;
         struct mpack_buffer frames = {0};
-        struct link *link = link_new(++ids);
+        struct link *link = link_new(++ids, &totals);
         MUST(link);
         link->conn = &answers;
         put_setup(&frames);
@@ -155,8 +155,9 @@ static void drain(struct world *w)
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
         next = item->next;
         read_item(w, item);
-        atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
-        if (atomic_exchange(&item->link->held_back, false))
+        flow_written(&item->link->account, item->bytes.size);
+        flow_freed(&item->link->account, item->bytes.size);
+        if (item->ask != FLOW_ASK_NOTHING)
             post_word(w->engine, item->link, PORT_DRAINED);
         mpack_buffer_done(&item->bytes);
         link_unref(item->link);

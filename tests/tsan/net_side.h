@@ -18,6 +18,8 @@
         }                                                                                                    \
     } while (0)
 
+static struct flow_totals totals;
+
 /* Post whole frames, as the reader does: in a chunk that the engine frees. */
 static inline void post_frames(struct engine *e, struct link *link, const struct mpack_buffer *frames)
 {
@@ -62,6 +64,7 @@ static inline struct engine_config engine_defaults(void (*notify)(void *context)
                                   .unsent_bytes_max = 1 << 16,
                                   .inbox_bytes_max = 1 << 18,
                                   .commit_bytes_max = 1 << 16,
+                                  .totals = &totals,
                                   .notify = notify,
                                   .fatal = fatal,
                                   .context = context};

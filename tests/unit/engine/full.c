@@ -87,7 +87,8 @@ static void take_output(struct full *f)
                          FRAME_WHOLE);
             take_frame(f, payload);
         }
-        atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+        flow_written(&item->link->account, item->bytes.size);
+        flow_freed(&item->link->account, item->bytes.size);
         mpack_buffer_done(&item->bytes);
         link_unref(item->link);
         free(item);
@@ -148,7 +149,7 @@ static void hello(struct full *f)
     struct mpack_buffer b = {0};
     static uint64_t id;
     static const char *const names[] = {"client", "host", "build"};
-    f->link = link_new(++id);
+    f->link = link_new(++id, &f->totals);
     f->held_count = 0;
     size_t at = frame_begin(&b, OP_HELLO, 1, 3);
     mpack_write_uint(&b, 1);
@@ -173,6 +174,7 @@ static void start(struct full *f)
                                    .unsent_bytes_max = 1u << 30,
                                    .inbox_bytes_max = 64u << 20,
                                    .commit_bytes_max = 16u << 20,
+                                   .totals = &f->totals,
                                    .notify = on_notify,
                                    .fatal = on_fatal,
                                    .context = f,

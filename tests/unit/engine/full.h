@@ -12,6 +12,7 @@ struct held {
 
 struct full {
     struct engine *engine;
+    struct flow_totals totals;
     struct link *link; /* has said hello */
     char dir[256];
     uint64_t map_bytes_max;

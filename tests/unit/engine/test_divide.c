@@ -64,7 +64,7 @@ static struct told take_told(struct world *w, unsigned link)
         at += FRAME_HEADER_BYTES + size;
     }
     b->size = 0;
-    atomic_store(&w->links[link]->unsent_bytes, 0);
+    atomic_store(&w->links[link]->account.unsent_bytes, 0);
     atomic_store(&w->totals.waiting_bytes, 0);
     return told;
 }
@@ -105,7 +105,7 @@ Test(divide, no_turn_does_more_of_a_publish_than_a_share)
         post_ping(&w, w.links[2], NULL);
         world_turn(&w);
         cr_assert_eq(take_told(&w, 2).count, 1, "turn %u: another is answered", turns);
-        cr_assert_leq(w.engine->turn_rows, SHARE + 100, "turn %u", turns);
+        cr_assert_leq(w.engine->turn.rows, SHARE + 100, "turn %u", turns);
         cr_assert_gt(ready(&w), before, "turn %u: it goes on", turns);
         before = ready(&w);
         turns++;
@@ -137,7 +137,7 @@ Test(divide, others_that_publish_to_the_topic_wait_and_no_others)
     world_turn(&w);
     cr_assert_eq(take_told(&w, 3).count, 1);
     while (session_of(&w, 1)->division.begun) {
-        cr_assert(session_of(&w, 2)->put_off && session_of(&w, 4)->put_off);
+        cr_assert(flow_in_line(&session_of(&w, 2)->flow) && flow_in_line(&session_of(&w, 4)->flow));
         world_turn(&w);
     }
     struct told t = take_told(&w, 1);
@@ -207,7 +207,7 @@ Test(divide, the_entries_of_a_resolve_are_judged_in_parts_and_told_together)
     unsigned turns = 0;
     do {
         world_turn(&w);
-        cr_assert_leq(w.engine->turn_rows, SHARE + 100, "turn %u", turns);
+        cr_assert_leq(w.engine->turn.rows, SHARE + 100, "turn %u", turns);
         turns++;
     } while (session_of(&w, 1)->division.begun);
     cr_assert_gt(turns, ENTRIES * (ROWS_OF_MESSAGE + ROWS_OF_FAILURE) / SHARE - 1);

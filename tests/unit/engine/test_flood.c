@@ -90,7 +90,7 @@ static size_t turn(struct world *w, const struct link *link)
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
         next = item->next;
         size += item->link == link ? item->bytes.size : 0;
-        atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+        atomic_fetch_sub(&item->link->account.unsent_bytes, item->bytes.size);
         atomic_fetch_sub(&w->totals.waiting_bytes, item->bytes.size);
         mpack_buffer_done(&item->bytes);
         link_unref(item->link);
@@ -111,18 +111,18 @@ ParameterizedTest(struct kind *k, flood, a_quiet_client_is_answered_in_the_turn_
         post_ping(&w, w.links[2], NULL);
         cr_assert_gt(turn(&w, w.links[2]), 0, "%s: round %u", k->name, i);
         /* One request may go beyond the share. */
-        cr_assert_leq(w.engine->turn_rows, share + BATCH * 32, "%s: %lu rows", k->name,
-                      (unsigned long)w.engine->turn_rows);
-        waited += w.engine->put_off != NULL;
+        cr_assert_leq(w.engine->turn.rows, share + BATCH * 32, "%s: %lu rows", k->name,
+                      (unsigned long)w.engine->turn.rows);
+        waited += !ring_empty(&w.engine->line);
     }
     cr_assert_gt(waited, 0, "%s: it was no flood", k->name);
-    for (unsigned turns = 0; w.engine->put_off; turns++) {
+    for (unsigned turns = 0; !ring_empty(&w.engine->line); turns++) {
         cr_assert_lt(turns, 10000, "%s: and the flood comes to its end", k->name);
         (void)turn(&w, w.links[1]);
     }
-    cr_assert_eq(atomic_load(&w.engine->inbox_bytes), 0);
-    cr_assert_eq(atomic_load(&w.links[1]->inbox_bytes), 0);
-    cr_assert_eq(atomic_load(&w.links[1]->parked_bytes), 0);
+    cr_assert_eq(atomic_load(&w.totals.inbox_bytes), 0);
+    cr_assert_eq(atomic_load(&w.links[1]->account.inbox_bytes), 0);
+    cr_assert_eq(atomic_load(&w.links[1]->account.held_bytes), 0);
     world_stop(&w);
 }
 
@@ -136,8 +136,8 @@ Test(flood, what_a_lost_connection_sent_before_counts)
         flood(&w, w.links[1], &k);
     post(&w, w.links[1], PORT_LOST);
     (void)turn(&w, w.links[1]);
-    cr_assert_not_null(w.engine->put_off);
-    while (w.engine->put_off)
+    cr_assert_not(ring_empty(&w.engine->line));
+    while (!ring_empty(&w.engine->line))
         (void)turn(&w, w.links[1]);
     ledger_group_ready(w.engine->ledger, 1, &ready);
     cr_assert_eq(ready.lane[LANE_NORMAL], 4 * FRAMES);
@@ -155,13 +155,13 @@ Test(flood, a_lost_connection_comes_to_its_end_though_others_read_nothing)
     (void)turn(&w, w.links[1]);
     post(&w, w.links[1], PORT_LOST);
     (void)turn(&w, w.links[1]);
-    cr_assert_not_null(w.engine->put_off);
+    cr_assert_not(ring_empty(&w.engine->line));
     atomic_fetch_add(&w.totals.waiting_bytes, ALL); /* of the others */
     for (unsigned turns = 0; w.links[1]->session; turns++) {
         cr_assert_lt(turns, FRAMES);
         (void)turn(&w, w.links[1]);
     }
-    cr_assert_eq(atomic_load(&w.links[1]->parked_bytes), 0);
+    cr_assert_eq(atomic_load(&w.links[1]->account.held_bytes), 0);
     cr_assert_eq(atomic_load(&w.totals.waiting_bytes), ALL);
     world_stop(&w);
 }
@@ -175,10 +175,10 @@ Test(flood, one_connection_fills_its_share_of_the_inbox_and_no_more)
     for (; !engine_inbox_full(w.engine, w.links[1]); posted++)
         flood(&w, w.links[1], &k);
     cr_assert_gt(posted, 0);
-    cr_assert_lt(atomic_load(&w.links[1]->inbox_bytes), 1 << 20);
+    cr_assert_lt(atomic_load(&w.links[1]->account.inbox_bytes), 1 << 20);
     cr_assert(!engine_inbox_full(w.engine, w.links[2]), "others are read");
     w.notified = 0;
-    while (atomic_load(&w.links[1]->inbox_bytes) || w.engine->put_off)
+    while (atomic_load(&w.links[1]->account.inbox_bytes) || !ring_empty(&w.engine->line))
         (void)turn(&w, w.links[1]);
     cr_assert(!engine_inbox_full(w.engine, w.links[1]));
     cr_assert_gt(w.notified, 0, "and the net is told");

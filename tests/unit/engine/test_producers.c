@@ -5,6 +5,7 @@
 #include "broker/engine/engine_private.h"
 
 static struct engine *engine;
+static struct flow_totals totals;
 
 static void begin(void)
 {
@@ -27,7 +28,7 @@ static struct session *hello(uint64_t id, uint32_t producer)
     struct session *s = calloc(1, sizeof *s);
     cr_assert(s);
     s->engine = engine;
-    s->link = link_new(id);
+    s->link = link_new(id, &totals);
     s->has_producer = true;
     memcpy(s->producer, &producer, sizeof producer);
     cr_assert(producer_seat(s));

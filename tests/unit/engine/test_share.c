@@ -43,7 +43,7 @@ static struct answers turn(struct world *w, struct link *link)
         answer_ask(w, item);
         if (item->link == link)
             read_answers(&a, item);
-        atomic_fetch_sub(&item->link->unsent_bytes, item->bytes.size);
+        atomic_fetch_sub(&item->link->account.unsent_bytes, item->bytes.size);
         atomic_fetch_sub(&w->totals.waiting_bytes, item->bytes.size);
         mpack_buffer_done(&item->bytes);
         link_unref(item->link);
@@ -52,9 +52,9 @@ static struct answers turn(struct world *w, struct link *link)
     return a;
 }
 
-static bool is_put_off(const struct link *link)
+static bool is_queued(const struct link *link)
 {
-    return ((const struct session *)link->session)->put_off;
+    return ((const struct session *)link->session)->flow.requests == REQUESTS_QUEUED;
 }
 
 /* `count` PEEKs of ROWS rows each, with the ids from `id` on, in one go. */
@@ -91,13 +91,13 @@ Test(share, a_turn_looks_at_no_more_for_one_connection_than_its_share_and_the_re
         struct answers a = turn(&w, w.links[1]);
         cr_assert_gt(a.count, 0, "each turn answers something");
         cr_assert_leq(a.count, SHARE / ROWS + 1);
-        cr_assert_leq(w.engine->turn_rows, SHARE + 2 * ROWS);
+        cr_assert_leq(w.engine->turn.rows, SHARE + 2 * ROWS);
         for (unsigned i = 0; i < a.count; i++)
             cr_assert_eq(a.ids[i], expected++);
     }
     cr_assert_geq(turns, 2 * ASKED / (SHARE / ROWS + 1));
-    cr_assert_eq(atomic_load(&w.links[1]->parked_bytes), 0);
-    cr_assert_eq(atomic_load(&w.engine->inbox_bytes), 0);
+    cr_assert_eq(atomic_load(&w.links[1]->account.held_bytes), 0);
+    cr_assert_eq(atomic_load(&w.totals.inbox_bytes), 0);
     world_stop(&w);
 }
 
@@ -131,7 +131,7 @@ Test(share, others_are_answered_in_the_turn_in_which_they_ask)
     cr_assert_eq(turn(&w, w.links[2]).count, 1, "a ping behind fifty listings");
     ask(&w, w.links[2], 8, 1);
     cr_assert_eq(turn(&w, w.links[2]).count, 1, "and a listing");
-    cr_assert(is_put_off(w.links[1]), "while the fifty go on");
+    cr_assert(is_queued(w.links[1]), "while the fifty go on");
     world_stop(&w);
 }
 
@@ -140,13 +140,13 @@ Test(share, many_who_ask_for_much_take_turns_and_none_of_them_starves)
     enum { MANY = 12, FEW = ALL / 4 };
     struct world w;
     start(&w);
-    w.engine->config.turn_rows_max = FEW;
+    w.engine->turn.rows_max = FEW;
     for (unsigned i = 1; i <= MANY; i++)
         ask(&w, w.links[i], 1, ASKED);
     for (unsigned turns = 0; turns < MANY; turns++) {
         (void)turn(&w, w.links[MANY + 1]);
-        cr_assert_leq(w.engine->turn_rows, FEW + SHARE + ROWS, "%lu rows",
-                      (unsigned long)w.engine->turn_rows);
+        cr_assert_leq(w.engine->turn.rows, FEW + SHARE + ROWS, "%lu rows",
+                      (unsigned long)w.engine->turn.rows);
         post_ping(&w, w.links[MANY + 1], NULL);
         cr_assert_eq(turn(&w, w.links[MANY + 1]).count, 1, "who does not look is in no line");
     }
@@ -164,11 +164,11 @@ Test(share, what_waits_for_its_turn_fills_no_inbox_and_its_connection_is_not_rea
     ask(&w, w.links[1], 1, ASKED);
     ask(&w, w.links[1], 1 + ASKED, ASKED);
     (void)turn(&w, w.links[1]);
-    cr_assert_eq(atomic_load(&w.engine->inbox_bytes), 0);
-    cr_assert_gt(atomic_load(&w.links[1]->parked_bytes), 0);
-    cr_assert(is_put_off(w.links[1]));
+    cr_assert_eq(atomic_load(&w.totals.inbox_bytes), 0);
+    cr_assert_gt(atomic_load(&w.links[1]->account.held_bytes), 0);
+    cr_assert(is_queued(w.links[1]));
     w.notified = 0;
-    while (is_put_off(w.links[1])) {
+    while (is_queued(w.links[1])) {
         cr_assert_lt(w.notified, 2 * ASKED);
         (void)turn(&w, w.links[1]);
     }
@@ -208,7 +208,7 @@ Test(share, the_end_of_a_connection_comes_after_what_waits_and_a_lost_one_waits_
         post(&w, w.links[i], PORT_LOST);
     (void)turn(&w, w.links[3]);
     answered = 0;
-    for (unsigned turns = 0; w.engine->put_off; turns++) {
+    for (unsigned turns = 0; !ring_empty(&w.engine->line); turns++) {
         cr_assert_lt(turns, ASKED, "what only answers is not done for those who are lost");
         answered += turn(&w, w.links[7]).count;
     }

@@ -148,7 +148,7 @@ Test(walk, proof_of_life_does_not_wait_for_it)
     begin(&q, &w, TOPICS);
     turns_until_begun(&w);
     begin(&life, &w, SNAPSHOT_NO_GROUPS);
-    while (!atomic_load(&w.engine->inbox_bytes))
+    while (!atomic_load(&w.totals.inbox_bytes))
         usleep(100);
     world_turn(&w);
     cr_assert_not_null(w.engine->walk.wait, "it is under way");
@@ -187,7 +187,7 @@ Test(walk, who_asked_meanwhile_is_next_and_needs_nobody_else_to_come)
     begin(&first, &w, TOPICS);
     turns_until_begun(&w);
     begin(&second, &w, TOPICS);
-    while (!atomic_load(&w.engine->inbox_bytes))
+    while (!atomic_load(&w.totals.inbox_bytes))
         usleep(100);
     turn_take_inbox(w.engine);
     int64_t due_ms = w.now_ms;

@@ -128,7 +128,7 @@ void subscribe(struct world *w, struct link *link)
 
 void read_all(struct world *w, struct link *link)
 {
-    atomic_fetch_sub(&w->totals.waiting_bytes, atomic_exchange(&link->unsent_bytes, 0));
+    atomic_fetch_sub(&w->totals.waiting_bytes, atomic_exchange(&link->account.unsent_bytes, 0));
 }
 
 static struct world *world_of_store; /* a store has no context */
@@ -208,15 +208,13 @@ void world_start(struct world *w, const struct engine_config *config)
     struct store *store = slow_store(w);
     cr_assert_eq(engine_new(&all, store, &w->engine, why, sizeof why), 0, "%s", why);
     for (unsigned i = 0; i < LINKS; i++) {
-        w->links[i] = link_new(i + 1);
+        w->links[i] = link_new(i + 1, &w->totals);
         hello(w, w->links[i]);
     }
     create_topic(w, w->links[0]);
     world_turn(w);
-    for (unsigned i = 0; i < LINKS; i++) { /* that much they have read */
-        atomic_store(&w->links[i]->unsent_bytes, 0);
-        w->links[i]->totals = &w->totals;
-    }
+    for (unsigned i = 0; i < LINKS; i++) /* that much they have read */
+        read_all(w, w->links[i]);
 }
 
 void world_stop(struct world *w)

@@ -10,7 +10,7 @@ enum { LINKS = 40 };
 
 struct world {
     struct engine *engine;
-    struct port_totals totals;
+    struct flow_totals totals;
     struct link *links[LINKS]; /* each has said hello; topic "t" is there */
     unsigned notified;
     bool filling;

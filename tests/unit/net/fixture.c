@@ -160,7 +160,7 @@ void engine_says(struct fixture *f, size_t size, bool close)
     uint8_t *bytes = mpack_extend(&item->bytes, size);
     for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)i;
-    link_unsent_add(f->link, size);
+    flow_unsent(&f->link->account, size);
     if (f->outbox_tail)
         f->outbox_tail->next = item;
     else
@@ -177,7 +177,7 @@ static void refuse(struct fixture *f, const struct inbox_item *bad)
     item->link = bad->link;
     link_ref(bad->link);
     item->close = true;
-    link_unsent_add(bad->link, item->bytes.size);
+    flow_unsent(&bad->link->account, item->bytes.size);
     if (f->outbox_tail)
         f->outbox_tail->next = item;
     else
@@ -209,10 +209,17 @@ void engine_asks(struct fixture *f, int64_t ask_ms)
     f->outbox_tail->ask_ms = ask_ms;
 }
 
+void engine_waits(struct fixture *f, enum flow_ask ask)
+{
+    close_link(f, f->link);
+    f->outbox_tail->close = false;
+    f->outbox_tail->ask = ask;
+}
+
 static void post(void *context, struct inbox_item *item)
 {
     struct fixture *f = context;
-    cr_assert(item->link || item->kind == PORT_DRAINED);
+    cr_assert(item->link || item->kind == PORT_ROOM);
     if (item->kind == PORT_FRAMES) {
         cr_assert(item->chunk);
         f->posts++;
@@ -227,12 +234,15 @@ static void post(void *context, struct inbox_item *item)
             refuse(f, item);
     } else if (item->kind == PORT_ENDED) {
         f->ended++;
-        close_link(f, item->link);
+        if (!f->parks)
+            close_link(f, item->link);
     } else if (item->kind == PORT_LOST) {
         f->lost++;
         f->closed += item->closed;
     } else if (item->kind == PORT_DRAINED) {
         f->drained_posts++;
+    } else if (item->kind == PORT_ROOM) {
+        f->room_posts++;
     } else if (item->kind == PORT_CAUGHT_UP) {
         f->caught_up++;
         f->posts_before = f->posts;

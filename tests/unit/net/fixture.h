@@ -11,18 +11,18 @@
 struct fixture {
     uv_loop_t loop;
     uv_timer_t guard; /* ends a test that waits for what never comes */
-    struct port_totals totals;
+    struct flow_totals totals;
     struct net *net;
     struct sockaddr_storage address;
     struct mpack_buffer frames; /* all frames posted, in order */
     struct link *link;          /* of the first connection that posted; a reference */
-    unsigned posts, ended, broken, lost, drained_posts;
+    unsigned posts, ended, broken, lost, drained_posts, room_posts;
     unsigned closed;                  /* of the lost: by the server */
     unsigned caught_up, posts_before; /* answers to engine_asks(), and the posts before the last of them */
     int64_t asked_ms;                 /* as that one says */
     bool full;
     const struct link *full_for; /* or for this one alone */
-    bool parks; /* a bad frame is not answered: what came before it waits */
+    bool parks;                  /* a bad frame, or the end, is not answered: what came before it waits */
     struct outbox_item *outbox, *outbox_tail;
     unsigned events[EVENTS_MAX];
     bool drain_done;
@@ -55,6 +55,8 @@ void write_frame(struct mpack_buffer *b, uint64_t request_id, size_t size, uint8
 
 /* Ask about the connection, as when a lease of it is over. */
 void engine_asks(struct fixture *f, int64_t ask_ms);
+/* Ask to be told when its client has read enough; nothing is read of it until then. */
+void engine_waits(struct fixture *f, enum flow_ask ask);
 /* Put `size` bytes into the outbox for the connection and notify. */
 void engine_says(struct fixture *f, size_t size, bool close);
 

@@ -29,12 +29,13 @@ void chunk_unref(struct chunk *c)
     free(c);
 }
 
-struct link *link_new(uint64_t id)
+struct link *link_new(uint64_t id, struct flow_totals *totals)
 {
     struct link *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
     l->id = id;
+    l->account.totals = totals;
     atomic_init(&l->refs, 1);
     links_alive++;
     return l;

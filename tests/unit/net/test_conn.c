@@ -155,15 +155,16 @@ Test(conn, requests_of_a_connection_that_is_held_back_are_not_read)
     int fd = greet(&f);
     size_t before = f.frames.size,
            pending = (1 << 20) * 3 / 4; /* less than the limit, more than half of it */
-    atomic_fetch_add(&f.link->unsent_bytes, pending);
-    atomic_store(&f.link->held_back, true);
+    atomic_fetch_add(&f.link->account.unsent_bytes, pending);
+    engine_waits(&f, FLOW_ASK_READ);
+    fixture_until(&f, f.outbox == NULL);
     for (unsigned i = 0; i < 1000; i++)
         write_frame(&b, i + 1, 100, 'x');
     cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
     for (unsigned i = 0; i < 100; i++)
         (void)uv_run(&f.loop, UV_RUN_NOWAIT);
     cr_assert_leq(f.frames.size - before, 64 << 10, "at most what one read had brought already");
-    atomic_fetch_sub(&f.link->unsent_bytes, pending);
+    atomic_fetch_sub(&f.link->account.unsent_bytes, pending);
     engine_says(&f, 10, false); /* its being written lets the connection go on */
     fixture_until(&f, f.frames.size - before == b.size);
     cr_assert_eq(f.drained_posts, 1);
@@ -187,7 +188,7 @@ Test(conn, replies_of_many_items_arrive_in_order_and_the_close_comes_after_them)
         cr_assert_eq(got[i], (uint8_t)i);
     close(fd);
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
-    cr_assert_eq(atomic_load(&f.link->unsent_bytes), 0);
+    cr_assert_eq(atomic_load(&f.link->account.unsent_bytes), 0);
     fixture_stop(&f);
 }
 
@@ -254,7 +255,7 @@ Test(conn, what_is_said_to_a_lost_connection_is_dropped)
     close(fd);
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
     engine_says(&f, 1000, false);
-    fixture_until(&f, f.outbox == NULL && atomic_load(&f.link->unsent_bytes) == 0);
+    fixture_until(&f, f.outbox == NULL && atomic_load(&f.link->account.unsent_bytes) == 0);
     fixture_stop(&f);
 }
 
@@ -292,7 +293,7 @@ Test(conn, draining_is_cut_short_for_a_client_that_does_not_read)
     net_stop_accepting(f.net);
     net_drain(f.net, 50, set_done, &f);
     fixture_until(&f, f.drain_done);
-    cr_assert_eq(atomic_load(&f.link->unsent_bytes), 0);
+    cr_assert_eq(atomic_load(&f.link->account.unsent_bytes), 0);
     close(fd);
     fixture_stop(&f);
 }

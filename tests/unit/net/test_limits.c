@@ -139,7 +139,7 @@ Test(limits, a_client_that_takes_nothing_is_closed)
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
     cr_assert_eq(f.events[NET_TIMED_OUT], 1);
     cr_assert_eq(f.closed, 1, "it was not the client that went");
-    cr_assert_eq(atomic_load(&f.link->unsent_bytes), 0);
+    cr_assert_eq(atomic_load(&f.link->account.unsent_bytes), 0);
     close(fd);
     fixture_stop(&f);
 }
@@ -189,179 +189,11 @@ Test(limits, while_too_much_waits_for_all_who_takes_nothing_is_closed_and_who_re
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 1);
     cr_assert_eq(f.events[NET_CROWDED_OUT], 1);
     cr_assert_eq(f.closed, 1, "it was not the client that went");
-    cr_assert_eq(atomic_load(&first->unsent_bytes), 0);
+    cr_assert_eq(atomic_load(&first->account.unsent_bytes), 0);
     cr_assert_not_null(f.link->conn);
     link_unref(first);
     close(lazy);
     close(reader);
-    fixture_stop(&f);
-}
-
-Test(limits, an_engine_that_ran_out_of_room_is_told_of_room_once)
-{
-    struct fixture f;
-    struct net_limits limits = fixture_limits();
-    limits.unsent_total_max = 1 << 20;
-    limits.write_ms = 100; /* makes the tick quick */
-    fixture_start(&f, &limits);
-    atomic_store(&f.totals.waiting_bytes, 1 << 20);
-    atomic_store(&f.totals.wanted, true);
-    int fd = greet(&f);
-    int64_t until_ms = (int64_t)uv_now(&f.loop) + 200;
-    fixture_until(&f, (int64_t)uv_now(&f.loop) >= until_ms);
-    cr_assert_eq(f.drained_posts, 0);
-    atomic_store(&f.totals.waiting_bytes, 0);
-    fixture_until(&f, f.drained_posts == 1);
-    cr_assert(!atomic_load(&f.totals.wanted));
-    close(fd);
-    fixture_stop(&f);
-}
-
-Test(limits, the_more_waits_for_all_the_less_may_wait_for_one)
-{
-    const struct port_room room = {.one_max = 100, .all_max = 1000};
-    cr_assert_eq(port_room_most(&room, 1, 0), 100);
-    cr_assert_eq(port_room_most(&room, 1, 650), 100);
-    cr_assert_eq(port_room_most(&room, 1, 700), 50);
-    cr_assert_eq(port_room_most(&room, 1, 750), 0);
-    cr_assert_eq(port_room_most(&room, 0, 950), 50);
-    cr_assert_eq(port_room_most(&room, 0, 1000), 0);
-    cr_assert(port_room_is_over(&room, 51, 700) && !port_room_is_over(&room, 50, 700));
-    cr_assert(!port_room_is_over(&room, 0, 5000), "short answers go out to those who have read all");
-    cr_assert(port_room_is_back(&room, 24, 700) && !port_room_is_back(&room, 25, 700));
-    const struct port_room alone = {.one_max = 100};
-    cr_assert_eq(port_room_most(&alone, 1, SIZE_MAX), 100);
-    cr_assert_eq(port_room_mark(&alone), SIZE_MAX);
-}
-
-Test(limits, deliveries_held_back_go_on_once_when_enough_was_written)
-{
-    struct fixture f;
-    fixture_start(&f, NULL);
-    int fd = greet(&f);
-    engine_says(&f, 32 << 20, false);
-    atomic_store(&f.link->held_back, true);
-    fixture_until(&f, f.outbox == NULL);
-    cr_assert_eq(f.drained_posts, 0);
-    static uint8_t got[32 << 20];
-    cr_assert_eq(client_receive(&f, fd, got, sizeof got), sizeof got);
-    fixture_until(&f, f.drained_posts == 1);
-    cr_assert(!atomic_load(&f.link->held_back));
-    for (int i = 0; i < 50; i++)
-        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
-    cr_assert_eq(f.drained_posts, 1);
-    close(fd);
-    fixture_stop(&f);
-}
-
-Test(limits, deliveries_held_back_just_after_the_last_byte_go_on_too)
-{
-    struct fixture f;
-    struct net_limits limits = fixture_limits();
-    limits.write_ms = 100; /* makes the tick quick */
-    fixture_start(&f, &limits);
-    int fd = greet(&f);
-    atomic_store(&f.link->held_back, true);
-    fixture_until(&f, f.drained_posts == 1);
-    close(fd);
-    fixture_stop(&f);
-}
-
-Test(limits, what_waits_before_a_bad_frame_goes_on_too)
-{
-    struct fixture f;
-    struct net_limits limits = fixture_limits();
-    limits.write_ms = 200; /* the tick comes often */
-    fixture_start(&f, &limits);
-    f.parks = true;
-    int fd = greet(&f);
-    cr_assert_eq(send(fd, "\0\0\0\1\xc1", 5, 0), 5); /* no msgpack */
-    fixture_until(&f, f.broken == 1);
-    atomic_store(&f.link->held_back,
-                 true); /* the engine parked what came before it, and that after all was written */
-    fixture_until(&f, f.drained_posts == 1);
-    close(fd);
-    fixture_stop(&f);
-}
-
-Test(limits, while_the_inbox_is_full_no_socket_is_read)
-{
-    struct fixture f;
-    struct mpack_buffer b = {0};
-    fixture_start(&f, NULL);
-    int one = greet(&f), two = greet(&f);
-    f.full = true;
-    write_frame(&b, 1, 10, 'x');
-    cr_assert_eq(send(one, b.data, b.size, 0), (ssize_t)b.size);
-    cr_assert_eq(send(two, b.data, b.size, 0), (ssize_t)b.size);
-    for (int i = 0; i < 50; i++)
-        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
-    cr_assert_eq(f.posts, 2);
-    f.full = false;
-    net_notify(f.net);
-    fixture_until(&f, f.posts == 4);
-    mpack_buffer_done(&b);
-    close(one);
-    close(two);
-    fixture_stop(&f);
-}
-
-Test(limits, who_comes_while_the_inbox_is_full_is_read_when_it_is_not)
-{
-    struct fixture f;
-    fixture_start(&f, NULL);
-    f.full = true;
-    int fd = client_connect(&f);
-    send_hello(&f, fd);
-    fixture_until(&f, net_connections(f.net) == 1);
-    f.full = false;
-    net_notify(f.net);
-    fixture_until(&f, f.posts == 1);
-    close(fd);
-    fixture_stop(&f);
-}
-
-Test(limits, who_reads_again_while_the_inbox_is_full_is_read_when_it_is_not)
-{
-    struct fixture f;
-    struct mpack_buffer b = {0};
-    fixture_start(&f, NULL);
-    int fd = greet(&f);
-    atomic_store(&f.link->held_back, true);
-    write_frame(&b, 1, 10, 'x');
-    cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
-    for (int i = 0; i < 50; i++)
-        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
-    f.full = true;
-    engine_says(&f, 10, false); /* its own bytes no longer hold it back, but the inbox does */
-    fixture_until(&f, f.drained_posts == 1);
-    f.full = false;
-    net_notify(f.net);
-    fixture_until(&f, f.posts == 2);
-    mpack_buffer_done(&b);
-    close(fd);
-    fixture_stop(&f);
-}
-
-Test(limits, whose_requests_wait_for_their_turn_is_not_read_and_others_are)
-{
-    struct fixture f;
-    struct mpack_buffer b = {0};
-    fixture_start(&f, NULL);
-    int one = greet(&f);
-    f.full_for = f.link;
-    write_frame(&b, 1, 10, 'x');
-    cr_assert_eq(send(one, b.data, b.size, 0), (ssize_t)b.size);
-    int two = greet(&f);
-    for (int i = 0; i < 50; i++)
-        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
-    cr_assert_eq(f.posts, 2, "two hellos");
-    f.full_for = NULL;
-    net_notify(f.net);
-    fixture_until(&f, f.posts == 3);
-    mpack_buffer_done(&b);
-    close(one);
-    close(two);
     fixture_stop(&f);
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct flow_totals no_matter;
+
 static struct outbox_item *item_of(struct link *link, const char *text)
 {
     struct outbox_item *item = calloc(1, sizeof *item);
@@ -13,7 +15,7 @@ static struct outbox_item *item_of(struct link *link, const char *text)
     link_ref(link);
     item->link = link;
     mpack_write_raw(&item->bytes, text, strlen(text));
-    atomic_fetch_add(&link->unsent_bytes, strlen(text));
+    flow_unsent(&link->account, strlen(text));
     return item;
 }
 
@@ -22,7 +24,7 @@ Test(writer, every_length_of_partial_writes_sends_the_same_bytes)
     static const char *const texts[] = {"one", "", "twenty-two", "3", "", ""};
     static const char all[] = "onetwenty-two3";
     for (size_t step = 1; step <= sizeof all; step++) {
-        struct link *link = link_new(1);
+        struct link *link = link_new(1, &no_matter);
         struct writer w = {0};
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
             writer_push(&w, item_of(link, texts[i]));
@@ -39,7 +41,7 @@ Test(writer, every_length_of_partial_writes_sends_the_same_bytes)
                 left -= part;
             }
             writer_wrote(&w, step - left);
-            cr_assert_eq(atomic_load(&link->unsent_bytes), sizeof all - 1 - sent);
+            cr_assert_eq(atomic_load(&link->account.unsent_bytes), sizeof all - 1 - sent);
         }
         cr_assert_str_eq(got, all, "steps of %zu", step);
         cr_assert(writer_is_empty(&w));
@@ -50,15 +52,15 @@ Test(writer, every_length_of_partial_writes_sends_the_same_bytes)
 
 Test(writer, what_is_dropped_is_no_longer_counted_as_unsent)
 {
-    struct link *link = link_new(1);
+    struct link *link = link_new(1, &no_matter);
     struct writer w = {0};
     writer_push(&w, item_of(link, "abcdef"));
     writer_push(&w, item_of(link, "ghi"));
     writer_wrote(&w, 4);
-    cr_assert_eq(atomic_load(&link->unsent_bytes), 5);
+    cr_assert_eq(atomic_load(&link->account.unsent_bytes), 5);
     writer_done(&w);
     outbox_item_drop(item_of(link, "xyz"));
-    cr_assert_eq(atomic_load(&link->unsent_bytes), 0);
+    cr_assert_eq(atomic_load(&link->account.unsent_bytes), 0);
     link_unref(link);
     cr_assert_eq(links_alive, 0);
 }
@@ -66,14 +68,12 @@ Test(writer, what_is_dropped_is_no_longer_counted_as_unsent)
 Test(writer, many_small_items_take_the_memory_of_their_bytes)
 {
     enum { COUNT = 10000 };
-    struct link *link = link_new(1);
-    struct port_totals totals = {0};
+    struct flow_totals totals = {0};
+    struct link *link = link_new(1, &totals);
     struct writer w = {0};
-    link->totals = &totals;
     size_t before = mallinfo2().uordblks;
     for (int i = 0; i < COUNT; i++) {
         struct outbox_item *item = item_of(link, "0123456789");
-        atomic_fetch_add(&totals.waiting_bytes, 10);
         writer_push(&w, item);
     }
     size_t grown = mallinfo2().uordblks - before;
@@ -82,18 +82,16 @@ Test(writer, many_small_items_take_the_memory_of_their_bytes)
     cr_assert_eq(writer_held(&w), COUNT * 10);
     writer_done(&w);
     cr_assert_eq(atomic_load(&totals.waiting_bytes), 0);
-    cr_assert_eq(atomic_load(&link->unsent_bytes), 0);
+    cr_assert_eq(atomic_load(&link->account.unsent_bytes), 0);
     link_unref(link);
 }
 
 Test(writer, what_is_being_written_does_not_move_and_counts_until_it_is_freed)
 {
-    struct link *link = link_new(1);
-    struct port_totals totals = {0};
+    struct flow_totals totals = {0};
+    struct link *link = link_new(1, &totals);
     struct writer w = {0};
     struct iovec iov[4];
-    link->totals = &totals;
-    atomic_store(&totals.waiting_bytes, 9);
     writer_push(&w, item_of(link, "abc"));
     cr_assert_eq(writer_gather(&w, iov, 4), 1);
     writer_push(&w, item_of(link, "def"));

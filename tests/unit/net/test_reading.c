@@ -1,4 +1,4 @@
-/* test_round: what is read of one connection in one round of the loop. */
+/* test_reading: what is read of one connection in one round of the loop. */
 #include "tests/unit/net/fixture.h"
 #include <criterion/criterion.h>
 #include <sys/socket.h>
@@ -26,7 +26,7 @@ static size_t send_all_it_can(int fd, const struct mpack_buffer *b)
     return sent;
 }
 
-Test(round, in_each_so_much_is_read_of_one_connection_and_no_more)
+Test(reading, in_each_so_much_is_read_of_one_connection_and_no_more)
 {
     struct fixture f;
     struct mpack_buffer b = {0}, hello = {0};
@@ -56,7 +56,7 @@ Test(round, in_each_so_much_is_read_of_one_connection_and_no_more)
     fixture_stop(&f);
 }
 
-Test(round, a_server_that_stops_closes_who_rests)
+Test(reading, a_server_that_stops_closes_who_rests)
 {
     struct fixture f;
     struct mpack_buffer b = {0};

@@ -1,29 +1,34 @@
-/* test_choke: what the engine does for clients that do not read, and while its inbox is full. Without a
+/* test_held: what the engine does for clients that do not read, and while its inbox is full. Without a
  * thread; the test is the net. */
 #include "broker/engine/engine_private.h"
 #include "proto/frame.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 
-Test(choke, a_client_whose_bytes_wait_is_given_no_more_though_its_last_drain_was_an_old_one)
+static const struct flow *flow_of(const struct link *link)
+{
+    return &((const struct session *)link->session)->flow;
+}
+
+Test(held, a_client_whose_bytes_wait_is_given_no_more_though_its_last_drain_was_an_old_one)
 {
     struct world w;
     world_start(&w, &(struct engine_config){.unsent_bytes_max = 1000});
     publish(&w, w.links[0], 100, 400);
     subscribe(&w, w.links[1]);
-    size_t once = atomic_load(&w.links[1]->unsent_bytes);
+    size_t once = atomic_load(&w.links[1]->account.unsent_bytes);
     cr_assert(once > 800 && once < 2500, "%zu bytes", once);
-    cr_assert(atomic_load(&w.links[1]->held_back));
+    cr_assert_eq(flow_of(w.links[1])->output, OUTPUT_UNREAD);
     for (int i = 0; i < 20; i++) { /* the net thread posted it, then the engine set the flag again */
         post(&w, w.links[1], PORT_DRAINED);
         world_turn(&w);
     }
-    size_t each = (atomic_load(&w.links[1]->unsent_bytes) - once) / 20;
+    size_t each = (atomic_load(&w.links[1]->account.unsent_bytes) - once) / 20;
     cr_assert_leq(each, 500, "%zu bytes each time", each);
     world_stop(&w);
 }
 
-Test(choke, so_many_who_do_not_read_get_no_more_than_the_sum)
+Test(held, so_many_who_do_not_read_get_no_more_than_the_sum)
 {
     enum { SUM = 20000 };
     struct world w;
@@ -38,11 +43,11 @@ Test(choke, so_many_who_do_not_read_get_no_more_than_the_sum)
     cr_assert_leq(waiting, SUM + 500 + LINKS * 20, "%zu bytes: one message and short answers past it",
                   waiting);
     publish(&w, w.links[0], 10, 400);
-    cr_assert_gt(atomic_load(&w.links[0]->unsent_bytes), 0, "who has read all is answered");
+    cr_assert_gt(atomic_load(&w.links[0]->account.unsent_bytes), 0, "who has read all is answered");
     world_stop(&w);
 }
 
-Test(choke, who_was_given_nothing_for_want_of_room_gets_it_when_there_is_some)
+Test(held, who_was_given_nothing_for_want_of_room_gets_it_when_there_is_some)
 {
     struct world w;
     world_start(&w, &(struct engine_config){
@@ -50,34 +55,34 @@ Test(choke, who_was_given_nothing_for_want_of_room_gets_it_when_there_is_some)
     publish(&w, w.links[0], 10, 400);
     atomic_fetch_add(&w.totals.waiting_bytes, 8000); /* others' */
     subscribe(&w, w.links[1]);
-    cr_assert_lt(atomic_load(&w.links[1]->unsent_bytes), 400);
-    cr_assert(atomic_load(&w.totals.wanted));
+    cr_assert_lt(atomic_load(&w.links[1]->account.unsent_bytes), 400);
+    cr_assert(atomic_load(&w.totals.room_wanted));
     atomic_fetch_sub(&w.totals.waiting_bytes, 8000);
-    post(&w, NULL, PORT_DRAINED);
+    post(&w, NULL, PORT_ROOM);
     world_turn(&w);
-    cr_assert_gt(atomic_load(&w.links[1]->unsent_bytes), 4000);
+    cr_assert_gt(atomic_load(&w.links[1]->account.unsent_bytes), 4000);
     world_stop(&w);
 }
 
-Test(choke, a_few_bytes_that_wait_keep_no_large_chunk)
+Test(held, a_few_bytes_that_wait_keep_no_large_chunk)
 {
     struct world w;
     world_start(&w, &(struct engine_config){.unsent_bytes_max = 1000});
-    link_unsent_add(w.links[0], 5000); /* it does not read */
+    flow_unsent(&w.links[0]->account, 5000); /* it does not read */
     struct chunk *large = chunk_new(256 * 1024);
     chunk_ref(large);
     post_ping(&w, w.links[0], large);
     world_turn(&w);
     cr_assert_eq(atomic_load(&large->refs), 1, "the request that waits has moved out");
-    cr_assert_gt(atomic_load(&w.links[0]->parked_bytes), 0);
-    cr_assert_lt(atomic_load(&w.links[0]->parked_bytes), 1000);
-    cr_assert_eq(atomic_load(&w.engine->inbox_bytes), 0);
-    link_unsent_add(w.links[0], (size_t)-5000);
+    cr_assert_gt(atomic_load(&w.links[0]->account.held_bytes), 0);
+    cr_assert_lt(atomic_load(&w.links[0]->account.held_bytes), 1000);
+    cr_assert_eq(atomic_load(&w.totals.inbox_bytes), 0);
+    flow_unsent(&w.links[0]->account, (size_t)-5000);
     post(&w, w.links[0], PORT_DRAINED);
-    size_t before = atomic_load(&w.links[0]->unsent_bytes);
+    size_t before = atomic_load(&w.links[0]->account.unsent_bytes);
     world_turn(&w);
-    cr_assert_gt(atomic_load(&w.links[0]->unsent_bytes), before, "and is answered");
-    cr_assert_eq(atomic_load(&w.links[0]->parked_bytes), 0);
+    cr_assert_gt(atomic_load(&w.links[0]->account.unsent_bytes), before, "and is answered");
+    cr_assert_eq(atomic_load(&w.links[0]->account.held_bytes), 0);
     chunk_unref(large);
     world_stop(&w);
 }
@@ -93,7 +98,7 @@ static void fill_inbox(void *context, const struct batch *batch)
     w->filling = false;
 }
 
-Test(choke, who_found_the_inbox_full_during_a_turn_is_told_of_room)
+Test(held, who_found_the_inbox_full_during_a_turn_is_told_of_room)
 {
     struct world w;
     world_start(&w, &(struct engine_config){
@@ -109,7 +114,7 @@ Test(choke, who_found_the_inbox_full_during_a_turn_is_told_of_room)
     world_stop(&w);
 }
 
-Test(choke, a_reload_takes_over_every_limit)
+Test(held, a_reload_takes_over_every_limit)
 {
     struct world w;
     world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
@@ -121,11 +126,11 @@ Test(choke, a_reload_takes_over_every_limit)
     engine_reload(w.engine, &config);
     publish(&w, w.links[0], 100, 400);
     subscribe(&w, w.links[1]);
-    cr_assert_lt(atomic_load(&w.links[1]->unsent_bytes), 2500);
+    cr_assert_lt(atomic_load(&w.links[1]->account.unsent_bytes), 2500);
     cr_assert_eq(w.engine->config.unsent_total_max, 100000);
     cr_assert_eq(w.engine->config.commit_bytes_max, 70000);
     while (!engine_inbox_full(w.engine, NULL))
         post_ping_silently(&w, w.links[1]);
-    cr_assert_leq(atomic_load(&w.engine->inbox_bytes), 6000);
+    cr_assert_leq(atomic_load(&w.totals.inbox_bytes), 6000);
     world_stop(&w);
 }

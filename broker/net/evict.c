@@ -1,4 +1,4 @@
-/* crowd: when more waits to be sent than may, those go who have taken nothing for longest.
+/* evict: when more waits to be sent than may, those go who have taken nothing for longest.
  *
  * The engine gives nothing to anybody while the sum of what waits is past its limit, so somebody must go if
  * no peer reads. Peers that do read are not touched: their bytes go by themselves.
@@ -7,19 +7,19 @@
 
 #define CLOSED_AT_ONCE 64 /* in one tick */
 
-static struct conn *most_stalled(const struct net *n);
+static struct conn *longest_unread(struct net *n);
 static size_t weight(const struct conn *c);
 
-void crowd_thin_out(struct net *n, int64_t now_ms)
+void evict(struct net *n, int64_t now_ms)
 {
     const struct net_limits *limits = &n->config.limits;
     int64_t patience_ms = limits->write_ms < NET_STALLED_MS ? limits->write_ms : NET_STALLED_MS;
-    struct port_room room = net_room(n);
-    size_t waiting = net_waiting(n), mark = port_room_mark(&room);
+    struct flow_limits bounds = net_flow_limits(n);
+    size_t waiting = net_waiting(n), mark = flow_mark(&bounds);
     for (int i = 0; i < CLOSED_AT_ONCE; i++) {
         if (waiting < mark)
             return;
-        struct conn *c = most_stalled(n);
+        struct conn *c = longest_unread(n);
         if (!c || now_ms - c->write_since_ms < patience_ms)
             return;
         size_t gone = weight(c); /* freed when libuv, and the engine, have let go of it */
@@ -32,10 +32,11 @@ void crowd_thin_out(struct net *n, int64_t now_ms)
 }
 
 /* The open connection whose peer has taken nothing for longest; of several the one with most to take. */
-static struct conn *most_stalled(const struct net *n)
+static struct conn *longest_unread(struct net *n)
 {
     struct conn *found = NULL;
-    for (struct conn *c = n->conns; c; c = c->next) {
+    for (struct ring *at = n->conns.next; at != &n->conns; at = at->next) {
+        struct conn *c = ring_of(at, struct conn, all);
         if (c->state == CONN_CLOSED || writer_is_empty(&c->writer))
             continue;
         if (!found || c->write_since_ms < found->write_since_ms ||
@@ -47,5 +48,5 @@ static struct conn *most_stalled(const struct net *n)
 
 static size_t weight(const struct conn *c)
 {
-    return writer_held(&c->writer) + atomic_load(&c->link->parked_bytes);
+    return writer_held(&c->writer) + atomic_load(&c->link->account.held_bytes);
 }
