@@ -6,7 +6,7 @@
 #define NEVER  0
 
 static const struct request requests[] = {
-#define REQUEST(op_, kind_, command_, read_, run_, pace_, hurry_, short_, answer_, right_, act_)             \
+#define REQUEST(op_, kind_, command_, read_, run_, pace_, hurry_, short_, answer_, act_)                     \
     [OP_##op_] = {.name = #op_,                                                                              \
                   .op = OP_##op_,                                                                            \
                   .kind = STEP_##kind_,                                                                      \
@@ -17,7 +17,7 @@ static const struct request requests[] = {
                   .hurry = (hurry_),                                                                         \
                   .short_bytes_max = (short_),                                                               \
                   .answer = ANSWER_##answer_,                                                                \
-                  .right = RIGHT_##right_,                                                                   \
+                  .right = (enum wire_right)RIGHT_OF_##op_,                                                  \
                   .act = (act_)},
 #include "broker/engine/request.def"
 #undef REQUEST

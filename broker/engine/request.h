@@ -3,6 +3,7 @@
 #define SHUNT_ENGINE_REQUEST_H
 
 #include "broker/engine/step.h"
+#include "proto/wire.h"
 
 struct engine;
 
@@ -19,9 +20,6 @@ enum request_pace {
     REQUEST_WEIGHS, /* no: what it costs shows only then; so it waits when a turn is full */
 };
 
-/* What a connection will have to be allowed to do. */
-enum request_right { RIGHT_NONE, RIGHT_LOOK, RIGHT_PUBLISH, RIGHT_CONSUME, RIGHT_ADMIN };
-
 struct request {
     const char *name; /* NULL: there is no such operation */
     unsigned op;
@@ -34,7 +32,7 @@ struct request {
     /* Up to so many bytes its answer is short. A longer request waits while much waits to be sent. */
     uint32_t short_bytes_max;
     enum answer_shape answer;
-    enum request_right right;
+    enum wire_right right;
     const char *act; /* what the log calls it; NULL: it is not told of */
 };
 

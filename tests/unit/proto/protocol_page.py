@@ -47,13 +47,30 @@ def policies_in_c(text, limits):
 
 
 def operations_in_c(text):
-    return {name: number for name, number in re.findall(r"^    OP_(\w+) = (\d+),", text, re.M)}
+    """{name: (number, fields, answer)}; an answer of None: there is none; of "-": it is a frame from the server."""
+    requests = re.findall(r'^REQUEST\((\w+), (\d+), \w+, "([^"]*)", (NULL|"[^"]*")\)$', text, re.M)
+    notices = re.findall(r'^NOTICE\((\w+), (\d+), "([^"]*)"\)$', text, re.M)
+    found = {name: (number, fields, None if answer == "NULL" else answer.strip('"')) for name, number, fields, answer in requests}
+    found |= {name: (number, fields, "-") for name, number, fields in notices}
+    return found, len(requests) + len(notices)
+
+
+ANSWER = re.compile(r"^(?:OK +)?\[128, id(?:, )?(.*)\](?:, then .*)?$")
 
 
 def operations_on_page(page):
-    """As each frame is shown; OK and ERROR are rows of a table."""
-    frames = re.findall(r"^([A-Z_]+) +\[(\d+), ", page, re.M) + [(name, n) for n, name in re.findall(r"^\| (\d+) (OK|ERROR) \|", page, re.M)]
-    return dict(frames)
+    """The same, of each frame that is shown; OK and ERROR are rows of a table."""
+    found = {name: (number, fields, "-") for number, name, fields in re.findall(r"^\| (\d+) (OK|ERROR) \| `\[\d+, id, (.*?)\]` \|", page, re.M)}
+    lines = page.splitlines()
+    for line, below in zip(lines, lines[1:] + [""]):
+        asked, _, answered = line.partition(" OK [")
+        frame = re.match(r"^([A-Z_]+) +\[(\d+), (?:id|0)(?:, )?(.*)\] *(no reply)?$", asked)
+        if not frame or frame[1] == "OK":
+            continue
+        answer = ANSWER.match("[" + answered if answered else below)
+        says_none = None if frame[4] else "-"
+        found[frame[1]] = (frame[2], frame[3], answer[1] if answer and not frame[4] else says_none)
+    return found
 
 
 def errors_explained(page):
@@ -92,12 +109,16 @@ def main():
     wrong += [f"errors: {name} is explained {explained.count(name)} times" for name in known if explained.count(name) != 1]
     wrong += [f"errors: {name} is explained and does not exist" for name in explained if name not in known]
 
-    on_page, in_c = operations_on_page(page), operations_in_c((proto / "wire.h").read_text())
+    requests = (proto / "request.def").read_text()
+    on_page, (in_c, operations) = operations_on_page(page), operations_in_c(requests)
     for name in sorted(on_page.keys() | in_c.keys()):
         if on_page.get(name) != in_c.get(name):
             wrong.append(f"operations: {name} is {on_page.get(name)} on the page and {in_c.get(name)} in C")
 
     # A row the patterns above do not understand must not pass unseen.
+    rows = len(re.findall(r"^(?:REQUEST|NOTICE)\(", requests, re.M))
+    if rows != operations or rows != len(in_c):
+        wrong.append(f"request.def: {rows} rows, {operations} of them understood, {len(in_c)} names")
     for name, text, found in (
         ("errors.def", errors, errors_in_c(errors)),
         ("policy.def", policies, policies_in_c(policies, limits)),
@@ -109,7 +130,7 @@ def main():
     listed = {row[0] for row in section(page, "Limits")}
     wrong += [f"limits: {name} is used on the page and not listed" for name in sorted(used - listed)]
 
-    print("\n".join(wrong) or "PROTOCOL.md agrees with errors.def, policy.def, limits.h and wire.h")
+    print("\n".join(wrong) or "PROTOCOL.md agrees with errors.def, policy.def, limits.h and request.def")
     return 1 if wrong else 0
 
 
