@@ -243,9 +243,10 @@ static int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *
     if (rc != 0)
         return lmdb_txn_error(t, rc);
     *ret_tables = 0;
-    for (unsigned other = 0; other < TABLE_COUNT; other++)
+    for (unsigned other = 0; other < TABLE_COUNT; other++) {
         if (lmdb_tree_of((enum store_table)other) == lmdb_tree_of(table))
             *ret_tables |= 1ull << other;
+    }
     *ret = stat.ms_entries;
     if (lmdb_tree_of(table) == TREE_STATE)
         *ret -= TREE_COUNT - 1; /* the named trees' entries */

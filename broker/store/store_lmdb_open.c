@@ -224,9 +224,10 @@ static uint32_t old_version(struct lmdb_store *s)
 static int take_over(struct lmdb_store *s, uint32_t version, char *ret_why, size_t why_bytes)
 {
     int err = write_version(s);
-    if (err)
+    if (err) {
         WHY("cannot upgrade the store in %s from version %u to %u: %s: check the disk and its permissions",
             s->dir, version, STORE_LAYOUT_VERSION, err_text(err));
+    }
     return err;
 }
 

@@ -73,15 +73,16 @@ int store_lock_take(const char *dir, bool read_only, int *ret_fd, char *ret_why,
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         err = errno == EWOULDBLOCK ? SHUNT_STORE_LOCKED : SHUNT_IO;
         long holder = lock_holder(fd);
-        if (err == SHUNT_IO)
+        if (err == SHUNT_IO) {
             WHY("cannot lock %s: %s: choose a data directory on a local disk", path, strerror(errno));
-        else if (holder > 0)
+        } else if (holder > 0) {
             WHY("data directory %s is in use by process %ld (lock file %s): stop it or choose another --data",
                 dir, holder, path);
-        else
+        } else {
             WHY("data directory %s is in use by another process (lock file %s): stop it or choose another "
                 "--data",
                 dir, path);
+        }
         (void)close(fd);
         return err;
     }

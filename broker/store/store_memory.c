@@ -87,9 +87,10 @@ static void log_undo(struct memory_store *s)
 
 static void log_forget(struct memory_store *s)
 {
-    for (size_t i = 0; i < s->log_count; i++)
+    for (size_t i = 0; i < s->log_count; i++) {
         if (!s->log[i].linked)
             free(s->log[i].pair);
+    }
     s->log_count = 0;
 }
 

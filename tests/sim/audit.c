@@ -22,12 +22,14 @@ static void audit_leases(struct sim *s, const struct engine *e)
         if (!g->r.dropped && !g->topic->r.dropped)
             in_flight += g->r.counts.in_flight;
     }
-    if (e->config.in_flight_max && in_flight > e->config.in_flight_max)
+    if (e->config.in_flight_max && in_flight > e->config.in_flight_max) {
         sim_fail(s, "audit: %llu in flight, the limit is %llu", (unsigned long long)in_flight,
                  (unsigned long long)e->config.in_flight_max);
-    if (in_flight != dispatcher_leases(e->dispatcher))
+    }
+    if (in_flight != dispatcher_leases(e->dispatcher)) {
         sim_fail(s, "audit: %llu in flight, %llu leases", (unsigned long long)in_flight,
                  (unsigned long long)dispatcher_leases(e->dispatcher));
+    }
 }
 
 void audit(struct sim *s, struct engine *e)

@@ -247,9 +247,10 @@ static void take(struct core_client *c, struct shunt_consumer *consumer)
 static void forget_held_of(struct core_client *c, const struct shunt_consumer *consumer)
 {
     unsigned kept = 0;
-    for (unsigned i = 0; i < c->held_count; i++)
+    for (unsigned i = 0; i < c->held_count; i++) {
         if (c->held[i].d->consumer != consumer)
             c->held[kept++] = c->held[i];
+    }
     c->held_count = kept;
 }
 
@@ -320,9 +321,10 @@ static void connect(struct core_client *c)
     struct history_event *e = sim_event(s, HISTORY_CLIENT);
     e->client = conn_number(c->client.conn);
     e->marks = c->settings.marks;
-    for (unsigned i = 0; i < c->held_count; i++)
+    for (unsigned i = 0; i < c->held_count; i++) {
         if (c->held[i].d->marked_at)
             (void)core_note(c, HISTORY_KEEP, c->held[i].d);
+    }
 }
 
 static void core_client_act(struct client *client)

@@ -31,10 +31,12 @@ static void note_arrived(struct core_client *c, struct shunt_delivery *d, int64_
 
 void core_note_arrivals(struct core_client *c, int64_t sent_us)
 {
-    for (struct shunt_consumer *each = c->core.consumers; each; each = each->next)
-        for (struct shunt_delivery *d = each->queued.head; d; d = d->next)
+    for (struct shunt_consumer *each = c->core.consumers; each; each = each->next) {
+        for (struct shunt_delivery *d = each->queued.head; d; d = d->next) {
             if (!client_tag(d))
                 note_arrived(c, d, sent_us);
+        }
+    }
 }
 
 void core_note_kept(struct core_client *c, int64_t sent_us)
@@ -53,9 +55,10 @@ void core_note_kept(struct core_client *c, int64_t sent_us)
 
 void core_note_started(struct core_client *c, struct shunt_consumer *consumer)
 {
-    for (struct shunt_delivery *d = consumer->queued.head; d; d = d->next)
+    for (struct shunt_delivery *d = consumer->queued.head; d; d = d->next) {
         if (d->marked_at && client_tag(d) == (void *)TAG_SEEN) {
             (void)core_note(c, HISTORY_STARTED, d);
             client_set_tag(d, (void *)TAG_STARTED);
         }
+    }
 }

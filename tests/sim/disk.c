@@ -184,9 +184,10 @@ void disk_record(struct disk *d, const struct batch *b)
 static void add_commit(struct disk *d)
 {
     uint64_t index = 0;
-    for (size_t i = d->records_count; i && !index; i--)
+    for (size_t i = d->records_count; i && !index; i--) {
         if (d->records[i - 1].kind == RECORD_BATCH)
             index = d->records[i - 1].index;
+    }
     disk_record_add(d, RECORD_COMMIT)->index = index;
 }
 

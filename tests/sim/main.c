@@ -191,10 +191,11 @@ static bool run_seed(const struct options *o, uint64_t seed, uint64_t *ret_trace
         (void)printf("seed %" PRIu64 " failed; again: shunt-sim --seed %" PRIu64 "\n%s\n", seed, seed, s.why);
     else if (!good)
         (void)printf("seed %" PRIu64 ": %s was found: %.200s\n", seed, plant_name(o->plant), s.why);
-    if (o->verbose)
+    if (o->verbose) {
         (void)printf("seed %" PRIu64 " trace %016" PRIx64 " rounds %" PRIu64 " turns %" PRIu64
                      " events %zu\n",
                      seed, s.trace, s.figures.rounds, s.figures.turns, s.history.count);
+    }
     (void)fflush(stdout);
     *ret_trace = s.trace;
     add_up(&s);
@@ -245,8 +246,9 @@ int main(int argc, char **argv)
             exit(run_share(&o));
         }
     }
-    while (wait(&child) > 0)
+    while (wait(&child) > 0) {
         if (!WIFEXITED(child) || WEXITSTATUS(child))
             status = 1;
+    }
     return status;
 }

@@ -62,9 +62,10 @@ static void extend(const struct model *m, struct model_cell *c, int64_t came, in
 /* Its group was deleted in this turn, after the answer and before the reply to it. */
 static bool has_just_ended(const struct model *m, const struct model_conn *c, uint64_t sub)
 {
-    for (unsigned i = 0; i < c->subs_count; i++)
+    for (unsigned i = 0; i < c->subs_count; i++) {
         if (c->subs[i].id == sub)
             return m->groups[c->subs[i].group].exists == MODEL_GONE && m->groups[c->subs[i].group].ended_now;
+    }
     return false;
 }
 
@@ -237,10 +238,11 @@ static void answer(struct model *m, uint32_t number, bool ok, uint64_t id, struc
     int err = ok ? 0 : (int)mpack_read_uint(reply);
     const struct model_frame *f = waiting(c, id, err);
     c->closing |= err == SHUNT_PROTOCOL;
-    if (!f && err != SHUNT_PROTOCOL)
+    if (!f && err != SHUNT_PROTOCOL) {
         sim_fail(m->sim,
                  "model: connection %u: nothing waits for an answer to request %" PRIu64 " (error %d)",
                  number, id, err);
+    }
     if (!f) {
         model_silent(m, number, false);
         return;

@@ -40,9 +40,10 @@ bool model_may_be(const struct model *m, const struct model_cell *c, enum model_
 {
     unsigned count;
     const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         if (is[i].state == state)
             return true;
+    }
     return false;
 }
 
@@ -50,9 +51,10 @@ bool model_must_be(const struct model *m, const struct model_cell *c, enum model
 {
     unsigned count;
     const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         if (is[i].state != state)
             return false;
+    }
     return count > 0;
 }
 
@@ -60,9 +62,10 @@ bool model_holds(const struct model *m, const struct model_cell *c, uint64_t tok
 {
     unsigned count;
     const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         if (is[i].state == MODEL_FLIGHT && is[i].token == token)
             return true;
+    }
     return false;
 }
 
@@ -89,9 +92,10 @@ static bool same(const struct model_is *a, const struct model_is *b)
 
 static void put(struct model *m, struct model_set *s, const struct model_is *is)
 {
-    for (unsigned i = 0; i < s->count; i++)
+    for (unsigned i = 0; i < s->count; i++) {
         if (same(&s->is[i], is))
             return;
+    }
     if (s->count == MODEL_STATES_MAX)
         model_fail(m, NULL, 0, "more states than the model has room for");
     s->is[s->count++] = *is;
@@ -122,9 +126,10 @@ unsigned model_only(struct model *m, struct model_cell *c, model_keep_fn *keep, 
     left.count = 0;
     unsigned count;
     const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         if (keep(&is[i], context))
             left.is[left.count++] = is[i];
+    }
     return settle(m, c, &left);
 }
 
@@ -148,9 +153,10 @@ void model_waits(struct model *m, struct model_group *g, uint64_t seq)
     struct model_cell *c = &g->cells[seq];
     unsigned count = c->set ? m->sets[c->set - 1].count : 1;
     struct model_is *is = c->set ? m->sets[c->set - 1].is : &c->now;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         if (is[i].state == MODEL_DELAYED && is[i].due_hi == UNTIL_IT_IS_UP)
             set_wait(m, g, &is[i]);
+    }
 }
 
 void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
@@ -252,10 +258,11 @@ static void redrive(struct model *m, const struct model_group *g, struct model_s
     is.state = MODEL_READY;
     is.generation++;
     is.attempts = is.deliveries = 0;
-    if (is.expires > 0)
+    if (is.expires > 0) {
         is.expires = is.left                       ? m->wall + is.left
                      : message && message->ttl > 0 ? m->wall + message->ttl
                                                    : MODEL_UNKNOWN_TIME;
+    }
     is.left = 0;
     put(m, to, &is);
 }
@@ -325,11 +332,11 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
         expire(m, g, to, is);
         return true;
     }
-    if (event == EVENT_CORRUPT && g->is_dlq)
+    if (event == EVENT_CORRUPT && g->is_dlq) {
         wait(&is, m->wall + g->backoff_max);
-    else if (event == EVENT_CORRUPT || event == EVENT_WORN_OUT)
+    } else if (event == EVENT_CORRUPT || event == EVENT_WORN_OUT) {
         be_dead(m, &is);
-    else if (event == EVENT_DELIVERED || event == EVENT_TAKEN_UP)
+    } else if (event == EVENT_DELIVERED || event == EVENT_TAKEN_UP) {
         is = (struct model_is){MODEL_FLIGHT,
                                0,
                                is.suspect,
@@ -341,8 +348,9 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
                                0,
                                is.expires,
                                is.left};
-    else
+    } else {
         is.state = MODEL_DONE;
+    }
     if (is.state == MODEL_DONE)
         is.how = event == EVENT_SETTLED ? MODEL_ACKED : MODEL_PURGED;
     put(m, to, &is);

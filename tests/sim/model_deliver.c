@@ -207,11 +207,12 @@ static void deliver_all(struct model *m, uint32_t number, struct mpack_reader *r
     struct model_conn *conn = &m->conns[number];
     const struct model_sub *sub = model_sub(conn, mpack_read_uint(r));
     uint32_t count = mpack_read_array(r);
-    if (!sub || conn->gone || conn->closing)
+    if (!sub || conn->gone || conn->closing) {
         sim_fail(m->sim, "model: connection %u: a delivery for a subscription that there is not%s", number,
                  conn->gone      ? " (gone)"
                  : conn->closing ? " (closing)"
                                  : "");
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct delivery d;
         read_delivery(r, &d);

@@ -63,9 +63,10 @@ static void claim(struct model *m, struct model_group *any, uint64_t seq, const 
 
 static struct model_group *any_of(struct model *m, struct slice topic)
 {
-    for (unsigned i = 0; i < m->groups_count; i++)
+    for (unsigned i = 0; i < m->groups_count; i++) {
         if (slice_is(topic, m->groups[i].topic))
             return &m->groups[i];
+    }
     return NULL;
 }
 
@@ -96,9 +97,10 @@ void model_published(struct model *m, struct model_conn *c, const struct model_f
         as.due = v.delay_ms ? m->wall + v.delay_ms : 0;
         as.ttl = v.ttl_ms;
         as.expires = v.ttl_ms ? m->wall + v.delay_ms + v.ttl_ms : 0;
-        if (walked)
+        if (walked) {
             as.due = as.expires = as.ttl =
                 MODEL_UNKNOWN_TIME; /* it came in a turn of which nothing was told */
+        }
         as.damaged = old && old->damaged;
         if (!old)
             model_message_add(m, g, first + i);

@@ -107,9 +107,9 @@ static void maybe_resolved(struct model *m, uint32_t number, struct mpack_reader
         struct model_cell *c = model_cell(m, g, entry.seq);
         if (!c || c->conn != number || c->sub != sub->id || !model_holds(m, c, entry.token))
             continue;
-        if (entry.outcome < sizeof events / sizeof *events)
+        if (entry.outcome < sizeof events / sizeof *events) {
             (void)model_resolve(m, g, c, events[entry.outcome], entry.delay, false);
-        else if (entry.outcome == OUTCOME_EXTEND) {
+        } else if (entry.outcome == OUTCOME_EXTEND) {
             int64_t to = m->sim->mono_us / 1000 + entry.delay;
             c->ends_lo = 0; /* shorter or longer than it was, or as it was */
             c->ends_hi = to > c->ends_hi ? to : c->ends_hi;

@@ -176,9 +176,10 @@ static void end_for(struct model *m, struct model_group *g, struct model_cell *c
         return;
     }
     bool alone = !others.surely, among = others.surely || others.maybe, not = c->started == MARK_MAYBE;
-    if (alone)
+    if (alone) {
         (void)model_event(m, g, c, m->conns[c->conn].closed ? EVENT_CLOSED : EVENT_DISCONNECTED, -1,
                           sure && !among && !not );
+    }
     if (among)
         (void)model_event(m, g, c, EVENT_SUSPECTED, 0, sure && !not );
     if (not )
@@ -225,9 +226,10 @@ static bool is_untouched(const struct model *m, const struct model_cell *c)
 {
     unsigned count;
     const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         if (is[i].state == MODEL_READY && !is[i].token && !is[i].generation)
             return true;
+    }
     return false;
 }
 

@@ -47,9 +47,10 @@ static struct resolution *entries(struct command *c)
 static void for_each_resolution(struct batch *b, void (*change)(struct resolution *))
 {
     struct command *commands = (struct command *)(uintptr_t)b->commands; /* likewise */
-    for (size_t i = 0; i < b->count; i++)
+    for (size_t i = 0; i < b->count; i++) {
         for (uint32_t k = 0; commands[i].kind == COMMAND_RESOLVE && k < commands[i].resolve.count; k++)
             change(&entries(&commands[i])[k]);
+    }
 }
 
 static void forget_ack(struct resolution *r)

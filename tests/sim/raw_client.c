@@ -118,9 +118,10 @@ static void on_answer(struct raw *r, uint64_t op, uint64_t id, struct mpack_read
     int err = op == OP_ERROR ? (int)mpack_read_uint(reply) : 0;
     if (r->hostile && (id == 0 || !r->asked_count || r->asked[r->asked_first].id != id))
         return;
-    if (!r->asked_count || r->asked[r->asked_first].id != id)
+    if (!r->asked_count || r->asked[r->asked_first].id != id) {
         sim_fail(r->client.sim, "an answer out of order: request %llu, error %d", (unsigned long long)id,
                  err);
+    }
     struct asked_request a = r->asked[r->asked_first];
     r->asked_first = (r->asked_first + 1) % RAW_ASKED_MAX;
     r->asked_count--;
@@ -139,9 +140,10 @@ static void on_frame(struct raw *r, struct slice payload)
         raw_closed(r, mpack_read_uint(&reply));
     else
         on_answer(r, op, id, &reply);
-    if (reply.failed)
+    if (reply.failed) {
         sim_fail(r->client.sim, "a frame of kind %llu has other fields than the protocol says",
                  (unsigned long long)op);
+    }
 }
 
 static void raw_received(struct client *c, const void *bytes, size_t size)

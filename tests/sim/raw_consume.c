@@ -10,9 +10,10 @@
 
 static bool reads(const struct raw *r, unsigned place)
 {
-    for (unsigned i = 0; i < RAW_SUBS_MAX; i++)
+    for (unsigned i = 0; i < RAW_SUBS_MAX; i++) {
         if (r->subs[i].used && !r->subs[i].dlq && r->subs[i].place == place)
             return true;
+    }
     return false;
 }
 
@@ -59,17 +60,19 @@ void raw_sub_ended(struct raw *r, unsigned sub)
 {
     r->subs[sub] = (struct raw_sub){0};
     unsigned kept = 0;
-    for (unsigned i = 0; i < r->held_count; i++)
+    for (unsigned i = 0; i < r->held_count; i++) {
         if (r->held[i].sub != sub)
             r->held[kept++] = r->held[i];
+    }
     r->held_count = kept;
 }
 
 void raw_closed(struct raw *r, uint64_t id)
 {
-    for (unsigned i = 0; i < RAW_SUBS_MAX; i++)
+    for (unsigned i = 0; i < RAW_SUBS_MAX; i++) {
         if (r->subs[i].stands && r->subs[i].id == id)
             raw_sub_ended(r, i);
+    }
 }
 
 static void unsubscribe(struct raw *r, unsigned sub)
@@ -319,7 +322,8 @@ void raw_consume(struct raw *r)
         if (s->places[place].confirmed)
             subscribe(r, place, true);
     }
-    for (unsigned i = 0; i < RAW_SUBS_MAX; i++)
+    for (unsigned i = 0; i < RAW_SUBS_MAX; i++) {
         if (r->subs[i].stands)
             consume_sub(r, i);
+    }
 }

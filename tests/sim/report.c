@@ -42,9 +42,10 @@ static void report_dead(struct sim *s, struct store_txn *txn, const struct group
     struct slice value;
     struct attempt_record row;
     if (store_get(txn, TABLE_ATTEMPT, key_slice(&key), &value) ||
-        attempt_decode(key_slice(&key), value, &row))
+        attempt_decode(key_slice(&key), value, &row)) {
         sim_fail(s, "a dead letter has no row: %s/%llu", g->topic->r.name,
                  (unsigned long long)dead->origin_seq);
+    }
     struct history_event *e = sim_event(s, HISTORY_DEAD);
     e->topic = history_name(&s->history, g->topic->r.name);
     e->group = history_name(&s->history, g->r.name);
@@ -91,9 +92,10 @@ void server_report(struct sim *s)
     struct store_txn *txn;
     if (server_turn_is_open(s) || store_begin(s->disk.store, false, &txn))
         sim_fail(s, "no transaction");
-    for (size_t i = 0; i < l->groups_count; i++)
+    for (size_t i = 0; i < l->groups_count; i++) {
         if (is_plain(l->groups[i]))
             report_group(s, txn, l->groups[i]);
+    }
     store_abort(txn);
 }
 

@@ -7,9 +7,10 @@
 struct place *sim_place(struct sim *s)
 {
     unsigned open[GROUPS_MAX], count = 0;
-    for (unsigned i = 0; i < s->places_count; i++)
+    for (unsigned i = 0; i < s->places_count; i++) {
         if (s->places[i].confirmed && !s->places[i].deleted)
             open[count++] = i;
+    }
     return count ? &s->places[open[dice_below(&s->dice, count)]] : NULL;
 }
 

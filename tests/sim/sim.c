@@ -155,9 +155,10 @@ static void go_wrong(struct sim *s)
     }
     if (server_is_up(s) && dice_below(d, 1000) < p->damage_percent)
         (void)server_damage(s);
-    for (unsigned i = 0; i < s->clients_count; i++)
+    for (unsigned i = 0; i < s->clients_count; i++) {
         if (s->clients[i]->conn && dice_percent(d, p->break_percent))
             conn_break(s->clients[i]->conn);
+    }
 }
 
 /* Nothing is on its way. */
@@ -197,9 +198,10 @@ static void round_once(struct sim *s)
 
 static bool all_idle(struct sim *s)
 {
-    for (unsigned i = 0; i < s->clients_count; i++)
+    for (unsigned i = 0; i < s->clients_count; i++) {
         if (!s->clients[i]->ops->idle(s->clients[i]))
             return false;
+    }
     return true;
 }
 
@@ -233,9 +235,10 @@ static void compare_replay(struct sim *s)
         sim_fail(s, "the batches cannot be applied to a second store");
     uint64_t first_hash = disk_hash(s->disk.store), second_hash = disk_hash(second);
     store_close(second);
-    if (first_hash != second_hash)
+    if (first_hash != second_hash) {
         sim_fail(s, "the batches give another state: %016" PRIx64 ", not %016" PRIx64, second_hash,
                  first_hash);
+    }
     sim_trace_number(s, first_hash);
 }
 
@@ -252,9 +255,10 @@ static void judge(struct sim *s)
 static void make_clients(struct sim *s)
 {
     s->clients[s->clients_count++] = operator_new(s, 0);
-    for (unsigned i = 1; i < s->plan.clients; i++)
+    for (unsigned i = 1; i < s->plan.clients; i++) {
         s->clients[s->clients_count++] =
             dice_once_in(&s->dice, 2) ? core_client_new(s, i) : raw_client_new(s, i);
+    }
 }
 
 static void run(struct sim *s)

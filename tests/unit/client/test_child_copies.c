@@ -24,7 +24,7 @@ static unsigned long long resident_bytes(void)
     unsigned long long all, resident = 0;
     FILE *f = fopen("/proc/self/statm", "re");
 
-    expect(f != NULL && fscanf(f, "%llu %llu", &all, &resident) == 2);
+    expect(f && fscanf(f, "%llu %llu", &all, &resident) == 2);
     (void)fclose(f);
     return resident * (unsigned long long)sysconf(_SC_PAGESIZE);
 }
@@ -37,9 +37,8 @@ static void wait_for(pid_t copy)
 
 static void close_all(void)
 {
-    for (int fd = 3; fd < 256; fd++) {
+    for (int fd = 3; fd < 256; fd++)
         (void)close(fd);
-    }
 }
 
 static void write_whole_report(void)
@@ -50,9 +49,8 @@ static void write_whole_report(void)
     raw.head.magic = CRASH_MAGIC;
     raw.head.signal = SIGSEGV;
     raw.frames[0].address = CRASH_LAST;
-    for (int fd = 3; fd < 64; fd++) {
+    for (int fd = 3; fd < 64; fd++)
         (void)!write(fd, &raw, sizeof raw.head + sizeof raw.frames[0]); /* the report's pipe is one of them */
-    }
 }
 
 /* The handler goes on in both processes that fork() returns in. */
@@ -60,34 +58,28 @@ static int handle_forking(const char *what)
 {
     pid_t copy = fork();
 
-    if (copy != 0) {
+    if (copy != 0)
         atomic_store(copy_pid, copy);
-    }
     if (strcmp(what, "copy-returns") == 0) {
-        if (copy == 0) {
+        if (copy == 0)
             return SHUNT_ACK;
-        }
         wait_for(copy);
         return SHUNT_REJECT;
     }
     if (strcmp(what, "copy-crashes") == 0) {
-        if (copy == 0) {
+        if (copy == 0)
             abort();
-        }
         wait_for(copy);
         return SHUNT_ACK;
     }
     if (copy == 0) { /* it stays, with everything open */
-        if (strcmp(what, "copy-in-another-group") == 0) {
+        if (strcmp(what, "copy-in-another-group") == 0)
             (void)setpgid(0, 0);
-        }
-        for (;;) {
+        for (;;)
             (void)pause();
-        }
     }
-    if (strcmp(what, "copy-in-another-group") == 0) {
+    if (strcmp(what, "copy-in-another-group") == 0)
         (void)setpgid(copy, copy);
-    }
     exit(7);
 }
 
@@ -98,9 +90,8 @@ static int handle(void *context, const void *bytes, size_t size, struct shunt_ve
 
     (void)context;
     (void)size;
-    if (strncmp(what, "copy-", 5) == 0) {
+    if (strncmp(what, "copy-", 5) == 0)
         return handle_forking(what);
-    }
     if (strcmp(what, "close-and-return") == 0) {
         close_all();
     } else if (strcmp(what, "close-and-stay") == 0) {
@@ -123,22 +114,19 @@ static int handle(void *context, const void *bytes, size_t size, struct shunt_ve
         char line[1024];
 
         memset(line, 'x', sizeof line);
-        for (int i = 0; i < 1024; i++) {
+        for (int i = 0; i < 1024; i++)
             (void)!write(STDERR_FILENO, line, sizeof line);
-        }
         (void)!write(STDERR_FILENO, "\nlast words\n", 12);
         return SHUNT_NACK;
     } else if (strcmp(what, "joins-another-group") == 0) {
         pid_t copy = fork();
 
-        while (copy == 0) {
+        while (copy == 0)
             (void)pause();
-        }
         atomic_store(copy_pid, copy);
         (void)setpgid(0, getpgid(getppid()));
-        for (;;) {
+        for (;;)
             (void)pause();
-        }
     } else if (strcmp(what, "grow") == 0) {
         size_t bytes_more = 2 * GROWTH_BYTES;
         char *volatile room = malloc(bytes_more);
@@ -254,14 +242,12 @@ static void case_a_child_that_reported_a_crash_must_die_in_time(void)
     unsigned before = result.count;
 
     pool_submit(p, "report-and-stay");
-    while (child_pool_wait_ms(p) < 0) { /* until the report is there */
+    while (child_pool_wait_ms(p) < 0) /* until the report is there */
         expect(pool_turn(p, &err) == 0);
-    }
     expect(child_pool_wait_ms(p) <= CHILD_DUMP_MS);
     child_pool_kill(p);
-    while (result.count == before) {
+    while (result.count == before)
         expect(pool_turn(p, &err) == 0);
-    }
     expect(result.outcome == SHUNT_NACK); /* it crashed, as far as it said: the stop came after */
     child_pool_free(p);
 }
@@ -303,9 +289,8 @@ static void case_a_child_is_replaced_after_its_jobs(void)
     struct child_pool *p = pool_open(3, 0);
     pid_t pids[7];
 
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 7; i++)
         pids[i] = pool_pid(p);
-    }
     expect(pids[0] == pids[1] && pids[1] == pids[2] && pids[2] != pids[3]);
     expect(pids[3] == pids[4] && pids[4] == pids[5] && pids[5] != pids[6]);
     child_pool_free(p);
@@ -358,9 +343,8 @@ static void case_a_stderr_that_nobody_reads_holds_nothing_up(void)
     }
     pool_do(p, "bare-nack");
     for (ssize_t n;
-         seen < sizeof bytes - 1 && (n = read(ends[0], bytes + seen, sizeof bytes - 1 - seen)) > 0;) {
+         seen < sizeof bytes - 1 && (n = read(ends[0], bytes + seen, sizeof bytes - 1 - seen)) > 0;)
         seen += (size_t)n;
-    }
     (void)dup2(kept, STDERR_FILENO);
     bytes[seen] = '\0';
     expect_has(bytes, "bytes of what handlers wrote to stderr are lost: nobody read it]\nreading item 7\n");

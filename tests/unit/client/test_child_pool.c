@@ -42,9 +42,8 @@ static noinline int crash_by_recursion(int depth)
     volatile char room[4096];
 
     room[depth % 4096] = (char)depth;
-    if (sink >= 0) { /* always */
+    if (sink >= 0) /* always */
         sink = crash_by_recursion(depth + 1) + room[0];
-    }
     return sink;
 }
 
@@ -65,9 +64,8 @@ crash_by_division(int zero)
 
 static noinline void hang_in_loop(void)
 {
-    for (;;) {
+    for (;;)
         sink++;
-    }
 }
 
 static noinline void hang_without_signals(void)
@@ -76,33 +74,30 @@ static noinline void hang_without_signals(void)
 
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_BLOCK, &all, NULL);
-    for (;;) {
+    for (;;)
         (void)pause();
-    }
 }
 
 /* No call is the last thing done, or the compiler would make it a jump and this frame vanish. */
 static noinline int handle_crash(const char *what, int zero)
 {
-    if (strcmp(what, "address") == 0) {
+    if (strcmp(what, "address") == 0)
         sink = crash_by_bad_address();
-    } else if (strcmp(what, "call") == 0) {
+    else if (strcmp(what, "call") == 0)
         sink = crash_by_bad_call();
-    } else if (strcmp(what, "recursion") == 0) {
+    else if (strcmp(what, "recursion") == 0)
         sink = crash_by_recursion(zero);
-    } else if (strcmp(what, "division") == 0) {
+    else if (strcmp(what, "division") == 0)
         sink = crash_by_division(zero);
-    } else {
+    else
         crash_by_abort();
-    }
     return sink;
 }
 
 static void write_errors(size_t lines)
 {
-    for (size_t i = 0; i < lines; i++) {
+    for (size_t i = 0; i < lines; i++)
         (void)fprintf(stderr, "line %zu of what the handler says before it ends\n", i);
-    }
 }
 
 static int handle(void *context, const void *bytes, size_t size, struct shunt_verdict *v)
@@ -113,14 +108,12 @@ static int handle(void *context, const void *bytes, size_t size, struct shunt_ve
     if (size == BIG_BYTES) {
         unsigned sum = 0;
 
-        for (size_t i = 0; i < size; i++) {
+        for (size_t i = 0; i < size; i++)
             sum += (unsigned char)what[i];
-        }
         return sum == (unsigned)(size * 3) ? SHUNT_ACK : SHUNT_REJECT;
     }
-    if (strcmp(what, "ack") == 0) {
+    if (strcmp(what, "ack") == 0)
         return SHUNT_ACK;
-    }
     if (strcmp(what, "nack") == 0) {
         shunt_verdict_failure(
             v, &(struct shunt_failure){.type = "bad_json", .message = "line 3: \xff", .stack = "s"});
@@ -131,22 +124,18 @@ static int handle(void *context, const void *bytes, size_t size, struct shunt_ve
         shunt_verdict_failure(v, &(struct shunt_failure){.type = "never"});
         return SHUNT_REJECT;
     }
-    if (strcmp(what, "extend") == 0) {
+    if (strcmp(what, "extend") == 0)
         return SHUNT_EXTEND;
-    }
-    if (strcmp(what, "exit") == 0) {
+    if (strcmp(what, "exit") == 0)
         exit(7);
-    }
     if (strcmp(what, "exit-says") == 0) {
         write_errors(1000);
         exit(7);
     }
-    if (strcmp(what, "loop") == 0) {
+    if (strcmp(what, "loop") == 0)
         hang_in_loop();
-    }
-    if (strcmp(what, "deaf") == 0) {
+    if (strcmp(what, "deaf") == 0)
         hang_without_signals();
-    }
     if (strcmp(what, "wait") == 0) {
         (void)fputs("waiting\n", stderr);
         (void)pause();
@@ -159,9 +148,8 @@ static int handle(void *context, const void *bytes, size_t size, struct shunt_ve
         return SHUNT_NACK;
     }
     if (strcmp(what, "damage") == 0) {
-        for (int fd = 3; fd < 64; fd++) {
+        for (int fd = 3; fd < 64; fd++)
             (void)send(fd, "this is no verdict, it is what a broken process might write", 60, MSG_NOSIGNAL);
-        }
         (void)pause();
     }
     sink = handle_crash(what, 0);
@@ -276,7 +264,7 @@ static void case_an_exit_tells_its_code_and_the_last_line(void)
     expect(strcmp(result.verdict.type, "exit 7") == 0);
     expect(strcmp(result.verdict.message, "line 999 of what the handler says before it ends") == 0);
     errors = strstr(result.verdict.stack, "stderr:\n");
-    expect(errors != NULL && strlen(errors) == strlen("stderr:\n") + 4096);
+    expect(errors && strlen(errors) == strlen("stderr:\n") + 4096);
     pool_do(p, "exit");
     expect(!result.verdict.has_stack); /* what another job wrote is not shown again */
     child_pool_free(p);
@@ -341,9 +329,8 @@ static void case_a_child_killed_from_outside_is_replaced(void)
     before = result.count;
     pool_submit(p, "wait");
     expect(kill(child, SIGKILL) == 0);
-    while (result.count == before) {
+    while (result.count == before)
         expect(pool_turn(p, &err) == 0);
-    }
     expect(result.outcome == SHUNT_NACK && strcmp(result.verdict.type, "SIGKILL") == 0);
     expect_has(result.verdict.message, "from outside");
     pool_do(p, "ack");
@@ -387,9 +374,8 @@ static void case_children_that_cannot_start_end_the_pool(void)
     struct shunt_error err = {0};
     unsigned before = result.count, turns = 0;
 
-    while (pool_turn(p, &err) == 0) {
+    while (pool_turn(p, &err) == 0)
         expect(++turns < 10000);
-    }
     expect(err.code == SHUNT_IO && result.count == before);
     expect_has(err.text, "SIGABRT");
     child_pool_free(p);
