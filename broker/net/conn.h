@@ -28,7 +28,7 @@
 enum conn_state { CONN_GREETING, CONN_OPEN, CONN_BROKEN, CONN_ENDING, CONN_LINGERING, CONN_CLOSED };
 
 struct conn {
-    unsigned magic;
+    uint32_t magic;
     uv_tcp_t tcp;
     uv_write_t write;
     uv_shutdown_t shutdown;
@@ -68,9 +68,7 @@ struct conn {
 /* The connection that a handle or request of libuv belongs to. */
 static inline struct conn *conn_of(void *data)
 {
-    struct conn *c = data;
-    check(c && c->magic == CONN_MAGIC);
-    return c;
+    return magic_of(data, conn, CONN_MAGIC);
 }
 
 /* ---- conn.c ---- */

@@ -23,6 +23,7 @@ static void on_closed(uv_handle_t *handle)
 
 void conn_close(struct conn *c)
 {
+    check(c->magic == CONN_MAGIC);
     if (c->state == CONN_CLOSED)
         return;
     conn_post_lost(c);
@@ -55,6 +56,7 @@ void conn_post_lost(struct conn *c)
     if (!c->told_engine)
         return;
     struct inbox_item *item = c->lost;
+    check(item);
     c->lost = NULL;
     c->told_engine = false;
     link_ref(c->link);

@@ -12,6 +12,7 @@ static void wrote(struct conn *c, size_t size);
 
 void conn_send(struct conn *c, struct outbox_item *item)
 {
+    check(c->magic == CONN_MAGIC && item->link == c->link);
     if (item->ask_ms && c->state < CONN_ENDING)
         conn_ask(c, item->ask_ms);
     if (c->state >= CONN_ENDING || c->end_when_sent) {

@@ -24,7 +24,7 @@ void evict(struct net *n, int64_t now_ms)
             return;
         size_t gone = weight(c); /* freed when libuv, and the engine, have let go of it */
         waiting -= gone < waiting ? gone : waiting;
-        net_report(n, NET_CROWDED_OUT, c->link->peer,
+        net_report(n, NET_EVICTED, c->link->peer,
                    "too much waits for all clients together, and this one reads nothing");
         conn_not_its_fault(c);
         conn_close(c);

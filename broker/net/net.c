@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define TICK_MS_DRAINING 5
-#define TICK_MS_CROWDED  50
+#define TICK_MS_TIGHT    50
 
 static void on_notify(uv_async_t *async);
 static void on_tick(uv_timer_t *timer);
@@ -14,7 +14,7 @@ static void on_round(uv_prepare_t *prepare);
 static void on_handle_closed(uv_handle_t *handle);
 static void start_tick(struct net *n);
 static void pump(struct net *n);
-static void look_at_crowd(struct net *n);
+static void look_at_sum(struct net *n);
 static void tell_of_room(struct net *n);
 static void look_at_unread(struct net *n);
 static void room_came(struct net *n);
@@ -62,11 +62,13 @@ int net_start(struct net *n)
 
 void net_notify(struct net *n)
 {
+    check(n->magic == NET_MAGIC);
     (void)uv_async_send(&n->async); /* fails only on a closing handle */
 }
 
 void net_limits_set(struct net *n, const struct net_limits *limits)
 {
+    check(n->magic == NET_MAGIC);
     n->config.limits = *limits;
     n->pool.held_bytes_max = limits->partial_bytes_max;
     n->pool.freed = true; /* there may be more room now, everywhere */
@@ -76,13 +78,14 @@ void net_limits_set(struct net *n, const struct net_limits *limits)
 
 void net_stop_accepting(struct net *n)
 {
+    check(n->magic == NET_MAGIC);
     listener_empty(n); /* who was let wait is told of the stop, too */
     listener_stop(n);
 }
 
 void net_drain(struct net *n, int64_t ms_max, void (*done)(void *context), void *context)
 {
-    check(!n->drained);
+    check(n->magic == NET_MAGIC && !n->drained);
     n->drain_until_ms = net_now_ms(n) + ms_max;
     n->drained = done;
     n->drained_context = context;
@@ -98,6 +101,7 @@ void net_free(struct net *n)
 {
     if (!n)
         return;
+    check(n->magic == NET_MAGIC && !n->freeing);
     n->detached = true;
     n->freeing = true;
     for (struct ring *at = n->conns.next; at != &n->conns; at = at->next)
@@ -146,17 +150,17 @@ static void pump(struct net *n)
         conn_flush(c);
         conn_look_unread(c); /* if the engine asked about it */
     }
-    look_at_crowd(n);
+    look_at_sum(n);
 }
 
 /* From half of what may wait on, clients that read nothing may have to go soon. */
-static void look_at_crowd(struct net *n)
+static void look_at_sum(struct net *n)
 {
     uint64_t most = n->config.limits.unsent_total_max;
-    bool crowded = most > 0 && net_waiting(n) > most / 2;
-    if (crowded == n->crowded)
+    bool tight = most > 0 && net_waiting(n) > most / 2;
+    if (tight == n->tight)
         return;
-    n->crowded = crowded;
+    n->tight = tight;
     start_tick(n);
 }
 
@@ -210,7 +214,7 @@ static void on_round(uv_prepare_t *prepare)
         if (ring_empty(&n->resting))
             look_at_unread(n);
     }
-    look_at_crowd(n);
+    look_at_sum(n);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -237,8 +241,8 @@ static void start_tick(struct net *n)
 {
     n->tick_ms = net_now_ms(n);
     uint64_t ms = (uint64_t)net_tick_ms(&n->config.limits);
-    if (n->crowded && ms > TICK_MS_CROWDED)
-        ms = TICK_MS_CROWDED;
+    if (n->tight && ms > TICK_MS_TIGHT)
+        ms = TICK_MS_TIGHT;
     if (n->drain_until_ms > 0)
         ms = TICK_MS_DRAINING;
     (void)uv_timer_start(&n->tick, on_tick, ms, ms); /* fails only on a closing handle */

@@ -27,7 +27,7 @@ enum net_event {
     NET_ACCEPT_FAILED,  /* accept() failed otherwise */
     NET_BAD_FRAME,      /* the peer broke the protocol */
     NET_TIMED_OUT,      /* the peer was too slow */
-    NET_CROWDED_OUT,    /* a peer that takes nothing was closed: too much waits for all together */
+    NET_EVICTED,        /* a peer that takes nothing was closed: too much waits for all together */
     NET_NO_MEMORY,      /* a connection was closed because memory ran out */
     NET_OPENED,
     NET_CLOSED,

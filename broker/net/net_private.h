@@ -2,7 +2,8 @@
 #ifndef SHUNT_NET_NET_PRIVATE_H
 #define SHUNT_NET_NET_PRIVATE_H
 
-#include "base/check.h"
+#include "base/magic.h"
+#include "base/ring.h"
 #include "broker/flow/flow.h"
 #include "broker/net/net.h"
 #include "broker/net/reader.h"
@@ -21,7 +22,7 @@ struct listener {
 };
 
 struct net {
-    unsigned magic;
+    uint32_t magic;
     struct net_config config;
     struct listener listener;
     uv_async_t async;
@@ -37,7 +38,7 @@ struct net {
     uint64_t next_id;
     unsigned handles;        /* of this object, not yet closed */
     int64_t memory_short_ms; /* when a connection last had to wait for memory for its frame; 0: never */
-    bool crowded;            /* so much waits to be sent that clients may have to go: ticks are quick */
+    bool tight;              /* so much waits to be sent that clients may have to go: ticks are quick */
     bool detached;           /* the engine is gone */
     bool freeing;
     int64_t tick_ms;        /* when timeouts were last looked at */
@@ -51,9 +52,7 @@ struct net {
 /* The object that a handle of libuv belongs to. */
 static inline struct net *net_of(void *data)
 {
-    struct net *n = data;
-    check(n && n->magic == NET_MAGIC);
-    return n;
+    return magic_of(data, net, NET_MAGIC);
 }
 
 /* ---- net_private.c: services, for all files of this folder ---- */

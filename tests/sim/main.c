@@ -150,7 +150,7 @@ static bool saw_enough(uint64_t seeds)
                  {"room_told", total.room_told, 20},
                  {"thinned", total.thinned, 2},
                  {"pokes", total.pokes, 100},
-                 {"put_off", total.put_off, 20},
+                 {"queued", total.queued, 20},
                  {"kept", total.kept, 20}};
     bool good = true;
     (void)printf("%" PRIu64 " seeds:", seeds);

@@ -205,7 +205,7 @@ static void turn(struct sim *s)
     v->due_ms = engine_turn(e, wall_ms, mono_ms);
     s->figures.turns++;
     s->figures.full_turns += e->room.fullness >= STORE_FULL;
-    s->figures.put_off += !ring_empty(&e->line);
+    s->figures.queued += !ring_empty(&e->line);
     sim_trace_number(s, ledger_index(e->ledger));
     take_outbox(s);
     s->figures.bound += atomic_load(&v->totals.room_wanted);

@@ -118,7 +118,7 @@ struct sim_figures {
     uint64_t kept;              /* deliveries that a client went on with after a lost connection */
     uint64_t deaf;              /* clients that read nothing for long */
     uint64_t bound, room_told;  /* the total of unsent bytes stopped all hand-out; let it go on */
-    uint64_t put_off;           /* turns that left requests for later ones */
+    uint64_t queued;           /* turns that left requests for later ones */
     uint64_t thinned, pokes;    /* closed to make room; turns that nothing asked for */
     uint64_t ends, ends_inside; /* of a client's sending side; inside a frame */
     uint64_t walks, stale, suspects, ends_holding, ends_asked; /* of the model */

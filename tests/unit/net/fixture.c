@@ -230,11 +230,11 @@ static void post(void *context, struct inbox_item *item)
         }
     } else if (item->kind == PORT_BROKEN) {
         f->broken++;
-        if (!f->parks)
+        if (!f->silent)
             refuse(f, item);
     } else if (item->kind == PORT_ENDED) {
         f->ended++;
-        if (!f->parks)
+        if (!f->silent)
             close_link(f, item->link);
     } else if (item->kind == PORT_LOST) {
         f->lost++;

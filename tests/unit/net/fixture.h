@@ -22,7 +22,7 @@ struct fixture {
     int64_t asked_ms;                 /* as that one says */
     bool full;
     const struct link *full_for; /* or for this one alone */
-    bool parks;                  /* a bad frame, or the end, is not answered: what came before it waits */
+    bool silent;                 /* a bad frame, or the end, is not answered: what came before it waits */
     struct outbox_item *outbox, *outbox_tail;
     unsigned events[EVENTS_MAX];
     bool drain_done;

@@ -146,8 +146,8 @@ Test(conn, answers_to_frames_before_a_bad_one_come_before_its_refusal)
     fixture_stop(&f);
 }
 
-/* The engine parks the requests of such a connection, and nothing else bounds how many. */
-Test(conn, requests_of_a_connection_that_is_held_back_are_not_read)
+/* The engine holds the requests of such a connection, and nothing else bounds how many. */
+Test(conn, requests_of_a_connection_that_the_engine_waits_for_are_not_read)
 {
     struct fixture f;
     struct mpack_buffer b = {0};

@@ -187,7 +187,7 @@ Test(limits, while_too_much_waits_for_all_who_takes_nothing_is_closed_and_who_re
     static uint8_t got[32 << 20];
     cr_assert_eq(client_receive(&f, reader, got, sizeof got), sizeof got);
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 1);
-    cr_assert_eq(f.events[NET_CROWDED_OUT], 1);
+    cr_assert_eq(f.events[NET_EVICTED], 1);
     cr_assert_eq(f.closed, 1, "it was not the client that went");
     cr_assert_eq(atomic_load(&first->account.unsent_bytes), 0);
     cr_assert_not_null(f.link->conn);

@@ -57,7 +57,7 @@ Test(unread, an_engine_that_asks_after_a_bad_frame_is_told_too)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    f.parks = true;
+    f.silent = true;
     int fd = greet(&f);
     cr_assert_eq(send(fd, "\0\0\0\1\xc1", 5, 0), 5); /* no msgpack */
     fixture_until(&f, f.broken == 1);
@@ -71,7 +71,7 @@ Test(unread, an_engine_that_asks_after_the_end_of_what_came_is_told_too)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    f.parks = true;
+    f.silent = true;
     int fd = greet(&f);
     cr_assert_eq(shutdown(fd, SHUT_WR), 0);
     fixture_until(&f, f.ended == 1);
