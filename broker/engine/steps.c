@@ -100,9 +100,9 @@ static const struct {
     [STEP_MARK] = {run_request, .open = true},
     [STEP_REPLY] = {run_reply, .apart = true, .open = true},
     [STEP_ENDED] = {run_ended, .open = true},
-    [STEP_LOST] = {run_lost},
-    [STEP_CAUGHT_UP] = {run_caught_up},
-    [STEP_LEASES] = {run_leases},
+    [STEP_LOST] = {.run = run_lost},
+    [STEP_CAUGHT_UP] = {.run = run_caught_up},
+    [STEP_LEASES] = {.run = run_leases},
 };
 
 /* ---- the loop ---- */
