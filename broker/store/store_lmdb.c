@@ -7,7 +7,8 @@
  */
 #include "broker/store/store_lmdb.h"
 
-#include <assert.h>
+#include "base/check.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +62,7 @@ int lmdb_txn_error(struct lmdb_txn *t, int rc)
 
 static int begin_write(struct lmdb_store *s, struct store_txn **ret)
 {
-    assert(!s->writing);
+    check(!s->writing);
     if (s->read_only)
         return SHUNT_STORE_READ_ONLY;
     struct lmdb_txn *t = &s->writer;

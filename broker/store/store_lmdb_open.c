@@ -5,12 +5,12 @@
  * mapped, and before any page but the two meta pages is read, the file must be as long as its last page says,
  * for reading beyond the end kills the process.
  */
+#include "base/check.h"
 #include "broker/store/store_file.h"
 #include "broker/store/store_lmdb.h"
 #include "broker/store/store_lock.h"
 #include "broker/store/store_version.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -369,8 +369,8 @@ int store_lmdb_open(const struct store_lmdb_options *o, struct store **ret, char
 void lmdb_close(struct store *base)
 {
     struct lmdb_store *s = lmdb_store_of(base);
-    assert(!s->writing);
-    assert(!s->readers);
+    check(!s->writing);
+    check(!s->readers);
     env_close(s);
     store_lock_release(s->lock_fd);
     (void)pthread_mutex_destroy(&s->gate); /* nobody holds it: there are no readers */

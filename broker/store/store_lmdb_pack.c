@@ -8,9 +8,9 @@
  * No row changes, so it is a transaction of the store's own, of which nobody above needs to know. Rows that
  * LMDB keeps on pages of their own are left where they are, and so are the others of their leaf page.
  */
+#include "base/check.h"
 #include "broker/store/store_lmdb.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 /* A pass over all trees begins when so many rows were deleted since the last: a part of those there are. */
@@ -267,7 +267,7 @@ int lmdb_pack(struct store *base, uint64_t most_bytes, bool *ret_more)
     struct store_txn *txn;
     bool write = false;
     *ret_more = false;
-    assert(!s->writing && most_bytes > s->page_bytes);
+    check(!s->writing && most_bytes > s->page_bytes);
     if (s->read_only || (!s->pack.tree && s->pack.deleted_rows < PASS_ROWS_MIN))
         return 0;
     struct run run = {.bytes = malloc(most_bytes), .capacity = most_bytes};

@@ -11,10 +11,9 @@
  * here, where it is harmless, and not in a commit. Then `free_bytes` counts only what is set aside, and the
  * caller's high-water mark does the rest.
  */
+#include "base/check.h"
 #include "broker/store/store_file.h"
 #include "broker/store/store_lmdb.h"
-
-#include <assert.h>
 
 /* The map grows while less than this, or than half of it, lies beyond the last page ever used. */
 #define MAP_AHEAD_BYTES_MIN (512ull << 20)
@@ -183,7 +182,7 @@ static int file_grow(struct lmdb_store *s, uint64_t end)
 int lmdb_maintain(struct store *base)
 {
     struct lmdb_store *s = lmdb_store_of(base);
-    assert(!s->writing);
+    check(!s->writing);
     if (s->read_only)
         return 0;
     if (s->broken)

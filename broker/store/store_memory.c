@@ -6,9 +6,9 @@
  */
 #include "broker/store/store_memory.h"
 #include "base/array.h"
+#include "base/check.h"
 #include "broker/store/store_version.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,8 +45,8 @@ static int memory_begin(struct store *base, bool write, struct store_txn **ret)
     int err = fault_due(s);
     if (err)
         return err;
-    assert(!write || !s->txns); /* no snapshots: a writer is alone */
-    assert(!s->txns || !s->txns->write);
+    check(!write || !s->txns); /* no snapshots: a writer is alone */
+    check(!s->txns || !s->txns->write);
     struct memory_txn *t = malloc(sizeof *t);
     if (!t)
         return SHUNT_NO_MEMORY;
@@ -59,7 +59,7 @@ static int memory_begin(struct store *base, bool write, struct store_txn **ret)
 static void txn_free(struct memory_store *s, struct memory_txn *t)
 {
     for (struct memory_cursor *c = s->cursors; c; c = c->next)
-        assert(c->txn != t); /* cursors are closed first */
+        check(c->txn != t); /* cursors are closed first */
     struct memory_txn **link = &s->txns;
     while (*link != t)
         link = &(*link)->next;
@@ -74,12 +74,12 @@ static void log_undo(struct memory_store *s)
         struct pairs *m = &s->tables[u->table];
         if (u->linked) {
             struct pair *p = pairs_unlink(m, pair_key(u->pair));
-            assert(p == u->pair);
+            check(p == u->pair);
             s->used_bytes -= pair_cost(p);
             free(p);
         } else {
             struct pair *replaced = pairs_link(m, u->pair);
-            assert(!replaced);
+            check(!replaced);
             s->used_bytes += pair_cost(u->pair);
         }
     }
@@ -137,7 +137,7 @@ static int memory_commit(struct store_txn *base)
 static int write_check(struct memory_txn *t)
 {
     struct memory_store *s = store_of(t->base.store);
-    assert(t->write);
+    check(t->write);
     if (!t->failed)
         t->failed = fault_due(s);
     if (!t->failed && !log_room(s))
@@ -249,13 +249,13 @@ static int memory_count(struct store_txn *base, enum store_table table, uint64_t
 
 static int memory_maintain(struct store *base)
 {
-    assert(!store_of(base)->txns);
+    check(!store_of(base)->txns);
     return 0;
 }
 
 static int memory_pack(struct store *base, uint64_t most_bytes, bool *ret_more)
 {
-    assert(!store_of(base)->txns);
+    check(!store_of(base)->txns);
     (void)most_bytes;
     *ret_more = false; /* each pair has its own memory */
     return 0;
