@@ -1,5 +1,5 @@
-/* array: elements in a row that grow by doubling. The pointer, the count and the capacity lie in whoever owns
- * them. */
+/* array: elements in a row that grow by doubling. The pointer, the count and the capacity are their owner's
+ * members. */
 #ifndef SHUNT_BASE_ARRAY_H
 #define SHUNT_BASE_ARRAY_H
 

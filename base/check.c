@@ -1,5 +1,5 @@
-/* check: how a broken invariant ends the process. Uses write(2) alone, for the heap may be what is broken,
- * and once, so that the line is whole. */
+/* check: how a broken invariant ends the process. Uses only write(2), because the heap may be what is
+ * broken, and only once, so that the line is whole. */
 #include "base/check.h"
 
 #include <signal.h>

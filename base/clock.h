@@ -1,4 +1,4 @@
-/* clock: the machine's clocks, and nothing but reading them. Who must be free of time does not include this
+/* clock: the machine's clocks, and nothing but reading them. Rooms that must be free of time do not include this
  * (graph.txt). */
 #ifndef SHUNT_BASE_CLOCK_H
 #define SHUNT_BASE_CLOCK_H

@@ -1,6 +1,6 @@
 /* list: elements in a row that are told apart by their pointers, which end in NULL, and counted.
  *
- * An element has `next` and `prev` of its own type; whoever holds the list has `head`, `tail` and `count`, all zero at first.
+ * An element has `next` and `prev` of its own type; the list's holder has `head`, `tail` and `count`, all zero at first.
  * Nothing is allocated and nothing fails. The arguments are names, as each is read several times. For lists that an element
  * leaves without knowing which it is in, see ring.h.
  */

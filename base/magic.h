@@ -15,7 +15,7 @@ static inline void *magic_checked(const void *object, uint32_t magic, const char
 {
     if (!object || *(const uint32_t *)object != magic)
         check_failed(what, file, line);
-    return (void *)(uintptr_t)object; /* as constant as whoever takes it wants it */
+    return (void *)(uintptr_t)object; /* as constant as the caller wants it */
 }
 
 /* The `struct type` that `object`, a `void *`, must be. */

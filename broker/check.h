@@ -10,7 +10,8 @@ struct store;
 
 /* Go through the whole store and write to `report` one line for each thing that is wrong, and a summary:
  * every message of every group in exactly one state, counters equal to what is counted, no index row without
- * what it points to, checksums, conservation. in:    a store that nobody writes to; it may be open read-only.
+ * what it points to, checksums, conservation.
+ * in:    a store that nobody writes to; it may be open read-only.
  * out:   `*ret_problems` is how many things are wrong; 0 for a store in order.
  * fails: IO, NO_MEMORY: the check could not be finished. What is wrong in the store is a problem, not a
  * failure. */

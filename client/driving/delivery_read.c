@@ -1,4 +1,4 @@
-/* delivery_read: what a delivery holds, for whoever handles it. */
+/* delivery_read: the parts of a delivery, for its handler. */
 #include "base/clock.h"
 #include "client/wire/consumer.h"
 #include "client/wire/delivery.h"

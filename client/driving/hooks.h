@@ -1,12 +1,14 @@
 /* hooks: what the worker needs of a handle beside the public calls. Not installed, not exported.
  *
- * The worker uses the public API for all else. How the pieces fit, with isolation `fork`:
- *   client_mark_explicitly(c)             before the first shunt_next(): deliveries then come unmarked
+ * The worker uses the public API for everything else. How the pieces fit, with isolation `fork`:
+ *
+ *   client_mark_explicitly(c)         before the first shunt_next(): deliveries then come unmarked
  *   poll({shunt_fd(s), child pipes…}), shunt_process(s), shunt_next(c, 0, …) until EMPTY
- *   client_mark(d), client_send(s)        before a child is given `d`; give it only when client_marked(d) is
- * true shunt_resolve_async(d, …)             with what became of it client_release_held(c)                at
- * stop, for what no child has In the child, after fork(): client_abandon_after_fork(s) first; then only the
- * shunt_delivery_* accessors.
+ *   client_mark(d), client_send(s)    before a child is given `d`; it is given only if client_marked(d) is true
+ *   shunt_resolve_async(d, …)         with its outcome
+ *   client_release_held(c)            at the stop, for deliveries that no child has
+ *
+ * In the child, after fork(): client_abandon_after_fork(s) first; then only the shunt_delivery_* accessors.
  */
 #ifndef SHUNT_CLIENT_DRIVING_HOOKS_H
 #define SHUNT_CLIENT_DRIVING_HOOKS_H
@@ -18,7 +20,7 @@
 
 /* From now on shunt_next() returns deliveries of `c` without a started mark. */
 void client_mark_explicitly(struct shunt_consumer *c);
-/* Queue the started mark of a held delivery; its lease begins anew. Does nothing if it is queued or sent
+/* Queue the started mark of a held delivery; its lease begins again. Does nothing if it is queued or sent
  * already. fails: STALE (the connection it came on is gone: the mark would mean nothing), NO_MEMORY. */
 int client_mark(struct shunt_delivery *d);
 /* True once the mark was accepted by the socket, and always if the handle sends no marks (option `marks` no).

@@ -1,4 +1,4 @@
-/* consume: take messages one by one, print them, and say what became of each.
+/* consume: take messages one by one, print them, and answer each.
  *
  *   consume TOPIC COUNT
  *

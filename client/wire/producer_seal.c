@@ -1,4 +1,4 @@
-/* producer_seal: which bytes of the producer go out next, and what becomes of them when the connection is
+/* producer_seal: which bytes of the producer go out next, and what happens to them when the connection is
  * lost. */
 #include "base/check.h"
 #include "base/list.h"

@@ -1,6 +1,6 @@
-/* resolution: acks, nacks and the like that travel in one RESOLVE frame, and who wants to hear what became of
- * them. Resolutions are never sent twice: after a lost connection their tokens mean nothing, and what was
- * sent may have had its effect. */
+/* resolution: acks, nacks and the like that travel in one RESOLVE frame, and the callbacks that wait for their
+ * answers. Resolutions are never sent twice: after a lost connection their tokens mean nothing, and those that
+ * were sent may have taken effect. */
 #ifndef SHUNT_CLIENT_WIRE_RESOLUTION_H
 #define SHUNT_CLIENT_WIRE_RESOLUTION_H
 
@@ -62,8 +62,8 @@ struct resolve_entry {
 int resolution_add(struct resolutions *all, struct resolution *r, const struct resolve_entry *entry,
                    struct resolver resolver);
 
-/* Move the one entry of `from`, and who waits for it, to the end of `to`, under another token; `from` is
- * dropped. fails: NO_MEMORY (nothing has changed). */
+/* Move the one entry of `from`, with the callback that waits for it, to the end of `to`, under another token;
+ * `from` is dropped. fails: NO_MEMORY (nothing has changed). */
 int resolution_move(struct resolutions *all, struct resolution *from, struct resolution *to, uint64_t token);
 
 void resolution_sent(struct resolutions *all, struct resolution *r);

@@ -1,4 +1,5 @@
-/* child_pool: standing child processes that each handle one job at a time, and what became of it if they die.
+/* child_pool: standing child processes that each handle one job at a time, and what to say of a job when its
+ * child dies.
  *
  * The pool knows nothing of brokers: a job is bytes, and a word of its owner's. Happy path: submit, the
  * child's function runs on the bytes, `done` is called with its verdict. When a child crashes, exits or is

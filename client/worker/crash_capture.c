@@ -121,7 +121,7 @@ static uint64_t context_pc(const ucontext_t *u)
 }
 
 /* After a call through a bad pointer there is nothing to unwind at the pc, but the caller is known: on top of
- * the stack, or in the link register. The stack is read through the kernel, for it may be what is broken. */
+ * the stack, or in the link register. The stack is read through the kernel, because it may be broken. */
 static uint64_t context_return_address(const ucontext_t *u)
 {
 #if defined(__x86_64__)

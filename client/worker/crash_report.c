@@ -243,7 +243,7 @@ static void report_signal(struct shunt_verdict *v, int signal_number, const stru
     stderr_write(&stack, e);
     message_signal(&message, signal_number, reported ? &head : NULL, culprit);
     (void)crash_signal_name(name, signal_number);
-    /* Whoever is killed otherwise has no last words. */
+    /* Only abort() comes with last words. */
     if (signal_number == SIGABRT && line)
         text_add(&message, ": %s", line); /* what the assertion said */
     if (signal_number != SIGABRT || !class)

@@ -5,9 +5,11 @@
  *            SIGABRT in parse_item: the line it wrote to stderr that says what failed (client/worker/diagnosis.h)
  *            no verdict after 30s
  *            that line, or: the handler called exit(7)
- *            type `channel_closed` if it has closed the descriptor on which its verdict was to come, `exec`
- * if it has become another program stack    parse_item at src/parse.c:12     one line a function, innermost
- * first stderr:                          and the end of what it wrote there
+ *   stack    parse_item at src/parse.c:12     one line for each function, innermost first
+ *            stderr:                          and the end of what it wrote there
+ *
+ * The type is `channel_closed` if the child has closed the descriptor on which its verdict was to come, and
+ * `exec` if it has become another program.
  */
 #ifndef SHUNT_CLIENT_WORKER_CRASH_REPORT_H
 #define SHUNT_CLIENT_WORKER_CRASH_REPORT_H

@@ -1,5 +1,5 @@
-/* passed_on: what handlers write to their stderr, on its way to ours. It never waits for whoever reads that:
- * a full pipe or a stopped terminal must halt neither leases nor the answer to SIGTERM. */
+/* passed_on: what handlers write to their stderr, on its way to ours. It never waits for the reader of
+ * that: a full pipe or a stopped terminal must halt neither leases nor the answer to SIGTERM. */
 #ifndef SHUNT_CLIENT_WORKER_PASSED_ON_H
 #define SHUNT_CLIENT_WORKER_PASSED_ON_H
 

@@ -16,8 +16,7 @@
 #define STOP_SAME_MS     500
 
 /* From now on a signal writes to `wake_fd`, an eventfd. `second_kills`: a second signal does what it would
- * have done without us, for a worker whose handler may never come back. fails: TOO_MANY (STOP_WORKERS_MAX),
- * IO. */
+ * have done without us, because a handler may never return. fails: TOO_MANY (STOP_WORKERS_MAX), IO. */
 int stop_signals_begin(int wake_fd, bool second_kills, struct shunt_error *err);
 /* With the same arguments. Takes what did not begin. */
 void stop_signals_end(int wake_fd, bool second_kills);

@@ -98,7 +98,7 @@ int64_t worker_release_ms(const struct worker *w, const struct shunt_delivery *d
     int64_t ms = WORKER_RELEASE_MS_MIN;
 
     if (worker_stopping(w))
-        return 0; /* whoever else is there may have it now */
+        return 0; /* another worker may have it now */
     if (v->delay_ms != SHUNT_BACKOFF)
         return v->delay_ms;
     /* What was neither the first hand-out nor a failure was given back. */

@@ -60,7 +60,7 @@ int worker_wait(struct worker *w, int fd, int64_t wait_ms, struct shunt_error *e
 /* Take the next message if one is there. fails: EMPTY also for what may be better later (no connection);
  * anything else will not go away. */
 int worker_next(struct worker *w, struct shunt_delivery **ret, struct shunt_error *err);
-/* Tell the broker what became of `d`, without waiting for its answer. owns: takes `d`. */
+/* Tell the broker the outcome of `d`, without waiting for its answer. owns: takes `d`. */
 void worker_resolve(struct worker *w, struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
                     const struct shunt_failure *failure);
 

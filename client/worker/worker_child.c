@@ -1,5 +1,4 @@
-/* worker_child: what a standing child does, from fork() to its end: take a job, handle it, say what became of
- * it.
+/* worker_child: what a standing child does, from fork() to its end: take a job, handle it, say its outcome.
  *
  * It leaves when its parent closes the socket, and is killed when its parent dies: nobody would hear of its
  * work.

@@ -28,7 +28,7 @@ void disk_advance(struct disk *d, size_t cut);
 /* Make the directory as it may be found after a power cut here; `seed` says what is lost. Seed 0 loses
  * nothing. Returns its path, which lives as long as the disk. */
 const char *disk_cut(struct disk *d, uint64_t seed);
-/* Someone has written to what disk_cut() made: begin anew at the next. */
+/* Someone has written to what disk_cut() made: begin again at the next. */
 void disk_spoilt(struct disk *d);
 
 /* The inode of a path as it is without a power cut; 0 if there is none. */

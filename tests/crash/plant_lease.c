@@ -34,7 +34,7 @@ int __wrap_dispatcher_lease(struct dispatcher *d, const struct assignment *a, ui
     return __real_dispatcher_lease(d, a, seq, token, bytes, its_ms, mono_ms, wall_ms);
 }
 
-/* Whoever answers for the message, whatever the token, ends the lease of who holds it now. */
+/* An answer for the message, whatever its token, ends the lease of its present holder. */
 int __wrap_dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
                             struct lease_times *ret)
 {

@@ -168,7 +168,7 @@ def _check_own_order(deliveries, faults):
 
 
 def _check_dead(history, deliveries, answers, faults):
-    """Who died did so for a reason that its answers give; who was rejected is dead, or was redriven."""
+    """Each dead message died for a reason that its answers give; each rejected one is dead, or was redriven."""
     dead = {row.seq: row for row in history.dead}
     for row in history.dead:
         rows = [each for each in deliveries.get(row.seq, []) if each.generation == row.generation]

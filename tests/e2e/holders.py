@@ -20,7 +20,7 @@ LEASE_MS = 120
 MAX_ATTEMPTS = 4
 ROOMS = (1, 1, 1, 1, 1, 3)  # messages that each may hold; of those with one the judge knows how long each was theirs
 READY_MIN = 25
-GIVEN_UP_SECONDS = 3  # a message that goes to nobody else, for it has died, say
+GIVEN_UP_SECONDS = 3  # a message that goes to nobody else, because it has died, say
 LOOK_SECONDS = 0.01
 OUTCOMES = (ACK, NACK, REJECT, RELEASE, EXTEND)
 

@@ -1,8 +1,9 @@
 /* storm: traffic for a broker that is being killed, with a log of all that the broker has confirmed.
  *
- *   storm publish TOPIC NAME LOG COUNTERS RATE      publish RATE messages a second until SIGTERM, then wait
- * for all of them storm consume TOPIC NAME LOG COUNTERS           ack, nack, reject and release at random
- * until SIGTERM; from SIGUSR1 on ack all
+ *   storm publish TOPIC NAME LOG COUNTERS RATE    publish RATE messages per second until SIGTERM, then wait for
+ *                                                 all of them
+ *   storm consume TOPIC NAME LOG COUNTERS         ack, nack, reject and release at random until SIGTERM; from
+ *                                                 SIGUSR1 on ack all
  *
  * NAME is a number, and the seed of what is random. COUNTERS is a file of struct counters that all storms
  * share. LOG gets a history (docs/reliability.md): one JSON object a line. A token is made of generation and

@@ -188,7 +188,7 @@ class Working(Case):
     def test_a_terminal_that_goes_away_waits_for_what_runs(self):
         self.shunt("publish", "t", "one")
         os.mkfifo(self.directory / "go")
-        # Whoever runs the tests may ignore SIGHUP, as under nohup; then so would the worker.
+        # The process that runs the tests may ignore SIGHUP, as under nohup; then so would the worker.
         worker = self.start("work", "t", "--", "sh", "-c", "echo begun; read line < go; echo done", cwd=self.directory,
                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
         self.assertEqual(worker.stdout.readline(), "begun\n")
@@ -381,7 +381,7 @@ class DeadLetters(Case):
         self.assertIn("3 dead letters of group default of topic d will be dropped", done.stderr)
         self.shunt("topic", "update", "d", "--dlq-retention", "0")
         self.assertEqual(len(self.document("dlq", "list", "d")), 3)
-        # Who has one of its own loses nothing by the topic's, but by going back to that.
+        # A group with a retention of its own loses nothing by the topic's, but by going back to that.
         self.shunt("group", "update", "d", "default", "--dlq-retention", "1h")
         self.shunt("topic", "update", "d", "--dlq-retention", "1ms")
         self.shunt("group", "update", "d", "default", "--dlq-retention", "inherit", code=USAGE)

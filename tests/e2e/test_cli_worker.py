@@ -153,7 +153,7 @@ class Worker(Case):
         process.kill()
         process.wait()
         self.eventually(lambda: not any(runs(pid) for pid in pids))
-        # Nobody holds the worker's output any more: whoever reads it sees its end.
+        # Nobody holds the worker's output any more: its reader sees its end.
         self.assertEqual(process.stdout.read(), "")
 
     def test_nothing_of_an_attempt_outlives_it(self):

@@ -154,7 +154,7 @@ static void sort_kind(struct index *x, enum history_kind kind)
     x->sorted[kind] = list;
 }
 
-/* ---- deliveries and what became of them ---- */
+/* ---- deliveries and their ends ---- */
 
 static struct delivered *find_delivery(struct index *x, const struct history_event *e)
 {
@@ -326,7 +326,8 @@ const struct delivered *index_deliveries(const struct index *x, uint32_t topic, 
                                          size_t *ret_count)
 {
     struct history_event key = {.topic = topic, .group = group, .seq = seq};
-    size_t first = search_first(x->deliveries, x->deliveries_count, sizeof *x->deliveries, &key, delivered_to_message);
+    size_t first =
+        search_first(x->deliveries, x->deliveries_count, sizeof *x->deliveries, &key, delivered_to_message);
     size_t end = first;
     while (end < x->deliveries_count && !by_message(x->deliveries[end].e, &key))
         end++;

@@ -9,7 +9,7 @@ struct asked {
     const struct history_event *ask, *answer;
 };
 
-/* One delivery as it was received, and what became of it. */
+/* One delivery as it was received, and how it ended. */
 struct delivered {
     const struct history_event *e;
     bool started;                           /* a mark may have gone out, or the client sends none */

@@ -17,7 +17,8 @@ static int by_place(const void *element, const void *key)
 static const struct history_event *find_dead(const struct index *x, uint32_t topic, uint32_t group,
                                              uint64_t seq)
 {
-    const struct history_event *const *all = x->sorted[HISTORY_DEAD], key = {.topic = topic, .group = group, .seq = seq};
+    const struct history_event *const *all = x->sorted[HISTORY_DEAD],
+                                      key = {.topic = topic, .group = group, .seq = seq};
     size_t count = x->counts[HISTORY_DEAD], at = search_first(all, count, sizeof(void *), &key, by_place);
     return at < count && by_place(&all[at], &key) == 0 ? all[at] : NULL;
 }
@@ -164,7 +165,7 @@ static void expect_deliveries(const struct index *x, const struct history_event 
     for (size_t i = 0; i < x->deliveries_count; i++) {
         const struct delivered *d = &x->deliveries[i];
         bool own = d->e->topic == group->topic && d->e->group == group->group;
-        if (own || d->e->topic == dlq) { /* whoever acks a dead letter acks the message */
+        if (own || d->e->topic == dlq) { /* acking a dead letter acks the message */
             ret->acked += d->acked;
             ret->maybe_acked += d->maybe_acked;
         }

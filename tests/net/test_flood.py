@@ -2,7 +2,7 @@
 
 For each kind (flood.py, in a process of its own) a well-behaved client (probe.py, another) does its rounds of publish, deliver and ack with
 a short lease, without the flood and beside it, with the default settings: its p99 stays under five times. The least of a few tries counts,
-for the machine does other things too. That the probe sees a slow server is shown in test_hostile.py.
+because the machine does other things too. That the probe sees a slow server is shown in test_hostile.py.
 """
 import json
 import subprocess

@@ -1,7 +1,7 @@
 """Hostile clients of every kind cost little memory and nobody else much time.
 
 While each attack goes on (attack.py, a process of its own), a well-behaved client (probe.py, another) does its rounds of publish, deliver
-and ack: its p99 stays under five times its value without the attack, measured just before; the least of a few tries counts, for the
+and ack: its p99 stays under five times its value without the attack, measured just before; the least of a few tries counts, because the
 machine does other things too. What the server's own memory may be meanwhile is stated for each kind.
 """
 import json

@@ -13,7 +13,7 @@ _Noreturn void audit_failed(const char *file, int line, const char *what)
     sim_fail(audited, "audit: %s (%s:%d)", what, file, line);
 }
 
-/* Who is in flight is held by somebody, and the other way round. */
+/* Each message in flight is held by somebody, and the other way round. */
 static void audit_leases(struct sim *s, const struct engine *e)
 {
     uint64_t in_flight = 0;

@@ -13,7 +13,7 @@
 
 enum { TAG_SEEN = 1, TAG_STARTED = 2 }; /* of a delivery: what the history has of it */
 
-/* Who wants to hear the end of one question. */
+/* The client that waits for the answer to one question. */
 struct ticket {
     struct ticket *next;
     struct core_client *client;

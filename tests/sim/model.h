@@ -5,8 +5,9 @@
  * with virtual time, and with what the simulator breaks on purpose:
  *
  *   bytes in ──► model_read ──► requests that wait for their answer ─┐
- *   bytes out ─► model_answer, model_deliver ◄───────────────────────┘──► model_cell: what became of a
- * message │ ledger, after every turn ─────────────────────────────► model_walk ◄───────┘
+ *   bytes out ─► model_answer, model_deliver ◄───────────────────────┘──► model_cell: the state of a message
+ *                                                                            │
+ *   ledger, after every turn ─────────────────────────────► model_walk ◄─────┘
  *
  * A cell is one message of one group. What it may be now is a set: one state where everything was told,
  * several where something was not (a connection lost with requests on the way, a commit that failed, the page
@@ -277,7 +278,7 @@ enum model_event {
 bool model_event(struct model *m, struct model_group *g, struct model_cell *c, enum model_event event,
                  int64_t delay, bool sure);
 
-/* An answer: the event, and in a DLQ what becomes of the origin. */
+/* An answer: the event, and in a DLQ what happens to the origin. */
 bool model_resolve(struct model *m, struct model_group *g, struct model_cell *c, enum model_event event,
                    int64_t delay, bool sure);
 
@@ -322,7 +323,7 @@ void model_pass_time(struct model *m);
 void model_end_leases(struct model *m); /* after the requests of the turn */
 void model_conn_ends(struct model *m, uint32_t number, bool sure);
 void model_give_back(struct model *m, uint32_t number, uint64_t sub, bool sure); /* sub 0: all */
-/* The oldest delivery of a subscription without marks was answered: the next one's lease begins anew. */
+/* The oldest delivery of a subscription without marks was answered: the next one's lease begins again. */
 void model_next_begins(struct model *m, uint32_t number, uint64_t sub, int64_t came, bool sure);
 /* It may be, or surely is, the oldest that its subscription holds. */
 enum model_mark model_is_oldest(struct model *m, const struct model_cell *c);

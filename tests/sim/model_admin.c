@@ -53,8 +53,8 @@ static void read_policy(struct model_group *g, struct mpack_reader *r, bool sure
     }
 }
 
-/* A group that may be there already, if an earlier request to make it was never answered. Whoever asks again
- * asks for the same, but for what becomes of expired messages. */
+/* A group that may be there already, if an earlier request to make it was never answered. A client that asks
+ * again asks for the same, except for what happens to expired messages. */
 static void create(struct model *m, struct slice topic, struct slice name, struct mpack_reader *r, bool sure)
 {
     struct model_group *g = model_group(m, topic, name);
@@ -124,7 +124,7 @@ static void on_group(struct model *m, struct model_group *g, unsigned op, struct
     default:
         return;
     }
-    model_jobs(m); /* a dead letter may have been taken from whoever reads its queue */
+    model_jobs(m); /* a dead letter may have been taken from a consumer of its queue */
 }
 
 /* err: of the answer; -1: there was none. */

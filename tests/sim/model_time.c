@@ -24,7 +24,7 @@ enum model_mark model_is_oldest(struct model *m, const struct model_cell *c)
     return oldest;
 }
 
-/* The one that it holds for longest, but for those up to `after`. */
+/* The one that it holds for longest, except those up to `after`. */
 static struct model_cell *next_held(struct model *m, uint32_t number, uint64_t sub, uint64_t after)
 {
     struct model_cell *found = NULL;

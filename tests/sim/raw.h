@@ -58,7 +58,7 @@ static inline struct raw *raw_of(struct client *c)
     return (struct raw *)c;
 }
 
-/* raw_client.c: a frame being written, and who waits for its answer; NULL: no room for more. */
+/* raw_client.c: a frame being written, and the client that waits for its answer; NULL: no room for more. */
 struct asked_request *raw_ask(struct raw *r, struct mpack_buffer *frame, size_t *ret_offset, unsigned op,
                               uint32_t fields);
 void raw_send(struct raw *r, struct mpack_buffer *frame, size_t offset);

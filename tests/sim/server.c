@@ -125,7 +125,7 @@ void server_kill(struct sim *s)
     sim_trace_number(s, 0xc0ffee);
     for (unsigned i = 0; i < s->conns_count; i++)
         conn_cut(s->conns[i]);
-    disk_crash(&s->disk); /* before the engine goes, for it would abort what is open in order */
+    disk_crash(&s->disk); /* before the engine goes, because it would abort open transactions in order */
     engine_free(v->engine);
     v->engine = NULL;
     reader_pool_done(&v->pool);

@@ -1,4 +1,4 @@
-/* test_log_writer: whoever reads the log may hang: lines are lost and counted, and nobody waits. */
+/* test_log_writer: the reader of the log may hang: lines are lost and counted, and nobody waits. */
 #include "broker/log.h"
 #include "broker/log_writer.h"
 #include <criterion/criterion.h>

@@ -35,7 +35,7 @@ struct child_pool *pool_start(const struct child_pool_settings *settings);
 int pool_turn(struct child_pool *p, struct shunt_error *err);
 void pool_wait_idle(struct child_pool *p, uint32_t children);
 void pool_submit(struct child_pool *p, const char *what);
-/* Hand one job over and wait for what becomes of it. */
+/* Hand one job over and wait for its outcome. */
 void pool_do(struct child_pool *p, const char *what);
 
 /* Run all; each must leave neither descriptors nor processes behind. */

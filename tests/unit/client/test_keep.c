@@ -184,7 +184,7 @@ Test(keep, what_was_fetched_ahead_is_asked_for_as_not_started_and_goes_on_in_its
     c->context = &told;
     c->arrived = false;
     answer((const uint64_t[]){2001, 2002, 0, 2004}, 4);
-    cr_assert_eq(told, 1, "whoever waits for messages is told");
+    cr_assert_eq(told, 1, "the consumer that waits for messages is told");
     cr_assert_eq(c->queued.count, 2, "one has gone to somebody else");
     struct seen_frame *frame = NULL;
     cr_assert_eq(marks_write(c, f.now_us), 0);

@@ -1,4 +1,4 @@
-/* Publishing: batches, numbers, callbacks, and what becomes of them when connections break. */
+/* Publishing: batches, numbers, callbacks, and what happens to them when connections break. */
 #include "client/wire/error.h"
 #include "publishing.h"
 #include <criterion/criterion.h>

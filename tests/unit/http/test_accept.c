@@ -1,4 +1,4 @@
-/* accept: what becomes of HTTP when accepting fails, or too many come. accept4() is this file's, for our code
+/* accept: what HTTP does when accepting fails, or too many come. accept4() is this file's, for our code
  * and for libmicrohttpd's. */
 #include "broker/http/accept.h"
 #include "broker/http/http.h"

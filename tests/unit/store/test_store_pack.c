@@ -122,7 +122,7 @@ Test(store_pack, what_thin_pages_hold_goes_to_half_of_them)
         uint64_t committed = commits(s);
         pack(s);
         cr_assert_leq(commits(s), committed + TREE_COUNT - 1,
-                      "what is packed is left alone, but for the first run of each tree");
+                      "packed runs are left alone, except the first of each tree");
         store_close(s);
         start_over();
     }

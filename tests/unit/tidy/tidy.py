@@ -4,7 +4,7 @@
 tidy.py ROOT          exit 1 and one line for each thing that is not tidy
 tidy.py --self-test   break each rule once and see that it is found
 
-Rules: files of at most 450 lines and functions of at most 70, but for those in long.txt, which may be as long as it says
+Rules: files of at most 450 lines and functions of at most 70, except those in long.txt, which may be as long as it says
 (a ratchet: what was short stays short); no left-over marks for work not done; no tabs, no trailing blanks, a newline at
 the end; the dialect of C that dialect.py holds; the plain English that english.py holds, in documents too; every header
 has a guard named after its file, and no two are the same; no two objects have the same magic; a C file opens with a

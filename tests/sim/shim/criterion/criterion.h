@@ -1,4 +1,4 @@
-/* criterion: the assertions that ledger_audit.c uses, for a program that is no unit test: a failed one ends
+/* criterion: the assertions that ledger_audit.c uses, for a program without unit tests: a failed one ends
  * the run (audit.c) instead of the process. */
 #ifndef SHUNT_TESTS_SIM_SHIM_CRITERION_H
 #define SHUNT_TESTS_SIM_SHIM_CRITERION_H
