@@ -17,6 +17,10 @@
 #define HASH_NONFATAL_OOM 1 /* or it would exit() */
 #include <uthash.h>
 
+#ifdef __clang__ /* GCC takes the comments in uthash's hash for the annotation, clang does not */
+#pragma clang diagnostic ignored "-Wimplicit-fallthrough"
+#endif
+
 struct seat {
     UT_hash_handle hh;
     uint8_t producer[PRODUCER_ID_BYTES];
