@@ -59,18 +59,6 @@ void ledger_charge_group(struct ledger *l, struct group *g)
     l->dirty_groups = g;
 }
 
-void ledger_tell_ready(struct ledger *l, const struct group *g)
-{
-    if (l->sink->ready)
-        l->sink->ready(l->sink->context, g->r.id);
-}
-
-void ledger_tell_done(struct ledger *l, int err, const char *why, uint64_t job, uint64_t count)
-{
-    if (l->sink->done)
-        l->sink->done(l->sink->context, l->command, err, why, job, count);
-}
-
 void ledger_due_at(struct ledger *l, struct group *g, int64_t due_ms)
 {
     group_queue_at(&l->due_when, g, due_ms);

@@ -268,8 +268,11 @@ int apply_group_pause(struct ledger *l, const struct group_command *c)
 
 static void tell_gone(struct ledger *l, const struct group *g, int err)
 {
-    if (l->sink->group_gone)
-        l->sink->group_gone(l->sink->context, g->r.id, err);
+    struct result *gone = result_add(l, RESULT_GROUP_GONE);
+    gone->group_gone.group = g->r.id;
+    gone->group_gone.err = err;
+    gone->group_gone.topic = result_copy(l, g->topic->r.name, strlen(g->topic->r.name) + 1);
+    gone->group_gone.name = result_copy(l, g->r.name, strlen(g->r.name) + 1);
 }
 
 /* One that has no DLQ. */

@@ -102,8 +102,10 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
         return err;
     g->r.counts.dead_lettered[reason]++;
     group_queue_at(&l->retention_when, g, dead_leaves_at(g, l->now_ms));
-    if (l->sink->died)
-        l->sink->died(l->sink->context, g->topic->r.name, g->r.name, seq, reason);
+    struct result *died = result_add(l, RESULT_DIED);
+    died->died.group = g->r.id;
+    died->died.reason = reason;
+    died->died.seq = seq;
     return place_dead(l, g, seq, row, dead_seq);
 }
 

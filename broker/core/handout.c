@@ -6,8 +6,8 @@
  * group's policy. The consumer sees none of them.
  *
  * Each message is verified on its way out, and a damaged one is not sent. But no state depends on that, for a
- * store elsewhere that applies the same batch has it whole: here as there it is in flight, and the sink is
- * told that it is damaged. Whoever made the batch then says so in a command, CORRUPT, by which it dies.
+ * store elsewhere that applies the same batch has it whole: here as there it is in flight, and a result
+ * says that it is damaged. Whoever made the batch then says so in a command, CORRUPT, by which it dies.
  */
 #include "base/check.h"
 #include "broker/core/state.h"
@@ -55,30 +55,29 @@ static int tell_damaged(struct ledger *l, const struct group *g, uint64_t seq, u
     if (err)
         return err;
     const struct corrupt_command found = {g->r.id, seq, token, row.expires_ms, row.has_expiry};
-    if (l->sink->damaged)
-        l->sink->damaged(l->sink->context, &found);
+    result_add(l, RESULT_DAMAGED)->damaged = found;
     return 0;
 }
 
 static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct attempt_record *row,
                 const struct loaded_message *m)
 {
-    struct handout out = {.seq = seq,
-                          .token = row->deliveries_total,
-                          .attempts = row->attempts,
-                          .deliveries = row->deliveries,
-                          .generation = row->generation,
-                          .published_ms = m->head.published_ms,
-                          .lease_ms = group_setting(h->g, POLICY_lease_ms),
-                          .message = m->message,
-                          .dead = m->is_dead ? m : NULL};
     h->count++;
     h->bytes += m->bytes;
     h->g->r.counts.deliveries++;
     if (m->corrupt)
         return tell_damaged(l, h->g, seq, row->deliveries_total);
-    if (l->sink->handed_out)
-        l->sink->handed_out(l->sink->context, l->command, &out);
+    l->results.handed_out++;
+    result_add(l, RESULT_HANDED_OUT)->handed_out =
+        (struct handout){.seq = seq,
+                         .token = row->deliveries_total,
+                         .attempts = row->attempts,
+                         .deliveries = row->deliveries,
+                         .generation = row->generation,
+                         .published_ms = m->head.published_ms,
+                         .lease_ms = group_setting(h->g, POLICY_lease_ms),
+                         .message = m->message,
+                         .dead = m->is_dead ? result_copy(l, m, sizeof *m) : NULL};
     return 0;
 }
 
@@ -352,8 +351,8 @@ int apply_assign(struct ledger *l, const struct assign_command *c)
         if (h.removed >= REMOVED_MAX || h.out_of_room)
             ledger_tell_ready(l, h.g);
     }
-    if (!err && l->sink->assigned)
-        l->sink->assigned(l->sink->context, l->command, h.count);
+    result_add(l, RESULT_ASSIGNED)->assigned = h.count;
+    l->results.round++; /* the group may be looked at anew */
     return err;
 }
 
@@ -368,6 +367,21 @@ static bool may_be_taken_up(const struct ledger *l, const struct group *g, enum 
            row->deliveries && /* else it died and was redriven since */
            !row->suspect && !(row->expires_ms && row->expires_ms <= l->now_ms) &&
            (g->origin || row->attempts < (uint64_t)group_setting(g, POLICY_max_attempts));
+}
+
+static void tell_taken_up(struct ledger *l, const struct group *g, uint32_t entry, uint64_t seq,
+                          const struct attempt_record *row, const struct loaded_message *m)
+{
+    struct result *result = result_add(l, RESULT_TAKEN_UP);
+    result->taken_up.entry = entry;
+    result->taken_up.handout = (struct handout){.seq = seq,
+                                                .token = row->deliveries_total,
+                                                .attempts = row->attempts,
+                                                .deliveries = row->deliveries,
+                                                .generation = row->generation,
+                                                .published_ms = m->head.published_ms,
+                                                .lease_ms = group_setting(g, POLICY_lease_ms),
+                                                .message = {NULL, m->message.size}};
 }
 
 /* As hand_waiting(), out of turn and without sending anything: the consumer has the message. */
@@ -385,19 +399,11 @@ static int take_up(struct ledger *l, struct group *g, uint32_t entry, const stru
     struct attempt_record before = row;
     row.deliveries++;
     row.deliveries_total++;
-    struct handout out = {.seq = name->seq,
-                          .token = row.deliveries_total,
-                          .attempts = row.attempts,
-                          .deliveries = row.deliveries,
-                          .generation = row.generation,
-                          .published_ms = m.head.published_ms,
-                          .lease_ms = group_setting(g, POLICY_lease_ms),
-                          .message = m.message};
     g->r.counts.deliveries++;
     if (m.corrupt)
         err = tell_damaged(l, g, name->seq, row.deliveries_total);
-    else if (l->sink->taken_up)
-        l->sink->taken_up(l->sink->context, l->command, entry, &out);
+    else
+        tell_taken_up(l, g, entry, name->seq, &row, &m);
     if (!err)
         err = place_leave(l, g, name->seq, where, &before);
     return err ? err : place_hold(l, g, name->seq, &row);

@@ -301,9 +301,12 @@ static int end(struct ledger *l, struct job_record *j)
 {
     j->finished = true;
     j->ended_ms = l->now_ms;
-    if (l->sink->job_ended)
-        l->sink->job_ended(l->sink->context, job_kind_name(j->kind), j->topic_name, j->group_name, j->id,
-                           j->done);
+    struct result *ended = result_add(l, RESULT_JOB_ENDED);
+    ended->job_ended.kind = job_kind_name(j->kind);
+    ended->job_ended.topic = result_copy(l, j->topic_name, strlen(j->topic_name) + 1);
+    ended->job_ended.group = result_copy(l, j->group_name, strlen(j->group_name) + 1);
+    ended->job_ended.job = j->id;
+    ended->job_ended.done = j->done;
     int err = job_write(l, j);
     return err ? err : forget_old(l, j->id);
 }

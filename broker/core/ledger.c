@@ -57,6 +57,7 @@ void ledger_free(struct ledger *l)
     catalog_free(l);
     jobs_free(l);
     group_queues_free(l);
+    results_free(&l->results);
     free(l->record);
     mpack_buffer_done(&l->scratch);
     free(l);
@@ -102,14 +103,13 @@ static bool admits(const struct ledger *l, const struct command *c)
     return !bytes || ledger_has_room(l, bytes + COST_END_BYTES);
 }
 
-int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
-                 const struct ledger_sink *sink)
+int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch)
 {
     int err = 0;
     check(batch->index == l->meta.index + 1);
     check(batch->time_ms >= l->meta.time_ms);
     l->txn = txn;
-    l->sink = sink;
+    results_begin(l);
     l->now_ms = batch->time_ms;
     l->batch = batch->index;
     cost_begin(&l->meter);
@@ -131,9 +131,8 @@ int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *ba
         l->meta.index = batch->index;
         l->meta.time_ms = batch->time_ms;
     }
-    l->sink = NULL;
     l->txn = NULL;
-    return err;
+    return err || !l->results.no_memory ? err : SHUNT_NO_MEMORY;
 }
 
 int ledger_seal(struct ledger *l, struct store_txn *txn)

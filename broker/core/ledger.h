@@ -24,54 +24,10 @@
 #define SHUNT_CORE_LEDGER_H
 
 #include "broker/core/command.h"
+#include "broker/core/result.h"
 #include "broker/store/store.h"
 
 struct ledger;
-struct loaded_message;
-
-/* One message handed out. Lent for the call. */
-struct handout {
-    uint64_t seq;
-    uint64_t token;
-    uint32_t attempts;   /* failed ones charged in this generation */
-    uint32_t deliveries; /* in this generation, this one included */
-    uint32_t generation;
-    int64_t published_ms;
-    int64_t lease_ms;
-    struct slice message; /* the publisher's bytes */
-    const struct loaded_message *dead; /* from a DLQ: for view_delivered_dead(); otherwise NULL */
-};
-
-/* How results come back: called while the batch is applied. `command` is the command's place in the batch.
- * Any member may be NULL. */
-struct ledger_sink {
-    void *context;
-    /* err 0: `accepted` messages got the numbers from first_seq on; `refusal` is why the rest was not taken,
-     * or 0. */
-    void (*published)(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
-                      int refusal, const char *why);
-    void (*handed_out)(void *context, size_t command, const struct handout *h);
-    /* A message of ASSIGN or TAKE_UP is in flight, but damaged, and told of by nothing else: the caller now
-     * applies the command CORRUPT, of which this is the record, before anything is told to anybody. */
-    void (*damaged)(void *context, const struct corrupt_command *found);
-    /* An entry of TAKE_UP is in flight again, with the token of `h`; the others are as they were. */
-    void (*taken_up)(void *context, size_t command, uint32_t entry, const struct handout *h);
-    void (*assigned)(void *context, size_t command,
-                     uint32_t count); /* after the last handed_out or damaged of the command */
-    void (*refused)(void *context, size_t command, uint32_t entry,
-                    int err); /* a resolution that had no effect */
-    /* The end of any other command: topics, groups, dead letters. */
-    void (*done)(void *context, size_t command, int err, const char *why, uint64_t job, uint64_t count);
-    void (*ready)(void *context, uint32_t group);                 /* something became ready in the group */
-    void (*revoked)(void *context, uint32_t group, uint64_t seq); /* it was in flight and was taken away */
-    void (*group_gone)(void *context, uint32_t group,
-                       int err); /* UNKNOWN_TOPIC if its topic went, or UNKNOWN_GROUP */
-    /* For the log: */
-    void (*died)(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason);
-    void (*job_ended)(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
-                      uint64_t done); /* group empty: all of the topic's */
-};
-
 /* Load the state from a store, which may be empty. fails: CORRUPT (`ret_why` says which row), IO, NO_MEMORY
  */
 int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t why_bytes);
@@ -79,8 +35,10 @@ void ledger_free(struct ledger *l); /* takes NULL */
 
 /* Apply one batch inside a write transaction, as far as its room goes. fails: NO_SPACE, IO, CORRUPT,
  * NO_MEMORY: all of them fatal. */
-int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
-                 const struct ledger_sink *sink);
+int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch);
+/* What came of the last batch, in the order in which it came about. Lives until the next one; the messages handed out
+ * until that, or until the transaction is written to otherwise, or ends. */
+const struct result *ledger_results(const struct ledger *l, size_t *ret_count);
 /* How many commands of the last batch were applied, and of the one after them, a RESOLVE, how many entries.
  * With neither the batch left no trace, and its index is free. */
 size_t ledger_applied(const struct ledger *l, uint32_t *ret_entries);

@@ -42,6 +42,8 @@ int message_delete(struct ledger *l, struct topic *t, uint64_t seq)
 {
     struct key key = key_id_seq(t->r.id, seq);
     size_t size;
+    if (l->results.handed_out)
+        results_keep(l);
     int err = store_del(l->txn, TABLE_MESSAGE, key_slice(&key), &size);
     if (err == SHUNT_NOT_FOUND) /* a damaged store lost it; nothing left to account for */
         return 0;

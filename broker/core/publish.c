@@ -51,6 +51,8 @@ static int store_message(struct ledger *l, struct topic *t, const struct message
     uint64_t seq = t->r.head;
     struct key key = key_id_seq(t->r.id, seq);
     void *to;
+    if (l->results.handed_out)
+        results_keep(l);
     int err = store_reserve(l->txn, TABLE_MESSAGE, key_slice(&key), size, true, &to);
     if (err)
         return err;
@@ -117,8 +119,12 @@ uint64_t ledger_timed_rows(const struct ledger *l, struct slice topic, uint32_t 
 static void tell(struct ledger *l, int err, uint64_t first_seq, uint32_t accepted, int refusal,
                  const char *why)
 {
-    if (l->sink->published)
-        l->sink->published(l->sink->context, l->command, err, first_seq, accepted, refusal, why);
+    result_add(l, RESULT_PUBLISHED)->published = (struct published_result){.err = err,
+                                                                           .refusal = refusal,
+                                                                           .accepted = accepted,
+                                                                           .first_seq = first_seq,
+                                                                           .why = why,
+                                                                           .rows = l->rows};
 }
 
 /* Whether the batch may write so much more for publishes. */

@@ -121,6 +121,13 @@ static uint64_t entry_cost(const struct resolution *r)
                                 ERROR_MESSAGE_BYTES_MAX));
 }
 
+static void tell_refused(struct ledger *l, uint32_t entry, int err)
+{
+    struct result *result = result_add(l, RESULT_REFUSED);
+    result->refused.entry = entry;
+    result->refused.err = err;
+}
+
 int apply_resolve(struct ledger *l, const struct resolve_command *c)
 {
     struct group *g = catalog_live_group(l, c->group);
@@ -134,8 +141,8 @@ int apply_resolve(struct ledger *l, const struct resolve_command *c)
         int err = g ? resolve_one(l, g, c, &c->entries[i], &stale) : 0;
         if (err)
             return err;
-        if (stale && l->sink->refused)
-            l->sink->refused(l->sink->context, l->command, i, SHUNT_STALE);
+        if (stale)
+            tell_refused(l, i, SHUNT_STALE);
     }
     return 0;
 }

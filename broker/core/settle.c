@@ -73,8 +73,11 @@ int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how 
     if (err || where == WHERE_GONE)
         return err;
     bool tracked = where == WHERE_TRACKED;
-    if ((where == WHERE_FLIGHT || (tracked && row.state == ATTEMPT_HELD)) && l->sink->revoked)
-        l->sink->revoked(l->sink->context, g->r.id, seq);
+    if (where == WHERE_FLIGHT || (tracked && row.state == ATTEMPT_HELD)) {
+        struct result *result = result_add(l, RESULT_REVOKED);
+        result->revoked.group = g->r.id;
+        result->revoked.seq = seq;
+    }
     err = place_leave(l, g, seq, where, &row);
     return err ? err : place_done(l, g, seq, tracked ? &row : NULL, how);
 }

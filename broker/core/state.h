@@ -4,7 +4,7 @@
  * memory), message, place (where a message is, and its moves), window, dedup, settle (the end of a message, and of
  * a dead letter), dead (divert, redrive), handout, publish, resolve, recover, job, admin, tick; ledger (load,
  * apply, seal) is on top, beside views, which change nothing.
- * Each function returns 0, or a failure of the store, which is fatal; refusals go to the sink.
+ * Each function returns 0, or a failure of the store, which is fatal; refusals are results.
  */
 #ifndef SHUNT_CORE_STATE_H
 #define SHUNT_CORE_STATE_H
@@ -13,6 +13,7 @@
 #include "broker/core/cost.h"
 #include "broker/core/deadline_heap.h"
 #include "broker/core/ledger.h"
+#include "broker/core/results.h"
 #include "broker/core/view.h"
 
 #define NEVER              INT64_MAX
@@ -42,6 +43,7 @@ struct group {
     uint32_t slot;            /* in the ledger's queues */
     bool queued;              /* it has one */
     uint64_t charged;         /* the batch in which its record was counted as written */
+    uint64_t told_ready;      /* the round of results in which it was told that something became ready */
     uint64_t charged_chunk;   /* of the bitmap: the one that was counted last in that batch */
 };
 
@@ -85,7 +87,6 @@ struct ledger {
 
     /* The batch being applied. */
     struct store_txn *txn;
-    const struct ledger_sink *sink;
     int64_t now_ms;
     size_t command;
     uint64_t batch; /* its index */
@@ -94,6 +95,7 @@ struct ledger {
     uint64_t meter_max;      /* of room.bytes */
     bool out_of_room;        /* the command was not applied, or not all of it */
     size_t applied, entries; /* ledger_applied() */
+    struct results results;  /* of it, or of the last one */
 };
 
 /* ---- catalog ---- */
@@ -397,9 +399,6 @@ static inline void ledger_dirty_group(struct ledger *l, struct group *g)
     if (g->charged != l->batch)
         ledger_charge_group(l, g);
 }
-/* Tell the sink that the group has something ready. */
-void ledger_tell_ready(struct ledger *l, const struct group *g);
-void ledger_tell_done(struct ledger *l, int err, const char *why, uint64_t job, uint64_t count);
 /* Something of the group becomes due then. */
 void ledger_due_at(struct ledger *l, struct group *g, int64_t due_ms);
 

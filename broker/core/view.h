@@ -34,9 +34,10 @@ int view_dead(const struct view *v, struct group *g, struct slice id, struct mpa
 /* fails: NOT_FOUND */
 int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to);
 
-/* The `dead` map that goes with what the group, one of a DLQ, is handed; while the batch is applied. fails:
+/* The `dead` map that goes with what the group, one of a DLQ, is handed, before anything else is done to the letter. fails:
  * CORRUPT, IO */
-int view_delivered_dead(struct ledger *l, uint32_t group, const struct handout *h, struct mpack_buffer *to);
+int view_delivered_dead(const struct view *v, uint32_t group, const struct handout *h,
+                        struct mpack_buffer *to);
 
 /* Numbers of one group, for metrics. */
 struct group_figures {

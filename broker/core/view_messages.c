@@ -266,11 +266,14 @@ static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct
     return 0;
 }
 
-int view_delivered_dead(struct ledger *l, uint32_t group, const struct handout *h, struct mpack_buffer *to)
+int view_delivered_dead(const struct view *v, uint32_t group, const struct handout *h,
+                        struct mpack_buffer *to)
 {
+    struct ledger *l = v->ledger;
     struct dead_letter d;
     const struct group *reader = catalog_group_by_id(l, group);
     check(reader && h->dead);
+    l->txn = v->txn;
     int err = dead_row(l, reader->topic, h->seq, h->dead, &d);
     if (err)
         return err;

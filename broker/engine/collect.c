@@ -63,136 +63,103 @@ static const char *reason(struct engine *e, const struct step *st, int err, cons
     return engine_about(e, err, st->topic, st->group, HINT_MISSING);
 }
 
-/* The step of a command of the batch that is being applied; NULL: nobody waits for it. */
-static struct step *step_of(struct engine *e, size_t command)
+/* What was looked at for the command, until so many rows had been in all, is its connection's work. */
+static void count_rows(struct engine *e, const struct step *st, uint64_t rows)
 {
-    return e->steps.asked[e->steps.applied + command];
+    if (rows != e->rows_seen && st && st->session)
+        share_count(st->session, rows - e->rows_seen);
+    e->rows_seen = rows;
 }
 
-/* What was looked at for the command is its connection's work. */
-static void count_rows(struct engine *e, const struct step *st)
+static void heed_published(struct engine *e, struct step *st, const struct published_result *p)
 {
-    uint64_t rows = ledger_rows(e->ledger) - e->rows_seen;
-    if (rows && st && st->session)
-        share_count(st->session, rows);
-    e->rows_seen += rows;
-}
-
-static void on_published(void *context, size_t command, int err, uint64_t first_seq, uint32_t accepted,
-                         int refusal, const char *why)
-{
-    struct engine *e = context;
-    struct step *st = step_of(e, command);
     uint32_t before = st->command.publish.stored;
-    st->err = err;
-    st->why = err && why ? engine_text(e, "message %u: %s", accepted, why) : reason(e, st, err, why);
-    st->number = first_seq;
-    st->count = accepted;
-    st->refusal = refusal;
-    e->turn_messages += err || accepted < before ? 0 : accepted - before;
-    count_rows(e, st);
+    st->err = p->err;
+    st->why = p->err && p->why ? engine_text(e, "message %u: %s", p->accepted, p->why)
+                               : reason(e, st, p->err, p->why);
+    st->number = p->first_seq;
+    st->count = p->accepted;
+    st->refusal = p->refusal;
+    e->turn_messages += p->err || p->accepted < before ? 0 : p->accepted - before;
+    count_rows(e, st, p->rows);
 }
 
-static void on_refused(void *context, size_t command, uint32_t entry, int err)
+static void heed_refused(struct step *st, const struct command *c, uint32_t entry, int err)
 {
-    struct engine *e = context;
-    struct step *st = step_of(e, command);
     if (!st)
         return;
-    const struct command *c = &e->steps.commands[e->steps.applied + command];
     struct resolving *to = &st->resolving;
     /* Of a RESOLVE that is applied in parts, entry 0 is the first of this part. */
     to->refused[to->refused_count++] =
         (struct refused_entry){to->indexes[to->count - c->resolve.count + entry], err};
 }
 
-static void on_done(void *context, size_t command, int err, const char *why, uint64_t job, uint64_t count)
+static void heed_done(struct engine *e, struct step *st, const struct done_result *d)
 {
-    struct engine *e = context;
-    struct step *st = step_of(e, command);
     if (st) {
-        st->err = err;
-        st->why = reason(e, st, err, why);
-        st->number = job;
-        st->count = count;
+        st->err = d->err;
+        st->why = reason(e, st, d->err, d->why);
+        st->number = d->job;
+        st->count = d->count;
         if (st->command.kind == COMMAND_CLOCK)
             wall_clock_keep_ahead(&e->clock, ledger_ahead_ms(e->ledger));
     }
-    count_rows(e, st);
+    count_rows(e, st, d->rows);
 }
 
-static void on_ready(void *context, uint32_t group)
+/* `st`: the step of the command that it is of; NULL: nobody waits for it. */
+static void heed(struct engine *e, struct step *st, const struct command *c, const struct result *r)
 {
-    struct engine *e = context;
-    dispatcher_wake(e->dispatcher, group);
+    switch (r->kind) {
+    case RESULT_PUBLISHED:
+        heed_published(e, st, &r->published);
+        return;
+    case RESULT_HANDED_OUT:
+        deliver_message(e, st->assignment, &r->handed_out);
+        return;
+    case RESULT_ASSIGNED:
+        deliver_assigned(e, st->assignment, r->assigned);
+        return;
+    case RESULT_TAKEN_UP:
+        kept_taken_up(e, st, r->taken_up.entry, &r->taken_up.handout);
+        return;
+    case RESULT_REFUSED:
+        heed_refused(st, c, r->refused.entry, r->refused.err);
+        return;
+    case RESULT_DONE:
+        heed_done(e, st, &r->done);
+        return;
+    case RESULT_READY:
+        dispatcher_wake(e->dispatcher, r->ready);
+        return;
+    case RESULT_REVOKED:
+        dispatcher_revoke(e->dispatcher, r->revoked.group, r->revoked.seq);
+        return;
+    case RESULT_GROUP_GONE:
+        subscriptions_end(e, r);
+        return;
+    case RESULT_DAMAGED: /* nobody waits for it */
+        collect_command(e, &(struct command){.kind = COMMAND_CORRUPT, .corrupt = r->damaged}, NULL);
+        return;
+    case RESULT_DIED:
+        events_died(e, r->died.group, r->died.seq, r->died.reason);
+        return;
+    case RESULT_JOB_ENDED:
+        events_job_ended(e, r);
+        return;
+    }
 }
 
-static void on_revoked(void *context, uint32_t group, uint64_t seq)
+/* Act on what came of the commands that were applied last. */
+static void heed_results(struct engine *e)
 {
-    struct engine *e = context;
-    dispatcher_revoke(e->dispatcher, group, seq);
-}
-
-static void on_handed_out(void *context, size_t command, const struct handout *h)
-{
-    struct engine *e = context;
-    deliver_message(e, step_of(e, command)->assignment, h);
-}
-
-/* The commands that are being applied must not move: what follows from them waits until they are through. */
-struct found {
-    struct found *next;
-    struct command command;
-};
-
-static void on_damaged(void *context, const struct corrupt_command *found)
-{
-    struct engine *e = context;
-    struct found *f = arena_take(&e->arena, sizeof *f);
-    if (!f)
-        engine_die(e, SHUNT_NO_MEMORY, "no memory for what was found damaged");
-    *f = (struct found){e->steps.found, {.kind = COMMAND_CORRUPT, .corrupt = *found}};
-    e->steps.found = f;
-}
-
-static void collect_found(struct engine *e)
-{
-    for (; e->steps.found; e->steps.found = e->steps.found->next)
-        collect_command(e, &e->steps.found->command, NULL); /* nobody waits for it */
-}
-
-static void on_assigned(void *context, size_t command, uint32_t count)
-{
-    struct engine *e = context;
-    deliver_assigned(e, step_of(e, command)->assignment, count);
-}
-
-static void on_taken_up(void *context, size_t command, uint32_t entry, const struct handout *h)
-{
-    struct engine *e = context;
-    kept_taken_up(e, step_of(e, command), entry, h);
-}
-
-static void on_group_gone(void *context, uint32_t group, int err)
-{
-    subscriptions_end(context, group, err);
-}
-
-struct ledger_sink collect_sink(struct engine *e)
-{
-    return (struct ledger_sink){.context = e,
-                                .published = on_published,
-                                .handed_out = on_handed_out,
-                                .damaged = on_damaged,
-                                .taken_up = on_taken_up,
-                                .assigned = on_assigned,
-                                .refused = on_refused,
-                                .done = on_done,
-                                .ready = on_ready,
-                                .revoked = on_revoked,
-                                .group_gone = on_group_gone,
-                                .died = events_died,
-                                .job_ended = events_job_ended};
+    struct steps *b = &e->steps;
+    size_t count;
+    const struct result *results = ledger_results(e->ledger, &count);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = b->applied + results[i].command;
+        heed(e, b->asked[at], &b->commands[at], &results[i]);
+    }
 }
 
 /* ---- applying ---- */
@@ -227,10 +194,13 @@ void collect_apply(struct engine *e)
     while (b->applied < b->collected) {
         size_t from = b->applied;
         size_t applied = turn_apply(e, b->commands + from, b->collected - from);
+        bool cut = applied < b->collected - from;
+        heed_results(e);
         b->applied += applied;
+        if (cut)
+            turn_cut(e, &b->commands[b->applied]);
         for (size_t i = from; i < b->applied; i++)
             tell(e, b->asked[i]);
-        collect_found(e);
     }
     b->collected = b->applied = 0;
 }

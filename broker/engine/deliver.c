@@ -44,6 +44,14 @@ static void close_frame(struct subscription *sub)
     sub->open = false;
 }
 
+static void write_dead(struct engine *e, uint32_t group, const struct handout *h, struct mpack_buffer *out)
+{
+    struct view v = engine_view(e);
+    int err = view_delivered_dead(&v, group, h, out);
+    if (err)
+        engine_die(e, err, "a dead letter cannot be told");
+}
+
 static void write_delivery(struct engine *e, struct subscription *sub, uint32_t group,
                            const struct handout *h)
 {
@@ -59,9 +67,8 @@ static void write_delivery(struct engine *e, struct subscription *sub, uint32_t 
     mpack_write_int(out, ledger_shown_ms(sub->session->engine->ledger, h->published_ms));
     mpack_write_int(out, h->lease_ms);
     mpack_write_raw(out, h->message.data, h->message.size);
-    int err = h->dead ? view_delivered_dead(e->ledger, group, h, out) : 0;
-    if (err)
-        engine_die(e, err, "a dead letter cannot be told");
+    if (h->dead)
+        write_dead(e, group, h, out);
     sub->count++;
     if (sub->count == DELIVER_MESSAGES_MAX || out->size - sub->frame > DELIVER_BYTES_AIM)
         close_frame(sub);

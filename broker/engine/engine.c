@@ -58,7 +58,6 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     atomic_store(&config->totals->inbox_bytes_max, config->inbox_bytes_max);
     e->store = store;
     ring_init(&e->empty_seats);
-    e->sink = collect_sink(e);
     init_port(e);
     e->dispatcher = dispatcher_new(deliver_ready, e);
     if (e->dispatcher)

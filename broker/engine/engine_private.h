@@ -135,8 +135,7 @@ struct engine {
     bool urgent;                /* more than patient acks came in, or something was handed out: commit now */
     int64_t open_until_ms;      /* mono; else the turn waits for company until then; 0: no such ack came in */
     struct steps steps;
-    struct ledger_sink sink; /* where what they come to is told */
-    struct arena arena;      /* of one turn */
+    struct arena arena; /* of one turn */
     struct assignment *assignments;
     bool ticked;                /* in this turn */
     int64_t tick_not_before_ms; /* mono: the last one had things to do, and no room for any */
@@ -197,9 +196,8 @@ void events_done(struct engine *e);
 /* At the start: if the clock is off, for whoever wonders at times. */
 void events_clock(struct engine *e);
 /* Told by the ledger. */
-void events_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason);
-void events_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
-                      uint64_t done);
+void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reason reason);
+void events_job_ended(struct engine *e, const struct result *r);
 
 /* ---- transaction.c ---- */
 
@@ -207,10 +205,11 @@ void events_job_ended(void *context, const char *kind, const char *topic, const 
 void turn_look_at_room(struct engine *e);
 /* The open transaction, opened if need be. */
 struct store_txn *turn_txn(struct engine *e);
-/* Apply commands as far as the transaction may write, and commit it if there are more: a RESOLVE that was
- * applied in part has its other entries left. Returns how many commands are done; at least one, or a part of
- * one, unless the transaction was not a new one. */
+/* Apply commands as far as the transaction may write. Returns how many are done; at least one, or entries of a
+ * RESOLVE, unless the transaction was not a new one. If not all are, turn_cut() follows. */
 size_t turn_apply(struct engine *e, struct command *commands, size_t count);
+/* Commit what was applied, because `next` does not fit: of a RESOLVE, the entries that were applied are taken out. */
+void turn_cut(struct engine *e, struct command *next);
 bool turn_pack(struct engine *e); /* between them, in a full store: one step; true: more may follow */
 /* Commit what was applied; nobody is told yet. */
 void turn_commit(struct engine *e);
@@ -232,7 +231,6 @@ void steps_free(struct steps *list);
 /* Add a command to the batch; `st`: the step that it is for, NULL: nobody waits for it. */
 void collect_command(struct engine *e, const struct command *c, struct step *st);
 /* Where the ledger tells what comes of it. */
-struct ledger_sink collect_sink(struct engine *e);
 /* Apply the batch, and answer the steps that its commands are of. */
 void collect_apply(struct engine *e);
 
@@ -283,7 +281,7 @@ void inbox_free(struct inbox_item *item); /* a whole list; takes NULL */
 struct subscription *session_subscription(const struct session *s, uint64_t id);
 void session_drop_subscription(struct session *s, struct subscription *sub);
 /* The group is gone: so are its subscriptions, and their clients are told. */
-void subscriptions_end(struct engine *e, uint32_t group, int err);
+void subscriptions_end(struct engine *e, const struct result *gone); /* RESULT_GROUP_GONE */
 
 /* ---- held.c ---- */
 

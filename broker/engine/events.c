@@ -95,18 +95,24 @@ void events_act(struct engine *e, const struct step *st)
 
 /* ---- what the ledger tells ---- */
 
-void events_died(void *context, const char *topic, const char *group, uint64_t seq, enum dead_reason reason)
+static bool is_text(const char *text, struct slice s)
 {
-    struct engine *e = context;
+    return slice_equal(slice_of(text), s);
+}
+
+void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reason reason)
+{
     struct event_list *l = &e->events;
     struct event *last = l->count ? &l->items[l->count - 1] : NULL;
+    struct slice topic, name;
+    ledger_group_names(e->ledger, group, &topic, &name);
     bool same = last && last->kind == EVENT_DEAD && last->topic && last->reason == reason &&
-                !strcmp(last->topic, topic) && !strcmp(last->group, group);
+                is_text(last->topic, topic) && is_text(last->group, name);
     if (!same) {
         last = add(e, EVENT_DEAD);
         if (last) {
-            last->topic = copy_text(e, topic);
-            last->group = copy_text(e, group);
+            last->topic = copy(e, topic.data, topic.size);
+            last->group = copy(e, name.data, name.size);
         }
     }
     if (!last) {
@@ -118,18 +124,16 @@ void events_died(void *context, const char *topic, const char *group, uint64_t s
     last->reason = reason;
 }
 
-void events_job_ended(void *context, const char *kind, const char *topic, const char *group, uint64_t job,
-                      uint64_t done)
+void events_job_ended(struct engine *e, const struct result *r)
 {
-    struct engine *e = context;
     struct event *event = add(e, EVENT_JOB_DONE);
     if (!event)
         return;
-    event->name = kind;
-    event->topic = copy_text(e, topic);
-    event->group = copy_text(e, group);
-    event->job = job;
-    event->count = done;
+    event->name = r->job_ended.kind;
+    event->topic = copy_text(e, r->job_ended.topic);
+    event->group = copy_text(e, r->job_ended.group);
+    event->job = r->job_ended.job;
+    event->count = r->job_ended.done;
 }
 
 /* ---- room ---- */

@@ -95,8 +95,7 @@ void session_drop_subscription(struct session *s, struct subscription *sub)
 /* ---- a group that is gone ---- */
 
 struct closing {
-    uint32_t group;
-    int err;
+    const struct result *result;
     const char *why; /* made for the first subscription that ends */
 };
 
@@ -105,19 +104,18 @@ static void on_closed(void *context, struct member *m)
     struct closing *closing = context;
     struct subscription *sub = member_owner(m);
     struct session *s = sub->session;
-    if (!closing->why) {
-        struct slice topic, name;
-        ledger_group_names(s->engine->ledger, closing->group, &topic, &name);
-        closing->why = engine_about(s->engine, closing->err, topic, name, HINT_DELETED);
-    }
-    reply_closed(s, sub->id, closing->err, closing->why);
+    int err = closing->result->group_gone.err;
+    if (!closing->why)
+        closing->why = engine_about(s->engine, err, slice_of(closing->result->group_gone.topic),
+                                    slice_of(closing->result->group_gone.name), HINT_DELETED);
+    reply_closed(s, sub->id, err, closing->why);
     session_drop_subscription(s, sub);
 }
 
-void subscriptions_end(struct engine *e, uint32_t group, int err)
+void subscriptions_end(struct engine *e, const struct result *gone)
 {
-    struct closing closing = {.group = group, .err = err};
-    dispatcher_group_gone(e->dispatcher, group, on_closed, &closing);
+    struct closing closing = {.result = gone};
+    dispatcher_group_gone(e->dispatcher, gone->group_gone.group, on_closed, &closing);
 }
 
 /* ---- the end of one ---- */

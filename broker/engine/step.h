@@ -148,8 +148,7 @@ struct steps {
     struct command *commands; /* collected; not applied yet */
     struct step **asked;      /* which step each is of; NULL: nobody waits for it */
     size_t collected, collected_capacity;
-    size_t applied;      /* of them; and answered */
-    struct found *found; /* damaged by the batch that is being applied: commands behind it; in the arena */
+    size_t applied; /* of them; and answered */
     bool running;
 };
 

@@ -105,7 +105,7 @@ size_t turn_apply(struct engine *e, struct command *commands, size_t count)
                           .count = count,
                           .room = room_of_batch(&e->room)};
     uint32_t entries;
-    int err = ledger_apply(e->ledger, txn, &batch, &e->sink);
+    int err = ledger_apply(e->ledger, txn, &batch);
     if (err)
         engine_die(e, err, "a batch could not be applied");
     size_t applied = ledger_applied(e->ledger, &entries);
@@ -116,15 +116,21 @@ size_t turn_apply(struct engine *e, struct command *commands, size_t count)
     batch.count = applied + (entries > 0);
     if (batch.count && e->config.applied)
         e->config.applied(e->config.context, &batch);
+    if (entries)
+        next->resolve.count = whole;
+    e->room.spent_bytes += ledger_spent(e->ledger);
+    check(applied == count || !batch.room.first || batch.count); /* or this would never end */
+    return applied;
+}
+
+void turn_cut(struct engine *e, struct command *next)
+{
+    uint32_t entries;
+    (void)ledger_applied(e->ledger, &entries); /* of `next`: the others are its own */
     if (entries) {
-        next->resolve.count = whole - entries;
+        next->resolve.count -= entries;
         next->resolve.entries += entries;
     }
-    e->room.spent_bytes += ledger_spent(e->ledger);
-    if (applied < count) {
-        check(!batch.room.first || batch.count); /* or this would never end */
-        turn_commit(e);
-        turn_look_at_room(e);
-    }
-    return applied;
+    turn_commit(e);
+    turn_look_at_room(e);
 }

@@ -21,10 +21,8 @@ int __real_dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq
                             struct lease_times *ret);
 int __wrap_dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
                             struct lease_times *ret);
-int __real_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
-                        const struct ledger_sink *sink);
-int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
-                        const struct ledger_sink *sink);
+int __real_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch);
+int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch);
 
 /* The consumer is told of the whole lease, and has half of it. */
 int __wrap_dispatcher_lease(struct dispatcher *d, const struct assignment *a, uint64_t seq, uint64_t token,
@@ -61,8 +59,7 @@ static void forge(uint32_t group, struct resolution *r)
 }
 
 /* What the engine has made of requests lies in its own memory and is not looked at again. */
-int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
-                        const struct ledger_sink *sink)
+int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch)
 {
     for (size_t i = 0; forged_count && i < batch->count; i++) {
         const struct command *c = &batch->commands[i];
@@ -70,5 +67,5 @@ int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct ba
             forge(c->resolve.group, (struct resolution *)(uintptr_t)&c->resolve.entries[k]);
     }
     forged_count = 0;
-    return __real_ledger_apply(l, txn, batch, sink);
+    return __real_ledger_apply(l, txn, batch);
 }

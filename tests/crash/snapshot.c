@@ -242,12 +242,11 @@ static int recover(struct store *store, char *why)
     err = ledger_new(txn, &ledger, why, SNAPSHOT_WHY_BYTES);
     if (!err) {
         struct command command = {.kind = COMMAND_RECOVER};
-        struct ledger_sink nobody = {0};
         struct batch batch = {.index = ledger_index(ledger) + 1,
                               .time_ms = ledger_time(ledger) + 1,
                               .commands = &command,
                               .count = 1};
-        err = ledger_apply(ledger, txn, &batch, &nobody);
+        err = ledger_apply(ledger, txn, &batch);
     }
     if (!err)
         err = ledger_seal(ledger, txn);

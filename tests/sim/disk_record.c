@@ -105,7 +105,6 @@ struct replay {
 
 static bool apply(struct replay *p, const struct record *r)
 {
-    static const struct ledger_sink nobody;
     struct batch b;
     struct batch_memory *memory = NULL;
     if (!p->txn && store_begin(p->store, true, &p->txn))
@@ -114,7 +113,7 @@ static bool apply(struct replay *p, const struct record *r)
         return false;
     if (p->filter)
         p->filter(p->context, &b);
-    bool good = !ledger_apply(p->ledger, p->txn, &b, &nobody);
+    bool good = !ledger_apply(p->ledger, p->txn, &b);
     if (good && p->to)
         disk_record(p->to, &b);
     batch_memory_free(memory);

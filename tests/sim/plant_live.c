@@ -35,10 +35,8 @@ size_t __real_dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t ma
                                 void *context);
 size_t __wrap_dispatcher_expire(struct dispatcher *d, int64_t mono_ms, size_t max, dispatcher_end_fn *end,
                                 void *context);
-int __real_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
-                        const struct ledger_sink *sink);
-int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
-                        const struct ledger_sink *sink);
+int __real_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch);
+int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch);
 void __real_session_leave(struct session *s, enum holder_end how);
 void __wrap_session_leave(struct session *s, enum holder_end how);
 void __real_engine_post(struct engine *e, struct inbox_item *item);
@@ -115,11 +113,10 @@ static void spoil(const struct batch *batch)
     }
 }
 
-int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch,
-                        const struct ledger_sink *sink)
+int __wrap_ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch)
 {
     spoil(batch);
-    return __real_ledger_apply(l, txn, batch, sink);
+    return __real_ledger_apply(l, txn, batch);
 }
 
 /* Without a goodbye it is the end of the peer's sending; a lost connection does not come this way. */

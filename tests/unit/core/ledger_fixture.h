@@ -1,5 +1,5 @@
 /* ledger_fixture: a ledger over a store in memory, driven by commands with times of the test's choosing. What
- * the sink is told is written down line by line, each with its millisecond, and after every batch the store
+ * results say is written down line by line, each with its millisecond, and after every batch the store
  * is walked and compared with the ledger (ledger_audit.c).
  */
 #ifndef SHUNT_TESTS_LEDGER_FIXTURE_H
@@ -30,6 +30,7 @@ struct fixture {
     struct token tokens[TOKENS_MAX];
     size_t tokens_count;
     const struct command *applied;  /* the batch being applied */
+    size_t applied_count;           /* of its commands */
     enum command_kind applied_last; /* the kind of the last command that was applied */
     struct mpack_buffer last_body;  /* of the last hand-out */
     struct mpack_buffer last_dead;  /* the map that came with it */
@@ -73,8 +74,6 @@ void fixture_at(struct fixture *f, int64_t ms);
 /* Apply commands as one batch at the present time, seal, commit, audit. */
 void fixture_apply(struct fixture *f, const struct command *c, size_t count);
 void fixture_run(struct fixture *f, struct command c);
-/* What a batch's results are told to, for a test that applies one by itself. */
-struct ledger_sink fixture_sink(struct fixture *f);
 /* Compare what happened since the last time, line by line, and forget it. */
 void fixture_expect(struct fixture *f, const char *trace);
 void fixture_forget(struct fixture *f);

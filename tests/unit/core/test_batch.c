@@ -320,9 +320,8 @@ Test(batch, a_kind_of_command_that_there_is_not_is_not_applied)
     fixture_init(&f);
     const struct command unknown = {.kind = (enum command_kind)KIND_UNKNOWN};
     const struct batch b = {.index = ledger_index(f.l) + 1, .time_ms = T0, .commands = &unknown, .count = 1};
-    const struct ledger_sink sink = fixture_sink(&f);
     cr_assert_eq(store_begin(f.store, true, &t), 0);
-    cr_assert_eq(ledger_apply(f.l, t, &b, &sink), SHUNT_CORRUPT);
+    cr_assert_eq(ledger_apply(f.l, t, &b), SHUNT_CORRUPT);
     store_abort(t);
     fixture_done(&f);
 }

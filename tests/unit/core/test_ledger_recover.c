@@ -60,7 +60,6 @@ Test(ledger_recover, a_crash_at_any_write_leaves_the_batch_before)
     for (unsigned n = 0; !passed; n++) {
         struct fixture f;
         struct store_txn *t;
-        static const struct ledger_sink deaf = {0};
         fixture_init(&f);
         topic_create_groups(&f, "t", "a b");
         publish_timed(&f, "t", 0, 1000);
@@ -79,10 +78,11 @@ Test(ledger_recover, a_crash_at_any_write_leaves_the_batch_before)
              .dead = {.topic = text("t"), .group = text("a"), .count = UINT64_MAX}},
             {.kind = COMMAND_TOPIC_PURGE, .purge = {.topic = text("t"), .group = text("b")}}};
         fixture_at(&f, 5);
-        struct batch batch = {.index = ledger_index(f.l) + 1, .time_ms = T0 + 5, .commands = commands, .count = 4};
+        struct batch batch = {
+            .index = ledger_index(f.l) + 1, .time_ms = T0 + 5, .commands = commands, .count = 4};
         cr_assert_eq(store_begin(f.store, true, &t), 0);
         store_memory_fault(f.store, n, 1, SHUNT_IO);
-        int err = ledger_apply(f.l, t, &batch, &deaf);
+        int err = ledger_apply(f.l, t, &batch);
         if (!err)
             err = ledger_seal(f.l, t);
         if (!err)
@@ -226,9 +226,8 @@ Test(ledger_recover, a_message_beyond_the_head_is_damage)
                                    .bytes = 1000}};
     struct batch b = {.index = ledger_index(f.l) + 1, .time_ms = T0, .commands = &c, .count = 1};
     f.applied = &c;
-    struct ledger_sink sink = fixture_sink(&f);
     cr_assert_eq(store_begin(f.store, true, &t), 0);
-    cr_assert_eq(ledger_apply(f.l, t, &b, &sink), SHUNT_CORRUPT);
+    cr_assert_eq(ledger_apply(f.l, t, &b), SHUNT_CORRUPT);
     store_abort(t);
 
     cr_assert_eq(store_begin(f.store, true, &t), 0);

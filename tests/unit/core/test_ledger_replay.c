@@ -70,19 +70,18 @@ static struct ledger *open_ledger(struct store *s)
 /* Apply a log to an empty store, loading the ledger anew after every `reload` batches (0: never). */
 static uint64_t replay(const struct log *log, struct store *s, size_t reload)
 {
-    static const struct ledger_sink deaf = {0};
     struct ledger *l = open_ledger(s);
     struct store_txn *t;
     /* What a fixture does first. */
     struct command limits = {.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}};
     struct batch first = {.index = 1, .time_ms = T0, .commands = &limits, .count = 1};
     cr_assert_eq(store_begin(s, true, &t), 0);
-    cr_assert_eq(ledger_apply(l, t, &first, &deaf), 0);
+    cr_assert_eq(ledger_apply(l, t, &first), 0);
     for (size_t i = 0; i < log->count; i++) {
         struct batch b;
         struct batch_memory *memory;
         cr_assert_eq(batch_decode(entry(log, i), &b, &memory), 0);
-        cr_assert_eq(ledger_apply(l, t, &b, &deaf), 0);
+        cr_assert_eq(ledger_apply(l, t, &b), 0);
         batch_memory_free(memory);
         if (reload ? i % reload == 0 : i % 7 == 0) {
             cr_assert_eq(ledger_seal(l, t), 0);
@@ -257,13 +256,12 @@ Test(ledger_replay, a_damaged_store_comes_out_as_a_whole_one)
     assign(&whole, "t", "default", 2);
     ack(&whole, "t", "default", 4);
     for (size_t i = 0; i < log->count; i++) {
-        static const struct ledger_sink deaf = {0};
         struct batch b;
         struct batch_memory *memory;
         struct store_txn *t;
         cr_assert_eq(batch_decode(entry(log, i), &b, &memory), 0);
         cr_assert_eq(store_begin(damaged.store, true, &t), 0);
-        cr_assert_eq(ledger_apply(damaged.l, t, &b, &deaf), 0);
+        cr_assert_eq(ledger_apply(damaged.l, t, &b), 0);
         cr_assert_eq(ledger_seal(damaged.l, t), 0);
         cr_assert_eq(store_commit(t), 0);
         batch_memory_free(memory);

@@ -1,0 +1,97 @@
+/* result: what applying a batch came to, as values. The ledger keeps them in the order in which they came about,
+ * and whoever gave it the batch looks at them afterwards.
+ */
+#ifndef SHUNT_CORE_RESULT_H
+#define SHUNT_CORE_RESULT_H
+
+#include "broker/core/command.h"
+
+struct loaded_message;
+
+enum result_kind {
+    RESULT_PUBLISHED,  /* the end of a PUBLISH */
+    RESULT_HANDED_OUT, /* one message of an ASSIGN */
+    RESULT_ASSIGNED,   /* the end of an ASSIGN, behind its messages */
+    RESULT_TAKEN_UP,   /* one entry of a TAKE_UP is in flight again; the others are as they were */
+    RESULT_REFUSED,    /* one entry of a RESOLVE had no effect */
+    RESULT_DONE,       /* the end of a command about a topic, a group, dead letters, a job or the clock */
+    RESULT_READY,      /* something became ready in the group */
+    RESULT_REVOKED,    /* the message was in flight in the group and was taken away */
+    RESULT_GROUP_GONE, /* the group was deleted, or its topic was */
+    RESULT_DAMAGED, /* the message is in flight but its bytes are damaged: nobody gets it until CORRUPT is applied */
+    RESULT_DIED,      /* for the log: the message became a dead letter of the group */
+    RESULT_JOB_ENDED, /* for the log */
+};
+
+/* One message handed out. */
+struct handout {
+    uint64_t seq;
+    uint64_t token;
+    uint32_t attempts;   /* failed ones charged in this generation */
+    uint32_t deliveries; /* in this generation, this one included */
+    uint32_t generation;
+    int64_t published_ms;
+    int64_t lease_ms;
+    struct slice message;              /* the publisher's bytes */
+    const struct loaded_message *dead; /* from a DLQ: for view_delivered_dead(); otherwise NULL */
+};
+
+struct published_result {
+    int err;
+    int refusal; /* why the rest was not taken, or 0 */
+    uint32_t
+        accepted; /* with err 0: these got the numbers from first_seq on; otherwise the message it is about */
+    uint64_t first_seq;
+    const char *why; /* of err; a constant, or NULL */
+    uint64_t rows;   /* ledger_rows() by then */
+};
+
+struct done_result {
+    int err;
+    const char *why; /* a constant, or NULL */
+    uint64_t job;
+    uint64_t count; /* of what the job is for */
+    uint64_t rows;  /* ledger_rows() by then */
+};
+
+struct result {
+    enum result_kind kind;
+    uint32_t command; /* its place in the batch, of what a command asked for */
+    union {
+        struct published_result published;
+        struct handout handed_out;
+        uint32_t assigned; /* messages */
+        struct {
+            uint32_t entry;
+            struct handout handout; /* of the message only the size: the consumer has it */
+        } taken_up;
+        struct {
+            uint32_t entry;
+            int err;
+        } refused;
+        struct done_result done;
+        uint32_t ready; /* the group */
+        struct {
+            uint32_t group;
+            uint64_t seq;
+        } revoked;
+        struct {
+            uint32_t group;
+            int err;                   /* UNKNOWN_TOPIC if its topic went, or UNKNOWN_GROUP */
+            const char *topic, *name; /* what they were called; NULL without memory, and the batch failed */
+        } group_gone;
+        struct corrupt_command damaged; /* what CORRUPT is to say */
+        struct {
+            uint32_t group;
+            enum dead_reason reason;
+            uint64_t seq;
+        } died;
+        struct {
+            const char *kind;          /* a constant */
+            const char *topic, *group; /* group empty: all of the topic's */
+            uint64_t job, done;
+        } job_ended;
+    };
+};
+
+#endif
