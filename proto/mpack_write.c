@@ -37,16 +37,24 @@ void mpack_buffer_done(struct mpack_buffer *b)
     *b = (struct mpack_buffer){0};
 }
 
-/* Not inlined: without it append() is small enough to be, into packers that know the size. */
-__attribute__((noinline)) void *mpack_extend(struct mpack_buffer *b, size_t size)
+/* Apart from mpack_extend(), which then needs no frame of its own. */
+__attribute__((noinline, cold)) static void *grow_and_extend(struct mpack_buffer *b, size_t size)
 {
-    if (b->failed)
-        return NULL;
-    if ((!b->data || size > b->capacity - b->size) &&
-        (size > SIZE_MAX - b->size || !array_grow(&b->data, 1, &b->capacity, b->size + size))) {
+    if (b->failed || size > SIZE_MAX - b->size ||
+        !array_room(&b->data, &b->capacity, b->size + (size ? size : 1))) {
         b->failed = true;
         return NULL;
     }
+    uint8_t *at = b->data + b->size;
+    b->size += size;
+    return at;
+}
+
+/* Not inlined: without it append() is small enough to be, into packers that know the size. */
+__attribute__((noinline)) void *mpack_extend(struct mpack_buffer *b, size_t size)
+{
+    if (__builtin_expect(b->failed || size >= b->capacity - b->size, false))
+        return grow_and_extend(b, size);
     uint8_t *at = b->data + b->size;
     b->size += size;
     return at;

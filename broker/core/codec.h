@@ -77,6 +77,20 @@ static inline void codec_i64(struct codec *c, int64_t *v)
     *v = (int64_t)u;
 }
 
+/* So many in a row, checked as one: group records are mostly counters, and a commit writes several. */
+static inline void codec_u64s(struct codec *c, uint64_t *v, size_t count)
+{
+    uint8_t *p = codec_take(c, count * 8);
+    if (!p)
+        return;
+    for (size_t i = 0; i < count; i++, p += 8) {
+        if (c->writing)
+            put_be64(p, v[i]);
+        else
+            v[i] = get_be64(p);
+    }
+}
+
 void codec_u8(struct codec *c, uint8_t *v);
 void codec_bool(struct codec *c, bool *v);
 /* An enum kept in a byte; reading fails at `count` and above. */

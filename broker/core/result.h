@@ -77,7 +77,7 @@ struct result {
         } revoked;
         struct {
             uint32_t group;
-            int err;                   /* UNKNOWN_TOPIC if its topic went, or UNKNOWN_GROUP */
+            int err;                  /* UNKNOWN_TOPIC if its topic went, or UNKNOWN_GROUP */
             const char *topic, *name; /* what they were called; NULL without memory, and the batch failed */
         } group_gone;
         struct corrupt_command damaged; /* what CORRUPT is to say */

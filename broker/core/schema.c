@@ -81,9 +81,8 @@ static void policy_fields(struct codec *c, struct policy *p)
     codec_u32(c, &p->given);
     if (p->given >> POLICY_COUNT)
         c->failed = true;
-    for (unsigned i = 0; i < POLICY_COUNT; i++)
-        if (p->given & 1u << i)
-            codec_i64(c, &p->value[i]);
+    for (uint32_t left = p->given & (uint32_t)((1ull << POLICY_COUNT) - 1); left; left &= left - 1)
+        codec_i64(c, &p->value[__builtin_ctz(left)]);
 }
 
 static void meta_fields(struct codec *c, struct meta_record *r)
@@ -148,10 +147,8 @@ static void group_fields(struct codec *c, struct group_record *r)
                           &n->suspects,  &n->tracked,   &n->expiries,  &n->deliveries, &n->redriven};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         codec_u64(c, counts[i]);
-    for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
-        codec_u64(c, &n->attempts[i]);
-    for (size_t i = 0; i < DEAD_REASONS; i++)
-        codec_u64(c, &n->dead_lettered[i]);
+    codec_u64s(c, n->attempts, ATTEMPT_OUTCOMES);
+    codec_u64s(c, n->dead_lettered, DEAD_REASONS);
     codec_text(c, r->name, sizeof r->name);
     r->dead_bytes_old = !c->writing && c->at == c->end;
     if (!r->dead_bytes_old)
