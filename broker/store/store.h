@@ -52,14 +52,13 @@ struct store_usage {
     uint64_t usable_bytes; /* of the free ones, what the next write transaction can use: not what the last one
                             * freed, which only the one after it can */
     bool disk_full;        /* the file cannot be set aside further: the disk bounds it, not the map */
-    uint64_t allocated_bytes;    /* on disk, as allocated ahead */
-    uint64_t readers_oldest_age; /* transactions that the oldest open reader lags behind; 0 without one */
+    uint64_t allocated_bytes; /* on disk, as allocated ahead */
 };
 
 struct store_ops {
     /* fails: NO_MEMORY, IO, TOO_MANY (over 126 readers), STORE_READ_ONLY. At most one write transaction at a
-     * time. On disk, readers may be on other threads and see the store as it was; in memory there is none
-     * beside a writer. */
+     * time. No two calls on a store overlap. On disk a reader sees the store as it was when it began; in memory
+     * there is none beside a writer. */
     int (*begin)(struct store *s, bool write, struct store_txn **ret);
     /* Ends the transaction whatever happens. For a write: durable when it returns 0.
      * fails: NO_SPACE, IO: outcome unknown. */

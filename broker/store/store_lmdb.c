@@ -81,20 +81,12 @@ static int begin_read(struct lmdb_store *s, struct store_txn **ret)
     if (!t)
         return SHUNT_NO_MEMORY;
     *t = (struct lmdb_txn){.base = {&s->base}};
-    pthread_mutex_lock(&s->gate);
     int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &t->mdb);
-    if (rc == 0) {
-        t->next = s->readers;
-        t->link = &s->readers;
-        if (t->next)
-            t->next->link = &t->next;
-        s->readers = t;
-    }
-    pthread_mutex_unlock(&s->gate);
     if (rc != 0) {
         free(t);
         return lmdb_error(rc);
     }
+    s->readers++;
     *ret = &t->base;
     return 0;
 }
@@ -109,12 +101,8 @@ int lmdb_begin(struct store *base, bool write, struct store_txn **ret)
 
 static void end_read(struct lmdb_store *s, struct lmdb_txn *t)
 {
-    pthread_mutex_lock(&s->gate);
     mdb_txn_abort(t->mdb); /* for a read there is no other end */
-    *t->link = t->next;
-    if (t->next)
-        t->next->link = t->link;
-    pthread_mutex_unlock(&s->gate);
+    s->readers--;
     free(t);
 }
 

@@ -13,7 +13,6 @@
 #include "broker/store/store.h"
 
 #include <lmdb.h>
-#include <pthread.h>
 #include <string.h>
 
 /* A tree is one of LMDB's databases. Each page that a commit changes is written whole, so the small tables
@@ -39,8 +38,6 @@ struct lmdb_txn {
     int failed;                  /* the first error: all that is left then is to abort */
     uint64_t stamps[TREE_COUNT]; /* each grows with every write to its tree: tells cursors that they must
                                     search again */
-    struct lmdb_txn *next;       /* of the open readers, under the gate */
-    struct lmdb_txn **link;
 };
 
 /* How far packing is. */
@@ -62,10 +59,7 @@ struct lmdb_store {
     struct lmdb_txn writer; /* the one write transaction */
     bool writing;
 
-    /* The gate: readers on other threads enter and leave under it, so that the map is never moved under one.
-     */
-    pthread_mutex_t gate;
-    struct lmdb_txn *readers;
+    unsigned readers; /* read transactions that are open: the map is not moved under one */
 
     uint64_t page_bytes;
     uint64_t map_bytes;

@@ -334,10 +334,6 @@ static struct lmdb_store *store_new(const struct store_lmdb_options *o)
     s->map_bytes_max = pages_of(o->map_bytes_max);
     s->pack.deleted_rows = UINT64_MAX / 2; /* nobody knows how thin its pages are */
     memcpy(s->dir, o->dir, dir_bytes);
-    if (pthread_mutex_init(&s->gate, NULL) != 0) {
-        free(s);
-        return NULL;
-    }
     return s;
 }
 
@@ -373,6 +369,5 @@ void lmdb_close(struct store *base)
     check(!s->readers);
     env_close(s);
     store_lock_release(s->lock_fd);
-    (void)pthread_mutex_destroy(&s->gate); /* nobody holds it: there are no readers */
     free(s);
 }

@@ -63,16 +63,6 @@ static uint64_t freed_last(MDB_txn *txn)
     return count;
 }
 
-static uint64_t readers_age(struct lmdb_store *s, uint64_t txnid_last)
-{
-    uint64_t oldest = txnid_last;
-    pthread_mutex_lock(&s->gate);
-    for (struct lmdb_txn *t = s->readers; t; t = t->next)
-        oldest = least(oldest, mdb_txn_id(t->mdb));
-    pthread_mutex_unlock(&s->gate);
-    return txnid_last - oldest;
-}
-
 void lmdb_usage(struct store *base, struct store_usage *ret)
 {
     struct lmdb_store *s = lmdb_store_of(base);
@@ -102,7 +92,6 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     ret->free_bytes = within > ret->used_bytes ? within - ret->used_bytes : 0;
     ret->usable_bytes = ret->free_bytes - least(ret->free_bytes, freed * s->page_bytes);
     ret->disk_full = s->disk_full;
-    ret->readers_oldest_age = readers_age(s, info.me_last_txnid);
     s->usage_last = *ret;
 }
 
@@ -132,14 +121,13 @@ static uint64_t map_bytes_wanted(const struct lmdb_store *s, uint64_t end)
     return bytes / s->page_bytes * s->page_bytes;
 }
 
-/* Move the map to a larger one, unless someone reads in it: then the next call does it. There is time, for
+/* Move the map to a larger one, unless a read transaction is open: then the next call does it. There is time, for
  * the map grows long before it is full and readers are short. */
 static int map_grow(struct lmdb_store *s, uint64_t end)
 {
     uint64_t bytes = map_bytes_wanted(s, end);
     if (bytes <= s->map_bytes)
         return 0;
-    pthread_mutex_lock(&s->gate);
     int rc = 0;
     if (!s->readers) {
         rc = mdb_env_set_mapsize(s->env, bytes);
@@ -148,7 +136,6 @@ static int map_grow(struct lmdb_store *s, uint64_t end)
         else if (mdb_env_set_mapsize(s->env, s->map_bytes) != 0)
             s->broken = true;
     }
-    pthread_mutex_unlock(&s->gate);
     if (s->broken)
         return SHUNT_IO;
     return rc != 0 ? SHUNT_NO_SPACE : 0; /* no address space, or a limit on it */
