@@ -7,7 +7,7 @@
  * The commands and their records are listed in command.def, from which the structs below are made;
  * docs/commands.md shows them.
  *
- * Ownership: slices and arrays in a command are lent by whoever made it, until the batch has been applied.
+ * Ownership: slices and arrays in a command are lent by its maker until the batch has been applied.
  */
 #ifndef SHUNT_CORE_COMMAND_H
 #define SHUNT_CORE_COMMAND_H

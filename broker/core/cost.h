@@ -2,7 +2,7 @@
  *
  * A store writes pages, not rows: a row of a few bytes at a place of its own dirties a whole leaf, the branch
  * above it and, where a page splits or merges, a neighbour; a row right behind the one written before it
- * dirties little more than its bytes. Work is admitted and shared by this figure, for it is what a
+ * dirties little more than its bytes. Work is admitted and shared by this figure, because it is what a
  * transaction takes of the disk's free pages and of memory.
  *
  * All figures are upper bounds, made from keys and sizes alone: never from a page, a clock or a disk, so that

@@ -115,7 +115,7 @@ static int insert_behind(struct ledger *l, struct slice producer, const struct d
     return store_chunk(l, key, &chunk);
 }
 
-/* Rows of chunks that lie wholly before `base`: no more than a window has, however far the numbers jump, for
+/* Rows of chunks that lie wholly before `base`: no more than a window has, however far the numbers jump, because
  * the old base is at most a window before the newest number. */
 static int delete_chunks(struct ledger *l, struct slice producer, const struct dedup_record *r, uint64_t base)
 {

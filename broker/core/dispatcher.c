@@ -48,7 +48,7 @@ void dispatcher_free(struct dispatcher *d)
     free(d);
 }
 
-/* in: there is room for it. Inlined, for it is done for each message. */
+/* in: there is room for it. Inlined, because it is done for each message. */
 __attribute__((always_inline)) static inline void open_lease(struct dispatcher *d, struct member *m,
                                                              const struct lease *l, int64_t mono_ms)
 {

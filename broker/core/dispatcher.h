@@ -9,7 +9,7 @@
  *          ▼
  *     ledger applies it ──► dispatcher_lease() for each message, then dispatcher_assigned()
  *          │
- *          ▼                 started mark: lease begins anew
+ *          ▼                 started mark: lease begins again
  *       LEASED ──────────────────────────────► STARTED
  *          │ dispatcher_claim(): answered          │
  *          │ dispatcher_expire(): lease ran out    │
@@ -117,15 +117,15 @@ int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint6
 /* The lease ends at `deadline_mono_ms`, or later by what dispatcher_settle() says. fails: STALE */
 int dispatcher_extend(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
                       int64_t deadline_mono_ms);
-/* A handler runs on it: the lease begins anew and lasts as long as when it was given. fails: STALE */
+/* A handler runs on it: the lease begins again and lasts as long as when it was given. fails: STALE */
 int dispatcher_started(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token, int64_t mono_ms,
                        int64_t wall_ms);
 /* What was given and prolonged since the last time is told to the consumers now, `passed_ms` after the times that were passed
  * in: until now those deadlines have stood still. To be called at the end of each turn. */
 void dispatcher_settle(struct dispatcher *d, int64_t passed_ms);
 bool dispatcher_is_settled(const struct dispatcher *d); /* there is nothing to do for it */
-/* Who has overdue leases, about whom it is to be asked: is all handled that came from it by now? NULL: nobody (more). The answer
- * is dispatcher_caught_up(). Without one, the leases end LEASE_OVERDUE_MS_MAX after the question. */
+/* The next holder with overdue leases, of which it is to be asked whether all that has come from it was handled. NULL: there is
+ * none (more). The answer is dispatcher_caught_up(). Without one, the leases end LEASE_OVERDUE_MS_MAX after the question. */
 struct holder *dispatcher_ask(struct dispatcher *d, int64_t mono_ms);
 /* All that came from it before `mono_ms` was handled: those of its leases that fell due by then may be ended. Whom that was never
  * said of is not asked about, and its leases end as soon as they are due. */
@@ -142,9 +142,9 @@ void dispatcher_revoke(struct dispatcher *d, uint32_t group, uint64_t seq);
 /* When dispatcher_expire() has something to do again; INT64_MAX without leases, 0: now. */
 int64_t dispatcher_deadline(const struct dispatcher *d);
 uint64_t dispatcher_leases(const struct dispatcher *d); /* how many are open */
-/* No more than so many messages are in flight in all; 0: as many as there are. A lower limit takes nothing back. There are at most
- * so many connections: each of them may have its even part of one half; of the rest one may have, beyond its part, as many as
- * are still free, so that who hoards leaves room for the others. connections 0: nobody has a part. */
+/* At most `messages` are in flight in all; 0: no limit. A lower limit takes nothing back. There are at most `connections`: each of
+ * them may have its even part of one half; of the rest one may have, beyond its part, as many as are still free, so that one that
+ * hoards leaves room for the others. connections 0: none has a part. */
 void dispatcher_limit(struct dispatcher *d, uint64_t messages, uint64_t connections);
 
 /* ---- assignment ---- */
@@ -153,8 +153,8 @@ struct assignment {
     struct member *member;
     uint32_t group;
     enum lane lane;
-    uint32_t messages;   /* at most so many; 1 in LANE_SUSPECT */
-    uint64_t bytes;      /* at most so many … */
+    uint32_t messages;   /* at most; 1 in LANE_SUSPECT */
+    uint64_t bytes;      /* at most … */
     bool oversize_first; /* … but the first may be larger: nothing else is held */
 };
 

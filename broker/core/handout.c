@@ -5,9 +5,9 @@
  * one that has failed as often as its group allows by now as `max_attempts`; an expired one goes by the
  * group's policy. The consumer sees none of them.
  *
- * Each message is verified on its way out, and a damaged one is not sent. But no state depends on that, for a
+ * Each message is verified on its way out, and a damaged one is not sent. But no state depends on that, because a
  * store elsewhere that applies the same batch has it whole: here as there it is in flight, and a result
- * says that it is damaged. Whoever made the batch then says so in a command, CORRUPT, by which it dies.
+ * says that it is damaged. The engine then says so in a command, CORRUPT, by which it dies.
  */
 #include "base/check.h"
 #include "broker/core/state.h"

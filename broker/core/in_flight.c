@@ -2,8 +2,8 @@
  *
  * Half of all is kept for the connections in equal parts: each may have that whatever the others do. Of the
  * other half one may have as much beyond its part as is still free: one that hoards gets half of it, two get
- * a third each, and so on (the dynamic thresholds of switches with shared buffers, as in struct port_room).
- * Who has reached that is capped: nothing more is assigned to it until messages have come back, and then not
+ * a third each, and so on (the dynamic thresholds of switches with shared buffers, as in flow/account.h).
+ * One that has reached that is capped: nothing more is assigned to it until messages have come back, and then not
  * before it can have a batch of them.
  */
 #include "base/check.h"

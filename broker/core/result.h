@@ -1,5 +1,5 @@
 /* result: what applying a batch came to, as values. The ledger keeps them in the order in which they came about,
- * and whoever gave it the batch looks at them afterwards.
+ * and the engine looks at them afterwards.
  */
 #ifndef SHUNT_CORE_RESULT_H
 #define SHUNT_CORE_RESULT_H

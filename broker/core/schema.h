@@ -223,7 +223,7 @@ struct dedup_record {
 };
 
 /* Each _encode writes the whole value for `key` to `to` (RECORD_BYTES_MAX bytes) and returns its size; each
- * _decode fails with CORRUPT for a bad checksum or contents that cannot be. Slices in a decoded
+ * _decode fails with CORRUPT for a bad checksum or impossible contents. Slices in a decoded
  * history_record point into `value`. */
 size_t meta_encode(uint8_t *to, struct slice key, const struct meta_record *r);
 int meta_decode(struct slice key, struct slice value, struct meta_record *ret);

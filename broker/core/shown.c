@@ -1,7 +1,7 @@
 /* shown: the store's times as they are shown.
  *
- * A store whose machine once had a wrong clock goes on from the time that it had then, for its time never
- * goes back: what waits would wait anew, or its deadlines would have to be moved, each in its row. So its own
+ * A store whose machine once had a wrong clock goes on from the time that it had then, because its time never
+ * goes back: what waits would wait again, or its deadlines would have to be moved, each in its row. So its own
  * time stays as it is, and what an operator puts right is the difference to the time of day. A time that lay
  * in the future when that was done can only be of the wrong clock: those, and all later ones, are shown so
  * much earlier. */

@@ -381,7 +381,7 @@ static inline int ledger_cursor_del(struct ledger *l, struct store_cursor *curso
 
 /* ---- account ---- */
 
-/* Copy a sentence for whoever loads the ledger. */
+/* Copy a sentence to where the caller of ledger_new() will read it. */
 void ledger_say(char *to, size_t room, const char *text);
 /* Uniform in [0, bound), from the ledger's own generator. */
 uint64_t ledger_random(struct ledger *l, uint64_t bound);

@@ -77,7 +77,7 @@ static int oldest_waiting(struct ledger *l, const struct group *g, enum due_plac
     struct attempt_record row = {0};
     err = place_find(l, g, seq, &where, &row);
     if (err)
-        return err == SHUNT_CORRUPT ? 0 : err; /* whoever is to get it will be told */
+        return err == SHUNT_CORRUPT ? 0 : err; /* its consumer will be told */
     err = note_age(l, g, seq, row.since_ms, oldest_ms);
     /* What came back to the front stands in order of number; what waited for a time, behind it, in order of
      * that. */
@@ -86,7 +86,7 @@ static int oldest_waiting(struct ledger *l, const struct group *g, enum due_plac
 
 /* The first row at or after *seq whose bit is clear; NOT_FOUND if there is none. Between clear bits without a
  * row may lie any number of rows with a bit: after as many as a page may cost, the next row stands for the
- * one sought, for it is the older one. */
+ * one sought, because it is the older one. */
 static int find_fresh(struct ledger *l, const struct group *g, struct store_cursor *cursor, uint64_t *seq)
 {
     uint64_t most = l->rows + LOOK_ROWS_MAX;

@@ -83,7 +83,7 @@ void step_answer(const struct step *st)
     }
     if (st->err) {
         reply_error(s, st->request_id, st->err, st->why);
-        if (!s->greeted) /* whoever is not welcome has to begin again */
+        if (!s->greeted) /* a client whose HELLO is refused has to connect again */
             session_close(s);
         return;
     }

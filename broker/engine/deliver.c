@@ -8,7 +8,7 @@
 
 #define ASSIGNMENTS_MAX      256                 /* in one batch */
 #define TURN_MESSAGES_MAX    16384               /* handed out in one transaction */
-#define TURN_BYTES_MAX       (64u * 1024 * 1024) /* handed out in one transaction, but for the last batch of it */
+#define TURN_BYTES_MAX       (64u * 1024 * 1024) /* the same; the last batch may pass it */
 #define PLAN_BYTES_MAX       (128u * 1024 * 1024) /* promised in one batch */
 #define ASSIGN_BYTES_MAX     (32u * 1024 * 1024)  /* asked for at once; larger than any message */
 #define DELIVER_BYTES_AIM    (256u * 1024) /* a DELIVER frame ends after the message that passes this */

@@ -193,7 +193,7 @@ void events_space(struct engine *e, const struct store_usage *usage);
 /* All of it is durable: tell. */
 void events_tell(struct engine *e);
 void events_done(struct engine *e);
-/* At the start: if the clock is off, for whoever wonders at times. */
+/* At the start: if the clock is off, the log says so, because times then look wrong. */
 void events_clock(struct engine *e);
 /* Told by the ledger. */
 void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reason reason);
@@ -360,8 +360,8 @@ void reply_error(struct session *s, uint64_t request_id, int err, const char *wh
 /* Answer with ERROR PROTOCOL and close. */
 void reply_broken(struct session *s, uint64_t request_id, const char *why);
 void reply_closed(struct session *s, uint64_t sub, int err, const char *why);
-/* A name for a text: quoted, cut to so many bytes and made harmless, for a client may send any. Lives as long
- * as the turn's texts. */
+/* A name for a text: quoted, cut to `most` bytes and made harmless, because a client may send any bytes. Lives
+ * as long as the turn's texts. */
 const char *engine_name(struct engine *e, struct slice name, size_t most);
 /* Which topic or group an error is about that says it is not there, or is there already, and what to do: NULL
  * for other errors, whose reasons say more. */

@@ -1,5 +1,5 @@
 /* event: what an operator wants to read in the log of what the engine did. The engine never logs: it tells
- * whoever made it, after the commit that made it so. */
+ * the program that made it, after the commit that made it so. */
 #ifndef SHUNT_ENGINE_EVENT_H
 #define SHUNT_ENGINE_EVENT_H
 

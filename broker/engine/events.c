@@ -106,6 +106,8 @@ void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reaso
     struct event *last = l->count ? &l->items[l->count - 1] : NULL;
     struct slice topic, name;
     ledger_group_names(e->ledger, group, &topic, &name);
+    if (!topic.size) /* the same batch deleted it, which is told */
+        return;
     bool same = last && last->kind == EVENT_DEAD && last->topic && last->reason == reason &&
                 is_text(last->topic, topic) && is_text(last->group, name);
     if (!same) {

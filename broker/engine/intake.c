@@ -47,7 +47,7 @@ static void open_envelope(struct slice payload, struct envelope *ret)
 }
 
 /* The gate: what a connection may not ask for becomes no step but the answer to it. Returns PROTOCOL and why,
- * or 0. Whoever adds rights asks here, by `request->right` and the names in the step. */
+ * or 0. Rights will be asked for here, by `request->right` and the names in the step. */
 static int gate(const struct session *s, const struct request *request, const char **ret_why)
 {
     bool hello = request && request->op == OP_HELLO;

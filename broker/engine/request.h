@@ -1,4 +1,4 @@
-/* request: what the engine knows of each request, by the table in request.def. */
+/* request: what the engine knows of each request, by the table in broker/engine/request.def. */
 #ifndef SHUNT_ENGINE_REQUEST_H
 #define SHUNT_ENGINE_REQUEST_H
 

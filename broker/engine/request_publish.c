@@ -6,7 +6,7 @@
 #include "proto/names.h"
 
 /* Read all messages while nothing of what follows them has been done: a frame of the wrong shape ends its
- * connection there and then. A limit that one breaks is the ledger's to refuse, for a frame that was answered
+ * connection there and then. A limit that one breaks is the ledger's to refuse, because a frame that was answered
  * before gets that answer again. Returns PROTOCOL and why, or 0 and how many have a time of their own. */
 static int read_messages(struct engine *e, struct publish_command *p, uint64_t *ret_timed,
                          const char **ret_why)

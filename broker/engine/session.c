@@ -26,8 +26,8 @@ struct session *session_new(struct engine *e, struct link *link)
     return s;
 }
 
-/* The connection is gone: judge what it held. It is freed when the turn is over, for its name is still
- * needed. */
+/* The connection is gone: judge what it held. It is freed when the turn is over, because its name is
+ * needed until then. */
 void session_lost(struct engine *e, struct session *s, bool closed)
 {
     if (s->flow.requests == REQUESTS_GONE)

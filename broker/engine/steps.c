@@ -64,7 +64,7 @@ static void run_reply(struct engine *e, struct step *st)
     step_answer(st);
 }
 
-/* Who sends nothing more cannot answer for what it holds. */
+/* A client that sends nothing more cannot answer for what it holds. */
 static void run_ended(struct engine *e, struct step *st)
 {
     (void)e;
@@ -107,7 +107,8 @@ static const struct {
 
 /* ---- the loop ---- */
 
-/* The order in which steps are run. As they came: whoever keeps several brokers the same decides it here. */
+/* The order in which steps are run. As they came; several brokers that are to stay the same would agree on it
+ * here. */
 static void steps_order(struct steps *list)
 {
     (void)list;

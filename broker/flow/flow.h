@@ -28,7 +28,7 @@
  *      │                                     │            ↓
  *      └──── lost (from everywhere) ─────────┴─────────→ GONE    forgotten at the end of the turn
  *
- * When the server stops, all become CLOSING.
+ * When the server stops, all but those that are LEAVING become CLOSING.
  *
  * OUTPUT, the engine's: does the client read, so that messages may be assigned to it?
  *

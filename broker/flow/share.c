@@ -3,7 +3,7 @@
 
 /* What a request counts that is more than a share, against one that is less. */
 #define SHARE_OVERWEIGHT 3
-/* It is paid for with at most so many shares. */
+/* A debt counts as at most this many shares. */
 #define SHARE_DEBT_MAX 1024
 
 void flow_turn_begin(struct share_turn *t)

@@ -1,6 +1,6 @@
 /* share: connections take turns, by the work that their requests are.
  *
- * A turn of the engine is to be short, because whoever asks next waits for its end. What makes it long is
+ * A turn of the engine is to be short, because the next request waits for its end. What makes it long is
  * neither bytes nor requests: a listing of a few bytes looks at thousands of rows, and a frame of small
  * messages with a delay writes thousands. So each request counts as so many rows looked at. Each turn has so
  * many, and each connection a share of that. A connection that has used its share, or comes for more when the

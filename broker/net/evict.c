@@ -25,7 +25,8 @@ void evict(struct net *n, int64_t now_ms)
         size_t gone = weight(c); /* freed when libuv, and the engine, have let go of it */
         waiting -= gone < waiting ? gone : waiting;
         net_report(n, NET_EVICTED, c->link->peer,
-                   "too much waits for all clients together, and this one reads nothing");
+                   "three quarters of unsent-bytes-total are waiting, and of all clients this one has taken "
+                   "nothing for longest");
         conn_not_its_fault(c);
         conn_close(c);
     }

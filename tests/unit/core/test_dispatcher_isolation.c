@@ -275,7 +275,7 @@ Test(dispatcher_isolation, turn_owed_to_a_group_that_nobody_woke_is_given)
     dispatcher_free(d);
 }
 
-/* One message of a thousand kills whoever handles it; the client has 100 in hand and marks them all. Nobody
+/* One message of a thousand kills each worker that handles it; the client has 100 in hand and marks them all. Nobody
  * else is charged. */
 Test(dispatcher_isolation, poison_is_found_among_a_hundred_started_messages)
 {

@@ -272,7 +272,7 @@ static void set_paused(struct model *o, uint32_t group, bool paused)
     dispatcher_wake(o->d, group);
 }
 
-/* Once everybody takes and answers, all that is ready anywhere must go to whoever can take it: nothing is
+/* Once everybody takes and answers, all that is ready anywhere must go to those that can take it: nothing is
  * forgotten. */
 static void settle(struct model *o)
 {

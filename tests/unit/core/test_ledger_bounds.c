@@ -126,7 +126,7 @@ Test(ledger_bounds, a_tick_serves_a_bounded_number_of_jobs)
 
 /* ---- the window of first flights ---- */
 
-/* Hand out and ack so many messages, but for the first of all. */
+/* Hand out and ack `count` messages, except the first of all. */
 static void pass(struct fixture *f, uint32_t count, uint64_t *head)
 {
     struct resolution *acks = calloc(count, sizeof *acks);

@@ -1,5 +1,5 @@
-/* Damage to any row of a ledger's store: whoever meets it stops with CORRUPT or takes the message for what it
- * is, and nothing is handed out that was not published. */
+/* Damage to any row of a ledger's store: apply, a view and a load stop with CORRUPT or take the message for
+ * what it is, and nothing is handed out that was not published. */
 #include "tests/unit/core/ledger_scene.h"
 
 #include <criterion/criterion.h>
@@ -106,7 +106,7 @@ static bool nth_row(struct fixture *f, unsigned n, struct row *ret)
     return found;
 }
 
-/* ---- whoever meets it ---- */
+/* ---- the functions that meet it ---- */
 
 static void check_handed_out(const struct ledger *l)
 {
@@ -363,7 +363,7 @@ Test(ledger_damage, a_damaged_message_behind_a_lost_one_is_dead_and_the_rest_goe
     fixture_drop(&f);
 }
 
-/* Whoever loads a ledger may say how much of the sentence he wants. */
+/* The caller of ledger_new() says how much of the sentence it has room for. */
 Test(ledger_damage, the_sentence_is_cut_to_the_room_there_is)
 {
     struct fixture f;

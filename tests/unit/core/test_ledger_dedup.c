@@ -232,8 +232,8 @@ Test(ledger_dedup, the_sweep_gets_round)
     fixture_done(&f);
 }
 
-/* Whoever restarts the broker more often than the window lasts gets rid of silent producers all the same, and
- * of none before it had its window. */
+/* A broker that is restarted more often than the window lasts forgets silent producers all the same, and none
+ * before it had its window. */
 Test(ledger_dedup, restarts_do_not_keep_producers_for_ever)
 {
     struct fixture f;

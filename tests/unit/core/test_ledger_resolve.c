@@ -1,4 +1,4 @@
-/* The truth table, back-off, tokens: what becomes of a delivery. */
+/* The truth table, back-off, tokens: what happens to a delivery. */
 #include "proto/errors.h"
 #include "tests/unit/core/ledger_fixture.h"
 

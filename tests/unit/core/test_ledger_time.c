@@ -247,7 +247,7 @@ Test(ledger_time, a_redriven_expired_message_gets_its_time_to_live_anew)
     fixture_done(&f);
 }
 
-/* Nothing expires before anybody could have taken it, whoever set which of the two. */
+/* Nothing expires before anybody could have taken it, whether the publisher or the topic set the two. */
 Test(ledger_time, a_time_to_live_begins_when_the_delay_is_over)
 {
     struct fixture f;

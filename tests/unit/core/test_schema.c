@@ -1,4 +1,4 @@
-/* Records with checksums that are right and contents that cannot be, as docs/storage.md lays them out: all
+/* Records with checksums that are right and contents that are impossible, as docs/storage.md lays them out: all
  * are refused. */
 #include "broker/core/codec.h"
 #include "broker/core/schema.h"

@@ -17,7 +17,7 @@ PHRASES = [
     (re.compile(r"\b(?:begins?|began|starts?) anew\b"), "'anew': 'again'"),
 ]
 # Written before the rule; what is here may only shrink.
-NOT_YET = ("broker/core/", "broker/engine/", "broker/flow/", "broker/net/", "docs/architecture.md", "tests/unit/core/", "tests/unit/engine/", "tests/unit/flow/", "tests/unit/net/", "tests/unit/tidy/english.py")
+NOT_YET = ("tests/unit/tidy/english.py",)
 C_TEXT = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 PYTHON_TEXT = re.compile(r'""".*?"""|#[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 
