@@ -169,7 +169,7 @@ int window_shorten(struct ledger *l, struct group *g, uint32_t messages);
 
 struct loaded_message {
     struct message_head head;
-    struct slice message; /* lives until the next write */
+    struct slice message; /* lives until the next write to its table */
     size_t bytes;         /* of the message, also if it is corrupt, unless the row is missing: then 0 */
     bool corrupt;         /* the row is missing or damaged: no message, head zero */
     /* In a DLQ: */

@@ -4,8 +4,10 @@
  * keeps them in memory for tests and the simulator, where a crash forgets what was not committed.
  *
  * One writer at a time, which must stay on one thread. Keys are 1 to STORE_KEY_BYTES_MAX bytes and ordered as
- * by memcmp, shorter first. Values are 0 to 4 GiB - 1 bytes. Bytes returned live until the next write to the
- * same transaction, its end, or (for a cursor's) the cursor's next move.
+ * by memcmp, shorter first. Values are 0 to 4 GiB - 1 bytes. Bytes returned live until the next write to
+ * their table in the same transaction, until its end, or (for a cursor's) until the cursor's next move.
+ * Writes to other tables leave them where they are: each table is a tree of pages of its own, and LMDB takes a page that was
+ * written out of memory before the commit only in transactions of more than 512 MiB, which the ledger's room forbids.
  *
  * Errors: 0 is ok; NOT_FOUND is an answer, not a failure; NO_SPACE, IO, CORRUPT and NO_MEMORY mean that the
  * transaction can only be aborted. After a commit that failed it is unknown whether it is durable: the caller

@@ -2,6 +2,7 @@
 #include "tests/unit/store/fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,39 @@ BOTH(pairs, tables_are_apart)
     expect_text(t, TABLE_TOPIC, "a", "topic");
     expect_text(t, TABLE_GROUP, "a", "group");
     expect_text(t, TABLE_JOB, "a", NULL);
+    store_abort(t);
+}
+
+/* What was handed out is sent from where it lies, while the ledger writes down that it was. */
+BOTH(pairs, bytes_stay_while_other_tables_are_written)
+{
+    enum { HELD = 60, OTHERS = 4000 };
+    static char large[6000];
+    struct slice held[HELD];
+    char key[16];
+    memset(large, 'm', sizeof large - 1);
+    struct store_txn *t = begin_write(f->store);
+    for (int i = 0; i < HELD; i++) {
+        snprintf(key, sizeof key, "%05d", i);
+        put_text(t, TABLE_MESSAGE, key, i % 3 ? key : large);
+    }
+    for (int i = 0; i < HELD; i++) {
+        snprintf(key, sizeof key, "%05d", i);
+        cr_assert_eq(store_get(t, TABLE_MESSAGE, slice_of(key), &held[i]), 0);
+    }
+    for (int i = 0; i < OTHERS; i++) { /* pages are split, merged and freed */
+        snprintf(key, sizeof key, "%05d", i);
+        put_text(t, TABLE_ATTEMPT, key, i % 100 ? key : large);
+        put_text(t, TABLE_DUE, key, "");
+    }
+    for (int i = 0; i < OTHERS; i += 1 + i % 2) {
+        snprintf(key, sizeof key, "%05d", i);
+        cr_assert_eq(store_del(t, TABLE_ATTEMPT, slice_of(key), NULL), 0);
+    }
+    for (int i = 0; i < HELD; i++) {
+        snprintf(key, sizeof key, "%05d", i);
+        cr_assert(slice_equal(held[i], slice_of(i % 3 ? key : large)), "message %d", i);
+    }
     store_abort(t);
 }
 
