@@ -10,10 +10,9 @@ struct ledger;
 struct results {
     struct result *items;
     size_t count, capacity;
-    size_t
-        kept; /* the messages of so many are copies in the arena, or are none; the others' lie in the store */
-    size_t handed_out;  /* of the others */
-    struct arena arena; /* what they point to */
+    size_t kept;        /* the first `kept` point to nothing in the store any more */
+    size_t handed_out;  /* of the others, those whose message lies there */
+    struct arena arena; /* copies of messages and names */
     struct result lost; /* for which there was no memory */
     bool no_memory;
     uint64_t round; /* grows with each batch and each ASSIGN */

@@ -1,6 +1,6 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
- * Files, each needing only those before it: sums and account (services), cost, catalog (topics and groups in
+ * Files, each needing only those before it: sums, account and results (services), cost, catalog (topics and groups in
  * memory), message, place (where a message is, and its moves), window, dedup, settle (the end of a message, and of
  * a dead letter), dead (divert, redrive), handout, publish, resolve, recover, job, admin, tick; ledger (load,
  * apply, seal) is on top, beside views, which change nothing.

@@ -1,4 +1,4 @@
-/* result: the list of what a batch came to. */
+/* results: the list of what a batch came to. */
 #include "base/array.h"
 #include "broker/core/state.h"
 
