@@ -130,7 +130,8 @@ static inline void flow_release(struct flow_account *a, size_t bytes)
 /* The engine's: it stops assigning while as much waits as may. True: there is room again by now, so it does
  * not. */
 bool flow_want_room(struct flow_totals *t, size_t all_max);
-/* After bytes went: true, once, if the engine may assign again. */
+/* After bytes went: true, once for each wish, if the engine may assign again. It looks again then: the room
+ * may have been taken since, and it wishes anew. */
 bool flow_room_came(struct flow_totals *t, size_t all_max);
 
 /* ---- the inbox ---- */

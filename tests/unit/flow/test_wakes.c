@@ -57,14 +57,15 @@ static void *net_writes(void *context)
     return NULL;
 }
 
-Test(wakes, an_engine_that_waits_for_room_is_told_of_it_once)
+/* The net thread may find room of an earlier round and answer the wish of this one: then the engine looks again. */
+Test(wakes, an_engine_that_waits_for_room_is_told_of_each_wish_once)
 {
     static struct scene s;
     pthread_t net;
     begin(&s, &net, net_writes);
     for (unsigned i = 0; i < ROUNDS; i++) {
         flow_unsent(&s.account, ALL_MAX);
-        if (!flow_want_room(&s.totals, ALL_MAX))
+        while (atomic_load(&s.totals.waiting_bytes) >= ALL_MAX && !flow_want_room(&s.totals, ALL_MAX))
             cr_assert(is_woken(&s), "round %u: nobody told it of the room", i);
         cr_assert_eq(atomic_load(&s.totals.waiting_bytes), 0, "round %u", i);
     }
