@@ -38,10 +38,11 @@ static const char *room_text(struct engine *e, enum command_kind kind)
 {
     const struct room *r = &e->room;
     bool disk = r->cause == ROOM_BY_DISK;
-    if (r->fullness < STORE_FULL)
+    if (r->fullness < STORE_FULL) {
         return engine_text(
             e, "one transaction cannot hold the first of these messages: publish fewer at once, or "
                "have fewer groups");
+    }
     return engine_text(e,
                        "%s is nearly full: %llu MiB are free, and %s stops below %llu MiB; let consumers "
                        "catch up, purge, or %s",

@@ -45,9 +45,10 @@ bool divide_must_wait(const struct session *s, struct slice request)
     if (r.failed)
         return false;
     uint64_t h = hash(topic);
-    for (; other; other = other->division.next)
+    for (; other; other = other->division.next) {
         if (other != s && other->division.topic == h && flow_may(&other->flow, FLOW_GO_ON))
             return true;
+    }
     return false;
 }
 

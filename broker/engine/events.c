@@ -173,9 +173,10 @@ void events_clock(struct engine *e)
 
 static void tell(struct engine *e, bool jobs)
 {
-    for (size_t i = 0; i < e->events.count; i++)
+    for (size_t i = 0; i < e->events.count; i++) {
         if ((e->events.items[i].kind == EVENT_JOB_DONE) == jobs)
             e->config.told(e->config.context, &e->events.items[i]);
+    }
 }
 
 void events_tell(struct engine *e)

@@ -31,13 +31,14 @@ static void add_run(struct engine *e, const struct ended *run, size_t count)
     struct resolution *entries = arena_take(&e->arena, count * sizeof *entries);
     if (!entries)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for ended leases");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         entries[i] = (struct resolution){.seq = run[i].end.seq,
                                          .token = run[i].end.token,
                                          .outcome = run[i].end.outcome,
                                          .delay_ms = DELAY_BACKOFF,
                                          .leased_ms = run[i].end.leased_ms,
                                          .started_ms = run[i].end.started_ms};
+    }
     struct command c = {.kind = COMMAND_RESOLVE,
                         .resolve = {.group = run->end.group,
                                     .by = {slice_of(s->client), slice_of(s->host), slice_of(s->build)},

@@ -76,9 +76,10 @@ const char *engine_name(struct engine *e, struct slice name, size_t most)
     text[0] = '`';
     if (size)
         utf8_clean(text + 1, name.data, size);
-    for (char *at = text + 1; at < text + 1 + size; at++)
+    for (char *at = text + 1; at < text + 1 + size; at++) {
         if (*at == '\n' || *at == '\t') /* a message is one line */
             *at = '?';
+    }
     memcpy(text + 1 + size, size < name.size ? "…`" : "`", size < name.size ? sizeof "…`" : sizeof "`");
     return text;
 }

@@ -71,10 +71,11 @@ void look_dead(struct engine *e, struct step *st)
     struct answer a = answer_begin(st->session, st->request_id, 1);
     int err = view_dead(&v, g, id, a.out);
     const char *why = err == SHUNT_BAD_ARGUMENT ? not_dlq : NULL;
-    if (err == SHUNT_NOT_FOUND)
+    if (err == SHUNT_NOT_FOUND) {
         why = engine_text(e, "%s among the dead letters of group %s of topic %s; a listing shows them",
                           engine_name(e, id, TOPIC_BYTES_MAX), engine_name(e, st->group, NAME_BYTES_MAX),
                           engine_name(e, st->topic, NAME_BYTES_MAX));
+    }
     answer_end(st->session, st->request_id, &a, err, why);
 }
 

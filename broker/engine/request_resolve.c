@@ -75,9 +75,10 @@ static int resolve_entry(struct engine *e, const struct subscription *sub, uint3
         return err;
     if (!sub)
         return SHUNT_STALE;
-    if (outcome == OUTCOME_EXTEND)
+    if (outcome == OUTCOME_EXTEND) {
         return dispatcher_extend(e->dispatcher, sub->member, entry->seq, entry->token,
                                  e->mono_ms + entry->delay_ms);
+    }
     err = dispatcher_claim(e->dispatcher, sub->member, entry->seq, entry->token, &times);
     if (err)
         return err;

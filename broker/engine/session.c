@@ -105,9 +105,10 @@ static void on_closed(void *context, struct member *m)
     struct subscription *sub = member_owner(m);
     struct session *s = sub->session;
     int err = closing->result->group_gone.err;
-    if (!closing->why)
+    if (!closing->why) {
         closing->why = engine_about(s->engine, err, slice_of(closing->result->group_gone.topic),
                                     slice_of(closing->result->group_gone.name), HINT_DELETED);
+    }
     reply_closed(s, sub->id, err, closing->why);
     session_drop_subscription(s, sub);
 }

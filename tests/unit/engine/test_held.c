@@ -92,9 +92,10 @@ static void fill_inbox(void *context, const struct batch *batch)
 {
     struct world *w = context;
     (void)batch;
-    if (w->filling)
+    if (w->filling) {
         while (!engine_inbox_full(w->engine, NULL))
             post_ping_silently(w, w->links[1]);
+    }
     w->filling = false;
 }
 
