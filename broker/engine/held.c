@@ -51,7 +51,8 @@ enum flow_ask session_must_wait(const struct session *s, const struct request *r
     if (!flow_may(&s->flow, FLOW_TAKE) || is_over(s))
         return FLOW_ASK_READ;
     bool is_long = request && bytes > request->short_bytes_max;
-    return is_long && engine_waiting(s->engine) >= flow_mark(&limits) ? FLOW_ASK_LONG : FLOW_ASK_NOTHING;
+    size_t unsent = flow_unsent_sum(s->engine->config.totals) + s->engine->out_bytes;
+    return is_long && unsent >= flow_mark(&limits) ? FLOW_ASK_LONG : FLOW_ASK_NOTHING;
 }
 
 /* The net thread says when it was read. */

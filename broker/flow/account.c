@@ -35,5 +35,5 @@ bool flow_inbox_must_wait(struct flow_totals *t, const struct flow_account *a)
 bool flow_net_goes_on(struct flow_totals *t)
 {
     bool inbox = !flow_inbox_is_full(t) && atomic_exchange(&t->inbox_room_wanted, false);
-    return inbox || atomic_load(&t->waiting_bytes) < atomic_load(&t->net_goes_on);
+    return inbox || flow_unread_go_on(t);
 }

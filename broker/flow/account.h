@@ -6,7 +6,9 @@
  *     unsent    answers and deliveries        their client to read them   the engine     the net thread
  *
  * `waiting` is the sum of what clients make us keep: the memory of unsent bytes until it is freed (an item
- * that is written in part counts as a whole), and held requests.
+ * that is written in part counts as a whole), and held requests. Unsent bytes go when clients read. Held
+ * requests go only when their connection goes on, so a connection whose client has read all must not wait for
+ * less to be held: it might be its own.
  *
  * Two threads share an account, so its members are atomic. Each wait for bytes to go has one shape, which
  * loses no wake-up: who has to wait first says so, then looks again; who takes bytes off first does that, and
@@ -24,11 +26,13 @@
 struct flow_totals {
     _Atomic size_t sockets; /* open, whatever was said on them */
     _Atomic size_t waiting_bytes;
+    _Atomic size_t held_bytes; /* of them, requests */
     _Atomic size_t inbox_bytes;
     _Atomic size_t inbox_bytes_max;
     _Atomic bool inbox_room_wanted; /* the net thread found no room in the inbox */
     _Atomic bool room_wanted;       /* the engine assigns nothing, because `waiting` is at its limit */
     _Atomic size_t net_goes_on;     /* connections that the net thread does not read go on below this sum */
+    _Atomic size_t net_goes_on_unsent; /* the same, of those that wait for less to be unsent */
 };
 
 /* Of one connection. */
@@ -81,18 +85,22 @@ static inline bool flow_is_over(const struct flow_limits *limits, size_t own, si
 }
 
 /* A connection that was over goes on when it is below half of what it may have: while less than this waits in
- * sum. SIZE_MAX: whatever else waits; 0: not before some of its own has gone. `long_answer`: of what waits
- * for its client is a request whose answer may be long. */
-static inline size_t flow_goes_on_below(const struct flow_limits *limits, size_t own, bool long_answer)
+ * sum. SIZE_MAX: whatever else waits; 0: not before some of its own has gone. */
+static inline size_t flow_goes_on_below(const struct flow_limits *limits, size_t own)
 {
     size_t mark = flow_mark(limits), half = own ? 2 * (own + 1) : 0;
     if (half > limits->one_max)
         return 0;
-    if (!limits->all_max || (!own && !long_answer))
+    if (!limits->all_max || !own)
         return SIZE_MAX;
-    if (half > mark)
-        return 0;
-    return own ? mark - half + 1 : mark;
+    return half > mark ? 0 : mark - half + 1;
+}
+
+/* Of all connections, without what is held. */
+static inline size_t flow_unsent_sum(const struct flow_totals *t)
+{
+    size_t all = atomic_load(&t->waiting_bytes), held = atomic_load(&t->held_bytes);
+    return all > held ? all - held : 0;
 }
 
 /* The engine's: it waits to be sent from now on. */
@@ -119,11 +127,13 @@ static inline void flow_hold(struct flow_account *a, size_t bytes)
 {
     atomic_fetch_add(&a->held_bytes, bytes);
     atomic_fetch_add(&a->totals->waiting_bytes, bytes);
+    atomic_fetch_add(&a->totals->held_bytes, bytes);
 }
 
 static inline void flow_release(struct flow_account *a, size_t bytes)
 {
     atomic_fetch_sub(&a->held_bytes, bytes);
+    atomic_fetch_sub(&a->totals->held_bytes, bytes); /* first: the sum of what is unsent is never too low */
     atomic_fetch_sub(&a->totals->waiting_bytes, bytes);
 }
 
@@ -159,8 +169,14 @@ static inline bool flow_inbox_is_full(const struct flow_totals *t)
 /* True: no more of this connection (NULL: of any) may be read until flow_net_goes_on(). The share of a
  * connection shrinks as the inbox fills, so that what one has sent never keeps another from being read. */
 bool flow_inbox_must_wait(struct flow_totals *t, const struct flow_account *a);
+/* Connections that the net thread does not read may go on. */
+static inline bool flow_unread_go_on(const struct flow_totals *t)
+{
+    return atomic_load(&t->waiting_bytes) < atomic_load(&t->net_goes_on) ||
+           flow_unsent_sum(t) < atomic_load(&t->net_goes_on_unsent);
+}
 /* The engine's, after each turn: true if the net thread waits for room that there is now, in the inbox or in
- * the sum. */
+ * the sums. */
 bool flow_net_goes_on(struct flow_totals *t);
 
 #endif

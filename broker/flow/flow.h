@@ -63,7 +63,7 @@ void flow_reading_move(enum flow_reading *reading, enum flow_reading to);
 enum flow_ask {
     FLOW_ASK_NOTHING,
     FLOW_ASK_READ, /* that the client has read enough */
-    FLOW_ASK_LONG, /* the same, and that less waits in sum than the mark: an answer may be long */
+    FLOW_ASK_LONG, /* the same, and that less is unsent in sum than the mark: an answer may be long */
 };
 
 /* ---- the engine's ---- */

@@ -59,13 +59,18 @@ void conn_look_unread(struct conn *c)
     struct net *n = c->net;
     struct flow_limits limits = net_flow_limits(n);
     size_t own = atomic_load(&c->link->account.unsent_bytes);
-    size_t below = flow_goes_on_below(&limits, own, c->ask == FLOW_ASK_LONG);
+    size_t below = flow_goes_on_below(&limits, own);
+    size_t unsent_below = c->ask == FLOW_ASK_LONG ? flow_mark(&limits) : SIZE_MAX;
+    bool waits = net_waiting(n) >= below;
     if (c->state == CONN_CLOSED || (c->reading != READING_UNREAD && c->ask == FLOW_ASK_NOTHING))
         return;
-    if (net_waiting(n) >= below) {
+    if (waits || flow_unsent_sum(n->config.totals) >= unsent_below) {
         if (!ring_linked(&c->wait))
             ring_append(&n->unread, &c->wait);
-        net_goes_on_below(n, below);
+        if (waits)
+            net_goes_on_below(&n->config.totals->net_goes_on, below);
+        else
+            net_goes_on_below(&n->config.totals->net_goes_on_unsent, unsent_below);
         return;
     }
     bool asked = c->ask != FLOW_ASK_NOTHING;

@@ -72,7 +72,7 @@ void net_limits_set(struct net *n, const struct net_limits *limits)
     n->config.limits = *limits;
     n->pool.held_bytes_max = limits->partial_bytes_max;
     n->pool.freed = true; /* there may be more room now, everywhere */
-    net_goes_on_below(n, SIZE_MAX);
+    net_goes_on_below(&n->config.totals->net_goes_on, SIZE_MAX);
     start_tick(n);
 }
 
@@ -178,12 +178,13 @@ static void tell_of_room(struct net *n)
     net_post(n, item);
 }
 
-/* Look at those who wait for others' bytes to go, if by the sum one of them may go on. What the sum does
- * meanwhile, as the engine lowers it too, is looked at again. */
+/* Look at those who wait for others' bytes to go, if by the sums one of them may go on. What the sums do
+ * meanwhile, as the engine lowers them too, is looked at again. */
 static void look_at_unread(struct net *n)
 {
-    while (net_waiting(n) < atomic_load(&n->config.totals->net_goes_on)) {
+    while (flow_unread_go_on(n->config.totals)) {
         atomic_store(&n->config.totals->net_goes_on, 0);
+        atomic_store(&n->config.totals->net_goes_on_unsent, 0);
         for (struct ring *at = n->unread.next, *next; at != &n->unread; at = next) {
             next = at->next;
             conn_look_unread(ring_of(at, struct conn, wait));

@@ -35,11 +35,10 @@ size_t net_waiting(const struct net *n)
     return atomic_load(&n->config.totals->waiting_bytes);
 }
 
-void net_goes_on_below(struct net *n, size_t bytes)
+void net_goes_on_below(_Atomic size_t *mark, size_t bytes)
 {
-    struct flow_totals *totals = n->config.totals;
-    if (bytes > atomic_load(&totals->net_goes_on)) /* only this thread stores it */
-        atomic_store(&totals->net_goes_on, bytes);
+    if (bytes > atomic_load(mark)) /* only this thread stores it */
+        atomic_store(mark, bytes);
 }
 
 void net_report(struct net *n, enum net_event event, const char *peer, const char *text)

@@ -62,8 +62,9 @@ int64_t net_tick_ms(const struct net_limits *limits);
 int64_t net_now_ms(const struct net *n);
 struct flow_limits net_flow_limits(const struct net *n);
 size_t net_waiting(const struct net *n); /* for clients, on all connections */
-/* Somebody goes on when less than this waits: net_round() looks, and the engine wakes the loop for it. */
-void net_goes_on_below(struct net *n, size_t bytes);
+/* Somebody goes on when less than this waits, or is unsent: net_round() looks, and the engine wakes the loop for
+ * it. `mark` is of flow_totals. */
+void net_goes_on_below(_Atomic size_t *mark, size_t bytes);
 void net_report(struct net *n, enum net_event event, const char *peer, const char *text);
 void net_post(struct net *n, struct inbox_item *item);
 /* Called by a connection that is gone. Says once that the last of a drain is. */

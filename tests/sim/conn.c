@@ -171,8 +171,9 @@ static bool is_back(const struct conn *c)
 {
     struct flow_limits limits = limits_in(c->sim);
     size_t own = atomic_load(&c->link->account.unsent_bytes);
-    return atomic_load(&c->sim->server->totals.waiting_bytes) <
-           flow_goes_on_below(&limits, own, c->ask == FLOW_ASK_LONG);
+    const struct flow_totals *t = &c->sim->server->totals;
+    return atomic_load(&t->waiting_bytes) < flow_goes_on_below(&limits, own) &&
+           (c->ask != FLOW_ASK_LONG || flow_unsent_sum(t) < flow_mark(&limits));
 }
 
 static bool is_over(const struct conn *c)

@@ -5,6 +5,16 @@
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 
+static void post_topic_list(struct world *w, struct link *link)
+{
+    struct mpack_buffer frame = {0};
+    size_t at = frame_begin(&frame, OP_TOPIC_LIST, 5, 2);
+    mpack_write_cstr(&frame, "");
+    mpack_write_uint(&frame, 10);
+    frame_end(&frame, at);
+    post_frame(w, link, &frame, NULL);
+}
+
 static const struct flow *flow_of(const struct link *link)
 {
     return &((const struct session *)link->session)->flow;
@@ -61,6 +71,25 @@ Test(held, who_was_given_nothing_for_want_of_room_gets_it_when_there_is_some)
     post(&w, NULL, PORT_ROOM);
     world_turn(&w);
     cr_assert_gt(atomic_load(&w.links[1]->account.unsent_bytes), 4000);
+    world_stop(&w);
+}
+
+/* They go when their connections do, and for less of them to be held all might wait together. */
+Test(held, a_long_answer_waits_for_unsent_bytes_and_not_for_requests_that_are_held)
+{
+    enum { SUM = 8000 };
+    struct world w;
+    world_start(&w, &(struct engine_config){.unsent_bytes_max = SUM, .unsent_total_max = SUM});
+    flow_hold(&w.links[1]->account, SUM);
+    post_topic_list(&w, w.links[0]);
+    world_turn(&w);
+    cr_assert_eq(flow_of(w.links[0])->requests, REQUESTS_OPEN);
+    flow_release(&w.links[1]->account, SUM);
+    read_all(&w, w.links[0]);
+    flow_unsent(&w.links[1]->account, SUM);
+    post_topic_list(&w, w.links[0]);
+    world_turn(&w);
+    cr_assert_eq(flow_of(w.links[0])->requests, REQUESTS_BLOCKED);
     world_stop(&w);
 }
 

@@ -132,6 +132,30 @@ Test(unread, an_engine_that_has_a_long_answer_is_told_when_the_sum_is_below_the_
     fixture_stop(&f);
 }
 
+/* Requests that are held go only when their connections go on: for less of them nobody may wait, or all would. */
+Test(unread, who_has_a_long_answer_and_has_read_all_does_not_wait_for_requests_that_are_held)
+{
+    enum { ALL = 1 << 20, MARK = ALL / 4 * 3 };
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    limits.unsent_total_max = ALL;
+    fixture_start(&f, &limits);
+    int fd = greet(&f);
+    flow_hold(&f.link->account, 2 * MARK);
+    atomic_fetch_add(&f.totals.waiting_bytes, MARK);
+    engine_waits(&f, FLOW_ASK_LONG);
+    for (int i = 0; i < 50; i++)
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(f.drained_posts, 0);
+    atomic_fetch_sub(&f.totals.waiting_bytes, 1);
+    net_notify(f.net);
+    fixture_until(&f, f.drained_posts == 1);
+    atomic_fetch_sub(&f.totals.waiting_bytes, MARK - 1);
+    flow_release(&f.link->account, 2 * MARK);
+    close(fd);
+    fixture_stop(&f);
+}
+
 Test(unread, higher_limits_let_those_go_on_that_wait)
 {
     struct fixture f;
