@@ -27,11 +27,12 @@ static int change_policy(struct policy *p, const struct policy_change *change, b
         }
     }
     p->given &= ~change->reset;
-    for (unsigned i = 0; i < POLICY_COUNT; i++)
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
         if (change->set.given >> i & 1) {
             p->given |= 1u << i;
             p->value[i] = change->set.value[i];
         }
+    }
     return 0;
 }
 
@@ -54,7 +55,7 @@ static int add_group(struct ledger *l, struct topic *t, struct slice name, struc
     l->rows += 3 * CHANGED_ROW;
     if (!g)
         return SHUNT_NO_MEMORY;
-    size_t size = name_dlq(dlq_name, (struct slice){t->r.name, strlen(t->r.name)}, name);
+    size_t size = name_dlq(dlq_name, slice_of(t->r.name), name);
     g->dlq = catalog_add_topic(l, (struct slice){dlq_name, size}, g->r.id);
     if (!g->dlq)
         return SHUNT_NO_MEMORY;
@@ -72,12 +73,12 @@ static int check_new_topic(const struct ledger *l, const struct topic_command *c
     int err = name_check(c->topic, ret_why);
     for (uint32_t i = 0; !err && i < c->groups_count; i++) {
         err = name_check(c->groups[i], ret_why);
-        for (uint32_t k = 0; !err && k < i; k++)
-            if (c->groups[i].size == c->groups[k].size &&
-                !memcmp(c->groups[i].data, c->groups[k].data, c->groups[i].size)) {
+        for (uint32_t k = 0; !err && k < i; k++) {
+            if (slice_equal(c->groups[i], c->groups[k])) {
                 *ret_why = "a group is named twice";
                 err = SHUNT_GROUP_EXISTS;
             }
+        }
     }
     if (err)
         return err;
@@ -384,9 +385,10 @@ int apply_topic_purge(struct ledger *l, const struct purge_command *c)
         ledger_tell_done(l, t ? SHUNT_UNKNOWN_GROUP : SHUNT_UNKNOWN_TOPIC, NULL, 0, 0);
         return 0;
     }
-    for (size_t i = 0; i < t->groups_count; i++)
+    for (size_t i = 0; i < t->groups_count; i++) {
         if (!g || t->groups[i] == g)
             count += t->groups[i]->r.counts.ready + t->groups[i]->r.counts.delayed;
+    }
     if (!count) {
         ledger_tell_done(l, 0, NULL, 0, 0);
         return 0;

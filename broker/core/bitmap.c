@@ -186,13 +186,14 @@ static int load_chunk(struct bitmap *b, struct slice key, struct slice value, ui
     if (err)
         return err;
     chunk->stored = true;
-    for (size_t word = WORDS; word-- > 0;)
+    for (size_t word = WORDS; word-- > 0;) {
         if (chunk->words[word]) {
             uint64_t top =
                 number * CHUNK_BITS + word * 64 + 64 - (uint64_t)__builtin_clzll(chunk->words[word]);
             b->high = top > b->high ? top : b->high;
             break;
         }
+    }
     return 0;
 }
 

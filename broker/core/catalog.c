@@ -2,44 +2,32 @@
  *
  * Ids only grow, so that the arrays by id stay in order by appending.
  */
+#include "base/array.h"
 #include "base/check.h"
+#include "base/search.h"
 #include "broker/core/state.h"
 #include "proto/names.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* Puts the item behind the others; false without memory. */
 #define APPEND(array, item)                                                                                  \
-    (grow((void **)&(array), &(array##_capacity), (array##_count))                                           \
+    (array_room(&(array), &(array##_capacity), (array##_count) + 1)                                          \
          ? ((array)[(array##_count)++] = (item), true)                                                       \
          : false)
 
-static bool grow(void **array, size_t *capacity, size_t count)
-{
-    if (count < *capacity)
-        return true;
-    size_t more = *capacity ? *capacity * 2 : 16;
-    void *bigger = realloc(*array, more * sizeof(void *));
-    if (!bigger)
-        return false;
-    *array = bigger;
-    *capacity = more;
-    return true;
-}
-
 /* ---- lookup ---- */
+
+static int topic_order(const void *element, const void *key)
+{
+    uint32_t have = (*(struct topic *const *)element)->r.id, want = *(const uint32_t *)key;
+    return (have > want) - (have < want);
+}
 
 size_t catalog_topic_position(const struct ledger *l, uint32_t id)
 {
-    size_t low = 0, high = l->topics_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (l->topics[middle]->r.id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_first(l->topics, l->topics_count, sizeof *l->topics, &id, topic_order);
 }
 
 struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id)
@@ -48,17 +36,15 @@ struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id)
     return at < l->topics_count && l->topics[at]->r.id == id ? l->topics[at] : NULL;
 }
 
+static int group_order(const void *element, const void *key)
+{
+    uint32_t have = (*(struct group *const *)element)->r.id, want = *(const uint32_t *)key;
+    return (have > want) - (have < want);
+}
+
 static size_t group_position(const struct ledger *l, uint32_t id)
 {
-    size_t low = 0, high = l->groups_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (l->groups[middle]->r.id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_first(l->groups, l->groups_count, sizeof *l->groups, &id, group_order);
 }
 
 struct group *catalog_group_by_id(const struct ledger *l, uint32_t id)
@@ -73,31 +59,21 @@ struct group *catalog_live_group(const struct ledger *l, uint32_t id)
     return g && !g->r.dropped ? g : NULL;
 }
 
-static int compare_name(const char *have, struct slice want)
+static int name_order(const void *element, const void *key)
 {
-    size_t size = strlen(have);
-    int order = memcmp(have, want.data, size < want.size ? size : want.size);
-    return order ? order : (size > want.size) - (size < want.size);
+    return slice_compare(slice_of((*(struct topic *const *)element)->r.name), *(const struct slice *)key);
 }
 
 /* Index of the first name >= `name`. */
 static size_t name_position(const struct ledger *l, struct slice name)
 {
-    size_t low = 0, high = l->names_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (compare_name(l->names[middle]->r.name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_first(l->names, l->names_count, sizeof *l->names, &name, name_order);
 }
 
 struct topic *ledger_topic(const struct ledger *l, struct slice name)
 {
     size_t at = name_position(l, name);
-    return at < l->names_count && compare_name(l->names[at]->r.name, name) == 0 ? l->names[at] : NULL;
+    return at < l->names_count && slice_is(name, l->names[at]->r.name) ? l->names[at] : NULL;
 }
 
 struct topic *catalog_topic_after(const struct ledger *l, struct slice name)
@@ -105,7 +81,7 @@ struct topic *catalog_topic_after(const struct ledger *l, struct slice name)
     /* Names of DLQs stand together, for `:` is theirs alone: one step passes them all. */
     static const struct slice past_dlqs = {"dlq;", 4};
     size_t at = name.size ? name_position(l, name) : 0;
-    if (name.size && at < l->names_count && compare_name(l->names[at]->r.name, name) == 0)
+    if (name.size && at < l->names_count && slice_is(name, l->names[at]->r.name))
         at++;
     if (at < l->names_count && l->names[at]->r.origin_group)
         at = name_position(l, past_dlqs);
@@ -114,9 +90,10 @@ struct topic *catalog_topic_after(const struct ledger *l, struct slice name)
 
 struct group *catalog_find_group(const struct topic *t, struct slice name)
 {
-    for (size_t i = 0; i < t->groups_count; i++)
-        if (compare_name(t->groups[i]->r.name, name) == 0)
+    for (size_t i = 0; i < t->groups_count; i++) {
+        if (slice_is(name, t->groups[i]->r.name))
             return t->groups[i];
+    }
     return NULL;
 }
 
@@ -133,9 +110,9 @@ struct group *ledger_group(const struct ledger *l, struct slice topic, struct sl
 
 static bool add_name(struct ledger *l, struct topic *t)
 {
-    if (!grow((void **)&l->names, &l->names_capacity, l->names_count))
+    if (!array_room(&l->names, &l->names_capacity, l->names_count + 1))
         return false;
-    size_t at = name_position(l, (struct slice){t->r.name, strlen(t->r.name)});
+    size_t at = name_position(l, slice_of(t->r.name));
     memmove(l->names + at + 1, l->names + at, (l->names_count - at) * sizeof *l->names);
     l->names[at] = t;
     l->names_count++;
@@ -155,12 +132,13 @@ static bool link_group(struct topic *t, struct group *g)
 
 static void unlink_group(struct topic *t, const struct group *g)
 {
-    for (size_t i = 0; i < t->groups_count; i++)
+    for (size_t i = 0; i < t->groups_count; i++) {
         if (t->groups[i] == g) {
             t->groups_count--;
             memmove(t->groups + i, t->groups + i + 1, (t->groups_count - i) * sizeof *t->groups);
             return;
         }
+    }
 }
 
 struct topic *catalog_add_topic(struct ledger *l, struct slice name, uint32_t origin_group)
@@ -209,7 +187,7 @@ struct group *catalog_add_group(struct ledger *l, struct topic *t, struct slice 
 
 void catalog_drop_topic(struct ledger *l, struct topic *t)
 {
-    size_t at = name_position(l, (struct slice){t->r.name, strlen(t->r.name)});
+    size_t at = name_position(l, slice_of(t->r.name));
     check(at < l->names_count && l->names[at] == t);
     l->names_count--;
     memmove(l->names + at, l->names + at + 1, (l->names_count - at) * sizeof *l->names);
@@ -231,12 +209,13 @@ int catalog_remove_topic(struct ledger *l, struct topic *t)
     int err = ledger_del(l, TABLE_TOPIC, key_slice(&key), NULL);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
-    for (size_t i = 0; i < l->topics_count; i++)
+    for (size_t i = 0; i < l->topics_count; i++) {
         if (l->topics[i] == t) {
             l->topics_count--;
             memmove(l->topics + i, l->topics + i + 1, (l->topics_count - i) * sizeof *l->topics);
             break;
         }
+    }
     struct topic **at = &l->dirty_topics;
     while (*at && *at != t)
         at = &(*at)->dirty_next;

@@ -108,9 +108,10 @@ static void write_change(struct mpack_buffer *to, const struct policy_change *c)
     mpack_write_array(to, values_of_change(c));
     mpack_write_uint(to, c->reset);
     mpack_write_uint(to, c->set.given);
-    for (unsigned i = 0; i < POLICY_COUNT; i++)
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
         if (c->set.given >> i & 1)
             mpack_write_int(to, c->set.value[i]);
+    }
 }
 
 #define PART(name, text)                                                                                     \
@@ -243,9 +244,10 @@ static void read_change(struct source *from, struct policy_change *c)
     uint32_t values = mpack_read_array(&from->r);
     c->reset = (uint32_t)read_below(from, 1u << POLICY_COUNT);
     c->set.given = (uint32_t)read_below(from, 1u << POLICY_COUNT);
-    for (unsigned i = 0; i < POLICY_COUNT; i++)
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
         if (c->set.given >> i & 1)
             c->set.value[i] = mpack_read_int(&from->r);
+    }
     from->r.failed |= values != values_of_change(c);
 }
 

@@ -223,9 +223,10 @@ static int sweep_from_cursor(struct ledger *l, struct store_cursor *cursor)
         if (rows >= SWEEP_ROWS || !ledger_has_room(l, COST_MOVE_BYTES))
             return 0;
         err = dedup_decode(key, value, &r);
-        if (!err)
+        if (!err) {
             err = sweep_producer(l, cursor, r.last_ms + l->meta.dedup_window_ms >= present_ms(l), &key,
                                  &value, &rows);
+        }
     }
     return err;
 }

@@ -133,6 +133,6 @@ void dispatcher_check_slow(const struct dispatcher *d)
         runnable_seen++;
     check(runnable == runnable_seen);
     for (struct ring *r = d->departed.next; r != &d->departed; r = r->next)
-        check(ring_of(r, struct member, in_holder)->holder == NULL);
+        check(!ring_of(r, struct member, in_holder)->holder);
     lease_table_check_slow(&d->leases);
 }

@@ -428,12 +428,13 @@ int apply_corrupt(struct ledger *l, const struct corrupt_command *c)
     struct attempt_record row;
     int err = g ? place_find(l, g, c->seq, &where, &row) : 0;
     bool tracked = where == WHERE_TRACKED;
-    if (where == WHERE_FLIGHT)
+    if (where == WHERE_FLIGHT) {
         row = (struct attempt_record){.deliveries = 1,
                                       .deliveries_total = 1,
                                       .row_next = 1,
                                       .expires_ms = c->expires_ms,
                                       .has_expiry = c->has_expiry};
+    }
     if (err || (where != WHERE_FLIGHT && !(tracked && row.state == ATTEMPT_HELD)) ||
         row.deliveries_total != c->token)
         return err; /* something else became of it */

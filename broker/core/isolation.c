@@ -42,8 +42,8 @@ static bool owes(struct dispatcher *d, const struct holder *h)
 
 static void begin(struct dispatcher *d, struct pool *p, struct member *m)
 {
-    check(p->lone == NULL);
-    check(m->holder->lone == NULL);
+    check(!p->lone);
+    check(!m->holder->lone);
     p->lone = m;
     m->holder->lone = m;
     m->holder->alone = false;

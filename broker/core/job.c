@@ -256,9 +256,10 @@ static int clear_group(struct ledger *l, struct group *g, unsigned *left)
     int err = clear_group_rows(l, g->r.id, left);
     if (!err && *left)
         err = clear_rows(l, TABLE_DEAD, dlq->r.id, left);
-    for (size_t i = l->groups_count; !err && *left && i-- > 0;)
+    for (size_t i = l->groups_count; !err && *left && i-- > 0;) {
         if (l->groups[i]->topic == dlq)
             err = clear_reader(l, l->groups[i], left);
+    }
     if (err || !*left)
         return err;
     spend(left, 2);

@@ -121,20 +121,22 @@ void jobs_put_back(struct ledger *l, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         deadline_heap_set(&l->jobs_when, l->jobs_due[i]->slot, job_at(l->jobs_due[i]));
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         if (l->jobs_due[i]->finished) {
             deadline_heap_remove(&l->jobs_when, l->jobs_due[i]->slot);
             job_remove(l, l->jobs_due[i]);
         }
+    }
 }
 
 /* ---- one of them ---- */
 
 struct job_record *job_find(const struct ledger *l, uint64_t id)
 {
-    for (size_t i = 0; i < l->jobs_count; i++)
+    for (size_t i = 0; i < l->jobs_count; i++) {
         if (l->jobs[i]->id == id)
             return l->jobs[i];
+    }
     return NULL;
 }
 
@@ -149,9 +151,10 @@ void job_is_over(struct ledger *l, struct job_record *j)
 
 bool job_was(const struct ledger *l, uint64_t id)
 {
-    for (size_t i = 0; i < l->finished_count; i++)
+    for (size_t i = 0; i < l->finished_count; i++) {
         if (l->finished[i] == id)
             return true;
+    }
     return false;
 }
 
@@ -174,9 +177,10 @@ uint64_t jobs_finished(struct ledger *l, uint64_t id)
 
 const char *jobs_full(const struct ledger *l, uint32_t rate)
 {
-    if (rate && l->jobs_rated >= JOBS_RATED_MAX)
+    if (rate && l->jobs_rated >= JOBS_RATED_MAX) {
         return "as many redrives with a rate run as may (1000): wait until one is done, or redrive without a "
                "rate";
+    }
     if (l->jobs_count >= JOBS_MAX)
         return "as many jobs run as may (2000): wait until one is done";
     return NULL;

@@ -63,7 +63,7 @@ struct pool *pool_find_or_add(struct dispatcher *d, uint32_t group)
 void pool_free(struct dispatcher *d, struct pool *p)
 {
     check(ring_empty(&p->members));
-    check(p->lone == NULL);
+    check(!p->lone);
     check(p->reserved == 0);
     struct pool **link = bucket_of(d->buckets, d->bucket_count, p->group);
     while (*link != p)

@@ -15,9 +15,10 @@ int64_t ledger_ahead_ms(const struct ledger *l)
 
 int64_t ledger_shown_ms(const struct ledger *l, int64_t ms)
 {
-    for (uint32_t i = l->meta.shifts_count; ms && i-- > 0;)
+    for (uint32_t i = l->meta.shifts_count; ms && i-- > 0;) {
         if (ms > l->meta.shifts[i].after_ms)
             return ms - l->meta.shifts[i].ahead_ms;
+    }
     return ms;
 }
 

@@ -216,9 +216,10 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
     put_policy(to, &g->r.policy, &g->topic->r.policy, false);
     mpack_write_cstr(to, "own");
     mpack_write_array(to, (uint32_t)__builtin_popcount(g->r.policy.given));
-    for (unsigned i = 0; i < POLICY_COUNT; i++)
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
         if (g->r.policy.given >> i & 1)
             mpack_write_cstr(to, policy_rows[i].field);
+    }
     mpack_patch_map(to, map, 3 + (uint32_t)(sizeof counts / sizeof *counts) + 5);
     return written(to);
 }
@@ -317,9 +318,10 @@ static void fill_figures(const struct view *v, struct group *g, struct group_fig
 static struct group *group_after(const struct topic *t, uint32_t id)
 {
     struct group *next = NULL;
-    for (size_t i = 0; i < t->groups_count; i++)
+    for (size_t i = 0; i < t->groups_count; i++) {
         if (t->groups[i]->r.id > id && (!next || t->groups[i]->r.id < next->r.id))
             next = t->groups[i];
+    }
     return next;
 }
 

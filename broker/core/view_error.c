@@ -102,7 +102,8 @@ void view_error_of_reason(enum dead_reason reason, struct view_error *ret)
     static const char *const reasons[DEAD_REASONS] = DEAD_REASON_NAMES;
     ret->type = words_of(reasons[reason]);
     ret->message = (struct slice){0};
-    if (reason == DEAD_CORRUPT)
+    if (reason == DEAD_CORRUPT) {
         ret->message =
             words_of("what is stored of it does not match its checksum: the disk or the file was damaged");
+    }
 }

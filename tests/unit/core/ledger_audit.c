@@ -229,9 +229,10 @@ static void audit_group(struct audit *a, const struct group *g)
     cr_assert_eq(n->suspects, y.n.suspects);
     cr_assert_eq(n->tracked, y.n.tracked);
     cr_assert_eq(n->tracked, count_of(a, TABLE_ATTEMPT, g->r.id, NULL));
-    if (!y.damaged)
+    if (!y.damaged) {
         cr_assert_eq(n->expiries, y.n.expiries, "%s/%s expiries: %llu, counted %llu", topic, g->r.name,
                      (unsigned long long)n->expiries, (unsigned long long)y.n.expiries);
+    }
     cr_assert_eq(y.due_rows, count_of(a, TABLE_DUE, g->r.id, NULL));
     cr_assert_eq(y.history_rows, count_of(a, TABLE_HISTORY, g->r.id, NULL));
     cr_assert_eq(group_conservation_error(n), 0, "conservation in %s/%s", topic, g->r.name);
@@ -256,9 +257,10 @@ static bool is_needed(struct audit *a, const struct topic *t, uint64_t seq)
 
 static bool is_being_cleared(const struct ledger *l, const struct topic *t)
 {
-    for (size_t i = 0; i < l->jobs_count; i++)
+    for (size_t i = 0; i < l->jobs_count; i++) {
         if (l->jobs[i]->kind == JOB_DROP && l->jobs[i]->topic == t->r.id)
             return true;
+    }
     return t->r.dropped;
 }
 
@@ -272,10 +274,12 @@ static void audit_topic(struct audit *a, const struct topic *t)
     cr_assert_eq(t->r.stored_bytes, bytes);
     if (is_being_cleared(a->l, t))
         return;
-    for (uint64_t seq = 1; seq < t->r.head; seq++)
-        if (there(a, table, key_id_seq(t->r.id, seq)))
+    for (uint64_t seq = 1; seq < t->r.head; seq++) {
+        if (there(a, table, key_id_seq(t->r.id, seq))) {
             cr_assert(is_needed(a, t, seq), "%s/%llu is stored for nobody", t->r.name,
                       (unsigned long long)seq);
+        }
+    }
 }
 
 /* Every row of expiry belongs to a group that is still there. */
@@ -326,9 +330,10 @@ void ledger_audit(struct ledger *l, struct store *s)
     cr_assert_eq(store_begin(s, false, &a.t), 0);
     audit_meta(&a);
     audit_memory(&a);
-    for (size_t i = 0; i < l->groups_count; i++)
+    for (size_t i = 0; i < l->groups_count; i++) {
         if (!l->groups[i]->r.dropped)
             audit_group(&a, l->groups[i]);
+    }
     for (size_t i = 0; i < l->topics_count; i++)
         audit_topic(&a, l->topics[i]);
     audit_expiry(&a);

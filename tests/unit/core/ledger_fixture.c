@@ -60,21 +60,23 @@ static void on_published(struct fixture *f, const struct published_result *p)
     f->first_seq = p->first_seq;
     f->accepted = p->accepted;
     f->refusal = p->refusal;
-    if (p->err)
+    if (p->err) {
         line(f, "publish %s", err_name(p->err));
-    else
+    } else {
         line(f, "published %llu+%u%s%s", (unsigned long long)p->first_seq, p->accepted,
              p->refusal ? " then " : "", p->refusal ? err_name(p->refusal) : "");
+    }
 }
 
 static void remember_token(struct fixture *f, uint32_t group, uint64_t seq, uint64_t token)
 {
-    for (size_t i = f->tokens_count; i-- > 0;)
+    for (size_t i = f->tokens_count; i-- > 0;) {
         if (f->tokens[i].group == group && f->tokens[i].seq == seq) {
             cr_assert_gt(token, f->tokens[i].token, "tokens of one message only grow");
             f->tokens[i].token = token;
             return;
         }
+    }
     if (f->tokens_count == TOKENS_MAX) {
         f->tokens_count /= 2;
         memcpy(f->tokens, f->tokens + f->tokens_count, f->tokens_count * sizeof *f->tokens);
@@ -84,9 +86,10 @@ static void remember_token(struct fixture *f, uint32_t group, uint64_t seq, uint
 
 uint64_t fixture_token(const struct fixture *f, uint32_t group, uint64_t seq)
 {
-    for (size_t i = f->tokens_count; i-- > 0;)
+    for (size_t i = f->tokens_count; i-- > 0;) {
         if (f->tokens[i].group == group && f->tokens[i].seq == seq)
             return f->tokens[i].token;
+    }
     return 0;
 }
 
@@ -99,10 +102,9 @@ static void on_handed_out(struct fixture *f, struct store_txn *t, uint32_t group
     f->handed++;
     f->last_body.size = f->last_dead.size = 0;
     mpack_write_raw(&f->last_body, h->message.data, h->message.size);
-    if (h->dead)
-        /* What follows in a batch may have taken it away, or its group. */
-        if (h->dead && catalog_group_by_id(f->l, group))
-            cr_assert(!view_delivered_dead(&v, group, h, &f->last_dead) || f->applied_count > 1);
+    /* What follows in a batch may have taken it away, or its group. */
+    if (h->dead && catalog_group_by_id(f->l, group))
+        cr_assert(!view_delivered_dead(&v, group, h, &f->last_dead) || f->applied_count > 1);
     f->last_lease_ms = h->lease_ms;
     line(f, "%s hand %llu token %llu attempts %u deliveries %u generation %u", name_of(f, group),
          (unsigned long long)h->seq, (unsigned long long)h->token, h->attempts, h->deliveries, h->generation);
@@ -394,10 +396,12 @@ void show_counts(struct fixture *f, const char *topic, const char *group)
                   {"expired", n->expired},     {"discarded", n->discarded}, {"purged", n->purged},
                   {"away", n->redriven_away},  {"suspects", n->suspects},   {"redriven", n->redriven}};
     char all[256] = "";
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (counts[i].value)
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        if (counts[i].value) {
             snprintf(all + strlen(all), sizeof all - strlen(all), " %s %llu", counts[i].name,
                      (unsigned long long)counts[i].value);
+        }
+    }
     line(f, "%s/%s:%s", topic, group, all);
 }
 

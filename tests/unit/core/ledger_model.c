@@ -29,25 +29,28 @@ bool model_is(const char *name, struct slice s)
 
 struct model_topic *model_find_topic(struct model *m, struct slice name)
 {
-    for (size_t i = 0; i < m->topics_count; i++)
+    for (size_t i = 0; i < m->topics_count; i++) {
         if (!m->topics[i].origin && model_is(m->topics[i].name, name))
             return &m->topics[i];
+    }
     return NULL;
 }
 
 struct model_group *model_find_group(struct model *m, const struct model_topic *t, struct slice name)
 {
-    for (size_t i = 0; t && i < m->groups_count; i++)
+    for (size_t i = 0; t && i < m->groups_count; i++) {
         if (m->groups[i].live && m->groups[i].topic == t && model_is(m->groups[i].name, name))
             return &m->groups[i];
+    }
     return NULL;
 }
 
 struct model_group *model_group_by_id(struct model *m, uint32_t id)
 {
-    for (size_t i = 0; i < m->groups_count; i++)
+    for (size_t i = 0; i < m->groups_count; i++) {
         if (m->groups[i].live && m->groups[i].id == id)
             return &m->groups[i];
+    }
     return NULL;
 }
 

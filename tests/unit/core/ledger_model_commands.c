@@ -36,9 +36,10 @@ static uint64_t next_waiting(const struct model_group *g, bool suspect)
 
 static uint64_t next_fresh(const struct model_group *g)
 {
-    for (uint64_t seq = 1; seq < g->topic->head; seq++)
+    for (uint64_t seq = 1; seq < g->topic->head; seq++) {
         if (g->states[seq].place == MODEL_READY && !g->states[seq].tracked)
             return seq;
+    }
     return 0;
 }
 
@@ -155,7 +156,7 @@ static void tick_due(struct model *m, struct model_group *g)
 static bool next_expiry(struct model *m, struct model_group **ret_group, uint64_t *ret_seq)
 {
     int64_t best_ms = m->now_ms + 1;
-    for (size_t i = 0; i < m->groups_count; i++) /* in order of id */
+    for (size_t i = 0; i < m->groups_count; i++) { /* in order of id */
         for (uint64_t seq = 1; m->groups[i].live && seq < m->groups[i].topic->head; seq++) {
             const struct model_state *s = &m->groups[i].states[seq];
             if (s->place != MODEL_GONE && s->has_expiry && s->expires_ms < best_ms) {
@@ -164,6 +165,7 @@ static bool next_expiry(struct model *m, struct model_group **ret_group, uint64_
                 *ret_seq = seq;
             }
         }
+    }
     return best_ms <= m->now_ms;
 }
 
@@ -171,9 +173,10 @@ static void do_tick(struct model *m)
 {
     struct model_group *g = NULL;
     uint64_t seq = 0;
-    for (size_t i = 0; i < m->groups_count; i++)
+    for (size_t i = 0; i < m->groups_count; i++) {
         if (m->groups[i].live)
             tick_due(m, &m->groups[i]);
+    }
     while (next_expiry(m, &g, &seq)) {
         struct model_state *s = &g->states[seq];
         if (s->place != MODEL_FLIGHT) {
@@ -201,9 +204,10 @@ static void recover_group(struct model *m, struct model_group *g, int64_t wait_m
 
 static void do_recover(struct model *m, const struct recover_command *c)
 {
-    for (size_t i = 0; i < m->groups_count; i++)
+    for (size_t i = 0; i < m->groups_count; i++) {
         if (m->groups[i].live)
             recover_group(m, &m->groups[i], c->wait_ms);
+    }
 }
 
 static void do_topic_create(struct model *m, const struct topic_command *c)
@@ -261,9 +265,10 @@ static void do_purge(struct model *m, const struct purge_command *c)
         struct model_group *g = &m->groups[i];
         if (!g->live || g->topic != t || (c->group.size && !model_is(g->name, c->group)))
             continue;
-        for (uint64_t seq = 1; seq < t->head; seq++)
+        for (uint64_t seq = 1; seq < t->head; seq++) {
             if (g->states[seq].place == MODEL_READY || g->states[seq].place == MODEL_DELAYED)
                 model_settle(g, seq, &g->purged);
+        }
     }
 }
 
@@ -272,11 +277,12 @@ static void do_dead(struct model *m, const struct dead_command *c, bool redriven
     struct model_group *g = model_find_group(m, model_find_topic(m, c->topic), c->group);
     struct model_group *reader = g ? model_find_group(m, g->dlq, text("default")) : NULL;
     uint64_t left = c->count, head = g ? g->dlq->head : 0;
-    for (uint64_t seq = 1; seq < head && left; seq++)
+    for (uint64_t seq = 1; seq < head && left; seq++) {
         if (reader->states[seq].place != MODEL_GONE) {
             left--;
             model_leave_dlq(m, reader, seq, redriven ? &reader->away : &reader->purged, false, redriven);
         }
+    }
 }
 
 static void do_pause(struct model *m, const struct group_command *c)

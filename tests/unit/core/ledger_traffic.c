@@ -62,10 +62,11 @@ static void make_publish(struct traffic *t, size_t at, struct command *c)
     c->kind = COMMAND_PUBLISH;
     *p = (struct publish_command){.topic = text(pick_topic(t)), .count = 1 + (uint32_t)traffic_random(t, 4)};
     messages->size = 0;
-    for (uint32_t i = 0; i < p->count; i++)
+    for (uint32_t i = 0; i < p->count; i++) {
         write_message(messages, &"some body"[traffic_random(t, 9)],
                       chance(t, 15) ? (int64_t)traffic_random(t, 500) : 0,
                       chance(t, 12) ? 1 + (int64_t)traffic_random(t, 4000) : 0);
+    }
     p->messages = (struct slice){messages->data, messages->size};
     if (!t->plain && chance(t, 30)) {
         p->producer = text(chance(t, 50) ? "producer-0000001" : "producer-0000002");
@@ -216,33 +217,34 @@ static void make_dead(struct traffic *t, size_t at, struct command *c)
 static void make_command(struct traffic *t, size_t at, struct command *c)
 {
     uint64_t dice = traffic_random(t, 1000);
-    if (dice < 250)
+    if (dice < 250) {
         make_publish(t, at, c);
-    else if (dice < 500)
+    } else if (dice < 500) {
         make_assign(t, c);
-    else if (dice < 750)
+    } else if (dice < 750) {
         make_resolve(t, at, c);
-    else if (dice < 900)
+    } else if (dice < 900) {
         c->kind = COMMAND_TICK;
-    else if (dice < 920)
+    } else if (dice < 920) {
         make_topic(t, c);
-    else if (dice < 950)
+    } else if (dice < 950) {
         make_group(t, c);
-    else if (dice < 980)
+    } else if (dice < 980) {
         make_dead(t, at, c);
-    else if (dice < 990)
+    } else if (dice < 990) {
         *c = (struct command){.kind = COMMAND_TOPIC_PURGE,
                               .purge = {text(pick_topic(t)), text(chance(t, 50) ? pick_group(t) : "")}};
-    else if (dice < 993 && !t->plain)
+    } else if (dice < 993 && !t->plain) {
         *c = (struct command){.kind = COMMAND_JOB_CANCEL, .job.id = traffic_random(t, 40)};
-    else if (dice < 995 && !t->plain)
+    } else if (dice < 995 && !t->plain) {
         *c = (struct command){.kind = COMMAND_CLOCK, .clock.machine_ms = (int64_t)traffic_random(t, 100000)};
-    else if (dice < 998 || t->plain)
+    } else if (dice < 998 || t->plain) {
         *c = (struct command){.kind = COMMAND_RECOVER,
                               .recover.wait_ms = chance(t, 50) ? 1 + (int64_t)traffic_random(t, 5000) : 0};
-    else
+    } else {
         *c =
             (struct command){.kind = COMMAND_LIMITS, .limits = {2 + traffic_random(t, 3), 4, 1 << 20, 50000}};
+    }
 }
 
 size_t traffic_next(struct traffic *t)

@@ -33,9 +33,10 @@ static int decode(const struct mpack_buffer *bytes)
     struct batch b;
     struct batch_memory *memory = NULL;
     int err = batch_decode((struct slice){bytes->data, bytes->size}, &b, &memory);
-    if (!err)
+    if (!err) {
         cr_assert(b.index == 7 && b.count == sample.count && b.commands[2].resolve.entries[1].delay_ms == 5 &&
                   b.commands[4].take_up.entries[1].seq == UINT64_MAX);
+    }
     batch_memory_free(memory);
     return err;
 }

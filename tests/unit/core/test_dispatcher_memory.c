@@ -48,7 +48,7 @@ Test(dispatcher_memory, none_for_a_subscription)
             m = dispatcher_subscribe(w.d, h, group, 1, 100);
             bool failed = no_memory_calls() >= n;
             no_memory_arm(0);
-            cr_assert_eq(m == NULL, failed);
+            cr_assert_eq(!m, failed);
             dispatcher_check_slow(w.d);
             cr_assert_eq(dispatcher_members(w.d, group), m != NULL);
             most = n > most ? n : most;

@@ -42,10 +42,11 @@ static void kill(struct fixture *f, uint32_t count)
     uint64_t head = ledger_topic(f->l, text("t"))->r.head;
     publish(f, "t", count);
     assign(f, "t", "default", count);
-    for (uint64_t seq = head; seq < head + count; seq++)
+    for (uint64_t seq = head; seq < head + count; seq++) {
         resolve(f, "t", "default",
                 (struct resolution){
                     .seq = seq, .token = 1, .outcome = ATTEMPT_REJECTED, .delay_ms = DELAY_BACKOFF});
+    }
 }
 
 Test(ledger_bounds, redrives_with_a_rate_leave_room_for_other_jobs)
@@ -135,9 +136,10 @@ static void pass(struct fixture *f, uint32_t count, uint64_t *head)
     assign(f, "t", "default", count);
     cr_assert_eq(f->handed, count);
     uint32_t n = 0;
-    for (uint32_t i = 0; i < count; i++, (*head)++)
+    for (uint32_t i = 0; i < count; i++, (*head)++) {
         if (*head > 1)
             acks[n++] = (struct resolution){.seq = *head, .token = 1, .acked = true};
+    }
     fixture_run(f, (struct command){.kind = COMMAND_RESOLVE,
                                     .resolve = {.group = g->r.id, .entries = acks, .count = n}});
     cr_assert_eq(f->stale, 0);

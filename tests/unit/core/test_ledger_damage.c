@@ -199,11 +199,12 @@ static void damage_each_row(void *context, const struct batch *batch)
 {
     struct fixture *f = context;
     static struct row r;
-    for (unsigned n = 0; nth_row(f, n, &r); n++)
+    for (unsigned n = 0; nth_row(f, n, &r); n++) {
         for (enum damage how = FLIPPED; how < DAMAGES; how++) {
             damage_row(f, &r, how, false, batch);
             damage_row(f, &r, how, true, batch);
         }
+    }
 }
 
 /* An odd key stops commands that go by it; to who only looks it is the end of a list. */

@@ -285,9 +285,10 @@ Test(ledger_dead, what_dies_again_is_not_redriven_by_the_same_job)
     for (int64_t ms = 0; ms <= 5000; ms += 1000) {
         tick(&f, ms);
         assign(&f, "t", "default", 5);
-        for (uint64_t seq = 1; seq <= 3; seq++)
+        for (uint64_t seq = 1; seq <= 3; seq++) {
             if (!strcmp(state_of(&f, "t", "default", seq), "in_flight"))
                 fail(&f, "t", "default", seq, ATTEMPT_REJECTED);
+        }
     }
     cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.redriven, 3);
     cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.dead, 3);

@@ -83,11 +83,12 @@ void model_compare(struct model *m)
     const struct fixture *f = m->f;
     size_t live = 0;
     cr_assert_eq(store_begin(f->store, false, &f->l->txn), 0);
-    for (size_t i = 0; i < m->groups_count; i++)
+    for (size_t i = 0; i < m->groups_count; i++) {
         if (m->groups[i].live) {
             compare_group(m, &m->groups[i]);
             live++;
         }
+    }
     for (size_t i = 0; i < f->l->groups_count; i++)
         live -= !f->l->groups[i]->r.dropped;
     cr_assert_eq(live, 0, "groups that the model does not know");

@@ -160,9 +160,10 @@ static bool flip_bit(struct store *s, const struct key *key, size_t *at)
 
 static bool was_flipped(const struct flips *d, const struct key *key)
 {
-    for (size_t i = 0; i < d->count; i++)
+    for (size_t i = 0; i < d->count; i++) {
         if (memcmp(d->made[i].key.bytes, key->bytes, key->size) == 0)
             return true;
+    }
     return false;
 }
 
@@ -198,9 +199,10 @@ static void run_damaged(struct flips *d, struct log *log, uint64_t seed)
         size_t count = traffic_next(&d->t);
         if (i % 5 == 0)
             flip_one(d);
-        for (size_t k = 0; k < count; k++)
+        for (size_t k = 0; k < count; k++) {
             if (d->t.commands[k].kind == COMMAND_GROUP_CREATE)
                 d->t.commands[k].kind = COMMAND_GROUP_UPDATE;
+        }
         fixture_run(&d->f, (struct command){.kind = COMMAND_TICK});
         fixture_apply(&d->f, d->t.commands, count);
     }
@@ -333,11 +335,12 @@ static bool change_one(const struct log *log, size_t begin, unsigned n, struct l
         cr_assert_eq(batch_decode(entry(log, i), &b, &memory), 0);
         struct command *commands = malloc((b.count + 1) * sizeof *commands);
         memcpy(commands, b.commands, b.count * sizeof *commands);
-        for (size_t k = 0; !done && i >= begin && k < b.count; k++)
+        for (size_t k = 0; !done && i >= begin && k < b.count; k++) {
             if (commands[k].kind == COMMAND_PUBLISH && commands[k].publish.count == 2 && n-- == 0) {
                 commands[k].publish.count = 1;
                 done = true;
             }
+        }
         b.commands = commands;
         record(changed, &b);
         free(commands);

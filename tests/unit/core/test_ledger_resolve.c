@@ -225,9 +225,10 @@ Test(ledger_resolve, many_that_a_lower_max_attempts_condemns_stop_nobody)
     topic_create(&f, "t", settings(POLICY_max_attempts, 10, -1));
     publish(&f, "t", MANY);
     assign(&f, "t", "default", MANY);
-    for (uint64_t seq = 1; seq <= MANY; seq++)
+    for (uint64_t seq = 1; seq <= MANY; seq++) {
         resolve(&f, "t", "default",
                 (struct resolution){.seq = seq, .token = 1, .outcome = ATTEMPT_NACKED, .delay_ms = 0});
+    }
     publish(&f, "t", 1);
     topic_update(&f, "t", settings(POLICY_max_attempts, 1, -1));
     for (unsigned commands = 1;; commands++) {

@@ -319,7 +319,8 @@ Test(ledger_view, a_damaged_dead_letter_has_no_body)
         &k.b,
         "{id:\"dlq:t:default/1\"\nseq:1\norigin:\"t/1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"corrupt\"\n"
         "attempts:0\ndeliveries:0\ngeneration:0\npublished:nil\ndied:1000000\nerror_type:\"corrupt\"\n"
-        "error_message:\"what is stored of it does not match its checksum: the disk or the file was damaged\"\n"
+        "error_message:\"what is stored of it does not match its checksum: the disk or the file was "
+        "damaged\"\n"
         "headers:{}\nkey:nil\nsize:0\nbody:nil\nerror_stack:nil\nattempts_total:0\n"
         "deliveries_total:0\nhistory:[]}\n");
     end(&k);

@@ -17,7 +17,7 @@ SPELLINGS = [
 ]
 
 # Written before the rules; what is here may only shrink.
-NOT_YET = ("broker/core/", "broker/flow/", "broker/net/", "tests/sim/", "tests/tsan/", "tests/unit/core/", "tests/unit/flow/", "tests/unit/net/")
+NOT_YET = ("broker/flow/", "broker/net/", "tests/sim/", "tests/tsan/", "tests/unit/flow/", "tests/unit/net/")
 
 
 def without_comments(text):
