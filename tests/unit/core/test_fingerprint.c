@@ -23,9 +23,10 @@ Test(fingerprint, without_an_error_the_end_names_the_fault)
 {
     uint64_t seen[DEAD_REASONS + 2];
     size_t count = 0;
-    for (unsigned i = 0; i < DEAD_REASONS; i++)
+    for (unsigned i = 0; i < DEAD_REASONS; i++) {
         seen[count++] =
             fingerprint_of(&(struct fault){.reason = (enum dead_reason)i, .outcome = ATTEMPT_LEASE_EXPIRED});
+    }
     seen[count++] =
         fingerprint_of(&(struct fault){.reason = DEAD_MAX_ATTEMPTS, .outcome = ATTEMPT_DISCONNECTED});
     cr_assert_eq(seen[DEAD_REJECTED], seen[DEAD_MAX_ATTEMPTS]);
