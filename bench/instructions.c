@@ -12,7 +12,9 @@
 #include <string.h>
 #include <valgrind/callgrind.h>
 
-#include "broker/engine/engine_private.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/state.h"
+#include "broker/engine/turn.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
@@ -88,7 +90,7 @@ static void turn(struct machine *m, struct mpack_buffer *frames, bool counted)
         CALLGRIND_TOGGLE_COLLECT;
     check_frames(frames);
     engine_post(m->engine, item);
-    turn_take_inbox(m->engine);
+    inbox_take(m->engine);
     do { /* more than a connection's share goes on in the next turns */
         (void)engine_turn(m->engine, BEGIN_MS + m->now_ms, m->now_ms);
     } while (!ring_empty(&m->engine->line));

@@ -1,6 +1,10 @@
 /* answer: what a request is answered with, once it has run: an error with its reason, or OK and the fields
  * that its row of the table names. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/answer.h"
+#include "broker/engine/held.h"
+#include "broker/engine/reply.h"
+#include "broker/engine/state.h"
+#include "broker/engine/take_up.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
 

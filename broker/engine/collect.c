@@ -1,7 +1,6 @@
-/* collect: commands collected in the order of their steps, applied as one batch, and answered in that order.
- */
-#include "base/check.h"
-#include "broker/engine/engine_private.h"
+/* collect: see collect.h. */
+#include "broker/engine/collect.h"
+#include "broker/engine/state.h"
 #include "proto/errors.h"
 
 #include <stdlib.h>
@@ -9,9 +8,9 @@
 /* Room for one more. */
 static struct command *put(struct engine *e, struct step *st)
 {
-    struct steps *b = &e->steps;
-    if (b->collected == b->collected_capacity) {
-        size_t capacity = b->collected_capacity ? b->collected_capacity * 2 : 64;
+    struct collected *b = &e->collected;
+    if (b->count == b->capacity) {
+        size_t capacity = b->capacity ? b->capacity * 2 : 64;
         struct command *commands = realloc(b->commands, capacity * sizeof *commands);
         if (commands)
             b->commands = commands;
@@ -20,10 +19,10 @@ static struct command *put(struct engine *e, struct step *st)
             b->asked = asked;
         if (!commands || !asked)
             engine_die(e, SHUNT_NO_MEMORY, "no memory for a batch");
-        b->collected_capacity = capacity;
+        b->capacity = capacity;
     }
-    b->asked[b->collected] = st;
-    return &b->commands[b->collected++];
+    b->asked[b->count] = st;
+    return &b->commands[b->count++];
 }
 
 void collect_command(struct engine *e, const struct command *c, struct step *st)
@@ -31,177 +30,9 @@ void collect_command(struct engine *e, const struct command *c, struct step *st)
     *put(e, st) = *c;
 }
 
-/* ---- results ---- */
-
-/* Why there is no room, how much is left, and what to do. */
-static const char *room_text(struct engine *e, enum command_kind kind)
+void collected_free(struct collected *b)
 {
-    const struct room *r = &e->room;
-    bool disk = r->cause == ROOM_BY_DISK;
-    if (r->fullness < STORE_FULL) {
-        return engine_text(
-            e, "one transaction cannot hold the first of these messages: publish fewer at once, or "
-               "have fewer groups");
-    }
-    return engine_text(e,
-                       "%s is nearly full: %llu MiB are free, and %s stops below %llu MiB; let consumers "
-                       "catch up, purge, or %s",
-                       disk ? "the disk" : "the store's map", (unsigned long long)(r->free_bytes >> 20),
-                       kind == COMMAND_PUBLISH ? "publishing" : "the making of topics and groups",
-                       (unsigned long long)(r->reserve_bytes >> 20),
-                       disk ? "make room on the disk" : "raise map-size-max");
-}
-
-/* The ledger's reason, or what the error is about. */
-static const char *reason(struct engine *e, const struct step *st, int err, const char *why)
-{
-    if (!err || why)
-        return why;
-    if (err == SHUNT_NO_SPACE)
-        return room_text(e, st->command.kind);
-    if (st->command.kind == COMMAND_JOB_CANCEL)
-        return engine_no_job(e, st->command.job.id);
-    return engine_about(e, err, st->topic, st->group, HINT_MISSING);
-}
-
-/* What was looked at for the command, until so many rows had been in all, is its connection's work. */
-static void count_rows(struct engine *e, const struct step *st, uint64_t rows)
-{
-    if (rows != e->rows_seen && st && st->session)
-        share_count(st->session, rows - e->rows_seen);
-    e->rows_seen = rows;
-}
-
-static void heed_published(struct engine *e, struct step *st, const struct published_result *p)
-{
-    uint32_t before = st->command.publish.stored;
-    st->err = p->err;
-    st->why = p->err && p->why ? engine_text(e, "message %u: %s", p->accepted, p->why)
-                               : reason(e, st, p->err, p->why);
-    st->number = p->first_seq;
-    st->count = p->accepted;
-    st->refusal = p->refusal;
-    e->turn_messages += p->err || p->accepted < before ? 0 : p->accepted - before;
-    count_rows(e, st, p->rows);
-}
-
-static void heed_refused(struct step *st, const struct command *c, uint32_t entry, int err)
-{
-    if (!st)
-        return;
-    struct resolving *to = &st->resolving;
-    /* Of a RESOLVE that is applied in parts, entry 0 is the first of this part. */
-    to->refused[to->refused_count++] =
-        (struct refused_entry){to->indexes[to->count - c->resolve.count + entry], err};
-}
-
-static void heed_done(struct engine *e, struct step *st, const struct done_result *d)
-{
-    if (st) {
-        st->err = d->err;
-        st->why = reason(e, st, d->err, d->why);
-        st->number = d->job;
-        st->count = d->count;
-        if (st->command.kind == COMMAND_CLOCK)
-            wall_clock_keep_ahead(&e->clock, ledger_ahead_ms(e->ledger));
-    }
-    count_rows(e, st, d->rows);
-}
-
-/* `st`: the step of the command that it is of; NULL: nobody waits for it. */
-static void heed(struct engine *e, struct step *st, const struct command *c, const struct result *r)
-{
-    switch (r->kind) {
-    case RESULT_PUBLISHED:
-        heed_published(e, st, &r->published);
-        return;
-    case RESULT_HANDED_OUT:
-        deliver_message(e, st->assignment, &r->handed_out);
-        return;
-    case RESULT_ASSIGNED:
-        deliver_assigned(e, st->assignment, r->assigned);
-        return;
-    case RESULT_TAKEN_UP:
-        kept_taken_up(e, st, r->taken_up.entry, &r->taken_up.handout);
-        return;
-    case RESULT_REFUSED:
-        heed_refused(st, c, r->refused.entry, r->refused.err);
-        return;
-    case RESULT_DONE:
-        heed_done(e, st, &r->done);
-        return;
-    case RESULT_READY:
-        dispatcher_wake(e->dispatcher, r->ready);
-        return;
-    case RESULT_REVOKED:
-        dispatcher_revoke(e->dispatcher, r->revoked.group, r->revoked.seq);
-        return;
-    case RESULT_GROUP_GONE:
-        subscriptions_end(e, r);
-        return;
-    case RESULT_DAMAGED: /* nobody waits for it */
-        collect_command(e, &(struct command){.kind = COMMAND_CORRUPT, .corrupt = r->damaged}, NULL);
-        return;
-    case RESULT_DIED:
-        events_died(e, r->died.group, r->died.seq, r->died.reason);
-        return;
-    case RESULT_JOB_ENDED:
-        events_job_ended(e, r);
-        return;
-    }
-}
-
-/* Act on what came of the commands that were applied last. */
-static void heed_results(struct engine *e)
-{
-    struct steps *b = &e->steps;
-    size_t count;
-    const struct result *results = ledger_results(e->ledger, &count);
-    for (size_t i = 0; i < count; i++) {
-        size_t at = b->applied + results[i].command;
-        heed(e, b->asked[at], &b->commands[at], &results[i]);
-    }
-}
-
-/* ---- applying ---- */
-
-/* Of a request in parts, the last one is answered; or that which was refused, and true is returned. */
-static bool part_ends_it(const struct step *st)
-{
-    if (st->request->op == OP_PUBLISH)
-        divide_published(st->session, st);
-    else
-        divide_resolved(st->session, st);
-    return st->session->division.over;
-}
-
-static void tell(struct engine *e, const struct step *st)
-{
-    if (!st || !st->session)
-        return;
-    if (!st->more || part_ends_it(st))
-        step_answer(st);
-    if (st->request->act)
-        events_act(e, st);
-    session_count_output(st->session);
-}
-
-void collect_apply(struct engine *e)
-{
-    struct steps *b = &e->steps;
-    if (!b->collected)
-        return;
-    e->rows_seen = ledger_rows(e->ledger);
-    while (b->applied < b->collected) {
-        size_t from = b->applied;
-        size_t applied = turn_apply(e, b->commands + from, b->collected - from);
-        bool cut = applied < b->collected - from;
-        heed_results(e);
-        b->applied += applied;
-        if (cut)
-            turn_cut(e, &b->commands[b->applied]);
-        for (size_t i = from; i < b->applied; i++)
-            tell(e, b->asked[i]);
-    }
-    b->collected = b->applied = 0;
+    free(b->commands);
+    free(b->asked);
+    *b = (struct collected){0};
 }

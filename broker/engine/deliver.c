@@ -1,14 +1,19 @@
 /* deliver: from the dispatcher's assignments to steps, and from what these hand out to DELIVER frames. */
+#include "broker/engine/deliver.h"
 #include "base/check.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/held.h"
+#include "broker/engine/outbox.h"
+#include "broker/engine/state.h"
+#include "broker/engine/transaction.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 
 #include <stdlib.h>
 
-#define ASSIGNMENTS_MAX      256                 /* in one batch */
-#define TURN_MESSAGES_MAX    16384               /* handed out in one transaction */
-#define TURN_BYTES_MAX       (64u * 1024 * 1024) /* the same; the last batch may pass it */
+#define ASSIGNMENTS_MAX      256                  /* in one batch */
+#define TURN_MESSAGES_MAX    16384                /* handed out in one transaction */
+#define TURN_BYTES_MAX       (64u * 1024 * 1024)  /* the same; the last batch may pass it */
 #define PLAN_BYTES_MAX       (128u * 1024 * 1024) /* promised in one batch */
 #define ASSIGN_BYTES_MAX     (32u * 1024 * 1024)  /* asked for at once; larger than any message */
 #define DELIVER_BYTES_AIM    (256u * 1024) /* a DELIVER frame ends after the message that passes this */

@@ -11,13 +11,20 @@
  * publish to the same topic wait, and so does the topic's deletion. If the server ends between two parts, the
  * first ones are stored: of a numbered frame that is remembered, and sent again it goes on behind them.
  */
-#include "base/check.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/divide.h"
+#include "broker/engine/state.h"
 #include "proto/errors.h"
 #include "proto/message.h"
+#include "proto/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+uint64_t share_left(const struct session *s)
+{
+    uint64_t left = flow_share_left(&s->engine->turn, &s->flow.share);
+    return left > DIVIDE_ROWS_MIN ? left : DIVIDE_ROWS_MIN;
+}
 
 /* FNV-1a. That two topics have the same makes one wait for the other, and no more. */
 static uint64_t hash(struct slice name)

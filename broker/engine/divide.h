@@ -31,6 +31,8 @@ struct division {
     uint32_t refused_count;
 };
 
+/* So many rows of work may be done for it in this turn, at least DIVIDE_ROWS_MIN. */
+uint64_t share_left(const struct session *s);
 /* The request is a PUBLISH to a topic, or the deletion of one, to which another connection publishes in
  * parts: it waits for that. */
 bool divide_must_wait(const struct session *s, struct slice request);

@@ -1,9 +1,13 @@
-/* engine: its life, and its side of the port. */
+/* engine: its life and its thread. */
 #include "broker/engine/engine.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "broker/engine/engine_private.h"
-#include "broker/engine/figures.h"
+#include "broker/engine/deliver.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/session.h"
+#include "broker/engine/snapshots.h"
+#include "broker/engine/state.h"
+#include "broker/engine/turn.h"
 #include "proto/errors.h"
 
 #include <stdio.h>
@@ -57,7 +61,7 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         (struct share_turn){.rows_max = e->config.turn_rows_max, .only_looks_wait = config->only_looks_wait};
     atomic_store(&config->totals->inbox_bytes_max, config->inbox_bytes_max);
     e->store = store;
-    ring_init(&e->empty_seats);
+    producers_init(&e->producers);
     init_port(e);
     e->dispatcher = dispatcher_new(deliver_ready, e);
     if (e->dispatcher)
@@ -75,19 +79,6 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     return 0;
 }
 
-void inbox_free(struct inbox_item *item)
-{
-    while (item) {
-        struct inbox_item *next = item->next;
-        if (item->wait)
-            figures_drop(item->wait);
-        chunk_unref(item->chunk);
-        link_unref(item->link);
-        free(item);
-        item = next;
-    }
-}
-
 static void free_sessions(struct engine *e, struct session *s)
 {
     while (s) {
@@ -102,7 +93,7 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     check(!e->threaded || e->stopped);
-    figures_refuse(e);
+    snapshots_refuse(e);
     inbox_free(e->inbox);
     inbox_free(e->backlog);
     inbox_free(e->handled);
@@ -114,13 +105,14 @@ void engine_free(struct engine *e)
     }
     free_sessions(e, e->sessions);
     free_sessions(e, e->gone);
-    producers_free(e);
+    producers_free(&e->producers);
     dispatcher_free(e->dispatcher);
     ledger_free(e->ledger);
     store_close(e->store);
     arena_done(&e->arena);
     events_done(e);
     steps_free(&e->steps);
+    collected_free(&e->collected);
     free(e->assignments);
     (void)pthread_cond_destroy(&e->wake);
     (void)pthread_mutex_destroy(&e->mutex);
@@ -135,42 +127,6 @@ void engine_reload(struct engine *e, const struct engine_config *config)
     e->reload_config = *config;
     (void)pthread_cond_signal(&e->wake);
     (void)pthread_mutex_unlock(&e->mutex);
-}
-
-/* ---- the port ---- */
-
-void engine_post(struct engine *e, struct inbox_item *item)
-{
-    item->next = NULL;
-    item->counted_bytes = sizeof *item + (item->memory_bytes ? item->memory_bytes : item->bytes.size);
-    item->held = false;
-    flow_inbox_add(e->config.totals, item->link ? &item->link->account : NULL, item->counted_bytes);
-    (void)pthread_mutex_lock(&e->mutex);
-    bool refuse = e->stopped;
-    if (!refuse) {
-        *e->inbox_tail = item;
-        e->inbox_tail = &item->next;
-    }
-    (void)pthread_mutex_unlock(&e->mutex);
-    if (refuse)
-        inbox_free(item); /* nobody will look at it any more */
-    else
-        (void)pthread_cond_signal(&e->wake); /* who wakes finds the mutex free */
-}
-
-bool engine_inbox_full(struct engine *e, const struct link *link)
-{
-    return flow_inbox_must_wait(e->config.totals, link ? &link->account : NULL);
-}
-
-struct outbox_item *engine_take(struct engine *e)
-{
-    (void)pthread_mutex_lock(&e->mutex);
-    struct outbox_item *items = e->outbox;
-    e->outbox = NULL;
-    e->outbox_tail = &e->outbox;
-    (void)pthread_mutex_unlock(&e->mutex);
-    return items;
 }
 
 /* ---- the thread ---- */
@@ -197,7 +153,7 @@ static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
     while (!e->inbox && !e->backlog && ring_empty(&e->line) && !e->stopping && !e->reload &&
            clock_mono_ms() < due_mono_ms && !wall_clock_slept(&e->clock))
         wait_once(e, due_mono_ms);
-    turn_take_inbox(e);
+    inbox_take(e);
     bool over = e->stopping && !e->backlog;
     if (over)
         e->stopped = true;

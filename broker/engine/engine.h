@@ -6,10 +6,10 @@
 #ifndef SHUNT_ENGINE_ENGINE_H
 #define SHUNT_ENGINE_ENGINE_H
 
-#include "broker/engine/wall_clock.h"
 #include "broker/engine/event.h"
 #include "broker/engine/port.h"
 #include "broker/engine/snapshot.h"
+#include "broker/engine/wall_clock.h"
 #include <stdint.h>
 
 /* A consumer of which a lease ran out is not heard from (`silent`), or is again. Lent for the call. */
@@ -32,13 +32,13 @@ struct store;
 
 struct engine_config {
     /* Limits; each is a row of broker/config.def, and may be changed by engine_reload(). */
-    uint64_t max_body_bytes;   /* of a message */
-    uint64_t max_topics;       /* DLQs not counted */
-    uint64_t max_groups;       /* of one topic */
-    uint64_t in_flight_max;    /* messages in flight, in all; 0: no limit */
-    uint64_t connections_max;  /* for each of them a part of half of these is kept; 0: nothing is */
-    int64_t resume_wait_ms;    /* after a start, how long what was in flight waits for its consumers; 0: not */
-    int64_t dedup_window_ms;   /* how long answers to idempotent publishes are kept at least */
+    uint64_t max_body_bytes;  /* of a message */
+    uint64_t max_topics;      /* DLQs not counted */
+    uint64_t max_groups;      /* of one topic */
+    uint64_t in_flight_max;   /* messages in flight, in all; 0: no limit */
+    uint64_t connections_max; /* for each of them a part of half of these is kept; 0: nothing is */
+    int64_t resume_wait_ms;   /* after a start, how long what was in flight waits for its consumers; 0: not */
+    int64_t dedup_window_ms;  /* how long answers to idempotent publishes are kept at least */
     uint64_t unsent_bytes_max; /* waiting on one connection: past it nothing more is assigned to it */
     uint64_t unsent_total_max; /* the same, on all connections together (struct flow_limits); 0: no limit */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */

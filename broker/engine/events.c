@@ -1,5 +1,7 @@
 /* events: kept while a turn goes on, and told once it is durable. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/events.h"
+#include "broker/engine/request.h"
+#include "broker/engine/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>

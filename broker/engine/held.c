@@ -1,46 +1,27 @@
 /* held: a connection whose client does not read waits with its requests, and nothing more is assigned to it.
  * What may wait, and the states, are in broker/flow. */
-#include "base/check.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/held.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/outbox.h"
+#include "broker/engine/request.h"
+#include "broker/engine/state.h"
 
 #include <string.h>
 
 /* A chunk this much larger than what is left of its item is not worth keeping. */
 #define CHUNK_WASTE_BYTES_MAX 4096
 
-struct flow_limits engine_limits(const struct engine *e)
-{
-    return (struct flow_limits){.one_max = e->config.unsent_bytes_max, .all_max = e->config.unsent_total_max};
-}
-
-size_t engine_waiting(const struct engine *e)
-{
-    return atomic_load(&e->config.totals->waiting_bytes) + e->out_bytes;
-}
-
-void session_count_output(struct session *s)
-{
-    s->engine->out_bytes += s->out.size - s->out_counted;
-    s->out_counted = s->out.size;
-}
-
-/* Of what waits, its own. */
-static size_t own(const struct session *s)
-{
-    return atomic_load(&s->link->account.unsent_bytes) + s->out.size;
-}
-
 uint64_t session_room(const struct session *s)
 {
     const struct engine *e = s->engine;
     struct flow_limits limits = engine_limits(e);
-    return flow_left(&limits, own(s) + s->planned_bytes, engine_waiting(e) + e->planned_bytes);
+    return flow_left(&limits, session_waiting(s) + s->planned_bytes, engine_waiting(e) + e->planned_bytes);
 }
 
 static bool is_over(const struct session *s)
 {
     struct flow_limits limits = engine_limits(s->engine);
-    return flow_is_over(&limits, own(s), engine_waiting(s->engine));
+    return flow_is_over(&limits, session_waiting(s), engine_waiting(s->engine));
 }
 
 enum flow_ask session_must_wait(const struct session *s, const struct request *request, size_t bytes)
@@ -101,7 +82,7 @@ void session_hold(struct session *s, struct inbox_item *item)
 {
     struct engine *e = s->engine;
     move_out(item);
-    if (s->flow.requests != REQUESTS_BLOCKED || own(s) > 0)
+    if (s->flow.requests != REQUESTS_BLOCKED || session_waiting(s) > 0)
         count_as_held(e, item);
     item->next = NULL;
     *s->held_tail = item;
@@ -113,6 +94,12 @@ void session_block(struct session *s, struct inbox_item *item, enum flow_ask wha
     if (s->flow.output == OUTPUT_READ)
         ask(s, what);
     flow_block(&s->flow);
+    session_hold(s, item);
+}
+
+void session_queue(struct session *s, struct inbox_item *item)
+{
+    flow_queue(&s->flow, &s->engine->line);
     session_hold(s, item);
 }
 

@@ -5,25 +5,23 @@
  * What its connection may not have in this turn, because it has used its share or its client does not read,
  * is held (line.c, held.c).
  */
+#include "broker/engine/intake.h"
 #include "base/check.h"
-#include "broker/engine/engine_private.h"
-#include "broker/engine/figures.h"
+#include "broker/engine/held.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/request.h"
+#include "broker/engine/run.h"
+#include "broker/engine/session.h"
+#include "broker/engine/silence.h"
+#include "broker/engine/snapshots.h"
+#include "broker/engine/state.h"
+#include "broker/engine/text.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
 
 /* No more requests are taken into a turn whose commands need this much: the smallest entry of a RESOLVE takes
  * 30 times its bytes. */
 #define TURN_ARENA_BYTES_MAX (32u * 1024 * 1024)
-
-void turn_take_inbox(struct engine *e)
-{
-    if (!e->inbox)
-        return;
-    *e->backlog_tail = e->inbox;
-    e->backlog_tail = e->inbox_tail;
-    e->inbox = NULL;
-    e->inbox_tail = &e->inbox;
-}
 
 /* ---- from a request to a step ---- */
 
@@ -108,7 +106,8 @@ struct wait {
 static struct wait must_wait(const struct session *s, const struct envelope *from)
 {
     bool weighs = from->request && from->request->pace == REQUEST_WEIGHS;
-    if (share_is_used_up(s, weighs) || (s->engine->publishing && divide_must_wait(s, from->payload)))
+    if (flow_share_is_up(&s->engine->turn, &s->flow.share, weighs) ||
+        (s->engine->publishing && divide_must_wait(s, from->payload)))
         return (struct wait){.turn = true};
     if (s->division.begun) /* others may wait for its end */
         return (struct wait){.turn = false};
@@ -178,7 +177,7 @@ static bool take_bytes(struct engine *e, struct inbox_item *item)
     item->bytes.data = (const uint8_t *)item->bytes.data + done;
     item->bytes.size -= done;
     if (wait.turn)
-        line_join(s, item);
+        session_queue(s, item);
     else
         session_block(s, item, wait.ask);
     return false;
@@ -243,9 +242,9 @@ static bool take_item(struct engine *e, struct inbox_item *item)
         return true;
     case PORT_ROOM: /* this turn assigns */
         return true;
-    case PORT_STATS:
+    case PORT_SNAPSHOT:
         e->urgent = true;
-        figures_want(e, item->wait);
+        snapshots_want(e, item->wait);
         item->wait = NULL;
         return true;
     }
@@ -254,8 +253,14 @@ static bool take_item(struct engine *e, struct inbox_item *item)
 
 /* ---- a turn's requests ---- */
 
+void intake_begin(struct engine *e)
+{
+    e->taken_bytes = 0;
+    flow_turn_begin(&e->turn);
+}
+
 /* What is done with stays in `handled` until the turn ends. */
-void turn_take(struct engine *e, struct inbox_item *item)
+void intake_take(struct engine *e, struct inbox_item *item)
 {
     struct inbox_item *before = e->handled;
     size_t size = item->bytes.size;
@@ -268,22 +273,19 @@ void turn_take(struct engine *e, struct inbox_item *item)
     e->taken_bytes += size;
 }
 
-bool turn_has_room(const struct engine *e)
+bool intake_has_room(const struct engine *e)
 {
     return e->taken_bytes < e->config.commit_bytes_max && e->arena.bytes < TURN_ARENA_BYTES_MAX;
 }
 
-void intake_take(struct engine *e)
+void intake_take_backlog(struct engine *e)
 {
-    e->taken_bytes = 0;
-    flow_turn_begin(&e->turn);
-    line_go_on(e);
-    while (e->backlog && turn_has_room(e)) {
+    while (e->backlog && intake_has_room(e)) {
         struct inbox_item *item = e->backlog;
         e->backlog = item->next;
         if (!e->backlog)
             e->backlog_tail = &e->backlog;
-        turn_take(e, item);
+        intake_take(e, item);
     }
     if (e->taken_bytes > e->largest_bytes)
         e->largest_bytes = e->taken_bytes;

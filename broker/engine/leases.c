@@ -1,5 +1,9 @@
 /* leases: when they begin and end in a turn. Whose they are is the dispatcher's (core/expiry.c). */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/leases.h"
+#include "broker/engine/collect.h"
+#include "broker/engine/outbox.h"
+#include "broker/engine/silence.h"
+#include "broker/engine/state.h"
 #include "proto/errors.h"
 
 #include <stdlib.h>

@@ -2,24 +2,10 @@
  * sent after it; in the next turns they go on, before what is new. What a share is, is in
  * broker/flow/share.h.
  */
-#include "broker/engine/engine_private.h"
-
-uint64_t share_left(const struct session *s)
-{
-    uint64_t left = flow_share_left(&s->engine->turn, &s->flow.share);
-    return left > DIVIDE_ROWS_MIN ? left : DIVIDE_ROWS_MIN;
-}
-
-bool share_is_used_up(const struct session *s, bool weighs)
-{
-    return flow_share_is_up(&s->engine->turn, &s->flow.share, weighs);
-}
-
-void line_join(struct session *s, struct inbox_item *item)
-{
-    flow_queue(&s->flow, &s->engine->line);
-    session_hold(s, item);
-}
+#include "broker/engine/line.h"
+#include "broker/engine/held.h"
+#include "broker/engine/intake.h"
+#include "broker/engine/state.h"
 
 /* What it sent, in order, until its share is used up, or the turn's, or its client has to read. */
 static void go_on(struct engine *e, struct session *s)
@@ -28,10 +14,10 @@ static void go_on(struct engine *e, struct session *s)
     s->held = NULL;
     s->held_tail = &s->held;
     flow_turn_came(&s->flow);
-    while (item && !s->held && (turn_has_room(e) || !flow_may(&s->flow, FLOW_GO_ON))) {
+    while (item && !s->held && (intake_has_room(e) || !flow_may(&s->flow, FLOW_GO_ON))) {
         struct inbox_item *next = item->next;
         session_release(s, item);
-        turn_take(e, item); /* what is left of it is held again */
+        intake_take(e, item); /* what is left of it is held again */
         item = next;
     }
     if (!item)
@@ -45,7 +31,7 @@ static void go_on(struct engine *e, struct session *s)
 void line_go_on(struct engine *e)
 {
     struct ring *last = e->line.prev; /* who has had its share now stands behind this one */
-    while (!ring_empty(&e->line) && !flow_turn_is_full(&e->turn) && turn_has_room(e)) {
+    while (!ring_empty(&e->line) && !flow_turn_is_full(&e->turn) && intake_has_room(e)) {
         struct ring *first = e->line.next;
         go_on(e, ring_of(first, struct session, flow.line));
         if (first == last)

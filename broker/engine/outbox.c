@@ -1,8 +1,45 @@
 /* outbox: what a turn has to send leaves for the net thread, once it is durable. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/outbox.h"
+#include "broker/engine/state.h"
 #include "proto/errors.h"
 
 #include <stdlib.h>
+
+/* ---- during the turn ---- */
+
+struct mpack_buffer *session_out(struct session *s)
+{
+    struct engine *e = s->engine;
+    if (!s->has_output) {
+        s->has_output = true;
+        s->output_next = e->outputs;
+        e->outputs = s;
+    }
+    return &s->out;
+}
+
+struct flow_limits engine_limits(const struct engine *e)
+{
+    return (struct flow_limits){.one_max = e->config.unsent_bytes_max, .all_max = e->config.unsent_total_max};
+}
+
+size_t engine_waiting(const struct engine *e)
+{
+    return atomic_load(&e->config.totals->waiting_bytes) + e->out_bytes;
+}
+
+void session_count_output(struct session *s)
+{
+    s->engine->out_bytes += s->out.size - s->out_counted;
+    s->out_counted = s->out.size;
+}
+
+size_t session_waiting(const struct session *s)
+{
+    return atomic_load(&s->link->account.unsent_bytes) + s->out.size;
+}
+
+/* ---- once it is durable ---- */
 
 /* It grew by doubling; what may wait for long takes its own size. */
 static void trim(struct mpack_buffer *b)
@@ -56,4 +93,14 @@ bool outbox_fill(struct engine *e)
     e->outbox_tail = tail;
     (void)pthread_mutex_unlock(&e->mutex);
     return true;
+}
+
+struct outbox_item *engine_take(struct engine *e)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    struct outbox_item *items = e->outbox;
+    e->outbox = NULL;
+    e->outbox_tail = &e->outbox;
+    (void)pthread_mutex_unlock(&e->mutex);
+    return items;
 }

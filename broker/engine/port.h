@@ -27,9 +27,9 @@ struct link {
     uint64_t id;
     _Atomic uint32_t refs;
     struct flow_account account; /* both threads' */
-    void *session; /* the engine's; nobody else touches it */
-    void *conn;    /* the net thread's; nobody else touches it */
-    char peer[64]; /* address, for logs; set before the first post */
+    void *session;               /* the engine's; nobody else touches it */
+    void *conn;                  /* the net thread's; nobody else touches it */
+    char peer[64];               /* address, for logs; set before the first post */
 };
 
 struct link *link_new(uint64_t id, struct flow_totals *totals); /* NULL without memory; one reference */
@@ -46,7 +46,7 @@ enum port_kind {
     PORT_DRAINED,   /* what outbox_item.ask waited for has come: its client has read enough */
     PORT_ROOM,      /* less waits for all clients together: messages may be assigned again */
     PORT_CAUGHT_UP, /* what had reached the socket when outbox_item.ask_ms came has been posted */
-    PORT_STATS,     /* somebody waits for a snapshot */
+    PORT_SNAPSHOT,  /* somebody waits for a snapshot */
 };
 
 struct snapshot_wait;
@@ -55,14 +55,14 @@ struct snapshot_wait;
 struct inbox_item {
     struct inbox_item *next;
     enum port_kind kind;
-    struct link *link;   /* a reference; NULL with PORT_STATS and PORT_ROOM */
+    struct link *link;   /* a reference; NULL with PORT_SNAPSHOT and PORT_ROOM */
     struct chunk *chunk; /* a reference; only with PORT_FRAMES */
     struct slice bytes;
     uint64_t request_id;        /* only with PORT_BROKEN: of the bad frame, 0 if it could not be read */
     const char *why;            /* only with PORT_BROKEN; static storage */
     bool closed;                /* only with PORT_LOST: for want of room or patience, not by the peer */
     int64_t ask_ms;             /* only with PORT_CAUGHT_UP: as it was asked */
-    struct snapshot_wait *wait; /* only with PORT_STATS */
+    struct snapshot_wait *wait; /* only with PORT_SNAPSHOT */
     size_t memory_bytes;        /* kept alive beside the item; 0: the size of `bytes` */
     size_t counted_bytes;       /* the engine's: what it adds to the account's inbox … */
     bool held;                  /* … or, while this is set, to what is held */

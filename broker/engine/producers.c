@@ -7,9 +7,9 @@
  * hello before, nor on one whose hello comes late. For the latter a seat is kept for a while after its
  * connection has gone. Connections do not outlive the process, so neither need seats.
  */
-#include "broker/engine/engine_private.h"
-
+#include "broker/engine/producers.h"
 #include "base/check.h"
+#include "broker/engine/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,47 +26,52 @@ struct seat {
     uint8_t producer[PRODUCER_ID_BYTES];
     uint64_t link_id;        /* of the latest connection that was accepted for it */
     struct session *session; /* NULL: gone */
-    struct ring
-        empty; /* its link in the engine's ring of empty seats, the one that is so for longest first */
-    int64_t empty_mono_ms; /* since when */
+    struct ring empty;       /* its link in the ring of empty seats */
+    int64_t empty_mono_ms;   /* since when */
 };
 
-static struct seat *find(const struct engine *e, const uint8_t *producer)
+void producers_init(struct producers *p)
+{
+    *p = (struct producers){0};
+    ring_init(&p->empty);
+}
+
+static struct seat *find(const struct producers *p, const uint8_t *producer)
 {
     struct seat *seat;
-    HASH_FIND(hh, e->seats, producer, PRODUCER_ID_BYTES, seat);
+    HASH_FIND(hh, p->seats, producer, PRODUCER_ID_BYTES, seat);
     return seat;
 }
 
-static void seat_free(struct engine *e, struct seat *seat)
+static void seat_free(struct producers *p, struct seat *seat)
 {
     check(!seat->session);
     ring_remove(&seat->empty);
-    HASH_DELETE(hh, e->seats, seat);
+    HASH_DELETE(hh, p->seats, seat);
     free(seat);
 }
 
 /* Free the seats that have been empty for long, and further empty ones if there are too many. */
-static void clear(struct engine *e)
+static void clear(struct producers *p, int64_t mono_ms)
 {
-    while (!ring_empty(&e->empty_seats)) {
-        struct seat *oldest = ring_of(e->empty_seats.next, struct seat, empty);
-        if (e->mono_ms - oldest->empty_mono_ms <= EMPTY_SEAT_MS && e->empty_seats_count <= EMPTY_SEATS_MAX)
+    while (!ring_empty(&p->empty)) {
+        struct seat *oldest = ring_of(p->empty.next, struct seat, empty);
+        if (mono_ms - oldest->empty_mono_ms <= EMPTY_SEAT_MS && p->empty_count <= EMPTY_SEATS_MAX)
             return;
-        seat_free(e, oldest);
-        e->empty_seats_count--;
+        seat_free(p, oldest);
+        p->empty_count--;
     }
 }
 
 /* A seat that its caller sits on at once; NULL without memory. */
-static struct seat *seat_new(struct engine *e, const uint8_t *producer)
+static struct seat *seat_new(struct producers *p, const uint8_t *producer)
 {
     struct seat *seat = calloc(1, sizeof *seat);
     if (!seat)
         return NULL;
     memcpy(seat->producer, producer, PRODUCER_ID_BYTES);
     ring_init(&seat->empty);
-    HASH_ADD(hh, e->seats, producer, PRODUCER_ID_BYTES, seat);
+    HASH_ADD(hh, p->seats, producer, PRODUCER_ID_BYTES, seat);
     if (seat->hh.tbl)
         return seat;
     free(seat);
@@ -75,10 +80,10 @@ static struct seat *seat_new(struct engine *e, const uint8_t *producer)
 
 bool producer_seat(struct session *s)
 {
-    struct engine *e = s->engine;
-    struct seat *seat = find(e, s->producer);
+    struct producers *p = &s->engine->producers;
+    struct seat *seat = find(p, s->producer);
     if (!seat)
-        seat = seat_new(e, s->producer);
+        seat = seat_new(p, s->producer);
     if (!seat)
         return false;
     if (seat->link_id > s->link->id) {
@@ -89,7 +94,7 @@ bool producer_seat(struct session *s)
         seat->session->superseded = true;
     if (ring_linked(&seat->empty)) {
         ring_remove(&seat->empty);
-        e->empty_seats_count--;
+        p->empty_count--;
     }
     seat->session = s;
     seat->link_id = s->link->id;
@@ -98,23 +103,23 @@ bool producer_seat(struct session *s)
 
 void producer_leave(struct session *s)
 {
-    struct engine *e = s->engine;
-    struct seat *seat = s->has_producer ? find(e, s->producer) : NULL;
+    struct producers *p = &s->engine->producers;
+    struct seat *seat = s->has_producer ? find(p, s->producer) : NULL;
     if (!seat || seat->session != s)
         return;
     seat->session = NULL;
-    seat->empty_mono_ms = e->mono_ms;
-    ring_append(&e->empty_seats, &seat->empty);
-    e->empty_seats_count++;
-    clear(e);
+    seat->empty_mono_ms = s->engine->mono_ms;
+    ring_append(&p->empty, &seat->empty);
+    p->empty_count++;
+    clear(p, s->engine->mono_ms);
 }
 
-void producers_free(struct engine *e)
+void producers_free(struct producers *p)
 {
     struct seat *seat, *next;
-    HASH_ITER(hh, e->seats, seat, next)
+    HASH_ITER(hh, p->seats, seat, next)
     {
         seat->session = NULL;
-        seat_free(e, seat);
+        seat_free(p, seat);
     }
 }

@@ -1,38 +1,18 @@
 /* reply: frames from the engine to one connection, written straight into its output. */
-#include "base/utf8.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/reply.h"
+#include "broker/engine/held.h"
+#include "broker/engine/outbox.h"
+#include "broker/engine/state.h"
+#include "broker/engine/text.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
-
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-struct mpack_buffer *session_out(struct session *s)
-{
-    struct engine *e = s->engine;
-    if (!s->has_output) {
-        s->has_output = true;
-        s->output_next = e->outputs;
-        e->outputs = s;
-    }
-    return &s->out;
-}
+#include "proto/wire.h"
 
 struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_t fields, size_t *ret_frame)
 {
     struct mpack_buffer *out = session_out(s);
     *ret_frame = frame_begin(out, OP_OK, request_id, fields);
     return out;
-}
-
-void reply_ok(struct session *s, uint64_t request_id)
-{
-    size_t frame;
-    if (!request_id) /* it asked for no reply */
-        return;
-    struct mpack_buffer *out = reply_begin(s, request_id, 0, &frame);
-    frame_end(out, frame);
 }
 
 void reply_error(struct session *s, uint64_t request_id, int err, const char *why)
@@ -67,39 +47,6 @@ void reply_closed(struct session *s, uint64_t sub, int err, const char *why)
     frame_end(out, frame);
 }
 
-const char *engine_name(struct engine *e, struct slice name, size_t most)
-{
-    size_t size = utf8_prefix(name.data, name.size, most);
-    char *text = arena_take(&e->arena, size + sizeof "`…`");
-    if (!text)
-        return "";
-    text[0] = '`';
-    if (size)
-        utf8_clean(text + 1, name.data, size);
-    for (char *at = text + 1; at < text + 1 + size; at++) {
-        if (*at == '\n' || *at == '\t') /* a message is one line */
-            *at = '?';
-    }
-    memcpy(text + 1 + size, size < name.size ? "…`" : "`", size < name.size ? sizeof "…`" : sizeof "`");
-    return text;
-}
-
-const char *engine_about(struct engine *e, int err, struct slice topic, struct slice group, const char *hint)
-{
-    switch (err) {
-    case SHUNT_UNKNOWN_TOPIC:
-    case SHUNT_TOPIC_EXISTS:
-        return engine_text(e, "%s%s", engine_name(e, topic, TOPIC_BYTES_MAX),
-                           err == SHUNT_UNKNOWN_TOPIC ? hint : "");
-    case SHUNT_UNKNOWN_GROUP:
-    case SHUNT_GROUP_EXISTS:
-        return engine_text(e, "%s of topic %s%s", engine_name(e, group, NAME_BYTES_MAX),
-                           engine_name(e, topic, TOPIC_BYTES_MAX), err == SHUNT_UNKNOWN_GROUP ? hint : "");
-    default:
-        return NULL;
-    }
-}
-
 void reply_missing(struct session *s, uint64_t request_id, int err, struct slice topic, struct slice group)
 {
     reply_error(s, request_id, err, engine_about(s->engine, err, topic, group, HINT_MISSING));
@@ -121,32 +68,4 @@ void answer_end(struct session *s, uint64_t request_id, const struct answer *a, 
     a->out->size = a->before; /* take the frame back: it failed half-way, or nobody asked for a reply */
     if (err)
         reply_error(s, request_id, err, why);
-}
-
-bool request_left_out(struct mpack_reader *r)
-{
-    return mpack_peek(r) == MPACK_END || mpack_read_is_nil(r);
-}
-
-uint64_t request_uint_or_0(struct mpack_reader *r)
-{
-    return request_left_out(r) ? 0 : mpack_read_uint(r);
-}
-
-uint32_t request_limit(struct mpack_reader *r)
-{
-    uint64_t limit = request_uint_or_0(r);
-    return limit == 0 ? PAGE_ROWS_DEFAULT : limit > PAGE_ROWS_MAX ? PAGE_ROWS_MAX : (uint32_t)limit;
-}
-
-const char *engine_text(struct engine *e, const char *format, ...)
-{
-    va_list arguments;
-    char *text = arena_take(&e->arena, 512);
-    if (!text)
-        return "";
-    va_start(arguments, format);
-    (void)vsnprintf(text, 512, format, arguments); /* longer texts are cut */
-    va_end(arguments);
-    return text;
 }

@@ -1,6 +1,6 @@
 /* request: the table of them. */
 #include "broker/engine/request.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/requests.h"
 
 #define ALWAYS UINT32_MAX
 #define NEVER  0

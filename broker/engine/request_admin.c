@@ -1,5 +1,10 @@
 /* request_admin: topics and groups. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/collect.h"
+#include "broker/engine/reply.h"
+#include "broker/engine/requests.h"
+#include "broker/engine/state.h"
+#include "broker/engine/text.h"
+#include "broker/engine/transaction.h"
 #include "proto/errors.h"
 
 #include <string.h>

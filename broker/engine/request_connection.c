@@ -1,6 +1,12 @@
 /* request_connection: HELLO and GOODBYE. */
 #include "base/utf8.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/answer.h"
+#include "broker/engine/held.h"
+#include "broker/engine/producers.h"
+#include "broker/engine/reply.h"
+#include "broker/engine/requests.h"
+#include "broker/engine/session.h"
+#include "broker/engine/state.h"
 #include "proto/errors.h"
 
 #include <string.h>

@@ -1,5 +1,11 @@
 /* request_consume: SUBSCRIBE, CREDIT, UNSUBSCRIBE, STARTED. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/answer.h"
+#include "broker/engine/leases.h"
+#include "broker/engine/requests.h"
+#include "broker/engine/session.h"
+#include "broker/engine/state.h"
+#include "broker/engine/take_up.h"
+#include "broker/engine/text.h"
 #include "proto/errors.h"
 #include "proto/names.h"
 

@@ -1,5 +1,9 @@
 /* request_messages: peeking at messages, dead letters and what is to become of them, jobs. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/reply.h"
+#include "broker/engine/requests.h"
+#include "broker/engine/state.h"
+#include "broker/engine/text.h"
+#include "broker/engine/transaction.h"
 #include "proto/errors.h"
 
 #include <string.h>
@@ -137,11 +141,6 @@ int request_dlq_redrive(struct session *s, struct mpack_reader *r, struct step *
 }
 
 /* ---- jobs ---- */
-
-const char *engine_no_job(struct engine *e, uint64_t job)
-{
-    return engine_text(e, "job %llu; of those that are done the last 100 are kept", (unsigned long long)job);
-}
 
 int request_job_cancel(struct session *s, struct mpack_reader *r, struct step *ret)
 {

@@ -1,6 +1,10 @@
 /* request_publish: PUBLISH. The messages stay where the socket left them until the ledger copies them into
  * the store. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/collect.h"
+#include "broker/engine/divide.h"
+#include "broker/engine/requests.h"
+#include "broker/engine/state.h"
+#include "broker/engine/text.h"
 #include "proto/errors.h"
 #include "proto/message.h"
 #include "proto/names.h"

@@ -1,5 +1,11 @@
 /* request_resolve: RESOLVE, the ends of deliveries. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/collect.h"
+#include "broker/engine/divide.h"
+#include "broker/engine/requests.h"
+#include "broker/engine/session.h"
+#include "broker/engine/state.h"
+#include "broker/engine/text.h"
+#include "broker/engine/transaction.h"
 #include "proto/errors.h"
 
 static struct slice optional_text(struct mpack_reader *r, uint32_t *left)

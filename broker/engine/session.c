@@ -1,6 +1,11 @@
 /* session: one connection as the engine sees it. */
+#include "broker/engine/session.h"
 #include "base/check.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/held.h"
+#include "broker/engine/leases.h"
+#include "broker/engine/reply.h"
+#include "broker/engine/state.h"
+#include "broker/engine/text.h"
 #include "proto/errors.h"
 
 #include <stdlib.h>

@@ -3,32 +3,12 @@
 #ifndef SHUNT_ENGINE_SNAPSHOT_H
 #define SHUNT_ENGINE_SNAPSHOT_H
 
+#include "broker/engine/histogram.h"
 #include "proto/limits.h"
 #include "proto/words.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Upper bounds of the histograms' buckets; one more bucket, +Inf, follows. */
-#define COMMIT_SECONDS_BOUNDS                                                                                \
-    {                                                                                                        \
-        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10      \
-    }
-#define COMMIT_SECONDS_BUCKETS 17
-#define COMMIT_MESSAGES_BOUNDS                                                                               \
-    {                                                                                                        \
-        1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768                          \
-    }
-#define COMMIT_MESSAGES_BUCKETS 17
-
-struct histogram {
-    uint64_t bucket[17]; /* not cumulative */
-    uint64_t count;
-    double sum;
-};
-
-_Static_assert(COMMIT_SECONDS_BUCKETS == 17 && COMMIT_MESSAGES_BUCKETS == 17,
-               "struct histogram has room for both");
 
 struct snapshot_group {
     char topic[NAME_BYTES_MAX + 1];
@@ -66,9 +46,9 @@ struct snapshot {
     uint64_t silent;                              /* connections */
     struct snapshot_silent silents[SNAPSHOT_SILENT_MAX];
     uint32_t silents_count;
-    uint64_t topics, groups; /* DLQs not counted */
-    uint64_t jobs;           /* running */
-    bool full;               /* publishing is refused */
+    uint64_t topics, groups;                              /* DLQs not counted */
+    uint64_t jobs;                                        /* running */
+    bool full;                                            /* publishing is refused */
     uint64_t store_map_left_bytes, store_disk_left_bytes; /* until it is; UINT64_MAX: nobody can tell */
     uint64_t store_used_bytes, store_free_bytes, store_map_bytes, store_map_bytes_max, store_allocated_bytes;
     struct histogram commit_seconds;

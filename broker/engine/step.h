@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 struct assignment;
+struct engine;
 struct request;
 struct session;
 struct subscription;
@@ -141,15 +142,15 @@ struct step {
     uint64_t count;  /* PUBLISH: accepted; otherwise of what the job is for */
 };
 
-/* The steps of a turn that have not run, and the batch that they become. */
+/* The steps of a turn that have not run. */
 struct steps {
     struct step *items; /* in the order that they came */
     size_t count, capacity;
-    struct command *commands; /* collected; not applied yet */
-    struct step **asked;      /* which step each is of; NULL: nobody waits for it */
-    size_t collected, collected_capacity;
-    size_t applied; /* of them; and answered */
     bool running;
 };
+
+/* Add a step of that kind, which is filled in by the caller; it may move with the next one. */
+struct step *steps_add(struct engine *e, enum step_kind kind, struct session *s);
+void steps_free(struct steps *list);
 
 #endif

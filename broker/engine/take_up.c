@@ -1,6 +1,8 @@
 /* take_up: deliveries of an earlier connection that a consumer still works on, and goes on with. What waits,
  * and went to nobody else since, is its own again, under a new token. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/take_up.h"
+#include "broker/engine/collect.h"
+#include "broker/engine/state.h"
 #include "proto/errors.h"
 
 bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, const char **ret_why)

@@ -3,18 +3,11 @@
  * A turn is one transaction as a rule. What would write more than one may (room.h) is committed in parts, one
  * after the other, within the turn; nobody is told anything before the last of them.
  */
+#include "broker/engine/transaction.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
 #include "proto/errors.h"
-
-#include <stdlib.h>
-
-_Noreturn void engine_die(struct engine *e, int err, const char *what)
-{
-    e->config.fatal(e->config.context, err, what);
-    abort(); /* fatal() must not return */
-}
 
 /* Whether a full disk has room again shows when more of it is asked for. Commits do; but where only publishes
  * come, and are refused, there is none. */
@@ -62,10 +55,28 @@ struct store_txn *turn_txn(struct engine *e)
     return e->txn;
 }
 
+static uint64_t members(void *context, uint32_t group)
+{
+    const struct engine *e = context;
+    return dispatcher_members(e->dispatcher, group);
+}
+
+struct view engine_view(struct engine *e)
+{
+    return (struct view){.ledger = e->ledger, .txn = turn_txn(e), .members = members, .members_context = e};
+}
+
+void turn_abort(struct engine *e)
+{
+    if (e->txn)
+        store_abort(e->txn);
+    e->txn = NULL;
+}
+
 void turn_commit(struct engine *e)
 {
-    static const double seconds[] = COMMIT_SECONDS_BOUNDS;
-    static const double messages[] = COMMIT_MESSAGES_BOUNDS;
+    static const double seconds[HISTOGRAM_BUCKETS - 1] = COMMIT_SECONDS_BOUNDS;
+    static const double messages[HISTOGRAM_BUCKETS - 1] = COMMIT_MESSAGES_BOUNDS;
     if (e->force_commit)
         (void)turn_txn(e);
     if (!e->txn)
@@ -89,10 +100,18 @@ void turn_commit(struct engine *e)
     e->force_commit = false;
     e->commits++;
     e->commit_us += (uint64_t)took_us;
-    histogram_add(&e->commit_seconds, seconds, COMMIT_SECONDS_BUCKETS - 1, (double)took_us / 1e6);
-    histogram_add(&e->commit_messages, messages, COMMIT_MESSAGES_BUCKETS - 1, (double)e->turn_messages);
+    histogram_add(&e->commit_seconds, seconds, (double)took_us / 1e6);
+    histogram_add(&e->commit_messages, messages, (double)e->turn_messages);
     (void)store_maintain(
         e->store); /* no room to grow shows as less free space, which the next look acts on */
+}
+
+void turn_allow_wait(struct engine *e, int64_t ms)
+{
+    int64_t most_ms = ms < e->config.ack_wait_ms ? ms : e->config.ack_wait_ms;
+    e->urgent |= most_ms == 0;
+    if (!e->open_until_ms || e->mono_ms + most_ms < e->open_until_ms)
+        e->open_until_ms = e->mono_ms + most_ms;
 }
 
 size_t turn_apply(struct engine *e, struct command *commands, size_t count)

@@ -1,9 +1,19 @@
 /* turn: one transaction. Requests are taken in, applied, messages assigned; then one commit; then, and only
  * then, everybody is told. While a commit runs, the next turn's requests collect in the inbox: but for acks
  * that may wait for company, that is all there is to group commit. */
-#include "base/check.h"
-#include "broker/engine/engine_private.h"
-#include "broker/engine/figures.h"
+#include "broker/engine/turn.h"
+#include "broker/engine/deliver.h"
+#include "broker/engine/held.h"
+#include "broker/engine/intake.h"
+#include "broker/engine/leases.h"
+#include "broker/engine/line.h"
+#include "broker/engine/outbox.h"
+#include "broker/engine/reply.h"
+#include "broker/engine/run.h"
+#include "broker/engine/session.h"
+#include "broker/engine/snapshots.h"
+#include "broker/engine/state.h"
+#include "broker/engine/transaction.h"
 #include "proto/errors.h"
 
 #include <stdlib.h>
@@ -59,7 +69,7 @@ static void take_reload(struct engine *e)
 
 static int64_t next_due(const struct engine *e)
 {
-    if (e->backlog || !ring_empty(&e->line) || e->more || e->packing || figures_wanted(e))
+    if (e->backlog || !ring_empty(&e->line) || e->more || e->packing || snapshots_wanted(e))
         return e->mono_ms;
     int64_t due_ms = dispatcher_deadline(e->dispatcher);
     int64_t tick_ms = ledger_tick_at(e->ledger);
@@ -77,17 +87,9 @@ static int64_t next_due(const struct engine *e)
  * of the publish that comes next; in its commit they cost nothing. */
 static bool waits_for_company(const struct engine *e)
 {
-    return !e->urgent && !e->force_commit && !e->backlog && ring_empty(&e->line) && !figures_wanted(e) &&
+    return !e->urgent && !e->force_commit && !e->backlog && ring_empty(&e->line) && !snapshots_wanted(e) &&
            e->txn && ledger_changed(e->ledger) && !flow_inbox_is_full(e->config.totals) &&
            e->mono_ms < e->open_until_ms;
-}
-
-void turn_allow_wait(struct engine *e, int64_t ms)
-{
-    int64_t most_ms = ms < e->config.ack_wait_ms ? ms : e->config.ack_wait_ms;
-    e->urgent |= most_ms == 0;
-    if (!e->open_until_ms || e->mono_ms + most_ms < e->open_until_ms)
-        e->open_until_ms = e->mono_ms + most_ms;
 }
 
 static void end_turn(struct engine *e)
@@ -130,7 +132,9 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     if (!e->txn)
         turn_look_at_room(e);
     add_tick(e);
-    intake_take(e);
+    intake_begin(e);
+    line_go_on(e);
+    intake_take_backlog(e);
     steps_run(e);
     if (dispatcher_deadline(e->dispatcher) <= e->mono_ms) { /* what came in time has been judged before */
         (void)steps_add(e, STEP_LEASES, NULL);
@@ -146,11 +150,8 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
         e->tick_not_before_ms = e->mono_ms + TICK_RETRY_MS; /* a store without room: nothing to do but wait */
     e->ticked = false;
     turn_commit(e);
-    figures_answer(e);
-    if (e->txn) { /* only read from */
-        store_abort(e->txn);
-        e->txn = NULL;
-    }
+    snapshots_answer(e);
+    turn_abort(e); /* what snapshots read from */
     end_turn(e);
     e->packing = e->room.fullness >= STORE_FULL && turn_pack(e); /* everybody has been told */
     return next_due(e);
@@ -189,6 +190,6 @@ void engine_farewell(struct engine *e)
         reply_closed(s, 0, SHUNT_SHUTTING_DOWN, NULL);
         session_close(s);
     }
-    figures_refuse(e);
+    snapshots_refuse(e);
     end_turn(e);
 }

@@ -1,6 +1,7 @@
 /* walk: see walk.h. */
 #include "broker/engine/walk.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
+#include "broker/engine/transaction.h"
 
 #include <stdio.h>
 #include <stdlib.h>

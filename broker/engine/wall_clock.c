@@ -11,7 +11,8 @@ static void read_machine(void *context, struct clock_reading *ret)
     clock_read(ret);
 }
 
-void wall_clock_begin(struct wall_clock *c, wall_clock_read_fn *read, void *context, int64_t last_wall_ms, int64_t ahead_ms)
+void wall_clock_begin(struct wall_clock *c, wall_clock_read_fn *read, void *context, int64_t last_wall_ms,
+                      int64_t ahead_ms)
 {
     struct clock_reading now;
     c->read = read ? read : read_machine;

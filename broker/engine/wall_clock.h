@@ -30,7 +30,8 @@ struct wall_clock {
 
 /* Begin so far ahead of the machine's time, or right behind `last_wall_ms` if that is later. `read` NULL: the
  * real clocks. */
-void wall_clock_begin(struct wall_clock *c, wall_clock_read_fn *read, void *context, int64_t last_wall_ms, int64_t ahead_ms);
+void wall_clock_begin(struct wall_clock *c, wall_clock_read_fn *read, void *context, int64_t last_wall_ms,
+                      int64_t ahead_ms);
 void wall_clock_now(struct wall_clock *c, int64_t *ret_wall_ms, int64_t *ret_mono_ms);
 /* From now on it is to be so far ahead of the machine's time. */
 void wall_clock_keep_ahead(struct wall_clock *c, int64_t ahead_ms);

@@ -259,12 +259,12 @@ static void write_bucket(struct text *to, const struct metric *m, const struct m
 /* The snapshot's buckets count apart, Prometheus' contain each other. `count` is made from the buckets and
  * not taken from the histogram: the two must agree, or the page is not valid. */
 static void write_histogram(struct text *to, const struct metric *m, const struct metrics_view *v,
-                            const struct histogram *h, const double *bounds, size_t buckets)
+                            const struct histogram *h, const double bounds[HISTOGRAM_BUCKETS - 1])
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < buckets; i++) {
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         sum += h->bucket[i];
-        write_bucket(to, m, v, i + 1 < buckets ? bounds[i] : HUGE_VAL, sum);
+        write_bucket(to, m, v, i + 1 < HISTOGRAM_BUCKETS ? bounds[i] : HUGE_VAL, sum);
     }
     text_add(to, m->row.name);
     text_add(to, "_sum ");
@@ -278,14 +278,14 @@ static void write_histogram(struct text *to, const struct metric *m, const struc
 
 static void write_commit_seconds(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
-    static const double bounds[COMMIT_SECONDS_BUCKETS - 1] = COMMIT_SECONDS_BOUNDS;
-    write_histogram(to, m, v, &v->snapshot->commit_seconds, bounds, COMMIT_SECONDS_BUCKETS);
+    static const double bounds[HISTOGRAM_BUCKETS - 1] = COMMIT_SECONDS_BOUNDS;
+    write_histogram(to, m, v, &v->snapshot->commit_seconds, bounds);
 }
 
 static void write_commit_messages(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
-    static const double bounds[COMMIT_MESSAGES_BUCKETS - 1] = COMMIT_MESSAGES_BOUNDS;
-    write_histogram(to, m, v, &v->snapshot->commit_messages, bounds, COMMIT_MESSAGES_BUCKETS);
+    static const double bounds[HISTOGRAM_BUCKETS - 1] = COMMIT_MESSAGES_BOUNDS;
+    write_histogram(to, m, v, &v->snapshot->commit_messages, bounds);
 }
 
 /* ---- the process ---- */

@@ -5,9 +5,12 @@
  * in order; the dispatcher's structures and, at the end, the whole store are what they claim to be.
  */
 #include "broker/check.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/state.h"
+#include "broker/engine/turn.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/requests.h"
 #include <stdio.h>
@@ -225,7 +228,7 @@ static void take_output(struct world *w)
 
 static int64_t turn(struct world *w)
 {
-    turn_take_inbox(w->engine);
+    inbox_take(w->engine);
     int64_t due_ms = engine_turn(w->engine, w->wall_ms, w->mono_ms);
     take_output(w);
     dispatcher_check_slow(w->engine->dispatcher);

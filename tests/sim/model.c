@@ -2,6 +2,7 @@
 #include "tests/sim/model.h"
 #include "base/array.h"
 #include "broker/core/state.h"
+#include "proto/wire.h"
 #include "tests/sim/server.h"
 
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  */
 #include "broker/core/dispatcher_state.h"
 #include "broker/core/ledger.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
 #include "tests/sim/plant.h"
 #include "tests/sim/sim.h"
 

@@ -1,5 +1,8 @@
 /* server: incarnations of the engine, its turns, and what it left behind. */
 #include "tests/sim/server.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/outbox.h"
+#include "broker/engine/turn.h"
 #include "tests/sim/model.h"
 
 #include <inttypes.h>
@@ -199,7 +202,7 @@ static void turn(struct sim *s)
         return;
     }
     int64_t wall_ms, mono_ms, last_ms = ledger_time(e->ledger);
-    turn_take_inbox(e); /* no other thread: no lock */
+    inbox_take(e); /* no other thread: no lock */
     wall_clock_now(&e->clock, &wall_ms, &mono_ms);
     model_turn(s, wall_ms > last_ms ? wall_ms : last_ms, mono_ms);
     v->due_ms = engine_turn(e, wall_ms, mono_ms);

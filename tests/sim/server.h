@@ -2,7 +2,7 @@
 #ifndef SHUNT_TESTS_SIM_SERVER_H
 #define SHUNT_TESTS_SIM_SERVER_H
 
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
 #include "broker/net/reader.h"
 #include "tests/sim/sim.h"
 

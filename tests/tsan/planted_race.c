@@ -1,6 +1,6 @@
 /* planted_race: the negative control. A thread reads the engine's own count of commits instead of asking for
  * a snapshot. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
 #include "broker/store/store.h"
 #include "tests/tsan/net_side.h"
 

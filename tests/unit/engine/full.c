@@ -3,8 +3,11 @@
 
 #include "base/array.h"
 #include "broker/core/state.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/turn.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 
 #include <criterion/criterion.h>
 #include <ftw.h>
@@ -97,7 +100,7 @@ static void take_output(struct full *f)
 
 static int64_t turn(struct full *f)
 {
-    turn_take_inbox(f->engine);
+    inbox_take(f->engine);
     int64_t due_ms = engine_turn(f->engine, WALL_MS + f->now_ms, f->now_ms);
     take_output(f);
     return due_ms;

@@ -4,7 +4,8 @@
 #ifndef SHUNT_TESTS_ENGINE_FULL_H
 #define SHUNT_TESTS_ENGINE_FULL_H
 
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
+#include "proto/wire.h"
 
 struct held {
     uint64_t sub, seq, token;

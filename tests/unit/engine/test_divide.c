@@ -1,8 +1,9 @@
 /* test_divide: a request that is more than a share is handled in parts, and answered once. Rows, turns and
  * answers are counted, and no time is. Without a thread; the test is the net. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 

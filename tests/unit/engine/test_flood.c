@@ -1,7 +1,10 @@
 /* test_flood: one connection sends as much as it can of one kind of request, and a quiet one asks for little.
  * Turns and work are counted, and no time is. Without a thread; the test is the net. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/state.h"
+#include "broker/engine/turn.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -85,7 +88,7 @@ static void flood(struct world *w, struct link *link, const struct kind *k)
 static size_t turn(struct world *w, const struct link *link)
 {
     size_t size = 0;
-    turn_take_inbox(w->engine);
+    inbox_take(w->engine);
     (void)engine_turn(w->engine, w->engine->wall_ms, w->engine->mono_ms + 1);
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
         next = item->next;

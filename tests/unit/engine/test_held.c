@@ -1,7 +1,8 @@
 /* test_held: what the engine does for clients that do not read, and while its inbox is full. Without a
  * thread; the test is the net. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 

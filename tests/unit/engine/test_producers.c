@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
 
 static struct engine *engine;
 static struct flow_totals totals;
@@ -11,12 +11,12 @@ static void begin(void)
 {
     engine = calloc(1, sizeof *engine);
     cr_assert(engine);
-    ring_init(&engine->empty_seats);
+    producers_init(&engine->producers);
 }
 
 static void end(void)
 {
-    producers_free(engine);
+    producers_free(&engine->producers);
     free(engine);
 }
 
@@ -44,7 +44,7 @@ static void leave(struct session *s)
 
 static size_t seats(void)
 {
-    return engine->empty_seats_count;
+    return engine->producers.empty_count;
 }
 
 Test(producers, the_connection_that_was_accepted_last_speaks)

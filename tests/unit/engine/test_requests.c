@@ -14,6 +14,7 @@ static const struct row {
 } rows[] = {
 #define REQUEST(name, number, right, fields, answer) {#name, number, RIGHT_##right, fields, answer},
 #include "proto/request.def"
+#include "proto/wire.h"
 };
 #define ROWS (sizeof rows / sizeof *rows)
 

@@ -1,7 +1,10 @@
 /* test_share: requests that look at much take turns, and others' requests come in between. Rows, turns and
  * the order of answers are counted, and no time is. Without a thread; the test is the net. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/state.h"
+#include "broker/engine/turn.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -36,7 +39,7 @@ static struct answers turn(struct world *w, struct link *link)
 {
     struct answers a = {.count = 0};
     w->now_ms++;
-    turn_take_inbox(w->engine);
+    inbox_take(w->engine);
     (void)engine_turn(w->engine, WORLD_WALL_MS + w->now_ms, w->now_ms);
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
         next = item->next;

@@ -1,8 +1,10 @@
 /* test_slow_disk: commits take longer than leases. A consumer that answers in its own time is charged
  * nothing; one that does not is. Time is virtual: only commits and the test move it. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
+#include "broker/engine/transaction.h"
 #include "proto/frame.h"
 #include "proto/units.h"
+#include "proto/wire.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 

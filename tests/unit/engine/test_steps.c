@@ -1,5 +1,6 @@
 /* test_steps: requests become steps, which are run in their order; commands in a row are one batch. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/request.h"
+#include "broker/engine/state.h"
 #include "proto/frame.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
@@ -10,6 +11,7 @@
 static const unsigned every_op[] = {
 #define REQUEST(name, number, right, fields, answer) OP_##name,
 #include "proto/request.def"
+#include "proto/wire.h"
 };
 #define OPS (sizeof every_op / sizeof *every_op)
 

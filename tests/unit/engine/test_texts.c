@@ -1,6 +1,7 @@
 /* test_texts: what an error says of the thing it is about. */
 #include "base/utf8.h"
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
+#include "broker/engine/text.h"
 #include "proto/errors.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>

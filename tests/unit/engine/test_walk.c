@@ -1,8 +1,11 @@
 /* test_walk: what a snapshot of many groups looks at is spread over turns. Rows are counted, and no time is.
  * The question is asked by a thread, as the http thread does; the turns are the test's. */
-#include "broker/engine/engine_private.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/state.h"
+#include "broker/engine/turn.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 #include "tests/unit/engine/world.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -189,7 +192,7 @@ Test(walk, who_asked_meanwhile_is_next_and_needs_nobody_else_to_come)
     begin(&second, &w, TOPICS);
     while (!atomic_load(&w.totals.inbox_bytes))
         usleep(100);
-    turn_take_inbox(w.engine);
+    inbox_take(w.engine);
     int64_t due_ms = w.now_ms;
     while (due_ms == w.now_ms) /* nothing wakes the engine but its own word */
         due_ms = engine_turn(w.engine, WORLD_WALL_MS + w.now_ms, w.now_ms);

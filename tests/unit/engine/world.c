@@ -1,8 +1,11 @@
 /* world: see world.h. */
 #include "tests/unit/engine/world.h"
+#include "broker/engine/inbox.h"
+#include "broker/engine/turn.h"
 
 #include "broker/store/store_memory.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,7 +179,7 @@ void answer_ask(struct world *w, const struct outbox_item *item)
 void world_turn(struct world *w)
 {
     w->now_ms++;
-    turn_take_inbox(w->engine);
+    inbox_take(w->engine);
     (void)engine_turn(w->engine, WORLD_WALL_MS + w->now_ms, w->now_ms);
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
         next = item->next;

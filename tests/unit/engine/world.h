@@ -2,7 +2,7 @@
 #ifndef SHUNT_TESTS_ENGINE_WORLD_H
 #define SHUNT_TESTS_ENGINE_WORLD_H
 
-#include "broker/engine/engine_private.h"
+#include "broker/engine/state.h"
 #include "broker/store/store.h"
 
 enum { LINKS = 40 };

@@ -1,0 +1,54 @@
+/* inbox: see inbox.h. */
+#include "broker/engine/inbox.h"
+#include "broker/engine/snapshot_wait.h"
+#include "broker/engine/state.h"
+#include "proto/errors.h"
+
+#include <stdlib.h>
+
+void engine_post(struct engine *e, struct inbox_item *item)
+{
+    item->next = NULL;
+    item->counted_bytes = sizeof *item + (item->memory_bytes ? item->memory_bytes : item->bytes.size);
+    item->held = false;
+    flow_inbox_add(e->config.totals, item->link ? &item->link->account : NULL, item->counted_bytes);
+    (void)pthread_mutex_lock(&e->mutex);
+    bool refuse = e->stopped;
+    if (!refuse) {
+        *e->inbox_tail = item;
+        e->inbox_tail = &item->next;
+    }
+    (void)pthread_mutex_unlock(&e->mutex);
+    if (refuse)
+        inbox_free(item); /* nobody will look at it any more */
+    else
+        (void)pthread_cond_signal(&e->wake); /* who wakes finds the mutex free */
+}
+
+bool engine_inbox_full(struct engine *e, const struct link *link)
+{
+    return flow_inbox_must_wait(e->config.totals, link ? &link->account : NULL);
+}
+
+void inbox_take(struct engine *e)
+{
+    if (!e->inbox)
+        return;
+    *e->backlog_tail = e->inbox;
+    e->backlog_tail = e->inbox_tail;
+    e->inbox = NULL;
+    e->inbox_tail = &e->inbox;
+}
+
+void inbox_free(struct inbox_item *item)
+{
+    while (item) {
+        struct inbox_item *next = item->next;
+        if (item->wait)
+            snapshot_wait_answer(item->wait, NULL, SHUNT_SHUTTING_DOWN);
+        chunk_unref(item->chunk);
+        link_unref(item->link);
+        free(item);
+        item = next;
+    }
+}

@@ -1,0 +1,27 @@
+/* reply: frames from the engine to one connection, written straight into its output. */
+#ifndef SHUNT_ENGINE_REPLY_H
+#define SHUNT_ENGINE_REPLY_H
+
+#include "base/slice.h"
+
+struct mpack_buffer;
+struct session;
+
+/* An OK with fields: returns the buffer to write them to, and the frame's offset for frame_end(). */
+struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_t fields, size_t *ret_frame);
+void reply_error(struct session *s, uint64_t request_id, int err, const char *why);
+/* That there is no such topic or group, by its name. */
+void reply_missing(struct session *s, uint64_t request_id, int err, struct slice topic, struct slice group);
+/* Answer with ERROR PROTOCOL and close. */
+void reply_broken(struct session *s, uint64_t request_id, const char *why);
+void reply_closed(struct session *s, uint64_t sub, int err, const char *why);
+
+/* An OK whose fields a view appends to `out`; answer_end() makes it an ERROR if that failed. */
+struct answer {
+    struct mpack_buffer *out;
+    size_t frame, before;
+};
+struct answer answer_begin(struct session *s, uint64_t request_id, uint32_t fields);
+void answer_end(struct session *s, uint64_t request_id, const struct answer *a, int err, const char *why);
+
+#endif

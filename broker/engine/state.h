@@ -1,0 +1,140 @@
+/* state: what an engine and its connections are. It is the lowest of the engine's floors: the functions are in the headers next
+ * to their files, each of which uses only files below its own (docs/architecture.md has the picture). A part of the state that
+ * one file alone looks after is a struct in that file's header.
+ */
+#ifndef SHUNT_ENGINE_STATE_H
+#define SHUNT_ENGINE_STATE_H
+
+#include "base/arena.h"
+#include "base/ring.h"
+#include "broker/core/dispatcher.h"
+#include "broker/core/ledger.h"
+#include "broker/core/view.h"
+#include "broker/engine/collect.h"
+#include "broker/engine/divide.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/events.h"
+#include "broker/engine/producers.h"
+#include "broker/engine/rest.h"
+#include "broker/engine/room.h"
+#include "broker/engine/stats.h"
+#include "broker/engine/step.h"
+#include "broker/engine/walk.h"
+#include "proto/limits.h"
+
+#include <pthread.h>
+
+/* ---- connections ---- */
+
+struct subscription {
+    uint64_t id; /* on the connection */
+    struct session *session;
+    struct member *member;
+    /* The DELIVER frame being written, if open. */
+    bool open;
+    size_t frame, array;
+    uint32_t count;
+};
+
+struct session {
+    struct engine *engine;
+    struct session *next, *previous;
+    struct link *link;
+    struct holder *holder; /* NULL before HELLO and after GOODBYE */
+    bool greeted;
+    struct flow flow;       /* what may go on for it */
+    uint64_t planned_bytes; /* while assignments are planned */
+    enum flow_ask ask;      /* what the net thread is to be asked to say */
+    int64_t ask_ms;         /* it is to be asked whether all was read by now; 0: it is not */
+    bool has_output;        /* is in the engine's list of sessions with output */
+    size_t out_counted;     /* of `out`, in the engine's out_bytes */
+    struct session *output_next;
+    struct mpack_buffer out;
+    struct inbox_item *held, **held_tail; /* what came while it was QUEUED, BLOCKED or LEAVING */
+    struct division division;
+    bool silence_told;       /* it has been told of as silent, and not of as heard again */
+    int64_t silence_told_ms; /* when it last was; 0: never */
+    bool has_producer;
+    bool superseded; /* a newer connection speaks for the producer: nothing more is published on this one */
+    uint8_t producer[PRODUCER_ID_BYTES];
+    char client[CLIENT_NAME_BYTES_MAX + 1], host[CLIENT_NAME_BYTES_MAX + 1], build[CLIENT_NAME_BYTES_MAX + 1];
+    struct subscription **subscriptions; /* in order of id */
+    size_t subscriptions_count, subscriptions_capacity;
+    uint64_t subscription_next;
+};
+
+struct engine {
+    struct engine_config config;
+    struct store *store;
+    struct ledger *ledger;
+    struct dispatcher *dispatcher;
+    struct wall_clock clock;
+    uint64_t recovered; /* messages in flight at the start */
+    bool threaded;
+    pthread_t thread;
+
+    /* The port; under `mutex`. */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake; /* on the monotonic clock */
+    struct inbox_item *inbox, **inbox_tail;
+    struct outbox_item *outbox, **outbox_tail;
+    bool stopping, stopped;
+    bool reload;
+    struct engine_config reload_config;
+
+    /* The engine thread's own. */
+    struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
+    struct inbox_item *handled;                 /* of this turn; its batches point into them */
+    struct session *sessions;
+    struct session *gone; /* to be freed at the end of the turn */
+    struct producers producers;
+    struct ring line;           /* of sessions that wait for their turn, by flow.line */
+    struct session *publishing; /* a PUBLISH in parts */
+    struct session *outputs;    /* with something to send */
+    size_t out_bytes;           /* what they have, as last counted */
+    struct store_txn *txn;      /* open during a turn once something needed it */
+    bool urgent;                /* more than patient acks came in, or something was handed out: commit now */
+    int64_t open_until_ms;      /* mono; else the turn waits for company until then; 0: no such ack came in */
+    struct steps steps;
+    struct collected collected;
+    struct arena arena; /* of one turn */
+    struct assignment *assignments;
+    bool ticked;                /* in this turn */
+    int64_t tick_not_before_ms; /* mono: the last one had things to do, and no room for any */
+    bool force_commit;
+    int64_t disk_ask_ms;         /* mono: when a full disk is asked for more again */
+    struct room room;            /* how full the store is, and what the transaction may write */
+    bool more;                   /* to be handed out; the turn's budget was used up */
+    bool packing;                /* the store is full, and has thin pages left to look at */
+    int64_t wall_ms, mono_ms;    /* of this turn */
+    struct share_turn turn;      /* its number, and the rows looked at for requests */
+    uint64_t rows_seen;          /* ledger_rows() when the last publish of a batch was told */
+    uint64_t taken_bytes;        /* of the requests handled */
+    uint64_t turn_messages;      /* published, delivered, resolved */
+    uint64_t turn_bytes;         /* handed out */
+    uint64_t to_deliver;         /* messages: so many more may be handed out */
+    uint64_t planned_bytes;      /* while assignments are planned */
+    uint64_t largest_bytes;      /* of requests in one transaction */
+    struct snapshot_wait *waits; /* for a snapshot, in order */
+    struct group_walk walk;      /* for the one in front of them */
+    uint64_t commit_us;          /* the commits of this turn took */
+    int64_t clock_error_ms;      /* when it was last put right */
+    struct totals totals;
+    struct event_list events;
+    struct rest rest;
+
+    /* Figures. */
+    uint64_t connections, subscriptions, commits;
+    int64_t begun_mono_ms;
+    struct histogram commit_seconds, commit_messages;
+};
+
+_Noreturn void engine_die(struct engine *e, int err, const char *what);
+
+/* What was done for the session is as much work as looking at so many rows. */
+static inline void share_count(struct session *s, uint64_t rows)
+{
+    flow_count(&s->engine->turn, &s->flow.share, rows);
+}
+
+#endif

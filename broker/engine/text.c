@@ -1,0 +1,59 @@
+/* text: see text.h. */
+#include "broker/engine/text.h"
+#include "base/utf8.h"
+#include "broker/engine/state.h"
+#include "proto/errors.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *engine_text(struct engine *e, const char *format, ...)
+{
+    va_list arguments;
+    char *text = arena_take(&e->arena, 512);
+    if (!text)
+        return "";
+    va_start(arguments, format);
+    (void)vsnprintf(text, 512, format, arguments); /* longer texts are cut */
+    va_end(arguments);
+    return text;
+}
+
+const char *engine_name(struct engine *e, struct slice name, size_t most)
+{
+    size_t size = utf8_prefix(name.data, name.size, most);
+    char *text = arena_take(&e->arena, size + sizeof "`…`");
+    if (!text)
+        return "";
+    text[0] = '`';
+    if (size)
+        utf8_clean(text + 1, name.data, size);
+    for (char *at = text + 1; at < text + 1 + size; at++) {
+        if (*at == '\n' || *at == '\t') /* a message is one line */
+            *at = '?';
+    }
+    memcpy(text + 1 + size, size < name.size ? "…`" : "`", size < name.size ? sizeof "…`" : sizeof "`");
+    return text;
+}
+
+const char *engine_about(struct engine *e, int err, struct slice topic, struct slice group, const char *hint)
+{
+    switch (err) {
+    case SHUNT_UNKNOWN_TOPIC:
+    case SHUNT_TOPIC_EXISTS:
+        return engine_text(e, "%s%s", engine_name(e, topic, TOPIC_BYTES_MAX),
+                           err == SHUNT_UNKNOWN_TOPIC ? hint : "");
+    case SHUNT_UNKNOWN_GROUP:
+    case SHUNT_GROUP_EXISTS:
+        return engine_text(e, "%s of topic %s%s", engine_name(e, group, NAME_BYTES_MAX),
+                           engine_name(e, topic, TOPIC_BYTES_MAX), err == SHUNT_UNKNOWN_GROUP ? hint : "");
+    default:
+        return NULL;
+    }
+}
+
+const char *engine_no_job(struct engine *e, uint64_t job)
+{
+    return engine_text(e, "job %llu; of those that are done the last 100 are kept", (unsigned long long)job);
+}
