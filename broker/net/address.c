@@ -27,9 +27,10 @@ bool address_parse(const char *text, struct sockaddr_storage *ret, const char **
 
     char host[ADDRESS_TEXT_BYTES_MAX];
     size_t len = (size_t)(colon - text);
-    if (len == 0)
+    if (len == 0) {
         return fail(ret_why,
                     "the address before the port is missing: 127.0.0.1 for this machine, 0.0.0.0 for all");
+    }
     if (len >= sizeof host)
         return fail(ret_why, "the address is too long");
     memcpy(host, text, len);

@@ -74,15 +74,15 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     struct conn *c = conn_of(stream->data);
     if (c->state == CONN_CLOSED || size == 0)
         return;
-    if (size == UV_ENOBUFS && c->after_room == READING_OVER)
+    if (size == UV_ENOBUFS && c->after_room == READING_OVER) {
         conn_no_memory(c, "no memory to read into");
-    else if (size == UV_ENOBUFS)
+    } else if (size == UV_ENOBUFS) {
         conn_reading(c, c->after_room);
-    else if (size == UV_EOF)
+    } else if (size == UV_EOF) {
         on_end(c);
-    else if (size < 0)
+    } else if (size < 0) {
         conn_close(c);
-    else {
+    } else {
         conn_read_in_round(c, (size_t)size);
         if (c->state <= CONN_OPEN)
             take_frames(c, (size_t)size);
@@ -111,8 +111,9 @@ static void take_frames(struct conn *c, size_t size)
         net_report(c->net, NET_BAD_FRAME, c->link->peer, got.why);
         if (!post_broken(c, got.request_id, got.why))
             conn_end(c, SHUNT_PROTOCOL, got.request_id, got.why);
-    } else if (got.no_memory)
+    } else if (got.no_memory) {
         conn_no_memory(c, "no memory to keep a frame");
+    }
 }
 
 /* Takes the reference to `chunk`. False: there was no memory, and the connection is closed. */

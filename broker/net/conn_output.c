@@ -58,9 +58,9 @@ void conn_flush(struct conn *c)
             return;
         }
     }
-    if (c->state < CONN_ENDING && c->end_when_sent && writer_is_empty(&c->writer))
+    if (c->state < CONN_ENDING && c->end_when_sent && writer_is_empty(&c->writer)) {
         conn_end(c, 0, 0, NULL);
-    else if (c->state == CONN_ENDING && writer_is_empty(&c->writer) && !c->write_pending) {
+    } else if (c->state == CONN_ENDING && writer_is_empty(&c->writer) && !c->write_pending) {
         c->state = CONN_LINGERING;
         c->since_ms = net_now_ms(c->net);
         if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)

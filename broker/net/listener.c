@@ -169,9 +169,10 @@ static void turn_away(struct net *n, int err)
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         struct outbox_item *item =
             conn_error_item(SHUNT_TOO_MANY, 0, "the server has no file descriptors left");
-        if (fd >= 0 && item)
+        if (fd >= 0 && item) {
             (void)send(fd, item->bytes.data, item->bytes.size,
                        MSG_NOSIGNAL); /* a courtesy: the close says it too */
+        }
         if (item)
             outbox_item_drop(item);
         if (fd >= 0)

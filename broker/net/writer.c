@@ -54,7 +54,7 @@ void writer_wrote(struct writer *w, size_t size)
 
 bool writer_is_empty(const struct writer *w)
 {
-    return w->head == NULL;
+    return !w->head;
 }
 
 size_t writer_held(const struct writer *w)

@@ -42,17 +42,19 @@ bool conn_is_quiet(const struct conn *c)
 
 int64_t conn_sent_us(const struct conn *c, uint64_t offset)
 {
-    for (size_t i = 0; i < c->marks_count; i++)
+    for (size_t i = 0; i < c->marks_count; i++) {
         if (c->marks[i].end > offset)
             return c->marks[i].mono_us;
+    }
     return 0;
 }
 
 uint64_t conn_sent_end(const struct conn *c, uint64_t offset)
 {
-    for (size_t i = 0; i < c->marks_count; i++)
+    for (size_t i = 0; i < c->marks_count; i++) {
         if (c->marks[i].end > offset)
             return c->marks[i].end;
+    }
     return UINT64_MAX;
 }
 

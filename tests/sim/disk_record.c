@@ -179,12 +179,14 @@ static struct store *replay(const struct disk *d, uint64_t index, record_filter_
     struct replay p = {.filter = filter, .context = context, .to = to};
     bool good = begin(&p, d->bytes_max);
     size_t end = 0; /* behind the last commit that counts */
-    for (size_t i = 0; i < d->records_count; i++)
+    for (size_t i = 0; i < d->records_count; i++) {
         if (d->records[i].kind == RECORD_COMMIT && d->records[i].index <= index)
             end = i + 1;
-    for (size_t i = 0; good && i < d->records_count; i++)
+    }
+    for (size_t i = 0; good && i < d->records_count; i++) {
         if (i < end || d->records[i].kind == RECORD_DAMAGE)
             good = step(&p, &d->records[i]);
+    }
     if (p.store)
         store_memory_crash(p.store);
     ledger_free(p.ledger);

@@ -19,12 +19,13 @@ void model_fail(struct model *m, const struct model_group *g, uint64_t seq, cons
     size_t size = 0;
     unsigned count = 0;
     const struct model_is *is = c ? model_states(m, c, &count) : NULL;
-    for (unsigned i = 0; is && i < count && size < sizeof text - 200; i++)
+    for (unsigned i = 0; is && i < count && size < sizeof text - 200; i++) {
         size += (size_t)snprintf(text + size, sizeof text - size,
                                  "\n  %s, attempts %u, deliveries %u, generation %u, token %llu%s%s",
                                  names[is[i].state], is[i].attempts, is[i].deliveries, is[i].generation,
                                  (unsigned long long)is[i].token, is[i].suspect ? ", suspect" : "",
                                  is[i].state == MODEL_DELAYED ? ", due later" : "");
+    }
     sim_fail(m->sim, "model: %s %s %llu at %lld ms: %s; it may be%s%s", g->topic, g->name,
              (unsigned long long)seq, (long long)m->mono, what, text, c && c->mine ? "" : " nothing");
 }
@@ -49,9 +50,10 @@ struct model_conn *model_conn(struct model *m, uint32_t number)
 
 struct model_sub *model_sub(struct model_conn *c, uint64_t id)
 {
-    for (unsigned i = 0; i < c->subs_count; i++)
+    for (unsigned i = 0; i < c->subs_count; i++) {
         if (c->subs[i].id == id && c->subs[i].stands)
             return &c->subs[i];
+    }
     return NULL;
 }
 
@@ -207,9 +209,10 @@ void model_turn(struct sim *s, int64_t wall_ms, int64_t mono_ms)
 
 static bool asks_admin(const struct model_conn *c)
 {
-    for (size_t i = 0; i < c->frames_count; i++)
+    for (size_t i = 0; i < c->frames_count; i++) {
         if (model_is_admin(c->frames[c->frames_first + i].op))
             return true;
+    }
     return false;
 }
 
@@ -239,13 +242,14 @@ static void leave_unanswered(struct model *m, uint32_t number, bool handled)
         model_silent(m, number, true);
     for (size_t i = 0; i < c->frames_count && !c->closing; i++) {
         const struct model_frame *f = &c->frames[c->frames_first + i];
-        if (f->op == OP_STARTED)
+        if (f->op == OP_STARTED) {
             model_marks(m, number, f, MARK_MAYBE);
-        else if (c->lost || !f->id)
+        } else if (c->lost || !f->id) {
             model_maybe(m, number, f);
-        else if (handled)
+        } else if (handled) {
             sim_fail(m->sim, "model: connection %u: request %" PRIu64 " (operation %u) was not answered",
                      number, f->id, f->op);
+        }
     }
     if (over)
         note_end(m, number);
@@ -278,13 +282,16 @@ void model_turned(struct sim *s, struct engine *e, bool all)
         m->conns[i].admin = asks_admin(&m->conns[i]);
         m->admin_lost |= m->conns[i].admin && m->conns[i].lost && !m->conns[i].gone;
     }
-    for (unsigned admin = 2; admin-- > 0;)
-        for (uint32_t i = 1; i < m->conns_count; i++)
+    for (unsigned admin = 2; admin-- > 0;) {
+        for (uint32_t i = 1; i < m->conns_count; i++) {
             if (!m->conns[i].gone && m->conns[i].admin == admin)
                 model_answers(m, i);
-    for (uint32_t i = 1; i < m->conns_count; i++)
+        }
+    }
+    for (uint32_t i = 1; i < m->conns_count; i++) {
         if (!m->conns[i].gone)
             leave_unanswered(m, i, model_is_handled(s, i));
+    }
     model_end_leases(m);
     model_jobs(m);
     for (uint32_t i = 1; i < m->conns_count; i++) {

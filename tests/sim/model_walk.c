@@ -154,7 +154,7 @@ static void find_groups(struct walk *w)
         struct group *found = t ? catalog_find_group(t, slice_of(g->name)) : NULL;
         if (g->exists == MODEL_MAYBE)
             g->exists = found ? MODEL_YES : MODEL_GONE;
-        if ((g->exists == MODEL_YES) != (found != NULL))
+        if ((g->exists == MODEL_YES) == !found)
             model_fail(m, g, 0, found ? "the group is there again" : "the group is gone");
         if (found && (g->closed || m->groups[g->other].closed))
             model_fail(m, g, 0, "a subscription was ended though the group is there");

@@ -129,9 +129,10 @@ void __wrap_session_leave(struct session *s, enum holder_end how)
 
 void __wrap_kept_write(const struct kept *kept, struct mpack_buffer *out)
 {
-    for (uint32_t i = 0; is(PLANT_OLD_TOKEN) && i < kept->count; i++)
+    for (uint32_t i = 0; is(PLANT_OLD_TOKEN) && i < kept->count; i++) {
         if (kept->tokens[i])
             kept->tokens[i] = kept->names[i].token;
+    }
     __real_kept_write(kept, out);
 }
 

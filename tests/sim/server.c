@@ -187,9 +187,10 @@ static void check_waiting(struct sim *s)
     }
     for (const struct session *lost = e->sessions; lost; lost = lost->next) /* whose connection is gone */
         waiting += !flow_may(&lost->flow, FLOW_HEAR) ? atomic_load(&lost->link->account.held_bytes) : 0;
-    if (waiting != engine_waiting(e))
+    if (waiting != engine_waiting(e)) {
         sim_fail(s, "%" PRIu64 " bytes wait on all connections, and %zu are counted", waiting,
                  engine_waiting(e));
+    }
 }
 
 static void turn(struct sim *s)

@@ -33,12 +33,13 @@ Test(account, without_a_limit_on_the_sum_it_does_not_matter)
 Test(account, who_was_over_goes_on_below_half_of_what_it_may_have)
 {
     const struct flow_limits limits = {.one_max = 100, .all_max = 1000};
-    for (size_t own = 0; own < 120; own++)
+    for (size_t own = 0; own < 120; own++) {
         for (size_t all = 0; all < 1100; all++) {
             bool back = !own || own < flow_most(&limits, own, all) / 2;
             cr_assert_eq(all < flow_goes_on_below(&limits, own), back, "%zu of %zu", own, all);
             cr_assert(!back || !flow_is_over(&limits, own, all), "who goes on does not wait at once again");
         }
+    }
 }
 
 Test(account, what_waits_is_counted_until_its_memory_is_free)

@@ -49,7 +49,7 @@ Test(flow, a_socket_is_read_or_waits_for_one_thing_and_every_wait_ends_in_a_new_
         [READING_NO_ROOM] = RESTS | OVER,
         [READING_OVER] = 0,
     };
-    for (unsigned from = READING_RESTS; from <= READING_OVER; from++)
+    for (unsigned from = READING_RESTS; from <= READING_OVER; from++) {
         for (unsigned to = READING_RESTS; to <= READING_OVER; to++) {
             struct reading_move m = {from, to};
             bool allowed = may[from] & 1u << to;
@@ -58,6 +58,7 @@ Test(flow, a_socket_is_read_or_waits_for_one_thing_and_every_wait_ends_in_a_new_
                 move_reading(&m);
             cr_assert_eq(m.from, allowed ? to : from);
         }
+    }
 }
 
 /* ---- requests and output ---- */
@@ -196,7 +197,7 @@ static void begin(struct scene *s, const struct row *row)
 
 Test(flow, each_event_leads_where_the_picture_says_and_the_others_cannot_happen)
 {
-    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (unsigned event = 0; event < EVENTS; event++) {
             struct scene s;
             int to = rows[i].to[event];
@@ -210,6 +211,7 @@ Test(flow, each_event_leads_where_the_picture_says_and_the_others_cannot_happen)
             cr_assert(s.flow.requests != REQUESTS_QUEUED || flow_in_line(&s.flow));
             cr_assert(s.flow.requests != REQUESTS_BLOCKED || s.flow.output == OUTPUT_UNREAD);
         }
+    }
 }
 
 Test(flow, what_may_go_on_is_what_the_table_says)

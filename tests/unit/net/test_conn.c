@@ -157,7 +157,7 @@ Test(conn, requests_of_a_connection_that_the_engine_waits_for_are_not_read)
            pending = (1 << 20) * 3 / 4; /* less than the limit, more than half of it */
     atomic_fetch_add(&f.link->account.unsent_bytes, pending);
     engine_waits(&f, FLOW_ASK_READ);
-    fixture_until(&f, f.outbox == NULL);
+    fixture_until(&f, !f.outbox);
     for (unsigned i = 0; i < 1000; i++)
         write_frame(&b, i + 1, 100, 'x');
     cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
@@ -255,7 +255,7 @@ Test(conn, what_is_said_to_a_lost_connection_is_dropped)
     close(fd);
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
     engine_says(&f, 1000, false);
-    fixture_until(&f, f.outbox == NULL && atomic_load(&f.link->account.unsent_bytes) == 0);
+    fixture_until(&f, !f.outbox && atomic_load(&f.link->account.unsent_bytes) == 0);
     fixture_stop(&f);
 }
 

@@ -151,7 +151,7 @@ Test(limits, a_client_that_does_not_read_is_not_read_until_it_does)
     fixture_start(&f, NULL);
     int fd = greet(&f), other = greet(&f);
     engine_says(&f, 32 << 20, false);
-    fixture_until(&f, f.outbox == NULL);
+    fixture_until(&f, !f.outbox);
     write_frame(&b, 1, 10, 'x');
     cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
     cr_assert_eq(send(other, b.data, b.size, 0), (ssize_t)b.size);
@@ -162,9 +162,10 @@ Test(limits, a_client_that_does_not_read_is_not_read_until_it_does)
     static uint8_t got[32 << 20];
     cr_assert_eq(client_receive(&f, fd, got, sizeof got), sizeof got);
     fixture_until(&f, f.posts == 4);
-    for (size_t i = 0; i < sizeof got; i++)
+    for (size_t i = 0; i < sizeof got; i++) {
         if (got[i] != (uint8_t)i)
             cr_assert_fail("byte %zu is wrong", i);
+    }
     mpack_buffer_done(&b);
     close(fd);
     close(other);

@@ -30,7 +30,7 @@ Test(unread, an_engine_that_waits_for_its_client_is_told_once_when_enough_was_wr
     int fd = greet(&f);
     engine_says(&f, 32 << 20, false);
     engine_waits(&f, FLOW_ASK_READ);
-    fixture_until(&f, f.outbox == NULL);
+    fixture_until(&f, !f.outbox);
     cr_assert_eq(f.drained_posts, 0);
     static uint8_t got[32 << 20];
     cr_assert_eq(client_receive(&f, fd, got, sizeof got), sizeof got);
@@ -99,7 +99,7 @@ Test(unread, a_client_is_read_again_when_others_bytes_have_gone)
     for (int i = 0; i < 50; i++)
         (void)uv_run(&f.loop, UV_RUN_NOWAIT);
     cr_assert_eq(f.posts, posts, "its own and the others' together are too many");
-    cr_assert(flow_net_goes_on(&f.totals) == false);
+    cr_assert_not(flow_net_goes_on(&f.totals));
     atomic_fetch_sub(&f.totals.waiting_bytes, OTHERS); /* the engine took requests out */
     cr_assert(flow_net_goes_on(&f.totals), "so it wakes the loop");
     net_notify(f.net);
@@ -165,7 +165,7 @@ Test(unread, higher_limits_let_those_go_on_that_wait)
     int fd = greet(&f);
     atomic_fetch_add(&f.totals.waiting_bytes, 1 << 20);
     engine_waits(&f, FLOW_ASK_LONG);
-    fixture_until(&f, f.outbox == NULL);
+    fixture_until(&f, !f.outbox);
     cr_assert_eq(f.drained_posts, 0);
     limits.unsent_total_max = 2 << 20;
     net_limits_set(f.net, &limits);
