@@ -11,6 +11,7 @@ static bool merge(struct outbox_item *tail, struct outbox_item *item);
 static void subtract(struct outbox_item *item, size_t size);
 static void item_free(struct outbox_item *item);
 static void skip_empty(struct writer *w);
+static void pop(struct writer *w);
 
 void writer_push(struct writer *w, struct outbox_item *item)
 {
@@ -68,13 +69,9 @@ size_t writer_held(const struct writer *w)
 void writer_done(struct writer *w)
 {
     while (w->head) {
-        struct outbox_item *item = w->head;
-        w->head = item->next;
-        subtract(item, item->bytes.size - w->head_offset);
-        w->head_offset = 0;
-        item_free(item);
+        subtract(w->head, w->head->bytes.size - w->head_offset);
+        pop(w);
     }
-    w->tail = NULL;
 }
 
 void outbox_item_drop(struct outbox_item *item)
@@ -117,12 +114,17 @@ static void item_free(struct outbox_item *item)
 /* Drop items at the head of which nothing is left to write. */
 static void skip_empty(struct writer *w)
 {
-    while (w->head && w->head_offset == w->head->bytes.size) {
-        struct outbox_item *item = w->head;
-        w->head = item->next;
-        w->head_offset = 0;
-        if (!w->head)
-            w->tail = NULL;
-        item_free(item);
-    }
+    while (w->head && w->head_offset == w->head->bytes.size)
+        pop(w);
+}
+
+/* Free the head. */
+static void pop(struct writer *w)
+{
+    struct outbox_item *item = w->head;
+    w->head = item->next;
+    w->head_offset = 0;
+    if (!w->head)
+        w->tail = NULL;
+    item_free(item);
 }

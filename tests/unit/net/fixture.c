@@ -150,23 +150,29 @@ void write_frame(struct mpack_buffer *b, uint64_t request_id, size_t size, uint8
     free(body);
 }
 
-void engine_says(struct fixture *f, size_t size, bool close)
+/* Put an item into the outbox as the engine does. */
+static void put_out(struct fixture *f, struct link *link, struct outbox_item *item)
 {
-    struct outbox_item *item = calloc(1, sizeof *item);
-    cr_assert(item && f->link);
-    item->link = f->link;
-    link_ref(f->link);
-    item->close = close;
-    uint8_t *bytes = mpack_extend(&item->bytes, size);
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)i;
-    flow_unsent(&f->link->account, size);
+    item->link = link;
+    link_ref(link);
     if (f->outbox_tail)
         f->outbox_tail->next = item;
     else
         f->outbox = item;
     f->outbox_tail = item;
     net_notify(f->net);
+}
+
+void engine_says(struct fixture *f, size_t size, bool close)
+{
+    struct outbox_item *item = calloc(1, sizeof *item);
+    cr_assert(item && f->link);
+    item->close = close;
+    uint8_t *bytes = mpack_extend(&item->bytes, size);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)i;
+    flow_unsent(&f->link->account, size);
+    put_out(f, f->link, item);
 }
 
 /* As the engine does: the refusal goes out behind all answers before it. */
@@ -174,16 +180,9 @@ static void refuse(struct fixture *f, const struct inbox_item *bad)
 {
     struct outbox_item *item = conn_error_item(SHUNT_PROTOCOL, bad->request_id, bad->why);
     cr_assert(item);
-    item->link = bad->link;
-    link_ref(bad->link);
     item->close = true;
     flow_unsent(&bad->link->account, item->bytes.size);
-    if (f->outbox_tail)
-        f->outbox_tail->next = item;
-    else
-        f->outbox = item;
-    f->outbox_tail = item;
-    net_notify(f->net);
+    put_out(f, bad->link, item);
 }
 
 /* As the engine does when all before is answered. */
@@ -191,15 +190,8 @@ static void close_link(struct fixture *f, struct link *link)
 {
     struct outbox_item *item = calloc(1, sizeof *item);
     cr_assert(item);
-    item->link = link;
-    link_ref(link);
     item->close = true;
-    if (f->outbox_tail)
-        f->outbox_tail->next = item;
-    else
-        f->outbox = item;
-    f->outbox_tail = item;
-    net_notify(f->net);
+    put_out(f, link, item);
 }
 
 void engine_asks(struct fixture *f, int64_t ask_ms)
