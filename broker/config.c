@@ -2,7 +2,7 @@
 #include "broker/config.h"
 
 #include "base/check.h"
-#include "broker/log.h"
+#include "broker/log_line.h"
 #include "broker/net/address.h"
 #include "proto/errors.h"
 #include "proto/units.h"

@@ -2,7 +2,8 @@
 #include "broker/log_writer.h"
 
 #include "base/clock.h"
-#include "broker/log.h"
+#include "base/magic.h"
+#include "broker/log_line.h"
 #include "proto/errors.h"
 #include <errno.h>
 #include <poll.h>
@@ -15,7 +16,10 @@
 _Static_assert(LOG_LINE_BYTES_MAX <= UINT16_MAX, "a line's size is kept in two bytes");
 #define LINE_HEAD_BYTES 2
 
+#define LOG_WRITER_MAGIC 0x4c6f6757u
+
 struct log_writer {
+    uint32_t magic;
     int fd;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -102,7 +106,7 @@ static bool write_line(int fd, const char *line, size_t size)
 
 static void *run(void *context)
 {
-    struct log_writer *w = context;
+    struct log_writer *w = magic_of(context, log_writer, LOG_WRITER_MAGIC);
     char line[LOG_LINE_BYTES_MAX];
     (void)pthread_mutex_lock(&w->lock); /* not held by this thread: cannot fail */
     while (!w->stopping || w->begin != w->end) {
@@ -136,6 +140,7 @@ int log_writer_start(int fd, struct log_writer **ret)
     struct log_writer *w = calloc(1, sizeof *w);
     if (!w)
         return SHUNT_NO_MEMORY;
+    w->magic = LOG_WRITER_MAGIC;
     w->fd = fd;
     (void)pthread_mutex_init(&w->lock, NULL); /* none of these fails on Linux */
     (void)pthread_condattr_init(&clock);
@@ -158,6 +163,8 @@ int log_writer_start(int fd, struct log_writer **ret)
 
 void log_writer_put(struct log_writer *w, const char *line, size_t size)
 {
+    check(w->magic == LOG_WRITER_MAGIC);
+    check(size > 0 && size <= LOG_LINE_BYTES_MAX);
     (void)pthread_mutex_lock(&w->lock);
     if (!tell_dropped(w) || !append(w, line, size))
         count_dropped(w);
@@ -167,6 +174,7 @@ void log_writer_put(struct log_writer *w, const char *line, size_t size)
 
 bool log_writer_flush(struct log_writer *w, int64_t ms)
 {
+    check(w->magic == LOG_WRITER_MAGIC);
     struct timespec until = clock_until(ms);
     int late = 0;
     (void)pthread_mutex_lock(&w->lock);
@@ -193,6 +201,7 @@ void log_writer_stop(struct log_writer *w, int64_t ms)
     (void)pthread_join(w->thread, NULL); /* fails only for a thread that is not there */
     (void)pthread_cond_destroy(&w->changed);
     (void)pthread_mutex_destroy(&w->lock);
+    w->magic = 0;
     free(w);
 }
 

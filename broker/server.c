@@ -33,8 +33,6 @@ static int announce(struct server *s);
 static void warn_if_exposed(struct server *s, const char *setting, const struct sockaddr_storage *address);
 static void raise_descriptors(struct server *s);
 static int cannot_start(struct server *s, int exit_code, const char *why);
-static struct engine_config engine_limits(struct server *s);
-static struct net_limits net_limits(const struct server *s);
 static void on_engine_notify(void *context);
 static void on_engine_fatal(void *context, int err, const char *text);
 static void on_engine_consumer(void *context, const struct consumer_notice *notice);
@@ -47,7 +45,8 @@ static struct outbox_item *port_take(void *context);
 
 int server_run(const struct options *options, struct config *config)
 {
-    struct server s = {.options = options, .config = *config, .log = {.fd = STDERR_FILENO}};
+    struct server s = {
+        .magic = SERVER_MAGIC, .options = options, .config = *config, .log = {.fd = STDERR_FILENO}};
     *config = (struct config){0};
     atomic_store(&s.log.level, (int)s.config.number[CONFIG_log_level]);
     s.connection_log.log = &s.log;
@@ -72,6 +71,7 @@ int server_run(const struct options *options, struct config *config)
         log_event(&s.log, LOG_LEVEL_INFO, "stopped", NULL, NULL);
     log_writer_stop(s.log.writer, LOG_FLUSH_MS);
     config_done(&s.config);
+    s.magic = 0;
     return exit_code;
 }
 
@@ -101,15 +101,6 @@ int server_check(const struct options *options, const struct config *config)
         return exit_code_of(err);
     }
     return problems == 0 ? EXIT_CODE_OK : EXIT_CODE_PROBLEMS;
-}
-
-void server_apply_settings(struct server *s)
-{
-    struct engine_config limits = engine_limits(s);
-    struct net_limits net = net_limits(s);
-    engine_reload(s->engine, &limits);
-    net_limits_set(s->net, &net);
-    atomic_store(&s->log.level, (int)s->config.number[CONFIG_log_level]);
 }
 
 /* What everything else needs: a log for which nobody waits, and the loop. */
@@ -184,7 +175,12 @@ static int start_engine(struct server *s)
     int err = store_lmdb_open(&options, &store, why, sizeof why);
     if (err)
         return cannot_start(s, exit_code_of(err), why);
-    struct engine_config config = engine_limits(s);
+    struct engine_config config = server_engine_limits(s);
+    config.notify = on_engine_notify;
+    config.fatal = on_engine_fatal;
+    config.consumer = on_engine_consumer;
+    config.told = on_engine_told;
+    config.context = s;
     err = engine_new(&config, store, &s->engine, why, sizeof why);
     if (err) {
         store_close(store);
@@ -199,7 +195,7 @@ static int start_net(struct server *s, int fd)
 {
     struct net_config config = {.loop = &s->loop,
                                 .listen_fd = fd,
-                                .limits = net_limits(s),
+                                .limits = server_net_limits(s),
                                 .port = {s, port_post, port_full, port_take},
                                 .totals = &s->totals,
                                 .report = on_net_report,
@@ -315,54 +311,16 @@ static int cannot_start(struct server *s, int exit_code, const char *why)
     return exit_code;
 }
 
-static struct engine_config engine_limits(struct server *s)
-{
-    const int64_t *number = s->config.number;
-    return (struct engine_config){.max_body_bytes = (uint64_t)number[CONFIG_body_bytes_max],
-                                  .max_topics = (uint64_t)number[CONFIG_topics_max],
-                                  .max_groups = (uint64_t)number[CONFIG_groups_max],
-                                  .in_flight_max = (uint64_t)number[CONFIG_in_flight_max],
-                                  .connections_max = (uint64_t)number[CONFIG_connections_max],
-                                  .resume_wait_ms = number[CONFIG_resume_wait_ms],
-                                  .dedup_window_ms = number[CONFIG_dedup_window_ms],
-                                  .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
-                                  .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
-                                  .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],
-                                  .commit_bytes_max = (uint64_t)number[CONFIG_commit_bytes_max],
-                                  .ack_wait_ms = number[CONFIG_ack_wait_ms],
-                                  .totals = &s->totals,
-                                  .notify = on_engine_notify,
-                                  .fatal = on_engine_fatal,
-                                  .consumer = on_engine_consumer,
-                                  .told = on_engine_told,
-                                  .context = s};
-}
-
-static struct net_limits net_limits(const struct server *s)
-{
-    const int64_t *number = s->config.number;
-    uint64_t partial = (uint64_t)number[CONFIG_inbox_bytes_max];
-    return (struct net_limits){.connections_max = (uint64_t)number[CONFIG_connections_max],
-                               .accepts_per_second = (uint64_t)number[CONFIG_accept_rate],
-                               .hello_ms = number[CONFIG_hello_ms],
-                               .frame_ms = number[CONFIG_frame_ms],
-                               .write_ms = number[CONFIG_write_ms],
-                               .peer_ms = number[CONFIG_peer_ms],
-                               .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
-                               .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
-                               .partial_bytes_max = partial};
-}
-
 static void on_engine_notify(void *context)
 {
-    struct server *s = context;
+    struct server *s = server_of(context);
     net_notify(s->net);
 }
 
 /* On the engine's thread. Nothing may be committed or confirmed after this: no clean-up, no exit handlers. */
 static void on_engine_fatal(void *context, int err, const char *text)
 {
-    struct server *s = context;
+    struct server *s = server_of(context);
     struct log_line line;
     log_begin(&line, &s->log, LOG_LEVEL_ERROR, "fatal");
     log_text(&line, "error", err_name(err));
@@ -375,43 +333,43 @@ static void on_engine_fatal(void *context, int err, const char *text)
 /* On the engine's thread. */
 static void on_engine_consumer(void *context, const struct consumer_notice *notice)
 {
-    struct server *s = context;
+    struct server *s = server_of(context);
     connection_log_consumer(&s->consumer_log, notice);
 }
 
 /* On the engine's thread. */
 static void on_engine_told(void *context, const struct event *event)
 {
-    struct server *s = context;
+    struct server *s = server_of(context);
     event_log_write(&s->event_log, event, (int64_t)(uv_hrtime() / 1000000));
 }
 
 static void on_tell_timer(uv_timer_t *timer)
 {
-    struct server *s = timer->data;
+    struct server *s = server_of(timer->data);
     event_log_due(&s->event_log, (int64_t)(uv_hrtime() / 1000000), false);
 }
 
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text)
 {
-    struct server *s = context;
+    struct server *s = server_of(context);
     connection_log_net(&s->connection_log, (int64_t)uv_now(&s->loop), event, peer, text);
 }
 
 static void port_post(void *context, struct inbox_item *item)
 {
-    struct server *s = context;
+    struct server *s = server_of(context);
     engine_post(s->engine, item);
 }
 
 static bool port_full(void *context, const struct link *link)
 {
-    const struct server *s = context;
+    const struct server *s = server_of(context);
     return engine_inbox_full(s->engine, link);
 }
 
 static struct outbox_item *port_take(void *context)
 {
-    struct server *s = context;
+    struct server *s = server_of(context);
     return engine_take(s->engine);
 }

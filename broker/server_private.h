@@ -1,8 +1,9 @@
-/* server_private: the running server, as server.c (starting) and server_signals.c (reloading, stopping,
- * watchdog) share it. */
+/* server_private: the running server, as server.c (starting), server_signals.c (reloading, stopping, watchdog) and
+ * server_settings.c (what its settings come to) share it. Each needs only those behind it. */
 #ifndef SHUNT_BROKER_SERVER_PRIVATE_H
 #define SHUNT_BROKER_SERVER_PRIVATE_H
 
+#include "base/magic.h"
 #include "broker/check.h"
 #include "broker/connection_log.h"
 #include "broker/engine/engine.h"
@@ -18,7 +19,10 @@
 
 enum server_signal { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
 
+#define SERVER_MAGIC 0x73687564u
+
 struct server {
+    uint32_t magic; /* SERVER_MAGIC while it runs */
     const struct options *options;
     struct config config;
     struct log log;
@@ -43,9 +47,20 @@ struct server {
     bool stopping;
 };
 
+/* The server that libuv, the engine or net gives back. */
+static inline struct server *server_of(void *context)
+{
+    return magic_of(context, server, SERVER_MAGIC);
+}
+
+/* ---- server_settings.c ---- */
+/* What the settings in force come to, without whom the engine is to call. */
+struct engine_config server_engine_limits(struct server *s);
+struct net_limits server_net_limits(const struct server *s);
 /* Hand the settings in force to those who use them. */
 void server_apply_settings(struct server *s);
 
+/* ---- server_signals.c ---- */
 /* Ignore SIGPIPE and SIGXFSZ; watch SIGTERM, SIGINT, SIGHUP. Returns an exit status. */
 int server_watch_signals(struct server *s);
 void server_watchdog_start(struct server *s);

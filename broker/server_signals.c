@@ -88,7 +88,7 @@ void server_abandon(struct server *s)
 
 static void on_signal(uv_signal_t *handle, int number)
 {
-    struct server *s = handle->data;
+    struct server *s = server_of(handle->data);
     if (number == SIGHUP)
         reload(s);
     else
@@ -97,7 +97,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void on_drained(void *context)
 {
-    struct server *s = context;
+    struct server *s = server_of(context);
     net_free(s->net);
     s->net = NULL;
 }
@@ -157,7 +157,7 @@ static void quit(int number)
 
 static void on_watchdog(uv_timer_t *timer)
 {
-    struct server *s = timer->data;
+    struct server *s = server_of(timer->data);
     if (s->watchdog_busy || s->stopping)
         return;
     s->watchdog_busy = uv_queue_work(&s->loop, &s->watchdog_work, watchdog_ask, watchdog_answered) == 0;
@@ -166,7 +166,7 @@ static void on_watchdog(uv_timer_t *timer)
 /* On a thread of libuv's pool, because the answer may take as long as a commit. */
 static void watchdog_ask(uv_work_t *work)
 {
-    const struct server *s = work->data;
+    const struct server *s = server_of(work->data);
     struct snapshot *snapshot = NULL;
     if (engine_snapshot(s->engine, SNAPSHOT_NO_GROUPS, false, s->watchdog_ms / 3, &snapshot) == 0) {
         snapshot_free(snapshot);
@@ -177,6 +177,6 @@ static void watchdog_ask(uv_work_t *work)
 static void watchdog_answered(uv_work_t *work, int status)
 {
     (void)status; /* work is never cancelled */
-    struct server *s = work->data;
+    struct server *s = server_of(work->data);
     s->watchdog_busy = false;
 }

@@ -7,6 +7,18 @@
  * runnable when there may be something ready and somebody to take it; dispatcher_next() takes from the front
  * and drops those that turn out otherwise. What makes a member able to take again, or its group wake, puts
  * the pool back.
+ *
+ * Each file needs only those before it:
+ *
+ *     pool, lease_table   the groups that have members, the open leases
+ *     taker               which members can take something now
+ *     in_flight           how many messages may be in flight
+ *     isolation           which connection is kept for suspects
+ *     silence             connections of which a lease ran out
+ *     lease               from the hand-out to how a lease ends
+ *     assign, expiry      whose turn it is; whose time has passed
+ *     member              who comes and who goes
+ *     dispatcher          where all that begins and ends
  */
 #ifndef SHUNT_CORE_DISPATCHER_STATE_H
 #define SHUNT_CORE_DISPATCHER_STATE_H
@@ -118,21 +130,11 @@ void pool_wake(struct dispatcher *d, struct pool *p);
 /* What its group has ready, less what is reserved or known to be refused; nothing while paused. */
 void pool_ready(const struct dispatcher *d, struct pool *p, struct group_ready *ret);
 
-/* ---- member.c ---- */
+/* ---- taker.c ---- */
 /* Put it among its pool's takers, or take it out, as its state says. */
 void member_refresh(struct dispatcher *d, struct member *m);
 void holder_refresh(struct dispatcher *d, struct holder *h); /* all its members */
-void holder_free(struct dispatcher *d, struct holder *h);    /* and its members; in: it has no leases */
 
-/* ---- dispatcher.c ---- */
-/* Close a lease; `ret` gets a copy. */
-void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret);
-
-/* ---- silence.c ---- */
-/* A lease of it ran out. */
-void holder_fall_silent(struct dispatcher *d, struct holder *h);
-void holder_end_silence(struct dispatcher *d,
-                        struct holder *h); /* if it is; it takes again only when refreshed */
 /* ---- in_flight.c ---- */
 bool in_flight_is_full(const struct dispatcher *d);
 /* How many more messages the holder may have now. */
@@ -174,5 +176,15 @@ bool isolation_choose(struct dispatcher *d, struct pool *p);
 void isolation_end(struct dispatcher *d, struct holder *h, bool served);
 /* What the holder held has changed: if it is isolated and now idle, go on. */
 void isolation_step(struct dispatcher *d, struct holder *h);
+
+/* ---- silence.c ---- */
+/* A lease of it ran out. */
+void holder_fall_silent(struct dispatcher *d, struct holder *h);
+/* If it is silent. It takes again only when refreshed. */
+void holder_end_silence(struct dispatcher *d, struct holder *h);
+
+/* ---- lease.c ---- */
+/* Close a lease; `ret` gets a copy. */
+void lease_close(struct dispatcher *d, uint32_t id, struct lease *ret);
 
 #endif

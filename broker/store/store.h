@@ -1,6 +1,6 @@
 /* store: a small ordered key-value transaction interface.
  *
- * The ledger is written against this and nothing else. store_lmdb.c keeps the tables on disk; store_memory.c
+ * The ledger is written against this and nothing else. store_lmdb.h keeps the tables on disk; store_memory.h
  * keeps them in memory for tests and the simulator, where a crash forgets what was not committed.
  *
  * One writer at a time, which must stay on one thread. Keys are 1 to STORE_KEY_BYTES_MAX bytes and ordered as

@@ -1,7 +1,7 @@
-/* store_lmdb: what the parts of the LMDB store share. Private to the store_lmdb*.c files, which alone know
- * lmdb.h:
+/* store_lmdb: what the parts of the LMDB store share. Private to the store_lmdb_*.c files, which alone know
+ * lmdb.h; the first needs none of the others, the last all:
  *
- *     store_lmdb.c          transactions and pairs
+ *     store_lmdb_txn.c      transactions and pairs
  *     store_lmdb_cursor.c   cursors
  *     store_lmdb_space.c    how full it is; growing the map, allocating the file ahead
  *     store_lmdb_pack.c     putting rows closer together
@@ -135,7 +135,12 @@ int lmdb_txn_error(struct lmdb_txn *t, int rc);
 int lmdb_begin(struct store *base, bool write, struct store_txn **ret);
 int lmdb_commit(struct store_txn *base);
 void lmdb_abort(struct store_txn *base);
+int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, struct slice *ret);
+int lmdb_put(struct store_txn *base, enum store_table table, struct slice key, struct slice value);
+int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool append,
+                 void **ret);
 int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, size_t *ret_size);
+int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret_tables, uint64_t *ret);
 
 int lmdb_cursor_open(struct store_txn *base, enum store_table table, struct store_cursor **ret);
 void lmdb_cursor_close(struct store_cursor *base);
@@ -149,8 +154,5 @@ void lmdb_usage(struct store *base, struct store_usage *ret);
 uint64_t lmdb_disk_free(struct store *base);
 int lmdb_maintain(struct store *base);
 int lmdb_pack(struct store *base, uint64_t most_bytes, bool *ret_more);
-void lmdb_close(struct store *base);
-
-extern const struct store_ops lmdb_ops;
 
 #endif

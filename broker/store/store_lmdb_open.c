@@ -1,4 +1,4 @@
-/* The LMDB store: open, create, check, close.
+/* The LMDB store: open, create, check, close; and the table by which it is called.
  *
  * Order matters. The lock comes first, before anything in the directory is touched. Then what LMDB would
  * misread is refused: an empty file, which it takes for a new store; something that is no store. After it is
@@ -322,6 +322,39 @@ static int space_init(struct lmdb_store *s, char *ret_why, size_t why_bytes)
     return err;
 }
 
+/* Of one half made, too. */
+static void lmdb_close(struct store *base)
+{
+    struct lmdb_store *s = lmdb_store_of(base);
+    check(!s->writing);
+    check(!s->readers);
+    env_close(s);
+    store_lock_release(s->lock_fd);
+    free(s);
+}
+
+static const struct store_ops lmdb_ops = {
+    .begin = lmdb_begin,
+    .commit = lmdb_commit,
+    .abort = lmdb_abort,
+    .get = lmdb_get,
+    .put = lmdb_put,
+    .reserve = lmdb_reserve,
+    .del = lmdb_del,
+    .cursor_open = lmdb_cursor_open,
+    .cursor_close = lmdb_cursor_close,
+    .cursor_seek = lmdb_cursor_seek,
+    .cursor_next = lmdb_cursor_next,
+    .cursor_prev = lmdb_cursor_prev,
+    .cursor_del = lmdb_cursor_del,
+    .usage = lmdb_usage,
+    .disk_free = lmdb_disk_free,
+    .count = lmdb_count,
+    .maintain = lmdb_maintain,
+    .pack = lmdb_pack,
+    .close = lmdb_close,
+};
+
 static struct lmdb_store *store_new(const struct store_lmdb_options *o)
 {
     size_t dir_bytes = strlen(o->dir) + 1;
@@ -360,14 +393,4 @@ int store_lmdb_open(const struct store_lmdb_options *o, struct store **ret, char
     }
     *ret = &s->base;
     return 0;
-}
-
-void lmdb_close(struct store *base)
-{
-    struct lmdb_store *s = lmdb_store_of(base);
-    check(!s->writing);
-    check(!s->readers);
-    env_close(s);
-    store_lock_release(s->lock_fd);
-    free(s);
 }

@@ -1,5 +1,9 @@
-/* store_memory: what the two halves of the memory store share: store_memory.c has the transactions and pairs,
- * store_memory_cursor.c the cursors. Private to them.
+/* store_memory: what the parts of the memory store share. Private to them; the first needs none of the others,
+ * the last all:
+ *
+ *     store_memory_txn.c      transactions and pairs
+ *     store_memory_cursor.c   cursors
+ *     store_memory.c          open, crash, close
  */
 #ifndef SHUNT_STORE_STORE_MEMORY_H
 #define SHUNT_STORE_STORE_MEMORY_H
@@ -55,11 +59,23 @@ static inline struct memory_store *store_of(struct store *s)
     return (struct memory_store *)s;
 }
 
+static inline struct memory_store *store_of_txn(struct store_txn *t)
+{
+    return store_of(t->store);
+}
+
 static inline bool key_is_valid(struct slice key)
 {
     return key.size >= 1 && key.size <= STORE_KEY_BYTES_MAX;
 }
 
+int memory_begin(struct store *base, bool write, struct store_txn **ret);
+int memory_commit(struct store_txn *txn);
+void memory_abort(struct store_txn *txn);
+int memory_get(struct store_txn *txn, enum store_table table, struct slice key, struct slice *ret);
+int memory_put(struct store_txn *txn, enum store_table table, struct slice key, struct slice value);
+int memory_reserve(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool append,
+                   void **ret);
 int memory_del(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size);
 
 int memory_cursor_open(struct store_txn *txn, enum store_table table, struct store_cursor **ret);

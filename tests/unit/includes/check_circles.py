@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Files that need each other in a circle: which there are, by the symbols that their objects define and use.
 
-check_circles.py [--exact] SOURCE_ROOT BUILD_ROOT
+check_circles.py [--exact] BUILD_ROOT
 
-A circle may not span folders, and within a folder only those may be that circles.txt lists: FOLDER: FILE FILE …, a line each. With --exact a line must
-be a circle as it stands (without optimisation, calls that can never be made count, too, and circles may be larger).
+There may be none. Without --exact there may be some within a folder: where nothing is optimised, calls that can never be made count, too.
 """
 import pathlib
 import re
@@ -77,27 +76,11 @@ def circles(edges):
     return found
 
 
-def allowed(source):
-    for line in (source / "tests/unit/includes/circles.txt").read_text(encoding="utf-8").splitlines():
-        match = re.fullmatch(r"(\S+): (.+)", line)
-        if match and not line.startswith("#"):
-            yield frozenset(f"{match[1]}/{name}" for name in match[2].split())
-
-
 def main():
-    exact = sys.argv[1] == "--exact"
-    source, build = map(pathlib.Path, sys.argv[-2:])
+    exact, build = sys.argv[1] == "--exact", pathlib.Path(sys.argv[-1])
     edges = graph(build)
-    found, listed = circles(edges), set(allowed(source))
-    wrong = []
-    for circle in found:
-        text = " ".join(sorted(circle))
-        if len({name.rpartition("/")[0] for name in circle}) > 1:
-            wrong.append(f"a circle over several folders: {text}")
-        elif exact and circle not in listed:
-            wrong.append(f"a circle that circles.txt does not list: {text}")
-    if exact:
-        wrong += [f"circles.txt lists a circle that there is not: {' '.join(sorted(circle))}" for circle in listed - set(found)]
+    found = circles(edges)
+    wrong = [f"a circle: {' '.join(sorted(circle))}" for circle in found if exact or len({name.rpartition("/")[0] for name in circle}) > 1]
     # The tool's own control: two files that must not be one circle, until the one uses the other.
     one, other = "broker/core/schema", "broker/core/ledger"
     edges[one] = edges[one] | {other}

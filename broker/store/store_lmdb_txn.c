@@ -139,7 +139,7 @@ static MDB_dbi tree_dbi(const struct lmdb_txn *t, enum store_table table)
     return lmdb_store_of(t->base.store)->trees[lmdb_tree_of(table)];
 }
 
-static int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, struct slice *ret)
+int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, struct slice *ret)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)base;
     if (t->failed)
@@ -156,8 +156,8 @@ static int lmdb_get(struct store_txn *base, enum store_table table, struct slice
     return 0;
 }
 
-static int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size,
-                        bool append, void **ret)
+int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool append,
+                 void **ret)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)base;
     if (t->failed)
@@ -182,7 +182,7 @@ static int lmdb_reserve(struct store_txn *base, enum store_table table, struct s
     return 0;
 }
 
-static int lmdb_put(struct store_txn *base, enum store_table table, struct slice key, struct slice value)
+int lmdb_put(struct store_txn *base, enum store_table table, struct slice key, struct slice value)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)base;
     if (t->failed)
@@ -222,7 +222,7 @@ int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, s
     return 0;
 }
 
-static int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret_tables, uint64_t *ret)
+int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret_tables, uint64_t *ret)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)base;
     if (t->failed)
@@ -241,25 +241,3 @@ static int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *
         *ret -= TREE_COUNT - 1; /* the named trees' entries */
     return 0;
 }
-
-const struct store_ops lmdb_ops = {
-    .begin = lmdb_begin,
-    .commit = lmdb_commit,
-    .abort = lmdb_abort,
-    .get = lmdb_get,
-    .put = lmdb_put,
-    .reserve = lmdb_reserve,
-    .del = lmdb_del,
-    .cursor_open = lmdb_cursor_open,
-    .cursor_close = lmdb_cursor_close,
-    .cursor_seek = lmdb_cursor_seek,
-    .cursor_next = lmdb_cursor_next,
-    .cursor_prev = lmdb_cursor_prev,
-    .cursor_del = lmdb_cursor_del,
-    .usage = lmdb_usage,
-    .disk_free = lmdb_disk_free,
-    .count = lmdb_count,
-    .maintain = lmdb_maintain,
-    .pack = lmdb_pack,
-    .close = lmdb_close,
-};

@@ -1,0 +1,44 @@
+/* server_settings: the settings in force as the engine and the sockets take them. */
+#include "broker/server_private.h"
+
+struct engine_config server_engine_limits(struct server *s)
+{
+    const int64_t *number = s->config.number;
+    return (struct engine_config){.max_body_bytes = (uint64_t)number[CONFIG_body_bytes_max],
+                                  .max_topics = (uint64_t)number[CONFIG_topics_max],
+                                  .max_groups = (uint64_t)number[CONFIG_groups_max],
+                                  .in_flight_max = (uint64_t)number[CONFIG_in_flight_max],
+                                  .connections_max = (uint64_t)number[CONFIG_connections_max],
+                                  .resume_wait_ms = number[CONFIG_resume_wait_ms],
+                                  .dedup_window_ms = number[CONFIG_dedup_window_ms],
+                                  .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
+                                  .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
+                                  .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],
+                                  .commit_bytes_max = (uint64_t)number[CONFIG_commit_bytes_max],
+                                  .ack_wait_ms = number[CONFIG_ack_wait_ms],
+                                  .totals = &s->totals};
+}
+
+struct net_limits server_net_limits(const struct server *s)
+{
+    const int64_t *number = s->config.number;
+    uint64_t partial = (uint64_t)number[CONFIG_inbox_bytes_max];
+    return (struct net_limits){.connections_max = (uint64_t)number[CONFIG_connections_max],
+                               .accepts_per_second = (uint64_t)number[CONFIG_accept_rate],
+                               .hello_ms = number[CONFIG_hello_ms],
+                               .frame_ms = number[CONFIG_frame_ms],
+                               .write_ms = number[CONFIG_write_ms],
+                               .peer_ms = number[CONFIG_peer_ms],
+                               .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
+                               .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
+                               .partial_bytes_max = partial};
+}
+
+void server_apply_settings(struct server *s)
+{
+    struct engine_config limits = server_engine_limits(s);
+    struct net_limits net = server_net_limits(s);
+    engine_reload(s->engine, &limits);
+    net_limits_set(s->net, &net);
+    atomic_store(&s->log.level, (int)s->config.number[CONFIG_log_level]);
+}
