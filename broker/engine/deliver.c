@@ -23,7 +23,7 @@ _Static_assert(ASSIGN_BYTES_MAX > MESSAGE_BYTES_MAX, "an assignment has room for
 
 void deliver_ready(void *context, uint32_t group, struct group_ready *ret)
 {
-    const struct engine *e = context;
+    const struct engine *e = magic_of(context, engine, ENGINE_MAGIC);
     ledger_group_ready(e->ledger, group, ret);
 }
 
@@ -89,13 +89,13 @@ void deliver_message(struct engine *e, const struct assignment *a, const struct 
     e->turn_messages++;
     e->room.leases_more -= e->room.leases_more > 0;
     e->turn_bytes += h->message.size;
-    write_delivery(e, member_owner(a->member), a->group, h);
+    write_delivery(e, subscription_of(a->member), a->group, h);
 }
 
 void deliver_assigned(struct engine *e, const struct assignment *a, uint32_t count)
 {
     /* Every assignment ends its own frame: another's frame to the same connection may come next. */
-    close_frame(member_owner(a->member));
+    close_frame(subscription_of(a->member));
     dispatcher_assigned(e->dispatcher, a, count);
 }
 
@@ -115,17 +115,11 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static struct session *session_of(const struct assignment *a)
-{
-    const struct subscription *sub = member_owner(a->member);
-    return sub->session;
-}
-
 /* The step that hands out what the dispatcher has assigned. It stops when its connection has enough: the
  * message that makes it so makes it wait until its client has read (deliver_look_at_outputs). */
 static void add_step(struct engine *e, const struct assignment *a, uint64_t *promised)
 {
-    struct session *s = session_of(a);
+    struct session *s = subscription_of(a->member)->session;
     uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = session_room(s);
     uint64_t messages = least(a->messages, e->to_deliver);
     struct step *st = steps_add(e, STEP_COMMAND, NULL);
@@ -152,7 +146,7 @@ static size_t plan(struct engine *e)
            !all_have_enough(e, count) && dispatcher_next(e->dispatcher, &e->assignments[count]))
         add_step(e, &e->assignments[count++], &promised);
     for (size_t i = 0; i < count; i++)
-        session_of(&e->assignments[i])->planned_bytes = 0;
+        subscription_of(e->assignments[i].member)->session->planned_bytes = 0;
     e->planned_bytes = 0;
     return count;
 }

@@ -48,12 +48,13 @@ static void init_port(struct engine *e)
 int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why,
                size_t why_bytes)
 {
+    check(config->totals && config->notify && config->fatal && store);
     struct engine *e = calloc(1, sizeof *e);
     if (why_bytes)
         ret_why[0] = 0;
     if (!e)
         return SHUNT_NO_MEMORY;
-    check(config->totals);
+    e->magic = ENGINE_MAGIC;
     e->config = *config;
     if (!e->config.turn_rows_max)
         e->config.turn_rows_max = TURN_ROWS_MAX;
@@ -92,6 +93,7 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
+    check(e->magic == ENGINE_MAGIC);
     check(!e->threaded || e->stopped);
     snapshots_refuse(e);
     inbox_free(e->inbox);
@@ -113,14 +115,18 @@ void engine_free(struct engine *e)
     events_done(e);
     steps_free(&e->steps);
     collected_free(&e->collected);
+    free(e->ended.items);
     free(e->assignments);
     (void)pthread_cond_destroy(&e->wake);
     (void)pthread_mutex_destroy(&e->mutex);
+    e->magic = 0;
     free(e);
 }
 
 void engine_reload(struct engine *e, const struct engine_config *config)
 {
+    check(e->magic == ENGINE_MAGIC);
+    check(config->totals == e->config.totals);
     atomic_store(&e->config.totals->inbox_bytes_max, config->inbox_bytes_max);
     (void)pthread_mutex_lock(&e->mutex);
     e->reload = true;
@@ -163,7 +169,7 @@ static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
 
 static void *run(void *argument)
 {
-    struct engine *e = argument;
+    struct engine *e = magic_of(argument, engine, ENGINE_MAGIC);
     int64_t due_mono_ms = 0;
     while (!wait_for_work(e, due_mono_ms)) {
         int64_t wall_ms, mono_ms;
@@ -176,11 +182,14 @@ static void *run(void *argument)
 
 uint64_t engine_recovered(const struct engine *e)
 {
+    check(e->magic == ENGINE_MAGIC);
     return e->recovered;
 }
 
 int engine_start(struct engine *e)
 {
+    check(e->magic == ENGINE_MAGIC);
+    check(!e->threaded && !e->stopping);
     if (pthread_create(&e->thread, NULL, run, e))
         return SHUNT_IO;
     e->threaded = true;
@@ -189,6 +198,8 @@ int engine_start(struct engine *e)
 
 void engine_stop(struct engine *e)
 {
+    check(e->magic == ENGINE_MAGIC);
+    check(!e->stopping);
     (void)pthread_mutex_lock(&e->mutex);
     e->stopping = true;
     (void)pthread_cond_signal(&e->wake);

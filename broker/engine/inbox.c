@@ -1,13 +1,36 @@
 /* inbox: see inbox.h. */
 #include "broker/engine/inbox.h"
+#include "base/check.h"
 #include "broker/engine/snapshot_wait.h"
 #include "broker/engine/state.h"
 #include "proto/errors.h"
 
 #include <stdlib.h>
 
+/* What an item of each kind comes with. */
+static bool is_whole(const struct inbox_item *item)
+{
+    switch (item->kind) {
+    case PORT_FRAMES:
+        return item->link && item->chunk && item->bytes.size;
+    case PORT_LOST:
+    case PORT_BROKEN:
+    case PORT_ENDED:
+    case PORT_DRAINED:
+    case PORT_CAUGHT_UP:
+        return item->link && !item->chunk;
+    case PORT_ROOM:
+        return !item->link && !item->chunk;
+    case PORT_SNAPSHOT:
+        return !item->link && item->wait;
+    }
+    return false;
+}
+
 void engine_post(struct engine *e, struct inbox_item *item)
 {
+    check(e->magic == ENGINE_MAGIC);
+    check(is_whole(item));
     item->next = NULL;
     item->counted_bytes = sizeof *item + (item->memory_bytes ? item->memory_bytes : item->bytes.size);
     item->held = false;
@@ -27,6 +50,7 @@ void engine_post(struct engine *e, struct inbox_item *item)
 
 bool engine_inbox_full(struct engine *e, const struct link *link)
 {
+    check(e->magic == ENGINE_MAGIC);
     return flow_inbox_must_wait(e->config.totals, link ? &link->account : NULL);
 }
 

@@ -1,31 +1,26 @@
 /* leases: when they begin and end in a turn. Whose they are is the dispatcher's (core/expiry.c). */
 #include "broker/engine/leases.h"
+#include "base/array.h"
 #include "broker/engine/collect.h"
 #include "broker/engine/outbox.h"
 #include "broker/engine/silence.h"
 #include "broker/engine/state.h"
 #include "proto/errors.h"
 
-#include <stdlib.h>
-
 #define EXPIRE_LEASES_MAX 4096 /* in one turn */
 
 /* ---- what ends becomes commands ---- */
 
-void ends_note(void *context, const struct lease_end *end)
+void lease_ended(void *context, const struct lease_end *end)
 {
-    struct ends *ends = context;
+    struct engine *e = magic_of(context, engine, ENGINE_MAGIC);
+    struct ended_list *l = &e->ended;
+    struct session *s = session_of(end->holder);
     if (end->silent)
-        silence_begins(holder_owner(end->holder));
-    if (ends->count == ends->capacity) {
-        size_t capacity = ends->capacity ? ends->capacity * 2 : 64;
-        struct ended *items = realloc(ends->items, capacity * sizeof *items);
-        if (!items)
-            engine_die(ends->engine, SHUNT_NO_MEMORY, "no memory for ended leases");
-        ends->items = items;
-        ends->capacity = capacity;
-    }
-    ends->items[ends->count++] = (struct ended){.end = *end, .session = holder_owner(end->holder)};
+        silence_begins(s);
+    if (!array_room(&l->items, &l->capacity, l->count + 1))
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for ended leases");
+    l->items[l->count++] = (struct ended){.end = *end, .session = s};
 }
 
 /* One command for a run of leases of the same group and holder. */
@@ -52,19 +47,19 @@ static void add_run(struct engine *e, const struct ended *run, size_t count)
     e->turn_messages += count;
 }
 
-void ends_batch(struct ends *ends)
+void leases_judge(struct engine *e)
 {
-    for (size_t i = 0, from = 0; i < ends->count; i++) {
-        const struct ended *first = &ends->items[from];
-        bool last = i + 1 == ends->count || ends->items[i + 1].end.group != first->end.group ||
-                    ends->items[i + 1].session != first->session;
+    struct ended_list *l = &e->ended;
+    for (size_t i = 0, from = 0; i < l->count; i++) {
+        const struct ended *first = &l->items[from];
+        bool last = i + 1 == l->count || l->items[i + 1].end.group != first->end.group ||
+                    l->items[i + 1].session != first->session;
         if (last) {
-            add_run(ends->engine, first, i + 1 - from);
+            add_run(e, first, i + 1 - from);
             from = i + 1;
         }
     }
-    free(ends->items);
-    *ends = (struct ends){.engine = ends->engine};
+    l->count = 0;
 }
 
 /* ---- in a turn ---- */
@@ -72,13 +67,12 @@ void ends_batch(struct ends *ends)
 /* After this turn's requests: what came in time is judged before what fell due. */
 void leases_end(struct engine *e)
 {
-    struct ends ends = {.engine = e};
     struct holder *h;
-    (void)dispatcher_expire(e->dispatcher, e->mono_ms, EXPIRE_LEASES_MAX, ends_note, &ends);
-    e->urgent |= ends.count > 0;
-    ends_batch(&ends);
+    (void)dispatcher_expire(e->dispatcher, e->mono_ms, EXPIRE_LEASES_MAX, lease_ended, e);
+    e->urgent |= e->ended.count > 0;
+    leases_judge(e);
     while ((h = dispatcher_ask(e->dispatcher, e->mono_ms))) {
-        struct session *s = holder_owner(h);
+        struct session *s = session_of(h);
         s->ask_ms = e->mono_ms;
         (void)session_out(s);
         e->urgent = true;

@@ -1,5 +1,6 @@
 /* outbox: what a turn has to send leaves for the net thread, once it is durable. */
 #include "broker/engine/outbox.h"
+#include "base/check.h"
 #include "broker/engine/state.h"
 #include "proto/errors.h"
 
@@ -97,6 +98,7 @@ bool outbox_fill(struct engine *e)
 
 struct outbox_item *engine_take(struct engine *e)
 {
+    check(e->magic == ENGINE_MAGIC);
     (void)pthread_mutex_lock(&e->mutex);
     struct outbox_item *items = e->outbox;
     e->outbox = NULL;

@@ -1,5 +1,6 @@
 /* port: read buffers and connections shared by two threads. */
 #include "broker/engine/port.h"
+#include "base/check.h"
 
 #include <stdlib.h>
 
@@ -20,12 +21,17 @@ void chunk_ref(struct chunk *c)
 
 void chunk_unref(struct chunk *c)
 {
-    if (c && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+    if (!c)
+        return;
+    uint32_t refs = atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel);
+    check(refs > 0);
+    if (refs == 1)
         free(c);
 }
 
 struct link *link_new(uint64_t id, struct flow_totals *totals)
 {
+    check(totals);
     struct link *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
@@ -42,6 +48,10 @@ void link_ref(struct link *l)
 
 void link_unref(struct link *l)
 {
-    if (l && atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) == 1)
+    if (!l)
+        return;
+    uint32_t refs = atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel);
+    check(refs > 0);
+    if (refs == 1)
         free(l);
 }

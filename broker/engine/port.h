@@ -10,6 +10,8 @@
 #include "broker/flow/flow.h"
 #include "proto/mpack.h"
 
+struct session;
+
 /* A read buffer shared by the frames that lie in it. Made by the net thread with one reference. */
 struct chunk {
     _Atomic uint32_t refs;
@@ -27,7 +29,7 @@ struct link {
     uint64_t id;
     _Atomic uint32_t refs;
     struct flow_account account; /* both threads' */
-    void *session;               /* the engine's; nobody else touches it */
+    struct session *session;     /* the engine's; nobody else touches it */
     void *conn;                  /* the net thread's; nobody else touches it */
     char peer[64];               /* address, for logs; set before the first post */
 };

@@ -40,6 +40,7 @@ static struct subscription *subscribe(struct session *s, struct group *g, uint64
         return NULL;
     }
     member_set_owner(sub->member, sub);
+    sub->magic = SUBSCRIPTION_MAGIC;
     sub->session = s;
     sub->id = s->subscription_next++;
     s->subscriptions[s->subscriptions_count++] = sub;
@@ -128,12 +129,11 @@ int request_unsubscribe(struct session *s, struct mpack_reader *r, struct step *
 
 void act_unsubscribe(struct engine *e, struct step *st)
 {
-    struct ends ends = {.engine = e};
     struct subscription *sub = named(e, st);
     if (!sub)
         return;
-    dispatcher_unsubscribe(e->dispatcher, sub->member, ends_note, &ends);
-    ends_batch(&ends);
+    dispatcher_unsubscribe(e->dispatcher, sub->member, lease_ended, e);
+    leases_judge(e);
     session_drop_subscription(st->session, sub);
     step_answer(st);
 }

@@ -16,6 +16,7 @@ struct session *session_new(struct engine *e, struct link *link)
     struct session *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
+    s->magic = SESSION_MAGIC;
     s->engine = e;
     s->link = link;
     link_ref(link);
@@ -62,6 +63,7 @@ void session_free(struct engine *e, struct session *s)
     session_forget_held(s);
     s->link->session = NULL;
     link_unref(s->link);
+    s->magic = 0;
     free(s);
 }
 
@@ -94,20 +96,23 @@ void session_drop_subscription(struct session *s, struct subscription *sub)
     memmove(s->subscriptions + at, s->subscriptions + at + 1,
             (s->subscriptions_count - at) * sizeof(struct subscription *));
     s->engine->subscriptions--;
+    sub->magic = 0;
     free(sub);
 }
 
 /* ---- a group that is gone ---- */
 
+#define CLOSING_MAGIC 0x8f3c51e7u
 struct closing {
+    uint32_t magic;
     const struct result *result;
     const char *why; /* made for the first subscription that ends */
 };
 
 static void on_closed(void *context, struct member *m)
 {
-    struct closing *closing = context;
-    struct subscription *sub = member_owner(m);
+    struct closing *closing = magic_of(context, closing, CLOSING_MAGIC);
+    struct subscription *sub = subscription_of(m);
     struct session *s = sub->session;
     int err = closing->result->group_gone.err;
     if (!closing->why) {
@@ -120,7 +125,7 @@ static void on_closed(void *context, struct member *m)
 
 void subscriptions_end(struct engine *e, const struct result *gone)
 {
-    struct closing closing = {.result = gone};
+    struct closing closing = {.magic = CLOSING_MAGIC, .result = gone};
     dispatcher_group_gone(e->dispatcher, gone->group_gone.group, on_closed, &closing);
 }
 
@@ -128,10 +133,10 @@ void subscriptions_end(struct engine *e, const struct result *gone)
 
 void session_leave(struct session *s, enum holder_end how)
 {
-    struct ends ends = {.engine = s->engine};
+    struct engine *e = s->engine;
     if (s->holder)
-        dispatcher_disconnect(s->engine->dispatcher, s->holder, how, ends_note, &ends);
-    ends_batch(&ends);
+        dispatcher_disconnect(e->dispatcher, s->holder, how, lease_ended, e);
+    leases_judge(e);
     s->holder = NULL;
     while (s->subscriptions_count)
         session_drop_subscription(s, s->subscriptions[s->subscriptions_count - 1]);

@@ -50,7 +50,7 @@ uint32_t silence_list(const struct engine *e, struct snapshot_silent *to, uint32
     uint32_t count = 0;
     for (struct holder *h = dispatcher_silent(e->dispatcher, NULL); h && count < most;
          h = dispatcher_silent(e->dispatcher, h)) {
-        const struct session *s = holder_owner(h);
+        const struct session *s = session_of(h);
         struct snapshot_silent *row = &to[count++];
         (void)snprintf(row->client, sizeof row->client, "%s", s->client);
         (void)snprintf(row->host, sizeof row->host, "%s", s->host);

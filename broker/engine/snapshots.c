@@ -1,5 +1,6 @@
 /* snapshots: what the engine says of itself to those who wait for it. */
 #include "broker/engine/snapshots.h"
+#include "base/check.h"
 #include "broker/engine/outbox.h"
 #include "broker/engine/silence.h"
 #include "broker/engine/snapshot_wait.h"
@@ -123,6 +124,8 @@ void snapshots_refuse(struct engine *e)
 int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t timeout_ms,
                     struct snapshot **ret)
 {
+    check(e->magic == ENGINE_MAGIC);
+    check(timeout_ms >= 0);
     struct snapshot_wait *w = snapshot_wait_new(topics_max, commit);
     struct inbox_item *item = calloc(1, sizeof *item);
     if (!w || !item) {

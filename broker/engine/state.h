@@ -6,6 +6,7 @@
 #define SHUNT_ENGINE_STATE_H
 
 #include "base/arena.h"
+#include "base/magic.h"
 #include "base/ring.h"
 #include "broker/core/dispatcher.h"
 #include "broker/core/ledger.h"
@@ -14,6 +15,7 @@
 #include "broker/engine/divide.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/events.h"
+#include "broker/engine/leases.h"
 #include "broker/engine/producers.h"
 #include "broker/engine/rest.h"
 #include "broker/engine/room.h"
@@ -26,7 +28,9 @@
 
 /* ---- connections ---- */
 
+#define SUBSCRIPTION_MAGIC 0x53b1a90du
 struct subscription {
+    uint32_t magic;
     uint64_t id; /* on the connection */
     struct session *session;
     struct member *member;
@@ -36,7 +40,9 @@ struct subscription {
     uint32_t count;
 };
 
+#define SESSION_MAGIC 0xd46e7f25u
 struct session {
+    uint32_t magic;
     struct engine *engine;
     struct session *next, *previous;
     struct link *link;
@@ -63,7 +69,9 @@ struct session {
     uint64_t subscription_next;
 };
 
+#define ENGINE_MAGIC 0x2ac8e36bu
 struct engine {
+    uint32_t magic;
     struct engine_config config;
     struct store *store;
     struct ledger *ledger;
@@ -97,6 +105,7 @@ struct engine {
     int64_t open_until_ms;      /* mono; else the turn waits for company until then; 0: no such ack came in */
     struct steps steps;
     struct collected collected;
+    struct ended_list ended;
     struct arena arena; /* of one turn */
     struct assignment *assignments;
     bool ticked;                /* in this turn */
@@ -128,6 +137,16 @@ struct engine {
     int64_t begun_mono_ms;
     struct histogram commit_seconds, commit_messages;
 };
+
+/* Whom the dispatcher knows as a holder, and as a member. */
+static inline struct session *session_of(const struct holder *h)
+{
+    return magic_of(holder_owner(h), session, SESSION_MAGIC);
+}
+static inline struct subscription *subscription_of(const struct member *m)
+{
+    return magic_of(member_owner(m), subscription, SUBSCRIPTION_MAGIC);
+}
 
 _Noreturn void engine_die(struct engine *e, int err, const char *what);
 

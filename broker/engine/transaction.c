@@ -21,6 +21,7 @@
 void turn_look_at_room(struct engine *e)
 {
     struct store_usage usage;
+    check(!e->txn);
     store_usage(e->store, &usage);
     if (usage.disk_full && e->mono_ms >= e->disk_ask_ms) {
         e->disk_ask_ms = e->mono_ms + DISK_ASK_MS;
@@ -35,6 +36,7 @@ bool turn_pack(struct engine *e)
 {
     struct store_usage usage;
     bool more = false;
+    check(!e->txn);
     store_usage(e->store, &usage);
     if (usage.usable_bytes < ROOM_PACK_BYTES)
         return false;
@@ -57,7 +59,7 @@ struct store_txn *turn_txn(struct engine *e)
 
 static uint64_t members(void *context, uint32_t group)
 {
-    const struct engine *e = context;
+    const struct engine *e = magic_of(context, engine, ENGINE_MAGIC);
     return dispatcher_members(e->dispatcher, group);
 }
 

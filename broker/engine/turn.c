@@ -2,6 +2,7 @@
  * then, everybody is told. While a commit runs, the next turn's requests collect in the inbox: but for acks
  * that may wait for company, that is all there is to group commit. */
 #include "broker/engine/turn.h"
+#include "base/check.h"
 #include "broker/engine/deliver.h"
 #include "broker/engine/held.h"
 #include "broker/engine/intake.h"
@@ -124,6 +125,7 @@ static void hand_out(struct engine *e)
 
 int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 {
+    check(e->magic == ENGINE_MAGIC);
     e->wall_ms = wall_ms;
     e->mono_ms = mono_ms;
     e->totals.known = false;

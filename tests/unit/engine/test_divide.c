@@ -80,7 +80,7 @@ static void expect_published(const struct told *t, uint64_t id, uint64_t accepte
     cr_assert_eq(t->fields[0][4], 0);
 }
 
-static const struct session *session_of(const struct world *w, unsigned link)
+static const struct session *session_at(const struct world *w, unsigned link)
 {
     return w->links[link]->session;
 }
@@ -110,7 +110,7 @@ Test(divide, no_turn_does_more_of_a_publish_than_a_share)
         cr_assert_gt(ready(&w), before, "turn %u: it goes on", turns);
         before = ready(&w);
         turns++;
-    } while (session_of(&w, 1)->division.begun);
+    } while (session_at(&w, 1)->division.begun);
     cr_assert_gt(turns, TIMED * (ROWS_OF_MESSAGE + ROWS_OF_TIMED) / SHARE - 1);
     cr_assert_eq(ready(&w), TIMED);
     struct told t = take_told(&w, 1);
@@ -127,7 +127,7 @@ Test(divide, others_that_publish_to_the_topic_wait_and_no_others)
         (void)take_told(&w, i);
     post_publish(&w, 1, 5, "t", TIMED);
     world_turn(&w);
-    cr_assert(session_of(&w, 1)->division.begun);
+    cr_assert(session_at(&w, 1)->division.begun);
     post_publish(&w, 2, 6, "t", 1);
     post_publish(&w, 3, 7, "nowhere", 1);
     struct mpack_buffer b = {0};
@@ -137,8 +137,8 @@ Test(divide, others_that_publish_to_the_topic_wait_and_no_others)
     post_frame(&w, w.links[4], &b, NULL);
     world_turn(&w);
     cr_assert_eq(take_told(&w, 3).count, 1);
-    while (session_of(&w, 1)->division.begun) {
-        cr_assert(flow_in_line(&session_of(&w, 2)->flow) && flow_in_line(&session_of(&w, 4)->flow));
+    while (session_at(&w, 1)->division.begun) {
+        cr_assert(flow_in_line(&session_at(&w, 2)->flow) && flow_in_line(&session_at(&w, 4)->flow));
         world_turn(&w);
     }
     struct told t = take_told(&w, 1);
@@ -177,7 +177,7 @@ Test(divide, a_server_that_stops_forgets_what_was_begun)
     world_start(&w, &config);
     post_publish(&w, 1, 5, "t", TIMED);
     world_turn(&w);
-    cr_assert(session_of(&w, 1)->division.begun);
+    cr_assert(session_at(&w, 1)->division.begun);
     world_stop(&w);
 }
 
@@ -210,7 +210,7 @@ Test(divide, the_entries_of_a_resolve_are_judged_in_parts_and_told_together)
         world_turn(&w);
         cr_assert_leq(w.engine->turn.rows, SHARE + 100, "turn %u", turns);
         turns++;
-    } while (session_of(&w, 1)->division.begun);
+    } while (session_at(&w, 1)->division.begun);
     cr_assert_gt(turns, ENTRIES * (ROWS_OF_MESSAGE + ROWS_OF_FAILURE) / SHARE - 1);
     struct mpack_buffer *told = &w.told[w.links[1]->id - 1];
     struct mpack_reader r;
@@ -236,10 +236,10 @@ Test(divide, what_is_no_more_than_a_share_is_not_divided)
     (void)take_told(&w, 1);
     post_publish(&w, 1, 5, "t", SHARE / (ROWS_OF_MESSAGE + ROWS_OF_TIMED) - 10);
     world_turn(&w);
-    cr_assert(!session_of(&w, 1)->division.begun);
+    cr_assert(!session_at(&w, 1)->division.begun);
     resolve_all(&w, 6, 20, OUTCOME_NACK);
     world_turn(&w);
     world_turn(&w);
-    cr_assert(!session_of(&w, 1)->division.begun);
+    cr_assert(!session_at(&w, 1)->division.begun);
     world_stop(&w);
 }

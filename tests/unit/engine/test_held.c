@@ -18,7 +18,7 @@ static void post_topic_list(struct world *w, struct link *link)
 
 static const struct flow *flow_of(const struct link *link)
 {
-    return &((const struct session *)link->session)->flow;
+    return &link->session->flow;
 }
 
 Test(held, a_client_whose_bytes_wait_is_given_no_more_though_its_last_drain_was_an_old_one)

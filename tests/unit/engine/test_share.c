@@ -57,7 +57,7 @@ static struct answers turn(struct world *w, struct link *link)
 
 static bool is_queued(const struct link *link)
 {
-    return ((const struct session *)link->session)->flow.requests == REQUESTS_QUEUED;
+    return link->session->flow.requests == REQUESTS_QUEUED;
 }
 
 /* `count` PEEKs of ROWS rows each, with the ids from `id` on, in one go. */

@@ -62,8 +62,8 @@ def check_guard(path, text, guards):
 
 
 # Where what a library or another room carried as `void *` is known by its magic. crash_capture runs while the process crashes, and must not crash it again.
-CARRIED_IN = re.compile(r"(client/(wire|driving|worker)|cli|broker(/(http|net|core|store|flow))?)/(?!crash_capture\.c)\w+\.[ch]$")
-CARRIED = re.compile(r"struct \w+ \*\w+ = (context|arg|argument|cls|with|who|(\w+(->|\.))?data|(\w+(->|\.))?who);|\(\((const )?struct \w+ \*\)(context|arg|argument|cls|with|who)\)")
+CARRIED_IN = re.compile(r"(client/(wire|driving|worker)|cli|broker(/\w+)?)/(?!crash_capture\.c)\w+\.[ch]$")
+CARRIED = re.compile(r"struct \w+ \*\w+ = (context|arg|argument|cls|with|who|(\w+(->|\.))?data|(\w+(->|\.))?who|(holder|member)_owner\(\w+\));|\(\((const )?struct \w+ \*\)(context|arg|argument|cls|with|who)\)")
 
 
 def check_magics(path, text, magics):
@@ -179,8 +179,8 @@ def self_test():
              for why in check_magics(path, text, magics)]
     if found != ["C_MAGIC is also A_MAGIC of x/a.h"]:
         wrong.append(f"the same magic twice: found {found}")
-    for line, bad in (("struct a *b = context;", 1), ("struct a *b = magic_of(context, a, A_MAGIC);", 0), ("struct a *b = poll->data;", 1), ("((const struct a *)arg)->b", 1)):
-        if len(list(check_magics("cli/a.c", line, {}))) != bad or list(check_magics("broker/engine/a.c", line, {})):
+    for line, bad in (("struct a *b = context;", 1), ("struct a *b = magic_of(context, a, A_MAGIC);", 0), ("struct a *b = poll->data;", 1), ("struct a *b = holder_owner(h);", 1), ("((const struct a *)arg)->b", 1)):
+        if len(list(check_magics("cli/a.c", line, {}))) != bad or list(check_magics("proto/a.c", line, {})):
             wrong.append(f"a void * that is taken back: {line}")
     more, count = dialect.self_test()
     return wrong + more, len(CASES) + 7 + count
