@@ -25,7 +25,7 @@ static struct arena_block *block_new(struct arena *a, size_t size)
     return block;
 }
 
-void *arena_take(struct arena *a, size_t bytes)
+void *arena_room(struct arena *a, size_t bytes)
 {
     size_t size = (bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
     struct arena_block *block = a->blocks;
@@ -36,7 +36,13 @@ void *arena_take(struct arena *a, size_t bytes)
     }
     void *taken = (char *)block->bytes + block->used;
     block->used += size;
-    return memset(taken, 0, size);
+    return taken;
+}
+
+void *arena_take(struct arena *a, size_t bytes)
+{
+    void *taken = arena_room(a, bytes);
+    return taken ? memset(taken, 0, bytes) : NULL;
 }
 
 void arena_reset(struct arena *a)

@@ -13,6 +13,8 @@ struct arena {
 
 /* Zeroed memory for any type; NULL without memory. Lives until arena_reset(). */
 void *arena_take(struct arena *a, size_t bytes);
+/* The same, not zeroed: for what is written as a whole. */
+void *arena_room(struct arena *a, size_t bytes);
 /* Give everything back, but keep one block for the next time. */
 void arena_reset(struct arena *a);
 void arena_done(struct arena *a);

@@ -27,7 +27,7 @@ void lease_ended(void *context, const struct lease_end *end)
 static void add_run(struct engine *e, const struct ended *run, size_t count)
 {
     const struct session *s = run->session;
-    struct resolution *entries = arena_take(&e->arena, count * sizeof *entries);
+    struct resolution *entries = arena_room(&e->arena, count * sizeof *entries);
     if (!entries)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for ended leases");
     for (size_t i = 0; i < count; i++) {

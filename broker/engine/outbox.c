@@ -6,42 +6,6 @@
 
 #include <stdlib.h>
 
-/* ---- during the turn ---- */
-
-struct mpack_buffer *session_out(struct session *s)
-{
-    struct engine *e = s->engine;
-    if (!s->has_output) {
-        s->has_output = true;
-        s->output_next = e->outputs;
-        e->outputs = s;
-    }
-    return &s->out;
-}
-
-struct flow_limits engine_limits(const struct engine *e)
-{
-    return (struct flow_limits){.one_max = e->config.unsent_bytes_max, .all_max = e->config.unsent_total_max};
-}
-
-size_t engine_waiting(const struct engine *e)
-{
-    return atomic_load(&e->config.totals->waiting_bytes) + e->out_bytes;
-}
-
-void session_count_output(struct session *s)
-{
-    s->engine->out_bytes += s->out.size - s->out_counted;
-    s->out_counted = s->out.size;
-}
-
-size_t session_waiting(const struct session *s)
-{
-    return atomic_load(&s->link->account.unsent_bytes) + s->out.size;
-}
-
-/* ---- once it is durable ---- */
-
 /* It grew by doubling; what may wait for long takes its own size. */
 static void trim(struct mpack_buffer *b)
 {

@@ -3,21 +3,43 @@
 #ifndef SHUNT_ENGINE_OUTBOX_H
 #define SHUNT_ENGINE_OUTBOX_H
 
-#include "broker/flow/flow.h"
-#include "proto/mpack.h"
-
-struct engine;
-struct session;
+#include "broker/engine/state.h"
 
 /* Where to write; puts the session on the list of those with output. */
-struct mpack_buffer *session_out(struct session *s);
+static inline struct mpack_buffer *session_out(struct session *s)
+{
+    struct engine *e = s->engine;
+    if (!s->has_output) {
+        s->has_output = true;
+        s->output_next = e->outputs;
+        e->outputs = s;
+    }
+    return &s->out;
+}
+
 /* What was written to its output counts from now on. */
-void session_count_output(struct session *s);
+static inline void session_count_output(struct session *s)
+{
+    s->engine->out_bytes += s->out.size - s->out_counted;
+    s->out_counted = s->out.size;
+}
+
 /* The limits on what waits to be sent, and the sum that does. */
-struct flow_limits engine_limits(const struct engine *e);
-size_t engine_waiting(const struct engine *e);
+static inline struct flow_limits engine_limits(const struct engine *e)
+{
+    return (struct flow_limits){.one_max = e->config.unsent_bytes_max, .all_max = e->config.unsent_total_max};
+}
+
+static inline size_t engine_waiting(const struct engine *e)
+{
+    return atomic_load(&e->config.totals->waiting_bytes) + e->out_bytes;
+}
+
 /* Of that, the session's own. */
-size_t session_waiting(const struct session *s);
+static inline size_t session_waiting(const struct session *s)
+{
+    return atomic_load(&s->link->account.unsent_bytes) + s->out.size;
+}
 
 /* Hand over the output of this turn. True if there was any. */
 bool outbox_fill(struct engine *e);

@@ -75,7 +75,7 @@ static int read_groups(struct session *s, struct mpack_reader *r, struct topic_c
         *ret_why = "the limit max-groups is reached";
         return SHUNT_TOO_MANY;
     }
-    struct slice *groups = arena_take(&s->engine->arena, (count + 1) * sizeof *groups);
+    struct slice *groups = arena_room(&s->engine->arena, (count + 1) * sizeof *groups);
     if (!groups)
         return SHUNT_NO_MEMORY;
     for (uint32_t i = 0; i < count; i++)

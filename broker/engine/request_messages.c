@@ -92,7 +92,7 @@ static int read_which(struct session *s, struct mpack_reader *r, struct dead_com
         if (key.size == 3 && !memcmp(key.data, "ids", 3)) {
             uint32_t count = mpack_read_array(r);
             struct slice *ids =
-                count && count <= IDS_MAX ? arena_take(&s->engine->arena, count * sizeof *ids) : NULL;
+                count && count <= IDS_MAX ? arena_room(&s->engine->arena, count * sizeof *ids) : NULL;
             if (!ids) {
                 *ret_why = "ids are 1 to 1000 names";
                 return SHUNT_BAD_ARGUMENT;

@@ -26,6 +26,7 @@ static void read_entry(struct mpack_reader *r, struct resolution *ret, uint8_t *
 {
     uint32_t left = mpack_read_array(r);
     r->failed |= left < 3;
+    *ret = (struct resolution){0};
     ret->seq = mpack_read_uint(r);
     ret->token = mpack_read_uint(r);
     uint64_t outcome = mpack_read_uint(r);
@@ -111,10 +112,10 @@ static void make_room(struct session *s, uint32_t count, struct resolving *to)
 {
     struct arena *a = &s->engine->arena;
     uint32_t earlier = s->division.refused_count;
-    *to = (struct resolving){.entries = arena_take(a, (count + 1) * sizeof(struct resolution)),
-                             .outcomes = arena_take(a, count + 1),
-                             .indexes = arena_take(a, (count + 1) * sizeof(uint32_t)),
-                             .refused = arena_take(a, (count + earlier + 1) * sizeof(struct refused_entry))};
+    *to = (struct resolving){.entries = arena_room(a, (count + 1) * sizeof(struct resolution)),
+                             .outcomes = arena_room(a, count + 1),
+                             .indexes = arena_room(a, (count + 1) * sizeof(uint32_t)),
+                             .refused = arena_room(a, (count + earlier + 1) * sizeof(struct refused_entry))};
     if (!to->entries || !to->outcomes || !to->indexes || !to->refused)
         engine_die(s->engine, SHUNT_NO_MEMORY, "no memory for a RESOLVE");
 }

@@ -19,9 +19,9 @@ bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, cons
         *ret_why = "at most 1024 deliveries can be taken up again";
         return false;
     }
-    ret->names = arena_take(&s->engine->arena, (count + 1) * sizeof *ret->names);
-    ret->started = arena_take(&s->engine->arena, (count + 1) * sizeof *ret->started);
-    ret->tokens = arena_take(&s->engine->arena, (count + 1) * sizeof *ret->tokens);
+    ret->names = arena_room(&s->engine->arena, (count + 1) * sizeof *ret->names);
+    ret->started = arena_room(&s->engine->arena, (count + 1) * sizeof *ret->started);
+    ret->tokens = arena_room(&s->engine->arena, (count + 1) * sizeof *ret->tokens);
     if (!ret->names || !ret->started || !ret->tokens)
         engine_die(s->engine, SHUNT_NO_MEMORY, "no memory for a SUBSCRIBE");
     for (; ret->count < count && !r->failed; ret->count++) {

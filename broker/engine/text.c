@@ -11,7 +11,7 @@
 const char *engine_text(struct engine *e, const char *format, ...)
 {
     va_list arguments;
-    char *text = arena_take(&e->arena, 512);
+    char *text = arena_room(&e->arena, 512);
     if (!text)
         return "";
     va_start(arguments, format);
@@ -23,7 +23,7 @@ const char *engine_text(struct engine *e, const char *format, ...)
 const char *engine_name(struct engine *e, struct slice name, size_t most)
 {
     size_t size = utf8_prefix(name.data, name.size, most);
-    char *text = arena_take(&e->arena, size + sizeof "`…`");
+    char *text = arena_room(&e->arena, size + sizeof "`…`");
     if (!text)
         return "";
     text[0] = '`';

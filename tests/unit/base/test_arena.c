@@ -28,6 +28,18 @@ Test(arena, memory_is_zeroed_aligned_and_apart)
     cr_expect_null(a.blocks);
 }
 
+Test(arena, room_is_apart_from_what_was_taken_before_and_after)
+{
+    struct arena a = {0};
+    unsigned char *before = arena_take(&a, 100), *room = arena_room(&a, 100), *after = arena_take(&a, 100);
+    cr_assert(before && room && after);
+    memset(room, 0xff, 100);
+    for (size_t i = 0; i < 100; i++)
+        cr_assert(before[i] == 0 && after[i] == 0, "byte %zu", i);
+    cr_assert_eq((uintptr_t)room % _Alignof(max_align_t), 0);
+    arena_done(&a);
+}
+
 Test(arena, a_reset_keeps_one_block_and_no_large_one)
 {
     struct arena a = {0};
