@@ -59,6 +59,7 @@
 
 /* Groups of all topics together: so many for each topic that there may be, and as many as one topic may have. */
 #define GROUPS_EACH 2
+#define TOPIC_GROUPS_MAX 1024                           /* of one topic, hard; the setting max-groups may lower it */
 
 /* Jobs that run at a time. Those without a rate go on as fast as they can; those with one may last for days, and leave room for
  * the others. */

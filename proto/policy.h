@@ -34,6 +34,12 @@ struct policy {
     int64_t value[POLICY_COUNT];
 };
 
+/* A change of settings: fields in `reset` go back to what they inherit. */
+struct policy_change {
+    struct policy set;
+    uint32_t reset;
+};
+
 _Static_assert(POLICY_COUNT <= 32, "one bit per field");
 
 /* The field named `field` (wire name, `len` bytes, not terminated), or -1. */

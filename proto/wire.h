@@ -4,17 +4,28 @@
 #define SHUNT_PROTO_WIRE_H
 
 enum wire_op {
-#define REQUEST(name, number, right, fields, answer) OP_##name = number,
-#define NOTICE(name, number, fields)                 OP_##name = number,
+#define REQUEST(NAME, name, number, right, effect, answer) OP_##NAME = number,
+#define NOTICE(NAME, number, text)                         OP_##NAME = number,
 #include "proto/request.def"
 };
 
 /* What a connection will have to be allowed to do. */
 enum wire_right { RIGHT_NONE, RIGHT_LOOK, RIGHT_PUBLISH, RIGHT_CONSUME, RIGHT_ADMIN };
 
-/* The right that each request needs: RIGHT_OF_PUBLISH is RIGHT_PUBLISH. */
+/* What a request does: show what is stored, change it, or something about its own connection. */
+enum wire_effect { EFFECT_LOOKS, EFFECT_CHANGES, EFFECT_SELF };
+
+/* What follows OK in the answer. */
+enum wire_answer {
+    ANSWER_NONE, /* there is no answer */
+#define ANSWER(NAME, fields, text) ANSWER_##NAME,
+#include "proto/request.def"
+    WIRE_ANSWERS
+};
+
+/* How many fields that are, those that may be left out not counted: FIELDS_OF_JOB is 1. */
 enum {
-#define REQUEST(name, number, right, fields, answer) RIGHT_OF_##name = RIGHT_##right,
+#define ANSWER(NAME, fields, text) FIELDS_OF_##NAME = fields,
 #include "proto/request.def"
 };
 

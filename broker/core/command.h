@@ -30,12 +30,6 @@ enum fullness {
     STORE_FULLNESSES
 };
 
-/* A change of settings: fields in `reset` go back to what they inherit. */
-struct policy_change {
-    struct policy set;
-    uint32_t reset;
-};
-
 /* The end of a connection ends all that it held, which may be more than one frame resolves. */
 #define RESOLUTIONS_MAX    (FRAME_MESSAGES_MAX * 16)
 #define BATCH_COMMANDS_MAX (1u << 16)

@@ -3,6 +3,7 @@
 #include "broker/engine/answer.h"
 #include "broker/engine/held.h"
 #include "broker/engine/reply.h"
+#include "broker/engine/request.h"
 #include "broker/engine/state.h"
 #include "broker/engine/take_up.h"
 #include "proto/errors.h"
@@ -65,16 +66,19 @@ static void subscribed(struct mpack_buffer *out, const struct step *st)
 static const struct {
     uint32_t fields; /* at least */
     answer_fn *write;
-} shapes[ANSWER_SHAPES] = {
-    [ANSWER_JOB] = {1, job},           [ANSWER_JOB_AND_COUNT] = {2, job_and_count},
-    [ANSWER_CLOCK] = {1, clock_error}, [ANSWER_PUBLISHED] = {3, published},
-    [ANSWER_RESOLVED] = {1, resolved}, [ANSWER_SUBSCRIBED] = {2, subscribed},
+} answers[WIRE_ANSWERS] = {
+#define ANSWER(NAME, fields_, text) [ANSWER_##NAME].fields = (fields_),
+#include "proto/request.def"
+    [ANSWER_JOB].write = job,           [ANSWER_JOB_AND_COUNT].write = job_and_count,
+    [ANSWER_CLOCK].write = clock_error, [ANSWER_PUBLISHED].write = published,
+    [ANSWER_RESOLVED].write = resolved, [ANSWER_SUBSCRIBED].write = subscribed,
 };
 
 static uint32_t fields_of(const struct step *st)
 {
-    bool tokens = st->answer == ANSWER_SUBSCRIBED && st->subscribing.kept.given;
-    return shapes[st->answer].fields + tokens;
+    enum wire_answer answer = st->request->answer;
+    bool tokens = answer == ANSWER_SUBSCRIBED && st->subscribing.kept.given;
+    return answers[answer].fields + tokens;
 }
 
 void step_answer(const struct step *st)
@@ -94,7 +98,7 @@ void step_answer(const struct step *st)
     if (!st->request_id) /* no reply is wanted */
         return;
     struct mpack_buffer *out = reply_begin(s, st->request_id, fields_of(st), &frame);
-    if (shapes[st->answer].write)
-        shapes[st->answer].write(out, st);
+    if (answers[st->request->answer].write)
+        answers[st->request->answer].write(out, st);
     frame_end(out, frame);
 }

@@ -59,6 +59,8 @@ static int gate(const struct session *s, const struct request *request, const ch
 static int read_step(struct session *s, struct envelope *from, struct step *st)
 {
     const struct request *request = from->request;
+    struct request_source source;
+    union request_fields fields;
     int err = gate(s, request, &st->why);
     if (err)
         return err;
@@ -67,15 +69,18 @@ static int read_step(struct session *s, struct envelope *from, struct step *st)
         return SHUNT_UNSUPPORTED;
     }
     st->kind = request->kind;
-    st->answer = request->answer;
     if (request->kind == STEP_COMMAND)
         st->command.kind = request->command;
-    err = request->read(s, &from->fields, st);
-    if (from->fields.failed) {
-        st->why = "a field is missing or has the wrong type";
-        return SHUNT_PROTOCOL;
+    request_source_init(&source, from->fields);
+    request->read(&source, request->make ? &fields : &st->fields);
+    err = request_verdict(&source);
+    if (err) {
+        st->why = source.why == source.text ? engine_text(s->engine, "%s", source.text) : source.why;
+        return err;
     }
-    return err;
+    st->topic = source.topic;
+    st->group = source.group;
+    return request->make ? request->make(s, &fields, st) : 0;
 }
 
 /* Returns whether the next request may be read before the step has run. */

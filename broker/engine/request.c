@@ -1,4 +1,4 @@
-/* request: the table of them. */
+/* request: the table of them, from both lists. */
 #include "broker/engine/request.h"
 #include "broker/engine/requests.h"
 
@@ -6,21 +6,17 @@
 #define NEVER  0
 
 static const struct request requests[] = {
-#define REQUEST(op_, kind_, command_, read_, run_, pace_, hurry_, short_, answer_, act_)                     \
-    [OP_##op_] = {.name = #op_,                                                                              \
-                  .op = OP_##op_,                                                                            \
-                  .kind = STEP_##kind_,                                                                      \
-                  .command = (command_),                                                                     \
-                  .read = (read_),                                                                           \
-                  .run = (run_),                                                                             \
-                  .pace = REQUEST_##pace_,                                                                   \
-                  .hurry = (hurry_),                                                                         \
-                  .short_bytes_max = (short_),                                                               \
-                  .answer = ANSWER_##answer_,                                                                \
-                  .right = (enum wire_right)RIGHT_OF_##op_,                                                  \
-                  .act = (act_)},
-#include "broker/engine/request.def"
-#undef REQUEST
+#define REQUEST(NAME, name_, number, right_, effect_, answer_)                                               \
+    [OP_##NAME].name = #NAME, [OP_##NAME].op = (number), [OP_##NAME].read = request_read_##name_,            \
+    [OP_##NAME].right = RIGHT_##right_, [OP_##NAME].effect = EFFECT_##effect_,                               \
+    [OP_##NAME].answer = ANSWER_##answer_,
+#include "proto/request.def"
+#define STEP(NAME, kind_, command_, make_, run_, pace_, hurry_, short_, act_)                                \
+    [OP_##NAME].kind = STEP_##kind_, [OP_##NAME].command = (command_), [OP_##NAME].make = (make_),           \
+    [OP_##NAME].run = (run_), [OP_##NAME].pace = REQUEST_##pace_, [OP_##NAME].hurry = (hurry_),              \
+    [OP_##NAME].short_bytes_max = (short_), [OP_##NAME].act = (act_),
+#include "broker/engine/step.def"
+#undef STEP
 };
 
 const struct request *request_find(uint64_t op)
@@ -28,12 +24,4 @@ const struct request *request_find(uint64_t op)
     if (op >= sizeof requests / sizeof *requests || !requests[op].name)
         return NULL;
     return &requests[op];
-}
-
-int request_nothing(struct session *s, struct mpack_reader *r, struct step *ret)
-{
-    (void)s;
-    (void)r;
-    (void)ret;
-    return 0;
 }

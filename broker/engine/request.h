@@ -1,15 +1,14 @@
-/* request: what the engine knows of each request, by the table in broker/engine/request.def. */
+/* request: what the engine knows of each request, by the tables in proto/request.def and step.def. */
 #ifndef SHUNT_ENGINE_REQUEST_H
 #define SHUNT_ENGINE_REQUEST_H
 
 #include "broker/engine/step.h"
-#include "proto/wire.h"
 
 struct engine;
 
-/* Read the fields into the step, whose request and session are set. A malformed one leaves the reader failed.
- * Returns 0, or what is wrong with it and why in `ret->why`; PROTOCOL ends the connection. */
-typedef int request_fn(struct session *s, struct mpack_reader *r, struct step *ret);
+/* Make of the fields, which are within their bounds, what the step is to do. The step's request, session and names
+ * are set. Returns 0, or what else is wrong with it and why in `ret->why`; PROTOCOL ends the connection. */
+typedef int request_make_fn(struct session *s, const union request_fields *fields, struct step *ret);
 /* Do what the step is for, at its place: write the answer, or add commands to the batch. */
 typedef void step_fn(struct engine *e, struct step *st);
 
@@ -25,14 +24,16 @@ struct request {
     unsigned op;
     enum step_kind kind;
     unsigned command; /* an enum command_kind; 0: it is none */
-    request_fn *read;
-    step_fn *run; /* NULL: its command goes into the batch as it was read, or it is a reply */
+    request_read_fn *read;
+    request_make_fn *make; /* NULL: the step keeps the fields */
+    step_fn *run;          /* NULL: its command goes into the batch as it was made, or it is a reply */
     enum request_pace pace;
     bool hurry; /* to be committed at once; otherwise what it does decides that */
     /* Up to so many bytes its answer is short. A longer request waits while much waits to be sent. */
     uint32_t short_bytes_max;
-    enum answer_shape answer;
+    enum wire_answer answer;
     enum wire_right right;
+    enum wire_effect effect;
     const char *act; /* what the log calls it; NULL: it is not told of */
 };
 

@@ -7,8 +7,6 @@
 #include "broker/engine/transaction.h"
 #include "proto/errors.h"
 
-#include <string.h>
-
 /* ---- the clock ---- */
 
 /* Answered with how far it was off. */
@@ -20,114 +18,52 @@ void run_clock_set(struct engine *e, struct step *st)
     collect_command(e, &st->command, st);
 }
 
-/* ---- reading ---- */
-
-/* A policy map, or nothing. fails: BAD_ARGUMENT for an unknown field. */
-static int read_policy(struct session *s, struct mpack_reader *r, struct policy_change *ret,
-                       const char **ret_why)
-{
-    if (request_left_out(r))
-        return 0;
-    uint32_t count = mpack_read_map(r);
-    for (uint32_t i = 0; !r->failed && i < count; i++) {
-        struct slice name = mpack_read_str(r);
-        int field = r->failed ? -1 : policy_find(name.data, name.size);
-        if (r->failed)
-            return 0;
-        if (field < 0) {
-            *ret_why = engine_text(s->engine, "unknown setting %.*s", name.size > 64 ? 64 : (int)name.size,
-                                   (const char *)name.data);
-            return SHUNT_BAD_ARGUMENT;
-        }
-        if (mpack_read_is_nil(r)) {
-            ret->reset |= 1u << field;
-            ret->set.given &= ~(1u << field); /* of one that is named twice the last counts */
-            continue;
-        }
-        struct mpack_reader before = *r;
-        const struct policy_row *row = &policy_rows[field];
-        ret->set.value[field] = mpack_read_int(r);
-        ret->set.given |= 1u << field;
-        ret->reset &= ~(1u << field);
-        if (r->failed && mpack_peek(&before) == MPACK_INT) { /* a number too large for any setting */
-            *r = before;
-            (void)mpack_read_uint(r);
-            ret->set.value[field] = INT64_MAX;
-        }
-        if (!r->failed && (ret->set.value[field] < row->min || ret->set.value[field] > row->max)) {
-            *ret_why = engine_text(s->engine, "%s is from %lld to %lld", row->field, (long long)row->min,
-                                   (long long)row->max);
-            return SHUNT_BAD_ARGUMENT;
-        }
-    }
-    return 0;
-}
-
-static int read_groups(struct session *s, struct mpack_reader *r, struct topic_command *c,
-                       const char **ret_why)
-{
-    if (request_left_out(r))
-        return 0;
-    uint32_t count = mpack_read_array(r);
-    if (r->failed)
-        return 0;
-    if (count > s->engine->config.max_groups) {
-        *ret_why = "the limit max-groups is reached";
-        return SHUNT_TOO_MANY;
-    }
-    struct slice *groups = arena_room(&s->engine->arena, (count + 1) * sizeof *groups);
-    if (!groups)
-        return SHUNT_NO_MEMORY;
-    for (uint32_t i = 0; i < count; i++)
-        groups[i] = mpack_read_str(r);
-    c->groups = groups;
-    c->groups_count = count;
-    return 0;
-}
-
 /* ---- topics ---- */
 
-int request_topic(struct session *s, struct mpack_reader *r, struct step *ret)
+static int take_groups(struct session *s, const struct wire_list *names, struct step *ret)
 {
-    (void)s;
-    ret->topic = mpack_read_str(r);
+    struct topic_command *c = &ret->command.topic;
+    if (names->count > s->engine->config.max_groups) {
+        ret->why = "the limit max-groups is reached";
+        return SHUNT_TOO_MANY;
+    }
+    struct slice *groups = arena_room(&s->engine->arena, (names->count + 1) * sizeof *groups);
+    if (!groups)
+        return SHUNT_NO_MEMORY;
+    request_texts(names, groups);
+    c->groups = groups;
+    c->groups_count = names->count;
     return 0;
 }
 
-int request_topic_delete(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_topic_create(struct session *s, const union request_fields *fields, struct step *ret)
+{
+    const struct topic_create_request *q = &fields->topic_create;
+    ret->command.topic.topic = q->topic;
+    ret->command.topic.change = q->policy;
+    return q->groups.count ? take_groups(s, &q->groups, ret) : 0;
+}
+
+int make_topic_update(struct session *s, const union request_fields *fields, struct step *ret)
 {
     (void)s;
-    ret->command.topic.topic = ret->topic = mpack_read_str(r);
+    ret->command.topic.topic = fields->topic_update.topic;
+    ret->command.topic.change = fields->topic_update.policy;
     return 0;
 }
 
-int request_topic_update(struct session *s, struct mpack_reader *r, struct step *ret)
-{
-    ret->command.topic.topic = ret->topic = mpack_read_str(r);
-    return read_policy(s, r, &ret->command.topic.change, &ret->why);
-}
-
-int request_topic_create(struct session *s, struct mpack_reader *r, struct step *ret)
-{
-    int err = request_topic_update(s, r, ret);
-    return err ? err : read_groups(s, r, &ret->command.topic, &ret->why);
-}
-
-int request_topic_purge(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_topic_delete(struct session *s, const union request_fields *fields, struct step *ret)
 {
     (void)s;
-    ret->command.purge.topic = ret->topic = mpack_read_str(r);
-    if (!request_left_out(r))
-        ret->command.purge.group = ret->group = mpack_read_str(r);
+    ret->command.topic.topic = fields->topic_delete.topic;
     return 0;
 }
 
-int request_topic_list(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_topic_purge(struct session *s, const union request_fields *fields, struct step *ret)
 {
     (void)s;
-    if (!request_left_out(r))
-        ret->looking.name = mpack_read_str(r);
-    ret->looking.limit = request_limit(r);
+    ret->command.purge.topic = fields->topic_purge.topic;
+    ret->command.purge.group = fields->topic_purge.group;
     return 0;
 }
 
@@ -146,67 +82,64 @@ void look_topic(struct engine *e, struct step *st)
     if (!t)
         return;
     struct view v = engine_view(e);
-    struct answer a = answer_begin(st->session, st->request_id, 1);
+    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_TOPIC);
     answer_end(st->session, st->request_id, &a, view_topic(&v, t, a.out), NULL);
 }
 
 void look_topics(struct engine *e, struct step *st)
 {
+    const struct topic_list_request *q = &st->fields.topic_list;
     struct view v = engine_view(e);
-    struct answer a = answer_begin(st->session, st->request_id, 2);
-    answer_end(st->session, st->request_id, &a, view_topics(&v, st->looking.name, st->looking.limit, a.out),
-               NULL);
+    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_TOPICS);
+    answer_end(st->session, st->request_id, &a, view_topics(&v, q->after, q->limit, a.out), NULL);
 }
 
 /* ---- groups ---- */
 
-static int read_from(struct mpack_reader *r, bool *ret_now, const char **ret_why)
+int make_group_create(struct session *s, const union request_fields *fields, struct step *ret)
 {
-    if (request_left_out(r))
-        return 0;
-    struct slice from = mpack_read_str(r);
-    if (r->failed || (from.size == 6 && !memcmp(from.data, "oldest", 6)))
-        return 0;
-    if (from.size == 3 && !memcmp(from.data, "now", 3)) {
-        *ret_now = true;
-        return 0;
-    }
-    *ret_why = "a group starts from \"oldest\" or from \"now\"";
-    return SHUNT_BAD_ARGUMENT;
-}
-
-int request_group(struct session *s, struct mpack_reader *r, struct step *ret)
-{
+    const struct group_create_request *q = &fields->group_create;
     (void)s;
-    ret->topic = mpack_read_str(r);
-    ret->group = mpack_read_str(r);
+    ret->command.group.topic = q->topic;
+    ret->command.group.group = q->group;
+    ret->command.group.change = q->policy;
+    ret->command.group.from_now = q->from;
     return 0;
 }
 
-int request_group_delete(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_group_update(struct session *s, const union request_fields *fields, struct step *ret)
 {
+    const struct group_update_request *q = &fields->group_update;
     (void)s;
-    ret->command.group.topic = ret->topic = mpack_read_str(r);
-    ret->command.group.group = ret->group = mpack_read_str(r);
+    ret->command.group.topic = q->topic;
+    ret->command.group.group = q->group;
+    ret->command.group.change = q->policy;
     return 0;
 }
 
-int request_group_pause(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_group_delete(struct session *s, const union request_fields *fields, struct step *ret)
 {
-    ret->command.group.paused = ret->request->op == OP_GROUP_PAUSE;
-    return request_group_delete(s, r, ret);
+    (void)s;
+    ret->command.group.topic = fields->group_delete.topic;
+    ret->command.group.group = fields->group_delete.group;
+    return 0;
 }
 
-int request_group_update(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_group_pause(struct session *s, const union request_fields *fields, struct step *ret)
 {
-    (void)request_group_delete(s, r, ret); /* its names, which cannot be wrong yet */
-    return read_policy(s, r, &ret->command.group.change, &ret->why);
+    (void)s;
+    ret->command.group.topic = fields->group_pause.topic;
+    ret->command.group.group = fields->group_pause.group;
+    ret->command.group.paused = true;
+    return 0;
 }
 
-int request_group_create(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_group_resume(struct session *s, const union request_fields *fields, struct step *ret)
 {
-    int err = request_group_update(s, r, ret);
-    return err ? err : read_from(r, &ret->command.group.from_now, &ret->why);
+    (void)s;
+    ret->command.group.topic = fields->group_resume.topic;
+    ret->command.group.group = fields->group_resume.group;
+    return 0;
 }
 
 struct group *look_find_group(const struct engine *e, struct step *st)
@@ -223,7 +156,7 @@ void look_group(struct engine *e, struct step *st)
     if (!g)
         return;
     struct view v = engine_view(e);
-    struct answer a = answer_begin(st->session, st->request_id, 1);
+    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_GROUP);
     answer_end(st->session, st->request_id, &a, view_group(&v, g, a.out), NULL);
 }
 
@@ -233,6 +166,6 @@ void look_groups(struct engine *e, struct step *st)
     if (!t)
         return;
     struct view v = engine_view(e);
-    struct answer a = answer_begin(st->session, st->request_id, 1);
+    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_GROUPS);
     answer_end(st->session, st->request_id, &a, view_groups(&v, t, a.out), NULL);
 }

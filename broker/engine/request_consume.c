@@ -7,17 +7,8 @@
 #include "broker/engine/take_up.h"
 #include "broker/engine/text.h"
 #include "proto/errors.h"
-#include "proto/names.h"
 
 #include <stdlib.h>
-
-static int check_credit(uint64_t messages, uint64_t bytes, const char **ret_why)
-{
-    if (messages <= CREDIT_MESSAGES_MAX && bytes <= CREDIT_BYTES_MAX)
-        return 0;
-    *ret_why = "credit is at most 65536 messages and 268435456 bytes";
-    return SHUNT_BAD_ARGUMENT;
-}
 
 static struct subscription *subscribe(struct session *s, struct group *g, uint64_t messages, uint64_t bytes)
 {
@@ -48,17 +39,13 @@ static struct subscription *subscribe(struct session *s, struct group *g, uint64
     return sub;
 }
 
-int request_subscribe(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_subscribe(struct session *s, const union request_fields *fields, struct step *ret)
 {
-    struct subscribing *to = &ret->subscribing;
-    ret->topic = mpack_read_str(r);
-    ret->group = mpack_read_str(r);
-    to->messages = mpack_read_uint(r);
-    to->bytes = mpack_read_uint(r);
-    if (!r->failed && !kept_read(s, r, &to->kept, &ret->why))
-        return SHUNT_BAD_ARGUMENT;
-    int err = r->failed ? 0 : name_check_topic(ret->topic, &ret->why);
-    return err ? err : check_credit(to->messages, to->bytes, &ret->why);
+    const struct subscribe_request *q = &fields->subscribe;
+    ret->subscribing.messages = q->messages;
+    ret->subscribing.bytes = q->bytes;
+    kept_make(s, &q->kept, &ret->subscribing.kept);
+    return 0;
 }
 
 void act_subscribe(struct engine *e, struct step *st)
@@ -85,10 +72,9 @@ void act_subscribe(struct engine *e, struct step *st)
 
 /* ---- CREDIT and UNSUBSCRIBE ---- */
 
-/* The subscription that the step names. NULL: there is none, which was answered. */
-static struct subscription *named(struct engine *e, struct step *st)
+/* The subscription of that number. NULL: there is none, which was answered. */
+static struct subscription *named(struct engine *e, struct step *st, uint64_t id)
 {
-    uint64_t id = st->crediting.subscription;
     struct subscription *sub = session_subscription(st->session, id);
     if (!sub) {
         st->err = SHUNT_NOT_FOUND;
@@ -99,37 +85,19 @@ static struct subscription *named(struct engine *e, struct step *st)
     return sub;
 }
 
-int request_credit(struct session *s, struct mpack_reader *r, struct step *ret)
-{
-    (void)s;
-    ret->crediting.subscription = mpack_read_uint(r);
-    ret->crediting.messages = mpack_read_uint(r);
-    ret->crediting.bytes = mpack_read_uint(r);
-    return 0;
-}
-
 void act_credit(struct engine *e, struct step *st)
 {
-    const struct crediting *to = &st->crediting;
-    struct subscription *sub = named(e, st);
+    const struct credit_request *q = &st->fields.credit;
+    const struct subscription *sub = named(e, st, q->sub);
     if (!sub)
         return;
-    st->err = check_credit(to->messages, to->bytes, &st->why);
-    if (!st->err)
-        dispatcher_credit(e->dispatcher, sub->member, (uint32_t)to->messages, to->bytes);
+    dispatcher_credit(e->dispatcher, sub->member, (uint32_t)q->messages, q->bytes);
     step_answer(st);
-}
-
-int request_unsubscribe(struct session *s, struct mpack_reader *r, struct step *ret)
-{
-    (void)s;
-    ret->crediting.subscription = mpack_read_uint(r);
-    return 0;
 }
 
 void act_unsubscribe(struct engine *e, struct step *st)
 {
-    struct subscription *sub = named(e, st);
+    struct subscription *sub = named(e, st, st->fields.unsubscribe.sub);
     if (!sub)
         return;
     dispatcher_unsubscribe(e->dispatcher, sub->member, lease_ended, e);
@@ -140,29 +108,21 @@ void act_unsubscribe(struct engine *e, struct step *st)
 
 /* ---- STARTED ---- */
 
-int request_started(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_started(struct session *s, const union request_fields *fields, struct step *ret)
 {
-    struct marking *to = &ret->marking;
-    to->subscription = mpack_read_uint(r);
-    to->count = mpack_read_array(r);
-    to->marks = *r;
-    for (uint32_t i = 0; i < to->count && !r->failed; i++)
-        (void)mpack_read_uint(r);
-    r->failed |= to->count % 2 != 0;
-    if (to->count / 2 > FRAME_MESSAGES_MAX) {
-        ret->why = engine_text(s->engine, "a STARTED carries at most %d messages", FRAME_MESSAGES_MAX);
-        return SHUNT_BAD_ARGUMENT;
-    }
-    ret->rows = to->count / 2;
+    (void)s;
+    ret->fields.started = fields->started;
+    ret->rows = fields->started.marks.count;
     return 0;
 }
 
 void mark_started(struct engine *e, struct step *st)
 {
-    const struct marking *to = &st->marking;
-    const struct subscription *sub = session_subscription(st->session, to->subscription);
-    struct mpack_reader r = to->marks;
-    for (uint32_t i = 0; sub && i < to->count; i += 2) {
+    const struct started_request *q = &st->fields.started;
+    const struct subscription *sub = session_subscription(st->session, q->sub);
+    struct mpack_reader r;
+    mpack_read_init(&r, q->marks.bytes.data, q->marks.bytes.size);
+    for (uint32_t i = 0; sub && i < q->marks.count; i++) {
         uint64_t seq = mpack_read_uint(&r), token = mpack_read_uint(&r);
         /* A stale mark says nothing about what is held now. */
         (void)dispatcher_started(e->dispatcher, sub->member, seq, token, e->mono_ms, e->wall_ms);

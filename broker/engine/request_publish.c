@@ -38,7 +38,7 @@ static int check_fields(const struct session *s, const struct publish_command *p
     int err = name_check(p->topic, ret_why);
     if (err)
         return err;
-    if (p->count == 0 || p->count > FRAME_MESSAGES_MAX) {
+    if (!p->count) {
         *ret_why = engine_text(s->engine, "a PUBLISH carries 1 to %d messages", FRAME_MESSAGES_MAX);
         return SHUNT_BAD_ARGUMENT;
     }
@@ -66,21 +66,20 @@ static bool fits(const struct session *s, const struct publish_command *p, uint6
     return rows <= share_left(s);
 }
 
-int request_publish(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_publish(struct session *s, const union request_fields *fields, struct step *ret)
 {
+    const struct publish_request *q = &fields->publish;
     struct publish_command *p = &ret->command.publish;
     uint64_t timed = 0;
-    p->topic = ret->topic = mpack_read_str(r);
-    p->sequence = mpack_read_uint(r);
-    p->forget_below = mpack_read_uint(r);
-    p->count = mpack_read_array(r);
-    if (r->failed)
-        return 0;
     if (s->superseded) {
         ret->why = "a newer connection speaks for this producer";
         return SHUNT_PROTOCOL;
     }
-    p->messages = (struct slice){r->at, (size_t)(r->end - r->at)};
+    p->topic = q->topic;
+    p->sequence = q->sequence;
+    p->forget_below = q->forget_below;
+    p->count = q->messages.count;
+    p->messages = q->messages.bytes;
     int err = s->division.begun ? 0 : read_messages(s->engine, p, &timed, &ret->why);
     if (err)
         return err;

@@ -159,19 +159,18 @@ static uint64_t read_part(struct session *s, struct mpack_reader *r, uint32_t co
     return rows;
 }
 
-int request_resolve(struct session *s, struct mpack_reader *r, struct step *ret)
+int make_resolve(struct session *s, const union request_fields *fields, struct step *ret)
 {
+    const struct resolve_request *q = &fields->resolve;
     struct resolving *to = &ret->resolving;
-    uint64_t subscription = mpack_read_uint(r);
-    uint32_t count = mpack_read_array(r);
-    if (r->failed)
-        return 0;
-    if (count > FRAME_MESSAGES_MAX) {
-        ret->why = engine_text(s->engine, "a RESOLVE carries at most %d entries", FRAME_MESSAGES_MAX);
-        return SHUNT_BAD_ARGUMENT;
+    struct mpack_reader r;
+    mpack_read_init(&r, q->entries.bytes.data, q->entries.bytes.size);
+    ret->rows = read_part(s, &r, q->entries.count, to);
+    if (r.failed) {
+        ret->why = REQUEST_MALFORMED;
+        return SHUNT_PROTOCOL;
     }
-    ret->rows = read_part(s, r, count, to);
-    to->subscription = subscription;
+    to->subscription = q->sub;
     ret->more = s->division.begun;
     return 0;
 }

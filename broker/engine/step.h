@@ -7,14 +7,14 @@
  * Reading a request only makes a step: nothing is applied, answered, or looked up that an earlier step could
  * change. What a step does, it does at its place in the list (steps.c).
  *
- * Ownership: slices and readers in a step point into the item that brought the request, or into the turn's
+ * Ownership: slices in a step point into the item that brought the request, or into the turn's
  * arena; so a step has run before its item is freed or moved.
  */
 #ifndef SHUNT_ENGINE_STEP_H
 #define SHUNT_ENGINE_STEP_H
 
 #include "broker/core/command.h"
-#include "proto/mpack.h"
+#include "proto/request.h"
 
 #include <stdbool.h>
 
@@ -37,26 +37,7 @@ enum step_kind {
     STEP_KINDS,
 };
 
-/* What follows OK in an answer. */
-enum answer_shape {
-    ANSWER_OWN, /* the request's own function writes it */
-    ANSWER_NOTHING,
-    ANSWER_JOB,
-    ANSWER_JOB_AND_COUNT,
-    ANSWER_CLOCK,
-    ANSWER_PUBLISHED,
-    ANSWER_RESOLVED,
-    ANSWER_SUBSCRIBED,
-    ANSWER_SHAPES,
-};
-
-/* ---- what requests bring, but for commands ---- */
-
-struct hello {
-    struct slice client, host, build;
-    struct slice producer; /* empty: none */
-    bool marks;
-};
+/* ---- what requests come to, but for commands and those that stay as they were read ---- */
 
 /* Deliveries of an earlier connection, as SUBSCRIBE names them. Lives as long as the turn. */
 struct kept {
@@ -72,17 +53,6 @@ struct subscribing {
     struct kept kept;
     struct subscription *made;
     int64_t lease_ms;
-};
-
-struct crediting {
-    uint64_t subscription; /* also of UNSUBSCRIBE */
-    uint64_t messages, bytes;
-};
-
-struct marking {
-    uint64_t subscription;
-    struct mpack_reader marks; /* at the first of the pairs of numbers */
-    uint32_t count;            /* of them */
 };
 
 /* One entry of a RESOLVE that had no effect. */
@@ -103,18 +73,10 @@ struct resolving {
     uint32_t refused_count;
 };
 
-struct looking {
-    struct slice name; /* a dead letter's; of a listing, the name after which it begins */
-    uint64_t number;   /* a job's; of a listing, the message after which it begins */
-    uint32_t limit;
-    bool bodies;
-};
-
 /* ---- the step ---- */
 
 struct step {
     enum step_kind kind;
-    enum answer_shape answer;
     const struct request *request; /* its row of the table; NULL: nobody asked for it */
     struct session *session;       /* NULL: it is no connection's */
     uint64_t request_id;           /* 0: no reply is wanted */
@@ -122,12 +84,9 @@ struct step {
     uint64_t rows;                 /* of work (broker/flow/share.h), as its fields show it */
     union {
         struct command command;
-        struct hello hello;
+        union request_fields fields;
         struct subscribing subscribing;
-        struct crediting crediting;
-        struct marking marking;
         struct resolving resolving;
-        struct looking looking;
         bool closed;          /* STEP_LOST: by the server */
         int64_t caught_up_ms; /* STEP_CAUGHT_UP: by then */
     };

@@ -5,32 +5,25 @@
 #include "broker/engine/state.h"
 #include "proto/errors.h"
 
-bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, const char **ret_why)
+void kept_make(struct session *s, const struct wire_list *list, struct kept *ret)
 {
-    *ret = (struct kept){0};
-    if (mpack_peek(r) == MPACK_END || mpack_read_is_nil(r))
-        return true;
-    uint32_t words = mpack_read_array(r), count = words / 3;
-    ret->given = true;
-    r->failed |= words % 3 != 0;
-    if (r->failed)
-        return true;
-    if (count > KEPT_MAX) {
-        *ret_why = "at most 1024 deliveries can be taken up again";
-        return false;
-    }
-    ret->names = arena_room(&s->engine->arena, (count + 1) * sizeof *ret->names);
-    ret->started = arena_room(&s->engine->arena, (count + 1) * sizeof *ret->started);
-    ret->tokens = arena_room(&s->engine->arena, (count + 1) * sizeof *ret->tokens);
+    struct arena *a = &s->engine->arena;
+    struct mpack_reader r;
+    *ret = (struct kept){.given = list->bytes.data, .count = list->count};
+    if (!ret->given)
+        return;
+    ret->names = arena_room(a, (ret->count + 1) * sizeof *ret->names);
+    ret->started = arena_room(a, (ret->count + 1) * sizeof *ret->started);
+    ret->tokens = arena_room(a, (ret->count + 1) * sizeof *ret->tokens);
     if (!ret->names || !ret->started || !ret->tokens)
         engine_die(s->engine, SHUNT_NO_MEMORY, "no memory for a SUBSCRIBE");
-    for (; ret->count < count && !r->failed; ret->count++) {
-        uint64_t seq = mpack_read_uint(r), token = mpack_read_uint(r);
-        ret->names[ret->count] = (struct delivery_name){seq, token};
-        ret->started[ret->count] = mpack_read_bool(r);
-        ret->tokens[ret->count] = 0;
+    mpack_read_init(&r, list->bytes.data, list->bytes.size);
+    for (uint32_t i = 0; i < ret->count; i++) {
+        uint64_t seq = mpack_read_uint(&r), token = mpack_read_uint(&r);
+        ret->names[i] = (struct delivery_name){seq, token};
+        ret->started[i] = mpack_read_bool(&r);
+        ret->tokens[i] = 0;
     }
-    return true;
 }
 
 void kept_taken_up(struct engine *e, struct step *st, uint32_t entry, const struct handout *h)

@@ -9,12 +9,12 @@ struct engine;
 struct handout;
 struct kept;
 struct mpack_buffer;
-struct mpack_reader;
 struct session;
 struct step;
+struct wire_list;
 
-/* False: it is refused, for the reason in *ret_why. A malformed one leaves the reader failed. */
-bool kept_read(struct session *s, struct mpack_reader *r, struct kept *ret, const char **ret_why);
+/* The deliveries that a SUBSCRIBE names. */
+void kept_make(struct session *s, const struct wire_list *list, struct kept *ret);
 /* Add the command that takes up what the SUBSCRIBE names. False: there is nothing to take up. */
 bool kept_take_up(struct engine *e, struct step *st);
 void kept_taken_up(struct engine *e, struct step *st, uint32_t entry, const struct handout *h);

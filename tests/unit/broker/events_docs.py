@@ -14,7 +14,7 @@ BEGIN, END = "<!-- table: made from broker/events.def -->", "<!-- end of the tab
 WRITTEN = re.compile(r'LOG_LEVEL_(\w+),\s*"(\w+)"')
 AT_ONCE = re.compile(r"level=(\w+) event=(\w+)")
 EITHER = re.compile(r'\? LOG_LEVEL_(\w+) : LOG_LEVEL_(\w+),\s*[\w>-]+ \? "(\w+)" : "(\w+)"')
-ACT = re.compile(r'^REQUEST\(.*, "(\w+)"\)$', re.M)
+ACT = re.compile(r'^STEP\(.*, "(\w+)"\)$', re.M)
 
 
 def rows(root):
@@ -38,7 +38,7 @@ def written(root):
             found[match[3]], found[match[4]] = match[1].lower(), match[2].lower()
         if path.name == "event_log.c":
             found["job_done"] = "info"
-    found.update({name: "info" for name in ACT.findall((root / "broker/engine/request.def").read_text(encoding="utf-8"))})
+    found.update({name: "info" for name in ACT.findall((root / "broker/engine/step.def").read_text(encoding="utf-8"))})
     return found
 
 

@@ -9,7 +9,7 @@
 /* ---- the table ---- */
 
 static const unsigned every_op[] = {
-#define REQUEST(name, number, right, fields, answer) OP_##name,
+#define REQUEST(NAME, name, number, right, effect, answer) OP_##NAME,
 #include "proto/request.def"
 #include "proto/wire.h"
 };
@@ -21,6 +21,9 @@ Test(steps, a_request_is_a_command_if_its_step_is_one_and_only_what_changes_is_t
         const struct request *row = request_find(every_op[i]);
         cr_assert(row && row->op == every_op[i], "operation %u", every_op[i]);
         cr_assert_eq(row->kind == STEP_COMMAND, row->command != 0, "%s", row->name);
+        cr_assert_eq(row->kind == STEP_COMMAND, row->effect == EFFECT_CHANGES, "%s", row->name);
+        cr_assert_eq(row->kind == STEP_LOOK, row->effect == EFFECT_LOOKS, "%s", row->name);
+        cr_assert_eq(row->kind == STEP_MARK, row->answer == ANSWER_NONE, "%s", row->name);
         cr_assert(row->kind != STEP_LOOK || row->run, "%s: a look writes its own answer", row->name);
         cr_assert(row->kind != STEP_LOOK || row->right == RIGHT_LOOK, "%s: looking is all it does",
                   row->name);

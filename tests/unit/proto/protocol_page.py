@@ -46,13 +46,42 @@ def policies_in_c(text, limits):
     ]
 
 
+FIELD = re.compile(r"(OPTIONAL_|)(TOPIC|TOPIC_OR_DLQ|GROUP|FIELD|OPTIONAL|LIST)\((.*)\)")
+
+
+def field_in_c(row):
+    """A field as the page shows it; None if the row is none: it says more about a field."""
+    match = FIELD.fullmatch(row)
+    if not match:
+        return None
+    words = [word.strip() for word in match[3].split(", ")]
+    optional, kind = match[1] or match[2] == "OPTIONAL", match[2]
+    if kind == "LIST" and not optional:
+        return "[" + re.search(r', "([^"]*)"$', match[3])[1] + ", …]"
+    return (words[0] if kind in ("TOPIC", "TOPIC_OR_DLQ", "GROUP") else words[1]) + ("?" if optional else "")
+
+
 def operations_in_c(text):
     """{name: (number, fields, answer)}; an answer of None: there is none; of "-": it is a frame from the server."""
-    requests = re.findall(r'^REQUEST\((\w+), (\d+), \w+, "([^"]*)", (NULL|"[^"]*")\)$', text, re.M)
+    answers = {name: text for name, text in re.findall(r'^ANSWER\((\w+), \d+, "([^"]*)"\)$', text, re.M)}
+    found = {}
+    for name, number, answer, rows in re.findall(r"^REQUEST\((\w+), \w+, (\d+), \w+, \w+, (\w+)\)\n(.*?)^END$", text, re.M | re.S):
+        fields = [field for field in map(field_in_c, rows.splitlines()) if field]
+        found[name] = (number, ", ".join(fields), None if answer == "NONE" else answers[answer])
     notices = re.findall(r'^NOTICE\((\w+), (\d+), "([^"]*)"\)$', text, re.M)
-    found = {name: (number, fields, None if answer == "NULL" else answer.strip('"')) for name, number, fields, answer in requests}
-    found |= {name: (number, fields, "-") for name, number, fields in notices}
-    return found, len(requests) + len(notices)
+    operations = len(found) + len(notices)
+    return found | {name: (number, fields, "-") for name, number, fields in notices}, operations
+
+
+def strangers(text):
+    """Rows that are none of the table's, so that none is passed over; and answers that do not count their fields."""
+    rows = "KEY KEY_OF MAP NO_FIELDS TOPIC TOPIC_OR_DLQ GROUP OPTIONAL_GROUP FIELD OPTIONAL LIST OPTIONAL_LIST AT_MOST ONLY_IF REQUEST ANSWER NOTICE MAP_END END"
+    body = text[text.index("\nMAP("):text.rindex("\n#undef MAP\n")]
+    found = [line for line in body.splitlines() if line and re.split(r"\W", line)[0] not in rows.split()]
+    for name, count, fields in re.findall(r'^ANSWER\((\w+), (\d+), "([^"]*)"\)$', text, re.M):
+        needed = [field for field in re.sub(r"\[.*?\]", "list", fields).split(", ") if field and not field.endswith("?")]
+        found += [] if len(needed) == int(count) else [f"{name} has {len(needed)} fields, not {count}"]
+    return found
 
 
 ANSWER = re.compile(r"^(?:OK +)?\[128, id(?:, )?(.*)\](?:, then .*)?$")
@@ -119,6 +148,7 @@ def main():
     rows = len(re.findall(r"^(?:REQUEST|NOTICE)\(", requests, re.M))
     if rows != operations or rows != len(in_c):
         wrong.append(f"request.def: {rows} rows, {operations} of them understood, {len(in_c)} names")
+    wrong += [f"request.def: not understood: {row}" for row in strangers(requests)]
     for name, text, found in (
         ("errors.def", errors, errors_in_c(errors)),
         ("policy.def", policies, policies_in_c(policies, limits)),

@@ -1,0 +1,97 @@
+/* request: what each request of the protocol carries, as structs, and their reading; made from request.def.
+ *
+ *     payload ─ op, id ─► request_row() ─ row->read ─► struct NAME_request, request_verdict()
+ *
+ * A request is read where it lies: slices and lists point into its frame. If a field is missing or of the wrong type, that
+ * decides what is said of the request, whatever else is wrong with it; then the first field that breaks a bound does. There
+ * are two exceptions, which are said at once: a list that is too long, because looking at it all is what the bound is to
+ * save, and a condition of the table (ONLY_IF).
+ */
+#ifndef SHUNT_PROTO_REQUEST_H
+#define SHUNT_PROTO_REQUEST_H
+
+#include "proto/limits.h"
+#include "proto/mpack.h"
+#include "proto/policy.h"
+#include "proto/wire.h"
+
+/* An array as it lies in the frame. */
+struct wire_list {
+    uint32_t count;     /* of elements; of marks and kept deliveries, which are several elements each */
+    struct slice bytes; /* of them, and perhaps of what follows; `data` is NULL if the list was left out */
+};
+
+/* Which dead letters: those named, or the oldest `count`. */
+struct dead_choice {
+    struct wire_list ids;
+    uint64_t count; /* UINT64_MAX: all */
+};
+
+/* What the kinds of fields are in C, and what they are when they are left out. */
+#define KIND_uint          uint64_t
+#define KIND_flag          bool
+#define KIND_text          struct slice
+#define KIND_rows          uint32_t /* of a page */
+#define KIND_now_or_oldest bool     /* true: from now on */
+#define KIND_policy        struct policy_change
+#define KIND_which         struct dead_choice
+#define KIND_hello_options struct hello_options
+#define KIND_client_name   struct slice /* UTF-8 without NUL */
+#define KIND_producer_id   struct slice /* PRODUCER_ID_BYTES, or empty */
+#define KIND_credentials   struct slice /* the map's bytes */
+#define KIND_unless_false  bool
+#define KIND_texts         struct wire_list
+
+#define NONE_uint          0
+#define NONE_flag          false
+#define NONE_text          ((struct slice){0})
+#define NONE_rows          PAGE_ROWS_DEFAULT
+#define NONE_now_or_oldest false
+#define NONE_policy        ((struct policy_change){0})
+#define NONE_hello_options ((struct hello_options){.marks = true})
+
+/* clang-format off */ /* which takes a brace and its semicolon apart */
+#define MAP(name)                                                      struct name {
+#define KEY(kind, name)                                                    KIND_##kind name;
+#define MAP_END                                                        };
+#define REQUEST(NAME, name, number, right, effect, answer)             struct name##_request {
+#define NO_FIELDS                                                          uint8_t nothing; /* no struct is empty */
+#define FIELD(kind, name)                                                  KIND_##kind name;
+#define OPTIONAL(kind, name)                                               KIND_##kind name;
+#define LIST(kind, name, max, code, text, shown)                           struct wire_list name;
+#define OPTIONAL_LIST(kind, name, max, code, text)                         struct wire_list name;
+#define END                                                            };
+/* clang-format on */
+#include "proto/request.def"
+
+union request_fields {
+#define REQUEST(NAME, name, number, right, effect, answer) struct name##_request name;
+#include "proto/request.def"
+};
+
+#define REQUEST_MALFORMED "a field is missing or has the wrong type"
+
+/* A request that is being read. */
+struct request_source {
+    struct mpack_reader r;     /* at the next field */
+    struct slice topic, group; /* what it speaks of; empty: the fields so far name none */
+    int err;                   /* the first bound that a field broke, and why */
+    const char *why;           /* static, or `text` */
+    bool stopped;              /* the fields that follow were not looked at */
+    char text[128];
+};
+
+void request_source_init(struct request_source *from, struct mpack_reader fields);
+/* What is wrong with the fields that were read: 0, or an error and, in `from->why`, the reason. */
+int request_verdict(struct request_source *from);
+
+/* Read the fields of one request into `*ret`, its struct. */
+typedef void request_read_fn(struct request_source *from, union request_fields *ret);
+
+#define REQUEST(NAME, name, number, right, effect, answer) request_read_fn request_read_##name;
+#include "proto/request.def"
+
+/* The elements of a list of texts that has been read, into `to`, which holds `list->count`. */
+void request_texts(const struct wire_list *list, struct slice *to);
+
+#endif
