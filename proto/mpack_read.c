@@ -37,6 +37,8 @@ uint64_t mpack_read_uint(struct mpack_reader *r)
 {
     uint64_t bits;
     bool negative;
+    if (r->at != r->end && *r->at < 0x80) /* most are: operations, versions, and 0 for none */
+        return *r->at++;
     if (!read_number(r, &bits, &negative))
         return 0;
     if (negative) {

@@ -10,6 +10,7 @@
 #ifndef SHUNT_PROTO_REQUEST_H
 #define SHUNT_PROTO_REQUEST_H
 
+#include "proto/errors.h"
 #include "proto/limits.h"
 #include "proto/mpack.h"
 #include "proto/policy.h"
@@ -81,9 +82,22 @@ struct request_source {
     char text[128];
 };
 
-void request_source_init(struct request_source *from, struct mpack_reader fields);
+/* Its reader, `from->r`, is set apart. */
+static inline void request_source_init(struct request_source *from)
+{
+    from->topic = from->group = (struct slice){0};
+    from->err = 0;
+    from->stopped = false;
+}
+
 /* What is wrong with the fields that were read: 0, or an error and, in `from->why`, the reason. */
-int request_verdict(struct request_source *from);
+static inline int request_verdict(struct request_source *from)
+{
+    if (!from->r.failed || from->stopped)
+        return from->err;
+    from->why = REQUEST_MALFORMED;
+    return SHUNT_PROTOCOL;
+}
 
 /* Read the fields of one request into `*ret`, its struct. */
 typedef void request_read_fn(struct request_source *from, union request_fields *ret);

@@ -2,29 +2,11 @@
 #include "proto/request.h"
 
 #include "base/utf8.h"
-#include "proto/errors.h"
 #include "proto/names.h"
 #include <stdio.h>
 
-void request_source_init(struct request_source *from, struct mpack_reader fields)
-{
-    from->r = fields;
-    from->topic = from->group = (struct slice){0};
-    from->err = 0;
-    from->why = NULL;
-    from->stopped = false;
-}
-
-int request_verdict(struct request_source *from)
-{
-    if (!from->r.failed || from->stopped)
-        return from->err;
-    from->why = REQUEST_MALFORMED;
-    return SHUNT_PROTOCOL;
-}
-
 /* The first refusal counts. */
-static void refuse(struct request_source *from, int err, const char *why)
+__attribute__((noinline, cold)) static void refuse(struct request_source *from, int err, const char *why)
 {
     if (from->err || from->r.failed)
         return;
@@ -33,7 +15,7 @@ static void refuse(struct request_source *from, int err, const char *why)
 }
 
 /* What follows is not looked at: its readers find nothing. */
-static void stop(struct request_source *from, int err, const char *why)
+__attribute__((noinline, cold)) static void stop(struct request_source *from, int err, const char *why)
 {
     if (from->r.failed)
         return;
@@ -95,7 +77,7 @@ static void check_topic_or_dlq(struct request_source *from, struct slice name)
 /* ---- lists ---- */
 
 /* The head of an array whose elements are of `width` values each. */
-static bool read_head(struct request_source *from, uint32_t width, struct wire_list *ret)
+static inline bool read_head(struct request_source *from, uint32_t width, struct wire_list *ret)
 {
     uint32_t values = mpack_read_array(&from->r);
     from->r.failed |= values % width != 0;
@@ -104,7 +86,7 @@ static bool read_head(struct request_source *from, uint32_t width, struct wire_l
     return !from->r.failed;
 }
 
-static bool head_within(struct request_source *from, uint32_t width, uint32_t max, int err, const char *why,
+static inline bool head_within(struct request_source *from, uint32_t width, uint32_t max, int err, const char *why,
                         struct wire_list *ret)
 {
     if (read_head(from, width, ret) && ret->count <= max)

@@ -28,14 +28,14 @@
 /* A request as it lies in its frame. */
 struct envelope {
     struct slice payload;
-    struct mpack_reader fields; /* what follows the request id */
+    struct request_source fields; /* what follows the request id */
     uint64_t op, request_id;
     const struct request *request; /* NULL: there is no such operation */
 };
 
 static void open_envelope(struct slice payload, struct envelope *ret)
 {
-    struct mpack_reader *r = &ret->fields;
+    struct mpack_reader *r = &ret->fields.r;
     ret->payload = payload;
     mpack_read_init(r, payload.data, payload.size);
     (void)mpack_read_array(r); /* the net thread has validated it; readers of fields fail at its end */
@@ -59,7 +59,7 @@ static int gate(const struct session *s, const struct request *request, const ch
 static int read_step(struct session *s, struct envelope *from, struct step *st)
 {
     const struct request *request = from->request;
-    struct request_source source;
+    struct request_source *source = &from->fields;
     union request_fields fields;
     int err = gate(s, request, &st->why);
     if (err)
@@ -71,15 +71,15 @@ static int read_step(struct session *s, struct envelope *from, struct step *st)
     st->kind = request->kind;
     if (request->kind == STEP_COMMAND)
         st->command.kind = request->command;
-    request_source_init(&source, from->fields);
-    request->read(&source, request->make ? &fields : &st->fields);
-    err = request_verdict(&source);
+    request_source_init(source);
+    request->read(source, request->make ? &fields : &st->fields);
+    err = request_verdict(source);
     if (err) {
-        st->why = source.why == source.text ? engine_text(s->engine, "%s", source.text) : source.why;
+        st->why = source->why == source->text ? engine_text(s->engine, "%s", source->text) : source->why;
         return err;
     }
-    st->topic = source.topic;
-    st->group = source.group;
+    st->topic = source->topic;
+    st->group = source->group;
     return request->make ? request->make(s, &fields, st) : 0;
 }
 

@@ -203,10 +203,9 @@ struct sample_verdict sample_judge(const struct sample *s, const struct mpack_bu
                                    union request_fields *ret)
 {
     struct request_source from;
-    struct mpack_reader r;
     struct sample_verdict v = {0};
-    mpack_read_init(&r, bytes->data, bytes->size);
-    request_source_init(&from, r);
+    mpack_read_init(&from.r, bytes->data, bytes->size);
+    request_source_init(&from);
     s->read(&from, ret);
     v.err = request_verdict(&from);
     if (v.err)

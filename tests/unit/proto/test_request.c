@@ -167,7 +167,6 @@ Test(request, a_refusal_names_the_bound_or_the_setting_that_lowers_it)
 static void names_topic_and_group(struct sample *s)
 {
     struct request_source from;
-    struct mpack_reader r;
     struct mpack_buffer bytes = {0};
     union request_fields q;
     bool topic = false, group = false;
@@ -176,8 +175,8 @@ static void names_topic_and_group(struct sample *s)
         group |= strcmp(s->names[i], "group") == 0;
     }
     sample_write(s, s->count, 0, NULL, &bytes);
-    mpack_read_init(&r, bytes.data, bytes.size);
-    request_source_init(&from, r);
+    mpack_read_init(&from.r, bytes.data, bytes.size);
+    request_source_init(&from);
     s->read(&from, &q);
     cr_assert_eq(request_verdict(&from), 0);
     cr_assert(slice_is(from.topic, topic ? "t" : ""), "%s", s->name);
