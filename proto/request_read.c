@@ -86,8 +86,8 @@ static inline bool read_head(struct request_source *from, uint32_t width, struct
     return !from->r.failed;
 }
 
-static inline bool head_within(struct request_source *from, uint32_t width, uint32_t max, int err, const char *why,
-                        struct wire_list *ret)
+static inline bool head_within(struct request_source *from, uint32_t width, uint32_t max, int err,
+                               const char *why, struct wire_list *ret)
 {
     if (read_head(from, width, ret) && ret->count <= max)
         return true;
