@@ -1,6 +1,8 @@
 /* bitmap: a group's done bits, in chunks. */
 #include "broker/core/bitmap.h"
 
+#include "base/array.h"
+#include "base/search.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,21 +16,19 @@ void bitmap_done(struct bitmap *b)
     *b = (struct bitmap){0};
 }
 
+static int chunk_order(const void *element, const void *key)
+{
+    uint64_t have = (*(struct bitmap_chunk *const *)element)->number, want = *(const uint64_t *)key;
+    return have < want ? -1 : have > want;
+}
+
 /* Index of the first chunk whose number is >= `number`. */
 static size_t position(const struct bitmap *b, uint64_t number)
 {
-    size_t low = 0, high = b->count;
-    /* Nearly always it is the last one. */
-    if (high && b->chunks[high - 1]->number < number)
-        return high;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (b->chunks[middle]->number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    /* Nearly always it is the last one, or behind it. */
+    if (b->count && b->chunks[b->count - 1]->number <= number)
+        return b->count - (b->chunks[b->count - 1]->number == number);
+    return search_first(b->chunks, b->count, sizeof *b->chunks, &number, chunk_order);
 }
 
 static struct bitmap_chunk *find(const struct bitmap *b, uint64_t number)
@@ -42,21 +42,14 @@ static struct bitmap_chunk *find_or_add(struct bitmap *b, uint64_t number)
     size_t at = position(b, number);
     if (at < b->count && b->chunks[at]->number == number)
         return b->chunks[at];
-    if (b->count == b->capacity) {
-        size_t capacity = b->capacity ? b->capacity * 2 : 4;
-        struct bitmap_chunk **chunks = realloc(b->chunks, capacity * sizeof *chunks);
-        if (!chunks)
-            return NULL;
-        b->chunks = chunks;
-        b->capacity = capacity;
-    }
+    if (!array_room(&b->chunks, &b->capacity, b->count + 1))
+        return NULL;
     struct bitmap_chunk *chunk = calloc(1, sizeof *chunk);
     if (!chunk)
         return NULL;
     chunk->number = number;
-    memmove(b->chunks + at + 1, b->chunks + at, (b->count - at) * sizeof *b->chunks);
+    array_insert(b->chunks, &b->count, at);
     b->chunks[at] = chunk;
-    b->count++;
     return chunk;
 }
 

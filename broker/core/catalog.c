@@ -22,7 +22,7 @@
 static int topic_order(const void *element, const void *key)
 {
     uint32_t have = (*(struct topic *const *)element)->r.id, want = *(const uint32_t *)key;
-    return (have > want) - (have < want);
+    return have < want ? -1 : have > want;
 }
 
 size_t catalog_topic_position(const struct ledger *l, uint32_t id)
@@ -39,7 +39,7 @@ struct topic *catalog_topic_by_id(const struct ledger *l, uint32_t id)
 static int group_order(const void *element, const void *key)
 {
     uint32_t have = (*(struct group *const *)element)->r.id, want = *(const uint32_t *)key;
-    return (have > want) - (have < want);
+    return have < want ? -1 : have > want;
 }
 
 static size_t group_position(const struct ledger *l, uint32_t id)
@@ -113,13 +113,13 @@ static bool add_name(struct ledger *l, struct topic *t)
     if (!array_room(&l->names, &l->names_capacity, l->names_count + 1))
         return false;
     size_t at = name_position(l, slice_of(t->r.name));
-    memmove(l->names + at + 1, l->names + at, (l->names_count - at) * sizeof *l->names);
+    array_insert(l->names, &l->names_count, at);
     l->names[at] = t;
-    l->names_count++;
     l->names_dlq += t->r.origin_group != 0;
     return true;
 }
 
+/* Not by doubling: most topics have one group, and there are many topics. */
 static bool link_group(struct topic *t, struct group *g)
 {
     struct group **groups = realloc(t->groups, (t->groups_count + 1) * sizeof *groups);
@@ -134,8 +134,7 @@ static void unlink_group(struct topic *t, const struct group *g)
 {
     for (size_t i = 0; i < t->groups_count; i++) {
         if (t->groups[i] == g) {
-            t->groups_count--;
-            memmove(t->groups + i, t->groups + i + 1, (t->groups_count - i) * sizeof *t->groups);
+            array_remove(t->groups, &t->groups_count, i);
             return;
         }
     }
@@ -189,8 +188,7 @@ void catalog_drop_topic(struct ledger *l, struct topic *t)
 {
     size_t at = name_position(l, slice_of(t->r.name));
     check(at < l->names_count && l->names[at] == t);
-    l->names_count--;
-    memmove(l->names + at, l->names + at + 1, (l->names_count - at) * sizeof *l->names);
+    array_remove(l->names, &l->names_count, at);
     l->names_dlq -= t->r.origin_group != 0;
     t->r.dropped = true;
     ledger_dirty_topic(l, t);
@@ -209,13 +207,7 @@ int catalog_remove_topic(struct ledger *l, struct topic *t)
     int err = ledger_del(l, TABLE_TOPIC, key_slice(&key), NULL);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
-    for (size_t i = 0; i < l->topics_count; i++) {
-        if (l->topics[i] == t) {
-            l->topics_count--;
-            memmove(l->topics + i, l->topics + i + 1, (l->topics_count - i) * sizeof *l->topics);
-            break;
-        }
-    }
+    array_remove(l->topics, &l->topics_count, catalog_topic_position(l, t->r.id));
     struct topic **at = &l->dirty_topics;
     while (*at && *at != t)
         at = &(*at)->dirty_next;
@@ -232,9 +224,7 @@ int catalog_remove_group(struct ledger *l, struct group *g)
     int err = ledger_del(l, TABLE_GROUP, key_slice(&key), NULL);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
-    size_t at = group_position(l, g->r.id);
-    l->groups_count--;
-    memmove(l->groups + at, l->groups + at + 1, (l->groups_count - at) * sizeof *l->groups);
+    array_remove(l->groups, &l->groups_count, group_position(l, g->r.id));
     group_queue_leave(l, g);
     sums_forget(l, g);
     struct group **dirty = &l->dirty_groups;
@@ -281,8 +271,8 @@ void ledger_group_names(const struct ledger *l, uint32_t group, struct slice *re
     *ret_topic = *ret_group = (struct slice){"", 0};
     if (!g)
         return;
-    *ret_topic = (struct slice){g->topic->r.name, strlen(g->topic->r.name)};
-    *ret_group = (struct slice){g->r.name, strlen(g->r.name)};
+    *ret_topic = slice_of(g->topic->r.name);
+    *ret_group = slice_of(g->r.name);
 }
 
 /* ---- load and flush ---- */

@@ -2,6 +2,7 @@
  * are read together. */
 #include "broker/core/deadline_heap.h"
 
+#include "base/array.h"
 #include "base/check.h"
 #include "proto/errors.h"
 #include <stdlib.h>
@@ -28,25 +29,11 @@ void deadline_heap_done(struct deadline_heap *h)
 int deadline_heap_reserve(struct deadline_heap *h, uint32_t ids)
 {
     check(ids <= DEADLINE_ID_MAX + 1u);
-    if (ids > h->capacity) {
-        uint32_t capacity = h->capacity ? h->capacity : 256;
-        while (capacity < ids)
-            capacity *= 2;
-        struct deadline *entries = realloc(h->entries, capacity * sizeof *entries);
-        if (!entries)
-            return SHUNT_NO_MEMORY;
-        h->entries = entries;
-        h->capacity = capacity;
-    }
-    if (h->capacity > h->places) {
-        uint32_t *place = realloc(h->place, h->capacity * sizeof *place);
-        if (!place)
-            return SHUNT_NO_MEMORY;
-        for (uint32_t id = h->places; id < h->capacity; id++)
-            place[id] = DEADLINE_NONE;
-        h->place = place;
-        h->places = h->capacity;
-    }
+    size_t known = h->places;
+    if (!array_room(&h->entries, &h->capacity, ids) || !array_room(&h->place, &h->places, ids))
+        return SHUNT_NO_MEMORY;
+    for (size_t id = known; id < h->places; id++)
+        h->place[id] = DEADLINE_NONE;
     return 0;
 }
 

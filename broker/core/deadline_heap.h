@@ -7,6 +7,7 @@
 #define SHUNT_CORE_DEADLINE_HEAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Ids are smaller than this: an entry packs one beside its turn. */
@@ -21,7 +22,8 @@ struct deadline {
 struct deadline_heap {
     struct deadline *entries; /* four children each: a node's children share a cache line or two */
     uint32_t *place;          /* by id: where it stands in `entries`; DEADLINE_NONE if nowhere */
-    uint32_t count, capacity, places;
+    uint32_t count;
+    size_t capacity, places; /* of entries, of place */
     uint64_t turn;
 };
 #define DEADLINE_NONE UINT32_MAX

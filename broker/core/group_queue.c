@@ -5,33 +5,21 @@
  * A group that is taken too early has nothing to do and changes nothing, and those taken come in order of
  * their ids; so two ledgers that apply the same batches do the same, wherever one of them was loaded anew.
  */
+#include "base/array.h"
 #include "base/check.h"
 #include "broker/core/state.h"
 
 #include <stdlib.h>
 
-static int grow(struct ledger *l)
-{
-    size_t capacity = l->slots_capacity ? l->slots_capacity * 2 : 64;
-    struct group **slots = realloc(l->slots, capacity * sizeof *slots);
-    if (slots)
-        l->slots = slots;
-    struct group **taken = realloc(l->taken, capacity * sizeof *taken);
-    if (taken)
-        l->taken = taken;
-    if (!slots || !taken)
-        return SHUNT_NO_MEMORY;
-    int err = deadline_heap_reserve(&l->due_when, (uint32_t)capacity);
-    if (!err)
-        err = deadline_heap_reserve(&l->retention_when, (uint32_t)capacity);
-    if (!err)
-        l->slots_capacity = capacity;
-    return err;
-}
-
 int group_queue_join(struct ledger *l, struct group *g)
 {
-    int err = l->slots_count == l->slots_capacity ? grow(l) : 0;
+    size_t count = l->slots_count + 1;
+    if (!array_room(&l->slots, &l->slots_capacity, count) ||
+        !array_room(&l->taken, &l->taken_capacity, count))
+        return SHUNT_NO_MEMORY;
+    int err = deadline_heap_reserve(&l->due_when, (uint32_t)count);
+    if (!err)
+        err = deadline_heap_reserve(&l->retention_when, (uint32_t)count);
     if (err)
         return err;
     g->slot = (uint32_t)l->slots_count;

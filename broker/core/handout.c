@@ -81,19 +81,15 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
     return 0;
 }
 
-static struct slice cstr(const char *s)
-{
-    return (struct slice){s, __builtin_strlen(s)};
-}
-
 /* Published before the size of a message had its limit: its attempt ledger says why nobody got it. */
 static int note_too_large(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
 {
     struct history_record h = {
         .outcome = ATTEMPT_REJECTED,
-        .error_type = cstr("TOO_LARGE"),
-        .error_message = cstr("the broker cannot deliver it: what the message has beside its body makes it "
-                              "larger than a frame; purge it, and publish it again with less")};
+        .error_type = slice_of("TOO_LARGE"),
+        .error_message =
+            slice_of("the broker cannot deliver it: what the message has beside its body makes it "
+                     "larger than a frame; purge it, and publish it again with less")};
     return history_add(l, g, seq, row, &h);
 }
 

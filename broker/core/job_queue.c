@@ -4,11 +4,12 @@
  * Which are due follows from their records alone, and they are taken in order of their ids: so two ledgers
  * that apply the same batches do the same, wherever one of them was loaded anew.
  */
+#include "base/array.h"
 #include "base/check.h"
+#include "base/search.h"
 #include "broker/core/state.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 _Static_assert(JOBS_MAX <= DEADLINE_ID_MAX, "the heap has room for all");
 
@@ -32,28 +33,13 @@ int64_t jobs_at(const struct ledger *l)
 
 /* ---- coming and going ---- */
 
-static int grow(struct ledger *l)
-{
-    size_t capacity = l->jobs_capacity ? l->jobs_capacity * 2 : 8;
-    struct job_record **jobs = realloc(l->jobs, capacity * sizeof *jobs);
-    if (jobs)
-        l->jobs = jobs;
-    struct job_record **due = realloc(l->jobs_due, capacity * sizeof *due);
-    if (due)
-        l->jobs_due = due;
-    if (!jobs || !due)
-        return SHUNT_NO_MEMORY;
-    int err = deadline_heap_reserve(&l->jobs_when, (uint32_t)capacity);
-    if (!err)
-        l->jobs_capacity = capacity;
-    return err;
-}
-
 int job_keep(struct ledger *l, const struct job_record *r, struct job_record **ret)
 {
-    int err = l->jobs_count == l->jobs_capacity ? grow(l) : 0;
-    if (err)
-        return err;
+    size_t count = l->jobs_count + 1;
+    if (!array_room(&l->jobs, &l->jobs_capacity, count) ||
+        !array_room(&l->jobs_due, &l->jobs_due_capacity, count) ||
+        deadline_heap_reserve(&l->jobs_when, (uint32_t)count) != 0)
+        return SHUNT_NO_MEMORY;
     struct job_record *copy = malloc(sizeof *copy);
     if (!copy)
         return SHUNT_NO_MEMORY;
@@ -149,27 +135,32 @@ void job_is_over(struct ledger *l, struct job_record *j)
 
 /* ---- the finished ones ---- */
 
+static int finished_order(const void *element, const void *key)
+{
+    uint64_t have = *(const uint64_t *)element, want = *(const uint64_t *)key;
+    return have < want ? -1 : have > want;
+}
+
+static size_t finished_position(const struct ledger *l, uint64_t id)
+{
+    return search_first(l->finished, l->finished_count, sizeof *l->finished, &id, finished_order);
+}
+
 bool job_was(const struct ledger *l, uint64_t id)
 {
-    for (size_t i = 0; i < l->finished_count; i++) {
-        if (l->finished[i] == id)
-            return true;
-    }
-    return false;
+    size_t at = finished_position(l, id);
+    return at < l->finished_count && l->finished[at] == id;
 }
 
 uint64_t jobs_finished(struct ledger *l, uint64_t id)
 {
-    size_t at = l->finished_count;
-    while (at > 0 && l->finished[at - 1] > id)
-        at--;
-    memmove(l->finished + at + 1, l->finished + at, (l->finished_count - at) * sizeof *l->finished);
+    size_t at = finished_position(l, id);
+    array_insert(l->finished, &l->finished_count, at);
     l->finished[at] = id;
-    if (++l->finished_count <= JOBS_FINISHED_KEPT)
+    if (l->finished_count <= JOBS_FINISHED_KEPT)
         return 0;
     uint64_t oldest = l->finished[0];
-    l->finished_count--;
-    memmove(l->finished, l->finished + 1, l->finished_count * sizeof *l->finished);
+    array_remove(l->finished, &l->finished_count, 0);
     return oldest;
 }
 

@@ -2,6 +2,7 @@
  * is closed. */
 #include "broker/core/lease_table.h"
 
+#include "base/array.h"
 #include "base/check.h"
 #include "proto/errors.h"
 #include <stdlib.h>
@@ -108,14 +109,8 @@ static int slab_add(struct lease_table *t)
     uint32_t leases = (t->slab_count + 1) * LEASE_SLAB;
     if (leases > DEADLINE_ID_MAX || deadline_heap_reserve(&t->deadlines, leases) != 0)
         return SHUNT_NO_MEMORY;
-    if (t->slab_count == t->slab_room) {
-        uint32_t room = t->slab_room ? t->slab_room * 2 : 16;
-        struct lease **slabs = realloc(t->slabs, room * sizeof(struct lease *));
-        if (!slabs)
-            return SHUNT_NO_MEMORY;
-        t->slabs = slabs;
-        t->slab_room = room;
-    }
+    if (!array_room(&t->slabs, &t->slab_room, t->slab_count + 1))
+        return SHUNT_NO_MEMORY;
     struct lease *slab = malloc(LEASE_SLAB * sizeof *slab);
     if (!slab)
         return SHUNT_NO_MEMORY;

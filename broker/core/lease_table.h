@@ -55,7 +55,8 @@ _Static_assert(sizeof(struct lease) + 2 * sizeof(struct deadline) + 4 * sizeof(u
 
 struct lease_table {
     struct lease **slabs;
-    uint32_t slab_count, slab_room;
+    uint32_t slab_count;
+    size_t slab_room;
     uint32_t free_first; /* chained by hash_next */
     uint32_t count;
     uint32_t *buckets;

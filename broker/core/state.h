@@ -66,8 +66,9 @@ struct ledger {
 
     struct job_record **jobs; /* running ones, in any order */
     size_t jobs_count, jobs_capacity;
-    size_t jobs_rated;                         /* how many of them have a rate */
-    struct job_record **jobs_due;              /* scratch for a tick */
+    size_t jobs_rated;            /* how many of them have a rate */
+    struct job_record **jobs_due; /* scratch for a tick */
+    size_t jobs_due_capacity;
     uint64_t finished[JOBS_FINISHED_KEPT + 1]; /* in order: the ids of the finished ones that are kept */
     size_t finished_count;
     struct deadline_heap jobs_when; /* by slot: when it is due, wall ms */
@@ -77,7 +78,8 @@ struct ledger {
 
     struct group **slots; /* all groups, in any order */
     size_t slots_count, slots_capacity;
-    struct group **taken;                /* scratch for a tick */
+    struct group **taken; /* scratch for a tick */
+    size_t taken_capacity;
     struct deadline_heap due_when;       /* by slot: no row of the due table becomes ready before that */
     struct deadline_heap retention_when; /* … no retention of a dead letter of it runs out */
     int64_t expiry_at_ms;                /* nothing expires before this */

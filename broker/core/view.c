@@ -257,7 +257,7 @@ int view_topics(const struct view *v, struct slice after, uint32_t limit, struct
     bool more = false;
     size_t array = mpack_write_array_open(to);
     struct topic *t = catalog_topic_after(l, after);
-    for (; t; t = catalog_topic_after(l, (struct slice){t->r.name, strlen(t->r.name)})) {
+    for (; t; t = catalog_topic_after(l, slice_of(t->r.name))) {
         more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
         if (more)
             break;

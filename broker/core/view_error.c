@@ -5,11 +5,6 @@
 #include "proto/units.h"
 #include <string.h>
 
-static struct slice words_of(const char *text)
-{
-    return (struct slice){text, strlen(text)};
-}
-
 static void add_bytes(struct view_error *e, const void *bytes, size_t size)
 {
     check(size <= sizeof e->text - e->size);
@@ -94,16 +89,16 @@ void view_error_of(const struct history_record *h, int64_t ttl_ms, struct view_e
         ret->message = (struct slice){ret->text, ret->size};
     }
     if (!ret->type.size && ret->message.size)
-        ret->type = words_of(outcomes[h->outcome]);
+        ret->type = slice_of(outcomes[h->outcome]);
 }
 
 void view_error_of_reason(enum dead_reason reason, struct view_error *ret)
 {
     static const char *const reasons[DEAD_REASONS] = DEAD_REASON_NAMES;
-    ret->type = words_of(reasons[reason]);
+    ret->type = slice_of(reasons[reason]);
     ret->message = (struct slice){0};
     if (reason == DEAD_CORRUPT) {
         ret->message =
-            words_of("what is stored of it does not match its checksum: the disk or the file was damaged");
+            slice_of("what is stored of it does not match its checksum: the disk or the file was damaged");
     }
 }

@@ -251,8 +251,8 @@ static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct
     put_name(to, "id", d->g->dlq->r.name, d->dead_seq);
     put_uint(to, "seq", d->dead_seq);
     put_name(to, "origin", d->g->topic->r.name, d->m->dead.origin_seq);
-    put_slice(to, "topic", (struct slice){d->g->topic->r.name, strlen(d->g->topic->r.name)});
-    put_slice(to, "group", (struct slice){d->g->r.name, strlen(d->g->r.name)});
+    put_slice(to, "topic", slice_of(d->g->topic->r.name));
+    put_slice(to, "group", slice_of(d->g->r.name));
     put_key(to, "reason");
     mpack_write_cstr(to, reasons[d->m->dead.reason]);
     put_uint(to, "attempts", d->row.attempts);

@@ -53,3 +53,25 @@ Test(array, what_no_memory_could_hold_is_refused_and_all_is_as_it_was)
     }
     free(items);
 }
+
+Test(array, what_is_put_in_and_taken_out_leaves_the_others_in_order)
+{
+    uint32_t *items = NULL;
+    size_t capacity = 0, count = 0;
+    static const uint32_t values[] = {3, 1, 5, 2, 4}; /* each to its place: the end, the beginning, between */
+    static const size_t places[] = {0, 0, 2, 1, 3};
+    for (size_t i = 0; i < 5; i++) {
+        cr_assert(array_room(&items, &capacity, count + 1));
+        array_insert(items, &count, places[i]);
+        items[places[i]] = values[i];
+        cr_assert_eq(count, i + 1);
+    }
+    for (uint32_t i = 0; i < 5; i++)
+        cr_expect_eq(items[i], i + 1, "element %u", i);
+    array_remove(items, &count, 4);
+    array_remove(items, &count, 1);
+    array_remove(items, &count, 0);
+    cr_assert_eq(count, 2);
+    cr_expect(items[0] == 3 && items[1] == 4);
+    free(items);
+}
