@@ -29,7 +29,7 @@ OWN = {
     "y_number.json": b"-0.5", "y_space.json": b" \n\t[ ]\n", "y_large.json": b"[" + b"1," * 100000 + b"1]",
     "n_empty.json": b"", "n_comma.json": b"[1,]", "n_open.json": b'{"a":', "n_string.json": b'"open', "n_words.json": b"hello world",
     "n_two.json": b"[1] x", "n_single.json": b"['a']", "n_utf8.json": b'["\xff"]', "n_nul.json": b"[1]\x00", "n_minus.json": b"[-]",
-    "n_bom16.json": "[1]".encode("utf-16"), "n_key.json": b"{a: 1}", "n_plus.json": b"[+1]", "n_deep.json": b"[" * 100000,
+    "n_bom16.json": "[1]".encode("utf-16"), "n_key.json": b"{a: 1}", "n_plus.json": b"[+1]", "n_tab.json": b"[\x0b]", "n_deep.json": b"[" * 100000,
 }
 
 
@@ -52,9 +52,12 @@ def uncaught(said):
     return (found[2], tame(found[1].encode("latin-1").strip(b" \t\r\v\f"))) if found else None
 
 
+# For each byte of it a '?': control characters, which some versions of node say as they are, and what is no UTF-8.
+TAMED = {code: "?" for code in (*range(0x20), 0x7F, *range(0xDC80, 0xDD00)) if code not in (9, 10)} | {code: "??" for code in range(0x80, 0xA0)}
+
+
 def tame(data):
-    return "".join("?" if c == "\0" else c for c in data.decode("utf-8", errors="surrogateescape").translate(
-        {code: "?" for code in range(0xDC80, 0xDD00)}))
+    return data.decode("utf-8", errors="surrogateescape").translate(TAMED)
 
 
 def verdict(status):
