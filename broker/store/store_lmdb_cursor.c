@@ -103,16 +103,17 @@ static int cursor_answer(struct lmdb_cursor *c, int rc, MDB_val *k, MDB_val *v, 
     return 0;
 }
 
-/* Search for the cursor's key: its pair or the first one beyond it. */
-static int native_search(struct lmdb_cursor *c, MDB_val *k, MDB_val *v, bool *ret_same)
+/* Search for a key: its pair or the first one beyond it. LMDB does not compare the first key of a page to which it
+ * goes on from the page before, and that one is too low if the key that divides the two is damaged. */
+static int native_search(struct lmdb_cursor *c, struct slice wanted, MDB_val *k, MDB_val *v, bool *ret_same)
 {
     struct lmdb_key key;
-    lmdb_key_make(c->table, (struct slice){c->key, c->key_size}, &key);
+    lmdb_key_make(c->table, wanted, &key);
     *k = key.val;
     int rc = mdb_cursor_get(c->mdb, k, v, MDB_SET_RANGE);
-    *ret_same =
-        rc == 0 && k->mv_size == key.val.mv_size && memcmp(k->mv_data, key.val.mv_data, k->mv_size) == 0;
-    return rc;
+    int order = rc == 0 ? mdb_cmp(c->txn->mdb, mdb_cursor_dbi(c->mdb), k, &key.val) : 1;
+    *ret_same = order == 0;
+    return order < 0 ? MDB_CORRUPTED : rc;
 }
 
 /* The table's first pair. */
@@ -148,11 +149,11 @@ int lmdb_cursor_seek(struct store_cursor *base, struct slice key, struct slice *
     int err = native_ready(c, &at);
     if (err)
         return err;
-    struct lmdb_key k;
-    lmdb_key_make(c->table, key, &k);
+    MDB_val k;
     MDB_val v;
-    int rc = mdb_cursor_get(c->mdb, &k.val, &v, MDB_SET_RANGE);
-    err = cursor_answer(c, rc, &k.val, &v, ret_key, ret_value);
+    bool same;
+    int rc = native_search(c, key, &k, &v, &same);
+    err = cursor_answer(c, rc, &k, &v, ret_key, ret_value);
     if (err == SHUNT_NOT_FOUND)
         cursor_place(c, key);
     return err;
@@ -177,7 +178,7 @@ int lmdb_cursor_next(struct store_cursor *base, struct slice *ret_key, struct sl
         rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT);
     } else {
         bool same;
-        rc = native_search(c, &k, &v, &same);
+        rc = native_search(c, (struct slice){c->key, c->key_size}, &k, &v, &same);
         if (same)
             rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT);
     }
@@ -199,7 +200,7 @@ int lmdb_cursor_prev(struct store_cursor *base, struct slice *ret_key, struct sl
     bool beyond_all = !c->placed;
     if (c->placed && at != NATIVE_AT_KEY) {
         bool same;
-        rc = native_search(c, &k, &v, &same);
+        rc = native_search(c, (struct slice){c->key, c->key_size}, &k, &v, &same);
         beyond_all = rc == MDB_NOTFOUND;
     }
     if (beyond_all)

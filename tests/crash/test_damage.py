@@ -114,6 +114,32 @@ class Damage(unittest.TestCase):
                 ended += status == 65
         self.assertGreater(ended, 0, "none of these keys mattered")
 
+    def test_a_damaged_key_between_pages_is_noticed(self):
+        """Searches for what lies behind it go to the page before: messages were handed out twice, and the check saw nothing."""
+        data, found = (self.place.data / "data.mdb").read_bytes()[: 1 << 22], 0
+        for page in range(2, len(data) // PAGE_BYTES):
+            for at, seq in self.dividers(data, page * PAGE_BYTES):
+                def harm(path, at=at, seq=seq):
+                    return self.overwrite(path, at, struct.pack(">Q", seq + 2))
+
+                with Place() as place:
+                    place.copy_from(self.place)
+                    harm(place.data / "data.mdb")
+                    report = subprocess.run([harness.SHUNTD, "--check", place.data], stdout=subprocess.PIPE, text=True, check=False).stdout
+                if "a search does not find them" in report:
+                    found += 1
+                    self.assertIn(self.serve(harm)[0], (0, 65))
+        self.assertGreater(found, 0, "no key between two pages of messages mattered")
+
+    def dividers(self, data, page):
+        """Where the number of each key of the topic is that divides two pages below this one, and which it is."""
+        flags, end = struct.unpack_from("<HH", data, page + 10)
+        if flags == 1 and 16 < end <= PAGE_BYTES:
+            for (node,) in struct.iter_unpack("<H", data[page + 18 : page + end]):  # the first has no key
+                size, topic, seq = struct.unpack_from("<H", data, page + node + 6) + struct.unpack_from(">IQ", data, page + node + 8)
+                if size == 12 and topic == TOPIC_ID:
+                    yield page + node + 12, seq
+
     def serve(self, harm, plant=None):
         """A server on a copy of the store that was harmed: its exit status, how many messages it delivered."""
         with Place() as place:

@@ -314,6 +314,52 @@ Test(store_lmdb, damaged_page_ends_the_process_with_one_line)
     cr_assert_eq(strchr(line, '\n'), line + got - 1, "one line: %s", line);
 }
 
+/* The first branch page's second key, which divides the first leaf from the second. */
+static uint64_t find_divider(uint8_t *key, size_t size)
+{
+    uint64_t end = file_end();
+    int fd = open(data_path(), O_RDONLY);
+    uint64_t found = 0;
+    for (uint64_t at = 2 * 4096; at < end && !found; at += 4096) {
+        uint16_t page[10], node; /* flags at 5, and from 8 on where each record is */
+        cr_assert_eq(pread(fd, page, sizeof page, (off_t)at), (ssize_t)sizeof page);
+        node = page[9];
+        if (page[5] == 1)
+            found = at + node + 8;
+    }
+    cr_assert(found);
+    cr_assert_eq(pread(fd, key, size, (off_t)found), (ssize_t)size);
+    close(fd);
+    return found;
+}
+
+/* LMDB answers with the divided page's first key, which it takes for the one beyond. */
+Test(store_lmdb, a_search_past_a_damaged_divider_finds_damage_and_no_lower_key)
+{
+    struct store *s = open_well();
+    put_many(s, 0, 2000, 100);
+    store_close(s);
+    uint8_t key[4];
+    struct slice behind = {key, sizeof key}, found, value;
+    uint64_t at = find_divider(key, sizeof key);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        s = open_well();
+        struct store_txn *t = begin_read(s);
+        struct store_cursor *c;
+        key[sizeof key - 1]++; /* the key behind the first of the second leaf */
+        cr_assert_eq(store_cursor_open(t, TABLE_MESSAGE, &c), 0);
+        cr_assert_eq(store_cursor_seek(c, behind, &found, &value), damaged ? SHUNT_CORRUPT : 0);
+        key[sizeof key - 1]--;
+        store_cursor_close(c);
+        store_abort(t);
+        store_close(s);
+        int fd = open(data_path(), O_WRONLY);
+        uint8_t later = (uint8_t)(key[sizeof key - 1] + 3);
+        cr_assert_eq(pwrite(fd, &later, 1, (off_t)at + 3), 1);
+        close(fd);
+    }
+}
+
 /* ---- codes and paths ---- */
 
 Test(store_lmdb, each_code_of_lmdb_and_the_system_is_one_of_ours)
