@@ -11,7 +11,7 @@ struct step;
 struct collected {
     struct command *commands;
     struct step **asked; /* which step each is of; NULL: nobody waits for it */
-    size_t count, capacity;
+    size_t count, commands_capacity, asked_capacity;
     size_t applied; /* of them; and answered */
 };
 

@@ -184,6 +184,6 @@ bool deliver_plan(struct engine *e)
 
 void deliver_look_at_outputs(struct engine *e)
 {
-    for (struct session *s = e->outputs; s; s = s->output_next)
-        session_look_at_output(s);
+    for (struct ring *at = e->outputs.next; at != &e->outputs; at = at->next)
+        session_look_at_output(ring_of(at, struct session, output));
 }

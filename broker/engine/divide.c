@@ -12,6 +12,7 @@
  * first ones are stored: of a numbered frame that is remembered, and sent again it goes on behind them.
  */
 #include "broker/engine/divide.h"
+#include "base/array.h"
 #include "broker/engine/state.h"
 #include "proto/errors.h"
 #include "proto/message.h"
@@ -38,9 +39,7 @@ static uint64_t hash(struct slice name)
 
 bool divide_must_wait(const struct session *s, struct slice request)
 {
-    const struct session *other = s->engine->publishing;
-    if (!other)
-        return false;
+    struct ring *all = &s->engine->publishing;
     struct mpack_reader r;
     mpack_read_init(&r, request.data, request.size);
     (void)mpack_read_array(&r); /* the net thread has validated it */
@@ -52,7 +51,8 @@ bool divide_must_wait(const struct session *s, struct slice request)
     if (r.failed)
         return false;
     uint64_t h = hash(topic);
-    for (; other; other = other->division.next) {
+    for (struct ring *at = all->next; at != all; at = at->next) {
+        const struct session *other = ring_of(at, struct session, division.publishing);
         if (other != s && other->division.topic == h && flow_may(&other->flow, FLOW_GO_ON))
             return true;
     }
@@ -62,28 +62,16 @@ bool divide_must_wait(const struct session *s, struct slice request)
 static void take_topic(struct session *s, struct slice topic)
 {
     s->division.topic = hash(topic);
-    s->division.has_topic = true;
-    s->division.next = s->engine->publishing;
-    s->engine->publishing = s;
-}
-
-static void leave_topic(struct session *s)
-{
-    struct session **at = &s->engine->publishing;
-    if (!s->division.has_topic)
-        return;
-    while (*at != s)
-        at = &(*at)->division.next;
-    *at = s->division.next;
-    s->division.has_topic = false;
+    ring_append(&s->engine->publishing, &s->division.publishing);
 }
 
 void divide_end(struct session *s)
 {
     size_t part_bytes = s->division.part_bytes;
-    leave_topic(s);
+    ring_remove(&s->division.publishing);
     free(s->division.refused);
     s->division = (struct division){.part_bytes = part_bytes};
+    ring_init(&s->division.publishing);
 }
 
 /* ---- PUBLISH ---- */
@@ -152,7 +140,7 @@ void divide_published(struct session *s, const struct step *st)
     s->division.first_seq = st->number;
     s->division.over = st->err || st->refusal || st->count != part->stored + part->count;
     if (s->division.over)
-        leave_topic(s);
+        ring_remove(&s->division.publishing);
 }
 
 /* ---- RESOLVE ---- */
@@ -163,10 +151,8 @@ void divide_resolved(struct session *s, const struct step *st)
     const struct resolving *p = &st->resolving;
     if (!p->refused_count)
         return;
-    struct refused_entry *all = realloc(d->refused, (d->refused_count + p->refused_count) * sizeof *all);
-    if (!all)
+    if (!array_room(&d->refused, &d->refused_capacity, d->refused_count + p->refused_count))
         engine_die(s->engine, SHUNT_NO_MEMORY, "no memory for an answer");
-    memcpy(all + d->refused_count, p->refused, p->refused_count * sizeof *all);
-    d->refused = all;
+    memcpy(d->refused + d->refused_count, p->refused, p->refused_count * sizeof *d->refused);
     d->refused_count += p->refused_count;
 }

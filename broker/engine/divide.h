@@ -2,6 +2,7 @@
 #ifndef SHUNT_ENGINE_DIVIDE_H
 #define SHUNT_ENGINE_DIVIDE_H
 
+#include "base/ring.h"
 #include "proto/mpack.h"
 
 #include <stdbool.h>
@@ -24,10 +25,10 @@ struct division {
     size_t at;          /* where in its array the next is */
     size_t part_bytes;  /* of what was handled in this turn */
     uint64_t first_seq; /* PUBLISH: of its first message */
-    uint64_t topic;     /* the same for the same topic; while it has the topic, it is in the engine's list */
-    bool has_topic;
-    struct session *next;
+    uint64_t topic;     /* the same for the same topic; while it has the topic, it is in the engine's ring */
+    struct ring publishing;
     struct refused_entry *refused; /* RESOLVE: by the parts before */
+    size_t refused_capacity;
     uint32_t refused_count;
 };
 

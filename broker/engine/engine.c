@@ -39,10 +39,12 @@ static void init_port(struct engine *e)
     (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&e->wake, &clock);
     (void)pthread_condattr_destroy(&clock);
-    e->inbox_tail = &e->inbox;
+    inbox_list_init(&e->inbox);
+    inbox_list_init(&e->backlog);
     e->outbox_tail = &e->outbox;
-    e->backlog_tail = &e->backlog;
     ring_init(&e->line);
+    ring_init(&e->publishing);
+    ring_init(&e->outputs);
 }
 
 int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why,
@@ -80,15 +82,6 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     return 0;
 }
 
-static void free_sessions(struct engine *e, struct session *s)
-{
-    while (s) {
-        struct session *next = s->next;
-        session_free(e, s);
-        s = next;
-    }
-}
-
 void engine_free(struct engine *e)
 {
     if (!e)
@@ -96,8 +89,8 @@ void engine_free(struct engine *e)
     check(e->magic == ENGINE_MAGIC);
     check(!e->threaded || e->stopped);
     snapshots_refuse(e);
-    inbox_free(e->inbox);
-    inbox_free(e->backlog);
+    inbox_free(e->inbox.first);
+    inbox_free(e->backlog.first);
     inbox_free(e->handled);
     for (struct outbox_item *item = engine_take(e), *next; item; item = next) {
         next = item->next;
@@ -105,8 +98,8 @@ void engine_free(struct engine *e)
         link_unref(item->link);
         free(item);
     }
-    free_sessions(e, e->sessions);
-    free_sessions(e, e->gone);
+    sessions_free(e, &e->sessions);
+    sessions_free(e, &e->gone);
     producers_free(&e->producers);
     dispatcher_free(e->dispatcher);
     ledger_free(e->ledger);
@@ -156,11 +149,11 @@ static void wait_once(struct engine *e, int64_t due_mono_ms)
 static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
 {
     (void)pthread_mutex_lock(&e->mutex);
-    while (!e->inbox && !e->backlog && ring_empty(&e->line) && !e->stopping && !e->reload &&
+    while (!e->inbox.first && !e->backlog.first && ring_empty(&e->line) && !e->stopping && !e->reload &&
            clock_mono_ms() < due_mono_ms && !wall_clock_slept(&e->clock))
         wait_once(e, due_mono_ms);
     inbox_take(e);
-    bool over = e->stopping && !e->backlog;
+    bool over = e->stopping && !e->backlog.first;
     if (over)
         e->stopped = true;
     (void)pthread_mutex_unlock(&e->mutex);

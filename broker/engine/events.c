@@ -1,5 +1,6 @@
 /* events: kept while a turn goes on, and told once it is durable. */
 #include "broker/engine/events.h"
+#include "base/array.h"
 #include "broker/engine/request.h"
 #include "broker/engine/state.h"
 
@@ -16,35 +17,24 @@ static struct event *add(struct engine *e, enum event_kind kind)
     struct event_list *l = &e->events;
     if (!e->config.told || l->count >= EVENTS_MAX)
         return NULL;
-    if (l->count == l->capacity) {
-        size_t capacity = l->capacity ? l->capacity * 2 : 16;
-        struct event *items = realloc(l->items, capacity * sizeof *items);
-        if (!items)
-            return NULL; /* a log without memory has gaps */
-        l->items = items;
-        l->capacity = capacity;
-    }
+    if (!array_room(&l->items, &l->capacity, l->count + 1))
+        return NULL; /* a log without memory has gaps */
     l->items[l->count] = (struct event){.kind = kind};
     return &l->items[l->count++];
 }
 
 /* A copy that lives as long as the turn; NULL for an empty one, and without memory. */
-static const char *copy(struct engine *e, const void *bytes, size_t size)
+static const char *copy(struct engine *e, struct slice s)
 {
-    char *text = size ? arena_take(&e->arena, size + 1) : NULL;
+    char *text = s.size ? arena_take(&e->arena, s.size + 1) : NULL;
     if (text)
-        memcpy(text, bytes, size);
+        memcpy(text, s.data, s.size);
     return text;
-}
-
-static const char *copy_slice(struct engine *e, struct slice s)
-{
-    return copy(e, s.data, s.size);
 }
 
 static const char *copy_text(struct engine *e, const char *s)
 {
-    return copy(e, s, strlen(s));
+    return copy(e, slice_of(s));
 }
 
 /* ---- acts ---- */
@@ -83,8 +73,8 @@ void events_act(struct engine *e, const struct step *st)
         return;
     const struct session *s = st->session;
     event->name = name;
-    event->topic = copy_slice(e, st->topic);
-    event->group = copy_slice(e, st->group);
+    event->topic = copy(e, st->topic);
+    event->group = copy(e, st->group);
     event->job = st->number;
     event->count = st->count;
     event->client = copy_text(e, s->client);
@@ -97,11 +87,6 @@ void events_act(struct engine *e, const struct step *st)
 
 /* ---- what the ledger tells ---- */
 
-static bool is_text(const char *text, struct slice s)
-{
-    return slice_equal(slice_of(text), s);
-}
-
 void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reason reason)
 {
     struct event_list *l = &e->events;
@@ -111,12 +96,12 @@ void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reaso
     if (!topic.size) /* the same batch deleted it, which is told */
         return;
     bool same = last && last->kind == EVENT_DEAD && last->topic && last->reason == reason &&
-                is_text(last->topic, topic) && is_text(last->group, name);
+                slice_is(topic, last->topic) && slice_is(name, last->group);
     if (!same) {
         last = add(e, EVENT_DEAD);
         if (last) {
-            last->topic = copy(e, topic.data, topic.size);
-            last->group = copy(e, name.data, name.size);
+            last->topic = copy(e, topic);
+            last->group = copy(e, name);
         }
     }
     if (!last) {

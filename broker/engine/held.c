@@ -84,9 +84,7 @@ void session_hold(struct session *s, struct inbox_item *item)
     move_out(item);
     if (s->flow.requests != REQUESTS_BLOCKED || session_waiting(s) > 0)
         count_as_held(e, item);
-    item->next = NULL;
-    *s->held_tail = item;
-    s->held_tail = &item->next;
+    inbox_list_add(&s->held, item);
 }
 
 void session_block(struct session *s, struct inbox_item *item, enum flow_ask what)
@@ -114,13 +112,12 @@ void session_release(struct session *s, struct inbox_item *item)
 
 void session_forget_held(struct session *s)
 {
-    for (struct inbox_item *item = s->held; item; item = item->next) {
+    for (struct inbox_item *item = s->held.first; item; item = item->next) {
         session_release(s, item);
         flow_inbox_take(s->engine->config.totals, &s->link->account, item->counted_bytes);
     }
-    inbox_free(s->held);
-    s->held = NULL;
-    s->held_tail = &s->held;
+    inbox_free(s->held.first);
+    inbox_list_init(&s->held);
 }
 
 void session_drained(struct session *s)
@@ -131,14 +128,10 @@ void session_drained(struct session *s)
         dispatcher_hold(e->dispatcher, s->holder, false);
     if (!blocked)
         return;
-    for (struct inbox_item *item = s->held; item; item = item->next)
+    for (struct inbox_item *item = s->held.first; item; item = item->next)
         session_release(s, item);
-    *s->held_tail = e->backlog;
-    if (!e->backlog)
-        e->backlog_tail = s->held_tail;
-    e->backlog = s->held;
-    s->held = NULL;
-    s->held_tail = &s->held;
+    inbox_list_move(&e->backlog, &s->held);
+    inbox_list_move(&s->held, &e->backlog);
 }
 
 void session_close(struct session *s)

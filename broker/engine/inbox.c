@@ -31,21 +31,20 @@ void engine_post(struct engine *e, struct inbox_item *item)
 {
     check(e->magic == ENGINE_MAGIC);
     check(is_whole(item));
-    item->next = NULL;
     item->counted_bytes = sizeof *item + (item->memory_bytes ? item->memory_bytes : item->bytes.size);
     item->held = false;
     flow_inbox_add(e->config.totals, item->link ? &item->link->account : NULL, item->counted_bytes);
     (void)pthread_mutex_lock(&e->mutex);
     bool refuse = e->stopped;
-    if (!refuse) {
-        *e->inbox_tail = item;
-        e->inbox_tail = &item->next;
-    }
+    if (!refuse)
+        inbox_list_add(&e->inbox, item);
     (void)pthread_mutex_unlock(&e->mutex);
-    if (refuse)
+    if (refuse) {
+        item->next = NULL;
         inbox_free(item); /* nobody will look at it any more */
-    else
-        (void)pthread_cond_signal(&e->wake); /* who wakes finds the mutex free */
+    } else {
+        (void)pthread_cond_signal(&e->wake); /* the thread that wakes finds the mutex free */
+    }
 }
 
 bool engine_inbox_full(struct engine *e, const struct link *link)
@@ -56,12 +55,7 @@ bool engine_inbox_full(struct engine *e, const struct link *link)
 
 void inbox_take(struct engine *e)
 {
-    if (!e->inbox)
-        return;
-    *e->backlog_tail = e->inbox;
-    e->backlog_tail = e->inbox_tail;
-    e->inbox = NULL;
-    e->inbox_tail = &e->inbox;
+    inbox_list_move(&e->inbox, &e->backlog);
 }
 
 void inbox_free(struct inbox_item *item)

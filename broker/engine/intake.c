@@ -112,7 +112,7 @@ static struct wait must_wait(const struct session *s, const struct envelope *fro
 {
     bool weighs = from->request && from->request->pace == REQUEST_WEIGHS;
     if (flow_share_is_up(&s->engine->turn, &s->flow.share, weighs) ||
-        (s->engine->publishing && divide_must_wait(s, from->payload)))
+        (!ring_empty(&s->engine->publishing) && divide_must_wait(s, from->payload)))
         return (struct wait){.turn = true};
     if (s->division.begun) /* others may wait for its end */
         return (struct wait){.turn = false};
@@ -170,7 +170,7 @@ static bool take_bytes(struct engine *e, struct inbox_item *item)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for a connection");
     if (s->holder)
         silence_heard(s);
-    if (s->held) {
+    if (s->held.first) {
         session_hold(s, item);
         return false;
     }
@@ -214,7 +214,7 @@ static bool take_word(struct engine *e, struct inbox_item *item)
     e->urgent |= item->kind != PORT_CAUGHT_UP;
     if (!s || (!flow_may(&s->flow, FLOW_GO_ON) && item->kind != PORT_CAUGHT_UP))
         return true;
-    if (s->held) {
+    if (s->held.first) {
         session_hold(s, item);
         return false;
     }
@@ -285,13 +285,8 @@ bool intake_has_room(const struct engine *e)
 
 void intake_take_backlog(struct engine *e)
 {
-    while (e->backlog && intake_has_room(e)) {
-        struct inbox_item *item = e->backlog;
-        e->backlog = item->next;
-        if (!e->backlog)
-            e->backlog_tail = &e->backlog;
-        intake_take(e, item);
-    }
+    while (e->backlog.first && intake_has_room(e))
+        intake_take(e, inbox_list_take(&e->backlog));
     if (e->taken_bytes > e->largest_bytes)
         e->largest_bytes = e->taken_bytes;
 }

@@ -10,22 +10,18 @@
 /* What it sent, in order, until its share is used up, or the turn's, or its client has to read. */
 static void go_on(struct engine *e, struct session *s)
 {
-    struct inbox_item *item = s->held, **tail = s->held_tail;
-    s->held = NULL;
-    s->held_tail = &s->held;
+    struct inbox_list came;
+    inbox_list_init(&came);
+    inbox_list_move(&s->held, &came);
     flow_turn_came(&s->flow);
-    while (item && !s->held && (intake_has_room(e) || !flow_may(&s->flow, FLOW_GO_ON))) {
-        struct inbox_item *next = item->next;
+    while (came.first && !s->held.first && (intake_has_room(e) || !flow_may(&s->flow, FLOW_GO_ON))) {
+        struct inbox_item *item = inbox_list_take(&came);
         session_release(s, item);
         intake_take(e, item); /* what is left of it is held again */
-        item = next;
     }
-    if (!item)
-        return;
-    if (!s->held)
+    if (came.first && !s->held.first)
         flow_queue(&s->flow, &e->line);
-    *s->held_tail = item;
-    s->held_tail = tail;
+    inbox_list_move(&came, &s->held);
 }
 
 void line_go_on(struct engine *e)

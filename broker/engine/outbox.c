@@ -42,10 +42,9 @@ static struct outbox_item *outbox_item(struct engine *e, struct session *s)
 bool outbox_fill(struct engine *e)
 {
     struct outbox_item *first = NULL, **tail = &first;
-    while (e->outputs) {
-        struct session *s = e->outputs;
-        e->outputs = s->output_next;
-        s->has_output = false;
+    while (!ring_empty(&e->outputs)) {
+        struct session *s = ring_of(e->outputs.next, struct session, output);
+        ring_remove(&s->output);
         if (s->flow.requests == REQUESTS_GONE)
             continue;
         *tail = outbox_item(e, s);

@@ -8,12 +8,8 @@
 /* Where to write; puts the session on the list of those with output. */
 static inline struct mpack_buffer *session_out(struct session *s)
 {
-    struct engine *e = s->engine;
-    if (!s->has_output) {
-        s->has_output = true;
-        s->output_next = e->outputs;
-        e->outputs = s;
-    }
+    if (!ring_linked(&s->output))
+        ring_append(&s->engine->outputs, &s->output);
     return &s->out;
 }
 

@@ -1,6 +1,8 @@
 /* session: one connection as the engine sees it. */
 #include "broker/engine/session.h"
 #include "base/check.h"
+#include "base/list.h"
+#include "base/search.h"
 #include "broker/engine/held.h"
 #include "broker/engine/leases.h"
 #include "broker/engine/reply.h"
@@ -22,13 +24,11 @@ struct session *session_new(struct engine *e, struct link *link)
     link_ref(link);
     link->session = s;
     s->subscription_next = 1;
-    s->held_tail = &s->held;
+    inbox_list_init(&s->held);
     flow_init(&s->flow);
-    s->next = e->sessions;
-    if (s->next)
-        s->next->previous = s;
-    e->sessions = s;
-    e->connections++;
+    ring_init(&s->output);
+    ring_init(&s->division.publishing);
+    list_append(&e->sessions, s);
     return s;
 }
 
@@ -40,18 +40,11 @@ void session_lost(struct engine *e, struct session *s, bool closed)
         return;
     session_leave(s, closed ? HOLDER_CLOSED : HOLDER_LOST);
     flow_gone(&s->flow);
-    e->connections--;
-    if (s->next)
-        s->next->previous = s->previous;
-    if (s->previous)
-        s->previous->next = s->next;
-    else
-        e->sessions = s->next;
-    s->next = e->gone;
-    e->gone = s;
+    list_remove(&e->sessions, s);
+    list_append(&e->gone, s);
 }
 
-void session_free(struct engine *e, struct session *s)
+static void session_free(struct engine *e, struct session *s)
 {
     producer_leave(s);
     divide_end(s);
@@ -67,19 +60,27 @@ void session_free(struct engine *e, struct session *s)
     free(s);
 }
 
+void sessions_free(struct engine *e, struct session_list *list)
+{
+    while (list->head) {
+        struct session *s = list->head;
+        list_remove(list, s);
+        session_free(e, s);
+    }
+}
+
 /* ---- subscriptions ---- */
+
+static int by_id(const void *element, const void *key)
+{
+    const struct subscription *const *sub = element;
+    const uint64_t *id = key;
+    return ((*sub)->id > *id) - ((*sub)->id < *id);
+}
 
 static size_t position(const struct session *s, uint64_t id)
 {
-    size_t low = 0, high = s->subscriptions_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (s->subscriptions[middle]->id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_first(s->subscriptions, s->subscriptions_count, sizeof *s->subscriptions, &id, by_id);
 }
 
 struct subscription *session_subscription(const struct session *s, uint64_t id)

@@ -8,11 +8,12 @@ struct engine;
 struct link;
 struct result;
 struct session;
+struct session_list;
 struct subscription;
 
 struct session *session_new(struct engine *e, struct link *link); /* NULL without memory */
 void session_lost(struct engine *e, struct session *s, bool closed);
-void session_free(struct engine *e, struct session *s);
+void sessions_free(struct engine *e, struct session_list *list);
 /* The connection ends in that way: judge what it holds, end its subscriptions. */
 void session_leave(struct session *s, enum holder_end how);
 struct subscription *session_subscription(const struct session *s, uint64_t id);

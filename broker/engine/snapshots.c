@@ -19,7 +19,7 @@ static void fill(struct engine *e, struct snapshot *s)
     s->wall_ms = ledger_shown_ms(e->ledger, e->wall_ms);
     s->clock_error_ms = wall_clock_error_ms(&e->clock);
     s->applied_index = ledger_index(e->ledger);
-    s->connections = e->connections;
+    s->connections = e->sessions.count;
     s->sockets = atomic_load(&e->config.totals->sockets);
     s->in_flight = dispatcher_leases(e->dispatcher);
     s->in_flight_max = e->config.in_flight_max;

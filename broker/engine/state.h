@@ -15,6 +15,7 @@
 #include "broker/engine/divide.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/events.h"
+#include "broker/engine/inbox.h"
 #include "broker/engine/leases.h"
 #include "broker/engine/producers.h"
 #include "broker/engine/rest.h"
@@ -44,7 +45,7 @@ struct subscription {
 struct session {
     uint32_t magic;
     struct engine *engine;
-    struct session *next, *previous;
+    struct session *next, *prev;
     struct link *link;
     struct holder *holder; /* NULL before HELLO and after GOODBYE */
     bool greeted;
@@ -52,11 +53,10 @@ struct session {
     uint64_t planned_bytes; /* while assignments are planned */
     enum flow_ask ask;      /* what the net thread is to be asked to say */
     int64_t ask_ms;         /* it is to be asked whether all was read by now; 0: it is not */
-    bool has_output;        /* is in the engine's list of sessions with output */
+    struct ring output;     /* its link among the sessions with output */
     size_t out_counted;     /* of `out`, in the engine's out_bytes */
-    struct session *output_next;
     struct mpack_buffer out;
-    struct inbox_item *held, **held_tail; /* what came while it was QUEUED, BLOCKED or LEAVING */
+    struct inbox_list held; /* what came while it was QUEUED, BLOCKED or LEAVING */
     struct division division;
     bool silence_told;       /* it has been told of as silent, and not of as heard again */
     int64_t silence_told_ms; /* when it last was; 0: never */
@@ -67,6 +67,11 @@ struct session {
     struct subscription **subscriptions; /* in order of id */
     size_t subscriptions_count, subscriptions_capacity;
     uint64_t subscription_next;
+};
+
+struct session_list {
+    struct session *head, *tail;
+    size_t count;
 };
 
 #define ENGINE_MAGIC 0x2ac8e36bu
@@ -84,25 +89,25 @@ struct engine {
     /* The port; under `mutex`. */
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* on the monotonic clock */
-    struct inbox_item *inbox, **inbox_tail;
+    struct inbox_list inbox;
     struct outbox_item *outbox, **outbox_tail;
     bool stopping, stopped;
     bool reload;
     struct engine_config reload_config;
 
     /* The engine thread's own. */
-    struct inbox_item *backlog, **backlog_tail; /* taken from the inbox, not yet handled */
-    struct inbox_item *handled;                 /* of this turn; its batches point into them */
-    struct session *sessions;
-    struct session *gone; /* to be freed at the end of the turn */
+    struct inbox_list backlog;  /* taken from the inbox, not yet handled */
+    struct inbox_item *handled; /* of this turn; its batches point into them */
+    struct session_list sessions;
+    struct session_list gone; /* to be freed at the end of the turn */
     struct producers producers;
-    struct ring line;           /* of sessions that wait for their turn, by flow.line */
-    struct session *publishing; /* a PUBLISH in parts */
-    struct session *outputs;    /* with something to send */
-    size_t out_bytes;           /* what they have, as last counted */
-    struct store_txn *txn;      /* open during a turn once something needed it */
-    bool urgent;                /* more than patient acks came in, or something was handed out: commit now */
-    int64_t open_until_ms;      /* mono; else the turn waits for company until then; 0: no such ack came in */
+    struct ring line;       /* of sessions that wait for their turn, by flow.line */
+    struct ring publishing; /* of those that publish in parts, by division.publishing */
+    struct ring outputs;    /* of those with something to send, by output */
+    size_t out_bytes;       /* what they have, as last counted */
+    struct store_txn *txn;  /* open during a turn once something needed it */
+    bool urgent;            /* more than patient acks came in, or something was handed out: commit now */
+    int64_t open_until_ms;  /* mono; else the turn waits for company until then; 0: no such ack came in */
     struct steps steps;
     struct collected collected;
     struct ended_list ended;
@@ -133,7 +138,7 @@ struct engine {
     struct rest rest;
 
     /* Figures. */
-    uint64_t connections, subscriptions, commits;
+    uint64_t subscriptions, commits;
     int64_t begun_mono_ms;
     struct histogram commit_seconds, commit_messages;
 };

@@ -64,7 +64,7 @@ void look_stats(struct engine *e, struct step *st)
         const char *key;
         uint64_t value;
     } numbers[] = {{"uptime_ms", (uint64_t)(e->mono_ms - e->begun_mono_ms)},
-                   {"connections", e->connections},
+                   {"connections", e->sessions.count},
                    {"silent_consumers", dispatcher_silent_count(e->dispatcher)},
                    {"topics", view_topics_count(e->ledger)},
                    {"groups", t->sums.groups},

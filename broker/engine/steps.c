@@ -10,14 +10,8 @@ struct step *steps_add(struct engine *e, enum step_kind kind, struct session *s)
 {
     struct steps *list = &e->steps;
     check(!list->running); /* what runs holds pointers into the list */
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 64;
-        struct step *items = realloc(list->items, capacity * sizeof *items);
-        if (!items)
-            engine_die(e, SHUNT_NO_MEMORY, "no memory for the steps of a turn");
-        list->items = items;
-        list->capacity = capacity;
-    }
+    if (!array_room(&list->items, &list->capacity, list->count + 1))
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for the steps of a turn");
     struct step *st = &list->items[list->count++];
     *st = (struct step){.kind = kind, .session = s};
     return st;

@@ -70,7 +70,7 @@ static void take_reload(struct engine *e)
 
 static int64_t next_due(const struct engine *e)
 {
-    if (e->backlog || !ring_empty(&e->line) || e->more || e->packing || snapshots_wanted(e))
+    if (e->backlog.first || !ring_empty(&e->line) || e->more || e->packing || snapshots_wanted(e))
         return e->mono_ms;
     int64_t due_ms = dispatcher_deadline(e->dispatcher);
     int64_t tick_ms = ledger_tick_at(e->ledger);
@@ -88,9 +88,9 @@ static int64_t next_due(const struct engine *e)
  * of the publish that comes next; in its commit they cost nothing. */
 static bool waits_for_company(const struct engine *e)
 {
-    return !e->urgent && !e->force_commit && !e->backlog && ring_empty(&e->line) && !snapshots_wanted(e) &&
-           e->txn && ledger_changed(e->ledger) && !flow_inbox_is_full(e->config.totals) &&
-           e->mono_ms < e->open_until_ms;
+    return !e->urgent && !e->force_commit && !e->backlog.first && ring_empty(&e->line) &&
+           !snapshots_wanted(e) && e->txn && ledger_changed(e->ledger) &&
+           !flow_inbox_is_full(e->config.totals) && e->mono_ms < e->open_until_ms;
 }
 
 static void end_turn(struct engine *e)
@@ -102,11 +102,7 @@ static void end_turn(struct engine *e)
     intake_free(e);
     leases_settle(e);
     bool tell = outbox_fill(e);
-    while (e->gone) {
-        struct session *s = e->gone;
-        e->gone = s->next;
-        session_free(e, s);
-    }
+    sessions_free(e, &e->gone);
     arena_reset(&e->arena);
     e->more |= flow_room_came(e->config.totals, e->config.unsent_total_max);
     if (flow_net_goes_on(e->config.totals) || tell)
@@ -186,7 +182,7 @@ void engine_recover(struct engine *e)
 void engine_farewell(struct engine *e)
 {
     turn_commit(e);
-    for (struct session *s = e->sessions; s; s = s->next) {
+    for (struct session *s = e->sessions.head; s; s = s->next) {
         if (!flow_may(&s->flow, FLOW_HEAR))
             continue;
         reply_closed(s, 0, SHUNT_SHUTTING_DOWN, NULL);

@@ -1,5 +1,6 @@
 /* walk: see walk.h. */
 #include "broker/engine/walk.h"
+#include "base/array.h"
 #include "broker/engine/state.h"
 #include "broker/engine/transaction.h"
 
@@ -40,14 +41,8 @@ static void add_counts(struct snapshot_group *to, const struct group_figures *f,
 static struct snapshot_group *add_row(struct group_walk *k, const struct group_figures *f)
 {
     struct snapshot *s = k->snapshot;
-    if (s->rows_count == k->capacity) {
-        size_t more = k->capacity ? k->capacity * 2 : 64;
-        struct snapshot_group *rows = realloc(s->rows, more * sizeof *rows);
-        if (!rows)
-            return NULL;
-        s->rows = rows;
-        k->capacity = more;
-    }
+    if (!array_room(&s->rows, &k->capacity, s->rows_count + 1))
+        return NULL;
     struct snapshot_group *row = &s->rows[s->rows_count++];
     *row = (struct snapshot_group){.dlq_retention_ms = f->dlq_retention_ms};
     (void)snprintf(row->topic, sizeof row->topic, "%s", f->topic); /* they fit: they were checked */

@@ -358,7 +358,7 @@ static void settle(struct world *w)
             drain_peer(w, &w->peers[i]);
         MUST(++turns < DRAIN_TURNS_MAX);
         w->mono_ms += w->engine->txn != NULL; /* a turn that waits for company */
-    } while (w->engine->inbox || w->engine->backlog || !ring_empty(&w->engine->line) || w->engine->txn);
+    } while (w->engine->inbox.first || w->engine->backlog.first || !ring_empty(&w->engine->line) || w->engine->txn);
     for (unsigned i = 0; i < PEERS; i++) {
         MUST(w->peers[i].broken || w->peers[i].asked_count == 0);
         MUST(!w->peers[i].ended);

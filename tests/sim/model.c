@@ -265,7 +265,7 @@ bool model_is_handled(const struct sim *s, uint32_t number)
 {
     const struct conn *c = s->conns[number - 1];
     const struct session *session = c->link ? c->link->session : NULL;
-    return !s->server->engine->backlog && !(session && session->held);
+    return !s->server->engine->backlog.first && !(session && session->held.first);
 }
 
 void model_turned(struct sim *s, struct engine *e, bool all)

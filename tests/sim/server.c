@@ -179,13 +179,13 @@ static void check_waiting(struct sim *s)
 {
     const struct engine *e = s->server->engine;
     uint64_t waiting = 0;
-    if (e->backlog)
+    if (e->backlog.first)
         return; /* of connections that it does not know to be gone */
     for (unsigned i = 0; i < s->conns_count; i++) {
         const struct conn *c = s->conns[i];
         waiting += c->link ? c->written - c->freed + atomic_load(&c->link->account.held_bytes) : 0;
     }
-    for (const struct session *lost = e->sessions; lost; lost = lost->next) /* whose connection is gone */
+    for (const struct session *lost = e->sessions.head; lost; lost = lost->next) /* whose connection is gone */
         waiting += !flow_may(&lost->flow, FLOW_HEAR) ? atomic_load(&lost->link->account.held_bytes) : 0;
     if (waiting != engine_waiting(e)) {
         sim_fail(s, "%" PRIu64 " bytes wait on all connections, and %zu are counted", waiting,
@@ -225,7 +225,7 @@ static void turn(struct sim *s)
 static bool has_reason(const struct sim *s)
 {
     const struct server *v = s->server;
-    return v->engine->inbox || v->engine->backlog || v->due_ms <= s->mono_us / 1000;
+    return v->engine->inbox.first || v->engine->backlog.first || v->due_ms <= s->mono_us / 1000;
 }
 
 /* A turn that nothing asked for has nothing to say: what it does say, somebody has waited for who was
@@ -280,7 +280,7 @@ int64_t server_due_us(const struct sim *s)
     const struct server *v = s->server;
     if (!v->engine)
         return v->up_at_us;
-    if (v->engine->inbox || v->engine->backlog)
+    if (v->engine->inbox.first || v->engine->backlog.first)
         return s->mono_us;
     return v->due_ms > INT64_MAX / 1000 ? INT64_MAX : v->due_ms * 1000;
 }
