@@ -1,6 +1,8 @@
-/* request: what each request of the protocol carries, as structs, and their reading; made from request.def.
+/* request: what each request of the protocol carries, as structs, and how that is read and written; made from
+ * request.def.
  *
- *     payload ─ op, id ─► request_row() ─ row->read ─► struct NAME_request, request_verdict()
+ *     struct NAME_request ─ request_begin() ─► frame ─ op, id ─► request_read_NAME() ─► struct NAME_request
+ *                                                                request_verdict()
  *
  * A request is read where it lies: slices and lists point into its frame. If a field is missing or of the wrong type, that
  * decides what is said of the request, whatever else is wrong with it; then the first field that breaks a bound does. There
@@ -107,5 +109,24 @@ typedef void request_read_fn(struct request_source *from, union request_fields *
 
 /* The elements of a list of texts that has been read, into `to`, which holds `list->count`. */
 void request_texts(const struct wire_list *list, struct slice *to);
+
+/* ---- writing ---- */
+
+/* Append the fields (NULL: the request has none), but not those at its end that are what they are when left out. Returns
+ * how many. A list without bytes is its head: the elements are written behind the request, whose last field it is. */
+typedef uint32_t request_write_fn(struct mpack_buffer *to, const union request_fields *fields);
+
+struct request_form {
+    unsigned op;
+    request_write_fn *write;
+};
+
+/* request_hello, request_publish, … */
+#define REQUEST(NAME, name, number, right, effect, answer) extern const struct request_form request_##name;
+#include "proto/request.def"
+
+/* Append the request's frame; returns its offset for frame_end(). */
+size_t request_begin(struct mpack_buffer *to, const struct request_form *form, uint64_t id,
+                     const union request_fields *fields);
 
 #endif

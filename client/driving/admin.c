@@ -5,24 +5,17 @@
 #include "client/wire/error.h"
 #include "client/wire/value.h"
 #include "proto/names.h"
-#include <string.h>
 
-int admin_begin(struct call *c, unsigned op, uint32_t fields, bool reads, const char *topic, bool dlq_too,
-                const char *group, struct shunt_error *err)
+int admin_names(const char *topic, bool dlq_too, const char *group, struct shunt_error *err)
 {
     const char *why = NULL;
     if (!topic)
         return error_set(err, SHUNT_BAD_ARGUMENT, "a topic must be named");
-    struct slice name = {topic, strlen(topic)};
-    int rc = dlq_too ? name_check_topic(name, &why) : name_check(name, &why);
+    int rc = dlq_too ? name_check_topic(slice_of(topic), &why) : name_check(slice_of(topic), &why);
     if (rc != 0)
         return error_set(err, rc, "topic \"%.220s\": %s", topic, why);
     if (group && (rc = name_check(slice_of(group), &why)) != 0)
         return error_set(err, rc, "group \"%.110s\": %s", group, why);
-    call_begin(c, op, fields, reads);
-    mpack_write_str(&c->request, name.data, name.size);
-    if (group)
-        mpack_write_cstr(&c->request, group);
     return 0;
 }
 

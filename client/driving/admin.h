@@ -4,10 +4,9 @@
 
 #include "client/driving/handle.h"
 
-/* call_begin() and the first fields: `topic`, and `group` if there is one. Names are checked, for the
- * protocol's strings are UTF-8. fails: BAD_NAME, RESERVED (a DLQ where `dlq_too` is false). */
-int admin_begin(struct call *c, unsigned op, uint32_t fields, bool reads, const char *topic, bool dlq_too,
-                const char *group, struct shunt_error *err);
+/* Names that the broker would refuse are refused here, `group` if it is not NULL.
+ * fails: BAD_ARGUMENT (no topic), BAD_NAME, RESERVED (a DLQ where `dlq_too` is false). */
+int admin_names(const char *topic, bool dlq_too, const char *group, struct shunt_error *err);
 /* Run it and make a tree of the first field of the answer; frees the call. */
 int admin_finish_value(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_value **ret,
                        struct shunt_error *err);

@@ -3,7 +3,6 @@
 #include "client/driving/admin.h"
 #include "client/driving/call_run.h"
 #include "client/wire/error.h"
-#include "proto/wire.h"
 #include <string.h>
 
 /* `group` as given, or the one every topic is made with. */
@@ -16,12 +15,16 @@ int shunt_peek(struct shunt *s, const char *topic, const char *group, uint64_t a
                bool bodies, int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_PEEK, 5, true, topic, true, group_or_default(group), err);
+    group = group_or_default(group);
+    const union request_fields q = {.peek = {.topic = slice_of(topic),
+                                             .group = slice_of(group),
+                                             .after = after,
+                                             .limit = limit,
+                                             .bodies = bodies}};
+    int rc = admin_names(topic, true, group, err);
     if (rc != 0)
         return rc;
-    mpack_write_uint(&call.request, after);
-    mpack_write_uint(&call.request, limit);
-    mpack_write_bool(&call.request, bodies);
+    call_begin(&call, &request_peek, &q, true);
     return admin_finish_page(s, &call, timeout_ms, ret, err);
 }
 
@@ -29,11 +32,13 @@ int shunt_dlq_list(struct shunt *s, const char *topic, const char *group, uint64
                    int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_DLQ_LIST, 4, true, topic, false, group_or_default(group), err);
+    group = group_or_default(group);
+    const union request_fields q = {
+        .dlq_list = {.topic = slice_of(topic), .group = slice_of(group), .after = after, .limit = limit}};
+    int rc = admin_names(topic, false, group, err);
     if (rc != 0)
         return rc;
-    mpack_write_uint(&call.request, after);
-    mpack_write_uint(&call.request, limit);
+    call_begin(&call, &request_dlq_list, &q, true);
     return admin_finish_page(s, &call, timeout_ms, ret, err);
 }
 
@@ -52,53 +57,33 @@ int shunt_dlq_show(struct shunt *s, const char *topic, const char *group, const 
                    struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;
+    group = group_or_default(group);
+    const union request_fields q = {
+        .dlq_show = {.topic = slice_of(topic), .group = slice_of(group), .message = slice_of(id)}};
     int rc = check_id(id, err);
     if (rc == 0)
-        rc = admin_begin(&call, OP_DLQ_SHOW, 3, true, topic, false, group_or_default(group), err);
+        rc = admin_names(topic, false, group, err);
     if (rc != 0)
         return rc;
-    mpack_write_cstr(&call.request, id);
+    call_begin(&call, &request_dlq_show, &q, true);
     return admin_finish_value(s, &call, timeout_ms, ret, err);
 }
 
-/* The map `which`: ids, or a count, or all. */
-static int write_which(struct mpack_buffer *b, const char *const *ids, size_t ids_count, uint64_t count,
-                       struct shunt_error *err)
+/* Which letters: those of the ids, which are written to `names`, or so many. */
+static int choose(const char *const *ids, size_t ids_count, uint64_t count, struct mpack_buffer *names,
+                  struct dead_choice *ret, struct shunt_error *err)
 {
-    mpack_write_map(b, 1);
-    if (ids_count == 0) {
-        mpack_write_cstr(b, count == SHUNT_ALL ? "all" : "count");
-        if (count == SHUNT_ALL)
-            mpack_write_bool(b, true);
-        else
-            mpack_write_uint(b, count);
-        return 0;
-    }
+    *ret = (struct dead_choice){.count = count == SHUNT_ALL ? UINT64_MAX : count};
     if (ids_count > IDS_MAX)
         return error_set(err, SHUNT_BAD_ARGUMENT, "at most %d ids in one call", IDS_MAX);
-    mpack_write_cstr(b, "ids");
-    mpack_write_array(b, (uint32_t)ids_count);
     for (size_t i = 0; i < ids_count; i++) {
         int rc = check_id(ids[i], err);
         if (rc != 0)
             return rc;
-        mpack_write_cstr(b, ids[i]);
+        mpack_write_cstr(names, ids[i]);
     }
-    return 0;
-}
-
-/* The head of a request about some dead letters of a group. */
-static int begin_of_some(struct call *call, unsigned op, uint32_t fields, const char *topic,
-                         const char *group, const char *const *ids, size_t ids_count, uint64_t count,
-                         struct shunt_error *err)
-{
-    int rc = admin_begin(call, op, fields, false, topic, false, group_or_default(group), err);
-    if (rc != 0)
-        return rc;
-    rc = write_which(&call->request, ids, ids_count, count, err);
-    if (rc != 0)
-        call_done(call);
-    return rc;
+    ret->ids = (struct wire_list){(uint32_t)ids_count, {names->data, names->size}};
+    return names->failed ? error_set(err, SHUNT_NO_MEMORY, NULL) : 0;
 }
 
 /* Run a request answered by a job and a count. */
@@ -124,11 +109,19 @@ int shunt_dlq_redrive(struct shunt *s, const char *topic, const char *group, con
                       uint64_t *ret_count, struct shunt_error *err)
 {
     struct call call;
-    int rc = begin_of_some(&call, OP_DLQ_REDRIVE, 4, topic, group, ids, ids_count, count, err);
-    if (rc != 0)
-        return rc;
-    mpack_write_uint(&call.request, rate);
-    return finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
+    struct mpack_buffer names = {0};
+    group = group_or_default(group);
+    union request_fields q = {
+        .dlq_redrive = {.topic = slice_of(topic), .group = slice_of(group), .rate = rate}};
+    int rc = admin_names(topic, false, group, err);
+    if (rc == 0)
+        rc = choose(ids, ids_count, count, &names, &q.dlq_redrive.which, err);
+    if (rc == 0) {
+        call_begin(&call, &request_dlq_redrive, &q, false);
+        rc = finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
+    }
+    mpack_buffer_done(&names);
+    return rc;
 }
 
 int shunt_dlq_purge(struct shunt *s, const char *topic, const char *group, const char *const *ids,
@@ -136,8 +129,16 @@ int shunt_dlq_purge(struct shunt *s, const char *topic, const char *group, const
                     uint64_t *ret_count, struct shunt_error *err)
 {
     struct call call;
-    int rc = begin_of_some(&call, OP_DLQ_PURGE, 3, topic, group, ids, ids_count, count, err);
-    if (rc != 0)
-        return rc;
-    return finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
+    struct mpack_buffer names = {0};
+    group = group_or_default(group);
+    union request_fields q = {.dlq_purge = {.topic = slice_of(topic), .group = slice_of(group)}};
+    int rc = admin_names(topic, false, group, err);
+    if (rc == 0)
+        rc = choose(ids, ids_count, count, &names, &q.dlq_purge.which, err);
+    if (rc == 0) {
+        call_begin(&call, &request_dlq_purge, &q, false);
+        rc = finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
+    }
+    mpack_buffer_done(&names);
+    return rc;
 }

@@ -2,7 +2,6 @@
 #include "client/driving/admin.h"
 #include "client/driving/call_run.h"
 #include "client/wire/error.h"
-#include "proto/wire.h"
 #include <string.h>
 
 #define POLL_MS_MIN 5
@@ -12,23 +11,23 @@ int shunt_job_show(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shu
                    struct shunt_error *err)
 {
     struct call call;
-    call_begin(&call, OP_JOB_SHOW, 1, true);
-    mpack_write_uint(&call.request, job);
+    const union request_fields q = {.job_show = {.job = job}};
+    call_begin(&call, &request_job_show, &q, true);
     return admin_finish_value(s, &call, timeout_ms, ret, err);
 }
 
 int shunt_job_cancel(struct shunt *s, uint64_t job, int64_t timeout_ms, struct shunt_error *err)
 {
     struct call call;
-    call_begin(&call, OP_JOB_CANCEL, 1, true);
-    mpack_write_uint(&call.request, job);
+    const union request_fields q = {.job_cancel = {.job = job}};
+    call_begin(&call, &request_job_cancel, &q, true);
     return call_finish(s, &call, timeout_ms, err);
 }
 
 int shunt_clock_set(struct shunt *s, int64_t timeout_ms, int64_t *ret_was_off_ms, struct shunt_error *err)
 {
     struct call call;
-    call_begin(&call, OP_CLOCK_SET, 0, false);
+    call_begin(&call, &request_clock_set, NULL, false);
     int rc = call_run(s, &call, timeout_ms, err);
     if (rc == 0) {
         int64_t was_off_ms = mpack_read_int(&call.reply);
@@ -44,7 +43,7 @@ int shunt_clock_set(struct shunt *s, int64_t timeout_ms, int64_t *ret_was_off_ms
 int shunt_stats(struct shunt *s, int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;
-    call_begin(&call, OP_STATS, 0, true);
+    call_begin(&call, &request_stats, NULL, true);
     return admin_finish_value(s, &call, timeout_ms, ret, err);
 }
 

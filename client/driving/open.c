@@ -6,7 +6,6 @@
 #include "client/driving/handle.h"
 #include "client/driving/settings_read.h"
 #include "client/wire/error.h"
-#include "proto/wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -90,7 +89,7 @@ static void say_goodbye(struct shunt *s, int64_t timeout_ms)
     if (s->core.phase != CORE_READY)
         return;
     s->core.leaving = true;
-    call_begin(&leave.goodbye, OP_GOODBYE, 0, false);
+    call_begin(&leave.goodbye, &request_goodbye, NULL, false);
     core_queue_call(&s->core, &leave.goodbye);
     int64_t left_ms = deadline_us == INT64_MAX ? SHUNT_FOREVER : (deadline_us - clock_mono_us()) / 1000;
     (void)loop_until(s, left_ms < 0 && deadline_us != INT64_MAX ? 0 : left_ms, is_offline_or_ended, &leave,
@@ -161,7 +160,7 @@ int shunt_ping(struct shunt *s, int64_t timeout_ms, int64_t *ret_us, struct shun
 {
     struct call call;
     int64_t begun_us = clock_mono_us();
-    call_begin(&call, OP_PING, 0, true);
+    call_begin(&call, &request_ping, NULL, true);
     int rc = call_finish(s, &call, timeout_ms, err);
     if (rc == 0 && ret_us)
         *ret_us = clock_mono_us() - begun_us;

@@ -9,7 +9,6 @@
 #include "client/wire/marks.h"
 #include "client/wire/options.h"
 #include "proto/names.h"
-#include "proto/wire.h"
 #include <string.h>
 
 #define PREFETCH       64
@@ -70,8 +69,8 @@ void shunt_unsubscribe(struct shunt_consumer *c, int64_t timeout_ms)
     bool told = false;
     if (c->state == CONSUMER_ACTIVE && timeout_ms != 0) {
         struct call call;
-        call_begin(&call, OP_UNSUBSCRIBE, 1, false);
-        mpack_write_uint(&call.request, c->sub);
+        const union request_fields q = {.unsubscribe = {.sub = c->sub}};
+        call_begin(&call, &request_unsubscribe, &q, false);
         (void)call_finish(s, &call, timeout_ms, NULL); /* the broker gives the messages back in any case */
         told = true;
     }

@@ -5,27 +5,18 @@
 #include "client/wire/options.h"
 #include "client/wire/policy_args.h"
 #include "client/wire/value.h"
-#include "proto/wire.h"
 #include <string.h>
 
 /* ---- the groups made with a topic: names with commas between them ---- */
 
-static uint32_t count_names(const char *names)
+/* Empty ones too: the broker refuses them by name. Returns how many. */
+static uint32_t write_names(struct mpack_buffer *b, const char *names)
 {
-    uint32_t count = 1;
-    for (const char *at = names; *at != '\0'; at++)
-        count += *at == ',';
-    return count;
-}
-
-/* Empty ones too: the broker refuses them by name. */
-static void write_names(struct mpack_buffer *b, const char *names)
-{
-    uint32_t count = count_names(names);
-    mpack_write_array(b, count);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t count = 1;; count++) {
         size_t size = strcspn(names, ",");
         mpack_write_str(b, names, size);
+        if (names[size] == '\0')
+            return count;
         names += size + 1;
     }
 }
@@ -55,18 +46,25 @@ int shunt_topic_create(struct shunt *s, const char *topic, const struct shunt_op
 {
     struct call call;
     struct shunt_options *rest = NULL;
+    struct mpack_buffer names = {0};
     const char *groups = NULL;
+    union request_fields q = {.topic_create = {.topic = slice_of(topic)}};
     int rc = split_groups(settings, &rest, &groups);
     if (rc != 0)
         return error_set(err, rc, NULL);
-    rc = admin_begin(&call, OP_TOPIC_CREATE, groups ? 3 : 2, false, topic, false, NULL, err);
-    if (rc == 0 && (rc = policy_args_write(&call.request, rest, false, err)) != 0)
-        call_done(&call);
+    rc = admin_names(topic, false, NULL, err);
+    if (rc == 0)
+        rc = policy_args_read(rest, false, &q.topic_create.policy, err);
+    if (rc == 0 && groups) {
+        q.topic_create.groups.count = write_names(&names, groups);
+        q.topic_create.groups.bytes = (struct slice){names.data, names.size};
+        rc = names.failed ? error_set(err, SHUNT_NO_MEMORY, NULL) : 0;
+    }
     if (rc == 0) {
-        if (groups)
-            write_names(&call.request, groups);
+        call_begin(&call, &request_topic_create, &q, false);
         rc = call_finish(s, &call, timeout_ms, err);
     }
+    mpack_buffer_done(&names);
     shunt_options_free(rest);
     return rc;
 }
@@ -75,14 +73,13 @@ int shunt_topic_update(struct shunt *s, const char *topic, const struct shunt_op
                        int64_t timeout_ms, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_TOPIC_UPDATE, 2, false, topic, false, NULL, err);
+    union request_fields q = {.topic_update = {.topic = slice_of(topic)}};
+    int rc = admin_names(topic, false, NULL, err);
+    if (rc == 0)
+        rc = policy_args_read(settings, false, &q.topic_update.policy, err);
     if (rc != 0)
         return rc;
-    rc = policy_args_write(&call.request, settings, false, err);
-    if (rc != 0) {
-        call_done(&call);
-        return rc;
-    }
+    call_begin(&call, &request_topic_update, &q, false);
     return call_finish(s, &call, timeout_ms, err);
 }
 
@@ -90,27 +87,35 @@ int shunt_topic_show(struct shunt *s, const char *topic, int64_t timeout_ms, str
                      struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_TOPIC_SHOW, 1, true, topic, true, NULL, err);
-    return rc != 0 ? rc : admin_finish_value(s, &call, timeout_ms, ret, err);
+    const union request_fields q = {.topic_show = {.topic = slice_of(topic)}};
+    int rc = admin_names(topic, true, NULL, err);
+    if (rc != 0)
+        return rc;
+    call_begin(&call, &request_topic_show, &q, true);
+    return admin_finish_value(s, &call, timeout_ms, ret, err);
 }
 
 int shunt_topic_delete(struct shunt *s, const char *topic, int64_t timeout_ms, uint64_t *ret_job,
                        struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_TOPIC_DELETE, 1, false, topic, false, NULL, err);
-    return rc != 0 ? rc : call_finish_uint(s, &call, timeout_ms, ret_job, err);
+    const union request_fields q = {.topic_delete = {.topic = slice_of(topic)}};
+    int rc = admin_names(topic, false, NULL, err);
+    if (rc != 0)
+        return rc;
+    call_begin(&call, &request_topic_delete, &q, false);
+    return call_finish_uint(s, &call, timeout_ms, ret_job, err);
 }
 
 int shunt_topic_purge(struct shunt *s, const char *topic, const char *group, int64_t timeout_ms,
                       uint64_t *ret_job, struct shunt_error *err)
 {
     struct call call;
-    int rc = admin_begin(&call, OP_TOPIC_PURGE, 2, false, topic, true, group, err);
+    const union request_fields q = {.topic_purge = {.topic = slice_of(topic), .group = slice_of(group)}};
+    int rc = admin_names(topic, true, group, err);
     if (rc != 0)
         return rc;
-    if (!group)
-        mpack_write_nil(&call.request);
+    call_begin(&call, &request_topic_purge, &q, false);
     return call_finish_uint(s, &call, timeout_ms, ret_job, err);
 }
 
@@ -166,9 +171,9 @@ static int ask_page(struct shunt *s, struct listing *l, int64_t timeout_ms, bool
                     struct shunt_error *err)
 {
     struct call call;
-    call_begin(&call, OP_TOPIC_LIST, 2, true);
-    mpack_write_cstr(&call.request, l->after[0] != '\0' ? l->after : NULL);
-    mpack_write_uint(&call.request, PAGE_ROWS_MAX);
+    const union request_fields q = {
+        .topic_list = {.after = slice_of(l->after[0] != '\0' ? l->after : NULL), .limit = PAGE_ROWS_MAX}};
+    call_begin(&call, &request_topic_list, &q, true);
     int rc = call_run(s, &call, timeout_ms, err);
     if (rc == 0 && (rc = take_page(l, &call.reply, ret_more)) != 0)
         error_set(err, rc, NULL);

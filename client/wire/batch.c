@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "proto/frame.h"
 #include "proto/message.h"
-#include "proto/wire.h"
+#include "proto/request.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,12 +106,12 @@ void batch_seal(struct batch *b, uint64_t id, uint64_t sequence, uint64_t forget
     check(b->id == 0 && id != 0 && b->count > 0);
     struct mpack_buffer head = {.data = room,
                                 .capacity = sizeof room}; /* never grows: the largest head fits */
-    (void)frame_begin(&head, OP_PUBLISH, id,
-                      4); /* the length is filled in below, for the messages stand elsewhere */
-    mpack_write_str(&head, b->topic, b->topic_bytes);
-    mpack_write_uint(&head, sequence);
-    mpack_write_uint(&head, forget_below);
-    mpack_write_array(&head, b->count);
+    const union request_fields q = {.publish = {.topic = {b->topic, b->topic_bytes},
+                                                .sequence = sequence,
+                                                .forget_below = forget_below,
+                                                .messages = {.count = b->count}}};
+    /* The length is filled in below, because the messages stand elsewhere. */
+    (void)request_begin(&head, &request_publish, id, &q);
     size_t payload = head.size - FRAME_HEADER_BYTES + batch_bytes(b);
     for (int i = 0; i < FRAME_HEADER_BYTES; i++)
         room[i] = (uint8_t)(payload >> (8 * (FRAME_HEADER_BYTES - 1 - i)));

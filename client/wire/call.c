@@ -3,9 +3,11 @@
 
 #include "base/check.h"
 
-void call_begin(struct call *c, unsigned op, uint32_t fields, bool repeatable)
+void call_begin(struct call *c, const struct request_form *form, const union request_fields *fields,
+                bool repeatable)
 {
-    *c = (struct call){.magic = CALL_MAGIC, .op = op, .fields = fields, .repeatable = repeatable};
+    *c = (struct call){.magic = CALL_MAGIC, .op = form->op, .repeatable = repeatable};
+    c->fields = form->write(&c->request, fields);
 }
 
 void call_done(struct call *c)

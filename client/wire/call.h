@@ -4,6 +4,7 @@
 
 #include "client/shunt.h"
 #include "client/wire/input.h"
+#include "proto/request.h"
 
 enum call_state { CALL_NEW, CALL_QUEUED, CALL_SENT, CALL_ENDED };
 
@@ -30,7 +31,8 @@ struct call_list {
     size_t count;
 };
 
-void call_begin(struct call *c, unsigned op, uint32_t fields, bool repeatable);
+void call_begin(struct call *c, const struct request_form *form, const union request_fields *fields,
+                bool repeatable);
 void call_done(struct call *c); /* it must not be queued or sent */
 
 #endif

@@ -2,7 +2,7 @@
 #include "client/wire/core.h"
 #include "client/wire/keep.h"
 #include "proto/frame.h"
-#include "proto/wire.h"
+#include "proto/request.h"
 
 static int write_subscribe(struct shunt_consumer *c)
 {
@@ -11,14 +11,13 @@ static int write_subscribe(struct shunt_consumer *c)
     uint64_t id = requests_add(&core->requests, WAITER_SUBSCRIBE, c);
     if (id == 0)
         return SHUNT_NO_MEMORY;
-    uint32_t kept = keep_count(c);
-    size_t frame = frame_begin(&core->output.bytes, OP_SUBSCRIBE, id, 4u + (kept > 0));
-    mpack_write_cstr(&core->output.bytes, c->topic);
-    mpack_write_cstr(&core->output.bytes, c->group);
-    mpack_write_uint(&core->output.bytes, c->credit_messages);
-    mpack_write_uint(&core->output.bytes, c->credit_bytes);
-    if (kept > 0)
-        keep_write(c, &core->output.bytes);
+    const union request_fields q = {.subscribe = {.topic = slice_of(c->topic),
+                                                  .group = slice_of(c->group),
+                                                  .messages = c->credit_messages,
+                                                  .bytes = c->credit_bytes,
+                                                  .kept = {.count = keep_count(c)}}};
+    size_t frame = request_begin(&core->output.bytes, &request_subscribe, id, &q);
+    keep_write(c, q.subscribe.kept.count, &core->output.bytes);
     frame_end(&core->output.bytes, frame);
     int rc = output_check(&core->output, end);
     if (rc != 0) {
@@ -35,11 +34,9 @@ static int write_credit(struct shunt_consumer *c)
 {
     struct mpack_buffer *out = &c->core->output.bytes;
     uint64_t end = output_end(&c->core->output);
-    size_t frame = frame_begin(out, OP_CREDIT, 0, 3);
-    mpack_write_uint(out, c->sub);
-    mpack_write_uint(out, c->credit_messages);
-    mpack_write_uint(out, c->credit_bytes);
-    frame_end(out, frame);
+    const union request_fields q = {
+        .credit = {.sub = c->sub, .messages = c->credit_messages, .bytes = c->credit_bytes}};
+    frame_end(out, request_begin(out, &request_credit, 0, &q));
     int rc = output_check(&c->core->output, end);
     if (rc == 0)
         c->credit_changed = false;
@@ -54,11 +51,9 @@ int consumer_write_resolution(struct shunt_consumer *c)
     uint64_t id = requests_add(&core->requests, WAITER_RESOLVE, r);
     if (id == 0)
         return SHUNT_NO_MEMORY;
-    size_t frame = frame_begin(&core->output.bytes, OP_RESOLVE, id, 2);
-    mpack_write_uint(&core->output.bytes, c->sub);
-    mpack_write_array(&core->output.bytes, r->count);
-    mpack_write_raw(&core->output.bytes, r->entries.data, r->entries.size);
-    frame_end(&core->output.bytes, frame);
+    const union request_fields q = {
+        .resolve = {.sub = c->sub, .entries = {r->count, {r->entries.data, r->entries.size}}}};
+    frame_end(&core->output.bytes, request_begin(&core->output.bytes, &request_resolve, id, &q));
     int rc = output_check(&core->output, end);
     if (rc != 0) {
         (void)requests_take(&core->requests, id); /* it was not written */
@@ -75,9 +70,8 @@ void consumer_write_unsubscribe(struct shunt_consumer *c)
 {
     struct mpack_buffer *out = &c->core->output.bytes;
     uint64_t end = output_end(&c->core->output);
-    size_t frame = frame_begin(out, OP_UNSUBSCRIBE, 0, 1);
-    mpack_write_uint(out, c->sub);
-    frame_end(out, frame);
+    const union request_fields q = {.unsubscribe = {.sub = c->sub}};
+    frame_end(out, request_begin(out, &request_unsubscribe, 0, &q));
     (void)output_check(&c->core->output,
                        end); /* without memory the broker gives the messages back when their leases end */
 }

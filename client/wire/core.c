@@ -149,9 +149,8 @@ static int end_abandoned(struct core *core, struct mpack_reader *r)
     uint64_t end = output_end(&core->output), sub = mpack_read_uint(r);
     if (r->failed)
         return SHUNT_PROTOCOL;
-    size_t frame = frame_begin(&core->output.bytes, OP_UNSUBSCRIBE, 0, 1);
-    mpack_write_uint(&core->output.bytes, sub);
-    frame_end(&core->output.bytes, frame);
+    const union request_fields q = {.unsubscribe = {.sub = sub}};
+    frame_end(&core->output.bytes, request_begin(&core->output.bytes, &request_unsubscribe, 0, &q));
     return output_check(&core->output, end);
 }
 

@@ -2,17 +2,7 @@
 #include "client/wire/hello.h"
 #include "client/wire/error.h"
 #include "proto/frame.h"
-#include "proto/wire.h"
-#include <string.h>
-
-static uint32_t write_name(struct mpack_buffer *out, const char *key, const char *name)
-{
-    if (name[0] == '\0')
-        return 0;
-    mpack_write_cstr(out, key);
-    mpack_write_cstr(out, name);
-    return 1;
-}
+#include "proto/request.h"
 
 int hello_write(struct core *core)
 {
@@ -22,25 +12,15 @@ int hello_write(struct core *core)
     uint64_t id = requests_add(&core->requests, WAITER_HELLO, NULL);
     if (id == 0)
         return SHUNT_NO_MEMORY;
-    size_t frame = frame_begin(out, OP_HELLO, id, 3);
-    mpack_write_uint(out, PROTOCOL_VERSION_MIN);
-    mpack_write_uint(out, PROTOCOL_VERSION_MAX);
-    size_t options = mpack_write_map_open(out);
-    uint32_t count = write_name(out, "client", s->client);
-    count += write_name(out, "host", s->host);
-    count += write_name(out, "build", s->build);
-    if (s->idempotent) {
-        mpack_write_cstr(out, "producer");
-        mpack_write_bin(out, core->producer.id, sizeof core->producer.id);
-        count++;
-    }
-    if (!s->marks) {
-        mpack_write_cstr(out, "marks");
-        mpack_write_bool(out, false);
-        count++;
-    }
-    mpack_patch_map(out, options, count);
-    frame_end(out, frame);
+    union request_fields q = {.hello = {.version_min = PROTOCOL_VERSION_MIN,
+                                        .version_max = PROTOCOL_VERSION_MAX,
+                                        .options = {.client = slice_of(s->client),
+                                                    .host = slice_of(s->host),
+                                                    .build = slice_of(s->build),
+                                                    .marks = s->marks}}};
+    if (s->idempotent)
+        q.hello.options.producer = (struct slice){core->producer.id, sizeof core->producer.id};
+    frame_end(out, request_begin(out, &request_hello, id, &q));
     return output_check(&core->output, end);
 }
 

@@ -72,10 +72,9 @@ uint32_t keep_count(const struct shunt_consumer *c)
     return count;
 }
 
-void keep_write(struct shunt_consumer *c, struct mpack_buffer *out)
+void keep_write(struct shunt_consumer *c, uint32_t count, struct mpack_buffer *out)
 {
-    uint32_t count = keep_count(c), asked = 0;
-    mpack_write_array(out, count * 3);
+    uint32_t asked = 0;
     for (struct shunt_delivery *d = first(c); d && asked < count; d = after(d)) {
         if (d->stale)
             continue;

@@ -6,9 +6,9 @@
 
 /* Keep the answer of one that is away. fails: NO_MEMORY. */
 int keep_answer(struct shunt_delivery *d, const struct resolve_entry *entry, struct resolver resolver);
-/* How many SUBSCRIBE asks for; write them, and note that they were. */
+/* How many SUBSCRIBE asks for; write those behind it, and note that they were. */
 uint32_t keep_count(const struct shunt_consumer *c);
-void keep_write(struct shunt_consumer *c, struct mpack_buffer *out);
+void keep_write(struct shunt_consumer *c, uint32_t count, struct mpack_buffer *out);
 /* SUBSCRIBE was answered: `reply` stands before the list of new tokens, or at its end. fails: PROTOCOL. */
 int keep_answered(struct shunt_consumer *c, struct mpack_reader *reply, int64_t lease_ms, int64_t now_us);
 /* The connection is lost again: nothing has been asked for. */

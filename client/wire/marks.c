@@ -9,7 +9,7 @@
 #include "client/wire/core.h"
 #include "client/wire/delivery.h"
 #include "proto/frame.h"
-#include "proto/wire.h"
+#include "proto/request.h"
 
 /* Weight of the latest handler time in the average is 1/8. A single time counts as 8 x mark-time at most:
  * that is what brings the average over mark-time at once, so one slow message is enough to be careful, and a
@@ -58,9 +58,8 @@ static int write_started(struct shunt_delivery *d, uint32_t count, int64_t now_u
     if (rc != 0)
         return rc;
     uint64_t end = output_end(&c->core->output);
-    size_t frame = frame_begin(out, OP_STARTED, 0, 2);
-    mpack_write_uint(out, c->sub);
-    mpack_write_array(out, 2 * count);
+    const union request_fields q = {.started = {.sub = c->sub, .marks = {.count = count}}};
+    size_t frame = request_begin(out, &request_started, 0, &q);
     struct shunt_delivery *each = d;
     for (uint32_t i = 0; i < count; i++, each = each->next) {
         mpack_write_uint(out, each->seq);

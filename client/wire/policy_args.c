@@ -1,4 +1,4 @@
-/* policy_args: `lease` `30s` to {lease_ms: 30000}, by the table of proto/policy.def. `backoff` `MIN..MAX`
+/* policy_args: `lease` `30s` to lease_ms, 30000, by the table of proto/policy.def. `backoff` `MIN..MAX`
  * sets two. */
 #include "client/wire/policy_args.h"
 #include "client/wire/error.h"
@@ -32,26 +32,26 @@ static bool parse(const struct policy_row *row, const char *value, int64_t *ret,
     }
 }
 
-static int write_row(struct mpack_buffer *b, const struct policy_row *row, const char *option,
-                     const char *value, struct shunt_error *err)
+static int set(struct policy_change *change, enum policy_field field, const char *option, const char *value,
+               struct shunt_error *err)
 {
+    const struct policy_row *row = &policy_rows[field];
+    uint32_t bit = 1u << field;
     int64_t v = 0;
     const char *why = NULL;
-    mpack_write_cstr(b, row->field);
-    if (strcmp(value, INHERIT) == 0) {
-        mpack_write_nil(b);
-        return 0;
-    }
-    if (!parse(row, value, &v, &why))
+    bool reset = strcmp(value, INHERIT) == 0;
+    if (!reset && !parse(row, value, &v, &why))
         return bad(err, option, value, why);
-    if (v < row->min)
+    if (!reset && v < row->min)
         return bad(err, option, value, "too small");
-    mpack_write_int(b, v);
+    change->set.value[field] = v;
+    change->set.given = reset ? change->set.given & ~bit : change->set.given | bit;
+    change->reset = reset ? change->reset | bit : change->reset & ~bit;
     return 0;
 }
 
 /* `MIN..MAX`, or `inherit` for both. */
-static int write_backoff(struct mpack_buffer *b, const char *value, struct shunt_error *err)
+static int set_backoff(struct policy_change *change, const char *value, struct shunt_error *err)
 {
     char min[64];
     const char *dots = strstr(value, ".."), *max = dots ? dots + 2 : value;
@@ -60,8 +60,8 @@ static int write_backoff(struct mpack_buffer *b, const char *value, struct shunt
         return bad(err, "backoff", value, "write it MIN..MAX, as in 1s..5m");
     memcpy(min, value, size);
     min[size] = '\0';
-    int rc = write_row(b, &policy_rows[POLICY_backoff_min_ms], "backoff", min, err);
-    return rc != 0 ? rc : write_row(b, &policy_rows[POLICY_backoff_max_ms], "backoff", max, err);
+    int rc = set(change, POLICY_backoff_min_ms, "backoff", min, err);
+    return rc != 0 ? rc : set(change, POLICY_backoff_max_ms, "backoff", max, err);
 }
 
 static const struct policy_row *find(const char *option)
@@ -73,12 +73,11 @@ static const struct policy_row *find(const char *option)
     return NULL;
 }
 
-int policy_args_write(struct mpack_buffer *b, const struct shunt_options *settings, bool of_group,
-                      struct shunt_error *err)
+int policy_args_read(const struct shunt_options *settings, bool of_group, struct policy_change *ret,
+                     struct shunt_error *err)
 {
     const struct option *option;
-    uint32_t count = 0;
-    size_t map = mpack_write_map_open(b);
+    *ret = (struct policy_change){0};
     for (size_t i = 0; (option = options_at(settings, i)); i++) {
         bool backoff = strcmp(option->key, "backoff") == 0;
         const struct policy_row *row = find(backoff ? "backoff-min" : option->key);
@@ -88,13 +87,12 @@ int policy_args_write(struct mpack_buffer *b, const struct shunt_options *settin
             return error_set(err, SHUNT_BAD_ARGUMENT, "%s is a setting of topics, not of groups",
                              option->key);
         }
-        int rc = backoff ? write_backoff(b, option->value, err)
-                         : write_row(b, row, option->key, option->value, err);
+        enum policy_field field = (enum policy_field)(row - policy_rows);
+        int rc =
+            backoff ? set_backoff(ret, option->value, err) : set(ret, field, option->key, option->value, err);
         if (rc != 0)
             return rc;
-        count += backoff ? 2 : 1;
     }
-    mpack_patch_map(b, map, count);
     return 0;
 }
 

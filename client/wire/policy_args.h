@@ -1,13 +1,13 @@
-/* policy_args: settings of topics and groups, from options as people write them to the wire's policy map. */
+/* policy_args: settings of topics and groups, from options as people write them to a change of them. */
 #ifndef SHUNT_CLIENT_WIRE_POLICY_ARGS_H
 #define SHUNT_CLIENT_WIRE_POLICY_ARGS_H
 
 #include "client/shunt.h"
-#include "proto/mpack.h"
+#include "proto/policy.h"
 
-/* Append the map. `of_group`: refuse settings that only a topic has.
+/* `of_group`: refuse settings that only a topic has. `*ret` is part of the change after a failure.
  * fails: BAD_ARGUMENT, the text names the setting. */
-int policy_args_write(struct mpack_buffer *b, const struct shunt_options *settings, bool of_group,
-                      struct shunt_error *err);
+int policy_args_read(const struct shunt_options *settings, bool of_group, struct policy_change *ret,
+                     struct shunt_error *err);
 
 #endif

@@ -81,8 +81,8 @@ Test(core, a_server_that_is_full_does_not_end_the_handle)
 
 static void begin(struct call *call, bool repeatable)
 {
-    call_begin(call, OP_TOPIC_SHOW, 1, repeatable);
-    mpack_write_cstr(&call->request, "orders");
+    const union request_fields q = {.topic_show = {.topic = slice_of("orders")}};
+    call_begin(call, &request_topic_show, &q, repeatable);
     core_queue_call(&f.core, call);
 }
 

@@ -1,10 +1,10 @@
 /* Tables: urls, options, settings of topics, back-off, errors. */
+#include "client/driving/settings_read.h"
+#include "client/driving/url.h"
 #include "client/wire/backoff.h"
 #include "client/wire/error.h"
 #include "client/wire/options.h"
 #include "client/wire/policy_args.h"
-#include "client/driving/settings_read.h"
-#include "client/driving/url.h"
 #include "proto/errors.h"
 #include "proto/policy.h"
 #include <criterion/criterion.h>
@@ -184,22 +184,20 @@ Test(policy, settings_become_fields_of_the_wire)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct shunt_options *o = shunt_options_new();
-        struct mpack_buffer b = {0};
-        struct mpack_reader r;
+        struct policy_change change;
         struct shunt_error err;
         (void)shunt_options_set(o, rows[i].option, rows[i].value);
-        int rc = policy_args_write(&b, o, rows[i].of_group, &err);
+        int rc = policy_args_read(o, rows[i].of_group, &change, &err);
         cr_assert_eq(rc, rows[i].code, "%s %s: %d", rows[i].option, rows[i].value, rc);
         if (rc == 0) {
-            mpack_read_init(&r, b.data, b.size);
-            cr_assert_eq(mpack_read_map(&r), 1);
-            struct slice field = mpack_read_str(&r);
-            cr_assert_arr_eq(field.data, rows[i].field, field.size);
-            cr_assert_eq(mpack_read_is_nil(&r) ? -1 : mpack_read_int(&r), rows[i].number);
+            int field = policy_find(rows[i].field, strlen(rows[i].field));
+            bool reset = rows[i].number < 0;
+            cr_assert(change.reset == (reset ? 1u << field : 0) &&
+                      change.set.given == (reset ? 0 : 1u << field));
+            cr_assert(reset || change.set.value[field] == rows[i].number);
         } else {
             cr_assert_not_null(strstr(err.text, rows[i].option), "%s", err.text);
         }
-        mpack_buffer_done(&b);
         shunt_options_free(o);
     }
 }
@@ -207,17 +205,13 @@ Test(policy, settings_become_fields_of_the_wire)
 Test(policy, backoff_sets_both_of_its_ends)
 {
     struct shunt_options *o = shunt_options_new();
-    struct mpack_buffer b = {0};
-    struct mpack_reader r;
+    struct policy_change change;
     (void)shunt_options_set(o, "backoff", "10ms..50ms");
-    cr_assert_eq(policy_args_write(&b, o, true, NULL), 0);
-    mpack_read_init(&r, b.data, b.size);
-    cr_assert_eq(mpack_read_map(&r), 2);
-    cr_assert_arr_eq(mpack_read_str(&r).data, "backoff_min_ms", 14);
-    cr_assert_eq(mpack_read_int(&r), 10);
-    cr_assert_arr_eq(mpack_read_str(&r).data, "backoff_max_ms", 14);
-    cr_assert_eq(mpack_read_int(&r), 50);
-    mpack_buffer_done(&b);
+    cr_assert_eq(policy_args_read(o, true, &change, NULL), 0);
+    cr_assert(change.set.given == (1u << POLICY_backoff_min_ms | 1u << POLICY_backoff_max_ms) &&
+              !change.reset);
+    cr_assert_eq(change.set.value[POLICY_backoff_min_ms], 10);
+    cr_assert_eq(change.set.value[POLICY_backoff_max_ms], 50);
     shunt_options_free(o);
 }
 
@@ -227,11 +221,11 @@ Test(policy, every_listed_setting_is_accepted_with_its_initial_value)
     size_t i = 0;
     for (; shunt_setting(i, &s); i++) {
         struct shunt_options *o = shunt_options_new();
-        struct mpack_buffer b = {0};
+        struct policy_change change;
         struct shunt_error err;
         (void)shunt_options_set(o, s.name, s.initial);
-        cr_assert_eq(policy_args_write(&b, o, s.of_group, &err), 0, "%s %s: %s", s.name, s.initial, err.text);
-        mpack_buffer_done(&b);
+        cr_assert_eq(policy_args_read(o, s.of_group, &change, &err), 0, "%s %s: %s", s.name, s.initial,
+                     err.text);
         shunt_options_free(o);
     }
     cr_assert_eq(i, POLICY_COUNT - 1, "all of them, back-off as one");

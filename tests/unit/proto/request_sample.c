@@ -153,7 +153,8 @@ static void bound(struct sample *s, const char *key, sample_put_fn *put, uint64_
                              .right = RIGHT_##right_,                                                        \
                              .effect = EFFECT_##effect_,                                                     \
                              .answer = ANSWER_##answer_,                                                     \
-                             .read = request_read_##name_};
+                             .read = request_read_##name_,                                                   \
+                             .form = &request_##name_};
 #define FIELD(kind, name) add(s, #name, false, put_##kind, 1);
 #define TOPIC(name)       add(s, #name, false, put_topic, 1);
 #define OPTIONAL(kind, name)                                                                                 \

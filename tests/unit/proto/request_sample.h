@@ -26,6 +26,7 @@ struct sample {
     enum wire_effect effect;
     enum wire_answer answer;
     request_read_fn *read;
+    const struct request_form *form;
     struct mpack_buffer fields[SAMPLE_FIELDS_MAX];
     const char *names[SAMPLE_FIELDS_MAX];
     bool optional[SAMPLE_FIELDS_MAX];

@@ -1,5 +1,6 @@
 /* test_request: the fields of every request are read and refused as proto/request.def says. */
 #include "proto/errors.h"
+#include "proto/frame.h"
 #include "proto/request.h"
 #include "tests/unit/proto/request_sample.h"
 #include <criterion/criterion.h>
@@ -187,4 +188,39 @@ static void names_topic_and_group(struct sample *s)
 Test(request, tells_which_topic_and_group_it_speaks_of)
 {
     each(names_topic_and_group);
+}
+
+/* ---- writing ---- */
+
+static void writes_what_it_reads(struct sample *s)
+{
+    for (uint32_t fields = s->needed; fields <= s->count; fields++) {
+        struct mpack_buffer bytes = {0}, again = {0};
+        union request_fields q;
+        sample_write(s, fields, 0, NULL, &bytes);
+        cr_assert_eq(sample_judge(s, &bytes, &q).err, 0, "%s", s->name);
+        cr_assert_eq(s->form->op, s->op);
+        cr_assert_eq(s->form->write(&again, &q), fields, "%s: fields left out at the end stay out", s->name);
+        struct slice was = {bytes.data, bytes.size}, is = {again.data, again.size};
+        cr_assert(slice_equal(was, is), "%s with %u fields", s->name, fields);
+        mpack_buffer_done(&bytes);
+        mpack_buffer_done(&again);
+    }
+}
+
+Test(request, what_is_written_is_what_was_read)
+{
+    each(writes_what_it_reads);
+}
+
+Test(request, a_field_left_out_before_others_is_nil)
+{
+    struct mpack_buffer bytes = {0};
+    const union request_fields q = {
+        .group_create = {.topic = slice_of("t"), .group = slice_of("g"), .from = true}};
+    frame_end(&bytes, request_begin(&bytes, &request_group_create, 7, &q));
+    static const char wanted[] = "\0\0\0\x0c\x96\x28\x07\xa1t\xa1g\xc0\xa3now";
+    cr_assert_eq(bytes.size, sizeof wanted - 1);
+    cr_assert_arr_eq(bytes.data, wanted, sizeof wanted - 1);
+    mpack_buffer_done(&bytes);
 }

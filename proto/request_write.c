@@ -1,0 +1,245 @@
+/* request_write: a request as bytes, as request.def says. */
+#include "proto/frame.h"
+#include "proto/request.h"
+
+/* ---- single values: how each kind is written, and whether it is what it is when it is left out ---- */
+
+static void write_uint(struct mpack_buffer *to, const uint64_t *v)
+{
+    mpack_write_uint(to, *v);
+}
+
+static bool none_uint(const uint64_t *v)
+{
+    return *v == 0;
+}
+
+static void write_flag(struct mpack_buffer *to, const bool *v)
+{
+    mpack_write_bool(to, *v);
+}
+
+static bool none_flag(const bool *v)
+{
+    return !*v;
+}
+
+static void write_unless_false(struct mpack_buffer *to, const bool *v)
+{
+    mpack_write_bool(to, *v);
+}
+
+static bool none_unless_false(const bool *v)
+{
+    return *v;
+}
+
+static void write_text(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_str(to, v->data, v->size);
+}
+
+static bool none_text(const struct slice *v)
+{
+    return !v->data;
+}
+
+static void write_rows(struct mpack_buffer *to, const uint32_t *v)
+{
+    mpack_write_uint(to, *v);
+}
+
+static bool none_rows(const uint32_t *v)
+{
+    return *v == 0 || *v == NONE_rows;
+}
+
+static void write_now_or_oldest(struct mpack_buffer *to, const bool *v)
+{
+    mpack_write_cstr(to, *v ? "now" : "oldest");
+}
+
+static bool none_now_or_oldest(const bool *v)
+{
+    return !*v;
+}
+
+/* ---- lists and maps ---- */
+
+/* Of elements of `width` values each. */
+static void write_list(struct mpack_buffer *to, const struct wire_list *v, uint32_t width)
+{
+    mpack_write_array(to, v->count * width);
+    mpack_write_raw(to, v->bytes.data, v->bytes.size);
+}
+
+static bool none_list(const struct wire_list *v)
+{
+    return !v->count && !v->bytes.data;
+}
+
+#define WIDTH_unread 1
+#define WIDTH_names  1
+#define WIDTH_marks  2
+#define WIDTH_kept   3
+
+static void write_texts(struct mpack_buffer *to, const struct wire_list *v)
+{
+    write_list(to, v, 1);
+}
+
+static bool none_texts(const struct wire_list *v)
+{
+    return none_list(v);
+}
+
+static void write_policy(struct mpack_buffer *to, const struct policy_change *v)
+{
+    uint32_t pairs = 0;
+    for (unsigned i = 0; i < POLICY_COUNT; i++)
+        pairs += (v->set.given | v->reset) >> i & 1;
+    mpack_write_map(to, pairs);
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
+        if (!((v->set.given | v->reset) >> i & 1))
+            continue;
+        mpack_write_cstr(to, policy_rows[i].field);
+        if (v->reset >> i & 1)
+            mpack_write_nil(to);
+        else
+            mpack_write_int(to, v->set.value[i]);
+    }
+}
+
+static bool none_policy(const struct policy_change *v)
+{
+    return !(v->set.given | v->reset);
+}
+
+static void write_which(struct mpack_buffer *to, const struct dead_choice *v)
+{
+    mpack_write_map(to, 1);
+    if (v->ids.count) {
+        mpack_write_cstr(to, "ids");
+        write_list(to, &v->ids, 1);
+    } else if (v->count == UINT64_MAX) {
+        mpack_write_cstr(to, "all");
+        mpack_write_bool(to, true);
+    } else {
+        mpack_write_cstr(to, "count");
+        mpack_write_uint(to, v->count);
+    }
+}
+
+static void write_client_name(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_str(to, v->data, v->size);
+}
+
+static bool none_client_name(const struct slice *v)
+{
+    return !v->size;
+}
+
+static void write_producer_id(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_bin(to, v->data, v->size);
+}
+
+static bool none_producer_id(const struct slice *v)
+{
+    return !v->size;
+}
+
+static void write_credentials(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_raw(to, v->data, v->size);
+}
+
+static bool none_credentials(const struct slice *v)
+{
+    return !v->size;
+}
+
+/* ---- by the table ---- */
+
+/* The head of an array or a map of at most 15 is one byte: it is written when they have been counted. */
+static void set_head(struct mpack_buffer *to, size_t at, uint8_t kind, uint32_t count)
+{
+    if (!to->failed)
+        to->data[at] = (uint8_t)(kind | count);
+}
+
+#define MAP(name)                                                                                            \
+    static bool none_##name(const struct name *q)                                                            \
+    {                                                                                                        \
+        bool none = true;
+#define KEY(kind, name) none &= none_##kind(&q->name);
+#define MAP_END                                                                                              \
+    return none;                                                                                             \
+    }
+#include "proto/request.def"
+
+#define MAP(name)                                                                                            \
+    static void write_##name(struct mpack_buffer *to, const struct name *q)                                  \
+    {                                                                                                        \
+        size_t at = to->size;                                                                                \
+        uint32_t pairs = 0;                                                                                  \
+        mpack_write_map(to, 0);
+#define KEY(kind, name)                                                                                      \
+    if (!none_##kind(&q->name)) {                                                                            \
+        mpack_write_cstr(to, #name);                                                                         \
+        write_##kind(to, &q->name);                                                                          \
+        pairs++;                                                                                             \
+    }
+#define MAP_END                                                                                              \
+    set_head(to, at, 0x80, pairs);                                                                           \
+    }
+#include "proto/request.def"
+
+/* `count` and `end` are those of the fields without the ones that may be left out from the end. */
+#define REQUEST(NAME, name, number, right, effect, answer)                                                   \
+    static uint32_t write_request_##name(struct mpack_buffer *to, const union request_fields *fields)        \
+    {                                                                                                        \
+        const struct name##_request *q = fields ? &fields->name : NULL;                                      \
+        uint32_t written = 0, count = 0;                                                                     \
+        size_t end = to->size;                                                                               \
+        (void)q;
+#define WRITTEN                                                                                              \
+    count = ++written;                                                                                       \
+    end = to->size;
+#define UNLESS_NONE(none, write)                                                                             \
+    if (none) {                                                                                              \
+        mpack_write_nil(to);                                                                                 \
+        written++;                                                                                           \
+    } else {                                                                                                 \
+        write;                                                                                               \
+        WRITTEN                                                                                              \
+    }
+#define FIELD(kind, name)                                                                                    \
+    write_##kind(to, &q->name);                                                                              \
+    WRITTEN
+#define OPTIONAL(kind, name) UNLESS_NONE(none_##kind(&q->name), write_##kind(to, &q->name))
+#define LIST(kind, name, max, code, text, shown)                                                             \
+    write_list(to, &q->name, WIDTH_##kind);                                                                  \
+    WRITTEN
+#define OPTIONAL_LIST(kind, name, max, code, text)                                                           \
+    UNLESS_NONE(none_list(&q->name), write_list(to, &q->name, WIDTH_##kind))
+#define END                                                                                                  \
+    (void)written;                                                                                           \
+    to->size = end;                                                                                          \
+    return count;                                                                                            \
+    }
+#include "proto/request.def"
+
+#define REQUEST(NAME, name, number, right, effect, answer)                                                   \
+    const struct request_form request_##name = {OP_##NAME, write_request_##name};
+#include "proto/request.def"
+
+size_t request_begin(struct mpack_buffer *to, const struct request_form *form, uint64_t id,
+                     const union request_fields *fields)
+{
+    size_t frame = frame_begin(to, form->op, id, 0);
+    uint32_t count = form->write(to, fields);
+    set_head(to, frame + FRAME_HEADER_BYTES, 0x90, 2 + count);
+    return frame;
+}
