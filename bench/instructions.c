@@ -273,13 +273,13 @@ int main(int argc, char **argv)
 {
     char why[512] = "";
     static struct flow_totals totals;
-    struct engine_config config = {.max_body_bytes = 1 << 20,
-                                   .max_topics = 10000,
-                                   .max_groups = 10,
-                                   .dedup_window_ms = 3600000,
-                                   .unsent_bytes_max = 64 << 20,
-                                   .inbox_bytes_max = 64 << 20,
-                                   .commit_bytes_max = 16 << 20,
+    struct engine_config config = {.limits = {.max_body_bytes = 1 << 20,
+                                              .max_topics = 10000,
+                                              .max_groups = 10,
+                                              .dedup_window_ms = 3600000,
+                                              .unsent_bytes_max = 64 << 20,
+                                              .inbox_bytes_max = 64 << 20,
+                                              .commit_bytes_max = 16 << 20},
                                    .totals = &totals,
                                    .notify = ignore,
                                    .fatal = die};

@@ -175,12 +175,13 @@ static int start_engine(struct server *s)
     int err = store_lmdb_open(&options, &store, why, sizeof why);
     if (err)
         return cannot_start(s, exit_code_of(err), why);
-    struct engine_config config = server_engine_limits(s);
-    config.notify = on_engine_notify;
-    config.fatal = on_engine_fatal;
-    config.consumer = on_engine_consumer;
-    config.told = on_engine_told;
-    config.context = s;
+    struct engine_config config = {.limits = server_engine_limits(s),
+                                   .totals = &s->totals,
+                                   .notify = on_engine_notify,
+                                   .fatal = on_engine_fatal,
+                                   .consumer = on_engine_consumer,
+                                   .told = on_engine_told,
+                                   .context = s};
     err = engine_new(&config, store, &s->engine, why, sizeof why);
     if (err) {
         store_close(store);

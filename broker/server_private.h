@@ -55,7 +55,7 @@ static inline struct server *server_of(void *context)
 
 /* ---- server_settings.c ---- */
 /* What the settings in force come to, without whom the engine is to call. */
-struct engine_config server_engine_limits(struct server *s);
+struct engine_limits server_engine_limits(const struct server *s);
 struct net_limits server_net_limits(const struct server *s);
 /* Hand the settings in force to those who use them. */
 void server_apply_settings(struct server *s);

@@ -1,10 +1,10 @@
 /* server_settings: the settings in force as the engine and the sockets take them. */
 #include "broker/server_private.h"
 
-struct engine_config server_engine_limits(struct server *s)
+struct engine_limits server_engine_limits(const struct server *s)
 {
     const int64_t *number = s->config.number;
-    return (struct engine_config){.max_body_bytes = (uint64_t)number[CONFIG_body_bytes_max],
+    return (struct engine_limits){.max_body_bytes = (uint64_t)number[CONFIG_body_bytes_max],
                                   .max_topics = (uint64_t)number[CONFIG_topics_max],
                                   .max_groups = (uint64_t)number[CONFIG_groups_max],
                                   .in_flight_max = (uint64_t)number[CONFIG_in_flight_max],
@@ -15,8 +15,7 @@ struct engine_config server_engine_limits(struct server *s)
                                   .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
                                   .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],
                                   .commit_bytes_max = (uint64_t)number[CONFIG_commit_bytes_max],
-                                  .ack_wait_ms = number[CONFIG_ack_wait_ms],
-                                  .totals = &s->totals};
+                                  .ack_wait_ms = number[CONFIG_ack_wait_ms]};
 }
 
 struct net_limits server_net_limits(const struct server *s)
@@ -36,7 +35,7 @@ struct net_limits server_net_limits(const struct server *s)
 
 void server_apply_settings(struct server *s)
 {
-    struct engine_config limits = server_engine_limits(s);
+    struct engine_limits limits = server_engine_limits(s);
     struct net_limits net = server_net_limits(s);
     engine_reload(s->engine, &limits);
     net_limits_set(s->net, &net);

@@ -47,9 +47,9 @@ static const char *reason(struct engine *e, const struct step *st, int err, cons
 /* What was looked at for the command, until so many rows had been in all, is its connection's work. */
 static void count_rows(struct engine *e, const struct step *st, uint64_t rows)
 {
-    if (rows != e->rows_seen && st && st->session)
-        share_count(st->session, rows - e->rows_seen);
-    e->rows_seen = rows;
+    if (rows != e->collected.rows_seen && st && st->session)
+        share_count(st->session, rows - e->collected.rows_seen);
+    e->collected.rows_seen = rows;
 }
 
 static void heed_published(struct engine *e, struct step *st, const struct published_result *p)
@@ -171,7 +171,7 @@ void apply_collected(struct engine *e)
     struct collected *b = &e->collected;
     if (!b->count)
         return;
-    e->rows_seen = ledger_rows(e->ledger);
+    e->collected.rows_seen = ledger_rows(e->ledger);
     while (b->applied < b->count) {
         size_t from = b->applied;
         size_t applied = turn_apply(e, b->commands + from, b->count - from);

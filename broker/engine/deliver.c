@@ -88,7 +88,7 @@ void deliver_message(struct engine *e, const struct assignment *a, const struct 
         engine_die(e, err, "no lease for a message handed out");
     e->turn_messages++;
     e->room.leases_more -= e->room.leases_more > 0;
-    e->turn_bytes += h->message.size;
+    e->hand_out.bytes += h->message.size;
     write_delivery(e, subscription_of(a->member), a->group, h);
 }
 
@@ -105,9 +105,10 @@ void deliver_assigned(struct engine *e, const struct assignment *a, uint32_t cou
  * first of a plan may, by one message. */
 static bool all_have_enough(const struct engine *e, size_t planned)
 {
-    uint64_t largest = e->config.max_body_bytes + MESSAGE_EXTRA_BYTES_MAX;
-    uint64_t waiting = engine_waiting(e) + e->planned_bytes + (planned ? (planned + 1) * largest : 0);
-    return e->config.unsent_total_max && waiting >= e->config.unsent_total_max;
+    uint64_t largest = e->config.limits.max_body_bytes + MESSAGE_EXTRA_BYTES_MAX;
+    uint64_t waiting =
+        engine_waiting(e) + e->hand_out.planned_bytes + (planned ? (planned + 1) * largest : 0);
+    return e->config.limits.unsent_total_max && waiting >= e->config.limits.unsent_total_max;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -121,7 +122,7 @@ static void add_step(struct engine *e, const struct assignment *a, uint64_t *pro
 {
     struct session *s = subscription_of(a->member)->session;
     uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = session_room(s);
-    uint64_t messages = least(a->messages, e->to_deliver);
+    uint64_t messages = least(a->messages, e->hand_out.left);
     struct step *st = steps_add(e, STEP_COMMAND, NULL);
     st->assignment = a;
     st->command = (struct command){.kind = COMMAND_ASSIGN,
@@ -132,9 +133,9 @@ static void add_step(struct engine *e, const struct assignment *a, uint64_t *pro
                                               .oversize_first = a->oversize_first,
                                               .enough_bytes = room ? room : 1}};
     s->planned_bytes += least(bytes, room);
-    e->planned_bytes += least(bytes, room);
+    e->hand_out.planned_bytes += least(bytes, room);
     *promised += least(bytes, room);
-    e->to_deliver -= messages;
+    e->hand_out.left -= messages;
 }
 
 /* Assignments as the dispatcher gives them, up to what one batch takes; returns how many. */
@@ -142,29 +143,29 @@ static size_t plan(struct engine *e)
 {
     size_t count = 0;
     uint64_t promised = 0;
-    while (count < ASSIGNMENTS_MAX && e->to_deliver && promised < PLAN_BYTES_MAX &&
-           !all_have_enough(e, count) && dispatcher_next(e->dispatcher, &e->assignments[count]))
-        add_step(e, &e->assignments[count++], &promised);
+    while (count < ASSIGNMENTS_MAX && e->hand_out.left && promised < PLAN_BYTES_MAX &&
+           !all_have_enough(e, count) && dispatcher_next(e->dispatcher, &e->hand_out.assignments[count]))
+        add_step(e, &e->hand_out.assignments[count++], &promised);
     for (size_t i = 0; i < count; i++)
-        subscription_of(e->assignments[i].member)->session->planned_bytes = 0;
-    e->planned_bytes = 0;
+        subscription_of(e->hand_out.assignments[i].member)->session->planned_bytes = 0;
+    e->hand_out.planned_bytes = 0;
     return count;
 }
 
 /* Nothing was assigned. True if that was for want of room that has come by now. */
 static bool room_came(struct engine *e)
 {
-    return all_have_enough(e, 0) && flow_want_room(e->config.totals, e->config.unsent_total_max);
+    return all_have_enough(e, 0) && flow_want_room(e->config.totals, e->config.limits.unsent_total_max);
 }
 
 void deliver_begin(struct engine *e)
 {
-    e->to_deliver = least(TURN_MESSAGES_MAX, e->room.leases_more);
-    e->turn_bytes = 0;
-    e->more = false;
-    if (!e->assignments)
-        e->assignments = malloc(ASSIGNMENTS_MAX * sizeof *e->assignments);
-    if (!e->assignments)
+    e->hand_out.left = least(TURN_MESSAGES_MAX, e->room.leases_more);
+    e->hand_out.bytes = 0;
+    e->hand_out.more = false;
+    if (!e->hand_out.assignments)
+        e->hand_out.assignments = malloc(ASSIGNMENTS_MAX * sizeof *e->hand_out.assignments);
+    if (!e->hand_out.assignments)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for assignments");
 }
 
@@ -172,13 +173,13 @@ bool deliver_plan(struct engine *e)
 {
     if (e->room.fullness >= STORE_HELD) /* nothing is handed out whose end might not fit */
         return false;
-    if (!e->to_deliver || e->turn_bytes >= TURN_BYTES_MAX) {
-        e->more = e->room.leases_more > 0;
+    if (!e->hand_out.left || e->hand_out.bytes >= TURN_BYTES_MAX) {
+        e->hand_out.more = e->room.leases_more > 0;
         return false;
     }
     bool planned = plan(e) > 0;
-    e->more = !planned && room_came(e);
-    e->urgent |= planned || e->more;
+    e->hand_out.more = !planned && room_came(e);
+    e->urgent |= planned || e->hand_out.more;
     return planned;
 }
 

@@ -7,6 +7,15 @@
 struct engine;
 struct handout;
 
+/* A turn's handing out. */
+struct hand_out {
+    struct assignment *assignments; /* of the batch */
+    uint64_t left;                  /* messages: so many more may be handed out */
+    uint64_t bytes;                 /* handed out */
+    uint64_t planned_bytes;         /* while assignments are planned */
+    bool more; /* there is more, for which there was no room in this turn, or there is now */
+};
+
 void deliver_ready(void *context, uint32_t group, struct group_ready *ret); /* a dispatcher_ready_fn */
 void deliver_begin(struct engine *e);                                       /* a turn's handing out */
 /* Add steps that hand out what is ready, up to what one batch takes. False: there are none, or the turn has

@@ -90,7 +90,7 @@ static uint32_t cut(struct session *s, struct mpack_reader *r, uint32_t left, st
         struct mpack_reader at = *r;
         struct message_view m;
         const char *why;
-        *ret_err = message_read_new(r, e->config.max_body_bytes, &m, &why);
+        *ret_err = message_read_new(r, e->config.limits.max_body_bytes, &m, &why);
         if (*ret_err) {
             *r = at;
             break;

@@ -62,13 +62,13 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         e->config.turn_rows_max = TURN_ROWS_MAX;
     e->turn =
         (struct share_turn){.rows_max = e->config.turn_rows_max, .only_looks_wait = config->only_looks_wait};
-    atomic_store(&config->totals->inbox_bytes_max, config->inbox_bytes_max);
+    atomic_store(&config->totals->inbox_bytes_max, config->limits.inbox_bytes_max);
     e->store = store;
     producers_init(&e->producers);
     init_port(e);
     e->dispatcher = dispatcher_new(deliver_ready, e);
     if (e->dispatcher)
-        dispatcher_limit(e->dispatcher, config->in_flight_max, config->connections_max);
+        dispatcher_limit(e->dispatcher, config->limits.in_flight_max, config->limits.connections_max);
     int err = e->dispatcher ? load(e, ret_why, why_bytes) : SHUNT_NO_MEMORY;
     if (err) {
         e->store = NULL; /* still the caller's */
@@ -109,21 +109,20 @@ void engine_free(struct engine *e)
     steps_free(&e->steps);
     collected_free(&e->collected);
     free(e->ended.items);
-    free(e->assignments);
+    free(e->hand_out.assignments);
     (void)pthread_cond_destroy(&e->wake);
     (void)pthread_mutex_destroy(&e->mutex);
     e->magic = 0;
     free(e);
 }
 
-void engine_reload(struct engine *e, const struct engine_config *config)
+void engine_reload(struct engine *e, const struct engine_limits *limits)
 {
     check(e->magic == ENGINE_MAGIC);
-    check(config->totals == e->config.totals);
-    atomic_store(&e->config.totals->inbox_bytes_max, config->inbox_bytes_max);
+    atomic_store(&e->config.totals->inbox_bytes_max, limits->inbox_bytes_max);
     (void)pthread_mutex_lock(&e->mutex);
     e->reload = true;
-    e->reload_config = *config;
+    e->new_limits = *limits;
     (void)pthread_cond_signal(&e->wake);
     (void)pthread_mutex_unlock(&e->mutex);
 }

@@ -30,8 +30,8 @@ struct store;
  * off goes on in the very next turn, so more would only make others wait. */
 #define TURN_ROWS_MAX 40000
 
-struct engine_config {
-    /* Limits; each is a row of broker/config.def, and may be changed by engine_reload(). */
+/* Each is a row of broker/config.def, and may be changed by engine_reload(). */
+struct engine_limits {
     uint64_t max_body_bytes;  /* of a message */
     uint64_t max_topics;      /* DLQs not counted */
     uint64_t max_groups;      /* of one topic */
@@ -43,9 +43,12 @@ struct engine_config {
     uint64_t unsent_total_max; /* the same, on all connections together (struct flow_limits); 0: no limit */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */
     uint64_t commit_bytes_max; /* of requests taken into one transaction */
-    uint64_t turn_rows_max;    /* of work for requests in one turn (broker/flow/share.h); 0: TURN_ROWS_MAX */
     int64_t ack_wait_ms;       /* acks that nothing waits for are committed after so long; 0: at once */
+};
 
+struct engine_config {
+    struct engine_limits limits;
+    uint64_t turn_rows_max;     /* of work for requests in one turn (broker/flow/share.h); 0: TURN_ROWS_MAX */
     struct flow_totals *totals; /* lent; those of the links, and of no other engine; never NULL */
 
     /* Called on the engine's thread when the outbox is no longer empty, or the inbox no longer full. Must not
@@ -85,8 +88,8 @@ int engine_start(struct engine *e);
 void engine_stop(struct engine *e);
 /* Free it and close its store. Takes NULL. */
 void engine_free(struct engine *e);
-/* Take over the limits; any thread. */
-void engine_reload(struct engine *e, const struct engine_config *config);
+/* From its next turn on, these limits hold; any thread. */
+void engine_reload(struct engine *e, const struct engine_limits *limits);
 
 /* Post one item; any thread. Takes the item. Never fails, never blocks for long. */
 void engine_post(struct engine *e, struct inbox_item *item);

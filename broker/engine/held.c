@@ -14,19 +14,20 @@
 uint64_t session_room(const struct session *s)
 {
     const struct engine *e = s->engine;
-    struct flow_limits limits = engine_limits(e);
-    return flow_left(&limits, session_waiting(s) + s->planned_bytes, engine_waiting(e) + e->planned_bytes);
+    struct flow_limits limits = engine_flow_limits(e);
+    return flow_left(&limits, session_waiting(s) + s->planned_bytes,
+                     engine_waiting(e) + e->hand_out.planned_bytes);
 }
 
 static bool is_over(const struct session *s)
 {
-    struct flow_limits limits = engine_limits(s->engine);
+    struct flow_limits limits = engine_flow_limits(s->engine);
     return flow_is_over(&limits, session_waiting(s), engine_waiting(s->engine));
 }
 
 enum flow_ask session_must_wait(const struct session *s, const struct request *request, size_t bytes)
 {
-    struct flow_limits limits = engine_limits(s->engine);
+    struct flow_limits limits = engine_flow_limits(s->engine);
     if (!flow_may(&s->flow, FLOW_HEAR)) /* nobody reads, so nobody would say when there is room again */
         return FLOW_ASK_NOTHING;
     if (!flow_may(&s->flow, FLOW_TAKE) || is_over(s))

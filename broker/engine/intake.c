@@ -280,7 +280,7 @@ void intake_take(struct engine *e, struct inbox_item *item)
 
 bool intake_has_room(const struct engine *e)
 {
-    return e->taken_bytes < e->config.commit_bytes_max && e->arena.bytes < TURN_ARENA_BYTES_MAX;
+    return e->taken_bytes < e->config.limits.commit_bytes_max && e->arena.bytes < TURN_ARENA_BYTES_MAX;
 }
 
 void intake_take_backlog(struct engine *e)

@@ -21,9 +21,10 @@ static inline void session_count_output(struct session *s)
 }
 
 /* The limits on what waits to be sent, and the sum that does. */
-static inline struct flow_limits engine_limits(const struct engine *e)
+static inline struct flow_limits engine_flow_limits(const struct engine *e)
 {
-    return (struct flow_limits){.one_max = e->config.unsent_bytes_max, .all_max = e->config.unsent_total_max};
+    return (struct flow_limits){.one_max = e->config.limits.unsent_bytes_max,
+                                .all_max = e->config.limits.unsent_total_max};
 }
 
 static inline size_t engine_waiting(const struct engine *e)

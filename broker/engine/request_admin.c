@@ -23,7 +23,7 @@ void run_clock_set(struct engine *e, struct step *st)
 static int take_groups(struct session *s, const struct wire_list *names, struct step *ret)
 {
     struct topic_command *c = &ret->command.topic;
-    if (names->count > s->engine->config.max_groups) {
+    if (names->count > s->engine->config.limits.max_groups) {
         ret->why = "the limit max-groups is reached";
         return SHUNT_TOO_MANY;
     }

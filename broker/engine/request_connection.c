@@ -20,7 +20,7 @@ static void welcome(struct session *s, uint64_t request_id)
     mpack_write_cstr(out, "server");
     mpack_write_cstr(out, "shuntd " SHUNT_VERSION);
     mpack_write_cstr(out, "max_body_bytes");
-    mpack_write_uint(out, e->config.max_body_bytes);
+    mpack_write_uint(out, e->config.limits.max_body_bytes);
     mpack_write_cstr(out, "max_frame_bytes");
     mpack_write_uint(out, FRAME_BYTES_MAX);
     mpack_write_cstr(out, "max_messages");

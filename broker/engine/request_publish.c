@@ -22,7 +22,7 @@ static int read_messages(struct engine *e, struct publish_command *p, uint64_t *
     *ret_timed = 0;
     for (uint32_t i = 0; i < p->count; i++) {
         const char *why = NULL;
-        int err = message_read_new(&r, e->config.max_body_bytes, &m, &why);
+        int err = message_read_new(&r, e->config.limits.max_body_bytes, &m, &why);
         if (err == SHUNT_PROTOCOL) {
             *ret_why = engine_text(e, "message %u: %s", i, why);
             return err;

@@ -20,7 +20,7 @@
 
 size_t steps_most(const struct engine *e)
 {
-    struct flow_limits limits = engine_limits(e);
+    struct flow_limits limits = engine_flow_limits(e);
     return engine_waiting(e) < flow_mark(&limits) / 2 ? STEPS_MAX : STEPS_CROWDED_MAX;
 }
 

@@ -22,7 +22,7 @@ static void fill(struct engine *e, struct snapshot *s)
     s->connections = e->sessions.count;
     s->sockets = atomic_load(&e->config.totals->sockets);
     s->in_flight = dispatcher_leases(e->dispatcher);
-    s->in_flight_max = e->config.in_flight_max;
+    s->in_flight_max = e->config.limits.in_flight_max;
     s->waiting_bytes = engine_waiting(e);
     s->subscriptions = e->subscriptions;
     s->silent = dispatcher_silent_count(e->dispatcher);
@@ -45,7 +45,7 @@ static void fill(struct engine *e, struct snapshot *s)
 
 void snapshots_want(struct engine *e, struct snapshot_wait *w)
 {
-    struct snapshot_wait **at = &e->waits;
+    struct snapshot_wait **at = &e->snapshots.waits;
     while (*at) /* the http thread has one question at a time, the watchdog another */
         at = &(*at)->next;
     w->next = NULL;
@@ -55,9 +55,9 @@ void snapshots_want(struct engine *e, struct snapshot_wait *w)
 
 static void answer_walk(struct engine *e)
 {
-    struct snapshot_wait *w = e->walk.wait;
-    struct snapshot *s = e->walk.snapshot;
-    e->walk = (struct group_walk){0};
+    struct snapshot_wait *w = e->snapshots.walk.wait;
+    struct snapshot *s = e->snapshots.walk.snapshot;
+    e->snapshots.walk = (struct group_walk){0};
     if (s)
         fill(e, s);
     snapshot_wait_answer(w, s, s ? 0 : SHUNT_NO_MEMORY);
@@ -67,19 +67,20 @@ static void answer_walk(struct engine *e)
  * less than a microsecond. */
 static void walk_on(struct engine *e)
 {
-    if (e->walk.wait && snapshot_wait_given_up(e->walk.wait)) {
-        snapshot_wait_answer(e->walk.wait, NULL, SHUNT_TIMEOUT);
-        walk_drop(&e->walk);
+    if (e->snapshots.walk.wait && snapshot_wait_given_up(e->snapshots.walk.wait)) {
+        snapshot_wait_answer(e->snapshots.walk.wait, NULL, SHUNT_TIMEOUT);
+        walk_drop(&e->snapshots.walk);
     }
-    if (e->walk.wait && walk_step(e, &e->walk, e->config.turn_rows_max / SNAPSHOT_SHARES + 1 + e->commit_us))
+    if (e->snapshots.walk.wait &&
+        walk_step(e, &e->snapshots.walk, e->config.turn_rows_max / SNAPSHOT_SHARES + 1 + e->commit_us))
         answer_walk(e);
 }
 
 static bool begin_walk(struct engine *e, struct snapshot_wait *w)
 {
-    if (e->walk.wait)
+    if (e->snapshots.walk.wait)
         return false; /* one after the other */
-    if (!walk_begin(&e->walk, w, w->topics_max))
+    if (!walk_begin(&e->snapshots.walk, w, w->topics_max))
         snapshot_wait_answer(w, NULL, SHUNT_NO_MEMORY);
     return true;
 }
@@ -87,8 +88,8 @@ static bool begin_walk(struct engine *e, struct snapshot_wait *w)
 /* After the commit, so that an answer that asked for one proves it. */
 void snapshots_answer(struct engine *e)
 {
-    struct snapshot_wait **at = &e->waits, *next;
-    for (struct snapshot_wait *w = e->waits; w; w = next) {
+    struct snapshot_wait **at = &e->snapshots.waits, *next;
+    for (struct snapshot_wait *w = e->snapshots.waits; w; w = next) {
         next = w->next;
         if (w->topics_max == SNAPSHOT_NO_GROUPS) {
             struct snapshot *s = calloc(1, sizeof *s);
@@ -106,17 +107,17 @@ void snapshots_answer(struct engine *e)
 
 bool snapshots_wanted(const struct engine *e)
 {
-    return e->walk.wait || e->waits;
+    return e->snapshots.walk.wait || e->snapshots.waits;
 }
 
 void snapshots_refuse(struct engine *e)
 {
-    if (e->walk.wait)
-        snapshot_wait_answer(e->walk.wait, NULL, SHUNT_SHUTTING_DOWN);
-    walk_drop(&e->walk);
-    while (e->waits) {
-        struct snapshot_wait *w = e->waits;
-        e->waits = w->next;
+    if (e->snapshots.walk.wait)
+        snapshot_wait_answer(e->snapshots.walk.wait, NULL, SHUNT_SHUTTING_DOWN);
+    walk_drop(&e->snapshots.walk);
+    while (e->snapshots.waits) {
+        struct snapshot_wait *w = e->snapshots.waits;
+        e->snapshots.waits = w->next;
         snapshot_wait_answer(w, NULL, SHUNT_SHUTTING_DOWN);
     }
 }

@@ -2,10 +2,17 @@
 #ifndef SHUNT_ENGINE_SNAPSHOTS_H
 #define SHUNT_ENGINE_SNAPSHOTS_H
 
-#include <stdbool.h>
+#include "broker/engine/rest.h"
+#include "broker/engine/walk.h"
 
 struct engine;
 struct snapshot_wait;
+
+struct snapshots {
+    struct snapshot_wait *waits; /* in order */
+    struct group_walk walk;      /* for the one in front of them */
+    struct rest rest;
+};
 
 /* Answer it when this turn is committed. */
 void snapshots_want(struct engine *e, struct snapshot_wait *w);

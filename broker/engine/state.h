@@ -12,17 +12,17 @@
 #include "broker/core/ledger.h"
 #include "broker/core/view.h"
 #include "broker/engine/collect.h"
+#include "broker/engine/deliver.h"
 #include "broker/engine/divide.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/events.h"
 #include "broker/engine/inbox.h"
 #include "broker/engine/leases.h"
 #include "broker/engine/producers.h"
-#include "broker/engine/rest.h"
 #include "broker/engine/room.h"
+#include "broker/engine/snapshots.h"
 #include "broker/engine/stats.h"
 #include "broker/engine/step.h"
-#include "broker/engine/walk.h"
 #include "proto/limits.h"
 
 #include <pthread.h>
@@ -93,11 +93,10 @@ struct engine {
     struct outbox_item *outbox, **outbox_tail;
     bool stopping, stopped;
     bool reload;
-    struct engine_config reload_config;
+    struct engine_limits new_limits; /* while `reload` is set */
 
-    /* The engine thread's own. */
-    struct inbox_list backlog;  /* taken from the inbox, not yet handled */
-    struct inbox_item *handled; /* of this turn; its batches point into them */
+    /* Everything from here on is the engine thread's own. */
+
     struct session_list sessions;
     struct session_list gone; /* to be freed at the end of the turn */
     struct producers producers;
@@ -105,39 +104,38 @@ struct engine {
     struct ring publishing; /* of those that publish in parts, by division.publishing */
     struct ring outputs;    /* of those with something to send, by output */
     size_t out_bytes;       /* what they have, as last counted */
-    struct store_txn *txn;  /* open during a turn once something needed it */
-    bool urgent;            /* more than patient acks came in, or something was handed out: commit now */
-    int64_t open_until_ms;  /* mono; else the turn waits for company until then; 0: no such ack came in */
+
+    /* This turn: its times, what it took in, what it does. */
+    int64_t wall_ms, mono_ms;
+    struct inbox_list backlog;  /* taken from the inbox, not yet handled */
+    struct inbox_item *handled; /* steps and commands point into them */
+    uint64_t taken_bytes;       /* of the requests handled */
+    struct share_turn turn;     /* its number, and the rows looked at for requests */
     struct steps steps;
     struct collected collected;
     struct ended_list ended;
-    struct arena arena; /* of one turn */
-    struct assignment *assignments;
-    bool ticked;                /* in this turn */
-    int64_t tick_not_before_ms; /* mono: the last one had things to do, and no room for any */
-    bool force_commit;
-    int64_t disk_ask_ms;         /* mono: when a full disk is asked for more again */
-    struct room room;            /* how full the store is, and what the transaction may write */
-    bool more;                   /* to be handed out; the turn's budget was used up */
-    bool packing;                /* the store is full, and has thin pages left to look at */
-    int64_t wall_ms, mono_ms;    /* of this turn */
-    struct share_turn turn;      /* its number, and the rows looked at for requests */
-    uint64_t rows_seen;          /* ledger_rows() when the last publish of a batch was told */
-    uint64_t taken_bytes;        /* of the requests handled */
-    uint64_t turn_messages;      /* published, delivered, resolved */
-    uint64_t turn_bytes;         /* handed out */
-    uint64_t to_deliver;         /* messages: so many more may be handed out */
-    uint64_t planned_bytes;      /* while assignments are planned */
-    uint64_t largest_bytes;      /* of requests in one transaction */
-    struct snapshot_wait *waits; /* for a snapshot, in order */
-    struct group_walk walk;      /* for the one in front of them */
-    uint64_t commit_us;          /* the commits of this turn took */
-    int64_t clock_error_ms;      /* when it was last put right */
-    struct totals totals;
-    struct event_list events;
-    struct rest rest;
+    struct hand_out hand_out;
+    struct arena arena;
+    bool ticked;
+    int64_t tick_not_before_ms; /* mono: the last tick had things to do, and no room for any */
 
-    /* Figures. */
+    /* The transaction, and when it is committed. */
+    struct store_txn *txn;  /* open once something needed it */
+    bool urgent;            /* more than patient acks came in, or something was handed out: commit now */
+    bool force_commit;      /* even if nothing was changed */
+    int64_t open_until_ms;  /* mono; else the turn waits for company until then; 0: no such ack came in */
+    uint64_t turn_messages; /* published, delivered, resolved */
+    uint64_t commit_us;     /* the commits of this turn took */
+    struct room room;       /* how full the store is, and what the transaction may write */
+    uint64_t largest_bytes; /* of requests in one transaction */
+    int64_t disk_ask_ms;    /* mono: when a full disk is asked for more again */
+    bool packing;           /* the store is full, and has thin pages left to look at */
+
+    /* What others are told. */
+    struct event_list events;
+    struct snapshots snapshots;
+    struct totals totals;
+    int64_t clock_error_ms; /* when the clock was last put right */
     uint64_t subscriptions, commits;
     int64_t begun_mono_ms;
     struct histogram commit_seconds, commit_messages;

@@ -110,7 +110,7 @@ void turn_commit(struct engine *e)
 
 void turn_allow_wait(struct engine *e, int64_t ms)
 {
-    int64_t most_ms = ms < e->config.ack_wait_ms ? ms : e->config.ack_wait_ms;
+    int64_t most_ms = ms < e->config.limits.ack_wait_ms ? ms : e->config.limits.ack_wait_ms;
     e->urgent |= most_ms == 0;
     if (!e->open_until_ms || e->mono_ms + most_ms < e->open_until_ms)
         e->open_until_ms = e->mono_ms + most_ms;

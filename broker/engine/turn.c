@@ -35,10 +35,10 @@ static void add_limits(struct engine *e)
 {
     steps_add(e, STEP_COMMAND, NULL)->command =
         (struct command){.kind = COMMAND_LIMITS,
-                         .limits = {.topics_max = e->config.max_topics,
-                                    .groups_max = e->config.max_groups,
-                                    .body_bytes_max = e->config.max_body_bytes,
-                                    .dedup_window_ms = e->config.dedup_window_ms}};
+                         .limits = {.topics_max = e->config.limits.max_topics,
+                                    .groups_max = e->config.limits.max_groups,
+                                    .body_bytes_max = e->config.limits.max_body_bytes,
+                                    .dedup_window_ms = e->config.limits.dedup_window_ms}};
 }
 
 static void take_reload(struct engine *e)
@@ -46,22 +46,12 @@ static void take_reload(struct engine *e)
     (void)pthread_mutex_lock(&e->mutex);
     bool reload = e->reload;
     e->reload = false;
-    if (reload) {
-        e->config.max_body_bytes = e->reload_config.max_body_bytes;
-        e->config.max_topics = e->reload_config.max_topics;
-        e->config.max_groups = e->reload_config.max_groups;
-        e->config.in_flight_max = e->reload_config.in_flight_max;
-        e->config.connections_max = e->reload_config.connections_max;
-        e->config.dedup_window_ms = e->reload_config.dedup_window_ms;
-        e->config.unsent_bytes_max = e->reload_config.unsent_bytes_max;
-        e->config.unsent_total_max = e->reload_config.unsent_total_max;
-        e->config.commit_bytes_max = e->reload_config.commit_bytes_max;
-        e->config.ack_wait_ms = e->reload_config.ack_wait_ms;
-    }
+    if (reload)
+        e->config.limits = e->new_limits;
     (void)pthread_mutex_unlock(&e->mutex);
     e->urgent |= reload;
     if (reload) {
-        dispatcher_limit(e->dispatcher, e->config.in_flight_max, e->config.connections_max);
+        dispatcher_limit(e->dispatcher, e->config.limits.in_flight_max, e->config.limits.connections_max);
         add_limits(e);
     }
 }
@@ -70,7 +60,7 @@ static void take_reload(struct engine *e)
 
 static int64_t next_due(const struct engine *e)
 {
-    if (e->backlog.first || !ring_empty(&e->line) || e->more || e->packing || snapshots_wanted(e))
+    if (e->backlog.first || !ring_empty(&e->line) || e->hand_out.more || e->packing || snapshots_wanted(e))
         return e->mono_ms;
     int64_t due_ms = dispatcher_deadline(e->dispatcher);
     int64_t tick_ms = ledger_tick_at(e->ledger);
@@ -104,7 +94,7 @@ static void end_turn(struct engine *e)
     bool tell = outbox_fill(e);
     sessions_free(e, &e->gone);
     arena_reset(&e->arena);
-    e->more |= flow_room_came(e->config.totals, e->config.unsent_total_max);
+    e->hand_out.more |= flow_room_came(e->config.totals, e->config.limits.unsent_total_max);
     if (flow_net_goes_on(e->config.totals) || tell)
         e->config.notify(e->config.context);
 }
@@ -159,7 +149,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 void engine_recover(struct engine *e)
 {
     uint64_t left = ledger_in_flight(e->ledger), before;
-    struct command recover = {.kind = COMMAND_RECOVER, .recover.wait_ms = e->config.resume_wait_ms};
+    struct command recover = {.kind = COMMAND_RECOVER, .recover.wait_ms = e->config.limits.resume_wait_ms};
     wall_clock_now(&e->clock, &e->wall_ms, &e->mono_ms);
     e->begun_mono_ms = e->mono_ms;
     e->recovered = left;

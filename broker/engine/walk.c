@@ -86,7 +86,7 @@ bool walk_step(struct engine *e, struct group_walk *k, uint64_t rows)
     uint64_t most = ledger_rows(e->ledger) + rows;
     while (ledger_rows(e->ledger) < most) {
         if (!view_next_group(&v, &k->cursor, &f)) {
-            rest_tell(&e->rest, &k->snapshot->rest, &k->snapshot->has_rest);
+            rest_tell(&e->snapshots.rest, &k->snapshot->rest, &k->snapshot->has_rest);
             return true;
         }
         if (!add_group(e, k, &f)) {

@@ -243,7 +243,7 @@ static void drain_peer(struct world *w, struct peer *p)
     if (p->told && p->asked_to_read)
         engine_post(w->engine, new_item(p, PORT_DRAINED));
     p->asked_to_read = false;
-    if (flow_room_came(&w->totals, w->engine->config.unsent_total_max)) {
+    if (flow_room_came(&w->totals, w->engine->config.limits.unsent_total_max)) {
         struct inbox_item *item = new_item(p, PORT_ROOM);
         link_unref(item->link);
         item->link = NULL; /* there is room again for all */
@@ -323,17 +323,17 @@ static void begin(struct world *w, const uint8_t *data, size_t size)
 {
     w->source = (struct source){data, data + size};
     uint8_t shape = source_u8(&w->source);
-    struct engine_config config = {.max_body_bytes = 64,
-                                   .max_topics = 4,
-                                   .max_groups = 3,
-                                   .dedup_window_ms = 60000,
-                                   .unsent_bytes_max = shape & 1 ? 512 : 65536,
-                                   .unsent_total_max = shape & 16 ? 1024 : 0,
+    struct engine_config config = {.limits = {.max_body_bytes = 64,
+                                              .max_topics = 4,
+                                              .max_groups = 3,
+                                              .dedup_window_ms = 60000,
+                                              .unsent_bytes_max = shape & 1 ? 512 : 65536,
+                                              .unsent_total_max = shape & 16 ? 1024 : 0,
+                                              .inbox_bytes_max = 1u << 20,
+                                              .commit_bytes_max = shape & 2 ? 64 : 4096,
+                                              .ack_wait_ms = shape & 8 ? 3 : 0},
                                    .totals = &w->totals,
-                                   .inbox_bytes_max = 1u << 20,
-                                   .commit_bytes_max = shape & 2 ? 64 : 4096,
                                    .turn_rows_max = shape & 32 ? 64 : 0,
-                                   .ack_wait_ms = shape & 8 ? 3 : 0,
                                    .notify = on_notify,
                                    .fatal = on_fatal};
     char why[512];
@@ -358,7 +358,8 @@ static void settle(struct world *w)
             drain_peer(w, &w->peers[i]);
         MUST(++turns < DRAIN_TURNS_MAX);
         w->mono_ms += w->engine->txn != NULL; /* a turn that waits for company */
-    } while (w->engine->inbox.first || w->engine->backlog.first || !ring_empty(&w->engine->line) || w->engine->txn);
+    } while (w->engine->inbox.first || w->engine->backlog.first || !ring_empty(&w->engine->line) ||
+             w->engine->txn);
     for (unsigned i = 0; i < PEERS; i++) {
         MUST(w->peers[i].broken || w->peers[i].asked_count == 0);
         MUST(!w->peers[i].ended);

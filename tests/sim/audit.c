@@ -22,9 +22,9 @@ static void audit_leases(struct sim *s, const struct engine *e)
         if (!g->r.dropped && !g->topic->r.dropped)
             in_flight += g->r.counts.in_flight;
     }
-    if (e->config.in_flight_max && in_flight > e->config.in_flight_max) {
+    if (e->config.limits.in_flight_max && in_flight > e->config.limits.in_flight_max) {
         sim_fail(s, "audit: %llu in flight, the limit is %llu", (unsigned long long)in_flight,
-                 (unsigned long long)e->config.in_flight_max);
+                 (unsigned long long)e->config.limits.in_flight_max);
     }
     if (in_flight != dispatcher_leases(e->dispatcher)) {
         sim_fail(s, "audit: %llu in flight, %llu leases", (unsigned long long)in_flight,

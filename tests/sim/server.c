@@ -45,21 +45,21 @@ static void on_applied(void *context, const struct batch *batch)
 
 static struct engine_config config(struct sim *s)
 {
-    return (struct engine_config){.max_body_bytes = 64 * 1024,
-                                  .max_topics = 50,
-                                  .max_groups = 8,
-                                  .in_flight_max = s->seed % 3 == 0 ? 1 + s->seed % 40 : 0,
-                                  .connections_max = s->seed % 2 ? 5 : 0,
-                                  .resume_wait_ms = s->plan.resume_wait_ms,
-                                  .dedup_window_ms = 3600 * 1000,
-                                  .unsent_bytes_max = s->plan.unsent_bytes_max,
-                                  .unsent_total_max = s->plan.unsent_total_max,
+    return (struct engine_config){.limits = {.max_body_bytes = 64 * 1024,
+                                             .max_topics = 50,
+                                             .max_groups = 8,
+                                             .in_flight_max = s->seed % 3 == 0 ? 1 + s->seed % 40 : 0,
+                                             .connections_max = s->seed % 2 ? 5 : 0,
+                                             .resume_wait_ms = s->plan.resume_wait_ms,
+                                             .dedup_window_ms = 3600 * 1000,
+                                             .unsent_bytes_max = s->plan.unsent_bytes_max,
+                                             .unsent_total_max = s->plan.unsent_total_max,
+                                             .inbox_bytes_max = 256 * 1024,
+                                             .commit_bytes_max = dice_from(&s->dice, 512, 64 * 1024),
+                                             .ack_wait_ms = (int64_t)dice_below(&s->dice, 4)},
                                   .totals = &s->server->totals,
-                                  .inbox_bytes_max = 256 * 1024,
-                                  .commit_bytes_max = dice_from(&s->dice, 512, 64 * 1024),
                                   .turn_rows_max = s->seed % 4 < 2 ? 128 + s->seed % 50 * 16 : 0,
                                   .only_looks_wait = true,
-                                  .ack_wait_ms = (int64_t)dice_below(&s->dice, 4),
                                   .notify = on_notify,
                                   .fatal = on_fatal,
                                   .context = s,
@@ -185,7 +185,8 @@ static void check_waiting(struct sim *s)
         const struct conn *c = s->conns[i];
         waiting += c->link ? c->written - c->freed + atomic_load(&c->link->account.held_bytes) : 0;
     }
-    for (const struct session *lost = e->sessions.head; lost; lost = lost->next) /* whose connection is gone */
+    /* Of those whose connection is gone. */
+    for (const struct session *lost = e->sessions.head; lost; lost = lost->next)
         waiting += !flow_may(&lost->flow, FLOW_HEAR) ? atomic_load(&lost->link->account.held_bytes) : 0;
     if (waiting != engine_waiting(e)) {
         sim_fail(s, "%" PRIu64 " bytes wait on all connections, and %zu are counted", waiting,

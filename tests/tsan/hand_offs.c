@@ -205,8 +205,8 @@ static void *reloader(void *argument)
     struct world *w = argument;
     struct engine_config config = w->config;
     for (unsigned i = 0; i < RELOADS; i++) {
-        config.max_topics = 1000 + i;
-        engine_reload(w->engine, &config);
+        config.limits.max_topics = 1000 + i;
+        engine_reload(w->engine, &config.limits);
         sched_yield();
     }
     return NULL;

@@ -170,13 +170,13 @@ static void hello(struct full *f)
 static void start(struct full *f)
 {
     char why[512] = "";
-    struct engine_config config = {.max_body_bytes = 1 << 20,
-                                   .max_topics = 10,
-                                   .max_groups = 64,
-                                   .dedup_window_ms = 3600000,
-                                   .unsent_bytes_max = 1u << 30,
-                                   .inbox_bytes_max = 64u << 20,
-                                   .commit_bytes_max = 16u << 20,
+    struct engine_config config = {.limits = {.max_body_bytes = 1 << 20,
+                                              .max_topics = 10,
+                                              .max_groups = 64,
+                                              .dedup_window_ms = 3600000,
+                                              .unsent_bytes_max = 1u << 30,
+                                              .inbox_bytes_max = 64u << 20,
+                                              .commit_bytes_max = 16u << 20},
                                    .totals = &f->totals,
                                    .notify = on_notify,
                                    .fatal = on_fatal,

@@ -12,7 +12,7 @@ enum { SHARE = 2000, TURN = 16 * SHARE, TIMED = 1000, ENTRIES = 3000, ANSWERS = 
 static struct engine_config narrow(void)
 {
     return (struct engine_config){
-        .turn_rows_max = TURN, .unsent_bytes_max = 64u << 20, .inbox_bytes_max = 64u << 20};
+        .turn_rows_max = TURN, .limits.unsent_bytes_max = 64u << 20, .limits.inbox_bytes_max = 64u << 20};
 }
 
 static void write_publish(struct mpack_buffer *b, uint64_t id, const char *topic, unsigned count,

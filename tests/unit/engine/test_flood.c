@@ -105,7 +105,7 @@ static size_t turn(struct world *w, const struct link *link)
 ParameterizedTest(struct kind *k, flood, a_quiet_client_is_answered_in_the_turn_in_which_it_asks)
 {
     struct world w;
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 64u << 20});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 64u << 20});
     uint64_t share = w.engine->config.turn_rows_max / 4;
     flood(&w, w.links[1], k);
     flood(&w, w.links[1], k);
@@ -134,7 +134,7 @@ Test(flood, what_a_lost_connection_sent_before_counts)
     struct world w;
     struct group_ready ready;
     struct kind k = {.name = "single", .frames = FRAMES, .messages = 1};
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 64u << 20});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 64u << 20});
     for (unsigned i = 0; i < 4; i++)
         flood(&w, w.links[1], &k);
     post(&w, w.links[1], PORT_LOST);
@@ -152,7 +152,7 @@ Test(flood, a_lost_connection_comes_to_its_end_though_others_read_nothing)
     enum { ALL = 1 << 20 };
     struct world w;
     struct kind k = {.name = "unknown operations", .frames = FRAMES, .op = 99};
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = ALL, .unsent_total_max = ALL});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = ALL, .limits.unsent_total_max = ALL});
     for (unsigned i = 0; i < 4; i++)
         flood(&w, w.links[1], &k);
     (void)turn(&w, w.links[1]);
@@ -173,7 +173,8 @@ Test(flood, one_connection_fills_its_share_of_the_inbox_and_no_more)
 {
     struct world w;
     struct kind k = {.name = "tiny", .frames = 100, .messages = BATCH};
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 64u << 20, .inbox_bytes_max = 4 << 20});
+    world_start(
+        &w, &(struct engine_config){.limits.unsent_bytes_max = 64u << 20, .limits.inbox_bytes_max = 4 << 20});
     unsigned posted = 0;
     for (; !engine_inbox_full(w.engine, w.links[1]); posted++)
         flood(&w, w.links[1], &k);

@@ -24,7 +24,7 @@ static const struct flow *flow_of(const struct link *link)
 Test(held, a_client_whose_bytes_wait_is_given_no_more_though_its_last_drain_was_an_old_one)
 {
     struct world w;
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1000});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 1000});
     publish(&w, w.links[0], 100, 400);
     subscribe(&w, w.links[1]);
     size_t once = atomic_load(&w.links[1]->account.unsent_bytes);
@@ -43,8 +43,9 @@ Test(held, so_many_who_do_not_read_get_no_more_than_the_sum)
 {
     enum { SUM = 20000 };
     struct world w;
-    world_start(&w, &(struct engine_config){
-                        .unsent_bytes_max = 5000, .unsent_total_max = SUM, .max_body_bytes = 400});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 5000,
+                                            .limits.unsent_total_max = SUM,
+                                            .limits.max_body_bytes = 400});
     publish(&w, w.links[0], 1000, 400);
     read_all(&w, w.links[0]);
     for (unsigned i = 1; i < LINKS; i++)
@@ -61,8 +62,9 @@ Test(held, so_many_who_do_not_read_get_no_more_than_the_sum)
 Test(held, who_was_given_nothing_for_want_of_room_gets_it_when_there_is_some)
 {
     struct world w;
-    world_start(&w, &(struct engine_config){
-                        .unsent_bytes_max = 5000, .unsent_total_max = 8000, .max_body_bytes = 400});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 5000,
+                                            .limits.unsent_total_max = 8000,
+                                            .limits.max_body_bytes = 400});
     publish(&w, w.links[0], 10, 400);
     atomic_fetch_add(&w.totals.waiting_bytes, 8000); /* others' */
     subscribe(&w, w.links[1]);
@@ -80,7 +82,7 @@ Test(held, a_long_answer_waits_for_unsent_bytes_and_not_for_requests_that_are_he
 {
     enum { SUM = 8000 };
     struct world w;
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = SUM, .unsent_total_max = SUM});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = SUM, .limits.unsent_total_max = SUM});
     flow_hold(&w.links[1]->account, SUM);
     post_topic_list(&w, w.links[0]);
     world_turn(&w);
@@ -97,7 +99,7 @@ Test(held, a_long_answer_waits_for_unsent_bytes_and_not_for_requests_that_are_he
 Test(held, a_few_bytes_that_wait_keep_no_large_chunk)
 {
     struct world w;
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1000});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 1000});
     flow_unsent(&w.links[0]->account, 5000); /* it does not read */
     struct chunk *large = chunk_new(256 * 1024);
     chunk_ref(large);
@@ -132,8 +134,9 @@ static void fill_inbox(void *context, const struct batch *batch)
 Test(held, who_found_the_inbox_full_during_a_turn_is_told_of_room)
 {
     struct world w;
-    world_start(&w, &(struct engine_config){
-                        .unsent_bytes_max = 1 << 20, .inbox_bytes_max = 4096, .applied = fill_inbox});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20,
+                                            .limits.inbox_bytes_max = 4096,
+                                            .applied = fill_inbox});
     w.filling = true;
     w.notified = 0;
     publish_silently(&w, w.links[0]);
@@ -148,18 +151,18 @@ Test(held, who_found_the_inbox_full_during_a_turn_is_told_of_room)
 Test(held, a_reload_takes_over_every_limit)
 {
     struct world w;
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20});
     struct engine_config config = w.engine->config;
-    config.unsent_bytes_max = 1000;
-    config.unsent_total_max = 100000;
-    config.commit_bytes_max = 70000;
-    config.inbox_bytes_max = 5000;
-    engine_reload(w.engine, &config);
+    config.limits.unsent_bytes_max = 1000;
+    config.limits.unsent_total_max = 100000;
+    config.limits.commit_bytes_max = 70000;
+    config.limits.inbox_bytes_max = 5000;
+    engine_reload(w.engine, &config.limits);
     publish(&w, w.links[0], 100, 400);
     subscribe(&w, w.links[1]);
     cr_assert_lt(atomic_load(&w.links[1]->account.unsent_bytes), 2500);
-    cr_assert_eq(w.engine->config.unsent_total_max, 100000);
-    cr_assert_eq(w.engine->config.commit_bytes_max, 70000);
+    cr_assert_eq(w.engine->config.limits.unsent_total_max, 100000);
+    cr_assert_eq(w.engine->config.limits.commit_bytes_max, 70000);
     while (!engine_inbox_full(w.engine, NULL))
         post_ping_silently(&w, w.links[1]);
     cr_assert_leq(atomic_load(&w.totals.inbox_bytes), 6000);

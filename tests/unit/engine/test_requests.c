@@ -49,7 +49,7 @@ static struct told ask(const struct sample *s, uint32_t fields)
     struct world w;
     struct mpack_buffer frame = {0};
     struct told a = {0};
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20});
     size_t before = w.told[0].size;
     write_request(&frame, s, 77, fields);
     post_frame(&w, w.links[0], &frame, NULL);

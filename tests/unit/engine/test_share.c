@@ -77,7 +77,7 @@ static void ask(struct world *w, struct link *link, uint64_t id, unsigned count)
 
 static void start(struct world *w)
 {
-    world_start(w, &(struct engine_config){.unsent_bytes_max = 1 << 20, .turn_rows_max = ALL});
+    world_start(w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20, .turn_rows_max = ALL});
     publish(w, w->links[0], 2 * ROWS, 10);
     read_all(w, w->links[0]);
 }
@@ -222,7 +222,7 @@ Test(share, the_end_of_a_connection_comes_after_what_waits_and_a_lost_one_waits_
 Test(share, one_request_for_more_than_the_budget_is_answered)
 {
     struct world w;
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20, .turn_rows_max = 1});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20, .turn_rows_max = 1});
     publish(&w, w.links[0], 2 * ROWS, 10);
     read_all(&w, w.links[0]);
     ask(&w, w.links[1], 1, 3);

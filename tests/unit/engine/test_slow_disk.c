@@ -13,7 +13,7 @@ enum { COMMIT_MS = 1200, LEASE_MS = 1000, CONSUMER = 1 };
 static void start(struct world *w)
 {
     struct mpack_buffer frame = {0};
-    world_start(w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
+    world_start(w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20});
     size_t at = frame_begin(&frame, OP_GROUP_UPDATE, 9, 3);
     mpack_write_cstr(&frame, "t");
     mpack_write_cstr(&frame, "default");

@@ -100,7 +100,7 @@ static uint64_t next_answer(struct mpack_buffer *told, size_t *at, unsigned *ret
 
 static void start(struct world *w)
 {
-    world_start(w, &(struct engine_config){.unsent_bytes_max = 1 << 20, .applied = count_batch});
+    world_start(w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20, .applied = count_batch});
     w->told[0].size = 0;
     batches = commands = publishes_at_once = 0;
 }

@@ -12,7 +12,7 @@ enum { MOST = 101 };
 Test(texts, an_error_names_the_topic_and_group_that_are_missing)
 {
     struct world w;
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20});
     cr_assert_str_eq(engine_about(w.engine, SHUNT_UNKNOWN_TOPIC, slice_of("t"), slice_of("g"), HINT_MISSING),
                      "`t`; check the name, or create it");
     cr_assert_str_eq(engine_about(w.engine, SHUNT_UNKNOWN_GROUP, slice_of("t"), slice_of("g"), HINT_DELETED),
@@ -36,7 +36,7 @@ Test(texts, a_name_from_the_wire_is_cut_and_can_command_no_terminal_and_no_log)
                 {"\xc2\x9b", "`??`"}};
     char longest[1000], longer[1000];
     struct world w;
-    world_start(&w, &(struct engine_config){.unsent_bytes_max = 1 << 20});
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20});
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_assert_str_eq(engine_name(w.engine, slice_of(rows[i].name), MOST), rows[i].shown, "%zu", i);
     memset(longest, 'x', sizeof longest);

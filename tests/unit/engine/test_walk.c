@@ -69,9 +69,9 @@ static void delete (struct world *w, const char *name)
 /* World's own topic "t" and TOPICS more; each turn may look at BUDGET rows for a snapshot. */
 static void start(struct world *w)
 {
-    world_start(w, &(struct engine_config){.unsent_bytes_max = 1 << 20,
+    world_start(w, &(struct engine_config){.limits.unsent_bytes_max = 1 << 20,
                                            .turn_rows_max = 4 * (BUDGET - 1),
-                                           .max_topics = 2 * TOPICS});
+                                           .limits.max_topics = 2 * TOPICS});
     for (unsigned i = 0; i < TOPICS; i++) {
         char name[16];
         snprintf(name, sizeof name, "t%03u", i);
@@ -84,7 +84,7 @@ static void start(struct world *w)
 /* Turns until somebody's question is at work. */
 static void turns_until_begun(struct world *w)
 {
-    while (!w->engine->walk.wait)
+    while (!w->engine->snapshots.walk.wait)
         world_turn(w);
 }
 
@@ -128,7 +128,7 @@ Test(walk, topics_may_come_and_go_meanwhile)
     start(&w);
     begin(&q, &w, TOPICS + 10);
     turns_until_begun(&w);
-    cr_assert_lt(w.engine->walk.snapshot->rows_count, TOPICS);
+    cr_assert_lt(w.engine->snapshots.walk.snapshot->rows_count, TOPICS);
     delete (&w, "t000"); /* was met */
     delete (&w, "t299"); /* never will be */
     create(&w, "new");
@@ -154,7 +154,7 @@ Test(walk, proof_of_life_does_not_wait_for_it)
     while (!atomic_load(&w.totals.inbox_bytes))
         usleep(100);
     world_turn(&w);
-    cr_assert_not_null(w.engine->walk.wait, "it is under way");
+    cr_assert_not_null(w.engine->snapshots.walk.wait, "it is under way");
     end(&life);
     cr_assert_null(life.snapshot->rows);
     while (!atomic_load(&q.over))
@@ -196,7 +196,7 @@ Test(walk, who_asked_meanwhile_is_next_and_needs_nobody_else_to_come)
     int64_t due_ms = w.now_ms;
     while (due_ms == w.now_ms) /* nothing wakes the engine but its own word */
         due_ms = engine_turn(w.engine, WORLD_WALL_MS + w.now_ms, w.now_ms);
-    cr_assert_null(w.engine->waits, "somebody still waits, and the engine sleeps");
+    cr_assert_null(w.engine->snapshots.waits, "somebody still waits, and the engine sleeps");
     end(&first);
     end(&second);
     snapshot_free(first.snapshot);

@@ -197,12 +197,12 @@ void world_start(struct world *w, const struct engine_config *config)
     char why[512] = "";
     struct engine_config all = *config;
     *w = (struct world){.now_ms = 1000};
-    all.max_body_bytes = config->max_body_bytes ? config->max_body_bytes : 1000;
-    all.inbox_bytes_max = config->inbox_bytes_max ? config->inbox_bytes_max : 1 << 20;
-    all.max_topics = config->max_topics ? config->max_topics : 10;
-    all.max_groups = 10;
-    all.dedup_window_ms = 60000;
-    all.commit_bytes_max = 1 << 20;
+    all.limits.max_body_bytes = config->limits.max_body_bytes ? config->limits.max_body_bytes : 1000;
+    all.limits.inbox_bytes_max = config->limits.inbox_bytes_max ? config->limits.inbox_bytes_max : 1 << 20;
+    all.limits.max_topics = config->limits.max_topics ? config->limits.max_topics : 10;
+    all.limits.max_groups = 10;
+    all.limits.dedup_window_ms = 60000;
+    all.limits.commit_bytes_max = 1 << 20;
     all.totals = &w->totals;
     all.notify = on_notify;
     all.fatal = on_fatal;
