@@ -12,6 +12,7 @@
 #include <string.h>
 #include <valgrind/callgrind.h>
 
+#include "broker/core/view.h"
 #include "broker/engine/inbox.h"
 #include "broker/engine/state.h"
 #include "broker/engine/turn.h"
@@ -23,6 +24,7 @@
 #define WINDOW     1024
 #define BODY_BYTES 100
 #define BEGIN_MS   1000000
+#define LATE_MS    4102444800000 /* 2100: later than the store, which began today */
 
 /* What one side of a connection has to say, and what it was told. */
 struct machine {
@@ -210,8 +212,7 @@ static void publish(struct machine *m, uint32_t frame_messages, uint32_t frames_
     mpack_buffer_done(&b);
 }
 
-/* Numbered frames of one message, a whole window in a turn, each to the next of so many topics. */
-static void publish_singly(struct machine *m, uint32_t topics)
+static void make_topics(struct machine *m, uint32_t topics)
 {
     struct mpack_buffer b = {0};
     char name[16];
@@ -221,6 +222,15 @@ static void publish_singly(struct machine *m, uint32_t topics)
         if (i % 100 == 99 || i + 1 == topics) /* more at once would be put off to turns that count */
             turn(m, &b, false);
     }
+    mpack_buffer_done(&b);
+}
+
+/* Numbered frames of one message, a whole window in a turn, each to the next of so many topics. */
+static void publish_singly(struct machine *m, uint32_t topics)
+{
+    struct mpack_buffer b = {0};
+    char name[16];
+    make_topics(m, topics);
     for (uint32_t sequence = 1; sequence <= MESSAGES;) {
         uint32_t begin = sequence;
         for (; sequence < begin + WINDOW; sequence++) {
@@ -234,7 +244,7 @@ static void publish_singly(struct machine *m, uint32_t topics)
 }
 
 /* Everything is handed out 512 at a time and answered. */
-static void consume(struct machine *m, enum wire_outcome outcome)
+static void consume(struct machine *m, enum wire_outcome outcome, bool counted)
 {
     struct mpack_buffer b = {0};
     publish(m, 64, 8, false);
@@ -244,10 +254,36 @@ static void consume(struct machine *m, enum wire_outcome outcome)
     mpack_write_uint(&b, 512);
     mpack_write_uint(&b, CREDIT_BYTES_MAX);
     frame_end(&b, frame);
-    turn(m, &b, true);
+    turn(m, &b, counted);
     m->messages = 0;
     for (uint32_t count; (count = put_resolve(&b, &m->told, outcome)) > 0; m->messages += count)
-        turn(m, &b, true);
+        turn(m, &b, counted);
+    mpack_buffer_done(&b);
+}
+
+/* One topic of many is deleted: until its job has cleared all away. Its messages had a time to live, and are dead letters. */
+static void drop(struct machine *m, uint32_t topics)
+{
+    struct mpack_buffer b = {0};
+    make_topics(m, topics);
+    size_t frame = frame_begin(&b, OP_TOPIC_UPDATE, 2, 2);
+    mpack_write_cstr(&b, "t");
+    mpack_write_map(&b, 1);
+    mpack_write_cstr(&b, "ttl_ms");
+    mpack_write_uint(&b, 3600000);
+    frame_end(&b, frame);
+    turn(m, &b, false);
+    consume(m, OUTCOME_REJECT, false);
+    frame = frame_begin(&b, OP_TOPIC_DELETE, 3, 1);
+    mpack_write_cstr(&b, "t");
+    frame_end(&b, frame);
+    turn(m, &b, true);
+    CALLGRIND_TOGGLE_COLLECT;
+    while (view_jobs_count(m->engine->ledger)) {
+        m->now_ms += 1000;
+        (void)engine_turn(m->engine, LATE_MS + m->now_ms, m->now_ms);
+    }
+    CALLGRIND_TOGGLE_COLLECT;
     mpack_buffer_done(&b);
 }
 
@@ -262,9 +298,11 @@ static void run(struct machine *m, const char *work)
     else if (strcmp(work, "publish-topics") == 0)
         publish_singly(m, 2000);
     else if (strcmp(work, "deliver-ack") == 0)
-        consume(m, OUTCOME_ACK);
+        consume(m, OUTCOME_ACK, true);
     else if (strcmp(work, "deliver-reject") == 0)
-        consume(m, OUTCOME_REJECT);
+        consume(m, OUTCOME_REJECT, true);
+    else if (strcmp(work, "drop") == 0)
+        drop(m, 2000);
     else
         die(NULL, 0, "unknown work");
 }

@@ -140,6 +140,25 @@ static void unlink_group(struct topic *t, const struct group *g)
     }
 }
 
+/* Topics are deleted with their oldest group first, so the place is nearly always the first. */
+static void link_dropped(struct group *g)
+{
+    struct group **link = &g->topic->dropped;
+    while (*link && (*link)->r.id > g->r.id)
+        link = &(*link)->dropped_next;
+    g->dropped_next = *link;
+    *link = g;
+}
+
+static void unlink_dropped(struct group *g)
+{
+    struct group **link = &g->topic->dropped;
+    while (*link && *link != g)
+        link = &(*link)->dropped_next;
+    if (*link)
+        *link = g->dropped_next;
+}
+
 struct topic *catalog_add_topic(struct ledger *l, struct slice name, uint32_t origin_group)
 {
     struct topic *t = calloc(1, sizeof *t);
@@ -197,12 +216,14 @@ void catalog_drop_topic(struct ledger *l, struct topic *t)
 void catalog_drop_group(struct ledger *l, struct group *g)
 {
     unlink_group(g->topic, g);
+    link_dropped(g);
     g->r.dropped = true;
     ledger_dirty_group(l, g);
 }
 
 int catalog_remove_topic(struct ledger *l, struct topic *t)
 {
+    check(!t->dropped);
     struct key key = key_id(t->r.id);
     int err = ledger_del(l, TABLE_TOPIC, key_slice(&key), NULL);
     if (err && err != SHUNT_NOT_FOUND)
@@ -225,6 +246,7 @@ int catalog_remove_group(struct ledger *l, struct group *g)
     if (err && err != SHUNT_NOT_FOUND)
         return err;
     array_remove(l->groups, &l->groups_count, group_position(l, g->r.id));
+    unlink_dropped(g);
     group_queue_leave(l, g);
     sums_forget(l, g);
     struct group **dirty = &l->dirty_groups;
@@ -317,7 +339,9 @@ static int load_group(struct ledger *l, struct slice key, struct slice value)
     g->dlq = g->r.dlq ? catalog_topic_by_id(l, g->r.dlq) : NULL;
     if (!g->topic || (g->r.dlq && !g->dlq))
         return SHUNT_CORRUPT;
-    if (!g->r.dropped && !link_group(g->topic, g))
+    if (g->r.dropped)
+        link_dropped(g);
+    else if (!link_group(g->topic, g))
         return SHUNT_NO_MEMORY;
     sums_stale(l, g);
     int joined = group_queue_join(l, g);

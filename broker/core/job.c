@@ -196,13 +196,11 @@ static int clear_message(struct ledger *l, struct job_record *j, struct topic *t
 {
     struct loaded_message m;
     int err = message_load(l, t, seq, false, &m);
-    if (m.head.expires_ms)
-        spend(left, (unsigned)(l->groups_count / 1024)); /* all of them are looked at */
-    for (size_t i = 0; !err && m.head.expires_ms && i < l->groups_count; i++) {
-        struct group *g = l->groups[i];
+    for (struct group *g = t->dropped; !err && m.head.expires_ms && g; g = g->dropped_next) {
         struct key key = key_expiry(m.head.expires_ms, g->r.id, seq);
-        if (g->topic != t || !g->r.dropped || (j->group && g->r.id != j->group))
+        if (j->group && g->r.id != j->group)
             continue;
+        spend(left, 1);
         err = ledger_del(l, TABLE_EXPIRY, key_slice(&key), NULL);
         err = err == SHUNT_NOT_FOUND ? 0 : err;
     }
@@ -256,10 +254,8 @@ static int clear_group(struct ledger *l, struct group *g, unsigned *left)
     int err = clear_group_rows(l, g->r.id, left);
     if (!err && *left)
         err = clear_rows(l, TABLE_DEAD, dlq->r.id, left);
-    for (size_t i = l->groups_count; !err && *left && i-- > 0;) {
-        if (l->groups[i]->topic == dlq)
-            err = clear_reader(l, l->groups[i], left);
-    }
+    while (!err && *left && dlq->dropped) /* all who read it were dropped with it */
+        err = clear_reader(l, dlq->dropped, left);
     if (err || !*left)
         return err;
     spend(left, 2);
@@ -267,19 +263,26 @@ static int clear_group(struct ledger *l, struct group *g, unsigned *left)
     return err ? err : catalog_remove_group(l, g);
 }
 
+/* A group that the job clears away. NULL: there is none left. */
+static struct group *to_clear(const struct ledger *l, const struct job_record *j, const struct topic *t)
+{
+    if (!j->group)
+        return t->dropped;
+    struct group *g = catalog_group_by_id(l, j->group);
+    return g && g->r.dropped ? g : NULL;
+}
+
 static int step_drop(struct ledger *l, struct job_record *j, unsigned left, bool *ret_over)
 {
+    struct group *g;
     struct topic *t = catalog_topic_by_id(l, j->topic);
     /* A later job on the whole topic, or on the group whose DLQ it is, clears this one's part too. */
     if (t && t->r.dropped && t->r.origin_group)
         t = NULL;
     *ret_over = !t;
     int err = t ? clear_messages(l, j, t, &left) : 0;
-    for (size_t i = l->groups_count; !err && t && left && i-- > 0;) {
-        struct group *g = l->groups[i]; /* what goes with a group stands behind it: readers are younger */
-        if (g->topic == t && g->r.dropped && (!j->group || g->r.id == j->group))
-            err = clear_group(l, g, &left);
-    }
+    while (!err && t && left && (g = to_clear(l, j, t)))
+        err = clear_group(l, g, &left);
     if (!err && t && left) {
         *ret_over = true;
         j->done = j->total;

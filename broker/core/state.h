@@ -25,8 +25,9 @@ struct topic {
     struct topic *dirty_next;
     struct group **groups; /* in order of id; dropped ones are not here */
     size_t groups_count;
-    uint64_t charged;     /* the batch in which its record was counted as written */
-    uint64_t charged_seq; /* of the message that was counted as deleted last in that batch */
+    struct group *dropped; /* those of it that a job clears away, the youngest first */
+    uint64_t charged;      /* the batch in which its record was counted as written */
+    uint64_t charged_seq;  /* of the message that was counted as deleted last in that batch */
 };
 
 struct group {
@@ -35,16 +36,17 @@ struct group {
     struct group *dirty_next;
     struct bitmap bits;
     struct topic *topic;
-    struct topic *dlq;        /* NULL in a DLQ's own groups */
-    struct group *origin;     /* in a DLQ's groups: whose dead letters these are */
-    bool stale;               /* it has changed since it was added up */
-    struct group *stale_next; /* in the ledger's list of those */
-    struct sums summed;       /* what it adds to the ledger's sums */
-    uint32_t slot;            /* in the ledger's queues */
-    bool queued;              /* it has one */
-    uint64_t charged;         /* the batch in which its record was counted as written */
-    uint64_t told_ready;      /* the round of results in which it was told that something became ready */
-    uint64_t charged_chunk;   /* of the bitmap: the one that was counted last in that batch */
+    struct group *dropped_next; /* in the topic's list of those */
+    struct topic *dlq;          /* NULL in a DLQ's own groups */
+    struct group *origin;       /* in a DLQ's groups: whose dead letters these are */
+    bool stale;                 /* it has changed since it was added up */
+    struct group *stale_next;   /* in the ledger's list of those */
+    struct sums summed;         /* what it adds to the ledger's sums */
+    uint32_t slot;              /* in the ledger's queues */
+    bool queued;                /* it has one */
+    uint64_t charged;           /* the batch in which its record was counted as written */
+    uint64_t told_ready;        /* the round of results in which it was told that something became ready */
+    uint64_t charged_chunk;     /* of the bitmap: the one that was counted last in that batch */
 };
 
 struct ledger {
