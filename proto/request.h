@@ -44,6 +44,11 @@ struct dead_choice {
 #define KIND_credentials   struct slice /* the map's bytes */
 #define KIND_unless_false  bool
 #define KIND_texts         struct wire_list
+#define KIND_outcome       uint8_t      /* an enum wire_outcome, or OUTCOME_UNKNOWN */
+#define KIND_ms            int64_t      /* more than DURATION_MS_MAX: one more than that */
+#define KIND_error_text    struct slice /* what is not UTF-8 is replaced when it is written */
+
+#define OUTCOME_UNKNOWN UINT8_MAX
 
 #define NONE_uint          0
 #define NONE_flag          false
@@ -51,12 +56,18 @@ struct dead_choice {
 #define NONE_rows          PAGE_ROWS_DEFAULT
 #define NONE_now_or_oldest false
 #define NONE_policy        ((struct policy_change){0})
+#define NONE_ms            (-1)
+#define NONE_error_text    ((struct slice){0})
 #define NONE_hello_options ((struct hello_options){.marks = true})
 
 /* clang-format off */ /* which takes a brace and its semicolon apart */
 #define MAP(name)                                                      struct name {
 #define KEY(kind, name)                                                    KIND_##kind name;
 #define MAP_END                                                        };
+#define ITEM(name)                                                     struct name {
+#define VALUE(kind, name)                                                  KIND_##kind name;
+#define OPTIONAL_VALUE(kind, name)                                         KIND_##kind name;
+#define ITEM_END                                                       };
 #define REQUEST(NAME, name, number, right, effect, answer)             struct name##_request {
 #define NO_FIELDS                                                          uint8_t nothing; /* no struct is empty */
 #define FIELD(kind, name)                                                  KIND_##kind name;
@@ -107,6 +118,10 @@ typedef void request_read_fn(struct request_source *from, union request_fields *
 #define REQUEST(NAME, name, number, right, effect, answer) request_read_fn request_read_##name;
 #include "proto/request.def"
 
+/* An element of a list that the request's own reader looks at. */
+#define ITEM(name) void request_read_##name(struct request_source *from, struct name *ret);
+#include "proto/request.def"
+
 /* The elements of a list of texts that has been read, into `to`, which holds `list->count`. */
 void request_texts(const struct wire_list *list, struct slice *to);
 
@@ -123,6 +138,9 @@ struct request_form {
 
 /* request_hello, request_publish, … */
 #define REQUEST(NAME, name, number, right, effect, answer) extern const struct request_form request_##name;
+#include "proto/request.def"
+
+#define ITEM(name) void request_write_##name(struct mpack_buffer *to, const struct name *q);
 #include "proto/request.def"
 
 /* Append the request's frame; returns its offset for frame_end(). */

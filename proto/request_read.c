@@ -66,6 +66,23 @@ static void read_now_or_oldest(struct request_source *from, bool *ret)
         refuse(from, SHUNT_BAD_ARGUMENT, "a group starts from \"oldest\" or from \"now\"");
 }
 
+static void read_outcome(struct request_source *from, uint8_t *ret)
+{
+    uint64_t outcome = mpack_read_uint(&from->r);
+    *ret = outcome <= OUTCOME_EXTEND ? (uint8_t)outcome : OUTCOME_UNKNOWN;
+}
+
+static void read_ms(struct request_source *from, int64_t *ret)
+{
+    uint64_t ms = mpack_read_uint(&from->r);
+    *ret = ms > DURATION_MS_MAX ? DURATION_MS_MAX + 1 : (int64_t)ms;
+}
+
+static void read_error_text(struct request_source *from, struct slice *ret)
+{
+    *ret = mpack_read_str(&from->r);
+}
+
 static void check_topic_or_dlq(struct request_source *from, struct slice name)
 {
     const char *why = NULL;
@@ -254,7 +271,7 @@ static void read_credentials(struct request_source *from, struct slice *ret, siz
         refuse(from, err, why);
 }
 
-/* ---- maps and requests, by the table ---- */
+/* ---- by the table ---- */
 
 /* Of a key that comes twice the last counts; one that is not known is of a later version. */
 #define MAP(name)                                                                                            \
@@ -277,6 +294,23 @@ static void read_credentials(struct request_source *from, struct slice *ret, siz
 #define MAP_END                                                                                              \
     (void)mpack_read_any(&from->r);                                                                          \
     }                                                                                                        \
+    }
+#define ITEM(name)                                                                                           \
+    void request_read_##name(struct request_source *from, struct name *ret)                                  \
+    {                                                                                                        \
+        uint32_t left = mpack_read_array(&from->r);
+#define VALUE(kind, name)                                                                                    \
+    from->r.failed |= !left;                                                                                 \
+    left -= left > 0;                                                                                        \
+    read_##kind(from, &ret->name);
+#define OPTIONAL_VALUE(kind, name)                                                                           \
+    ret->name = NONE_##kind;                                                                                 \
+    if (left && !mpack_read_is_nil(&from->r))                                                                \
+        read_##kind(from, &ret->name);                                                                       \
+    left -= left > 0;
+#define ITEM_END                                                                                             \
+    while (left-- && !from->r.failed)                                                                        \
+        (void)mpack_read_any(&from->r);                                                                      \
     }
 #define REQUEST(NAME, name, number, right, effect, answer)                                                   \
     void request_read_##name(struct request_source *from, union request_fields *ret)                         \

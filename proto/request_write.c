@@ -1,4 +1,5 @@
 /* request_write: a request as bytes, as request.def says. */
+#include "base/utf8.h"
 #include "proto/frame.h"
 #include "proto/request.h"
 
@@ -62,6 +63,33 @@ static void write_now_or_oldest(struct mpack_buffer *to, const bool *v)
 static bool none_now_or_oldest(const bool *v)
 {
     return !*v;
+}
+
+static void write_outcome(struct mpack_buffer *to, const uint8_t *v)
+{
+    mpack_write_uint(to, *v);
+}
+
+static void write_ms(struct mpack_buffer *to, const int64_t *v)
+{
+    mpack_write_uint(to, (uint64_t)*v);
+}
+
+static bool none_ms(const int64_t *v)
+{
+    return *v == NONE_ms;
+}
+
+static void write_error_text(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_str(to, v->data, v->size);
+    if (!to->failed && !utf8_valid(v->data, v->size))
+        utf8_clean((char *)to->data + to->size - v->size, v->data, v->size);
+}
+
+static bool none_error_text(const struct slice *v)
+{
+    return !v->data;
 }
 
 /* ---- lists and maps ---- */
@@ -197,17 +225,13 @@ static void set_head(struct mpack_buffer *to, size_t at, uint8_t kind, uint32_t 
 #include "proto/request.def"
 
 /* `count` and `end` are those of the fields without the ones that may be left out from the end. */
-#define REQUEST(NAME, name, number, right, effect, answer)                                                   \
-    static uint32_t write_request_##name(struct mpack_buffer *to, const union request_fields *fields)        \
-    {                                                                                                        \
-        const struct name##_request *q = fields ? &fields->name : NULL;                                      \
-        uint32_t written = 0, count = 0;                                                                     \
-        size_t end = to->size;                                                                               \
-        (void)q;
+#define BEGIN                                                                                                \
+    uint32_t written = 0, count = 0;                                                                         \
+    size_t end = to->size;
 #define WRITTEN                                                                                              \
     count = ++written;                                                                                       \
     end = to->size;
-#define UNLESS_NONE(none, write)                                                                             \
+#define UNLESS(none, write)                                                                                  \
     if (none) {                                                                                              \
         mpack_write_nil(to);                                                                                 \
         written++;                                                                                           \
@@ -215,18 +239,41 @@ static void set_head(struct mpack_buffer *to, size_t at, uint8_t kind, uint32_t 
         write;                                                                                               \
         WRITTEN                                                                                              \
     }
+#define FINISH                                                                                               \
+    (void)written;                                                                                           \
+    to->size = end;
+
+#define ITEM(name)                                                                                           \
+    void request_write_##name(struct mpack_buffer *to, const struct name *q)                                 \
+    {                                                                                                        \
+        size_t at = to->size;                                                                                \
+        mpack_write_array(to, 0);                                                                            \
+        BEGIN
+#define VALUE(kind, name)                                                                                    \
+    write_##kind(to, &q->name);                                                                              \
+    WRITTEN
+#define OPTIONAL_VALUE(kind, name) UNLESS(none_##kind(&q->name), write_##kind(to, &q->name))
+#define ITEM_END                                                                                             \
+    FINISH                                                                                                   \
+    set_head(to, at, 0x90, count);                                                                           \
+    }
+#define REQUEST(NAME, name, number, right, effect, answer)                                                   \
+    static uint32_t write_request_##name(struct mpack_buffer *to, const union request_fields *fields)        \
+    {                                                                                                        \
+        const struct name##_request *q = fields ? &fields->name : NULL;                                      \
+        (void)q;                                                                                             \
+        BEGIN
 #define FIELD(kind, name)                                                                                    \
     write_##kind(to, &q->name);                                                                              \
     WRITTEN
-#define OPTIONAL(kind, name) UNLESS_NONE(none_##kind(&q->name), write_##kind(to, &q->name))
+#define OPTIONAL(kind, name) UNLESS(none_##kind(&q->name), write_##kind(to, &q->name))
 #define LIST(kind, name, max, code, text, shown)                                                             \
     write_list(to, &q->name, WIDTH_##kind);                                                                  \
     WRITTEN
 #define OPTIONAL_LIST(kind, name, max, code, text)                                                           \
-    UNLESS_NONE(none_list(&q->name), write_list(to, &q->name, WIDTH_##kind))
+    UNLESS(none_list(&q->name), write_list(to, &q->name, WIDTH_##kind))
 #define END                                                                                                  \
-    (void)written;                                                                                           \
-    to->size = end;                                                                                          \
+    FINISH                                                                                                   \
     return count;                                                                                            \
     }
 #include "proto/request.def"

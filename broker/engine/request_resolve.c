@@ -8,43 +8,20 @@
 #include "broker/engine/transaction.h"
 #include "proto/errors.h"
 
-static struct slice optional_text(struct mpack_reader *r, uint32_t *left)
-{
-    if (!*left)
-        return (struct slice){0};
-    (*left)--;
-    if (mpack_read_is_nil(r))
-        return (struct slice){0};
-    return mpack_read_str(r);
-}
+_Static_assert(NONE_ms == DELAY_BACKOFF, "an entry that names no delay leaves it to the back-off");
 
-/* One that no outcome has. */
-#define OUTCOME_UNKNOWN UINT8_MAX
-
-/* `ret->delay_ms` is what the fourth field says, whatever it is for; DELAY_BACKOFF if nothing. */
-static void read_entry(struct mpack_reader *r, struct resolution *ret, uint8_t *ret_outcome)
+/* `ret->delay_ms` is what the fourth value says, whatever it is for. */
+static void read_entry(struct request_source *from, struct resolution *ret, uint8_t *ret_outcome)
 {
-    uint32_t left = mpack_read_array(r);
-    r->failed |= left < 3;
-    *ret = (struct resolution){0};
-    ret->seq = mpack_read_uint(r);
-    ret->token = mpack_read_uint(r);
-    uint64_t outcome = mpack_read_uint(r);
-    *ret_outcome = outcome <= OUTCOME_EXTEND ? (uint8_t)outcome : OUTCOME_UNKNOWN;
-    left = left >= 3 ? left - 3 : 0;
-    ret->delay_ms = DELAY_BACKOFF;
-    if (left) {
-        left--;
-        if (!mpack_read_is_nil(r)) {
-            uint64_t ms = mpack_read_uint(r);
-            ret->delay_ms = ms > DURATION_MS_MAX ? DURATION_MS_MAX + 1 : (int64_t)ms;
-        }
-    }
-    ret->error_type = optional_text(r, &left);
-    ret->error_message = optional_text(r, &left);
-    ret->error_stack = optional_text(r, &left);
-    while (left-- && !r->failed)
-        (void)mpack_read_any(r); /* fields of a later version */
+    struct wire_entry e;
+    request_read_wire_entry(from, &e);
+    ret->seq = e.seq;
+    ret->token = e.token;
+    ret->delay_ms = e.delay_or_extend;
+    ret->error_type = e.error_type;
+    ret->error_message = e.error_message;
+    ret->error_stack = e.error_stack;
+    *ret_outcome = e.outcome;
 }
 
 static int check_entry(const struct resolution *e, uint8_t outcome)
@@ -122,8 +99,10 @@ static void make_room(struct session *s, uint32_t count, struct resolving *to)
 
 /* Read the entries that may be resolved in this turn, of so many in the frame; the others only to see that
  * they are entries, once. Returns the rows that these are. */
-static uint64_t read_part(struct session *s, struct mpack_reader *r, uint32_t count, struct resolving *to)
+static uint64_t read_part(struct session *s, struct request_source *from, uint32_t count,
+                          struct resolving *to)
 {
+    struct mpack_reader *r = &from->r;
     struct division *d = &s->division;
     bool begun = d->begun;
     uint64_t most = share_left(s), rows = 0, all = 0;
@@ -133,7 +112,7 @@ static uint64_t read_part(struct session *s, struct mpack_reader *r, uint32_t co
     make_room(s, begun && left > most ? (uint32_t)most : left, to);
     for (uint32_t i = 0; i < left && !r->failed && !(begun && end); i++) {
         const uint8_t *at = r->at;
-        read_entry(r, &to->entries[i], &to->outcomes[i]);
+        read_entry(from, &to->entries[i], &to->outcomes[i]);
         all += rows_of_entry(to->outcomes[i], (size_t)(r->at - at));
         if (i && all > most && !end) {
             part = i;
@@ -163,10 +142,11 @@ int make_resolve(struct session *s, const union request_fields *fields, struct s
 {
     const struct resolve_request *q = &fields->resolve;
     struct resolving *to = &ret->resolving;
-    struct mpack_reader r;
-    mpack_read_init(&r, q->entries.bytes.data, q->entries.bytes.size);
-    ret->rows = read_part(s, &r, q->entries.count, to);
-    if (r.failed) {
+    struct request_source from;
+    mpack_read_init(&from.r, q->entries.bytes.data, q->entries.bytes.size);
+    request_source_init(&from);
+    ret->rows = read_part(s, &from, q->entries.count, to);
+    if (from.r.failed) {
         ret->why = REQUEST_MALFORMED;
         return SHUNT_PROTOCOL;
     }

@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "base/utf8.h"
 #include "client/wire/error.h"
-#include "proto/limits.h"
+#include "proto/request.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,22 +71,15 @@ void resolution_drop(struct resolutions *all, struct resolution *r)
 
 /* ---- building ---- */
 
-/* Text for the wire: cut, and cleaned where it is not UTF-8. The end of a stack is what tells. */
-static void write_text(struct mpack_buffer *b, const char *text, size_t bytes_max, bool keep_end)
+/* As much of a text as the wire takes. The end of a stack is what tells. */
+static struct slice cut(const char *text, size_t bytes_max, bool keep_end)
 {
-    if (!text) {
-        mpack_write_nil(b);
-        return;
+    struct slice all = slice_of(text);
+    if (keep_end && text) {
+        size_t begin = utf8_suffix(text, all.size, bytes_max);
+        return (struct slice){text + begin, all.size - begin};
     }
-    size_t size = strlen(text);
-    size_t begin = keep_end ? utf8_suffix(text, size, bytes_max) : 0;
-    size_t length = keep_end ? size - begin : utf8_prefix(text, size, bytes_max);
-    size_t before = b->size;
-    mpack_write_str(b, text + begin, length);
-    if (!b->failed && !utf8_valid(text + begin, length))
-        utf8_clean((char *)b->data + b->size - length, text + begin, length);
-    if (b->failed)
-        b->size = before;
+    return text ? (struct slice){text, utf8_prefix(text, all.size, bytes_max)} : all;
 }
 
 static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
@@ -94,19 +87,16 @@ static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
     const struct shunt_failure *failure = e->failure;
     bool timed = e->outcome == SHUNT_EXTEND || (e->outcome == SHUNT_NACK && e->delay_ms != SHUNT_BACKOFF) ||
                  ((e->outcome == SHUNT_ACK || e->outcome == SHUNT_RELEASE) && e->delay_ms > 0);
-    mpack_write_array(b, failure ? 7 : timed ? 4 : 3);
-    mpack_write_uint(b, e->seq);
-    mpack_write_uint(b, e->token);
-    mpack_write_uint(b, (uint64_t)e->outcome);
-    if (timed)
-        mpack_write_uint(b, (uint64_t)e->delay_ms);
-    else if (failure)
-        mpack_write_nil(b);
-    if (!failure)
-        return;
-    write_text(b, failure->type, ERROR_TYPE_BYTES_MAX, false);
-    write_text(b, failure->message, ERROR_MESSAGE_BYTES_MAX, false);
-    write_text(b, failure->stack, ERROR_STACK_BYTES_MAX, true);
+    struct wire_entry entry = {.seq = e->seq,
+                               .token = e->token,
+                               .outcome = (uint8_t)e->outcome,
+                               .delay_or_extend = timed ? e->delay_ms : NONE_ms};
+    if (failure) {
+        entry.error_type = cut(failure->type, ERROR_TYPE_BYTES_MAX, false);
+        entry.error_message = cut(failure->message, ERROR_MESSAGE_BYTES_MAX, false);
+        entry.error_stack = cut(failure->stack, ERROR_STACK_BYTES_MAX, true);
+    }
+    request_write_wire_entry(b, &entry);
 }
 
 int resolution_add(struct resolutions *all, struct resolution *r, const struct resolve_entry *entry,
@@ -129,20 +119,15 @@ int resolution_add(struct resolutions *all, struct resolution *r, const struct r
 
 int resolution_move(struct resolutions *all, struct resolution *from, struct resolution *to, uint64_t token)
 {
-    struct mpack_reader r;
+    struct request_source source;
+    struct wire_entry entry;
     size_t before = to->entries.size;
     check(from->count == 1 && to->magic == RESOLUTION_MAGIC);
-    mpack_read_init(&r, from->entries.data, from->entries.size);
-    uint32_t fields = mpack_read_array(&r);
-    uint64_t seq = mpack_read_uint(&r);
-    (void)mpack_read_uint(&r); /* the old token */
-    mpack_write_array(&to->entries, fields);
-    mpack_write_uint(&to->entries, seq);
-    mpack_write_uint(&to->entries, token);
-    for (uint32_t i = 2; i < fields; i++) {
-        struct slice field = mpack_read_any(&r);
-        mpack_write_raw(&to->entries, field.data, field.size);
-    }
+    mpack_read_init(&source.r, from->entries.data, from->entries.size);
+    request_source_init(&source);
+    request_read_wire_entry(&source, &entry);
+    entry.token = token; /* instead of the old one */
+    request_write_wire_entry(&to->entries, &entry);
     if (to->entries.failed || !array_room(&to->resolvers, &to->capacity, (size_t)to->count + 1)) {
         to->entries.failed = false;
         to->entries.size = before;

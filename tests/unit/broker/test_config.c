@@ -198,3 +198,8 @@ Test(reload, takes_over_what_may_change_and_leaves_what_needs_a_restart)
     config_done(&fresh);
     config_done(&now);
 }
+
+Test(config, a_topic_may_have_as_many_groups_as_a_request_may_name)
+{
+    cr_assert_eq(strtol(config_rows[CONFIG_groups_max].most, NULL, 10), TOPIC_GROUPS_MAX);
+}

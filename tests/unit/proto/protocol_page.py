@@ -73,9 +73,17 @@ def operations_in_c(text):
     return found | {name: (number, fields, "-") for name, number, fields in notices}, operations
 
 
+def entries_in_c(text):
+    """{name: values} of the elements of lists, and the keys of each map."""
+    items = {name: ", ".join(re.findall(r"^(?:OPTIONAL_)?VALUE\(\w+, (\w+)\)$", rows, re.M))
+             for name, rows in re.findall(r"^ITEM\(wire_(\w+)\)\n(.*?)^ITEM_END$", text, re.M | re.S)}
+    maps = {name: re.findall(r"^KEY(?:_OF)?\(\w+, (\w+)", rows, re.M) for name, rows in re.findall(r"^MAP\((\w+)\)\n(.*?)^MAP_END$", text, re.M | re.S)}
+    return items, maps
+
+
 def strangers(text):
     """Rows that are none of the table's, so that none is passed over; and answers that do not count their fields."""
-    rows = "KEY KEY_OF MAP NO_FIELDS TOPIC TOPIC_OR_DLQ GROUP OPTIONAL_GROUP FIELD OPTIONAL LIST OPTIONAL_LIST AT_MOST ONLY_IF REQUEST ANSWER NOTICE MAP_END END"
+    rows = "ITEM ITEM_END VALUE OPTIONAL_VALUE KEY KEY_OF MAP NO_FIELDS TOPIC TOPIC_OR_DLQ GROUP OPTIONAL_GROUP FIELD OPTIONAL LIST OPTIONAL_LIST AT_MOST ONLY_IF REQUEST ANSWER NOTICE MAP_END END"
     body = text[text.index("\nMAP("):text.rindex("\n#undef MAP\n")]
     found = [line for line in body.splitlines() if line and re.split(r"\W", line)[0] not in rows.split()]
     for name, count, fields in re.findall(r'^ANSWER\((\w+), (\d+), "([^"]*)"\)$', text, re.M):
@@ -143,6 +151,15 @@ def main():
     for name in sorted(on_page.keys() | in_c.keys()):
         if on_page.get(name) != in_c.get(name):
             wrong.append(f"operations: {name} is {on_page.get(name)} on the page and {in_c.get(name)} in C")
+
+    items, maps = entries_in_c(requests)
+    for name, values in items.items():
+        shown = re.search(r"^%s: +\[(.*)\]$" % name, page, re.M)
+        if not shown or shown[1] != values:
+            wrong.append(f"operations: {name} is {shown and shown[1]} on the page and {values} in C")
+    options = [row[0] for row in section(page, "Hello")]
+    if options != maps["hello_options"]:
+        wrong.append(f"operations: the options of HELLO are {options} on the page and {maps['hello_options']} in C")
 
     # A row the patterns above do not understand must not pass unseen.
     rows = len(re.findall(r"^(?:REQUEST|NOTICE)\(", requests, re.M))

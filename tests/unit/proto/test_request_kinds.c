@@ -239,3 +239,63 @@ Test(request, dead_letters_are_chosen_by_at_most_so_many_ids)
     cr_assert(!ids(1) && !ids(IDS_MAX));
     cr_assert_eq(ids(IDS_MAX + 1), SHUNT_BAD_ARGUMENT);
 }
+
+/* ---- the entries of a RESOLVE ---- */
+
+static bool read_entry(const struct mpack_buffer *bytes, struct wire_entry *ret)
+{
+    struct request_source from;
+    mpack_read_init(&from.r, bytes->data, bytes->size);
+    request_source_init(&from);
+    request_read_wire_entry(&from, ret);
+    return !from.r.failed && from.r.at == from.r.end;
+}
+
+Test(request, an_entry_has_three_values_at_least_and_passes_over_those_of_a_later_version)
+{
+    const struct mpack_buffer two = BYTES("\x92\x01\x02"), three = BYTES("\x93\x01\x02\x00"),
+                              nils = BYTES("\x97\x01\x02\x01\xc0\xc0\xc0\xc0"),
+                              more = BYTES("\x98\x01\x02\x01\x05\xa1t\xa1m\xa1s\x91\x07"),
+                              wrong = BYTES("\x94\x01\x02\x00\xa1x");
+    struct wire_entry e;
+    cr_assert(!read_entry(&two, &e) && !read_entry(&wrong, &e));
+    cr_assert(read_entry(&three, &e) && e.seq == 1 && e.token == 2 && e.outcome == OUTCOME_ACK);
+    cr_assert(e.delay_or_extend == NONE_ms && !e.error_type.size && !e.error_stack.size);
+    cr_assert(read_entry(&nils, &e) && e.delay_or_extend == NONE_ms && !e.error_message.size);
+    cr_assert(read_entry(&more, &e) && e.delay_or_extend == 5 && slice_is(e.error_stack, "s"));
+}
+
+static struct wire_entry written_and_read(const struct wire_entry *e)
+{
+    static struct mpack_buffer bytes; /* lives with what was read of it */
+    struct wire_entry got;
+    bytes.size = 0;
+    request_write_wire_entry(&bytes, e);
+    cr_assert(read_entry(&bytes, &got));
+    return got;
+}
+
+Test(request, an_entry_says_which_outcome_and_how_long_within_their_bounds)
+{
+    struct wire_entry e = {
+        .seq = 1, .token = UINT64_MAX, .outcome = OUTCOME_EXTEND, .delay_or_extend = DURATION_MS_MAX};
+    struct wire_entry got = written_and_read(&e);
+    cr_assert(got.seq == 1 && got.token == UINT64_MAX && got.outcome == OUTCOME_EXTEND);
+    cr_assert_eq(got.delay_or_extend, DURATION_MS_MAX);
+    e.outcome = OUTCOME_EXTEND + 1;
+    e.delay_or_extend = INT64_MAX;
+    got = written_and_read(&e);
+    cr_assert_eq(got.outcome, OUTCOME_UNKNOWN);
+    cr_assert_eq(got.delay_or_extend, DURATION_MS_MAX + 1, "all that is too long is the same");
+}
+
+Test(request, an_error_text_is_utf_8_when_it_leaves)
+{
+    const struct wire_entry e = {.outcome = OUTCOME_NACK,
+                                 .delay_or_extend = NONE_ms,
+                                 .error_message = slice_of("a\xff"
+                                                           "b")};
+    struct wire_entry got = written_and_read(&e);
+    cr_assert(slice_is(got.error_message, "a?b"));
+    cr_assert(!got.error_type.size && !got.error_stack.size && got.delay_or_extend == NONE_ms);
+}
