@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "broker/core/fingerprint_line.h"
 #include "broker/core/fingerprint_stack.h"
 #include "broker/core/fingerprint_text.h"
 #include "proto/limits.h"
@@ -29,24 +30,27 @@ struct error {
 
 /* ---- what was reported ---- */
 
-/* Nothing but what is printed, tabs and newlines: nearly always. In blocks, which the compiler puts into one
- * instruction or two. */
+#define BLOCK_BYTES 16
+
+/* Without branches, so that the compiler makes a few instructions of a block. */
+static uint8_t odd_bytes(const uint8_t *at, size_t count)
+{
+    uint8_t odd = 0;
+    for (size_t i = 0; i < count; i++)
+        odd |= (uint8_t)(((uint8_t)(at[i] - 32) > 94) & (at[i] != '\n') & (at[i] != '\t'));
+    return odd;
+}
+
+/* Nothing but what is printed, tabs and newlines: nearly always. */
 static bool is_plain(struct slice s)
 {
     const uint8_t *at = s.data;
-    size_t i = 0;
-    for (; i + 16 <= s.size; i += 16) {
-        uint8_t odd = 0;
-        for (size_t k = 0; k < 16; k++)
-            odd |= (uint8_t)(((uint8_t)(at[i + k] - 32) > 94) & (at[i + k] != '\n') & (at[i + k] != '\t'));
-        if (odd)
-            return false;
-    }
-    for (; i < s.size; i++) {
-        if ((uint8_t)(at[i] - 32) > 94 && at[i] != '\n' && at[i] != '\t')
-            return false;
-    }
-    return true;
+    uint8_t odd = 0;
+    if (s.size < BLOCK_BYTES)
+        return !odd_bytes(at, s.size);
+    for (size_t i = 0; i + BLOCK_BYTES <= s.size; i += BLOCK_BYTES)
+        odd |= odd_bytes(at + i, BLOCK_BYTES);
+    return !(odd | odd_bytes(at + s.size - BLOCK_BYTES, BLOCK_BYTES));
 }
 
 /* As the attempt ledger keeps it. */
@@ -72,7 +76,7 @@ static bool is_cut(size_t size, size_t max)
 static void split_headline(struct error *e, struct slice headline)
 {
     const char *at = headline.data;
-    const char *colon = memmem(at, headline.size, ": ", 2);
+    const char *colon = find_words(headline, ": ");
     size_t type = colon ? (size_t)(colon - at) : headline.size;
     if (memchr(at, ' ', type) || type > ERROR_TYPE_BYTES_MAX)
         type = 0;
@@ -93,7 +97,7 @@ static struct slice last_part(struct slice type)
 static bool skip_type(struct slice *message, struct slice type)
 {
     const char *begin = message->data, *end = begin + message->size;
-    const char *at = type.size && message->size ? memmem(begin, message->size, type.data, type.size) : NULL;
+    const char *at = type.size ? find_bytes(*message, type.data, type.size) : NULL;
     if (!at || (at > begin && at[-1] != ' '))
         return false;
     at += type.size;
@@ -109,7 +113,7 @@ static bool skip_type(struct slice *message, struct slice type)
 static void skip_place(struct slice *message)
 {
     struct frame f;
-    if (!frame_read(*message, &f) || f.shape != SHAPE_RUBY || f.rest.size < 3)
+    if (!frame_read_ruby(*message, &f) || f.rest.size < 3)
         return;
     const char *at = (const char *)f.rest.data + 2, *end = at + f.rest.size - 2;
     const char *open = end[-1] == ')' ? memrchr(at, '(', (size_t)(end - at)) : NULL;
@@ -222,7 +226,7 @@ static uint64_t frames_hash(const struct error *e)
 /* ---- the fault ---- */
 
 /* What ended the message, if it was no error that a consumer told; or NULL. */
-static const char *end_of(const struct fault *f)
+static const char *word_for_end(const struct fault *f)
 {
     static const char *const reasons[DEAD_REASONS] = DEAD_REASON_NAMES;
     static const char *const outcomes[ATTEMPT_OUTCOMES] = ATTEMPT_OUTCOME_NAMES;
@@ -249,7 +253,7 @@ static uint64_t of_error(const struct fault *f)
 
 uint64_t fingerprint_of(const struct fault *f)
 {
-    const char *end = end_of(f);
+    const char *end = word_for_end(f);
     uint64_t hash = 0;
     if (f->given.size)
         hash = XXH3_64bits_withSeed(f->given.data, f->given.size, GIVEN_SEED + FINGERPRINT_VERSION);
@@ -300,7 +304,7 @@ size_t fingerprint_title(const struct fault *f, char *to, size_t max)
 {
     char cleaned[FINGERPRINT_TITLE_BYTES];
     struct text t = {.bytes = to, .max = max, .style = TEXT_SHOWN};
-    const char *end = end_of(f);
+    const char *end = word_for_end(f);
     if (f->given.size) {
         size_t size = utf8_prefix(f->given.data, f->given.size, sizeof cleaned);
         utf8_clean(cleaned, f->given.data, size);

@@ -3,198 +3,216 @@
 
 #include "broker/core/fingerprint_line.h"
 
-/* PART: the file's path has it, behind a slash or at its beginning. PATH: the path begins so. NAME: the function's
- * name begins so; EXACT: is that; HOLDS: has it somewhere. */
-enum where { PART, PATH, NAME, EXACT, HOLDS };
-
 struct code {
-    enum where where;
-    enum frame_owner owner;
-    size_t size;
+    uint8_t owner, size;
+    bool exact; /* a name: it is the whole of it */
+    char first;
     const char *text;
 };
 
-#define CODE(where, owner, text)                                                                             \
+#define ROW(owner, exact, text)                                                                              \
     {                                                                                                        \
-        where, OWNER_##owner, sizeof text - 1, text                                                          \
+        OWNER_##owner, sizeof text - 1, exact, (text)[0], text                                               \
     }
+#define BEGINS(owner, text) ROW(owner, false, text)
+#define EXACT(owner, text)  ROW(owner, true, text)
 
-static const struct code python_code[] = {
-    CODE(PATH, RUNTIME, "<frozen "),       CODE(PART, LIBRARY, "site-packages/"),
-    CODE(PART, LIBRARY, "dist-packages/"), CODE(PART, RUNTIME, "python2."),
-    CODE(PART, RUNTIME, "python3."),
+/* For each shape: `parts` of paths, at their beginning or behind a slash; how `names` of functions begin, in the order of
+ * their first bytes; what `names_hold` somewhere. */
+
+static const struct code python_parts[] = {
+    BEGINS(LIBRARY, "site-packages/"), BEGINS(LIBRARY, "dist-packages/"), BEGINS(RUNTIME, "python2."),
+    BEGINS(RUNTIME, "python3."),       BEGINS(RUNTIME, "<frozen "),
 };
 
-static const struct code ruby_code[] = {
-    CODE(PATH, RUNTIME, "<internal:"), CODE(PART, LIBRARY, "gems/"),
-    CODE(PART, RUNTIME, "ruby/2."),    CODE(PART, RUNTIME, "ruby/3."),
-    CODE(PART, RUNTIME, "ruby/4."),    CODE(PART, RUNTIME, "ruby/vendor_ruby/"),
+static const struct code ruby_parts[] = {
+    BEGINS(LIBRARY, "gems/"),   BEGINS(RUNTIME, "ruby/2."),           BEGINS(RUNTIME, "ruby/3."),
+    BEGINS(RUNTIME, "ruby/4."), BEGINS(RUNTIME, "ruby/vendor_ruby/"), BEGINS(RUNTIME, "<internal:"),
 };
 
-static const struct code node_code[] = {
-    CODE(PATH, RUNTIME, "node:"),
-    CODE(PATH, RUNTIME, "internal/"),
-    CODE(PART, LIBRARY, "node_modules/"),
+static const struct code node_parts[] = {
+    BEGINS(LIBRARY, "node_modules/"),
+    BEGINS(RUNTIME, "node:"),
+    BEGINS(RUNTIME, "internal/"),
 };
 
-static const struct code php_code[] = {
-    CODE(PATH, RUNTIME, "[internal function]"),
-    CODE(EXACT, RUNTIME, "{main}"),
-    CODE(PART, LIBRARY, "vendor/"),
+static const struct code php_parts[] = {
+    BEGINS(LIBRARY, "vendor/"),
+    BEGINS(RUNTIME, "[internal function]"),
+};
+static const struct code php_names[] = {
+    EXACT(RUNTIME, "{main}"),
 };
 
-static const struct code rust_code[] = {
-    CODE(NAME, RUNTIME, "std::"),         CODE(NAME, RUNTIME, "core::"),
-    CODE(NAME, RUNTIME, "alloc::"),       CODE(NAME, RUNTIME, "<std::"),
-    CODE(NAME, RUNTIME, "<core::"),       CODE(NAME, RUNTIME, "<alloc::"),
-    CODE(NAME, RUNTIME, "rust_"),         CODE(NAME, RUNTIME, "_"),
-    CODE(EXACT, RUNTIME, "main"),         CODE(EXACT, RUNTIME, "clone"),
-    CODE(EXACT, RUNTIME, "start_thread"), CODE(PART, RUNTIME, "rustc/"),
-    CODE(PART, LIBRARY, "registry/src/"),
+static const struct code rust_parts[] = {
+    BEGINS(RUNTIME, "rustc/"),
+    BEGINS(LIBRARY, "registry/src/"),
+};
+static const struct code rust_names[] = {
+    BEGINS(RUNTIME, "<alloc::"),    BEGINS(RUNTIME, "<core::"), BEGINS(RUNTIME, "<std::"),
+    BEGINS(RUNTIME, "_"),           BEGINS(RUNTIME, "alloc::"), EXACT(RUNTIME, "clone"),
+    BEGINS(RUNTIME, "core::"),      EXACT(RUNTIME, "main"),     BEGINS(RUNTIME, "rust_"),
+    EXACT(RUNTIME, "start_thread"), BEGINS(RUNTIME, "std::"),
 };
 
-static const struct code go_code[] = {
-    CODE(PART, LIBRARY, "pkg/mod/"),
-    CODE(PART, LIBRARY, "vendor/"),
+static const struct code go_parts[] = {
+    BEGINS(LIBRARY, "pkg/mod/"),
+    BEGINS(LIBRARY, "vendor/"),
 };
 
-static const struct code java_code[] = {
-    CODE(HOLDS, RUNTIME, "$$"),
-    CODE(HOLDS, RUNTIME, "$Proxy"),
-    CODE(HOLDS, RUNTIME, "GeneratedMethodAccessor"),
-    CODE(HOLDS, RUNTIME, "GeneratedConstructorAccessor"),
-    CODE(NAME, RUNTIME, "java."),
-    CODE(NAME, RUNTIME, "javax."),
-    CODE(NAME, RUNTIME, "jdk."),
-    CODE(NAME, RUNTIME, "sun."),
-    CODE(NAME, RUNTIME, "com.sun."),
-    CODE(NAME, RUNTIME, "kotlin."),
-    CODE(NAME, RUNTIME, "kotlinx."),
-    CODE(NAME, RUNTIME, "scala."),
-    CODE(NAME, RUNTIME, "groovy."),
-    CODE(NAME, RUNTIME, "clojure."),
-    CODE(NAME, LIBRARY, "jakarta."),
-    CODE(NAME, LIBRARY, "org.springframework."),
-    CODE(NAME, LIBRARY, "org.apache."),
-    CODE(NAME, LIBRARY, "org.hibernate."),
-    CODE(NAME, LIBRARY, "org.postgresql."),
-    CODE(NAME, LIBRARY, "org.eclipse."),
-    CODE(NAME, LIBRARY, "org.jboss."),
-    CODE(NAME, LIBRARY, "org.codehaus."),
-    CODE(NAME, LIBRARY, "com.fasterxml."),
-    CODE(NAME, LIBRARY, "com.google.common."),
-    CODE(NAME, LIBRARY, "com.mysql."),
-    CODE(NAME, LIBRARY, "com.zaxxer."),
-    CODE(NAME, LIBRARY, "io.netty."),
-    CODE(NAME, LIBRARY, "io.micronaut."),
-    CODE(NAME, LIBRARY, "io.quarkus."),
-    CODE(NAME, LIBRARY, "io.vertx."),
-    CODE(NAME, LIBRARY, "reactor."),
-    CODE(NAME, LIBRARY, "rx."),
-    CODE(NAME, LIBRARY, "akka."),
-    CODE(NAME, LIBRARY, "cats."),
-    CODE(NAME, LIBRARY, "okhttp3."),
-    CODE(NAME, LIBRARY, "oracle."),
-    CODE(NAME, RUNTIME, "System."),
-    CODE(NAME, RUNTIME, "Microsoft."),
+static const struct code java_names[] = {
+    BEGINS(RUNTIME, "Microsoft."),
+    BEGINS(RUNTIME, "System."),
+    BEGINS(LIBRARY, "akka."),
+    BEGINS(LIBRARY, "cats."),
+    BEGINS(RUNTIME, "clojure."),
+    BEGINS(LIBRARY, "com.fasterxml."),
+    BEGINS(LIBRARY, "com.google.common."),
+    BEGINS(LIBRARY, "com.mysql."),
+    BEGINS(RUNTIME, "com.sun."),
+    BEGINS(LIBRARY, "com.zaxxer."),
+    BEGINS(RUNTIME, "groovy."),
+    BEGINS(LIBRARY, "io.micronaut."),
+    BEGINS(LIBRARY, "io.netty."),
+    BEGINS(LIBRARY, "io.quarkus."),
+    BEGINS(LIBRARY, "io.vertx."),
+    BEGINS(LIBRARY, "jakarta."),
+    BEGINS(RUNTIME, "java."),
+    BEGINS(RUNTIME, "javax."),
+    BEGINS(RUNTIME, "jdk."),
+    BEGINS(RUNTIME, "kotlin."),
+    BEGINS(RUNTIME, "kotlinx."),
+    BEGINS(LIBRARY, "okhttp3."),
+    BEGINS(LIBRARY, "oracle."),
+    BEGINS(LIBRARY, "org.apache."),
+    BEGINS(LIBRARY, "org.codehaus."),
+    BEGINS(LIBRARY, "org.eclipse."),
+    BEGINS(LIBRARY, "org.hibernate."),
+    BEGINS(LIBRARY, "org.jboss."),
+    BEGINS(LIBRARY, "org.postgresql."),
+    BEGINS(LIBRARY, "org.springframework."),
+    BEGINS(LIBRARY, "reactor."),
+    BEGINS(LIBRARY, "rx."),
+    BEGINS(RUNTIME, "scala."),
+    BEGINS(RUNTIME, "sun."),
+};
+static const struct code java_names_hold[] = {
+    BEGINS(RUNTIME, "$$"),
+    BEGINS(RUNTIME, "$Proxy"),
+    BEGINS(RUNTIME, "GeneratedMethodAccessor"),
+    BEGINS(RUNTIME, "GeneratedConstructorAccessor"),
 };
 
-static const struct code c_code[] = {
-    CODE(NAME, RUNTIME, "__"),
-    CODE(NAME, RUNTIME, "_start"),
-    CODE(NAME, RUNTIME, "_int_"),
-    CODE(NAME, RUNTIME, "_IO_"),
-    CODE(NAME, RUNTIME, "std::"),
-    CODE(NAME, RUNTIME, "operator new"),
-    CODE(NAME, RUNTIME, "operator delete"),
-    CODE(NAME, RUNTIME, "malloc"),
-    CODE(NAME, RUNTIME, "unlink_chunk"),
-    CODE(NAME, RUNTIME, "<signal handler"),
-    CODE(EXACT, RUNTIME, "abort"),
-    CODE(EXACT, RUNTIME, "calloc"),
-    CODE(EXACT, RUNTIME, "clone"),
-    CODE(EXACT, RUNTIME, "clone3"),
-    CODE(EXACT, RUNTIME, "free"),
-    CODE(EXACT, RUNTIME, "gsignal"),
-    CODE(EXACT, RUNTIME, "memcmp"),
-    CODE(EXACT, RUNTIME, "memcpy"),
-    CODE(EXACT, RUNTIME, "memmove"),
-    CODE(EXACT, RUNTIME, "memset"),
-    CODE(EXACT, RUNTIME, "pthread_kill"),
-    CODE(EXACT, RUNTIME, "raise"),
-    CODE(EXACT, RUNTIME, "realloc"),
-    CODE(EXACT, RUNTIME, "start_thread"),
-    CODE(EXACT, RUNTIME, "strcmp"),
-    CODE(EXACT, RUNTIME, "strcpy"),
-    CODE(EXACT, RUNTIME, "strdup"),
-    CODE(EXACT, RUNTIME, "strlen"),
-    CODE(PART, RUNTIME, "nptl/"),
-    CODE(PART, RUNTIME, "sysdeps/"),
-    CODE(PART, RUNTIME, "c++/"),
-    CODE(PART, RUNTIME, "libc.so"),
-    CODE(PART, RUNTIME, "ld-linux"),
-    CODE(PART, RUNTIME, "libpthread.so"),
-    CODE(PART, RUNTIME, "libgcc_s.so"),
-    CODE(PART, RUNTIME, "libstdc++.so"),
-    CODE(PART, RUNTIME, "libasan.so"),
-    CODE(PART, RUNTIME, "libubsan.so"),
-    CODE(PART, RUNTIME, "linux-vdso"),
+static const struct code c_parts[] = {
+    BEGINS(RUNTIME, "nptl/"),       BEGINS(RUNTIME, "sysdeps/"),     BEGINS(RUNTIME, "c++/"),
+    BEGINS(RUNTIME, "libc.so"),     BEGINS(RUNTIME, "ld-linux"),     BEGINS(RUNTIME, "libpthread.so"),
+    BEGINS(RUNTIME, "libgcc_s.so"), BEGINS(RUNTIME, "libstdc++.so"), BEGINS(RUNTIME, "libasan.so"),
+    BEGINS(RUNTIME, "libubsan.so"), BEGINS(RUNTIME, "linux-vdso"),
+};
+static const struct code c_names[] = {
+    BEGINS(RUNTIME, "<signal handler"),
+    BEGINS(RUNTIME, "_IO_"),
+    BEGINS(RUNTIME, "__"),
+    BEGINS(RUNTIME, "_int_"),
+    BEGINS(RUNTIME, "_start"),
+    EXACT(RUNTIME, "abort"),
+    EXACT(RUNTIME, "calloc"),
+    EXACT(RUNTIME, "clone"),
+    EXACT(RUNTIME, "clone3"),
+    EXACT(RUNTIME, "free"),
+    EXACT(RUNTIME, "gsignal"),
+    BEGINS(RUNTIME, "malloc"),
+    EXACT(RUNTIME, "memcmp"),
+    EXACT(RUNTIME, "memcpy"),
+    EXACT(RUNTIME, "memmove"),
+    EXACT(RUNTIME, "memset"),
+    BEGINS(RUNTIME, "operator delete"),
+    BEGINS(RUNTIME, "operator new"),
+    EXACT(RUNTIME, "pthread_kill"),
+    EXACT(RUNTIME, "raise"),
+    EXACT(RUNTIME, "realloc"),
+    EXACT(RUNTIME, "start_thread"),
+    BEGINS(RUNTIME, "std::"),
+    EXACT(RUNTIME, "strcmp"),
+    EXACT(RUNTIME, "strcpy"),
+    EXACT(RUNTIME, "strdup"),
+    EXACT(RUNTIME, "strlen"),
+    BEGINS(RUNTIME, "unlink_chunk"),
 };
 
-#define TABLE(rows)                                                                                          \
-    {                                                                                                        \
-        (rows), sizeof rows / sizeof *rows                                                                   \
-    }
-static const struct {
+struct rows {
     const struct code *rows;
     size_t count;
+};
+#define ROWS(table)                                                                                          \
+    {                                                                                                        \
+        (table), sizeof table / sizeof *(table)                                                              \
+    }
+
+static const struct {
+    struct rows parts, names, names_hold;
 } codes[FRAME_SHAPES] = {
-    [SHAPE_PYTHON] = TABLE(python_code), [SHAPE_RUBY] = TABLE(ruby_code), [SHAPE_NODE] = TABLE(node_code),
-    [SHAPE_PHP] = TABLE(php_code),       [SHAPE_RUST] = TABLE(rust_code), [SHAPE_GO] = TABLE(go_code),
-    [SHAPE_JAVA] = TABLE(java_code),     [SHAPE_C] = TABLE(c_code),
+    [SHAPE_PYTHON] = {.parts = ROWS(python_parts)},
+    [SHAPE_RUBY] = {.parts = ROWS(ruby_parts)},
+    [SHAPE_NODE] = {.parts = ROWS(node_parts)},
+    [SHAPE_PHP] = {.parts = ROWS(php_parts), .names = ROWS(php_names)},
+    [SHAPE_RUST] = {.parts = ROWS(rust_parts), .names = ROWS(rust_names)},
+    [SHAPE_GO] = {.parts = ROWS(go_parts)},
+    [SHAPE_JAVA] = {.names = ROWS(java_names), .names_hold = ROWS(java_names_hold)},
+    [SHAPE_C] = {.parts = ROWS(c_parts), .names = ROWS(c_names)},
 };
 
-static bool has_part(struct slice pathname, const struct code *c)
+/* The first row that fits a part of the path, from the path's beginning on. */
+static const struct code *find_part(struct rows t, struct slice pathname)
 {
-    for (;;) {
-        if (begins_with(pathname, c->text, c->size))
-            return true;
+    while (pathname.size && t.count) {
+        for (size_t i = 0; i < t.count; i++) {
+            if (t.rows[i].first == *begin_of(pathname) &&
+                begins_with(pathname, t.rows[i].text, t.rows[i].size))
+                return &t.rows[i];
+        }
         const char *slash = find(pathname, '/');
-        if (!slash)
-            return false;
-        pathname = between(slash + 1, end_of(pathname));
+        pathname = slash ? between(slash + 1, end_of(pathname)) : (struct slice){0};
     }
+    return NULL;
 }
 
-static bool fits(const struct code *c, struct slice function, struct slice pathname)
+static const struct code *find_name(struct rows t, struct slice function)
 {
-    switch (c->where) {
-    case PART:
-        return pathname.size >= c->size && has_part(pathname, c);
-    case PATH:
-        return begins_with(pathname, c->text, c->size);
-    case NAME:
-        return begins_with(function, c->text, c->size);
-    case EXACT:
-        return function.size == c->size && begins_with(function, c->text, c->size);
-    case HOLDS:
-        return find(function, c->text[0]) && memmem(function.data, function.size, c->text, c->size);
+    char first = function.size ? *begin_of(function) : '\0';
+    for (const struct code *c = t.rows, *end = c + t.count; c < end && c->first <= first; c++) {
+        if (c->first == first && (!c->exact || c->size == function.size) &&
+            begins_with(function, c->text, c->size))
+            return c;
     }
-    return false;
+    return NULL;
+}
+
+static const struct code *find_held(struct rows t, struct slice function)
+{
+    for (size_t i = 0; i < t.count; i++) {
+        if (find_bytes(function, t.rows[i].text, t.rows[i].size))
+            return &t.rows[i];
+    }
+    return NULL;
 }
 
 enum frame_owner code_owner(enum frame_shape shape, struct slice function, struct slice pathname)
 {
-    for (size_t i = 0; i < codes[shape].count; i++) {
-        if (fits(&codes[shape].rows[i], function, pathname))
-            return codes[shape].rows[i].owner;
-    }
-    return OWNER_OWN;
+    const struct code *c = find_part(codes[shape].parts, pathname);
+    if (!c)
+        c = find_name(codes[shape].names, function);
+    if (!c)
+        c = find_held(codes[shape].names_hold, function);
+    return c ? (enum frame_owner)c->owner : OWNER_OWN;
 }
 
 struct slice code_base_name(struct slice pathname)
 {
-    return before(behind_last(behind_last(pathname, '/'), '\\'), '?');
+    const char *slash = find_last(pathname, '/');
+    if (slash)
+        return between(slash + 1, end_of(pathname));
+    return behind_last(pathname, '\\');
 }
 
 bool frame_is(struct frame *ret, enum frame_shape shape, struct slice function, struct slice pathname)

@@ -36,7 +36,6 @@ struct frame {
 bool frame_is(struct frame *ret, enum frame_shape shape, struct slice function, struct slice pathname);
 
 enum frame_owner code_owner(enum frame_shape shape, struct slice function, struct slice pathname);
-/* Without what bundlers and loaders put behind it: `app.js?v=17`. */
 struct slice code_base_name(struct slice pathname);
 
 #endif

@@ -32,7 +32,7 @@ static const char *behind_in(struct slice line, struct slice *ret_path)
     return digits && skip(&rest, ":in ") && rest.size > 1 ? rest.data : NULL;
 }
 
-static bool read_ruby(struct slice line, struct frame *ret)
+bool frame_read_ruby(struct slice line, struct frame *ret)
 {
     struct slice pathname;
     const char *in = behind_in(line, &pathname);
@@ -107,7 +107,7 @@ static bool read_node(struct slice name, struct slice place, struct frame *ret)
     while (last_of(place) == ')')
         place.size--;
     bool numbered = cut_line_numbers(&place);
-    bool found = frame_is(ret, SHAPE_NODE, node_name(name), place);
+    bool found = frame_is(ret, SHAPE_NODE, node_name(name), before(place, '?')); /* app.js?v=17 */
     if (!numbered || (!find(place, '/') && !find(place, '\\'))) /* <anonymous>, native, index 0; timers.js */
         ret->owner = OWNER_RUNTIME;
     return found;
@@ -157,14 +157,14 @@ bool frame_read(struct slice line, struct frame *ret)
     } shapes[] = {{"at ", 3, read_at},
                   {"File \"", 6, read_python},
                   {"#", 1, read_numbered},
-                  {"from ", 5, read_ruby},
+                  {"from ", 5, frame_read_ruby},
                   {"by 0x", 5, frame_read_valgrind}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         struct slice rest = line;
         if (skip_words(&rest, shapes[i].begins, shapes[i].size))
             return shapes[i].read(rest, ret);
     }
-    return line.size && (read_ruby(line, ret) || frame_read_c(line, ret));
+    return line.size && (frame_read_ruby(line, ret) || frame_read_c(line, ret));
 }
 
 /* `3: app::charge`, `3:     0x5555 - app::charge::h0123456789abcdef` */

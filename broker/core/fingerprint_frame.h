@@ -8,6 +8,8 @@
 /* False if the line, which has no blanks at its ends, is no frame. For those of Rust and Go see below. */
 bool frame_read(struct slice line, struct frame *ret);
 
+/* Of Ruby alone: `/srv/pay.rb:12:in `charge'`. */
+bool frame_read_ruby(struct slice line, struct frame *ret);
 /* `3: app::charge`, after "stack backtrace:". */
 bool frame_read_rust(struct slice line, struct frame *ret);
 /* `main.charge(0xc000012345)`, below "goroutine 1 [running]:". */

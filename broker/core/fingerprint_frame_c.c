@@ -9,7 +9,7 @@ static struct slice without_clone(struct slice name)
     static const char *const marks[] = {".part.", ".constprop.", ".isra.", ".cold", ".lto_priv."};
     const char *dot = find(name, '.');
     for (size_t i = 0; dot && i < sizeof marks / sizeof *marks; i++) {
-        const char *at = memmem(name.data, name.size, marks[i], strlen(marks[i]));
+        const char *at = find_bytes(name, marks[i], strlen(marks[i]));
         if (at)
             name = between(name.data, at);
     }

@@ -57,7 +57,18 @@ static inline const char *find_last(struct slice s, char c)
     return s.size ? memrchr(s.data, c, s.size) : NULL;
 }
 
-#define find_words(s, literal) ((const char *)memmem((s).data, (s).size, (literal), sizeof literal - 1))
+/* For a few bytes in a line, memmem() takes longer to begin than this takes. */
+static inline const char *find_bytes(struct slice s, const char *words, size_t size)
+{
+    const char *end = end_of(s);
+    for (const char *at = begin_of(s); at && (size_t)(end - at) >= size; at++) {
+        at = memchr(at, words[0], (size_t)(end - at) - size + 1);
+        if (!at || memcmp(at, words, size) == 0)
+            return at;
+    }
+    return NULL;
+}
+#define find_words(s, literal) find_bytes((s), (literal), sizeof literal - 1)
 
 /* Behind the last of these bytes; all, if there is none. */
 static inline struct slice behind_last(struct slice s, char c)

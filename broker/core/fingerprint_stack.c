@@ -158,7 +158,7 @@ static void begin_suppressed(struct reader *r, const struct line *line)
 
 static void begin_goroutine(struct reader *r, const struct line *line)
 {
-    bool runs = memmem(line->text.data, line->text.size, "[running", 8);
+    bool runs = find_words(line->text, "[running");
     begin_trace(r);
     r->mode = runs ? GO : DONE;
     r->shape = SHAPE_GO;
@@ -174,14 +174,12 @@ static void begin_rust(struct reader *r, const struct line *line)
 /* `thread 'main' panicked at src/main.rs:4:5:` */
 static void note_panic(struct reader *r, const struct line *line)
 {
-    static const char words[] = " panicked at ";
     const char *end = (const char *)line->text.data + line->text.size;
-    const char *at = memmem(line->text.data, line->text.size, words, sizeof words - 1);
+    const char *at = find_words(line->text, " panicked at ");
     if (!at)
         return;
-    at += sizeof words - 1;
-    const char *old =
-        *at == '\'' ? memmem(at, (size_t)(end - at), "', ", 3) : NULL; /* the message stood there */
+    at += sizeof " panicked at " - 1;
+    const char *old = *at == '\'' ? find_words(between(at, end), "', ") : NULL; /* the message stood there */
     at = old ? old + 3 : at;
     if (end > at && end[-1] == ':')
         end--;
@@ -239,8 +237,32 @@ static const struct header {
     HEADER("previously allocated by thread", end_trace),
 };
 
+/* Most lines are told by their first byte. */
+static bool may_be_header(char first)
+{
+    switch (first) {
+    case '-':
+    case '[':
+    case 'C':
+    case 'E':
+    case 'N':
+    case 'S':
+    case 'T':
+    case 'f':
+    case 'g':
+    case 'p':
+    case 's':
+    case 't':
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool take_header(struct reader *r, const struct line *line)
 {
+    if (!may_be_header(*begin_of(line->text)))
+        return false;
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         struct line rest = *line;
         if (!skip_words(&rest.text, headers[i].begins, headers[i].size))

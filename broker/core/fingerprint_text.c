@@ -5,8 +5,7 @@
  */
 #include "broker/core/fingerprint_text.h"
 
-#include "base/utf8.h"
-#include "broker/core/fingerprint_token.h"
+#include "broker/core/fingerprint_line.h"
 
 #define QUOTED_NAME_BYTES_MAX 64
 
@@ -91,31 +90,34 @@ static void take_token(struct scan *s)
 
 /* ---- quotes ---- */
 
-struct quote {
-    const char *open, *close; /* one of the bytes of `close`, if `open` is one byte */
-};
-
-static const struct quote *quote_at(const struct scan *s)
+/* Bytes of the quote that opens where the scan is, and how it closes; 0: none opens. */
+static size_t quote_size(const struct scan *s, const char **ret_close)
 {
-    static const struct quote quotes[] = {{"\"", "\""},         {"'", "'"},           {"`", "'`"},
-                                          {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u00ab", "\u00bb"}};
+    static const struct {
+        char open[4], close[4];
+    } quotes[] = {{"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u00ab", "\u00bb"}};
+    *ret_close = *s->at == '"' ? "\"" : "'";
+    if (byte_class(*s->at) & QUOTE)
+        return 1;
     for (size_t i = 0; i < sizeof quotes / sizeof *quotes; i++) {
         size_t size = strlen(quotes[i].open);
+        *ret_close = quotes[i].close;
         if ((size_t)(s->end - s->at) > size && memcmp(s->at, quotes[i].open, size) == 0)
-            return &quotes[i];
+            return size;
     }
-    return NULL;
+    return 0;
 }
 
-/* Where it closes, not within a word; NULL: nowhere. */
-static const char *quote_end(const struct scan *s, const struct quote *q)
+/* Where it closes, not within a word; NULL: nowhere. What a backquote opens may be closed by one. */
+static const char *quote_end(const struct scan *s, const char *close, size_t size)
 {
-    size_t size = strlen(q->open);
-    for (const char *at = s->at + size; at < s->end; at++) {
-        if (size == 1 && *at == '\\')
+    char other = *s->at == '`' ? '`' : close[0];
+    if (size > 1)
+        return find_bytes(between(s->at + size, s->end), close, size);
+    for (const char *at = s->at + 1; at < s->end; at++) {
+        if (*at == '\\')
             at++;
-        else if (size == 1 ? is_one_of(*at, q->close) && (at + 1 == s->end || !(byte_class(at[1]) & WORD))
-                           : (size_t)(s->end - at) >= size && memcmp(at, q->close, size) == 0)
+        else if ((*at == close[0] || *at == other) && (at + 1 == s->end || !(byte_class(at[1]) & WORD)))
             return at;
     }
     return NULL;
@@ -133,14 +135,49 @@ static bool is_name(struct slice s)
     return true;
 }
 
+/* The end of a token that is only letters: most are. NULL: it is something else. */
+static const char *plain_end(const char *begin, const char *end)
+{
+    const char *at = begin;
+    unsigned all = HEX;
+    for (; at < end && byte_class(*at) & LETTER; at++)
+        all &= byte_class(*at);
+    const char *next = at + (at < end && (*at == '.' || *at == ':'));
+    bool ends = next >= end || !(byte_class(*next) & (WORD | TOKEN | HIGH));
+    bool plain = !all && !(*begin == 't' && at - begin > 2 && begin[1] == 'm');
+    return ends && plain && at > begin ? at : NULL;
+}
+
+/* Words of small letters, a blank between each two: most of a message. */
+static void take_phrase(struct scan *s, const char *end)
+{
+    const char *word = s->at, *begin = s->at;
+    while (s->end - end > 1 && *end == ' ' && byte_class(end[1]) & LOWER) {
+        const char *next = plain_end(end + 1, s->end);
+        if (!next)
+            break;
+        word = end + 1;
+        end = next;
+    }
+    scan_put_word(s, begin, end);
+    s->word = between(word, end);
+    s->at = end;
+}
+
 static void take_unquoted(struct scan *s)
 {
-    if (byte_class(*s->at) & (WORD | TOKEN | HIGH)) {
+    unsigned class = byte_class(*s->at);
+    const char *end = class & LETTER ? plain_end(s->at, s->end) : NULL;
+    if (end && class & LOWER && !scan_is_behind_mark(s)) {
+        take_phrase(s, end);
+    } else if (end) {
+        word_take_letters(s, end);
+    } else if (class & (WORD | TOKEN | HIGH)) {
         take_token(s);
-        return;
+    } else {
+        scan_put_separator(s, *s->at == '\t' || *s->at == '\n' ? ' ' : *s->at);
+        s->at++;
     }
-    scan_put_separator(s, *s->at == '\t' || *s->at == '\n' ? ' ' : *s->at);
-    s->at++;
 }
 
 /* What is quoted stays: a name in the program, or what was asserted. */
@@ -170,12 +207,13 @@ static bool is_within_word(const struct scan *s)
 /* False if no quote opens here. */
 static bool take_quoted(struct scan *s)
 {
-    const struct quote *q = quote_at(s);
+    const char *close = NULL;
+    size_t size = quote_size(s, &close);
     unsigned kind = 1u << ((uint8_t)*s->at & 31);
-    if (!q || s->unpaired & kind || is_within_word(s))
+    if (!size || s->unpaired & kind || is_within_word(s))
         return false;
-    const char *begin = s->at + strlen(q->open);
-    const char *end = quote_end(s, q);
+    const char *begin = s->at + size;
+    const char *end = quote_end(s, close, size);
     if (!end && !s->cut) {
         s->unpaired |= kind;
         return false;
@@ -185,7 +223,7 @@ static bool take_quoted(struct scan *s)
     s->at = begin;
     if (kept)
         take_name(s, begin + content.size);
-    s->at = end ? end + strlen(q->open) : s->end;
+    s->at = end ? end + size : s->end;
     if (!kept)
         scan_put_mark(s, MARK_STRING);
     return true;
@@ -218,10 +256,11 @@ void text_put_normal(struct text *t, struct slice from, unsigned keeps, bool cut
                      .cut = cut && last == end,
                      .mark_end = MARK_NONE};
     while (s.at < s.end && t->size < t->max) {
-        if (!(byte_class(*s.at) & (QUOTE | HIGH)) || !take_quoted(&s))
+        unsigned class = byte_class(*s.at);
+        if (!(class & (QUOTE | HIGH)) || !take_quoted(&s))
             take_unquoted(&s);
     }
-    while (t->size > begin && is_one_of(text_last(t), " .:,;!?"))
+    while (t->size > begin && !(byte_class(text_last(t)) & ~TOKEN) && is_one_of(text_last(t), " .:,;!?"))
         t->size--;
 }
 
@@ -240,12 +279,10 @@ void text_put_name(struct text *t, struct slice name)
 bool text_is_noise(struct slice s)
 {
     const char *at = s.data;
-    size_t odd = 0, step;
-    for (size_t i = 0; i < s.size; i += step) {
-        unsigned class = byte_class(at[i]);
-        step = class & HIGH ? utf8_step(at + i, s.size - i) : 1;
-        odd += step == 0 || !(class & (WORD | BRACKET | HIGH) || is_one_of(at[i], " \t\n.,:;_-/'\"="));
-        step += step == 0;
-    }
+    size_t odd = 0;
+    if (s.size == 0 || !memchr(at, '?', s.size)) /* what a byte that is no text has become */
+        return false;
+    for (size_t i = 0; i < s.size; i++)
+        odd += !byte_class(at[i]) && !is_one_of(at[i], " \t\n,;=");
     return odd * 8 > s.size;
 }
