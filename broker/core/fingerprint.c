@@ -87,16 +87,14 @@ static void split_headline(struct error *e, struct slice headline)
 /* The class alone, of `org.acme.BadOrder`. */
 static struct slice last_part(struct slice type)
 {
-    const char *dot = type.size ? memrchr(type.data, '.', type.size) : NULL;
-    size_t skipped = dot ? (size_t)(dot + 1 - (const char *)type.data) : 0;
-    return (struct slice){(const char *)type.data + skipped, type.size - skipped};
+    return behind_last(type, '.');
 }
 
 /* `ValueError: it is bad`, `Exception in thread "main" java.lang.Error: it is bad`: from the type on it is said
  * already. */
 static bool skip_type(struct slice *message, struct slice type)
 {
-    const char *begin = message->data, *end = begin + message->size;
+    const char *begin = message->data, *end = end_of(*message);
     const char *at = type.size ? find_bytes(*message, type.data, type.size) : NULL;
     if (!at || (at > begin && at[-1] != ' '))
         return false;

@@ -180,7 +180,8 @@ static const struct code *find_part(struct rows t, struct slice pathname)
 static const struct code *find_name(struct rows t, struct slice function)
 {
     char first = function.size ? *begin_of(function) : '\0';
-    for (const struct code *c = t.rows, *end = c + t.count; c < end && c->first <= first; c++) {
+    for (size_t i = 0; i < t.count && t.rows[i].first <= first; i++) {
+        const struct code *c = &t.rows[i];
         if (c->first == first && (!c->exact || c->size == function.size) &&
             begins_with(function, c->text, c->size))
             return c;

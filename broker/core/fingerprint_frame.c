@@ -83,7 +83,9 @@ static bool read_numbered(struct slice line, struct frame *ret)
         skip_blanks(&line);
         (void)skip(&line, "in ");
     }
-    bool found = (!native && read_php(line, ret)) || frame_read_c_numbered(line, ret);
+    bool found = !native && read_php(line, ret);
+    if (!found && (native || find(line, '(')))
+        found = frame_read_c_numbered(line, ret);
     if (found)
         ret->first = first;
     return found;

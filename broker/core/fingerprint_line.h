@@ -16,7 +16,7 @@ static inline const char *begin_of(struct slice s)
 
 static inline const char *end_of(struct slice s)
 {
-    return begin_of(s) + s.size;
+    return s.size ? begin_of(s) + s.size : begin_of(s); /* there may be no bytes at all */
 }
 
 /* Nearly always the first byte says no. */

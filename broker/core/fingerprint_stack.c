@@ -2,6 +2,7 @@
 #include "broker/core/fingerprint_stack.h"
 
 #include "broker/core/fingerprint_line.h"
+#include "broker/core/fingerprint_text.h"
 
 /* What the lines are. */
 enum mode {
@@ -348,7 +349,7 @@ static void take_any(struct reader *r, const struct line *line)
     struct frame f;
     if ((line->indent > 0 && is_full(r)) || take_rule(r, line))
         return;
-    if (frame_read(line->text, &f)) {
+    if (frame_read(line->text, &f) && !text_is_noise(line->text)) {
         bool beneath = f.rest.size && r->locked && r->shape == SHAPE_RUBY && !r->gap;
         r->mode = beneath ? BENEATH : r->mode;
         if (r->mode == ANY)
@@ -406,7 +407,7 @@ void stack_read(struct slice text, bool cut, bool whole, struct stack *ret)
 {
     *ret = (struct stack){0};
     struct reader r = {.to = ret, .any = cut, .whole = whole};
-    const char *at = text.data, *end = at + text.size;
+    const char *at = text.data, *end = end_of(text);
     bool partial = cut;
     while (at < end && r.mode != DONE) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));

@@ -243,7 +243,7 @@ static const char *line_end(const char *at, const char *end)
 void text_put_normal(struct text *t, struct slice from, unsigned keeps, bool cut)
 {
     const char *at = from.data;
-    const char *end = at + from.size;
+    const char *end = end_of(from);
     size_t begin = t->size;
     while (at < end && (*at == ' ' || *at == '\n' || *at == '\t'))
         at++;

@@ -86,10 +86,11 @@ bool token_is_groups(struct slice s)
 {
     const char *at = s.data;
     size_t colons = 0, group = 0;
-    bool digits = false;
+    bool digits = false, letters = false; /* a time has none */
     for (size_t i = 0; i < s.size; i++) {
         unsigned class = byte_class(at[i]);
         digits |= (class & DIGIT) != 0;
+        letters |= (class & LETTER) != 0;
         if (class & HEX)
             group++;
         else if (at[i] == ':' || (at[i] == '-' && i % 3 == 2))
@@ -99,7 +100,7 @@ bool token_is_groups(struct slice s)
         if (group > 4)
             return false;
     }
-    return digits && colons > 1;
+    return digits && letters && colons > 1;
 }
 
 /* Small letters, capitals and digits change places about two times of three in what was drawn at random, and

@@ -30,7 +30,7 @@ static inline unsigned byte_class(char c)
 
 bool token_is_path(struct slice s, size_t slashes);
 bool token_is_email(struct slice s);
-/* IPv6, a time, the address of a network card: groups of up to four hexadecimal digits, colons between. */
+/* IPv6, the address of a network card: groups of up to four hexadecimal digits, colons between. */
 bool token_is_groups(struct slice s);
 bool token_is_random(struct slice s);
 bool token_is_uuid(const char *at, size_t left);

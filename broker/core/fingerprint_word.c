@@ -25,7 +25,8 @@ static void take_number(struct scan *s, const char *end)
         s->at = end;
         return;
     }
-    s->at = end + (end < s->end && *end == '%');
+    const char *percent = end + (end < s->end && *end == ' ');
+    s->at = percent < s->end && *percent == '%' ? percent + 1 : end;
     scan_put_mark(s, MARK_NUMBER);
 }
 
@@ -91,17 +92,18 @@ static void take_mixed(struct scan *s, const char *end, size_t switches, bool he
 {
     unsigned first = byte_class(*s->at) & DIGIT;
     const char *middle = s->at;
-    bool marked = end - s->at > 2 && s->at[0] == '0' && s->at[1] == 'x';
-    if (switches > 1 || marked || (hex && end - s->at > 3)) {
-        take_id(s, end);
-        return;
-    }
     while ((byte_class(*middle) & DIGIT) == first)
         middle++;
-    if (first)
+    if (first && switches == 2 && *middle == 'T' && byte_class(middle[1]) & DIGIT) { /* `28T12` */
+        s->at = end;
+        scan_put_mark(s, MARK_NUMBER);
+    } else if (switches > 1 || (hex && end - s->at > 3) || (*s->at == '0' && *middle == 'x')) {
+        take_id(s, end);
+    } else if (first) {
         take_measured(s, middle, end);
-    else
+    } else {
         take_numbered(s, middle, end);
+    }
 }
 
 /* Where a name like `tmpk3j_x0z8` or `tmp.Ab3dE9xYz1` ends; NULL if it is none. */
