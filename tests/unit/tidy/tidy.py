@@ -8,7 +8,7 @@ Rules: files of at most 450 lines and functions of at most 70, except those in l
 (a ratchet: what was short stays short); no left-over marks for work not done; no tabs, no trailing blanks, a newline at
 the end; the dialect of C that dialect.py holds; the plain English that english.py holds, in documents too; every header
 has a guard named after its file, and no two are the same; no two objects have the same magic; a C file opens with a
-comment that says what it is for.
+comment that says what it is for; decisions are numbered in a row and dated.
 """
 import os
 import re
@@ -24,6 +24,7 @@ TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests", "deploy", "
 C_FILES = (".c", ".h", ".def")
 TEXT_FILES = C_FILES + (".py", ".sh", ".txt", ".conf", ".service", "meson.build")
 DOCUMENTS = (".md", ".1", ".8", ".yml")
+DECISIONS = "docs/decisions.md"
 # In two halves, so that this file passes its own rule.
 MARKS = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "HA" + "CK", "XX" + "X")) + r")\b")
 # A function's body begins at a line that is only `{` and ends at one that is only `}`, as clang-format writes them.
@@ -76,9 +77,19 @@ def check_magics(path, text, magics):
             yield f"{name} is also {magics[int(value, 16)][1]} of {magics[int(value, 16)][0]}"
 
 
+def check_decisions(text):
+    """Each paragraph behind the first is an entry: its number, which is one more than the last, its title, its date."""
+    paragraphs = re.split(r"\n\n+", text.strip())[2:]
+    for expected, paragraph in enumerate(paragraphs, 1):
+        if not re.match(rf"\*\*{expected}\. .+?\*\* \([^)]*\d{{4}}-\d\d-\d\d[^)]*\)", paragraph.replace("\n", " ")):
+            yield text[: text.index(paragraph)].count("\n") + 1, f"this entry begins with `**{expected}. Title** (date)`"
+
+
 def check_file(path, text, guards, long_known):
     if not path.startswith(english.NOT_YET):
         yield from english.problems(path, text)
+    if path == DECISIONS:
+        yield from check_decisions(text)
     if path.endswith(DOCUMENTS):
         return
     lines = text.split("\n")
@@ -158,6 +169,9 @@ CASES = [
     ("a file at the limit", "x/a.c", "/* a */\n" + "int a;\n" * (FILE_LINES_MAX - 1), None),
     ("a long function", "x/a.c", "/* a */\nint f(int b)\n{\n" + "    b++;\n" * 71 + "}\n", "f has 71 lines"),
     ("a function at the limit", "x/a.c", "/* a */\nint f(int b)\n{\n" + "    b++;\n" * 70 + "}\n", None),
+    ("decisions in order", "docs/decisions.md", "# D\n\nHead.\n\n**1. A `b`** (`c/`, 2026-11-28). D.\n\n**2. E**\n(2026-11-28): f.\n", None),
+    ("a decision without a number", "docs/decisions.md", "# D\n\nHead.\n\n**1. A** (2026-11-28). B.\n\n**C** (2026-11-28). D.\n", "**2. Title"),
+    ("a decision without a date", "docs/decisions.md", "# D\n\nHead.\n\n**1. A.** B.\n", "(date)"),
     ("a long test", "x/a.c", "/* a */\nTest(x, y)\n{\n" + "    b++;\n" * 71 + "}\n", "Test(x, y) has 71"),
 ]
 
@@ -182,8 +196,11 @@ def self_test():
     for line, bad in (("struct a *b = context;", 1), ("struct a *b = magic_of(context, a, A_MAGIC);", 0), ("struct a *b = poll->data;", 1), ("struct a *b = holder_owner(h);", 1), ("((const struct a *)arg)->b", 1)):
         if len(list(check_magics("cli/a.c", line, {}))) != bad or list(check_magics("proto/a.c", line, {})):
             wrong.append(f"a void * that is taken back: {line}")
-    more, count = dialect.self_test()
-    return wrong + more, len(CASES) + 7 + count
+    count = len(CASES) + 7
+    for part in (dialect, english):
+        more, cases = part.self_test()
+        wrong, count = wrong + more, count + cases
+    return wrong, count
 
 
 def main():
