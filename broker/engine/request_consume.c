@@ -2,42 +2,11 @@
 #include "broker/engine/answer.h"
 #include "broker/engine/leases.h"
 #include "broker/engine/requests.h"
-#include "broker/engine/session.h"
 #include "broker/engine/state.h"
+#include "broker/engine/subscription.h"
 #include "broker/engine/take_up.h"
 #include "broker/engine/text.h"
 #include "proto/errors.h"
-
-#include <stdlib.h>
-
-static struct subscription *subscribe(struct session *s, struct group *g, uint64_t messages, uint64_t bytes)
-{
-    struct engine *e = s->engine;
-    if (s->subscriptions_count == s->subscriptions_capacity) {
-        size_t capacity = s->subscriptions_capacity ? s->subscriptions_capacity * 2 : 2;
-        struct subscription **more = realloc(s->subscriptions, capacity * sizeof(struct subscription *));
-        if (!more)
-            return NULL;
-        s->subscriptions = more;
-        s->subscriptions_capacity = capacity;
-    }
-    struct subscription *sub = calloc(1, sizeof *sub);
-    if (!sub)
-        return NULL;
-    sub->member =
-        dispatcher_subscribe(e->dispatcher, s->holder, ledger_group_id(g), (uint32_t)messages, bytes);
-    if (!sub->member) {
-        free(sub);
-        return NULL;
-    }
-    member_set_owner(sub->member, sub);
-    sub->magic = SUBSCRIPTION_MAGIC;
-    sub->session = s;
-    sub->id = s->subscription_next++;
-    s->subscriptions[s->subscriptions_count++] = sub;
-    e->subscriptions++;
-    return sub;
-}
 
 int make_subscribe(struct session *s, const union request_fields *fields, struct step *ret)
 {
@@ -62,7 +31,7 @@ void act_subscribe(struct engine *e, struct step *st)
             st->why = engine_about(e, st->err, st->topic, st->group, HINT_MISSING);
     }
     if (g) {
-        to->made = subscribe(s, g, to->messages, to->bytes);
+        to->made = session_subscribe(s, g, to->messages, to->bytes);
         to->lease_ms = ledger_group_lease_ms(g);
         st->err = to->made ? 0 : SHUNT_NO_MEMORY;
     }

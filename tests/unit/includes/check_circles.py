@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Files that need each other in a circle: which there are, by the symbols that their objects define and use.
 
-check_circles.py [--exact] BUILD_ROOT
+check_circles.py [--exact] SOURCE_ROOT BUILD_ROOT
 
 There may be none. Without --exact there may be some within a folder: where nothing is optimised, calls that can never be made count, too.
+With it the engine's files must stand on the floors that docs/architecture.md draws, each above those that it uses.
 """
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -76,11 +78,38 @@ def circles(edges):
     return found
 
 
+def floors(page):
+    """The floors of the engine as docs/architecture.md draws them: for each, the top one first, the patterns of its files."""
+    picture = page.split("## The engine's floors", 1)[1].split("```")[1]
+    return [re.findall(r"([\w*]+)\.c\b", line) for line in picture.splitlines() if line.strip()]
+
+
+def upward(edges, drawn):
+    """Each use of a file that does not stand below the one that uses it. Files of one pattern may use each other."""
+    engine = {name: name.rpartition("/")[2] for name in edges if name.startswith("broker/engine/")}
+    place = {}
+    for floor, patterns in enumerate(drawn):
+        for pattern in patterns:
+            for name, file in engine.items():
+                if fnmatch.fnmatch(file, pattern):
+                    place.setdefault(name, (floor, pattern))
+    yield from (f"{name}.c stands on no floor of docs/architecture.md" for name in engine if name not in place)
+    for name in place:
+        for target in sorted(edges[name] & place.keys()):
+            if place[target][0] <= place[name][0] and place[target][1] != place[name][1]:
+                yield f"{name}.c uses {target}.c, which does not stand below it in docs/architecture.md"
+
+
 def main():
-    exact, build = sys.argv[1] == "--exact", pathlib.Path(sys.argv[-1])
+    exact, (source, build) = sys.argv[1] == "--exact", map(pathlib.Path, sys.argv[-2:])
     edges = graph(build)
     found = circles(edges)
     wrong = [f"a circle: {' '.join(sorted(circle))}" for circle in found if exact or len({name.rpartition("/")[0] for name in circle}) > 1]
+    if exact:
+        drawn = floors((source / "docs/architecture.md").read_text(encoding="utf-8"))
+        wrong += upward(edges, drawn)
+        if not list(upward(edges, drawn[::-1])):
+            wrong.append("the floors upside down were not found wrong: this test looks in the wrong place")
     # The tool's own control: two files that must not be one circle, until the one uses the other.
     one, other = "broker/core/schema", "broker/core/ledger"
     edges[one] = edges[one] | {other}
