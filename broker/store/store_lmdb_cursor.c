@@ -55,6 +55,8 @@ void lmdb_cursor_close(struct store_cursor *base)
 /* Make sure of an LMDB cursor that no write has touched, and say where it stands. */
 static int native_ready(struct lmdb_cursor *c, enum native *ret)
 {
+    if (c->txn->failed)
+        return c->txn->failed;
     uint64_t stamp = c->txn->stamps[lmdb_tree_of(c->table)];
     *ret = NATIVE_NOWHERE;
     if (c->stamp != stamp) {
@@ -142,13 +144,11 @@ int lmdb_cursor_seek(struct store_cursor *base, struct slice key, struct slice *
 {
     struct lmdb_cursor *c = (struct lmdb_cursor *)base;
     enum native at;
-    if (c->txn->failed)
-        return c->txn->failed;
-    if (!lmdb_key_is_valid(key))
-        return SHUNT_BAD_ARGUMENT;
     int err = native_ready(c, &at);
     if (err)
         return err;
+    if (!lmdb_key_is_valid(key))
+        return SHUNT_BAD_ARGUMENT;
     MDB_val k;
     MDB_val v;
     bool same;
@@ -163,8 +163,6 @@ int lmdb_cursor_next(struct store_cursor *base, struct slice *ret_key, struct sl
 {
     struct lmdb_cursor *c = (struct lmdb_cursor *)base;
     enum native at;
-    if (c->txn->failed)
-        return c->txn->failed;
     int err = native_ready(c, &at);
     if (err)
         return err;
@@ -189,8 +187,6 @@ int lmdb_cursor_prev(struct store_cursor *base, struct slice *ret_key, struct sl
 {
     struct lmdb_cursor *c = (struct lmdb_cursor *)base;
     enum native at;
-    if (c->txn->failed)
-        return c->txn->failed;
     int err = native_ready(c, &at);
     if (err)
         return err;

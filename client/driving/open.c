@@ -7,26 +7,9 @@
 #include "client/driving/settings_read.h"
 #include "client/wire/error.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-
-/* The system's, for seeds and producer ids. False if there are none. */
-static bool random_bytes(void *to, size_t size)
-{
-    uint8_t *at = to;
-    while (size > 0) {
-        ssize_t n = getrandom(at, size, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
+#include <unistd.h>
 
 int shunt_open(const char *url, const struct shunt_options *options, struct shunt **ret,
                struct shunt_error *err)
@@ -41,7 +24,7 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
         return rc;
     if ((rc = fork_count_begin(err)) != 0)
         return rc;
-    if (!random_bytes(&random, sizeof random))
+    if (getentropy(&random, sizeof random) != 0)
         return error_set(err, SHUNT_IO, "the system has no random bytes");
     struct shunt *s = calloc(1, sizeof *s);
     if (!s)

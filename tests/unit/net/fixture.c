@@ -139,6 +139,23 @@ void write_hello(struct mpack_buffer *b, uint64_t request_id)
     frame_end(b, at);
 }
 
+void client_hello(struct fixture *f, int fd)
+{
+    struct mpack_buffer b = {0};
+    write_hello(&b, 1);
+    cr_assert(client_send(f, fd, b.data, b.size));
+    mpack_buffer_done(&b);
+}
+
+int client_greet(struct fixture *f)
+{
+    unsigned before = f->posts;
+    int fd = client_connect(f);
+    client_hello(f, fd);
+    fixture_until(f, f->posts > before);
+    return fd;
+}
+
 void write_frame(struct mpack_buffer *b, uint64_t request_id, size_t size, uint8_t fill)
 {
     uint8_t *body = malloc(size + 1);

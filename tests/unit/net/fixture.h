@@ -49,6 +49,11 @@ size_t client_receive(struct fixture *f, int fd, void *to, size_t size);
 /* Receive one ERROR frame and the end of the stream; returns the code, -1 if anything else came. */
 int client_receive_error(struct fixture *f, int fd, uint64_t *ret_request_id);
 
+/* Send a HELLO. */
+void client_hello(struct fixture *f, int fd);
+/* Connect and send a HELLO; returns once the engine has heard it. */
+int client_greet(struct fixture *f);
+
 void write_hello(struct mpack_buffer *b, uint64_t request_id);
 /* A PUBLISH-like frame whose last field is `size` bytes of `fill`. */
 void write_frame(struct mpack_buffer *b, uint64_t request_id, size_t size, uint8_t fill);

@@ -5,29 +5,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void send_hello(struct fixture *f, int fd)
-{
-    struct mpack_buffer b = {0};
-    write_hello(&b, 1);
-    cr_assert(client_send(f, fd, b.data, b.size));
-    mpack_buffer_done(&b);
-}
-
-static int greet(struct fixture *f)
-{
-    unsigned before = f->posts;
-    int fd = client_connect(f);
-    send_hello(f, fd);
-    fixture_until(f, f->posts > before);
-    return fd;
-}
-
 Test(ask, when_all_was_read_it_says_so_behind_what_lay_in_the_socket)
 {
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     engine_asks(&f, 5);
     fixture_until(&f, f.caught_up == 1);
     cr_assert_eq(f.asked_ms, 5, "at once: there was nothing");

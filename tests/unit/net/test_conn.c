@@ -6,19 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Connect and say hello; returns once the engine has heard it. */
-static int greet(struct fixture *f)
-{
-    struct mpack_buffer b = {0};
-    unsigned before = f->posts;
-    int fd = client_connect(f);
-    write_hello(&b, 1);
-    cr_assert(client_send(f, fd, b.data, b.size));
-    mpack_buffer_done(&b);
-    fixture_until(f, f->posts > before);
-    return fd;
-}
-
 Test(conn, frames_sent_a_byte_at_a_time_arrive)
 {
     struct fixture f;
@@ -43,7 +30,7 @@ Test(conn, all_frames_of_one_read_are_one_item)
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     for (unsigned i = 0; i < 100; i++)
         write_frame(&b, i, 10, 'x');
     cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
@@ -59,7 +46,7 @@ Test(conn, a_stream_of_mixed_sizes_arrives_unchanged)
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     size_t hello = f.frames.size;
     for (unsigned i = 0; i < 60; i++)
         write_frame(&b, i, (i * 7919u) % 500000u, (uint8_t)i);
@@ -115,7 +102,7 @@ Test(conn, a_bad_frame_ends_the_connection_after_an_error_even_under_load)
     struct mpack_buffer b = {0};
     uint64_t id = 99;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     mpack_write_raw(&b, "\0\0\0\x01\xc1", 5);
     write_frame(&b, 1, 3 << 20, 'x');
     cr_assert(client_send(&f, fd, b.data, b.size));
@@ -134,7 +121,7 @@ Test(conn, answers_to_frames_before_a_bad_one_come_before_its_refusal)
     uint8_t got[8];
     uint64_t id = 99;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     engine_says(&f, sizeof got, false); /* waits in the outbox when the bad frame is read */
     cr_assert(client_send(&f, fd, "\0\0\0\x01\xc1", 5));
     cr_assert_eq(client_receive(&f, fd, got, sizeof got), sizeof got);
@@ -152,7 +139,7 @@ Test(conn, requests_of_a_connection_that_the_engine_waits_for_are_not_read)
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     size_t before = f.frames.size,
            pending = (1 << 20) * 3 / 4; /* less than the limit, more than half of it */
     atomic_fetch_add(&f.link->account.unsent_bytes, pending);
@@ -178,7 +165,7 @@ Test(conn, replies_of_many_items_arrive_in_order_and_the_close_comes_after_them)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     for (unsigned i = 0; i < 300; i++)
         engine_says(&f, 256, i == 299);
     engine_says(&f, 10, false); /* after the close: never sent */
@@ -197,7 +184,7 @@ Test(conn, who_has_said_all_gets_the_answers_and_then_the_end)
     struct fixture f;
     uint8_t got[1001];
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     cr_assert_eq(shutdown(fd, SHUT_WR), 0);
     engine_says(&f, 1000, false); /* the answer to what came before the end */
     cr_assert_eq(client_receive(&f, fd, got, sizeof got), 1000);
@@ -212,7 +199,7 @@ Test(conn, the_refusal_of_a_bad_frame_arrives_although_the_client_has_said_all)
     struct fixture f;
     uint64_t id = 99;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     cr_assert_eq(send(fd, "\0\0\0\x01\xc1", 5, 0), 5);
     cr_assert_eq(shutdown(fd, SHUT_WR), 0);
     cr_assert_eq(client_receive_error(&f, fd, &id), SHUNT_PROTOCOL);
@@ -225,7 +212,7 @@ Test(conn, an_end_inside_a_frame_forgets_the_frame)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     cr_assert_eq(send(fd, "\0\0\1\0\x93", 5, 0), 5);
     cr_assert_eq(shutdown(fd, SHUT_WR), 0);
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
@@ -239,7 +226,7 @@ Test(conn, an_empty_item_that_closes_closes)
     struct fixture f;
     char byte;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     engine_says(&f, 0, true);
     cr_assert_eq(client_receive(&f, fd, &byte, 1), 0);
     close(fd);
@@ -251,7 +238,7 @@ Test(conn, what_is_said_to_a_lost_connection_is_dropped)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     close(fd);
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
     engine_says(&f, 1000, false);
@@ -268,7 +255,7 @@ Test(conn, draining_sends_what_is_queued_and_ends_every_connection)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    int fd = greet(&f), silent = client_connect(&f);
+    int fd = client_greet(&f), silent = client_connect(&f);
     fixture_until(&f, net_connections(f.net) == 2);
     engine_says(&f, 100000, true);
     net_stop_accepting(f.net);
@@ -288,7 +275,7 @@ Test(conn, draining_is_cut_short_for_a_client_that_does_not_read)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     engine_says(&f, 32 << 20, true);
     net_stop_accepting(f.net);
     net_drain(f.net, 50, set_done, &f);

@@ -5,30 +5,13 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-static void send_hello(struct fixture *f, int fd)
-{
-    struct mpack_buffer b = {0};
-    write_hello(&b, 1);
-    cr_assert(client_send(f, fd, b.data, b.size));
-    mpack_buffer_done(&b);
-}
-
-static int greet(struct fixture *f)
-{
-    unsigned before = f->posts;
-    int fd = client_connect(f);
-    send_hello(f, fd);
-    fixture_until(f, f->posts > before);
-    return fd;
-}
-
 Test(gone, a_client_that_goes_is_not_taken_for_one_that_was_closed)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    close(greet(&f));
+    close(client_greet(&f));
     fixture_until(&f, net_connections(f.net) == 0);
-    int rude = greet(&f);
+    int rude = client_greet(&f);
     struct linger reset = {.l_onoff = 1};
     cr_assert_eq(setsockopt(rude, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
     close(rude);
@@ -57,7 +40,7 @@ Test(gone, a_machine_that_acknowledges_nothing_is_given_up_after_peer_timeout)
     limits.peer_ms = 120000;
     limits.write_ms = 60000;
     fixture_start(&f, &limits);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     cr_assert_eq(option_of(&f, TCP_USER_TIMEOUT), 120000);
     cr_assert_eq(option_of(&f, TCP_KEEPIDLE), 60);
     cr_assert_eq(option_of(&f, TCP_KEEPINTVL), 15);
@@ -72,7 +55,7 @@ Test(gone, write_timeout_comes_before_peer_timeout)
     limits.peer_ms = 1000;
     limits.write_ms = 60000;
     fixture_start(&f, &limits);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     cr_assert_gt(option_of(&f, TCP_USER_TIMEOUT), 60000);
     close(fd);
     fixture_stop(&f);

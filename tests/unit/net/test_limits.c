@@ -9,23 +9,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static void send_hello(struct fixture *f, int fd)
-{
-    struct mpack_buffer b = {0};
-    write_hello(&b, 1);
-    cr_assert(client_send(f, fd, b.data, b.size));
-    mpack_buffer_done(&b);
-}
-
-static int greet(struct fixture *f)
-{
-    unsigned before = f->posts;
-    int fd = client_connect(f);
-    send_hello(f, fd);
-    fixture_until(f, f->posts > before);
-    return fd;
-}
-
 Test(limits, past_the_limit_on_connections_a_client_is_told_too_many)
 {
     struct fixture f;
@@ -33,14 +16,14 @@ Test(limits, past_the_limit_on_connections_a_client_is_told_too_many)
     uint64_t id = 99;
     limits.connections_max = 2;
     fixture_start(&f, &limits);
-    int a = greet(&f), b = greet(&f), c = client_connect(&f);
-    send_hello(&f, c); /* already under way when it is refused */
+    int a = client_greet(&f), b = client_greet(&f), c = client_connect(&f);
+    client_hello(&f, c); /* already under way when it is refused */
     cr_assert_eq(client_receive_error(&f, c, &id), SHUNT_TOO_MANY);
     cr_assert_eq(f.posts, 2);
     close(c);
     close(a);
     fixture_until(&f, net_connections(f.net) == 1);
-    int d = greet(&f); /* room again */
+    int d = client_greet(&f); /* room again */
     close(b);
     close(d);
     fixture_stop(&f);
@@ -71,7 +54,7 @@ Test(limits, without_file_descriptors_accepting_rests_and_recovers)
     struct rlimit old, low;
     uint64_t id;
     fixture_start(&f, NULL);
-    int first = greet(&f);
+    int first = client_greet(&f);
     int clients[8];
     for (int i = 0; i < 8; i++)
         clients[i] = client_connect(&f); /* in the kernel's queue */
@@ -116,7 +99,7 @@ Test(limits, a_client_that_stops_inside_a_frame_is_closed_and_one_between_frames
     uint64_t id = 99;
     limits.frame_ms = 30;
     fixture_start(&f, &limits);
-    int idle = greet(&f), slow = greet(&f);
+    int idle = client_greet(&f), slow = client_greet(&f);
     cr_assert(client_send(&f, slow, "\0\0\1\0\x93", 5));
     cr_assert_eq(client_receive_error(&f, slow, &id), SHUNT_PROTOCOL);
     cr_assert_eq(f.events[NET_TIMED_OUT], 1);
@@ -134,7 +117,7 @@ Test(limits, a_client_that_takes_nothing_is_closed)
     struct net_limits limits = fixture_limits();
     limits.write_ms = 30;
     fixture_start(&f, &limits);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     engine_says(&f, 32 << 20, false); /* more than the kernel buffers */
     fixture_until(&f, f.lost == 1 && net_connections(f.net) == 0);
     cr_assert_eq(f.events[NET_TIMED_OUT], 1);
@@ -149,7 +132,7 @@ Test(limits, a_client_that_does_not_read_is_not_read_until_it_does)
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int fd = greet(&f), other = greet(&f);
+    int fd = client_greet(&f), other = client_greet(&f);
     engine_says(&f, 32 << 20, false);
     fixture_until(&f, !f.outbox);
     write_frame(&b, 1, 10, 'x');
@@ -179,11 +162,11 @@ Test(limits, while_too_much_waits_for_all_who_takes_nothing_is_closed_and_who_re
     limits.unsent_total_max = 8 << 20;
     limits.unsent_bytes_max = 64 << 20; /* not this one */
     fixture_start(&f, &limits);
-    int lazy = greet(&f);
+    int lazy = client_greet(&f);
     engine_says(&f, 32 << 20, false);
     struct link *first = f.link;
     f.link = NULL; /* the next to greet is the one spoken to */
-    int reader = greet(&f);
+    int reader = client_greet(&f);
     engine_says(&f, 32 << 20, false);
     static uint8_t got[32 << 20];
     cr_assert_eq(client_receive(&f, reader, got, sizeof got), sizeof got);
@@ -204,10 +187,10 @@ Test(limits, an_idle_connection_costs_a_few_kib)
     struct fixture f;
     int fds[COUNT];
     fixture_start(&f, NULL);
-    fds[0] = greet(&f); /* the shared chunk is there after this */
+    fds[0] = client_greet(&f); /* the shared chunk is there after this */
     size_t before = mallinfo2().uordblks;
     for (int i = 1; i < COUNT; i++)
-        fds[i] = greet(&f);
+        fds[i] = client_greet(&f);
     size_t each = (mallinfo2().uordblks - before) / (COUNT - 1);
     cr_assert_lt(each, 4096, "%zu bytes", each);
     for (int i = 0; i < COUNT; i++)
@@ -226,7 +209,7 @@ Test(limits, large_frames_that_do_not_fit_together_arrive_one_after_the_other)
     limits.partial_bytes_max = 1 << 20;
     fixture_start(&f, &limits);
     for (int i = 0; i < COUNT; i++)
-        fds[i] = greet(&f);
+        fds[i] = client_greet(&f);
     size_t hellos = f.frames.size;
     write_frame(&b, 1, 900000, 'x');
     for (int i = 0; i < COUNT; i++) /* all begin */
@@ -260,7 +243,7 @@ Test(limits, a_slow_frame_gives_way_to_one_that_waits_for_its_memory)
     limits.partial_bytes_max = 1 << 20;
     limits.frame_ms = 200;
     fixture_start(&f, &limits);
-    int slow = greet(&f), other = greet(&f);
+    int slow = client_greet(&f), other = client_greet(&f);
     write_frame(&b, 1, 15 << 20, 'x');
     cr_assert_eq(send(slow, b.data, 100, 0), 100);
     size_t sent = 100;

@@ -4,18 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int greet(struct fixture *f)
-{
-    struct mpack_buffer b = {0};
-    unsigned before = f->posts;
-    int fd = client_connect(f);
-    write_hello(&b, 1);
-    cr_assert(client_send(f, fd, b.data, b.size));
-    mpack_buffer_done(&b);
-    fixture_until(f, f->posts > before);
-    return fd;
-}
-
 /* As much as the kernel takes for it. */
 static size_t send_all_it_can(int fd, const struct mpack_buffer *b)
 {
@@ -31,7 +19,7 @@ Test(reading, in_each_so_much_is_read_of_one_connection_and_no_more)
     struct fixture f;
     struct mpack_buffer b = {0}, hello = {0};
     fixture_start(&f, NULL);
-    int flood = greet(&f), quiet = greet(&f);
+    int flood = client_greet(&f), quiet = client_greet(&f);
     for (unsigned i = 0; i < 4000; i++)
         write_frame(&b, i, 1000, 'x');
     write_frame(&hello, 1, 10, 'x');
@@ -61,7 +49,7 @@ Test(reading, a_server_that_stops_closes_who_rests)
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int flood = greet(&f);
+    int flood = client_greet(&f);
     for (unsigned i = 0; i < 4000; i++)
         write_frame(&b, i, 1000, 'x');
     cr_assert_gt(send_all_it_can(flood, &b), 2 * NET_ROUND_BYTES_MAX);

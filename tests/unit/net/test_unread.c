@@ -6,28 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void send_hello(struct fixture *f, int fd)
-{
-    struct mpack_buffer b = {0};
-    write_hello(&b, 1);
-    cr_assert(client_send(f, fd, b.data, b.size));
-    mpack_buffer_done(&b);
-}
-
-static int greet(struct fixture *f)
-{
-    unsigned before = f->posts;
-    int fd = client_connect(f);
-    send_hello(f, fd);
-    fixture_until(f, f->posts > before);
-    return fd;
-}
-
 Test(unread, an_engine_that_waits_for_its_client_is_told_once_when_enough_was_written)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     engine_says(&f, 32 << 20, false);
     engine_waits(&f, FLOW_ASK_READ);
     fixture_until(&f, !f.outbox);
@@ -46,7 +29,7 @@ Test(unread, an_engine_that_asks_just_after_the_last_byte_is_told_at_once)
 {
     struct fixture f;
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     engine_waits(&f, FLOW_ASK_READ);
     fixture_until(&f, f.drained_posts == 1);
     close(fd);
@@ -58,7 +41,7 @@ Test(unread, an_engine_that_asks_after_a_bad_frame_is_told_too)
     struct fixture f;
     fixture_start(&f, NULL);
     f.silent = true;
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     cr_assert_eq(send(fd, "\0\0\0\1\xc1", 5, 0), 5); /* no msgpack */
     fixture_until(&f, f.broken == 1);
     engine_waits(&f, FLOW_ASK_READ); /* what came before it waits */
@@ -72,7 +55,7 @@ Test(unread, an_engine_that_asks_after_the_end_of_what_came_is_told_too)
     struct fixture f;
     fixture_start(&f, NULL);
     f.silent = true;
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     cr_assert_eq(shutdown(fd, SHUT_WR), 0);
     fixture_until(&f, f.ended == 1);
     engine_waits(&f, FLOW_ASK_READ);
@@ -90,7 +73,7 @@ Test(unread, a_client_is_read_again_when_others_bytes_have_gone)
     struct net_limits limits = fixture_limits();
     limits.unsent_total_max = ALL;
     fixture_start(&f, &limits);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     unsigned posts = f.posts;
     flow_unsent(&f.link->account, OWN);
     atomic_fetch_add(&f.totals.waiting_bytes, OTHERS + 1);
@@ -118,7 +101,7 @@ Test(unread, an_engine_that_has_a_long_answer_is_told_when_the_sum_is_below_the_
     struct net_limits limits = fixture_limits();
     limits.unsent_total_max = ALL;
     fixture_start(&f, &limits);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     atomic_fetch_add(&f.totals.waiting_bytes, MARK);
     engine_waits(&f, FLOW_ASK_LONG);
     for (int i = 0; i < 50; i++)
@@ -140,7 +123,7 @@ Test(unread, who_has_a_long_answer_and_has_read_all_does_not_wait_for_requests_t
     struct net_limits limits = fixture_limits();
     limits.unsent_total_max = ALL;
     fixture_start(&f, &limits);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     flow_hold(&f.link->account, 2 * MARK);
     atomic_fetch_add(&f.totals.waiting_bytes, MARK);
     engine_waits(&f, FLOW_ASK_LONG);
@@ -162,7 +145,7 @@ Test(unread, higher_limits_let_those_go_on_that_wait)
     struct net_limits limits = fixture_limits();
     limits.unsent_total_max = 1 << 20;
     fixture_start(&f, &limits);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     atomic_fetch_add(&f.totals.waiting_bytes, 1 << 20);
     engine_waits(&f, FLOW_ASK_LONG);
     fixture_until(&f, !f.outbox);
@@ -184,7 +167,7 @@ Test(unread, who_waits_for_memory_is_read_when_anothers_frame_is_whole)
     struct net_limits limits = fixture_limits();
     limits.partial_bytes_max = 300 << 10;
     fixture_start(&f, &limits);
-    int first = greet(&f), second = greet(&f);
+    int first = client_greet(&f), second = client_greet(&f);
     unsigned posts = f.posts;
     write_frame(&one, 1, 200 << 10, 'x');
     write_frame(&two, 1, 200 << 10, 'y');
@@ -209,7 +192,7 @@ Test(unread, while_the_inbox_is_full_no_socket_is_read)
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int one = greet(&f), two = greet(&f);
+    int one = client_greet(&f), two = client_greet(&f);
     f.full = true;
     write_frame(&b, 1, 10, 'x');
     cr_assert_eq(send(one, b.data, b.size, 0), (ssize_t)b.size);
@@ -232,7 +215,7 @@ Test(unread, who_comes_while_the_inbox_is_full_is_read_when_it_is_not)
     fixture_start(&f, NULL);
     f.full = true;
     int fd = client_connect(&f);
-    send_hello(&f, fd);
+    client_hello(&f, fd);
     fixture_until(&f, net_connections(f.net) == 1);
     f.full = false;
     net_notify(f.net);
@@ -246,7 +229,7 @@ Test(unread, who_reads_again_while_the_inbox_is_full_is_read_when_it_is_not)
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     flow_unsent(&f.link->account, 32 << 20); /* too much is unsent */
     write_frame(&b, 1, 10, 'x');
     cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
@@ -273,11 +256,11 @@ Test(unread, whose_requests_wait_for_their_turn_is_not_read_and_others_are)
     struct fixture f;
     struct mpack_buffer b = {0};
     fixture_start(&f, NULL);
-    int one = greet(&f);
+    int one = client_greet(&f);
     f.full_for = f.link;
     write_frame(&b, 1, 10, 'x');
     cr_assert_eq(send(one, b.data, b.size, 0), (ssize_t)b.size);
-    int two = greet(&f);
+    int two = client_greet(&f);
     for (int i = 0; i < 50; i++)
         (void)uv_run(&f.loop, UV_RUN_NOWAIT);
     cr_assert_eq(f.posts, 2, "two hellos");
@@ -298,7 +281,7 @@ Test(unread, an_engine_that_ran_out_of_room_is_told_of_room_once)
     fixture_start(&f, &limits);
     atomic_store(&f.totals.waiting_bytes, 1 << 20);
     atomic_store(&f.totals.room_wanted, true);
-    int fd = greet(&f);
+    int fd = client_greet(&f);
     int64_t until_ms = (int64_t)uv_now(&f.loop) + 200;
     fixture_until(&f, (int64_t)uv_now(&f.loop) >= until_ms);
     cr_assert_eq(f.room_posts, 0);
