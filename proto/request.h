@@ -20,8 +20,9 @@
 
 /* An array as it lies in the frame. */
 struct wire_list {
-    uint32_t count;     /* of elements; of marks and kept deliveries, which are several elements each */
-    struct slice bytes; /* of them, and perhaps of what follows; `data` is NULL if the list was left out */
+    uint32_t count; /* of elements; of marks and kept deliveries, which are several elements each */
+    struct slice
+        bytes; /* of them; of a list that is left unread, what follows too. `data` is NULL if it was left out */
 };
 
 /* Which dead letters: those named, or the oldest `count`. */

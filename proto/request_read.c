@@ -119,23 +119,30 @@ static void read_unread(struct request_source *from, struct wire_list *ret, uint
     (void)head_within(from, 1, max, err, why, ret);
 }
 
-static void skip_texts(struct request_source *from, uint32_t count)
+/* All its elements were looked at: its bytes end here. */
+static void end_list(const struct request_source *from, struct wire_list *ret)
 {
-    for (uint32_t i = 0; i < count && !from->r.failed; i++)
+    ret->bytes.size = (size_t)(from->r.at - (const uint8_t *)ret->bytes.data);
+}
+
+static void skip_texts(struct request_source *from, struct wire_list *ret)
+{
+    for (uint32_t i = 0; i < ret->count && !from->r.failed; i++)
         (void)mpack_read_str(&from->r);
+    end_list(from, ret);
 }
 
 static void read_names(struct request_source *from, struct wire_list *ret, uint32_t max, int err,
                        const char *why)
 {
     if (head_within(from, 1, max, err, why, ret))
-        skip_texts(from, ret->count);
+        skip_texts(from, ret);
 }
 
 static void read_texts(struct request_source *from, struct wire_list *ret)
 {
     if (read_head(from, 1, ret))
-        skip_texts(from, ret->count);
+        skip_texts(from, ret);
 }
 
 static void read_marks(struct request_source *from, struct wire_list *ret, uint32_t max, int err,
@@ -145,6 +152,7 @@ static void read_marks(struct request_source *from, struct wire_list *ret, uint3
         return;
     for (uint32_t i = 0; i < ret->count * 2 && !from->r.failed; i++)
         (void)mpack_read_uint(&from->r);
+    end_list(from, ret);
 }
 
 static void read_kept(struct request_source *from, struct wire_list *ret, uint32_t max, int err,
@@ -157,6 +165,7 @@ static void read_kept(struct request_source *from, struct wire_list *ret, uint32
         (void)mpack_read_uint(&from->r);
         (void)mpack_read_bool(&from->r);
     }
+    end_list(from, ret);
 }
 
 void request_texts(const struct wire_list *list, struct slice *to)

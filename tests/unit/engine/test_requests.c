@@ -111,3 +111,19 @@ Test(requests, each_has_the_fields_of_the_table_and_its_answer)
     }
     cr_assert_geq(counted, 25, "most of them are answered with OK here");
 }
+
+Test(requests, too_much_credit_is_refused_also_of_a_subscription_that_is_not_there)
+{
+    struct sample s;
+    uint32_t place = 0;
+    for (sample_make(&s, place); s.op != OP_CREDIT; sample_make(&s, ++place))
+        sample_done(&s);
+    cr_assert_eq(ask(&s, s.count).code, SHUNT_NOT_FOUND);
+    s.fields[1].size = 0;
+    mpack_write_uint(&s.fields[1], CREDIT_MESSAGES_MAX);
+    cr_assert_eq(ask(&s, s.count).code, SHUNT_NOT_FOUND, "as much as is allowed");
+    s.fields[1].size = 0;
+    mpack_write_uint(&s.fields[1], CREDIT_MESSAGES_MAX + 1);
+    cr_assert_eq(ask(&s, s.count).code, SHUNT_BAD_ARGUMENT);
+    sample_done(&s);
+}

@@ -149,6 +149,31 @@ Test(request, each_kind_takes_what_it_is)
     }
 }
 
+/* Of the whole of the fields: a value that is refused stands before one of a wrong type. */
+static int judge_fields(unsigned op, const struct mpack_buffer *bytes)
+{
+    union request_fields q;
+    struct sample s;
+    make(&s, op);
+    int err = sample_judge(&s, bytes, &q).err;
+    sample_done(&s);
+    return err;
+}
+
+Test(request, says_that_a_field_is_malformed_whatever_else_is_wrong)
+{
+    const struct mpack_buffer hello = BYTES("\x01\x01\x82\xa6"
+                                            "client\xa1\xff\xa5marks\x07"),
+                              choice = BYTES("\xa1t\xa1g\x80\xa1r"), name = BYTES("\xa1:\xa1g\xa1m\x01"),
+                              credit = BYTES("\x01\xce\xff\xff\xff\xff\xc0"), version = BYTES("\x02\x09\x90");
+    cr_assert_eq(judge_fields(OP_HELLO, &hello), SHUNT_PROTOCOL);
+    cr_assert_eq(judge_fields(OP_DLQ_REDRIVE, &choice), SHUNT_PROTOCOL);
+    cr_assert_eq(judge_fields(OP_SUBSCRIBE, &name), SHUNT_PROTOCOL);
+    cr_assert_eq(judge_fields(OP_CREDIT, &credit), SHUNT_PROTOCOL);
+    cr_assert_eq(judge_fields(OP_HELLO, &version), SHUNT_VERSION_MISMATCH,
+                 "it may mean something else there");
+}
+
 static int setting(enum policy_field field, int64_t value)
 {
     union request_fields q;
