@@ -174,12 +174,12 @@ void apply_collected(struct engine *e)
     e->collected.rows_seen = ledger_rows(e->ledger);
     while (b->applied < b->count) {
         size_t from = b->applied;
-        size_t applied = turn_apply(e, b->commands + from, b->count - from);
+        size_t applied = transaction_apply(e, b->commands + from, b->count - from);
         bool cut = applied < b->count - from;
         heed_results(e);
         b->applied += applied;
         if (cut)
-            turn_cut(e, &b->commands[b->applied]);
+            transaction_cut(e, &b->commands[b->applied]);
         for (size_t i = from; i < b->applied; i++)
             tell(e, b->asked[i]);
     }

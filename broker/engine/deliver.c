@@ -51,7 +51,7 @@ static void close_frame(struct subscription *sub)
 
 static void write_dead(struct engine *e, uint32_t group, const struct handout *h, struct mpack_buffer *out)
 {
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     int err = view_delivered_dead(&v, group, h, out);
     if (err)
         engine_die(e, err, "a dead letter cannot be told");

@@ -81,7 +81,7 @@ void look_topic(struct engine *e, struct step *st)
     struct topic *t = find_topic(e, st);
     if (!t)
         return;
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_TOPIC);
     answer_end(st->session, st->request_id, &a, view_topic(&v, t, a.out), NULL);
 }
@@ -89,7 +89,7 @@ void look_topic(struct engine *e, struct step *st)
 void look_topics(struct engine *e, struct step *st)
 {
     const struct topic_list_request *q = &st->fields.topic_list;
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_TOPICS);
     answer_end(st->session, st->request_id, &a, view_topics(&v, q->after, q->limit, a.out), NULL);
 }
@@ -155,7 +155,7 @@ void look_group(struct engine *e, struct step *st)
     struct group *g = look_find_group(e, st);
     if (!g)
         return;
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_GROUP);
     answer_end(st->session, st->request_id, &a, view_group(&v, g, a.out), NULL);
 }
@@ -165,7 +165,7 @@ void look_groups(struct engine *e, struct step *st)
     struct topic *t = find_topic(e, st);
     if (!t)
         return;
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_GROUPS);
     answer_end(st->session, st->request_id, &a, view_groups(&v, t, a.out), NULL);
 }

@@ -14,7 +14,7 @@ void look_peek(struct engine *e, struct step *st)
     struct group *g = look_find_group(e, st);
     if (!g)
         return;
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_PEEKED);
     answer_end(st->session, st->request_id, &a, view_peek(&v, g, q->after, q->limit, q->bodies, a.out),
                "a dead-letter queue is listed, not peeked at");
@@ -28,7 +28,7 @@ void look_dead_list(struct engine *e, struct step *st)
     struct group *g = look_find_group(e, st);
     if (!g)
         return;
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_DEAD_LETTERS);
     answer_end(st->session, st->request_id, &a, view_dead_list(&v, g, q->after, q->limit, a.out), not_dlq);
 }
@@ -39,7 +39,7 @@ void look_dead(struct engine *e, struct step *st)
     struct group *g = look_find_group(e, st);
     if (!g)
         return;
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_DEAD_LETTER);
     int err = view_dead(&v, g, id, a.out);
     const char *why = err == SHUNT_BAD_ARGUMENT ? not_dlq : NULL;
@@ -94,7 +94,7 @@ int make_job_cancel(struct session *s, const union request_fields *fields, struc
 void look_job(struct engine *e, struct step *st)
 {
     uint64_t job = st->fields.job_show.job;
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_FIGURES);
     int err = view_job(&v, job, a.out);
     answer_end(st->session, st->request_id, &a, err, err == SHUNT_NOT_FOUND ? engine_no_job(e, job) : NULL);

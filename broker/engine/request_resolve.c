@@ -170,7 +170,7 @@ void run_resolve(struct engine *e, struct step *st)
             to->refused[to->refused_count++] = (struct refused_entry){to->first + i, err};
     }
     if (to->read)
-        turn_allow_wait(e, wait_ms);
+        transaction_allow_wait(e, wait_ms);
     const struct command c = {.kind = COMMAND_RESOLVE,
                               .resolve = {.group = sub ? member_group(sub->member) : 0,
                                           .by = {slice_of(s->client), slice_of(s->host), slice_of(s->build)},

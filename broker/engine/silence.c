@@ -1,5 +1,5 @@
 /* silence: consumers that let a lease run out and are not heard from: who they are, for the log and the
- * figures. That they get nothing meanwhile is the dispatcher's (core/silence.c). */
+ * metrics and STATS. That they get nothing meanwhile is the dispatcher's (core/silence.c). */
 #include "broker/engine/silence.h"
 #include "broker/engine/state.h"
 

@@ -5,7 +5,7 @@
  *                                  commands in a row: batch ─► applied ─► answered
  *
  * Reading a request only makes a step: nothing is applied, answered, or looked up that an earlier step could
- * change. What a step does, it does at its place in the list (steps.c).
+ * change. What a step does, it does at its place in the list (run.c).
  *
  * Ownership: slices in a step point into the item that brought the request, or into the turn's
  * arena; so a step has run before its item is freed or moved.

@@ -18,7 +18,7 @@
 #define PACK_BYTES      (128u * 1024)
 #define ROOM_PACK_BYTES (4ull * PACK_BYTES)
 
-void turn_look_at_room(struct engine *e)
+void transaction_look_at_room(struct engine *e)
 {
     struct store_usage usage;
     check(!e->txn);
@@ -32,7 +32,7 @@ void turn_look_at_room(struct engine *e)
     events_space(e, &usage);
 }
 
-bool turn_pack(struct engine *e)
+bool transaction_pack(struct engine *e)
 {
     struct store_usage usage;
     bool more = false;
@@ -47,7 +47,7 @@ bool turn_pack(struct engine *e)
     return more;
 }
 
-struct store_txn *turn_txn(struct engine *e)
+struct store_txn *transaction_open(struct engine *e)
 {
     if (!e->txn) {
         int err = store_begin(e->store, true, &e->txn);
@@ -63,24 +63,25 @@ static uint64_t members(void *context, uint32_t group)
     return dispatcher_members(e->dispatcher, group);
 }
 
-struct view engine_view(struct engine *e)
+struct view transaction_view(struct engine *e)
 {
-    return (struct view){.ledger = e->ledger, .txn = turn_txn(e), .members = members, .members_context = e};
+    return (struct view){
+        .ledger = e->ledger, .txn = transaction_open(e), .members = members, .members_context = e};
 }
 
-void turn_abort(struct engine *e)
+void transaction_abort(struct engine *e)
 {
     if (e->txn)
         store_abort(e->txn);
     e->txn = NULL;
 }
 
-void turn_commit(struct engine *e)
+void transaction_commit(struct engine *e)
 {
     static const double seconds[HISTOGRAM_BUCKETS - 1] = COMMIT_SECONDS_BOUNDS;
     static const double messages[HISTOGRAM_BUCKETS - 1] = COMMIT_MESSAGES_BOUNDS;
     if (e->force_commit)
-        (void)turn_txn(e);
+        (void)transaction_open(e);
     if (!e->txn)
         return;
     struct store_txn *txn = e->txn;
@@ -108,7 +109,7 @@ void turn_commit(struct engine *e)
         e->store); /* no room to grow shows as less free space, which the next look acts on */
 }
 
-void turn_allow_wait(struct engine *e, int64_t ms)
+void transaction_allow_wait(struct engine *e, int64_t ms)
 {
     int64_t most_ms = ms < e->config.limits.ack_wait_ms ? ms : e->config.limits.ack_wait_ms;
     e->urgent |= most_ms == 0;
@@ -116,10 +117,10 @@ void turn_allow_wait(struct engine *e, int64_t ms)
         e->open_until_ms = e->mono_ms + most_ms;
 }
 
-size_t turn_apply(struct engine *e, struct command *commands, size_t count)
+size_t transaction_apply(struct engine *e, struct command *commands, size_t count)
 {
     int64_t last_ms = ledger_time(e->ledger);
-    struct store_txn *txn = turn_txn(e);
+    struct store_txn *txn = transaction_open(e);
     struct batch batch = {.index = ledger_index(e->ledger) + 1,
                           .time_ms = e->wall_ms > last_ms ? e->wall_ms : last_ms,
                           .commands = commands,
@@ -144,7 +145,7 @@ size_t turn_apply(struct engine *e, struct command *commands, size_t count)
     return applied;
 }
 
-void turn_cut(struct engine *e, struct command *next)
+void transaction_cut(struct engine *e, struct command *next)
 {
     uint32_t entries;
     (void)ledger_applied(e->ledger, &entries); /* of `next`: the others are its own */
@@ -152,6 +153,6 @@ void turn_cut(struct engine *e, struct command *next)
         next->resolve.count -= entries;
         next->resolve.entries += entries;
     }
-    turn_commit(e);
-    turn_look_at_room(e);
+    transaction_commit(e);
+    transaction_look_at_room(e);
 }

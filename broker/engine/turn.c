@@ -118,7 +118,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     e->commit_us = 0;
     take_reload(e);
     if (!e->txn)
-        turn_look_at_room(e);
+        transaction_look_at_room(e);
     add_tick(e);
     intake_begin(e);
     line_go_on(e);
@@ -137,11 +137,11 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     if (e->ticked && !ledger_changed(e->ledger) && ledger_tick_at(e->ledger) <= e->wall_ms)
         e->tick_not_before_ms = e->mono_ms + TICK_RETRY_MS; /* a store without room: nothing to do but wait */
     e->ticked = false;
-    turn_commit(e);
+    transaction_commit(e);
     snapshots_answer(e);
-    turn_abort(e); /* what snapshots read from */
+    transaction_abort(e); /* what snapshots read from */
     end_turn(e);
-    e->packing = e->room.fullness >= STORE_FULL && turn_pack(e); /* everybody has been told */
+    e->packing = e->room.fullness >= STORE_FULL && transaction_pack(e); /* everybody has been told */
     return next_due(e);
 }
 
@@ -155,23 +155,23 @@ void engine_recover(struct engine *e)
     e->recovered = left;
     do {
         before = left;
-        turn_look_at_room(e);
+        transaction_look_at_room(e);
         steps_add(e, STEP_COMMAND, NULL)->command = recover;
         steps_run(e);
-        turn_commit(e);
+        transaction_commit(e);
         recover.recover.again = true;
         left = ledger_in_flight(e->ledger);
     } while (left && left < before);
     add_limits(e);
     steps_run(e);
-    turn_commit(e);
+    transaction_commit(e);
     events_clock(e);
     end_turn(e);
 }
 
 void engine_farewell(struct engine *e)
 {
-    turn_commit(e);
+    transaction_commit(e);
     for (struct session *s = e->sessions.head; s; s = s->next) {
         if (!flow_may(&s->flow, FLOW_HEAR))
             continue;

@@ -81,7 +81,7 @@ bool walk_begin(struct group_walk *k, struct snapshot_wait *wait, uint32_t topic
 
 bool walk_step(struct engine *e, struct group_walk *k, uint64_t rows)
 {
-    struct view v = engine_view(e);
+    struct view v = transaction_view(e);
     struct group_figures f;
     uint64_t most = ledger_rows(e->ledger) + rows;
     while (ledger_rows(e->ledger) < most) {

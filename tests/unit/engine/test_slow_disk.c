@@ -87,7 +87,7 @@ static void answer(struct world *w, const struct delivered *d, enum wire_outcome
 
 static struct group_counts counts(struct world *w)
 {
-    struct view v = engine_view(w->engine);
+    struct view v = transaction_view(w->engine);
     struct figures_cursor cursor = {0};
     struct group_figures f;
     cr_assert(view_next_group(&v, &cursor, &f));
