@@ -79,7 +79,7 @@ static const struct {
     uint32_t least, most;
 } answers[WIRE_ANSWERS] = {
 #define ANSWER(NAME, fields, text)                                                                           \
-    [ANSWER_##NAME] = {(fields), (fields) + (sizeof text > 1 && text[sizeof text - 2] == '?')},
+    [ANSWER_##NAME] = {(fields), (fields) + (text[sizeof text < 2 ? 0 : sizeof text - 2] == '?')},
 #include "proto/request.def"
 };
 
