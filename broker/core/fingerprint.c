@@ -214,8 +214,12 @@ static uint64_t frames_hash(const struct error *e)
 {
     const struct frame_set *set = stack_frames(&e->stack);
     uint64_t sum = 0;
-    if (sums_outermost_only(e))
-        return frame_hash(&e->stack.outermost);
+    if (sums_outermost_only(e)) {
+        struct frame f = e->stack.outermost;
+        if (f.exact)
+            f.function.size = 0;
+        return frame_hash(&f);
+    }
     for (size_t i = 0; i < set->count; i++)
         sum += frame_hash(&set->frames[i]);
     return sum;

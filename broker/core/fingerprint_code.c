@@ -17,8 +17,7 @@ struct code {
 #define BEGINS(owner, text) ROW(owner, false, text)
 #define EXACT(owner, text)  ROW(owner, true, text)
 
-/* For each shape: `parts` of paths, at their beginning or behind a slash; how `names` of functions begin, in the order of
- * their first bytes; what `names_hold` somewhere. */
+/* For each shape: `parts` of paths, at their beginning or behind a slash; how `names` of functions begin; what `names_hold` somewhere. */
 
 static const struct code python_parts[] = {
     BEGINS(LIBRARY, "site-packages/"), BEGINS(LIBRARY, "dist-packages/"), BEGINS(RUNTIME, "python2."),
@@ -107,7 +106,7 @@ static const struct code c_parts[] = {
     BEGINS(RUNTIME, "nptl/"),       BEGINS(RUNTIME, "sysdeps/"),     BEGINS(RUNTIME, "c++/"),
     BEGINS(RUNTIME, "libc.so"),     BEGINS(RUNTIME, "ld-linux"),     BEGINS(RUNTIME, "libpthread.so"),
     BEGINS(RUNTIME, "libgcc_s.so"), BEGINS(RUNTIME, "libstdc++.so"), BEGINS(RUNTIME, "libasan.so"),
-    BEGINS(RUNTIME, "libubsan.so"), BEGINS(RUNTIME, "linux-vdso"),
+    BEGINS(RUNTIME, "libshunt.so"), BEGINS(RUNTIME, "libubsan.so"),  BEGINS(RUNTIME, "linux-vdso"),
 };
 static const struct code c_names[] = {
     BEGINS(RUNTIME, "<signal handler"),
@@ -122,6 +121,7 @@ static const struct code c_names[] = {
     EXACT(RUNTIME, "free"),
     EXACT(RUNTIME, "gsignal"),
     BEGINS(RUNTIME, "malloc"),
+    EXACT(RUNTIME, "guard_frame"),
     EXACT(RUNTIME, "memcmp"),
     EXACT(RUNTIME, "memcpy"),
     EXACT(RUNTIME, "memmove"),
@@ -180,7 +180,7 @@ static const struct code *find_part(struct rows t, struct slice pathname)
 static const struct code *find_name(struct rows t, struct slice function)
 {
     char first = function.size ? *begin_of(function) : '\0';
-    for (size_t i = 0; i < t.count && t.rows[i].first <= first; i++) {
+    for (size_t i = 0; i < t.count; i++) {
         const struct code *c = &t.rows[i];
         if (c->first == first && (!c->exact || c->size == function.size) &&
             begins_with(function, c->text, c->size))

@@ -32,6 +32,7 @@ void scan_put_mark(struct scan *s, enum mark mark)
         else
             text_put_words(t, names[mark]);
     }
+    s->word.size = 0;
     s->mark = mark;
     s->mark_end = t->size;
     s->value_end = s->at;
