@@ -178,6 +178,13 @@ static bool is_noise(const struct error *e)
     return text_is_noise((struct slice){(const char *)e->text.data + e->text.size - looked, looked});
 }
 
+/* A word is a name, with its numbers: `E404`. Several may be a message that a consumer put there. */
+static void put_type(struct text *t, struct slice type)
+{
+    unsigned numbers = find(type, ' ') ? 0 : TEXT_KEEPS_SHORT_NUMBERS;
+    text_put_normal(t, type, TEXT_KEEPS_NAMES | numbers, false);
+}
+
 /* The message, if it says more than type and frames: what a program printed before its time was up, and the
  * address that a bad pointer had, do not. */
 static void put_message(struct text *t, const struct error *e)
@@ -244,7 +251,7 @@ static uint64_t of_error(const struct fault *f)
     struct text t = {.bytes = bytes, .max = NORMAL_BYTES_MAX, .style = TEXT_HASHED};
     struct error e;
     read_error(&e, f);
-    text_put_normal(&t, e.type, TEXT_KEEPS_NAMES | TEXT_KEEPS_SHORT_NUMBERS, false);
+    put_type(&t, e.type);
     text_put_words(&t, "\n");
     put_message(&t, &e);
     uint64_t frames = frames_hash(&e);
@@ -290,7 +297,7 @@ static void put_title(struct text *t, const struct fault *f)
     read_error(&e, f);
     if (max > 2 * PLACE_BYTES_MAX && stack_innermost(&e.stack))
         t->max = max - PLACE_BYTES_MAX;
-    text_put_normal(t, e.type, TEXT_KEEPS_NAMES | TEXT_KEEPS_SHORT_NUMBERS, false);
+    put_type(t, e.type);
     size_t type = t->size;
     if (type && e.message.size)
         text_put_words(t, ": ");

@@ -100,7 +100,7 @@ bool token_is_groups(struct slice s)
         if (group > 4)
             return false;
     }
-    return digits && letters && colons > 1;
+    return digits && colons > 1 && (letters || at[0] == ':'); /* `::1` */
 }
 
 /* Small letters, capitals and digits change places about two times of three in what was drawn at random, and

@@ -53,7 +53,8 @@ void word_take_letters(struct scan *s, const char *end)
         s->at = end;
         scan_put_mark(s, MARK_DATE);
     } else {
-        bool plural = behind && word.size > 3 && end[-1] == 's' && end[-2] != 's'; /* 1 item, 2 items */
+        bool plural = behind && s->mark == MARK_NUMBER && word.size > 3 && end[-1] == 's' &&
+                      end[-2] != 's'; /* 1 item, 2 items */
         scan_put_word(s, s->at, end - plural);
         s->word_end = end;
     }
@@ -91,13 +92,14 @@ static void take_measured(struct scan *s, const char *letters, const char *end)
 static void take_mixed(struct scan *s, const char *end, size_t switches, bool hex)
 {
     unsigned first = byte_class(*s->at) & DIGIT;
+    ptrdiff_t shortest = s->keeps & TEXT_KEEPS_SHORT_NUMBERS ? 8 : 4; /* `E404` is a name */
     const char *middle = s->at;
     while ((byte_class(*middle) & DIGIT) == first)
         middle++;
     if (first && switches == 2 && *middle == 'T' && byte_class(middle[1]) & DIGIT) { /* `28T12` */
         s->at = end;
         scan_put_mark(s, MARK_NUMBER);
-    } else if (switches > 1 || (hex && end - s->at > 3) || (*s->at == '0' && *middle == 'x')) {
+    } else if (switches > 1 || (hex && end - s->at >= shortest) || (*s->at == '0' && *middle == 'x')) {
         take_id(s, end);
     } else if (first) {
         take_measured(s, middle, end);

@@ -24,6 +24,14 @@ Test(fingerprint, values_do_not_count_and_types_do)
     cr_assert_neq(of_error("ValueError", "order 17 is bad"), of_error("ValueError", "order 17 is late"));
 }
 
+Test(fingerprint, a_type_is_a_name_if_it_is_a_word)
+{
+    cr_assert_neq(of_error("E404", ""), of_error("E405", ""));
+    cr_assert_neq(of_error("exit 65", ""), of_error("exit 66", ""));
+    cr_assert_eq(of_error("order 17 failed", ""), of_error("order 18 failed", ""), "it is a message");
+    cr_assert_eq(of_error("Bad@0x7f12ab340010", ""), of_error("Bad@0x55d0ab340010", ""));
+}
+
 Test(fingerprint, without_an_error_the_end_names_the_fault)
 {
     uint64_t seen[DEAD_REASONS + 2];
