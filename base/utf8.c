@@ -128,12 +128,30 @@ static bool is_control(const uint8_t *at, size_t size)
     return size == 2 && at[0] == 0xc2 && at[1] < 0xa0;
 }
 
+/* Eight bytes, each from ' ' to '~'. In each term the high bit of the lowest byte that is not is set, and of none
+ * if there is no such byte. (Source of the method: S. E. Anderson, "Bit twiddling hacks", 1997-2005.) */
+static bool is_plain(uint64_t eight)
+{
+    static const uint64_t ones = 0x0101010101010101ull, high = 0x8080808080808080ull;
+    uint64_t delete = eight ^ ones * 0x7f;
+    return !((eight | (eight - ones * ' ') | ((delete - ones) & ~delete)) & high);
+}
+
 void utf8_clean(char *to, const void *text, size_t size)
 {
     const uint8_t *at = text;
     size_t i = 0;
     while (i < size) {
-        if (at[i] >= ' ' && at[i] <= '~') { /* nearly all of a stack trace */
+        uint64_t eight;
+        if (size - i >= sizeof eight) { /* nearly all of a stack trace */
+            memcpy(&eight, at + i, sizeof eight);
+            if (is_plain(eight)) {
+                memcpy(to + i, &eight, sizeof eight);
+                i += sizeof eight;
+                continue;
+            }
+        }
+        if (at[i] >= ' ' && at[i] <= '~') {
             to[i] = (char)at[i];
             i++;
             continue;

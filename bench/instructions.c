@@ -121,7 +121,9 @@ static void put_publish(struct mpack_buffer *to, const char *topic, uint64_t seq
     frame_end(to, frame);
 }
 
-static void put_resolution(struct mpack_buffer *to, uint64_t seq, uint64_t token, enum wire_outcome outcome)
+/* `value`: of which the error speaks. */
+static void put_resolution(struct mpack_buffer *to, uint64_t seq, uint64_t token, enum wire_outcome outcome,
+                           uint64_t value)
 {
     mpack_write_array(to, outcome == OUTCOME_ACK ? 3 : 7);
     mpack_write_uint(to, seq);
@@ -131,13 +133,16 @@ static void put_resolution(struct mpack_buffer *to, uint64_t seq, uint64_t token
         return;
     mpack_write_nil(to);
     mpack_write_cstr(to, "bad_order");
-    mpack_write_cstr(to, "line 17: `quantity` is -3, which is less than 1");
+    char text[80];
+    (void)snprintf(text, sizeof text, "line 17: `quantity` is -%" PRIu64 ", which is less than 1", value);
+    mpack_write_cstr(to, text);
     mpack_write_cstr(to, "order_check (order.c:117)\norder_read (order.c:61)\nhandle (worker.c:40)\n");
 }
 
-/* Answer every delivery in `told`; returns how many there were. */
+/* Answer every delivery in `told`, with errors that speak of the same value or each of its own; returns how many
+ * there were. */
 static uint32_t put_resolve(struct mpack_buffer *to, const struct mpack_buffer *told,
-                            enum wire_outcome outcome)
+                            enum wire_outcome outcome, bool same)
 {
     uint32_t sum = 0;
     for (size_t at = 0; at < told->size;) {
@@ -162,7 +167,7 @@ static uint32_t put_resolve(struct mpack_buffer *to, const struct mpack_buffer *
         for (uint32_t i = 0; i < count; i++) {
             uint32_t fields = mpack_read_array(&r);
             uint64_t seq = mpack_read_uint(&r);
-            put_resolution(to, seq, mpack_read_uint(&r), outcome);
+            put_resolution(to, seq, mpack_read_uint(&r), outcome, same ? 3 : seq);
             for (uint32_t k = 2; k < fields; k++)
                 (void)mpack_read_any(&r);
         }
@@ -243,8 +248,8 @@ static void publish_singly(struct machine *m, uint32_t topics)
     mpack_buffer_done(&b);
 }
 
-/* Everything is handed out 512 at a time and answered. */
-static void consume(struct machine *m, enum wire_outcome outcome, bool counted)
+/* Everything is handed out 512 at a time and answered; `same`: each error speaks of the same value. */
+static void consume(struct machine *m, enum wire_outcome outcome, bool same, bool counted)
 {
     struct mpack_buffer b = {0};
     publish(m, 64, 8, false);
@@ -256,7 +261,7 @@ static void consume(struct machine *m, enum wire_outcome outcome, bool counted)
     frame_end(&b, frame);
     turn(m, &b, counted);
     m->messages = 0;
-    for (uint32_t count; (count = put_resolve(&b, &m->told, outcome)) > 0; m->messages += count)
+    for (uint32_t count; (count = put_resolve(&b, &m->told, outcome, same)) > 0; m->messages += count)
         turn(m, &b, counted);
     mpack_buffer_done(&b);
 }
@@ -273,7 +278,7 @@ static void drop(struct machine *m, uint32_t topics)
     mpack_write_uint(&b, 3600000);
     frame_end(&b, frame);
     turn(m, &b, false);
-    consume(m, OUTCOME_REJECT, false);
+    consume(m, OUTCOME_REJECT, true, false);
     frame = frame_begin(&b, OP_TOPIC_DELETE, 3, 1);
     mpack_write_cstr(&b, "t");
     frame_end(&b, frame);
@@ -298,9 +303,11 @@ static void run(struct machine *m, const char *work)
     else if (strcmp(work, "publish-topics") == 0)
         publish_singly(m, 2000);
     else if (strcmp(work, "deliver-ack") == 0)
-        consume(m, OUTCOME_ACK, true);
+        consume(m, OUTCOME_ACK, true, true);
     else if (strcmp(work, "deliver-reject") == 0)
-        consume(m, OUTCOME_REJECT, true);
+        consume(m, OUTCOME_REJECT, true, true);
+    else if (strcmp(work, "deliver-reject-values") == 0)
+        consume(m, OUTCOME_REJECT, false, true);
     else if (strcmp(work, "drop") == 0)
         drop(m, 2000);
     else

@@ -10,8 +10,8 @@
 
 static int check_all(struct checker *c)
 {
-    static int (*const parts[])(struct checker *) = {check_catalogue, check_bits, check_messages,
-                                                     check_attempts, check_indexes};
+    static int (*const parts[])(struct checker *) = {check_catalogue, check_bits,     check_causes,
+                                                     check_messages,  check_attempts, check_indexes};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         int err = parts[i](c);
         if (err)
@@ -52,6 +52,8 @@ int check_store(struct store *store, FILE *report, uint64_t *ret_problems)
         if (ferror(report))
             err = SHUNT_IO;
     }
+    for (size_t i = 0; i < c.group_count; i++)
+        free(c.groups[i].causes);
     free(c.topics);
     free(c.groups);
     free(c.by_topic);

@@ -44,6 +44,17 @@
 /* Attempt ledger of one message: the first row and the newest ones. */
 #define HISTORY_ROWS_MAX 16
 
+/* Causes of dead letters, and what is remembered of each. */
+#define CAUSES_MAX            200                      /* of one group; what dies of more shares one */
+#define CAUSES_TOTAL_MAX      20000                    /* of all groups together */
+#define CAUSE_SHARES_MAX      8                        /* builds, and hosts, that are counted each by itself: those seen last */
+#define CAUSE_SHARE_BYTES_MAX 64                       /* of a build's or host's name there */
+#define CAUSE_HOURS           48                       /* that are counted each by itself */
+#define CAUSE_SAMPLES_MAX     5                        /* messages: the first, and the newest */
+#define CAUSE_OWNER_BYTES_MAX 64
+#define CAUSE_NOTE_BYTES_MAX  512
+#define CAUSE_TITLE_BYTES_MAX 200
+
 /* Consumers. */
 #define CREDIT_MESSAGES_MAX 65536
 #define CREDIT_BYTES_MAX    (256u * 1024 * 1024)

@@ -31,6 +31,11 @@ struct dead_choice {
     uint64_t count; /* UINT64_MAX: all */
 };
 
+/* A header of a message. */
+struct wire_header {
+    struct slice name, value;
+};
+
 /* What the kinds of fields are in C, and what they are when they are left out. */
 #define KIND_uint          uint64_t
 #define KIND_flag          bool
@@ -48,6 +53,11 @@ struct dead_choice {
 #define KIND_outcome       uint8_t      /* an enum wire_outcome, or OUTCOME_UNKNOWN */
 #define KIND_ms            int64_t      /* more than DURATION_MS_MAX: one more than that */
 #define KIND_error_text    struct slice /* what is not UTF-8 is replaced when it is written */
+#define KIND_bytes         struct slice
+#define KIND_header        struct wire_header
+#define KIND_label         struct slice /* UTF-8 without NUL; `data` NULL: left out */
+#define KIND_dead_filter   struct dead_filter
+#define KIND_cause_change  struct cause_change
 
 #define OUTCOME_UNKNOWN UINT8_MAX
 
@@ -60,6 +70,8 @@ struct dead_choice {
 #define NONE_ms            (-1)
 #define NONE_error_text    ((struct slice){0})
 #define NONE_hello_options ((struct hello_options){.marks = true})
+#define NONE_dead_filter   ((struct dead_filter){0})
+#define NONE_cause_change  ((struct cause_change){0})
 
 /* clang-format off */ /* which takes a brace and its semicolon apart */
 #define MAP(name)                                                      struct name {

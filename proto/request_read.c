@@ -251,6 +251,19 @@ static void read_which(struct request_source *from, struct dead_choice *ret)
         refuse(from, SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, all");
 }
 
+static void read_bytes(struct request_source *from, struct slice *ret)
+{
+    *ret = mpack_read_bin(&from->r);
+}
+
+/* `[name, value]` */
+static void read_header(struct request_source *from, struct wire_header *ret)
+{
+    from->r.failed |= mpack_read_array(&from->r) != 2;
+    ret->name = mpack_read_str(&from->r);
+    ret->value = mpack_peek(&from->r) == MPACK_BIN ? mpack_read_bin(&from->r) : mpack_read_str(&from->r);
+}
+
 /* ---- HELLO ---- */
 
 /* A name for the attempt ledger. */
@@ -262,6 +275,16 @@ static void read_client_name(struct request_source *from, struct slice *ret, siz
         refuse(from, err, why);
     else if (!utf8_valid(ret->data, ret->size) || memchr(ret->data, 0, ret->size))
         refuse(from, SHUNT_BAD_ARGUMENT, "client, host and build are UTF-8 without NUL");
+}
+
+/* What people write about something. */
+static void read_label(struct request_source *from, struct slice *ret, size_t max, int err, const char *why)
+{
+    *ret = mpack_read_str(&from->r);
+    if (ret->size > max)
+        refuse(from, err, why);
+    else if (!utf8_valid(ret->data, ret->size) || memchr(ret->data, 0, ret->size))
+        refuse(from, SHUNT_BAD_ARGUMENT, "owner and note are UTF-8 without NUL");
 }
 
 static void read_producer_id(struct request_source *from, struct slice *ret)

@@ -92,6 +92,42 @@ static bool none_error_text(const struct slice *v)
     return !v->data;
 }
 
+static void write_label(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_str(to, v->data, v->size);
+}
+
+static bool none_label(const struct slice *v)
+{
+    return !v->data;
+}
+
+static void write_bytes(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_bin(to, v->data, v->size);
+}
+
+static bool none_bytes(const struct slice *v)
+{
+    return !v->data;
+}
+
+/* What is text is written as text, as publishers do. */
+static void write_header(struct mpack_buffer *to, const struct wire_header *v)
+{
+    mpack_write_array(to, 2);
+    mpack_write_str(to, v->name.data, v->name.size);
+    if (utf8_valid(v->value.data, v->value.size))
+        mpack_write_str(to, v->value.data, v->value.size);
+    else
+        mpack_write_bin(to, v->value.data, v->value.size);
+}
+
+static bool none_header(const struct wire_header *v)
+{
+    return !v->name.data;
+}
+
 /* ---- lists and maps ---- */
 
 /* Of elements of `width` values each. */
@@ -197,8 +233,9 @@ static void set_head(struct mpack_buffer *to, size_t at, uint8_t kind, uint32_t 
         to->data[at] = (uint8_t)(kind | count);
 }
 
+/* Not all may be left out. */
 #define MAP(name)                                                                                            \
-    static bool none_##name(const struct name *q)                                                            \
+    __attribute__((unused)) static bool none_##name(const struct name *q)                                    \
     {                                                                                                        \
         bool none = true;
 #define KEY(kind, name) none &= none_##kind(&q->name);

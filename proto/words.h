@@ -25,6 +25,16 @@ enum dead_reason {
     DEAD_REASONS
 };
 
+/* What was done about a cause. */
+enum cause_state {
+    CAUSE_NEW = 0, /* nobody has looked */
+    CAUSE_SEEN = 1,
+    CAUSE_MUTED = 2,     /* known, and not to be told of */
+    CAUSE_RESOLVED = 3,  /* it is not to happen again */
+    CAUSE_REGRESSED = 4, /* it was resolved, and has happened again */
+    CAUSE_STATES
+};
+
 #define ATTEMPT_OUTCOME_NAMES                                                                                            \
     {                                                                                                                    \
         "nacked", "rejected", "released", "lease_expired", "unstarted", "disconnected", "suspected", "broker_restart",   \
@@ -33,6 +43,10 @@ enum dead_reason {
 #define DEAD_REASON_NAMES                                                                                                \
     {                                                                                                                    \
         "rejected", "max_attempts", "ttl_expired", "corrupt", "predecessor_dead", "operator"                             \
+    }
+#define CAUSE_STATE_NAMES                                                                                                \
+    {                                                                                                                    \
+        "new", "seen", "muted", "resolved", "regressed"                                                                  \
     }
 
 #endif

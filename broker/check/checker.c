@@ -34,6 +34,7 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_MESSAGE] = "message", [TABLE_DONE] = "done",   [TABLE_ATTEMPT] = "attempt",
     [TABLE_HISTORY] = "history", [TABLE_DUE] = "due",     [TABLE_EXPIRY] = "expiry",
     [TABLE_DEAD] = "dead",       [TABLE_JOB] = "job",     [TABLE_DEDUP] = "dedup",
+    [TABLE_CAUSE] = "cause",
 };
 
 /* The store counts a table's rows where the table is rooted: a page that is lost or stale, with checksums

@@ -50,12 +50,20 @@ struct tally {
     uint64_t letters, dead_bytes; /* in its DLQ, whose message is stored; what those take */
 };
 
+struct checked_cause {
+    uint64_t fingerprint;
+    bool readable, has_example;
+    uint64_t dead, counted; /* letters in the DLQ: as it says, and found */
+};
+
 struct checked_group {
     struct group_record r; /* of an unreadable one only the id */
     bool readable;
     bool blind;                        /* some of its bits cannot be read */
     struct checked_topic *topic, *dlq; /* NULL if not there; dlq also in a DLQ's own groups */
     struct tally tally;
+    struct checked_cause *causes; /* in order of fingerprint */
+    size_t cause_count, cause_room;
     /* The chunk of bits last looked at. */
     uint64_t chunk;
     bool chunk_loaded;
@@ -124,6 +132,9 @@ static inline bool group_reads_dlq(const struct checked_group *g)
 /* Whether the message needs no more attention from the group's cursor. fails: as scan(). */
 int bit_of(struct checker *c, struct checked_group *g, uint64_t seq, bool *ret);
 
+struct checked_cause *checked_cause_of(const struct checked_group *g,
+                                       uint64_t fingerprint); /* NULL: not there */
+
 /* For reports: "orders", "orders/default"; the number of one that cannot be read. */
 struct name {
     char text[TOPIC_BYTES_MAX + NAME_BYTES_MAX + 32];
@@ -135,6 +146,7 @@ struct name group_name(const struct checked_group *g);
 
 int check_catalogue(struct checker *c); /* meta, topic, group, job, dedup; must be the first */
 int check_bits(struct checker *c);      /* done; must be the second */
+int check_causes(struct checker *c);    /* cause; before the letters that name them */
 int check_messages(struct checker *c);  /* message, dead */
 int check_attempts(struct checker *c);  /* attempt, history */
 int check_indexes(struct checker *c);   /* due, expiry */

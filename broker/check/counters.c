@@ -20,6 +20,20 @@ static void check_conservation(struct checker *c, const char *of, const struct g
     }
 }
 
+static void check_group_causes(struct checker *c, const struct checked_group *g)
+{
+    for (size_t i = 0; i < g->cause_count; i++) {
+        const struct checked_cause *cause = &g->causes[i];
+        struct name name = group_name(g);
+        char of[sizeof name.text + 32];
+        (void)snprintf(of, sizeof of, "%s: cause %016" PRIx64, name.text, cause->fingerprint);
+        if (cause->readable)
+            compare(c, of, "dead", cause->dead, cause->counted);
+        if (!cause->has_example)
+            problem(c, PROBLEM_MISSING, "%s: its example", of);
+    }
+}
+
 static void check_group(struct checker *c, const struct checked_group *g)
 {
     const struct group_counts *n = &g->r.counts;
@@ -33,6 +47,7 @@ static void check_group(struct checker *c, const struct checked_group *g)
     if (n->dead == y->letters && !g->r.dead_bytes_old)
         compare(c, name.text, "dead_bytes", g->r.dead_bytes, y->dead_bytes);
     check_conservation(c, name.text, n);
+    check_group_causes(c, g);
     if (g->blind || g->r.next < g->r.floor)
         return;
     /* What is in flight for the first time has no row of its own: it is what the bits leave open below

@@ -125,6 +125,19 @@ static int check_origin(struct checker *c, const struct checked_topic *t, uint64
     return 0;
 }
 
+static void count_for_cause(struct checker *c, const struct checked_topic *t, uint64_t seq,
+                            const struct dead_record *dead)
+{
+    struct checked_group *g = group_of(c, t->r.origin_group);
+    if (!group_judged(g) || (!dead->cause && !g->r.causes_known)) /* an older server left it without */
+        return;
+    struct checked_cause *cause = checked_cause_of(g, dead->cause);
+    if (cause)
+        cause->counted++;
+    else
+        problem(c, PROBLEM_MISSING, "%s/%" PRIu64 ": its cause %016" PRIx64, t->r.name, seq, dead->cause);
+}
+
 /* What it takes of its topic does not count there. */
 static int count_dead_bytes(struct checker *c, const struct checked_topic *t, const struct dead_record *dead)
 {
@@ -151,6 +164,7 @@ static int dead_row(struct checker *c, struct slice key, struct slice value)
     if (dead_decode(key, value, &dead) != 0) {
         problem(c, PROBLEM_CHECKSUM, "%s/%" PRIu64 ": the dead letter", t->r.name, seq);
     } else if (!t->r.dropped) {
+        count_for_cause(c, t, seq, &dead);
         int err = check_origin(c, t, seq, &dead);
         if (!err)
             err = count_dead_bytes(c, t, &dead);

@@ -1,6 +1,6 @@
 /* admin: creating, changing and deleting topics and groups, and starting jobs on their messages. */
 #include "base/check.h"
-#include "broker/core/state.h"
+#include "broker/core/cause.h"
 #include "proto/names.h"
 
 #include <stdlib.h>
@@ -281,6 +281,7 @@ static void drop_reader(struct ledger *l, struct group *g, int err)
 {
     l->rows += CHANGED_ROW;
     tell_gone(l, g, err);
+    triage_forget(l, g);
     catalog_drop_group(l, g);
 }
 
@@ -442,9 +443,8 @@ int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kin
         count = j->ids_count;
     if (!err && !count)
         ledger_tell_done(l, 0, NULL, 0, 0);
-    if (err || !count || !has_room(l, c->rate)) {
-        free(j);
-        return err;
-    }
-    return begin(l, j, count);
+    if (!err && count && has_room(l, c->rate))
+        return begin(l, j, count);
+    free(j);
+    return err;
 }

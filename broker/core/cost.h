@@ -44,14 +44,16 @@ static inline uint64_t cost_row(size_t bytes)
 /* What a record of a topic or a group takes (with one chunk of a group's bitmap), once in a transaction. */
 #define COST_TOPIC_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
 #define COST_GROUP_BYTES (2 * COST_PLACE_BYTES + 3 * COST_PAGE_BYTES)
+/* The record of a cause, which is within half of this, once in a transaction; and its example without a stack. */
+#define COST_CAUSE_BYTES (COST_PLACE_BYTES + 4 * COST_PAGE_BYTES)
 /* What a command on one topic and one group changes of both. */
 #define COST_RECORDS_BYTES (COST_TOPIC_BYTES + COST_GROUP_BYTES)
 
 /* ---- the least that is done at once ---- */
 
 /* Rows of one message in one group, all at places of their own: attempt, due (old and new), expiry, history,
- * dead, the message. */
-#define COST_MOVE_BYTES (9u * (uint64_t)COST_PLACE_BYTES)
+ * dead, the message; and the cause that counts it. */
+#define COST_MOVE_BYTES (9u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES)
 /* The same with all its rows in history going. */
 #define COST_END_BYTES (COST_MOVE_BYTES + HISTORY_ROWS_MAX * (uint64_t)COST_PAGE_BYTES)
 

@@ -5,7 +5,7 @@
  * from the group's first day.
  */
 #include "base/check.h"
-#include "broker/core/state.h"
+#include "broker/core/cause.h"
 #include "proto/names.h"
 
 #include <string.h>
@@ -22,12 +22,12 @@ int64_t dead_leaves_at(const struct group *g, int64_t died_ms)
 }
 
 static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enum dead_reason reason,
-                            uint64_t *ret_dead_seq)
+                            uint64_t cause, uint64_t *ret_dead_seq)
 {
     struct topic *dlq = g->dlq;
     struct dead_record dead = {
-        .origin_group = g->r.id, .origin_seq = seq, .reason = reason, .died_ms = l->now_ms};
-    uint8_t bytes[64];
+        .origin_group = g->r.id, .origin_seq = seq, .reason = reason, .died_ms = l->now_ms, .cause = cause};
+    uint8_t bytes[DEAD_ROW_BYTES_MAX];
     uint64_t dead_seq = dlq->r.head++;
     struct key key = key_id_seq(dlq->r.id, dead_seq);
     size_t size = dead_encode(bytes, key_slice(&key), &dead);
@@ -43,6 +43,8 @@ static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enu
         ledger_tell_ready(l, reader);
     }
     *ret_dead_seq = dead_seq;
+    if (dead_seq == g->r.attended_below && cause_attended(g, &dead, dead_seq)) /* it is muted */
+        triage_look_again(l, g);
     return ledger_put(l, TABLE_DEAD, key_slice(&key), (struct slice){bytes, size});
 }
 
@@ -84,10 +86,21 @@ int dead_count_old(struct ledger *l)
     return err;
 }
 
-int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
-                enum dead_reason reason)
+int dead_rewrite(struct ledger *l, struct topic *dlq, uint64_t dead_seq, size_t bytes,
+                 const struct dead_record *dead, uint8_t to[DEAD_ROW_BYTES_MAX])
 {
-    uint64_t dead_seq, bytes = 0;
+    struct key key = key_id_seq(dlq->r.id, dead_seq);
+    size_t size = dead_encode(to, key_slice(&key), dead);
+    dlq->r.stored_bytes += size - bytes;
+    ledger_dirty_topic(l, dlq);
+    return ledger_put(l, TABLE_DEAD, key_slice(&key), (struct slice){to, size});
+}
+
+int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                enum dead_reason reason, const struct history_record *last)
+{
+    struct history_record found = {0};
+    uint64_t dead_seq, cause = 0, bytes = 0;
     int err = message_bytes(l, g->topic, seq, &bytes);
     check(!g->origin && g->dlq);
     g->r.dead_bytes += bytes;
@@ -96,8 +109,12 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
         err = expiry_delete(l, g, seq, row->expires_ms);
     row->has_expiry = false;
     row->ttl_left_ms = row->expires_ms > l->now_ms ? row->expires_ms - l->now_ms : 0;
+    if (!err && !last && row->rows)
+        err = history_last(l, g, seq, &found);
     if (!err)
-        err = append_reference(l, g, seq, reason, &dead_seq);
+        err = cause_count(l, g, seq, reason, l->now_ms, last ? last : &found, &cause);
+    if (!err)
+        err = append_reference(l, g, seq, reason, cause, &dead_seq);
     if (err)
         return err;
     g->r.counts.dead_lettered[reason]++;
@@ -123,7 +140,7 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
         err = place_track(l, g, seq, where, row);
     if (!err)
         err = history_add(l, g, seq, row, &h);
-    return err ? err : dead_divert(l, g, seq, row, DEAD_TTL_EXPIRED);
+    return err ? err : dead_divert(l, g, seq, row, DEAD_TTL_EXPIRED, NULL);
 }
 
 /* ---- out ---- */

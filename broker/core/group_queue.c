@@ -20,6 +20,8 @@ int group_queue_join(struct ledger *l, struct group *g)
     int err = deadline_heap_reserve(&l->due_when, (uint32_t)count);
     if (!err)
         err = deadline_heap_reserve(&l->retention_when, (uint32_t)count);
+    if (!err)
+        err = deadline_heap_reserve(&l->triage_when, (uint32_t)count);
     if (err)
         return err;
     g->slot = (uint32_t)l->slots_count;
@@ -56,6 +58,7 @@ void group_queue_leave(struct ledger *l, struct group *g)
     struct group *last = l->slots[--l->slots_count];
     move(&l->due_when, last->slot, g->slot);
     move(&l->retention_when, last->slot, g->slot);
+    move(&l->triage_when, last->slot, g->slot);
     last->slot = g->slot;
     l->slots[last->slot] = last;
     g->queued = false;
@@ -67,6 +70,7 @@ void group_queues_free(struct ledger *l)
     free(l->taken);
     deadline_heap_done(&l->due_when);
     deadline_heap_done(&l->retention_when);
+    deadline_heap_done(&l->triage_when);
 }
 
 void group_queue_at(struct deadline_heap *when, const struct group *g, int64_t at_ms)

@@ -99,7 +99,7 @@ static int set_aside(struct ledger *l, struct group *g, uint64_t seq, struct att
 {
     if (g->origin)
         return place_wait(l, g, seq, row, l->now_ms + group_setting(g, POLICY_backoff_max_ms));
-    return dead_divert(l, g, seq, row, reason);
+    return dead_divert(l, g, seq, row, reason, NULL);
 }
 
 /* Not fit for delivery. */

@@ -1,7 +1,7 @@
 /* job: work on many messages that goes on in the background, a page at a time, and after a restart: redrive,
  * purge, and clearing away what was deleted. */
 #include "base/check.h"
-#include "broker/core/state.h"
+#include "broker/core/cause.h"
 
 #include <string.h>
 
@@ -183,7 +183,8 @@ static int clear_rows(struct ledger *l, enum store_table table, uint32_t id, uns
 
 static int clear_group_rows(struct ledger *l, uint32_t id, unsigned *left)
 {
-    static const enum store_table tables[] = {TABLE_HISTORY, TABLE_ATTEMPT, TABLE_DUE, TABLE_DONE};
+    static const enum store_table tables[] = {TABLE_HISTORY, TABLE_ATTEMPT, TABLE_DUE, TABLE_DONE,
+                                              TABLE_CAUSE};
     int err = 0;
     for (size_t i = 0; !err && *left && i < sizeof tables / sizeof *tables; i++)
         err = clear_rows(l, tables[i], id, left);
@@ -296,7 +297,7 @@ static int step_drop(struct ledger *l, struct job_record *j, unsigned left, bool
 
 const char *job_kind_name(enum job_kind kind)
 {
-    static const char *const kinds[] = {"", "redrive", "purge_dlq", "purge", "drop"};
+    static const char *const kinds[] = {"", "redrive", "purge_dlq", "purge", "drop", "causes"};
     return kinds[kind];
 }
 
@@ -332,6 +333,9 @@ static int step(struct ledger *l, struct job_record *j, unsigned page)
     case JOB_DROP:
         err = step_drop(l, j, page, &over);
         break;
+    case JOB_CAUSES:
+        err = triage_step(l, j, page, &over);
+        break;
     }
     if (err)
         return err;
@@ -366,6 +370,26 @@ int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id)
     return err;
 }
 
+bool job_of_causes_begins(const struct ledger *l)
+{
+    for (size_t i = 0; l->causes_unknown && i < l->jobs_count; i++) {
+        if (l->jobs[i]->kind == JOB_CAUSES)
+            return false;
+    }
+    return l->causes_unknown && !jobs_full(l, 0);
+}
+
+int job_begin_causes(struct ledger *l)
+{
+    struct job_record j = {.kind = JOB_CAUSES};
+    uint64_t id;
+    for (size_t i = 0; i < l->groups_count; i++) {
+        if (!l->groups[i]->r.causes_known && !l->groups[i]->r.dropped)
+            j.total += l->groups[i]->r.counts.dead;
+    }
+    return job_begin(l, &j, &id);
+}
+
 int apply_job_cancel(struct ledger *l, uint64_t id)
 {
     struct job_record *j = job_find(l, id);
@@ -373,8 +397,11 @@ int apply_job_cancel(struct ledger *l, uint64_t id)
         ledger_tell_done(l, job_was(l, id) ? 0 : SHUNT_NOT_FOUND, NULL, id, 0);
         return 0;
     }
-    if (j->kind == JOB_DROP) {
-        ledger_tell_done(l, SHUNT_BAD_ARGUMENT, "what was deleted is cleared away; that cannot be cancelled",
+    if (j->kind == JOB_DROP || j->kind == JOB_CAUSES) {
+        ledger_tell_done(l, SHUNT_BAD_ARGUMENT,
+                         j->kind == JOB_DROP
+                             ? "what was deleted is cleared away; that cannot be cancelled"
+                             : "dead letters of an older server get their causes; that cannot be cancelled",
                          id, 0);
         return 0;
     }

@@ -1,7 +1,7 @@
 /* ledger: loading, applying batches, sealing. */
 #include "broker/core/ledger.h"
 #include "base/check.h"
-#include "broker/core/state.h"
+#include "broker/core/cause.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +37,8 @@ int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t
     if (!err)
         err = catalog_load(l, ret_why, why_bytes);
     if (!err)
+        err = causes_load(l, ret_why, why_bytes);
+    if (!err)
         err = dead_count_old(l);
     if (!err)
         err = jobs_load(l, ret_why, why_bytes);
@@ -54,6 +56,7 @@ void ledger_free(struct ledger *l)
 {
     if (!l)
         return;
+    causes_free(l);
     catalog_free(l);
     jobs_free(l);
     group_queues_free(l);
@@ -139,6 +142,8 @@ int ledger_seal(struct ledger *l, struct store_txn *txn)
 {
     l->txn = txn;
     int err = catalog_flush(l);
+    if (!err)
+        err = causes_flush(l);
     if (!err) {
         size_t size = meta_encode(l->record, meta_key, &l->meta);
         err = store_put(txn, TABLE_META, meta_key, (struct slice){l->record, size});

@@ -127,18 +127,11 @@ static struct slice clean(struct slice text, size_t max, bool keep_end, char **a
 static const struct slice no_stack = {NO_STACK, sizeof NO_STACK - 1};
 #define HELD_MESSAGE_BYTES_MAX 128 /* of an error, in a store with no room to speak of */
 
-int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
-                const struct history_record *h)
+struct history_record history_cleaned(const struct ledger *l, const struct history_record *h,
+                                      char text[HISTORY_TEXT_BYTES_MAX])
 {
-    char text[3 * CLIENT_NAME_BYTES_MAX + ERROR_TYPE_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX +
-              ERROR_STACK_BYTES_MAX];
     char *at = text;
     struct history_record r = *h;
-    int err = 0;
-    if (l->room.fullness >= STORE_HELD && !h->charged) {
-        g->r.counts.attempts[r.outcome]++;
-        return 0;
-    }
     size_t message_max = l->room.fullness >= STORE_HELD ? HELD_MESSAGE_BYTES_MAX : ERROR_MESSAGE_BYTES_MAX;
     if (l->room.fullness >= STORE_SHORT && h->error_stack.size)
         r.error_stack = l->room.fullness >= STORE_HELD ? (struct slice){0} : no_stack;
@@ -148,6 +141,19 @@ int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     r.error_type = clean(h->error_type, ERROR_TYPE_BYTES_MAX, false, &at);
     r.error_message = clean(h->error_message, message_max, false, &at);
     r.error_stack = clean(r.error_stack, ERROR_STACK_BYTES_MAX, true, &at);
+    return r;
+}
+
+int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                const struct history_record *h)
+{
+    char text[HISTORY_TEXT_BYTES_MAX];
+    int err = 0;
+    if (l->room.fullness >= STORE_HELD && !h->charged) {
+        g->r.counts.attempts[h->outcome]++;
+        return 0;
+    }
+    struct history_record r = history_cleaned(l, h, text);
     r.generation = row->generation;
     r.ended_ms = l->now_ms;
 
@@ -162,6 +168,35 @@ int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     row->rows++;
     g->r.counts.attempts[r.outcome]++;
     return ledger_put(l, TABLE_HISTORY, key_slice(&key), (struct slice){l->record, size});
+}
+
+int history_last(struct ledger *l, const struct group *g, uint64_t seq, struct history_record *ret)
+{
+    struct store_cursor *cursor;
+    struct key after = key_history(g->r.id, seq, UINT32_MAX);
+    struct slice key, value;
+    uint32_t group, row;
+    uint64_t of;
+    *ret = (struct history_record){0};
+    int err = store_cursor_open(l->txn, TABLE_HISTORY, &cursor);
+    if (err)
+        return err;
+    err = store_cursor_seek(cursor, key_slice(&after), &key, &value);
+    if (!err || err == SHUNT_NOT_FOUND)
+        err = store_cursor_prev(cursor, &key, &value);
+    while (!err && key_read_history(key, &group, &of, &row) && group == g->r.id && of == seq) {
+        struct history_record h = {0};
+        ledger_looked(l, value.size);
+        err = history_decode(key, value, &h);
+        if (!err && (h.charged || !ret->ended_ms))
+            *ret = h;
+        if (!err && h.charged)
+            break;
+        if (!err)
+            err = store_cursor_prev(cursor, &key, &value);
+    }
+    store_cursor_close(cursor);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
 int history_delete(struct ledger *l, const struct group *g, uint64_t seq)

@@ -73,9 +73,9 @@ static int fail(struct ledger *l, struct group *g, const struct resolve_command 
         row->suspect = rule->suspect != 0;
     if (!g->origin) {
         if (rule->dead)
-            return dead_divert(l, g, r->seq, row, DEAD_REJECTED);
+            return dead_divert(l, g, r->seq, row, DEAD_REJECTED, &h);
         if (rule->charged && row->attempts >= (uint64_t)group_setting(g, POLICY_max_attempts))
-            return dead_divert(l, g, r->seq, row, DEAD_MAX_ATTEMPTS);
+            return dead_divert(l, g, r->seq, row, DEAD_MAX_ATTEMPTS, &h);
     }
     row->back_job = l->meta.job_next;
     struct rule in_dlq = {.back_off = rule->charged};
@@ -106,19 +106,20 @@ static int resolve_one(struct ledger *l, struct group *g, const struct resolve_c
 }
 
 /* No less than any of them: while there is so much, none is looked at. */
-#define COST_ENTRY_MOST (COST_END_BYTES + 64u * 1024)
+#define COST_ENTRY_MOST (COST_END_BYTES + 128u * 1024)
 _Static_assert(ERROR_STACK_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX < 32 * 1024, "the largest row is within that");
 
-/* At most. (A longer stack than is kept counts as one that is.) */
+/* At most: the example of a new cause is as long as its history. (A longer stack than is kept counts as one that
+ * is.) */
 static uint64_t entry_cost(const struct resolution *r)
 {
     if (r->acked && r->token == 1)
         return COST_MOVE_BYTES;
     return COST_END_BYTES +
            (r->acked ? 0
-                     : cost_row((r->error_stack.size < ERROR_STACK_BYTES_MAX ? r->error_stack.size
-                                                                             : ERROR_STACK_BYTES_MAX) +
-                                ERROR_MESSAGE_BYTES_MAX));
+                     : 2 * cost_row((r->error_stack.size < ERROR_STACK_BYTES_MAX ? r->error_stack.size
+                                                                                 : ERROR_STACK_BYTES_MAX) +
+                                    ERROR_MESSAGE_BYTES_MAX));
 }
 
 static void tell_refused(struct ledger *l, uint32_t entry, int err)

@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "broker/core/codec.h"
 
+#include <stddef.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -128,6 +130,13 @@ static void topic_fields(struct codec *c, struct topic_record *r)
     codec_text(c, r->name, sizeof r->name);
 }
 
+/* Those that stand in the record as they do in the struct: from `published` to `deliveries`. */
+#define COUNTS_IN_ORDER 14
+_Static_assert(offsetof(struct group_counts, published) == 0 &&
+                   offsetof(struct group_counts, redriven_away) == 9 * sizeof(uint64_t) &&
+                   offsetof(struct group_counts, deliveries) == (COUNTS_IN_ORDER - 1) * sizeof(uint64_t),
+               "counts are in the order of docs/storage.md");
+
 static void group_fields(struct codec *c, struct group_record *r)
 {
     struct group_counts *n = &r->counts;
@@ -142,17 +151,21 @@ static void group_fields(struct codec *c, struct group_record *r)
     codec_i64(c, &r->due_mark_ms);
     codec_i64(c, &r->created_ms);
     policy_fields(c, &r->policy);
-    uint64_t *counts[] = {&n->published, &n->ready,     &n->in_flight, &n->delayed,    &n->dead,
-                          &n->acked,     &n->discarded, &n->expired,   &n->purged,     &n->redriven_away,
-                          &n->suspects,  &n->tracked,   &n->expiries,  &n->deliveries, &n->redriven};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        codec_u64(c, counts[i]);
+    codec_u64s(c, (uint64_t *)n, COUNTS_IN_ORDER);
+    codec_u64(c, &n->redriven);
     codec_u64s(c, n->attempts, ATTEMPT_OUTCOMES);
     codec_u64s(c, n->dead_lettered, DEAD_REASONS);
     codec_text(c, r->name, sizeof r->name);
     r->dead_bytes_old = !c->writing && c->at == c->end;
     if (!r->dead_bytes_old)
         codec_u64(c, &r->dead_bytes);
+    if (!c->writing && c->at == c->end) {
+        r->causes_known = false;
+        r->attended_below = 0;
+        return;
+    }
+    codec_bool(c, &r->causes_known);
+    codec_u64(c, &r->attended_below);
 }
 
 static void attempt_fields(struct codec *c, struct attempt_record *r)
@@ -212,13 +225,64 @@ static void dead_fields(struct codec *c, struct dead_record *r)
     codec_choice(c, &reason, DEAD_REASONS);
     r->reason = (enum dead_reason)reason;
     codec_i64(c, &r->died_ms);
+    if (!c->writing && c->at == c->end) {
+        r->cause = 0;
+        r->attended = false;
+        return;
+    }
+    codec_u64(c, &r->cause);
+    codec_bool(c, &r->attended);
 }
+
+static void shares_fields(struct codec *c, struct cause_shares *s)
+{
+    codec_u32(c, &s->count);
+    if (s->count > CAUSE_SHARES_MAX)
+        c->failed = true;
+    for (uint32_t i = 0; !c->failed && i < s->count; i++) {
+        codec_text(c, s->all[i].name, sizeof s->all[i].name);
+        codec_u64(c, &s->all[i].count);
+        codec_i64(c, &s->all[i].last_ms);
+    }
+}
+
+static void cause_fields(struct codec *c, struct cause_record *r)
+{
+    unsigned state = r->state, reason = r->reason;
+    codec_choice(c, &state, CAUSE_STATES);
+    r->state = (enum cause_state)state;
+    codec_choice(c, &reason, DEAD_REASONS);
+    r->reason = (enum dead_reason)reason;
+    codec_i64(c, &r->state_ms);
+    codec_u64(c, &r->count);
+    codec_u64(c, &r->dead);
+    codec_i64(c, &r->first_ms);
+    codec_i64(c, &r->last_ms);
+    codec_u64(c, &r->attended_below);
+    codec_i64(c, &r->attended_ms);
+    codec_u32(c, &r->samples_count);
+    if (r->samples_count > CAUSE_SAMPLES_MAX)
+        c->failed = true;
+    for (uint32_t i = 0; !c->failed && i < r->samples_count; i++)
+        codec_u64(c, &r->samples[i]);
+    shares_fields(c, &r->builds);
+    shares_fields(c, &r->hosts);
+    codec_i64(c, &r->hour);
+    for (unsigned i = 0; i < CAUSE_HOURS; i++)
+        codec_u32(c, &r->hours[i]);
+    codec_text(c, r->title, sizeof r->title);
+    codec_text(c, r->owner, sizeof r->owner);
+    codec_text(c, r->note, sizeof r->note);
+}
+
+#define example_fields history_fields
+#define example_record history_record
 
 static void job_fields(struct codec *c, struct job_record *r)
 {
     unsigned kind = r->kind;
     codec_u64(c, &r->id);
-    codec_choice(c, &kind, JOB_DROP + 1);
+    codec_choice(c, &kind, JOB_CAUSES + 1);
     r->kind = (enum job_kind)kind;
     codec_bool(c, &r->finished);
     codec_u32(c, &r->topic);
@@ -318,6 +382,8 @@ RECORD(group, TABLE_GROUP)
 RECORD(attempt, TABLE_ATTEMPT)
 RECORD(history, TABLE_HISTORY)
 RECORD(dead, TABLE_DEAD)
+RECORD(cause, TABLE_CAUSE)
+RECORD(example, TABLE_CAUSE)
 RECORD(job, TABLE_JOB)
 RECORD(dedup, TABLE_DEDUP)
 RECORD(dedup_chunk, TABLE_DEDUP)

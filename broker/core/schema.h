@@ -28,8 +28,9 @@ static inline struct slice key_slice(const struct key *k)
 }
 
 struct key key_id(uint32_t id);                   /* topic, group */
-struct key key_id_seq(uint32_t id, uint64_t seq); /* message, dead, attempt; done with a chunk number */
-struct key key_history(uint32_t group, uint64_t seq, uint32_t row);
+struct key key_id_seq(uint32_t id, uint64_t seq); /* message, dead, attempt; done with a chunk number; cause
+                                                     with a fingerprint */
+struct key key_history(uint32_t group, uint64_t seq, uint32_t row); /* a cause's example: fingerprint, 1 */
 struct key key_due(uint32_t group, enum due_place place, int64_t due_ms, uint64_t seq);
 struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq);
 struct key key_job(uint64_t job);
@@ -139,8 +140,10 @@ struct group_record {
     struct policy policy;
     struct group_counts counts;
     char name[NAME_BYTES_MAX + 1];
-    uint64_t dead_bytes; /* of the stored messages that are its dead letters */
-    bool dead_bytes_old; /* not stored: the row is of an older server, which did not count them */
+    uint64_t dead_bytes;     /* of the stored messages that are its dead letters */
+    bool dead_bytes_old;     /* not stored: the row is of an older server, which did not count them */
+    bool causes_known;       /* each of its dead letters is counted by a cause */
+    uint64_t attended_below; /* somebody has looked at all its dead letters with lower numbers in the DLQ */
 };
 
 enum attempt_state { ATTEMPT_WAITING = 0, ATTEMPT_HELD = 1, ATTEMPT_DEAD = 2 };
@@ -182,9 +185,47 @@ struct dead_record {
     uint64_t origin_seq;
     enum dead_reason reason;
     int64_t died_ms;
+    uint64_t cause; /* by which it is counted; 0: by none yet, as an older server left it */
+    bool attended;  /* somebody has looked at it */
 };
 
-enum job_kind { JOB_REDRIVE = 1, JOB_PURGE_DLQ = 2, JOB_PURGE = 3, JOB_DROP = 4 };
+#define CAUSE_EXAMPLE_ROW 1u /* of its key */
+/* The cause that those share which came when there were too many. */
+#define CAUSE_OTHERS 1u
+
+/* So many of a cause's deaths were on this host, or by this build. */
+struct cause_share {
+    char name[CAUSE_SHARE_BYTES_MAX + 1];
+    uint64_t count;
+    int64_t last_ms;
+};
+
+struct cause_shares {
+    uint32_t count;
+    struct cause_share all[CAUSE_SHARES_MAX];
+};
+
+#define HOUR_MS 3600000ll
+struct cause_record {
+    enum cause_state state;
+    enum dead_reason reason; /* of the first death */
+    int64_t state_ms;        /* since when */
+    uint64_t count;          /* of deaths, ever */
+    uint64_t dead;           /* in the DLQ now */
+    int64_t first_ms, last_ms;
+    uint64_t attended_below; /* somebody has looked at all letters of it with lower numbers in the DLQ… */
+    int64_t attended_ms;     /* … then; 0: nobody has */
+    uint32_t samples_count;
+    uint64_t samples[CAUSE_SAMPLES_MAX]; /* messages' numbers: the first, and then the newest ones in order */
+    struct cause_shares builds, hosts;
+    int64_t hour;                /* since 1970, of the last death */
+    uint32_t hours[CAUSE_HOURS]; /* deaths by hour; that hour's at `hour` modulo CAUSE_HOURS */
+    char title[CAUSE_TITLE_BYTES_MAX + 1];
+    char owner[CAUSE_OWNER_BYTES_MAX + 1];
+    char note[CAUSE_NOTE_BYTES_MAX + 1];
+};
+
+enum job_kind { JOB_REDRIVE = 1, JOB_PURGE_DLQ = 2, JOB_PURGE = 3, JOB_DROP = 4, JOB_CAUSES = 5 };
 
 struct job_record {
     uint64_t id;
@@ -237,6 +278,11 @@ size_t history_encode(uint8_t *to, struct slice key, const struct history_record
 int history_decode(struct slice key, struct slice value, struct history_record *ret);
 size_t dead_encode(uint8_t *to, struct slice key, const struct dead_record *r);
 int dead_decode(struct slice key, struct slice value, struct dead_record *ret);
+size_t cause_encode(uint8_t *to, struct slice key, const struct cause_record *r);
+int cause_decode(struct slice key, struct slice value, struct cause_record *ret);
+/* A cause's example is a row of the attempt ledger under another key. */
+size_t example_encode(uint8_t *to, struct slice key, const struct history_record *r);
+int example_decode(struct slice key, struct slice value, struct history_record *ret);
 size_t job_encode(uint8_t *to, struct slice key, const struct job_record *r);
 int job_decode(struct slice key, struct slice value, struct job_record *ret);
 size_t dedup_encode(uint8_t *to, struct slice key, const struct dedup_record *r);

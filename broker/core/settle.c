@@ -2,7 +2,7 @@
  * group needs it any more, and the end of a dead letter is the end, or the return, of the message it stands
  * for. */
 #include "base/check.h"
-#include "broker/core/state.h"
+#include "broker/core/cause.h"
 
 static int release(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);
 
@@ -141,6 +141,9 @@ int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum don
         err = place_leave(l, g, dead.origin_seq, where, &row);
     if (err)
         return err;
+    cause_letter_left(l, g, dead.cause);
+    if (dead_seq == g->r.attended_below)
+        triage_look_again(l, g);
     g->r.dead_bytes -= bytes < g->r.dead_bytes ? bytes : g->r.dead_bytes; /* a damaged store may differ */
     if (how == DONE_REDRIVEN)
         return revive(l, g, dead.origin_seq, &row);

@@ -1,7 +1,7 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
  * Files, each needing only those before it: sums, account and results (services), cost, catalog (topics and groups in
- * memory), message, place (where a message is, and its moves), window, dedup, settle (the end of a message, and of
+ * memory), message, place (where a message is, and its moves), window, dedup, cause (what dead letters died of), settle (the end of a message, and of
  * a dead letter), dead (divert, redrive), handout, publish, resolve, recover, job, admin, tick; ledger (load,
  * apply, seal) is on top, beside views, which change nothing.
  * Each function returns 0, or a failure of the store, which is fatal; refusals are results.
@@ -12,6 +12,7 @@
 #include "broker/core/bitmap.h"
 #include "broker/core/cost.h"
 #include "broker/core/deadline_heap.h"
+#include "broker/core/fault_memo.h"
 #include "broker/core/ledger.h"
 #include "broker/core/results.h"
 #include "broker/core/view.h"
@@ -42,11 +43,13 @@ struct group {
     bool stale;                 /* it has changed since it was added up */
     struct group *stale_next;   /* in the ledger's list of those */
     struct sums summed;         /* what it adds to the ledger's sums */
-    uint32_t slot;              /* in the ledger's queues */
-    bool queued;                /* it has one */
-    uint64_t charged;           /* the batch in which its record was counted as written */
-    uint64_t told_ready;        /* the round of results in which it was told that something became ready */
-    uint64_t charged_chunk;     /* of the bitmap: the one that was counted last in that batch */
+    struct cause **causes;      /* of its dead letters, in order of fingerprint */
+    size_t causes_count, causes_capacity;
+    uint32_t slot;          /* in the ledger's queues */
+    bool queued;            /* it has one */
+    uint64_t charged;       /* the batch in which its record was counted as written */
+    uint64_t told_ready;    /* the round of results in which it was told that something became ready */
+    uint64_t charged_chunk; /* of the bitmap: the one that was counted last in that batch */
 };
 
 struct ledger {
@@ -65,6 +68,10 @@ struct ledger {
 
     struct topic *dirty_topics; /* to be written by the next seal */
     struct group *dirty_groups;
+    struct cause *dirty_causes;
+    struct fault_memo faults;
+    size_t causes_count;   /* of all groups */
+    size_t causes_unknown; /* groups with letters that are counted by none */
 
     struct job_record **jobs; /* running ones, in any order */
     size_t jobs_count, jobs_capacity;
@@ -84,6 +91,7 @@ struct ledger {
     size_t taken_capacity;
     struct deadline_heap due_when;       /* by slot: no row of the due table becomes ready before that */
     struct deadline_heap retention_when; /* … no retention of a dead letter of it runs out */
+    struct deadline_heap triage_when;    /* … its mark cannot move */
     int64_t expiry_at_ms;                /* nothing expires before this */
 
     uint8_t *record;             /* RECORD_BYTES_MAX of scratch */
@@ -208,6 +216,14 @@ int message_bytes(struct ledger *l, const struct topic *t, uint64_t seq, uint64_
 int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
                 const struct history_record *h);
 int history_delete(struct ledger *l, const struct group *g, uint64_t seq);
+/* The last charged attempt or, without one, what was last; zero, with no end, if there is no history. Slices
+ * live until the next write to TABLE_HISTORY. */
+int history_last(struct ledger *l, const struct group *g, uint64_t seq, struct history_record *ret);
+/* What history keeps of an attempt: its strings cut, and cleaned into `text`. */
+#define HISTORY_TEXT_BYTES_MAX                                                                               \
+    (3 * CLIENT_NAME_BYTES_MAX + ERROR_TYPE_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX + ERROR_STACK_BYTES_MAX)
+struct history_record history_cleaned(const struct ledger *l, const struct history_record *h,
+                                      char text[HISTORY_TEXT_BYTES_MAX]);
 
 /* ---- settle ---- */
 
@@ -224,9 +240,13 @@ int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum don
 /* ---- dead ---- */
 
 /* Divert: the message (already left its state) becomes a dead letter. In a DLQ's own group it is only
- * delayed. */
+ * delayed. `last`: the attempt that it died of, as history_add() got it; NULL: history_last() knows. */
 int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
-                enum dead_reason reason);
+                enum dead_reason reason, const struct history_record *last);
+/* Write the row of a letter anew, which had `bytes` bytes; `to` is scratch. */
+#define DEAD_ROW_BYTES_MAX 64
+int dead_rewrite(struct ledger *l, struct topic *dlq, uint64_t dead_seq, size_t bytes,
+                 const struct dead_record *dead, uint8_t to[DEAD_ROW_BYTES_MAX]);
 /* Remove a dead letter from its DLQ: back to its group (DONE_REDRIVEN) or to done. False in *ret_found if it
  * is not there. */
 int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found);
@@ -279,6 +299,10 @@ const char *job_kind_name(enum job_kind kind); /* as JOB_SHOW says it */
 /* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */
 int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
 int jobs_step(struct ledger *l);
+/* In a store of an older server there are letters without a cause: the job that gives them theirs begins in a tick,
+ * if it does not run and may. */
+bool job_of_causes_begins(const struct ledger *l);
+int job_begin_causes(struct ledger *l);
 int apply_job_cancel(struct ledger *l, uint64_t id);
 
 /* ---- shown ---- */

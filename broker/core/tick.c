@@ -1,7 +1,7 @@
 /* tick: what the passing of time alone brings about: messages fall due, times to live and retentions run out,
  * jobs go on, old producers are forgotten. Each part does a bounded amount; what is left is due again at
  * once. */
-#include "broker/core/state.h"
+#include "broker/core/cause.h"
 
 #define DUE_ROWS_MAX       65536 /* looked at for one group in one tick */
 #define EXPIRED_ROWS_MAX   1024
@@ -277,8 +277,11 @@ int64_t ledger_tick_at(const struct ledger *l)
     int64_t at_ms = group_queue_first(&l->due_when), retention_ms = group_queue_first(&l->retention_when);
     at_ms = l->expiry_at_ms < at_ms ? l->expiry_at_ms : at_ms;
     at_ms = retention_ms < at_ms ? retention_ms : at_ms;
-    int64_t jobs_ms = jobs_at(l);
+    int64_t jobs_ms = jobs_at(l), triage_ms = group_queue_first(&l->triage_when);
+    at_ms = triage_ms < at_ms ? triage_ms : at_ms;
     at_ms = jobs_ms < at_ms ? jobs_ms : at_ms;
+    if (job_of_causes_begins(l))
+        return l->now_ms;
     int64_t sweep_ms = dedup_sweep_at(l);
     return sweep_ms < at_ms ? sweep_ms : at_ms;
 }
@@ -293,6 +296,10 @@ int apply_tick(struct ledger *l)
         err = tick_expiry(l);
     if (!err && group_queue_first(&l->retention_when) <= l->now_ms)
         err = tick_retention(l);
+    if (!err && group_queue_first(&l->triage_when) <= l->now_ms)
+        err = triage_tick(l);
+    if (!err && job_of_causes_begins(l))
+        err = job_begin_causes(l);
     if (!err && jobs_at(l) <= l->now_ms)
         err = jobs_step(l);
     if (!err && dedup_sweep_at(l) <= l->now_ms) {

@@ -1,6 +1,5 @@
 /* view: topics, groups and jobs as maps, and the figures for metrics. */
-#include "broker/core/view.h"
-#include "broker/core/state.h"
+#include "broker/core/view_put.h"
 
 #include <string.h>
 
@@ -8,22 +7,6 @@ static void put_text(struct mpack_buffer *to, const char *key, const char *value
 {
     mpack_write_cstr(to, key);
     mpack_write_cstr(to, value);
-}
-
-static void put_uint(struct mpack_buffer *to, const char *key, uint64_t value)
-{
-    mpack_write_cstr(to, key);
-    mpack_write_uint(to, value);
-}
-
-/* A time that may be missing. */
-static void put_time(const struct ledger *l, struct mpack_buffer *to, const char *key, int64_t value)
-{
-    mpack_write_cstr(to, key);
-    if (value)
-        mpack_write_int(to, ledger_shown_ms(l, value));
-    else
-        mpack_write_nil(to);
 }
 
 static int written(const struct mpack_buffer *to)

@@ -26,9 +26,22 @@ int view_groups(const struct view *v, struct topic *t, struct mpack_buffer *to);
 /* `[peeked, …], more, next`. fails: BAD_ARGUMENT for a DLQ */
 int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t limit, bool bodies,
               struct mpack_buffer *to);
-/* `[dead, …], more`. */
+/* Which dead letters are listed: those that are as all that is given says. */
+struct letter_filter {
+    uint64_t cause;           /* 0: any */
+    struct slice type, match; /* of the error: its type; what its message holds. Empty: any */
+    const enum dead_reason *reason;
+    int64_t since_ms;       /* died then or later */
+    struct slice header[2]; /* a header and its value; an empty name: any */
+    struct slice key;       /* empty: any */
+};
+/* `[dead, …], more, next`. `filter` NULL: all. */
 int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32_t limit,
-                   struct mpack_buffer *to);
+                   const struct letter_filter *filter, struct mpack_buffer *to);
+/* `[cause, …]`, the most pressing first. */
+int view_causes(const struct view *v, struct group *g, struct mpack_buffer *to);
+/* fails: NOT_FOUND */
+int view_cause(const struct view *v, struct group *g, uint64_t fingerprint, struct mpack_buffer *to);
 /* fails: NOT_FOUND */
 int view_dead(const struct view *v, struct group *g, struct slice id, struct mpack_buffer *to);
 /* fails: NOT_FOUND */

@@ -24,6 +24,11 @@ static void job_and_count(struct mpack_buffer *out, const struct step *st)
     mpack_write_uint(out, st->count);
 }
 
+static void count(struct mpack_buffer *out, const struct step *st)
+{
+    mpack_write_uint(out, st->count);
+}
+
 static void clock_error(struct mpack_buffer *out, const struct step *st)
 {
     mpack_write_int(out, st->session->engine->clock_error_ms);
@@ -69,9 +74,13 @@ static const struct {
 } answers[WIRE_ANSWERS] = {
 #define ANSWER(NAME, fields_, text) [ANSWER_##NAME].fields = (fields_),
 #include "proto/request.def"
-    [ANSWER_JOB].write = job,           [ANSWER_JOB_AND_COUNT].write = job_and_count,
-    [ANSWER_CLOCK].write = clock_error, [ANSWER_PUBLISHED].write = published,
-    [ANSWER_RESOLVED].write = resolved, [ANSWER_SUBSCRIBED].write = subscribed,
+    [ANSWER_JOB].write = job,
+    [ANSWER_JOB_AND_COUNT].write = job_and_count,
+    [ANSWER_COUNT].write = count,
+    [ANSWER_CLOCK].write = clock_error,
+    [ANSWER_PUBLISHED].write = published,
+    [ANSWER_RESOLVED].write = resolved,
+    [ANSWER_SUBSCRIBED].write = subscribed,
 };
 
 static uint32_t fields_of(const struct step *st)

@@ -8,10 +8,11 @@ struct group;
 
 request_make_fn make_publish, make_subscribe, make_resolve, make_started, make_topic_create,
     make_topic_update, make_topic_delete, make_topic_purge, make_group_create, make_group_update,
-    make_group_delete, make_group_pause, make_group_resume, make_dlq_redrive, make_dlq_purge, make_job_cancel;
+    make_group_delete, make_group_pause, make_group_resume, make_dlq_redrive, make_dlq_purge, make_dlq_attend,
+    make_cause_update, make_job_cancel;
 step_fn act_hello, act_goodbye, act_subscribe, act_credit, act_unsubscribe, mark_started, run_publish,
     run_resolve, run_clock_set, look_topic, look_topics, look_group, look_groups, look_peek, look_dead_list,
-    look_dead, look_job, look_stats;
+    look_dead, look_causes, look_cause, look_job, look_stats;
 /* The group that the step is about; NULL: there is none, and that was answered. */
 struct group *look_find_group(const struct engine *e, struct step *st);
 

@@ -36,6 +36,7 @@ enum store_table {
     TABLE_DEAD, /* DLQ topic | seq                     -> reference to a dead letter, reason, time of death */
     TABLE_JOB,  /* job                                 -> redrive, purge or drop in progress */
     TABLE_DEDUP, /* producer                            -> latest answers */
+    TABLE_CAUSE, /* group | fingerprint                 -> a cause of dead letters; its example */
     TABLE_COUNT
 };
 

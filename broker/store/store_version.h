@@ -9,7 +9,7 @@
 
 #include "broker/store/store.h"
 
-#define STORE_LAYOUT_VERSION 4u
+#define STORE_LAYOUT_VERSION 5u
 /* The oldest that is taken over. Its rows are read as they are (docs/storage.md says what differs), so all that
  * is done at once is to write the version, after which an older program refuses the store. */
 #define STORE_LAYOUT_VERSION_OLDEST 3u

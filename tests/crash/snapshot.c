@@ -145,7 +145,7 @@ static int read_topic(const struct view *v, struct group *g, struct snapshot_top
         while (more) {
             struct mpack_buffer page = {0};
             bool ok = false;
-            int err = dead ? view_dead_list(v, g, after, PAGE_ROWS, &page)
+            int err = dead ? view_dead_list(v, g, after, PAGE_ROWS, NULL, &page)
                            : view_peek(v, g, after, PAGE_ROWS, true, &page);
             if (!err)
                 more = read_page(t, &page, &after, &ok);

@@ -38,6 +38,8 @@ union record {
     struct history_record history;
     struct dead_record dead;
     struct job_record job;
+    struct cause_record cause;
+    struct history_record example;
     struct dedup_record dedup;
     struct dedup_chunk_record dedup_chunk;
     uint64_t words[CHUNK_BYTES / 8];
@@ -74,6 +76,12 @@ static int copy_record(enum store_table table, struct slice key, struct slice va
     case TABLE_JOB:
         COPY(job);
         break;
+    case TABLE_CAUSE:
+        if (key.size == 12)
+            COPY(cause);
+        else
+            COPY(example);
+        break;
     case TABLE_DEDUP:
         if (key.size == PRODUCER_ID_BYTES)
             COPY(dedup);
@@ -102,7 +110,9 @@ static void try_record(enum store_table table, struct slice key, uint8_t *value,
     MUST(err == 0 || err == SHUNT_CORRUPT || err == SHUNT_NOT_FOUND);
     if (err)
         return;
-    if (table == TABLE_GROUP && copied == size + 8) /* without the field that came last: taken over with it */
+    /* Without the fields that came last: taken over with them. */
+    if ((table == TABLE_GROUP && (copied == size + 17 || copied == size + 9)) ||
+        (table == TABLE_DEAD && copied == size + 9))
         return;
     MUST(copied == size && memcmp(copy, value, size) == 0);
     size_t bit = XXH3_64bits(value, size) % (size * 8);

@@ -17,6 +17,7 @@ HELLO, GOODBYE, PING, PUBLISH = 1, 2, 3, 10
 SUBSCRIBE, CREDIT, UNSUBSCRIBE, RESOLVE, STARTED = 20, 21, 22, 23, 24
 TOPIC_CREATE, TOPIC_UPDATE, TOPIC_SHOW, TOPIC_LIST, TOPIC_DELETE, TOPIC_PURGE = 30, 31, 32, 33, 34, 35
 GROUP_CREATE, GROUP_UPDATE, GROUP_SHOW, GROUP_LIST, GROUP_DELETE, GROUP_PAUSE, GROUP_RESUME = range(40, 47)
+DLQ_CAUSES, DLQ_CAUSE, DLQ_ATTEND, CAUSE_UPDATE = 64, 65, 66, 67
 PEEK, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, JOB_CANCEL, CLOCK_SET, STATS = 50, 60, 61, 62, 63, 70, 71, 72, 80
 OK, ERROR, DELIVER, CLOSED = 128, 129, 130, 131
 
@@ -262,8 +263,28 @@ class Client:
     def peek(self, topic, group="default", after=0, limit=100, bodies=False):
         return self.request(PEEK, topic, group, after, limit, bodies)[:2]
 
-    def dlq_list(self, topic, group="default", after=0, limit=100):
-        return self.request(DLQ_LIST, topic, group, after, limit)[:2]
+    def dlq_list(self, topic, group="default", after=0, limit=100, **filter):
+        return self.request(DLQ_LIST, topic, group, after, limit, filter)[:2]
+
+    def dlq_find(self, topic, group="default", **filter):
+        """The numbers of all messages whose letters are as the filter says, page by page."""
+        found, after, more = [], 0, True
+        while more:
+            rows, more, after = self.request(DLQ_LIST, topic, group, after, 100, filter)[:3]
+            found += [int(row["origin"].split("/")[1]) for row in rows]
+        return found
+
+    def dlq_causes(self, topic, group="default"):
+        return self.request(DLQ_CAUSES, topic, group)[0]
+
+    def dlq_cause(self, topic, cause, group="default"):
+        return self.request(DLQ_CAUSE, topic, group, cause)[0]
+
+    def dlq_attend(self, topic, group="default", cause=None, messages=None):
+        return self.request(DLQ_ATTEND, topic, group, cause, messages)[0]
+
+    def cause_update(self, topic, cause, group="default", **change):
+        return self.request(CAUSE_UPDATE, topic, group, cause, change)[0]
 
     def dlq_show(self, topic, message, group="default"):
         return self.request(DLQ_SHOW, topic, group, message)[0]

@@ -11,6 +11,7 @@ import unittest
 
 from test_ack_wait import *  # noqa: F403 (the classes are what is run)
 from test_bounds import *  # noqa: F403
+from test_causes import *  # noqa: F403
 from test_consume import *  # noqa: F403
 from test_dead import *  # noqa: F403
 from test_details import *  # noqa: F403

@@ -3,6 +3,7 @@
 
 #include "broker/check.h"
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,12 +47,23 @@ char *bench_check(struct fixture *f, uint64_t *ret_problems)
     return text;
 }
 
+/* Which number the cause of message 4 has is not this test's business. */
+static void hide_fingerprint(char *report, uint64_t fingerprint)
+{
+    char digits[17];
+    (void)snprintf(digits, sizeof digits, "%016" PRIx64, fingerprint);
+    for (char *at = report; (at = strstr(at, digits));)
+        memset(at, 'f', 16);
+}
+
 void bench_expect_damage(struct fixture *f, const struct damage *d)
 {
     uint64_t problems = 0, lines = 0;
     bench_init(f);
+    uint64_t cause = cause_of(f, "orders", "default", 0);
     d->plant();
     char *report = bench_check(f, &problems);
+    hide_fingerprint(report, cause);
     const char *last = strstr(report, "damaged: ");
     cr_assert_not_null(last, "%s was not found\n%s", d->name, report);
     for (const char *p = report; p < last; p++)

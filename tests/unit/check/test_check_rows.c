@@ -146,6 +146,27 @@ DAMAGE(dead_lost)
 {
     uproot(&f, TABLE_DEAD, key_id_seq(DLQ_DEFAULT, 1));
 }
+/* The only one there is. */
+static uint64_t the_cause(void)
+{
+    return cause_of(&f, "orders", "default", 0);
+}
+DAMAGE(cause_lost)
+{
+    uproot(&f, TABLE_CAUSE, key_id_seq(DEFAULT, the_cause()));
+}
+DAMAGE(cause_unreadable)
+{
+    flip(&f, TABLE_CAUSE, key_id_seq(DEFAULT, the_cause()));
+}
+DAMAGE(cause_of_no_group)
+{
+    plant_empty(&f, TABLE_CAUSE, key_id_seq(77, 2));
+}
+DAMAGE(cause_example_lost)
+{
+    uproot(&f, TABLE_CAUSE, key_history(DEFAULT, the_cause(), 1));
+}
 DAMAGE(meta_lost)
 {
     struct key key = {META_KEY_LEDGER, sizeof META_KEY_LEDGER - 1};
@@ -271,7 +292,8 @@ static const struct damage damages[] = {
     CASE(attempt_byte, "checksum: orders/default: message 2: its attempt row\n"
                        "counter: orders/default: delayed is 2, counted 1\n"),
     CASE(history_byte, "checksum: orders/default: message 2: its history row 1\n"),
-    CASE(dead_byte, "checksum: dlq:orders:default/1: the dead letter\n"),
+    CASE(dead_byte, "checksum: dlq:orders:default/1: the dead letter\n"
+                    "counter: orders/default: cause ffffffffffffffff: dead is 1, counted 0\n"),
     CASE(done_byte, "checksum: orders/default: the bits from message 0 on\n"),
     CASE(meta_byte, "checksum: meta: the ledger's own record\n"),
     CASE(job_byte, "checksum: job 1\n"),
@@ -311,8 +333,14 @@ static const struct damage damages[] = {
     CASE(history_lost, "missing: orders/default: message 4 has 0 history rows, not 1\n"),
     CASE(dead_lost, "missing: orders/default: message 4 is dead, and its DLQ has no letter 1\n"
                     "counter: dlq:orders:default: stored is 1, counted 0\n"
-                    "counter: dlq:orders:default: stored_bytes is 29, counted 0\n"
+                    "counter: dlq:orders:default: stored_bytes is 38, counted 0\n"
+                    "counter: orders/default: cause ffffffffffffffff: dead is 1, counted 0\n"
                     "counter: dlq:orders:default/default: ready is 1, counted 0\n"),
+    CASE(cause_lost, "orphan: orders/default: example of cause ffffffffffffffff\n"
+                     "missing: dlq:orders:default/1: its cause ffffffffffffffff\n"),
+    CASE(cause_unreadable, "checksum: orders/default: cause ffffffffffffffff\n"),
+    CASE(cause_of_no_group, "orphan: cause 77/0000000000000002: its group is not there\n"),
+    CASE(cause_example_lost, "missing: orders/default: cause ffffffffffffffff: its example\n"),
     CASE(meta_lost, "missing: meta: the ledger's own record\n"),
     CASE(group_lost, "catalogue: dlq:orders:audit: it has no group\n"),
     CASE(topic_lost, "catalogue: orders/audit: its DLQ is not there\n"
@@ -354,10 +382,14 @@ static const struct damage damages[] = {
          "counter: orders/default: expiries is 1, counted 2\n"),
     CASE(expiry_of_no_group, "orphan: expiry 77/1: there never was such a group\n"),
     CASE(dead_of_no_topic, "orphan: dead 77/1: its topic is not there\n"),
-    CASE(dead_of_the_living, "orphan: dlq:orders:default/1: message 2 of its group is not dead, or not here\n"
-                             "state: orders/default: message 4 is dead, and letter 1 is another's\n"),
-    CASE(dead_of_another_group, "orphan: dlq:orders:default/1: a dead letter of group 3\n"
-                                "state: orders/default: message 4 is dead, and letter 1 is another's\n"),
+    CASE(dead_of_the_living, "missing: dlq:orders:default/1: its cause 0000000000000000\n"
+                             "orphan: dlq:orders:default/1: message 2 of its group is not dead, or not here\n"
+                             "state: orders/default: message 4 is dead, and letter 1 is another's\n"
+                             "counter: orders/default: cause ffffffffffffffff: dead is 1, counted 0\n"),
+    CASE(dead_of_another_group, "missing: dlq:orders:default/1: its cause 0000000000000000\n"
+                                "orphan: dlq:orders:default/1: a dead letter of group 3\n"
+                                "state: orders/default: message 4 is dead, and letter 1 is another's\n"
+                                "counter: orders/default: cause ffffffffffffffff: dead is 1, counted 0\n"),
     CASE(done_of_no_group, "orphan: done 77/0: its group is not there\n"),
     CASE(meta_unknown, "orphan: meta: a row with an unknown key of 4 bytes\n"),
     CASE(keys_of_wrong_size, "orphan: topic: a row with a key of 3 bytes\n"

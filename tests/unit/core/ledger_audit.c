@@ -1,5 +1,6 @@
 /* ledger_audit: a walk over everything stored, from the rows alone, compared with what the ledger keeps count
  * of. */
+#include "broker/core/cause.h"
 #include "tests/unit/core/ledger_fixture.h"
 
 #include <criterion/criterion.h>
@@ -201,6 +202,41 @@ static void audit_untracked(struct audit *a, const struct group *g, uint64_t seq
         cr_assert_leq(head.published_ms, g->r.created_ms, "no row in expiry");
 }
 
+/* Each letter is counted by the cause that it names; the mark is as far as it can be, or about to move. */
+static void audit_causes(struct audit *a, const struct group *g)
+{
+    uint64_t counted[CAUSES_MAX + 1] = {0}, seq;
+    struct store_cursor *c;
+    struct slice key, value;
+    uint32_t id;
+    bool first = true;
+    struct key from = key_id_seq(g->dlq->r.id, 0);
+    cr_assert_leq(g->causes_count, CAUSES_MAX + 1);
+    cr_assert_eq(store_cursor_open(a->t, TABLE_DEAD, &c), 0);
+    for (int err = store_cursor_seek(c, key_slice(&from), &key, &value);
+         !err && key_read_id_seq(key, &id, &seq) && id == g->dlq->r.id;
+         err = store_cursor_next(c, &key, &value)) {
+        struct dead_record dead;
+        cr_assert_eq(dead_decode(key, value, &dead), 0);
+        cr_assert(dead.cause || !g->r.causes_known, "a letter without a cause");
+        for (size_t i = 0; i < g->causes_count; i++)
+            counted[i] += g->causes[i]->fingerprint == dead.cause;
+        cr_assert(!dead.cause || cause_find(g, dead.cause), "a cause that is not there");
+        bool moves = deadline_heap_has(&a->l->triage_when, g->slot);
+        cr_assert(moves || seq < g->r.attended_below || !first || !cause_attended(g, &dead, seq),
+                  "%s/%llu is attended", g->dlq->r.name, (unsigned long long)seq);
+        first &= seq < g->r.attended_below;
+    }
+    store_cursor_close(c);
+    for (size_t i = 0; i < g->causes_count; i++) {
+        const struct cause *cause = g->causes[i];
+        cr_assert_eq(cause->r.dead, counted[i], "%016llx", (unsigned long long)cause->fingerprint);
+        cr_assert_leq(cause->r.dead, cause->r.count);
+        cr_assert(there(a, TABLE_CAUSE, key_id_seq(g->r.id, cause->fingerprint)) || cause->dirty);
+        cr_assert(there(a, TABLE_CAUSE, key_history(g->r.id, cause->fingerprint, 1)), "its example");
+    }
+}
+
 static void audit_group(struct audit *a, const struct group *g)
 {
     const struct group_counts *n = &g->r.counts;
@@ -236,8 +272,10 @@ static void audit_group(struct audit *a, const struct group *g)
     cr_assert_eq(y.due_rows, count_of(a, TABLE_DUE, g->r.id, NULL));
     cr_assert_eq(y.history_rows, count_of(a, TABLE_HISTORY, g->r.id, NULL));
     cr_assert_eq(group_conservation_error(n), 0, "conservation in %s/%s", topic, g->r.name);
-    if (g->dlq)
-        cr_assert_eq(n->dead, count_of(a, TABLE_DEAD, g->dlq->r.id, NULL));
+    if (!g->dlq)
+        return;
+    cr_assert_eq(n->dead, count_of(a, TABLE_DEAD, g->dlq->r.id, NULL));
+    audit_causes(a, g);
 }
 
 /* ---- topics ---- */

@@ -1,4 +1,5 @@
 /* ledger_commands: each command of the ledger as one call for tests. */
+#include "broker/core/cause.h"
 #include "proto/errors.h"
 #include "tests/unit/core/ledger_fixture.h"
 
@@ -291,6 +292,40 @@ void dlq_purge_ids(struct fixture *f, const char *topic, const char *group, cons
     dead_command(
         f, COMMAND_DLQ_PURGE,
         (struct dead_command){.topic = text(topic), .group = text(group), .ids = names, .ids_count = count});
+}
+
+uint64_t cause_of(struct fixture *f, const char *topic, const char *group, size_t nth)
+{
+    const struct group *g = fixture_group(f, topic, group);
+    cr_assert_lt(nth, g->causes_count);
+    return g->causes[nth]->fingerprint;
+}
+
+void attend(struct fixture *f, const char *topic, const char *group, uint64_t cause, const char *ids)
+{
+    struct slice names[16];
+    uint32_t count = split(ids, names, 16);
+    fixture_run(f, (struct command){.kind = COMMAND_DLQ_ATTEND,
+                                    .attend = {.topic = text(topic),
+                                               .group = text(group),
+                                               .cause = cause,
+                                               .ids = names,
+                                               .ids_count = count}});
+}
+
+void cause_update(struct fixture *f, const char *topic, const char *group, uint64_t cause,
+                  enum cause_state state)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_CAUSE_UPDATE,
+                                    .cause = {.topic = text(topic),
+                                              .group = text(group),
+                                              .fingerprint = cause,
+                                              .has_state = true,
+                                              .state = state,
+                                              .has_owner = true,
+                                              .owner = text("kim"),
+                                              .has_note = true,
+                                              .note = text("a note")}});
 }
 
 struct job_record job_of(struct fixture *f, uint64_t job)

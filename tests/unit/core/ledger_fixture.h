@@ -124,6 +124,12 @@ void redrive(struct fixture *f, const char *topic, const char *group, uint64_t c
 void redrive_ids(struct fixture *f, const char *topic, const char *group,
                  const char *ids); /* separated by spaces */
 void job_cancel(struct fixture *f, uint64_t job);
+/* Fingerprint of the nth cause of the group. */
+uint64_t cause_of(struct fixture *f, const char *topic, const char *group, size_t nth);
+void attend(struct fixture *f, const char *topic, const char *group, uint64_t cause, const char *ids);
+/* And says that it is kim's. */
+void cause_update(struct fixture *f, const char *topic, const char *group, uint64_t cause,
+                  enum cause_state state);
 void clock_set(struct fixture *f, int64_t machine_ms);
 struct job_record job_of(struct fixture *f, uint64_t job); /* as it is stored */
 void dlq_purge(struct fixture *f, const char *topic, const char *group, uint64_t count);

@@ -338,7 +338,9 @@ void model_apply(struct model *m, const struct command *c)
     case COMMAND_TAKE_UP:
     case COMMAND_CLOCK: /* only what is shown */
     case COMMAND_JOB_CANCEL:
-    case COMMAND_CORRUPT: /* nothing is damaged here */
+    case COMMAND_CORRUPT:    /* nothing is damaged here */
+    case COMMAND_DLQ_ATTEND: /* where a message is does not change */
+    case COMMAND_CAUSE_UPDATE:
         break;
     }
 }

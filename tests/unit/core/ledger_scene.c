@@ -1,6 +1,8 @@
 /* ledger_scene: a ledger in the middle of its work. */
 #include "tests/unit/core/ledger_scene.h"
 
+#include "broker/core/cause.h"
+
 void scene_init(struct fixture *f)
 {
     fixture_init(f);
@@ -141,6 +143,16 @@ static void do_dlq_purge(struct fixture *f)
     dlq_purge(f, "t", "a", UINT64_MAX);
 }
 
+static void do_attend(struct fixture *f)
+{
+    attend(f, "t", "a", cause_of(f, "t", "a", 0), "t/3");
+}
+
+static void do_cause_update(struct fixture *f)
+{
+    cause_update(f, "t", "a", cause_of(f, "t", "a", 0), CAUSE_MUTED);
+}
+
 static void do_clock(struct fixture *f)
 {
     clock_set(f, T0 / 2);
@@ -192,6 +204,8 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_JOB_CANCEL, do_job_cancel},
     {COMMAND_CLOCK, do_clock},
     {COMMAND_CORRUPT, do_corrupt},
+    {COMMAND_DLQ_ATTEND, do_attend},
+    {COMMAND_CAUSE_UPDATE, do_cause_update},
 };
 const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
 
@@ -214,17 +228,24 @@ static int a_peek(const struct view *v, struct mpack_buffer *to)
 static int dead_letters(const struct view *v, struct mpack_buffer *to)
 {
     int err = 0;
-    return view_dead_list(v, ledger_group(v->ledger, text("t"), text("a"), &err), 0, 10, to);
+    return view_dead_list(v, ledger_group(v->ledger, text("t"), text("a"), &err), 0, 10, NULL, to);
 }
 static int a_dead_letter(const struct view *v, struct mpack_buffer *to)
 {
     int err = 0;
     return view_dead(v, ledger_group(v->ledger, text("t"), text("a"), &err), text("t/3"), to);
 }
+static int a_cause(const struct view *v, struct mpack_buffer *to)
+{
+    int err = 0;
+    struct group *g = ledger_group(v->ledger, text("t"), text("a"), &err);
+    return view_cause(v, g, g->causes_count ? g->causes[0]->fingerprint : 0, to);
+}
 static int a_job(const struct view *v, struct mpack_buffer *to)
 {
     return view_job(v, 2, to);
 }
 
-scene_view_fn *const scene_views[] = {one_topic, all_topics, a_peek, dead_letters, a_dead_letter, a_job};
+scene_view_fn *const scene_views[] = {one_topic,     all_topics, a_peek, dead_letters,
+                                      a_dead_letter, a_cause,    a_job};
 const size_t scene_views_count = sizeof scene_views / sizeof *scene_views;

@@ -130,18 +130,18 @@ Test(ledger_peek, a_page_of_dead_letters_with_large_headers_ends_by_its_bytes)
     struct group *g = fixture_group(&f, "t", "default");
     struct view v = {.ledger = f.l};
     cr_assert_eq(store_begin(f.store, false, &v.txn), 0);
-    cr_assert_eq(view_dead_list(&v, g, 0, COUNT, &b), 0);
+    cr_assert_eq(view_dead_list(&v, g, 0, COUNT, NULL, &b), 0);
     uint32_t rows = listed(&b, &more);
     cr_assert(more);
     cr_assert(rows > 140 && rows < 150, "%u", rows);
     b.size = 0;
-    cr_assert_eq(view_dead_list(&v, g, rows, COUNT, &b), 0);
+    cr_assert_eq(view_dead_list(&v, g, rows, COUNT, NULL, &b), 0);
     cr_assert_eq(listed(&b, &more), COUNT - rows);
     cr_assert(!more);
     b.size = 0;
-    cr_assert_eq(view_dead_list(&v, g, UINT64_MAX, COUNT, &b), 0);
+    cr_assert_eq(view_dead_list(&v, g, UINT64_MAX, COUNT, NULL, &b), 0);
     cr_assert_eq(listed(&b, &more), 0);
-    cr_assert_eq(view_dead_list(&v, fixture_group(&f, "dlq:t:default", "default"), 0, COUNT, &b),
+    cr_assert_eq(view_dead_list(&v, fixture_group(&f, "dlq:t:default", "default"), 0, COUNT, NULL, &b),
                  SHUNT_BAD_ARGUMENT);
     store_abort(v.txn);
     mpack_buffer_done(&b);

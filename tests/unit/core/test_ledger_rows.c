@@ -49,10 +49,10 @@ Test(ledger_rows, a_page_of_messages_with_large_bodies_ends_by_what_is_read)
     tick(&f, 1000); /* now all are dead */
     cr_assert_eq(store_begin(f.store, false, &v.txn), 0);
     before = ledger_rows(f.l);
-    rows = page(&f, &b, view_dead_list(&v, g, 0, 1000, &b), before, &more);
+    rows = page(&f, &b, view_dead_list(&v, g, 0, 1000, NULL, &b), before, &more);
     cr_assert(more && rows > PAGE - 2 && rows < PAGE + 2, "%u", rows);
     before = ledger_rows(f.l);
-    cr_assert_eq(page(&f, &b, view_dead_list(&v, g, rows, 1000, &b), before, &more), COUNT - rows);
+    cr_assert_eq(page(&f, &b, view_dead_list(&v, g, rows, 1000, NULL, &b), before, &more), COUNT - rows);
     cr_assert(!more);
     store_abort(v.txn);
     mpack_buffer_done(&b);

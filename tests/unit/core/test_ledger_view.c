@@ -256,7 +256,8 @@ static void make_dead(struct fixture *f)
 
 #define DEAD_HEAD                                                                                            \
     "id:\"dlq:t:default/1\"\nseq:1\norigin:\"t/1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"rejected\"\n"   \
-    "attempts:2\ndeliveries:2\ngeneration:0\npublished:1000000\ndied:1000009\nerror_type:\"rejected\"\n"     \
+    "cause:\"f85938d3990da3e7\"\nattended:no\nattempts:2\ndeliveries:2\ngeneration:0\npublished:"            \
+    "1000000\ndied:1000009\nerror_type:\"rejected\"\n"                                                       \
     "error_message:nil\nheaders:{file:\"a.json\"}\nkey:'key'\nsize:4"
 
 Test(ledger_view, a_dead_letter_in_the_list_and_with_a_delivery)
@@ -267,11 +268,11 @@ Test(ledger_view, a_dead_letter_in_the_list_and_with_a_delivery)
     assign(&f, "dlq:t:default", "default", 1);
     expect(&f.last_dead, "{" DEAD_HEAD "}\n");
     begin(&k, &f);
-    cr_assert_eq(view_dead_list(&k.v, fixture_group(&f, "t", "default"), 0, 10, &k.b), 0);
-    expect(&k.b, "[{" DEAD_HEAD "}]\nno\n");
+    cr_assert_eq(view_dead_list(&k.v, fixture_group(&f, "t", "default"), 0, 10, NULL, &k.b), 0);
+    expect(&k.b, "[{" DEAD_HEAD "}]\nno\n1\n");
     k.b.size = 0;
-    cr_assert_eq(view_dead_list(&k.v, fixture_group(&f, "t", "default"), 1, 10, &k.b), 0);
-    expect(&k.b, "[]\nno\n");
+    cr_assert_eq(view_dead_list(&k.v, fixture_group(&f, "t", "default"), 1, 10, NULL, &k.b), 0);
+    expect(&k.b, "[]\nno\n1\n");
     end(&k);
     fixture_done(&f);
 }
@@ -318,6 +319,7 @@ Test(ledger_view, a_damaged_dead_letter_has_no_body)
     expect(
         &k.b,
         "{id:\"dlq:t:default/1\"\nseq:1\norigin:\"t/1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"corrupt\"\n"
+        "cause:\"f3bd06b3dc423767\"\nattended:no\n"
         "attempts:0\ndeliveries:0\ngeneration:0\npublished:nil\ndied:1000000\nerror_type:\"corrupt\"\n"
         "error_message:\"what is stored of it does not match its checksum: the disk or the file was "
         "damaged\"\n"
@@ -340,7 +342,7 @@ Test(ledger_view, dead_letters_come_in_pages)
     uint64_t after = 0, pages = 0, rows = 0;
     for (bool more = true; more; pages++) {
         begin(&k, &f);
-        cr_assert_eq(view_dead_list(&k.v, fixture_group(&f, "t", "default"), after, 10, &k.b), 0);
+        cr_assert_eq(view_dead_list(&k.v, fixture_group(&f, "t", "default"), after, 10, NULL, &k.b), 0);
         mpack_read_init(&r, k.b.data, k.b.size);
         for (uint32_t n = mpack_read_array(&r); n > 0; n--, rows++, after++)
             (void)mpack_read_any(&r);

@@ -77,7 +77,7 @@ static void expect_listed(struct fixture *f, const char *group, const char *type
     struct view v = {.ledger = f->l};
     char bytes[64];
     cr_assert_eq(store_begin(f->store, false, &v.txn), 0);
-    cr_assert_eq(view_dead_list(&v, fixture_group(f, "t", group), 0, 10, &b), 0);
+    cr_assert_eq(view_dead_list(&v, fixture_group(f, "t", group), 0, 10, NULL, &b), 0);
     int size = snprintf(bytes, sizeof bytes, "\xaa%s%c%s", "error_type", (char)(0xa0 + strlen(type)), type);
     cr_assert(memmem(b.data, b.size, bytes, (size_t)size), "no error_type %s", type);
     store_abort(v.txn);

@@ -62,6 +62,37 @@ static void put_hello_options(struct mpack_buffer *to, uint64_t value)
     mpack_write_cstr(to, "worker");
 }
 
+static void put_dead_filter(struct mpack_buffer *to, uint64_t value)
+{
+    mpack_write_map(to, 4);
+    mpack_write_cstr(to, "cause");
+    mpack_write_cstr(to, "0123456789abcdef");
+    mpack_write_cstr(to, "since");
+    mpack_write_uint(to, value);
+    mpack_write_cstr(to, "header");
+    mpack_write_array(to, 2);
+    mpack_write_cstr(to, "name");
+    mpack_write_cstr(to, "value");
+    mpack_write_cstr(to, "key");
+    mpack_write_bin(to, "k", 1);
+}
+
+static void put_cause_change(struct mpack_buffer *to, uint64_t value)
+{
+    (void)value;
+    mpack_write_map(to, 1);
+    mpack_write_cstr(to, "state");
+    mpack_write_cstr(to, "muted");
+}
+
+static void put_label(struct mpack_buffer *to, uint64_t size)
+{
+    char label[CAUSE_NOTE_BYTES_MAX + 1];
+    cr_assert_leq(size, sizeof label);
+    memset(label, 'l', sizeof label);
+    mpack_write_str(to, label, size);
+}
+
 static void put_client_name(struct mpack_buffer *to, uint64_t size)
 {
     char name[CLIENT_NAME_BYTES_MAX + 1];
@@ -136,14 +167,19 @@ static void bound(struct sample *s, const char *key, sample_put_fn *put, uint64_
 /* A map's bounds become those of the request that has it. */
 #define MAP(name)                                                                                            \
     static void bounds_of_##name(struct sample *s)                                                           \
-    {
+    {                                                                                                        \
+        (void)s;
 #define KEY_OF(kind, name, max, code, text) bound(s, #name, put_##kind, max, SHUNT_##code, text);
 #define MAP_END                             }
 #include "proto/request.def"
 
 #define BOUNDS_OF(kind)                                                                                      \
     if (strcmp(#kind, "hello_options") == 0)                                                                 \
-        bounds_of_hello_options(s);
+        bounds_of_hello_options(s);                                                                          \
+    if (strcmp(#kind, "dead_filter") == 0)                                                                   \
+        bounds_of_dead_filter(s);                                                                            \
+    if (strcmp(#kind, "cause_change") == 0)                                                                  \
+        bounds_of_cause_change(s);
 
 #define REQUEST(NAME_, name_, number, right_, effect_, answer_)                                              \
     static void make_##name_(struct sample *s)                                                               \
@@ -155,8 +191,10 @@ static void bound(struct sample *s, const char *key, sample_put_fn *put, uint64_
                              .answer = ANSWER_##answer_,                                                     \
                              .read = request_read_##name_,                                                   \
                              .form = &request_##name_};
-#define FIELD(kind, name) add(s, #name, false, put_##kind, 1);
-#define TOPIC(name)       add(s, #name, false, put_topic, 1);
+#define FIELD(kind, name)                                                                                    \
+    add(s, #name, false, put_##kind, 1);                                                                     \
+    BOUNDS_OF(kind)
+#define TOPIC(name) add(s, #name, false, put_topic, 1);
 #define OPTIONAL(kind, name)                                                                                 \
     add(s, #name, true, put_##kind, 1);                                                                      \
     BOUNDS_OF(kind)

@@ -75,7 +75,7 @@ BOTH(pairs, new_store_holds_its_version_and_nothing_else)
     struct slice v;
     cr_assert_eq(store_get(t, TABLE_META, slice_of("version"), &v), 0);
     cr_assert_eq(v.size, 4);
-    cr_assert_eq(memcmp(v.data, "\0\0\0\4", 4), 0);
+    cr_assert_eq(memcmp(v.data, "\0\0\0\5", 4), 0);
     store_abort(t);
 }
 

@@ -17,7 +17,7 @@ static void write_version(const void *bytes, size_t size)
 
 Test(store_version, newer_version)
 {
-    write_version("\0\0\0\5", 4);
+    write_version((const uint8_t[]){0, 0, 0, STORE_LAYOUT_VERSION + 1}, 4);
     fixture_expect_refused(dir, SHUNT_STORE_VERSION, "a newer shunt", why);
 }
 
