@@ -5,7 +5,7 @@
  * dirties little more than its bytes. Work is admitted and shared by this figure, because it is what a
  * transaction takes of the disk's free pages and of memory.
  *
- * All figures are upper bounds, made from keys and sizes alone: never from a page, a clock or a disk, so that
+ * All of it is an upper bound, made from keys and sizes alone: never from a page, a clock or a disk, so that
  * every ledger that applies the same batches counts the same. tests/unit/core/test_cost.c holds them against
  * what LMDB really wrote.
  */

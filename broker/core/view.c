@@ -1,4 +1,4 @@
-/* view: topics, groups and jobs as maps, and the figures for metrics. */
+/* view: topics, groups and jobs as maps, and the numbers for metrics. */
 #include "broker/core/view_put.h"
 
 #include <string.h>
@@ -277,11 +277,11 @@ int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
     return written(to);
 }
 
-/* ---- figures ---- */
+/* ---- numbers ---- */
 
-static void fill_figures(const struct view *v, struct group *g, struct group_figures *ret)
+static void fill_numbers(const struct view *v, struct group *g, struct group_numbers *ret)
 {
-    *ret = (struct group_figures){.topic = g->topic->r.name,
+    *ret = (struct group_numbers){.topic = g->topic->r.name,
                                   .group = g->r.name,
                                   .counts = &g->r.counts,
                                   .id = g->r.id,
@@ -308,7 +308,7 @@ static struct group *group_after(const struct topic *t, uint32_t id)
     return next;
 }
 
-bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct group_figures *ret)
+bool view_next_group(const struct view *v, struct groups_cursor *cursor, struct group_numbers *ret)
 {
     struct ledger *l = v->ledger;
     size_t at = catalog_topic_position(l, cursor->topic);
@@ -316,12 +316,12 @@ bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct
         const struct topic *t = l->topics[at];
         ledger_looked(l, 0);
         if (t->r.id != cursor->topic)
-            *cursor = (struct figures_cursor){.topic = t->r.id};
+            *cursor = (struct groups_cursor){.topic = t->r.id};
         struct group *g = t->r.dropped || t->r.origin_group ? NULL : group_after(t, cursor->group);
         if (!g)
             continue;
         cursor->group = g->r.id;
-        fill_figures(v, g, ret);
+        fill_numbers(v, g, ret);
         return true;
     }
     return false;

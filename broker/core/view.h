@@ -53,7 +53,7 @@ int view_delivered_dead(const struct view *v, uint32_t group, const struct hando
                         struct mpack_buffer *to);
 
 /* Numbers of one group, for metrics. */
-struct group_figures {
+struct group_numbers {
     const char *topic, *group;
     const struct group_counts *counts;
     int64_t oldest_ready_ms, oldest_dead_ms; /* 0: none */
@@ -64,10 +64,10 @@ struct group_figures {
 /* Walk the groups of all topics that are no DLQ, topic by topic in order of id: begin with a zeroed cursor;
  * false after the last. Commands may be applied in between: what is there all the while is met once. Each
  * step counts in ledger_rows(). */
-struct figures_cursor {
+struct groups_cursor {
     uint32_t topic, group; /* ids: the next topic, or the one whose groups up to this were met */
 };
-bool view_next_group(const struct view *v, struct figures_cursor *cursor, struct group_figures *ret);
+bool view_next_group(const struct view *v, struct groups_cursor *cursor, struct group_numbers *ret);
 uint64_t view_jobs_count(const struct ledger *l);   /* running */
 uint64_t view_topics_count(const struct ledger *l); /* DLQs not counted */
 /* Sums of the counts that STATS shows over all groups that are no DLQ's. Costs by the groups that changed

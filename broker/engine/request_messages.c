@@ -31,7 +31,7 @@ void look_job(struct engine *e, struct step *st)
 {
     uint64_t job = st->fields.job_show.job;
     struct view v = transaction_view(e);
-    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_FIGURES);
+    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_INFO);
     int err = view_job(&v, job, a.out);
     answer_end(st->session, st->request_id, &a, err, err == SHUNT_NOT_FOUND ? engine_no_job(e, job) : NULL);
 }

@@ -80,7 +80,7 @@ void look_stats(struct engine *e, struct step *st)
                    {"deliveries", t->sums.deliveries},
                    {"conservation_error", t->sums.conservation_error}};
     const uint32_t count = sizeof numbers / sizeof *numbers;
-    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_FIGURES);
+    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_INFO);
     mpack_write_map(a.out, count + 6);
     mpack_write_cstr(a.out, "server");
     mpack_write_cstr(a.out, "shuntd " SHUNT_VERSION);

@@ -12,7 +12,7 @@ static int64_t older(int64_t a, int64_t b)
     return !a || (b && b < a) ? b : a;
 }
 
-static void add_counts(struct snapshot_group *to, const struct group_figures *f, uint64_t consumers)
+static void add_counts(struct snapshot_group *to, const struct group_numbers *f, uint64_t consumers)
 {
     const struct group_counts *n = f->counts;
     to->published += n->published;
@@ -38,7 +38,7 @@ static void add_counts(struct snapshot_group *to, const struct group_figures *f,
 }
 
 /* NULL without memory. */
-static struct snapshot_group *add_row(struct group_walk *k, const struct group_figures *f)
+static struct snapshot_group *add_row(struct group_walk *k, const struct group_numbers *f)
 {
     struct snapshot *s = k->snapshot;
     if (!array_room(&s->rows, &k->capacity, s->rows_count + 1))
@@ -51,7 +51,7 @@ static struct snapshot_group *add_row(struct group_walk *k, const struct group_f
 }
 
 /* False without memory. */
-static bool add_group(const struct engine *e, struct group_walk *k, const struct group_figures *f)
+static bool add_group(const struct engine *e, struct group_walk *k, const struct group_numbers *f)
 {
     struct snapshot *s = k->snapshot;
     k->topics += f->topic_id != k->last_topic;
@@ -82,7 +82,7 @@ bool walk_begin(struct group_walk *k, struct snapshot_wait *wait, uint32_t topic
 bool walk_step(struct engine *e, struct group_walk *k, uint64_t rows)
 {
     struct view v = transaction_view(e);
-    struct group_figures f;
+    struct group_numbers f;
     uint64_t most = ledger_rows(e->ledger) + rows;
     while (ledger_rows(e->ledger) < most) {
         if (!view_next_group(&v, &k->cursor, &f)) {

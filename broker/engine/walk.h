@@ -15,7 +15,7 @@ struct group_walk {
     struct snapshot *snapshot;  /* its rows so far */
     uint32_t topics_max, topics;
     uint32_t last_topic; /* id */
-    struct figures_cursor cursor;
+    struct groups_cursor cursor;
     size_t capacity; /* of the rows */
 };
 

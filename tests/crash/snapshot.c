@@ -168,8 +168,8 @@ static int read_all(struct store_txn *txn, struct snapshot *s, char *why)
     struct ledger *ledger = NULL;
     int err = ledger_new(txn, &ledger, why, SNAPSHOT_WHY_BYTES);
     struct view v = {.ledger = ledger, .txn = txn, .members = no_members};
-    struct figures_cursor cursor = {0};
-    struct group_figures figures;
+    struct groups_cursor cursor = {0};
+    struct group_numbers figures;
     while (!err && view_next_group(&v, &cursor, &figures) && s->topic_count < SNAPSHOT_TOPICS_MAX) {
         struct slice name = {figures.topic, strlen(figures.topic)};
         int missing;

@@ -117,13 +117,13 @@ Test(ledger_faults, of_reading_figures_leave_those_out)
 {
     struct faults s;
     struct fixture f;
-    struct group_figures g;
+    struct group_numbers g;
     uint64_t whole = 0;
     scene_init(&f);
     faults_init(&s, f.store);
     for (uint64_t n = 0, failed = 1; failed; n++) {
         struct view v = {.ledger = f.l};
-        struct figures_cursor cursor = {0};
+        struct groups_cursor cursor = {0};
         uint64_t groups = 0, times = 0;
         cr_assert_eq(store_begin(&s.base, false, &v.txn), 0);
         faults_arm(&s, n, SHUNT_IO);

@@ -259,8 +259,8 @@ Test(ledger_jobs, a_purge_whose_topic_is_being_cleared_is_over)
 Test(ledger_jobs, a_deleted_topic_is_not_counted_while_it_is_cleared)
 {
     struct fixture f;
-    struct figures_cursor cursor = {0};
-    struct group_figures figures;
+    struct groups_cursor cursor = {0};
+    struct group_numbers figures;
     fixture_init(&f);
     f.careless = true;
     topic_create(&f, "t", settings(-1));

@@ -87,8 +87,8 @@ Test(ledger_rows, the_oldest_ready_message_is_found_past_any_number_of_delayed_o
     struct group *g = fixture_group(&f, "t", "late");
     struct view v = {.ledger = f.l};
     cr_assert_eq(store_begin(f.store, false, &v.txn), 0);
-    struct figures_cursor cursor = {0};
-    struct group_figures figures;
+    struct groups_cursor cursor = {0};
+    struct group_numbers figures;
     uint64_t before = ledger_rows(f.l);
     while (view_next_group(&v, &cursor, &figures) && strcmp(figures.group, "late") != 0)
         continue;

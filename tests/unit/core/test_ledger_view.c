@@ -380,8 +380,8 @@ Test(ledger_view, figures_are_of_groups_that_are_no_dlq)
 {
     struct fixture f;
     struct look k;
-    struct figures_cursor cursor = {0};
-    struct group_figures g;
+    struct groups_cursor cursor = {0};
+    struct group_numbers g;
     make_dead(&f);
     topic_create_groups(&f, "u", "x y");
     begin(&k, &f);

@@ -88,8 +88,8 @@ static void answer(struct world *w, const struct delivered *d, enum wire_outcome
 static struct group_counts counts(struct world *w)
 {
     struct view v = transaction_view(w->engine);
-    struct figures_cursor cursor = {0};
-    struct group_figures f;
+    struct groups_cursor cursor = {0};
+    struct group_numbers f;
     cr_assert(view_next_group(&v, &cursor, &f));
     struct group_counts n = *f.counts;
     store_abort(w->engine->txn);
