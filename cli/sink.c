@@ -18,6 +18,9 @@
 
 /* Room that must be there before more is read from a command: one reading of it and a line begun before. */
 #define ROOM_BYTES (256u * 1024)
+/* A terminal that poll() says can be written to has room for some bytes, but nobody says for how many: a blocking write of more
+ * writes what fits and waits until somebody reads. A pipe takes PIPE_BUF. */
+#define TERMINAL_BYTES_MAX 1
 
 static void open_anew(struct sink *s, int fd)
 {
@@ -25,8 +28,9 @@ static void open_anew(struct sink *s, int fd)
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int anew = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     s->own = anew >= 0;
-    s->careful = anew < 0;
     s->fd = anew >= 0 ? anew : fd;
+    if (anew < 0)
+        s->at_once_max = isatty(fd) ? TERMINAL_BYTES_MAX : PIPE_BUF;
 }
 
 bool sink_open(struct sink *s, int fd)
@@ -48,11 +52,11 @@ static ssize_t write_some(const struct sink *s, const char *bytes, size_t count)
     struct pollfd ready = {.fd = s->fd, .events = POLLOUT};
     if (s->socket)
         return send(s->fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (s->careful && poll(&ready, 1, 0) <= 0) {
+    if (s->at_once_max && poll(&ready, 1, 0) <= 0) {
         errno = EAGAIN;
         return -1;
     }
-    return write(s->fd, bytes, s->careful && count > PIPE_BUF ? PIPE_BUF : count);
+    return write(s->fd, bytes, s->at_once_max && count > s->at_once_max ? s->at_once_max : count);
 }
 
 /* Returns how much was taken. */

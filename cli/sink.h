@@ -19,8 +19,9 @@ struct sink {
     int fd;
     bool own; /* opened anew, so that it does not block and others who share it are not changed */
     bool socket;
-    bool careful; /* may block: write little, when poll() says that there is room */
-    bool broken;  /* nobody will ever read it */
+    bool broken; /* nobody will ever read it */
+    /* Bytes; 0: it does not block. Else it may, and so much can be written at once when poll() says that there is room. */
+    size_t at_once_max;
     char *queue;
     size_t begin;
     size_t count;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -269,6 +270,40 @@ Test(sink, asks_for_patience_while_somebody_reads_and_not_for_ever)
     signal(SIGPIPE, SIG_IGN);
     sink_close(&sink);
     close(ends[1]);
+}
+
+/* A terminal of somebody else (as under sudo) cannot be opened anew: its descriptor is written to as it is, and it
+ * blocks. */
+Test(sink, does_not_wait_for_a_terminal_that_nobody_reads, .timeout = 20)
+{
+    static char lines[8192];
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    cr_assert_geq(master, 0);
+    cr_assert(grantpt(master) == 0 && unlockpt(master) == 0);
+    int terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    cr_assert_geq(terminal, 0);
+    for (size_t i = 0; i < sizeof lines; i++)
+        lines[i] = i % 10 == 9 ? '\n' : 'x';
+    struct sink sink;
+    if (geteuid() == 0) { /* to whom every terminal opens */
+        cr_assert_eq(setegid(65534), 0);
+        cr_assert_eq(fchmod(terminal, 0), 0);
+        cr_assert_eq(seteuid(65534), 0);
+    } else {
+        cr_assert_eq(fchmod(terminal, 0), 0);
+    }
+    cr_assert(sink_open(&sink, terminal));
+    cr_assert(!sink.own && sink.fd == terminal);
+    for (int i = 0; i < 200; i++) {
+        sink_put(&sink, lines, sizeof lines);
+        sink_pump(&sink);
+    }
+    cr_expect_gt(sink.dropped, 0u);
+    cr_expect_not(sink.broken);
+    sink.count = 0;
+    sink_close(&sink);
+    close(terminal);
+    close(master);
 }
 
 /* ---- work_env */
