@@ -203,11 +203,12 @@ class KillBroker(unittest.TestCase):
     def test_planted_bugs_are_caught_by_the_history_alone(self):
         for plant, said in PLANTS_IN_HISTORY.items():
             with self.subTest(plant):
-                self.again(plant)
-                self.kills(5, check=False)
-                self.finish()
                 with self.assertRaisesRegex(AssertionError, f"(?s)cannot be true.*({said})"):
-                    self.judge()
+                    for _ in range(KILLS_PLANTED // 5):  # nearly always the first shows it
+                        self.again(plant)
+                        self.kills(5, check=False)
+                        self.finish()
+                        self.judge()
 
     def finish(self):
         """Let all of it come to its end; returns the whole history."""
