@@ -18,6 +18,13 @@ static inline struct slice slice_of(const char *text)
     return (struct slice){text, text ? strlen(text) : 0};
 }
 
+/* Copy its bytes to where there is room for them; none is no pointer to copy from. */
+static inline void slice_copy(void *to, struct slice s)
+{
+    if (s.size)
+        memcpy(to, s.data, s.size);
+}
+
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

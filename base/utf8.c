@@ -1,6 +1,7 @@
 /* utf8: see utf8.h. */
 #include "base/utf8.h"
 
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -128,13 +129,15 @@ static bool is_control(const uint8_t *at, size_t size)
     return size == 2 && at[0] == 0xc2 && at[1] < 0xa0;
 }
 
-/* Eight bytes, each from ' ' to '~'. In each term the high bit of the lowest byte that is not is set, and of none
- * if there is no such byte. (Source of the method: S. E. Anderson, "Bit twiddling hacks", 1997-2005.) */
-static bool is_plain(uint64_t eight)
+/* How many of eight bytes, the first being the lowest, are from ' ' to '~' before one that is not. In each term the high bit of
+ * the lowest byte that is not is set, and of none if there is no such byte. (Source of the method: S. E. Anderson, "Bit twiddling
+ * hacks", 1997-2005.) */
+static size_t count_plain(uint64_t eight)
 {
     static const uint64_t ones = 0x0101010101010101ull, high = 0x8080808080808080ull;
     uint64_t delete = eight ^ ones * 0x7f;
-    return !((eight | (eight - ones * ' ') | ((delete - ones) & ~delete)) & high);
+    uint64_t odd = (eight | (eight - ones * ' ') | ((delete - ones) & ~delete)) & high;
+    return odd ? (size_t)__builtin_ctzll(odd) / 8 : sizeof eight;
 }
 
 void utf8_clean(char *to, const void *text, size_t size)
@@ -145,13 +148,13 @@ void utf8_clean(char *to, const void *text, size_t size)
         uint64_t eight;
         if (size - i >= sizeof eight) { /* nearly all of a stack trace */
             memcpy(&eight, at + i, sizeof eight);
-            if (is_plain(eight)) {
-                memcpy(to + i, &eight, sizeof eight);
-                i += sizeof eight;
+            memcpy(to + i, &eight, sizeof eight); /* what is not plain is written once more */
+            size_t plain = count_plain(le64toh(eight));
+            i += plain;
+            if (plain == sizeof eight)
                 continue;
-            }
         }
-        if (at[i] >= ' ' && at[i] <= '~') {
+        if ((at[i] >= ' ' && at[i] <= '~') || at[i] == '\n' || at[i] == '\t') {
             to[i] = (char)at[i];
             i++;
             continue;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/disk.h"
 #include "bench/report.h"
 #include "bench/workload.h"
 
@@ -15,6 +16,7 @@ bool bench_server(struct bench *b)
     const struct options *o = b->options;
     if (o->calm_us > 0)
         (void)floor_disk_calm(o->data, o->calm_us);
+    disk_forget();
     bool ok = o->url ? server_join(&b->server, o->url, o->pid, b->why)
                      : server_start(&b->server, o->shuntd, o->config, o->data, b->why);
     ok = ok && server_topic(&b->server, "bench", NULL, b->why);

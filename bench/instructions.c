@@ -121,9 +121,34 @@ static void put_publish(struct mpack_buffer *to, const char *topic, uint64_t seq
     frame_end(to, frame);
 }
 
-/* `value`: of which the error speaks. */
+/* Of what errors speak: of the same order each, or each of its own, by its number or by its UUID; in the stack, too. */
+enum values { VALUES_SAME, VALUES_NUMBERS, VALUES_UUIDS, VALUES_STACKS };
+
+static void put_error(struct mpack_buffer *to, enum values values, uint64_t seq)
+{
+    char text[120], stack[240] = "order_check (order.c:117)\norder_read (order.c:61)\nhandle (worker.c:40)\n";
+    uint64_t mixed = seq * UINT64_C(0x9e3779b97f4a7c15);
+    if (values >= VALUES_UUIDS) {
+        (void)snprintf(text, sizeof text, "order %08x-%04x-4%03x-9%03x-%012" PRIx64 " has no `quantity`",
+                       (unsigned)(mixed >> 32), (unsigned)(mixed >> 16 & 0xffff),
+                       (unsigned)(mixed >> 4 & 0xfff), (unsigned)(mixed & 0xfff), mixed >> 16);
+    } else {
+        (void)snprintf(text, sizeof text, "line 17: `quantity` is -%" PRIu64 ", which is less than 1",
+                       values == VALUES_SAME ? 3 : seq);
+    }
+    if (values == VALUES_STACKS) {
+        (void)snprintf(stack, sizeof stack,
+                       "Traceback (most recent call last):\n  File \"/srv/worker.py\", line 40, in handle\n"
+                       "    check(order)\nValueError: %s\n",
+                       text);
+    }
+    mpack_write_cstr(to, values == VALUES_STACKS ? "ValueError" : "bad_order");
+    mpack_write_cstr(to, text);
+    mpack_write_cstr(to, stack);
+}
+
 static void put_resolution(struct mpack_buffer *to, uint64_t seq, uint64_t token, enum wire_outcome outcome,
-                           uint64_t value)
+                           enum values values)
 {
     mpack_write_array(to, outcome == OUTCOME_ACK ? 3 : 7);
     mpack_write_uint(to, seq);
@@ -132,17 +157,12 @@ static void put_resolution(struct mpack_buffer *to, uint64_t seq, uint64_t token
     if (outcome == OUTCOME_ACK)
         return;
     mpack_write_nil(to);
-    mpack_write_cstr(to, "bad_order");
-    char text[80];
-    (void)snprintf(text, sizeof text, "line 17: `quantity` is -%" PRIu64 ", which is less than 1", value);
-    mpack_write_cstr(to, text);
-    mpack_write_cstr(to, "order_check (order.c:117)\norder_read (order.c:61)\nhandle (worker.c:40)\n");
+    put_error(to, values, seq);
 }
 
-/* Answer every delivery in `told`, with errors that speak of the same value or each of its own; returns how many
- * there were. */
+/* Answer every delivery in `told`; returns how many there were. */
 static uint32_t put_resolve(struct mpack_buffer *to, const struct mpack_buffer *told,
-                            enum wire_outcome outcome, bool same)
+                            enum wire_outcome outcome, enum values values)
 {
     uint32_t sum = 0;
     for (size_t at = 0; at < told->size;) {
@@ -167,7 +187,7 @@ static uint32_t put_resolve(struct mpack_buffer *to, const struct mpack_buffer *
         for (uint32_t i = 0; i < count; i++) {
             uint32_t fields = mpack_read_array(&r);
             uint64_t seq = mpack_read_uint(&r);
-            put_resolution(to, seq, mpack_read_uint(&r), outcome, same ? 3 : seq);
+            put_resolution(to, seq, mpack_read_uint(&r), outcome, values);
             for (uint32_t k = 2; k < fields; k++)
                 (void)mpack_read_any(&r);
         }
@@ -248,8 +268,8 @@ static void publish_singly(struct machine *m, uint32_t topics)
     mpack_buffer_done(&b);
 }
 
-/* Everything is handed out 512 at a time and answered; `same`: each error speaks of the same value. */
-static void consume(struct machine *m, enum wire_outcome outcome, bool same, bool counted)
+/* Everything is handed out 512 at a time and answered. */
+static void consume(struct machine *m, enum wire_outcome outcome, enum values values, bool counted)
 {
     struct mpack_buffer b = {0};
     publish(m, 64, 8, false);
@@ -261,7 +281,7 @@ static void consume(struct machine *m, enum wire_outcome outcome, bool same, boo
     frame_end(&b, frame);
     turn(m, &b, counted);
     m->messages = 0;
-    for (uint32_t count; (count = put_resolve(&b, &m->told, outcome, same)) > 0; m->messages += count)
+    for (uint32_t count; (count = put_resolve(&b, &m->told, outcome, values)) > 0; m->messages += count)
         turn(m, &b, counted);
     mpack_buffer_done(&b);
 }
@@ -278,7 +298,7 @@ static void drop(struct machine *m, uint32_t topics)
     mpack_write_uint(&b, 3600000);
     frame_end(&b, frame);
     turn(m, &b, false);
-    consume(m, OUTCOME_REJECT, true, false);
+    consume(m, OUTCOME_REJECT, VALUES_SAME, false);
     frame = frame_begin(&b, OP_TOPIC_DELETE, 3, 1);
     mpack_write_cstr(&b, "t");
     frame_end(&b, frame);
@@ -303,11 +323,15 @@ static void run(struct machine *m, const char *work)
     else if (strcmp(work, "publish-topics") == 0)
         publish_singly(m, 2000);
     else if (strcmp(work, "deliver-ack") == 0)
-        consume(m, OUTCOME_ACK, true, true);
+        consume(m, OUTCOME_ACK, VALUES_SAME, true);
     else if (strcmp(work, "deliver-reject") == 0)
-        consume(m, OUTCOME_REJECT, true, true);
+        consume(m, OUTCOME_REJECT, VALUES_SAME, true);
     else if (strcmp(work, "deliver-reject-values") == 0)
-        consume(m, OUTCOME_REJECT, false, true);
+        consume(m, OUTCOME_REJECT, VALUES_NUMBERS, true);
+    else if (strcmp(work, "deliver-reject-uuids") == 0)
+        consume(m, OUTCOME_REJECT, VALUES_UUIDS, true);
+    else if (strcmp(work, "deliver-reject-stacks") == 0)
+        consume(m, OUTCOME_REJECT, VALUES_STACKS, true);
     else if (strcmp(work, "drop") == 0)
         drop(m, 2000);
     else

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "bench/disk.h"
 #include "bench/report.h"
 #include "bench/workload.h"
 
@@ -15,6 +16,7 @@ static const struct workload workloads[] = {
     {"publish", workload_publish}, {"e2e", workload_e2e},         {"drain", workload_drain},
     {"poison", workload_poison},   {"topics", workload_topics},   {"connections", workload_connections},
     {"groups", workload_groups},   {"delayed", workload_delayed}, {"restart", workload_restart},
+    {"store", workload_store},
 };
 #define WORKLOADS (sizeof workloads / sizeof *workloads)
 #define USUAL     3 /* the first so many run when none is named */
@@ -70,6 +72,15 @@ static bool run_all(struct bench *b)
     return ok;
 }
 
+/* A server that runs already lies on a disk of its own. */
+static bool lay_disk(struct options *o, char **argv, char *why)
+{
+    if (!o->url || !o->disk)
+        return disk_begin(o->disk, &o->data, argv, why);
+    (void)snprintf(why, WHY_BYTES, "--disk is for servers that are started here: leave --url out");
+    return false;
+}
+
 /* A thousand connections are two thousand descriptors and a few. */
 static void raise_descriptors(void)
 {
@@ -96,6 +107,10 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptors();
     struct bench b = {.options = &options};
+    if (!lay_disk(&options, argv, b.why)) {
+        (void)fprintf(stderr, "shunt-bench: %s\n", b.why);
+        return EXIT_USAGE;
+    }
     report_begin(options.form);
     bool ok = run_all(&b);
     report_end(options.form);

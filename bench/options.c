@@ -28,6 +28,10 @@ static const struct row rows[] = {
     {"shuntd", TEXT, AT(shuntd), "FILE", "the server to start ($SHUNTD; next to this program; in PATH)"},
     {"config", TEXT, AT(config), "FILE", "its configuration file"},
     {"data", TEXT, AT(data), "DIR", "where temporary data goes: of server and floors alike ($TMPDIR, /tmp)"},
+    {"disk", TEXT, AT(disk), "DISK",
+     "real, or model[:FLUSH][,RATE]: files in memory, and a preload library in the server that lets each "
+     "flush "
+     "take FLUSH and its bytes over RATE (150us,500MB/s). Figures are then of a model"},
     {"size", LIST, AT(sizes), "N,N…", "bytes of a body (100,1024,16384)"},
     {"window", LIST, AT(windows), "N,N…", "messages under way for each publisher (1,64,1024)"},
     {"publishers", NUMBER, AT(publishers), "N", "connections that publish (1)"},
@@ -40,9 +44,9 @@ static const struct row rows[] = {
     {"floor", REAL, AT(floor_s), "SECONDS", "how long to measure each floor; 0 leaves them out (0.7)"},
     {"calm", REAL, AT(calm_us), "US",
      "begin each run only when an fdatasync takes no longer; wait for half a minute at most"},
-    {"count", NUMBER, AT(count), "N", "messages of drain, delayed and restart (1000000)"},
+    {"count", NUMBER, AT(count), "N", "messages of drain, delayed and restart (1000000) and store (200000)"},
     {"prefill", NUMBER, AT(prefill), "N", "ready messages that are there before publish begins (0)"},
-    {"topics", NUMBER, AT(topics), "N", "topics of the workload topics (10000)"},
+    {"topics", NUMBER, AT(topics), "N", "topics of the workloads topics (10000) and store (20)"},
     {"connections", NUMBER, AT(connections), "N", "connections of the workload connections (1000)"},
     {"groups", NUMBER, AT(groups), "N", "groups of the workload groups (2, then 4, then 8)"},
     {"output", FORM, AT(form), "FORM", "table, tsv or json (table)"},
@@ -59,6 +63,7 @@ static void help(void)
            "  drain        consume and ack a backlog\n"
            "  poison       e2e in which 1 %% is rejected, then nacked to the limit, each with an error\n"
            "  topics       publish to many topics in turn\n"
+           "  store        what messages of one topic, and of many in turn, take in the store\n"
            "  connections  publish over many connections\n"
            "  groups       e2e with several groups on one topic\n"
            "  delayed      many messages that wait, then all come due\n"
@@ -139,9 +144,7 @@ static bool read_value(struct options *o, const struct row *row, const char *tex
 
 static void set_defaults(struct options *o)
 {
-    const char *temporary = getenv("TMPDIR");
     *o = (struct options){.shuntd = server_program(),
-                          .data = temporary ? temporary : "/tmp",
                           .sizes = {{100, 1024, 16384}, 3},
                           .windows = {{1, 64, 1024}, 3},
                           .publishers = 1,
@@ -150,13 +153,12 @@ static void set_defaults(struct options *o)
                           .warm_s = 0.5,
                           .seconds = 3,
                           .floor_s = 0.7,
-                          .topics = 10000,
                           .connections = 1000};
 }
 
 static bool are_sound(const struct options *o)
 {
-    if (o->publishers == 0 || o->consumers == 0 || o->threads == 0 || o->topics == 0 || o->connections == 0)
+    if (o->publishers == 0 || o->consumers == 0 || o->threads == 0 || o->connections == 0)
         return false;
     for (size_t i = 0; i < o->sizes.count; i++) {
         if (o->sizes.values[i] < 16)

@@ -21,7 +21,8 @@ struct options {
     pid_t pid;          /* of the server at url */
     const char *shuntd; /* program to start */
     const char *config; /* of the server started; NULL: none */
-    const char *data;   /* directory for temporary directories */
+    const char *data;   /* directory for temporary directories; NULL: disk_begin() finds one */
+    const char *disk;   /* as given; NULL: real */
     struct list sizes;
     struct list windows;
     unsigned publishers;
@@ -35,7 +36,7 @@ struct options {
     double calm_us; /* a run begins when an fdatasync takes no longer; 0: at once */
     uint64_t count; /* 0: the workload's own */
     uint64_t prefill;
-    unsigned topics;
+    unsigned topics; /* 0: the workload's own */
     unsigned connections;
     unsigned groups; /* 0: 2, 4 and 8 */
     enum form form;

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "bench/disk.h"
+
 struct column {
     const char *key;
     const char *heading; /* NULL: not in the table for people */
@@ -44,11 +46,16 @@ NUMBER_COLUMN(write_cpu, r->usage_known, "%.2f", r->cpu_us)
 NUMBER_COLUMN(write_anon, r->usage_known, "%.1f", r->anon_mib)
 NUMBER_COLUMN(write_disk, r->usage_known, "%.0f", r->disk_bytes)
 NUMBER_COLUMN(write_disk_ratio, r->usage_known, "%.2f", r->disk_bytes / r->body_bytes)
+NUMBER_COLUMN(write_flush, r->flush_messages > 0, "%.2f", r->flush_messages)
+NUMBER_COLUMN(write_flush_late, r->flush_messages > 0, "%.1f", r->flush_late_us)
+NUMBER_COLUMN(write_store, r->store_bytes > 0, "%.1f", r->store_bytes)
+NUMBER_COLUMN(write_page, r->store_bytes > 0, "%.1f", r->page_messages)
 NUMBER_COLUMN(write_memory, r->memory_bytes != 0, "%.1f", r->memory_bytes)
 NUMBER_COLUMN(write_commit, r->commit_messages > 0, "%.0f", r->commit_messages)
 TEXT_COLUMN(write_floor, r->floor)
 NUMBER_COLUMN(write_floor_rate, r->floor[0], "%.0f", r->floor_rate)
 NUMBER_COLUMN(write_floor_ratio, r->floor[0], "%.2f", r->floor_ratio)
+TEXT_COLUMN(write_disk_name, ((void)r, disk_name()))
 TEXT_COLUMN(write_against, r->against)
 NUMBER_COLUMN(write_against_ratio, r->against[0], "%.2f", r->against_ratio)
 
@@ -73,6 +80,10 @@ static const struct column columns[] = {
     {"anon_mib", "ANON MIB", 9, false, write_anon},
     {"disk_bytes", NULL, 0, false, write_disk},
     {"disk_ratio", "DISK ×", 7, false, write_disk_ratio},
+    {"flush_messages", "A FLUSH", 8, false, write_flush},
+    {"flush_late_us", NULL, 0, false, write_flush_late},
+    {"store_bytes", "STORE B", 8, false, write_store},
+    {"page_messages", "A PAGE", 7, false, write_page},
     {"memory_bytes", NULL, 0, false, write_memory},
     {"commit_messages", "A COMMIT", 9, false, write_commit},
     {"floor", "FLOOR", -24, true, write_floor},
@@ -80,6 +91,7 @@ static const struct column columns[] = {
     {"floor_ratio", "OF FLOOR", 9, false, write_floor_ratio},
     {"against", "AGAINST", -16, true, write_against},
     {"against_ratio", "×", 6, false, write_against_ratio},
+    {"disk", NULL, 0, true, write_disk_name},
 };
 #define COLUMNS (sizeof columns / sizeof *columns)
 
@@ -145,6 +157,8 @@ void report_begin(enum form form)
 {
     if (form == FORM_JSON)
         printf("[");
+    if (form == FORM_TABLE && disk_warning())
+        printf("%s\n\n", disk_warning());
     for (size_t i = 0; form == FORM_TSV && i < COLUMNS; i++)
         printf("%s%s", i ? "\t" : "", columns[i].key);
     for (size_t i = 0; form == FORM_TABLE && i < COLUMNS; i++) {

@@ -31,6 +31,10 @@ struct result {
     double anon_mib;        /* resident, mapped files left out */
     double disk_bytes;      /* written to disk for one message */
     double commit_messages; /* messages a commit */
+    double flush_messages;  /* messages a flush, on a model of the disk */
+    double flush_late_us;   /* by how much later than the model says a flush ended */
+    double store_bytes;     /* for one message held, whole pages of the store; 0 where it was not asked for */
+    double page_messages;   /* messages a page of it */
     double memory_bytes;    /* by which the server grew for each message held; 0 where it does not apply */
 
     char floor[RESULT_NAME_BYTES];   /* what `floor_rate` is of; "" if there is none */

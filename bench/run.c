@@ -7,6 +7,7 @@
 
 #include "bench/clock.h"
 #include "bench/crew.h"
+#include "bench/disk.h"
 #include "bench/sampler.h"
 
 #define LOOK_NS  (NS_PER_MS / 2)
@@ -16,12 +17,15 @@ struct moment {
     uint64_t at_ns;
     struct crew_tally tally;
     struct usage usage;
+    struct disk_usage disk;
     uint64_t commits;
 };
 
 static struct moment look(const struct subject *s, const struct crew *c)
 {
-    struct moment m = {.usage = sampler_read(s->pid), .commits = s->commits ? s->commits(s->context) : 0};
+    struct moment m = {.usage = sampler_read(s->pid),
+                       .commits = s->commits ? s->commits(s->context) : 0,
+                       .disk = disk_read()};
     m.at_ns = clock_ns();
     m.tally = crew_tally(c);
     return m;
@@ -49,6 +53,13 @@ static void compare(struct result *r, const struct moment *a, const struct momen
         r->cpu_us = (double)(b->usage.cpu_us - a->usage.cpu_us) / n;
         r->anon_mib = (double)b->usage.anon_bytes / 1048576;
         r->disk_bytes = (double)(b->usage.write_bytes - a->usage.write_bytes) / n;
+    }
+    uint64_t flushes = b->disk.flushes - a->disk.flushes;
+    if (b->disk.known) /* what /proc counts never comes to a disk */
+        r->disk_bytes = (double)(b->disk.written_bytes - a->disk.written_bytes) / n;
+    if (flushes > 0) {
+        r->flush_messages = n / (double)flushes;
+        r->flush_late_us = (double)(b->disk.late_ns - a->disk.late_ns) / 1e3 / (double)flushes;
     }
     if (b->commits > a->commits)
         r->commit_messages = n / (double)(b->commits - a->commits);
@@ -129,6 +140,7 @@ static bool run_count(const struct subject *s, struct load *load, uint64_t count
     describe(ret, s, load);
     struct moment a = {.at_ns = clock_ns(),
                        .usage = sampler_read(s->pid),
+                       .disk = disk_read(),
                        .commits = s->commits ? s->commits(s->context) : 0};
     struct crew *c = crew_start(load, why);
     if (!c)

@@ -103,14 +103,26 @@ bool server_group(struct server *s, const char *topic, const char *group, char *
     return false;
 }
 
-uint64_t server_figure(struct server *s, const char *name)
+/* `part` (may be NULL): of several numbers under the name. */
+static uint64_t figure(struct server *s, const char *name, const char *part)
 {
     struct shunt_value *figures = NULL;
     if (shunt_stats(s->control, CALL_MS, &figures, NULL) != 0)
         return 0;
-    int64_t n = shunt_value_integer(shunt_value_get(figures, name));
+    const struct shunt_value *found = shunt_value_get(figures, name);
+    int64_t n = shunt_value_integer(part ? shunt_value_get(found, part) : found);
     shunt_value_free(figures);
     return (uint64_t)n;
+}
+
+uint64_t server_figure(struct server *s, const char *name)
+{
+    return figure(s, name, NULL);
+}
+
+uint64_t server_store_bytes(struct server *s)
+{
+    return figure(s, "store_bytes", "used");
 }
 
 const char *server_program(void)

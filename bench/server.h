@@ -33,5 +33,7 @@ bool server_topic(struct server *s, const char *name, const char *const *setting
 bool server_group(struct server *s, const char *topic, const char *group, char *why);
 /* A number of its statistics; 0 if it is not there. */
 uint64_t server_figure(struct server *s, const char *name);
+/* Bytes of the pages that its store uses. */
+uint64_t server_store_bytes(struct server *s);
 
 #endif

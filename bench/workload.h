@@ -25,6 +25,7 @@ bool workload_e2e(struct bench *b);
 bool workload_drain(struct bench *b);
 bool workload_poison(struct bench *b);
 bool workload_topics(struct bench *b);
+bool workload_store(struct bench *b);
 bool workload_connections(struct bench *b);
 bool workload_groups(struct bench *b);
 bool workload_delayed(struct bench *b);

@@ -4,6 +4,8 @@
 
 #include "bench/workload.h"
 
+#define TOPICS 10000
+
 /* `against` says what *one is the rate of. */
 static bool run_one(struct bench *b, const char *name, struct load *load, const char *against, double *one)
 {
@@ -33,7 +35,7 @@ bool workload_topics(struct bench *b)
     struct load load = bench_load(b, o->sizes.values[0], o->windows.values[o->windows.count - 1]);
     if (!run_one(b, "one topic", &load, "", &one))
         return false;
-    load.topics = o->topics;
+    load.topics = o->topics ? o->topics : TOPICS;
     return run_one(b, "topics", &load, "one", &one);
 }
 

@@ -11,7 +11,8 @@
 static int check_all(struct checker *c)
 {
     static int (*const parts[])(struct checker *) = {check_catalogue, check_bits,     check_causes,
-                                                     check_messages,  check_attempts, check_indexes};
+                                                     check_rules,     check_messages, check_attempts,
+                                                     check_edits,     check_indexes,  check_audit};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         int err = parts[i](c);
         if (err)

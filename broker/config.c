@@ -2,6 +2,7 @@
 #include "broker/config.h"
 
 #include "base/check.h"
+#include "broker/command_line.h"
 #include "broker/log_line.h"
 #include "broker/net/address.h"
 #include "proto/errors.h"
@@ -19,8 +20,11 @@ const struct config_row config_rows[CONFIG_COUNT] = {
 };
 
 static bool parse(const struct config_row *row, const char *value, int64_t *ret, const char **ret_why);
+static bool parse_auto(const char *value, int64_t *ret, const char **ret_why);
 static bool parse_number(enum config_unit unit, const char *value, int64_t *ret, const char **ret_why);
 static bool parse_text(const struct config_row *row, const char *value, const char **ret_why);
+static bool parse_command(const char *value, const char **ret_why);
+static bool parse_url(const char *value, const char **ret_why);
 static bool in_bounds(const struct config_row *row, int64_t number);
 
 int config_init(struct config *c)
@@ -92,7 +96,12 @@ int config_check(const struct config *c, char *ret_why, size_t why_bytes)
 
 bool config_http_is_off(const struct config *c)
 {
-    return strcmp(c->text[CONFIG_http], "off") == 0;
+    return !config_unless_off(c, CONFIG_http);
+}
+
+const char *config_unless_off(const struct config *c, enum config_field field)
+{
+    return strcmp(c->text[field], "off") == 0 ? NULL : c->text[field];
 }
 
 static bool parse(const struct config_row *row, const char *value, int64_t *ret, const char **ret_why)
@@ -101,7 +110,12 @@ static bool parse(const struct config_row *row, const char *value, int64_t *ret,
     case VALUE_ADDRESS:
     case VALUE_ADDRESS_OR_OFF:
     case VALUE_PATH:
+    case VALUE_HOSTS:
+    case VALUE_COMMAND:
+    case VALUE_URL:
         return parse_text(row, value, ret_why);
+    case VALUE_AUTO:
+        return parse_auto(value, ret, ret_why);
     case VALUE_LEVEL:
         *ret = log_level_find(value);
         *ret_why = "must be debug, info, warning or error";
@@ -126,18 +140,63 @@ static bool parse_number(enum config_unit unit, const char *value, int64_t *ret,
     return units_parse_count(value, 0, INT64_MAX, ret, ret_why);
 }
 
+static bool parse_auto(const char *value, int64_t *ret, const char **ret_why)
+{
+    static const char *const words[] = {[AUTO_AUTO] = "auto", [AUTO_ON] = "on", [AUTO_OFF] = "off"};
+    for (*ret = AUTO_AUTO; *ret <= AUTO_OFF; ++*ret) {
+        if (strcmp(value, words[*ret]) == 0)
+            return true;
+    }
+    *ret_why = "must be auto, on or off";
+    return false;
+}
+
+static bool parse_command(const char *value, const char **ret_why)
+{
+    char copy[CONFIG_TEXT_BYTES_MAX], *words[COMMAND_LINE_WORDS_MAX + 1];
+    (void)snprintf(copy, sizeof copy, "%s", value); /* it fits: it was looked at */
+    return command_line_split(copy, words, ret_why) > 0;
+}
+
+static bool parse_url(const char *value, const char **ret_why)
+{
+    size_t scheme = strncmp(value, "http://", 7) == 0 ? 7 : strncmp(value, "https://", 8) == 0 ? 8 : 0;
+    *ret_why = "must begin with http:// or https://, and a host";
+    if (!scheme || !value[scheme] || value[scheme] == '/')
+        return false;
+    *ret_why = "is longer than 2047 bytes";
+    if (strlen(value) >= CONFIG_URL_BYTES_MAX)
+        return false;
+    *ret_why = "holds a character that a URL writes as %XX";
+    for (const char *at = value; *at; at++) {
+        if (*at <= ' ' || *at > '~' || *at == '"' || *at == '\\')
+            return false;
+    }
+    return true;
+}
+_Static_assert(CONFIG_URL_BYTES_MAX == 2048, "parse_url() says the limit in words");
+
 static bool parse_text(const struct config_row *row, const char *value, const char **ret_why)
 {
     *ret_why = "too long";
     if (strlen(value) >= CONFIG_TEXT_BYTES_MAX)
         return false;
+    if (row->unit == VALUE_HOSTS) {
+        *ret_why = "must be names or addresses without ports, with commas between them";
+        return strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:, ") ==
+               strlen(value);
+    }
     if (row->unit == VALUE_PATH) {
         *ret_why = "must not be empty";
         return value[0] != '\0';
     }
     struct sockaddr_storage ignored;
-    if (row->unit == VALUE_ADDRESS_OR_OFF && strcmp(value, "off") == 0)
+    if (row->unit != VALUE_ADDRESS && strcmp(value, "off") == 0)
         return true;
+    if (row->unit == VALUE_COMMAND)
+        return parse_command(value, ret_why);
+    if (row->unit == VALUE_URL)
+        return parse_url(value, ret_why);
     return address_parse(value, &ignored, ret_why);
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define CONFIG_TEXT_BYTES_MAX 4096 /* with the terminator; as long as a path may be */
+#define CONFIG_URL_BYTES_MAX  2048 /* the same of a URL */
 #define CONFIG_WHY_BYTES      512
 #define CONFIG_FILE_BYTES_MAX (1024 * 1024)
 
@@ -26,7 +27,13 @@ enum config_unit {
     VALUE_DURATION,
     VALUE_COUNT,
     VALUE_LEVEL,
+    VALUE_AUTO,
+    VALUE_HOSTS,
+    VALUE_COMMAND,
+    VALUE_URL,
 };
+
+enum config_auto { AUTO_AUTO, AUTO_ON, AUTO_OFF };
 
 struct config_row {
     const char *name;
@@ -41,7 +48,7 @@ extern const struct config_row config_rows[CONFIG_COUNT];
 
 struct config {
     char *text[CONFIG_COUNT];     /* each as it was written */
-    int64_t number[CONFIG_COUNT]; /* bytes, ms, a count or a log level; 0 for addresses and paths */
+    int64_t number[CONFIG_COUNT]; /* bytes, ms, a count, a log level or an enum config_auto; 0 for texts */
 };
 
 /* The defaults. fails: NO_MEMORY. */
@@ -65,5 +72,7 @@ int config_check(const struct config *c, char *ret_why, size_t why_bytes);
 
 /* Is the HTTP interface switched off? */
 bool config_http_is_off(const struct config *c);
+/* The text of a setting that may be `off`: then NULL. */
+const char *config_unless_off(const struct config *c, enum config_field field);
 
 #endif

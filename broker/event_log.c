@@ -6,7 +6,8 @@
 
 void event_log_init(struct event_log *t, const struct log *log)
 {
-    *t = (struct event_log){.log = log, .acts_window_ms = -EVENT_LOG_WINDOW_MS};
+    *t = (struct event_log){
+        .log = log, .acts.window_ms = -EVENT_LOG_WINDOW_MS, .causes.window_ms = -EVENT_LOG_WINDOW_MS};
     (void)pthread_mutex_init(&t->lock, NULL); /* cannot fail on Linux */
 }
 
@@ -21,39 +22,51 @@ static void number(struct log_line *line, const char *key, uint64_t value)
         log_number(line, key, (int64_t)value);
 }
 
-/* ---- acts; with the lock held ---- */
+/* ---- lines that are counted; with the lock held ---- */
 
-static void tell_suppressed(struct event_log *t)
+static void tell_suppressed(struct event_log *t, struct event_log_lines *lines)
 {
     struct log_line line;
-    if (!t->acts_suppressed)
+    if (!lines->suppressed)
         return;
     log_begin(&line, t->log, LOG_LEVEL_WARNING, "lines_suppressed");
-    log_text(&line, "about", "administrative acts");
-    number(&line, "count", t->acts_suppressed);
+    log_text(&line, "about", lines == &t->acts ? "administrative acts" : "causes of dead letters");
+    number(&line, "count", lines->suppressed);
     log_end(&line);
-    t->acts_suppressed = 0;
+    lines->suppressed = 0;
+}
+
+/* May one more be written? */
+static bool counts(struct event_log *t, struct event_log_lines *lines, int64_t now_ms)
+{
+    if (now_ms - lines->window_ms >= EVENT_LOG_WINDOW_MS) {
+        tell_suppressed(t, lines);
+        lines->window_ms = now_ms;
+        lines->written = 0;
+    }
+    bool may = lines->written < EVENT_LOG_LINES_MAX;
+    lines->written += may;
+    lines->suppressed += !may;
+    return may;
+}
+
+static void lines_due(struct event_log *t, struct event_log_lines *lines, int64_t now_ms, bool all)
+{
+    if (all || now_ms - lines->window_ms >= EVENT_LOG_WINDOW_MS)
+        tell_suppressed(t, lines);
 }
 
 static void tell_act(struct event_log *t, const struct event *event, int64_t now_ms)
 {
     struct log_line line;
     bool act = event->kind == EVENT_ACT;
-    if (now_ms - t->acts_window_ms >= EVENT_LOG_WINDOW_MS) {
-        tell_suppressed(t);
-        t->acts_window_ms = now_ms;
-        t->acts = 0;
-    }
-    if (t->acts >= EVENT_LOG_ACTS_MAX) {
-        t->acts_suppressed++;
+    if (!counts(t, &t->acts, now_ms))
         return;
-    }
-    t->acts++;
     log_begin(&line, t->log, LOG_LEVEL_INFO, act ? event->name : "job_done");
     log_text(&line, "kind", act ? NULL : event->name);
     log_text(&line, "topic", event->topic);
     log_text(&line, "group", event->group);
-    log_text(&line, "changes", event->changes);
+    log_text(&line, "asked", event->asked);
     if (event->job)
         log_number(&line, "count", (int64_t)event->count);
     number(&line, "job", event->job);
@@ -62,23 +75,51 @@ static void tell_act(struct event_log *t, const struct event *event, int64_t now
     log_text(&line, "client", event->client);
     log_text(&line, "host", event->host);
     log_text(&line, "peer", event->peer);
+    log_text(&line, "reason", event->why);
+    log_end(&line);
+}
+
+static void tell_cause(struct event_log *t, const struct event *event, int64_t now_ms)
+{
+    char fingerprint[17], message[TOPIC_BYTES_MAX + 32];
+    struct log_line line;
+    if (!counts(t, &t->causes, now_ms))
+        return;
+    (void)snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)event->cause);
+    (void)snprintf(message, sizeof message, "%s/%llu", event->topic ? event->topic : "",
+                   (unsigned long long)event->seq);
+    log_begin(&line, t->log, event->regressed ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+              event->regressed ? "cause_regressed" : "cause_new");
+    log_text(&line, "topic", event->topic);
+    log_text(&line, "group", event->group);
+    log_text(&line, "cause", fingerprint);
+    log_text(&line, "title", event->title);
+    log_text(&line, "message", message);
     log_end(&line);
 }
 
 /* ---- dead letters; with the lock held ---- */
 
+static void begin_dead(struct log_line *line, const struct event_log *t, enum event_kind kind)
+{
+    if (kind == EVENT_DEAD)
+        log_begin(line, t->log, LOG_LEVEL_WARNING, "dead_letters");
+    else
+        log_begin(line, t->log, LOG_LEVEL_WARNING, "dead_letters_overdue");
+}
+
 static void tell_dead(struct event_log *t, struct event_log_group *g)
 {
     static const char *const reasons[DEAD_REASONS] = DEAD_REASON_NAMES;
-    char newest[TOPIC_BYTES_MAX + 32];
+    char message[TOPIC_BYTES_MAX + 32];
     struct log_line line;
-    (void)snprintf(newest, sizeof newest, "%s/%llu", g->topic, (unsigned long long)g->seq);
-    log_begin(&line, t->log, LOG_LEVEL_WARNING, "dead_letters");
+    (void)snprintf(message, sizeof message, "%s/%llu", g->topic, (unsigned long long)g->seq);
+    begin_dead(&line, t, g->kind);
     log_text(&line, "topic", g->topic);
     log_text(&line, "group", g->group);
     log_number(&line, "count", (int64_t)g->count);
-    log_text(&line, "newest", newest);
-    log_text(&line, "reason", reasons[g->reason]);
+    log_text(&line, g->kind == EVENT_DEAD ? "newest" : "oldest", message);
+    log_text(&line, "reason", g->kind == EVENT_DEAD ? reasons[g->reason] : NULL);
     log_end(&line);
     g->count = 0;
 }
@@ -86,8 +127,10 @@ static void tell_dead(struct event_log *t, struct event_log_group *g)
 static struct event_log_group *find_group(struct event_log *t, const struct event *event)
 {
     for (size_t i = 0; i < t->groups_count; i++) {
-        if (strcmp(t->groups[i].topic, event->topic) == 0 && strcmp(t->groups[i].group, event->group) == 0)
-            return &t->groups[i];
+        struct event_log_group *g = &t->groups[i];
+        if (g->kind == event->kind && strcmp(g->topic, event->topic) == 0 &&
+            strcmp(g->group, event->group) == 0)
+            return g;
     }
     return NULL;
 }
@@ -98,16 +141,17 @@ static void add_dead(struct event_log *t, const struct event *event, int64_t now
     bool first = !g;
     if (first && event->topic && event->group && t->groups_count < EVENT_LOG_GROUPS_MAX) {
         g = &t->groups[t->groups_count++];
-        *g = (struct event_log_group){.window_ms = now_ms};
+        *g = (struct event_log_group){.kind = event->kind, .window_ms = now_ms};
         (void)snprintf(g->topic, sizeof g->topic, "%s", event->topic);
         (void)snprintf(g->group, sizeof g->group, "%s", event->group);
     }
     if (!g) {
-        t->dead_others += event->count;
+        *(event->kind == EVENT_DEAD ? &t->dead_others : &t->overdue_others) += event->count;
         return;
     }
+    if (event->kind == EVENT_DEAD || !g->count)
+        g->seq = event->seq;
     g->count += event->count;
-    g->seq = event->seq;
     g->reason = event->reason;
     if (first)
         tell_dead(t, g);
@@ -132,16 +176,16 @@ static void groups_due(struct event_log *t, int64_t now_ms, bool all)
     t->groups_count = kept;
 }
 
-static void others_due(struct event_log *t)
+static void others_due(const struct event_log *t, enum event_kind kind, uint64_t *count)
 {
     struct log_line line;
-    if (!t->dead_others)
+    if (!*count)
         return;
-    log_begin(&line, t->log, LOG_LEVEL_WARNING, "dead_letters");
+    begin_dead(&line, t, kind);
     log_text(&line, "of", "further groups");
-    number(&line, "count", t->dead_others);
+    number(&line, "count", *count);
     log_end(&line);
-    t->dead_others = 0;
+    *count = 0;
 }
 
 /* ---- room; with the lock held ---- */
@@ -189,7 +233,11 @@ void event_log_write(struct event_log *t, const struct event *event, int64_t now
     case EVENT_JOB_DONE:
         tell_act(t, event, now_ms);
         break;
+    case EVENT_CAUSE:
+        tell_cause(t, event, now_ms);
+        break;
     case EVENT_DEAD:
+    case EVENT_OVERDUE:
         add_dead(t, event, now_ms);
         break;
     case EVENT_FULL:
@@ -206,9 +254,10 @@ void event_log_write(struct event_log *t, const struct event *event, int64_t now
 void event_log_due(struct event_log *t, int64_t now_ms, bool all)
 {
     (void)pthread_mutex_lock(&t->lock);
-    if (all || now_ms - t->acts_window_ms >= EVENT_LOG_WINDOW_MS)
-        tell_suppressed(t);
+    lines_due(t, &t->acts, now_ms, all);
+    lines_due(t, &t->causes, now_ms, all);
     groups_due(t, now_ms, all);
-    others_due(t);
+    others_due(t, EVENT_DEAD, &t->dead_others);
+    others_due(t, EVENT_OVERDUE, &t->overdue_others);
     (void)pthread_mutex_unlock(&t->lock);
 }

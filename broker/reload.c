@@ -14,8 +14,10 @@ unsigned reload_merge(struct config *now, struct config *fresh, const struct log
         log_begin(&line, log, row->reload ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
                   row->reload ? "setting_changed" : "setting_needs_restart");
         log_text(&line, "setting", row->name);
-        log_text(&line, "from", now->text[i]);
-        log_text(&line, "to", fresh->text[i]);
+        if (row->unit != VALUE_URL && row->unit != VALUE_COMMAND) { /* which may hold a secret */
+            log_text(&line, "from", now->text[i]);
+            log_text(&line, "to", fresh->text[i]);
+        }
         log_end(&line);
         if (!row->reload)
             continue;

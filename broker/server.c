@@ -6,13 +6,16 @@
  */
 #include "broker/server.h"
 
+#include "base/clock.h"
 #include "broker/damage_guard.h"
 #include "broker/exit_code.h"
+#include "broker/http/changes.h"
 #include "broker/log_writer.h"
 #include "broker/net/address.h"
 #include "broker/notify.h"
 #include "broker/reload.h"
 #include "broker/server_private.h"
+#include "broker/server_store.h"
 #include "broker/store/store.h"
 #include "proto/errors.h"
 #include "proto/units.h"
@@ -26,7 +29,9 @@
 static int begin(struct server *s);
 static int start(struct server *s);
 static int start_listening(struct server *s, int *ret_fd);
+static int start_changes(struct server *s);
 static int start_engine(struct server *s);
+static int start_on_breach(struct server *s);
 static int start_net(struct server *s, int fd);
 static int start_http(struct server *s);
 static int announce(struct server *s);
@@ -41,6 +46,7 @@ static void on_tell_timer(uv_timer_t *timer);
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text);
 static void port_post(void *context, struct inbox_item *item);
 static bool port_full(void *context, const struct link *link);
+static int connect_to_self(void *context, const char *peer);
 static struct outbox_item *port_take(void *context);
 
 int server_run(const struct options *options, struct config *config)
@@ -63,6 +69,8 @@ int server_run(const struct options *options, struct config *config)
         (void)uv_run(&s.loop, UV_RUN_DEFAULT); /* 0: every handle is closed */
         http_stop(s.http);
         engine_free(s.engine);
+        changes_free(s.changes);
+        on_breach_stop(s.on_breach);
         (void)uv_loop_close(&s.loop); /* nothing is left in it */
     }
     event_log_due(&s.event_log, 0, true);
@@ -77,15 +85,10 @@ int server_run(const struct options *options, struct config *config)
 
 int server_check(const struct options *options, const struct config *config)
 {
-    struct store_lmdb_options store_options = {.dir = options->check_dir,
-                                               .map_bytes = (uint64_t)config->number[CONFIG_map_bytes],
-                                               .map_bytes_max =
-                                                   (uint64_t)config->number[CONFIG_map_bytes_max],
-                                               .read_only = true};
     char why[SERVER_WHY_BYTES] = "";
     struct store *store = NULL;
     damage_guard(options->check_dir);
-    int err = store_lmdb_open(&store_options, &store, why, sizeof why);
+    int err = server_store_open(config, options->check_dir, true, &store, why, sizeof why);
     if (err) {
         (void)fprintf(stderr, "shuntd: %s\n", why);
         return exit_code_of(err);
@@ -128,7 +131,11 @@ static int start(struct server *s)
     exit_code = start_listening(s, &fd);
     if (exit_code)
         return exit_code;
-    exit_code = start_engine(s);
+    exit_code = start_changes(s);
+    if (!exit_code)
+        exit_code = start_on_breach(s);
+    if (!exit_code)
+        exit_code = start_engine(s);
     if (exit_code) {
         (void)close(fd); /* nothing was accepted */
         return exit_code;
@@ -164,15 +171,25 @@ static int start_listening(struct server *s, int *ret_fd)
     return cannot_start(s, exit_code, why);
 }
 
+/* Before the engine, which may have something to tell at once. */
+static int start_on_breach(struct server *s)
+{
+    struct on_breach_config config = {.command = config_unless_off(&s->config, CONFIG_on_breach_command),
+                                      .url = config_unless_off(&s->config, CONFIG_on_breach_url),
+                                      .timeout_ms = s->config.number[CONFIG_on_breach_ms],
+                                      .log = &s->log};
+    char why[SERVER_WHY_BYTES] = "cannot start a thread for on-breach";
+    int err = on_breach_start(&config, &s->on_breach, why, sizeof why);
+    if (!err)
+        return 0;
+    return cannot_start(s, err == SHUNT_BAD_ARGUMENT ? EXIT_CODE_CONFIG : EXIT_CODE_SYSTEM, why);
+}
+
 static int start_engine(struct server *s)
 {
-    struct store_lmdb_options options = {.dir = s->config.text[CONFIG_data],
-                                         .map_bytes = (uint64_t)s->config.number[CONFIG_map_bytes],
-                                         .map_bytes_max = (uint64_t)s->config.number[CONFIG_map_bytes_max],
-                                         .create = true};
     char why[SERVER_WHY_BYTES] = "";
     struct store *store = NULL;
-    int err = store_lmdb_open(&options, &store, why, sizeof why);
+    int err = server_store_open(&s->config, s->config.text[CONFIG_data], false, &store, why, sizeof why);
     if (err)
         return cannot_start(s, exit_code_of(err), why);
     struct engine_config config = {.limits = server_engine_limits(s),
@@ -213,17 +230,41 @@ static int start_net(struct server *s, int fd)
     return 0;
 }
 
-static int start_http(struct server *s)
+/* With `auto`: programs of this machine can reach `listen` as well. Metrics are often served to other machines, and that must not
+ * hand them the queues. */
+static bool api_is_on(const struct server *s)
+{
+    int64_t api = s->config.number[CONFIG_api];
+    return api == AUTO_ON || (api == AUTO_AUTO && address_is_loopback(&s->http_address));
+}
+
+/* The engine has something to tell as soon as it runs. */
+static int start_changes(struct server *s)
 {
     const char *ignored;
     if (config_http_is_off(&s->config))
         return 0;
     if (!address_parse(s->config.text[CONFIG_http], &s->http_address, &ignored))
         return cannot_start(s, EXIT_CODE_CONFIG, "http: not an address");
+    if (!api_is_on(s))
+        return 0;
+    s->changes = changes_new();
+    return s->changes ? 0 : cannot_start(s, EXIT_CODE_SYSTEM, "no memory or descriptor for what changes");
+}
+
+static int start_http(struct server *s)
+{
+    if (config_http_is_off(&s->config))
+        return 0;
     struct http_config config = {.listen = s->config.text[CONFIG_http],
                                  .metrics_topics = (uint32_t)s->config.number[CONFIG_metrics_topics],
                                  .version = SHUNT_VERSION,
-                                 .log_dropped = log_writer_dropped(s->log.writer)};
+                                 .log_dropped = log_writer_dropped(s->log.writer),
+                                 .changes = s->changes,
+                                 .breaches = on_breach_counts(s->on_breach),
+                                 .hosts = s->config.text[CONFIG_http_hosts],
+                                 .connect = connect_to_self,
+                                 .context = s};
     char why[SERVER_WHY_BYTES] = "";
     int err = http_start(&config, s->engine, &s->http, why, sizeof why);
     if (err)
@@ -342,7 +383,12 @@ static void on_engine_consumer(void *context, const struct consumer_notice *noti
 static void on_engine_told(void *context, const struct event *event)
 {
     struct server *s = server_of(context);
-    event_log_write(&s->event_log, event, (int64_t)(uv_hrtime() / 1000000));
+    int64_t now_ms = (int64_t)(uv_hrtime() / 1000000);
+    event_log_write(&s->event_log, event, now_ms);
+    if (s->changes)
+        changes_tell(s->changes, event, now_ms, clock_wall_ms());
+    if (event->kind == EVENT_OVERDUE && s->on_breach)
+        on_breach_add(s->on_breach, event);
 }
 
 static void on_tell_timer(uv_timer_t *timer)
@@ -373,4 +419,11 @@ static struct outbox_item *port_take(void *context)
 {
     struct server *s = server_of(context);
     return engine_take(s->engine);
+}
+
+/* On a thread of HTTP's. */
+static int connect_to_self(void *context, const char *peer)
+{
+    struct server *s = server_of(context);
+    return net_connect(s->net, peer);
 }

@@ -10,6 +10,7 @@
 #include "broker/event_log.h"
 #include "broker/http/http.h"
 #include "broker/net/net.h"
+#include "broker/on_breach.h"
 #include "broker/options.h"
 #include <sys/socket.h>
 
@@ -29,6 +30,7 @@ struct server {
     struct connection_log connection_log; /* what net says */
     struct connection_log consumer_log;   /* what the engine says; its thread's own */
     struct event_log event_log;
+    struct on_breach *on_breach; /* NULL: nobody is to be told */
     uv_timer_t tell_timer;
     bool tell_timer_made;
     uv_loop_t loop;
@@ -42,7 +44,8 @@ struct server {
     bool engine_runs;
     struct flow_totals totals; /* of net and engine */
     struct net *net;
-    struct http *http; /* NULL if switched off */
+    struct changes *changes; /* from before the engine runs; NULL: there is no API to follow them */
+    struct http *http;       /* NULL if switched off */
     struct sockaddr_storage listen_address, http_address;
     bool stopping;
 };

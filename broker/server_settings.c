@@ -11,6 +11,8 @@ struct engine_limits server_engine_limits(const struct server *s)
                                   .connections_max = (uint64_t)number[CONFIG_connections_max],
                                   .resume_wait_ms = number[CONFIG_resume_wait_ms],
                                   .dedup_window_ms = number[CONFIG_dedup_window_ms],
+                                  .audit_keep_ms = number[CONFIG_audit_keep_ms],
+                                  .audit_bytes_max = (uint64_t)number[CONFIG_audit_bytes_max],
                                   .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
                                   .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
                                   .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],

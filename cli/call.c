@@ -2,16 +2,19 @@
 #include "cli/call.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/sink.h"
-#include "client/shunt.h"
+#include "client/shunt_triage.h"
 
-#define GOODBYE_MS_MAX 2000
+#define GOODBYE_MS_MAX   2000
+#define CLIENT_BYTES_MAX 128
 
 static struct sink *voice;
 
@@ -28,7 +31,7 @@ static void tell(const char *format, va_list arguments)
     int len = vsnprintf(line, sizeof line, format, arguments);
     if (len < 0)
         return;
-    utf8_mend(line); /* what was cut to fit */
+    utf8_mend(line);                  /* what was cut to fit */
     utf8_flatten(line, strlen(line)); /* names and errors come from outside; a terminal must not obey them */
     if (voice) {
         char whole[sizeof line + 16];
@@ -101,11 +104,40 @@ int call_failed(const struct call *call, const struct shunt_error *err)
     return call_exit_code(call, err);
 }
 
+/* `ann@shunt-4711`: of several people at one machine, the audit log is to tell who it was. */
+static void name_operator(struct shunt_options *options)
+{
+    char name[CLIENT_BYTES_MAX + 1];
+    const struct passwd *user = getpwuid(getuid());
+    const char *login = getlogin();
+    if (!login && user)
+        login = user->pw_name;
+    if (!options || !login)
+        return;
+    (void)snprintf(name, sizeof name, "%.64s@shunt-%ld", login, (long)getpid());
+    (void)shunt_options_set(options, "client", name); /* what is no text goes by the library's own name */
+}
+
+static int open_handle(struct call *call)
+{
+    struct shunt_error err = {0};
+    struct shunt_options *options = shunt_options_new();
+    name_operator(options);
+    if (options)
+        (void)shunt_options_set(options, "request-timeout", "0"); /* commands have their own limit, or none */
+    int rc = shunt_open(call->url, options, &call->shunt, &err);
+    shunt_options_free(options);
+    if (rc == 0 && call->because)
+        rc = shunt_set_reason(call->shunt, call->because, &err);
+    return rc == 0 ? EXIT_OK : call_failed(call, &err);
+}
+
 int call_connect(struct call *call)
 {
     struct shunt_error err = {0};
-    if (shunt_open(call->url, NULL, &call->shunt, &err))
-        return call_failed(call, &err);
+    int opened = open_handle(call);
+    if (opened)
+        return opened;
     if (shunt_connect(call->shunt, call->timeout_ms, &err) == 0)
         return EXIT_OK;
     int code = call_failed(call, &err);

@@ -22,6 +22,7 @@ struct call {
     bool quiet;         /* no progress and no summaries; errors are still told */
     int64_t timeout_ms; /* of one call to the broker */
     const char *url;
+    const char *because; /* NULL: it was not said */
     struct shunt *shunt; /* NULL until call_connect() */
 };
 

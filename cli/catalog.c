@@ -17,16 +17,21 @@ const struct record_field catalog_group_fields[] = {
     {"in_flight", RECORD_COUNT, "in flight", NULL},
     {"delayed", RECORD_COUNT, "delayed", NULL},
     {"dead", RECORD_COUNT, "dead", NULL},
+    {"unattended", RECORD_COUNT, "of them unattended", NULL},
     {"acked", RECORD_COUNT, "acked", NULL},
     {"expired", RECORD_COUNT, "expired", NULL},
+    {"expired_unattended", RECORD_COUNT, "of them unattended", NULL},
+    {"slo_breaches", RECORD_COUNT, "unattended too long", NULL},
     {"discarded", RECORD_COUNT, "discarded", NULL},
     {"purged", RECORD_COUNT, "purged", NULL},
+    {"moved", RECORD_COUNT, "moved to other topics", NULL},
     {"redriven", RECORD_COUNT, "redriven", NULL},
     {"published", RECORD_COUNT, "published", NULL},
     {"deliveries", RECORD_COUNT, "deliveries", NULL},
     {"consumers", RECORD_COUNT, "consumers", NULL},
     {"oldest_ready", RECORD_TIME, "oldest ready", NULL},
     {"oldest_dead", RECORD_TIME, "oldest dead", NULL},
+    {"oldest_unattended", RECORD_TIME, "oldest unattended", NULL},
     {"dlq", RECORD_TEXT, "dead-letter queue", NULL},
     {"policy", RECORD_POLICY, "settings", NULL},
     {"own", RECORD_LIST, NULL, NULL},
@@ -96,8 +101,9 @@ static void count_cell(struct table *t, const struct shunt_value *value, const c
 
 static void group_table(const struct shunt_value *groups)
 {
-    static const char *const headings[] = {"GROUP", ">READY",     ">IN FLIGHT", ">DELAYED",     ">DEAD",
-                                           ">DONE", ">CONSUMERS", "PAUSED",     "OLDEST READY", NULL};
+    static const char *const headings[] = {"GROUP",  ">READY",       ">IN FLIGHT", ">DELAYED",
+                                           ">DEAD",  ">UNATTENDED",  ">DONE",      ">CONSUMERS",
+                                           "PAUSED", "OLDEST READY", NULL};
     char age[32];
     struct table t;
     table_init(&t, headings);
@@ -108,9 +114,11 @@ static void group_table(const struct shunt_value *groups)
         count_cell(&t, group, "in_flight");
         count_cell(&t, group, "delayed");
         count_cell(&t, group, "dead");
+        count_cell(&t, group, "unattended");
         table_cellf(&t, "%" PRId64,
                     record_integer(group, "acked") + record_integer(group, "expired") +
-                        record_integer(group, "discarded") + record_integer(group, "purged"));
+                        record_integer(group, "discarded") + record_integer(group, "purged") +
+                        record_integer(group, "moved"));
         count_cell(&t, group, "consumers");
         table_cell(&t, record_integer(group, "paused") ? "yes" : "no");
         table_cell(&t, record_age(age, shunt_value_get(group, "oldest_ready")));

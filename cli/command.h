@@ -26,6 +26,7 @@ struct command {
     size_t words_max;
     bool command_line; /* what stands after `--` is a command of its own, and must be there */
     enum command_settings settings;
+    int no_verdict; /* what it exits with if it is misused or cannot write, where its codes are a plug-in's; 0: the usual ones */
     int (*run)(struct call *call); /* returns an enum exit_code */
     /* Instead of `run`: the command reads its own command line. `before` are the options before its name. */
     int (*hand_over)(const struct options *before, int argc, char **argv);
@@ -40,7 +41,7 @@ struct command_set {
 };
 
 extern const struct command_set ping_set, topic_set, group_set, publish_set, consume_set, work_set, dlq_set,
-    job_set, clock_set, stats_set, bench_set;
+    redrive_set, rule_set, job_set, clock_set, audit_set, stats_set, check_set, why_set, bench_set;
 
 /* NULL if there is no such noun. */
 const struct command_set *command_set_find(const char *noun);

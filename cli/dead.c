@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "cli/body.h"
 #include "cli/call.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/rule.h"
 #include "cli/table.h"
 #include "client/shunt.h"
 
 #define ERROR_CELL_BYTES 1200 /* a type and a message of the most bytes */
-#define BODY_SHOWN_BYTES 4096
-#define HEX_SHOWN_BYTES  256
 
 const struct record_field dead_fields[] = {
     {"id", RECORD_TEXT, "id", NULL},
@@ -23,6 +23,8 @@ const struct record_field dead_fields[] = {
     {"topic", RECORD_TEXT, "topic", NULL},
     {"group", RECORD_TEXT, "group", NULL},
     {"reason", RECORD_TEXT, "reason", NULL},
+    {"cause", RECORD_TEXT, "cause", NULL},
+    {"attended", RECORD_FLAG, "attended", NULL},
     {"attempts", RECORD_COUNT, "attempts", NULL},
     {"deliveries", RECORD_COUNT, "deliveries", NULL},
     {"generation", RECORD_COUNT, "generation", NULL},
@@ -33,17 +35,39 @@ const struct record_field dead_fields[] = {
     {"headers", RECORD_MAP, "headers", NULL},
     {"key", RECORD_BYTES, "key", NULL},
     {"size", RECORD_SIZE, "size", NULL},
+    {"rule", RECORD_COUNT, NULL, NULL},
+    {"rule_action", RECORD_TEXT, NULL, NULL},
+    {"rule_at", RECORD_TIME, NULL, NULL},
+    {"edit", RECORD_COUNT, NULL, NULL},
     {0},
 };
 
-static const struct record_field history_fields[] = {
-    {"number", RECORD_COUNT, "number", NULL},        {"generation", RECORD_COUNT, "generation", NULL},
-    {"consumer", RECORD_TEXT, "consumer", NULL},     {"host", RECORD_TEXT, "host", NULL},
-    {"build", RECORD_TEXT, "build", NULL},           {"leased", RECORD_TIME, "leased", NULL},
-    {"started", RECORD_TIME, "started", NULL},       {"ended", RECORD_TIME, "ended", NULL},
-    {"outcome", RECORD_TEXT, "outcome", NULL},       {"charged", RECORD_FLAG, "charged", NULL},
-    {"error_type", RECORD_TEXT, "error type", NULL}, {"error_message", RECORD_TEXT, "error message", NULL},
-    {"error_stack", RECORD_TEXT, NULL, NULL},        {0},
+const struct record_field dead_edited_fields[] = {
+    {"edit", RECORD_COUNT, NULL, NULL},
+    {"at", RECORD_TIME, NULL, NULL},
+    {"client", RECORD_TEXT, NULL, NULL},
+    {"host", RECORD_TEXT, NULL, NULL},
+    {"peer", RECORD_TEXT, NULL, NULL},
+    {"reason", RECORD_TEXT, NULL, NULL},
+    {0},
+};
+
+const struct record_field dead_attempt_fields[] = {
+    {"number", RECORD_COUNT, "number", NULL},
+    {"generation", RECORD_COUNT, "generation", NULL},
+    {"consumer", RECORD_TEXT, "consumer", NULL},
+    {"host", RECORD_TEXT, "host", NULL},
+    {"build", RECORD_TEXT, "build", NULL},
+    {"leased", RECORD_TIME, "leased", NULL},
+    {"started", RECORD_TIME, "started", NULL},
+    {"ended", RECORD_TIME, "ended", NULL},
+    {"outcome", RECORD_TEXT, "outcome", NULL},
+    {"charged", RECORD_FLAG, "charged", NULL},
+    {"error_type", RECORD_TEXT, "error type", NULL},
+    {"error_message", RECORD_TEXT, "error message", NULL},
+    {"error_stack", RECORD_TEXT, NULL, NULL},
+    {"job", RECORD_COUNT, NULL, NULL},
+    {0},
 };
 
 static const struct record_field more_fields[] = {
@@ -51,7 +75,8 @@ static const struct record_field more_fields[] = {
     {"error_stack", RECORD_TEXT, NULL, NULL},
     {"attempts_total", RECORD_COUNT, NULL, NULL},
     {"deliveries_total", RECORD_COUNT, NULL, NULL},
-    {"history", RECORD_RECORDS, NULL, history_fields},
+    {"edited", RECORD_RECORD, NULL, dead_edited_fields},
+    {"history", RECORD_RECORDS, NULL, dead_attempt_fields},
     {0},
 };
 
@@ -64,57 +89,6 @@ void dead_json(struct json *j, const struct shunt_value *dead)
 }
 
 /* ---- for people */
-
-static void print_indented(const char *text, size_t bytes)
-{
-    char *tame = malloc(bytes + 1);
-    if (!tame)
-        return;
-    utf8_clean(tame, text, bytes);
-    tame[bytes] = '\0';
-    for (char *line = tame; line < tame + bytes;) {
-        size_t len = strcspn(line, "\n");
-        printf("  %.*s\n", (int)len, line);
-        line += len + 1;
-    }
-    free(tame);
-}
-
-static void print_hex(const unsigned char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i += 16) {
-        printf("  %06zx ", i);
-        for (size_t k = i; k < i + 16; k++) {
-            if (k < count)
-                printf(" %02x", bytes[k]);
-            else
-                fputs("   ", stdout);
-        }
-        fputs("  ", stdout);
-        for (size_t k = i; k < i + 16 && k < count; k++)
-            fputc(bytes[k] >= 0x20 && bytes[k] < 0x7F ? bytes[k] : '.', stdout);
-        fputc('\n', stdout);
-    }
-}
-
-static void print_body(const struct shunt_value *body)
-{
-    size_t bytes = 0;
-    const char *text = shunt_value_text(body, &bytes);
-    if (shunt_value_type(body) == SHUNT_NIL) {
-        puts("\nbody: damaged in the store, not shown");
-        return;
-    }
-    bool is_text = utf8_valid(text, bytes) && !memchr(text, '\0', bytes);
-    size_t most = is_text ? BODY_SHOWN_BYTES : HEX_SHOWN_BYTES;
-    size_t shown = is_text ? utf8_prefix(text, bytes, most) : bytes < most ? bytes : most;
-    printf("\nbody (%zu bytes%s%s):\n", bytes, is_text ? "" : ", not text",
-           shown < bytes ? ", its beginning" : "");
-    if (is_text)
-        print_indented(text, shown);
-    else
-        print_hex((const unsigned char *)text, shown);
-}
 
 void dead_error_cell(struct table *t, const struct shunt_value *row, size_t columns)
 {
@@ -130,8 +104,7 @@ void dead_error_cell(struct table *t, const struct shunt_value *row, size_t colu
     (void)snprintf(text, sizeof text, "%s%s%s", both || !message ? type : "", both ? ": " : "",
                    message ? message : "");
     utf8_mend(text);
-    size_t shown = utf8_fit(text, strlen(text), columns);
-    table_cellf(t, "%.*s%s", (int)shown, text, text[shown] ? "…" : "");
+    table_cell_fit(t, text, columns);
 }
 
 static void print_history(const struct shunt_value *history)
@@ -161,6 +134,70 @@ static void print_history(const struct shunt_value *history)
     table_done(&t);
 }
 
+void dead_stack(const struct shunt_value *attempt)
+{
+    size_t bytes = 0;
+    const char *stack = shunt_value_text(shunt_value_get(attempt, "error_stack"), &bytes);
+    if (!bytes)
+        return;
+    puts("\nerror stack:");
+    body_print_text(stack, bytes);
+}
+
+/* That of each attempt that has one, and each once: attempts that fail in one way mostly have the same. */
+static void print_stacks(const struct shunt_value *history)
+{
+    const char *last = "";
+    for (size_t i = 0; i < shunt_value_count(history); i++) {
+        const struct shunt_value *row = shunt_value_at(history, i);
+        size_t bytes = 0;
+        const char *stack = shunt_value_text(shunt_value_get(row, "error_stack"), &bytes);
+        if (bytes == 0)
+            continue;
+        bool again = strcmp(stack, last) == 0;
+        printf("\nerror stack of attempt %" PRId64 "%s\n", record_integer(row, "number"),
+               again ? ": the same" : ":");
+        if (!again)
+            body_print_text(stack, bytes);
+        last = stack;
+    }
+}
+
+static void print_rule(const struct shunt_value *dead)
+{
+    const char *action = record_text(dead, "rule_action");
+    int64_t rule = record_integer(dead, "rule");
+    char time[32];
+    if (!action)
+        return;
+    printf("\nrule %" PRId64 " %s at %s, unless somebody decides before\n"
+           "(`shunt rule set %s %" PRId64 " --off -g %s` leaves it where it is)\n",
+           rule, rule_does(action), record_time(time, shunt_value_get(dead, "rule_at")),
+           record_text(dead, "topic"), rule, record_text(dead, "group"));
+}
+
+const char *dead_editor_text(const struct shunt_value *edited, char text[DEAD_EDITOR_BYTES])
+{
+    const char *client = record_text(edited, "client"), *host = record_text(edited, "host");
+    const char *peer = record_text(edited, "peer"), *reason = record_text(edited, "reason");
+    (void)snprintf(text, DEAD_EDITOR_BYTES, "by %s%s%s%s%s%s%s", client ? client : "a client without a name",
+                   host ? " on " : "", host ? host : "", peer ? ", from " : "", peer ? peer : "",
+                   reason ? ", because: " : "", reason ? reason : "");
+    return text;
+}
+
+static void add_edited(const struct call *call, struct table *t, const struct shunt_value *edited)
+{
+    char at[32], editor[DEAD_EDITOR_BYTES];
+    if (shunt_value_type(edited) != SHUNT_MAP)
+        return;
+    table_cell(t, "edited");
+    table_cellf(
+        t, "%s %s; %s", record_time(at, shunt_value_get(edited, "at")), dead_editor_text(edited, editor),
+        options_flag(&call->options, "original") ? "below is the body that it was published with"
+                                                 : "--original shows the body that it was published with");
+}
+
 void dead_show(const struct call *call, const struct shunt_value *dead)
 {
     if (call->form != FORM_TABLE) {
@@ -171,19 +208,16 @@ void dead_show(const struct call *call, const struct shunt_value *dead)
         output_end(&out);
         return;
     }
-    size_t bytes = 0;
     struct table t;
     table_init_plain(&t, 2);
     record_lines(&t, dead_fields, dead);
+    add_edited(call, &t, shunt_value_get(dead, "edited"));
     if (!table_print(&t, stdout))
         call_complain("out of memory: not everything is shown");
     table_done(&t);
+    print_rule(dead);
     puts("\nhistory:");
     print_history(shunt_value_get(dead, "history"));
-    const char *stack = shunt_value_text(shunt_value_get(dead, "error_stack"), &bytes);
-    if (bytes) {
-        puts("\nerror stack:");
-        print_indented(stack, bytes);
-    }
-    print_body(shunt_value_get(dead, "body"));
+    print_stacks(shunt_value_get(dead, "history"));
+    body_print(shunt_value_get(dead, "body"));
 }

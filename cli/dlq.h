@@ -1,23 +1,45 @@
-/* dlq: reading the dead letters of a group, page by page. */
+/* dlq: reading the dead letters of a group, page by page, and the commands of the noun. */
 #ifndef SHUNT_CLI_DLQ_H
 #define SHUNT_CLI_DLQ_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/dlq_filter.h"
+
 struct call;
 struct shunt_value;
 
-/* Call `row` for each of at most `limit` dead letters after number `after`. It returns an exit code; one that
- * is not EXIT_OK ends the walk and is returned. *ret_more: there are others; *ret_last: the number of the
- * last one. Both may be NULL. */
-typedef int dlq_row(void *context, const struct shunt_value *dead);
-int dlq_walk(struct call *call, uint64_t after, uint64_t limit, dlq_row *row, void *context, bool *ret_more,
-             uint64_t *ret_last);
+/* A walk over the dead letters of the topic and group of the command line. */
+struct dlq_walk {
+    const struct dlq_filter *filter; /* NULL: all */
+    uint64_t limit;                  /* of letters */
+    uint64_t after;                  /* begins behind this number; then stands where the next walk goes on */
+    uint64_t seen;                   /* letters */
+    bool more;                       /* there may be others */
+};
 
-/* The commands that have files of their own. */
+/* Call `row` for each. It returns an exit code; one that is not EXIT_OK ends the walk and is returned. */
+typedef int dlq_row(void *context, const struct shunt_value *dead);
+int dlq_walk(struct call *call, struct dlq_walk *w, dlq_row *row, void *context);
+
+/* Tell the broker that somebody was shown the cause, or the letter (the other is NULL), unless --unattended. What prevents
+ * it fails nothing. */
+void dlq_attend(const struct call *call, const char *cause, const char *id);
+
+/* The commands. */
+int dlq_run_causes(struct call *call);
+int dlq_run_cause(struct call *call);
+int dlq_run_list(struct call *call);
+int dlq_run_show(struct call *call);
+int dlq_run_edit(struct call *call);
+/* Give the letter the body that --body-file has or, without it, that the user makes of it in an editor; or with --undo its own
+ * again. `tells`: on standard output or as a note, too. Returns an exit code: EXIT_NOTHING if the body stays what it is. */
+int dlq_edit_letter(struct call *call, const char *id, bool tells);
 int dlq_run_export(struct call *call);
 int dlq_run_redrive(struct call *call);
+/* How many of the oldest `limit` letters that the filter names died of each cause. Returns an exit code. */
+int dlq_dry_run(struct call *call, const struct dlq_filter *filter, uint64_t limit);
 int dlq_run_purge(struct call *call);
 
 #endif

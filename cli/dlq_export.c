@@ -1,25 +1,20 @@
-/* dlq_export: a file is written beside its place, synced and renamed, so that a purge after it is safe. */
-#include <errno.h>
-#include <fcntl.h>
+/* dlq_export: all that is known of dead letters as JSON lines, in a file that is whole, so that a purge after it is safe. */
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/magic.h"
 #include "cli/call.h"
 #include "cli/dead.h"
 #include "cli/dlq.h"
 #include "cli/json.h"
+#include "cli/whole_file.h"
 #include "client/shunt.h"
 
 #define EXPORTING_MAGIC 0xa4757a39u
 struct exporting {
     uint32_t magic;
     struct call *call;
+    struct dlq_filter filter;
     struct json json;
     uint64_t count;
 };
@@ -42,71 +37,24 @@ static int export_row(void *context, const struct shunt_value *row)
     return ferror(e->json.out) ? EXIT_FAILED : EXIT_OK;
 }
 
-static int export_all(struct exporting *e, FILE *out)
+static int export_all(void *context, FILE *out)
 {
+    struct exporting *e = magic_of(context, exporting, EXPORTING_MAGIC);
+    struct dlq_walk walk = {.filter = &e->filter, .limit = UINT64_MAX};
     json_init(&e->json, out, false);
-    return dlq_walk(e->call, 0, UINT64_MAX, export_row, e, NULL, NULL);
-}
-
-/* A pipe or a device is written to as it is: a file in its place is not what anybody asked for. */
-static int export_special(struct exporting *e, const char *path)
-{
-    FILE *out = fopen(path, "we");
-    int code = out ? export_all(e, out) : EXIT_FAILED;
-    bool written = out && fflush(out) == 0 && !ferror(out);
-    if (out && fclose(out))
-        written = false;
-    if (!written) {
-        call_complain("%s: %s", path, strerror(errno));
-        code = EXIT_FAILED;
-    }
-    return code;
-}
-
-/* The rename is as good as undone by a power loss until the directory is on disk. */
-static bool sync_directory(const char *path)
-{
-    char *copy = strdup(path);
-    int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    bool synced = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        (void)close(fd);
-    free(copy);
-    return synced;
-}
-
-static int export_file(struct exporting *e, const char *path)
-{
-    char *beside = NULL;
-    if (asprintf(&beside, "%s.part", path) < 0)
-        return EXIT_FAILED;
-    FILE *out = fopen(beside, "we");
-    int code = out ? export_all(e, out) : EXIT_FAILED;
-    bool written = out && fflush(out) == 0 && !ferror(out) && fsync(fileno(out)) == 0;
-    if (out && fclose(out))
-        written = false;
-    if (!written || (code == EXIT_OK && (rename(beside, path) || !sync_directory(path)))) {
-        call_complain("%s: %s", written ? path : beside, strerror(errno));
-        code = EXIT_FAILED;
-    }
-    if (code && out)
-        (void)unlink(beside); /* half of an export is of no use */
-    free(beside);
-    return code;
+    return dlq_walk(e->call, &walk, export_row, e);
 }
 
 int dlq_run_export(struct call *call)
 {
     struct exporting e = {.magic = EXPORTING_MAGIC, .call = call};
-    const char *path = options_text(&call->options, "to", NULL);
-    int code = call_connect(call);
-    if (code)
-        return code;
-    struct stat info;
-    bool special = path && stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
-    code = !path || strcmp(path, "-") == 0 ? export_all(&e, stdout)
-           : special                       ? export_special(&e, path)
-                                           : export_file(&e, path);
+    int code = dlq_filter_read(call, &e.filter);
+    if (code == EXIT_OK)
+        code = call_connect(call);
+    if (code == EXIT_OK)
+        code = dlq_filter_resolve(call, &e.filter);
+    if (code == EXIT_OK)
+        code = whole_file_write(options_text(&call->options, "to", NULL), export_all, &e);
     if (code == EXIT_OK) {
         call_note(call, "exported %" PRIu64 " %s", e.count,
                   call_plural(e.count, "dead letter", "dead letters"));

@@ -13,7 +13,7 @@
 #define TIMEOUT_MS_MAX     86400000
 #define URL_DEFAULT        "shunt://127.0.0.1:7480"
 
-enum { ROW_URL, ROW_OUTPUT, ROW_TIMEOUT, ROW_QUIET, ROW_HELP, ROW_VERSION };
+enum { ROW_URL, ROW_OUTPUT, ROW_TIMEOUT, ROW_QUIET, ROW_BECAUSE, ROW_REASON, ROW_HELP, ROW_VERSION };
 
 const struct option_row global_rows[] = {
     [ROW_URL] = {"url", 0, "URL", OPTION_TEXT, WORDS_NONE, 0, 0,
@@ -24,6 +24,10 @@ const struct option_row global_rows[] = {
                      "how long to wait for an answer (default: 30s)"},
     [ROW_QUIET] = {"quiet", 'q', NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
                    "print no progress and no summaries, only errors"},
+    [ROW_BECAUSE] = {"because", 0, "TEXT", OPTION_TEXT, WORDS_NONE, 0, 0,
+                     "why; the audit log keeps it with what the command does"},
+    [ROW_REASON] = {"reason", 0, "TEXT", OPTION_TEXT, WORDS_NONE, 0, 0,
+                    "the same, of a command that has no --reason of its own"},
     [ROW_HELP] = {"help", 'h', NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "print this text"},
     [ROW_VERSION] = {"version", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "print the version"},
 };
@@ -66,6 +70,9 @@ bool globals_apply(struct call *call, const struct options *before)
     const struct option_value *timeout = find(before, after, ROW_TIMEOUT);
     call->timeout_ms = timeout ? timeout->number : TIMEOUT_DEFAULT_MS;
     call->quiet = find(before, after, ROW_QUIET) != NULL;
+    const struct option_value *because = find(before, after, ROW_BECAUSE);
+    because = because ? because : find(before, after, ROW_REASON);
+    call->because = because ? because->text : NULL;
     const struct option_value *form = find(before, after, ROW_OUTPUT);
     call->form = FORM_TABLE;
     if (form && !parse_form(form->text, &call->form)) {

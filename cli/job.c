@@ -16,12 +16,64 @@
 #define PAUSE_MS_MIN 5
 #define PAUSE_MS_MAX 500
 
-static void show_progress(const struct call *call, const char *what, uint64_t done, uint64_t total, bool last)
+#define BAR_COLUMNS 20
+
+/* What is known of the job, and of what was said about it. */
+struct progress {
+    const struct call *call;
+    const char *what;
+    bool outcomes; /* wait for them, too */
+    uint64_t done, total;
+    bool over;
+    char phase[16]; /* that was told last */
+};
+
+static bool is_terminal(const struct progress *p)
 {
-    if (call->quiet || !isatty(STDERR_FILENO))
-        return;
-    (void)fprintf(stderr, "\r%s %" PRIu64 " of %" PRIu64 "%s", what, done, total, last ? "\n" : "");
+    return !p->call->quiet && isatty(STDERR_FILENO);
+}
+
+/* `redriven [#####     ] 12 of 40, 10 acked, 1 failed, 1 pending (ramp)` */
+static void show_bar(const struct progress *p, const struct shunt_value *job, bool last)
+{
+    const struct shunt_value *outcomes = shunt_value_get(job, "outcomes");
+    char bar[BAR_COLUMNS + 1];
+    size_t full =
+        p->total ? (size_t)(p->done < p->total ? p->done * BAR_COLUMNS / p->total : BAR_COLUMNS) : 0;
+    memset(bar, ' ', BAR_COLUMNS);
+    memset(bar, '#', full);
+    bar[BAR_COLUMNS] = '\0';
+    (void)fprintf(stderr, "\r%s [%s] %" PRIu64 " of %" PRIu64, p->what, bar, p->done, p->total);
+    if (outcomes && shunt_value_type(outcomes) == SHUNT_MAP) {
+        (void)fprintf(stderr, ", %" PRId64 " acked, %" PRId64 " failed, %" PRId64 " pending (%s) ",
+                      record_integer(outcomes, "acked"),
+                      record_integer(outcomes, "failed_same") + record_integer(outcomes, "failed_other"),
+                      record_integer(outcomes, "pending"), record_text(job, "phase"));
+    }
+    (void)fprintf(stderr, "%s", last ? "\n" : "");
     (void)fflush(stderr);
+}
+
+/* Where nobody sees a bar: a line when a redrive begins to wait for something else. */
+static void tell_phase(struct progress *p, const struct shunt_value *job)
+{
+    const char *phase = record_text(job, "phase");
+    bool waits =
+        phase && (strcmp(phase, "canary") == 0 || strcmp(phase, "paused") == 0 || strcmp(phase, "held") == 0);
+    if (!phase || strcmp(phase, p->phase) == 0)
+        return;
+    (void)snprintf(p->phase, sizeof p->phase, "%s", phase);
+    if (waits || strcmp(phase, "ramp") == 0) {
+        call_note(p->call, "job %" PRId64 ": %s, %" PRIu64 " of %" PRIu64 " %s", record_integer(job, "job"),
+                  strcmp(phase, "canary") == 0 ? "waits for the outcome of the canary" : phase, p->done,
+                  p->total, p->what);
+    }
+}
+
+static bool is_over(const struct progress *p, const struct shunt_value *job)
+{
+    const char *state = record_text(job, "state"), *phase = record_text(job, "phase");
+    return state && strcmp(state, "done") == 0 && !(p->outcomes && phase && strcmp(phase, "draining") == 0);
 }
 
 /* Sleep; false if a signal came. */
@@ -32,46 +84,53 @@ static bool wait_on(int signal_fd, int pause_ms)
     return signals_take(signal_fd) == 0;
 }
 
-/* One look; *ret_over when it is done. */
-static int look(struct call *call, uint64_t job, const char *what, uint64_t *ret_touched, bool *ret_over)
+/* One look. Returns an exit code. */
+static int look(struct call *call, uint64_t job, struct progress *p)
 {
     struct shunt_value *state = NULL;
     struct shunt_error err = {0};
+    int code = EXIT_OK;
     if (shunt_job_show(call->shunt, job, call->timeout_ms, &state, &err)) {
-        int code = call_failed(call, &err);
+        code = call_failed(call, &err);
         call_complain("no answer about job %" PRIu64 ": it goes on at the broker", job);
         return code;
     }
-    const char *name = record_text(state, "state");
-    *ret_over = name && strcmp(name, "done") == 0;
-    *ret_touched = (uint64_t)record_integer(state, "done");
-    show_progress(call, what, *ret_touched, (uint64_t)record_integer(state, "total"), *ret_over);
+    p->over = is_over(p, state);
+    p->done = (uint64_t)record_integer(state, "done");
+    p->total = (uint64_t)record_integer(state, "total");
+    if (is_terminal(p))
+        show_bar(p, state, p->over);
+    else
+        tell_phase(p, state);
+    const char *why = record_text(state, "why");
+    if (p->over && why) {
+        call_complain("job %" PRIu64 " stopped by itself: %s", job, why);
+        code = EXIT_PARTLY;
+    }
     shunt_value_free(state);
-    return EXIT_OK;
+    return code;
 }
 
-int job_follow(struct call *call, uint64_t job, const char *what, uint64_t *ret_done)
+int job_follow(struct call *call, uint64_t job, const char *what, bool outcomes, uint64_t *ret_done)
 {
-    int pause_ms = PAUSE_MS_MIN;
-    uint64_t touched = 0;
-    bool over = job == 0;
-    int code = EXIT_OK;
+    struct progress p = {.call = call, .what = what, .outcomes = outcomes, .over = job == 0};
+    int pause_ms = PAUSE_MS_MIN, code = EXIT_OK;
     int signal_fd = signals_open();
-    while (!over && code == EXIT_OK) {
-        code = look(call, job, what, &touched, &over);
-        if (over || code)
+    while (!p.over && code == EXIT_OK) {
+        code = look(call, job, &p);
+        if (p.over || code)
             break;
         if (!wait_on(signal_fd, pause_ms)) {
             call_complain("job %" PRIu64 " goes on, %" PRIu64 " %s so far: `shunt job cancel %" PRIu64
                           "` stops it, `shunt job show %" PRIu64 "` shows its progress",
-                          job, touched, what, job, job);
+                          job, p.done, what, job, job);
             code = EXIT_PARTLY;
         }
         pause_ms = pause_ms * 2 < PAUSE_MS_MAX ? pause_ms * 2 : PAUSE_MS_MAX;
     }
     if (signal_fd >= 0)
         signals_close(signal_fd);
-    if (code == EXIT_OK && job != 0 && ret_done)
-        *ret_done = touched;
+    if (job != 0 && ret_done && p.over)
+        *ret_done = p.done;
     return code;
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/utf8.h"
 
@@ -144,18 +145,14 @@ void json_string(struct json *j, const char *text)
 
 void json_base64(struct json *j, const void *data, size_t bytes)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = data;
+    enum { PART = 3 * 256 }; /* of three, so that no padding comes before the end */
+    char text[base64_size(PART)];
     before(j);
     fputc('"', j->out);
-    for (size_t i = 0; i < bytes; i += 3) {
-        size_t left = bytes - i;
-        unsigned group = (unsigned)p[i] << 16;
-        group |= left > 1 ? (unsigned)p[i + 1] << 8 : 0;
-        group |= left > 2 ? (unsigned)p[i + 2] : 0;
-        char four[4] = {digits[group >> 18], digits[group >> 12 & 63],
-                        left > 1 ? digits[group >> 6 & 63] : '=', left > 2 ? digits[group & 63] : '='};
-        fwrite(four, 1, sizeof four, j->out);
+    for (size_t i = 0; i < bytes; i += PART) {
+        size_t size = bytes - i < PART ? bytes - i : PART;
+        base64_encode(text, (const char *)data + i, size);
+        fwrite(text, 1, base64_size(size), j->out);
     }
     fputc('"', j->out);
 }

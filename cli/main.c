@@ -99,6 +99,15 @@ static void append_rest(struct options *o)
         o->words[o->words_count++] = o->rest[i];
 }
 
+/* The codes of a plug-in are verdicts, so what keeps a command from its verdict has a code of its own. */
+static int last_code(const struct command *command, int code)
+{
+    bool written = call_end_output(EXIT_OK) == EXIT_OK;
+    if (command->no_verdict && (code == EXIT_USAGE || !written))
+        return command->no_verdict;
+    return written ? code : EXIT_FAILED;
+}
+
 static int run_command(const struct command *command, const struct options *before, int argc, char **argv)
 {
     if (command->hand_over)
@@ -125,8 +134,9 @@ static int run_command(const struct command *command, const struct options *befo
             append_rest(&call.options);
         code = check_words(&call);
         if (code == EXIT_OK)
-            code = call_end_output(command->run(&call));
+            code = command->run(&call);
     }
+    code = last_code(command, code);
     call_disconnect(&call);
     options_done(&call.options);
     return code;

@@ -32,13 +32,22 @@ const char *record_time(char *to, const struct shunt_value *time)
     return shunt_value_type(time) == SHUNT_INTEGER ? shunt_format_time(to, shunt_value_integer(time)) : NULL;
 }
 
+/* Nobody reads the milliseconds of an age. */
+static const char *to_the_second(char *to, int64_t ms)
+{
+    return shunt_format_duration(to, ms < 1000 ? (ms < 0 ? 0 : ms) : ms / 1000 * 1000);
+}
+
+const char *record_wait(char *to, const struct shunt_value *time)
+{
+    return to_the_second(to, shunt_value_integer(time) - clock_wall_ms());
+}
+
 const char *record_age(char *to, const struct shunt_value *time)
 {
     if (shunt_value_type(time) != SHUNT_INTEGER)
         return NULL;
-    int64_t age_ms = clock_wall_ms() - shunt_value_integer(time);
-    /* To the second: nobody reads the milliseconds of an age. */
-    return shunt_format_duration(to, age_ms < 1000 ? (age_ms < 0 ? 0 : age_ms) : age_ms / 1000 * 1000);
+    return to_the_second(to, clock_wall_ms() - shunt_value_integer(time));
 }
 
 /* ---- JSON */
@@ -132,6 +141,8 @@ static void member(struct json *j, const struct record_field *field, const struc
         json_string(j, record_time(time, value));
     } else if (field->kind == RECORD_POLICY) {
         policy_value(j, value);
+    } else if (field->kind == RECORD_RECORD && shunt_value_type(value) == SHUNT_MAP) {
+        record_json(j, field->fields, value);
     } else if (field->kind == RECORD_RECORDS) {
         records_value(j, field->fields, value);
     } else if (field->kind == RECORD_FLAG) {
@@ -229,9 +240,11 @@ void record_lines(struct table *t, const struct record_field *fields, const stru
     char text[32];
     for (const struct record_field *field = fields; field->key; field++) {
         const struct shunt_value *value = shunt_value_get(record, field->key);
-        if (!field->title || field->kind == RECORD_RECORDS || field->kind == RECORD_LIST)
+        if (!field->title || field->kind >= RECORD_LIST)
             continue;
-        if (field->kind == RECORD_MAP || field->kind == RECORD_POLICY) {
+        if (shunt_value_type(value) == SHUNT_NIL && field->kind != RECORD_MAP) {
+            pair(t, field->title, NULL);
+        } else if (field->kind == RECORD_MAP || field->kind == RECORD_POLICY) {
             map_lines(t, field, value);
         } else if (field->kind == RECORD_TIME) {
             time_line(t, field->title, value);

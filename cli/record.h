@@ -21,14 +21,15 @@ enum record_kind {
     RECORD_MAP,    /* names and values as they come */
     RECORD_POLICY, /* settings */
     RECORD_LIST,   /* of texts */
-    RECORD_RECORDS /* a list of records with fields of their own; not shown in lines */
+    RECORD_RECORD, /* one with fields of its own, or null; not shown in lines */
+    RECORD_RECORDS /* a list of such */
 };
 
 struct record_field {
     const char *key; /* in JSON; the last field of a table has NULL */
     enum record_kind kind;
     const char *title;                 /* in lines; NULL: not shown */
-    const struct record_field *fields; /* of RECORD_RECORDS */
+    const struct record_field *fields; /* of RECORD_RECORD and RECORD_RECORDS */
 };
 
 /* An object with a member for each field, null where the broker says nothing. */
@@ -51,5 +52,7 @@ const char *record_text(const struct shunt_value *record, const char *key);
 const char *record_time(char *to, const struct shunt_value *time);
 /* How long ago, as `1m30s`, or NULL. */
 const char *record_age(char *to, const struct shunt_value *time);
+/* How long until then; `0ms` if that has passed. */
+const char *record_wait(char *to, const struct shunt_value *time);
 
 #endif

@@ -38,6 +38,9 @@ static const struct record_field fields[] = {
     {"in_flight", RECORD_COUNT, "in flight", NULL},
     {"delayed", RECORD_COUNT, "delayed", NULL},
     {"dead", RECORD_COUNT, "dead", NULL},
+    {"unattended", RECORD_COUNT, "of them unattended", NULL},
+    {"causes", RECORD_COUNT, "causes of the dead", NULL},
+    {"causes_shared", RECORD_COUNT, NULL, NULL}, /* see shared_line() */
     {"acked", RECORD_COUNT, "acked", NULL},
     {"deliveries", RECORD_COUNT, "deliveries", NULL},
     {"conservation_error", RECORD_COUNT, "conservation error", NULL},
@@ -65,6 +68,15 @@ static void silent_lines(struct table *t, const struct shunt_value *silent)
     }
 }
 
+static void shared_line(struct table *t, int64_t groups)
+{
+    if (groups == 0)
+        return;
+    table_cell(t, "causes beyond the limit");
+    table_cellf(t, "of %" PRId64 " %s: there they share one, `causes beyond the limit`", groups,
+                call_plural((uint64_t)groups, "group", "groups"));
+}
+
 #define CLOCK_ERROR_MS_MIN 1000 /* less is no news */
 
 static void clock_line(struct table *t, int64_t error_ms)
@@ -84,6 +96,7 @@ static void show_lines(const struct shunt_value *stats)
     table_init_plain(&t, 2);
     record_lines(&t, fields, stats);
     silent_lines(&t, shunt_value_get(stats, "silent"));
+    shared_line(&t, record_integer(stats, "causes_shared"));
     clock_line(&t, record_integer(stats, "clock_error_ms"));
     if (!table_print(&t, stdout))
         call_complain("out of memory: not everything is shown");

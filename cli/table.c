@@ -58,6 +58,15 @@ void table_cellf(struct table *t, const char *format, ...)
     add(t, cell);
 }
 
+void table_cell_fit(struct table *t, const char *text, size_t columns)
+{
+    size_t shown = text ? utf8_fit(text, strlen(text), columns) : 0;
+    if (text && text[shown])
+        table_cellf(t, "%.*s…", (int)shown, text);
+    else
+        table_cell(t, text);
+}
+
 static const char *heading(const struct table *t, size_t column)
 {
     return t->headings[column][0] == '>' ? t->headings[column] + 1 : t->headings[column];

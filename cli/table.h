@@ -24,6 +24,9 @@ void table_done(struct table *t);
 void table_cell(struct table *t, const char *text);
 void table_cellf(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same of at most `columns`: what is longer is cut. */
+void table_cell_fit(struct table *t, const char *text, size_t columns);
+
 /* Headings and rows, two spaces between columns, none at the end of a line. False without memory. */
 bool table_print(const struct table *t, FILE *out);
 

@@ -161,7 +161,7 @@ static int purge(struct call *call, const char *topic, const char *group)
     uint64_t done = 0;
     if (shunt_topic_purge(call->shunt, topic, group, call->timeout_ms, &job, &err))
         return call_failed(call, &err);
-    int code = job_follow(call, job, "purged", &done);
+    int code = job_follow(call, job, "purged", false, &done);
     if (code == EXIT_OK)
         call_note(call, "purged %" PRIu64 " %s", done, call_plural(done, "message", "messages"));
     return code;

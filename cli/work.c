@@ -248,6 +248,8 @@ static int connect_as_command(struct work *w)
                    : SHUNT_NO_MEMORY;
     if (code == 0 && *build)
         code = shunt_options_set(options, "build", build);
+    if (code == 0) /* an answer is waited for as long as it takes */
+        code = shunt_options_set(options, "request-timeout", "0");
     if (code) {
         struct shunt_error err = {.code = code};
         code = call_failed(call, &err);

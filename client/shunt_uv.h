@@ -2,13 +2,13 @@
  *
  *   struct shunt_uv adapter;
  *   shunt_uv_init(&adapter, uv_default_loop(), s, on_failure, context);
- *   ... shunt_publish_async(), shunt_on_arrival() with shunt_next(c, 0, ...), shunt_resolve_async() ...
- *   shunt_uv_close(&adapter, when_closed);      then, in when_closed or later: shunt_close(s, 0)
+ *   ... shunt_subscribe_async(), shunt_on_arrival() with shunt_next(c, 0, ...), shunt_resolve_async(), shunt_publish_async() ...
+ *   shunt_goodbye_async(s, when_said, context);
+ *   shunt_uv_close(&adapter, when_closed);      in when_said; then, in when_closed or later: shunt_close(s, 0)
  *
  * Everything happens in the loop's thread: callbacks come from shunt_process(), which the adapter calls when
- * the handle's descriptor is readable. The adapter borrows the handle and never closes it. shunt_subscribe()
- * and the other calls that take a timeout block the loop while they wait; make them before the loop runs, or
- * accept the pause.
+ * the handle's descriptor is readable. The adapter borrows the handle and never closes it. Calls that take a
+ * timeout block the loop while they wait; those named *_async do not.
  */
 #ifndef SHUNT_UV_H
 #define SHUNT_UV_H

@@ -40,9 +40,15 @@
 #define ERROR_TYPE_BYTES_MAX    128
 #define ERROR_MESSAGE_BYTES_MAX 1024
 #define ERROR_STACK_BYTES_MAX   (16u * 1024)
+#define ERROR_FINGERPRINT_BYTES_MAX 128 /* the consumer's own word for the fault; cut at its end */
 
 /* Attempt ledger of one message: the first row and the newest ones. */
 #define HISTORY_ROWS_MAX 16
+
+/* Messages of one group that are done and whose attempts are kept (history-after). It is no setting, because it only
+ * bounds what a storm of failures takes of the store: as a tick comes to it, the oldest are forgotten down to PAST_LOW. */
+#define PAST_MAX 10000
+#define PAST_LOW (PAST_MAX - PAST_MAX / 8)
 
 /* Causes of dead letters, and what is remembered of each. */
 #define CAUSES_MAX            200                      /* of one group; what dies of more shares one */
@@ -54,6 +60,11 @@
 #define CAUSE_OWNER_BYTES_MAX 64
 #define CAUSE_NOTE_BYTES_MAX  512
 #define CAUSE_TITLE_BYTES_MAX 200
+
+/* The audit log: what it keeps of an act beside names. Longer reasons are refused, other texts are cut. */
+#define AUDIT_REASON_BYTES_MAX 512
+#define AUDIT_ASKED_BYTES_MAX  1024                    /* the request's fields, as text */
+#define AUDIT_PEER_BYTES_MAX   64                      /* the address that it came from */
 
 /* Consumers. */
 #define CREDIT_MESSAGES_MAX 65536
@@ -76,6 +87,21 @@
  * the others. */
 #define JOBS_MAX       2000
 #define JOBS_RATED_MAX 1000
+
+/* Which dead letters a listing, a redrive or a purge is about: each text of the filter. */
+#define FILTER_TEXT_BYTES_MAX 256
+#define CANARY_MAX            1000000
+#define SPREAD_MS_MAX         86400000ll               /* over which redriven messages come back */
+
+/* Rules on the dead letters of a group. */
+#define RULES_MAX             32                       /* of one group */
+#define RULES_TOTAL_MAX       4000                     /* of all groups together */
+#define RULE_NUMBER_MAX       65535                    /* its name and its place */
+#define RULE_TIMES_MAX        20                       /* that rules bring one message back */
+#define RULE_TIMES_DEFAULT    3
+#define RULE_WAIT_MS_MAX      86400000ll               /* before each of them */
+#define RULE_WAIT_MS_DEFAULT  60000ll
+#define RULE_WAIT_MAX_MS_DEFAULT 3600000ll
 
 /* Idempotent publishing: answers kept for one producer, and for how long after its last publish. */
 #define DEDUP_FRAMES_MAX 4096

@@ -10,6 +10,9 @@
 
 #include "proto/mpack.h"
 
+/* The broker gives it to a message that was moved from a dead-letter queue to another topic: `TOPIC/SEQ` of the one that died. */
+#define ORIGIN_HEADER "shunt-origin"
+
 struct message_view {
     struct slice whole;   /* the array's bytes */
     struct slice body;

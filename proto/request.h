@@ -29,6 +29,9 @@ struct wire_list {
 struct dead_choice {
     struct wire_list ids;
     uint64_t count; /* UINT64_MAX: all */
+    bool
+        matching; /* the oldest so many that the request's filter lets through: an older server, which passes over
+                       the filter, refuses that */
 };
 
 /* A header of a message. */
@@ -37,41 +40,54 @@ struct wire_header {
 };
 
 /* What the kinds of fields are in C, and what they are when they are left out. */
-#define KIND_uint          uint64_t
-#define KIND_flag          bool
-#define KIND_text          struct slice
-#define KIND_rows          uint32_t /* of a page */
-#define KIND_now_or_oldest bool     /* true: from now on */
-#define KIND_policy        struct policy_change
-#define KIND_which         struct dead_choice
-#define KIND_hello_options struct hello_options
-#define KIND_client_name   struct slice /* UTF-8 without NUL */
-#define KIND_producer_id   struct slice /* PRODUCER_ID_BYTES, or empty */
-#define KIND_credentials   struct slice /* the map's bytes */
-#define KIND_unless_false  bool
-#define KIND_texts         struct wire_list
-#define KIND_outcome       uint8_t      /* an enum wire_outcome, or OUTCOME_UNKNOWN */
-#define KIND_ms            int64_t      /* more than DURATION_MS_MAX: one more than that */
-#define KIND_error_text    struct slice /* what is not UTF-8 is replaced when it is written */
-#define KIND_bytes         struct slice
-#define KIND_header        struct wire_header
-#define KIND_label         struct slice /* UTF-8 without NUL; `data` NULL: left out */
-#define KIND_dead_filter   struct dead_filter
-#define KIND_cause_change  struct cause_change
+#define KIND_uint            uint64_t
+#define KIND_flag            bool
+#define KIND_text            struct slice
+#define KIND_rows            uint32_t /* of a page */
+#define KIND_now_or_oldest   bool     /* true: from now on */
+#define KIND_policy          struct policy_change
+#define KIND_which           struct dead_choice
+#define KIND_hello_options   struct hello_options
+#define KIND_client_name     struct slice /* UTF-8 without NUL */
+#define KIND_producer_id     struct slice /* PRODUCER_ID_BYTES, or empty */
+#define KIND_credentials     struct slice /* the map's bytes */
+#define KIND_unless_false    bool
+#define KIND_texts           struct wire_list
+#define KIND_outcome         uint8_t      /* an enum wire_outcome, or OUTCOME_UNKNOWN */
+#define KIND_ms              int64_t      /* more than DURATION_MS_MAX: one more than that */
+#define KIND_error_text      struct slice /* what is not UTF-8 is replaced when it is written */
+#define KIND_bytes           struct slice
+#define KIND_body            struct slice /* of a message; `data` NULL: left out */
+#define KIND_header          struct wire_header
+#define KIND_label           struct slice /* UTF-8 without NUL; `data` NULL: left out */
+#define KIND_filter_text     struct slice
+#define KIND_amount          uint64_t
+#define KIND_share           uint64_t /* in thousandths */
+#define KIND_dead_filter     struct dead_filter
+#define KIND_redrive_options struct redrive_options
+#define KIND_cause_change    struct cause_change
+#define KIND_audit_filter    struct audit_filter
+#define KIND_rule_options    struct rule_options
 
 #define OUTCOME_UNKNOWN UINT8_MAX
+#define SHARE_NONE      UINT64_MAX
 
-#define NONE_uint          0
-#define NONE_flag          false
-#define NONE_text          ((struct slice){0})
-#define NONE_rows          PAGE_ROWS_DEFAULT
-#define NONE_now_or_oldest false
-#define NONE_policy        ((struct policy_change){0})
-#define NONE_ms            (-1)
-#define NONE_error_text    ((struct slice){0})
-#define NONE_hello_options ((struct hello_options){.marks = true})
-#define NONE_dead_filter   ((struct dead_filter){0})
-#define NONE_cause_change  ((struct cause_change){0})
+#define NONE_uint            0
+#define NONE_flag            false
+#define NONE_text            ((struct slice){0})
+#define NONE_rows            PAGE_ROWS_DEFAULT
+#define NONE_now_or_oldest   false
+#define NONE_policy          ((struct policy_change){0})
+#define NONE_ms              (-1)
+#define NONE_error_text      ((struct slice){0})
+#define NONE_hello_options   ((struct hello_options){.marks = true})
+#define NONE_dead_filter     ((struct dead_filter){0})
+#define NONE_redrive_options ((struct redrive_options){.max_fail = SHARE_NONE})
+#define NONE_cause_change    ((struct cause_change){0})
+#define NONE_audit_filter    ((struct audit_filter){0})
+#define NONE_rule_options    ((struct rule_options){0})
+#define NONE_body            ((struct slice){0})
+#define NONE_label           ((struct slice){0})
 
 /* clang-format off */ /* which takes a brace and its semicolon apart */
 #define MAP(name)                                                      struct name {
@@ -137,6 +153,16 @@ typedef void request_read_fn(struct request_source *from, union request_fields *
 
 /* The elements of a list of texts that has been read, into `to`, which holds `list->count`. */
 void request_texts(const struct wire_list *list, struct slice *to);
+
+/* ---- what operators ask for ---- */
+
+/* The reason that the request gives; empty: it gives none, or requests of its kind take none. */
+struct slice request_reason(unsigned op, const union request_fields *fields);
+/* How many fields stand before the reason; -1: requests of that kind take none. */
+int request_reason_place(unsigned op);
+/* What is asked for, for people to read: the fields but for topic, group and reason, as `name=value name=value`, without what
+ * is as if it were left out. One line of UTF-8 of at most `room` bytes, cut where it would be longer. Returns its size. */
+size_t request_asked(unsigned op, const union request_fields *fields, char *text, size_t room);
 
 /* ---- writing ---- */
 

@@ -224,7 +224,7 @@ static void read_policy(struct request_source *from, struct policy_change *ret)
 
 /* ---- which dead letters ---- */
 
-/* Exactly one of ids, count, all. `all` false chooses nothing, and takes nothing back. */
+/* Exactly one of ids, count, matching, all. `all` false chooses nothing, and takes nothing back. */
 static void read_which(struct request_source *from, struct dead_choice *ret)
 {
     uint32_t pairs = mpack_read_map(&from->r), known = 0;
@@ -236,8 +236,9 @@ static void read_which(struct request_source *from, struct dead_choice *ret)
             if (!ret->ids.count)
                 stop(from, SHUNT_BAD_ARGUMENT, "ids are 1 to 1000 names");
             known++;
-        } else if (slice_is(key, "count")) {
+        } else if (slice_is(key, "count") || slice_is(key, "matching")) {
             ret->count = mpack_read_uint(&from->r);
+            ret->matching = slice_is(key, "matching");
             known++;
         } else if (slice_is(key, "all")) {
             bool all = mpack_read_bool(&from->r);
@@ -248,20 +249,52 @@ static void read_which(struct request_source *from, struct dead_choice *ret)
         }
     }
     if (known != 1)
-        refuse(from, SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, all");
+        refuse(from, SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, matching, all");
 }
 
-static void read_bytes(struct request_source *from, struct slice *ret)
+static void read_filter_text(struct request_source *from, struct slice *ret, size_t max, int err,
+                             const char *why)
+{
+    *ret = mpack_read_str(&from->r);
+    if (ret->size > max)
+        refuse(from, err, why);
+}
+
+static void read_bytes(struct request_source *from, struct slice *ret, size_t max, int err, const char *why)
 {
     *ret = mpack_read_bin(&from->r);
+    if (ret->size > max)
+        refuse(from, err, why);
+}
+
+static void read_body(struct request_source *from, struct slice *ret, size_t max, int err, const char *why)
+{
+    read_bytes(from, ret, max, err, why);
 }
 
 /* `[name, value]` */
-static void read_header(struct request_source *from, struct wire_header *ret)
+static void read_header(struct request_source *from, struct wire_header *ret, size_t max, int err,
+                        const char *why)
 {
     from->r.failed |= mpack_read_array(&from->r) != 2;
     ret->name = mpack_read_str(&from->r);
     ret->value = mpack_peek(&from->r) == MPACK_BIN ? mpack_read_bin(&from->r) : mpack_read_str(&from->r);
+    if (ret->name.size > max || ret->value.size > max)
+        refuse(from, err, why);
+}
+
+/* ---- how a redrive goes on ---- */
+
+static void read_amount(struct request_source *from, uint64_t *ret, uint64_t max, int err, const char *why)
+{
+    *ret = mpack_read_uint(&from->r);
+    if (*ret > max)
+        refuse(from, err, why);
+}
+
+static void read_share(struct request_source *from, uint64_t *ret, uint64_t max, int err, const char *why)
+{
+    read_amount(from, ret, max, err, why);
 }
 
 /* ---- HELLO ---- */
@@ -284,7 +317,7 @@ static void read_label(struct request_source *from, struct slice *ret, size_t ma
     if (ret->size > max)
         refuse(from, err, why);
     else if (!utf8_valid(ret->data, ret->size) || memchr(ret->data, 0, ret->size))
-        refuse(from, SHUNT_BAD_ARGUMENT, "owner and note are UTF-8 without NUL");
+        refuse(from, SHUNT_BAD_ARGUMENT, "owner, note, reason and build are UTF-8 without NUL");
 }
 
 static void read_producer_id(struct request_source *from, struct slice *ret)
@@ -323,6 +356,7 @@ static void read_credentials(struct request_source *from, struct slice *ret, siz
         read_##kind(from, &q->name, max, SHUNT_##code, text);                                                \
         continue;                                                                                            \
     }
+#define NO_OTHER_KEYS(code, text) refuse(from, SHUNT_##code, text);
 #define MAP_END                                                                                              \
     (void)mpack_read_any(&from->r);                                                                          \
     }                                                                                                        \
@@ -354,6 +388,10 @@ static void read_credentials(struct request_source *from, struct slice *ret, siz
     q->name = NONE_##kind;                                                                                   \
     if (!left_out(from))                                                                                     \
         read_##kind(from, &q->name);
+#define OPTIONAL_OF(kind, name, max, code, text)                                                             \
+    q->name = NONE_##kind;                                                                                   \
+    if (!left_out(from))                                                                                     \
+        read_##kind(from, &q->name, max, SHUNT_##code, text);
 #define TOPIC(name)                                                                                          \
     FIELD(text, name)                                                                                        \
     from->topic = q->name;

@@ -102,6 +102,16 @@ static bool none_label(const struct slice *v)
     return !v->data;
 }
 
+static void write_filter_text(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_str(to, v->data, v->size);
+}
+
+static bool none_filter_text(const struct slice *v)
+{
+    return !v->data;
+}
+
 static void write_bytes(struct mpack_buffer *to, const struct slice *v)
 {
     mpack_write_bin(to, v->data, v->size);
@@ -110,6 +120,36 @@ static void write_bytes(struct mpack_buffer *to, const struct slice *v)
 static bool none_bytes(const struct slice *v)
 {
     return !v->data;
+}
+
+static void write_body(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_bin(to, v->data, v->size);
+}
+
+static bool none_body(const struct slice *v)
+{
+    return !v->data;
+}
+
+static void write_amount(struct mpack_buffer *to, const uint64_t *v)
+{
+    mpack_write_uint(to, *v);
+}
+
+static bool none_amount(const uint64_t *v)
+{
+    return *v == 0;
+}
+
+static void write_share(struct mpack_buffer *to, const uint64_t *v)
+{
+    mpack_write_uint(to, *v);
+}
+
+static bool none_share(const uint64_t *v)
+{
+    return *v == SHARE_NONE;
 }
 
 /* What is text is written as text, as publishers do. */
@@ -185,6 +225,9 @@ static void write_which(struct mpack_buffer *to, const struct dead_choice *v)
     if (v->ids.count) {
         mpack_write_cstr(to, "ids");
         write_list(to, &v->ids, 1);
+    } else if (v->matching) {
+        mpack_write_cstr(to, "matching");
+        mpack_write_uint(to, v->count);
     } else if (v->count == UINT64_MAX) {
         mpack_write_cstr(to, "all");
         mpack_write_bool(to, true);
@@ -303,7 +346,8 @@ static void set_head(struct mpack_buffer *to, size_t at, uint8_t kind, uint32_t 
 #define FIELD(kind, name)                                                                                    \
     write_##kind(to, &q->name);                                                                              \
     WRITTEN
-#define OPTIONAL(kind, name) UNLESS(none_##kind(&q->name), write_##kind(to, &q->name))
+#define OPTIONAL(kind, name)                     UNLESS(none_##kind(&q->name), write_##kind(to, &q->name))
+#define OPTIONAL_OF(kind, name, max, code, text) OPTIONAL(kind, name)
 #define LIST(kind, name, max, code, text, shown)                                                             \
     write_list(to, &q->name, WIDTH_##kind);                                                                  \
     WRITTEN

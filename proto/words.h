@@ -1,4 +1,4 @@
-/* words: outcomes of attempts and reasons of dead letters, as stored, counted and sent. Numbers are stored: never reuse. */
+/* words: outcomes of attempts, reasons of dead letters, and phases of jobs, as stored, counted and sent. Numbers are stored: never reuse. */
 #ifndef SHUNT_PROTO_WORDS_H
 #define SHUNT_PROTO_WORDS_H
 
@@ -35,6 +35,38 @@ enum cause_state {
     CAUSE_STATES
 };
 
+/* Where a job is. */
+enum job_phase {
+    JOB_RUNNING = 0,
+    JOB_PAUSED = 1,    /* by an operator, until it is resumed */
+    JOB_HELD = 2,      /* a redrive: until a consumer of another build comes */
+    JOB_CANARY = 3,    /* a redrive: the first few are out, and their outcomes decide */
+    JOB_RAMP = 4,      /* a redrive: twice as many each time all outcomes are in */
+    JOB_DONE = 5,      /* and what follows: over */
+    JOB_CANCELLED = 6, /* by an operator */
+    JOB_STOPPED = 7,   /* a redrive, by itself: too many failed again */
+    JOB_PHASES
+};
+
+/* What became of a redriven message. */
+enum redrive_outcome {
+    REDRIVE_PENDING = 0,
+    REDRIVE_ACKED = 1,
+    REDRIVE_FAILED_SAME = 2,  /* it failed again, of the cause that it had died of */
+    REDRIVE_FAILED_OTHER = 3, /* of another one */
+    REDRIVE_GONE = 4,         /* purged, discarded or deleted before it had an outcome */
+    REDRIVE_OUTCOMES
+};
+
+/* What a rule does with the dead letters that it matches. */
+enum rule_action {
+    RULE_MUTE = 0,    /* it counts as looked at */
+    RULE_DISCARD = 1, /* its message is done */
+    RULE_REDRIVE = 2, /* it comes back later, so many times */
+    RULE_MOVE = 3,    /* it goes to another topic */
+    RULE_ACTIONS
+};
+
 #define ATTEMPT_OUTCOME_NAMES                                                                                            \
     {                                                                                                                    \
         "nacked", "rejected", "released", "lease_expired", "unstarted", "disconnected", "suspected", "broker_restart",   \
@@ -47,6 +79,19 @@ enum cause_state {
 #define CAUSE_STATE_NAMES                                                                                                \
     {                                                                                                                    \
         "new", "seen", "muted", "resolved", "regressed"                                                                  \
+    }
+
+#define JOB_PHASE_NAMES                                                                                                  \
+    {                                                                                                                    \
+        "running", "paused", "held", "canary", "ramp", "done", "cancelled", "stopped"                                    \
+    }
+#define REDRIVE_OUTCOME_NAMES                                                                                            \
+    {                                                                                                                    \
+        "pending", "acked", "failed_same", "failed_other", "gone"                                                        \
+    }
+#define RULE_ACTION_NAMES                                                                                                \
+    {                                                                                                                    \
+        "mute", "discard", "redrive", "move"                                                                                     \
     }
 
 #endif

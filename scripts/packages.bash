@@ -5,16 +5,16 @@
 
 build_packages=(
     meson:meson ninja:ninja-build gcc:gcc pkg-config:pkg-config libc6-dev
-    libuv1-dev liblmdb-dev libmicrohttpd-dev libyaml-dev libxxhash-dev libdw-dev libmsgpack-dev uthash-dev
+    libuv1-dev liblmdb-dev libmicrohttpd-dev libjansson-dev libyaml-dev libxxhash-dev libdw-dev libmsgpack-dev uthash-dev
 )
 
 # shellcheck disable=SC2034 # used by ./test
 test_packages=(
     "${build_packages[@]}"
-    libcriterion-dev libjansson-dev
+    libcriterion-dev
     g++:g++ clang:clang libclang-rt-14-dev clang-format:clang-format
     nft:nftables ip:iproute2
-    python3:python3 python3-prometheus-client node:nodejs jq:jq strace:strace valgrind:valgrind
+    python3:python3 python3-prometheus-client curl:curl node:nodejs jq:jq curl:curl strace:strace valgrind:valgrind
 )
 
 say() {
@@ -41,7 +41,7 @@ missing_packages() {
 
 # Run a command as root, directly or with sudo.
 as_root() {
-    if [[ $EUID -eq 0 ]]; then
+    if [[ $(id -u) -eq 0 ]]; then
         "$@"
     else
         sudo "$@"
@@ -58,36 +58,51 @@ install_packages() {
         say "This is not Debian: going on with what is installed."
         return
     fi
-    local missing
+    local missing by_hand fresh=true
     mapfile -t missing < <(missing_packages "$@")
     [[ ${#missing[@]} -eq 0 ]] && return
-    if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then
-        die "packages are missing, and you are neither root nor is there sudo. As root, run:
+    by_hand="As root, run:
   apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+    say "== installing from Debian: ${missing[*]}"
+    if [[ $(id -u) -ne 0 ]]; then
+        command -v sudo >/dev/null || die "packages are missing, and you are neither root nor is there sudo. $by_hand"
+        sudo -v || die "packages are missing, and sudo does not let you install them. $by_hand"
     fi
-    say "Installing from Debian: ${missing[*]}"
-    as_root apt-get -q update || die "apt-get update failed: is there a network?"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}" ||
-        die "could not install: ${missing[*]} (shunt is built and tested on Debian 12)"
+    # Without Error-Mode it succeeds when it could fetch nothing. A list that is not needed may well be missing.
+    as_root apt-get -q -o APT::Update::Error-Mode=any update || fresh=false
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}" && return
+    $fresh || die "could not install: ${missing[*]}: the lists of packages cannot be fetched. Is there a network? What apt-get printed first says which server it asked."
+    die "could not install: ${missing[*]} (shunt is built and tested on Debian 12)"
 }
 
-# Put promtool into DIR/bin unless it is on the PATH, without installing the package it is part of: that one would start a
-# server. Returns false if that is not possible.
-fetch_promtool() {
-    local dir=$1 work status
-    command -v promtool >/dev/null && return
-    [[ -x $dir/bin/promtool ]] && return
+# The programs that alerts are tested with. Their packages are unpacked, not installed: installing would start servers.
+alerting_packages=(promtool:prometheus prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager)
+
+# Make DIR/bin have the commands of these packages that are not on the PATH; the packages' files lie in DIR/debian. Returns
+# false if that is not possible.
+fetch_alerting() {
+    local dir=$1 entry work status packages=() commands=()
+    for entry in "${alerting_packages[@]}"; do
+        [[ -x $dir/bin/${entry%%:*} ]] || command -v "${entry%%:*}" >/dev/null && continue
+        commands+=("${entry%%:*}")
+        [[ " ${packages[*]} " == *" ${entry#*:} "* ]] || packages+=("${entry#*:}")
+    done
+    [[ ${#commands[@]} -eq 0 ]] && return
     command -v apt-get >/dev/null || return
-    mkdir -p "$dir/bin" || return
+    mkdir -p "$dir/bin" "$dir/debian" || return
     work=$(mktemp -d "$dir/fetch.XXXXXX") || return
-    say "Fetching promtool out of Debian's package prometheus"
+    say "Fetching ${commands[*]} out of Debian's packages ${packages[*]}"
     (
         cd "$work" || exit
-        # As it stands in the lists that are there; where there are none yet, only root can fetch them.
-        apt-get -q -o APT::Sandbox::User=root download prometheus ||
-            { as_root apt-get -q update && apt-get -q -o APT::Sandbox::User=root download prometheus; } || exit
-        dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >promtool || exit
-        chmod +x promtool && mv promtool ../bin/promtool
+        # As they stand in the lists that are there; where there are none yet, only root can fetch them.
+        apt-get -q -o APT::Sandbox::User=root download "${packages[@]}" ||
+            { as_root apt-get -q update && apt-get -q -o APT::Sandbox::User=root download "${packages[@]}"; } || exit
+        for package in *.deb; do
+            dpkg-deb -x "$package" ../debian || exit
+        done
+        for command in "${commands[@]}"; do
+            ln -sf "../debian/usr/bin/$command" "../bin/$command" || exit
+        done
     ) >&2
     status=$?
     rm -rf "$work"

@@ -1,5 +1,7 @@
 /* attempts: every message with a row of its own is in that one state, and has the rows that go with it. */
 #include "broker/check/checker.h"
+#include "broker/core/history.h"
+#include "broker/core/schema_edit.h"
 
 #include <inttypes.h>
 
@@ -85,37 +87,49 @@ static int check_dead(struct checker *c, const struct checked_group *g, uint64_t
     if (!found) {
         problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " is dead, and its DLQ has no letter %" PRIu64,
                 name.text, seq, row->dead_seq);
-    } else if (dead_decode(key_slice(&key), value, &dead) == 0 &&
-               (dead.origin_group != g->r.id || dead.origin_seq != seq)) {
+    } else if (dead_decode(key_slice(&key), value, &dead) != 0) {
+        return 0;
+    } else if (dead.origin_group != g->r.id || dead.origin_seq != seq) {
         problem(c, PROBLEM_STATE, "%s: message %" PRIu64 " is dead, and letter %" PRIu64 " is another's",
                 name.text, seq, row->dead_seq);
+    } else if (dead.edit != row->edit) {
+        problem(c, PROBLEM_STATE,
+                "%s: message %" PRIu64 " has edit %" PRIu64 ", and its letter edit %" PRIu64, name.text, seq,
+                row->edit, dead.edit);
     }
     return 0;
+}
+
+/* What it was edited to is there, and who did. */
+static int check_edited(struct checker *c, const struct checked_group *g, uint64_t seq)
+{
+    bool note = false, message = false;
+    int err = look_up(c, TABLE_EDIT, key_history(g->r.id, seq, EDIT_ROW_NOTE), &note, NULL);
+    if (!err)
+        err = look_up(c, TABLE_EDIT, key_history(g->r.id, seq, EDIT_ROW_MESSAGE), &message, NULL);
+    if (!err && !(note && message)) {
+        problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " was edited, and %s is not there",
+                group_name(g).text, seq, message ? "who did" : "what it became");
+    }
+    return err;
 }
 
 static int check_history(struct checker *c, const struct checked_group *g, uint64_t seq,
                          const struct attempt_record *row)
 {
     struct name name = group_name(g);
-    struct store_cursor *cursor;
-    struct key from = key_history(g->r.id, seq, 0);
-    struct slice key, value;
-    uint32_t group, number, rows = 0;
-    uint64_t of;
-    int err = store_cursor_open(c->txn, TABLE_HISTORY, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && key_read_history(key, &group, &of, &number) && group == g->r.id && of == seq) {
-        if (number == 0 || number >= row->row_next) {
+    struct history_rows h;
+    uint32_t rows = 0;
+    int err = history_rows_open(c->txn, g->r.id, seq, HISTORY_ROW_FIRST, &h);
+    for (; !err; err = history_rows_next(&h)) {
+        if (h.row >= row->row_next) {
             problem(c, PROBLEM_STATE, "%s: message %" PRIu64 ": history row %" PRIu32 " was never written",
-                    name.text, seq, number);
+                    name.text, seq, h.row);
         }
         rows++;
-        err = store_cursor_next(cursor, &key, &value);
     }
-    store_cursor_close(cursor);
-    if (err && err != SHUNT_NOT_FOUND)
+    err = history_rows_close(&h, err);
+    if (err)
         return err;
     if (rows < row->rows) {
         problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " has %" PRIu32 " history rows, not %" PRIu32,
@@ -145,6 +159,8 @@ static int check_row(struct checker *c, struct checked_group *g, uint64_t seq,
         err = look_up(c, TABLE_EXPIRY, key_expiry(row->expires_ms, g->r.id, seq), &found, NULL);
     if (!err && !found)
         problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " has no expiry row", name.text, seq);
+    if (!err && row->edit)
+        err = check_edited(c, g, seq);
     return err ? err : check_history(c, g, seq, row);
 }
 
@@ -173,6 +189,46 @@ static int attempt_row(struct checker *c, struct slice key, struct slice value)
     return check_row(c, g, seq, &row);
 }
 
+/* How a message ended: it must be done, and be found by the time of its end when it is to be forgotten. */
+static int check_ended(struct checker *c, struct checked_group *g, uint64_t seq, const struct ended_record *e)
+{
+    struct name name = group_name(g);
+    bool done = true, found = true;
+    int err = g->blind ? 0 : bit_of(c, g, seq, &done);
+    if (!err && (!done || seq < g->r.start || seq >= g->topic->r.head)) {
+        problem(c, PROBLEM_STATE, "%s: message %" PRIu64 " is said to have ended, and is %s", name.text, seq,
+                done ? "not the group's business" : "ready or in flight for the first time");
+    }
+    if (!err && e)
+        err = look_up(c, TABLE_DUE, key_due(g->r.id, DUE_PAST, e->ended_ms, seq), &found, NULL);
+    if (!err && !found)
+        problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " has ended, and has no due row", name.text, seq);
+    return err;
+}
+
+static int ended_row(struct checker *c, struct checked_group *g, uint64_t seq, struct slice key,
+                     struct slice value)
+{
+    struct ended_record e;
+    struct attempt_record row;
+    enum found found;
+    bool readable = ended_decode(key, value, &e) == 0;
+    if (!readable)
+        problem(c, PROBLEM_CHECKSUM, "%s: how message %" PRIu64 " ended", group_name(g).text, seq);
+    if (!group_judged(g))
+        return 0;
+    g->tally.past++;
+    int err = look_up_attempt(c, g->r.id, seq, &found, &row);
+    if (err || found == UNREADABLE)
+        return err;
+    if (found == FOUND) {
+        problem(c, PROBLEM_STATE, "%s: message %" PRIu64 " has ended, and has an attempt row",
+                group_name(g).text, seq);
+        return 0;
+    }
+    return check_ended(c, g, seq, readable ? &e : NULL);
+}
+
 static int history_row(struct checker *c, struct slice key, struct slice value)
 {
     struct history_record h;
@@ -180,13 +236,16 @@ static int history_row(struct checker *c, struct slice key, struct slice value)
     enum found found;
     uint32_t id, number;
     uint64_t seq;
+    bool ended;
     if (!key_read_history(key, &id, &seq, &number)) {
         problem(c, PROBLEM_ORPHAN, "history: a row with a key of %zu bytes", key.size);
         return 0;
     }
-    const struct checked_group *g = owner(c, "history", id, seq);
+    struct checked_group *g = owner(c, "history", id, seq);
     if (!g)
         return 0;
+    if (number == HISTORY_ROW_END)
+        return ended_row(c, g, seq, key, value);
     if (history_decode(key, value, &h) != 0) {
         problem(c, PROBLEM_CHECKSUM, "%s: message %" PRIu64 ": its history row %" PRIu32, group_name(g).text,
                 seq, number);
@@ -194,9 +253,13 @@ static int history_row(struct checker *c, struct slice key, struct slice value)
     if (!group_judged(g))
         return 0;
     int err = look_up_attempt(c, id, seq, &found, &row);
-    if (!err && found == ABSENT) {
+    if (err || found != ABSENT)
+        return err;
+    err = look_up(c, TABLE_HISTORY, key_history(id, seq, HISTORY_ROW_END), &ended, NULL);
+    if (!err && !ended) {
         problem(c, PROBLEM_ORPHAN,
-                "%s: history row %" PRIu32 " of message %" PRIu64 ", which has no attempt row",
+                "%s: history row %" PRIu32 " of message %" PRIu64
+                ", which has no attempt row and has not ended",
                 group_name(g).text, number, seq);
     }
     return err;

@@ -17,7 +17,7 @@ static int meta_row(struct checker *c, struct slice key, struct slice value)
         c->meta_readable = meta_decode(key, value, &c->meta) == 0;
         if (!c->meta_readable)
             problem(c, PROBLEM_CHECKSUM, "meta: the ledger's own record");
-    } else if (!slice_is(key, STORE_VERSION_KEY)) {
+    } else if (!slice_is(key, STORE_VERSION_KEY) && !slice_is(key, STORE_JOURNAL_KEY)) {
         problem(c, PROBLEM_ORPHAN, "meta: a row with an unknown key of %zu bytes", key.size);
     }
     return 0;
@@ -85,7 +85,7 @@ static int job_row(struct checker *c, struct slice key, struct slice value)
         problem(c, PROBLEM_CATALOGUE, "job %" PRIu64 ": its row says %" PRIu64, id, r->id);
     else if (c->meta_readable && id >= c->meta.job_next)
         problem(c, PROBLEM_CATALOGUE, "job %" PRIu64 ": its number was never given", id);
-    else if (r->kind == JOB_DROP && !r->finished)
+    else if (r->kind == JOB_DROP && !job_over(r))
         c->drops[c->drop_count++] = (struct checked_drop){r->topic, r->group};
     free(r);
     return 0;

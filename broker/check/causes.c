@@ -64,9 +64,15 @@ static int cause_row(struct checker *c, struct slice key, struct slice value)
         return err;
     struct checked_cause *of = &g->causes[g->cause_count - 1];
     of->readable = !cause_decode(key, value, &r);
-    of->dead = of->readable ? r.dead : 0;
-    if (!of->readable)
+    if (!of->readable) {
         problem(c, PROBLEM_CHECKSUM, "%s: cause %016" PRIx64, group_name(g).text, fingerprint);
+        return 0;
+    }
+    of->dead = r.dead;
+    of->unattended = r.unattended;
+    of->attended_below = r.attended_below;
+    of->muted = r.state == CAUSE_MUTED;
+    g->unattended_old |= r.unattended_old;
     return 0;
 }
 

@@ -46,14 +46,19 @@ struct tally {
     uint64_t set_bits;                   /* within [floor, next) */
     uint64_t flights;                    /* stored, in flight for the first time */
     uint64_t ready, delayed, held, dead; /* rows in attempt */
-    uint64_t suspects, tracked, expiries;
+    uint64_t suspects, tracked, expiries, past;
     uint64_t letters, dead_bytes; /* in its DLQ, whose message is stored; what those take */
+    uint64_t unattended;          /* letters that nobody has looked at */
+    uint64_t ruled;               /* letters that a rule will act on */
 };
 
 struct checked_cause {
     uint64_t fingerprint;
     bool readable, has_example;
-    uint64_t dead, counted; /* letters in the DLQ: as it says, and found */
+    uint64_t dead, counted;                  /* letters in the DLQ: as it says, and found */
+    uint64_t unattended, unattended_counted; /* of those, that nobody has looked at */
+    uint64_t attended_below;                 /* somebody has at all its letters below, and if it is … */
+    bool muted;                              /* … at all */
 };
 
 struct checked_group {
@@ -64,6 +69,7 @@ struct checked_group {
     struct tally tally;
     struct checked_cause *causes; /* in order of fingerprint */
     size_t cause_count, cause_room;
+    bool unattended_old; /* rows of an older server do not say what nobody has looked at */
     /* The chunk of bits last looked at. */
     uint64_t chunk;
     bool chunk_loaded;
@@ -80,6 +86,12 @@ struct checked_producer {
     uint8_t id[PRODUCER_ID_BYTES];
     bool there, readable;
     uint64_t base, newest;
+};
+
+/* The audit log, as far as it was read. */
+struct checked_audit {
+    uint64_t next, rows, bytes; /* the number that comes next in order, 0: any */
+    int64_t time_ms;            /* of the last row */
 };
 
 struct checker {
@@ -99,6 +111,7 @@ struct checker {
     struct checked_drop *drops;
     size_t drop_count, drop_room;
     struct checked_producer producer;
+    struct checked_audit audit;
 };
 
 /* ---- checker.c ---- */
@@ -147,8 +160,11 @@ struct name group_name(const struct checked_group *g);
 int check_catalogue(struct checker *c); /* meta, topic, group, job, dedup; must be the first */
 int check_bits(struct checker *c);      /* done; must be the second */
 int check_causes(struct checker *c);    /* cause; before the letters that name them */
+int check_rules(struct checker *c);     /* rule */
 int check_messages(struct checker *c);  /* message, dead */
+int check_audit(struct checker *c);     /* audit */
 int check_attempts(struct checker *c);  /* attempt, history */
+int check_edits(struct checker *c);     /* edit */
 int check_indexes(struct checker *c);   /* due, expiry */
 void check_counters(struct checker *c); /* after all others */
 

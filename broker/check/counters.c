@@ -12,7 +12,7 @@ static void compare(struct checker *c, const char *of, const char *what, uint64_
 static void check_conservation(struct checker *c, const char *of, const struct group_counts *n)
 {
     uint64_t became = n->ready + n->in_flight + n->delayed + n->dead + n->acked + n->expired + n->discarded +
-                      n->purged + n->redriven_away;
+                      n->purged + n->moved_away;
     if (n->published != became) {
         problem(c, PROBLEM_CONSERVATION,
                 "%s: %" PRIu64 " messages were published, and %" PRIu64 " became something", of, n->published,
@@ -29,9 +29,20 @@ static void check_group_causes(struct checker *c, const struct checked_group *g)
         (void)snprintf(of, sizeof of, "%s: cause %016" PRIx64, name.text, cause->fingerprint);
         if (cause->readable)
             compare(c, of, "dead", cause->dead, cause->counted);
+        if (cause->readable && !g->unattended_old && cause->dead == cause->counted)
+            compare(c, of, "unattended", cause->unattended, cause->unattended_counted);
         if (!cause->has_example)
             problem(c, PROBLEM_MISSING, "%s: its example", of);
     }
+}
+
+/* One that cannot be read may be muted. */
+static bool all_causes_readable(const struct checked_group *g)
+{
+    bool all = true;
+    for (size_t i = 0; i < g->cause_count; i++)
+        all &= g->causes[i].readable;
+    return all;
 }
 
 static void check_group(struct checker *c, const struct checked_group *g)
@@ -44,8 +55,13 @@ static void check_group(struct checker *c, const struct checked_group *g)
     compare(c, name.text, "suspects", n->suspects, y->suspects);
     compare(c, name.text, "tracked", n->tracked, y->tracked);
     compare(c, name.text, "expiries", n->expiries, y->expiries);
+    compare(c, name.text, "past", g->r.past, y->past);
+    if (n->dead == y->letters)
+        compare(c, name.text, "ruled_waiting", g->r.ruled_waiting, y->ruled);
     if (n->dead == y->letters && !g->r.dead_bytes_old)
         compare(c, name.text, "dead_bytes", g->r.dead_bytes, y->dead_bytes);
+    if (n->dead == y->letters && !g->r.unattended_old && !g->unattended_old && all_causes_readable(g))
+        compare(c, name.text, "unattended", n->unattended, y->unattended);
     check_conservation(c, name.text, n);
     check_group_causes(c, g);
     if (g->blind || g->r.next < g->r.floor)

@@ -66,6 +66,39 @@ static bool is_due(const struct attempt_record *row, uint32_t id, uint64_t seq, 
     return row->state != ATTEMPT_DEAD && own.size == key.size && memcmp(own.bytes, key.data, key.size) == 0;
 }
 
+/* Of a message that has ended: it must say so, and when. */
+static int past_row(struct checker *c, const struct checked_group *g, uint64_t seq, int64_t ended_ms)
+{
+    struct ended_record e;
+    struct slice value;
+    struct key key = key_history(g->r.id, seq, HISTORY_ROW_END);
+    bool found;
+    int err = look_up(c, TABLE_HISTORY, key, &found, &value);
+    if (err || (found && (ended_decode(key_slice(&key), value, &e) != 0 || e.ended_ms == ended_ms)))
+        return err;
+    problem(c, PROBLEM_ORPHAN,
+            "%s: a due row of message %" PRIu64 " that has ended at %" PRId64 " ms, which %s",
+            group_name(g).text, seq, ended_ms, found ? "ended at another time" : "nothing else says");
+    return 0;
+}
+
+/* Of a letter that a rule will act on: it must say so, and when. */
+static int ruled_row(struct checker *c, const struct checked_group *g, uint64_t dead_seq, int64_t due_ms)
+{
+    struct dead_record dead = {0};
+    struct slice value;
+    struct key key = key_id_seq(g->r.dlq, dead_seq);
+    bool found;
+    int err = look_up(c, TABLE_DEAD, key, &found, &value);
+    if (err ||
+        (found && (dead_decode(key_slice(&key), value, &dead) != 0 || (dead.rule && dead.due_ms == due_ms))))
+        return err;
+    problem(c, PROBLEM_ORPHAN,
+            "%s: a due row of dead letter %" PRIu64 " that a rule acts on at %" PRId64 " ms, which %s",
+            group_name(g).text, dead_seq, due_ms, found ? "does not say so" : "is not there");
+    return 0;
+}
+
 static int due_row(struct checker *c, struct slice key, struct slice value)
 {
     struct attempt_record row;
@@ -87,6 +120,10 @@ static int due_row(struct checker *c, struct slice key, struct slice value)
     }
     if (!group_judged(g))
         return 0;
+    if (lane == DUE_PAST)
+        return past_row(c, g, seq, due_ms);
+    if (lane == DUE_RULED)
+        return ruled_row(c, g, seq, due_ms);
     int err = look_up_attempt(c, id, seq, &found, &row);
     if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, id, seq, key)))) {
         problem(c, PROBLEM_ORPHAN, "%s: a due row of message %" PRIu64 " (lane %u, %" PRId64 " ms) that %s",

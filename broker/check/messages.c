@@ -138,6 +138,25 @@ static void count_for_cause(struct checker *c, const struct checked_topic *t, ui
         problem(c, PROBLEM_MISSING, "%s/%" PRIu64 ": its cause %016" PRIx64, t->r.name, seq, dead->cause);
 }
 
+/* If nobody has looked at it: counted, and not below the mark. */
+static void count_unattended(struct checker *c, const struct checked_topic *t, uint64_t seq,
+                             const struct dead_record *dead)
+{
+    struct checked_group *g = group_of(c, t->r.origin_group);
+    struct checked_cause *cause = g ? checked_cause_of(g, dead->cause) : NULL;
+    if (!group_judged(g) || dead->attended || (cause && (seq < cause->attended_below || cause->muted)))
+        return;
+    g->tally.unattended++;
+    if (cause)
+        cause->unattended_counted++;
+    if (seq < g->r.attended_below && (!cause || cause->readable)) {
+        problem(c, PROBLEM_STATE,
+                "%s/%" PRIu64
+                ": nobody has looked at it, and the group says that somebody has at all below %" PRIu64,
+                t->r.name, seq, g->r.attended_below);
+    }
+}
+
 /* What it takes of its topic does not count there. */
 static int count_dead_bytes(struct checker *c, const struct checked_topic *t, const struct dead_record *dead)
 {
@@ -154,6 +173,24 @@ static int count_dead_bytes(struct checker *c, const struct checked_topic *t, co
     return 0;
 }
 
+/* A rule will act on it: a row of the due table says when. */
+static int check_ruled(struct checker *c, const struct checked_topic *t, uint64_t seq,
+                       const struct dead_record *dead)
+{
+    struct checked_group *g = group_of(c, t->r.origin_group);
+    bool found = false;
+    if (!dead->rule || !group_judged(g))
+        return 0;
+    g->tally.ruled++;
+    int err = look_up(c, TABLE_DUE, key_due(g->r.id, DUE_RULED, dead->due_ms, seq), &found, NULL);
+    if (!err && !found) {
+        problem(c, PROBLEM_MISSING,
+                "%s/%" PRIu64 ": a rule acts on it at %" PRId64 " ms, and no due row says so", t->r.name, seq,
+                dead->due_ms);
+    }
+    return err;
+}
+
 static int dead_row(struct checker *c, struct slice key, struct slice value)
 {
     struct dead_record dead;
@@ -165,9 +202,12 @@ static int dead_row(struct checker *c, struct slice key, struct slice value)
         problem(c, PROBLEM_CHECKSUM, "%s/%" PRIu64 ": the dead letter", t->r.name, seq);
     } else if (!t->r.dropped) {
         count_for_cause(c, t, seq, &dead);
+        count_unattended(c, t, seq, &dead);
         int err = check_origin(c, t, seq, &dead);
         if (!err)
             err = count_dead_bytes(c, t, &dead);
+        if (!err)
+            err = check_ruled(c, t, seq, &dead);
         if (err)
             return err;
     }

@@ -31,6 +31,16 @@ uint64_t ledger_random(struct ledger *l, uint64_t bound)
     return (uint64_t)((wide)random_next(l) * bound >> 64);
 }
 
+/* Exponential with full jitter. (Source of the method: M. Brooker, "Exponential backoff and jitter", 2015.) */
+int64_t ledger_back_off_ms(struct ledger *l, int64_t least_ms, int64_t most_ms, uint32_t tries)
+{
+    int64_t bound = least_ms;
+    for (uint32_t i = 0; i < tries && bound < most_ms; i++)
+        bound *= 2;
+    bound = bound < most_ms ? bound : most_ms;
+    return 1 + (int64_t)ledger_random(l, (uint64_t)bound);
+}
+
 void ledger_charge_topic(struct ledger *l, struct topic *t)
 {
     l->changed = true;
@@ -61,5 +71,5 @@ void ledger_charge_group(struct ledger *l, struct group *g)
 
 void ledger_due_at(struct ledger *l, struct group *g, int64_t due_ms)
 {
-    group_queue_at(&l->due_when, g, due_ms);
+    group_queue_at(l, QUEUE_DUE, g, due_ms);
 }

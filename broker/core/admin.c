@@ -1,6 +1,8 @@
 /* admin: creating, changing and deleting topics and groups, and starting jobs on their messages. */
 #include "base/check.h"
 #include "broker/core/cause.h"
+#include "broker/core/job.h"
+#include "broker/core/rule.h"
 #include "proto/names.h"
 
 #include <stdlib.h>
@@ -160,7 +162,7 @@ int apply_topic_update(struct ledger *l, const struct topic_command *c)
     if (!refusal) {
         t->r.policy = policy;
         for (size_t i = 0; i < t->groups_count; i++)
-            group_queue_at(&l->retention_when, t->groups[i], l->now_ms);
+            group_settings_changed(l, t->groups[i]);
         ledger_dirty_topic(l, t);
     }
     ledger_tell_done(l, refusal, why, 0, 0);
@@ -244,7 +246,7 @@ int apply_group_update(struct ledger *l, const struct group_command *c)
         refusal = check_back_off(&policy, &g->topic->r.policy, &why);
     if (!refusal) {
         g->r.policy = policy;
-        group_queue_at(&l->retention_when, g, l->now_ms);
+        group_settings_changed(l, g);
         ledger_dirty_group(l, g);
     }
     ledger_tell_done(l, refusal, why, 0, 0);
@@ -282,6 +284,7 @@ static void drop_reader(struct ledger *l, struct group *g, int err)
     l->rows += CHANGED_ROW;
     tell_gone(l, g, err);
     triage_forget(l, g);
+    rules_forget(l, g);
     catalog_drop_group(l, g);
 }
 
@@ -294,61 +297,19 @@ static void drop_group(struct ledger *l, struct group *g, int err)
         drop_reader(l, dlq->groups[0], SHUNT_UNKNOWN_TOPIC);
     catalog_drop_topic(l, dlq);
     drop_reader(l, g, err);
-}
-
-static void copy_name(char *to, const char *from, size_t room)
-{
-    size_t size = strlen(from);
-    check(size < room);
-    memcpy(to, from, size + 1);
-}
-
-static struct job_record *new_job(enum job_kind kind, const struct topic *t, const struct group *g)
-{
-    struct job_record *j = calloc(1, sizeof *j);
-    if (!j)
-        return NULL;
-    j->kind = kind;
-    j->topic = t->r.id;
-    j->group = g ? g->r.id : 0;
-    j->last = t->r.head - 1;
-    copy_name(j->topic_name, t->r.name, sizeof j->topic_name);
-    copy_name(j->group_name, g ? g->r.name : "", sizeof j->group_name);
-    return j;
-}
-
-/* True if one more job may begin; otherwise tells why not. */
-static bool has_room(struct ledger *l, uint32_t rate)
-{
-    const char *why = jobs_full(l, rate);
-    if (why)
-        ledger_tell_done(l, SHUNT_TOO_MANY, why, 0, 0);
-    return !why;
-}
-
-static int begin(struct ledger *l, struct job_record *j, uint64_t count)
-{
-    uint64_t id = 0;
-    if (!j)
-        return SHUNT_NO_MEMORY;
-    j->total = count;
-    int err = job_begin(l, j, &id);
-    free(j);
-    if (!err)
-        ledger_tell_done(l, 0, NULL, id, count);
-    return err;
+    jobs_group_gone(l, g->r.id);
 }
 
 int apply_topic_delete(struct ledger *l, const struct topic_command *c)
 {
     struct topic *t = changeable(l, c->topic);
-    if (!t || !has_room(l, 0))
+    if (!t || !job_may_begin(l, 0))
         return 0;
-    struct job_record *j = new_job(JOB_DROP, t, NULL);
+    struct job *j = job_new(JOB_DROP, t, NULL);
     while (t->groups_count)
         drop_group(l, t->groups[0], SHUNT_UNKNOWN_TOPIC);
     catalog_drop_topic(l, t);
-    return begin(l, j, t->r.stored);
+    return job_begin_told(l, j, t->r.stored);
 }
 
 int apply_group_delete(struct ledger *l, const struct group_command *c)
@@ -366,15 +327,15 @@ int apply_group_delete(struct ledger *l, const struct group_command *c)
                          0, 0);
         return 0;
     }
-    if (!has_room(l, 0))
+    if (!job_may_begin(l, 0))
         return 0;
-    struct job_record *j = new_job(JOB_DROP, g->topic, g);
+    struct job *j = job_new(JOB_DROP, g->topic, g);
     uint64_t count = g->r.counts.ready + g->r.counts.in_flight + g->r.counts.delayed + g->r.counts.dead;
     if (g->origin)
         drop_reader(l, g, SHUNT_UNKNOWN_GROUP);
     else
         drop_group(l, g, SHUNT_UNKNOWN_GROUP);
-    return begin(l, j, count);
+    return job_begin_told(l, j, count);
 }
 
 int apply_topic_purge(struct ledger *l, const struct purge_command *c)
@@ -394,57 +355,5 @@ int apply_topic_purge(struct ledger *l, const struct purge_command *c)
         ledger_tell_done(l, 0, NULL, 0, 0);
         return 0;
     }
-    return has_room(l, 0) ? begin(l, new_job(JOB_PURGE, t, g), count) : 0;
-}
-
-/* ---- dead letters ---- */
-
-static int choose_ids(struct ledger *l, const struct group *g, const struct dead_command *c,
-                      struct job_record *j)
-{
-    for (uint32_t i = 0; i < c->ids_count && i < IDS_MAX; i++) {
-        uint64_t seq;
-        struct slice value;
-        int err = dead_lookup(l, g, c->ids[i], &seq);
-        ledger_looked(l, 0);
-        if (err)
-            return err;
-        struct key key = key_id_seq(g->dlq->r.id, seq);
-        err = seq ? store_get(l->txn, TABLE_DEAD, key_slice(&key), &value) : SHUNT_NOT_FOUND;
-        if (err && err != SHUNT_NOT_FOUND)
-            return err;
-        bool known = err == SHUNT_NOT_FOUND;
-        for (uint32_t k = 0; !known && k < j->ids_count; k++)
-            known = j->ids[k] == seq;
-        if (!known)
-            j->ids[j->ids_count++] = seq;
-    }
-    return 0;
-}
-
-int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kind)
-{
-    struct group *g = changeable_group(l, c->topic, c->group);
-    if (!g)
-        return 0;
-    if (!g->dlq) {
-        ledger_tell_done(l, SHUNT_BAD_ARGUMENT,
-                         "name the topic and group that failed, not the dead-letter queue", 0, 0);
-        return 0;
-    }
-    struct job_record *j = new_job(kind, g->dlq, g);
-    if (!j)
-        return SHUNT_NO_MEMORY;
-    copy_name(j->topic_name, g->topic->r.name, sizeof j->topic_name);
-    j->rate = c->rate;
-    int err = choose_ids(l, g, c, j);
-    uint64_t count = c->count < g->r.counts.dead ? c->count : g->r.counts.dead;
-    if (c->ids_count)
-        count = j->ids_count;
-    if (!err && !count)
-        ledger_tell_done(l, 0, NULL, 0, 0);
-    if (!err && count && has_room(l, c->rate))
-        return begin(l, j, count);
-    free(j);
-    return err;
+    return job_may_begin(l, 0) ? job_begin_told(l, job_new(JOB_PURGE, t, g), count) : 0;
 }

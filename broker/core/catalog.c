@@ -192,7 +192,7 @@ struct group *catalog_add_group(struct ledger *l, struct topic *t, struct slice 
     g->r.start = g->r.next = g->r.floor = t->r.head;
     g->r.created_ms = l->now_ms;
     g->r.due_mark_ms = l->now_ms;
-    g->r.attended_below = 1;
+    g->r.attended_below = g->r.slo_below = 1;
     g->r.causes_known = true;
     g->topic = t;
     if (!APPEND(l->groups, g)) {
@@ -350,9 +350,11 @@ static int load_group(struct ledger *l, struct slice key, struct slice value)
     if (joined)
         return joined;
     /* The first tick looks at what is due and finds the true times. */
-    group_queue_at(&l->due_when, g, g->r.counts.delayed ? 0 : NEVER);
-    group_queue_at(&l->retention_when, g, group_retains(g) ? 0 : NEVER);
-    group_queue_at(&l->triage_when, g, g->dlq && g->r.attended_below < g->dlq->r.head ? 0 : NEVER);
+    group_queue_at(l, QUEUE_DUE, g, g->r.counts.delayed ? 0 : NEVER);
+    group_queue_at(l, QUEUE_RETENTION, g, group_retains(g) ? 0 : NEVER);
+    group_queue_at(l, QUEUE_PAST, g, g->r.past ? 0 : NEVER);
+    group_queue_at(l, QUEUE_RULED, g, g->r.ruled_waiting ? 0 : NEVER);
+    group_queue_at(l, QUEUE_TRIAGE, g, g->dlq && g->r.attended_below < g->dlq->r.head ? 0 : NEVER);
     l->causes_unknown += !g->r.causes_known && !g->r.dropped;
     return 0;
 }

@@ -5,6 +5,7 @@
  * What comes when there is no room for another cause is counted by one that all of those share.
  */
 #include "broker/core/cause.h"
+#include "broker/core/history.h"
 #include "base/array.h"
 #include "base/check.h"
 #include "base/search.h"
@@ -46,6 +47,7 @@ static struct cause *insert(struct ledger *l, struct group *g, uint64_t fingerpr
     g->causes[at] = c;
     g->causes_count++;
     l->causes_count++;
+    l->causes_shared += fingerprint == CAUSE_OTHERS;
     c->fingerprint = fingerprint;
     c->group = g;
     return c;
@@ -65,9 +67,10 @@ static void take_out(struct ledger *l, struct group *g, size_t at)
 {
     struct cause *c = g->causes[at];
     forget_dirty(l, c);
-    free(c);
     g->causes_count--;
     l->causes_count--;
+    l->causes_shared -= c->fingerprint == CAUSE_OTHERS;
+    free(c);
     memmove(g->causes + at, g->causes + at + 1, (g->causes_count - at) * sizeof(struct cause *));
 }
 
@@ -114,7 +117,10 @@ static int load_row(struct ledger *l, struct slice key, struct slice value)
     if (g->r.dropped)
         return 0;
     struct cause *c = insert(l, g, fingerprint);
-    return c ? cause_decode(key, value, &c->r) : SHUNT_NO_MEMORY;
+    int err = c ? cause_decode(key, value, &c->r) : SHUNT_NO_MEMORY;
+    if (!err)
+        g->r.unattended_old |= c->r.unattended_old;
+    return err;
 }
 
 int causes_load(struct ledger *l, char *ret_why, size_t why_bytes)
@@ -217,29 +223,46 @@ static int make(struct ledger *l, struct group *g, uint64_t fingerprint, const s
 
 /* ---- counting ---- */
 
-static void count_share(struct cause_shares *s, struct slice name, int64_t now_ms)
+static struct cause_share *find_share(struct cause_shares *s, const char *name, size_t size)
 {
-    struct cause_share *found = NULL;
-    size_t size = name.size;
-    if (!size)
-        return;
-    if (size > CAUSE_SHARE_BYTES_MAX)
-        size = utf8_prefix(name.data, size, CAUSE_SHARE_BYTES_MAX);
     for (uint32_t i = 0; i < s->count; i++) {
-        struct cause_share *at = &s->all[i];
-        if (!memcmp(at->name, name.data, size) && !at->name[size]) {
-            at->count++;
-            at->last_ms = at->last_ms > now_ms ? at->last_ms : now_ms;
-            return;
-        }
-        if (!found || at->last_ms < found->last_ms)
-            found = at;
+        if (!memcmp(s->all[i].name, name, size) && !s->all[i].name[size])
+            return &s->all[i];
+    }
+    return NULL;
+}
+
+/* A place for another name: that of the one unseen for longest, if there is no other. */
+static struct cause_share *make_share(struct cause_shares *s, const char *name, size_t size)
+{
+    struct cause_share *made = &s->all[0];
+    for (uint32_t i = 1; i < s->count; i++) {
+        if (s->all[i].last_ms < made->last_ms)
+            made = &s->all[i];
     }
     if (s->count < CAUSE_SHARES_MAX)
-        found = &s->all[s->count++];
-    *found = (struct cause_share){.count = 1, .last_ms = now_ms};
-    memcpy(found->name, name.data, size);
-    utf8_clean(found->name, found->name, size);
+        made = &s->all[s->count++];
+    *made = (struct cause_share){0};
+    memcpy(made->name, name, size);
+    return made;
+}
+
+/* The name is not empty. */
+static void count_share(struct cause_shares *s, struct slice name, int64_t now_ms)
+{
+    char tame[CAUSE_SHARE_BYTES_MAX];
+    size_t size = name.size;
+    if (size > CAUSE_SHARE_BYTES_MAX)
+        size = utf8_prefix(name.data, size, CAUSE_SHARE_BYTES_MAX);
+    struct cause_share *share = find_share(s, name.data, size);
+    if (!share) { /* kept are names without control characters */
+        utf8_clean(tame, name.data, size);
+        share = find_share(s, tame, size);
+    }
+    if (!share)
+        share = make_share(s, tame, size);
+    share->count++;
+    share->last_ms = share->last_ms > now_ms ? share->last_ms : now_ms;
 }
 
 static void count_hour(struct cause_record *r, int64_t now_ms)
@@ -273,51 +296,122 @@ static void count(struct cause_record *r, uint64_t seq, int64_t died_ms, const s
     if (died_ms > r->last_ms)
         r->last_ms = died_ms;
     count_hour(r, died_ms);
-    count_share(&r->builds, last->build, died_ms);
-    count_share(&r->hosts, last->host, died_ms);
+    if (last->build.size)
+        count_share(&r->builds, last->build, died_ms);
+    if (last->host.size)
+        count_share(&r->hosts, last->host, died_ms);
     add_sample(r, seq);
     r->count++;
     r->dead++;
 }
 
-int cause_count(struct ledger *l, struct group *g, uint64_t seq, enum dead_reason reason, int64_t died_ms,
-                const struct history_record *last, uint64_t *ret_cause)
+static void tell(struct ledger *l, const struct cause *c, uint64_t seq)
 {
-    struct fault fault = {.reason = reason,
+    struct result *r = result_add(l, RESULT_CAUSE);
+    r->cause.group = c->group->r.id;
+    r->cause.state = c->r.state;
+    r->cause.fingerprint = c->fingerprint;
+    r->cause.seq = seq;
+    r->cause.title = result_copy(l, c->r.title, sizeof c->r.title);
+}
+
+static uint64_t fingerprint_in(struct ledger *l, const struct fault *f)
+{
+    uint64_t fingerprint = fault_memo_fingerprint(&l->faults, f);
+    return fingerprint == CAUSE_OTHERS ? fingerprint + 1 : fingerprint;
+}
+
+static struct fault fault_of(enum dead_reason reason, const struct history_record *last)
+{
+    struct slice given = last->fingerprint;
+    if (given.size > ERROR_FINGERPRINT_BYTES_MAX)
+        given.size = utf8_prefix(given.data, given.size, ERROR_FINGERPRINT_BYTES_MAX);
+    return (struct fault){.reason = reason,
                           .outcome = last->outcome,
                           .type = last->error_type,
                           .message = last->error_message,
-                          .stack = last->error_stack};
-    uint64_t fingerprint = fault_memo_fingerprint(&l->faults, &fault);
-    if (fingerprint == CAUSE_OTHERS)
-        fingerprint++;
+                          .stack = last->error_stack,
+                          .given = given};
+}
+
+uint64_t cause_would_be(struct ledger *l, const struct group *g, enum dead_reason reason,
+                        const struct history_record *last)
+{
+    struct fault fault = fault_of(reason, last);
+    uint64_t fingerprint = fingerprint_in(l, &fault);
+    return cause_find(g, fingerprint) || !is_full(l, g) ? fingerprint : CAUSE_OTHERS;
+}
+
+int cause_count(struct ledger *l, struct group *g, uint64_t seq, enum dead_reason reason, int64_t died_ms,
+                const struct history_record *last, struct cause **ret)
+{
+    struct fault fault = fault_of(reason, last);
+    uint64_t fingerprint = fingerprint_in(l, &fault);
     struct cause *c = cause_find(g, fingerprint);
     int err = c ? 0 : make(l, g, fingerprint, &fault, last, &c);
     if (err)
         return err;
-    if (!c->r.count)
+    if (!c->r.count) {
         c->r.state_ms = died_ms;
+        tell(l, c, seq);
+    }
     if (c->r.state == CAUSE_RESOLVED) {
         c->r.state = CAUSE_REGRESSED;
         c->r.state_ms = l->now_ms;
+        tell(l, c, seq);
     }
     count(&c->r, seq, died_ms, last);
     cause_dirty(l, c);
-    *ret_cause = c->fingerprint;
+    *ret = c;
     return 0;
 }
 
-void cause_letter_left(struct ledger *l, struct group *g, uint64_t cause)
+/* Nobody has looked at the letter: not at itself, not at its cause (NULL: it has none) with it, and the cause is
+ * not muted. */
+static bool waits(const struct cause *c, const struct dead_record *dead, uint64_t dead_seq)
 {
-    struct cause *c = cause ? cause_find(g, cause) : NULL;
-    if (!c)
-        return;                 /* the letter is of an older server, or the group is being cleared away */
-    c->r.dead -= c->r.dead > 0; /* a damaged store may differ */
+    return !dead->attended && !(c && (dead_seq < c->r.attended_below || c->r.state == CAUSE_MUTED));
+}
+
+bool cause_letter_came(struct cause *c, const struct dead_record *dead, uint64_t dead_seq)
+{
+    if (!waits(c, dead, dead_seq))
+        return false;
+    if (!c->r.unattended++)
+        c->r.waiting_ms = dead->died_ms;
+    return true;
+}
+
+static void wait_less(struct ledger *l, struct cause *c)
+{
+    c->r.unattended -= c->r.unattended > 0; /* a damaged store may differ */
     cause_dirty(l, c);
+}
+
+bool cause_letter_attended(struct ledger *l, struct group *g, struct dead_record *dead, uint64_t dead_seq)
+{
+    struct cause *c = cause_find(g, dead->cause);
+    bool waited = waits(c, dead, dead_seq);
+    if (waited && c)
+        wait_less(l, c);
+    dead->attended = true;
+    return waited;
+}
+
+bool cause_letter_left(struct ledger *l, struct group *g, const struct dead_record *dead, uint64_t dead_seq)
+{
+    struct cause *c = cause_find(g, dead->cause);
+    bool waited = waits(c, dead, dead_seq);
+    if (!c) /* the letter is of an older server, or the group is being cleared away */
+        return waited && !g->r.dropped;
+    c->r.dead -= c->r.dead > 0; /* as in wait_less() */
+    if (waited)
+        wait_less(l, c);
+    cause_dirty(l, c);
+    return waited;
 }
 
 bool cause_attended(const struct group *g, const struct dead_record *dead, uint64_t dead_seq)
 {
-    const struct cause *c = cause_find(g, dead->cause);
-    return dead->attended || (c && (dead_seq < c->r.attended_below || c->r.state == CAUSE_MUTED));
+    return !waits(cause_find(g, dead->cause), dead, dead_seq);
 }

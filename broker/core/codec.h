@@ -1,33 +1,10 @@
-/* codec: one list of fields that both writes and reads a record, so that the two cannot differ. Integers are
- * read and written here, for records mostly consist of them. */
+/* codec: one list of fields that both writes and reads a record, so that the two cannot differ. */
 #ifndef SHUNT_CORE_CODEC_H
 #define SHUNT_CORE_CODEC_H
 
+#include "base/big_endian.h"
 #include "proto/mpack.h"
 #include <string.h>
-
-static inline void put_be32(uint8_t *to, uint32_t v)
-{
-    v = __builtin_bswap32(v);
-    memcpy(to, &v, 4);
-}
-static inline void put_be64(uint8_t *to, uint64_t v)
-{
-    v = __builtin_bswap64(v);
-    memcpy(to, &v, 8);
-}
-static inline uint32_t get_be32(const uint8_t *from)
-{
-    uint32_t v;
-    memcpy(&v, from, 4);
-    return __builtin_bswap32(v);
-}
-static inline uint64_t get_be64(const uint8_t *from)
-{
-    uint64_t v;
-    memcpy(&v, from, 8);
-    return __builtin_bswap64(v);
-}
 
 struct codec {
     uint8_t *at; /* reading: the bytes are not written to */

@@ -1,7 +1,7 @@
 /* command: batches as bytes, made from command.def.
  *
- * A batch is one msgpack array: [index, time, room, [command, …]]. A command is an array of its kind's number
- * and its fields; a part or a list is an array within it. When bytes are read, every count and every choice
+ * A batch is one msgpack array: [index, time, room, [command, …]]. A command is an array of its kind's number,
+ * its actor (nil: it has none) and its fields; a part or a list is an array within it. When bytes are read, every count and every choice
  * is held against its bound, and an array must have as many values as its fields make. */
 #include "broker/core/command.h"
 #include "base/check.h"
@@ -26,24 +26,27 @@ const char *command_name(enum command_kind kind)
 /* ---- what a command speaks of ---- */
 
 #define RECORD(name, member, text)                                                                           \
-    static void names_in_##member(const struct name *c, struct slice *topic, struct slice *group)            \
+    static struct command_names names_in_##member(const struct name *c)                                      \
     {                                                                                                        \
-        (void)c, (void)topic, (void)group;
-#define TOPIC(name, text) *topic = c->name;
-#define GROUP(name, text) *group = c->name;
-#define END               }
+        struct command_names names = {0};                                                                    \
+        (void)c;
+#define TOPIC(name, text) names.topic = c->name;
+#define GROUP(name, text) names.group = c->name;
+#define JOB(name, text)   names.job = c->name;
+#define END                                                                                                  \
+    return names;                                                                                            \
+    }
 #include "broker/core/command.def"
 
-void command_names(const struct command *c, struct slice *ret_topic, struct slice *ret_group)
+struct command_names command_names(const struct command *c)
 {
-    *ret_topic = *ret_group = (struct slice){0};
     switch (c->kind) {
 #define COMMAND(NAME, number, member, apply, least, text)                                                    \
     case COMMAND_##NAME:                                                                                     \
-        names_in_##member(&c->member, ret_topic, ret_group);                                                 \
-        break;
+        return names_in_##member(&c->member);
 #include "broker/core/command.def"
     }
+    return (struct command_names){0};
 }
 
 /* ---- how many values a record is ---- */
@@ -135,13 +138,22 @@ static void write_change(struct mpack_buffer *to, const struct policy_change *c)
 #define END      }
 #include "broker/core/command.def"
 
+static void write_by(struct mpack_buffer *to, const struct actor *by)
+{
+    if (by)
+        write_actor(to, by);
+    else
+        mpack_write_nil(to);
+}
+
 static void write_command(struct mpack_buffer *to, const struct command *c)
 {
     switch (c->kind) {
 #define COMMAND(NAME, number, member, apply, least, text)                                                    \
     case COMMAND_##NAME:                                                                                     \
-        mpack_write_array(to, 1 + values_of_##member(&c->member));                                           \
+        mpack_write_array(to, 2 + values_of_##member(&c->member));                                           \
         mpack_write_uint(to, number);                                                                        \
+        write_by(to, c->by);                                                                                 \
         write_##member(to, &c->member);                                                                      \
         return;
 #include "broker/core/command.def"
@@ -284,14 +296,25 @@ static void read_change(struct source *from, struct policy_change *c)
     }
 #include "broker/core/command.def"
 
+static void read_by(struct source *from, const struct actor **ret)
+{
+    if (mpack_read_is_nil(&from->r))
+        return;
+    struct actor *by = list_room(from, 1, 1, sizeof *by);
+    if (by)
+        read_actor(from, by);
+    *ret = by;
+}
+
 static void read_command(struct source *from, struct command *c)
 {
     uint32_t values = mpack_read_array(&from->r);
     c->kind = (enum command_kind)read_below(from, INT32_MAX);
+    read_by(from, &c->by);
     switch (c->kind) {
 #define COMMAND(NAME, number, member, apply, least, text)                                                    \
     case COMMAND_##NAME:                                                                                     \
-        read_##member(from, values - 1, &c->member);                                                         \
+        read_##member(from, values - 2, &c->member);                                                         \
         return;
 #include "broker/core/command.def"
     }

@@ -46,6 +46,8 @@ enum fullness {
 #define KIND_delivery_name struct delivery_name
 #define KIND_consumer_name struct consumer_name
 #define KIND_resolution    struct resolution
+#define KIND_actor         struct actor
+#define KIND_letter_filter struct letter_filter
 
 /* clang-format off */ /* which takes a brace and its semicolon apart */
 #define PART(name, text)                struct name {
@@ -66,6 +68,7 @@ enum command_kind {
 
 struct command {
     enum command_kind kind;
+    const struct actor *by; /* NULL: no operator asked for it, and the audit log has nothing of it */
     union {
 #define RECORD(name, member, text) struct name member;
 #include "broker/core/command.def"
@@ -74,8 +77,12 @@ struct command {
 
 /* "TOPIC_CREATE". Static storage; "UNKNOWN" for a kind not in the table. */
 const char *command_name(enum command_kind kind);
-/* The topic and the group that a command names; empty: it names none. Lent as the command's own. */
-void command_names(const struct command *c, struct slice *ret_topic, struct slice *ret_group);
+/* What a command speaks of. Lent as the command's own. */
+struct command_names {
+    struct slice topic, group; /* empty: it names none */
+    uint64_t job;              /* 0: none */
+};
+struct command_names command_names(const struct command *c);
 
 struct batch {
     uint64_t index;  /* one higher than the batch before it */

@@ -12,6 +12,11 @@ static uint64_t run_of(enum store_table table, struct slice key, uint64_t *ret_s
     uint64_t id = table + 1;
     *ret_seq = 0;
     switch (key.size) {
+    case 8: /* audit; jobs are at places of their own */
+        if (table != TABLE_AUDIT)
+            return 0;
+        *ret_seq = get_be64(p);
+        break;
     case 12: /* message, dead, attempt, done */
         id += (uint64_t)get_be32(p) << 8;
         *ret_seq = get_be64(p + 4);

@@ -12,48 +12,45 @@
 #ifndef SHUNT_CORE_COST_H
 #define SHUNT_CORE_COST_H
 
+#include "broker/store/page.h"
 #include "broker/store/store.h"
 #include "proto/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define COST_PAGE_BYTES 4096u
-/* A place: the leaf, one branch above it, and a neighbour (split or merge). */
-#define COST_PLACE_BYTES (3u * COST_PAGE_BYTES)
 /* What a transaction writes whatever it does: the roots and upper branches of all trees, the ledger's own
  * record, the list of free pages. */
 #define COST_TRANSACTION_BYTES (48u * COST_PAGE_BYTES)
-
-/* A row of so many bytes (key and value) that follows the row written before it in its table: pages are at
- * worst a quarter full, for emptier ones are merged; what is longer than half a page has pages of its own. */
-static inline uint64_t cost_next(size_t bytes)
-{
-    if (bytes < 1000)
-        return 4 * ((uint64_t)bytes + 12);
-    return COST_PAGE_BYTES +
-           (bytes < 2000 ? 0 : ((uint64_t)bytes + COST_PAGE_BYTES + 15) / COST_PAGE_BYTES * COST_PAGE_BYTES);
-}
-
-/* A row anywhere. */
-static inline uint64_t cost_row(size_t bytes)
-{
-    return COST_PLACE_BYTES + cost_next(bytes);
-}
 
 /* What a record of a topic or a group takes (with one chunk of a group's bitmap), once in a transaction. */
 #define COST_TOPIC_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
 #define COST_GROUP_BYTES (2 * COST_PLACE_BYTES + 3 * COST_PAGE_BYTES)
 /* The record of a cause, which is within half of this, once in a transaction; and its example without a stack. */
 #define COST_CAUSE_BYTES (COST_PLACE_BYTES + 4 * COST_PAGE_BYTES)
+/* The record of a rule, once in a transaction: with texts as long as they may be. */
+#define COST_RULE_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
 /* What a command on one topic and one group changes of both. */
 #define COST_RECORDS_BYTES (COST_TOPIC_BYTES + COST_GROUP_BYTES)
+/* An edit of a dead letter without its body: the records, the letter's rows in attempt and dead, its cause, and rows of the edit
+ * table that hold what a message has beside its body. */
+#define COST_EDIT_BYTES                                                                                      \
+    (COST_RECORDS_BYTES + COST_TOPIC_BYTES + COST_CAUSE_BYTES + 4 * (uint64_t)COST_PLACE_BYTES +             \
+     MESSAGE_EXTRA_BYTES_MAX + 4 * COST_PAGE_BYTES)
+
+/* A row of the audit log, and those at its other end that make room for it: they are of as many bytes, and one more. */
+#define COST_AUDIT_ROWS  16u
+#define COST_AUDIT_BYTES (2u * COST_PLACE_BYTES + (4u + COST_AUDIT_ROWS) * COST_PAGE_BYTES)
 
 /* ---- the least that is done at once ---- */
 
+/* The record of a job, once in a transaction: with as many ids as it may have. */
+#define COST_JOB_BYTES (COST_PLACE_BYTES + 4 * COST_PAGE_BYTES)
 /* Rows of one message in one group, all at places of their own: attempt, due (old and new), expiry, history,
- * dead, the message; and the cause that counts it. */
-#define COST_MOVE_BYTES (9u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES)
+ * dead, the message; and the cause that counts it, and the redrive, or the rule, whose outcome it is. And a rule on dead letters,
+ * with another row in due. */
+#define COST_MOVE_BYTES                                                                                      \
+    (10u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES + COST_JOB_BYTES + COST_RULE_BYTES)
 /* The same with all its rows in history going. */
 #define COST_END_BYTES (COST_MOVE_BYTES + HISTORY_ROWS_MAX * (uint64_t)COST_PAGE_BYTES)
 
@@ -100,11 +97,13 @@ struct cost_meter {
     } runs[COST_RUNS];
 };
 
-/* Begin to count from 0: another transaction may have come between. */
-static inline void cost_begin(struct cost_meter *m)
+/* Begin to count from 0: another transaction may have come between. The stamp comes from the batch's index and not from
+ * how many this meter has counted, because which runs share a place depends on it, and a ledger that was loaded
+ * meanwhile must come to the same. */
+static inline void cost_begin(struct cost_meter *m, uint64_t index)
 {
     m->bytes = 0;
-    m->stamp += 0xd6e8feb86659fd93ull;
+    m->stamp = index * 0xd6e8feb86659fd93ull;
 }
 /* A row of so many bytes at place `seq` of a run is put or deleted. */
 static inline void cost_at(struct cost_meter *m, uint64_t run, uint64_t seq, size_t bytes)

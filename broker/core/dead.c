@@ -6,31 +6,29 @@
  */
 #include "base/check.h"
 #include "broker/core/cause.h"
+#include "broker/core/history.h"
+#include "broker/core/job.h"
+#include "broker/core/rule.h"
 #include "proto/names.h"
 
 #include <string.h>
 
-#define RETENTION_STEP_MS 1000
-
-/* At whole seconds, so that one tick takes many, and none goes earlier or later for a restart. */
 int64_t dead_leaves_at(const struct group *g, int64_t died_ms)
 {
     int64_t retention_ms = group_setting(g, POLICY_dlq_retention_ms);
     if (!retention_ms)
         return NEVER;
-    return (died_ms + retention_ms + RETENTION_STEP_MS - 1) / RETENTION_STEP_MS * RETENTION_STEP_MS;
+    return whole_second(died_ms + retention_ms);
 }
 
-static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enum dead_reason reason,
-                            uint64_t cause, uint64_t *ret_dead_seq)
+static int append_reference(struct ledger *l, struct group *g, const struct dead_record *dead,
+                            struct cause *cause, uint64_t *ret_dead_seq)
 {
     struct topic *dlq = g->dlq;
-    struct dead_record dead = {
-        .origin_group = g->r.id, .origin_seq = seq, .reason = reason, .died_ms = l->now_ms, .cause = cause};
     uint8_t bytes[DEAD_ROW_BYTES_MAX];
     uint64_t dead_seq = dlq->r.head++;
     struct key key = key_id_seq(dlq->r.id, dead_seq);
-    size_t size = dead_encode(bytes, key_slice(&key), &dead);
+    size_t size = dead_encode(bytes, key_slice(&key), dead);
     dlq->r.published++;
     dlq->r.stored++;
     dlq->r.stored_bytes += size;
@@ -43,8 +41,10 @@ static int append_reference(struct ledger *l, struct group *g, uint64_t seq, enu
         ledger_tell_ready(l, reader);
     }
     *ret_dead_seq = dead_seq;
-    if (dead_seq == g->r.attended_below && cause_attended(g, &dead, dead_seq)) /* it is muted */
-        triage_look_again(l, g);
+    if (cause_letter_came(cause, dead, dead_seq))
+        unattended_add(l, g, dead->died_ms);
+    else
+        unattended_pass(l, g, dead_seq, dead->died_ms);
     return ledger_put(l, TABLE_DEAD, key_slice(&key), (struct slice){bytes, size});
 }
 
@@ -100,7 +100,13 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
                 enum dead_reason reason, const struct history_record *last)
 {
     struct history_record found = {0};
-    uint64_t dead_seq, cause = 0, bytes = 0;
+    struct dead_record dead = {.origin_group = g->r.id,
+                               .origin_seq = seq,
+                               .reason = reason,
+                               .died_ms = l->now_ms,
+                               .edit = row->edit};
+    struct cause *cause = NULL;
+    uint64_t dead_seq, bytes = 0;
     int err = message_bytes(l, g->topic, seq, &bytes);
     check(!g->origin && g->dlq);
     g->r.dead_bytes += bytes;
@@ -114,11 +120,20 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     if (!err)
         err = cause_count(l, g, seq, reason, l->now_ms, last ? last : &found, &cause);
     if (!err)
-        err = append_reference(l, g, seq, reason, cause, &dead_seq);
+        err = redrive_died(l, g, seq, row, cause->fingerprint);
+    if (err)
+        return err;
+    dead.cause = cause->fingerprint;
+    if (g->rules_count)
+        err = rules_decide(l, g, row, &dead);
+    if (!err)
+        err = append_reference(l, g, &dead, cause, &dead_seq);
+    if (!err && dead.rule)
+        err = rule_wait(l, g, &dead, dead_seq);
     if (err)
         return err;
     g->r.counts.dead_lettered[reason]++;
-    group_queue_at(&l->retention_when, g, dead_leaves_at(g, l->now_ms));
+    group_queue_at(l, QUEUE_RETENTION, g, dead_leaves_at(g, l->now_ms));
     struct result *died = result_add(l, RESULT_DIED);
     died->died.group = g->r.id;
     died->died.reason = reason;
@@ -135,7 +150,7 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
     if (err)
         return err;
     if (group_setting(g, POLICY_expired) == 1)
-        return place_done(l, g, seq, tracked ? row : NULL, DONE_DISCARDED);
+        return place_done(l, g, seq, tracked ? row : NULL, DONE_DISCARDED, NULL);
     if (!tracked)
         err = place_track(l, g, seq, where, row);
     if (!err)

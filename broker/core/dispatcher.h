@@ -108,6 +108,14 @@ int64_t dispatcher_oldest_lease(const struct dispatcher *d, uint32_t group);
 
 /* ---- leases ---- */
 
+/* Which connection holds a message, to look at it. False: none. */
+struct lease_look {
+    const struct holder *holder;
+    int64_t leased_ms, started_ms; /* wall; started 0: never, as far as its holder says */
+    int64_t deadline_mono_ms;
+};
+bool dispatcher_look(const struct dispatcher *d, uint32_t group, uint64_t seq, struct lease_look *ret);
+
 /* out: the lease is closed; its credit is free again. fails: STALE (this member holds no such delivery). */
 struct lease_times {
     int64_t leased_ms, started_ms; /* wall; started 0: never (with marks off: the time of the lease) */

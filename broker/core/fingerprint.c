@@ -23,6 +23,7 @@
 struct error {
     struct slice type, message, text; /* cut and cleaned */
     bool message_cut;
+    bool told_by_stack; /* type and message are those of its headline */
     struct stack stack;
     char cleaned[ERROR_TYPE_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX + ERROR_STACK_BYTES_MAX];
     size_t used;
@@ -123,7 +124,7 @@ static bool is_timeout(const struct error *e)
     return slice_is(e->type, "timeout");
 }
 
-static void read_error(struct error *e, const struct fault *f)
+static void read_error(struct error *e, const struct fault *f, bool *counts)
 {
     e->used = 0;
     e->type = clean(e, f->type.data, utf8_prefix(f->type.data, f->type.size, ERROR_TYPE_BYTES_MAX));
@@ -132,8 +133,9 @@ static void read_error(struct error *e, const struct fault *f)
     size_t begin = utf8_suffix(f->stack.data, f->stack.size, ERROR_STACK_BYTES_MAX);
     e->text = f->stack.size ? clean(e, (const char *)f->stack.data + begin, f->stack.size - begin) : f->stack;
     e->message_cut = is_cut(e->message.size, ERROR_MESSAGE_BYTES_MAX);
-    stack_read(e->text, is_cut(e->text.size, ERROR_STACK_BYTES_MAX), is_timeout(e), &e->stack);
-    if (e->stack.nested || (!e->type.size && !e->message.size && e->stack.headline.size))
+    stack_read(e->text, is_cut(e->text.size, ERROR_STACK_BYTES_MAX), is_timeout(e), counts, &e->stack);
+    e->told_by_stack = e->stack.nested || (!e->type.size && !e->message.size && e->stack.headline.size);
+    if (e->told_by_stack)
         split_headline(e, e->stack.headline);
     if (!skip_type(&e->message, e->type) && !skip_type(&e->message, last_part(e->type)))
         skip_place(&e->message);
@@ -245,12 +247,17 @@ static const char *word_for_end(const struct fault *f)
     return f->type.size || f->message.size || f->stack.size ? NULL : outcomes[f->outcome];
 }
 
-static uint64_t of_error(const struct fault *f)
+static uint64_t of_error(const struct fault *f, struct fault_use *use)
 {
     char bytes[NORMAL_BYTES_MAX + sizeof(uint64_t)];
     struct text t = {.bytes = bytes, .max = NORMAL_BYTES_MAX, .style = TEXT_HASHED};
     struct error e;
-    read_error(&e, f);
+    read_error(&e, f, use ? use->counts : NULL);
+    if (use && e.told_by_stack) {
+        use->headline = (size_t)(begin_of(e.stack.headline) - begin_of(e.text));
+        use->headline_bytes = e.stack.headline.size;
+        use->type_bytes = e.type.size;
+    }
     put_type(&t, e.type);
     text_put_words(&t, "\n");
     put_message(&t, &e);
@@ -260,7 +267,7 @@ static uint64_t of_error(const struct fault *f)
     return XXH3_64bits_withSeed(bytes, t.size, FINGERPRINT_VERSION);
 }
 
-uint64_t fingerprint_of(const struct fault *f)
+uint64_t fingerprint_of_noting(const struct fault *f, struct fault_use *use)
 {
     const char *end = word_for_end(f);
     uint64_t hash = 0;
@@ -269,8 +276,13 @@ uint64_t fingerprint_of(const struct fault *f)
     else if (end)
         hash = XXH3_64bits_withSeed(end, strlen(end), FINGERPRINT_VERSION);
     else
-        hash = of_error(f);
+        hash = of_error(f, use);
     return hash ? hash : 1;
+}
+
+uint64_t fingerprint_of(const struct fault *f)
+{
+    return fingerprint_of_noting(f, NULL);
 }
 
 /* ---- the title ---- */
@@ -294,7 +306,7 @@ static void put_title(struct text *t, const struct fault *f)
 {
     size_t max = t->max;
     struct error e;
-    read_error(&e, f);
+    read_error(&e, f, NULL);
     if (max > 2 * PLACE_BYTES_MAX && stack_innermost(&e.stack))
         t->max = max - PLACE_BYTES_MAX;
     put_type(t, e.type);

@@ -25,6 +25,16 @@ struct fault {
 /* Never 0. */
 uint64_t fingerprint_of(const struct fault *f);
 
+/* What of a stack a fingerprint was made from, if the stack was not cut: for who wants to know which others come to the same. */
+struct fault_use {
+    bool *
+        counts; /* the caller's, false for each byte of the stack: true if it names the function or file of a frame */
+    size_t headline,
+        headline_bytes; /* where the stack tells the error that counts, with its type first; empty: nowhere */
+    size_t type_bytes;
+};
+uint64_t fingerprint_of_noting(const struct fault *f, struct fault_use *use);
+
 /* A name for the cause that people can read, on one line of valid UTF-8:
  * `ValueError: invalid literal for int() with base # at charge (pay.py)`. Writes at most `max` bytes, no
  * terminator, and returns how many. */

@@ -221,6 +221,7 @@ bool frame_is(struct frame *ret, enum frame_shape shape, struct slice function, 
     *ret = (struct frame){.shape = shape,
                           .owner = code_owner(shape, function, pathname),
                           .function = function,
-                          .file = code_base_name(pathname)};
+                          .file = code_base_name(pathname),
+                          .pathname = pathname};
     return function.size || pathname.size;
 }

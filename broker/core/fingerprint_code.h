@@ -27,6 +27,7 @@ struct frame {
     enum frame_owner owner;
     struct slice function; /* may be empty */
     struct slice file;     /* its base name; may be empty */
+    struct slice pathname; /* all of it */
     bool exact;            /* the function is not known: it is the place in the file, which counts as it is */
     bool first;            /* it is numbered, with 0 */
     struct slice rest;     /* Ruby: what follows the frame on its line */

@@ -219,6 +219,7 @@ void frame_set_file(struct frame *f, struct slice pathname)
     pathname = before(pathname, ' ');
     (void)cut_line_numbers(&pathname);
     f->file = code_base_name(pathname);
+    f->pathname = pathname;
     if (f->owner == OWNER_OWN)
         f->owner = code_owner(f->shape, f->function, pathname);
 }

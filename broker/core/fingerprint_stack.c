@@ -22,6 +22,8 @@ struct line {
 
 struct reader {
     struct stack *to;
+    const char *begin; /* of the text */
+    bool *counts;      /* for each of its bytes; NULL: nobody asks */
     enum mode mode;
     bool renew_own, renew_library; /* a trace began: its first frame takes the place of those before */
     bool locked;                   /* frames of one shape only */
@@ -89,8 +91,16 @@ static bool is_of_trace(struct reader *r, const struct frame *f)
     return r->mode != DONE;
 }
 
+static void note(struct reader *r, struct slice name)
+{
+    if (r->counts && name.size)
+        memset(r->counts + (begin_of(name) - r->begin), true, name.size * sizeof *r->counts);
+}
+
 static void add_frame(struct reader *r, const struct frame *f)
 {
+    note(r, f->function);
+    note(r, f->pathname);
     if (!is_of_trace(r, f))
         return;
     if (r->gap && r->locked && f->shape != SHAPE_PYTHON && f->shape != SHAPE_PHP)
@@ -403,10 +413,10 @@ static void strip(struct line *line)
     line->text = (struct slice){at, (size_t)(end - at)};
 }
 
-void stack_read(struct slice text, bool cut, bool whole, struct stack *ret)
+void stack_read(struct slice text, bool cut, bool whole, bool *counts, struct stack *ret)
 {
     *ret = (struct stack){0};
-    struct reader r = {.to = ret, .any = cut, .whole = whole};
+    struct reader r = {.to = ret, .begin = text.data, .counts = counts, .any = cut, .whole = whole};
     const char *at = text.data, *end = end_of(text);
     bool partial = cut;
     while (at < end && r.mode != DONE) {

@@ -27,8 +27,9 @@ struct stack {
     bool nested;            /* it is that of the cause of the error that was reported */
 };
 
-/* `cut`: it does not begin at its beginning. `whole`: the outermost frame is asked for. */
-void stack_read(struct slice text, bool cut, bool whole, struct stack *ret);
+/* `cut`: it does not begin at its beginning. `whole`: the outermost frame is asked for. `counts`, as long as the text, becomes
+ * true for each byte that names the function or the file of a frame; NULL: nobody asks. */
+void stack_read(struct slice text, bool cut, bool whole, bool *counts, struct stack *ret);
 
 /* The frames that count; may be none. */
 const struct frame_set *stack_frames(const struct stack *s);

@@ -3,15 +3,14 @@
 
 #include "broker/core/fingerprint_token.h"
 
-#define CODE_DIGITS_MAX 3
-
 static bool is_code(const struct scan *s, size_t digits)
 {
     if (digits > CODE_DIGITS_MAX)
         return false;
     if (s->keeps & TEXT_KEEPS_SHORT_NUMBERS)
         return true;
-    return s->word.size && s->at > s->word_end && s->at - s->word_end <= 3 && word_is_before_code(s->word);
+    return s->word.size && s->at > s->word_end && s->at - s->word_end <= CODE_DISTANCE_MAX &&
+           word_is_before_code(s->word);
 }
 
 static void take_number(struct scan *s, const char *end)

@@ -17,13 +17,11 @@ int group_queue_join(struct ledger *l, struct group *g)
     if (!array_room(&l->slots, &l->slots_capacity, count) ||
         !array_room(&l->taken, &l->taken_capacity, count))
         return SHUNT_NO_MEMORY;
-    int err = deadline_heap_reserve(&l->due_when, (uint32_t)count);
-    if (!err)
-        err = deadline_heap_reserve(&l->retention_when, (uint32_t)count);
-    if (!err)
-        err = deadline_heap_reserve(&l->triage_when, (uint32_t)count);
-    if (err)
-        return err;
+    for (enum group_queue q = 0; q < GROUP_QUEUES; q++) {
+        int err = deadline_heap_reserve(&l->queues[q], (uint32_t)count);
+        if (err)
+            return err;
+    }
     g->slot = (uint32_t)l->slots_count;
     g->queued = true;
     l->slots[l->slots_count++] = g;
@@ -56,9 +54,8 @@ void group_queue_leave(struct ledger *l, struct group *g)
     if (!g->queued)
         return;
     struct group *last = l->slots[--l->slots_count];
-    move(&l->due_when, last->slot, g->slot);
-    move(&l->retention_when, last->slot, g->slot);
-    move(&l->triage_when, last->slot, g->slot);
+    for (enum group_queue q = 0; q < GROUP_QUEUES; q++)
+        move(&l->queues[q], last->slot, g->slot);
     last->slot = g->slot;
     l->slots[last->slot] = last;
     g->queued = false;
@@ -68,22 +65,29 @@ void group_queues_free(struct ledger *l)
 {
     free(l->slots);
     free(l->taken);
-    deadline_heap_done(&l->due_when);
-    deadline_heap_done(&l->retention_when);
-    deadline_heap_done(&l->triage_when);
+    for (enum group_queue q = 0; q < GROUP_QUEUES; q++)
+        deadline_heap_done(&l->queues[q]);
 }
 
-void group_queue_at(struct deadline_heap *when, const struct group *g, int64_t at_ms)
+void group_queue_at(struct ledger *l, enum group_queue queue, const struct group *g, int64_t at_ms)
 {
+    struct deadline_heap *when = &l->queues[queue];
     if (at_ms != NEVER && (!deadline_heap_has(when, g->slot) || at_ms < deadline_heap_of(when, g->slot)))
         deadline_heap_set(when, g->slot, at_ms);
 }
 
-int64_t group_queue_first(const struct deadline_heap *when)
+void group_settings_changed(struct ledger *l, const struct group *g)
+{
+    group_queue_at(l, QUEUE_RETENTION, g, l->now_ms);
+    group_queue_at(l, QUEUE_TRIAGE, g, l->now_ms);
+    group_queue_at(l, QUEUE_PAST, g, g->r.past ? l->now_ms : NEVER);
+}
+
+int64_t group_queue_first(const struct ledger *l, enum group_queue queue)
 {
     uint32_t slot;
     int64_t at_ms;
-    return deadline_heap_first(when, &slot, &at_ms) ? at_ms : NEVER;
+    return deadline_heap_first(&l->queues[queue], &slot, &at_ms) ? at_ms : NEVER;
 }
 
 static int by_id(const void *a, const void *b)
@@ -92,12 +96,13 @@ static int by_id(const void *a, const void *b)
     return (x->r.id > y->r.id) - (x->r.id < y->r.id);
 }
 
-size_t group_queue_take(struct ledger *l, struct deadline_heap *when)
+size_t group_queue_take(struct ledger *l, enum group_queue queue, int64_t upto_ms)
 {
+    struct deadline_heap *when = &l->queues[queue];
     size_t count = 0;
     uint32_t slot;
     int64_t at_ms;
-    while (deadline_heap_first(when, &slot, &at_ms) && at_ms <= l->now_ms) {
+    while (deadline_heap_first(when, &slot, &at_ms) && at_ms <= upto_ms) {
         deadline_heap_remove(when, slot);
         if (!l->slots[slot]->r.dropped)
             l->taken[count++] = l->slots[slot];

@@ -10,7 +10,8 @@
  * says that it is damaged. The engine then says so in a command, CORRUPT, by which it dies.
  */
 #include "base/check.h"
-#include "broker/core/state.h"
+#include "broker/core/edit.h"
+#include "broker/core/history.h"
 #include "broker/core/view.h"
 
 /* One assign command as it proceeds. */
@@ -153,7 +154,7 @@ static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
     if (!err && (where != WHERE_TRACKED || row.state != ATTEMPT_WAITING))
         err = SHUNT_CORRUPT;
     if (!err)
-        err = message_load(l, h->g->topic, seq, true, &m);
+        err = message_load_for(l, h->g, seq, &row, true, &m);
     if (err)
         return err;
     enum dead_reason reason;
@@ -389,7 +390,7 @@ static int take_up(struct ledger *l, struct group *g, uint32_t entry, const stru
     int err = place_find(l, g, name->seq, &where, &row);
     if (err || !may_be_taken_up(l, g, where, &row, name->token))
         return err;
-    err = message_load(l, g->topic, name->seq, true, &m);
+    err = message_load_for(l, g, name->seq, &row, true, &m);
     if (err)
         return err;
     struct attempt_record before = row;

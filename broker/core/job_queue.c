@@ -1,5 +1,5 @@
-/* job_queue: the jobs that run, and when each of them is due. A tick costs by the ones that are due, whatever
- * the number of those that wait for their time.
+/* job_queue: the jobs that are kept, and when each of those that run is due. A tick costs by the ones that are due,
+ * whatever the number of those that wait for their time, or for an event.
  *
  * Which are due follows from their records alone, and they are taken in order of their ids: so two ledgers
  * that apply the same batches do the same, wherever one of them was loaded anew.
@@ -7,19 +7,20 @@
 #include "base/array.h"
 #include "base/check.h"
 #include "base/search.h"
-#include "broker/core/state.h"
+#include "broker/core/job.h"
 
 #include <stdlib.h>
 
 _Static_assert(JOBS_MAX <= DEADLINE_ID_MAX, "the heap has room for all");
 
-static int64_t job_at(const struct job_record *j)
+static int64_t job_at(const struct ledger *l, const struct job *j)
 {
-    if (!j->rate)
-        return 0; /* always */
-    /* When its allowance has grown by one: (elapsed * rate) / 1000 + 1 > done. */
-    uint64_t elapsed_ms = (j->done * 1000 + j->rate - 1) / j->rate;
-    return j->begun_ms + (int64_t)elapsed_ms;
+    bool letters = j->r.kind == JOB_REDRIVE || j->r.kind == JOB_PURGE_DLQ;
+    if (letters && !catalog_live_group(l, j->r.group))
+        return 0; /* to end */
+    if (j->r.phase == JOB_PAUSED)
+        return NEVER;
+    return j->r.kind == JOB_REDRIVE ? redrive_at(&j->r) : 0;
 }
 
 int64_t jobs_at(const struct ledger *l)
@@ -31,52 +32,161 @@ int64_t jobs_at(const struct ledger *l)
     return at_ms > l->now_ms ? at_ms : l->now_ms;
 }
 
+/* ---- one of them ---- */
+
+static int order(const void *element, const void *key)
+{
+    uint64_t have = (*(struct job *const *)element)->r.id, want = *(const uint64_t *)key;
+    return (have > want) - (have < want);
+}
+
+size_t job_position(const struct ledger *l, uint64_t id)
+{
+    return search_first(l->kept, l->kept_count, sizeof *l->kept, &id, order);
+}
+
+struct job *job_find(const struct ledger *l, uint64_t id)
+{
+    size_t at = job_position(l, id);
+    return at < l->kept_count && l->kept[at]->r.id == id ? l->kept[at] : NULL;
+}
+
+/* ---- their records ---- */
+
+void job_dirty(struct ledger *l, struct job *j)
+{
+    if (j->charged != l->batch) {
+        j->charged = l->batch;
+        l->changed = true;
+        l->meter.bytes += COST_JOB_BYTES;
+    }
+    if (j->dirty)
+        return;
+    j->dirty = true;
+    j->dirty_next = l->dirty_jobs;
+    l->dirty_jobs = j;
+}
+
+int jobs_flush(struct ledger *l)
+{
+    int err = 0;
+    for (; !err && l->dirty_jobs; l->dirty_jobs = l->dirty_jobs->dirty_next) {
+        struct job *j = l->dirty_jobs;
+        struct key key = key_job(j->r.id);
+        size_t size = job_encode(l->record, key_slice(&key), &j->r);
+        err = store_put(l->txn, TABLE_JOB, key_slice(&key), (struct slice){l->record, size});
+        j->dirty = false;
+    }
+    return err;
+}
+
+static void forget_dirty(struct ledger *l, const struct job *j)
+{
+    struct job **at = &l->dirty_jobs;
+    if (!j->dirty)
+        return;
+    while (*at != j)
+        at = &(*at)->dirty_next;
+    *at = j->dirty_next;
+}
+
 /* ---- coming and going ---- */
 
-int job_keep(struct ledger *l, const struct job_record *r, struct job_record **ret)
+static bool run(struct ledger *l, struct job *j)
 {
     size_t count = l->jobs_count + 1;
     if (!array_room(&l->jobs, &l->jobs_capacity, count) ||
         !array_room(&l->jobs_due, &l->jobs_due_capacity, count) ||
         deadline_heap_reserve(&l->jobs_when, (uint32_t)count) != 0)
+        return false;
+    j->runs = true;
+    j->slot = (uint32_t)l->jobs_count;
+    l->jobs[l->jobs_count++] = j;
+    l->jobs_rated += j->r.rate != 0;
+    return true;
+}
+
+int job_keep(struct ledger *l, struct job *j)
+{
+    if (l->kept_count && l->kept[l->kept_count - 1]->r.id >= j->r.id) {
+        free(j);
+        return SHUNT_CORRUPT; /* the ledger's own record is lost, and numbers begin again */
+    }
+    if (!array_room(&l->kept, &l->kept_capacity, l->kept_count + 1) || (!job_over(&j->r) && !run(l, j))) {
+        free(j);
         return SHUNT_NO_MEMORY;
-    struct job_record *copy = malloc(sizeof *copy);
-    if (!copy)
-        return SHUNT_NO_MEMORY;
-    *copy = *r;
-    copy->slot = (uint32_t)l->jobs_count;
-    l->jobs[l->jobs_count++] = copy;
-    l->jobs_rated += copy->rate != 0;
-    *ret = copy;
+    }
+    l->kept[l->kept_count++] = j;
     return 0;
 }
 
-/* The last one takes its slot. in: it is not in the heap, and those that are taken as due neither. */
-static void job_remove(struct ledger *l, struct job_record *j)
+/* The last one takes its slot. in: it is not in the heap, and all others are. */
+static void leave(struct ledger *l, struct job *j)
 {
-    struct job_record *last = l->jobs[--l->jobs_count];
-    l->jobs_rated -= j->rate != 0;
+    struct job *last = l->jobs[--l->jobs_count];
+    l->jobs_rated -= j->r.rate != 0;
+    j->runs = false;
     if (last != j) {
         deadline_heap_remove(&l->jobs_when, last->slot);
         last->slot = j->slot;
         l->jobs[last->slot] = last;
-        deadline_heap_set(&l->jobs_when, last->slot, job_at(last));
+        deadline_heap_set(&l->jobs_when, last->slot, job_at(l, last));
     }
-    free(j);
 }
 
-void job_is_due(struct ledger *l, struct job_record *j)
+/* Only the newest of those that are over are kept, so that the table stays small. */
+static int forget_old(struct ledger *l)
 {
-    if (j->finished)
-        job_remove(l, j);
-    else
-        deadline_heap_set(&l->jobs_when, j->slot, job_at(j));
+    size_t at = 0;
+    if (l->kept_count - l->jobs_count <= JOBS_FINISHED_KEPT)
+        return 0;
+    while (l->kept[at]->runs)
+        at++;
+    struct job *j = l->kept[at];
+    struct key key = key_job(j->r.id);
+    array_remove(l->kept, &l->kept_count, at);
+    forget_dirty(l, j);
+    free(j);
+    int err = ledger_del(l, TABLE_JOB, key_slice(&key), NULL);
+    return err == SHUNT_NOT_FOUND ? 0 : err; /* it was made in this batch */
+}
+
+int job_changed(struct ledger *l, struct job *j)
+{
+    job_dirty(l, j);
+    if (!j->runs)
+        return 0;
+    if (!job_over(&j->r)) {
+        deadline_heap_set(&l->jobs_when, j->slot, job_at(l, j));
+        return 0;
+    }
+    if (deadline_heap_has(&l->jobs_when, j->slot))
+        deadline_heap_remove(&l->jobs_when, j->slot);
+    leave(l, j);
+    return forget_old(l);
+}
+
+void jobs_group_gone(struct ledger *l, uint32_t group)
+{
+    for (size_t i = 0; i < l->kept_count; i++) {
+        struct job *j = l->kept[i];
+        uint64_t *n = j->r.outcomes;
+        if (j->r.group != group)
+            continue;
+        if (n[REDRIVE_PENDING])
+            job_dirty(l, j);
+        n[REDRIVE_GONE] += n[REDRIVE_PENDING];
+        n[REDRIVE_PENDING] = 0;
+        if (j->runs)
+            deadline_heap_set(&l->jobs_when, j->slot, job_at(l, j));
+    }
 }
 
 void jobs_free(struct ledger *l)
 {
-    for (size_t i = 0; i < l->jobs_count; i++)
-        free(l->jobs[i]);
+    for (size_t i = 0; i < l->kept_count; i++)
+        free(l->kept[i]);
+    free(l->kept);
     free(l->jobs);
     free(l->jobs_due);
     deadline_heap_done(&l->jobs_when);
@@ -86,8 +196,8 @@ void jobs_free(struct ledger *l)
 
 static int by_id(const void *a, const void *b)
 {
-    const struct job_record *x = *(struct job_record *const *)a, *y = *(struct job_record *const *)b;
-    return (x->id > y->id) - (x->id < y->id);
+    const struct job *x = *(struct job *const *)a, *y = *(struct job *const *)b;
+    return (x->r.id > y->r.id) - (x->r.id < y->r.id);
 }
 
 uint32_t jobs_take_due(struct ledger *l)
@@ -99,69 +209,20 @@ uint32_t jobs_take_due(struct ledger *l)
         l->jobs_due[count++] = l->jobs[slot];
     }
     if (count)
-        qsort(l->jobs_due, count, sizeof(struct job_record *), by_id);
+        qsort(l->jobs_due, count, sizeof(struct job *), by_id);
     return count;
 }
 
-void jobs_put_back(struct ledger *l, uint32_t count)
+int jobs_put_back(struct ledger *l, uint32_t count)
 {
+    int err = 0;
     for (uint32_t i = 0; i < count; i++)
-        deadline_heap_set(&l->jobs_when, l->jobs_due[i]->slot, job_at(l->jobs_due[i]));
-    for (uint32_t i = 0; i < count; i++) {
-        if (l->jobs_due[i]->finished) {
-            deadline_heap_remove(&l->jobs_when, l->jobs_due[i]->slot);
-            job_remove(l, l->jobs_due[i]);
-        }
+        deadline_heap_set(&l->jobs_when, l->jobs_due[i]->slot, job_at(l, l->jobs_due[i]));
+    for (uint32_t i = 0; !err && i < count; i++) {
+        if (job_over(&l->jobs_due[i]->r))
+            err = job_changed(l, l->jobs_due[i]);
     }
-}
-
-/* ---- one of them ---- */
-
-struct job_record *job_find(const struct ledger *l, uint64_t id)
-{
-    for (size_t i = 0; i < l->jobs_count; i++) {
-        if (l->jobs[i]->id == id)
-            return l->jobs[i];
-    }
-    return NULL;
-}
-
-void job_is_over(struct ledger *l, struct job_record *j)
-{
-    check(j->finished);
-    deadline_heap_remove(&l->jobs_when, j->slot);
-    job_remove(l, j);
-}
-
-/* ---- the finished ones ---- */
-
-static int finished_order(const void *element, const void *key)
-{
-    uint64_t have = *(const uint64_t *)element, want = *(const uint64_t *)key;
-    return have < want ? -1 : have > want;
-}
-
-static size_t finished_position(const struct ledger *l, uint64_t id)
-{
-    return search_first(l->finished, l->finished_count, sizeof *l->finished, &id, finished_order);
-}
-
-bool job_was(const struct ledger *l, uint64_t id)
-{
-    size_t at = finished_position(l, id);
-    return at < l->finished_count && l->finished[at] == id;
-}
-
-uint64_t jobs_finished(struct ledger *l, uint64_t id)
-{
-    size_t at = finished_position(l, id);
-    array_insert(l->finished, &l->finished_count, at);
-    l->finished[at] = id;
-    if (l->finished_count <= JOBS_FINISHED_KEPT)
-        return 0;
-    uint64_t oldest = l->finished[0];
-    array_remove(l->finished, &l->finished_count, 0);
-    return oldest;
+    return err;
 }
 
 /* ---- limits ---- */
@@ -179,6 +240,23 @@ const char *jobs_full(const struct ledger *l, uint32_t rate)
 
 /* ---- loading ---- */
 
+static int load_row(struct ledger *l, struct slice key, struct slice value)
+{
+    struct job *j = calloc(1, sizeof *j);
+    uint64_t id;
+    int err = j ? job_decode(key, value, &j->r) : SHUNT_NO_MEMORY;
+    if (!err && (!key_read_job(key, &id) || id != j->r.id))
+        err = SHUNT_CORRUPT;
+    if (err) {
+        free(j);
+        return err;
+    }
+    err = job_keep(l, j);
+    if (!err && j->runs)
+        deadline_heap_set(&l->jobs_when, j->slot, job_at(l, j));
+    return err;
+}
+
 int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes)
 {
     struct store_cursor *cursor;
@@ -188,15 +266,7 @@ int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes)
         return err;
     err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
     while (!err) {
-        struct job_record r = {0}, *j;
-        err = job_decode(key, value, &r);
-        if (!err && r.finished) {
-            (void)jobs_finished(l, r.id); /* there are no more than are kept */
-        } else if (!err) {
-            err = job_keep(l, &r, &j);
-            if (!err)
-                job_is_due(l, j);
-        }
+        err = load_row(l, key, value);
         if (!err)
             err = store_cursor_next(cursor, &key, &value);
     }

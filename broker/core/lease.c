@@ -98,6 +98,16 @@ static uint32_t held(const struct dispatcher *d, const struct member *m, uint64_
     return id;
 }
 
+bool dispatcher_look(const struct dispatcher *d, uint32_t group, uint64_t seq, struct lease_look *ret)
+{
+    uint32_t id = lease_table_find(&d->leases, group, seq);
+    if (id == LEASE_NONE)
+        return false;
+    const struct lease *l = lease_at(&d->leases, id);
+    *ret = (struct lease_look){l->member->holder, l->leased_ms, l->started_ms, l->deadline_ms};
+    return true;
+}
+
 int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
                      struct lease_times *ret)
 {

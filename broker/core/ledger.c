@@ -2,6 +2,9 @@
 #include "broker/core/ledger.h"
 #include "base/check.h"
 #include "broker/core/cause.h"
+#include "broker/core/edit.h"
+#include "broker/core/job.h"
+#include "broker/core/rule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +21,7 @@ static int load_meta(struct ledger *l)
         return meta_decode(meta_key, value, &l->meta);
     /* An empty store. The first batch sets its time and, with LIMITS, its limits. */
     l->meta = (struct meta_record){
-        .random = 0x9e3779b97f4a7c15ull, .topic_next = 1, .group_next = 1, .job_next = 1};
+        .random = 0x9e3779b97f4a7c15ull, .topic_next = 1, .group_next = 1, .job_next = 1, .audit_next = 1};
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
@@ -39,9 +42,15 @@ int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t
     if (!err)
         err = causes_load(l, ret_why, why_bytes);
     if (!err)
+        err = rules_load(l, ret_why, why_bytes);
+    if (!err)
         err = dead_count_old(l);
     if (!err)
+        err = unattended_count_old(l);
+    if (!err)
         err = jobs_load(l, ret_why, why_bytes);
+    if (!err)
+        err = audit_load(l, ret_why, why_bytes);
     if (err) {
         ledger_free(l);
         return err;
@@ -57,6 +66,7 @@ void ledger_free(struct ledger *l)
     if (!l)
         return;
     causes_free(l);
+    rules_free(l);
     catalog_free(l);
     jobs_free(l);
     group_queues_free(l);
@@ -72,12 +82,15 @@ static int apply_limits(struct ledger *l, const struct ledger_limits *limits)
 {
     struct meta_record *m = &l->meta;
     if (m->topics_max != limits->topics_max || m->groups_max != limits->groups_max ||
-        m->body_bytes_max != limits->body_bytes_max || m->dedup_window_ms != limits->dedup_window_ms)
+        m->body_bytes_max != limits->body_bytes_max || m->dedup_window_ms != limits->dedup_window_ms ||
+        m->audit_keep_ms != limits->audit_keep_ms || m->audit_bytes_max != limits->audit_bytes_max)
         l->changed = true;
     m->topics_max = limits->topics_max;
     m->groups_max = limits->groups_max;
     m->body_bytes_max = limits->body_bytes_max;
     m->dedup_window_ms = limits->dedup_window_ms;
+    m->audit_keep_ms = limits->audit_keep_ms;
+    m->audit_bytes_max = limits->audit_bytes_max;
     return 0;
 }
 
@@ -103,7 +116,7 @@ static bool admits(const struct ledger *l, const struct command *c)
         break;
 #include "broker/core/command.def"
     }
-    return !bytes || ledger_has_room(l, bytes + COST_END_BYTES);
+    return !bytes || ledger_has_room(l, bytes + COST_END_BYTES + (c->by ? COST_AUDIT_BYTES : 0));
 }
 
 int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *batch)
@@ -115,7 +128,7 @@ int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *ba
     results_begin(l);
     l->now_ms = batch->time_ms;
     l->batch = batch->index;
-    cost_begin(&l->meter);
+    cost_begin(&l->meter, batch->index);
     l->room = batch->room;
     l->meter_max = batch->room.bytes ? batch->room.bytes : UINT64_MAX / 2;
     l->publish_max = batch->room.bytes ? batch->room.publish_bytes : UINT64_MAX / 2;
@@ -126,6 +139,8 @@ int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *ba
         if (!admits(l, &batch->commands[i]))
             break;
         err = apply_command(l, &batch->commands[i]);
+        if (!err && batch->commands[i].by)
+            err = audit_note(l, &batch->commands[i]);
         if (l->out_of_room)
             break;
         l->applied++;
@@ -144,6 +159,10 @@ int ledger_seal(struct ledger *l, struct store_txn *txn)
     int err = catalog_flush(l);
     if (!err)
         err = causes_flush(l);
+    if (!err)
+        err = rules_flush(l);
+    if (!err)
+        err = jobs_flush(l);
     if (!err) {
         size_t size = meta_encode(l->record, meta_key, &l->meta);
         err = store_put(txn, TABLE_META, meta_key, (struct slice){l->record, size});

@@ -84,6 +84,8 @@ uint32_t ledger_group_id(const struct group *g);
 void ledger_group_names(const struct ledger *l, uint32_t group, struct slice *ret_topic,
                         struct slice *ret_group);
 int64_t ledger_group_lease_ms(const struct group *g);
+/* Whether a redrive of the group's dead letters waits for a consumer of that build; `job` not 0: whether that one does. */
+bool ledger_awaits_build(const struct ledger *l, uint32_t group, uint64_t job, struct slice build);
 void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_ready *ret);
 
 #endif

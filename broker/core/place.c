@@ -124,7 +124,7 @@ int place_leave(struct ledger *l, struct group *g, uint64_t seq, enum where wher
     return err;
 }
 
-static int write_row(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+int place_write(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
 {
     uint8_t bytes[256];
     struct key key = key_id_seq(g->r.id, seq);
@@ -166,7 +166,7 @@ int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
         n->suspects += row->suspect;
         ledger_tell_ready(l, g);
     }
-    return write_row(l, g, seq, row);
+    return place_write(l, g, seq, row);
 }
 
 int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
@@ -175,7 +175,7 @@ int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
     row->due_ms = 0;
     g->r.counts.in_flight++;
     int err = due_put(l, g, seq, row);
-    return err ? err : write_row(l, g, seq, row);
+    return err ? err : place_write(l, g, seq, row);
 }
 
 int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, uint64_t dead_seq)
@@ -184,7 +184,7 @@ int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
     row->due_ms = 0;
     row->dead_seq = dead_seq;
     g->r.counts.dead++;
-    return write_row(l, g, seq, row);
+    return place_write(l, g, seq, row);
 }
 
 /* ---- expiry rows ----

@@ -293,3 +293,34 @@ int apply_publish(struct ledger *l, const struct publish_command *c)
         return err;
     return 0;
 }
+
+/* ---- one message of the ledger's own ---- */
+
+static int no_room(const struct ledger *l, const struct topic *t, size_t size, uint64_t bytes)
+{
+    if (ledger_is_full(l) || (l->room.first && bytes > l->meter_max))
+        return SHUNT_NO_SPACE;
+    if (!topic_has_room(t, size))
+        return SHUNT_TOPIC_FULL;
+    return ledger_has_room(l, bytes) ? 0 : SHUNT_UNAVAILABLE;
+}
+
+int publish_one(struct ledger *l, struct topic *t, const struct message_view *m, uint64_t more,
+                int *ret_refusal, uint64_t *ret_seq)
+{
+    struct cost_publishing cost = {.groups = t->groups_count};
+    struct message_head head = head_of(l, t, m);
+    size_t size = message_head_bytes(&head) + m->whole.size;
+    uint64_t bytes = COST_PLACE_BYTES + cost_message(&cost, KEY_BYTES + size, head.due_ms, head.expires_ms);
+    *ret_refusal = no_room(l, t, size, cost_publish(t->groups_count) + bytes + more);
+    if (*ret_refusal)
+        return 0;
+    *ret_seq = t->r.head;
+    l->meter.off = true; /* cost_message() counts all that it writes */
+    l->meter.bytes += bytes;
+    int err = store_message(l, t, &head, m->whole, size);
+    l->meter.off = false;
+    l->rows += CHANGED_ROW + (head.expires_ms ? TIMED_ROWS * t->groups_count : 0);
+    publishing_changed(l, t);
+    return err;
+}

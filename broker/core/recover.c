@@ -3,6 +3,7 @@
  * (TAKE_UP), then anybody does. Without such a wait it is ready at once. The attempt ledger says
  * `broker_restart`. Costs by what was in flight, whatever the backlog; as much as the batch has room for, and
  * the next step goes on where this one ended. */
+#include "broker/core/history.h"
 #include "broker/core/state.h"
 
 /* What it is to end: no time to live passes in a handler's hands, nor while the handler may come back. */

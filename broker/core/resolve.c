@@ -1,6 +1,7 @@
 /* resolve: the end of deliveries, by the truth table. */
 #include "base/check.h"
-#include "broker/core/state.h"
+#include "broker/core/history.h"
+#include "broker/core/job.h"
 
 /* What an outcome does; the rows of the truth table. */
 struct rule {
@@ -23,16 +24,10 @@ static const struct rule rules[ATTEMPT_OUTCOMES] = {
     [ATTEMPT_TTL_EXPIRED] = {.suspect = -1},
 };
 
-/* Exponential with full jitter: uniform in [1, min(backoff_max, backoff_min * 2^(attempts - 1))] ms.
- * (Source of the method: M. Brooker, "Exponential backoff and jitter", 2015.) */
 static int64_t back_off_ms(struct ledger *l, const struct group *g, uint32_t attempts)
 {
-    int64_t most = group_setting(g, POLICY_backoff_max_ms);
-    int64_t bound = group_setting(g, POLICY_backoff_min_ms);
-    for (uint32_t i = 1; i < attempts && bound < most; i++)
-        bound *= 2;
-    bound = bound < most ? bound : most;
-    return 1 + (int64_t)ledger_random(l, (uint64_t)bound);
+    return ledger_back_off_ms(l, group_setting(g, POLICY_backoff_min_ms),
+                              group_setting(g, POLICY_backoff_max_ms), attempts ? attempts - 1 : 0);
 }
 
 /* When a message is to be tried again; 0 puts it in front of everything. */
@@ -54,6 +49,8 @@ static int fail(struct ledger *l, struct group *g, const struct resolve_command 
     const struct rule *rule = &rules[r->outcome];
     struct history_record h = {.outcome = r->outcome,
                                .charged = rule->charged,
+                               .generation = row->generation,
+                               .ended_ms = l->now_ms,
                                .leased_ms = r->leased_ms,
                                .started_ms = r->started_ms,
                                .client = c->by.client,
@@ -61,8 +58,13 @@ static int fail(struct ledger *l, struct group *g, const struct resolve_command 
                                .build = c->by.build,
                                .error_type = r->error_type,
                                .error_message = r->error_message,
-                               .error_stack = r->error_stack};
+                               .error_stack = r->error_stack,
+                               .fingerprint = r->fingerprint};
     int err = history_add(l, g, r->seq, row, &h);
+    if (err)
+        return err;
+    if (rule->charged)
+        err = redrive_failed(l, g, r->seq, row, &h);
     if (err)
         return err;
     row->attempts += rule->charged;
@@ -82,6 +84,13 @@ static int fail(struct ledger *l, struct group *g, const struct resolve_command 
     return place_wait(l, g, r->seq, row, due_ms(l, g, g->origin ? &in_dlq : rule, r, row->attempts));
 }
 
+static int ack_tracked(struct ledger *l, struct group *g, const struct resolve_command *c, uint64_t seq,
+                       const struct attempt_record *row)
+{
+    const struct ended_record by = {.client = c->by.client, .host = c->by.host, .build = c->by.build};
+    return place_done(l, g, seq, row, DONE_ACKED, &by);
+}
+
 static int resolve_one(struct ledger *l, struct group *g, const struct resolve_command *c,
                        const struct resolution *r, bool *ret_stale)
 {
@@ -99,7 +108,7 @@ static int resolve_one(struct ledger *l, struct group *g, const struct resolve_c
     if (err)
         return err;
     if (r->acked)
-        return place_done(l, g, r->seq, tracked ? &row : NULL, DONE_ACKED);
+        return tracked ? ack_tracked(l, g, c, r->seq, &row) : place_done(l, g, r->seq, NULL, DONE_ACKED, NULL);
     if (!tracked)
         err = place_track(l, g, r->seq, where, &row);
     return err ? err : fail(l, g, c, r, &row);

@@ -21,6 +21,10 @@ enum result_kind {
     RESULT_DAMAGED, /* the message is in flight but its bytes are damaged: nobody gets it until CORRUPT is applied */
     RESULT_DIED,      /* for the log: the message became a dead letter of the group */
     RESULT_JOB_ENDED, /* for the log */
+    RESULT_CAUSE,     /* for the log: a cause is new, or has regressed */
+    RESULT_HELD,      /* a redrive waits from now on for a consumer of another build, which may be there */
+    RESULT_OVERDUE,   /* nobody has looked at dead letters of the group that are as old as dlq-slo */
+    RESULT_ATTENDED,  /* for the metrics: somebody looked at what nobody had looked at: a letter or a cause */
 };
 
 /* One message handed out. */
@@ -91,6 +95,22 @@ struct result {
             const char *topic, *group; /* group empty: all of the topic's */
             uint64_t job, done;
         } job_ended;
+        struct {
+            uint32_t group;
+            enum cause_state state;
+            uint64_t fingerprint, seq; /* of the message that died of it */
+            const char *title;         /* NULL without memory, and the batch failed */
+        } cause;
+        struct {
+            uint32_t group;
+            uint64_t job;
+        } held;
+        struct {
+            uint32_t group;
+            uint64_t count, seq; /* of the first message; it died … */
+            int64_t died_ms;     /* … then */
+        } overdue;
+        int64_t attended_ms; /* how long the letter, or the first of the cause's, had been dead */
     };
 };
 

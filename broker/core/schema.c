@@ -1,80 +1,7 @@
 /* schema: records of the store, each as one list of fields, and their checksums. */
-#include "broker/core/schema.h"
-#include "base/check.h"
-#include "broker/core/codec.h"
+#include "broker/core/schema_record.h"
 
 #include <stddef.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#define CHECKSUM_BYTES 8
-
-/* Which table a row belongs to is part of its checksum. */
-static uint64_t checksum(enum store_table table, struct slice key, const void *bytes, size_t size)
-{
-    uint64_t seed = XXH3_64bits_withSeed(key.data, key.size, (uint64_t)table + 1);
-    return XXH3_64bits_withSeed(bytes, size, seed);
-}
-
-/* ---- messages ---- */
-
-#define FLAG_SCHEDULED 1u
-#define FLAG_EXPIRES   2u
-#define HEAD_BYTES     16
-
-size_t message_head_bytes(const struct message_head *h)
-{
-    return HEAD_BYTES + (h->due_ms ? 8u : 0u) + (h->expires_ms ? 8u : 0u);
-}
-
-void message_encode(void *to, struct slice key, const struct message_head *h, struct slice message)
-{
-    uint8_t *p = to;
-    uint64_t flags = (h->due_ms ? FLAG_SCHEDULED : 0u) | (h->expires_ms ? FLAG_EXPIRES : 0u);
-    put_be64(p + 8, flags << 56 | ((uint64_t)h->published_ms & 0xffffffffffffffull));
-    uint8_t *at = p + HEAD_BYTES;
-    if (h->due_ms) {
-        put_be64(at, (uint64_t)h->due_ms);
-        at += 8;
-    }
-    if (h->expires_ms) {
-        put_be64(at, (uint64_t)h->expires_ms);
-        at += 8;
-    }
-    memcpy(at, message.data, message.size);
-    put_be64(p, checksum(TABLE_MESSAGE, key, p + 8, (size_t)(at - p) - 8 + message.size));
-}
-
-int message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,
-                   struct slice *ret_message)
-{
-    const uint8_t *p = value.data;
-    ret_message->size = 0;
-    if (value.size < HEAD_BYTES)
-        return SHUNT_CORRUPT;
-    uint64_t word = get_be64(p + 8);
-    unsigned flags = (unsigned)(word >> 56);
-    size_t at = HEAD_BYTES;
-    struct message_head h = {.published_ms = (int64_t)(word & 0xffffffffffffffull)};
-    size_t need = at + (flags & FLAG_SCHEDULED ? 8u : 0u) + (flags & FLAG_EXPIRES ? 8u : 0u);
-    if (flags > (FLAG_SCHEDULED | FLAG_EXPIRES) || value.size < need)
-        return SHUNT_CORRUPT;
-    ret_message->size = value.size - need;
-    if (verify && get_be64(p) != checksum(TABLE_MESSAGE, key, p + 8, value.size - 8))
-        return SHUNT_CORRUPT;
-    if (flags & FLAG_SCHEDULED) {
-        h.due_ms = (int64_t)get_be64(p + at);
-        at += 8;
-    }
-    if (flags & FLAG_EXPIRES) {
-        h.expires_ms = (int64_t)get_be64(p + at);
-        at += 8;
-    }
-    *ret = h;
-    ret_message->data = p + at;
-    return 0;
-}
 
 /* ---- fields ---- */
 
@@ -102,18 +29,30 @@ static void meta_fields(struct codec *c, struct meta_record *r)
     codec_bytes(c, r->dedup_cursor, sizeof r->dedup_cursor);
     codec_i64(c, &r->dedup_swept_ms);
     codec_i64(c, &r->dedup_away_ms);
-    bool shifts = c->writing ? r->shifts_count > 0 : c->at < c->end;
-    if (!shifts) {
+    if (!c->writing) {
         r->shifts_count = 0;
-        return;
+        r->audit_next = 1;
+        r->audit_rows = r->audit_bytes = r->audit_bytes_max = 0;
+        r->audit_keep_ms = 0;
     }
+    if (!c->writing && c->at == c->end)
+        return;
     codec_u32(c, &r->shifts_count);
-    if (r->shifts_count == 0 || r->shifts_count > CLOCK_SHIFTS_MAX)
+    if (r->shifts_count > CLOCK_SHIFTS_MAX)
         c->failed = true;
     for (uint32_t i = 0; !c->failed && i < r->shifts_count; i++) {
         codec_i64(c, &r->shifts[i].after_ms);
         codec_i64(c, &r->shifts[i].ahead_ms);
     }
+    if (!c->writing && c->at == c->end)
+        return;
+    codec_u64(c, &r->audit_next);
+    codec_u64(c, &r->audit_rows);
+    codec_u64(c, &r->audit_bytes);
+    codec_i64(c, &r->audit_keep_ms);
+    codec_u64(c, &r->audit_bytes_max);
+    if (r->audit_rows >= r->audit_next)
+        c->failed = true;
 }
 
 static void topic_fields(struct codec *c, struct topic_record *r)
@@ -133,9 +72,24 @@ static void topic_fields(struct codec *c, struct topic_record *r)
 /* Those that stand in the record as they do in the struct: from `published` to `deliveries`. */
 #define COUNTS_IN_ORDER 14
 _Static_assert(offsetof(struct group_counts, published) == 0 &&
-                   offsetof(struct group_counts, redriven_away) == 9 * sizeof(uint64_t) &&
+                   offsetof(struct group_counts, moved_away) == 9 * sizeof(uint64_t) &&
                    offsetof(struct group_counts, deliveries) == (COUNTS_IN_ORDER - 1) * sizeof(uint64_t),
                "counts are in the order of docs/storage.md");
+
+/* The same for those from `unattended` to `slo_breaches`. */
+#define COUNTS_UNATTENDED 3
+_Static_assert(offsetof(struct group_counts, slo_breaches) - offsetof(struct group_counts, unattended) ==
+                   (COUNTS_UNATTENDED - 1) * sizeof(uint64_t),
+               "as above");
+
+/* A rule has something to do with it, or had. */
+static bool has_been_ruled(const struct group_record *r)
+{
+    bool any = r->ruled_waiting;
+    for (unsigned i = 0; i < RULE_ACTIONS; i++)
+        any |= r->counts.ruled[i] != 0;
+    return any;
+}
 
 static void group_fields(struct codec *c, struct group_record *r)
 {
@@ -162,11 +116,64 @@ static void group_fields(struct codec *c, struct group_record *r)
     if (!c->writing && c->at == c->end) {
         r->causes_known = false;
         r->attended_below = 0;
+    } else {
+        codec_bool(c, &r->causes_known);
+        codec_u64(c, &r->attended_below);
+    }
+    r->unattended_old = !c->writing && c->at == c->end;
+    if (r->unattended_old) {
+        n->unattended = n->expired_unattended = n->slo_breaches = 0;
+        r->slo_below = 0;
+    } else {
+        codec_u64s(c, &n->unattended, COUNTS_UNATTENDED);
+        codec_u64(c, &r->slo_below);
+    }
+    if (!c->writing) {
+        r->past = 0;
+        r->ruled_waiting = 0;
+        memset(n->outcomes, 0, sizeof n->outcomes);
+        memset(n->ruled, 0, sizeof n->ruled);
+    }
+    if (c->writing || c->at < c->end)
+        codec_u64(c, &r->past);
+    if (c->writing || c->at < c->end)
+        codec_u64s(c, n->outcomes + 1, REDRIVE_OUTCOMES - 1);
+    if (c->writing ? has_been_ruled(r) : c->at < c->end) {
+        codec_u64(c, &r->ruled_waiting);
+        codec_u64s(c, n->ruled, RULE_ACTIONS);
+        c->failed |= !has_been_ruled(r); /* is said by leaving it out */
+    }
+}
+
+/* The number of something that may be missing, which is said by leaving it out; and that others may follow it. `given`, of what
+ * is read: it is there. */
+static bool number_field(struct codec *c, uint64_t *number, bool given)
+{
+    if (c->writing ? *number == 0 : !given) {
+        *number = 0;
+        return false;
+    }
+    codec_u64(c, number);
+    if (!*number)
+        c->failed = true;
+    return true;
+}
+
+/* What rules note of it; 0 is said by leaving it out. `given`, of what is read: it is there. */
+static void rule_field(struct codec *c, uint32_t *rule, bool given)
+{
+    if (c->writing ? *rule == 0 : !given) {
+        *rule = 0;
         return;
     }
-    codec_bool(c, &r->causes_known);
-    codec_u64(c, &r->attended_below);
+    codec_u32(c, rule);
+    if (!*rule)
+        c->failed = true;
 }
+
+/* job, job_cause, outcome; after them at most `ruled` and `edit`, which are shorter */
+#define BROUGHT_BACK_BYTES 17
+#define NUMBER_BYTES       8
 
 static void attempt_fields(struct codec *c, struct attempt_record *r)
 {
@@ -197,6 +204,17 @@ static void attempt_fields(struct codec *c, struct attempt_record *r)
         codec_u64(c, &r->dead_seq);
     else
         codec_i64(c, &r->since_ms);
+    bool brought = c->writing ? r->job != 0 : c->end - c->at >= BROUGHT_BACK_BYTES;
+    unsigned outcome = brought ? r->outcome : REDRIVE_PENDING;
+    if (!brought)
+        r->job = r->job_cause = 0;
+    if (brought && number_field(c, &r->job, true)) {
+        codec_u64(c, &r->job_cause);
+        codec_choice(c, &outcome, REDRIVE_OUTCOMES);
+    }
+    r->outcome = (enum redrive_outcome)outcome;
+    rule_field(c, &r->ruled, (c->end - c->at) % NUMBER_BYTES == sizeof r->ruled);
+    (void)number_field(c, &r->edit, c->at < c->end);
 }
 
 static void history_fields(struct codec *c, struct history_record *r)
@@ -215,6 +233,39 @@ static void history_fields(struct codec *c, struct history_record *r)
     codec_slice(c, &r->error_type);
     codec_slice(c, &r->error_message);
     codec_slice(c, &r->error_stack);
+    (void)number_field(c, &r->job, c->at < c->end); /* the last one */
+}
+
+static void ended_fields(struct codec *c, struct ended_record *r)
+{
+    unsigned how = r->how, reason = r->reason;
+    codec_choice(c, &how, DONE_HOWS);
+    r->how = (enum done_how)how;
+    codec_i64(c, &r->ended_ms);
+    codec_i64(c, &r->published_ms);
+    codec_u32(c, &r->generation);
+    codec_u32(c, &r->attempts);
+    codec_u32(c, &r->attempts_total);
+    codec_u32(c, &r->deliveries);
+    codec_u64(c, &r->deliveries_total);
+    codec_i64(c, &r->died_ms);
+    codec_choice(c, &reason, DEAD_REASONS);
+    r->reason = (enum dead_reason)reason;
+    codec_u64(c, &r->cause);
+    codec_u64(c, &r->dead_seq);
+    codec_bool(c, &r->attended);
+    codec_slice(c, &r->client);
+    codec_slice(c, &r->host);
+    codec_slice(c, &r->build);
+    if (r->how == DONE_MOVED)
+        codec_slice(c, &r->moved_to);
+    else
+        r->moved_to = (struct slice){0};
+    unsigned outcome = r->outcome;
+    rule_field(c, &r->rule, c->end - c->at == sizeof r->rule);
+    if (number_field(c, &r->job, c->at < c->end))
+        codec_choice(c, &outcome, REDRIVE_OUTCOMES);
+    r->outcome = r->job ? (enum redrive_outcome)outcome : REDRIVE_PENDING;
 }
 
 static void dead_fields(struct codec *c, struct dead_record *r)
@@ -225,13 +276,18 @@ static void dead_fields(struct codec *c, struct dead_record *r)
     codec_choice(c, &reason, DEAD_REASONS);
     r->reason = (enum dead_reason)reason;
     codec_i64(c, &r->died_ms);
-    if (!c->writing && c->at == c->end) {
-        r->cause = 0;
+    if (!c->writing) {
+        r->cause = r->rule = r->edit = 0;
         r->attended = false;
-        return;
+        r->due_ms = 0;
     }
+    if (!c->writing && c->at == c->end)
+        return;
     codec_u64(c, &r->cause);
     codec_bool(c, &r->attended);
+    if (number_field(c, &r->rule, c->end - c->at > NUMBER_BYTES)) /* two fields, and `edit` is one */
+        codec_i64(c, &r->due_ms);
+    (void)number_field(c, &r->edit, c->at < c->end);
 }
 
 static void shares_fields(struct codec *c, struct cause_shares *s)
@@ -273,35 +329,18 @@ static void cause_fields(struct codec *c, struct cause_record *r)
     codec_text(c, r->title, sizeof r->title);
     codec_text(c, r->owner, sizeof r->owner);
     codec_text(c, r->note, sizeof r->note);
+    r->unattended_old = !c->writing && c->at == c->end;
+    if (r->unattended_old) {
+        r->unattended = 0;
+        r->waiting_ms = r->attended_ms ? r->last_ms : r->first_ms;
+        return;
+    }
+    codec_u64(c, &r->unattended);
+    codec_i64(c, &r->waiting_ms);
 }
 
 #define example_fields history_fields
 #define example_record history_record
-
-static void job_fields(struct codec *c, struct job_record *r)
-{
-    unsigned kind = r->kind;
-    codec_u64(c, &r->id);
-    codec_choice(c, &kind, JOB_CAUSES + 1);
-    r->kind = (enum job_kind)kind;
-    codec_bool(c, &r->finished);
-    codec_u32(c, &r->topic);
-    codec_u32(c, &r->group);
-    codec_u64(c, &r->cursor);
-    codec_u64(c, &r->last);
-    codec_u64(c, &r->total);
-    codec_u64(c, &r->done);
-    codec_u32(c, &r->rate);
-    codec_i64(c, &r->begun_ms);
-    codec_i64(c, &r->ended_ms);
-    codec_u32(c, &r->ids_count);
-    if (r->ids_count > IDS_MAX)
-        c->failed = true;
-    for (uint32_t i = 0; !c->failed && i < r->ids_count; i++)
-        codec_u64(c, &r->ids[i]);
-    codec_text(c, r->topic_name, sizeof r->topic_name);
-    codec_text(c, r->group_name, sizeof r->group_name);
-}
 
 static bool answer_fits(const struct dedup_chunk_record *r, uint32_t i)
 {
@@ -332,99 +371,32 @@ static void dedup_fields(struct codec *c, struct dedup_record *r)
     dedup_chunk_fields(c, &r->latest);
 }
 
+static void audit_fields(struct codec *c, struct audit_record *r)
+{
+    codec_i64(c, &r->time_ms);
+    codec_u32(c, &r->request);
+    codec_u64(c, &r->job);
+    codec_u64(c, &r->count);
+    codec_slice(c, &r->topic);
+    codec_slice(c, &r->group);
+    codec_slice(c, &r->client);
+    codec_slice(c, &r->host);
+    codec_slice(c, &r->peer);
+    codec_slice(c, &r->reason);
+    codec_slice(c, &r->asked);
+}
+
 /* ---- whole records ---- */
-
-static size_t write_end(struct codec *c, uint8_t *to, enum store_table table, struct slice key)
-{
-    check(!c->failed);
-    size_t size = (size_t)(c->at - to);
-    put_be64(c->at, checksum(table, key, to, size));
-    return size + CHECKSUM_BYTES;
-}
-
-/* A codec that reads `value`'s fields; failed at once if the checksum is wrong. */
-static struct codec read_begin(enum store_table table, struct slice key, struct slice value)
-{
-    uint8_t *p = (uint8_t *)(uintptr_t)value.data; /* a reading codec does not write to it */
-    struct codec c = {.writing = false, .failed = true};
-    if (value.size < CHECKSUM_BYTES)
-        return c;
-    size_t size = value.size - CHECKSUM_BYTES;
-    if (get_be64(p + size) != checksum(table, key, p, size))
-        return c;
-    return (struct codec){.at = p, .end = p + size, .writing = false};
-}
-
-static int read_end(const struct codec *c)
-{
-    return c->failed || c->at != c->end ? SHUNT_CORRUPT : 0;
-}
-
-#define RECORD(name, table)                                                                                  \
-    size_t name##_encode(uint8_t *to, struct slice key, const struct name##_record *r)                       \
-    {                                                                                                        \
-        struct codec c = {.at = to, .end = to + RECORD_BYTES_MAX - CHECKSUM_BYTES, .writing = true};         \
-        name##_fields(&c, (struct name##_record *)(uintptr_t)r); /* a writing codec does not change it */    \
-        return write_end(&c, to, table, key);                                                                \
-    }                                                                                                        \
-    int name##_decode(struct slice key, struct slice value, struct name##_record *ret)                       \
-    {                                                                                                        \
-        struct codec c = read_begin(table, key, value);                                                      \
-        if (c.failed)                                                                                        \
-            return SHUNT_CORRUPT;                                                                            \
-        name##_fields(&c, ret);                                                                              \
-        return read_end(&c);                                                                                 \
-    }
 
 RECORD(meta, TABLE_META)
 RECORD(topic, TABLE_TOPIC)
 RECORD(group, TABLE_GROUP)
 RECORD(attempt, TABLE_ATTEMPT)
 RECORD(history, TABLE_HISTORY)
+RECORD(ended, TABLE_HISTORY)
 RECORD(dead, TABLE_DEAD)
 RECORD(cause, TABLE_CAUSE)
 RECORD(example, TABLE_CAUSE)
-RECORD(job, TABLE_JOB)
 RECORD(dedup, TABLE_DEDUP)
 RECORD(dedup_chunk, TABLE_DEDUP)
-
-size_t chunk_encode(uint8_t *to, struct slice key, const uint64_t *words)
-{
-    struct codec c = {.at = to, .end = to + RECORD_BYTES_MAX - CHECKSUM_BYTES, .writing = true};
-    for (size_t i = 0; i < CHUNK_BYTES / 8; i++) {
-        uint64_t word = words[i];
-        codec_u64(&c, &word);
-    }
-    return write_end(&c, to, TABLE_DONE, key);
-}
-
-int chunk_decode(struct slice key, struct slice value, uint64_t *ret_words)
-{
-    struct codec c = read_begin(TABLE_DONE, key, value);
-    for (size_t i = 0; i < CHUNK_BYTES / 8; i++)
-        codec_u64(&c, &ret_words[i]);
-    return read_end(&c);
-}
-
-int schema_state_hash(struct store_txn *txn, uint64_t *ret)
-{
-    uint64_t hash = 0;
-    for (unsigned table = 0; table < TABLE_COUNT; table++) {
-        struct store_cursor *cursor;
-        struct slice key, value;
-        int err = store_cursor_open(txn, (enum store_table)table, &cursor);
-        if (err)
-            return err;
-        err = store_cursor_seek(cursor, (struct slice){"", 1}, &key, &value);
-        while (!err) {
-            hash = XXH3_64bits_withSeed(key.data, key.size, hash + table);
-            hash = XXH3_64bits_withSeed(value.data, value.size, hash);
-            err = store_cursor_next(cursor, &key, &value);
-        }
-        store_cursor_close(cursor);
-        if (err != SHUNT_NOT_FOUND)
-            return err;
-    }
-    *ret = hash;
-    return 0;
-}
+RECORD(audit, TABLE_AUDIT)

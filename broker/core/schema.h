@@ -29,12 +29,15 @@ static inline struct slice key_slice(const struct key *k)
 
 struct key key_id(uint32_t id);                   /* topic, group */
 struct key key_id_seq(uint32_t id, uint64_t seq); /* message, dead, attempt; done with a chunk number; cause
-                                                     with a fingerprint */
+                                                     with a fingerprint; rule with its number */
 struct key key_history(uint32_t group, uint64_t seq, uint32_t row); /* a cause's example: fingerprint, 1 */
+#define HISTORY_ROW_END   0u /* the row that says how the message ended; a message that has not has none */
+#define HISTORY_ROW_FIRST 1u /* the first attempt's, unless room was made there */
 struct key key_due(uint32_t group, enum due_place place, int64_t due_ms, uint64_t seq);
 struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq);
 struct key key_job(uint64_t job);
 struct key key_dedup(struct slice producer, uint64_t chunk); /* a producer's own row: its id alone */
+struct key key_audit(uint64_t id);
 
 /* Parse back; false if the size is not that of such a key. */
 bool key_read_id(struct slice key, uint32_t *ret_id);
@@ -45,6 +48,7 @@ bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_place, int
 bool key_read_expiry(struct slice key, int64_t *ret_expires_ms, uint32_t *ret_group, uint64_t *ret_seq);
 bool key_read_job(struct slice key, uint64_t *ret_job);
 bool key_read_dedup(struct slice key, struct slice *ret_producer, uint64_t *ret_chunk);
+bool key_read_audit(struct slice key, uint64_t *ret_id);
 
 /* ---- messages ---- */
 
@@ -100,6 +104,10 @@ struct meta_record {
         dedup_away_ms; /* between the last batch before a restart and the first after it, over all restarts */
     uint32_t shifts_count;                       /* 0: not stored, as by an older server */
     struct clock_shift shifts[CLOCK_SHIFTS_MAX]; /* in order; a time goes by the last that is before it */
+    uint64_t audit_next;                         /* number of the next row of the audit log; from 1 */
+    uint64_t audit_rows, audit_bytes;            /* those there are: the newest; their keys and values */
+    int64_t audit_keep_ms;                       /* 0: no bound, as below */
+    uint64_t audit_bytes_max;
 };
 
 struct topic_record {
@@ -117,14 +125,20 @@ struct topic_record {
 struct group_counts {
     uint64_t published, ready, in_flight, delayed, dead;
     uint64_t acked, discarded, expired, purged; /* discarded: by its time to live; expired: by retention */
-    uint64_t redriven_away;                     /* only in groups of a DLQ */
-    uint64_t suspects;                          /* of the ready ones */
-    uint64_t tracked;                           /* rows in attempt */
-    uint64_t expiries;                          /* rows in expiry */
+    uint64_t
+        moved_away;    /* dead letters sent to another topic; in groups of a DLQ: that left it and went on */
+    uint64_t suspects; /* of the ready ones */
+    uint64_t tracked;  /* rows in attempt */
+    uint64_t expiries; /* rows in expiry */
     uint64_t deliveries;
     uint64_t attempts[ATTEMPT_OUTCOMES];
     uint64_t dead_lettered[DEAD_REASONS];
-    uint64_t redriven; /* came back from the DLQ */
+    uint64_t redriven;                   /* came back from the DLQ */
+    uint64_t unattended;                 /* of the dead ones: nobody has looked at them */
+    uint64_t expired_unattended;         /* of the expired ones: nobody had */
+    uint64_t slo_breaches;               /* of all dead ones ever: nobody had when the time for it was over */
+    uint64_t outcomes[REDRIVE_OUTCOMES]; /* of redriven ones, the first of each; none is counted as pending */
+    uint64_t ruled[RULE_ACTIONS];        /* what rules did */
 };
 
 struct group_record {
@@ -144,6 +158,11 @@ struct group_record {
     bool dead_bytes_old;     /* not stored: the row is of an older server, which did not count them */
     bool causes_known;       /* each of its dead letters is counted by a cause */
     uint64_t attended_below; /* somebody has looked at all its dead letters with lower numbers in the DLQ */
+    uint64_t slo_below;      /* those with lower numbers were held against dlq-slo */
+    bool unattended_old;     /* not stored: this row, or one of its causes', is of an older server, which did
+                                not count what nobody has looked at */
+    uint64_t past;           /* messages that have ended, and whose history is kept */
+    uint64_t ruled_waiting;  /* dead letters that a rule will act on */
 };
 
 enum attempt_state { ATTEMPT_WAITING = 0, ATTEMPT_HELD = 1, ATTEMPT_DEAD = 2 };
@@ -165,8 +184,13 @@ struct attempt_record {
     uint64_t dead_seq;         /* dead: sequence number in the DLQ */
     uint64_t
         back_job; /* not dead: jobs below it began while it was held or dead, or before; 0: it never was */
-    int64_t since_ms; /* not dead: since when it can be taken; 0: since it was published or due */
-    bool on_file;     /* not stored: it was read from a row */
+    int64_t since_ms;   /* not dead: since when it can be taken; 0: since it was published or due */
+    uint64_t job;       /* not dead: the redrive or rule, by its id, that is told its outcome; 0: none */
+    uint64_t job_cause; /* of which it had died then */
+    enum redrive_outcome outcome; /* that the job knows of */
+    uint32_t ruled;               /* how often rules have brought it back since a person did */
+    uint64_t edit; /* the number of its edit: the group gets what the edit table has; 0: as published */
+    bool on_file;  /* not stored: it was read from a row */
 };
 
 /* Its row in the due table, while it waits or is in flight again. */
@@ -178,6 +202,39 @@ struct history_record {
     bool charged;
     int64_t leased_ms, started_ms, ended_ms;
     struct slice client, host, build, error_type, error_message, error_stack;
+    struct slice fingerprint; /* the consumer's own; not stored: a letter names its cause */
+    uint64_t job;             /* the redrive that had brought the message back; 0: none, or not known */
+};
+
+/* How a message is done. The numbers are in the store. */
+enum done_how {
+    DONE_ACKED = 0,
+    DONE_EXPIRED = 1,   /* a dead letter, by the retention of its DLQ */
+    DONE_DISCARDED = 2, /* its time to live had passed, or a rule says so of its dead letter */
+    DONE_PURGED = 3,
+    DONE_REDRIVEN = 4, /* a dead letter in the groups that read its DLQ; the message goes on */
+    DONE_MOVED = 5,    /* a dead letter, which was sent to another topic as a new message */
+    DONE_HOWS
+};
+
+/* What is kept of a message that failed, beside its attempts, once it is done. */
+struct ended_record {
+    enum done_how how;
+    int64_t ended_ms, published_ms; /* published 0: its row was damaged */
+    uint32_t generation;
+    uint32_t attempts, attempts_total;
+    uint32_t deliveries;
+    uint64_t deliveries_total;
+    int64_t died_ms; /* it ended as a dead letter, with that reason and cause; 0: it did not */
+    enum dead_reason reason;
+    uint64_t cause;
+    uint64_t dead_seq;
+    bool attended;
+    struct slice client, host, build; /* who acked it; empty: nobody, or it did not say */
+    struct slice moved_to;            /* moved: the name of the new message */
+    uint64_t job;                     /* the redrive that had brought it back last, and … */
+    enum redrive_outcome outcome;     /* … what that was told; 0: none had, or it died again */
+    uint32_t rule;                    /* a rule of this number ended it; 0: none did */
 };
 
 struct dead_record {
@@ -186,7 +243,10 @@ struct dead_record {
     enum dead_reason reason;
     int64_t died_ms;
     uint64_t cause; /* by which it is counted; 0: by none yet, as an older server left it */
-    bool attended;  /* somebody has looked at it */
+    bool attended;  /* somebody has looked at it, or a rule has muted it */
+    uint64_t rule;  /* the id of the rule that acts on it… */
+    int64_t due_ms; /* … then; 0: none will */
+    uint64_t edit;  /* as in the attempt row of its message */
 };
 
 #define CAUSE_EXAMPLE_ROW 1u /* of its key */
@@ -215,6 +275,9 @@ struct cause_record {
     int64_t first_ms, last_ms;
     uint64_t attended_below; /* somebody has looked at all letters of it with lower numbers in the DLQ… */
     int64_t attended_ms;     /* … then; 0: nobody has */
+    uint64_t unattended;     /* of `dead`: nobody has looked at them … */
+    int64_t waiting_ms;      /* … and the first of them died then, though it may be gone */
+    bool unattended_old;     /* not stored: the row is of an older server, which did not count them */
     uint32_t samples_count;
     uint64_t samples[CAUSE_SAMPLES_MAX]; /* messages' numbers: the first, and then the newest ones in order */
     struct cause_shares builds, hosts;
@@ -227,10 +290,42 @@ struct cause_record {
 
 enum job_kind { JOB_REDRIVE = 1, JOB_PURGE_DLQ = 2, JOB_PURGE = 3, JOB_DROP = 4, JOB_CAUSES = 5 };
 
+/* A text of a filter, with room for the longest. */
+struct filter_text {
+    uint32_t size; /* 0: any */
+    uint8_t bytes[FILTER_TEXT_BYTES_MAX];
+};
+
+/* A letter_filter as it is stored. */
+struct filter_record {
+    uint64_t cause;
+    bool has_reason;
+    enum dead_reason reason;
+    int64_t since_ms;
+    struct filter_text type, match, header, value, key;
+};
+
+/* A rule on the dead letters of a group. */
+struct rule_record {
+    uint64_t id; /* from the numbers of jobs: of this rule as it was set, and of no other */
+    bool disabled;
+    enum rule_action action;
+    struct filter_record filter;  /* since_ms is 0 */
+    uint32_t times;               /* redrive: so often, of one message … */
+    int64_t wait_ms, wait_max_ms; /* … after a random time up to the first, which doubles up to the second */
+    int64_t set_ms;
+    uint64_t matched;  /* letters that it decided on; of those … */
+    uint64_t done;     /* … it did what it says with so many, … */
+    uint64_t waiting;  /* … will with so many, … */
+    uint64_t given_up; /* … and let so many lie, which rules had brought back as often as they may */
+    uint64_t outcomes[REDRIVE_OUTCOMES]; /* of those that it redrove */
+    char to[NAME_BYTES_MAX + 1];         /* move: the topic */
+};
+
 struct job_record {
     uint64_t id;
     enum job_kind kind;
-    bool finished;
+    enum job_phase phase;
     uint32_t topic, group; /* group 0: all of the topic's */
     uint64_t cursor;       /* everything up to it has been looked at */
     uint64_t last;         /* nothing after it is looked at */
@@ -240,8 +335,45 @@ struct job_record {
     uint32_t ids_count; /* redrive and purge of chosen ones */
     uint64_t ids[IDS_MAX];
     char topic_name[TOPIC_BYTES_MAX + 1], group_name[NAME_BYTES_MAX + 1];
-    uint32_t slot; /* not stored: its place among those that run */
+    enum job_phase before; /* paused: in which it goes on; stopped: in which it was */
+    uint64_t allowed;      /* with a rate: how many thousandths of a message it might move… */
+    int64_t allowed_ms;    /* … then */
+    struct filter_record filter;
+    int64_t spread_ms;
+    uint32_t canary;
+    bool has_max_fail;
+    uint32_t max_fail;  /* thousandths of the outcomes that are in */
+    uint64_t round;     /* the ramp: how many are out at a time… */
+    uint64_t round_end; /* … and how many will have been moved then */
+    uint64_t outcomes[REDRIVE_OUTCOMES];
+    /* Stopped: by this message, and whether it failed of the same cause; how many had failed then, of how many. */
+    uint64_t stopped_seq;
+    bool stopped_same;
+    uint64_t stopped_failed, stopped_known;
+    char to[NAME_BYTES_MAX + 1]; /* the topic that the letters are moved to; empty: back to their group */
+    uint32_t
+        refusal; /* it pauses because the next one cannot be moved: why, a code of errors.h; 0: it does not */
+    bool held;   /* it was to begin when a consumer of another build came than those that failed… */
+    char build[CLIENT_NAME_BYTES_MAX + 1]; /* …or, if it is not empty, of this one */
 };
+
+/* It does nothing more. */
+static inline bool job_over(const struct job_record *r)
+{
+    return r->phase >= JOB_DONE;
+}
+
+/* An act of an operator that succeeded. */
+struct audit_record {
+    int64_t time_ms;
+    uint32_t request;    /* which act: the number of the request */
+    uint64_t job, count; /* as it was answered; 0: none */
+    struct slice topic, group, client, host, peer, reason, asked;
+};
+/* What a row takes, at most. */
+#define AUDIT_ROW_BYTES_MAX                                                                                  \
+    (128 + TOPIC_BYTES_MAX + NAME_BYTES_MAX + 2 * CLIENT_NAME_BYTES_MAX + AUDIT_PEER_BYTES_MAX +             \
+     AUDIT_REASON_BYTES_MAX + AUDIT_ASKED_BYTES_MAX)
 
 struct dedup_answer {
     uint64_t sequence;
@@ -264,8 +396,8 @@ struct dedup_record {
 };
 
 /* Each _encode writes the whole value for `key` to `to` (RECORD_BYTES_MAX bytes) and returns its size; each
- * _decode fails with CORRUPT for a bad checksum or impossible contents. Slices in a decoded
- * history_record point into `value`. */
+ * _decode fails with CORRUPT for a bad checksum or impossible contents. Slices in a decoded record point into
+ * `value`. */
 size_t meta_encode(uint8_t *to, struct slice key, const struct meta_record *r);
 int meta_decode(struct slice key, struct slice value, struct meta_record *ret);
 size_t topic_encode(uint8_t *to, struct slice key, const struct topic_record *r);
@@ -276,6 +408,8 @@ size_t attempt_encode(uint8_t *to, struct slice key, const struct attempt_record
 int attempt_decode(struct slice key, struct slice value, struct attempt_record *ret);
 size_t history_encode(uint8_t *to, struct slice key, const struct history_record *r);
 int history_decode(struct slice key, struct slice value, struct history_record *ret);
+size_t ended_encode(uint8_t *to, struct slice key, const struct ended_record *r); /* row HISTORY_ROW_END */
+int ended_decode(struct slice key, struct slice value, struct ended_record *ret);
 size_t dead_encode(uint8_t *to, struct slice key, const struct dead_record *r);
 int dead_decode(struct slice key, struct slice value, struct dead_record *ret);
 size_t cause_encode(uint8_t *to, struct slice key, const struct cause_record *r);
@@ -285,10 +419,14 @@ size_t example_encode(uint8_t *to, struct slice key, const struct history_record
 int example_decode(struct slice key, struct slice value, struct history_record *ret);
 size_t job_encode(uint8_t *to, struct slice key, const struct job_record *r);
 int job_decode(struct slice key, struct slice value, struct job_record *ret);
+size_t rule_encode(uint8_t *to, struct slice key, const struct rule_record *r);
+int rule_decode(struct slice key, struct slice value, struct rule_record *ret);
 size_t dedup_encode(uint8_t *to, struct slice key, const struct dedup_record *r);
 int dedup_decode(struct slice key, struct slice value, struct dedup_record *ret);
 size_t dedup_chunk_encode(uint8_t *to, struct slice key, const struct dedup_chunk_record *r);
 int dedup_chunk_decode(struct slice key, struct slice value, struct dedup_chunk_record *ret);
+size_t audit_encode(uint8_t *to, struct slice key, const struct audit_record *r);
+int audit_decode(struct slice key, struct slice value, struct audit_record *ret);
 
 /* A chunk of a group's bitmap: bit i of chunk n is sequence number n * CHUNK_BITS + i. */
 #define CHUNK_BITS  4096u

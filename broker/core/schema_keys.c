@@ -59,6 +59,11 @@ struct key key_job(uint64_t job)
     return k;
 }
 
+struct key key_audit(uint64_t id)
+{
+    return key_job(id);
+}
+
 struct key key_dedup(struct slice producer, uint64_t chunk)
 {
     struct key k = {.size = 24};
@@ -126,6 +131,11 @@ bool key_read_job(struct slice key, uint64_t *ret_job)
         return false;
     *ret_job = get_be64(key.data);
     return true;
+}
+
+bool key_read_audit(struct slice key, uint64_t *ret_id)
+{
+    return key_read_job(key, ret_id);
 }
 
 bool key_read_dedup(struct slice key, struct slice *ret_producer, uint64_t *ret_chunk)

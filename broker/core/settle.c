@@ -3,6 +3,11 @@
  * for. */
 #include "base/check.h"
 #include "broker/core/cause.h"
+#include "broker/core/edit.h"
+#include "broker/core/history.h"
+#include "broker/core/job.h"
+#include "broker/core/past.h"
+#include "broker/core/rule.h"
 
 static int release(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);
 
@@ -22,19 +27,27 @@ static void count_done(struct group_counts *n, enum done_how how)
         n->purged++;
         break;
     case DONE_REDRIVEN:
-        n->redriven_away++;
+    case DONE_MOVED:
+        n->moved_away++;
+        break;
+    case DONE_HOWS:
         break;
     }
 }
 
-static int delete_rows(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row)
+static int delete_rows(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
+                       enum done_how how, const struct ended_record *known)
 {
     struct key key = key_id_seq(g->r.id, seq);
     check(row->on_file);
     g->r.counts.tracked--;
     int err = ledger_del(l, TABLE_ATTEMPT, key_slice(&key), NULL);
-    if (!err && row->rows)
+    if (!err && past_keeps(l, g, row))
+        err = past_keep(l, g, seq, row, how, known);
+    else if (!err && row->rows)
         err = history_delete(l, g, seq);
+    if (!err && row->edit)
+        err = edit_forget(l, g, seq);
     if (!err && row->has_expiry)
         err = expiry_delete(l, g, seq, row->expires_ms);
     return err;
@@ -51,13 +64,15 @@ static int delete_first_expiry(struct ledger *l, struct group *g, uint64_t seq)
 }
 
 int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
-               enum done_how how)
+               enum done_how how, const struct ended_record *known)
 {
     int err = 0;
     if (row)
-        err = delete_rows(l, g, seq, row);
+        err = delete_rows(l, g, seq, row, how, known);
     else if (g->r.counts.expiries)
         err = delete_first_expiry(l, g, seq);
+    if (!err && row)
+        err = redrive_ended(l, g, seq, row, how == DONE_ACKED);
     if (err)
         return err;
     count_done(&g->r.counts, how);
@@ -79,15 +94,18 @@ int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how 
         result->revoked.seq = seq;
     }
     err = place_leave(l, g, seq, where, &row);
-    return err ? err : place_done(l, g, seq, tracked ? &row : NULL, how);
+    return err ? err : place_done(l, g, seq, tracked ? &row : NULL, how, NULL);
 }
 
 /* ---- what follows ---- */
 
 /* A new generation: attempts from 0, what was left of the time to live; totals and history stay, and so does
  * suspicion. */
-static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, uint64_t cause)
 {
+    int64_t due_ms = l->ruling ? 0 : redrive_moves(l, row, cause);
+    if (l->ruling)
+        rule_moves(l, row, cause);
     row->generation++;
     row->attempts = 0;
     row->deliveries = 0;
@@ -107,7 +125,14 @@ static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attemp
         row->ttl_left_ms = 0;
     }
     g->r.counts.redriven++;
-    return place_wait(l, g, seq, row, g->r.due_mark_ms);
+    return place_wait(l, g, seq, row, due_ms > g->r.due_mark_ms ? due_ms : g->r.due_mark_ms);
+}
+
+static enum unattended_end end_of(const struct ledger *l, enum done_how how)
+{
+    if (how == DONE_EXPIRED)
+        return END_EXPIRED;
+    return l->ruling ? END_RULED : END_LOOKED;
 }
 
 int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how)
@@ -141,13 +166,26 @@ int dead_settle(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum don
         err = place_leave(l, g, dead.origin_seq, where, &row);
     if (err)
         return err;
-    cause_letter_left(l, g, dead.cause);
+    if (dead.rule)
+        err = rule_left(l, g, &dead, dead_seq);
+    if (err)
+        return err;
+    bool unattended = cause_letter_left(l, g, &dead, dead_seq);
+    if (unattended)
+        unattended_end(l, g, &dead, dead_seq, end_of(l, how));
     if (dead_seq == g->r.attended_below)
-        triage_look_again(l, g);
+        unattended_look_again(l, g);
     g->r.dead_bytes -= bytes < g->r.dead_bytes ? bytes : g->r.dead_bytes; /* a damaged store may differ */
     if (how == DONE_REDRIVEN)
-        return revive(l, g, dead.origin_seq, &row);
-    return place_done(l, g, dead.origin_seq, &row, how);
+        return revive(l, g, dead.origin_seq, &row, dead.cause);
+    const struct ended_record death = {.died_ms = dead.died_ms,
+                                       .reason = dead.reason,
+                                       .cause = dead.cause,
+                                       .dead_seq = dead_seq,
+                                       .attended = !unattended,
+                                       .rule = l->ruling ? l->ruling->number : 0,
+                                       .moved_to = l->moved_to};
+    return place_done(l, g, dead.origin_seq, &row, how, &death);
 }
 
 static int release(struct ledger *l, struct group *g, uint64_t seq, enum done_how how)

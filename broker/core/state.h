@@ -1,9 +1,10 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
  * Files, each needing only those before it: sums, account and results (services), cost, catalog (topics and groups in
- * memory), message, place (where a message is, and its moves), window, dedup, cause (what dead letters died of), settle (the end of a message, and of
- * a dead letter), dead (divert, redrive), handout, publish, resolve, recover, job, admin, tick; ledger (load,
- * apply, seal) is on top, beside views, which change nothing.
+ * memory), message, history, place (where a message is, and its moves), window, dedup, cause (what dead letters died of), past
+ * (what is kept of messages that have ended), rule (rule.h), settle (the end of a message, and of
+ * a dead letter), dead (divert, redrive), handout, publish, move (dead letters to other topics), resolve, recover, job (job.h),
+ * admin, audit, tick; ledger (load, apply, seal) is on top, beside views, which change nothing.
  * Each function returns 0, or a failure of the store, which is fatal; refusals are results.
  */
 #ifndef SHUNT_CORE_STATE_H
@@ -17,7 +18,18 @@
 #include "broker/core/results.h"
 #include "broker/core/view.h"
 
-#define NEVER              INT64_MAX
+#define NEVER INT64_MAX
+
+/* What ticks do for groups: before the time that a queue has for a group there is nothing to do. */
+enum group_queue {
+    QUEUE_DUE,       /* a row of its due table becomes ready */
+    QUEUE_RETENTION, /* the retention of a dead letter of it runs out */
+    QUEUE_TRIAGE,    /* its marks of unattended letters can move */
+    QUEUE_PAST,      /* the history of a message that has ended is forgotten */
+    QUEUE_RULED,     /* a rule acts on a dead letter of it */
+    GROUP_QUEUES
+};
+
 #define JOBS_FINISHED_KEPT 100
 
 struct topic {
@@ -45,12 +57,16 @@ struct group {
     struct sums summed;         /* what it adds to the ledger's sums */
     struct cause **causes;      /* of its dead letters, in order of fingerprint */
     size_t causes_count, causes_capacity;
+    struct rule **rules; /* on its dead letters, in order of number */
+    size_t rules_count;
     uint32_t slot;          /* in the ledger's queues */
     bool queued;            /* it has one */
     uint64_t charged;       /* the batch in which its record was counted as written */
     uint64_t told_ready;    /* the round of results in which it was told that something became ready */
     uint64_t charged_chunk; /* of the bitmap: the one that was counted last in that batch */
 };
+
+struct message_view;
 
 struct ledger {
     struct meta_record meta;
@@ -69,17 +85,24 @@ struct ledger {
     struct topic *dirty_topics; /* to be written by the next seal */
     struct group *dirty_groups;
     struct cause *dirty_causes;
+    struct rule *dirty_rules;
     struct fault_memo faults;
     size_t causes_count;   /* of all groups */
+    size_t causes_shared;  /* of them CAUSE_OTHERS: each is of a group that has more than may be kept */
     size_t causes_unknown; /* groups with letters that are counted by none */
+    size_t rules_count;    /* of all groups */
 
-    struct job_record **jobs; /* running ones, in any order */
+    struct job **jobs; /* running ones, by slot */
     size_t jobs_count, jobs_capacity;
-    size_t jobs_rated;            /* how many of them have a rate */
-    struct job_record **jobs_due; /* scratch for a tick */
+    size_t jobs_rated;     /* how many of them have a rate */
+    struct job **jobs_due; /* scratch for a tick */
     size_t jobs_due_capacity;
-    uint64_t finished[JOBS_FINISHED_KEPT + 1]; /* in order: the ids of the finished ones that are kept */
-    size_t finished_count;
+    struct job **kept; /* in order of id: all that run, and those that are over and kept */
+    size_t kept_count, kept_capacity;
+    struct job *dirty_jobs;
+    struct job *redriving;          /* the redrive whose step this is */
+    struct rule *ruling;            /* the rule that acts on a letter */
+    struct slice moved_to;          /* the name of the copy of the letter that is being moved */
     struct deadline_heap jobs_when; /* by slot: when it is due, wall ms */
 
     struct sums sums; /* but for those that are stale */
@@ -89,10 +112,12 @@ struct ledger {
     size_t slots_count, slots_capacity;
     struct group **taken; /* scratch for a tick */
     size_t taken_capacity;
-    struct deadline_heap due_when;       /* by slot: no row of the due table becomes ready before that */
-    struct deadline_heap retention_when; /* … no retention of a dead letter of it runs out */
-    struct deadline_heap triage_when;    /* … its mark cannot move */
-    int64_t expiry_at_ms;                /* nothing expires before this */
+    struct deadline_heap queues[GROUP_QUEUES]; /* by slot */
+    int64_t expiry_at_ms;                      /* nothing expires before this */
+    /* Until then no tick comes for what waits for room in the store. A tick that comes all the same looks at it: what a batch
+     * does must not depend on what only memory knows. */
+    int64_t expiry_retry_ms, ruled_retry_ms;
+    int64_t audit_oldest_ms; /* of the audit log's oldest row, if it has any */
 
     uint8_t *record;             /* RECORD_BYTES_MAX of scratch */
     struct mpack_buffer scratch; /* a dead letter's map on its way out */
@@ -160,6 +185,9 @@ int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
 int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
                uint64_t dead_seq);
 
+/* Write the row anew of a message that stays where it is. */
+int place_write(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
+
 /* True if the group still has business with the message. */
 int place_needs(struct ledger *l, const struct group *g, uint64_t seq, bool *ret);
 /* The row that a message gets when it becomes TRACKED; `where` is FRESH or FLIGHT. */
@@ -209,29 +237,13 @@ int message_delete(struct ledger *l, struct topic *t, uint64_t seq);
 /* What its row takes of the topic: 0 if it is lost. */
 int message_bytes(struct ledger *l, const struct topic *t, uint64_t seq, uint64_t *ret);
 
-/* ---- history ---- */
-
-/* Add a row to a message's attempt ledger, making room where needed; counts the outcome. The row's strings
- * are cut and cleaned. */
-int history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
-                const struct history_record *h);
-int history_delete(struct ledger *l, const struct group *g, uint64_t seq);
-/* The last charged attempt or, without one, what was last; zero, with no end, if there is no history. Slices
- * live until the next write to TABLE_HISTORY. */
-int history_last(struct ledger *l, const struct group *g, uint64_t seq, struct history_record *ret);
-/* What history keeps of an attempt: its strings cut, and cleaned into `text`. */
-#define HISTORY_TEXT_BYTES_MAX                                                                               \
-    (3 * CLIENT_NAME_BYTES_MAX + ERROR_TYPE_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX + ERROR_STACK_BYTES_MAX)
-struct history_record history_cleaned(const struct ledger *l, const struct history_record *h,
-                                      char text[HISTORY_TEXT_BYTES_MAX]);
-
 /* ---- settle ---- */
 
-enum done_how { DONE_ACKED, DONE_EXPIRED, DONE_DISCARDED, DONE_PURGED, DONE_REDRIVEN };
-/* The end: deletes its rows, counts it, and deletes the message when no group needs it any more. `row` NULL:
- * it never had one. */
+/* The end: deletes its rows, or keeps its history; counts it, and deletes the message when no group needs it any
+ * more. `row` NULL: it never had one. `known`: what the caller knows of its end, to be kept with that history: the
+ * consumer that acked it, or its death; NULL: nothing. */
 int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
-               enum done_how how);
+               enum done_how how, const struct ended_record *known);
 /* From whatever state to done; revokes a lease. */
 int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how how);
 /* The last group of a DLQ is through with a dead letter. */
@@ -252,6 +264,12 @@ int dead_rewrite(struct ledger *l, struct topic *dlq, uint64_t dead_seq, size_t 
 int dead_remove(struct ledger *l, struct topic *dlq, uint64_t dead_seq, enum done_how how, bool *ret_found);
 /* After loading: count the bytes of the dead letters of those groups whose rows do not say. */
 int dead_count_old(struct ledger *l);
+/* What falls due with dead letters does so at whole seconds, so that one tick takes many, and none earlier or
+ * later for a restart. */
+static inline int64_t whole_second(int64_t ms)
+{
+    return (ms + 999) / 1000 * 1000;
+}
 /* When the retention of a dead letter of the group runs out; NEVER without one. */
 int64_t dead_leaves_at(const struct group *g, int64_t died_ms);
 /* Find the dead letter that `id` names: `dlq:TOPIC:GROUP/SEQ`, `TOPIC/SEQ` of the origin, or a number. 0:
@@ -279,6 +297,19 @@ void dedup_came_back(struct ledger *l);
 int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where where,
                    struct attempt_record *row);
 int apply_publish(struct ledger *l, const struct publish_command *c);
+/* Store `m`, which lies outside the store, as if somebody had published it now; if the batch has room for `more` bytes of pages
+ * behind it. *ret_refusal, with nothing changed: TOPIC_FULL, NO_SPACE, UNAVAILABLE (the next batch has more room). */
+int publish_one(struct ledger *l, struct topic *t, const struct message_view *m, uint64_t more,
+                int *ret_refusal, uint64_t *ret_seq);
+
+/* ---- move ---- */
+
+/* Why letters of the group cannot be moved to that topic (NULL: there is none of the name), or 0. */
+int move_refused(const struct group *g, const struct topic *to, const char **ret_why);
+/* Send a dead letter to another topic: it becomes a new message there, with its body, headers, key and time to live, at once,
+ * and ends here as DONE_MOVED. *ret_refusal, with nothing changed: what move_refused() and publish_one() say; NOT_FOUND (no
+ * such letter); CORRUPT (what is stored of it is damaged). */
+int dead_move(struct ledger *l, struct topic *dlq, uint64_t dead_seq, struct slice to, int *ret_refusal);
 int apply_assign(struct ledger *l, const struct assign_command *c);
 int apply_take_up(struct ledger *l, const struct take_up_command *c);
 int apply_corrupt(struct ledger *l, const struct corrupt_command *c);
@@ -295,15 +326,13 @@ int apply_group_delete(struct ledger *l, const struct group_command *c);
 int apply_group_pause(struct ledger *l, const struct group_command *c);
 int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kind);
 
-const char *job_kind_name(enum job_kind kind); /* as JOB_SHOW says it */
-/* Begin a job; takes a copy of `r`, gives it an id, and runs its first step. */
-int job_begin(struct ledger *l, const struct job_record *r, uint64_t *ret_id);
-int jobs_step(struct ledger *l);
-/* In a store of an older server there are letters without a cause: the job that gives them theirs begins in a tick,
- * if it does not run and may. */
-bool job_of_causes_begins(const struct ledger *l);
-int job_begin_causes(struct ledger *l);
-int apply_job_cancel(struct ledger *l, uint64_t id);
+/* ---- audit ---- */
+
+/* Note a command that brought its actor, and succeeded, in the audit log. */
+int audit_note(struct ledger *l, const struct command *c);
+int64_t audit_at(const struct ledger *l); /* when the log's oldest row is to go; NEVER: not yet */
+int audit_tick(struct ledger *l);
+int audit_load(struct ledger *l, char *ret_why, size_t why_bytes);
 
 /* ---- shown ---- */
 
@@ -325,34 +354,12 @@ int group_queue_join(struct ledger *l, struct group *g);
 void group_queue_leave(struct ledger *l, struct group *g); /* if it has one */
 void group_queues_free(struct ledger *l);
 /* Something of the group is to be done then, or earlier if that was said before; NEVER says nothing. */
-void group_queue_at(struct deadline_heap *when, const struct group *g, int64_t at_ms);
-int64_t group_queue_first(const struct deadline_heap *when); /* NEVER: nothing is to be done */
-/* Take out those that are due now, into `taken` in order of id; returns how many. */
-size_t group_queue_take(struct ledger *l, struct deadline_heap *when);
-
-/* ---- job_queue ---- */
-
-int jobs_load(struct ledger *l, char *ret_why, size_t why_bytes);
-void jobs_free(struct ledger *l);
-int64_t jobs_at(const struct ledger *l); /* when the next step is due */
-/* Why one more, with that rate, may not begin; NULL: it may. */
-const char *jobs_full(const struct ledger *l, uint32_t rate);
-/* Keep a copy of `r` among those that run; job_is_due() says when it had its step. fails: NO_MEMORY */
-int job_keep(struct ledger *l, const struct job_record *r, struct job_record **ret);
-/* Its record has changed: it is due at another time, or finished, and then freed. */
-void job_is_due(struct ledger *l, struct job_record *j);
-/* Those that are due now, in order of id, into `jobs_due`; returns how many. Put back when they had their
- * steps. */
-uint32_t jobs_take_due(struct ledger *l);
-void jobs_put_back(struct ledger *l, uint32_t count);
-/* One more is finished; returns the id of the one that is not kept any more, or 0. */
-uint64_t jobs_finished(struct ledger *l, uint64_t id);
-/* One that runs; NULL: none of that id. */
-struct job_record *job_find(const struct ledger *l, uint64_t id);
-/* Is it one of the finished ones that are kept? */
-bool job_was(const struct ledger *l, uint64_t id);
-/* It is finished, though it was not its turn. */
-void job_is_over(struct ledger *l, struct job_record *j);
+void group_queue_at(struct ledger *l, enum group_queue queue, const struct group *g, int64_t at_ms);
+int64_t group_queue_first(const struct ledger *l, enum group_queue queue); /* NEVER: nothing is to be done */
+/* Take out those that are due by then, into `taken` in order of id; returns how many. */
+size_t group_queue_take(struct ledger *l, enum group_queue queue, int64_t upto_ms);
+/* Other settings may be in force: what is kept may be kept for another time, and be overdue at another. */
+void group_settings_changed(struct ledger *l, const struct group *g);
 
 /* Rows that a view or an operator's command may cost before it ends its page. */
 #define LOOK_ROWS_MAX 10000
@@ -372,6 +379,12 @@ static inline void ledger_looked(struct ledger *l, size_t bytes)
 static inline bool ledger_has_room(const struct ledger *l, uint64_t bytes)
 {
     return l->meter.bytes + bytes <= l->meter_max || (l->room.first && !l->meter.bytes);
+}
+
+/* The same for what a tick does: it leaves half of the room to the jobs, which may be what makes room. */
+static inline bool ledger_has_half_room(const struct ledger *l, uint64_t bytes)
+{
+    return ledger_has_room(l, l->meter.bytes + bytes);
 }
 
 /* What is new and stays is not taken past the first mark. */
@@ -413,6 +426,8 @@ static inline int ledger_cursor_del(struct ledger *l, struct store_cursor *curso
 void ledger_say(char *to, size_t room, const char *text);
 /* Uniform in [0, bound), from the ledger's own generator. */
 uint64_t ledger_random(struct ledger *l, uint64_t bound);
+/* A wait before another try: uniform in [1, min(most_ms, least_ms * 2^tries)]. */
+int64_t ledger_back_off_ms(struct ledger *l, int64_t least_ms, int64_t most_ms, uint32_t tries);
 /* Its record changed: the next seal writes it. Counted once in a batch; a seal comes between batches alone.
  */
 void ledger_charge_topic(struct ledger *l, struct topic *t);

@@ -15,7 +15,7 @@ void sums_stale(struct ledger *l, struct group *g)
 uint64_t group_conservation_error(const struct group_counts *n)
 {
     uint64_t sum = n->ready + n->in_flight + n->delayed + n->dead + n->acked + n->expired + n->discarded +
-                   n->purged + n->redriven_away;
+                   n->purged + n->moved_away;
     return sum > n->published ? sum - n->published : n->published - sum;
 }
 
@@ -34,6 +34,7 @@ static struct sums part_of(const struct group *g)
                          .in_flight = n->in_flight,
                          .delayed = n->delayed,
                          .dead = n->dead,
+                         .unattended = n->unattended,
                          .acked = n->acked,
                          .deliveries = n->deliveries};
 }
@@ -48,6 +49,7 @@ static void replace(struct sums *sum, const struct sums *before, const struct su
     sum->in_flight += after->in_flight - before->in_flight;
     sum->delayed += after->delayed - before->delayed;
     sum->dead += after->dead - before->dead;
+    sum->unattended += after->unattended - before->unattended;
     sum->acked += after->acked - before->acked;
     sum->deliveries += after->deliveries - before->deliveries;
 }

@@ -2,16 +2,13 @@
  * jobs go on, old producers are forgotten. Each part does a bounded amount; what is left is due again at
  * once. */
 #include "broker/core/cause.h"
+#include "broker/core/job.h"
+#include "broker/core/past.h"
+#include "broker/core/rule.h"
 
 #define DUE_ROWS_MAX       65536 /* looked at for one group in one tick */
 #define EXPIRED_ROWS_MAX   1024
 #define RETENTION_ROWS_MAX 256
-
-/* What expires leaves half of the room to the jobs, which may be what makes room. */
-static bool has_half_room(const struct ledger *l, uint64_t bytes)
-{
-    return ledger_has_room(l, l->meter.bytes + bytes);
-}
 
 /* ---- due ---- */
 
@@ -96,7 +93,7 @@ static int due_group(struct ledger *l, struct group *g)
 
 static int tick_due(struct ledger *l)
 {
-    size_t count = group_queue_take(l, &l->due_when);
+    size_t count = group_queue_take(l, QUEUE_DUE, l->now_ms);
     int err = 0;
     for (size_t i = 0; !err && i < count; i++)
         err = due_group(l, l->taken[i]);
@@ -173,7 +170,7 @@ static int discard_expired(struct ledger *l)
     for (unsigned rows = 0; !err && rows < HELD_LOOK_ROWS_MAX && gone < EXPIRED_ROWS_MAX; rows++) {
         if (!key_read_expiry(key, &expires_ms, &id, &seq))
             err = SHUNT_CORRUPT;
-        if (err || expires_ms > l->now_ms || !has_half_room(l, COST_MOVE_BYTES))
+        if (err || expires_ms > l->now_ms || !ledger_has_half_room(l, COST_MOVE_BYTES))
             break;
         const struct group *g = catalog_group_by_id(l, id);
         if (!g || g->r.dropped || group_setting(g, POLICY_expired) == 1) {
@@ -184,8 +181,7 @@ static int discard_expired(struct ledger *l)
             err = store_cursor_next(cursor, &key, &value);
     }
     store_cursor_close(cursor);
-    if (!gone)
-        l->expiry_at_ms = l->now_ms + HELD_RETRY_MS;
+    l->expiry_retry_ms = gone ? 0 : l->now_ms + HELD_RETRY_MS;
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
@@ -203,7 +199,7 @@ static int tick_expiry(struct ledger *l)
         else if (err)
             return err;
         l->expiry_at_ms = expires_ms;
-        if (expires_ms > l->now_ms || rows == EXPIRED_ROWS_MAX || !has_half_room(l, COST_MOVE_BYTES))
+        if (expires_ms > l->now_ms || rows == EXPIRED_ROWS_MAX || !ledger_has_half_room(l, COST_MOVE_BYTES))
             return 0;
         err = expire_row(l, expires_ms, group, seq);
         if (err)
@@ -247,7 +243,7 @@ static int retain(struct ledger *l, struct group *g, unsigned *rows, int64_t *re
             return err == SHUNT_NOT_FOUND ? 0 : err;
         *ret_next_ms = dead_leaves_at(g, died_ms);
         if (*ret_next_ms > l->now_ms || *rows == RETENTION_ROWS_MAX ||
-            !has_half_room(l, ledger_remove_cost(g->dlq)))
+            !ledger_has_half_room(l, ledger_remove_cost(g->dlq)))
             return 0;
         err = dead_remove(l, g->dlq, seq, DONE_EXPIRED, &found);
         if (err)
@@ -257,7 +253,7 @@ static int retain(struct ledger *l, struct group *g, unsigned *rows, int64_t *re
 
 static int tick_retention(struct ledger *l)
 {
-    size_t count = group_queue_take(l, &l->retention_when);
+    size_t count = group_queue_take(l, QUEUE_RETENTION, l->now_ms);
     unsigned rows = 0;
     int err = 0;
     for (size_t i = 0; !err && i < count; i++) {
@@ -265,20 +261,30 @@ static int tick_retention(struct ledger *l)
         int64_t next_ms = NEVER;
         if (group_retains(g))
             err = retain(l, g, &rows, &next_ms);
-        group_queue_at(&l->retention_when, g, next_ms);
+        group_queue_at(l, QUEUE_RETENTION, g, next_ms);
     }
     return err;
 }
 
 /* ---- all ---- */
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 int64_t ledger_tick_at(const struct ledger *l)
 {
-    int64_t at_ms = group_queue_first(&l->due_when), retention_ms = group_queue_first(&l->retention_when);
-    at_ms = l->expiry_at_ms < at_ms ? l->expiry_at_ms : at_ms;
+    int64_t at_ms = group_queue_first(l, QUEUE_DUE), retention_ms = group_queue_first(l, QUEUE_RETENTION);
+    int64_t expiry_ms = later(l->expiry_at_ms, l->expiry_retry_ms);
+    at_ms = expiry_ms < at_ms ? expiry_ms : at_ms;
     at_ms = retention_ms < at_ms ? retention_ms : at_ms;
-    int64_t jobs_ms = jobs_at(l), triage_ms = group_queue_first(&l->triage_when);
+    int64_t past_ms = past_at(l), ruled_ms = later(group_queue_first(l, QUEUE_RULED), l->ruled_retry_ms);
+    at_ms = past_ms < at_ms ? past_ms : at_ms;
+    at_ms = ruled_ms < at_ms ? ruled_ms : at_ms;
+    int64_t jobs_ms = jobs_at(l), triage_ms = group_queue_first(l, QUEUE_TRIAGE), audit_ms = audit_at(l);
     at_ms = triage_ms < at_ms ? triage_ms : at_ms;
+    at_ms = audit_ms < at_ms ? audit_ms : at_ms;
     at_ms = jobs_ms < at_ms ? jobs_ms : at_ms;
     if (job_of_causes_begins(l))
         return l->now_ms;
@@ -290,14 +296,20 @@ int apply_tick(struct ledger *l)
 {
     uint64_t rows = l->rows;
     int err = 0;
-    if (group_queue_first(&l->due_when) <= l->now_ms)
+    if (group_queue_first(l, QUEUE_DUE) <= l->now_ms)
         err = tick_due(l);
     if (!err && l->expiry_at_ms <= l->now_ms)
         err = tick_expiry(l);
-    if (!err && group_queue_first(&l->retention_when) <= l->now_ms)
+    if (!err && group_queue_first(l, QUEUE_RETENTION) <= l->now_ms)
         err = tick_retention(l);
-    if (!err && group_queue_first(&l->triage_when) <= l->now_ms)
-        err = triage_tick(l);
+    if (!err && group_queue_first(l, QUEUE_RULED) <= l->now_ms)
+        err = rules_tick(l);
+    if (!err && group_queue_first(l, QUEUE_TRIAGE) <= l->now_ms)
+        err = unattended_tick(l);
+    if (!err && past_at(l) <= l->now_ms)
+        err = past_tick(l);
+    if (!err && audit_at(l) <= l->now_ms)
+        err = audit_tick(l);
     if (!err && job_of_causes_begins(l))
         err = job_begin_causes(l);
     if (!err && jobs_at(l) <= l->now_ms)

@@ -1,66 +1,15 @@
-/* triage: who has looked at dead letters, what was decided about their causes, and the causes of letters that an
- * older server left without one.
- *
- * A letter is attended when somebody has looked at it or at its cause, or the cause is muted. Per group there is a mark
- * below which all letters are: a tick moves it, so that the oldest one that nobody has looked at is found with one look.
- * It is moved as soon as it can be, and by what is stored alone: what lets it move puts the group in the queue.
- */
+/* triage: somebody looks at dead letters, or decides about their causes; and the causes of letters that an older
+ * server left without one. */
 #include "base/check.h"
 #include "broker/core/cause.h"
+#include "broker/core/history.h"
+#include "broker/core/job.h"
 
 #include <string.h>
 
-#define ATTENDED_ROWS_MAX 4096 /* that the mark of one group passes in one tick */
-
-/* ---- the mark ---- */
-
-/* Up to the first letter that nobody has looked at. */
-static int move_mark(struct ledger *l, struct group *g)
-{
-    struct store_cursor *cursor;
-    struct key from = key_id_seq(g->dlq->r.id, g->r.attended_below);
-    struct slice key, value;
-    uint32_t id;
-    uint64_t seq, mark = g->dlq->r.head;
-    unsigned rows = 0;
-    int err = store_cursor_open(l->txn, TABLE_DEAD, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && key_read_id_seq(key, &id, &seq) && id == g->dlq->r.id) {
-        struct dead_record dead;
-        err = dead_decode(key, value, &dead);
-        if (!err && (rows++ == ATTENDED_ROWS_MAX || !cause_attended(g, &dead, seq))) {
-            mark = seq;
-            break;
-        }
-        if (!err)
-            err = store_cursor_next(cursor, &key, &value);
-    }
-    store_cursor_close(cursor);
-    if (err && err != SHUNT_NOT_FOUND)
-        return err;
-    if (rows > ATTENDED_ROWS_MAX)
-        triage_look_again(l, g);
-    if (mark != g->r.attended_below) {
-        g->r.attended_below = mark;
-        ledger_dirty_group(l, g);
-    }
-    return 0;
-}
-
-int triage_tick(struct ledger *l)
-{
-    size_t count = group_queue_take(l, &l->triage_when);
-    int err = 0;
-    for (size_t i = 0; !err && i < count; i++)
-        err = l->taken[i]->dlq ? move_mark(l, l->taken[i]) : 0;
-    return err;
-}
-
 /* ---- somebody has looked ---- */
 
-static int attend_letter(struct ledger *l, const struct group *g, struct slice id, bool *ret_found)
+static int attend_letter(struct ledger *l, struct group *g, struct slice id, bool *ret_found)
 {
     uint64_t seq;
     struct slice value;
@@ -79,12 +28,14 @@ static int attend_letter(struct ledger *l, const struct group *g, struct slice i
     err = dead_decode(key_slice(&key), value, &dead);
     if (err || dead.attended)
         return err;
-    dead.attended = true;
+    if (cause_letter_attended(l, g, &dead, seq))
+        unattended_end(l, g, &dead, seq, END_LOOKED);
     return dead_rewrite(l, g->dlq, seq, value.size, &dead, bytes);
 }
 
 static void attend_cause(struct ledger *l, struct group *g, struct cause *c)
 {
+    unattended_end_all(l, c);
     c->r.attended_below = g->dlq->r.head;
     c->r.attended_ms = l->now_ms;
     if (c->r.state == CAUSE_NEW || c->r.state == CAUSE_REGRESSED) {
@@ -94,8 +45,7 @@ static void attend_cause(struct ledger *l, struct group *g, struct cause *c)
     cause_dirty(l, c);
 }
 
-/* The group whose dead letters an operator speaks of; otherwise tells why not. */
-static struct group *triaged_group(struct ledger *l, struct slice topic, struct slice name)
+struct group *triaged_group(struct ledger *l, struct slice topic, struct slice name)
 {
     int err = 0;
     struct group *g = ledger_group(l, topic, name, &err);
@@ -125,7 +75,7 @@ int apply_attend(struct ledger *l, const struct attend_command *c)
     if (cause)
         attend_cause(l, g, cause);
     if (found)
-        triage_look_again(l, g);
+        unattended_look_again(l, g);
     ledger_tell_done(l, found ? 0 : SHUNT_NOT_FOUND, NULL, 0, found);
     return 0;
 }
@@ -157,7 +107,7 @@ int apply_cause_update(struct ledger *l, const struct cause_command *c)
         set_text(cause->r.owner, sizeof cause->r.owner, c->owner);
     if (c->has_note)
         set_text(cause->r.note, sizeof cause->r.note, c->note);
-    triage_look_again(l, g);
+    unattended_look_again(l, g);
     ledger_tell_done(l, 0, NULL, 0, cause->r.dead);
     return 0;
 }
@@ -169,18 +119,24 @@ static int give_cause(struct ledger *l, struct group *g, uint64_t dead_seq, size
 {
     struct history_record last = {0};
     uint8_t to[DEAD_ROW_BYTES_MAX];
+    struct cause *c;
     int err = history_last(l, g, dead->origin_seq, &last);
     if (!err)
-        err = cause_count(l, g, dead->origin_seq, dead->reason, dead->died_ms, &last, &dead->cause);
-    return err ? err : dead_rewrite(l, g->dlq, dead_seq, bytes, dead, to);
+        err = cause_count(l, g, dead->origin_seq, dead->reason, dead->died_ms, &last, &c);
+    if (err)
+        return err;
+    dead->cause = c->fingerprint;
+    if (!cause_letter_came(c, dead, dead_seq) && !dead->attended) /* somebody looked at the cause meanwhile */
+        unattended_end(l, g, dead, dead_seq, END_CAUSED);
+    return dead_rewrite(l, g->dlq, dead_seq, bytes, dead, to);
 }
 
 /* The next letter of the group, from the job's cursor on. NOT_FOUND: none. */
-static int next_letter(struct ledger *l, const struct group *g, struct job_record *j, struct dead_record *ret,
+static int next_letter(struct ledger *l, const struct group *g, struct job_record *r, struct dead_record *ret,
                        size_t *ret_bytes)
 {
     struct store_cursor *cursor;
-    struct key from = key_id_seq(g->dlq->r.id, j->cursor + 1);
+    struct key from = key_id_seq(g->dlq->r.id, r->cursor + 1);
     struct slice key, value;
     uint32_t id;
     uint64_t seq;
@@ -193,7 +149,7 @@ static int next_letter(struct ledger *l, const struct group *g, struct job_recor
     if (!err)
         err = dead_decode(key, value, ret);
     if (!err) {
-        j->cursor = seq;
+        r->cursor = seq;
         *ret_bytes = value.size;
     }
     store_cursor_close(cursor);
@@ -221,33 +177,34 @@ static void know(struct ledger *l, struct group *g)
     ledger_dirty_group(l, g);
 }
 
-int triage_step(struct ledger *l, struct job_record *j, unsigned page, bool *ret_over)
+int triage_step(struct ledger *l, struct job *j, unsigned page, bool *ret_over)
 {
-    struct group *g = next_unknown(l, j->group);
+    struct job_record *r = &j->r;
+    struct group *g = next_unknown(l, r->group);
     for (unsigned left = page;
          g && left && ledger_has_room(l, COST_END_BYTES + 2 * cost_row(HISTORY_TEXT_BYTES_MAX)); left--) {
         struct dead_record dead;
         size_t bytes;
-        if (g->r.id != j->group) {
-            j->group = g->r.id;
-            j->cursor = 0;
+        if (g->r.id != r->group) {
+            r->group = g->r.id;
+            r->cursor = 0;
         }
-        int err = g->dlq ? next_letter(l, g, j, &dead, &bytes) : SHUNT_NOT_FOUND;
+        int err = g->dlq ? next_letter(l, g, r, &dead, &bytes) : SHUNT_NOT_FOUND;
         if (!err && !dead.cause) {
-            err = give_cause(l, g, j->cursor, bytes, &dead);
-            j->done += j->done < j->total;
+            err = give_cause(l, g, r->cursor, bytes, &dead);
+            r->done += r->done < r->total;
         }
         if (err == SHUNT_NOT_FOUND) {
             know(l, g);
-            triage_look_again(l, g); /* what was muted meanwhile is attended now */
-            g = next_unknown(l, j->group);
+            unattended_look_again(l, g); /* what was muted meanwhile is attended now */
+            g = next_unknown(l, r->group);
         } else if (err) {
             return err;
         }
     }
     *ret_over = !g;
     if (*ret_over)
-        j->done = j->total;
+        r->done = r->total;
     return 0;
 }
 

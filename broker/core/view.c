@@ -1,4 +1,5 @@
 /* view: topics, groups and jobs as maps, and the numbers for metrics. */
+#include "broker/core/cause.h"
 #include "broker/core/view_put.h"
 
 #include <string.h>
@@ -63,8 +64,8 @@ static int oldest_waiting(struct ledger *l, const struct group *g, enum due_plac
         return err == SHUNT_CORRUPT ? 0 : err; /* its consumer will be told */
     err = note_age(l, g, seq, row.since_ms, oldest_ms);
     /* What came back to the front stands in order of number; what waited for a time, behind it, in order of
-     * that. */
-    return !err && due_ms == 0 ? oldest_waiting(l, g, place, 1, oldest_ms) : err;
+     * that. (A damaged tree may answer with the front again.) */
+    return !err && due_ms == 0 && from_ms == 0 ? oldest_waiting(l, g, place, 1, oldest_ms) : err;
 }
 
 /* The first row at or after *seq whose bit is clear; NOT_FOUND if there is none. Between clear bits without a
@@ -171,19 +172,25 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
                   {"in_flight", n->in_flight},
                   {"delayed", n->delayed},
                   {"dead", n->dead},
+                  {"unattended", n->unattended},
                   {"acked", n->acked},
                   {"expired", n->expired},
+                  {"expired_unattended", n->expired_unattended},
+                  {"slo_breaches", n->slo_breaches},
                   {"discarded", n->discarded},
                   {"purged", n->purged},
-                  {"redriven", g->origin ? n->redriven_away : n->redriven},
+                  {"moved", g->origin ? 0 : n->moved_away},
+                  {"redriven", g->origin ? n->moved_away : n->redriven},
                   {"published", n->published},
                   {"deliveries", n->deliveries},
-                  {"consumers", v->members ? v->members(v->members_context, g->r.id) : 0}};
-    int64_t ready_ms, dead_ms;
+                  {"consumers", v->members ? v->members(v->context, g->r.id) : 0}};
+    int64_t ready_ms, dead_ms, unattended_ms;
     ledger_looked(v->ledger, 0);
     int err = oldest_ready(v, g, &ready_ms);
     if (!err)
         err = oldest_dead(v, g, &dead_ms);
+    if (!err)
+        err = unattended_oldest(v->ledger, v->txn, g, &unattended_ms);
     if (err)
         return err;
     size_t map = mpack_write_map_open(to);
@@ -195,6 +202,7 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
         put_uint(to, counts[i].key, counts[i].value);
     put_time(v->ledger, to, "oldest_ready", ready_ms);
     put_time(v->ledger, to, "oldest_dead", dead_ms);
+    put_time(v->ledger, to, "oldest_unattended", unattended_ms);
     put_text(to, "dlq", g->dlq ? g->dlq->r.name : NULL);
     put_policy(to, &g->r.policy, &g->topic->r.policy, false);
     mpack_write_cstr(to, "own");
@@ -203,7 +211,7 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
         if (g->r.policy.given >> i & 1)
             mpack_write_cstr(to, policy_rows[i].field);
     }
-    mpack_patch_map(to, map, 3 + (uint32_t)(sizeof counts / sizeof *counts) + 5);
+    mpack_patch_map(to, map, 3 + (uint32_t)(sizeof counts / sizeof *counts) + 6);
     return written(to);
 }
 
@@ -254,29 +262,6 @@ int view_topics(const struct view *v, struct slice after, uint32_t limit, struct
     return written(to);
 }
 
-int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
-{
-    struct key key = key_job(job);
-    struct slice value;
-    struct job_record j = {0};
-    int err = store_get(v->txn, TABLE_JOB, key_slice(&key), &value);
-    if (!err)
-        err = job_decode(key_slice(&key), value, &j);
-    if (err)
-        return err;
-    mpack_write_map(to, 9);
-    put_uint(to, "job", j.id);
-    put_text(to, "kind", job_kind_name(j.kind));
-    put_text(to, "state", j.finished ? "done" : "running");
-    put_uint(to, "total", j.total);
-    put_uint(to, "done", j.done);
-    put_text(to, "topic", j.topic_name);
-    put_text(to, "group", j.group_name[0] ? j.group_name : NULL);
-    put_time(v->ledger, to, "begun", j.begun_ms);
-    put_time(v->ledger, to, "ended", j.ended_ms);
-    return written(to);
-}
-
 /* ---- numbers ---- */
 
 static void fill_numbers(const struct view *v, struct group *g, struct group_numbers *ret)
@@ -287,14 +272,24 @@ static void fill_numbers(const struct view *v, struct group *g, struct group_num
                                   .id = g->r.id,
                                   .topic_id = g->topic->r.id,
                                   .paused = g->r.paused,
-                                  .dlq_retention_ms = group_setting(g, POLICY_dlq_retention_ms)};
+                                  .dlq_retention_ms = group_setting(g, POLICY_dlq_retention_ms),
+                                  .dlq_slo_ms = group_setting(g, POLICY_dlq_slo_ms)};
     /* A figure that cannot be read is left out; reading it for a consumer will say why. */
     if (oldest_ready(v, g, &ret->oldest_ready_ms))
         ret->oldest_ready_ms = 0;
     if (oldest_dead(v, g, &ret->oldest_dead_ms))
         ret->oldest_dead_ms = 0;
-    ret->oldest_ready_ms = ledger_shown_ms(v->ledger, ret->oldest_ready_ms);
-    ret->oldest_dead_ms = ledger_shown_ms(v->ledger, ret->oldest_dead_ms);
+    if (unattended_oldest(v->ledger, v->txn, g, &ret->oldest_unattended_ms))
+        ret->oldest_unattended_ms = 0;
+    if (ret->oldest_dead_ms && ret->dlq_retention_ms)
+        ret->next_expiry_ms = dead_leaves_at(g, ret->oldest_dead_ms);
+    for (size_t i = 0; i < g->causes_count; i++)
+        ret->causes[g->causes[i]->r.state]++;
+    ledger_looked(v->ledger, g->causes_count * 256); /* as bytes: 16 causes a row */
+    int64_t *const times[] = {&ret->oldest_ready_ms, &ret->oldest_dead_ms, &ret->oldest_unattended_ms,
+                              &ret->next_expiry_ms};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        *times[i] = ledger_shown_ms(v->ledger, *times[i]);
 }
 
 /* The topic's group with the least id beyond this one; NULL if there is none. */
@@ -332,7 +327,33 @@ uint64_t view_jobs_count(const struct ledger *l)
     return l->jobs_count;
 }
 
+uint64_t view_causes_count(const struct ledger *l)
+{
+    return l->causes_count;
+}
+
+uint64_t view_causes_shared(const struct ledger *l)
+{
+    return l->causes_shared;
+}
+
 uint64_t view_topics_count(const struct ledger *l)
 {
     return l->names_count - l->names_dlq;
+}
+
+/* ---- producers ---- */
+
+int view_producer(const struct view *v, struct slice producer, struct mpack_buffer *to)
+{
+    struct dedup_record r = {.base = 0};
+    struct slice value = {0};
+    int err = store_get(v->txn, TABLE_DEDUP, producer, &value);
+    ledger_looked(v->ledger, value.size);
+    if (!err)
+        err = dedup_decode(producer, value, &r);
+    if (err && err != SHUNT_NOT_FOUND)
+        return err;
+    mpack_write_uint(to, r.latest.count ? r.latest.answers[r.latest.count - 1].sequence : 0);
+    return written(to);
 }

@@ -1,46 +1,11 @@
 /* view_dead: dead letters, with their history. Touches nothing. */
 #include "base/check.h"
 #include "broker/core/cause.h"
+#include "broker/core/edit.h"
 #include "broker/core/fingerprint.h"
-#include "broker/core/view_error.h"
+#include "broker/core/history.h"
+#include "broker/core/letter.h"
 #include "broker/core/view_put.h"
-
-struct dead_letter {
-    struct group *g; /* the failing one */
-    uint64_t dead_seq;
-    const struct loaded_message *m;
-    struct attempt_record row;
-};
-
-static int dead_row(struct ledger *l, struct topic *dlq, uint64_t dead_seq, const struct loaded_message *m,
-                    struct dead_letter *ret)
-{
-    enum where where = WHERE_GONE;
-    *ret =
-        (struct dead_letter){.g = catalog_group_by_id(l, dlq->r.origin_group), .dead_seq = dead_seq, .m = m};
-    int err = ret->g ? place_find(l, ret->g, m->dead.origin_seq, &where, &ret->row) : SHUNT_CORRUPT;
-    return !err && where != WHERE_TRACKED ? SHUNT_CORRUPT : err;
-}
-
-/* Zero, with no end, if there is no history. */
-static int last_error(struct ledger *l, const struct dead_letter *d, struct history_record *ret)
-{
-    *ret = (struct history_record){0};
-    return d->row.rows ? history_last(l, d->g, d->m->dead.origin_seq, ret) : 0;
-}
-
-/* What it died of, as the consumer or, where that could not, the broker says it. */
-static int error_of(struct ledger *l, const struct dead_letter *d, struct history_record *ret_last,
-                    struct view_error *ret)
-{
-    int err = last_error(l, d, ret_last);
-    if (err)
-        return err;
-    view_error_of(ret_last, d->m->ttl_ms, ret);
-    if (!ret_last->ended_ms || !ret->type.size)
-        view_error_of_reason(d->m->dead.reason, ret);
-    return 0;
-}
 
 static void put_headers(struct mpack_buffer *to, const struct message_view *m)
 {
@@ -57,7 +22,7 @@ static void put_headers(struct mpack_buffer *to, const struct message_view *m)
     put_uint(to, "size", m->body.size);
 }
 
-#define DEAD_FIELDS 18
+#define DEAD_FIELDS 22
 
 /* The fields of the `dead` map; the map's header is the caller's. */
 static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct mpack_buffer *to)
@@ -67,7 +32,7 @@ static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct
     struct history_record last;
     struct view_error error;
     struct message_view message = view_parse(d->m->message);
-    int err = error_of(l, d, &last, &error);
+    int err = letter_error(l, d, &last, &error);
     if (err)
         return err;
     fingerprint_write(cause, d->m->dead.cause);
@@ -89,6 +54,8 @@ static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct
     put_slice(to, "error_type", error.type);
     put_slice(to, "error_message", error.message);
     put_headers(to, &message);
+    put_acting(l, to, d->g, &d->m->dead);
+    put_id(to, "edit", d->m->dead.edit);
     return 0;
 }
 
@@ -100,55 +67,14 @@ int view_delivered_dead(const struct view *v, uint32_t group, const struct hando
     const struct group *reader = catalog_group_by_id(l, group);
     check(reader && h->dead);
     l->txn = v->txn;
-    int err = dead_row(l, reader->topic, h->seq, h->dead, &d);
+    int err = letter_row(l, reader->topic, h->seq, h->dead, &d);
     if (err)
         return err;
     mpack_write_map(to, DEAD_FIELDS);
     return put_dead_fields(l, &d, to);
 }
 
-/* ---- which ---- */
-
-static bool is_slice(struct slice a, struct slice b)
-{
-    return a.size == b.size && !memcmp(a.data, b.data, a.size);
-}
-
-static bool has_header(const struct message_view *m, const struct slice header[2])
-{
-    struct mpack_reader r;
-    if (!m->headers.size)
-        return false;
-    mpack_read_init(&r, m->headers.data, m->headers.size);
-    for (uint32_t pairs = mpack_read_map(&r); pairs && !r.failed; pairs--) {
-        struct slice name = mpack_read_str(&r);
-        struct slice value = mpack_peek(&r) == MPACK_BIN ? mpack_read_bin(&r) : mpack_read_str(&r);
-        if (is_slice(name, header[0]))
-            return is_slice(value, header[1]);
-    }
-    return false;
-}
-
-/* By its row alone. */
-static bool passes_row(const struct letter_filter *f, const struct dead_record *dead)
-{
-    return (!f->cause || f->cause == dead->cause) && (!f->reason || *f->reason == dead->reason) &&
-           dead->died_ms >= f->since_ms;
-}
-
-static int passes(struct ledger *l, const struct letter_filter *f, const struct dead_letter *d, bool *ret)
-{
-    struct history_record last;
-    struct view_error error;
-    struct message_view m = view_parse(d->m->message);
-    *ret = (!f->key.size || is_slice(f->key, m.key)) && (!f->header[0].size || has_header(&m, f->header));
-    if (!*ret || (!f->type.size && !f->match.size))
-        return 0;
-    int err = error_of(l, d, &last, &error);
-    *ret = (!f->type.size || is_slice(f->type, error.type)) &&
-           (!f->match.size || memmem(error.message.data, error.message.size, f->match.data, f->match.size));
-    return err;
-}
+/* ---- a page of them ---- */
 
 /* The letter at the cursor: shown, if it is one of those asked for. */
 static int list_one(struct ledger *l, struct topic *dlq, uint64_t seq, struct slice value, struct slice key,
@@ -158,8 +84,8 @@ static int list_one(struct ledger *l, struct topic *dlq, uint64_t seq, struct sl
     struct loaded_message m;
     struct dead_letter d;
     *ret_shown = false;
-    int err = filter ? dead_decode(key, value, &dead) : 0;
-    if (filter && (err || !passes_row(filter, &dead))) {
+    int err = dead_decode(key, value, &dead);
+    if (err || !letter_passes_row(l, filter, &dead)) {
         ledger_looked(l, 0);
         return err;
     }
@@ -167,10 +93,10 @@ static int list_one(struct ledger *l, struct topic *dlq, uint64_t seq, struct sl
     if (!err)
         ledger_looked(l, m.message.size);
     if (!err)
-        err = dead_row(l, dlq, seq, &m, &d);
+        err = letter_row(l, dlq, seq, &m, &d);
     *ret_shown = true;
-    if (!err && filter)
-        err = passes(l, filter, &d, ret_shown);
+    if (!err)
+        err = letter_passes(l, filter, &d, ret_shown);
     if (err || !*ret_shown)
         return err;
     mpack_write_map(to, DEAD_FIELDS);
@@ -180,6 +106,7 @@ static int list_one(struct ledger *l, struct topic *dlq, uint64_t seq, struct sl
 int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32_t limit,
                    const struct letter_filter *filter, struct mpack_buffer *to)
 {
+    static const struct letter_filter all;
     struct ledger *l = v->ledger;
     struct store_cursor *cursor;
     struct slice key, value;
@@ -200,7 +127,7 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
         more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
         if (more)
             break;
-        err = list_one(l, g->dlq, seq, value, key, filter, to, &shown);
+        err = list_one(l, g->dlq, seq, value, key, filter ? filter : &all, to, &shown);
         count += shown;
         after = seq;
         if (!err)
@@ -215,6 +142,32 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }
 
+/* ---- who edited it ---- */
+
+int put_edited(struct ledger *l, struct mpack_buffer *to, const struct group *g, uint64_t seq, uint64_t edit)
+{
+    struct key key = key_history(g->r.id, seq, EDIT_ROW_NOTE);
+    struct edit_record note;
+    struct slice value;
+    put_key(to, "edited");
+    int err = edit ? store_get(l->txn, TABLE_EDIT, key_slice(&key), &value) : SHUNT_NOT_FOUND;
+    if (!err)
+        err = edit_decode(key_slice(&key), value, &note);
+    if (err) { /* what is damaged is told of elsewhere */
+        mpack_write_nil(to);
+        return err == SHUNT_NOT_FOUND || err == SHUNT_CORRUPT ? 0 : err;
+    }
+    ledger_looked(l, value.size);
+    mpack_write_map(to, 6);
+    put_uint(to, "edit", note.number);
+    put_time(l, to, "at", note.edited_ms);
+    put_slice(to, "client", note.client);
+    put_slice(to, "host", note.host);
+    put_slice(to, "peer", note.peer);
+    put_slice(to, "reason", note.reason);
+    return 0;
+}
+
 /* ---- history ---- */
 
 void put_history_row(const struct ledger *l, struct mpack_buffer *to, uint32_t number,
@@ -223,7 +176,7 @@ void put_history_row(const struct ledger *l, struct mpack_buffer *to, uint32_t n
     struct view_error error;
     static const char *const outcomes[] = ATTEMPT_OUTCOME_NAMES;
     view_error_of(h, ttl_ms, &error);
-    mpack_write_map(to, 13);
+    mpack_write_map(to, 14);
     put_uint(to, "number", number);
     put_uint(to, "generation", h->generation);
     put_slice(to, "consumer", h->client);
@@ -239,38 +192,42 @@ void put_history_row(const struct ledger *l, struct mpack_buffer *to, uint32_t n
     put_slice(to, "error_type", error.type);
     put_slice(to, "error_message", error.message);
     put_slice(to, "error_stack", h->error_stack);
+    put_id(to, "job", h->job);
 }
 
-static int put_history(struct ledger *l, const struct dead_letter *d, struct mpack_buffer *to)
+int put_history(struct ledger *l, struct mpack_buffer *to, const struct group *g, uint64_t seq,
+                int64_t ttl_ms)
 {
-    struct store_cursor *cursor;
-    struct key from = key_history(d->g->r.id, d->m->dead.origin_seq, 0);
-    struct slice key, value;
-    uint32_t group, row, count = 0;
-    uint64_t seq;
-    int err = store_cursor_open(l->txn, TABLE_HISTORY, &cursor);
-    if (err)
-        return err;
+    struct history_rows rows;
+    uint32_t count = 0;
     put_key(to, "history");
     size_t array = mpack_write_array_open(to);
-    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && key_read_history(key, &group, &seq, &row) && group == d->g->r.id &&
-           seq == d->m->dead.origin_seq) {
+    int err = history_rows_open(l->txn, g->r.id, seq, HISTORY_ROW_FIRST, &rows);
+    for (; !err; err = history_rows_next(&rows)) {
         struct history_record h = {0};
-        ledger_looked(l, value.size);
-        err = history_decode(key, value, &h);
+        ledger_looked(l, rows.value.size);
+        err = history_decode(rows.key, rows.value, &h);
         if (err)
             break;
-        put_history_row(l, to, row, &h, d->m->ttl_ms);
+        put_history_row(l, to, rows.row, &h, ttl_ms);
         count++;
-        err = store_cursor_next(cursor, &key, &value);
     }
-    store_cursor_close(cursor);
     mpack_patch_array(to, array, count);
-    return err == SHUNT_NOT_FOUND ? 0 : err;
+    return history_rows_close(&rows, err);
 }
 
-int view_dead(const struct view *v, struct group *g, struct slice id, struct mpack_buffer *to)
+/* The message as it was published, with what is known of its letter. */
+static int load_original(struct ledger *l, const struct group *g, struct loaded_message *m)
+{
+    struct loaded_message original;
+    int err = message_load(l, g->topic, m->dead.origin_seq, true, &original);
+    m->message = original.message;
+    m->bytes = original.bytes;
+    m->corrupt = original.corrupt;
+    return err;
+}
+
+int view_dead(const struct view *v, struct group *g, struct slice id, bool original, struct mpack_buffer *to)
 {
     struct ledger *l = v->ledger;
     struct loaded_message m;
@@ -289,15 +246,17 @@ int view_dead(const struct view *v, struct group *g, struct slice id, struct mpa
         err = store_get(v->txn, TABLE_DEAD, key_slice(&key), &value);
     if (!err)
         err = message_load(l, g->dlq, dead_seq, true, &m);
+    if (!err && original && m.dead.edit)
+        err = load_original(l, g, &m);
     if (!err)
         ledger_looked(l, m.message.size);
     if (!err)
-        err = dead_row(l, g->dlq, dead_seq, &m, &d);
+        err = letter_row(l, g->dlq, dead_seq, &m, &d);
     if (!err)
-        err = last_error(l, &d, &error);
+        err = letter_last(l, &d, &error);
     if (err)
         return err;
-    mpack_write_map(to, DEAD_FIELDS + 5);
+    mpack_write_map(to, DEAD_FIELDS + 6);
     err = put_dead_fields(l, &d, to);
     struct message_view message = view_parse(m.message);
     put_key(to, "body");
@@ -309,6 +268,8 @@ int view_dead(const struct view *v, struct group *g, struct slice id, struct mpa
     put_uint(to, "attempts_total", d.row.attempts_total);
     put_uint(to, "deliveries_total", d.row.deliveries_total);
     if (!err)
-        err = put_history(l, &d, to);
+        err = put_edited(l, to, d.g, m.dead.origin_seq, m.dead.edit);
+    if (!err)
+        err = put_history(l, to, d.g, m.dead.origin_seq, m.ttl_ms);
     return !err && to->failed ? SHUNT_NO_MEMORY : err;
 }

@@ -1,4 +1,5 @@
 /* view_messages: peeking at messages. Touches nothing. */
+#include "broker/core/edit.h"
 #include "broker/core/view_put.h"
 
 static const char *state_name(const struct group *g, enum where where, const struct attempt_record *row)
@@ -21,13 +22,18 @@ static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, struct sl
 {
     enum where where;
     struct attempt_record row = {0};
-    struct message_head head = {0};
-    struct slice message = {0};
+    struct loaded_message m;
     int err = place_find(l, g, seq, &where, &row);
     const char *state = err ? NULL : state_name(g, where, &row);
     *ret_shown = false;
     ledger_looked(l, state ? value.size : 0);
-    if (!state || message_decode(key, value, true, &head, &message))
+    if (!state)
+        return err;
+    if (row.edit)
+        err = edit_load(l, g->r.id, seq, true, &m);
+    else
+        message_take(key, value, true, &m);
+    if (err || m.corrupt)
         return err;
     *ret_shown = true;
     bool tracked = where == WHERE_TRACKED;
@@ -38,13 +44,13 @@ static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, struct sl
     put_uint(to, "attempts", tracked ? row.attempts : 0);
     put_uint(to, "deliveries", tracked ? row.deliveries : where == WHERE_FLIGHT);
     put_uint(to, "generation", tracked ? row.generation : 0);
-    put_time(l, to, "published", head.published_ms);
+    put_time(l, to, "published", m.head.published_ms);
     put_time(l, to, "due", !strcmp(state, "delayed") ? row.due_ms : 0);
-    put_uint(to, "size", view_parse(message).body.size);
+    put_uint(to, "size", view_parse(m.message).body.size);
     if (bodies) {
         put_key(to, "message");
-        if (message.size <= MESSAGE_BYTES_MAX)
-            mpack_write_raw(to, message.data, message.size);
+        if (m.bytes <= MESSAGE_BYTES_MAX)
+            mpack_write_raw(to, m.message.data, m.message.size);
         else
             mpack_write_nil(to);
     }

@@ -19,6 +19,16 @@ static inline void put_uint(struct mpack_buffer *to, const char *key, uint64_t v
     mpack_write_uint(to, value);
 }
 
+/* The number of a thing that may be missing. */
+static inline void put_id(struct mpack_buffer *to, const char *key, uint64_t id)
+{
+    put_key(to, key);
+    if (id)
+        mpack_write_uint(to, id);
+    else
+        mpack_write_nil(to);
+}
+
 /* Text that may be missing, and is nil then. */
 static inline void put_slice(struct mpack_buffer *to, const char *key, struct slice text)
 {
@@ -75,5 +85,17 @@ static inline struct message_view view_parse(struct slice message)
 /* A row of an attempt ledger, as a map. `ttl_ms`: of the message; 0: it had none. */
 void put_history_row(const struct ledger *l, struct mpack_buffer *to, uint32_t number,
                      const struct history_record *h, int64_t ttl_ms);
+/* The key `edited`: who edited it and when, or nil. `edit`: the number that its row names; 0: none. fails: IO, NO_MEMORY */
+int put_edited(struct ledger *l, struct mpack_buffer *to, const struct group *g, uint64_t seq, uint64_t edit);
+/* The key `history` and all of them. fails: IO, CORRUPT, NO_MEMORY */
+int put_history(struct ledger *l, struct mpack_buffer *to, const struct group *g, uint64_t seq,
+                int64_t ttl_ms);
+
+/* The key `filter`: what a redrive, a purge or a rule was given to choose by; nil if nothing was. */
+void put_filter(struct mpack_buffer *to, const struct filter_record *r);
+
+/* `rule`, `rule_action` and `rule_at`, of the one that will act on the letter; nil without one: view_rules.c. */
+void put_acting(const struct ledger *l, struct mpack_buffer *to, const struct group *g,
+                const struct dead_record *dead);
 
 #endif

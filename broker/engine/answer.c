@@ -77,6 +77,8 @@ static const struct {
     [ANSWER_JOB].write = job,
     [ANSWER_JOB_AND_COUNT].write = job_and_count,
     [ANSWER_COUNT].write = count,
+    [ANSWER_RULE].write = count,
+    [ANSWER_EDIT].write = count,
     [ANSWER_CLOCK].write = clock_error,
     [ANSWER_PUBLISHED].write = published,
     [ANSWER_RESOLVED].write = resolved,

@@ -35,13 +35,23 @@ static const char *room_text(struct engine *e, enum command_kind kind)
 /* The ledger's reason, or what the error is about. */
 static const char *reason(struct engine *e, const struct step *st, int err, const char *why)
 {
+    enum command_kind kind = st->command.kind;
     if (!err || why)
         return why;
     if (err == SHUNT_NO_SPACE)
-        return room_text(e, st->command.kind);
-    if (st->command.kind == COMMAND_JOB_CANCEL)
+        return room_text(e, kind);
+    if (kind == COMMAND_JOB_CANCEL || kind == COMMAND_JOB_PAUSE || kind == COMMAND_JOB_RESUME)
         return engine_no_job(e, st->command.job.id);
+    if (err == SHUNT_NOT_FOUND && (kind == COMMAND_RULE_SET || kind == COMMAND_RULE_DELETE))
+        return engine_no_rule(e, st->command.rule.number, st->topic, st->group);
     return engine_about(e, err, st->topic, st->group, HINT_MISSING);
+}
+
+/* Another job is at the same dead letters. */
+static const char *busy(struct engine *e, uint64_t job)
+{
+    return engine_text(e, "job %llu is at work on the same dead letters: wait until it is done, or cancel it",
+                       (unsigned long long)job);
 }
 
 /* What was looked at for the command, until so many rows had been in all, is its connection's work. */
@@ -79,13 +89,19 @@ static void heed_done(struct engine *e, struct step *st, const struct done_resul
 {
     if (st) {
         st->err = d->err;
-        st->why = reason(e, st, d->err, d->why);
+        st->why = d->err == SHUNT_TOO_MANY && d->job ? busy(e, d->job) : reason(e, st, d->err, d->why);
         st->number = d->job;
         st->count = d->count;
         if (st->command.kind == COMMAND_CLOCK)
             wall_clock_keep_ahead(&e->clock, ledger_ahead_ms(e->ledger));
     }
     count_rows(e, st, d->rows);
+}
+
+static void note_attended(struct engine *e, int64_t after_ms)
+{
+    static const double bounds[HISTOGRAM_BUCKETS - 1] = ATTEND_SECONDS_BOUNDS;
+    histogram_add(&e->attend_seconds, bounds, (double)after_ms / 1000);
 }
 
 /* `st`: the step of the command that it is of; NULL: nobody waits for it. */
@@ -125,8 +141,20 @@ static void heed(struct engine *e, struct step *st, const struct command *c, con
     case RESULT_DIED:
         events_died(e, r->died.group, r->died.seq, r->died.reason);
         return;
+    case RESULT_CAUSE:
+        events_cause(e, r);
+        return;
+    case RESULT_HELD:
+        subscriptions_tell_build(e, r->held.group, r->held.job);
+        return;
+    case RESULT_OVERDUE:
+        events_overdue(e, r);
+        return;
     case RESULT_JOB_ENDED:
         events_job_ended(e, r);
+        return;
+    case RESULT_ATTENDED:
+        note_attended(e, r->attended_ms);
         return;
     }
 }

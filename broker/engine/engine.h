@@ -39,6 +39,8 @@ struct engine_limits {
     uint64_t connections_max; /* for each of them a part of half of these is kept; 0: nothing is */
     int64_t resume_wait_ms;   /* after a start, how long what was in flight waits for its consumers; 0: not */
     int64_t dedup_window_ms;  /* how long answers to idempotent publishes are kept at least */
+    int64_t audit_keep_ms;    /* how long the audit log keeps an act; 0: no limit */
+    uint64_t audit_bytes_max; /* of its rows; 0: no limit */
     uint64_t unsent_bytes_max; /* waiting on one connection: past it nothing more is assigned to it */
     uint64_t unsent_total_max; /* the same, on all connections together (struct flow_limits); 0: no limit */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */

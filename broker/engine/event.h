@@ -4,12 +4,15 @@
 #define SHUNT_ENGINE_EVENT_H
 
 #include "proto/words.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 enum event_kind {
     EVENT_ACT,      /* a client changed, deleted, purged, redrove or paused something */
     EVENT_JOB_DONE, /* what such an act began is done */
     EVENT_DEAD,     /* messages of one group became dead letters */
+    EVENT_CAUSE,    /* they died of something new, or of what was taken for resolved */
+    EVENT_OVERDUE,  /* nobody has looked at some that are as old as dlq-slo */
     EVENT_FULL,     /* from now on publishes are refused */
     EVENT_ROOM,     /* from now on they no longer are */
     EVENT_CLOCK,    /* at the start: the times that are shown are off */
@@ -24,10 +27,16 @@ struct event {
     uint64_t count; /* of messages: that the act is about, that the job went through, that died */
     /* EVENT_ACT: */
     const char *client, *host, *peer; /* who, by its own account; its address */
-    const char *changes;              /* of settings: `lease_ms=30000 ttl_ms=inherit` */
-    /* EVENT_DEAD, of the last of them: */
+    const char *asked;                /* for what: `lease_ms=30000 ttl_ms=inherit` */
+    const char *why;                  /* as the client gave it */
+    /* EVENT_DEAD, of the last of them; EVENT_CAUSE, of the one that told; EVENT_OVERDUE, of the first: */
     uint64_t seq;
-    enum dead_reason reason;
+    enum dead_reason reason; /* EVENT_DEAD */
+    int64_t died_ms;         /* EVENT_OVERDUE: as it is shown */
+    /* EVENT_CAUSE: */
+    uint64_t cause; /* fingerprint */
+    const char *title;
+    bool regressed;
     /* EVENT_FULL, EVENT_ROOM: */
     const char *limit;                                            /* what bounds the store: `map` or `disk` */
     uint64_t free_bytes, reserve_bytes, map_bytes, map_bytes_max; /* full: less is free than is kept */

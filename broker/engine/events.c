@@ -9,8 +9,7 @@
 #include <string.h>
 
 /* Events of one turn; of more deaths than fit, the sum is told without names. */
-#define EVENTS_MAX    1024
-#define CHANGES_BYTES 512
+#define EVENTS_MAX 1024
 
 static struct event *add(struct engine *e, enum event_kind kind)
 {
@@ -39,53 +38,39 @@ static const char *copy_text(struct engine *e, const char *s)
 
 /* ---- acts ---- */
 
-static const char *changes(struct engine *e, const struct policy_change *c)
-{
-    char text[CHANGES_BYTES];
-    int size = 0;
-    for (unsigned i = 0; i < POLICY_COUNT; i++) {
-        bool set = c->set.given >> i & 1, reset = c->reset >> i & 1;
-        if (!set && !reset)
-            continue;
-        size_t at = (size_t)size < sizeof text ? (size_t)size : sizeof text - 1;
-        size += set ? snprintf(text + at, sizeof text - at, "%s%s=%lld", size ? " " : "",
-                               policy_rows[i].field, (long long)c->set.value[i])
-                    : snprintf(text + at, sizeof text - at, "%s%s=inherit", size ? " " : "",
-                               policy_rows[i].field);
-    }
-    return size ? copy_text(e, text) : NULL;
-}
-
-static const struct policy_change *change_of(const struct command *c)
-{
-    if (c->kind == COMMAND_TOPIC_CREATE || c->kind == COMMAND_TOPIC_UPDATE)
-        return &c->topic.change;
-    if (c->kind == COMMAND_GROUP_CREATE || c->kind == COMMAND_GROUP_UPDATE)
-        return &c->group.change;
-    return NULL;
-}
-
 void events_act(struct engine *e, const struct step *st)
 {
-    const char *name = st->request->act;
-    struct event *event = name && !st->err ? add(e, EVENT_ACT) : NULL;
+    struct event *event = st->request->act && !st->err ? add(e, EVENT_ACT) : NULL;
     if (!event)
         return;
-    const struct session *s = st->session;
-    event->name = name;
+    const struct actor *by = st->command.by;
+    event->name = st->request->act;
     event->topic = copy(e, st->topic);
     event->group = copy(e, st->group);
     event->job = st->number;
     event->count = st->count;
-    event->client = copy_text(e, s->client);
-    event->host = copy_text(e, s->host);
-    event->peer = copy_text(e, s->link->peer);
-    const struct policy_change *change = change_of(&st->command);
-    event->changes = change ? changes(e, change) : NULL;
+    event->asked = copy(e, by->asked);
+    event->client = copy(e, by->client);
+    event->host = copy(e, by->host);
+    event->peer = copy(e, by->peer);
+    event->why = copy(e, by->reason);
     event->error_ms = st->command.kind == COMMAND_CLOCK ? e->clock_error_ms : 0;
 }
 
 /* ---- what the ledger tells ---- */
+
+/* One about dead letters of that group; NULL: there is none any more, or no room. */
+static struct event *add_of_group(struct engine *e, enum event_kind kind, uint32_t group)
+{
+    struct slice topic, name;
+    ledger_group_names(e->ledger, group, &topic, &name);
+    struct event *event = topic.size ? add(e, kind) : NULL;
+    if (event) {
+        event->topic = copy(e, topic);
+        event->group = copy(e, name);
+    }
+    return event;
+}
 
 void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reason reason)
 {
@@ -97,13 +82,8 @@ void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reaso
         return;
     bool same = last && last->kind == EVENT_DEAD && last->topic && last->reason == reason &&
                 slice_is(topic, last->topic) && slice_is(name, last->group);
-    if (!same) {
-        last = add(e, EVENT_DEAD);
-        if (last) {
-            last->topic = copy(e, topic);
-            last->group = copy(e, name);
-        }
-    }
+    if (!same)
+        last = add_of_group(e, EVENT_DEAD, group);
     if (!last) {
         l->dead_without_event++;
         return;
@@ -111,6 +91,29 @@ void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reaso
     last->count++;
     last->seq = seq;
     last->reason = reason;
+}
+
+void events_cause(struct engine *e, const struct result *r)
+{
+    struct event *event = add_of_group(e, EVENT_CAUSE, r->cause.group);
+    if (!event)
+        return;
+    event->cause = r->cause.fingerprint;
+    event->seq = r->cause.seq;
+    event->title = copy_text(e, r->cause.title);
+    event->regressed = r->cause.state == CAUSE_REGRESSED;
+}
+
+void events_overdue(struct engine *e, const struct result *r)
+{
+    struct event *event = add_of_group(e, EVENT_OVERDUE, r->overdue.group);
+    if (!event) { /* or the same batch deleted the group, which matters little */
+        e->events.overdue_without_event += r->overdue.count;
+        return;
+    }
+    event->count = r->overdue.count;
+    event->seq = r->overdue.seq;
+    event->died_ms = ledger_shown_ms(e->ledger, r->overdue.died_ms);
 }
 
 void events_job_ended(struct engine *e, const struct result *r)
@@ -166,6 +169,14 @@ static void tell(struct engine *e, bool jobs)
     }
 }
 
+static void tell_nameless(const struct engine *e, enum event_kind kind, uint64_t *count)
+{
+    struct event more = {.kind = kind, .count = *count};
+    *count = 0;
+    if (more.count && e->config.told)
+        e->config.told(e->config.context, &more);
+}
+
 void events_tell(struct engine *e)
 {
     struct event_list *l = &e->events;
@@ -174,11 +185,9 @@ void events_tell(struct engine *e)
         tell(e, true); /* a short job ends before the act that began it is answered */
         l->count = 0;
     }
-    if (l->dead_without_event) {
-        struct event more = {.kind = EVENT_DEAD, .count = l->dead_without_event};
-        l->dead_without_event = 0;
-        if (e->config.told)
-            e->config.told(e->config.context, &more);
+    if (l->dead_without_event | l->overdue_without_event) {
+        tell_nameless(e, EVENT_DEAD, &l->dead_without_event);
+        tell_nameless(e, EVENT_OVERDUE, &l->overdue_without_event);
     }
 }
 

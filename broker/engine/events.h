@@ -15,7 +15,7 @@ struct store_usage;
 struct event_list {
     struct event *items;
     size_t count, capacity;
-    uint64_t dead_without_event; /* for which there was no room */
+    uint64_t dead_without_event, overdue_without_event; /* for which there was no room */
     bool told_full;
 };
 
@@ -27,6 +27,8 @@ void events_space(struct engine *e, const struct store_usage *usage);
 void events_clock(struct engine *e);
 /* Reported by the ledger. */
 void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reason reason);
+void events_cause(struct engine *e, const struct result *r);
+void events_overdue(struct engine *e, const struct result *r);
 void events_job_ended(struct engine *e, const struct result *r);
 /* All of it is durable: tell. */
 void events_tell(struct engine *e);

@@ -14,6 +14,11 @@
     {                                                                                                        \
         1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768                          \
     }
+/* From a second to a week, with the default of dlq-slo among them. */
+#define ATTEND_SECONDS_BOUNDS                                                                                \
+    {                                                                                                        \
+        1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400, 259200, 604800               \
+    }
 #define HISTOGRAM_BUCKETS 17
 
 struct histogram {

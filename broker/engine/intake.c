@@ -55,6 +55,24 @@ static int gate(const struct session *s, const struct request *request, const ch
     return SHUNT_PROTOCOL;
 }
 
+/* Who asks, for the log and the audit log. */
+static int add_actor(struct session *s, const struct request *request, const union request_fields *fields,
+                     struct command *c)
+{
+    struct actor *by = arena_room(&s->engine->arena, sizeof *by);
+    char *asked = arena_room(&s->engine->arena, AUDIT_ASKED_BYTES_MAX);
+    if (!by || !asked)
+        return SHUNT_NO_MEMORY;
+    *by = (struct actor){.request = request->op,
+                         .client = slice_of(s->client),
+                         .host = slice_of(s->host),
+                         .peer = slice_of(s->link->peer),
+                         .reason = request_reason(request->op, fields),
+                         .asked = {asked, request_asked(request->op, fields, asked, AUDIT_ASKED_BYTES_MAX)}};
+    c->by = by;
+    return 0;
+}
+
 /* Fill in the step; returns what is wrong with the request, or 0. */
 static int read_step(struct session *s, struct envelope *from, struct step *st)
 {
@@ -72,7 +90,8 @@ static int read_step(struct session *s, struct envelope *from, struct step *st)
     if (request->kind == STEP_COMMAND)
         st->command.kind = request->command;
     request_source_init(source);
-    request->read(source, request->make ? &fields : &st->fields);
+    bool kept = !request->make && request->kind != STEP_COMMAND; /* the step's own */
+    request->read(source, kept ? &st->fields : &fields);
     err = request_verdict(source);
     if (err) {
         st->why = source->why == source->text ? engine_text(s->engine, "%s", source->text) : source->why;
@@ -80,6 +99,10 @@ static int read_step(struct session *s, struct envelope *from, struct step *st)
     }
     st->topic = source->topic;
     st->group = source->group;
+    if (request->act)
+        err = add_actor(s, request, &fields, &st->command);
+    if (err)
+        return err;
     return request->make ? request->make(s, &fields, st) : 0;
 }
 

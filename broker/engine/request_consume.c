@@ -34,6 +34,8 @@ void act_subscribe(struct engine *e, struct step *st)
         to->made = session_subscribe(s, g, to->messages, to->bytes);
         to->lease_ms = ledger_group_lease_ms(g);
         st->err = to->made ? 0 : SHUNT_NO_MEMORY;
+        if (to->made)
+            subscription_tell_build(e, to->made);
     }
     if (st->err || !kept_take_up(e, st)) /* otherwise it is answered when that was applied */
         step_answer(st);

@@ -1,6 +1,8 @@
 /* request_dead: dead letters, their causes, and what is to become of them. */
 #include "base/arena.h"
 #include "broker/core/fingerprint.h"
+#include "broker/engine/apply.h"
+#include "broker/engine/collect.h"
 #include "broker/engine/reply.h"
 #include "broker/engine/requests.h"
 #include "broker/engine/state.h"
@@ -14,53 +16,43 @@ static const char *const not_dlq = "name the topic and group that failed, not th
 
 /* ---- which ---- */
 
-/* The name's number; -1: there is none of it. */
-static int word_of(struct slice name, const char *const *names, int count)
+int word_of(struct slice name, const char *const *names, int count)
 {
     while (count-- && !slice_is(name, names[count]))
         ;
     return count;
 }
 
-static bool is_empty(const struct dead_filter *f)
-{
-    return !f->cause.size && !f->reason.size && !f->type.size && !f->match.size && !f->since &&
-           !f->header.name.size && !f->key.size;
-}
-
-/* Returns what is wrong with it, or NULL. */
-static const char *make_filter(const struct dead_filter *f, struct letter_filter *ret,
-                               enum dead_reason *reason)
+const char *make_filter(const struct dead_filter *f, struct letter_filter *ret)
 {
     static const char *const reasons[] = DEAD_REASON_NAMES;
-    *ret = (struct letter_filter){.type = f->type,
-                                  .match = f->match,
+    int number = f->reason.size ? word_of(f->reason, reasons, DEAD_REASONS) : 0;
+    *ret = (struct letter_filter){.has_reason = f->reason.size > 0,
+                                  .reason = (enum dead_reason)number,
                                   .since_ms = f->since > INT64_MAX ? INT64_MAX : (int64_t)f->since,
-                                  .header = {f->header.name, f->header.value},
+                                  .type = f->type,
+                                  .match = f->match,
+                                  .header = f->header.name,
+                                  .value = f->header.value,
                                   .key = f->key};
     if (f->cause.size && !fingerprint_read(f->cause, &ret->cause))
         return not_cause;
-    int number = f->reason.size ? word_of(f->reason, reasons, DEAD_REASONS) : 0;
-    if (number < 0)
-        return "reason is one of rejected, max_attempts, ttl_expired, corrupt, predecessor_dead, operator";
-    *reason = (enum dead_reason)number;
-    ret->reason = f->reason.size ? reason : NULL;
-    return NULL;
+    return number < 0
+               ? "reason is one of rejected, max_attempts, ttl_expired, corrupt, predecessor_dead, operator"
+               : NULL;
 }
 
 void look_dead_list(struct engine *e, struct step *st)
 {
     const struct dlq_list_request *q = &st->fields.dlq_list;
     struct letter_filter filter;
-    enum dead_reason reason;
     struct group *g = look_find_group(e, st);
     if (!g)
         return;
     struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_DEAD_LETTERS);
-    const char *why = make_filter(&q->filter, &filter, &reason);
-    int err = why ? SHUNT_BAD_ARGUMENT
-                  : view_dead_list(&v, g, q->after, q->limit, is_empty(&q->filter) ? NULL : &filter, a.out);
+    const char *why = make_filter(&q->filter, &filter);
+    int err = why ? SHUNT_BAD_ARGUMENT : view_dead_list(&v, g, q->after, q->limit, &filter, a.out);
     answer_end(st->session, st->request_id, &a, err, why ? why : not_dlq);
 }
 
@@ -72,7 +64,7 @@ void look_dead(struct engine *e, struct step *st)
         return;
     struct view v = transaction_view(e);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_DEAD_LETTER);
-    int err = view_dead(&v, g, id, a.out);
+    int err = view_dead(&v, g, id, st->fields.dlq_show.original, a.out);
     const char *why = err == SHUNT_BAD_ARGUMENT ? not_dlq : NULL;
     if (err == SHUNT_NOT_FOUND) {
         why = engine_text(e, "%s among the dead letters of group %s of topic %s; a listing shows them",
@@ -82,9 +74,15 @@ void look_dead(struct engine *e, struct step *st)
     answer_end(st->session, st->request_id, &a, err, why);
 }
 
-static int take_choice(struct session *s, const struct dead_choice *which, struct dead_command *c)
+/* fails: BAD_ARGUMENT, NO_MEMORY */
+static int take_choice(struct session *s, const struct dead_choice *which, const struct dead_filter *filter,
+                       struct step *st)
 {
+    struct dead_command *c = &st->command.dead;
     c->count = which->count;
+    st->why = make_filter(filter, &c->filter);
+    if (st->why)
+        return SHUNT_BAD_ARGUMENT;
     if (!which->ids.count)
         return 0;
     struct slice *ids = arena_room(&s->engine->arena, which->ids.count * sizeof *ids);
@@ -101,16 +99,63 @@ int make_dlq_purge(struct session *s, const union request_fields *fields, struct
     const struct dlq_purge_request *q = &fields->dlq_purge;
     ret->command.dead.topic = q->topic;
     ret->command.dead.group = q->group;
-    return take_choice(s, &q->which, &ret->command.dead);
+    return take_choice(s, &q->which, &q->filter, ret);
 }
 
 int make_dlq_redrive(struct session *s, const union request_fields *fields, struct step *ret)
 {
     const struct dlq_redrive_request *q = &fields->dlq_redrive;
-    ret->command.dead.topic = q->topic;
-    ret->command.dead.group = q->group;
-    ret->command.dead.rate = (uint32_t)q->rate;
-    return take_choice(s, &q->which, &ret->command.dead);
+    const struct redrive_options *o = &q->options;
+    const struct dead_filter filter = {.cause = o->cause,
+                                       .reason = o->reason,
+                                       .type = o->type,
+                                       .match = o->match,
+                                       .since = o->since,
+                                       .header = o->header,
+                                       .key = o->key};
+    ret->command.dead =
+        (struct dead_command){.topic = q->topic,
+                              .group = q->group,
+                              .rate = (uint32_t)q->rate,
+                              .spread_ms = (int64_t)o->spread,
+                              .canary = (uint32_t)o->canary,
+                              .has_max_fail = o->max_fail != SHARE_NONE,
+                              .max_fail = o->max_fail != SHARE_NONE ? (uint32_t)o->max_fail : 0,
+                              .to = o->to,
+                              .held = o->hold_for_build.data != NULL,
+                              .build = o->hold_for_build};
+    return take_choice(s, &q->which, &filter, ret);
+}
+
+int make_dlq_edit(struct session *s, const union request_fields *fields, struct step *ret)
+{
+    const struct dlq_edit_request *q = &fields->dlq_edit;
+    (void)s;
+    ret->command.edit = (struct edit_command){.topic = q->topic,
+                                              .group = q->group,
+                                              .id = q->message,
+                                              .seen = q->edit,
+                                              .undo = !q->body.data,
+                                              .body = q->body};
+    return 0;
+}
+
+/* What this disk says of the published message is found here, and goes into the command. What came before is applied first, or
+ * the letter might not be there yet. */
+void run_dlq_edit(struct engine *e, struct step *st)
+{
+    struct edit_command *c = &st->command.edit;
+    int err = 0;
+    apply_collected(e);
+    struct group *g = ledger_group(e->ledger, st->topic, st->group, &err);
+    struct view v = transaction_view(e);
+    err = g && !c->undo ? view_edited(&v, g, c) : 0;
+    void *rest = arena_room(&e->arena, c->rest.size + 1);
+    if (rest && c->rest.size)
+        c->rest.data = memcpy(rest, c->rest.data, c->rest.size);
+    bool missing = err == SHUNT_NOT_FOUND || err == SHUNT_BAD_ARGUMENT; /* the ledger will find that, too */
+    c->refusal = !rest ? SHUNT_NO_MEMORY : missing ? 0 : err;
+    collect_command(e, &st->command, st);
 }
 
 /* ---- causes ---- */
@@ -127,8 +172,7 @@ void look_causes(struct engine *e, struct step *st)
 
 static const char *no_cause(struct engine *e, const struct step *st, struct slice cause)
 {
-    return engine_text(e,
-                       "no cause %s of dead letters of group %s of topic %s; DLQ_CAUSES lists them",
+    return engine_text(e, "no cause %s of dead letters of group %s of topic %s; DLQ_CAUSES lists them",
                        engine_name(e, cause, FINGERPRINT_DIGITS), engine_name(e, st->group, NAME_BYTES_MAX),
                        engine_name(e, st->topic, NAME_BYTES_MAX));
 }

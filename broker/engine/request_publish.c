@@ -2,9 +2,11 @@
  * the store. */
 #include "broker/engine/collect.h"
 #include "broker/engine/divide.h"
+#include "broker/engine/reply.h"
 #include "broker/engine/requests.h"
 #include "broker/engine/state.h"
 #include "broker/engine/text.h"
+#include "broker/engine/transaction.h"
 #include "proto/errors.h"
 #include "proto/message.h"
 #include "proto/names.h"
@@ -100,4 +102,14 @@ void run_publish(struct engine *e, struct step *st)
     if (e->room.fullness >= STORE_FULL)
         st->command.publish.refusal = SHUNT_NO_SPACE;
     collect_command(e, &st->command, st);
+}
+
+void look_producer(struct engine *e, struct step *st)
+{
+    struct session *s = st->session;
+    struct view v = transaction_view(e);
+    struct answer a = answer_begin(s, st->request_id, FIELDS_OF_PRODUCER);
+    int err = s->has_producer ? view_producer(&v, (struct slice){s->producer, PRODUCER_ID_BYTES}, a.out)
+                              : SHUNT_BAD_ARGUMENT;
+    answer_end(s, st->request_id, &a, err, s->has_producer ? NULL : "HELLO named no producer");
 }

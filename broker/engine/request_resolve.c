@@ -21,6 +21,7 @@ static void read_entry(struct request_source *from, struct resolution *ret, uint
     ret->error_type = e.error_type;
     ret->error_message = e.error_message;
     ret->error_stack = e.error_stack;
+    ret->fingerprint = e.fingerprint;
     *ret_outcome = e.outcome;
 }
 

@@ -22,11 +22,18 @@ void rest_tell(struct rest *r, struct snapshot_group *now, bool *there)
     GROW(expired);
     GROW(discarded);
     GROW(purged);
+    GROW(moved);
     GROW(deliveries);
     GROW(redriven);
+    GROW(expired_unattended);
+    GROW(slo_breaches);
     for (unsigned i = 0; i < ATTEMPT_OUTCOMES; i++)
         GROW(attempts[i]);
     for (unsigned i = 0; i < DEAD_REASONS; i++)
         GROW(dead_lettered[i]);
+    for (unsigned i = 0; i < REDRIVE_OUTCOMES; i++)
+        GROW(outcomes[i]);
+    for (unsigned i = 0; i < RULE_ACTIONS; i++)
+        GROW(rule_actions[i]);
 #undef GROW
 }

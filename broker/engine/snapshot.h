@@ -14,17 +14,25 @@ struct snapshot_group {
     char topic[NAME_BYTES_MAX + 1];
     char group[NAME_BYTES_MAX + 1];
     uint64_t published, ready, in_flight, delayed, dead;
-    uint64_t acked, expired, discarded, purged;
+    uint64_t acked, expired, discarded, purged, moved;
     uint64_t deliveries; /* hand-outs since the group was made */
     uint64_t attempts[ATTEMPT_OUTCOMES];
     uint64_t dead_lettered[DEAD_REASONS];
     uint64_t redriven;
+    uint64_t outcomes[REDRIVE_OUTCOMES]; /* of redriven ones, the first of each; none is counted as pending */
+    uint64_t rule_actions[RULE_ACTIONS]; /* what rules did with dead letters */
+    uint64_t unattended;                 /* dead letters that nobody has looked at */
+    uint64_t expired_unattended, slo_breaches;
+    uint64_t causes[CAUSE_STATES];
     uint64_t consumers;
-    uint64_t paused;             /* 1 or 0; of several groups, how many are */
-    int64_t oldest_ready_ms;     /* wall time since when it has been ready; 0: nothing is */
-    int64_t oldest_dead_ms;      /* wall time of death; 0: the DLQ is empty */
-    int64_t oldest_in_flight_ms; /* wall time of hand-out; 0: nothing is in flight */
-    int64_t dlq_retention_ms;    /* how long a dead letter is kept; 0: for ever, or not of one group */
+    uint64_t paused;              /* 1 or 0; of several groups, how many are */
+    int64_t oldest_ready_ms;      /* wall time since when it has been ready; 0: nothing is */
+    int64_t oldest_dead_ms;       /* wall time of death; 0: the DLQ is empty */
+    int64_t oldest_in_flight_ms;  /* wall time of hand-out; 0: nothing is in flight */
+    int64_t oldest_unattended_ms; /* wall time of death; 0: there is none */
+    int64_t next_expiry_ms;       /* wall time at which retention drops the oldest; 0: it drops none */
+    int64_t dlq_retention_ms;     /* how long a dead letter is kept; 0: for ever, or not of one group */
+    int64_t dlq_slo_ms;           /* the setting dlq-slo; 0: none, or not of one group */
     uint64_t
         conservation_error; /* how far published is from the sum of the states; 0 unless there is a bug */
 };
@@ -53,6 +61,7 @@ struct snapshot {
     uint64_t store_used_bytes, store_free_bytes, store_map_bytes, store_map_bytes_max, store_allocated_bytes;
     struct histogram commit_seconds;
     struct histogram commit_messages; /* messages published, delivered or resolved in one commit */
+    struct histogram attend_seconds;  /* between death and being looked at */
     uint64_t commits;
     /* The groups of the first `topics_max` topics by id, then, if there are more, all others summed in
      * `rest`. */

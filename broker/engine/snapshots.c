@@ -40,6 +40,7 @@ static void fill(struct engine *e, struct snapshot *s)
     s->store_allocated_bytes = usage.allocated_bytes;
     s->commit_seconds = e->commit_seconds;
     s->commit_messages = e->commit_messages;
+    s->attend_seconds = e->attend_seconds;
     s->commits = e->commits;
 }
 

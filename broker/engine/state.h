@@ -138,7 +138,7 @@ struct engine {
     int64_t clock_error_ms; /* when the clock was last put right */
     uint64_t subscriptions, commits;
     int64_t begun_mono_ms;
-    struct histogram commit_seconds, commit_messages;
+    struct histogram commit_seconds, commit_messages, attend_seconds;
 };
 
 /* Whom the dispatcher knows as a holder, and as a member. */

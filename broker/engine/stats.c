@@ -76,6 +76,9 @@ void look_stats(struct engine *e, struct step *st)
                    {"in_flight", t->sums.in_flight},
                    {"delayed", t->sums.delayed},
                    {"dead", t->sums.dead},
+                   {"unattended", t->sums.unattended},
+                   {"causes", view_causes_count(e->ledger)},
+                   {"causes_shared", view_causes_shared(e->ledger)},
                    {"acked", t->sums.acked},
                    {"deliveries", t->sums.deliveries},
                    {"conservation_error", t->sums.conservation_error}};

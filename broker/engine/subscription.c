@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/check.h"
 #include "base/search.h"
+#include "broker/engine/collect.h"
 #include "broker/engine/reply.h"
 #include "broker/engine/state.h"
 #include "broker/engine/text.h"
@@ -62,6 +63,35 @@ void session_drop_subscription(struct session *s, struct subscription *sub)
     s->engine->subscriptions--;
     sub->magic = 0;
     free(sub);
+}
+
+/* ---- the build of a consumer ---- */
+
+static bool tell_build(struct engine *e, const struct subscription *sub, uint64_t job)
+{
+    struct slice build = slice_of(sub->session->build);
+    const struct command c = {.kind = COMMAND_BUILD_SEEN,
+                              .build = {.group = member_group(sub->member), .build = build}};
+    bool matters = ledger_awaits_build(e->ledger, c.build.group, job, build);
+    if (matters)
+        collect_command(e, &c, NULL);
+    return matters;
+}
+
+void subscription_tell_build(struct engine *e, const struct subscription *sub)
+{
+    (void)tell_build(e, sub, 0);
+}
+
+void subscriptions_tell_build(struct engine *e, uint32_t group, uint64_t job)
+{
+    bool told = false;
+    for (struct session *s = e->sessions.head; s && !told; s = s->next) {
+        for (size_t i = 0; i < s->subscriptions_count && !told; i++) {
+            const struct subscription *sub = s->subscriptions[i];
+            told = member_group(sub->member) == group && tell_build(e, sub, job);
+        }
+    }
 }
 
 /* ---- a group that is gone ---- */

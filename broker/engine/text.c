@@ -57,3 +57,9 @@ const char *engine_no_job(struct engine *e, uint64_t job)
 {
     return engine_text(e, "job %llu; of those that are done the last 100 are kept", (unsigned long long)job);
 }
+
+const char *engine_no_rule(struct engine *e, uint32_t rule, struct slice topic, struct slice group)
+{
+    return engine_text(e, "no rule %u on the dead letters of group %s of topic %s; RULE_LIST lists them",
+                       rule, engine_name(e, group, NAME_BYTES_MAX), engine_name(e, topic, TOPIC_BYTES_MAX));
+}

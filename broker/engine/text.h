@@ -17,5 +17,7 @@ const char *engine_about(struct engine *e, int err, struct slice topic, struct s
 #define HINT_DELETED ", which was deleted"
 /* Why JOB_SHOW and JOB_CANCEL do not find it. */
 const char *engine_no_job(struct engine *e, uint64_t job);
+/* A group has no rule of that number. */
+const char *engine_no_rule(struct engine *e, uint32_t rule, struct slice topic, struct slice group);
 
 #endif

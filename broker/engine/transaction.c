@@ -63,10 +63,28 @@ static uint64_t members(void *context, uint32_t group)
     return dispatcher_members(e->dispatcher, group);
 }
 
+static bool holder(void *context, uint32_t group, uint64_t seq, struct view_holder *ret)
+{
+    const struct engine *e = magic_of(context, engine, ENGINE_MAGIC);
+    struct lease_look look;
+    if (!dispatcher_look(e->dispatcher, group, seq, &look))
+        return false;
+    const struct session *s = session_of(look.holder);
+    *ret = (struct view_holder){.client = s->client,
+                                .host = s->host,
+                                .build = s->build,
+                                .peer = s->link->peer,
+                                .leased_ms = look.leased_ms,
+                                .started_ms = look.started_ms,
+                                .until_ms = e->wall_ms + look.deadline_mono_ms - e->mono_ms,
+                                .silent = holder_is_silent(look.holder)};
+    return true;
+}
+
 struct view transaction_view(struct engine *e)
 {
     return (struct view){
-        .ledger = e->ledger, .txn = transaction_open(e), .members = members, .members_context = e};
+        .ledger = e->ledger, .txn = transaction_open(e), .members = members, .holder = holder, .context = e};
 }
 
 void transaction_abort(struct engine *e)

@@ -38,7 +38,9 @@ static void add_limits(struct engine *e)
                          .limits = {.topics_max = e->config.limits.max_topics,
                                     .groups_max = e->config.limits.max_groups,
                                     .body_bytes_max = e->config.limits.max_body_bytes,
-                                    .dedup_window_ms = e->config.limits.dedup_window_ms}};
+                                    .dedup_window_ms = e->config.limits.dedup_window_ms,
+                                    .audit_keep_ms = e->config.limits.audit_keep_ms,
+                                    .audit_bytes_max = e->config.limits.audit_bytes_max}};
 }
 
 static void take_reload(struct engine *e)

@@ -24,16 +24,28 @@ static void add_counts(struct snapshot_group *to, const struct group_numbers *f,
     to->expired += n->expired;
     to->discarded += n->discarded;
     to->purged += n->purged;
+    to->moved += n->moved_away;
     to->deliveries += n->deliveries;
     to->redriven += n->redriven;
+    to->unattended += n->unattended;
+    to->expired_unattended += n->expired_unattended;
+    to->slo_breaches += n->slo_breaches;
     to->consumers += consumers;
     to->paused += f->paused;
     for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
         to->attempts[i] += n->attempts[i];
     for (size_t i = 0; i < DEAD_REASONS; i++)
         to->dead_lettered[i] += n->dead_lettered[i];
+    for (size_t i = 0; i < REDRIVE_OUTCOMES; i++)
+        to->outcomes[i] += n->outcomes[i];
+    for (size_t i = 0; i < RULE_ACTIONS; i++)
+        to->rule_actions[i] += n->ruled[i];
+    for (size_t i = 0; i < CAUSE_STATES; i++)
+        to->causes[i] += f->causes[i];
     to->oldest_ready_ms = older(to->oldest_ready_ms, f->oldest_ready_ms);
     to->oldest_dead_ms = older(to->oldest_dead_ms, f->oldest_dead_ms);
+    to->oldest_unattended_ms = older(to->oldest_unattended_ms, f->oldest_unattended_ms);
+    to->next_expiry_ms = older(to->next_expiry_ms, f->next_expiry_ms);
     to->conservation_error += group_conservation_error(n);
 }
 
@@ -44,7 +56,7 @@ static struct snapshot_group *add_row(struct group_walk *k, const struct group_n
     if (!array_room(&s->rows, &k->capacity, s->rows_count + 1))
         return NULL;
     struct snapshot_group *row = &s->rows[s->rows_count++];
-    *row = (struct snapshot_group){.dlq_retention_ms = f->dlq_retention_ms};
+    *row = (struct snapshot_group){.dlq_retention_ms = f->dlq_retention_ms, .dlq_slo_ms = f->dlq_slo_ms};
     (void)snprintf(row->topic, sizeof row->topic, "%s", f->topic); /* they fit: they were checked */
     (void)snprintf(row->group, sizeof row->group, "%s", f->group); /* as above */
     return row;

@@ -4,7 +4,8 @@
  * that loop would have had nothing else to do, and every time-out and wake-up that the library has already
  * would have to be carried over. What is bounded: connections (peers.h), the time one may idle
  * (IDLE_SECONDS_MAX, less where somebody else wants its place), the memory of a request (REQUEST_BYTES_MAX),
- * its body (BODY_BYTES_DISCARDED_MAX). A client that does not read its answer keeps at most one page alive.
+ * its body (BODY_BYTES_DISCARDED_MAX; of one for the API, API_BODY_BYTES_MAX). A client that does not read its answer keeps at
+ * most one page alive, or one call (CALLS_MAX).
  */
 #include "broker/http/http.h"
 
@@ -12,9 +13,11 @@
 #include "base/container.h"
 #include "base/magic.h"
 #include "broker/http/accept.h"
+#include "broker/http/api.h"
 #include "broker/http/listen.h"
 #include "broker/http/negotiate.h"
 #include "broker/http/peers.h"
+#include "broker/http/respond.h"
 #include "broker/http/sampler.h"
 #include "proto/errors.h"
 #include <microhttpd.h>
@@ -44,46 +47,26 @@ struct http {
     struct MHD_Daemon *daemon;
     struct acceptor *acceptor;
     struct sampler *sampler;
+    struct api *api;
     struct peers peers;
     _Atomic bool ready;
     int port;
 };
 
-/* One request, from its first call to request_completed(). */
+/* One request, from its first line to request_completed(). */
 #define REQUEST_MAGIC 0xc3120232u
 struct request {
     uint32_t magic;
     struct sample_wait wait;
     struct MHD_Connection *connection;
     size_t body_bytes;
+    bool headed; /* its headers are here */
     bool waited;
+    bool for_api;
+    struct api_request *api; /* NULL of one for the API: there is no memory */
 };
 
-/* Its place, which libmicrohttpd keeps for us; may be NULL. */
-static struct peer *peer_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info && info->socket_context ? magic_of(info->socket_context, peer, PEER_MAGIC) : NULL;
-}
-
 /* ---- answers ---- */
-
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
-                              const char *allow, struct MHD_Response *response)
-{
-    if (!response)
-        return MHD_NO; /* without memory: the connection is closed */
-    enum MHD_Result ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (ok == MHD_YES)
-        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    if (ok == MHD_YES && allow)
-        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
-    if (ok == MHD_YES)
-        ok = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return ok;
-}
 
 static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status, const char *allow,
                                    const char *text)
@@ -92,8 +75,8 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
     int size = snprintf(line, sizeof line, "%s\n", text);
     if (size >= (int)sizeof line)
         size = sizeof line - 1;
-    return answer(connection, status, PLAIN, allow,
-                  MHD_create_response_from_buffer((size_t)size, line, MHD_RESPMEM_MUST_COPY));
+    return respond(connection, status, PLAIN, allow,
+                   MHD_create_response_from_buffer((size_t)size, line, MHD_RESPMEM_MUST_COPY));
 }
 
 static void page_release(void *page)
@@ -127,7 +110,7 @@ static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *con
         page->text.size, page->text.data, page_release, page);
     if (!response)
         page_unref(page);
-    return answer(connection, MHD_HTTP_OK, page_types[format], NULL, response);
+    return respond(connection, MHD_HTTP_OK, page_types[format], NULL, response);
 }
 
 static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *connection)
@@ -182,7 +165,7 @@ static enum MHD_Result request_serve(struct http *h, struct request *r, const ch
     const struct route *route = route_find(path);
     if (!route) {
         return answer_text(r->connection, MHD_HTTP_NOT_FOUND, NULL,
-                           "not found: there are /metrics, /healthz and /readyz");
+                           "not found: there are /metrics, /healthz, /readyz and /api/v1");
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return answer_text(r->connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD", "method not allowed");
@@ -200,31 +183,46 @@ static enum MHD_Result request_serve(struct http *h, struct request *r, const ch
     return route->answer(h, r->connection);
 }
 
+/* The first line is here; its target as it came, before it is decoded. */
+static void *request_begun(void *context, const char *target, struct MHD_Connection *connection)
+{
+    struct http *h = magic_of(context, http, HTTP_MAGIC);
+    struct request *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    *r = (struct request){.magic = REQUEST_MAGIC, .connection = connection, .for_api = api_is_meant(target)};
+    if (r->for_api)
+        r->api = api_request_new(h->api, connection, target);
+    return r;
+}
+
+static enum MHD_Result request_headed(struct http *h, struct request *r, const char *method)
+{
+    r->headed = true; /* a body may follow */
+    peers_asking(&h->peers, connection_peer(r->connection), true, clock_mono_ms());
+    return r->api ? api_request_headers(r->api, method) : MHD_YES;
+}
+
 static enum MHD_Result request_handle(void *context, struct MHD_Connection *connection, const char *path,
                                       const char *method, const char *version, const char *body,
                                       size_t *body_bytes, void **state)
 {
     (void)version;
-    (void)body;
     struct http *h = magic_of(context, http, HTTP_MAGIC);
-    struct request *r;
-    if (!*state) { /* the headers are here; a body may follow */
-        r = calloc(1, sizeof *r);
-        if (!r)
-            return MHD_NO;
-        *r = (struct request){.magic = REQUEST_MAGIC, .connection = connection};
-        *state = r;
-        peers_asking(&h->peers, peer_of(connection), true, clock_mono_ms());
-        return MHD_YES;
-    }
-    r = magic_of(*state, request, REQUEST_MAGIC);
+    struct request *r = *state ? magic_of(*state, request, REQUEST_MAGIC) : NULL;
+    if (!r || (r->for_api && !r->api))
+        return MHD_NO; /* without memory: the connection is closed */
     check(r->connection == connection);
-    if (*body_bytes) {
-        r->body_bytes += *body_bytes;
-        *body_bytes = 0; /* no request of ours has one: it is thrown away */
+    if (!r->headed)
+        return request_headed(h, r, method);
+    size_t size = *body_bytes;
+    *body_bytes = 0;
+    if (size && r->api)
+        return api_request_body(r->api, body, size);
+    r->body_bytes += size;
+    if (size) /* no other request of ours has one: it is thrown away */
         return r->body_bytes <= BODY_BYTES_DISCARDED_MAX ? MHD_YES : MHD_NO;
-    }
-    return request_serve(h, r, path, method);
+    return r->api ? api_request_whole(r->api) : request_serve(h, r, path, method);
 }
 
 static void request_completed(void *context, struct MHD_Connection *connection, void **state,
@@ -232,10 +230,11 @@ static void request_completed(void *context, struct MHD_Connection *connection, 
 {
     struct http *h = magic_of(context, http, HTTP_MAGIC);
     (void)why;
-    peers_asking(&h->peers, peer_of(connection), false, clock_mono_ms());
+    peers_asking(&h->peers, connection_peer(connection), false, clock_mono_ms());
     if (!*state)
         return;
     struct request *r = magic_of(*state, request, REQUEST_MAGIC);
+    api_request_free(r->api);
     r->magic = 0;
     free(r);
     *state = NULL;
@@ -257,19 +256,23 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 /* ---- public ---- */
 
 /* Start the threads. Signals are for the main thread: none of these shall catch one. Takes `fd`. */
-static int start_threads(struct http *h, const struct sampler_config *config, int fd)
+static int start_threads(struct http *h, const struct sampler_config *config, const struct api_config *api,
+                         int fd)
 {
     sigset_t all, before;
     (void)sigfillset(&all); /* the set is valid, so none of these three fails */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = sampler_start(config, &h->sampler);
+    if (!err)
+        err = api_start(api, &h->api);
     if (!err) {
         h->daemon = MHD_start_daemon(
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
             request_handle, h, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
             IDLE_SECONDS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
-            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, request_completed, h,
-            MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_END);
+            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, request_begun, h,
+            MHD_OPTION_NOTIFY_COMPLETED, request_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
+            connection_changed, h, MHD_OPTION_END);
     }
     if (h->daemon)
         err = acceptor_start(h->daemon, fd, &h->peers, &h->acceptor);
@@ -297,8 +300,13 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
                                             .topics_max = config->metrics_topics,
                                             .version = config->version,
                                             .log_dropped = config->log_dropped,
+                                            .breaches = config->breaches,
                                             .ready = &h->ready};
-    err = start_threads(h, &sampling, fd);
+    const struct api_config api = {.hosts = config->hosts,
+                                   .calls = {config->connect, config->context},
+                                   .changes = config->changes,
+                                   .peers = &h->peers};
+    err = start_threads(h, &sampling, &api, fd);
     if (err == 0 && !h->daemon)
         err = SHUNT_IO;
     if (err) {
@@ -318,14 +326,15 @@ void http_stop(struct http *h)
     if (!h)
         return;
     acceptor_stop(h->acceptor);
-    /* The sampler before the daemon: it wakes all that are suspended, and libmicrohttpd must not be stopped
-     * while one is.
-     */
+    /* These two before the daemon: they wake all that are suspended, and libmicrohttpd must not be stopped while one is. */
     if (h->sampler)
         sampler_stop(h->sampler);
+    if (h->api)
+        api_stop(h->api);
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
     sampler_free(h->sampler);
+    api_free(h->api);
     peers_done(&h->peers);
     h->magic = 0;
     free(h);
@@ -339,4 +348,5 @@ int http_port(const struct http *h)
 void http_set_ready(struct http *h, bool ready)
 {
     atomic_store(&h->ready, ready);
+    api_ready(h->api, ready);
 }

@@ -1,8 +1,8 @@
-/* http: what the operator's machines ask: /metrics, /healthz, /readyz.
+/* http: what the operator's machines ask: /metrics, /healthz, /readyz, and the admin API.
  *
- * Three threads: one accepts (accept.h); libmicrohttpd's own polls the sockets and never waits for the
- * engine; the sampler's asks the engine, one question at a time (sampler.h). A request that needs a fresh
- * answer is suspended until there is one.
+ * Five threads: one accepts (accept.h); libmicrohttpd's own polls the sockets and never waits for the
+ * engine; the sampler's asks the engine, one question at a time (sampler.h); the calls' sends it the requests of the API (calls.h);
+ * the streams' wakes those that follow what changes (stream.h). A request that needs an answer of the engine is suspended until there is one.
  */
 #ifndef SHUNT_HTTP_HTTP_H
 #define SHUNT_HTTP_HTTP_H
@@ -11,14 +11,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct changes;
 struct engine;
 struct http;
 
+/* Ways to tell somebody of overdue dead letters, and what came of each try. */
+enum breach_way { BREACH_COMMAND, BREACH_URL, BREACH_WAYS };
+enum breach_try { BREACH_TOLD, BREACH_FAILED, BREACH_GIVEN_UP, BREACH_TRIES };
+#define BREACH_WAY_NAMES                                                                                     \
+    {                                                                                                        \
+        "command", "url"                                                                                     \
+    }
+#define BREACH_TRY_NAMES                                                                                     \
+    {                                                                                                        \
+        "told", "failed", "given_up"                                                                         \
+    }
+struct breach_counts {
+    _Atomic uint64_t tries[BREACH_WAYS][BREACH_TRIES];
+};
+
 struct http_config {
-    const char *listen;                  /* ADDR:PORT or [ADDR6]:PORT; port 0 takes any free one */
-    uint32_t metrics_topics;             /* topics with series of their own; all others are summed in one */
-    const char *version;                 /* for shunt_build_info; lives as long as the http */
-    const _Atomic uint64_t *log_dropped; /* log lines that were not written; NULL: nobody counts */
+    const char *listen;                   /* ADDR:PORT or [ADDR6]:PORT; port 0 takes any free one */
+    uint32_t metrics_topics;              /* topics with series of their own; all others are summed in one */
+    const char *version;                  /* for shunt_build_info; lives as long as the http */
+    const _Atomic uint64_t *log_dropped;  /* log lines that were not written; NULL: nobody counts */
+    const struct breach_counts *breaches; /* NULL: nobody is told */
+    struct changes
+        *changes; /* what followers of the admin API get; outlives the http; NULL: the API is not served */
+    const char *hosts; /* names of this server beside loopback, for the API; lives as long as the http */
+    /* The other end of a new connection to this server, as net_connect() makes it; -1: there is none. Any thread, while it is
+     * ready. */
+    int (*connect)(void *context, const char *peer);
+    void *context;
 };
 
 /* Listen and serve, not ready yet. The engine must outlive it.
@@ -33,7 +57,8 @@ void http_stop(struct http *h);
 /* The port it listens on. */
 int http_port(const struct http *h);
 
-/* What /readyz says; any thread. */
+/* What /readyz says, and whether calls of the API are taken; any thread. When it is not ready any more, `connect` is not called
+ * again; calls that wait for their answer still get it. */
 void http_set_ready(struct http *h, bool ready);
 
 #endif

@@ -88,8 +88,14 @@ int listen_open(const char *address, int *ret_fd, int *ret_port, char *ret_why, 
         return SHUNT_BAD_ARGUMENT;
     }
     int fd = open_one(info);
-    if (fd < 0)
+    if (fd < 0 && errno == EADDRINUSE) {
+        (void)snprintf(
+            ret_why, why_bytes,
+            "http: %s is taken by another process: stop that process, or choose another address with --http",
+            address);
+    } else if (fd < 0) {
         (void)snprintf(ret_why, why_bytes, "http: cannot listen on %s: %s", address, strerror(errno));
+    }
     freeaddrinfo(info);
     if (fd < 0)
         return SHUNT_IO;

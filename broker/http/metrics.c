@@ -3,9 +3,11 @@
 #include "broker/http/metrics.h"
 
 #include "broker/engine/snapshot.h"
+#include "broker/http/http.h"
 #include "broker/http/process.h"
 #include "broker/http/text.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* Topics beyond the configured number are summed under this name. A user may own a topic called so, hence
@@ -96,6 +98,22 @@ static void write_log_dropped(struct text *to, const struct metric *m, const str
     write_plain(to, m, v->log_dropped);
 }
 
+/* All series, also without anybody to be told: an alert on their growth sees the first one. */
+static void write_breaches(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const ways[] = BREACH_WAY_NAMES, *const tries[] = BREACH_TRY_NAMES;
+    for (int way = 0; way < BREACH_WAYS; way++) {
+        for (int i = 0; i < BREACH_TRIES; i++) {
+            text_add(to, m->row.name);
+            text_add(to, "{");
+            text_add_label(to, "by", ways[way]);
+            text_add(to, ",");
+            text_add_label(to, "outcome", tries[i]);
+            end_u64(to, v->breaches ? atomic_load(&v->breaches->tries[way][i]) : 0);
+        }
+    }
+}
+
 static void write_build_info(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     write_labelled(to, m, "version", v->version, 1);
@@ -151,6 +169,32 @@ static void write_dead_lettered(struct text *to, const struct metric *m, const s
     const struct snapshot_group *g;
     for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
         write_group_list(to, m, v, g, "reason", names, g->dead_lettered, DEAD_REASONS);
+}
+
+/* Without those that have no outcome yet: they would make no counter. */
+static void write_redrive_outcomes(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const names[REDRIVE_OUTCOMES] = REDRIVE_OUTCOME_NAMES;
+    const struct snapshot_group *g;
+    _Static_assert(REDRIVE_PENDING == 0, "the others follow");
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        write_group_list(to, m, v, g, "outcome", names + 1, g->outcomes + 1, REDRIVE_OUTCOMES - 1);
+}
+
+static void write_rule_actions(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const names[RULE_ACTIONS] = RULE_ACTION_NAMES;
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        write_group_list(to, m, v, g, "action", names, g->rule_actions, RULE_ACTIONS);
+}
+
+static void write_causes(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const names[CAUSE_STATES] = CAUSE_STATE_NAMES;
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++)
+        write_group_list(to, m, v, g, "state", names, g->causes, CAUSE_STATES);
 }
 
 static void write_group_ms(struct text *to, const struct metric *m, const struct metrics_view *v,
@@ -288,6 +332,12 @@ static void write_commit_messages(struct text *to, const struct metric *m, const
     write_histogram(to, m, v, &v->snapshot->commit_messages, bounds);
 }
 
+static void write_attend_seconds(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const double bounds[HISTOGRAM_BUCKETS - 1] = ATTEND_SECONDS_BOUNDS;
+    write_histogram(to, m, v, &v->snapshot->attend_seconds, bounds);
+}
+
 /* ---- the process ---- */
 
 static void write_process_value(struct text *to, const struct metric *m, const struct metrics_view *v)
@@ -319,7 +369,8 @@ static const struct metric metrics[] = {
 static bool needs_snapshot(const struct metric *m)
 {
     return m->write != write_up && m->write != write_snapshot_age && m->write != write_ready &&
-           m->write != write_build_info && m->write != write_log_dropped && m->write != write_process_value;
+           m->write != write_build_info && m->write != write_log_dropped && m->write != write_breaches &&
+           m->write != write_process_value;
 }
 
 /* True if `name` ends in `suffix`; `*ret_bytes` is then what stands before it. */

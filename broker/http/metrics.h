@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct breach_counts;
 struct process_stats;
 struct snapshot;
 struct text;
@@ -24,6 +25,7 @@ struct metrics_view {
     int64_t snapshot_age_ms; /* since the engine last answered, or since the start if it never did */
     bool ready;              /* as /readyz says */
     uint64_t log_dropped;    /* log lines that were not written */
+    const struct breach_counts *breaches; /* NULL: nobody is told */
     const struct process_stats *process;
     const char *version;
 };

@@ -41,7 +41,7 @@ static bool make_room(struct peers *p, int64_t now_ms)
     struct peer *chosen = NULL;
     for (unsigned i = 0; i < PLACES; i++) {
         struct peer *peer = &p->list[i];
-        if (peer->fd < 0 || peer->leaving || overdue_ms(peer, now_ms) < 0)
+        if (peer->fd < 0 || peer->leaving || peer->stays || overdue_ms(peer, now_ms) < 0)
             continue;
         if (!chosen || overdue_ms(peer, now_ms) > overdue_ms(chosen, now_ms))
             chosen = peer;
@@ -70,6 +70,13 @@ bool peers_enter(struct peers *p, int64_t now_ms)
     }
     unlock(p);
     return room;
+}
+
+void peers_press(struct peers *p, int64_t now_ms)
+{
+    lock(p);
+    (void)make_room(p, now_ms); /* or everybody has been here for a short time */
+    unlock(p);
 }
 
 void peers_not_taken(struct peers *p)
@@ -111,6 +118,16 @@ void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_m
         return;
     lock(p);
     peer->asking = asking;
+    peer->stays = false;
     peer->since_ms = now_ms;
+    unlock(p);
+}
+
+void peers_stay(struct peers *p, struct peer *peer)
+{
+    if (!peer)
+        return;
+    lock(p);
+    peer->stays = true;
     unlock(p);
 }

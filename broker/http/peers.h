@@ -22,6 +22,7 @@ struct peer {
     int fd;           /* libmicrohttpd's; -1: no peer */
     int64_t since_ms; /* when it began to be silent, or its whole request was there */
     bool asking;      /* a whole request is there, and not all of its answer has left */
+    bool stays;       /* its answer has no end */
     bool leaving;
 };
 
@@ -38,12 +39,15 @@ void peers_done(struct peers *p); /* nobody is connected any more */
 /* Count one more who is about to be handed to libmicrohttpd; tells somebody else to leave if need be. False:
  * there is no place, everybody is being answered. */
 bool peers_enter(struct peers *p, int64_t now_ms);
+/* Somebody waits for what those connected keep: tell one to leave, if it has had its place for too long. */
+void peers_press(struct peers *p, int64_t now_ms);
 void peers_not_taken(struct peers *p); /* libmicrohttpd did not want that one */
 
 /* libmicrohttpd has taken it. NULL: there is no place, so nobody will tell it to leave. */
 struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms);
 void peers_end(struct peers *p, struct peer *peer); /* before its socket is closed */
-void peers_asking(struct peers *p, struct peer *peer, bool asking,
-                  int64_t now_ms); /* both take a NULL peer */
+void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_ms);
+/* Its answer has no end: it keeps its place however long it takes. There are few (STREAMS_MAX). */
+void peers_stay(struct peers *p, struct peer *peer); /* these three take a NULL peer */
 
 #endif

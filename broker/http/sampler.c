@@ -77,6 +77,7 @@ static struct page *make_page(struct sampler *s, enum metrics_format format, con
         .snapshot_age_ms = now_ms - s->answered_mono_ms,
         .ready = atomic_load(s->config.ready),
         .log_dropped = s->config.log_dropped ? atomic_load(s->config.log_dropped) : 0,
+        .breaches = s->config.breaches,
         .process = &process,
         .version = s->config.version,
     };

@@ -51,8 +51,9 @@ struct sampler_config {
     uint32_t topics_max;
     const char *version;
     const _Atomic bool *ready;
-    const _Atomic uint64_t *log_dropped; /* NULL: nobody counts */
-    int64_t (*mono_ms)(void);            /* the clock; NULL is the monotonic one */
+    const _Atomic uint64_t *log_dropped;  /* NULL: nobody counts */
+    const struct breach_counts *breaches; /* as above */
+    int64_t (*mono_ms)(void);             /* the clock; NULL is the monotonic one */
 };
 
 struct sampler;

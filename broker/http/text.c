@@ -114,3 +114,45 @@ void text_add_label(struct text *t, const char *name, const char *value)
     }
     text_add(t, "\"");
 }
+
+static bool stands_for_itself(unsigned char byte)
+{
+    return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
+static void add_escaped(struct text *t, unsigned char byte)
+{
+    static const char digits[] = "0123456789abcdef", letters[] = "\"\\\b\f\n\r\t", escaped[] = "\"\\bfnrt";
+    const char *at = byte ? strchr(letters, byte) : NULL;
+    char unit[] = {'\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 15]};
+    char letter[] = {'\\', at ? escaped[at - letters] : 0};
+    text_add_bytes(t, at ? letter : unit, at ? sizeof letter : sizeof unit);
+}
+
+void text_add_json_part(struct text *t, const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size;) {
+        size_t run = i;
+        while (run < size && stands_for_itself((unsigned char)bytes[run]))
+            run++;
+        text_add_bytes(t, bytes + i, run - i);
+        i = run;
+        if (i == size)
+            break;
+        size_t step = utf8_step(bytes + i, size - i);
+        if (step == 0)
+            text_add(t, "\\ufffd");
+        else if (step == 1)
+            add_escaped(t, (unsigned char)bytes[i]);
+        else
+            text_add_bytes(t, bytes + i, step);
+        i += step ? step : 1;
+    }
+}
+
+void text_add_json(struct text *t, const char *string)
+{
+    text_add(t, "\"");
+    text_add_json_part(t, string, strlen(string));
+    text_add(t, "\"");
+}

@@ -31,4 +31,9 @@ void text_add_ms_as_seconds(struct text *t, int64_t ms);
  * are not UTF-8 become `?`, for one bad name must not make a whole scrape unreadable. */
 void text_add_label(struct text *t, const char *name, const char *value);
 
+/* A JSON string in its quotes; each byte that is not UTF-8 becomes U+FFFD. */
+void text_add_json(struct text *t, const char *string);
+/* The same of a part of a string, without quotes. */
+void text_add_json_part(struct text *t, const char *bytes, size_t size);
+
 #endif

@@ -90,6 +90,7 @@ void net_drain(struct net *n, int64_t ms_max, void (*done)(void *context), void 
     n->drained = done;
     n->drained_context = context;
     n->detached = true;
+    door_let_in(n);
     pump(n);
     for (struct ring *at = n->conns.next; at != &n->conns; at = at->next)
         conn_end(ring_of(at, struct conn, all), 0, 0, NULL);
@@ -104,6 +105,7 @@ void net_free(struct net *n)
     check(n->magic == NET_MAGIC && !n->freeing);
     n->detached = true;
     n->freeing = true;
+    door_let_in(n);
     for (struct ring *at = n->conns.next; at != &n->conns; at = at->next)
         conn_close(ring_of(at, struct conn, all));
     listener_close(n);
@@ -120,6 +122,7 @@ uint64_t net_connections(const struct net *n)
 static void on_notify(uv_async_t *async)
 {
     struct net *n = net_of(async->data);
+    door_let_in(n);
     if (n->detached)
         return;
     pump(n);

@@ -77,6 +77,11 @@ int net_start(struct net *n);
 /* The outbox has something, or the inbox has room again; any thread. */
 void net_notify(struct net *n);
 
+/* Connect to it from within this process; any thread, until net_drain() or net_free(). It is a connection like any other, but
+ * that no limit on their number refuses it. `peer` is its address for logs, cut at 63 bytes. Returns the other end, a stream
+ * socket that does not block and is the caller's to close; -1 without memory or descriptors. */
+int net_connect(struct net *n, const char *peer);
+
 /* Take over changed limits. */
 void net_limits_set(struct net *n, const struct net_limits *limits);
 

@@ -9,6 +9,7 @@
 #include "broker/net/reader.h"
 
 struct conn;
+struct visitor;
 
 /* Accepts on its own descriptor, not through uv_listen(): libuv loops for ever inside one callback when
  * accept() keeps failing for want of descriptors and its spare one was lost. */
@@ -36,7 +37,8 @@ struct net {
     uint64_t round;      /* of the loop: its number */
     uint64_t count;      /* of conns */
     uint64_t next_id;
-    unsigned handles;        /* of this object, not yet closed */
+    _Atomic(struct visitor *) visitors; /* of this process, not let in yet; any thread adds */
+    unsigned handles;                   /* of this object, not yet closed */
     int64_t memory_short_ms; /* when a connection last had to wait for memory for its frame; 0: never */
     bool tight;              /* so much waits to be sent that clients may have to go: ticks are quick */
     bool detached;           /* the engine is gone */
@@ -72,6 +74,11 @@ void net_conn_gone(struct net *n);
 void net_drain_step(struct net *n); /* says so, if it is */
 /* Called when a handle of the object (not of a connection) is closed. */
 void net_handle_closed(struct net *n);
+
+/* ---- door.c ---- */
+
+/* Make connections of those that net_connect() made; once detached, close them. */
+void door_let_in(struct net *n);
 
 /* ---- evict.c ---- */
 

@@ -50,6 +50,20 @@ bool pairs_init(struct pairs *m)
     return m->head != NULL;
 }
 
+bool pairs_copy(const struct pairs *from, struct pairs *ret)
+{
+    if (!pairs_init(ret))
+        return false;
+    for (const struct pair *p = pairs_first(from); p; p = pairs_next(p)) {
+        struct pair *copy = pair_new(ret, pair_key(p), p->value_size);
+        if (!copy)
+            return false;
+        memcpy(pair_value_bytes(copy), pair_value(p).data, p->value_size);
+        (void)pairs_link(ret, copy);
+    }
+    return true;
+}
+
 void pairs_done(struct pairs *m)
 {
     for (struct pair *p = m->head; p;) {

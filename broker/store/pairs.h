@@ -30,7 +30,9 @@ struct pairs {
 
 /* fails: false without memory; the map is then empty and pairs_done() still right. */
 bool pairs_init(struct pairs *m);
-/* Free every pair that is linked. */
+/* The same pairs again. fails: as pairs_init(), and there may be some */
+bool pairs_copy(const struct pairs *from, struct pairs *ret);
+/* Free every pair that is linked; takes one that is all zeros. */
 void pairs_done(struct pairs *m);
 
 /* A pair that is not linked yet, with its value's bytes not set. NULL without memory. Freed with free(). */

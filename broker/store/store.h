@@ -37,6 +37,9 @@ enum store_table {
     TABLE_JOB,  /* job                                 -> redrive, purge or drop in progress */
     TABLE_DEDUP, /* producer                            -> latest answers */
     TABLE_CAUSE, /* group | fingerprint                 -> a cause of dead letters; its example */
+    TABLE_AUDIT, /* number                              -> an act of an operator */
+    TABLE_RULE,  /* group | number                      -> a rule on the group's dead letters */
+    TABLE_EDIT,  /* group | seq | row                   -> what an operator made of a dead letter, and who */
     TABLE_COUNT
 };
 
@@ -60,8 +63,8 @@ struct store_usage {
 
 struct store_ops {
     /* fails: NO_MEMORY, IO, TOO_MANY (over 126 readers), STORE_READ_ONLY. At most one write transaction at a
-     * time. No two calls on a store overlap. On disk a reader sees the store as it was when it began; in memory
-     * there is none beside a writer. */
+     * time. No two calls on a store overlap. A reader sees the store as it was when it began; in memory none begins
+     * beside a writer. */
     int (*begin)(struct store *s, bool write, struct store_txn **ret);
     /* Ends the transaction whatever happens. For a write: durable when it returns 0.
      * fails: NO_SPACE, IO: outcome unknown. */
@@ -71,8 +74,9 @@ struct store_ops {
     int (*get)(struct store_txn *txn, enum store_table table, struct slice key, struct slice *ret);
     int (*put)(struct store_txn *txn, enum store_table table, struct slice key, struct slice value);
     /* Put a value of `size` bytes that the caller fills in at *ret before any other call on this transaction.
-     * `append`: a hint that the key is greater than every key in the table; it need not be true. */
-    int (*reserve)(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool append,
+     * `fresh`: a promise that the table has no such key, and a hint that all in it are smaller, which need not
+     * be true. */
+    int (*reserve)(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool fresh,
                    void **ret);
     /* Delete; NOT_FOUND if it is not there. ret_size (may be NULL) is the size of the value it had. */
     int (*del)(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size);
@@ -146,9 +150,9 @@ static inline int store_put(struct store_txn *t, enum store_table table, struct 
     return t->store->ops->put(t, table, key, value);
 }
 static inline int store_reserve(struct store_txn *t, enum store_table table, struct slice key, size_t size,
-                                bool append, void **ret)
+                                bool fresh, void **ret)
 {
-    return t->store->ops->reserve(t, table, key, size, append, ret);
+    return t->store->ops->reserve(t, table, key, size, fresh, ret);
 }
 static inline int store_del(struct store_txn *t, enum store_table table, struct slice key, size_t *ret_size)
 {

@@ -50,7 +50,7 @@ int store_file_path(char *to, const char *dir, const char *name)
     return length < 0 || length >= STORE_PATH_BYTES ? SHUNT_BAD_ARGUMENT : 0;
 }
 
-static int join(char *to, const char *dir, const char *name, char *ret_why, size_t why_bytes)
+int store_file_join(char *to, const char *dir, const char *name, char *ret_why, size_t why_bytes)
 {
     int err = store_file_path(to, dir, name);
     if (err)
@@ -58,8 +58,7 @@ static int join(char *to, const char *dir, const char *name, char *ret_why, size
     return err;
 }
 
-/* The sentence for a system call that failed, and its code. */
-static int failed(const char *doing, const char *path, char *ret_why, size_t why_bytes)
+int store_file_failed(const char *doing, const char *path, char *ret_why, size_t why_bytes)
 {
     int number = errno;
     WHY("cannot %s %s: %s: check that the path is right, writable and on a disk with space", doing, path,
@@ -67,13 +66,12 @@ static int failed(const char *doing, const char *path, char *ret_why, size_t why
     return store_file_error(number);
 }
 
-/* fsync a file or a directory by its path. */
-static int sync_path(const char *path, char *ret_why, size_t why_bytes)
+int store_file_sync(const char *path, char *ret_why, size_t why_bytes)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return failed("open", path, ret_why, why_bytes);
-    int err = fsync(fd) != 0 ? failed("fsync", path, ret_why, why_bytes) : 0;
+        return store_file_failed("open", path, ret_why, why_bytes);
+    int err = fsync(fd) != 0 ? store_file_failed("fsync", path, ret_why, why_bytes) : 0;
     (void)close(fd); /* nothing of ours is left to write */
     return err;
 }
@@ -82,14 +80,14 @@ int store_file_make_dir(const char *dir, char *ret_why, size_t why_bytes)
 {
     if (mkdir(dir, 0700) == 0) {
         char parent[STORE_PATH_BYTES];
-        int err = join(parent, dir, "..", ret_why, why_bytes);
-        return err ? err : sync_path(parent, ret_why, why_bytes);
+        int err = store_file_join(parent, dir, "..", ret_why, why_bytes);
+        return err ? err : store_file_sync(parent, ret_why, why_bytes);
     }
     if (errno != EEXIST)
-        return failed("create the data directory", dir, ret_why, why_bytes);
+        return store_file_failed("create the data directory", dir, ret_why, why_bytes);
     struct stat st;
     if (stat(dir, &st) != 0)
-        return failed("look at the data directory", dir, ret_why, why_bytes);
+        return store_file_failed("look at the data directory", dir, ret_why, why_bytes);
     if (!S_ISDIR(st.st_mode)) {
         WHY("%s is not a directory: choose another one with --data", dir);
         return SHUNT_IO;
@@ -100,13 +98,13 @@ int store_file_make_dir(const char *dir, char *ret_why, size_t why_bytes)
 int store_file_size(const char *dir, uint64_t *ret_bytes, char *ret_why, size_t why_bytes)
 {
     char path[STORE_PATH_BYTES];
-    int err = join(path, dir, STORE_DATA_NAME, ret_why, why_bytes);
+    int err = store_file_join(path, dir, STORE_DATA_NAME, ret_why, why_bytes);
     if (err)
         return err;
     struct stat st;
     if (stat(path, &st) != 0) {
         if (errno != ENOENT)
-            return failed("look at", path, ret_why, why_bytes);
+            return store_file_failed("look at", path, ret_why, why_bytes);
         WHY("there is no store in %s (no file %s): check the path", dir, path);
         return SHUNT_NOT_FOUND;
     }
@@ -124,7 +122,7 @@ int store_file_check(const char *dir, char *ret_why, size_t why_bytes)
     char path[STORE_PATH_BYTES];
     int err = store_file_size(dir, &size, ret_why, why_bytes);
     if (!err)
-        err = join(path, dir, STORE_DATA_NAME, ret_why, why_bytes);
+        err = store_file_join(path, dir, STORE_DATA_NAME, ret_why, why_bytes);
     if (err)
         return err;
     if (size == 0) {
@@ -135,11 +133,11 @@ int store_file_check(const char *dir, char *ret_why, size_t why_bytes)
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return failed("open", path, ret_why, why_bytes);
+        return store_file_failed("open", path, ret_why, why_bytes);
     uint32_t magic = 0;
     ssize_t got = pread(fd, &magic, sizeof magic, MAGIC_OFFSET);
     if (got < 0)
-        err = failed("read", path, ret_why, why_bytes);
+        err = store_file_failed("read", path, ret_why, why_bytes);
     (void)close(fd); /* only read from */
     if (err)
         return err;
@@ -165,15 +163,15 @@ int store_file_clean(const char *dir, char *ret_why, size_t why_bytes)
                                         STORE_NEW_NAME "/" STORE_READERS_NAME};
     char path[STORE_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        int err = join(path, dir, names[i], ret_why, why_bytes);
+        int err = store_file_join(path, dir, names[i], ret_why, why_bytes);
         if (err)
             return err;
         if (unlink(path) != 0 && errno != ENOENT)
-            return failed("remove", path, ret_why, why_bytes);
+            return store_file_failed("remove", path, ret_why, why_bytes);
     }
-    int err = join(path, dir, STORE_NEW_NAME, ret_why, why_bytes);
+    int err = store_file_join(path, dir, STORE_NEW_NAME, ret_why, why_bytes);
     if (!err && rmdir(path) != 0 && errno != ENOENT)
-        return failed("remove", path, ret_why, why_bytes);
+        return store_file_failed("remove", path, ret_why, why_bytes);
     return err;
 }
 
@@ -181,9 +179,9 @@ int store_file_create_begin(const char *dir, char *to, char *ret_why, size_t why
 {
     int err = store_file_clean(dir, ret_why, why_bytes);
     if (!err)
-        err = join(to, dir, STORE_NEW_NAME, ret_why, why_bytes);
+        err = store_file_join(to, dir, STORE_NEW_NAME, ret_why, why_bytes);
     if (!err && mkdir(to, 0700) != 0)
-        err = failed("create", to, ret_why, why_bytes);
+        err = store_file_failed("create", to, ret_why, why_bytes);
     return err;
 }
 
@@ -192,19 +190,19 @@ int store_file_create_end(const char *dir, char *ret_why, size_t why_bytes)
     char made[STORE_PATH_BYTES];
     char parent[STORE_PATH_BYTES];
     char place[STORE_PATH_BYTES];
-    int err = join(made, dir, STORE_NEW_NAME "/" STORE_DATA_NAME, ret_why, why_bytes);
+    int err = store_file_join(made, dir, STORE_NEW_NAME "/" STORE_DATA_NAME, ret_why, why_bytes);
     if (!err)
-        err = join(parent, dir, STORE_NEW_NAME, ret_why, why_bytes);
+        err = store_file_join(parent, dir, STORE_NEW_NAME, ret_why, why_bytes);
     if (!err)
-        err = join(place, dir, STORE_DATA_NAME, ret_why, why_bytes);
+        err = store_file_join(place, dir, STORE_DATA_NAME, ret_why, why_bytes);
     if (!err)
-        err = sync_path(made, ret_why, why_bytes);
+        err = store_file_sync(made, ret_why, why_bytes);
     if (!err)
-        err = sync_path(parent, ret_why, why_bytes);
+        err = store_file_sync(parent, ret_why, why_bytes);
     if (!err && rename(made, place) != 0)
-        err = failed("rename the new store to", place, ret_why, why_bytes);
+        err = store_file_failed("rename the new store to", place, ret_why, why_bytes);
     if (!err)
-        err = sync_path(dir, ret_why, why_bytes);
+        err = store_file_sync(dir, ret_why, why_bytes);
     return err ? err : store_file_clean(dir, ret_why, why_bytes);
 }
 

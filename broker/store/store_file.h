@@ -2,6 +2,7 @@
  *
  *     DIR/lock        held while a process uses the directory (store_lock.h)
  *     DIR/data.mdb    the store; appears whole or not at all
+ *     DIR/journal     what the store does not have yet, if it goes with a journal (broker/journal)
  *     DIR/lock.mdb    LMDB's table of readers, rebuilt at every start
  *     DIR/creating/   a store being made; left behind by a crash, removed at the next start
  *
@@ -23,9 +24,19 @@
 /* The code for an errno: NO_SPACE, STORE_READ_ONLY, NOT_FOUND, NO_MEMORY or IO. */
 int store_file_error(int number);
 
+/* The code for errno, after `doing` something to `path` failed, and the sentence that says so. */
+int store_file_failed(const char *doing, const char *path, char *ret_why, size_t why_bytes);
+
+/* Make a file, or a directory's list of files, durable.
+ * fails: IO and the like. */
+int store_file_sync(const char *path, char *ret_why, size_t why_bytes);
+
 /* Write DIR/NAME into `to`, which holds STORE_PATH_BYTES.
  * fails: BAD_ARGUMENT if it does not fit. */
 int store_file_path(char *to, const char *dir, const char *name);
+
+/* The same, with a sentence. */
+int store_file_join(char *to, const char *dir, const char *name, char *ret_why, size_t why_bytes);
 
 /* Make DIR if it is not there (not its parents) and make that durable.
  * fails: STORE_READ_ONLY, NO_SPACE, IO (also if DIR is no directory). */

@@ -28,8 +28,14 @@ enum lmdb_tree {
     TREE_DUE,
     TREE_EXPIRY,
     TREE_DEAD,
+    TREE_AUDIT,
+    TREE_EDIT,
     TREE_COUNT
 };
+
+/* Instead of a tree's handle: the store is of an older version, which had no such tree, and is only read. The tree is
+ * empty. */
+#define TREE_ABSENT ((MDB_dbi)-1)
 
 struct lmdb_txn {
     struct store_txn base;
@@ -93,8 +99,15 @@ static inline enum lmdb_tree lmdb_tree_of(enum store_table table)
     static const uint8_t trees[TABLE_COUNT] = {
         [TABLE_MESSAGE] = TREE_MESSAGE, [TABLE_ATTEMPT] = TREE_ATTEMPT, [TABLE_HISTORY] = TREE_HISTORY,
         [TABLE_DUE] = TREE_DUE,         [TABLE_EXPIRY] = TREE_EXPIRY,   [TABLE_DEAD] = TREE_DEAD,
+        [TABLE_AUDIT] = TREE_AUDIT,     [TABLE_EDIT] = TREE_EDIT,
     };
     return (enum lmdb_tree)trees[table];
+}
+
+/* The tree's handle, or TREE_ABSENT. */
+static inline MDB_dbi lmdb_dbi_of(const struct lmdb_txn *t, enum store_table table)
+{
+    return lmdb_store_of(t->base.store)->trees[lmdb_tree_of(table)];
 }
 
 /* A key as it stands in its tree. */
@@ -137,7 +150,7 @@ int lmdb_commit(struct store_txn *base);
 void lmdb_abort(struct store_txn *base);
 int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, struct slice *ret);
 int lmdb_put(struct store_txn *base, enum store_table table, struct slice key, struct slice value);
-int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool append,
+int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool fresh,
                  void **ret);
 int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, size_t *ret_size);
 int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret_tables, uint64_t *ret);

@@ -35,7 +35,8 @@ int lmdb_cursor_open(struct store_txn *base, enum store_table table, struct stor
         return SHUNT_NO_MEMORY;
     *c = (struct lmdb_cursor){
         .base = {base->store}, .txn = t, .table = table, .stamp = t->stamps[lmdb_tree_of(table)]};
-    int rc = mdb_cursor_open(t->mdb, lmdb_store_of(base->store)->trees[lmdb_tree_of(table)], &c->mdb);
+    MDB_dbi dbi = lmdb_dbi_of(t, table);
+    int rc = dbi == TREE_ABSENT ? 0 : mdb_cursor_open(t->mdb, dbi, &c->mdb);
     if (rc != 0) {
         free(c);
         return lmdb_txn_error(t, rc);
@@ -55,8 +56,11 @@ void lmdb_cursor_close(struct store_cursor *base)
 /* Make sure of an LMDB cursor that no write has touched, and say where it stands. */
 static int native_ready(struct lmdb_cursor *c, enum native *ret)
 {
+    MDB_dbi dbi = lmdb_dbi_of(c->txn, c->table);
     if (c->txn->failed)
         return c->txn->failed;
+    if (dbi == TREE_ABSENT)
+        return SHUNT_NOT_FOUND;
     uint64_t stamp = c->txn->stamps[lmdb_tree_of(c->table)];
     *ret = NATIVE_NOWHERE;
     if (c->stamp != stamp) {
@@ -66,7 +70,6 @@ static int native_ready(struct lmdb_cursor *c, enum native *ret)
         c->mdb = NULL;
     }
     if (!c->mdb) {
-        MDB_dbi dbi = lmdb_store_of(c->base.store)->trees[lmdb_tree_of(c->table)];
         int rc = mdb_cursor_open(c->txn->mdb, dbi, &c->mdb);
         if (rc != 0) {
             c->mdb = NULL;

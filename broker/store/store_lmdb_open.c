@@ -30,9 +30,13 @@
 
 /* As docs/storage.md has them. NULL: the tree that LMDB lists the named ones in. */
 static const char *const tree_names[TREE_COUNT] = {
-    [TREE_STATE] = NULL, [TREE_MESSAGE] = "message", [TREE_ATTEMPT] = "attempt", [TREE_HISTORY] = "history",
-    [TREE_DUE] = "due",  [TREE_EXPIRY] = "expiry",   [TREE_DEAD] = "dead",
+    [TREE_STATE] = NULL,        [TREE_MESSAGE] = "message", [TREE_ATTEMPT] = "attempt",
+    [TREE_HISTORY] = "history", [TREE_DUE] = "due",         [TREE_EXPIRY] = "expiry",
+    [TREE_DEAD] = "dead",       [TREE_AUDIT] = "audit",     [TREE_EDIT] = "edit",
 };
+
+/* The version that brought the tree; 0: all that are read have it. */
+static const uint32_t tree_since[TREE_COUNT] = {[TREE_AUDIT] = 6, [TREE_EDIT] = 6};
 
 /* The sentence for an LMDB call that failed, and its code. */
 static int failed(int rc, const char *doing, const char *dir, char *ret_why, size_t why_bytes)
@@ -112,17 +116,20 @@ static void env_close(struct lmdb_store *s)
     s->env = NULL;
 }
 
-/* Open (or make) the first `count` trees. All are of LMDB's plain kind; it looks for itself where a tree has
- * a name. */
-static int trees_open(struct lmdb_store *s, int count, bool create)
+/* Open (or make) the first `count` trees of a store of `version`. All are of LMDB's plain kind; it looks for itself
+ * where a tree has a name. */
+static int trees_open(struct lmdb_store *s, int count, uint32_t version, bool create)
 {
     MDB_txn *txn;
     unsigned flags = 0;
     int rc = mdb_txn_begin(s->env, NULL, create ? 0 : MDB_RDONLY, &txn);
     if (rc != 0)
         return rc;
-    for (int i = 0; i < count && rc == 0; i++)
-        rc = mdb_dbi_open(txn, tree_names[i], create ? MDB_CREATE : 0, &s->trees[i]);
+    for (int i = 0; i < count && rc == 0; i++) {
+        s->trees[i] = TREE_ABSENT;
+        if (version >= tree_since[i])
+            rc = mdb_dbi_open(txn, tree_names[i], create ? MDB_CREATE : 0, &s->trees[i]);
+    }
     if (rc == 0)
         rc = mdb_dbi_flags(txn, s->trees[TREE_STATE], &flags);
     if (rc == 0 && flags != 0)
@@ -150,7 +157,7 @@ static int create_in(struct lmdb_store *s, const char *dir, char *ret_why, size_
 {
     int rc = env_open(s, dir, CREATE_MAP_BYTES, 0);
     if (rc == 0)
-        rc = trees_open(s, TREE_COUNT, true);
+        rc = trees_open(s, TREE_COUNT, STORE_LAYOUT_VERSION, true);
     if (rc != 0)
         return failed(rc, "create", dir, ret_why, why_bytes);
     int err = write_version(s);
@@ -220,10 +227,30 @@ static uint32_t old_version(struct lmdb_store *s)
     return version;
 }
 
+/* The trees that it lacks, and the version, in one transaction. */
+static int upgrade(struct lmdb_store *s, uint32_t version)
+{
+    struct store_txn *t;
+    int err = lmdb_begin(&s->base, true, &t);
+    if (err)
+        return err;
+    MDB_txn *mdb = ((struct lmdb_txn *)t)->mdb;
+    for (int i = 0; !err && i < TREE_COUNT; i++) {
+        if (version < tree_since[i])
+            err = lmdb_error(mdb_dbi_open(mdb, tree_names[i], MDB_CREATE, &s->trees[i]));
+    }
+    if (!err)
+        err = store_version_write(t);
+    if (!err)
+        return lmdb_commit(t);
+    lmdb_abort(t);
+    return err;
+}
+
 /* From now on no older program opens it. A crash leaves it as it was, or upgraded. */
 static int take_over(struct lmdb_store *s, uint32_t version, char *ret_why, size_t why_bytes)
 {
-    int err = write_version(s);
+    int err = upgrade(s, version);
     if (err) {
         WHY("cannot upgrade the store in %s from version %u to %u: %s: check the disk and its permissions",
             s->dir, version, STORE_LAYOUT_VERSION, err_text(err));
@@ -231,11 +258,11 @@ static int take_over(struct lmdb_store *s, uint32_t version, char *ret_why, size
     return err;
 }
 
-static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
+static int check_version(struct lmdb_store *s, uint32_t *ret, char *ret_why, size_t why_bytes)
 {
     struct store_txn *t;
     uint32_t version = 0;
-    int rc = trees_open(s, TREE_STATE + 1, false);
+    int rc = trees_open(s, TREE_STATE + 1, STORE_LAYOUT_VERSION, false);
     if (rc != 0)
         return failed(rc, "read", s->dir, ret_why, why_bytes);
     int err = lmdb_begin(&s->base, false, &t);
@@ -253,7 +280,8 @@ static int check_version(struct lmdb_store *s, char *ret_why, size_t why_bytes)
     }
     if (version < STORE_LAYOUT_VERSION_OLDEST || version > STORE_LAYOUT_VERSION)
         return refuse_version(s, version, ret_why, why_bytes);
-    return version == STORE_LAYOUT_VERSION || s->read_only ? 0 : take_over(s, version, ret_why, why_bytes);
+    *ret = s->read_only ? version : STORE_LAYOUT_VERSION;
+    return *ret == version ? 0 : take_over(s, version, ret_why, why_bytes);
 }
 
 /* ---- opening ---- */
@@ -273,11 +301,12 @@ static int open_existing(struct lmdb_store *s, uint64_t map_bytes, char *ret_why
     if (rc != 0)
         return failed(rc, "open", s->dir, ret_why, why_bytes);
     err = check_length(s, ret_why, why_bytes);
+    uint32_t version = 0;
     if (!err)
-        err = check_version(s, ret_why, why_bytes);
+        err = check_version(s, &version, ret_why, why_bytes);
     if (err)
         return err;
-    rc = trees_open(s, TREE_COUNT, false);
+    rc = trees_open(s, TREE_COUNT, version, false);
     if (rc == 0)
         return 0;
     WHY("the store in %s lacks a table (%s): restore it from a backup", s->dir, mdb_strerror(rc));

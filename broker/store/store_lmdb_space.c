@@ -38,6 +38,8 @@ static int count_pages(struct lmdb_store *s, MDB_txn *txn, uint64_t *ret)
     uint64_t pages = 2;
     for (int i = -1; i < TREE_COUNT; i++) {
         MDB_stat stat;
+        if (i >= 0 && s->trees[i] == TREE_ABSENT)
+            continue;
         /* LMDB numbers its freelist's tree 0; its mdb_stat tool asks so too. */
         int rc = mdb_stat(txn, i < 0 ? 0 : s->trees[i], &stat);
         if (rc != 0)

@@ -134,11 +134,6 @@ int lmdb_commit(struct store_txn *base)
 
 /* ---- pairs ---- */
 
-static MDB_dbi tree_dbi(const struct lmdb_txn *t, enum store_table table)
-{
-    return lmdb_store_of(t->base.store)->trees[lmdb_tree_of(table)];
-}
-
 int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, struct slice *ret)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)base;
@@ -149,14 +144,15 @@ int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, s
     struct lmdb_key k;
     lmdb_key_make(table, key, &k);
     MDB_val v;
-    int rc = mdb_get(t->mdb, tree_dbi(t, table), &k.val, &v);
+    MDB_dbi dbi = lmdb_dbi_of(t, table);
+    int rc = dbi == TREE_ABSENT ? MDB_NOTFOUND : mdb_get(t->mdb, dbi, &k.val, &v);
     if (rc != 0)
         return lmdb_txn_error(t, rc);
     *ret = (struct slice){v.mv_data, v.mv_size};
     return 0;
 }
 
-int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool append,
+int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool fresh,
                  void **ret)
 {
     struct lmdb_txn *t = (struct lmdb_txn *)base;
@@ -164,14 +160,14 @@ int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice ke
         return t->failed;
     if (!lmdb_key_is_valid(key) || size > UINT32_MAX)
         return SHUNT_BAD_ARGUMENT;
-    MDB_dbi dbi = tree_dbi(t, table);
+    MDB_dbi dbi = lmdb_dbi_of(t, table);
     struct lmdb_key k;
     lmdb_key_make(table, key, &k);
     MDB_val v = {size, NULL};
     t->stamps[lmdb_tree_of(table)]++;
     /* Appending fills pages to the brim instead of splitting them in half. A key that is not the greatest is
      * refused before anything is touched, and goes in the ordinary way. */
-    int rc = mdb_put(t->mdb, dbi, &k.val, &v, append ? MDB_RESERVE | MDB_APPEND : MDB_RESERVE);
+    int rc = mdb_put(t->mdb, dbi, &k.val, &v, fresh ? MDB_RESERVE | MDB_APPEND : MDB_RESERVE);
     if (rc == MDB_KEYEXIST) {
         v = (MDB_val){size, NULL};
         rc = mdb_put(t->mdb, dbi, &k.val, &v, MDB_RESERVE);
@@ -193,7 +189,7 @@ int lmdb_put(struct store_txn *base, enum store_table table, struct slice key, s
     lmdb_key_make(table, key, &k);
     MDB_val v = lmdb_val(value);
     t->stamps[lmdb_tree_of(table)]++;
-    return lmdb_txn_error(t, mdb_put(t->mdb, tree_dbi(t, table), &k.val, &v, 0));
+    return lmdb_txn_error(t, mdb_put(t->mdb, lmdb_dbi_of(t, table), &k.val, &v, 0));
 }
 
 /* The size costs a search of its own, over pages that the delete needs anyway. A cursor kept for the purpose
@@ -205,7 +201,7 @@ int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, s
         return t->failed;
     if (!lmdb_key_is_valid(key))
         return SHUNT_BAD_ARGUMENT;
-    MDB_dbi dbi = tree_dbi(t, table);
+    MDB_dbi dbi = lmdb_dbi_of(t, table);
     struct lmdb_key k;
     lmdb_key_make(table, key, &k);
     MDB_val v = {0, NULL};
@@ -228,7 +224,9 @@ int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret_tab
     if (t->failed)
         return t->failed;
     MDB_stat stat;
-    int rc = mdb_stat(t->mdb, tree_dbi(t, table), &stat);
+    MDB_dbi dbi = lmdb_dbi_of(t, table);
+    stat.ms_entries = 0;
+    int rc = dbi == TREE_ABSENT ? 0 : mdb_stat(t->mdb, dbi, &stat);
     if (rc != 0)
         return lmdb_txn_error(t, rc);
     *ret_tables = 0;
@@ -237,7 +235,7 @@ int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret_tab
             *ret_tables |= 1ull << other;
     }
     *ret = stat.ms_entries;
-    if (lmdb_tree_of(table) == TREE_STATE)
-        *ret -= TREE_COUNT - 1; /* the named trees' entries */
+    for (int i = TREE_STATE + 1; lmdb_tree_of(table) == TREE_STATE && i < TREE_COUNT; i++)
+        *ret -= lmdb_store_of(base->store)->trees[i] != TREE_ABSENT; /* the named trees' entries */
     return 0;
 }

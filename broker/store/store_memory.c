@@ -29,7 +29,7 @@ static int memory_count(struct store_txn *base, enum store_table table, uint64_t
     if (t->failed)
         return t->failed;
     *ret_tables = 1ull << table;
-    *ret = store_of_txn(base)->tables[table].count;
+    *ret = t->tables[table].count;
     return 0;
 }
 

@@ -18,9 +18,17 @@ struct undo {
     bool linked; /* else unlinked: the pair is the log's until the transaction ends */
 };
 
+/* The tables as they were when a write began beside readers, which have them from then on. */
+struct memory_snapshot {
+    unsigned readers;
+    struct pairs tables[TABLE_COUNT];
+};
+
 struct memory_txn {
     struct store_txn base;
     struct memory_txn *next; /* of the store's open transactions */
+    struct pairs *tables;    /* the store's, or the snapshot's */
+    struct memory_snapshot *snapshot;
     bool write;
     int failed; /* the first error: all that is left then is to abort */
 };
@@ -74,7 +82,7 @@ int memory_commit(struct store_txn *txn);
 void memory_abort(struct store_txn *txn);
 int memory_get(struct store_txn *txn, enum store_table table, struct slice key, struct slice *ret);
 int memory_put(struct store_txn *txn, enum store_table table, struct slice key, struct slice value);
-int memory_reserve(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool append,
+int memory_reserve(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool fresh,
                    void **ret);
 int memory_del(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size);
 

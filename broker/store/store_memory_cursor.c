@@ -38,7 +38,7 @@ static void cursor_place(struct memory_cursor *c, struct slice key, struct pair 
     c->key_size = (uint8_t)key.size;
     c->placed = true;
     c->at = at;
-    c->stamp = store_of(c->base.store)->tables[c->table].stamp;
+    c->stamp = c->txn->tables[c->table].stamp;
 }
 
 static int cursor_answer(struct memory_cursor *c, struct pair *p, struct slice *ret_key,
@@ -60,7 +60,7 @@ int memory_cursor_seek(struct store_cursor *base, struct slice key, struct slice
         return c->txn->failed;
     if (!key_is_valid(key))
         return SHUNT_BAD_ARGUMENT;
-    struct pair *p = pairs_at_least(&store_of(base->store)->tables[c->table], key);
+    struct pair *p = pairs_at_least(&c->txn->tables[c->table], key);
     if (!p)
         cursor_place(c, key, NULL);
     return cursor_answer(c, p, ret_key, ret_value);
@@ -69,7 +69,7 @@ int memory_cursor_seek(struct store_cursor *base, struct slice key, struct slice
 /* The cursor's pair, if it is still there; else NULL and, in ret_after, the first pair beyond its key. */
 static struct pair *cursor_pair(struct memory_cursor *c, struct pair **ret_after)
 {
-    struct pairs *m = &store_of(c->base.store)->tables[c->table];
+    struct pairs *m = &c->txn->tables[c->table];
     if (c->at && c->stamp == m->stamp)
         return c->at;
     struct slice key = {c->key, c->key_size};
@@ -86,7 +86,7 @@ int memory_cursor_next(struct store_cursor *base, struct slice *ret_key, struct 
     if (c->txn->failed)
         return c->txn->failed;
     if (!c->placed)
-        return cursor_answer(c, pairs_first(&store_of(base->store)->tables[c->table]), ret_key, ret_value);
+        return cursor_answer(c, pairs_first(&c->txn->tables[c->table]), ret_key, ret_value);
     struct pair *after = NULL;
     struct pair *p = cursor_pair(c, &after);
     return cursor_answer(c, p ? pairs_next(p) : after, ret_key, ret_value);
@@ -97,7 +97,7 @@ int memory_cursor_prev(struct store_cursor *base, struct slice *ret_key, struct 
     struct memory_cursor *c = (struct memory_cursor *)base;
     if (c->txn->failed)
         return c->txn->failed;
-    struct pairs *m = &store_of(base->store)->tables[c->table];
+    struct pairs *m = &c->txn->tables[c->table];
     if (!c->placed)
         return cursor_answer(c, pairs_last(m), ret_key, ret_value);
     struct pair *after = NULL;

@@ -2,8 +2,8 @@
  * transaction.
  *
  * A write changes the maps at once and notes in the log what it linked and unlinked. Commit frees what was
- * unlinked; abort and crash walk the log backwards. There are no snapshots: a read transaction shows what is
- * committed because none may be open beside a write, which is checked. One thread only.
+ * unlinked; abort and crash walk the log backwards. If readers are open when a write begins, they keep the maps
+ * and the store goes on with copies. None begins beside a write, which is checked. One thread only.
  */
 #include "base/array.h"
 #include "base/check.h"
@@ -34,18 +34,61 @@ static int fault_due(struct memory_store *s)
 
 /* ---- transactions ---- */
 
+static void snapshot_done(struct memory_snapshot *snapshot)
+{
+    for (int i = 0; i < TABLE_COUNT; i++)
+        pairs_done(&snapshot->tables[i]);
+    free(snapshot);
+}
+
+/* The readers that have the store's tables keep them, and the bytes that they were given. */
+static int leave_tables(struct memory_store *s)
+{
+    struct memory_snapshot *old = malloc(sizeof *old), *copy = calloc(1, sizeof *copy);
+    bool whole = old && copy;
+    for (int i = 0; whole && i < TABLE_COUNT; i++)
+        whole = pairs_copy(&s->tables[i], &copy->tables[i]);
+    if (!whole) {
+        free(old);
+        if (copy)
+            snapshot_done(copy);
+        return SHUNT_NO_MEMORY;
+    }
+    old->readers = 0;
+    memcpy(old->tables, s->tables, sizeof old->tables);
+    memcpy(s->tables, copy->tables, sizeof s->tables);
+    free(copy);
+    for (struct memory_txn *t = s->txns; t; t = t->next) {
+        if (t->snapshot)
+            continue;
+        t->snapshot = old;
+        t->tables = old->tables;
+        old->readers++;
+    }
+    return 0;
+}
+
+static bool are_read(const struct memory_store *s)
+{
+    const struct memory_txn *t = s->txns;
+    while (t && t->snapshot)
+        t = t->next;
+    return t != NULL;
+}
+
 int memory_begin(struct store *base, bool write, struct store_txn **ret)
 {
     struct memory_store *s = store_of(base);
     int err = fault_due(s);
+    check(!s->txns || !s->txns->write);
+    if (!err && write && are_read(s))
+        err = leave_tables(s);
     if (err)
         return err;
-    check(!write || !s->txns); /* no snapshots: a writer is alone */
-    check(!s->txns || !s->txns->write);
     struct memory_txn *t = malloc(sizeof *t);
     if (!t)
         return SHUNT_NO_MEMORY;
-    *t = (struct memory_txn){.base = {base}, .next = s->txns, .write = write};
+    *t = (struct memory_txn){.base = {base}, .next = s->txns, .tables = s->tables, .write = write};
     s->txns = t;
     *ret = &t->base;
     return 0;
@@ -59,6 +102,8 @@ static void txn_free(struct memory_store *s, struct memory_txn *t)
     while (*link != t)
         link = &(*link)->next;
     *link = t->next;
+    if (t->snapshot && --t->snapshot->readers == 0)
+        snapshot_done(t->snapshot);
     free(t);
 }
 
@@ -147,17 +192,16 @@ int memory_get(struct store_txn *base, enum store_table table, struct slice key,
         return t->failed;
     if (!key_is_valid(key))
         return SHUNT_BAD_ARGUMENT;
-    struct pair *p = pairs_find(&store_of_txn(base)->tables[table], key);
+    struct pair *p = pairs_find(&t->tables[table], key);
     if (!p)
         return SHUNT_NOT_FOUND;
     *ret = pair_value(p);
     return 0;
 }
 
-int memory_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool append,
+int memory_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool fresh,
                    void **ret)
 {
-    (void)append; /* pairs_link() finds out by itself */
     struct memory_store *s = store_of_txn(base);
     struct memory_txn *t = (struct memory_txn *)base;
     if (!key_is_valid(key) || size > UINT32_MAX)
@@ -170,6 +214,7 @@ int memory_reserve(struct store_txn *base, enum store_table table, struct slice 
     if (!p)
         return t->failed = SHUNT_NO_MEMORY;
     struct pair *old = pairs_link(m, p);
+    check(!old || !fresh); /* on disk nobody would notice */
     s->used_bytes += pair_cost(p);
     if (old) {
         s->used_bytes -= pair_cost(old);

@@ -9,11 +9,13 @@
 
 #include "broker/store/store.h"
 
-#define STORE_LAYOUT_VERSION 5u
+#define STORE_LAYOUT_VERSION 6u
 /* The oldest that is taken over. Its rows are read as they are (docs/storage.md says what differs), so all that
  * is done at once is to write the version, after which an older program refuses the store. */
 #define STORE_LAYOUT_VERSION_OLDEST 3u
-#define STORE_VERSION_KEY    "version"
+#define STORE_VERSION_KEY           "version"
+/* Beside it, and the store's own as well: which journal goes with the store (broker/journal). */
+#define STORE_JOURNAL_KEY "journal"
 
 /* Write this program's version.
  * fails: as store_put(). */

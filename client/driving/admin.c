@@ -19,6 +19,11 @@ int admin_names(const char *topic, bool dlq_too, const char *group, struct shunt
     return 0;
 }
 
+const char *admin_group(const char *group)
+{
+    return group ? group : "default";
+}
+
 static int build(struct slice bytes, struct shunt_value **ret, struct shunt_error *err)
 {
     int rc = value_build(bytes, ret);
@@ -71,4 +76,21 @@ int64_t admin_left_ms(int64_t deadline_us)
         return SHUNT_FOREVER;
     int64_t left_us = deadline_us - clock_mono_us();
     return left_us > 0 ? left_us / 1000 : 0;
+}
+
+int admin_finish_job(struct shunt *s, struct call *call, int64_t timeout_ms, uint64_t *ret_job,
+                     uint64_t *ret_count, struct shunt_error *err)
+{
+    int rc = call_run(s, call, timeout_ms, err);
+    if (rc == 0) {
+        uint64_t job = mpack_read_uint(&call->reply), count = mpack_read_uint(&call->reply);
+        if (call->reply.failed)
+            rc = error_set(err, SHUNT_PROTOCOL, NULL);
+        if (rc == 0 && ret_job)
+            *ret_job = job;
+        if (rc == 0 && ret_count)
+            *ret_count = count;
+    }
+    call_done(call);
+    return rc;
 }

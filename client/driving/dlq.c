@@ -1,21 +1,14 @@
 /* dlq: look at messages and dead letters, redrive and purge them. */
-#include "base/utf8.h"
 #include "client/driving/admin.h"
 #include "client/driving/call_run.h"
+#include "client/driving/given.h"
 #include "client/wire/error.h"
-#include <string.h>
-
-/* `group` as given, or the one every topic is made with. */
-static const char *group_or_default(const char *group)
-{
-    return group ? group : "default";
-}
 
 int shunt_peek(struct shunt *s, const char *topic, const char *group, uint64_t after, uint32_t limit,
                bool bodies, int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;
-    group = group_or_default(group);
+    group = admin_group(group);
     const union request_fields q = {.peek = {.topic = slice_of(topic),
                                              .group = slice_of(group),
                                              .after = after,
@@ -31,36 +24,51 @@ int shunt_peek(struct shunt *s, const char *topic, const char *group, uint64_t a
 int shunt_dlq_list(struct shunt *s, const char *topic, const char *group, uint64_t after, uint32_t limit,
                    int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err)
 {
+    return shunt_dlq_find(s, topic, group, after, limit, NULL, timeout_ms, ret, err);
+}
+
+/* A broker that does not know filters passes over them, and shows all. It sends no `next` either. */
+static int check_filtered(struct shunt_value *page, struct shunt_value **ret, struct shunt_error *err)
+{
+    if (shunt_value_get(page, "next")) {
+        *ret = page;
+        return 0;
+    }
+    shunt_value_free(page);
+    return error_set(err, SHUNT_UNSUPPORTED, "the broker is too old to choose among dead letters");
+}
+
+int shunt_dlq_find(struct shunt *s, const char *topic, const char *group, uint64_t after, uint32_t limit,
+                   const struct shunt_dlq_filter *filter, int64_t timeout_ms, struct shunt_value **ret,
+                   struct shunt_error *err)
+{
     struct call call;
-    group = group_or_default(group);
-    const union request_fields q = {
+    struct shunt_value *page;
+    group = admin_group(group);
+    union request_fields q = {
         .dlq_list = {.topic = slice_of(topic), .group = slice_of(group), .after = after, .limit = limit}};
     int rc = admin_names(topic, false, group, err);
+    if (rc == 0)
+        rc = given_filter(filter, &q.dlq_list.filter, err);
     if (rc != 0)
         return rc;
     call_begin(&call, &request_dlq_list, &q, true);
-    return admin_finish_page(s, &call, timeout_ms, ret, err);
-}
-
-static int check_id(const char *id, struct shunt_error *err)
-{
-    if (!id)
-        return error_set(err, SHUNT_BAD_ARGUMENT, "a dead letter must be named");
-    size_t size = strlen(id);
-    if (size > 0 && size < 300 && utf8_valid(id, size))
-        return 0;
-    return error_set(err, SHUNT_BAD_ARGUMENT, "\"%.100s\" cannot name a message",
-                     utf8_valid(id, size) ? id : "?");
+    rc = admin_finish_page(s, &call, timeout_ms, &page, err);
+    if (rc == 0 && filter)
+        return check_filtered(page, ret, err);
+    if (rc == 0)
+        *ret = page;
+    return rc;
 }
 
 int shunt_dlq_show(struct shunt *s, const char *topic, const char *group, const char *id, int64_t timeout_ms,
                    struct shunt_value **ret, struct shunt_error *err)
 {
     struct call call;
-    group = group_or_default(group);
+    group = admin_group(group);
     const union request_fields q = {
         .dlq_show = {.topic = slice_of(topic), .group = slice_of(group), .message = slice_of(id)}};
-    int rc = check_id(id, err);
+    int rc = given_id(id, err);
     if (rc == 0)
         rc = admin_names(topic, false, group, err);
     if (rc != 0)
@@ -74,34 +82,7 @@ static int choose(const char *const *ids, size_t ids_count, uint64_t count, stru
                   struct dead_choice *ret, struct shunt_error *err)
 {
     *ret = (struct dead_choice){.count = count == SHUNT_ALL ? UINT64_MAX : count};
-    if (ids_count > IDS_MAX)
-        return error_set(err, SHUNT_BAD_ARGUMENT, "at most %d ids in one call", IDS_MAX);
-    for (size_t i = 0; i < ids_count; i++) {
-        int rc = check_id(ids[i], err);
-        if (rc != 0)
-            return rc;
-        mpack_write_cstr(names, ids[i]);
-    }
-    ret->ids = (struct wire_list){(uint32_t)ids_count, {names->data, names->size}};
-    return names->failed ? error_set(err, SHUNT_NO_MEMORY, NULL) : 0;
-}
-
-/* Run a request answered by a job and a count. */
-static int finish_job(struct shunt *s, struct call *call, int64_t timeout_ms, uint64_t *ret_job,
-                      uint64_t *ret_count, struct shunt_error *err)
-{
-    int rc = call_run(s, call, timeout_ms, err);
-    if (rc == 0) {
-        uint64_t job = mpack_read_uint(&call->reply), count = mpack_read_uint(&call->reply);
-        if (call->reply.failed)
-            rc = error_set(err, SHUNT_PROTOCOL, NULL);
-        if (rc == 0 && ret_job)
-            *ret_job = job;
-        if (rc == 0 && ret_count)
-            *ret_count = count;
-    }
-    call_done(call);
-    return rc;
+    return given_ids(ids, ids_count, names, &ret->ids, err);
 }
 
 int shunt_dlq_redrive(struct shunt *s, const char *topic, const char *group, const char *const *ids,
@@ -110,7 +91,7 @@ int shunt_dlq_redrive(struct shunt *s, const char *topic, const char *group, con
 {
     struct call call;
     struct mpack_buffer names = {0};
-    group = group_or_default(group);
+    group = admin_group(group);
     union request_fields q = {
         .dlq_redrive = {.topic = slice_of(topic), .group = slice_of(group), .rate = rate}};
     int rc = admin_names(topic, false, group, err);
@@ -118,7 +99,7 @@ int shunt_dlq_redrive(struct shunt *s, const char *topic, const char *group, con
         rc = choose(ids, ids_count, count, &names, &q.dlq_redrive.which, err);
     if (rc == 0) {
         call_begin(&call, &request_dlq_redrive, &q, false);
-        rc = finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
+        rc = admin_finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
     }
     mpack_buffer_done(&names);
     return rc;
@@ -130,14 +111,14 @@ int shunt_dlq_purge(struct shunt *s, const char *topic, const char *group, const
 {
     struct call call;
     struct mpack_buffer names = {0};
-    group = group_or_default(group);
+    group = admin_group(group);
     union request_fields q = {.dlq_purge = {.topic = slice_of(topic), .group = slice_of(group)}};
     int rc = admin_names(topic, false, group, err);
     if (rc == 0)
         rc = choose(ids, ids_count, count, &names, &q.dlq_purge.which, err);
     if (rc == 0) {
         call_begin(&call, &request_dlq_purge, &q, false);
-        rc = finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
+        rc = admin_finish_job(s, &call, timeout_ms, ret_job, ret_count, err);
     }
     mpack_buffer_done(&names);
     return rc;

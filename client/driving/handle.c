@@ -10,10 +10,15 @@ bool handle_is_copy(const struct shunt *s)
     return s->forks != fork_count();
 }
 
+bool handle_is_parting(const struct shunt *s)
+{
+    return s->core.goodbye || s->core.leaving || s->core.left;
+}
+
 int handle_usable(const struct shunt *s, struct shunt_error *err)
 {
     check(s && s->magic == HANDLE_MAGIC);
-    if (s->closing)
+    if (s->closing || handle_is_parting(s))
         return error_set(err, SHUNT_CLOSED, NULL);
     if (handle_is_copy(s)) {
         return error_set(err, SHUNT_CLOSED,
@@ -26,7 +31,7 @@ int handle_usable(const struct shunt *s, struct shunt_error *err)
 
 void handle_call_back(struct shunt *s)
 {
-    while (!handle_is_copy(s) && core_call_back(&s->core))
+    while (!handle_is_copy(s) && (events_call_back(&s->loop.events) || core_call_back(&s->core)))
         continue;
 }
 

@@ -13,13 +13,16 @@ struct shunt {
     struct core core;
     struct loop loop;
     bool closing;
-    unsigned forks; /* fork_count() of the process that it belongs to */
+    unsigned forks;                          /* fork_count() of the process that it belongs to */
+    char reason[AUDIT_REASON_BYTES_MAX + 1]; /* of the acts that follow; empty: none */
     struct client_worker_slot worker;
 };
 
 /* True in a process that was forked from the one it belongs to: nothing of it may be sent there, read there
  * or called back. */
 bool handle_is_copy(const struct shunt *s);
+/* It has said goodbye, or will as soon as all is answered: nothing new begins. */
+bool handle_is_parting(const struct shunt *s);
 /* Call back for all that has ended or arrived; stops at once in a copy, also if a callback made it one. */
 void handle_call_back(struct shunt *s);
 /* 0, CLOSED while the handle closes or in a process that was forked from its own, or the error that ended it.

@@ -5,7 +5,7 @@
  *   client_mark_explicitly(c)         before the first shunt_next(): deliveries then come unmarked
  *   poll({shunt_fd(s), child pipes…}), shunt_process(s), shunt_next(c, 0, …) until EMPTY
  *   client_mark(d), client_send(s)    before a child is given `d`; it is given only if client_marked(d) is true
- *   shunt_resolve_async(d, …)         with its outcome
+ *   client_resolve(d, …)              with its outcome
  *   client_release_held(c)            at the stop, for deliveries that no child has
  *
  * In the child, after fork(): client_abandon_after_fork(s) first; then only the shunt_delivery_* accessors.
@@ -26,6 +26,9 @@ int client_mark(struct shunt_delivery *d);
 /* True once the mark was accepted by the socket, and always if the handle sends no marks (option `marks` no).
  */
 bool client_marked(const struct shunt_delivery *d);
+/* shunt_resolve_async() without a limit of time: the worker counts on the one true answer. */
+int client_resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
+                   const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context);
 /* True if the connection it came on, or its subscription, is gone: any resolution will say STALE. */
 bool client_stale(const struct shunt_delivery *d);
 

@@ -27,7 +27,8 @@ int shunt_job_cancel(struct shunt *s, uint64_t job, int64_t timeout_ms, struct s
 int shunt_clock_set(struct shunt *s, int64_t timeout_ms, int64_t *ret_was_off_ms, struct shunt_error *err)
 {
     struct call call;
-    call_begin(&call, &request_clock_set, NULL, false);
+    const union request_fields q = {0};
+    call_begin(&call, &request_clock_set, &q, false);
     int rc = call_run(s, &call, timeout_ms, err);
     if (rc == 0) {
         int64_t was_off_ms = mpack_read_int(&call.reply);

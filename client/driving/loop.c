@@ -18,6 +18,11 @@
 
 enum { EVENT_SOCKET = 0, EVENT_TIMER = 1 };
 
+static const struct url *current(const struct loop *loop)
+{
+    return &loop->hosts.hosts[loop->host];
+}
+
 int64_t loop_deadline_us(int64_t timeout_ms)
 {
     if (timeout_ms < 0 || timeout_ms > INT64_MAX / 2000)
@@ -25,10 +30,10 @@ int64_t loop_deadline_us(int64_t timeout_ms)
     return clock_mono_us() + timeout_ms * 1000;
 }
 
-int loop_init(struct shunt *s, const struct url *url, struct shunt_error *err)
+int loop_init(struct shunt *s, const struct url_list *hosts, struct shunt_error *err)
 {
     struct loop *loop = &s->loop;
-    *loop = (struct loop){.url = *url, .epoll_fd = -1, .timer_fd = -1, .armed_us = INT64_MAX};
+    *loop = (struct loop){.hosts = *hosts, .epoll_fd = -1, .timer_fd = -1, .armed_us = INT64_MAX};
     loop->backoff =
         (struct backoff){.min_ms = s->settings.reconnect_min_ms, .max_ms = s->settings.reconnect_max_ms};
     socket_init(&loop->socket);
@@ -73,6 +78,23 @@ static void watch(struct loop *loop, int operation, bool writable)
                     &event); /* fails only without kernel memory: a time-out follows */
 }
 
+void loop_choose_host(struct shunt *s)
+{
+    if (s->loop.hosts.count > 1)
+        s->loop.host = random_next(&s->core.random) % s->loop.hosts.count;
+}
+
+/* The next host is tried soon, and at a random time, so that not all clients of a broker that ended come at once; when all have been tried, the
+ * back-off grows. */
+static int64_t next_attempt_us(struct shunt *s)
+{
+    struct loop *loop = &s->loop;
+    struct backoff soon = {.min_ms = loop->backoff.min_ms, .max_ms = loop->backoff.min_ms};
+    bool all_tried = ++loop->tried % loop->hosts.count == 0;
+    loop->host = (loop->host + 1) % loop->hosts.count;
+    return backoff_next_us(all_tried ? &loop->backoff : &soon, &s->core.random);
+}
+
 /* The attempt failed or the connection broke, for the reason in `error`. */
 static void broke(struct shunt *s, const struct shunt_error *error, int64_t now_us)
 {
@@ -83,7 +105,13 @@ static void broke(struct shunt *s, const struct shunt_error *error, int64_t now_
     loop->last = *error;
     loop->failures++;
     loop->blocked = false;
-    loop->connect_at_us = now_us + backoff_next_us(&loop->backoff, &s->core.random);
+    const struct url *from = current(loop);
+    int64_t wait_us = next_attempt_us(s);
+    loop->connect_at_us = now_us + wait_us;
+    if (s->core.phase == CORE_READY && !s->core.left)
+        events_add(&loop->events, SHUNT_LOST, from, error, 0);
+    if (s->core.fatal.code == 0 && !s->core.left)
+        events_add(&loop->events, SHUNT_RETRYING, from, error, wait_us / 1000);
     if (s->core.fatal.code != 0)
         core_end(&s->core, &s->core.fatal);
     else if (s->core.phase != CORE_OFFLINE)
@@ -104,7 +132,7 @@ static void begin_attempt(struct shunt *s, int64_t now_us)
     struct loop *loop = &s->loop;
     struct shunt_error error;
     loop->give_up_us = now_us + s->settings.connect_timeout_ms * 1000;
-    if (socket_connect(&loop->socket, &loop->url, &error) != 0) {
+    if (socket_connect(&loop->socket, current(loop), &error) != 0) {
         broke(s, &error, now_us);
         return;
     }
@@ -120,7 +148,7 @@ static void continue_attempt(struct shunt *s, int64_t now_us)
     int fd = loop->socket.fd;
     (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd,
                     NULL); /* added anew: the next address has a descriptor of its own */
-    if (socket_continue(&loop->socket, &loop->url, &error) != 0) {
+    if (socket_continue(&loop->socket, current(loop), &error) != 0) {
         broke(s, &error, now_us);
         return;
     }
@@ -135,13 +163,17 @@ void loop_advance(struct shunt *s, int64_t now_us)
     struct shunt_error error;
     if (s->core.fatal.code != 0 || s->closing || handle_is_copy(s))
         return;
+    core_expire(&s->core, now_us);
+    if (s->core.left)
+        return;
     if (loop->socket.state == SOCKET_CLOSED) {
         loop->wanted = loop->wanted || core_has_work(&s->core);
         if (loop->wanted && now_us >= loop->connect_at_us)
             begin_attempt(s, now_us);
     } else if (s->core.phase != CORE_READY && now_us >= loop->give_up_us) {
-        error_set(&error, SHUNT_UNREACHABLE, "%.255s port %u did not answer within %lld ms", loop->url.host,
-                  (unsigned)loop->url.port, (long long)s->settings.connect_timeout_ms);
+        error_set(&error, SHUNT_UNREACHABLE, "%.255s port %u did not answer within %lld ms",
+                  current(loop)->host, (unsigned)current(loop)->port,
+                  (long long)s->settings.connect_timeout_ms);
         broke(s, &error, now_us);
     }
 }
@@ -151,8 +183,8 @@ void loop_advance(struct shunt *s, int64_t now_us)
 static void system_error(struct shunt *s, const char *what, int error_no, int64_t now_us)
 {
     struct shunt_error error;
-    error_set(&error, SHUNT_UNREACHABLE, "%s %.255s port %u: %s", what, s->loop.url.host,
-              (unsigned)s->loop.url.port, strerror(error_no));
+    error_set(&error, SHUNT_UNREACHABLE, "%s %.255s port %u: %s", what, current(&s->loop)->host,
+              (unsigned)current(&s->loop)->port, strerror(error_no));
     broke(s, &error, now_us);
 }
 
@@ -162,6 +194,8 @@ void loop_send(struct shunt *s, int64_t now_us)
     struct iovec pieces[PIECES_MAX];
     bool blocked = false;
     int count;
+    if (!handle_is_copy(s))
+        core_try_to_part(&s->core);
     if (loop->socket.state != SOCKET_OPEN || handle_is_copy(s))
         return;
     while (!blocked && (count = core_output(&s->core, now_us, pieces, PIECES_MAX)) > 0) {
@@ -188,8 +222,8 @@ void loop_send(struct shunt *s, int64_t now_us)
 static void closed_by_peer(struct shunt *s, int64_t now_us)
 {
     struct shunt_error error;
-    error_set(&error, SHUNT_UNREACHABLE, "%.255s port %u closed the connection%s%.200s", s->loop.url.host,
-              (unsigned)s->loop.url.port, s->core.said.code != 0 ? ": " : "",
+    error_set(&error, SHUNT_UNREACHABLE, "%.255s port %u closed the connection%s%.200s",
+              current(&s->loop)->host, (unsigned)current(&s->loop)->port, s->core.said.code != 0 ? ": " : "",
               s->core.said.code != 0 ? s->core.said.text : "");
     broke(s, &error, now_us);
 }
@@ -197,6 +231,7 @@ static void closed_by_peer(struct shunt *s, int64_t now_us)
 static void receive(struct shunt *s, int64_t now_us)
 {
     struct loop *loop = &s->loop;
+    bool greeted = s->core.phase == CORE_READY;
     for (int i = 0; i < READS_A_TURN && loop->socket.state == SOCKET_OPEN; i++) {
         struct shunt_error error = {0};
         size_t size = 0;
@@ -218,10 +253,13 @@ static void receive(struct shunt *s, int64_t now_us)
             broke(s, &error, now_us);
             return;
         }
-        if (s->core.phase == CORE_READY && loop->last.code != 0)
+        if (s->core.phase == CORE_READY && !greeted) {
+            greeted = true;
             loop->last.code = 0;
-        if (s->core.phase == CORE_READY)
+            loop->tried = 0;
             backoff_reset(&loop->backoff);
+            events_add(&loop->events, SHUNT_CONNECTED, current(loop), &loop->last, 0);
+        }
         if ((size_t)got < size)
             return;
     }
@@ -238,11 +276,12 @@ static int64_t earliest(int64_t a, int64_t b)
 static int64_t due_us(const struct shunt *s)
 {
     const struct loop *loop = &s->loop;
-    if (s->core.fatal.code != 0 || s->closing)
+    if (s->core.fatal.code != 0 || s->closing || s->core.left)
         return INT64_MAX;
-    if (loop->socket.state == SOCKET_CLOSED)
-        return loop->wanted || core_has_work(&s->core) ? loop->connect_at_us : INT64_MAX;
-    return s->core.phase != CORE_READY ? loop->give_up_us : core_due_us(&s->core);
+    int64_t next_us = s->core.expires_us;
+    if (loop->socket.state != SOCKET_CLOSED)
+        return earliest(next_us, s->core.phase != CORE_READY ? loop->give_up_us : core_due_us(&s->core));
+    return loop->wanted || core_has_work(&s->core) ? earliest(next_us, loop->connect_at_us) : next_us;
 }
 
 static void drain_timer(struct loop *loop)
@@ -251,6 +290,15 @@ static void drain_timer(struct loop *loop)
     ssize_t n = read(loop->timer_fd, &times, sizeof times);
     (void)n; /* not due after all is as good */
     loop->armed_us = INT64_MAX;
+}
+
+static void fell_silent(struct shunt *s, int64_t now_us)
+{
+    struct shunt_error error;
+    error_set(&error, SHUNT_UNREACHABLE, "%.255s port %u has not answered a ping for %lld ms",
+              current(&s->loop)->host, (unsigned)current(&s->loop)->port,
+              (long long)s->settings.ping_interval_ms);
+    broke(s, &error, now_us);
 }
 
 void loop_wait(struct shunt *s, int64_t until_us)
@@ -273,6 +321,8 @@ void loop_wait(struct shunt *s, int64_t until_us)
         else if ((events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0)
             receive(s, now_us);
     }
+    if (core_is_silent(&s->core, now_us)) /* now that all that came has been looked at */
+        fell_silent(s, now_us);
 }
 
 int loop_timed_out(const struct shunt *s, struct shunt_error *err)
@@ -281,8 +331,8 @@ int loop_timed_out(const struct shunt *s, struct shunt_error *err)
         return error_set(err, SHUNT_TIMEOUT, NULL);
     if (s->loop.last.code != 0)
         return error_set(err, SHUNT_UNREACHABLE, "%s", s->loop.last.text);
-    return error_set(err, SHUNT_UNREACHABLE, "no connection to %.255s port %u in time", s->loop.url.host,
-                     (unsigned)s->loop.url.port);
+    return error_set(err, SHUNT_UNREACHABLE, "no connection to %.255s port %u in time",
+                     current(&s->loop)->host, (unsigned)current(&s->loop)->port);
 }
 
 static int turn_until(struct shunt *s, int64_t deadline_us, bool (*met)(void *arg), void *arg,
@@ -341,8 +391,8 @@ void loop_rest(struct shunt *s)
     if (!s->loop.watched || s->loop.processing || handle_is_copy(s))
         return;
     int64_t at_us = due_us(s);
-    if (core_has_callbacks(&s->core) || (core_has_output(&s->core) && !s->loop.blocked) ||
-        at_us <= clock_mono_us())
+    if (s->loop.events.count > 0 || core_has_callbacks(&s->core) ||
+        (core_has_output(&s->core) && !s->loop.blocked) || at_us <= clock_mono_us())
         at_us = 0;
     set_timer(&s->loop, at_us);
 }

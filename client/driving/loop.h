@@ -4,11 +4,15 @@
 #ifndef SHUNT_CLIENT_DRIVING_LOOP_H
 #define SHUNT_CLIENT_DRIVING_LOOP_H
 
+#include "client/driving/events.h"
 #include "client/driving/socket.h"
 #include "client/wire/backoff.h"
 
 struct loop {
-    struct url url;
+    struct url_list hosts;
+    size_t host;  /* which of them is the one in use */
+    size_t tried; /* hosts in a row to which there was no connection */
+    struct events events;
     int epoll_fd;
     int timer_fd;
     struct socket socket;
@@ -26,7 +30,9 @@ struct loop {
 };
 
 /* fails: IO. */
-int loop_init(struct shunt *s, const struct url *url, struct shunt_error *err);
+int loop_init(struct shunt *s, const struct url_list *hosts, struct shunt_error *err);
+/* Begin with any of the hosts, so that clients spread over them. */
+void loop_choose_host(struct shunt *s);
 void loop_done(struct shunt *s);
 
 /* Begin to connect or give an attempt up, as the time says. */

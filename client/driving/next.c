@@ -51,7 +51,7 @@ int shunt_next(struct shunt_consumer *c, int64_t timeout_ms, struct shunt_delive
 {
     check(c && c->magic == CONSUMER_MAGIC);
     struct shunt *s = c->handle;
-    if (handle_is_copy(s))
+    if (handle_is_copy(s) || handle_is_parting(s))
         return handle_usable(s, err);
     int64_t now_us = clock_mono_us();
     marks_next_called(c, now_us);

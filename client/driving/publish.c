@@ -1,18 +1,20 @@
 /* publish: the public calls that publish. */
+#include "base/clock.h"
 #include "base/magic.h"
 #include "client/driving/admin.h"
+#include "client/driving/call_run.h"
 #include "client/driving/handle.h"
 #include "client/wire/error.h"
 
-int shunt_publish_async(struct shunt *s, const char *topic, const struct shunt_message *m,
-                        shunt_published_cb *callback, void *context, struct shunt_error *err)
+static int add(struct shunt *s, const char *topic, const struct shunt_message *m, struct promise promise,
+               struct shunt_error *err)
 {
     bool full = false;
     int rc = handle_usable(s, err);
     if (rc == 0 && (!topic || !m))
         rc = error_set(err, SHUNT_BAD_ARGUMENT, !topic ? "a topic must be named" : "there is no message");
     if (rc == 0)
-        rc = producer_add(&s->core.producer, topic, m, (struct promise){callback, context}, &full, err);
+        rc = producer_add(&s->core.producer, topic, m, promise, &full, err);
     if (rc != 0)
         return rc;
     if (full && producer_may_write(&s->core.producer) && !s->loop.blocked)
@@ -20,6 +22,13 @@ int shunt_publish_async(struct shunt *s, const char *topic, const struct shunt_m
     else if (s->core.producer.open.count == 1 && s->core.producer.open.head->count == 1)
         loop_wake(s);
     return 0;
+}
+
+int shunt_publish_async(struct shunt *s, const char *topic, const struct shunt_message *m,
+                        shunt_published_cb *callback, void *context, struct shunt_error *err)
+{
+    struct promise promise = {callback, context, core_limit_us(&s->core, clock_mono_coarse_us())};
+    return add(s, topic, m, promise, err);
 }
 
 #define PUBLISHING_MAGIC 0xf2084097u
@@ -55,8 +64,9 @@ static bool has_room(void *arg)
 static int queue(struct shunt *s, const char *topic, const struct shunt_message *m, struct waiting *w,
                  int64_t deadline_us, struct shunt_error *err)
 {
+    struct promise promise = {published, w, INT64_MAX}; /* it has a limit of its own */
     int rc;
-    while ((rc = shunt_publish_async(s, topic, m, published, w, err)) == SHUNT_BUSY) {
+    while ((rc = add(s, topic, m, promise, err)) == SHUNT_BUSY) {
         w->seq = (uint64_t)s->core.producer.messages;
         rc = loop_until(s, admin_left_ms(deadline_us), has_room, w, err);
         if (rc != 0)
@@ -78,7 +88,10 @@ int shunt_publish(struct shunt *s, const char *topic, const struct shunt_message
         bool never = producer_withdraw(&s->core.producer, published, &w);
         if (never || (rc != SHUNT_UNREACHABLE && rc != SHUNT_TIMEOUT))
             return rc;
-        return error_set(err, SHUNT_TIMEOUT, "no answer in time: the message may still be stored");
+        rc = error_set(err, SHUNT_TIMEOUT, "no answer in time: the message may be stored, now or later");
+        if (err)
+            err->may_retry = false; /* it would be there twice: the library goes on sending this one */
+        return rc;
     }
     if (w.error.code != 0) {
         if (err)
@@ -114,4 +127,16 @@ int shunt_flush(struct shunt *s, int64_t timeout_ms, struct shunt_error *err)
         failure->code = 0;
     }
     return rc;
+}
+
+int shunt_producer_last(struct shunt *s, int64_t timeout_ms, uint64_t *ret_number, struct shunt_error *err)
+{
+    struct call call;
+    int rc = handle_usable(s, err);
+    if (rc == 0 && !s->settings.numbered)
+        rc = error_set(err, SHUNT_BAD_ARGUMENT, "the handle has no option `producer`");
+    if (rc != 0)
+        return rc;
+    call_begin(&call, &request_producer, NULL, true);
+    return call_finish_uint(s, &call, timeout_ms, ret_number, err);
 }

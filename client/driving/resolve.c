@@ -39,13 +39,11 @@ static void look_after_long(struct shunt *s, int64_t now_us)
 }
 
 static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
-                 const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
-                 struct shunt_error *err)
+                 const struct shunt_failure *failure, struct resolver resolver, struct shunt_error *err)
 {
     check(d && d->magic == DELIVERY_MAGIC);
     struct shunt *s = d->consumer->handle;
     struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = outcome, .delay_ms = delay_ms};
-    struct resolver resolver = {.callback = callback, .context = context};
     int bad = handle_is_copy(s) ? handle_usable(s, err) : check_delay(outcome, delay_ms, err);
     if (bad != 0) { /* it is taken all the same, so it goes back */
         if (outcome == SHUNT_EXTEND)
@@ -66,12 +64,27 @@ static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t d
     return rc != 0 ? error_set(err, rc, NULL) : 0;
 }
 
+static int queue_async(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
+                       const struct shunt_failure *failure, struct resolver resolver, struct shunt_error *err)
+{
+    return queue(d, outcome, outcome == SHUNT_ACK ? ACK_PATIENCE_MS : delay_ms, failure, resolver, err);
+}
+
+int client_resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
+                   const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context)
+{
+    struct resolver resolver = {.callback = callback, .context = context, .until_us = INT64_MAX};
+    return queue_async(d, outcome, delay_ms, failure, resolver, NULL);
+}
+
 int shunt_resolve_async(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t delay_ms,
                         const struct shunt_failure *failure, shunt_resolved_cb *callback, void *context,
                         struct shunt_error *err)
 {
-    return queue(d, outcome, outcome == SHUNT_ACK ? ACK_PATIENCE_MS : delay_ms, failure, callback, context,
-                 err);
+    struct resolver resolver = {.callback = callback, .context = context, .until_us = INT64_MAX};
+    if (callback)
+        resolver.until_us = core_limit_us(d->consumer->core, clock_mono_coarse_us());
+    return queue_async(d, outcome, delay_ms, failure, resolver, err);
 }
 
 #define RESOLVING_MAGIC 0xefe1f565u
@@ -113,13 +126,18 @@ static int resolve(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t
     struct shunt *s = d->consumer->handle;
     struct waiting w = {.magic = RESOLVING_MAGIC};
     look(s); /* this call makes system calls anyway */
-    int rc = queue(d, outcome, delay_ms, failure, resolved, &w, err);
+    struct resolver resolver = {.callback = resolved, .context = &w, .until_us = INT64_MAX};
+    int rc = queue(d, outcome, delay_ms, failure, resolver, err);
     if (rc != 0)
         return rc;
     rc = loop_until(s, timeout_ms, is_done, &w, err);
     if (!w.done) {
         detach(&s->core, &w);
-        return rc == SHUNT_UNREACHABLE ? error_set(err, SHUNT_TIMEOUT, NULL) : rc;
+        if (rc == SHUNT_UNREACHABLE)
+            rc = error_set(err, SHUNT_TIMEOUT, NULL);
+        if (rc == SHUNT_TIMEOUT && err) /* all but EXTEND are on their way, and the delivery is gone */
+            err->may_retry = outcome == SHUNT_EXTEND;
+        return rc;
     }
     if (w.error.code != 0 && err)
         *err = w.error;

@@ -7,10 +7,13 @@
 #include "proto/units.h"
 #include <string.h>
 
-static const char *const keys[] = {
-    "client", "host",         "build",       "connect-timeout", "reconnect-min", "reconnect-max",
-    "window", "window-bytes", "frame-bytes", "idempotent",      "marks",         "mark-time",
-    NULL};
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static const char *const keys[] = {"client",        "host",          "build",           "connect-timeout",
+                                   "reconnect-min", "reconnect-max", "request-timeout", "ping-interval",
+                                   "window",        "window-bytes",  "frame-bytes",     "idempotent",
+                                   "producer",      "marks",         "mark-time",       NULL};
 
 static int read_name(const struct shunt_options *o, const char *key, char to[CLIENT_NAME_BYTES_MAX + 1],
                      struct shunt_error *err)
@@ -24,6 +27,23 @@ static int read_name(const struct shunt_options *o, const char *key, char to[CLI
     if (!utf8_valid(value, size))
         return error_set(err, SHUNT_BAD_ARGUMENT, "option %s: not valid UTF-8", key);
     memcpy(to, value, size + 1);
+    return 0;
+}
+
+/* Everybody makes the same id of a name: XXH3 of 128 bits, the higher byte first. */
+static int read_producer(const struct shunt_options *o, struct settings *s, struct shunt_error *err)
+{
+    char name[CLIENT_NAME_BYTES_MAX + 1] = "";
+    int rc = read_name(o, "producer", name, err);
+    if (rc != 0 || !options_get(o, "producer"))
+        return rc;
+    const char *why = !name[0] ? "it is empty" : "it needs idempotent yes";
+    if (!name[0] || !s->idempotent)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "option producer: %s", why);
+    XXH128_canonical_t id;
+    XXH128_canonicalFromHash(&id, XXH3_128bits(name, strlen(name)));
+    memcpy(s->producer_id, id.digest, sizeof s->producer_id);
+    s->numbered = true;
     return 0;
 }
 
@@ -54,7 +74,9 @@ static int read_times(const struct shunt_options *o, struct settings *s, struct 
     int rc;
     if ((rc = options_duration(o, "connect-timeout", day_ms, &s->connect_timeout_ms, err)) != 0 ||
         (rc = options_duration(o, "reconnect-min", day_ms, &s->reconnect_min_ms, err)) != 0 ||
-        (rc = options_duration(o, "reconnect-max", day_ms, &s->reconnect_max_ms, err)) != 0)
+        (rc = options_duration(o, "reconnect-max", day_ms, &s->reconnect_max_ms, err)) != 0 ||
+        (rc = options_duration(o, "request-timeout", day_ms, &s->request_timeout_ms, err)) != 0 ||
+        (rc = options_duration(o, "ping-interval", day_ms, &s->ping_interval_ms, err)) != 0)
         return rc;
     if (s->connect_timeout_ms < 1)
         return error_set(err, SHUNT_BAD_ARGUMENT, "option connect-timeout: at least 1ms");
@@ -71,6 +93,7 @@ int settings_read(const struct shunt_options *options, struct settings *ret, str
         .connect_timeout_ms = 5000,
         .reconnect_min_ms = 50,
         .reconnect_max_ms = 5000,
+        .request_timeout_ms = 60000,
         .window = 4096,
         .window_bytes = 64 * 1024 * 1024,
         .frame_bytes = 256 * 1024,
@@ -90,6 +113,7 @@ int settings_read(const struct shunt_options *options, struct settings *ret, str
         (rc = options_size(options, "frame-bytes", 1024, FRAME_BYTES_MAX - 65536, &s.frame_bytes, err)) !=
             0 ||
         (rc = options_yes(options, "idempotent", &s.idempotent, err)) != 0 ||
+        (rc = read_producer(options, &s, err)) != 0 ||
         (rc = options_yes(options, "marks", &s.marks, err)) != 0)
         return rc;
     *ret = s;

@@ -9,6 +9,7 @@
 #include "client/wire/marks.h"
 #include "client/wire/options.h"
 #include "proto/names.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define PREFETCH       64
@@ -32,9 +33,9 @@ static bool is_decided(void *arg)
     return c->state == CONSUMER_ACTIVE || c->state == CONSUMER_ENDED;
 }
 
-int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
-                    const struct shunt_options *options, int64_t timeout_ms, struct shunt_consumer **ret,
-                    struct shunt_error *err)
+/* A consumer that waits to be subscribed. */
+static int begin(struct shunt *s, const char *topic, const char *group, const struct shunt_options *options,
+                 struct shunt_consumer **ret, struct shunt_error *err)
 {
     static const char *const keys[] = {"prefetch", "prefetch-bytes", NULL};
     int64_t messages = PREFETCH, bytes = PREFETCH_BYTES;
@@ -50,6 +51,18 @@ int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
         return error_set(err, SHUNT_NO_MEMORY, NULL);
     c->handle = s;
     c->credit_grows = !options_get(options, "prefetch");
+    *ret = c;
+    return 0;
+}
+
+int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
+                    const struct shunt_options *options, int64_t timeout_ms, struct shunt_consumer **ret,
+                    struct shunt_error *err)
+{
+    struct shunt_consumer *c = NULL;
+    int rc = begin(s, topic, group, options, &c, err);
+    if (rc != 0)
+        return rc;
     rc = loop_until(s, timeout_ms, is_decided, c, err);
     if (rc == 0 && c->state == CONSUMER_ENDED)
         rc = error_set(err, c->end.code, "%s", c->end.text);
@@ -57,6 +70,24 @@ int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
         consumer_free(c, false, clock_mono_us());
         return rc;
     }
+    *ret = c;
+    return 0;
+}
+
+int shunt_subscribe_async(struct shunt *s, const char *topic, const char *group,
+                          const struct shunt_options *options, shunt_done_cb *callback, void *context,
+                          struct shunt_consumer **ret, struct shunt_error *err)
+{
+    struct shunt_consumer *c = NULL;
+    struct notice *notice = notice_new(callback, context, INT64_MAX);
+    int rc = notice ? begin(s, topic, group, options, &c, err) : error_set(err, SHUNT_NO_MEMORY, NULL);
+    if (rc != 0) {
+        free(notice);
+        return rc;
+    }
+    notice->until_us = core_limit_us(&s->core, clock_mono_us());
+    c->decided = notice;
+    loop_wake(s);
     *ret = c;
     return 0;
 }
@@ -71,12 +102,40 @@ void shunt_unsubscribe(struct shunt_consumer *c, int64_t timeout_ms)
         struct call call;
         const union request_fields q = {.unsubscribe = {.sub = c->sub}};
         call_begin(&call, &request_unsubscribe, &q, false);
+        call.bound = true;
         (void)call_finish(s, &call, timeout_ms, NULL); /* the broker gives the messages back in any case */
         told = true;
     }
     consumer_free(c, told, clock_mono_us());
     if (!told)
         client_send(s);
+}
+
+int shunt_unsubscribe_async(struct shunt_consumer *c, shunt_done_cb *callback, void *context,
+                            struct shunt_error *err)
+{
+    struct shunt *s = c->handle;
+    struct core *core = &s->core;
+    int rc = handle_usable(s, err);
+    if (rc != 0)
+        return rc;
+    int64_t until_us = core_limit_us(core, clock_mono_us());
+    const union request_fields q = {.unsubscribe = {.sub = c->sub}};
+    struct call *call = call_new(&request_unsubscribe, &q, false, notice_new(callback, context, until_us));
+    if (!call)
+        return error_set(err, SHUNT_NO_MEMORY, NULL);
+    call->bound = true;
+    bool active = c->state == CONSUMER_ACTIVE;
+    consumer_free(c, true, clock_mono_us()); /* its answers go out before */
+    if (active) {
+        core_queue_call(core, call);
+        client_send(s);
+    } else {
+        const struct shunt_error none = {0};
+        core_end_call(core, call, &none); /* the broker holds nothing of it */
+        loop_wake(s);
+    }
+    return 0;
 }
 
 int shunt_credit(struct shunt_consumer *c, uint32_t messages, uint64_t bytes, struct shunt_error *err)

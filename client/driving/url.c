@@ -1,4 +1,4 @@
-/* url: parse `shunt://HOST[:PORT]`. What could mean two things is refused. */
+/* url: parse `shunt://HOST[:PORT][,HOST[:PORT]]…`. What could mean two things is refused. */
 #include "client/driving/url.h"
 #include "client/wire/error.h"
 #include "proto/limits.h"
@@ -28,7 +28,7 @@ static const char *read_host(const char *at, char ret[URL_HOST_BYTES_MAX + 1], c
 {
     bool bracketed = at[0] == '[';
     const char *begin = bracketed ? at + 1 : at;
-    size_t len = strcspn(begin, bracketed ? "]" : ":/");
+    size_t len = strcspn(begin, bracketed ? "]" : ":/,");
     const char *end = begin + len;
     if (len == 0 || len > URL_HOST_BYTES_MAX) {
         *ret_why = len == 0 ? "the host is missing" : "the host is too long";
@@ -54,32 +54,46 @@ static const char *read_host(const char *at, char ret[URL_HOST_BYTES_MAX + 1], c
     return end;
 }
 
-int url_parse(const char *text, struct url *ret, struct shunt_error *err)
+/* One host with its port; the end of it, or NULL. */
+static const char *read_one(const char *at, struct url *ret, const char **ret_why)
 {
+    char digits[6];
+    int64_t port = PORT_DEFAULT;
+    at = read_host(at, ret->host, ret_why);
+    if (at && *at == ':') {
+        size_t len = strcspn(++at, "/,");
+        const char *why;
+        memcpy(digits, at, len < sizeof digits ? len : 0);
+        digits[len < sizeof digits ? len : 0] = '\0';
+        if (!units_parse_count(digits, 1, 65535, &port, &why)) {
+            *ret_why = "the port is a number from 1 to 65535";
+            return NULL;
+        }
+        at += len;
+    }
+    ret->port = (uint16_t)port;
+    return at;
+}
+
+int url_parse(const char *text, struct url_list *ret, struct shunt_error *err)
+{
+    struct url_list list = {.count = 0};
+    const char *why = NULL;
     if (!text)
         text = "shunt://127.0.0.1";
     if (strncmp(text, SCHEME, sizeof SCHEME - 1) != 0)
         return bad(err, text, "it begins with shunt://");
-    struct url url = {.port = PORT_DEFAULT};
-    const char *why = NULL;
-    const char *at = read_host(text + sizeof SCHEME - 1, url.host, &why);
-    if (!at)
-        return bad(err, text, why);
-    if (*at == ':') {
-        char digits[6];
-        size_t len = strcspn(++at, "/");
-        int64_t port = 0;
-        if (len == 0 || len >= sizeof digits)
-            return bad(err, text, "the port is a number from 1 to 65535");
-        memcpy(digits, at, len);
-        digits[len] = '\0';
-        if (!units_parse_count(digits, 1, 65535, &port, &why))
-            return bad(err, text, "the port is a number from 1 to 65535");
-        url.port = (uint16_t)port;
-        at += len;
+    const char *at = text + sizeof SCHEME - 1;
+    for (bool more = true; more; at += more) {
+        if (list.count == URL_HOSTS_MAX)
+            return bad(err, text, "at most 16 hosts");
+        at = read_one(at, &list.hosts[list.count++], &why);
+        if (!at)
+            return bad(err, text, why);
+        more = *at == ',';
     }
     if (strcmp(at, "") != 0 && strcmp(at, "/") != 0)
         return bad(err, text, "nothing may follow host and port");
-    *ret = url;
+    *ret = list;
     return 0;
 }

@@ -23,16 +23,16 @@ static bool begins_with(const char *body, size_t bytes, const char *word)
 static int answer(struct shunt_delivery *d, struct shunt_error *err)
 {
     size_t bytes;
-    const char *body = shunt_delivery_body(d, &bytes);
+    const char *body = (const char *)shunt_delivery_body(d, &bytes);
 
     printf("%s attempt %u: %.*s\n", shunt_delivery_id(d), shunt_delivery_attempts(d) + 1, (int)bytes, body);
     if (begins_with(body, bytes, "bad")) {
-        struct shunt_failure failure = {.type = "bad_word", .message = "it begins with bad", .stack = NULL};
+        struct shunt_failure failure = {"bad_word", "it begins with bad", NULL, NULL};
 
         return shunt_reject(d, &failure, TIMEOUT_MS, err); /* to the dead-letter queue */
     }
     if (begins_with(body, bytes, "later") && shunt_delivery_attempts(d) == 0) {
-        struct shunt_failure failure = {.type = "not_yet", .message = "asked to come later", .stack = NULL};
+        struct shunt_failure failure = {"not_yet", "asked to come later", NULL, NULL};
 
         return shunt_nack(d, SHUNT_BACKOFF, &failure, TIMEOUT_MS, err); /* again after the group's back-off */
     }

@@ -21,7 +21,7 @@ struct tally {
  * looking. */
 static void on_published(void *context, uint64_t seq, const struct shunt_error *err)
 {
-    struct tally *tally = context;
+    struct tally *tally = (struct tally *)context;
 
     (void)seq;
     if (!err) {

@@ -21,15 +21,14 @@ struct shop {
  * done. */
 static enum shunt_outcome on_order(void *context, const struct shunt_delivery *d, struct shunt_verdict *v)
 {
-    struct shop *shop = context;
+    struct shop *shop = (struct shop *)context;
     size_t bytes;
-    const char *body = shunt_delivery_body(d, &bytes);
+    const char *body = (const char *)shunt_delivery_body(d, &bytes);
     char text[32], *end;
     unsigned long long number;
 
     if (bytes == 0 || bytes >= sizeof text) {
-        struct shunt_failure failure = {
-            .type = "bad_size", .message = "an order is 1 to 31 digits", .stack = NULL};
+        struct shunt_failure failure = {"bad_size", "an order is 1 to 31 digits", NULL, NULL};
 
         shunt_verdict_failure(v, &failure);
         return SHUNT_REJECT; /* trying again would not help */
@@ -38,7 +37,7 @@ static enum shunt_outcome on_order(void *context, const struct shunt_delivery *d
     text[bytes] = '\0';
     number = strtoull(text, &end, 10);
     if (*end != '\0') {
-        struct shunt_failure failure = {.type = "bad_number", .message = text, .stack = NULL};
+        struct shunt_failure failure = {"bad_number", text, NULL, NULL};
 
         shunt_verdict_failure(v, &failure);
         return SHUNT_NACK; /* tried again, and dead-lettered when the group's max-attempts are used up */

@@ -21,7 +21,7 @@ static __attribute__((noinline)) int parse_item(const volatile int *item)
 static bool is(const struct shunt_delivery *d, const char *word)
 {
     size_t bytes;
-    const char *body = shunt_delivery_body(d, &bytes);
+    const char *body = (const char *)shunt_delivery_body(d, &bytes);
 
     return bytes == strlen(word) && memcmp(body, word, bytes) == 0;
 }

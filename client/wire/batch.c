@@ -36,7 +36,7 @@ int batch_begin(struct batch *b, const char *topic, size_t topic_bytes)
     b->begin = 0;
     b->count = b->accepted = b->called = 0;
     b->body_bytes_max = 0;
-    b->id = b->sequence = b->first_seq = 0;
+    b->id = b->number = b->sequence = b->first_seq = 0;
     b->begun = b->written = false;
     b->error.code = 0;
     return mpack_extend(&b->bytes, BATCH_HEAD_BYTES_MAX) ? 0 : SHUNT_NO_MEMORY;

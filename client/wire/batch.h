@@ -14,6 +14,7 @@
 struct promise {
     shunt_published_cb *callback; /* may be NULL */
     void *context;
+    int64_t until_us; /* it is kept by then; INT64_MAX: some day */
 };
 
 #define BATCH_MAGIC 0xe1ce419du
@@ -30,6 +31,7 @@ struct batch {
     uint32_t count;
     size_t body_bytes_max; /* of the largest body */
     uint64_t id;
+    uint64_t number;   /* its only message's, of the program's; 0: none */
     uint64_t sequence; /* 0 without idempotence */
     bool begun;        /* some of it was handed to the socket */
     bool written;      /* all of it was handed to the socket of this connection */

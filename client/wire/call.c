@@ -2,6 +2,8 @@
 #include "client/wire/call.h"
 
 #include "base/check.h"
+#include "base/list.h"
+#include <stdlib.h>
 
 void call_begin(struct call *c, const struct request_form *form, const union request_fields *fields,
                 bool repeatable)
@@ -17,4 +19,30 @@ void call_done(struct call *c)
     mpack_buffer_done(&c->request);
     block_drop(c->block);
     c->block = NULL;
+}
+
+struct call *call_new(const struct request_form *form, const union request_fields *fields, bool repeatable,
+                      struct notice *notice)
+{
+    struct call *c = notice ? calloc(1, sizeof *c) : NULL;
+    if (c)
+        call_begin(c, form, fields, repeatable);
+    if (!c || c->request.failed) {
+        if (c)
+            call_done(c);
+        free(c);
+        free(notice);
+        return NULL;
+    }
+    c->notice = notice;
+    return c;
+}
+
+void call_tell(struct call *c, const struct shunt_error *error, struct notice_list *told)
+{
+    struct notice *notice = c->notice;
+    notice->error = *error;
+    list_append(told, notice);
+    call_done(c);
+    free(c);
 }

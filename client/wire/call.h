@@ -4,6 +4,7 @@
 
 #include "client/shunt.h"
 #include "client/wire/input.h"
+#include "client/wire/notice.h"
 #include "proto/request.h"
 
 enum call_state { CALL_NEW, CALL_QUEUED, CALL_SENT, CALL_ENDED };
@@ -18,6 +19,8 @@ struct call {
     uint32_t fields;
     struct mpack_buffer request; /* the fields, encoded */
     bool repeatable;             /* reads only: a lost connection just means to ask again */
+    bool bound;                  /* it speaks of this connection, and is never sent on another */
+    struct notice *notice;       /* nobody waits: the core ends and frees it; NULL: somebody does */
     uint64_t id;
     struct shunt_error error;  /* ENDED: code 0 if the answer is OK */
     struct block *block;       /* keeps `reply` */
@@ -34,5 +37,10 @@ struct call_list {
 void call_begin(struct call *c, const struct request_form *form, const union request_fields *fields,
                 bool repeatable);
 void call_done(struct call *c); /* it must not be queued or sent */
+/* One that nobody waits for; it takes the notice. NULL without memory, and the notice is freed. */
+struct call *call_new(const struct request_form *form, const union request_fields *fields, bool repeatable,
+                      struct notice *notice);
+/* Its notice goes into `told` with this error (code 0: none), the rest of it is freed. */
+void call_tell(struct call *c, const struct shunt_error *error, struct notice_list *told);
 
 #endif

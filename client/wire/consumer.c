@@ -2,6 +2,7 @@
 #include "client/wire/consumer.h"
 
 #include "base/check.h"
+#include "base/list.h"
 #include "client/wire/core.h"
 #include "client/wire/delivery.h"
 #include "client/wire/error.h"
@@ -54,6 +55,18 @@ static void end_epoch(struct shunt_consumer *c)
     }
 }
 
+/* `error` is NULL if it stands. */
+static void tell_decided(struct shunt_consumer *c, const struct shunt_error *error)
+{
+    struct notice *notice = c->decided;
+    if (!notice)
+        return;
+    c->decided = NULL;
+    if (error)
+        notice->error = *error;
+    list_append(&c->core->told, notice);
+}
+
 int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply, int64_t now_us)
 {
     check(c->state == CONSUMER_ASKED);
@@ -64,6 +77,7 @@ int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply, in
     c->sub = sub;
     c->state = CONSUMER_ACTIVE;
     c->was_active = true;
+    tell_decided(c, NULL);
     backoff_reset(&c->backoff);
     c->core->work = true; /* credit may have changed meanwhile */
     return keep_answered(c, reply, lease_ms, now_us);
@@ -73,10 +87,24 @@ void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error)
 {
     c->state = CONSUMER_ENDED;
     c->end = *error;
+    tell_decided(c, error);
     end_epoch(c);
     drop_queued(c);
     keep_end(c);
     consumer_arrived(c);
+}
+
+/* An answer that comes after all must not leave a subscription that nobody knows. */
+static void abandon(struct shunt_consumer *c)
+{
+    if (c->state == CONSUMER_ASKED)
+        requests_change(&c->core->requests, c->request_id, WAITER_ABANDONED_SUBSCRIBE, NULL);
+}
+
+void consumer_given_up(struct shunt_consumer *c, const struct shunt_error *error)
+{
+    abandon(c);
+    consumer_ended(c, error);
 }
 
 void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t now_us)
@@ -110,9 +138,11 @@ void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us)
         (void)consumer_write(c, now_us); /* what could not be written ends as STALE below */
         if (!told)
             consumer_write_unsubscribe(c);
-    } else if (c->state == CONSUMER_ASKED) {
-        requests_change(&core->requests, c->request_id, WAITER_ABANDONED_SUBSCRIBE, NULL);
     }
+    abandon(c);
+    struct shunt_error error;
+    error_set(&error, SHUNT_CLOSED, NULL);
+    tell_decided(c, &error);
     end_epoch(c);
     drop_queued(c);
     keep_end(c);

@@ -18,6 +18,7 @@
 
 #include "client/wire/backoff.h"
 #include "client/wire/input.h"
+#include "client/wire/notice.h"
 #include "client/wire/resolution.h"
 #include "proto/limits.h"
 #include "proto/message.h"
@@ -82,6 +83,7 @@ struct shunt_consumer {
     int64_t retry_at_us; /* WANTED: not before */
     struct backoff backoff;
     struct shunt_error end; /* ENDED: why */
+    struct notice *decided; /* is told when it first is ACTIVE, or ENDED; NULL: nobody waits, or it is told */
     struct delivery_list queued;
     struct delivery_list held;
     struct delivery_list ending;
@@ -112,6 +114,8 @@ int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply, in
 void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t now_us);
 /* CLOSED came. */
 void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error);
+/* It was not answered in time. */
+void consumer_given_up(struct shunt_consumer *c, const struct shunt_error *error);
 /* The connection is gone. */
 void consumer_lost(struct shunt_consumer *c);
 /* One element of DELIVER. fails: PROTOCOL, NO_MEMORY. */

@@ -13,7 +13,8 @@
 void core_init(struct core *core, const struct settings *settings, uint64_t seed,
                const uint8_t producer_id[PRODUCER_ID_BYTES])
 {
-    *core = (struct core){.settings = settings, .random = {.state = seed}, .work = true};
+    *core =
+        (struct core){.settings = settings, .random = {.state = seed}, .work = true, .expires_us = INT64_MAX};
     producer_init(&core->producer, settings, producer_id);
 }
 
@@ -21,6 +22,13 @@ void core_done(struct core *core)
 {
     while (core->consumers)
         consumer_free(core->consumers, true, 0);
+    struct shunt_error error; /* in a copy of the process nobody was told, and nobody is now */
+    error_set(&error, SHUNT_CLOSED, NULL);
+    while (core->calls.head)
+        core_end_call(core, core->calls.head, &error);
+    if (core->goodbye)
+        core_end_call(core, core->goodbye, &error);
+    notice_free_all(&core->told);
     producer_done(&core->producer);
     resolutions_done(&core->resolutions);
     requests_done(&core->requests);
@@ -35,14 +43,23 @@ int core_online(struct core *core)
     check(core->phase == CORE_OFFLINE);
     core->phase = CORE_GREETING;
     core->said.code = 0;
+    core->pinged_us = 0;
     core->work = true;
     input_reset(&core->input);
     return hello_write(core);
 }
 
-static void end_call(struct core *core, struct call *call, const struct shunt_error *error)
+void core_end_call(struct core *core, struct call *call, const struct shunt_error *error)
 {
     core_forget_call(core, call);
+    if (call == core->goodbye)
+        core->goodbye = NULL;
+    if (call->op == OP_GOODBYE)
+        core->left = true;
+    if (call->notice) {
+        call_tell(call, error, &core->told);
+        return;
+    }
     call->state = CALL_ENDED;
     call->error = *error;
 }
@@ -53,10 +70,10 @@ static void lose_calls(struct core *core)
     error_set(&error, SHUNT_DISCONNECTED, NULL);
     for (struct call *call = core->calls.head, *next; call; call = next) {
         next = call->next;
-        if (call->state != CALL_SENT)
+        if (call->state != CALL_SENT && !call->bound)
             continue;
         if (!call->repeatable) {
-            end_call(core, call, &error);
+            core_end_call(core, call, &error);
             continue;
         }
         (void)requests_take(&core->requests, call->id); /* asked again under a new id */
@@ -94,7 +111,9 @@ void core_end(struct core *core, const struct shunt_error *error)
         core_offline(core);
     producer_fail_all(&core->producer, error);
     while (core->calls.head)
-        end_call(core, core->calls.head, error);
+        core_end_call(core, core->calls.head, error);
+    if (core->goodbye)
+        core_end_call(core, core->goodbye, error);
     for (struct shunt_consumer *c = core->consumers; c; c = c->next) {
         if (c->state != CONSUMER_ENDED)
             consumer_ended(c, error);
@@ -121,12 +140,42 @@ void core_forget_call(struct core *core, struct call *call)
     call->state = CALL_NEW;
 }
 
+size_t core_pending(const struct core *core)
+{
+    return (size_t)core->producer.messages + core->resolutions.pending + core->calls.count +
+           core->told.count + (core->goodbye ? 1 : 0);
+}
+
+void core_part(struct core *core, struct call *goodbye)
+{
+    check(!core->goodbye && goodbye->notice);
+    core->goodbye = goodbye;
+}
+
+void core_try_to_part(struct core *core)
+{
+    struct call *goodbye = core->goodbye;
+    struct shunt_error none = {0};
+    if (!goodbye || core->phase == CORE_GREETING || core_pending(core) > 1)
+        return;
+    if (core->phase == CORE_OFFLINE) { /* nothing is held there, and nothing waits here */
+        core_end_call(core, goodbye, &none);
+        return;
+    }
+    core->goodbye = NULL;
+    core->leaving = true;
+    core_queue_call(core, goodbye);
+}
+
 /* ---- frames ---- */
 
 static void call_answered(struct core *core, struct call *call, const struct mpack_reader *r, uint32_t fields)
 {
     struct shunt_error none = {0};
-    end_call(core, call, &none);
+    bool told = call->notice;
+    core_end_call(core, call, &none);
+    if (told)
+        return;
     call->reply = *r;
     call->reply_fields = fields;
     call->block = core->input.block;
@@ -172,6 +221,7 @@ static int read_ok(struct core *core, uint64_t id, uint32_t fields, struct mpack
     case WAITER_CALL:
         call_answered(core, magic_of(waiter.who, call, CALL_MAGIC), r, fields);
         return 0;
+    case WAITER_PING:
     case WAITER_NONE:
     default:
         return 0; /* somebody gave up waiting */
@@ -209,7 +259,11 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
             return SHUNT_PROTOCOL;
         producer_answered(&core->producer, b, 0, 0, error.code, error.text);
         b->error.may_retry = error.may_retry;
-        return 0;
+        if (error.code != SHUNT_PROTOCOL)
+            return 0;
+        core->fatal = error; /* another one speaks for this producer: to connect again would take it away */
+        *err = error;
+        return error.code;
     }
     case WAITER_RESOLVE:
         resolution_failed(&core->resolutions, magic_of(waiter.who, resolution, RESOLUTION_MAGIC), true,
@@ -219,9 +273,10 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
         consumer_refused(magic_of(waiter.who, shunt_consumer, CONSUMER_MAGIC), &error, now_us);
         return 0;
     case WAITER_CALL:
-        end_call(core, magic_of(waiter.who, call, CALL_MAGIC), &error);
+        core_end_call(core, magic_of(waiter.who, call, CALL_MAGIC), &error);
         return 0;
     case WAITER_ABANDONED_SUBSCRIBE:
+    case WAITER_PING:
         return 0;
     case WAITER_NONE:
     default:
@@ -305,6 +360,8 @@ int core_received(struct core *core, size_t size, int64_t now_us, struct shunt_e
     struct slice payload;
     const char *why = NULL;
     input_received(&core->input, size);
+    core->heard_us = now_us;
+    core->pinged_us = 0;
     for (;;) {
         enum frame_state state = input_next(&core->input, &payload, &why);
         if (state == FRAME_PARTIAL)

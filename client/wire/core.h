@@ -25,11 +25,17 @@ struct core {
     struct producer producer;
     struct resolutions resolutions;
     struct shunt_consumer *consumers;
-    struct call_list calls; /* QUEUED and SENT, oldest first */
-    bool work;              /* something may have to be written to `out` */
-    bool leaving;           /* GOODBYE is coming: no further batch is begun */
-    bool marks_waiting;     /* shunt_next() had something whose mark was not sent yet */
-    bool arrivals;          /* some consumer's callback may be due */
+    struct call_list calls;  /* QUEUED and SENT, oldest first */
+    struct call *goodbye;    /* to be queued as soon as all is answered; NULL: none */
+    struct notice_list told; /* to be called back */
+    bool work;               /* something may have to be written to `out` */
+    bool leaving;            /* GOODBYE is coming: no further batch is begun */
+    bool left;               /* it is answered or given up: no further connection */
+    bool marks_waiting;      /* shunt_next() had something whose mark was not sent yet */
+    bool arrivals;           /* some consumer's callback may be due */
+    int64_t expires_us;      /* core_expire() has nothing to do before */
+    int64_t heard_us;        /* when something last came on this connection */
+    int64_t pinged_us;       /* when a PING went since; 0: none */
     struct random random;
     struct shunt_error fatal; /* code 0 while the handle can be used */
     struct shunt_error said;  /* what the server said last before it closed, code 0 if nothing */
@@ -72,5 +78,26 @@ bool core_call_back(struct core *core);
 void core_queue_call(struct core *core, struct call *call);
 /* Nobody waits for it any more. */
 void core_forget_call(struct core *core, struct call *call);
+/* It ends with this error, code 0 if it went well. */
+void core_end_call(struct core *core, struct call *call, const struct shunt_error *error);
+/* How much is queued or sent and not called back: messages, answers, and calls. */
+size_t core_pending(const struct core *core);
+/* Say goodbye as soon as everything before it is answered; takes the call, which has a notice. */
+void core_part(struct core *core, struct call *goodbye);
+/* Look whether it is time. */
+void core_try_to_part(struct core *core);
+
+/* ---- limits (core_limits.c) ---- */
+
+/* Until when a call that begins now must have been answered; INT64_MAX: some day. */
+int64_t core_limit_us(struct core *core, int64_t now_us);
+/* Calls whose limit has passed end. */
+void core_expire(struct core *core, int64_t now_us);
+/* When a PING is due, or the answer to the one under way. INT64_MAX: never. */
+int64_t core_ping_due_us(const struct core *core);
+/* Write it if it is due. fails: NO_MEMORY. */
+int core_write_ping(struct core *core, int64_t now_us);
+/* The broker has left a PING unanswered for an interval, and said nothing else. */
+bool core_is_silent(const struct core *core, int64_t now_us);
 
 #endif

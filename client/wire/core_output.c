@@ -34,6 +34,8 @@ static void write_work(struct core *core, int64_t now_us)
         if (call->state == CALL_QUEUED)
             rc = write_call(core, call);
     }
+    if (rc == 0)
+        rc = core_write_ping(core, now_us);
     core->work = rc != 0;
 }
 
@@ -115,7 +117,7 @@ bool core_has_output(const struct core *core)
 
 int64_t core_due_us(const struct core *core)
 {
-    int64_t due_us = INT64_MAX;
+    int64_t due_us = core_ping_due_us(core);
     for (const struct shunt_consumer *c = core->consumers; c && core->phase == CORE_READY; c = c->next) {
         if (c->state == CONSUMER_WANTED && c->retry_at_us < due_us)
             due_us = c->retry_at_us;
@@ -135,7 +137,8 @@ bool core_has_work(const struct core *core)
 
 bool core_has_callbacks(const struct core *core)
 {
-    return core->producer.finished.head || core->resolutions.finished.head || core->arrivals;
+    return core->producer.finished.head || core->told.head || core->resolutions.finished.head ||
+           core->arrivals;
 }
 
 static bool call_back_arrival(struct core *core)
@@ -155,5 +158,5 @@ static bool call_back_arrival(struct core *core)
 bool core_call_back(struct core *core)
 {
     return producer_call_back(&core->producer) || resolutions_call_back(&core->resolutions) ||
-           call_back_arrival(core);
+           notice_call_back(&core->told) || call_back_arrival(core);
 }

@@ -33,6 +33,11 @@ const char *shunt_error_text(int code)
     return err_text(code);
 }
 
+int shunt_version_num(void)
+{
+    return SHUNT_VERSION_NUM;
+}
+
 const char *shunt_version(void)
 {
     return SHUNT_VERSION;

@@ -27,6 +27,7 @@ void shunt_message_clear(struct shunt_message *m)
     m->key_bytes = 0;
     m->delay_ms = 0;
     m->ttl_ms = 0;
+    m->number = 0;
 }
 
 void shunt_message_body(struct shunt_message *m, const void *body, size_t bytes)
@@ -125,6 +126,14 @@ int shunt_message_ttl(struct shunt_message *m, int64_t ttl_ms)
     if (ttl_ms < 0 || ttl_ms > DURATION_MS_MAX)
         return SHUNT_BAD_ARGUMENT;
     m->ttl_ms = ttl_ms;
+    return 0;
+}
+
+int shunt_message_number(struct shunt_message *m, uint64_t number)
+{
+    if (number == 0)
+        return SHUNT_BAD_ARGUMENT;
+    m->number = number;
     return 0;
 }
 

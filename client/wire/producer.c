@@ -126,6 +126,11 @@ static int check_room(const struct producer *p, const struct shunt_message *m, s
         return error_set(err, SHUNT_TOO_LARGE, "the body has %zu bytes, the broker takes %zu", m->body_bytes,
                          p->limits.body_bytes);
     }
+    if ((m->number != 0) != p->settings->numbered) {
+        return error_set(err, SHUNT_BAD_ARGUMENT,
+                         m->number != 0 ? "a message has a number, but the handle no option `producer`"
+                                        : "with the option `producer` each message needs a number");
+    }
     bool first = p->messages == 0; /* one message may go alone, however large */
     if (p->messages >= p->settings->window ||
         (!first && p->bytes + (int64_t)bytes > p->settings->window_bytes))
@@ -134,24 +139,27 @@ static int check_room(const struct producer *p, const struct shunt_message *m, s
 }
 
 /* The batch this message goes into, made if need be. */
-static int open_batch(struct producer *p, const char *topic, size_t bytes, struct batch **ret,
-                      struct shunt_error *err)
+static int open_batch(struct producer *p, const char *topic, size_t bytes, uint64_t number,
+                      struct batch **ret, struct shunt_error *err)
 {
     size_t topic_bytes = strlen(topic);
     struct batch **place;
     struct batch *b = find_open(p, topic, topic_bytes, &place);
+    bool alone = number != 0;
     if (!b) { /* else the name was checked when the batch was opened */
         const char *why = NULL;
         int rc = name_check((struct slice){topic, topic_bytes}, &why);
         if (rc != 0)
             return error_set(err, rc, "topic \"%.110s\": %s", topic, why);
     }
-    if (!b || is_full(p, b, bytes)) {
+    if (!b || alone || is_full(p, b, bytes)) {
         b = producer_get_batch(p, topic, topic_bytes);
         if (!b)
             return error_set(err, SHUNT_NO_MEMORY, NULL);
+        b->number = number;
         list_append(&p->open, b);
-        *place = b;
+        if (!alone)
+            *place = b;
     }
     *ret = b;
     return 0;
@@ -163,7 +171,7 @@ int producer_add(struct producer *p, const char *topic, const struct shunt_messa
     size_t bytes = message_encoded_bytes_max(m);
     struct batch *b = NULL;
     int rc = check_room(p, m, bytes, err);
-    if (rc != 0 || (rc = open_batch(p, topic, bytes, &b, err)) != 0)
+    if (rc != 0 || (rc = open_batch(p, topic, bytes, m->number, &b, err)) != 0)
         return rc;
     size_t before = batch_bytes(b);
     rc = batch_add(b, m, promise);
@@ -277,6 +285,74 @@ static void call_nobody(void *context, uint64_t seq, const struct shunt_error *e
     (void)seq;
     (void)err;
 }
+
+/* ---- limits ---- */
+
+static struct shunt_error expired(const struct producer *p, bool is_open)
+{
+    struct shunt_error error;
+    error_set(&error, SHUNT_TIMEOUT,
+              is_open ? "not sent within request-timeout (%lld ms): the message is not stored"
+                      : "no answer within request-timeout (%lld ms): the message may be stored, now or later",
+              (long long)p->settings->request_timeout_ms);
+    error.may_retry = is_open; /* else it would be there twice */
+    return error;
+}
+
+/* Promise `i` of `b` goes on in a batch of its own, which has failed. fails: NO_MEMORY. */
+static int expire_one(struct producer *p, struct batch *b, uint32_t i, bool is_open)
+{
+    struct shunt_error error = expired(p, is_open);
+    struct batch *failed = producer_get_batch(p, b->topic, b->topic_bytes);
+    if (!failed || batch_add_raw(failed, slice_of(""), 0, b->promises[i]) != 0) {
+        batch_free(failed);
+        return SHUNT_NO_MEMORY;
+    }
+    if (is_open) {
+        size_t before = batch_bytes(b);
+        batch_remove(b, i);
+        p->bytes -= (int64_t)(before - batch_bytes(b));
+    } else {
+        b->promises[i] = (struct promise){.callback = call_nobody, .until_us = INT64_MAX};
+        p->messages++;
+    }
+    producer_finish_failed(p, failed, &error);
+    return 0;
+}
+
+static int64_t expire_batch(struct producer *p, struct batch *b, bool is_open, int64_t now_us)
+{
+    int64_t next_us = INT64_MAX;
+    for (uint32_t i = b->called; i < b->count;) {
+        int64_t until_us = b->promises[i].until_us;
+        if (until_us <= now_us && expire_one(p, b, i, is_open) == 0)
+            continue; /* another is in its place, or it has no limit any more */
+        next_us = until_us < next_us ? until_us : next_us;
+        i++;
+    }
+    if (b->count == 0) {
+        producer_leave_open(p, b);
+        producer_recycle(p, b);
+    }
+    return next_us;
+}
+
+int64_t producer_expire(struct producer *p, int64_t now_us)
+{
+    int64_t next_us = INT64_MAX;
+    for (struct batch *b = p->sealed.head; b; b = b->next) {
+        int64_t until_us = expire_batch(p, b, false, now_us);
+        next_us = until_us < next_us ? until_us : next_us;
+    }
+    for (struct batch *b = p->open.head, *next; b; b = next) {
+        next = b->next;
+        int64_t until_us = expire_batch(p, b, true, now_us);
+        next_us = until_us < next_us ? until_us : next_us;
+    }
+    return next_us;
+}
+
+/* ---- withdrawing ---- */
 
 static struct promise *find_promise(const struct batch_queue *q, shunt_published_cb *callback,
                                     const void *context, struct batch **ret_batch)

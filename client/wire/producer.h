@@ -72,6 +72,10 @@ void producer_lost(struct producer *p, struct requests *requests);
 /* Nothing will be sent any more: all promises end with this error. */
 void producer_fail_all(struct producer *p, const struct shunt_error *error);
 
+/* Promises whose time has passed end as TIMEOUT. A message that was not sent is taken back; another goes its way.
+ * Returns when the next one passes; not later than `now_us` if there was no memory for one. */
+int64_t producer_expire(struct producer *p, int64_t now_us);
+
 /* Keep one promise; false if there is none left to keep. The callback may add messages. */
 bool producer_call_back(struct producer *p);
 

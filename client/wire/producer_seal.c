@@ -40,12 +40,24 @@ static size_t frames_max(const struct producer *p)
     return kept < most ? kept : most;
 }
 
+/* The program's numbers rise as they please, and may be repeated after a failure. */
+static bool in_window(const struct producer *p)
+{
+    uint64_t lowest = UINT64_MAX, next = p->open.head ? p->open.head->number : 0;
+    for (const struct batch *b = p->sealed.head; b; b = b->next)
+        lowest = b->sequence < lowest ? b->sequence : lowest;
+    return next < lowest || next - lowest < p->limits.dedup_frames - 1;
+}
+
 /* The server counts its answers by numbers, from the highest one back: also those that were answered before
  * the first one that was not. */
 static bool may_seal(const struct producer *p)
 {
     const struct batch *first = p->sealed.head;
-    if (first && first->sequence != 0 && p->next_sequence - first->sequence >= p->limits.dedup_frames - 1)
+    if (p->settings->numbered && !in_window(p))
+        return false;
+    if (first && first->sequence != 0 && !p->settings->numbered &&
+        p->next_sequence - first->sequence >= p->limits.dedup_frames - 1)
         return false;
     return p->sealed.count < frames_max(p);
 }
@@ -147,6 +159,10 @@ static struct batch *seal_next(struct producer *p, struct requests *requests)
         return NULL;
     producer_leave_open(p, b);
     list_append(&p->sealed, b);
+    if (p->settings->numbered) {
+        batch_seal(b, id, b->number, 0); /* another process may ask for any answer again */
+        return b;
+    }
     uint64_t sequence = p->settings->idempotent ? p->next_sequence++ : 0;
     batch_seal(b, id, sequence, p->sealed.head == b ? sequence : p->sealed.head->sequence);
     return b;

@@ -15,6 +15,7 @@ enum waiter_kind {
     WAITER_SUBSCRIBE,           /* struct shunt_consumer */
     WAITER_ABANDONED_SUBSCRIBE, /* its consumer gave up: end the subscription as soon as it has a number */
     WAITER_CALL,                /* struct call */
+    WAITER_PING,                /* nobody: any byte is sign enough */
 };
 
 struct waiter {

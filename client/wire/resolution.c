@@ -95,6 +95,7 @@ static void write_entry(struct mpack_buffer *b, const struct resolve_entry *e)
         entry.error_type = cut(failure->type, ERROR_TYPE_BYTES_MAX, false);
         entry.error_message = cut(failure->message, ERROR_MESSAGE_BYTES_MAX, false);
         entry.error_stack = cut(failure->stack, ERROR_STACK_BYTES_MAX, true);
+        entry.fingerprint = cut(failure->fingerprint, ERROR_FINGERPRINT_BYTES_MAX, false);
     }
     request_write_wire_entry(b, &entry);
 }
@@ -207,6 +208,40 @@ bool resolutions_call_back(struct resolutions *all)
     else if (resolver.callback)
         resolver.callback(resolver.context, NULL);
     return true;
+}
+
+/* Told in a frame of its own, which has failed; the answer in the real one is for nobody. fails: NO_MEMORY. */
+static int expire_one(struct resolutions *all, struct resolver *resolver)
+{
+    struct resolution *failed = resolution_new(all);
+    if (!failed || !array_room(&failed->resolvers, &failed->capacity, 1)) {
+        if (failed)
+            resolution_drop(all, failed);
+        return SHUNT_NO_MEMORY;
+    }
+    struct shunt_error error;
+    error_set(&error, SHUNT_TIMEOUT, "no answer within request-timeout: this may take effect, now or later");
+    error.may_retry = false; /* it is on its way */
+    failed->resolvers[failed->count++] = *resolver;
+    *resolver = (struct resolver){.until_us = INT64_MAX};
+    all->pending++;
+    resolution_failed(all, failed, false, &error);
+    return 0;
+}
+
+int64_t resolutions_expire(struct resolutions *all, struct resolution *r, int64_t now_us)
+{
+    int64_t next_us = INT64_MAX;
+    for (; r; r = r->next) {
+        for (uint32_t i = r->called; i < r->count; i++) {
+            struct resolver *resolver = &r->resolvers[i];
+            if (resolver->callback && resolver->until_us <= now_us)
+                (void)expire_one(all, resolver); /* without memory it is tried again */
+            if (resolver->callback && resolver->until_us < next_us)
+                next_us = resolver->until_us;
+        }
+    }
+    return next_us;
 }
 
 static bool detach(struct resolution *r, shunt_resolved_cb *callback, const void *context)

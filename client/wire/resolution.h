@@ -10,7 +10,8 @@
 struct resolver {
     shunt_resolved_cb *callback; /* may be NULL */
     void *context;
-    int code; /* 0, or why it had no effect */
+    int64_t until_us; /* it is called by then; INT64_MAX: some day */
+    int code;         /* 0, or why it had no effect */
 };
 
 #define RESOLUTION_MAGIC 0xe30bd217u
@@ -75,6 +76,9 @@ void resolution_failed(struct resolutions *all, struct resolution *r, bool was_s
 /* The connection is gone: DISCONNECTED for those of which a byte below `output_sent` was given to the socket,
  * STALE for the others. */
 void resolutions_lost(struct resolutions *all, uint64_t output_sent);
+/* The resolvers of `r` (may be NULL) and what follows it, whose time has passed, are told TIMEOUT. Returns when the next one
+ * passes; not later than `now_us` if there was no memory. */
+int64_t resolutions_expire(struct resolutions *all, struct resolution *r, int64_t now_us);
 /* Call one resolver back; false if there is none. */
 bool resolutions_call_back(struct resolutions *all);
 /* Call nobody back for `context` any more. `open` (may be NULL) is one that is not sent. */

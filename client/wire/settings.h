@@ -14,11 +14,15 @@ struct settings {
     int64_t connect_timeout_ms;
     int64_t reconnect_min_ms;
     int64_t reconnect_max_ms;
-    int64_t window; /* messages */
+    int64_t request_timeout_ms; /* 0: none */
+    int64_t ping_interval_ms;   /* 0: none */
+    int64_t window;             /* messages */
     int64_t window_bytes;
     int64_t frame_bytes;
     int64_t mark_time_us;
     bool idempotent;
+    bool numbered;                          /* the program numbers its messages, as the producer: */
+    uint8_t producer_id[PRODUCER_ID_BYTES]; /* if it does */
     bool marks;
 };
 

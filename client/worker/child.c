@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,34 +275,56 @@ bool child_read_errors(struct child *c)
     return c->errors >= 0;
 }
 
+/* The texts of a verdict, in the order in which they follow its head. */
+static const struct verdict_text {
+    size_t at, max; /* where its length stands in the head */
+    void (*set)(struct shunt_verdict *v, const char *text, size_t bytes);
+} verdict_texts[] = {
+    {offsetof(struct child_verdict, type_bytes), ERROR_TYPE_BYTES_MAX, verdict_set_type},
+    {offsetof(struct child_verdict, message_bytes), ERROR_MESSAGE_BYTES_MAX, verdict_set_message},
+    {offsetof(struct child_verdict, stack_bytes), ERROR_STACK_BYTES_MAX, verdict_set_stack},
+    {offsetof(struct child_verdict, fingerprint_bytes), ERROR_FINGERPRINT_BYTES_MAX, verdict_set_fingerprint},
+};
+#define VERDICT_TEXTS (sizeof verdict_texts / sizeof *verdict_texts)
+
+static uint32_t verdict_bytes(const struct child_verdict *head, const struct verdict_text *text)
+{
+    uint32_t bytes;
+
+    memcpy(&bytes, (const char *)head + text->at, sizeof bytes);
+    return bytes;
+}
+
 int child_take_verdict(struct child *c, int *ret_outcome, bool *ret_leaving, struct shunt_verdict *v)
 {
     struct child_verdict head;
-    size_t type, message, stack;
-    const char *at = c->in + sizeof head;
+    size_t size = sizeof head, at = sizeof head;
 
     if (c->in_bytes < sizeof head)
         return 0;
     memcpy(&head, c->in, sizeof head);
-    type = head.type_bytes == CHILD_NO_TEXT ? 0 : head.type_bytes;
-    message = head.message_bytes == CHILD_NO_TEXT ? 0 : head.message_bytes;
-    stack = head.stack_bytes == CHILD_NO_TEXT ? 0 : head.stack_bytes;
-    if (type > ERROR_TYPE_BYTES_MAX || message > ERROR_MESSAGE_BYTES_MAX || stack > ERROR_STACK_BYTES_MAX ||
-        head.outcome < CHILD_READY || head.outcome > SHUNT_RELEASE || head.delay_ms < SHUNT_BACKOFF ||
+    for (size_t i = 0; i < VERDICT_TEXTS; i++) {
+        uint32_t bytes = verdict_bytes(&head, &verdict_texts[i]);
+
+        if (bytes != CHILD_NO_TEXT && bytes > verdict_texts[i].max)
+            return -1;
+        size += bytes == CHILD_NO_TEXT ? 0 : bytes;
+    }
+    if (head.outcome < CHILD_READY || head.outcome > SHUNT_RELEASE || head.delay_ms < SHUNT_BACKOFF ||
         head.leaving > 1 || head.number != (c->state == CHILD_STARTING ? 0 : c->head.number))
         return -1;
-    if (c->in_bytes < sizeof head + type + message + stack)
-        return 0;
-    if (c->in_bytes > sizeof head + type + message + stack)
-        return -1; /* it has one job at a time, so one verdict */
+    if (c->in_bytes != size)
+        return c->in_bytes < size ? 0 : -1; /* it has one job at a time, so one verdict */
     verdict_clear(v);
     v->delay_ms = head.delay_ms;
-    if (head.type_bytes != CHILD_NO_TEXT)
-        verdict_set_type(v, at, type);
-    if (head.message_bytes != CHILD_NO_TEXT)
-        verdict_set_message(v, at + type, message);
-    if (head.stack_bytes != CHILD_NO_TEXT)
-        verdict_set_stack(v, at + type + message, stack);
+    for (size_t i = 0; i < VERDICT_TEXTS; i++) {
+        uint32_t bytes = verdict_bytes(&head, &verdict_texts[i]);
+
+        if (bytes == CHILD_NO_TEXT)
+            continue;
+        verdict_texts[i].set(v, c->in + at, bytes);
+        at += bytes;
+    }
     *ret_outcome = head.outcome;
     *ret_leaving = head.leaving != 0;
     c->in_bytes = 0;

@@ -46,12 +46,13 @@ struct child_verdict {
     uint64_t number; /* of the job; 0 with CHILD_READY */
     int32_t outcome;
     uint32_t leaving; /* 1: it takes no further job, and ends */
-    uint32_t type_bytes, message_bytes, stack_bytes;
+    uint32_t type_bytes, message_bytes, stack_bytes, fingerprint_bytes;
     int64_t delay_ms;
 };
 
 #define CHILD_VERDICT_BYTES_MAX                                                                              \
-    (sizeof(struct child_verdict) + ERROR_TYPE_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX + ERROR_STACK_BYTES_MAX)
+    (sizeof(struct child_verdict) + ERROR_TYPE_BYTES_MAX + ERROR_MESSAGE_BYTES_MAX + ERROR_STACK_BYTES_MAX + \
+     ERROR_FINGERPRINT_BYTES_MAX)
 
 /* Descriptors are -1 where there is none. */
 struct child {

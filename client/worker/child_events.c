@@ -269,8 +269,11 @@ static void on_event(struct child_pool *p, struct child *c, enum child_source so
 
 static void on_deadline(struct child_pool *p, struct child *c)
 {
+    /* We may be late: the verdict may be there, or the end. */
     if (c->state == CHILD_BUSY)
-        on_socket(p, c); /* the verdict may be there, and we be late */
+        on_socket(p, c);
+    else if (c->state == CHILD_DOOMED)
+        on_ended(p, c);
     switch (c->state) {
     case CHILD_ABSENT:
         if (!p->closing)

@@ -1,6 +1,6 @@
 /* crash_symbols: from an address in a module to function, file and line.
  *
- * With libdw at build time, from the debug information of the module or its separate file found by build id;
+ * With libdw at build time, and there when the program runs, from the debug information of the module or its separate file found by build id;
  * else, and where there is none, the module and the offset in it. Reads files, never the network. The
  * program's own file is the one that runs, wherever it is now; a library's that was replaced meanwhile is
  * known by its build id, and names nothing. (Without build ids, which linkers write by default on most
@@ -27,7 +27,7 @@ struct crash_line {
 
 typedef void crash_line_cb(void *context, const struct crash_line *line);
 
-/* NULL without memory, or without libdw: takes nothing away from crash_symbols_lines(). */
+/* Loads libdw if it is not loaded. NULL without memory, or without libdw: takes nothing away from crash_symbols_lines(). */
 struct crash_symbols *crash_symbols_new(void);
 void crash_symbols_free(struct crash_symbols *s); /* takes NULL */
 

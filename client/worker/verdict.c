@@ -18,8 +18,8 @@ size_t text_clean(char *to, size_t room, const char *text, size_t bytes)
 void verdict_clear(struct shunt_verdict *v)
 {
     v->delay_ms = SHUNT_BACKOFF;
-    v->has_type = v->has_message = v->has_stack = false;
-    v->type[0] = v->message[0] = v->stack[0] = '\0';
+    v->has_type = v->has_message = v->has_stack = v->has_fingerprint = false;
+    v->type[0] = v->message[0] = v->stack[0] = v->fingerprint[0] = '\0';
 }
 
 void verdict_set_type(struct shunt_verdict *v, const char *text, size_t bytes)
@@ -42,9 +42,15 @@ void verdict_set_stack(struct shunt_verdict *v, const char *text, size_t bytes)
     v->has_stack = true;
 }
 
+void verdict_set_fingerprint(struct shunt_verdict *v, const char *text, size_t bytes)
+{
+    (void)text_clean(v->fingerprint, sizeof v->fingerprint, text, bytes);
+    v->has_fingerprint = true;
+}
+
 void shunt_verdict_failure(struct shunt_verdict *v, const struct shunt_failure *failure)
 {
-    v->has_type = v->has_message = v->has_stack = false;
+    v->has_type = v->has_message = v->has_stack = v->has_fingerprint = false;
     if (!failure)
         return;
     if (failure->type)
@@ -53,6 +59,8 @@ void shunt_verdict_failure(struct shunt_verdict *v, const struct shunt_failure *
         verdict_set_message(v, failure->message, strlen(failure->message));
     if (failure->stack)
         verdict_set_stack(v, failure->stack, strlen(failure->stack));
+    if (failure->fingerprint)
+        verdict_set_fingerprint(v, failure->fingerprint, strlen(failure->fingerprint));
 }
 
 void shunt_verdict_delay(struct shunt_verdict *v, int64_t delay_ms)
@@ -62,11 +70,12 @@ void shunt_verdict_delay(struct shunt_verdict *v, int64_t delay_ms)
 
 const struct shunt_failure *verdict_failure(const struct shunt_verdict *v, struct shunt_failure *to)
 {
-    if (!v->has_type && !v->has_message && !v->has_stack)
+    if (!v->has_type && !v->has_message && !v->has_stack && !v->has_fingerprint)
         return NULL;
     to->type = v->has_type ? v->type : NULL;
     to->message = v->has_message ? v->message : NULL;
     to->stack = v->has_stack ? v->stack : NULL;
+    to->fingerprint = v->has_fingerprint ? v->fingerprint : NULL;
     return to;
 }
 

@@ -12,19 +12,21 @@
 
 struct shunt_verdict {
     int64_t delay_ms; /* SHUNT_BACKOFF unless the handler said otherwise */
-    bool has_type, has_message, has_stack;
+    bool has_type, has_message, has_stack, has_fingerprint;
     char type[ERROR_TYPE_BYTES_MAX + 1];
     char message[ERROR_MESSAGE_BYTES_MAX + 1];
     char stack[ERROR_STACK_BYTES_MAX + 1];
+    char fingerprint[ERROR_FINGERPRINT_BYTES_MAX + 1];
 };
 
 /* Nothing said. */
 void verdict_clear(struct shunt_verdict *v);
-/* Set one text from `bytes` that need be neither terminated nor UTF-8: type and message keep their beginning,
- * the stack keeps its end. */
+/* Set one text from `bytes` that need be neither terminated nor UTF-8: the stack keeps its end, the others their
+ * beginning. */
 void verdict_set_type(struct shunt_verdict *v, const char *text, size_t bytes);
 void verdict_set_message(struct shunt_verdict *v, const char *text, size_t bytes);
 void verdict_set_stack(struct shunt_verdict *v, const char *text, size_t bytes);
+void verdict_set_fingerprint(struct shunt_verdict *v, const char *text, size_t bytes);
 /* The failure to send: `to` filled in and returned, its strings those of `v`; NULL if nothing was said. */
 const struct shunt_failure *verdict_failure(const struct shunt_verdict *v, struct shunt_failure *to);
 /* What a handler returned, made an outcome that ends a delivery: anything but ACK, NACK, REJECT and RELEASE

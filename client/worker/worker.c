@@ -88,7 +88,7 @@ void worker_resolve(struct worker *w, struct shunt_delivery *d, enum shunt_outco
                     const struct shunt_failure *failure)
 {
     w->unconfirmed++;
-    if (shunt_resolve_async(d, outcome, delay_ms, failure, on_resolved, w, NULL) != 0)
+    if (client_resolve(d, outcome, delay_ms, failure, on_resolved, w) != 0)
         w->unconfirmed--; /* the lease is known to be lost: nothing to tell, and nobody to stop for it */
 }
 

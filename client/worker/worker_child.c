@@ -122,6 +122,7 @@ static bool verdict_send(int socket, uint64_t number, int outcome, bool leaving,
     head.type_bytes = text_put(bytes, &at, v->has_type, v->type);
     head.message_bytes = text_put(bytes, &at, v->has_message, v->message);
     head.stack_bytes = text_put(bytes, &at, v->has_stack, v->stack);
+    head.fingerprint_bytes = text_put(bytes, &at, v->has_fingerprint, v->fingerprint);
     memcpy(bytes, &head, sizeof head);
     return transmit(socket, bytes, at);
 }

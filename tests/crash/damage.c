@@ -1,8 +1,8 @@
 /* damage: spoil a store in many ways, and see that it is noticed.
  *
- *     damage DIR WORK [STATES [SEED [FIRST]]]
+ *     damage DIR/FILE WORK [STATES [SEED [FIRST]]]
  *
- * A copy of the store in DIR is damaged: bits flipped, bytes overwritten, sectors and pages zeroed, pages
+ * A copy of the store in DIR is damaged in FILE, data.mdb or journal: bits flipped, bytes overwritten, sectors and pages zeroed, pages
  * swapped or put in each other's place, the file cut short. Then it is opened, read and checked. One of these
  * must come of it:
  *
@@ -11,11 +11,14 @@
  * before
  *
  *     older      a page gave way to an older copy of itself, in which everything is right, but for its time:
- * as when a disk loses a write that it has confirmed. Nothing in the file can tell.
+ * as when a disk loses a write that it has confirmed. Nothing in the file can tell. Of a journal: its last
+ * record is not whole, as when the power was cut while it was written.
  *
  * and none of these, each of which is a failure:
  *
- *     wrong      in order, but not what was written; or a message with another body is shown
+ *     wrong      in order, but not what was written; or a message with another body is shown. Of a
+ *                journal also: the check finds what opening it should have, or it is refused for nothing,
+ *                or without saying where and what to do
  *     died       a signal                            hung       no end within HANG_SECONDS
  *
  * The last line has the figures. SHUNT_PLANT_FORGED=1 plants a lie: a message with another body and a
@@ -23,7 +26,9 @@
  */
 #include "broker/core/schema.h"
 #include "broker/damage_guard.h"
+#include "broker/journal/journal.h"
 #include "broker/store/store.h"
+#include "tests/crash/damage_journal.h"
 #include "tests/crash/snapshot.h"
 #include "tests/crash/trace.h"
 
@@ -38,6 +43,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define DATA_NAME      "data.mdb"
 #define PAGE_BYTES     4096u
 #define META_BYTES     (2 * PAGE_BYTES)
 #define SECTOR_BYTES   512u
@@ -45,6 +51,7 @@
 #define ENDED          65 /* as a process ends that finds the pages of its store damaged */
 #define EMPTY_PAGES    16 /* behind the last that is used */
 #define FAILURES_SHOWN 10
+#define SHORTER_MAX    4 /* records that one harm can meet */
 
 enum outcome { REFUSED, FOUND, ENDED_ITSELF, HARMLESS, OLDER, WRONG, DIED, HUNG, OUTCOMES };
 static const char *const outcome_names[OUTCOMES] = {"refused", "found", "ended", "harmless",
@@ -66,7 +73,9 @@ struct shared {
 
 static uint8_t *original, *image;
 static uint64_t image_bytes;
-static struct snapshot sound;
+static struct snapshot sound, shorter[SHORTER_MAX]; /* shorter: without so many records, and one more */
+static bool of_journal;
+static struct damage_journal journal;
 static struct shared *shared;
 static uint64_t seed = 1;
 
@@ -81,6 +90,8 @@ static _Noreturn void die(const char *why)
 static struct harm harm_bytes(uint64_t r, uint64_t number)
 {
     struct harm h = {.cut_to = image_bytes, .at[0] = r % image_bytes};
+    if (of_journal && number % 4)
+        h.at[0] = damage_journal_place(&journal, r);
     if (number % 3 == 0) {
         h.name = "a flipped bit";
         h.size = 1;
@@ -99,6 +110,8 @@ static struct harm harm_bytes(uint64_t r, uint64_t number)
 static struct harm harm_pages(uint64_t r, unsigned kind)
 {
     uint64_t pages = image_bytes / PAGE_BYTES, a = r % pages * PAGE_BYTES, b = (r >> 32) % pages * PAGE_BYTES;
+    if (of_journal && r >> 60 & 1)
+        a = damage_journal_place(&journal, r) / PAGE_BYTES * PAGE_BYTES;
     struct harm h = {.cut_to = image_bytes, .at = {a, b}, .size = PAGE_BYTES};
     if (kind == 0) {
         h.name = "a zeroed page";
@@ -124,6 +137,12 @@ static struct harm harm_pages(uint64_t r, unsigned kind)
 static struct harm harm(size_t number)
 {
     uint64_t r = trace_random(seed, number);
+    if (of_journal && number % 1024 == 1) {
+        return (struct harm){.name = "an old record in the place of the next",
+                             .cut_to = image_bytes,
+                             .at = {journal.next_at, journal.next_at},
+                             .size = damage_journal_put_old(&journal, image)};
+    }
     switch (number % 8) {
     case 0:
     case 1:
@@ -187,32 +206,47 @@ static bool shows_right_bodies(const struct snapshot *s, char *why)
     return true;
 }
 
-static bool same_rows(const struct snapshot_topic *a, const struct snapshot_topic *b)
+static enum outcome wrong(char *why, const char *what)
 {
-    bool same = a->count == b->count && a->published == b->published && strcmp(a->name, b->name) == 0;
-    for (size_t i = 0; i < a->count && same; i++) {
-        const struct snapshot_row *x = &a->rows[i], *y = &b->rows[i];
-        same = x->seq == y->seq && x->body_hash == y->body_hash && x->generation == y->generation &&
-               x->attempts == y->attempts && x->deliveries == y->deliveries && x->dead == y->dead;
-    }
-    return same;
+    char said[SNAPSHOT_WHY_BYTES / 2];
+    (void)snprintf(said, sizeof said, "%s", why);
+    (void)snprintf(why, SNAPSHOT_WHY_BYTES, "%s%s", what, said);
+    return WRONG;
 }
 
-/* Bits below a group's floor mean nothing, so the bitmaps count by what they make of the messages. */
-static bool same(const struct snapshot *s)
+/* A journal says itself what is damaged, and only if something is. */
+static enum outcome look_at_journal(const struct harm *h, const struct snapshot *s, bool ok, char *why)
 {
-    bool same = s->hash_but_bits == sound.hash_but_bits && s->topic_count == sound.topic_count;
-    for (size_t i = 0; i < s->topic_count && same; i++)
-        same = same_rows(&s->topics[i], &sound.topics[i]);
-    return same;
+    size_t records, last;
+    bool head = damage_journal_differs(&journal, image, &records, &last);
+    if (!s->exists) {
+        if (head && !records && h->cut_to == image_bytes)
+            return wrong(why, "nothing that counts was damaged, and it is refused: ");
+        bool says_all = strstr(why, "/journal: ") && strstr(why, "byte") && strstr(why, "restore");
+        return says_all ? REFUSED : wrong(why, "it does not say what is damaged and what to do: ");
+    }
+    if (!ok)
+        return wrong(why, "only the check finds it: ");
+    if (snapshot_same(s, &sound))
+        return HARMLESS;
+    for (size_t i = 0; i < last && i < SHORTER_MAX && h->cut_to == image_bytes; i++) {
+        if (snapshot_same(s, &shorter[i]))
+            return OLDER;
+    }
+    return wrong(why, "it is in order, and not what was written");
 }
 
 static enum outcome look(const char *dir, const struct harm *h, char *why)
 {
     struct snapshot s;
     bool ok = snapshot_take(dir, true, &s, why);
+    if (of_journal) {
+        enum outcome outcome = look_at_journal(h, &s, ok, why);
+        snapshot_done(&s);
+        return outcome;
+    }
     enum outcome outcome = !s.exists ? REFUSED : ok ? HARMLESS : FOUND;
-    if (ok && !same(&s)) {
+    if (ok && !snapshot_same(&s, &sound)) {
         (void)snprintf(why, SNAPSHOT_WHY_BYTES, "it is in order, and not what was written");
         outcome = h->moves_pages || h->at[0] < META_BYTES ? OLDER : WRONG;
     }
@@ -280,11 +314,12 @@ static void run(const char *dir, int fd, size_t end)
 
 /* ---- the store ---- */
 
-static void load(const char *dir)
+/* One file of the store; of the store's own only what is used. */
+static uint8_t *load(const char *dir, const char *name, uint64_t *ret_bytes)
 {
     char path[PATH_MAX];
     struct stat st;
-    (void)snprintf(path, sizeof path, "%s/data.mdb", dir);
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0)
         die("cannot open the store");
@@ -293,18 +328,41 @@ static void load(const char *dir)
         die("cannot map the store");
     (void)close(fd); /* the map stays */
     uint64_t used = (uint64_t)st.st_size;
-    while (used > PAGE_BYTES && map[used - 1] == 0)
+    while (strcmp(name, DATA_NAME) == 0 && used > PAGE_BYTES && map[used - 1] == 0)
         used--;
-    image_bytes = ((used + PAGE_BYTES - 1) / PAGE_BYTES + EMPTY_PAGES) * PAGE_BYTES;
-    if (image_bytes > (uint64_t)st.st_size)
-        image_bytes = (uint64_t)st.st_size;
-    original = malloc(image_bytes);
-    image = malloc(image_bytes);
-    if (!original || !image)
+    *ret_bytes = ((used + PAGE_BYTES - 1) / PAGE_BYTES + EMPTY_PAGES) * PAGE_BYTES;
+    if (*ret_bytes > (uint64_t)st.st_size)
+        *ret_bytes = (uint64_t)st.st_size;
+    uint8_t *bytes = malloc(*ret_bytes);
+    if (!bytes)
         die("no memory");
-    memcpy(original, map, image_bytes);
-    memcpy(image, map, image_bytes);
+    memcpy(bytes, map, *ret_bytes);
     (void)munmap((void *)(uintptr_t)map, (size_t)st.st_size);
+    return bytes;
+}
+
+static int copy(const char *dir, const char *name, const uint8_t *bytes, uint64_t size)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || pwrite(fd, bytes, size, 0) != (ssize_t)size)
+        die("cannot make a copy");
+    return fd;
+}
+
+/* What the store is without its last records. */
+static void look_at_shorter(const char *dir, int fd)
+{
+    static const uint8_t zeros[JOURNAL_HEAD_BYTES];
+    char why[SNAPSHOT_WHY_BYTES];
+    for (size_t i = 0; i < SHORTER_MAX && i < journal.count; i++) {
+        uint64_t at = journal.records[journal.count - 1 - i].at;
+        if (pwrite(fd, zeros, sizeof zeros, (off_t)at) != (ssize_t)sizeof zeros ||
+            !snapshot_take(dir, true, &shorter[i], why))
+            die("the journal cannot be read without its last records");
+    }
+    put_range(fd, 0, image_bytes);
 }
 
 /* Change the first message's body in the copy, as nothing but a lie can. */
@@ -336,24 +394,38 @@ static void forge(const char *dir)
 
 int main(int argc, char **argv)
 {
-    char dir[PATH_MAX], path[PATH_MAX + 16], why[SNAPSHOT_WHY_BYTES] = "";
-    if (argc < 3)
-        die("usage: damage DIR WORK [STATES [SEED [FIRST]]]");
+    char dir[PATH_MAX], why[SNAPSHOT_WHY_BYTES] = "";
+    char *name = argc < 3 ? NULL : strrchr(argv[1], '/');
+    if (!name)
+        die("usage: damage DIR/FILE WORK [STATES [SEED [FIRST]]]");
+    *name++ = 0;
+    of_journal = strcmp(name, DATA_NAME) != 0;
     size_t count = argc > 3 ? strtoul(argv[3], NULL, 10) : 4000;
     seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
     size_t first = argc > 5 ? strtoul(argv[5], NULL, 10) : 0;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         die("no memory");
-    load(argv[1]);
+    original = load(argv[1], name, &image_bytes);
+    image = malloc(image_bytes);
     (void)snprintf(dir, sizeof dir, "%s/damaged", argv[2]);
-    (void)snprintf(path, sizeof path, "%s/data.mdb", dir);
-    int fd = mkdir(dir, 0700) == 0 ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
-    if (fd < 0)
+    if (!image || mkdir(dir, 0700) != 0)
         die("cannot make a copy");
-    put_range(fd, 0, image_bytes);
+    memcpy(image, original, image_bytes);
+    int fd = copy(dir, name, original, image_bytes);
+    if (of_journal) {
+        uint64_t bytes;
+        uint8_t *data = load(argv[1], DATA_NAME, &bytes);
+        (void)close(copy(dir, DATA_NAME, data, bytes)); /* it is written */
+        free(data);
+    }
     if (!snapshot_take(dir, true, &sound, why) || !sound.exists)
         die("the store is not in order to begin with");
+    if (of_journal) {
+        if (!damage_journal_read(&journal, dir, original, image_bytes))
+            die("the journal has nothing to damage");
+        look_at_shorter(dir, fd);
+    }
     shared->at = first;
     if (getenv("SHUNT_PLANT_FORGED")) {
         forge(dir);
@@ -363,11 +435,14 @@ int main(int argc, char **argv)
         run(dir, fd, first + count);
     }
     size_t failures = shared->outcomes[WRONG] + shared->outcomes[DIED] + shared->outcomes[HUNG];
-    (void)printf("states=%zu pages=%llu ", count, (unsigned long long)(image_bytes / PAGE_BYTES));
+    (void)printf("states=%zu pages=%llu records=%zu ", count, (unsigned long long)(image_bytes / PAGE_BYTES),
+                 journal.count);
     for (int i = 0; i < OUTCOMES; i++)
         (void)printf("%s=%zu ", outcome_names[i], shared->outcomes[i]);
     (void)printf("failures=%zu\n", failures);
     snapshot_done(&sound);
+    for (size_t i = 0; i < SHORTER_MAX; i++)
+        snapshot_done(&shorter[i]);
     (void)close(fd); /* of no more use */
     return failures ? 1 : 0;
 }

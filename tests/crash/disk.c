@@ -89,12 +89,12 @@ static bool touches(const struct name_change *c, const char *path)
 
 /* The names of a directory have reached the disk. What happened earlier to a name that is now stable is over
  * with it. */
-static void sync_names(struct disk *d, const struct file *directory)
+static void sync_names(struct disk *d, const struct file *directory, size_t begin)
 {
     size_t kept = 0;
     for (size_t i = 0; i < d->change_count; i++) {
         struct name_change c = d->changes[i];
-        bool synced = c.directory == directory && c.record < directory->sync_begin;
+        bool synced = c.directory == directory && c.record < begin;
         if (synced) {
             names_change(d->stable, &c);
             size_t left = 0;
@@ -159,7 +159,7 @@ static void write_file(struct file *f, size_t record, const struct trace_entry *
         uint64_t size = (next < end ? next : end) - at;
         f->pieces = disk_room(f->pieces, f->piece_count, &f->piece_capacity, sizeof *f->pieces);
         f->pieces[f->piece_count++] =
-            (struct piece){data, sector, record, (uint16_t)(at % SECTOR_BYTES), (uint16_t)size};
+            (struct piece){data, sector, record, (uint16_t)(at % SECTOR_BYTES), (uint16_t)size, false};
         data += size;
         at += size;
     }
@@ -190,12 +190,31 @@ static void sync_range(struct file *f, uint64_t at, uint64_t size)
     f->piece_count = kept;
 }
 
-static void sync_file(struct file *f)
+/* Whether a sync brings it: what was lost only comes with what was written to its page later. */
+static bool is_brought(const struct file *f, size_t i, size_t begin)
+{
+    const struct piece *p = &f->pieces[i];
+    bool brought = p->record < begin && !p->lost;
+    for (size_t k = i + 1; p->lost && k < f->piece_count && !brought; k++) {
+        const struct piece *later = &f->pieces[k];
+        brought =
+            !later->lost && later->record < begin && later->sector / PAGE_SECTORS == p->sector / PAGE_SECTORS;
+    }
+    return brought;
+}
+
+static void lose_file(struct file *f, size_t begin)
+{
+    for (size_t i = 0; i < f->piece_count; i++)
+        f->pieces[i].lost |= f->pieces[i].record < begin;
+}
+
+static void sync_file(struct file *f, size_t begin)
 {
     size_t kept = 0;
     for (size_t i = 0; i < f->length_count; i++) {
         struct length l = f->lengths[i];
-        if (l.record >= f->sync_begin)
+        if (l.record >= begin)
             f->lengths[kept++] = l;
         else if (!l.at_least || l.bytes > f->stable_bytes)
             f->stable_bytes = l.bytes;
@@ -204,7 +223,7 @@ static void sync_file(struct file *f)
     kept = 0;
     for (size_t i = 0; i < f->piece_count; i++) {
         struct piece p = f->pieces[i];
-        if (p.record < f->sync_begin)
+        if (is_brought(f, i, begin))
             make_stable(f, &p);
         else
             f->pieces[kept++] = p;
@@ -242,14 +261,17 @@ static void happen(struct disk *d, size_t number)
         set_length(file_of(d, e->r.id), number, e->r.at, e->r.size == 1);
         break;
     case RECORD_SYNC_BEGIN:
-        file_of(d, e->r.id)->sync_begin = number;
+        d->sync_begins[e->r.at] = number;
         break;
     case RECORD_SYNC_END:
         f = file_of(d, e->r.id);
         if (f->is_directory)
-            sync_names(d, f);
+            sync_names(d, f, d->sync_begins[e->r.at]);
         else
-            sync_file(f);
+            sync_file(f, d->sync_begins[e->r.at]);
+        break;
+    case RECORD_SYNC_LOST:
+        lose_file(file_of(d, e->r.id), d->sync_begins[e->r.at]);
         break;
     case RECORD_RECEIVED:
     case RECORD_SENT:

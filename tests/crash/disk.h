@@ -4,6 +4,7 @@
  * along.
  *   - Of all other writes any subset is there, in any order; a write may be torn between sectors of 512
  * bytes. Of several writes to one sector one is the last that is there.
+ *   - What a sync was for that failed may be there too, but no later sync brings it; only writing to the same page again does.
  *   - A file's length goes the same way; it never ends before a sector that is there.
  *   - Names (created, renamed, removed) are there when their directory was synced; of the others any subset.
  * A rename is there in whole or not at all.

@@ -65,10 +65,26 @@ static void copy_open(struct disk *d, struct file *f)
     f->spoilt = true;
 }
 
-static void copy_write(const struct file *f, const void *data, uint64_t size, uint64_t at)
+/* What is to be written to a copy, in one piece where one stands behind the other in both. */
+struct run {
+    const uint8_t *data;
+    uint64_t at, size;
+};
+
+static void run_end(const struct file *f, struct run *r)
 {
-    if (pwrite(f->copy_fd, data, size, (off_t)at) != (ssize_t)size)
+    if (r->size && pwrite(f->copy_fd, r->data, r->size, (off_t)r->at) != (ssize_t)r->size)
         die("write to", "a copy");
+    *r = (struct run){0};
+}
+
+static void run_add(const struct file *f, struct run *r, const uint8_t *data, uint64_t size, uint64_t at)
+{
+    if (at != r->at + r->size || data != r->data + r->size) {
+        run_end(f, r);
+        *r = (struct run){data, at, 0};
+    }
+    r->size += size;
 }
 
 static void copy_length(struct file *f, uint64_t bytes)
@@ -81,17 +97,19 @@ static void copy_length(struct file *f, uint64_t bytes)
 /* Take back what the last cut did to the copy. */
 static void copy_reset(struct file *f)
 {
+    struct run run = {0};
     if (f->spoilt) {
         if (ftruncate(f->copy_fd, 0) != 0)
             die("empty", "a copy");
-        copy_write(f, f->stable, f->stable_end, 0);
+        run_add(f, &run, f->stable, f->stable_end, 0);
         f->copy_bytes = UINT64_MAX;
     } else {
         for (size_t i = 0; i < f->changed_count; i++) {
             uint64_t at = f->changed[i] * SECTOR_BYTES;
-            copy_write(f, f->stable + at, SECTOR_BYTES, at);
+            run_add(f, &run, f->stable + at, SECTOR_BYTES, at);
         }
     }
+    run_end(f, &run);
     f->changed_count = 0;
     f->spoilt = false;
 }
@@ -100,6 +118,7 @@ static void file_cut(struct disk *d, struct file *f, const struct fate *fate)
 {
     copy_open(d, f);
     copy_reset(f);
+    struct run run = {0};
     uint64_t bytes = f->stable_bytes;
     for (size_t i = 0; i < f->length_count; i++) {
         const struct length *l = &f->lengths[i];
@@ -111,11 +130,12 @@ static void file_cut(struct disk *d, struct file *f, const struct fate *fate)
         uint64_t at = p->sector * SECTOR_BYTES + p->offset;
         if (!keeps(fate, p->record, p->sector))
             continue;
-        copy_write(f, p->data, p->size, at);
+        run_add(f, &run, p->data, p->size, at);
         file_changed(f, p->sector);
         if (at + p->size > bytes)
             bytes = at + p->size;
     }
+    run_end(f, &run);
     f->copy_bytes = UINT64_MAX; /* writing may have made it longer */
     copy_length(f, bytes);
 }

@@ -8,6 +8,7 @@
 #include <limits.h>
 
 #define SECTOR_BYTES   512u
+#define PAGE_SECTORS   8u
 #define FILES_MAX      64
 #define NAMES_MAX      64
 #define FILE_BYTES_MAX (1ull << 30) /* address space only */
@@ -18,6 +19,7 @@ struct piece {
     uint64_t sector;
     size_t record; /* of the write */
     uint16_t offset, size;
+    bool lost; /* a sync of it failed */
 };
 
 struct length {
@@ -36,7 +38,6 @@ struct file {
     size_t piece_count, piece_capacity;
     struct length *lengths; /* in order */
     size_t length_count, length_capacity;
-    size_t sync_begin;
 
     /* The copy in `work`, and the sectors in which it differs from `stable`. */
     int copy_fd;
@@ -62,6 +63,7 @@ struct name_change {
 struct disk {
     const struct trace *trace;
     size_t cut;
+    size_t sync_begins[RECORD_DESCRIPTORS_MAX]; /* of each descriptor, the last */
     struct file files[FILES_MAX];
     size_t file_count;
     struct file *root;

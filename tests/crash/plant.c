@@ -16,13 +16,23 @@
  *     stale-answer     an answer has effect whatever its token is, while anybody holds the message
  *     no-marks         the store never says how full it is
  *
- * The first four sit between the ledger and the store, whose layout they need not know: a table is what
- * store.h says, a row what schema.h says.
+ * and of the journal (plant_journal.c):
+ *
+ *     early-place      the store behind says where the journal goes on one transaction before it has what comes before
+ *     early-release    the records of a generation are released when it begins to be put away, not when it has been
+ *     early-drop       a generation is dropped before the transaction that puts it away is committed
+ *     short-replay     the last record is not read at the start
+ *     blind-end        nothing is looked for behind the first record that is not whole
+ *     bare-head        the checksum of a record leaves out its head
+ *     trusting-start   what is read at the start counts as durable
+ *
+ * The first four sit between the ledger and the store, whatever that is made of and whose layout they need not know: a
+ * table is what store.h says, a row what schema.h says.
  */
 #include "tests/crash/plant.h"
 #include "base/array.h"
 #include "broker/core/schema.h"
-#include "broker/store/store.h"
+#include "broker/journal/store_journal.h"
 
 #include <lmdb.h>
 #include <stdio.h>
@@ -33,9 +43,24 @@
 #define ROW_BYTES_MAX 256
 #define SPLIT_US      3000
 
-static const char *const names[PLANTS] = {
-    "",       "confirm-early", "split-divert", "volatile-count", "lost-ack", "no-checksum",
-    "nosync", "nometasync",    "short-lease",  "stale-answer",   "no-marks"};
+static const char *const names[PLANTS] = {"",
+                                          "confirm-early",
+                                          "split-divert",
+                                          "volatile-count",
+                                          "lost-ack",
+                                          "no-checksum",
+                                          "nosync",
+                                          "nometasync",
+                                          "short-lease",
+                                          "stale-answer",
+                                          "no-marks",
+                                          "early-place",
+                                          "early-release",
+                                          "early-drop",
+                                          "short-replay",
+                                          "blind-end",
+                                          "bare-head",
+                                          "trusting-start"};
 
 struct row {
     struct key key;
@@ -246,21 +271,15 @@ static void roomy_usage(struct store *s, struct store_usage *ret)
 
 /* ---- in the place of what they are named after ---- */
 
-int __real_store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why,
-                           size_t why_bytes);
-int __wrap_store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why,
-                           size_t why_bytes);
-int __wrap_store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why,
-                           size_t why_bytes)
+/* The store gets those of its calls that a bug changes. */
+static void change(struct store *store, enum plant plant)
 {
     static struct store_ops ops;
-    int err = __real_store_lmdb_open(options, ret, ret_why, why_bytes);
-    if (err)
-        return err;
-    sound = (*ret)->ops;
+    sound = store->ops;
     ops = *sound;
-    switch (planted()) {
+    switch (plant) {
     case PLANT_CONFIRM_EARLY:
+    case PLANT_EARLY_DROP:
         ops.begin = early_begin;
         ops.commit = early_commit;
         ops.maintain = early_maintain;
@@ -282,6 +301,7 @@ int __wrap_store_lmdb_open(const struct store_lmdb_options *options, struct stor
         ops.del = lost_del;
         break;
     case PLANT_NO_MARKS:
+    case PLANT_EARLY_RELEASE: /* its ring is too small for them */
         ops.usage = roomy_usage;
         break;
     case PLANT_NONE:
@@ -290,11 +310,32 @@ int __wrap_store_lmdb_open(const struct store_lmdb_options *options, struct stor
     case PLANT_NOMETASYNC:
     case PLANT_SHORT_LEASE:
     case PLANT_STALE_ANSWER:
+    case PLANT_EARLY_PLACE:
+    case PLANT_SHORT_REPLAY:
+    case PLANT_BLIND_END:
+    case PLANT_BARE_HEAD:
+    case PLANT_TRUSTING_START:
     case PLANTS:
-        return 0;
+        return;
     }
-    (*ret)->ops = &ops;
-    return 0;
+    store->ops = &ops;
+}
+
+int __real_store_journal_open(const struct store_journal_options *options, struct store **ret, char *ret_why,
+                              size_t why_bytes);
+int __wrap_store_journal_open(const struct store_journal_options *options, struct store **ret, char *ret_why,
+                              size_t why_bytes);
+int __wrap_store_journal_open(const struct store_journal_options *options, struct store **ret, char *ret_why,
+                              size_t why_bytes)
+{
+    struct store_journal_options changed = *options;
+    plant_journal_size(&changed);
+    if (planted() == PLANT_EARLY_DROP)
+        change(options->behind, PLANT_EARLY_DROP);
+    int err = __real_store_journal_open(&changed, ret, ret_why, why_bytes);
+    if (!err && planted() != PLANT_EARLY_DROP)
+        change(*ret, planted());
+    return err;
 }
 
 int __real_message_decode(struct slice key, struct slice value, bool verify, struct message_head *ret,

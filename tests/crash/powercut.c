@@ -2,15 +2,16 @@
  *
  *     powercut LOG WORK [STATES [SEED [FIRST]]]
  *
- * Every commit leaves the store in a version. The versions are made first, as they are without a power cut;
+ * Every commit leaves the store, and the journal beside it if there is one, in a version. The versions are made first, as they are without a power cut;
  * each is checked, and for every fact (what the server told a client) the first version that shows it is
  * found. Then a state: a moment (a record of the log) and what is lost there, both from the seed. The store
  * must open, be in order, and be equal, row by row, to a version that was begun before the moment and is no
  * older than all facts told before it. Some states are also opened for writing, recovered and checked again.
  *
  * One line for each failure; the last line has the figures. SHUNT_CUT_KEEP=PATH keeps what the (one) cut
- * left. SHUNT_PLANT_EARLY=1 plants a lie: an answer counts from the moment at which its request came.
+ * left, and does not look at it. SHUNT_PLANT_EARLY=1 plants a lie: an answer counts from the moment at which its request came.
  */
+#include "broker/journal/journal.h"
 #include "tests/crash/disk.h"
 #include "tests/crash/facts.h"
 
@@ -27,6 +28,7 @@
 
 #define DATA_DIR      "data"
 #define DATA_FILE     "data/data.mdb"
+#define JOURNAL_FILE  "data/journal"
 #define WORKERS       2
 #define META_BYTES    8192 /* LMDB's two meta pages, at the beginning of the file */
 #define RECOVER_EVERY 400
@@ -48,10 +50,18 @@ struct figures {
     atomic_size_t states, failures, without_store, older, recovered, at[WORKERS];
 };
 
+/* What a journal did in the trace. */
+struct journal_figures {
+    size_t lengths; /* times that it was made, or made longer */
+    size_t rounds;  /* times that it went on behind its head block */
+    uint64_t last;  /* place of the last record */
+};
+
 static struct trace trace;
 static struct facts facts;
 static struct version *versions;
 static size_t version_count;
+static struct journal_figures journal;
 static size_t *floors; /* for each record: the oldest version that may be found after a cut before it */
 static struct figures *figures;
 static uint64_t seed = 1;
@@ -68,7 +78,18 @@ static bool begins_version(const struct disk *d, const struct trace_entry *e)
 {
     if (e->r.kind == RECORD_RENAME)
         return strcmp(e->text + strlen(e->text) + 1, DATA_FILE) == 0;
-    return e->r.kind == RECORD_WRITE && e->r.at < META_BYTES && e->r.id == disk_inode(d, DATA_FILE);
+    return e->r.kind == RECORD_WRITE && ((e->r.at < META_BYTES && e->r.id == disk_inode(d, DATA_FILE)) ||
+                                         e->r.id == disk_inode(d, JOURNAL_FILE));
+}
+
+static void follow_journal(const struct disk *d, const struct trace_entry *e)
+{
+    if (e->r.kind != RECORD_WRITE || e->r.id != disk_inode(d, JOURNAL_FILE))
+        return;
+    journal.lengths += e->r.at == 0 && e->r.data_bytes == JOURNAL_BLOCK_BYTES; /* the head block */
+    journal.rounds += e->r.at == JOURNAL_BLOCK_BYTES && journal.last > e->r.at;
+    if (e->r.at)
+        journal.last = e->r.at;
 }
 
 static void add_version(const struct version *v, const struct snapshot *s, size_t *since)
@@ -92,6 +113,7 @@ static void find_versions(const char *work, size_t *since)
     struct snapshot none = {0};
     add_version(&(struct version){0}, &none, since);
     for (size_t i = 0; i < trace.count; i++) {
+        follow_journal(d, &trace.entries[i]);
         if (!begins_version(d, &trace.entries[i])) {
             disk_advance(d, i + 1);
             continue;
@@ -166,12 +188,9 @@ static bool is_version(const struct snapshot *s, size_t cut, char *why)
     return false;
 }
 
-/* Must be in the same file system. */
-static void keep(struct disk *d, const char *tree, const struct moment *m)
+/* To a path in the same file system. */
+static void keep(struct disk *d, const char *tree, const struct moment *m, const char *path)
 {
-    const char *path = getenv("SHUNT_CUT_KEEP");
-    if (!path)
-        return;
     if (rename(tree, path) != 0)
         die("cannot keep what is left");
     disk_spoilt(d);
@@ -184,15 +203,20 @@ static void visit(struct disk *d, const struct moment *m)
     uint64_t fate = trace_random(seed, m->number) | 1;
     struct snapshot s;
     disk_advance(d, m->cut);
-    const char *tree = disk_cut(d, fate);
+    const char *tree = disk_cut(d, fate), *kept = getenv("SHUNT_CUT_KEEP");
+    if (kept) {
+        keep(d, tree, m, kept);
+        return;
+    }
     (void)snprintf(dir, sizeof dir, "%s/" DATA_DIR, tree);
     bool ok = snapshot_take(dir, false, &s, why) && is_version(&s, m->cut, why);
     if (ok && m->number % RECOVER_EVERY == 0) {
-        ok = snapshot_recover(dir, why) && snapshot_take(dir, false, &s, why);
+        ok = snapshot_recover(dir, (enum snapshot_journal)(m->number / RECOVER_EVERY % SNAPSHOT_JOURNALS),
+                              why) &&
+             snapshot_take(dir, false, &s, why);
         disk_spoilt(d);
         atomic_fetch_add(&figures->recovered, 1);
     }
-    keep(d, tree, m);
     atomic_fetch_add(&figures->states, 1);
     if (ok)
         return;
@@ -293,17 +317,20 @@ int main(int argc, char **argv)
     size_t *since = calloc(facts.count + 1, sizeof *since);
     if (!since)
         die("no memory");
-    find_versions(argv[2], since);
-    find_floors(since);
+    if (!getenv("SHUNT_CUT_KEEP")) {
+        find_versions(argv[2], since);
+        find_floors(since);
+    }
     double begin = now_seconds();
     run(argv[2], first, count);
     double seconds = now_seconds() - begin;
     (void)printf(
         "records=%zu versions=%zu facts=%zu answers=%zu states=%zu older=%zu without_store=%zu recovered=%zu "
-        "states_per_second=%.0f failures=%zu\n",
+        "journal_lengths=%zu journal_rounds=%zu states_per_second=%.0f failures=%zu\n",
         trace.count, version_count, facts.count, facts.answers, atomic_load(&figures->states),
         atomic_load(&figures->older), atomic_load(&figures->without_store), atomic_load(&figures->recovered),
-        (double)atomic_load(&figures->states) / seconds, atomic_load(&figures->failures));
+        journal.lengths, journal.rounds, (double)atomic_load(&figures->states) / seconds,
+        atomic_load(&figures->failures));
     int exit_code = atomic_load(&figures->failures) ? 1 : 0;
     free(since);
     free(versions);

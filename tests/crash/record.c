@@ -8,10 +8,13 @@
  * RECORD_PLANT plants a lie, to see that it is found out: `nosync` makes fdatasync() and fsync() of files do
  * nothing, as MDB_NOSYNC would; `nometasync` the same for O_DSYNC; `nodirsync` for fsync() of directories;
  * `deaf` keeps it from the server that a sync failed.
+ *
+ * RECORD_LOSE=N lets the N-th sync of the journal fail, as Linux does it: the pages count as written from then on.
  */
 #undef _FILE_OFFSET_BITS /* open() and open64() are two functions here */
 #include "tests/crash/record_log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -27,13 +30,14 @@
 #include <unistd.h>
 
 #define EXPORTED        __attribute__((visibility("default")))
-#define DESCRIPTORS_MAX 4096
+#define DESCRIPTORS_MAX RECORD_DESCRIPTORS_MAX
+#define PARTS_MAX       1024 /* of one call, as the system has it */
 
 enum what { OTHER, ROOTED, CONNECTION };
 
 static struct {
     enum what what;
-    bool dsync;
+    bool dsync, is_journal;
     uint64_t id; /* inode, or number of the connection */
 } descriptors[DESCRIPTORS_MAX];
 
@@ -42,15 +46,27 @@ static int log_fd = -1;
 static char root[PATH_MAX];
 static size_t root_bytes;
 static uint64_t connection_last;
+static unsigned long lose; /* so many syncs of the journal until one fails; 0: none does */
 static bool plant_nosync, plant_nometasync, plant_nodirsync, plant_deaf;
+
+/* An entry whose data are in parts. */
+static void put_parts(struct record r, const void *text, const struct iovec *data, int count)
+{
+    struct iovec parts[2 + PARTS_MAX] = {{&r, sizeof r}, {(void *)(uintptr_t)text, r.text_bytes}};
+    for (int i = 0; i < count; i++) {
+        parts[2 + i] = data[i];
+        r.data_bytes += data[i].iov_len;
+    }
+    size_t whole = sizeof r + r.text_bytes + r.data_bytes;
+    if (count > PARTS_MAX || syscall(SYS_writev, log_fd, parts, 2 + count) != (long)whole)
+        abort(); /* a log with a gap would prove nothing */
+}
 
 static void put(struct record r, const void *text, const void *data)
 {
-    const struct iovec parts[] = {
-        {&r, sizeof r}, {(void *)(uintptr_t)text, r.text_bytes}, {(void *)(uintptr_t)data, r.data_bytes}};
-    size_t whole = sizeof r + r.text_bytes + r.data_bytes;
-    if (syscall(SYS_writev, log_fd, parts, 3) != (long)whole)
-        abort(); /* a log with a gap would prove nothing */
+    struct iovec part = {(void *)(uintptr_t)data, r.data_bytes};
+    r.data_bytes = 0;
+    put_parts(r, text, &part, 1);
 }
 
 static void put_locked(struct record r, const void *text, const void *data)
@@ -76,6 +92,7 @@ __attribute__((constructor)) static void begin(void)
     if (!log_path || !where || stat(where, &st) != 0)
         return;
     root_bytes = (size_t)snprintf(root, sizeof root, "%s/", where);
+    lose = getenv("RECORD_LOSE") ? strtoul(getenv("RECORD_LOSE"), NULL, 10) : 0;
     plant_nosync = plant && strcmp(plant, "nosync") == 0;
     plant_nometasync = plant && strcmp(plant, "nometasync") == 0;
     plant_nodirsync = plant && strcmp(plant, "nodirsync") == 0;
@@ -126,6 +143,7 @@ EXPORTED int open64(const char *path, int flags, ...)
     if (!name)
         return fd;
     descriptors[fd].dsync = (flags & O_DSYNC) != 0;
+    descriptors[fd].is_journal = strcmp(name, "data/journal") == 0;
     descriptors[fd].id = inode_of(fd);
     if (creates) {
         put_locked((struct record){.kind = RECORD_CREATE,
@@ -227,6 +245,25 @@ EXPORTED ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
     return pwrite64(fd, bytes, size, at);
 }
 
+EXPORTED ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t at)
+{
+    if (is_rooted(fd)) { /* one write, whatever it is made of */
+        (void)pthread_mutex_lock(&mutex);
+        put_parts((struct record){.kind = RECORD_WRITE, .id = descriptors[fd].id, .at = (uint64_t)at}, NULL,
+                  parts, count);
+        (void)pthread_mutex_unlock(&mutex);
+    }
+    ssize_t done = syscall(SYS_pwritev, fd, parts, count, at, 0);
+    if (is_rooted(fd))
+        has_written(fd, (uint64_t)at, done);
+    return done;
+}
+
+EXPORTED ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
+{
+    return pwritev64(fd, parts, count, at);
+}
+
 static void record_sent(int fd, const struct iovec *parts, int count, ssize_t done)
 {
     for (int i = 0; i < count && done > 0; i++) {
@@ -304,10 +341,18 @@ static int sync_with(long call, int fd)
     bool is_dir = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
     if (is_dir ? plant_nodirsync : plant_nosync)
         return 0;
-    put_locked((struct record){.kind = RECORD_SYNC_BEGIN, .id = descriptors[fd].id}, NULL, NULL);
+    struct record r = {.kind = RECORD_SYNC_BEGIN, .id = descriptors[fd].id, .at = (uint64_t)fd};
+    put_locked(r, NULL, NULL);
+    if (descriptors[fd].is_journal && lose && --lose == 0) {
+        r.kind = RECORD_SYNC_LOST;
+        put_locked(r, NULL, NULL);
+        errno = EIO;
+        return -1;
+    }
     int rc = (int)syscall(call, fd);
+    r.kind = RECORD_SYNC_END;
     if (rc == 0)
-        put_locked((struct record){.kind = RECORD_SYNC_END, .id = descriptors[fd].id}, NULL, NULL);
+        put_locked(r, NULL, NULL);
     return plant_deaf ? 0 : rc;
 }
 

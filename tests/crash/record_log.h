@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#define RECORD_DESCRIPTORS_MAX 4096
+
 enum record_kind {
     RECORD_LIFE = 1,   /* a process begins; id: inode of the root directory */
     RECORD_MKDIR,      /* id: inode; text: path from the root */
@@ -18,10 +20,11 @@ enum record_kind {
     RECORD_WRITE,      /* id; at; data: about to be written */
     RECORD_WRITTEN,    /* id; at; size: that range has reached the disk (the descriptor is O_DSYNC) */
     RECORD_SIZE,       /* id; at: the file is now this long, or (size 1) at least this long */
-    RECORD_SYNC_BEGIN, /* id */
-    RECORD_SYNC_END,   /* id: what was there at SYNC_BEGIN has reached the disk */
+    RECORD_SYNC_BEGIN, /* id; at: the descriptor */
+    RECORD_SYNC_END,   /* id; at: what was there at SYNC_BEGIN with that descriptor has reached the disk */
     RECORD_RECEIVED,   /* id: connection; data */
     RECORD_SENT,       /* id: connection; data */
+    RECORD_SYNC_LOST, /* id; at: that sync failed; what it was for stays in memory, and no later one writes it */
 };
 
 struct record {

@@ -25,6 +25,8 @@ SEED = int(os.environ.get("SHUNT_SEED", "1"))
 SECONDS = float(os.environ.get("SHUNT_CRASH_SECONDS", "10" if os.environ.get("SANITIZED") else "20"))
 CHECK_SECONDS_MAX = 60
 PLANTED = os.path.join(harness.BUILD_DIR, "tests", "crash", "shuntd-planted")
+# A journal of PLANTED that puts a generation away after a few dozen commits; one that does not within a test.
+SMALL_JOURNAL, LAZY_JOURNAL = {"SHUNT_SMALL_JOURNAL": "49152"}, {"SHUNT_SMALL_JOURNAL": "16777216"}
 CLOCK_AHEAD_SECONDS = 7200  # past all delays of the workload
 # The bugs of plant.c that a death of the process brings to light, and what is then said of them.
 PLANTS = {
@@ -66,13 +68,14 @@ def preload(library, folder="crash"):
 
 
 class Place:
-    """A directory with a store in it, gone at the end."""
+    """A directory with a store in it, gone at the end; with a journal, it is a small one (plant_journal.c)."""
 
-    def __init__(self):
+    def __init__(self, journal=False):
+        self.journal = journal
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="crash-"))
         self.data = self.directory / "data"
         self.settings = self.directory / "conf"
-        self.settings.write_text(SETTINGS)
+        self.settings.write_text(f"{SETTINGS}journal: {'on' if journal else 'off'}\n")
         self.clock = self.directory / "clock"
         self.clock.write_bytes(struct.pack("=q", CLOCK_AHEAD_SECONDS))
 
@@ -83,8 +86,10 @@ class Place:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def server(self, wrapper=(), environment=None, plant=None):
-        """With a `plant`, it has that bug."""
-        return Server(self, wrapper, {**(environment or {}), **({"SHUNT_PLANT": plant} if plant else {})}, PLANTED if plant else harness.SHUNTD)
+        """With a `plant`, it has that bug; with an empty one it is the program that could have one."""
+        if self.journal:
+            environment, plant = {**SMALL_JOURNAL, **(environment or {})}, plant or ""
+        return Server(self, wrapper, {**(environment or {}), **({"SHUNT_PLANT": plant} if plant else {})}, harness.SHUNTD if plant is None else PLANTED)
 
     def late_server(self):
         """One whose clock is ahead."""
@@ -96,9 +101,9 @@ class Place:
         subprocess.run(["cp", "-r", "--sparse=always", other.data, self.data], check=True)
 
     def paths(self):
-        """The store's file and its directories, during creation and after."""
+        """The store's files and their directories, during creation and after."""
         creating = self.data / "creating"
-        return [self.data / "data.mdb", creating / "data.mdb", self.data, creating, self.directory]
+        return [self.data / "data.mdb", self.data / "journal", creating / "data.mdb", self.data, creating, self.directory]
 
     def check(self):
         """--check finds nothing wrong, or there is no store at all. Returns whether there is one."""

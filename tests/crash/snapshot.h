@@ -38,11 +38,16 @@ struct snapshot {
  * no store is a result. False, and a sentence in `why`, if it does not open or the check finds something
  * wrong. */
 bool snapshot_take(const char *dir, bool rows, struct snapshot *ret, char *why);
+/* Both taken with rows. Bits below a group's floor mean nothing, so the bitmaps count by what they make of the messages. */
+bool snapshot_same(const struct snapshot *s, const struct snapshot *other);
 void snapshot_done(struct snapshot *s);
+
+/* As the setting says it. */
+enum snapshot_journal { SNAPSHOT_AUTO, SNAPSHOT_ON, SNAPSHOT_OFF, SNAPSHOT_JOURNALS };
 
 /* Open the store in `dir` as a server does, making it if it is not there, let the ledger recover, commit, and
  * check it. */
-bool snapshot_recover(const char *dir, char *why);
+bool snapshot_recover(const char *dir, enum snapshot_journal journal, char *why);
 
 uint64_t snapshot_hash(const void *bytes, size_t size);
 

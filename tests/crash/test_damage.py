@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A store is damaged in thousands of ways: bits, bytes, sectors, pages, its end. Each time it is refused, or the check finds it, or it did
-no harm; and a server that takes it up never delivers a body that is not the published one, and never hangs.
+no harm; and a server that takes it up never delivers a body that is not the published one, and never hangs. The same is done to a journal, which
+says itself what is damaged, and shows either all or, where the end is damaged, all but the end.
 
 SHUNT_DAMAGES is how many (default 20,000), SHUNT_SEED which; damage.c says what is done. Of servers there are SHUNT_DAMAGED_SERVERS (60).
 """
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 import unittest
 
-from rig import SEED, Place, Workload, harness, live, wire
+from rig import LAZY_JOURNAL, SEED, Place, Workload, harness, live, wire
 from workload import TOPIC, body_of
 
 DAMAGES = int(os.environ.get("SHUNT_DAMAGES", "20000"))
@@ -31,6 +32,10 @@ DAMAGE_PLANTED = DAMAGE.with_name("damage-planted")
 # where nothing is.
 ENDS = {65, 71, 74, 76, -7, -11}
 OUTCOMES = ("refused", "found", "ended", "harmless")  # each must be seen
+DAMAGES_JOURNAL, OUTCOMES_JOURNAL = DAMAGES // 10, ("refused", "harmless", "older")
+DAMAGES_PLANTED = 1100  # each kind is among them
+ROUNDS_JOURNAL = 80  # until the small journal has come round
+RECORDS_MIN, LIVES_MAX = 20, 8  # that the store does not have; a life may end when it has just got them
 
 
 class Damage(unittest.TestCase):
@@ -42,15 +47,34 @@ class Damage(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.place.directory, True)
         with cls.place.server() as server:
             assert live(server, Workload(), ROUNDS) is None, server.log_text()
+        cls.with_journal = cls.new_journal()
+
+    @classmethod
+    def new_journal(cls, plant=""):
+        """A place whose store has a journal, part of which is not in the store yet."""
+        place = Place(journal=True)
+        cls.addClassCleanup(shutil.rmtree, place.directory, True)
+        with place.server(plant=plant) as server:
+            assert live(server, Workload(), ROUNDS_JOURNAL) is None, server.log_text()
+        for life in range(LIVES_MAX):
+            with place.server(environment=LAZY_JOURNAL, plant=plant) as server, wire.Client(server.port) as client:
+                client.topic_create(f"more-{life}")
+                for number in range(RECORDS_MIN):
+                    client.publish(f"more-{life}", f"{number} ".encode() * (number % 9 * 300 + 3))
+            _, output, figures = cls.damage(0, {"SHUNT_PLANT": plant}, DAMAGE_PLANTED, place.data / "journal")
+            if figures.get("records", 0) >= RECORDS_MIN:
+                return place
+        raise AssertionError(f"too few records: {output}")
 
     def setUp(self):
         if os.environ.get("SANITIZED"):  # it takes what LMDB reads by damaged pages for the program's own reading
             self.skipTest("a sanitizer ends where LMDB follows damage")
 
-    def damage(self, count, environment=None, program=DAMAGE):
+    @classmethod
+    def damage(cls, count, environment=None, program=DAMAGE, path=None):
         work = tempfile.mkdtemp(prefix="damage-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
-        self.addCleanup(shutil.rmtree, work, True)
-        done = subprocess.run([program, self.place.data, work, str(count), str(SEED)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        cls.addClassCleanup(shutil.rmtree, work, True)
+        done = subprocess.run([program, path or cls.place.data / "data.mdb", work, str(count), str(SEED)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               text=True, timeout=900, check=False, env={**os.environ, **(environment or {})})
         return done.returncode, done.stdout, {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", done.stdout)}
 
@@ -61,9 +85,27 @@ class Damage(unittest.TestCase):
         self.check_it_was_enough(figures, DAMAGES)
         self.assertLess(figures["older"], DAMAGES // 500, output)
 
-    def check_it_was_enough(self, figures, wanted):
+    def test_damage_to_a_journal_is_told(self):
+        status, output, figures = self.damage(DAMAGES_JOURNAL, path=self.with_journal.data / "journal")
+        print(output.splitlines()[-1] if output else "")
+        self.assertEqual(status, 0, output)
+        self.check_it_was_enough(figures, DAMAGES_JOURNAL, OUTCOMES_JOURNAL)
+
+    def journal_planted(self, plant, wanted):
+        place = self.new_journal(plant)
+        status, output, _ = self.damage(DAMAGES_PLANTED, {"SHUNT_PLANT": plant}, DAMAGE_PLANTED, place.data / "journal")
+        self.assertEqual(status, 1, output)
+        self.assertRegex(output, wanted)
+
+    def test_a_bad_middle_taken_for_the_end_is_caught(self):
+        self.journal_planted("blind-end", "wrong: it is in order, and not what was written|wrong: only the check finds it")
+
+    def test_a_checksum_without_the_head_is_caught(self):
+        self.journal_planted("bare-head", "an old record in the place of the next .*: wrong")
+
+    def check_it_was_enough(self, figures, wanted, outcomes=OUTCOMES):
         self.assertEqual(figures["states"], wanted)
-        for outcome in OUTCOMES:
+        for outcome in outcomes:
             self.assertGreater(figures[outcome], 0, f"none was {outcome}: {figures}")
 
     def test_a_run_that_saw_too_little_fails(self):
@@ -86,6 +128,39 @@ class Damage(unittest.TestCase):
         status, output, _ = self.damage(1, {"SHUNT_PLANT_FORGED": "1"})
         self.assertEqual(status, 1, output)
         self.assertIn("is shown with another body", output)
+
+    def test_a_journal_that_is_not_the_stores_own_is_refused(self):
+        """The whole file is missing, empty, cut, of another store, or has lost a piece: the server and the check say which and what to do."""
+        other = self.new_journal().data / "journal"
+        for harm, wanted in ((lambda path: path.unlink(), "journal is not there.* put it back"),
+                             (lambda path: os.truncate(path, 0), "/journal: the journal is empty.* restore"),
+                             (lambda path: os.truncate(path, path.stat().st_size - 1), "/journal: the journal is cut short.* restore"),
+                             (lambda path: shutil.copyfile(other, path), "/journal: the journal belongs to another store.* restore"),
+                             (self.spoil_oldest, r"/journal: the journal is damaged: record \d+, at byte \d+.* restore")):
+            with Place() as place:
+                place.copy_from(self.with_journal)
+                harm(place.data / "journal")
+                before = (place.data / "data.mdb").read_bytes()
+                check = subprocess.run([harness.SHUNTD, "--check", place.data], capture_output=True, text=True, check=False)
+                self.assertIn(check.returncode, ENDS)
+                self.assertRegex(check.stderr, wanted)
+                server = place.server()
+                try:
+                    server.start()
+                    self.assertFalse(server.started)
+                    self.assertRegex(server.log_text(), wanted)
+                finally:
+                    server.remove()
+                self.assertEqual((place.data / "data.mdb").read_bytes(), before)
+
+    def spoil_oldest(self, path):
+        """The body of every record but the last, the store knows where they are; old ones do not matter."""
+        data = path.read_bytes()
+        records = [(struct.unpack_from(">Q", data, at + 32)[0], at) for at in range(PAGE_BYTES, len(data), PAGE_BYTES) if data[at + 8 : at + 16] == b"shuntrec"]
+        with open(path, "r+b") as file:
+            for _, at in sorted(records)[:-1]:
+                file.seek(at + 64)
+                file.write(b"?")
 
     def test_a_server_never_delivers_what_was_not_published(self):
         dice, used = random.Random(SEED), self.used_pages()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The disk fails: EIO, ENOSPC, short writes and delays at the n-th call of each kind, once or from then on (delays: of the
-n-th, or of all).
+n-th, or of all); without a journal, and with one.
 
 A server that cannot commit must end with its documented status and one line that says why; a delay must only delay. Afterwards the store is
 in order, and the next server knows all that was confirmed, and nothing else. Then a disk that is really full.
@@ -16,13 +16,15 @@ from rig import PLANTS, PLANTS_IN_HISTORY, SECONDS, Place, Workload, aftermath, 
 from private_mount import PrivateMount
 
 ROUNDS = 6
-CALLS = ("pwrite64", "writev", "fdatasync", "fsync", "fallocate", "ftruncate", "rename", "mkdir")
+CALLS = ("pwrite64", "pwritev", "writev", "fdatasync", "fsync", "fallocate", "ftruncate", "rename", "mkdir")
 ERRORS = ("error=EIO", "error=ENOSPC")
 SHORT = {"pwrite64": "retval=100", "writev": "retval=4096"}  # nothing is written, and part of it is said to be
 DELAY = "delay_enter=20000"  # us
 IO_FAILED, NO_SPACE = 74, 79
 # Setting space aside ahead of time is a precaution: a server goes on without it, and may refuse to publish.
 MAY_FAIL = {"fallocate"}
+# With a journal, what fails in the store behind it is noticed when the next commit comes, if one does.
+OF_JOURNAL = {"pwritev"}
 POINTS_MIN = 20
 NEVER = 60000  # no run makes so many calls
 
@@ -34,17 +36,18 @@ class DiskFaults(unittest.TestCase):
         self.ended = self.delayed = 0
 
     def points(self):
-        with Place() as place:
-            counts = count_calls(place, CALLS, ROUNDS, Workload(), place.paths())
-        self.assertGreater(min(counts["pwrite64"], counts["fdatasync"], counts["fsync"]), 0, counts)
-        for call, count in counts.items():
-            faults = [*ERRORS, DELAY] + ([SHORT[call]] if call in SHORT else [])
-            for n in range(1, count + 1):
-                yield from ((call, fault, f"{n}{more}") for fault in faults for more in ("", "+") if not (fault == DELAY and more and n > 1))
+        for journal in (False, True):
+            with Place(journal) as place:
+                counts = count_calls(place, CALLS, ROUNDS, Workload(), place.paths())
+            self.assertGreater(min(counts[call] for call in ("pwrite64", "fdatasync", "fsync", *(["pwritev"] if journal else []))), 0, counts)
+            for call, count in counts.items():
+                faults = [*ERRORS, DELAY] + ([SHORT[call]] if call in SHORT else [])
+                for n in range(1, count + 1):
+                    yield from ((call, fault, f"{n}{more}", journal) for fault in faults for more in ("", "+") if not (fault == DELAY and more and n > 1))
 
     def visit(self, point, environment=lambda place: None, plant=None, history_only=False):
-        call, fault, when = point
-        with Place() as place:
+        call, fault, when, journal = point
+        with Place(journal) as place:
             workload, trace = Workload(), place.directory / "trace"
             trace.touch()
             server = place.server(injection(call, fault, when, place.paths(), trace), environment(place), plant)
@@ -63,7 +66,7 @@ class DiskFaults(unittest.TestCase):
             if fault == DELAY:
                 self.assertIsNone(status, server.log_text())
                 self.delayed += hit
-            elif hit and call not in MAY_FAIL:
+            elif hit and call not in MAY_FAIL and (not journal or call in OF_JOURNAL):
                 self.assertIsNotNone(status, f"it went on after a failed {call}\n" + server.log_text())
             aftermath(place, workload, history_only)
 
@@ -93,9 +96,9 @@ class DiskFaults(unittest.TestCase):
 
     def test_a_sweep_that_saw_too_little_fails(self):
         with self.assertRaisesRegex(AssertionError, "too few ended"):
-            self.sweep([("fdatasync", "error=EIO", NEVER)])
+            self.sweep([("fdatasync", "error=EIO", NEVER, False)])
         with self.assertRaisesRegex(AssertionError, "none was delayed"):
-            self.sweep([("fdatasync", "error=EIO", "5")])
+            self.sweep([("fdatasync", "error=EIO", "5", False)])
 
     @unittest.skipIf(os.environ.get("SANITIZED"), "it is about the test")
     def test_planted_bugs_are_caught(self):
@@ -103,14 +106,14 @@ class DiskFaults(unittest.TestCase):
             for plant, said in plants.items():
                 with self.subTest(plant, history_only=history_only), self.assertRaisesRegex(AssertionError, f"(?s){said}"):
                     for n in range(20, 40):
-                        self.visit(("fdatasync", "error=EIO", n), plant=plant, history_only=history_only)
+                        self.visit(("fdatasync", "error=EIO", n, False), plant=plant, history_only=history_only)
 
     def test_a_server_that_does_not_hear_of_it_is_caught(self):
         def deaf(place):
             return {**preload("record.so"), "RECORD_LOG": place.directory / "log", "RECORD_ROOT": place.directory, "RECORD_PLANT": "deaf"}
 
         with self.assertRaisesRegex(AssertionError, "it went on after a failed fdatasync"):
-            self.visit(("fdatasync", "error=EIO", "5"), deaf)
+            self.visit(("fdatasync", "error=EIO", "5", False), deaf)
 
 
 class FullDisk(unittest.TestCase):

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The power is cut, tens of thousands of times: a server's writes and syncs are recorded once, and what each cut may leave is made from
-the record, opened and compared (powercut.c says how). Creation, a SIGKILL in between and growth of the map are in the record.
+the record, opened and compared (powercut.c says how). Creation, a SIGKILL in between and growth of the map are in the record; in a
+second one a journal is made, comes round, becomes longer, is put into the store, and takes a store over.
 
 Some of what is left is also given to a server, which is drained, and the history of all that was told before the cut and seen after it
 is judged. Servers with a planted bug (plant.c) are caught by either.
 
-SHUNT_POWER_CUTS is how many (default 40,000), SHUNT_SEED which. A failure names the record's directory if SHUNT_KEEP is set, and
+SHUNT_POWER_CUTS is how many (default 30,000, a third of them with a journal), SHUNT_SEED which. A failure names the record's directory if SHUNT_KEEP is set, and
 powercut LOG WORK 1 SEED STATE repeats one state.
 """
+import collections
 import os
 import pathlib
 import re
@@ -17,34 +19,43 @@ import tempfile
 import threading
 import unittest
 
-from rig import SEED, Place, Wrong, harness, live, preload, wire
+from rig import SEED, SMALL_JOURNAL, Place, Wrong, harness, live, preload, wire
 from trace_history import history_until
 from workload import Workload
 
-CUTS = int(os.environ.get("SHUNT_POWER_CUTS", "1000" if os.environ.get("SANITIZED") else "40000"))
-CUTS_PLANTED = 20000
-CUTS_SERVED, CUTS_SERVED_PLANTED = 24, 100
-ROUNDS = 24
+CUTS = int(os.environ.get("SHUNT_POWER_CUTS", "1000" if os.environ.get("SANITIZED") else "30000"))
+CUTS_JOURNAL = CUTS // 3  # of these
+CUTS_PLANTED, CUTS_LOST = 20000, 1500
+CUTS_SERVED, CUTS_SERVED_PLANTED = 12, 100
+ROUNDS, ROUNDS_JOURNAL = 24, 80  # with a journal until it has come round
 BULK_FRAMES, BULK_MESSAGES = 12, 5
-MAP_BYTES_MAX = ("80MiB", "96MiB", "160MiB")  # of one life after another; each grows as soon as it begins
+BULK_LINES, BULK_LINES_MANY = 40, 400
+# Each map grows as soon as its life begins; if `lost`, the life ends when that sync of the journal fails.
+Life = collections.namedtuple("Life", "map_bytes_max journal lines lost", defaults=("off", BULK_LINES, 0))
+LIVES = Life("80MiB"), Life("96MiB"), Life("160MiB")
+# A journal is made and comes round; becomes longer; is put into the store; takes a store over.
+LIVES_LOST = Life("80MiB", "on", lost=60), Life("80MiB", "on")
+LIVES_JOURNAL = Life("80MiB", "on"), Life("80MiB", "on", BULK_LINES_MANY), Life("96MiB"), Life("96MiB", "on")
 POWERCUT = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "powercut"
+POWERCUT_PLANTED = POWERCUT.with_name("powercut-planted")
 # Too little would prove nothing.
 VERSIONS_MIN, FACTS_MIN, CONFIRMED_MIN = 100, 500, 500
+JOURNAL_LENGTHS_MIN, JOURNAL_ROUNDS_MIN = 3, 2  # made twice, longer once
 
 
 class Bulk(threading.Thread):
     """A publisher that does not wait, so that one commit has many frames in it."""
 
-    def __init__(self, port, name):
+    def __init__(self, port, name, lines):
         super().__init__()
-        self.port, self.name, self.error = port, name, None
+        self.port, self.name, self.lines, self.error = port, name, lines, None
 
     def run(self):
         try:
             with wire.Client(self.port, timeout=20.0) as client:
                 client.topic_create(self.name)
                 for burst in range(4):
-                    frames = [[[f"{self.name} {burst} {n} {i}".encode() * 40] for i in range(BULK_MESSAGES)] for n in range(BULK_FRAMES)]
+                    frames = [[[f"{self.name} {burst} {n} {i}".encode() * self.lines] for i in range(BULK_MESSAGES)] for n in range(BULK_FRAMES)]
                     ids = [client.send(wire.PUBLISH, self.name, 0, 0, bodies) for bodies in frames]
                     for id in ids:
                         client.reply(id)
@@ -61,19 +72,23 @@ class PowerCut(unittest.TestCase):
         else:
             self.addCleanup(shutil.rmtree, self.work, True)
 
-    def record(self, plant="", lives=MAP_BYTES_MAX, bug=None, rounds=ROUNDS):
+    def record(self, plant="", lives=LIVES, bug=None, rounds=ROUNDS):
         """Returns the log of some lives of a server; the first ends with SIGKILL, the others are stopped. `plant` is one of record.c's,
-        `bug` one of plant.c's."""
+        `bug` one of plant.c's. A journal is a small one."""
         log = self.work / f"log-{plant}{bug or ''}{rounds}"
         with Place() as place:
-            for number, most in enumerate(lives):
-                place.settings.write_text(f"resume-wait: 1ms\nmap-size: 16MiB\nmap-size-max: {most}\n")
+            for number, life in enumerate(lives):
+                place.settings.write_text(f"resume-wait: 1ms\nmap-size: 16MiB\nmap-size-max: {life.map_bytes_max}\njournal: {life.journal}\n")
                 server = place.server(environment={**preload("record.so"), "RECORD_LOG": log, "RECORD_ROOT": place.directory,
-                                                   "RECORD_PLANT": plant}, plant=bug)
+                                                   "RECORD_PLANT": plant, **SMALL_JOURNAL, "RECORD_LOSE": str(life.lost)}, plant=bug or "")
                 try:
                     server.start()
                     self.assertTrue(server.started, server.log_text())
-                    bulk = Bulk(server.port, f"bulk-{number}")
+                    if life.lost:
+                        workload = Workload()
+                        self.assertEqual(live(server, workload, rounds), 74, server.log_text())
+                        continue
+                    bulk = Bulk(server.port, f"bulk-{number}", life.lines)
                     bulk.start()
                     if number == 0:
                         workload = Workload()
@@ -87,22 +102,33 @@ class PowerCut(unittest.TestCase):
                     server.remove()
         return log
 
-    def cut(self, log, states, environment=None, first=0):
+    def cut(self, log, states, environment=None, first=0, program=POWERCUT):
         """Returns the exit status, the output, and the figures of its last line."""
-        done = subprocess.run([POWERCUT, log, self.work, str(states), str(SEED), str(first)], capture_output=True, text=True, timeout=900, check=False,
+        done = subprocess.run([program, log, self.work, str(states), str(SEED), str(first)], capture_output=True, text=True, timeout=900, check=False,
                               env={**os.environ, **(environment or {})})
         figures = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", done.stdout.splitlines()[-1] if done.stdout else "")}
         return done.returncode, done.stdout + done.stderr, figures
 
     def test_whatever_a_power_cut_leaves_what_was_confirmed_is_there(self):
-        log = self.record()
-        status, output, figures = self.cut(log, CUTS)
+        self.survives(self.record(), CUTS - CUTS_JOURNAL)
+
+    def test_with_a_journal_too(self):
+        figures = self.survives(self.record(lives=LIVES_JOURNAL, rounds=ROUNDS_JOURNAL), CUTS_JOURNAL)
+        self.check_the_journal_did_enough(figures)
+
+    def check_the_journal_did_enough(self, figures):
+        self.assertGreaterEqual(figures["journal_lengths"], JOURNAL_LENGTHS_MIN, "too few lengths")
+        self.assertGreaterEqual(figures["journal_rounds"], JOURNAL_ROUNDS_MIN, "too few rounds")
+
+    def survives(self, log, cuts):
+        status, output, figures = self.cut(log, cuts)
         print(output.splitlines()[-1] if output else "")
         self.assertEqual(status, 0, output)
-        self.check_it_was_enough(figures, CUTS)
+        self.check_it_was_enough(figures, cuts)
         confirmed = [self.serve(log, state) for state in range(CUTS_SERVED)]
         print(f"{CUTS_SERVED} cuts served and judged, {sum(confirmed)} messages confirmed before them")
         self.assertGreater(sum(confirmed), CONFIRMED_MIN)
+        return figures
 
     def check_it_was_enough(self, figures, wanted):
         self.assertEqual(figures["states"], wanted)
@@ -112,7 +138,11 @@ class PowerCut(unittest.TestCase):
             self.assertGreater(figures[name], 0, f"no cut: {name}")
 
     def test_a_run_that_saw_too_little_fails(self):
-        _, _, figures = self.cut(self.record(lives=MAP_BYTES_MAX[:1], rounds=1), 500)
+        _, _, figures = self.cut(self.record(lives=LIVES[:1], rounds=1), 500)
+        with self.assertRaisesRegex(AssertionError, "too few lengths"):
+            self.check_the_journal_did_enough(figures)
+        with self.assertRaisesRegex(AssertionError, "too few rounds"):
+            self.check_the_journal_did_enough({**figures, "journal_lengths": JOURNAL_LENGTHS_MIN})
         with self.assertRaisesRegex(AssertionError, "too few versions"):
             self.check_it_was_enough(figures, 500)
         with self.assertRaisesRegex(AssertionError, "too few facts"):
@@ -133,6 +163,8 @@ class PowerCut(unittest.TestCase):
                     if not server.started:
                         raise Wrong("the next server does not start:\n" + server.log_text())
                     workload.drain(server.port)
+            except wire.ShuntError as error:  # what it needs for an answer is damaged or gone
+                raise AssertionError(f"state {state}: the server answers with an error, which cannot be true of what was confirmed: {error}") from error
             except AssertionError as error:
                 raise AssertionError(f"state {state}: {error}") from error
             finally:
@@ -142,14 +174,11 @@ class PowerCut(unittest.TestCase):
     def cut_one(self, log, state, kept):
         """Keep what it leaves; returns the number of the record before which it was."""
         _, output, _ = self.cut(log, 1, {"SHUNT_CUT_KEEP": kept}, state)
-        found = re.search(r"kept what is left by a cut before record (\d+)", output)
-        if not found:  # opening it ended even the one who looked
-            raise AssertionError(f"state {state}: what is left does not start:\n{output}")
-        return int(found[1])
+        return int(re.search(r"kept what is left by a cut before record (\d+)", output)[1])
 
-    def planted(self, wanted, plant="", environment=None, bug=None):
-        log = self.record(plant, MAP_BYTES_MAX[:1], bug)
-        status, output, _ = self.cut(log, CUTS_PLANTED, environment)
+    def planted(self, wanted, plant="", environment=None, bug=None, lives=LIVES[:1], rounds=ROUNDS, program=POWERCUT):
+        log = self.record(plant, lives, bug, rounds)
+        status, output, _ = self.cut(log, CUTS_PLANTED, environment, program=program)
         self.assertEqual(status, 1, output)
         self.assertRegex(output, wanted)
         return log
@@ -158,6 +187,40 @@ class PowerCut(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, f"(?s){wanted}"):
             for state in range(CUTS_SERVED_PLANTED):
                 self.serve(log, state)
+
+    def planted_journal(self, wanted, plant="", bug=None):
+        return self.planted(wanted, plant, bug=bug, lives=LIVES_JOURNAL[:1], rounds=ROUNDS_JOURNAL)
+
+    def test_a_reply_before_the_flush_of_its_record_is_caught(self):
+        log = self.planted("never there|confirmed work is lost", bug="confirm-early", lives=LIVES_JOURNAL[:1])
+        self.planted_in_history(log, "cannot be true")
+
+    def test_a_journal_that_is_not_flushed_is_caught(self):
+        self.planted(r"failure: seed \d+, state \d+", "nosync", lives=LIVES_JOURNAL[:1])
+
+    def test_a_ring_that_comes_round_before_lmdb_has_synced_is_caught(self):
+        self.planted_journal(r"failure: seed \d+, state \d+", bug="nosync")
+
+    def test_a_ring_that_comes_round_before_lmdb_has_committed_is_caught(self):
+        self.planted_journal("even without a power cut.*the journal is damaged", bug="early-release")
+
+    def test_a_place_that_moves_on_before_the_rows_is_caught(self):
+        self.planted_journal("even without a power cut|confirmed work is lost", bug="early-place")
+
+    def test_a_generation_dropped_before_its_commit_is_caught(self):
+        """By the workload alone: what is gone is gone while the server runs."""
+        with self.assertRaisesRegex(AssertionError, "dead letters to work on|answers refused|neither answers nor ends|74 is not None"):
+            self.record(lives=LIVES_JOURNAL[:1], bug="early-drop", rounds=ROUNDS_JOURNAL)
+
+    def test_a_replay_without_the_last_record_is_caught(self):
+        self.planted("never there|confirmed work is lost", environment={"SHUNT_PLANT": "short-replay"}, lives=LIVES_JOURNAL[:1], program=POWERCUT_PLANTED)
+
+    def test_what_is_built_on_a_record_whose_flush_failed_is_there(self):
+        status, output, _ = self.cut(self.record(lives=LIVES_LOST), CUTS_LOST)
+        self.assertEqual(status, 0, output)
+
+    def test_a_start_that_trusts_what_it_reads_is_caught(self):
+        self.planted(r"failure: seed \d+, state \d+, .*the journal is damaged", bug="trusting-start", lives=LIVES_LOST)
 
     def test_without_syncing_it_is_caught(self):
         self.planted_in_history(self.planted(r"failure: seed \d+, state \d+", bug="nosync"), "does not start|cannot be true")

@@ -29,7 +29,7 @@ static bool parse(struct trace *t)
         at += sizeof e.r;
         if ((size_t)(end - at) < e.r.text_bytes + e.r.data_bytes)
             break;
-        if (e.r.kind < RECORD_LIFE || e.r.kind > RECORD_SENT)
+        if (e.r.kind < RECORD_LIFE || e.r.kind > RECORD_SYNC_LOST)
             return false;
         e.text = (const char *)at;
         e.data = at + e.r.text_bytes;

@@ -1,4 +1,4 @@
-"""harness: a fresh shuntd for one test, and the tool to talk to it.
+"""harness: a fresh shuntd for one test, and the tool to talk to it; other programs that say where they listen.
 
 Programs come from the environment, as meson sets it: SHUNTD, SHUNT, BUILD_DIR. Ports are chosen by the kernel and read from
 the server's log; everything lives in a directory of its own that is removed, and stopping asserts that the server ends well.
@@ -19,58 +19,31 @@ SHUNTD = os.environ.get("SHUNTD", "")
 SHUNT = os.environ.get("SHUNT", "")
 BUILD_DIR = os.environ.get("BUILD_DIR", "")
 SOURCE_ROOT = pathlib.Path(__file__).resolve().parents[2]
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
 SKIPPED = 77
 
 
-class Server:
-    """One shuntd. As a context: started, and stopped at the end."""
+class Program:
+    """A program that goes on, and says on stderr where it listens. Every line of that is kept in `log`, over all its starts."""
 
-    def __init__(self, data=None, options=(), wrapper=()):
-        """`wrapper`: words put before the server's command line; they must end up as the server itself (exec)."""
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="e2e-"))
-        self.data = pathlib.Path(data) if data else self.directory / "data"
-        self.options = list(options)
-        self.wrapper = list(wrapper)
-        self.program = SHUNTD
+    def __init__(self):
         self.process = None
         self.log = []
-        self.url = self.http = None
 
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.remove()
-            raise
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            status = self.stop()
-            if kind is None and status != 0:
-                raise AssertionError(f"shuntd ended with {status}:\n" + self.log_text())
-        finally:
-            self.remove()
-
-    def start(self):
-        """Start it, and return when it listens."""
+    def launch(self, command, listens, **more):
+        """Start it; returns the match of the first line that `listens` is found in."""
         lines = queue.Queue()
-        self.process = subprocess.Popen(
-            [*self.wrapper, self.program, "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", **more)
         self.reader = threading.Thread(target=self._read, args=(self.process.stderr, lines))
         self.reader.start()
         while True:
             line = lines.get(timeout=START_SECONDS_MAX)
             if line is None:
-                raise AssertionError("shuntd did not start:\n" + self.log_text())
-            if "event=listening" in line:
-                self.url = "shunt://" + re.search(r"\blisten=(\S+)", line)[1]
-                http = re.search(r"\bhttp=(\S+)", line)
-                self.http = http and "http://" + http[1]
-                return
+                raise AssertionError(f"{os.path.basename(command[0])} did not start:\n" + self.log_text())
+            found = re.search(listens, line)
+            if found:
+                return found
 
     def _read(self, stream, lines):
         with stream:
@@ -104,6 +77,44 @@ class Server:
             self.log.append(f"(killed: it had not stopped after {STOP_SECONDS_MAX} s)\n")
         self.reader.join()
         return status
+
+
+class Server(Program):
+    """One shuntd. As a context: started, and stopped at the end."""
+
+    def __init__(self, data=None, options=(), wrapper=()):
+        """`wrapper`: words put before the server's command line; they must end up as the server itself (exec)."""
+        super().__init__()
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="e2e-"))
+        self.data = pathlib.Path(data) if data else self.directory / "data"
+        self.options = list(options)
+        self.wrapper = list(wrapper)
+        self.program = SHUNTD
+        self.url = self.http = None
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            status = self.stop()
+            if kind is None and status != 0:
+                raise AssertionError(f"shuntd ended with {status}:\n" + self.log_text())
+        finally:
+            self.remove()
+
+    def start(self):
+        """Start it, and return when it listens."""
+        command = [*self.wrapper, self.program, "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options]
+        line = self.launch(command, "event=listening").string
+        self.url = "shunt://" + re.search(r"\blisten=(\S+)", line)[1]
+        http = re.search(r"\bhttp=(\S+)", line)
+        self.http = http and "http://" + http[1]
 
     def remove(self):
         if self.process and self.process.poll() is None:

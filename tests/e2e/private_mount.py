@@ -4,8 +4,8 @@ import subprocess
 
 
 class PrivateMount:
-    """`mount` is a shell command that mounts something on $1. `prefix` are the words that run a program where it can be seen, and `inside`
-    is the place as seen from here. `unavailable` says why there is none."""
+    """`mount` is a shell command that mounts something on $1. `prefix` are the words that run a program where it can be seen, and `root` and
+    `inside` are / and that place as seen from here. `unavailable` says why there is none."""
 
     def __init__(self, where, mount):
         self.process = subprocess.Popen(["unshare", "--mount", "sh", "-c", f"{mount} && echo ready && exec cat", "sh", where],
@@ -14,7 +14,8 @@ class PrivateMount:
         if self.process.stdout.readline() != "ready\n":
             self.unavailable = "no private mounts here: " + self.process.communicate()[1].strip()
         self.prefix = ["nsenter", "--target", str(self.process.pid), "--mount", "--"]
-        self.inside = pathlib.Path(f"/proc/{self.process.pid}/root") / pathlib.Path(where).relative_to("/")
+        self.root = pathlib.Path(f"/proc/{self.process.pid}/root")
+        self.inside = self.root / pathlib.Path(where).relative_to("/")
 
     def close(self):
         """The mount goes with the last process that sees it."""

@@ -232,7 +232,7 @@ static void on_resolved(void *context, const struct shunt_error *err)
 
 static int resolve(struct storm *s, struct shunt_delivery *d)
 {
-    static const struct shunt_failure failure = {"storm", "as the dice fell", NULL};
+    static const struct shunt_failure failure = {.type = "storm", .message = "as the dice fell"};
     static const char *const words[] = {"ack", "nack", "reject", "release"};
     struct answer *a = malloc(sizeof *a);
     struct shunt_error err;

@@ -25,8 +25,8 @@ class Usage(unittest.TestCase):
         self.refused("pubish", "t", says="unknown command `pubish`; did you mean `publish`?")
         self.refused("frobnicate", says="unknown command `frobnicate`\n")
         self.refused("topic", "craete", "t", says="did you mean `create`?")
-        self.refused("dlq", "causes", "t", says="unknown command after `dlq`: `causes`")
-        self.refused("why", "t/1", says="unknown command")
+        self.refused("dlq", "reasons", "t", says="unknown command after `dlq`: `reasons`")
+        self.refused("whence", "t/1", says="unknown command `whence`")
         self.refused("topic", says="Usage: shunt topic")
 
     def test_unknown_options_get_a_hint(self):
@@ -83,8 +83,9 @@ class Usage(unittest.TestCase):
 
     def test_every_command_has_help_with_an_example(self):
         nouns = {"topic": "create update show list delete purge", "group": "create update show list delete pause resume",
-                 "dlq": "list show redrive purge export", "job": "show cancel", "clock": "set"}
-        commands = [["ping"], ["publish"], ["consume"], ["work"], ["stats"]]
+                 "dlq": "causes cause list show redrive purge export", "clock": "set", "rule": "list set delete test",
+                 "redrive": "list show watch pause resume cancel", "job": "list show watch pause resume cancel"}
+        commands = [["ping"], ["publish"], ["consume"], ["work"], ["stats"], ["check"], ["audit"]]
         commands += [[noun, verb] for noun, verbs in nouns.items() for verb in verbs.split()]
         for command in commands:
             with self.subTest(command=command):
@@ -106,7 +107,7 @@ class Usage(unittest.TestCase):
 
     def test_the_manual_has_every_command_and_option(self):
         manual = (harness.SOURCE_ROOT / "docs/man/shunt.1").read_text().replace("\\-", "-")
-        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "job", "clock", "stats", "bench"):
+        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "redrive", "rule", "job", "clock", "audit", "stats", "check", "bench"):
             self.assertIn(f".SS {noun}", manual)
             usages = [alone(noun, "--help").stdout]
             if "Usage: shunt %s COMMAND" % noun in usages[0]:
@@ -175,11 +176,11 @@ class Basics(Case):
 class Topics(Case):
     def test_create_update_show_list_delete(self):
         self.shunt("topic", "create", "files", "--max-attempts", "3", "--backoff", "10ms..50ms", "--lease", "1m", "--ttl", "7d",
-                   "--expired", "discard", "--dlq-retention", "30d", "--max-messages", "1000", "--max-bytes", "2GiB")
+                   "--expired", "discard", "--dlq-retention", "30d", "--max-messages", "1000", "--max-bytes", "2GiB", "--dlq-slo", "90s")
         policy = self.document("topic", "show", "files")["policy"]
         self.assertEqual(policy, {"max_attempts": 3, "backoff_min_ms": 10, "backoff_max_ms": 50, "lease_ms": 60000,
                                   "ttl_ms": 7 * 86400000, "expired": "discard", "dlq_retention_ms": 30 * 86400000,
-                                  "max_messages": 1000, "max_bytes": 2 << 30})
+                                  "max_messages": 1000, "max_bytes": 2 << 30, "dlq_slo_ms": 90000, "history_after_ms": 3600000})
         changed = self.document("topic", "update", "files", "--max-attempts", "inherit", "--backoff-max", "1s")["policy"]
         self.assertEqual((changed["max_attempts"], changed["backoff_min_ms"], changed["backoff_max_ms"]), (5, 10, 1000))
         made = self.document("topic", "create", "another")

@@ -248,8 +248,8 @@ class DeadLetters(Case):
     def test_list_and_show(self):
         self.fill_dlq("d", ["a", "b", "c"], reject=False)
         rows = self.document("dlq", "list", "d")
-        self.assertEqual(list(rows[0]), "id origin topic group reason attempts deliveries generation published died error_type error_message "
-                                        "headers key size".split())
+        self.assertEqual(list(rows[0]), "id origin topic group reason cause attended attempts deliveries generation published died error_type error_message "
+                                        "headers key size rule rule_action rule_at edit".split())
         self.assertEqual([row["origin"] for row in rows], ["d/1", "d/2", "d/3"])
         first = rows[0]
         self.assertRegex(first["id"], r"^dlq:d:default/\d+$")
@@ -257,7 +257,7 @@ class DeadLetters(Case):
         self.assertEqual((first["topic"], first["group"], first["reason"], first["attempts"], first["error_type"], first["error_message"], first["size"]),
                          ("d", "default", "max_attempts", 1, "exit 7", "cannot: a", 1))
         table = self.shunt("dlq", "list", "d").stdout.splitlines()
-        self.assertEqual(table[0].split(), "ID ORIGIN REASON ATTEMPTS DIED AGE ERROR".split())
+        self.assertEqual(table[0].split(), "ID ORIGIN REASON ATTEMPTS DIED AGE CAUSE RULE ERROR".split())
         self.assertEqual(len(table), 4)
         self.assertTrue(table[1].endswith("exit 7: cannot: a"))
 
@@ -274,7 +274,7 @@ class DeadLetters(Case):
             self.assertEqual(len(shown["history"]), 1)
             self.assertEqual((shown["history"][0]["outcome"], shown["history"][0]["charged"]), ("nacked", True))
         text = self.shunt("dlq", "show", "d", "d/1").stdout
-        for part in ("history:", "error stack:\n  cannot: a", "body (1 bytes):\n  a"):
+        for part in ("history:", "error stack of attempt 1:\n  cannot: a", "body (1 bytes):\n  a"):
             self.assertIn(part, text)
         self.shunt("dlq", "show", "d", "d/99", code=NOTHING)
 

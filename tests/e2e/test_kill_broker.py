@@ -1,4 +1,5 @@
-"""shuntd is killed three hundred times (SHUNT_KILLS changes that) under publish, consume and divert traffic, and nothing confirmed is lost.
+"""shuntd is killed three hundred times (SHUNT_KILLS changes that) under publish, consume and divert traffic, and nothing confirmed is lost,
+whether commits go into a journal or not, or that changes.
 
 Every kill waits until the storm has moved since the last one and has requests under way, so none hits an idle server. After each,
 `shuntd --check` goes over what is on disk. At the end, history.py and shunt-history judge all that publishers and consumers saw; that the
@@ -25,6 +26,7 @@ import witness
 from history import Answer, Dead, Delivery, History, find_faults
 
 KILLS = int(os.environ.get("SHUNT_KILLS", "30" if os.environ.get("SANITIZED") else "300"))
+KILLS_OF_ONE = 10  # then the next with a journal, or without one again
 KILLS_PLANTED = 100  # or fewer: the first that shows the bug ends it
 # What is said of a bug of plant.c by the check and by the history.
 PLANTS = {"confirm-early": "cannot be true", "split-divert": "shuntd --check: exit 1", "volatile-count": "shuntd --check: exit 1|cannot be true",
@@ -107,7 +109,8 @@ class KillBroker(unittest.TestCase):
 
     def begin(self, plant=None):
         settings = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="kill-"))) / "settings"
-        settings.write_text("resume-wait: 500ms\n")  # what a storm answered in vain comes back soon
+        self.settings = settings
+        self.set_journal("off")
         # Clients connect from 127.0.0.1, so none can take the port while the server is away, nor connect to itself.
         server = harness.Server(options=["--listen", "127.0.0.2:0", "--config", settings], wrapper=["env", f"SHUNT_PLANT={plant}"] if plant else [])
         if plant:
@@ -123,6 +126,10 @@ class KillBroker(unittest.TestCase):
         self.storm = Storm(self.server)
         self.addCleanup(self.storm.close)
         self.random = random.Random(SEED)
+
+    def set_journal(self, setting):
+        """For the next start."""
+        self.settings.write_text(f"resume-wait: 500ms\njournal: {setting}\njournal-memory: 1MiB\n")  # what a storm answered in vain comes back soon
 
     def note(self, kind, **fields):
         """What the storms do not see."""
@@ -159,6 +166,8 @@ class KillBroker(unittest.TestCase):
             self.note("restart")
             if check:
                 check_store(self.server.data)
+            if kill % KILLS_OF_ONE == KILLS_OF_ONE - 1:
+                self.set_journal("on" if kill // KILLS_OF_ONE % 2 == 0 else "off")
             self.server.start()
 
     def test_nothing_confirmed_is_lost(self):

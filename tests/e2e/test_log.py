@@ -21,10 +21,10 @@ class Log(Case):
         return line
 
     def test_each_act_says_who_from_where_and_how_much(self):
-        acts = [("topic_created", ["topic", "create", "t", "--lease", "7s"], {"topic": "t", "changes": "lease_ms=7000"}),
-                ("topic_updated", ["topic", "update", "t", "--ttl", "1h"], {"topic": "t", "changes": "ttl_ms=3600000"}),
+        acts = [("topic_created", ["topic", "create", "t", "--lease", "7s"], {"topic": "t", "asked": "lease_ms=7000"}),
+                ("topic_updated", ["topic", "update", "t", "--ttl", "1h"], {"topic": "t", "asked": "ttl_ms=3600000"}),
                 ("group_created", ["group", "create", "t", "g"], {"topic": "t", "group": "g"}),
-                ("group_updated", ["group", "update", "t", "g", "--max-attempts", "3"], {"topic": "t", "group": "g", "changes": "max_attempts=3"}),
+                ("group_updated", ["group", "update", "t", "g", "--max-attempts", "3"], {"topic": "t", "group": "g", "asked": "max_attempts=3"}),
                 ("group_paused", ["group", "pause", "t", "g"], {"topic": "t", "group": "g"}),
                 ("group_resumed", ["group", "resume", "t", "g"], {"topic": "t", "group": "g"})]
         for event, words, pairs in acts:
@@ -60,6 +60,20 @@ class Log(Case):
         lines = self.lines("dead_letters")
         self.assertEqual(sum(int(line["count"]) for line in lines), 50)
         self.assertLess(len(lines), 10)
+
+    def test_a_cause_is_told_when_it_is_new_when_nobody_looks_and_when_it_comes_back(self):
+        self.fill_dlq("t", ["1", "2"])
+        self.shunt("group", "update", "t", "default", "--dlq-slo", "1ms")
+        new = self.line("cause_new")
+        self.assertEqual((new["topic"], new["group"], new["message"]), ("t", "default", "t/1"))
+        self.eventually(lambda: self.lines("dead_letters_overdue"))
+        self.assertEqual(self.line("dead_letters_overdue")["oldest"], "t/1")
+        self.shunt("dlq", "cause", "t", new["cause"], "--state", "resolved")
+        self.assertFalse(self.lines("cause_regressed"))
+        self.shunt("publish", "t", "3")
+        self.shunt("work", "t", "--drain", "--", "sh", "-c", "echo cannot: $(cat) >&2; exit 65")
+        self.assertEqual(len(self.lines("cause_new")), 1)
+        self.assertLessEqual({"cause": new["cause"], "message": "t/3", "level": "warning"}.items(), self.line("cause_regressed").items())
 
 
 class Full(Case):

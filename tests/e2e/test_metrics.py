@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 import harness
+import wire
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../unit/http"))
 import openmetrics
@@ -77,6 +78,52 @@ class Metrics(unittest.TestCase):
         self.assertEqual(found[("shunt_ready", frozenset())], 1)
         self.assertGreater(found[("shunt_commit_seconds_count", frozenset())], 0)
         self.assertGreater(found[("process_resident_memory_bytes", frozenset())], 0)
+
+    def test_what_nobody_has_looked_at_shows(self):
+        of = {"topic": "metrics", "group": "default"}
+        self.server.shunt("topic", "create", "metrics", "--max-attempts", "1", "--dlq-slo", "1ms", "--dlq-retention", "30d")
+        self.server.shunt("publish", "metrics", "--lines", input="one\ntwo\n")
+        self.server.shunt("work", "metrics", "--drain", "--", "false")
+
+        def page():
+            found = samples(get(self.server.http + "/metrics")[1])
+            return lambda name, **labels: found.get((name, frozenset({**of, **labels}.items())))
+
+        def when(name, wanted):
+            return wire.until(lambda: [value for value in [page()] if value(name) == wanted])[0]
+
+        value = when("shunt_dlq_slo_breaches_total", 2)
+        self.assertEqual(value("shunt_dlq_unattended"), 2)
+        self.assertEqual(value("shunt_dlq_slo_seconds"), 0.001)
+        self.assertEqual(value("shunt_dlq_oldest_unattended_timestamp_seconds"), value("shunt_dlq_oldest_timestamp_seconds"))
+        left = value("shunt_dlq_next_expiry_timestamp_seconds") - value("shunt_dlq_oldest_timestamp_seconds") - 30 * 86400
+        self.assertTrue(0 <= left < 1, left)
+        self.assertEqual({state: value("shunt_dlq_causes", state=state) for state in ("new", "seen", "muted", "resolved", "regressed")},
+                         {"new": 1, "seen": 0, "muted": 0, "resolved": 0, "regressed": 0})
+        self.server.kill()
+        self.server.start()
+        self.server.shunt("dlq", "purge", "metrics", "--count", "1", "--yes")
+        value = when("shunt_dlq_unattended", 1)
+        self.assertEqual(value("shunt_dlq_slo_breaches_total"), 2, "the restart neither lost nor doubled one")
+        self.assertEqual(samples(get(self.server.http + "/metrics")[1])[("shunt_dlq_attend_delay_seconds_count", frozenset())], 1)
+        self.server.shunt("dlq", "purge", "metrics", "--all", "--yes")
+        value = when("shunt_dlq_unattended", 0)
+        self.assertIsNone(value("shunt_dlq_oldest_unattended_timestamp_seconds"))
+        self.assertIsNone(value("shunt_dlq_next_expiry_timestamp_seconds"))
+
+    def test_what_came_of_redrives_shows(self):
+        of = frozenset({("topic", "metrics"), ("group", "default")})
+        self.server.shunt("topic", "create", "metrics", "--max-attempts", "1")
+        self.server.shunt("publish", "metrics", "--lines", input="good\nbad\nbad\n")
+        self.server.shunt("work", "metrics", "--drain", "--", "false")
+        self.server.shunt("dlq", "redrive", "metrics", "--all")
+        self.server.shunt("work", "metrics", "--drain", "--", "grep", "good")
+        self.server.kill()
+        self.server.start()
+        found = samples(get(self.server.http + "/metrics")[1])
+        self.assertEqual({outcome: found[("shunt_redrive_outcomes_total", of | {("outcome", outcome)})]
+                          for outcome in ("acked", "failed_same", "failed_other", "gone")},
+                         {"acked": 1, "failed_same": 2, "failed_other": 0, "gone": 0})
 
     def test_the_page_as_openmetrics_says_the_same(self):
         self.server.shunt("topic", "create", "metrics")

@@ -1,6 +1,8 @@
-/* fuzz_fingerprint: any bytes as the report of a failure: [reason][outcome][type] NUL [message] NUL [stack]. */
+/* fuzz_fingerprint: any bytes as the report of a failure: [reason][outcome][type] NUL [message] NUL [stack]. What is remembered
+ * of reports must not tell. */
 #include "base/utf8.h"
-#include "broker/core/fingerprint.h"
+#include "broker/core/fault_memo.h"
+#include "broker/core/fingerprint_alike.h"
 #include "proto/limits.h"
 #include "tests/fuzz/fuzz.h"
 #include <string.h>
@@ -36,6 +38,30 @@ static void try_title(const struct fault *f, size_t max)
     free(title);
 }
 
+/* The message or the stack with other values, and what is remembered of this and earlier inputs, come to the same. */
+static void try_memo(const struct fault *f, uint64_t fingerprint)
+{
+    static struct fault_memo memo;
+    struct alike room;
+    struct fault alike = *f;
+    alike.message = fingerprint_alike(f, &room);
+    MUST(alike.message.size == f->message.size);
+    MUST(fingerprint_of(&alike) == fingerprint);
+    MUST(fault_memo_fingerprint(&memo, f) == fingerprint);
+    MUST(fault_memo_fingerprint(&memo, &alike) == fingerprint);
+    alike.message = f->message;
+    static bool counts[ALIKE_BYTES_MAX];
+    struct fault_use use = {.counts = counts};
+    if (f->stack.size > sizeof counts)
+        return;
+    memset(counts, false, sizeof counts);
+    MUST(fingerprint_of_noting(f, &use) == fingerprint);
+    alike.stack = fingerprint_alike_stack(f->stack, &use, &room);
+    MUST(alike.stack.size == f->stack.size);
+    MUST(fingerprint_of(&alike) == fingerprint);
+    MUST(fault_memo_fingerprint(&memo, &alike) == fingerprint);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
@@ -57,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free((void *)(uintptr_t)stored.type.data);
     free((void *)(uintptr_t)stored.message.data);
     free((void *)(uintptr_t)stored.stack.data);
+    try_memo(&f, fingerprint);
 
     char digits[FINGERPRINT_DIGITS + 1];
     uint64_t back = 0;

@@ -85,11 +85,13 @@ static void try_settings(char **words, int count)
 
 static void try_url(const char *text)
 {
-    struct url url;
+    struct url_list url;
     struct shunt_error err = {0};
     int code = url_parse(text, &url, &err);
     MUST(code == 0 || (code == SHUNT_BAD_ARGUMENT && err.text[0]));
-    MUST(code || (url.host[0] && strlen(url.host) <= URL_HOST_BYTES_MAX));
+    for (size_t i = 0; code == 0 && i < url.count; i++)
+        MUST(url.hosts[i].host[0] && strlen(url.hosts[i].host) <= URL_HOST_BYTES_MAX);
+    MUST(code || (url.count >= 1 && url.count <= URL_HOSTS_MAX));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -146,6 +146,17 @@ static void put_which(struct mpack_buffer *to, struct source *s)
     }
 }
 
+static void put_redrive_options(struct mpack_buffer *to, struct source *s)
+{
+    static const char *const names[] = {"canary", "max_fail", "spread", "since"};
+    uint8_t pick = source_u8(s);
+    mpack_write_map(to, 2);
+    mpack_write_cstr(to, names[pick % 4]);
+    put_number(to, s);
+    mpack_write_cstr(to, pick & 16 ? "match" : "type");
+    mpack_write_cstr(to, pick & 32 ? "E" : "error");
+}
+
 static void put_look(struct mpack_buffer *to, struct source *s, bool bodies)
 {
     put_topic(to, s);
@@ -220,6 +231,8 @@ static void put_fields(struct mpack_buffer *to, struct source *s, const struct s
         put_which(to, s);
         if (shape->op == OP_DLQ_REDRIVE)
             put_number(to, s);
+        if (shape->fields == 5)
+            put_redrive_options(to, s);
         return;
     default: /* names, as many as there are fields */
         if (shape->op >= OP_TOPIC_SHOW && shape->op < OP_PEEK) {
@@ -269,6 +282,7 @@ void requests_any(struct mpack_buffer *to, struct source *s, uint64_t request_id
         {OP_GROUP_SHOW, 2},   {OP_GROUP_LIST, 1},  {OP_GROUP_DELETE, 2}, {OP_GROUP_PAUSE, 2},
         {OP_GROUP_RESUME, 2}, {OP_PEEK, 5},        {OP_DLQ_LIST, 4},     {OP_DLQ_SHOW, 3},
         {OP_DLQ_REDRIVE, 4},  {OP_DLQ_PURGE, 3},   {OP_JOB_SHOW, 1},     {OP_STATS, 0},
+        {OP_DLQ_REDRIVE, 5},  {OP_JOB_LIST, 2},    {OP_JOB_PAUSE, 1},    {OP_JOB_RESUME, 1},
     };
     const struct shape *shape = &shapes[source_u8(s) % (sizeof shapes / sizeof *shapes)];
     size_t frame = frame_begin(to, shape->op, request_id, shape->fields);

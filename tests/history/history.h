@@ -29,6 +29,7 @@ enum history_kind {
     HISTORY_RESOLVED, /* answered: op, result */
     HISTORY_REDRIVE,  /* asked: topic, group */
     HISTORY_REMOVE,   /* asked for something that takes messages away: topic, group */
+    HISTORY_MOVE,     /* asked for something that puts copies of dead letters into this topic: topic */
     HISTORY_SETTLE,   /* a dead letter was acked in its DLQ, or may have been: topic, group, seq of origin */
     HISTORY_DAMAGE,   /* a stored message was damaged on purpose: topic, seq */
     HISTORY_RESTART,  /* the broker ended, or may have */
@@ -53,6 +54,7 @@ enum history_count {
     COUNT_DISCARDED,
     COUNT_PURGED,
     COUNT_REDRIVEN,
+    COUNT_MOVED,
     HISTORY_COUNTERS
 };
 

@@ -42,6 +42,7 @@ static const struct {
     [HISTORY_RESOLVED] = {"resolved", F_OP | F_RESULT},
     [HISTORY_REDRIVE] = {"redrive", F_TOPIC | F_GROUP},
     [HISTORY_REMOVE] = {"remove", F_TOPIC | F_GROUP},
+    [HISTORY_MOVE] = {"move", F_TOPIC},
     [HISTORY_SETTLE] = {"settle", F_TOPIC | F_GROUP | F_SEQ},
     [HISTORY_DAMAGE] = {"damage", F_TOPIC | F_SEQ},
     [HISTORY_RESTART] = {"restart", 0},
@@ -54,8 +55,8 @@ static const char *const outcomes[] = {"ack", "nack", "reject", "release", "exte
 static const char *const results[] = {"ok", "stale", "error", NULL};
 static const char *const reasons[] = {"rejected",         "max_attempts", "ttl_expired", "corrupt",
                                       "predecessor_dead", "operator",     NULL};
-static const char *const counters[] = {"published", "ready",   "in_flight", "delayed", "dead",
-                                       "acked",     "expired", "discarded", "purged",  "redriven"};
+static const char *const counters[] = {"published", "ready",     "in_flight", "delayed",  "dead", "acked",
+                                       "expired",   "discarded", "purged",    "redriven", "moved"};
 
 _Static_assert(sizeof counters / sizeof *counters == HISTORY_COUNTERS, "a name for each");
 _Static_assert(sizeof reasons / sizeof *reasons == DEAD_REASONS + 1, "a name for each");
@@ -190,8 +191,10 @@ static void read_fields(struct line *l, struct history *h, struct history_event 
         e->result = word(l, "result", results);
     if (fields & F_REASON)
         e->reason = word(l, "reason", reasons);
-    for (int i = 0; fields & F_COUNTS && i < HISTORY_COUNTERS; i++)
-        e->counts[i] = number(l, counters[i]);
+    for (int i = 0; fields & F_COUNTS && i < HISTORY_COUNTERS; i++) {
+        if (i != COUNT_MOVED || json_object_get(l->object, counters[i])) /* some rigs move nothing */
+            e->counts[i] = number(l, counters[i]);
+    }
     e->marks = !json_is_false(json_object_get(l->object, "marks"));
     e->ttl = json_is_true(json_object_get(l->object, "ttl"));
     if (e->kind == HISTORY_DELIVER && json_object_get(l->object, "sent_us")) {

@@ -249,7 +249,7 @@ static void index_delivered(struct index *x)
 
 /* ---- making and finding ---- */
 
-void index_init(struct index *x, struct history *h, struct history_verdict *verdict)
+void index_make(struct index *x, struct history *h, struct history_verdict *verdict)
 {
     *x = (struct index){.h = h, .verdict = verdict};
     sort_events(h);

@@ -40,7 +40,7 @@ struct index {
     bool unmarked_clients; /* some send no marks */
 };
 
-void index_init(struct index *x, struct history *h, struct history_verdict *verdict);
+void index_make(struct index *x, struct history *h, struct history_verdict *verdict);
 void index_done(struct index *x);
 
 /* The publish whose confirmed place that is, or that has this body; NULL: none. */

@@ -117,14 +117,16 @@ static void judge_body(struct index *x, const struct history_event *e)
 {
     const struct asked *published = index_body(x, e->body);
     bool dlq = index_is_dlq(x, e->topic);
-    if (!published || (!dlq && published->ask->topic != e->topic)) {
+    bool moved =
+        published && !dlq && published->ask->topic != e->topic && index_has(x, HISTORY_MOVE, e->topic, 0, 0);
+    if (!published || (!dlq && !moved && published->ask->topic != e->topic)) {
         index_problem(x, e, "delivered what nobody published (phantom, or the body changed)");
         return;
     }
     const struct history_event *answer = published->answer;
     if (answer && answer->kind == HISTORY_REFUSED)
         index_problem(x, e, "delivered a message whose publish was refused");
-    else if (answer && !dlq && answer->seq != e->seq)
+    else if (answer && !dlq && !moved && answer->seq != e->seq)
         index_problem(x, e, "stored at two places, or the body changed");
 }
 
@@ -170,7 +172,7 @@ void history_judge(struct history *h, struct history_verdict *ret)
 {
     struct index x;
     *ret = (struct history_verdict){0};
-    index_init(&x, h, ret);
+    index_make(&x, h, ret);
     judge_messages(&x);
     judge_end(&x);
     ret->deliveries = x.deliveries_count;

@@ -181,7 +181,8 @@ static void expect_deliveries(const struct index *x, const struct history_event 
 static struct expected expect(const struct index *x, const struct history_event *group)
 {
     struct expected n = {.loose = index_has(x, HISTORY_REMOVE, group->topic, group->group, 0) ||
-                                  index_has(x, HISTORY_SETTLE, group->topic, group->group, 0)};
+                                  index_has(x, HISTORY_SETTLE, group->topic, group->group, 0) ||
+                                  index_has(x, HISTORY_MOVE, group->topic, 0, 0)};
     for (size_t i = 0; i < x->publishes_count; i++) {
         const struct asked *a = &x->publishes[i];
         if (a->ask->topic != group->topic)
@@ -206,7 +207,7 @@ static void judge_group(struct index *x, const struct history_event *e)
     const uint64_t *n = e->counts;
     const struct history_event *group = find_group(x, e);
     uint64_t sum = n[COUNT_READY] + n[COUNT_IN_FLIGHT] + n[COUNT_DELAYED] + n[COUNT_DEAD] + n[COUNT_ACKED] +
-                   n[COUNT_EXPIRED] + n[COUNT_DISCARDED] + n[COUNT_PURGED];
+                   n[COUNT_EXPIRED] + n[COUNT_DISCARDED] + n[COUNT_PURGED] + n[COUNT_MOVED];
     if (n[COUNT_PUBLISHED] != sum)
         index_problem(x, e, "published is not the sum of the states");
     if (n[COUNT_READY] + n[COUNT_IN_FLIGHT] + n[COUNT_DELAYED])

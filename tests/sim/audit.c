@@ -1,6 +1,5 @@
 /* audit: everything that must hold after a turn, whatever the turn was. */
 #include "broker/core/state.h"
-#include "broker/store/store_memory.h"
 #include "tests/sim/server.h"
 
 _Noreturn void audit_failed(const char *file, int line, const char *what);
@@ -35,12 +34,10 @@ static void audit_leases(struct sim *s, const struct engine *e)
 void audit(struct sim *s, struct engine *e)
 {
     /* A fault that is due must hit the engine, not the one who looks. */
-    struct memory_store *store = store_of(s->disk.store);
-    unsigned times = store->fault_times;
-    store->fault_times = 0;
+    disk_hold_faults(&s->disk);
     audited = s;
     dispatcher_check_slow(e->dispatcher);
     audit_leases(s, e);
     ledger_audit(e->ledger, s->disk.store);
-    store->fault_times = times;
+    disk_let_faults(&s->disk);
 }

@@ -162,11 +162,11 @@ static void publish(struct core_client *c)
                                   .kind = HISTORY_PUBLISH,
                                   .op = op,
                                   .topic = place->topic_name,
-                                  .body = sim_digest(encoded.data, encoded.size)};
+                                  .body = sim_message_digest((struct slice){encoded.data, encoded.size})};
     mpack_buffer_done(&encoded);
     struct ticket *ticket = ticket_new(c, op);
-    if (producer_add(&c->core.producer, place->topic, &m, (struct promise){on_published, ticket}, &full,
-                     &error)) {
+    if (producer_add(&c->core.producer, place->topic, &m, (struct promise){on_published, ticket, INT64_MAX},
+                     &full, &error)) {
         ticket->done = true; /* the window is full: it was not asked */
         return;
     }

@@ -23,7 +23,7 @@ static void note_arrived(struct core_client *c, struct shunt_delivery *d, int64_
     e->generation = d->generation;
     e->lease_ms = d->lease_ms;
     e->sent_us = sent_us;
-    e->body = sim_digest(d->message.whole.data, d->message.whole.size);
+    e->body = sim_message_digest(d->message.whole);
     client_set_tag(d, (void *)TAG_SEEN);
     if (conn_is_ended(c->client.conn))
         sim_event(c->client.sim, HISTORY_LOST)->client = conn_number(c->client.conn);

@@ -4,6 +4,7 @@
 #include "broker/core/command.h"
 #include "broker/core/schema.h"
 #include "broker/engine/room.h"
+#include "broker/store/store_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,9 @@ static void note_commit(struct disk *d)
     }
 }
 
-static void add_commit(struct disk *d);
+static struct record *add_commit(struct disk *d);
 
+/* It is unsure from the moment at which something may be written. */
 static int sim_commit(struct store_txn *txn)
 {
     struct disk *d = the_disk;
@@ -38,14 +40,15 @@ static int sim_commit(struct store_txn *txn)
         true_ops.abort(txn);
         return SHUNT_IO;
     }
-    int err = true_ops.commit(txn);
-    if (!err)
-        add_commit(d);
+    struct record *r = add_commit(d);
+    r->unsure = true;
+    int err = d->journal.before ? disk_journal_commit(d, txn) : true_ops.commit(txn);
     if (!err && fault == DISK_FAIL_AFTER) {
         d->armed = DISK_WELL;
         d->failures++;
         return SHUNT_IO;
     }
+    r->unsure = err != 0;
     return err;
 }
 
@@ -67,23 +70,26 @@ static void sim_close(struct store *s)
 
 static struct store_ops sim_ops;
 
-static void take_over(struct disk *d)
+void disk_take_over(struct disk *d, struct store *s)
 {
-    true_ops = *d->store->ops;
+    true_ops = *s->ops;
     sim_ops = true_ops;
     sim_ops.commit = sim_commit;
     sim_ops.usage = sim_usage;
     sim_ops.close = sim_close;
-    d->store->ops = &sim_ops;
+    if (d->journal.before)
+        disk_journal_track(d, &sim_ops);
+    s->ops = &sim_ops;
+    d->store = s;
 }
 
 bool disk_init(struct disk *d, struct dice *dice, int64_t *mono_us)
 {
     *d = (struct disk){.bytes_max = BYTES_MAX, .full_bytes = BYTES_MAX, .dice = dice, .mono_us = mono_us};
     the_disk = d;
-    d->store = store_memory_open(d->bytes_max);
-    if (d->store)
-        take_over(d);
+    d->behind = store_memory_open(d->bytes_max);
+    if (d->behind)
+        disk_take_over(d, d->behind);
     return d->store != NULL;
 }
 
@@ -94,9 +100,11 @@ static void record_drop(struct record *r)
 
 static void close_store(struct disk *d)
 {
-    if (d->store)
+    if (d->journal.on)
+        disk_journal_done(d);
+    else if (d->store)
         true_ops.close(d->store);
-    d->store = NULL;
+    d->store = d->behind = NULL;
 }
 
 void disk_forget_records(struct disk *d)
@@ -112,8 +120,8 @@ void disk_exchange(struct disk *d, struct store *s, struct disk *from)
 {
     close_store(d);
     disk_forget_records(d);
-    d->store = s;
-    take_over(d);
+    d->behind = s;
+    disk_take_over(d, s);
     d->records = from->records;
     d->records_count = from->records_count;
     d->records_capacity = from->records_capacity;
@@ -134,18 +142,40 @@ void disk_done(struct disk *d)
 
 void disk_arm(struct disk *d, enum disk_fault fault)
 {
+    if (d->journal.before && dice_once_in(&d->journal.dice, 2)) {
+        disk_journal_arm(d);
+        return;
+    }
     if (fault != DISK_FAIL_WRITE) {
         d->armed = fault;
         return;
     }
     d->failures++;
-    store_memory_fault(d->store, (unsigned)dice_below(d->dice, 40), 1, SHUNT_IO);
+    store_memory_fault(d->behind, (unsigned)dice_below(d->dice, 40), 1, SHUNT_IO);
 }
 
 void disk_calm(struct disk *d)
 {
     d->armed = DISK_WELL;
-    store_memory_fault(d->store, 0, 0, 0);
+    store_memory_fault(d->behind, 0, 0, 0);
+    if (d->journal.on)
+        disk_journal_calm(d);
+}
+
+void disk_hold_faults(struct disk *d)
+{
+    struct memory_store *s = store_of(d->behind);
+    d->held_times = s->fault_times;
+    s->fault_times = 0;
+    if (d->journal.before)
+        disk_journal_hold(d, true);
+}
+
+void disk_let_faults(struct disk *d)
+{
+    store_of(d->behind)->fault_times = d->held_times;
+    if (d->journal.before)
+        disk_journal_hold(d, false);
 }
 
 uint64_t disk_index(struct disk *d)
@@ -181,28 +211,52 @@ void disk_record(struct disk *d, const struct batch *b)
         abort();
 }
 
-static void add_commit(struct disk *d)
+static struct record *add_commit(struct disk *d)
 {
     uint64_t index = 0;
     for (size_t i = d->records_count; i && !index; i--) {
         if (d->records[i - 1].kind == RECORD_BATCH)
             index = d->records[i - 1].index;
     }
-    disk_record_add(d, RECORD_COMMIT)->index = index;
+    struct record *r = disk_record_add(d, RECORD_COMMIT);
+    r->index = index;
+    return r;
 }
 
 void disk_crash(struct disk *d)
 {
-    store_memory_crash(d->store);
+    if (d->journal.on)
+        disk_journal_crash(d);
+    if (d->store == d->behind)
+        store_memory_crash(d->behind);
     disk_calm(d);
+}
+
+/* Whether the last commit, of which nobody knew how it had ended, is there. */
+static bool is_durable(struct disk *d, struct record *r)
+{
+    if (r->kind != RECORD_COMMIT)
+        return false;
+    bool there = !r->unsure || disk_index(d) >= r->index;
+    if (r->unsure)
+        disk_journal_found(d, there);
+    r->unsure = false;
+    return there;
+}
+
+bool disk_recover(struct disk *d, char *ret_why, size_t why_bytes)
+{
+    if (d->journal.on && !disk_journal_recover(d, ret_why, why_bytes))
+        return false;
     size_t kept = d->records_count;
-    while (kept && d->records[kept - 1].kind != RECORD_COMMIT)
+    while (kept && !is_durable(d, &d->records[kept - 1]))
         kept--;
     for (size_t i = kept; i < d->records_count; i++) {
-        if (d->records[i].kind == RECORD_BATCH)
+        if (d->records[i].kind != RECORD_DAMAGE)
             record_drop(&d->records[i]);
         else
             d->records[kept++] = d->records[i];
     }
     d->records_count = kept;
+    return true;
 }

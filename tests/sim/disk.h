@@ -1,7 +1,8 @@
 /* disk: the memory store as a disk that can fail, and a record of all batches that reached it.
  *
  * The store's table of operations is replaced by one whose commit may fail before it is durable, fail after,
- * or take long, whose usage tells a full map, and whose close leaves the store to the next incarnation.
+ * or take long, whose usage tells a full map, and whose close leaves the store to the next incarnation. In half of the runs
+ * a journal stands before it, with a file in memory (disk_journal.h).
  *
  * The record is the account of what is durable: batches up to the index that the store has. Applied to an
  * empty store, it must give the same state; applied through a filter, it gives the state that a broker with a
@@ -12,6 +13,7 @@
 
 #include "broker/store/store.h"
 #include "tests/sim/dice.h"
+#include "tests/sim/disk_journal.h"
 
 struct batch;
 
@@ -24,20 +26,24 @@ struct record {
     uint64_t index;            /* of the batch, or of the last batch committed */
     struct mpack_buffer bytes; /* batch; damage: the message's key */
     uint64_t bit;              /* damage */
+    bool unsure;               /* commit: it was begun, and did not end well */
 };
 
 /* What a planted bug does to a batch when it is applied anew after a crash. */
 typedef void record_filter_fn(void *context, struct batch *b);
 
 struct disk {
-    struct store *store;
+    struct store *store;  /* what the engine has; NULL: it could not be opened */
+    struct store *behind; /* the memory store: the same, unless a journal stands before it */
+    struct disk_journal journal;
     uint64_t bytes_max;    /* of the map */
     uint64_t full_bytes;   /* from so many used bytes on, publishing is refused */
     enum disk_fault armed; /* for the next commit, or write */
     unsigned fault_skip;   /* writes before a DISK_FAIL_WRITE */
     int64_t stall_us_max;  /* a commit takes up to so long */
     struct dice *dice;
-    int64_t *mono_us; /* the world's clock */
+    int64_t *mono_us;    /* the world's clock */
+    unsigned held_times; /* while faults are held */
     uint64_t commits, failures, stalls, damages;
     struct record *records;
     size_t records_count, records_capacity;
@@ -50,8 +56,13 @@ void disk_done(struct disk *d);
 void disk_arm(struct disk *d, enum disk_fault fault);
 /* No fault that was armed comes any more. */
 void disk_calm(struct disk *d);
-/* What is not durable is forgotten. */
+/* None is to hit the one who looks: between the two, none comes. */
+void disk_hold_faults(struct disk *d);
+void disk_let_faults(struct disk *d);
+/* What is not durable is forgotten. The store itself is still there for the engine to close. */
 void disk_crash(struct disk *d);
+/* The store as it is found afterwards. False: something is wrong with it, and `ret_why` says what. */
+bool disk_recover(struct disk *d, char *ret_why, size_t why_bytes);
 void disk_record(struct disk *d, const struct batch *b);
 /* The index applied that is durable; 0 for an empty store. */
 uint64_t disk_index(struct disk *d);
@@ -71,5 +82,7 @@ void disk_forget_records(struct disk *d);
 /* Take another store, and the records of `from`. */
 void disk_exchange(struct disk *d, struct store *s, struct disk *from);
 const struct store_ops *disk_true_ops(void);
+/* A store is there: from here on the engine has that, with faults in it. */
+void disk_take_over(struct disk *d, struct store *s);
 
 #endif

@@ -33,7 +33,9 @@ static const char help[] =
     "split-divert,\n"
     "                volatile-count, lost-ack, no-checksum; over-credit, early-retry, late-answer,\n"
     "                short-extension, charge-bystanders, no-suspects, no-pause, unheeded-end, forgiven-end,\n"
-    "                untold-room\n"
+    "                untold-room, fed-silent, old-token, charge-prefetch, lost-outcome; volatile-rule,\n"
+    "                forgotten-ruling, early-rule, moved-twice; journal-early-reply, journal-round-early,\n"
+    "                journal-skip-last, journal-drop-frozen, journal-old-round, journal-bad-middle\n"
     "--calm          let nothing go wrong; then it is success that too little was seen\n"
     "--no-model      without the model: only the audit and the judge of histories\n"
     "--twice         run each seed twice: both must go the same way, byte for byte\n"
@@ -108,14 +110,19 @@ static struct options read_options(int argc, char **argv)
 /* ---- what all runs saw ---- */
 
 static struct sim_figures total;
+static struct journal_figures total_journal;
 static uint64_t total_deliveries;
+
+static void add(void *to, const void *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof(uint64_t); i++)
+        ((uint64_t *)to)[i] += ((const uint64_t *)from)[i];
+}
 
 static void add_up(const struct sim *s)
 {
-    const uint64_t *from = (const uint64_t *)(const void *)&s->figures;
-    uint64_t *to = (uint64_t *)(void *)&total;
-    for (size_t i = 0; i < sizeof total / sizeof *to; i++)
-        to[i] += from[i];
+    add(&total, &s->figures, sizeof total);
+    add(&total_journal, &s->disk.journal.figures, sizeof total_journal);
     for (size_t i = 0; i < s->history.count; i++)
         total_deliveries += s->history.events[i].kind == HISTORY_DELIVER;
 }
@@ -151,7 +158,31 @@ static bool saw_enough(uint64_t seeds)
                  {"thinned", total.thinned, 2},
                  {"pokes", total.pokes, 100},
                  {"queued", total.queued, 20},
-                 {"kept", total.kept, 20}};
+                 {"kept", total.kept, 20},
+                 {"muted", total.muted, 5},
+                 {"discarded", total.discarded, 5},
+                 {"brought_back", total.brought_back, 5},
+                 {"moved", total.moved, 5},
+                 {"freezes", total_journal.freezes, 20},
+                 {"merges", total_journal.merges, 20},
+                 {"beside", total_journal.beside, 20},
+                 {"rounds", total_journal.rounds, 20},
+                 {"longer", total_journal.longer, 5},
+                 {"no_disk", total_journal.no_disk, 1},
+                 {"behind", total_journal.behind, 5},
+                 {"torn", total_journal.torn, 1},
+                 {"whole", total_journal.whole, 1},
+                 {"replayed_0", total_journal.replayed_0, 1},
+                 {"replayed_1", total_journal.replayed_1, 1},
+                 {"replayed_more", total_journal.replayed_more, 10},
+                 {"crash_frozen", total_journal.crash_frozen, 1},
+                 {"crash_merged", total_journal.crash_merged, 1},
+                 {"kept_cache", total_journal.kept_cache, 10},
+                 {"cut_starts", total_journal.cut_starts, 5},
+                 {"begun", total_journal.begun, 1},
+                 {"ended", total_journal.ended, 1},
+                 {"damaged", total_journal.damaged, 1},
+                 {"checked", total_journal.checked, 1}};
     bool good = true;
     (void)printf("%" PRIu64 " seeds:", seeds);
     for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)

@@ -21,9 +21,11 @@ void model_fail(struct model *m, const struct model_group *g, uint64_t seq, cons
     const struct model_is *is = c ? model_states(m, c, &count) : NULL;
     for (unsigned i = 0; is && i < count && size < sizeof text - 200; i++) {
         size += (size_t)snprintf(text + size, sizeof text - size,
-                                 "\n  %s, attempts %u, deliveries %u, generation %u, token %llu%s%s",
+                                 "\n  %s, attempts %u, deliveries %u, generation %u, token %llu, ruled %u, "
+                                 "setting %u, reason %u%s%s%s",
                                  names[is[i].state], is[i].attempts, is[i].deliveries, is[i].generation,
-                                 (unsigned long long)is[i].token, is[i].suspect ? ", suspect" : "",
+                                 (unsigned long long)is[i].token, is[i].ruled, is[i].rule, is[i].reason,
+                                 is[i].suspect ? ", suspect" : "", is[i].muted ? ", muted" : "",
                                  is[i].state == MODEL_DELAYED ? ", due later" : "");
     }
     sim_fail(m->sim, "model: %s %s %llu at %lld ms: %s; it may be%s%s", g->topic, g->name,
@@ -86,7 +88,8 @@ struct model_group *model_group_add(struct model *m, struct slice topic, struct 
     if (m->groups_count + 2 > MODEL_GROUPS_MAX || topic.size > 64 || name.size >= sizeof m->groups[0].name)
         model_fail(m, NULL, 0, "a group too many");
     struct model_group *g = &m->groups[m->groups_count], *dlq = g + 1;
-    *g = *dlq = (struct model_group){.fresh = true, .attempts_lo = 5, .attempts_hi = 5, .lease = 30000};
+    *g = *dlq = (struct model_group){
+        .fresh = true, .attempts_lo = 5, .attempts_hi = 5, .lease = 30000, .rulings_count = 1};
     g->backoff_min = dlq->backoff_min = 1000;
     g->backoff_max = dlq->backoff_max = 300000;
     (void)snprintf(g->topic, sizeof g->topic, "%.*s", (int)topic.size, (const char *)topic.data);
@@ -136,6 +139,7 @@ void model_done(struct sim *s)
     free(m->conns);
     free(m->live);
     free(m->sets);
+    free(m->settings);
     free(m);
     s->model = NULL;
 }
@@ -293,11 +297,14 @@ void model_turned(struct sim *s, struct engine *e, bool all)
             leave_unanswered(m, i, model_is_handled(s, i));
     }
     model_end_leases(m);
+    model_rules(m); /* an extension beside it may have been granted first */
     model_jobs(m);
     for (uint32_t i = 1; i < m->conns_count; i++) {
         model_deliveries(m, i);
         m->conns[i].out_size = 0;
     }
+    if (m->steps > 1) /* a letter came, was handed out, and its rule took it */
+        model_rules(m);
     model_handouts(m);
     model_walk(m, e, all);
     m->steps = 0;
@@ -326,6 +333,7 @@ void model_died(struct sim *s)
             model_conn_ends(m, i, false);
     }
     model_end_leases(m);
+    model_rules(m);
     model_jobs(m);
     model_handouts(m);
     for (size_t i = 0; i < m->live_count; i++) {
@@ -389,6 +397,10 @@ void model_end(struct sim *s, struct engine *e)
     model_walk(m, e, true);
     s->figures.walks = m->figures.walks;
     s->figures.stale = m->figures.stale;
+    s->figures.muted = m->figures.ruled[RULE_MUTE];
+    s->figures.discarded = m->figures.ruled[RULE_DISCARD];
+    s->figures.brought_back = m->figures.ruled[RULE_REDRIVE];
+    s->figures.moved = m->figures.ruled[RULE_MOVE];
     s->figures.suspects = m->figures.suspects;
     s->figures.ends_holding = m->figures.ends_holding;
     s->figures.ends_asked = m->figures.ends_asked;

@@ -28,13 +28,16 @@
 
 /* In one turn it is found that a lease is over, in the next one that its holder has not answered; a question
  * about an earlier lease may come before that. */
-#define MODEL_OVER_TURNS 3
-#define MODEL_GROUPS_MAX 16 /* with their DLQs, in one run */
-#define MODEL_CONNS_MAX  257
-#define MODEL_SUBS_MAX   64
-#define MODEL_STATES_MAX 48 /* that one cell may be in */
+#define MODEL_OVER_TURNS  3
+#define MODEL_GROUPS_MAX  16 /* with their DLQs, in one run */
+#define MODEL_CONNS_MAX   257
+#define MODEL_SUBS_MAX    64
+#define MODEL_STATES_MAX  48 /* that one cell may be in */
+#define MODEL_RULES_MAX   6  /* of one group (operator.c) */
+#define MODEL_RULINGS_MAX 24
 
-#define MODEL_DELAY_MS_MAX 2000 /* that publishers ask for (script.c) */
+#define MODEL_SPREAD_MS_MAX 500  /* of a redrive (operator.c) */
+#define MODEL_DELAY_MS_MAX  2000 /* that publishers ask for (script.c) */
 
 /* Not known: a message whose publish was never answered may have any. */
 #define MODEL_UNKNOWN_TIME (-1)
@@ -49,7 +52,7 @@ enum {
     MODEL_ACKED = 1,
     MODEL_DISCARDED = 2,
     MODEL_PURGED = 4,
-    MODEL_REDRIVEN = 8, /* in a DLQ */
+    MODEL_REDRIVEN = 8, /* in a DLQ; elsewhere: a rule has moved it to another topic */
 };
 #define MODEL_WAYS 4
 
@@ -61,8 +64,30 @@ struct model_is {
     bool suspect;
     uint32_t attempts, deliveries, generation;
     uint64_t token;         /* of the latest delivery: all there ever were */
-    int64_t due_lo, due_hi; /* DELAYED: wall ms, between */
+    int64_t due_lo, due_hi; /* DELAYED, and DEAD with a rule: wall ms, between */
     int64_t expires, left;  /* wall ms, 0 never; DEAD: what was left of it */
+    uint32_t ruled;         /* how often rules have brought it back since a person did */
+    unsigned rule;          /* DEAD: the setting of the rule that will act on it; 0: none will */
+    uint8_t reason;         /* DEAD */
+    bool muted;             /* DEAD */
+};
+
+/* A rule on dead letters, as somebody has set it. */
+struct model_rule {
+    uint32_t number;
+    unsigned setting; /* a number that no other setting of any rule has */
+    bool disabled;
+    unsigned action;
+    int reason; /* of the letters that it is about; -1: any */
+    uint32_t times;
+    int64_t wait, wait_max;
+    char to[64];
+};
+
+/* A group's rules, in order, as they may be in force. */
+struct model_ruling {
+    unsigned count;
+    struct model_rule rules[MODEL_RULES_MAX];
 };
 
 enum model_mark { MARK_NONE, MARK_MAYBE, MARK_YES };
@@ -94,6 +119,9 @@ struct model_message {
     bool damaged;
     uint64_t producer, sequence;
     int64_t due, expires, ttl; /* MODEL_UNKNOWN_TIME for what is not claimed */
+    bool copy;                 /* a rule put it here */
+    unsigned copies; /* that there are of it in other topics; between these, as far as cells tell: */
+    unsigned moved_lo, moved_hi;
 };
 
 enum model_exists { MODEL_NO, MODEL_MAYBE, MODEL_YES, MODEL_GONE };
@@ -107,7 +135,12 @@ struct model_group {
     unsigned messages; /* place of the messages of its topic: the first of the topic's groups */
     bool paused, paused_maybe;
     bool purging, purging_dead, redriving; /* a job may be at work */
-    uint32_t attempts_lo, attempts_hi;     /* max_attempts, between */
+    /* Which rules may have been in force in this turn; from `rulings_now` on: which may be now. */
+    struct model_ruling rulings[MODEL_RULINGS_MAX];
+    unsigned rulings_count, rulings_now;
+    bool ruled;                        /* it has, or had, rules; so has that of a DLQ */
+    int64_t spread;                    /* over which it brings messages back, at most */
+    uint32_t attempts_lo, attempts_hi; /* max_attempts, between */
     uint32_t attempts_next; /* from the next turn on: in this one, requests may have come before the change */
     bool ended_now;
     bool closed; /* somebody was told that it is gone */
@@ -171,6 +204,7 @@ struct model_figures {
     uint64_t taken_up;                 /* after a lost connection */
     uint64_t ends_holding, ends_asked; /* of a client's sending side, with messages or requests under way */
     uint64_t walks;
+    uint64_t ruled[RULE_ACTIONS]; /* what rules have done in the groups that there are */
 };
 
 struct model {
@@ -192,6 +226,8 @@ struct model {
     size_t live_count, live_capacity;
     struct model_set *sets; /* of this turn */
     unsigned sets_count, sets_capacity;
+    uint64_t *settings; /* of rules, from 1 on: the ledger's id; 0: not known yet */
+    size_t settings_count, settings_capacity;
     struct model_figures figures;
 };
 
@@ -249,6 +285,9 @@ void model_also(struct model *m, struct model_cell *c, const struct model_is *is
 typedef bool model_keep_fn(const struct model_is *is, const void *context);
 unsigned model_only(struct model *m, struct model_cell *c, model_keep_fn *keep, const void *context);
 /* It is a message that nobody has told of: what a publish, a divert or a new group may have made. */
+void model_put(struct model *m, struct model_set *to, const struct model_is *is);
+/* A dead one is back: attempts from 0, a new generation. */
+void model_revive(const struct model *m, struct model_is *is, const struct model_message *message);
 void model_newborn(struct model *m, struct model_group *g, struct model_cell *c);
 
 /* What may happen to a cell. */
@@ -270,6 +309,7 @@ enum model_event {
     EVENT_DEAD_PURGED,
     EVENT_REDRIVEN,
     EVENT_SETTLED, /* acked in its DLQ */
+    EVENT_RULED,   /* a rule acts on it, or finds that it will not */
     EVENT_DELIVERED,
     EVENT_TAKEN_UP, /* by a consumer that has it from an earlier connection */
 };
@@ -307,6 +347,31 @@ void model_published(struct model *m, struct model_conn *c, const struct model_f
 void model_published_maybe(struct model *m, const struct model_frame *f);
 struct model_message *model_message(struct model *m, struct model_group *g, uint64_t seq);
 void model_message_add(struct model *m, struct model_group *g, uint64_t seq);
+
+/* model_rules.c */
+void model_rule_changed(struct model *m, struct model_group *g, unsigned op, struct mpack_reader *r,
+                        bool sure);
+/* Of those that may be in force now it is this one. */
+void model_rules_settle(struct model_group *g, unsigned ruling);
+/* Whether the ledger's id (0: none) may be that of the setting. */
+bool model_is_setting(const struct model *m, unsigned setting, uint64_t id);
+/* It dies: with what any rules that may be in force decide. */
+void model_die(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
+               enum dead_reason reason);
+/* What a rule makes of a dead one whose time has come. False: it cannot have. */
+bool model_rule_acts(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
+                     const struct model_message *message);
+void model_rules(struct model *m);
+
+/* model_ruled.c: of the rules that may be in force, those that the ledger has; what a message is a copy of, as it says itself
+ * (NULL: of nothing, or it is gone already); and each letter that went to another topic is there once, for each group whose
+ * letter it was: what was purged or deleted at once was not seen. */
+struct group;
+struct store_txn;
+void model_find_rules(struct model *m, struct model_group *g, const struct group *found);
+struct model_message *model_copied(struct model *m, struct store_txn *txn, const struct group *g,
+                                   uint64_t seq);
+void model_compare_copies(struct model *m);
 
 /* model_keep.c: what SUBSCRIBE takes up again; `reply` NULL: nobody was told whether it has */
 void model_taken_up(struct model *m, uint32_t number, struct model_group *g, uint64_t sub, int64_t came,

@@ -18,6 +18,8 @@ bool model_is_admin(unsigned op)
     case OP_GROUP_RESUME:
     case OP_DLQ_REDRIVE:
     case OP_DLQ_PURGE:
+    case OP_RULE_SET:
+    case OP_RULE_DELETE:
         return true;
     default:
         return false;
@@ -99,6 +101,23 @@ static void pause(struct model_group *g, bool paused, bool sure)
         g->paused = paused;
 }
 
+/* The longest spread of the redrives that may be at work: after `which` and the rate, in the options. */
+static void read_spread(struct model_group *g, struct mpack_reader *r)
+{
+    (void)mpack_read_any(r);
+    (void)mpack_read_any(r);
+    if (mpack_peek(r) != MPACK_MAP)
+        return;
+    for (uint32_t pairs = mpack_read_map(r); pairs && !r->failed; pairs--) {
+        if (!slice_is(mpack_read_str(r), "spread")) {
+            (void)mpack_read_any(r);
+            continue;
+        }
+        int64_t spread = mpack_read_int(r);
+        g->spread = spread > g->spread ? spread : g->spread;
+    }
+}
+
 static void on_group(struct model *m, struct model_group *g, unsigned op, struct mpack_reader *r, bool sure)
 {
     switch (op) {
@@ -115,8 +134,13 @@ static void on_group(struct model *m, struct model_group *g, unsigned op, struct
     case OP_GROUP_RESUME:
         pause(g, op == OP_GROUP_PAUSE, sure);
         return;
+    case OP_RULE_SET:
+    case OP_RULE_DELETE:
+        model_rule_changed(m, g, op, r, sure);
+        return;
     case OP_DLQ_REDRIVE:
         g->redriving = m->groups[g->other].redriving = true;
+        read_spread(g, r);
         break;
     case OP_DLQ_PURGE:
         g->purging_dead = m->groups[g->other].purging_dead = true;

@@ -87,10 +87,11 @@ static bool same(const struct model_is *a, const struct model_is *b)
     return a->state == b->state && a->how == b->how && a->suspect == b->suspect &&
            a->attempts == b->attempts && a->deliveries == b->deliveries && a->generation == b->generation &&
            a->token == b->token && a->due_lo == b->due_lo && a->due_hi == b->due_hi &&
-           a->expires == b->expires && a->left == b->left;
+           a->expires == b->expires && a->left == b->left && a->ruled == b->ruled && a->rule == b->rule &&
+           a->reason == b->reason && a->muted == b->muted;
 }
 
-static void put(struct model *m, struct model_set *s, const struct model_is *is)
+void model_put(struct model *m, struct model_set *s, const struct model_is *is)
 {
     for (unsigned i = 0; i < s->count; i++) {
         if (same(&s->is[i], is))
@@ -103,7 +104,7 @@ static void put(struct model *m, struct model_set *s, const struct model_is *is)
 
 void model_also(struct model *m, struct model_cell *c, const struct model_is *is)
 {
-    put(m, set_of(m, c), is);
+    model_put(m, set_of(m, c), is);
 }
 
 /* Back to one state where one is left. */
@@ -179,24 +180,15 @@ void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
 
 /* ---- events ---- */
 
-static void be_dead(struct model *m, struct model_is *is)
-{
-    is->state = MODEL_DEAD;
-    is->left = is->expires <= 0 ? is->expires : is->expires > m->wall ? is->expires - m->wall : 0;
-}
-
 /* The time to live has passed: away, or dead, by policy. */
 static void expire(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
 {
-    if (g->when_expired & MODEL_KEEP) {
-        struct model_is dead = is;
-        be_dead(m, &dead);
-        put(m, to, &dead);
-    }
+    if (g->when_expired & MODEL_KEEP)
+        model_die(m, g, to, is, DEAD_TTL_EXPIRED);
     is.state = MODEL_DONE;
     is.how = MODEL_DISCARDED;
     if (g->when_expired & MODEL_DISCARD)
-        put(m, to, &is);
+        model_put(m, to, &is);
 }
 
 static void wait(struct model_is *is, int64_t due)
@@ -222,9 +214,7 @@ static void charge(struct model *m, const struct model_group *g, struct model_se
 {
     is.attempts++;
     if (!g->is_dlq && is.attempts >= g->attempts_lo) {
-        struct model_is dead = is;
-        be_dead(m, &dead);
-        put(m, to, &dead);
+        model_die(m, g, to, is, DEAD_MAX_ATTEMPTS);
         if (is.attempts >= g->attempts_hi)
             return;
     }
@@ -233,17 +223,34 @@ static void charge(struct model *m, const struct model_group *g, struct model_se
         wait(&is, m->wall + delay);
     else if (delay == 0)
         is.state = MODEL_READY;
-    put(m, to, &is);
+    model_put(m, to, &is);
 }
 
 static void reject(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
 {
     is.attempts++;
-    if (g->is_dlq)
-        back_off(m, g, &is);
-    else
-        be_dead(m, &is);
-    put(m, to, &is);
+    if (!g->is_dlq) {
+        model_die(m, g, to, is, DEAD_REJECTED);
+        return;
+    }
+    back_off(m, g, &is);
+    model_put(m, to, &is);
+}
+
+void model_revive(const struct model *m, struct model_is *is, const struct model_message *message)
+{
+    is->state = MODEL_READY;
+    is->generation++;
+    is->attempts = is->deliveries = 0;
+    if (is->expires > 0) {
+        is->expires = is->left                      ? m->wall + is->left
+                      : message && message->ttl > 0 ? m->wall + message->ttl
+                                                    : MODEL_UNKNOWN_TIME;
+    }
+    is->left = is->due_lo = is->due_hi = 0;
+    is->reason = 0;
+    is->rule = 0;
+    is->muted = false;
 }
 
 static void redrive(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
@@ -252,19 +259,18 @@ static void redrive(struct model *m, const struct model_group *g, struct model_s
     if (g->is_dlq) {
         is.state = MODEL_DONE;
         is.how = MODEL_REDRIVEN;
-        put(m, to, &is);
+        model_put(m, to, &is);
         return;
     }
-    is.state = MODEL_READY;
-    is.generation++;
-    is.attempts = is.deliveries = 0;
-    if (is.expires > 0) {
-        is.expires = is.left                       ? m->wall + is.left
-                     : message && message->ttl > 0 ? m->wall + message->ttl
-                                                   : MODEL_UNKNOWN_TIME;
+    model_revive(m, &is, message);
+    is.ruled = 0;
+    model_put(m, to, &is);
+    if (g->spread) {
+        is.state = MODEL_DELAYED;
+        is.due_lo = m->wall;
+        is.due_hi = m->wall + g->spread;
+        model_put(m, to, &is);
     }
-    is.left = 0;
-    put(m, to, &is);
 }
 
 /* What ends a lease. */
@@ -293,7 +299,7 @@ static bool from_flight(struct model *m, const struct model_group *g, enum model
     else if (event == EVENT_REJECTED)
         reject(m, g, to, is);
     else
-        put(m, to, &is);
+        model_put(m, to, &is);
     return true;
 }
 
@@ -302,9 +308,9 @@ static bool due(struct model *m, struct model_is is, struct model_set *to)
     if (is.state != MODEL_DELAYED || is.due_lo > m->wall)
         return false;
     if (is.due_hi > m->wall)
-        put(m, to, &is); /* it may be later */
+        model_put(m, to, &is); /* it may be later */
     is.state = MODEL_READY;
-    put(m, to, &is);
+    model_put(m, to, &is);
     return true;
 }
 
@@ -312,6 +318,8 @@ static bool due(struct model *m, struct model_is is, struct model_set *to)
 static bool from_rest(struct model *m, const struct model_group *g, const struct model_message *message,
                       enum model_event event, struct model_is is, struct model_set *to)
 {
+    if (event == EVENT_RULED && !g->is_dlq)
+        return model_rule_acts(m, g, to, is, message);
     bool waits = is.state == MODEL_READY || is.state == MODEL_DELAYED;
     bool expired = is.expires == MODEL_UNKNOWN_TIME || (is.expires && is.expires <= m->wall);
     bool can = event == EVENT_TTL         ? waits && expired
@@ -324,6 +332,14 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
                                           : is.state == MODEL_DEAD;
     if (!can)
         return false;
+    if (event == EVENT_RULED) {
+        is.state = MODEL_DONE;
+        is.how = MODEL_DISCARDED;
+        model_put(m, to, &is);
+        is.how = MODEL_REDRIVEN;
+        model_put(m, to, &is);
+        return true;
+    }
     if (event == EVENT_REDRIVEN) {
         redrive(m, g, to, is, message);
         return true;
@@ -335,25 +351,20 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
     if (event == EVENT_CORRUPT && g->is_dlq) {
         wait(&is, m->wall + g->backoff_max);
     } else if (event == EVENT_CORRUPT || event == EVENT_WORN_OUT) {
-        be_dead(m, &is);
+        model_die(m, g, to, is, event == EVENT_CORRUPT ? DEAD_CORRUPT : DEAD_MAX_ATTEMPTS);
+        return true;
     } else if (event == EVENT_DELIVERED || event == EVENT_TAKEN_UP) {
-        is = (struct model_is){MODEL_FLIGHT,
-                               0,
-                               is.suspect,
-                               is.attempts,
-                               is.deliveries + 1,
-                               is.generation,
-                               is.token + 1,
-                               0,
-                               0,
-                               is.expires,
-                               is.left};
+        is.state = MODEL_FLIGHT;
+        is.how = 0;
+        is.deliveries++;
+        is.token++;
+        is.due_lo = is.due_hi = 0;
     } else {
         is.state = MODEL_DONE;
     }
     if (is.state == MODEL_DONE)
         is.how = event == EVENT_SETTLED ? MODEL_ACKED : MODEL_PURGED;
-    put(m, to, &is);
+    model_put(m, to, &is);
     return true;
 }
 
@@ -380,7 +391,7 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
                                          : from_rest(m, g, message, event, is[i], &to);
         any |= did;
         if (!did || !sure)
-            put(m, &to, &is[i]);
+            model_put(m, &to, &is[i]);
     }
     if (any)
         (void)settle(m, c, &to);

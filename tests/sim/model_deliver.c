@@ -102,6 +102,9 @@ static struct model_cell *find(struct model *m, struct model_group *g, const str
         c = model_cell_add(m, g, d->seq);
         model_newborn(m, g, c);
         c->link = d->origin;
+        struct model_cell *origin = model_cell(m, &m->groups[g->other], d->origin);
+        if (origin)
+            origin->link = d->seq;
     }
     if (!c)
         model_fail(m, g, d->seq, "handed out what the group does not have");

@@ -100,6 +100,7 @@ void model_pass_time(struct model *m)
         (void)model_event(m, g, c, EVENT_DUE, 0, !m->dying);
         (void)model_event(m, g, c, EVENT_TTL, 0, false);
     }
+    model_rules(m);
     model_jobs(m);
 }
 

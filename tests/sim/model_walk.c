@@ -1,6 +1,5 @@
 /* model_walk: the ledger's account against the model's, message by message and group by group. */
 #include "broker/core/state.h"
-#include "broker/store/store_memory.h"
 #include "tests/sim/model.h"
 #include "tests/sim/server.h"
 
@@ -19,14 +18,31 @@ struct walk {
 /* ---- one cell ---- */
 
 struct seen {
+    const struct model *m;
     struct model_is is;
     bool row; /* it has a row of its own, which says all of it */
     uint64_t dead_seq;
+    uint64_t rule_id; /* DEAD: of the rule that will act on it */
+    bool opened;      /* it may have been looked at by a consumer of the DLQ */
 };
+
+static void see_letter(const struct walk *w, const struct group *g, struct seen *s)
+{
+    struct key key = key_id_seq(g->dlq->r.id, s->dead_seq);
+    struct slice value;
+    struct dead_record dead;
+    if (store_get(w->txn, TABLE_DEAD, key_slice(&key), &value) || dead_decode(key_slice(&key), value, &dead))
+        model_fail(w->m, NULL, 0, "a dead letter cannot be read");
+    s->is.due_lo = s->is.due_hi = dead.due_ms;
+    s->is.reason = (uint8_t)dead.reason;
+    s->is.muted = dead.attended;
+    s->rule_id = dead.rule;
+    s->opened = w->m->sim->plan.dlq_consumers;
+}
 
 static struct seen see_row(const struct walk *w, const struct group *g, uint64_t seq)
 {
-    struct seen s = {.is = {.state = MODEL_DONE}};
+    struct seen s = {.m = w->m, .is = {.state = MODEL_DONE}};
     struct key key = key_id_seq(g->r.id, seq);
     struct slice value;
     struct attempt_record row;
@@ -49,13 +65,16 @@ static struct seen see_row(const struct walk *w, const struct group *g, uint64_t
     s.is.due_lo = s.is.due_hi = row.due_ms;
     s.is.expires = row.expires_ms;
     s.is.left = row.ttl_left_ms;
+    s.is.ruled = row.ruled;
     s.dead_seq = row.dead_seq;
+    if (s.is.state == MODEL_DEAD)
+        see_letter(w, g, &s);
     return s;
 }
 
 static struct seen see(const struct walk *w, const struct group *g, uint64_t seq)
 {
-    struct seen s = {.is = {.state = MODEL_DONE}};
+    struct seen s = {.m = w->m, .is = {.state = MODEL_DONE}};
     if (seq < g->r.start || seq >= g->topic->r.head)
         return s;
     if (seq < g->r.floor || bitmap_get(&g->bits, seq))
@@ -64,6 +83,13 @@ static struct seen see(const struct walk *w, const struct group *g, uint64_t seq
     s.is.deliveries = seq < g->r.next;
     s.is.token = s.is.deliveries;
     return s;
+}
+
+static bool is_ruled(const struct model_is *is, const struct seen *s)
+{
+    return is->reason == s->is.reason && model_is_setting(s->m, is->rule, s->rule_id) &&
+           (is->muted ? s->is.muted : !s->is.muted || s->opened) &&
+           (!is->rule || (s->is.due_lo >= is->due_lo && s->is.due_lo <= is->due_hi));
 }
 
 static bool is_seen(const struct model_is *is, const void *context)
@@ -78,6 +104,10 @@ static bool is_seen(const struct model_is *is, const void *context)
         return false;
     if (is->state == MODEL_DELAYED && (s->is.due_lo < is->due_lo || s->is.due_lo > is->due_hi))
         return false;
+    if (s->row && is->ruled != s->is.ruled)
+        return false;
+    if (is->state == MODEL_DEAD && !is_ruled(is, s))
+        return false;
     if (!s->row || is->expires == MODEL_UNKNOWN_TIME)
         return true;
     return is->expires == s->is.expires && (is->state != MODEL_DEAD || is->left == s->is.left);
@@ -86,15 +116,16 @@ static bool is_seen(const struct model_is *is, const void *context)
 static _Noreturn void differ(const struct walk *w, struct model_group *g, uint64_t seq, const struct seen *s)
 {
     static const char *const names[] = {"ready", "in flight", "delayed", "dead", "done"};
-    char text[300];
+    char text[400];
     (void)snprintf(
         text, sizeof text,
         "the ledger has it as %s, attempts %u, deliveries %u, generation %u, token %llu%s, due in %lld, "
-        "expires in %lld, left %lld",
+        "expires in %lld, left %lld, ruled %u, rule id %llu, reason %u%s",
         names[s->is.state], s->is.attempts, s->is.deliveries, s->is.generation,
         (unsigned long long)s->is.token, s->is.suspect ? ", suspect" : "",
         (long long)(s->is.due_lo - w->m->wall), (long long)(s->is.expires - w->m->wall),
-        (long long)s->is.left);
+        (long long)s->is.left, s->is.ruled, (unsigned long long)s->rule_id, s->is.reason,
+        s->is.muted ? ", attended" : "");
     model_fail(w->m, g, seq, text);
 }
 
@@ -134,6 +165,8 @@ static void adopt(struct walk *w, struct model_group *g, struct model_cell *c, u
         c->now.expires = s.is.expires;
         c->now.left = s.is.left;
     }
+    if (c->now.rule)
+        w->m->settings[c->now.rule] = s.rule_id;
     if (c->now.state == MODEL_DEAD && c->link != s.dead_seq)
         link_dead(w, g, c, seq, s.dead_seq);
     if (c->now.state != MODEL_DEAD && !g->is_dlq)
@@ -171,7 +204,7 @@ static void find_groups(struct walk *w)
         model_fail(m, NULL, 0, "the ledger has groups that nobody made");
 }
 
-/* Messages that nobody was told of must be some that somebody sent. */
+/* Messages that nobody was told of must be some that somebody sent, or that a rule has put there. */
 static void find_messages(struct walk *w, struct model_group *g, const struct group *found)
 {
     struct model_group *first = &w->m->groups[g->messages];
@@ -180,8 +213,14 @@ static void find_messages(struct walk *w, struct model_group *g, const struct gr
         model_message_add(w->m, g, head - 1);
     if (first->list_count > head)
         model_fail(w->m, g, first->list_count - 1, "a message is not stored");
-    for (size_t i = first->walked; i < first->list_count; i++)
+    for (size_t i = first->walked; i < first->list_count; i++) {
+        struct model_message *of = first->list[i].claimed ? NULL : model_copied(w->m, w->txn, found, i);
         unclaimed += !first->list[i].claimed;
+        first->list[i].copy = of != NULL;
+        first->list[i].claimed |= of != NULL;
+        if (of)
+            of->copies++;
+    }
     if (unclaimed > first->unclaimed)
         model_fail(w->m, g, first->walked, "messages are stored that nobody published");
     first->walked = first->list_count;
@@ -220,8 +259,13 @@ static void begin_group(struct walk *w, struct model_group *g, const struct grou
     g->fresh = false;
 }
 
-static void count_done(struct model_group *g, unsigned ways)
+static void count_done(struct model *m, struct model_group *g, uint64_t seq, unsigned ways)
 {
+    struct model_message *message = g->is_dlq ? NULL : model_message(m, g, seq);
+    if (message) {
+        message->moved_lo += ways == MODEL_REDRIVEN;
+        message->moved_hi += (ways & MODEL_REDRIVEN) != 0;
+    }
     for (unsigned i = 0; i < MODEL_WAYS; i++) {
         g->done_lo[i] += ways == 1u << i;
         g->done_hi[i] += (ways & 1u << i) != 0;
@@ -235,11 +279,12 @@ static void find_letters(struct walk *w, struct model_group *g, const struct gro
     for (uint64_t seq = g->walked ? g->walked : 1; seq < head; seq++) {
         if (model_cell(w->m, g, seq))
             continue;
-        if (!g->redriving && !g->purging_dead)
+        if (!g->redriving && !g->purging_dead && !g->ruled)
             model_fail(w->m, g, seq, "a dead letter that no message died for");
         struct model_cell *c = model_cell_add(w->m, g, seq);
-        c->now = (struct model_is){.state = MODEL_DONE, .how = MODEL_REDRIVEN | MODEL_PURGED};
-        count_done(g, c->now.how);
+        c->now =
+            (struct model_is){.state = MODEL_DONE, .how = MODEL_REDRIVEN | MODEL_PURGED | MODEL_DISCARDED};
+        count_done(w->m, g, seq, c->now.how);
         w->m->live_count--; /* it never was */
     }
     if (g->cells_count > (head ? head : 1))
@@ -263,9 +308,11 @@ static void compare_counts(struct walk *w, struct model_group *g, const struct g
 {
     const struct group_counts *n = &found->r.counts;
     const uint64_t *in = w->in[g - w->m->groups];
-    const uint64_t done[MODEL_WAYS] = {n->acked, n->discarded, n->purged, n->redriven_away};
+    const uint64_t done[MODEL_WAYS] = {n->acked, n->discarded, n->purged, n->moved_away};
     static const char *const names[MODEL_WAYS] = {"acked", "discarded", "purged", "redriven away"};
     uint64_t ended = 0;
+    for (unsigned i = 0; i < RULE_ACTIONS; i++)
+        w->m->figures.ruled[i] += n->ruled[i];
     compare(w, g, "published", n->published, g->published, g->published);
     compare(w, g, "ready", n->ready, in[MODEL_READY], in[MODEL_READY]);
     compare(w, g, "in flight", n->in_flight, in[MODEL_FLIGHT], in[MODEL_FLIGHT]);
@@ -297,12 +344,14 @@ static void walk_live(struct walk *w)
         struct model_group *g = &m->groups[at.group];
         struct model_cell *c = &g->cells[at.seq];
         if (!w->groups[at.group]) {
+            if (!g->is_dlq)
+                model_message(m, g, at.seq)->moved_hi++; /* before its group was deleted */
             c->set = 0;
             continue;
         }
         adopt(w, g, c, at.seq);
         if (c->now.state == MODEL_DONE) {
-            count_done(g, c->now.how);
+            count_done(m, g, at.seq, c->now.how);
             continue;
         }
         w->in[at.group][c->now.state]++;
@@ -338,11 +387,13 @@ static void walk_others(struct walk *w)
 static void walk(struct walk *w, bool all)
 {
     struct model *m = w->m;
+    memset(m->figures.ruled, 0, sizeof m->figures.ruled);
     find_groups(w);
     for (unsigned i = 0; i < m->groups_count; i++) {
         struct model_group *g = &m->groups[i];
         if (!w->groups[i] || g->is_dlq)
             continue;
+        model_find_rules(m, g, w->groups[i]);
         find_messages(w, g, w->groups[i]);
         if (g->fresh)
             begin_group(w, g, w->groups[i]);
@@ -356,14 +407,18 @@ static void walk(struct walk *w, bool all)
             find_letters(w, g, w->groups[i]);
         compare_counts(w, g, w->groups[i]);
     }
-    if (all)
+    if (all) {
         walk_others(w);
+        model_compare_copies(m);
+    }
     for (unsigned i = 0; i < m->groups_count; i++) {
         struct model_group *g = &m->groups[i];
         g->ended_now = false;
         if (g->attempts_next)
             g->attempts_lo = g->attempts_hi = g->attempts_next;
         g->attempts_next = 0;
+        if (!w->l->jobs_count)
+            g->spread = 0;
         if (!w->l->jobs_count)
             g->purging = g->purging_dead = g->redriving = false;
     }
@@ -374,12 +429,10 @@ void model_walk(struct model *m, struct engine *e, bool all)
 {
     struct walk w = {.m = m, .l = e->ledger};
     /* A fault that is due must hit the engine, not the one who looks. */
-    struct memory_store *store = store_of(m->sim->disk.store);
-    unsigned times = store->fault_times;
-    store->fault_times = 0;
+    disk_hold_faults(&m->sim->disk);
     if (store_begin(m->sim->disk.store, false, &w.txn))
         model_fail(m, NULL, 0, "no transaction");
     walk(&w, all);
     store_abort(w.txn);
-    store->fault_times = times;
+    disk_let_faults(&m->sim->disk);
 }

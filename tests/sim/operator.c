@@ -1,9 +1,13 @@
 /* operator: the client that makes topics and groups, looks, pauses, purges, redrives and deletes. */
 #include "proto/errors.h"
+#include "tests/sim/model.h"
 #include "tests/sim/raw.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define RULES        4   /* numbers of rules */
+#define RULE_WAIT_MS 300 /* until one brings a letter back, at first */
 
 /* ---- making ---- */
 
@@ -139,25 +143,127 @@ static void simple(struct raw *r, unsigned op, unsigned place)
     raw_send(r, &frame, offset);
 }
 
+static void pair(struct mpack_buffer *to, const char *name, uint64_t value)
+{
+    mpack_write_cstr(to, name);
+    mpack_write_uint(to, value);
+}
+
+/* How a redrive goes on. */
+static void write_options(struct sim *s, struct mpack_buffer *to)
+{
+    bool canary = dice_once_in(&s->dice, 2), fails = dice_once_in(&s->dice, 2),
+         spread = dice_once_in(&s->dice, 2);
+    bool reason = dice_once_in(&s->dice, 4);
+    mpack_write_map(to, canary + fails + spread + reason);
+    if (canary)
+        pair(to, "canary", dice_from(&s->dice, 1, 3));
+    if (fails)
+        pair(to, "max_fail", dice_below(&s->dice, 1001));
+    if (spread)
+        pair(to, "spread", dice_from(&s->dice, 1, MODEL_SPREAD_MS_MAX));
+    if (reason) {
+        mpack_write_cstr(to, "reason");
+        mpack_write_cstr(to, dice_once_in(&s->dice, 2) ? "rejected" : "max_attempts");
+    }
+}
+
 static void redrive(struct raw *r, unsigned op, unsigned place)
 {
     struct sim *s = r->client.sim;
     struct mpack_buffer frame;
     size_t offset;
-    if (!ask_about(r, &frame, &offset, op, op == OP_DLQ_REDRIVE ? 4 : 3, place))
+    bool options = op == OP_DLQ_REDRIVE && !s->draining && dice_once_in(&s->dice, 3);
+    if (!ask_about(r, &frame, &offset, op, op == OP_DLQ_REDRIVE ? 4 + options : 3, place))
         return;
     mpack_write_map(&frame, 1);
     if (dice_once_in(&s->dice, 2)) {
         mpack_write_cstr(&frame, "all");
         mpack_write_bool(&frame, true);
     } else {
-        mpack_write_cstr(&frame, "count");
-        mpack_write_uint(&frame, dice_below(&s->dice, 6));
+        pair(&frame, options ? "matching" : "count", dice_below(&s->dice, 6));
     }
     if (op == OP_DLQ_REDRIVE)
         mpack_write_uint(&frame, dice_once_in(&s->dice, 3) ? dice_from(&s->dice, 1, 50) : 0);
+    if (options)
+        write_options(s, &frame);
     note(s, op == OP_DLQ_REDRIVE ? HISTORY_REDRIVE : HISTORY_REMOVE, &s->places[place]);
     raw_send(r, &frame, offset);
+}
+
+/* Which dead letters, and what is done with them. */
+static void write_rule(struct sim *s, struct mpack_buffer *to, const struct place *target)
+{
+    static const char *const reasons[] = {"rejected", "max_attempts", "ttl_expired"};
+    static const char *const actions[RULE_ACTIONS] = RULE_ACTION_NAMES;
+    enum rule_action action = target ? RULE_MOVE : (enum rule_action)dice_below(&s->dice, RULE_MOVE);
+    if (dice_once_in(&s->dice, 2)) {
+        mpack_write_nil(to);
+    } else {
+        mpack_write_map(to, 1);
+        mpack_write_cstr(to, "reason");
+        mpack_write_cstr(to, reasons[dice_below(&s->dice, 3)]);
+    }
+    mpack_write_map(to, 2 + (action == RULE_REDRIVE ? 3 : action == RULE_MOVE));
+    mpack_write_cstr(to, "action");
+    mpack_write_cstr(to, actions[action]);
+    mpack_write_cstr(to, "disabled");
+    mpack_write_bool(to, dice_once_in(&s->dice, 8));
+    if (action == RULE_MOVE) {
+        mpack_write_cstr(to, "to");
+        mpack_write_cstr(to, target->topic);
+    } else if (action == RULE_REDRIVE) {
+        uint64_t wait = dice_from(&s->dice, 1, RULE_WAIT_MS);
+        pair(to, "times", dice_from(&s->dice, 1, 3));
+        pair(to, "wait", wait);
+        pair(to, "wait_max", wait * dice_from(&s->dice, 1, 3));
+    }
+}
+
+/* A rule is set, or turned on or off, or deleted. */
+static void change_rule(struct raw *r, unsigned place)
+{
+    struct sim *s = r->client.sim;
+    struct mpack_buffer frame;
+    size_t offset;
+    unsigned how = (unsigned)dice_below(&s->dice, 4);
+    const struct place *other = sim_place(s);
+    if (dice_once_in(&s->dice, 2) || !other || other->topic_name == s->places[place].topic_name)
+        other = NULL;
+    if (!ask_about(r, &frame, &offset, how ? OP_RULE_SET : OP_RULE_DELETE, how ? 5 : 3, place))
+        return;
+    mpack_write_uint(&frame, dice_from(&s->dice, 1, RULES));
+    if (how > 1) {
+        write_rule(s, &frame, other);
+        note(s, HISTORY_REDRIVE, &s->places[place]);
+        note(s, HISTORY_REMOVE, &s->places[place]);
+        if (other)
+            sim_event(s, HISTORY_MOVE)->topic = other->topic_name;
+    } else if (how) {
+        mpack_write_nil(&frame);
+        mpack_write_map(&frame, 1);
+        mpack_write_cstr(&frame, "disabled");
+        mpack_write_bool(&frame, dice_once_in(&s->dice, 2));
+    }
+    raw_send(r, &frame, offset);
+}
+
+static void about_job(struct raw *r, unsigned op, uint64_t job)
+{
+    struct mpack_buffer frame;
+    size_t offset;
+    if (!raw_ask(r, &frame, &offset, op, 1))
+        return;
+    mpack_write_uint(&frame, job);
+    raw_send(r, &frame, offset);
+}
+
+/* Some job, which may be over or not there. */
+static void change_job(struct raw *r)
+{
+    static const unsigned ops[] = {OP_JOB_PAUSE, OP_JOB_PAUSE, OP_JOB_RESUME, OP_JOB_CANCEL};
+    struct sim *s = r->client.sim;
+    about_job(r, ops[dice_below(&s->dice, 4)], dice_from(&s->dice, 1, 1 + server_jobs_begun(s)));
 }
 
 static void look(struct raw *r, unsigned place)
@@ -236,8 +342,11 @@ static void administer(struct raw *r, unsigned place)
 static void finish(struct raw *r)
 {
     struct sim *s = r->client.sim;
+    uint64_t paused = server_paused_job(s);
     if (r->asked_count)
         return;
+    if (paused)
+        about_job(r, OP_JOB_RESUME, paused);
     for (unsigned i = 0; i < s->places_count; i++) {
         const struct place *p = &s->places[i];
         /* A pause from a connection that broke may come after the end of it that was answered on the next. */
@@ -274,6 +383,10 @@ void operator_act(struct raw *r)
     unsigned place = (unsigned)(p - s->places);
     if (dice_once_in(&s->dice, 6))
         redrive(r, OP_DLQ_REDRIVE, place);
+    else if (dice_once_in(&s->dice, 12))
+        change_job(r);
+    else if (s->plan.rules && dice_once_in(&s->dice, 3))
+        change_rule(r, place);
     else if (s->plan.admin)
         administer(r, place);
 }
@@ -318,6 +431,11 @@ void operator_answered(struct raw *r, const struct asked_request *a, int err)
         deleted(r, a, err);
     else if (a->op == OP_GROUP_RESUME && (!err || gone))
         s->places[place].paused = false;
+    else if (err == SHUNT_TOO_MANY && (a->op == OP_DLQ_REDRIVE || a->op == OP_DLQ_PURGE))
+        return; /* another job is at these letters */
+    else if ((a->op == OP_RULE_SET || a->op == OP_RULE_DELETE) &&
+             (err == SHUNT_NOT_FOUND || err == SHUNT_UNKNOWN_TOPIC))
+        return; /* there is no such rule, or the topic that it moves to has gone */
     else if (err && !(gone && s->places[place].deleted))
         sim_fail(s, "operation %u of the operator was refused: %s", a->op, err_name(err));
 }

@@ -6,11 +6,36 @@
 
 #include <string.h>
 
-static const char *const names[PLANTS] = {
-    "none",           "confirm-early", "split-divert", "volatile-count",  "lost-ack",          "no-checksum",
-    "over-credit",    "early-retry",   "late-answer",  "short-extension", "charge-bystanders", "no-suspects",
-    "no-pause",       "unheeded-end",  "forgiven-end", "untold-room",     "fed-silent",        "old-token",
-    "charge-prefetch"};
+static const char *const names[PLANTS] = {"none",
+                                          "confirm-early",
+                                          "split-divert",
+                                          "volatile-count",
+                                          "lost-ack",
+                                          "no-checksum",
+                                          "over-credit",
+                                          "early-retry",
+                                          "late-answer",
+                                          "short-extension",
+                                          "charge-bystanders",
+                                          "no-suspects",
+                                          "no-pause",
+                                          "unheeded-end",
+                                          "forgiven-end",
+                                          "untold-room",
+                                          "fed-silent",
+                                          "old-token",
+                                          "charge-prefetch",
+                                          "lost-outcome",
+                                          "volatile-rule",
+                                          "forgotten-ruling",
+                                          "early-rule",
+                                          "moved-twice",
+                                          "journal-early-reply",
+                                          "journal-round-early",
+                                          "journal-skip-last",
+                                          "journal-drop-frozen",
+                                          "journal-old-round",
+                                          "journal-bad-middle"};
 
 enum plant plant_find(const char *name)
 {
@@ -77,7 +102,21 @@ static void filter(void *context, struct batch *b)
         for_each_resolution(b, since->change);
 }
 
-static void forget_counts(struct disk *d)
+static bool forget_attempts(struct attempt_record *row)
+{
+    bool forgets = row->state != ATTEMPT_DEAD;
+    if (forgets)
+        row->attempts = 0;
+    return forgets;
+}
+
+static bool forget_ruled(struct attempt_record *row)
+{
+    row->ruled = 0;
+    return true;
+}
+
+static void forget_counts(struct disk *d, bool (*forget)(struct attempt_record *))
 {
     uint8_t bytes[512];
     struct store_txn *txn;
@@ -88,9 +127,8 @@ static void forget_counts(struct disk *d)
     for (int err = store_cursor_seek(c, (struct slice){"", 1}, &key, &value); !err;
          err = store_cursor_next(c, &key, &value)) {
         struct attempt_record row;
-        if (attempt_decode(key, value, &row) || row.state == ATTEMPT_DEAD)
+        if (attempt_decode(key, value, &row) || !forget(&row))
             continue;
-        row.attempts = 0;
         size_t size = attempt_encode(bytes, key, &row);
         struct key copy = {.size = key.size};
         memcpy(copy.bytes, key.data, key.size);
@@ -118,7 +156,10 @@ void plant_crash(struct sim *s)
         good = disk_rebuild(&s->disk, last, filter, &since);
         break;
     case PLANT_VOLATILE_COUNT:
-        forget_counts(&s->disk);
+        forget_counts(&s->disk, forget_attempts);
+        break;
+    case PLANT_FORGOTTEN_RULING:
+        forget_counts(&s->disk, forget_ruled);
         break;
     case PLANT_NO_CHECKSUM:
     case PLANT_OVER_CREDIT:
@@ -134,6 +175,16 @@ void plant_crash(struct sim *s)
     case PLANT_FED_SILENT:
     case PLANT_OLD_TOKEN:
     case PLANT_CHARGE_PREFETCH:
+    case PLANT_LOST_OUTCOME:
+    case PLANT_VOLATILE_RULE:
+    case PLANT_EARLY_RULE:
+    case PLANT_MOVED_TWICE:
+    case PLANT_JOURNAL_EARLY_REPLY:
+    case PLANT_JOURNAL_ROUND_EARLY:
+    case PLANT_JOURNAL_SKIP_LAST:
+    case PLANT_JOURNAL_DROP_FROZEN:
+    case PLANT_JOURNAL_OLD_ROUND:
+    case PLANT_JOURNAL_BAD_MIDDLE:
     case PLANT_NONE:
     case PLANTS:
         break;

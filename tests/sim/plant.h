@@ -27,18 +27,41 @@ enum plant {
     PLANT_FORGIVEN_END,      /* what it holds goes back as after a goodbye */
     PLANT_UNTOLD_ROOM,       /* the engine is not told that there is room again for all together */
     PLANT_FED_SILENT,        /* who lets a lease run out and says nothing is handed more */
-    PLANT_OLD_TOKEN,         /* what is taken up again keeps its token, so that an answer to the old delivery counts */
-    PLANT_CHARGE_PREFETCH,   /* without marks, each delivery whose lease runs out is charged */
+    PLANT_OLD_TOKEN, /* what is taken up again keeps its token, so that an answer to the old delivery counts */
+    PLANT_CHARGE_PREFETCH, /* without marks, each delivery whose lease runs out is charged */
+    /* While it runs; what is stored tells. */
+    PLANT_LOST_OUTCOME, /* how a redriven message ended is not counted for its redrive */
+    /* Of rules on dead letters. */
+    PLANT_VOLATILE_RULE,    /* they are kept in memory only */
+    PLANT_FORGOTTEN_RULING, /* so is how often rules have brought a message back */
+    PLANT_EARLY_RULE,       /* one acts after half of its wait */
+    PLANT_MOVED_TWICE,      /* what it moves is in the other topic twice */
+    /* Of the journal (plant_journal.c); each run then has one. */
+    PLANT_JOURNAL_EARLY_REPLY, /* answers go out before the record is flushed */
+    PLANT_JOURNAL_ROUND_EARLY, /* records are written over before the store behind has them */
+    PLANT_JOURNAL_SKIP_LAST,   /* the start reads all records but the last */
+    PLANT_JOURNAL_DROP_FROZEN, /* a frozen generation goes before the store behind has it */
+    PLANT_JOURNAL_OLD_ROUND,   /* a record of an earlier round is taken for a new one */
+    PLANT_JOURNAL_BAD_MIDDLE,  /* a record that is not whole is taken for the end, whatever is behind it */
     PLANTS
 };
 
 struct sim;
+struct journal_file_ops;
+
+static inline bool plant_is_of_rules(enum plant plant)
+{
+    return plant >= PLANT_VOLATILE_RULE && plant <= PLANT_MOVED_TWICE;
+}
 
 /* By its name; PLANTS if there is none such. */
 enum plant plant_find(const char *name);
 const char *plant_name(enum plant plant);
 /* A run begins: its bug is in all that the broker does from here on. */
 void plant_begin(const struct sim *s);
+bool plant_is(enum plant plant);
+/* What a journal's file does, with the bug in it. */
+const struct journal_file_ops *plant_file(const struct journal_file_ops *ops);
 /* After a crash: leave the disk as that bug would have left it. */
 void plant_crash(struct sim *s);
 

@@ -68,7 +68,7 @@ static void publish(struct raw *r)
         struct history_event *e = sim_event(s, HISTORY_PUBLISH);
         e->op = a->ops[a->ops_count++] = s->op_next++;
         e->topic = place->topic_name;
-        e->body = sim_digest(frame.data + before, frame.size - before);
+        e->body = sim_message_digest((struct slice){frame.data + before, frame.size - before});
         e->ttl = ttl;
         s->figures.published++;
     }

@@ -141,7 +141,7 @@ static void delivery(struct raw *r, unsigned sub, struct mpack_reader *reply)
     (void)mpack_read_int(reply);
     e->lease_ms = mpack_read_int(reply);
     struct slice message = mpack_read_any(reply);
-    e->body = sim_digest(message.data, message.size);
+    e->body = sim_message_digest(message);
     e->sent_us = conn_sent_us(r->client.conn, r->received - 1);
     struct raw_held h = {.sub = sub, .seq = e->seq, .token = e->token};
     if (fields > 8)

@@ -1,6 +1,6 @@
 /* report: what the server holds at the end, as events of the history. */
 #include "broker/check.h"
-#include "broker/core/state.h"
+#include "broker/core/job.h"
 #include "tests/sim/model.h"
 #include "tests/sim/server.h"
 
@@ -18,10 +18,25 @@ bool server_is_drained(struct sim *s)
     const struct ledger *l = s->server->engine->ledger;
     for (size_t i = 0; i < l->groups_count; i++) {
         const struct group_counts *n = &l->groups[i]->r.counts;
-        if (is_plain(l->groups[i]) && n->ready + n->in_flight + n->delayed)
+        if (is_plain(l->groups[i]) && n->ready + n->in_flight + n->delayed + l->groups[i]->r.ruled_waiting)
             return false;
     }
     return l->jobs_count == 0;
+}
+
+uint64_t server_jobs_begun(const struct sim *s)
+{
+    return server_is_up(s) ? s->server->engine->ledger->meta.job_next - 1 : 0;
+}
+
+uint64_t server_paused_job(const struct sim *s)
+{
+    const struct ledger *l = server_is_up(s) ? s->server->engine->ledger : NULL;
+    for (size_t i = 0; l && i < l->jobs_count; i++) {
+        if (l->jobs[i]->r.phase == JOB_PAUSED)
+            return l->jobs[i]->r.id;
+    }
+    return 0;
 }
 
 static uint64_t body_of(struct store_txn *txn, uint32_t topic, uint64_t seq)
@@ -32,7 +47,7 @@ static uint64_t body_of(struct store_txn *txn, uint32_t topic, uint64_t seq)
     if (store_get(txn, TABLE_MESSAGE, key_slice(&key), &value) ||
         message_decode(key_slice(&key), value, true, &head, &message))
         return 0;
-    return sim_digest(message.data, message.size);
+    return sim_message_digest(message);
 }
 
 static void report_dead(struct sim *s, struct store_txn *txn, const struct group *g,
@@ -79,9 +94,9 @@ static void report_group(struct sim *s, struct store_txn *txn, const struct grou
     struct history_event *e = sim_event(s, HISTORY_COUNTS);
     e->topic = history_name(&s->history, g->topic->r.name);
     e->group = history_name(&s->history, g->r.name);
-    const uint64_t counts[HISTORY_COUNTERS] = {n->published, n->ready,   n->in_flight, n->delayed,
-                                               n->dead,      n->acked,   n->expired,   n->discarded,
-                                               n->purged,    n->redriven};
+    const uint64_t counts[HISTORY_COUNTERS] = {n->published, n->ready,    n->in_flight, n->delayed,
+                                               n->dead,      n->acked,    n->expired,   n->discarded,
+                                               n->purged,    n->redriven, n->moved_away};
     for (int i = 0; i < HISTORY_COUNTERS; i++)
         e->counts[i] = counts[i];
 }

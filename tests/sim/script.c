@@ -1,5 +1,6 @@
 /* script: what clients of every kind say. */
 #include "proto/limits.h"
+#include "proto/message.h"
 #include "tests/sim/sim.h"
 
 #include <string.h>
@@ -12,6 +13,20 @@ struct place *sim_place(struct sim *s)
             open[count++] = i;
     }
     return count ? &s->places[open[dice_below(&s->dice, count)]] : NULL;
+}
+
+uint64_t sim_message_digest(struct slice message)
+{
+    struct mpack_reader r;
+    struct message_view v;
+    const char *why;
+    mpack_read_init(&r, message.data, message.size);
+    if (message_read(&r, BODY_BYTES_MAX, &v, &why))
+        return sim_digest(message.data, message.size);
+    struct slice kind = message_header(&v, "kind");
+    uint64_t parts[] = {sim_digest(v.body.data, v.body.size), sim_digest(v.key.data, v.key.size),
+                        sim_digest(kind.data, kind.size), (uint64_t)v.ttl_ms};
+    return sim_digest(parts, sizeof parts);
 }
 
 size_t sim_body(struct sim *s, uint8_t *body)

@@ -120,6 +120,13 @@ bool server_start(struct sim *s)
     return true;
 }
 
+static void recover(struct sim *s)
+{
+    char why[512] = "";
+    if (!disk_recover(&s->disk, why, sizeof why))
+        sim_fail(s, "the store after a crash: %s", why);
+}
+
 void server_kill(struct sim *s)
 {
     struct server *v = s->server;
@@ -131,6 +138,7 @@ void server_kill(struct sim *s)
     disk_crash(&s->disk); /* before the engine goes, because it would abort open transactions in order */
     engine_free(v->engine);
     v->engine = NULL;
+    recover(s);
     reader_pool_done(&v->pool);
     v->up_at_us = s->mono_us + (int64_t)dice_below(&s->dice, 300000);
     model_restart(s);
@@ -263,6 +271,7 @@ void server_round(struct sim *s)
         if (s->mono_us < v->up_at_us || !server_start(s))
             return;
     }
+    disk_journal_step(&s->disk);
     bool told = tell_of_room(s);
     if ((told || s->figures.rounds % POKE_ROUNDS == 0) && !has_reason(s) && !v->engine->txn)
         poke(s);

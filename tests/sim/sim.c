@@ -93,6 +93,7 @@ static struct plan make_plan(struct sim *s)
                      .dlq_consumers = dice_once_in(d, 3),
                      .ttl = dice_once_in(d, 3),
                      .admin = dice_once_in(d, 2),
+                     .rules = dice_once_in(d, 3),
                      .lease_ms = leases[dice_below(d, 4)],
                      .backoff_ms = (int64_t)dice_from(d, 1, 500),
                      .resume_wait_ms = dice_once_in(d, 2) ? (int64_t)dice_from(d, 1, 3000) : 0,
@@ -111,6 +112,12 @@ static void plan_for_plant(struct sim *s)
 {
     if (s->plant == PLANT_NONE)
         return;
+    if (s->plant >= PLANT_JOURNAL_EARLY_REPLY) {
+        s->plan.journal = true;
+        s->plan.crash_percent = 30;
+        return;
+    }
+    s->plan.journal = false;
     if (s->plant >= PLANT_OVER_CREDIT) {
         s->plan.break_percent = 3;
         s->plan.admin = true;
@@ -118,6 +125,10 @@ static void plan_for_plant(struct sim *s)
         if (s->plant == PLANT_UNTOLD_ROOM) {
             s->plan.unsent_total_max = 2000;
             s->plan.deaf_percent = 50;
+        }
+        if (plant_is_of_rules(s->plant)) {
+            s->plan.rules = true;
+            s->plan.crash_percent = s->plan.crash_percent > 20 ? s->plan.crash_percent : 20;
         }
         return;
     }
@@ -267,6 +278,8 @@ static void run(struct sim *s)
         abort();
     if (s->plan.full_bytes)
         s->disk.full_bytes = s->plan.full_bytes;
+    if (s->plan.journal && !disk_journal_begin(&s->disk, s->seed))
+        sim_fail(s, "the journal does not begin");
     s->disk.stall_us_max = dice_once_in(&s->dice, 3) ? 50000 : 0;
     if (!s->no_model)
         model_begin(s);
@@ -275,6 +288,7 @@ static void run(struct sim *s)
     for (unsigned i = 0; i < s->plan.rounds; i++)
         round_once(s);
     drain(s);
+    disk_hold_faults(&s->disk);
     if (server_is_up(s))
         model_end(s, s->server->engine);
     judge(s);
@@ -301,6 +315,7 @@ bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_ho
                       .op_next = 1,
                       .trace = seed};
     s->plan = make_plan(s);
+    s->plan.journal = sim_digest(&seed, sizeof seed) % 2;
     plan_for_plant(s);
     plant_begin(s);
     if (how->calm)

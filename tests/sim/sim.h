@@ -106,7 +106,8 @@ struct plan {
     uint64_t unsent_total_max; /* of all connections together */
     uint64_t full_bytes;       /* of the map, from which publishing is refused; 0: never */
     bool look_at_all;          /* after each turn, not now and then */
-    bool dlq_consumers, ttl, admin;
+    bool dlq_consumers, ttl, admin, rules;
+    bool journal; /* one stands before the store */
     int64_t lease_ms, backoff_ms, resume_wait_ms;
     unsigned max_attempts;
 };
@@ -118,10 +119,11 @@ struct sim_figures {
     uint64_t kept;              /* deliveries that a client went on with after a lost connection */
     uint64_t deaf;              /* clients that read nothing for long */
     uint64_t bound, room_told;  /* the total of unsent bytes stopped all hand-out; let it go on */
-    uint64_t queued;           /* turns that left requests for later ones */
+    uint64_t queued;            /* turns that left requests for later ones */
     uint64_t thinned, pokes;    /* closed to make room; turns that nothing asked for */
     uint64_t ends, ends_inside; /* of a client's sending side; inside a frame */
     uint64_t walks, stale, suspects, ends_holding, ends_asked; /* of the model */
+    uint64_t muted, discarded, brought_back, moved;            /* letters, by rules */
 };
 
 struct sim {
@@ -169,6 +171,8 @@ int64_t sim_wall_us(const struct sim *s);
 struct history_event *sim_event(struct sim *s, enum history_kind kind);
 /* A digest of a message as published and as delivered. */
 uint64_t sim_digest(const void *bytes, size_t size);
+/* The same of a message, without what changes when it is moved to another topic: its delay, and where it came from. */
+uint64_t sim_message_digest(struct slice message);
 /* A confirmed, undeleted place by the dice; NULL: there is none. */
 struct place *sim_place(struct sim *s);
 /* A body. No two are alike: the history knows a message by its body. Returns the size. */
@@ -211,6 +215,8 @@ bool server_damage(struct sim *s);
 void server_check(struct sim *s);
 /* Nothing ready, in flight or delayed in any group, and no job running. */
 bool server_is_drained(struct sim *s);
+uint64_t server_jobs_begun(const struct sim *s); /* ever: the highest number of a job */
+uint64_t server_paused_job(const struct sim *s); /* a job that waits to be resumed; 0: none */
 /* Dead letters and counts, as events. */
 void server_report(struct sim *s);
 /* A turn waits for company: its transaction is open, and nothing else can begin one. */

@@ -13,12 +13,13 @@ import time
 
 from packing import Raw, decode, encode
 
-HELLO, GOODBYE, PING, PUBLISH = 1, 2, 3, 10
+HELLO, GOODBYE, PING, PUBLISH, PRODUCER = 1, 2, 3, 10, 11
 SUBSCRIBE, CREDIT, UNSUBSCRIBE, RESOLVE, STARTED = 20, 21, 22, 23, 24
 TOPIC_CREATE, TOPIC_UPDATE, TOPIC_SHOW, TOPIC_LIST, TOPIC_DELETE, TOPIC_PURGE = 30, 31, 32, 33, 34, 35
 GROUP_CREATE, GROUP_UPDATE, GROUP_SHOW, GROUP_LIST, GROUP_DELETE, GROUP_PAUSE, GROUP_RESUME = range(40, 47)
-DLQ_CAUSES, DLQ_CAUSE, DLQ_ATTEND, CAUSE_UPDATE = 64, 65, 66, 67
-PEEK, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, JOB_CANCEL, CLOCK_SET, STATS = 50, 60, 61, 62, 63, 70, 71, 72, 80
+DLQ_CAUSES, DLQ_CAUSE, DLQ_ATTEND, CAUSE_UPDATE, DLQ_EDIT = 64, 65, 66, 67, 68
+PEEK, WHY, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, JOB_CANCEL, CLOCK_SET, JOB_LIST, JOB_PAUSE, JOB_RESUME, STATS, AUDIT_LIST = 50, 52, 60, 61, 62, 63, 70, 71, 72, 73, 74, 75, 80, 81
+RULE_SET, RULE_LIST, RULE_DELETE, RULE_TEST = range(90, 94)
 OK, ERROR, DELIVER, CLOSED = 128, 129, 130, 131
 
 ACK, NACK, REJECT, RELEASE, EXTEND = range(5)
@@ -263,6 +264,9 @@ class Client:
     def peek(self, topic, group="default", after=0, limit=100, bodies=False):
         return self.request(PEEK, topic, group, after, limit, bodies)[:2]
 
+    def why(self, topic, seq, group=None):
+        return self.request(WHY, topic, seq, group)[0]
+
     def dlq_list(self, topic, group="default", after=0, limit=100, **filter):
         return self.request(DLQ_LIST, topic, group, after, limit, filter)[:2]
 
@@ -286,14 +290,32 @@ class Client:
     def cause_update(self, topic, cause, group="default", **change):
         return self.request(CAUSE_UPDATE, topic, group, cause, change)[0]
 
+    def dlq_edit(self, topic, message, body=None, edit=0, group="default"):
+        return self.request(DLQ_EDIT, topic, group, message, edit, body)[0]
+
+    def rule_set(self, topic, action=None, rule=0, filter=None, group="default", **options):
+        """Its number."""
+        if action:
+            options["action"] = action
+        return self.request(RULE_SET, topic, group, rule, filter, options)[0]
+
+    def rule_list(self, topic, group="default"):
+        return self.request(RULE_LIST, topic, group)[0]
+
+    def rule_delete(self, topic, rule, group="default"):
+        self.request(RULE_DELETE, topic, group, rule)
+
+    def rule_test(self, topic, rule=0, filter=None, after=0, limit=None, group="default"):
+        return self.request(RULE_TEST, topic, group, rule, filter, after, limit)[:3]
+
     def dlq_show(self, topic, message, group="default"):
         return self.request(DLQ_SHOW, topic, group, message)[0]
 
-    def dlq_redrive(self, topic, group="default", rate=0, **which):
-        return self.request(DLQ_REDRIVE, topic, group, which, rate)[:2]
+    def dlq_redrive(self, topic, group="default", rate=0, options=None, **which):
+        return self.request(DLQ_REDRIVE, topic, group, which, rate, options)[:2]
 
-    def dlq_purge(self, topic, group="default", **which):
-        return self.request(DLQ_PURGE, topic, group, which)[:2]
+    def dlq_purge(self, topic, group="default", filter=None, **which):
+        return self.request(DLQ_PURGE, topic, group, which, filter)[:2]
 
     def job_show(self, job):
         return self.request(JOB_SHOW, job)[0]
@@ -304,6 +326,15 @@ class Client:
 
     def job_cancel(self, job):
         self.request(JOB_CANCEL, job)
+
+    def job_list(self, after=0, limit=0):
+        return self.request(JOB_LIST, after, limit)[:2]
+
+    def job_pause(self, job):
+        self.request(JOB_PAUSE, job)
+
+    def job_resume(self, job):
+        self.request(JOB_RESUME, job)
 
     def stats(self):
         return self.request(STATS)[0]

@@ -36,6 +36,18 @@ class Causes(WireTest):
         self.assertEqual(first["samples"], [f"{self.topic}/1", f"{self.topic}/2"])
         self.assertEqual({d["cause"] for d in client.dlq_list(self.topic)[0]}, {c["cause"] for c in causes})
 
+    def test_a_clients_own_word_names_the_fault(self):
+        client = self.create()
+        client.publish(self.topic, *[b"%d" % n for n in range(4)])
+        subscription = client.subscribe(self.topic)
+        held = subscription.take(4)
+        subscription.started(*held)
+        words, types = ("no-customer", "no-customer", None, ""), ("Early", "Wrong", "Late", "Lost")
+        self.assertEqual(subscription.resolve(*((d.seq, d.token, 2, None, type_, "m", None, word) for d, type_, word in zip(held, types, words))), {})
+        self.assertEqual(sorted((c["title"], c["samples"]) for c in client.dlq_causes(self.topic)),
+                         [("Late: m", [f"{self.topic}/3"]), ("Lost: m", [f"{self.topic}/4"]), ("no-customer", [f"{self.topic}/1", f"{self.topic}/2"])])
+        self.assertEqual(client.dlq_show(self.topic, f"{self.topic}/1")["error_type"], "Early", "the error is kept as it was")
+
     def test_one_cause_is_shown_with_its_hours_and_an_example(self):
         client = self.die(("E", "order 17 is bad"))
         [listed] = client.dlq_causes(self.topic)
@@ -62,6 +74,34 @@ class Causes(WireTest):
         shown = client.dlq_cause(self.topic, e["cause"])
         self.assertEqual((shown["state"], shown["unattended"]), ("seen", False))
         self.assertTrue(abs(shown["attended"] - time.time() * 1000) < 60000)
+
+    def test_what_nobody_has_looked_at_is_counted(self):
+        client = self.die(("E", "x"), ("E", "x"), ("F", "y"))
+
+        others = client.stats()["unattended"] - 3
+
+        def figures():
+            shown = client.group_show(self.topic)
+            return shown["unattended"], shown["oldest_unattended"], client.stats()["unattended"] - others
+
+        first = client.dlq_list(self.topic)[0][0]["died"]
+        self.assertEqual(figures(), (3, first, 3))
+        client.dlq_attend(self.topic, cause=client.dlq_causes(self.topic)[0]["cause"])
+        self.assertEqual(figures(), (1, client.dlq_list(self.topic)[0][2]["died"], 1))
+        client.dlq_purge(self.topic, all=True)
+        self.until(lambda: figures() == (0, None, 0))
+        self.assertEqual((client.group_show(self.topic)["slo_breaches"], client.group_show(self.topic)["expired_unattended"]), (0, 0))
+
+    def test_an_overdue_letter_is_counted_once(self):
+        client = self.die(("E", "x"), ("E", "x"))
+        client.dlq_attend(self.topic, messages=[f"{self.topic}/2"])
+        client.group_update(self.topic, "default", dlq_slo_ms=1)
+        self.until(lambda: client.group_show(self.topic)["slo_breaches"] == 1)
+        client.group_update(self.topic, "default", dlq_slo_ms=2)
+        client.group_update(self.topic, "default", dlq_retention_ms=1)
+        self.until(lambda: client.group_show(self.topic)["expired"] == 2)
+        shown = client.group_show(self.topic)
+        self.assertEqual((shown["slo_breaches"], shown["expired_unattended"], shown["unattended"]), (1, 1, 0))
 
     def test_what_was_decided_is_kept_and_a_resolved_cause_regresses(self):
         client = self.die(("E", "x"))
@@ -98,6 +138,7 @@ class Causes(WireTest):
                 ("long owner", "TOO_LARGE", lambda: client.cause_update(self.topic, name, owner="o" * 65)),
                 ("long note", "TOO_LARGE", lambda: client.cause_update(self.topic, name, note="n" * 513)),
                 ("a DLQ", "BAD_ARGUMENT", lambda: client.dlq_causes(f"dlq:{self.topic}:default")),
+                ("a key that is not known", "BAD_ARGUMENT", lambda: client.dlq_list(self.topic, later=1)),
                 ("no such reason", "BAD_ARGUMENT", lambda: client.dlq_list(self.topic, reason="sad"))]:
             with self.subTest(what=what, code=code), self.assertRaises(ShuntError) as caught:
                 call()
@@ -111,7 +152,7 @@ class Causes(WireTest):
         for filter, found in [({}, [1, 2, 3]), ({"cause": e}, [1, 2]), ({"cause": f}, [3]), ({"type": "E"}, [1, 2]), ({"match": "17"}, [1, 3]),
                               ({"cause": e, "match": "17"}, [1]), ({"reason": "rejected"}, [1, 2, 3]), ({"reason": "corrupt"}, []),
                               ({"since": died}, [1, 2, 3]), ({"since": died + 3600000}, []), ({"header": ["n", "1"]}, [2]), ({"header": ["n", b"1"]}, [2]),
-                              ({"header": ["m", "1"]}, []), ({"key": b"key2"}, [3]), ({"key": b"key"}, []), ({"later": 1, "type": "F"}, [3])]:
+                              ({"header": ["m", "1"]}, []), ({"key": b"key2"}, [3]), ({"key": b"key"}, [])]:
             with self.subTest(filter=filter):
                 self.assertEqual(client.dlq_find(self.topic, **filter), found)
 

@@ -3,14 +3,14 @@
 import time
 import unittest
 
-from client import DLQ_PURGE, DLQ_REDRIVE, Message, ShuntError
+from client import DLQ_PURGE, DLQ_REDRIVE, DLQ_SHOW, Message, ShuntError
 from server import WireTest
 
 LISTED = {"id", "seq", "origin", "topic", "group", "reason", "attempts", "deliveries", "generation", "published", "died",
-          "error_type", "error_message", "headers", "key", "size"}
-SHOWN = LISTED | {"body", "error_stack", "attempts_total", "deliveries_total", "history"}
+          "error_type", "error_message", "headers", "key", "size", "edit"}
+SHOWN = LISTED | {"body", "error_stack", "attempts_total", "deliveries_total", "edited", "history"}
 ROW = {"number", "generation", "consumer", "host", "build", "leased", "started", "ended", "outcome", "charged",
-       "error_type", "error_message", "error_stack"}
+       "error_type", "error_message", "error_stack", "job"}
 
 
 class Dead(WireTest):
@@ -65,6 +65,41 @@ class Dead(WireTest):
             with self.subTest(name), self.assertRaises(ShuntError) as caught:
                 client.dlq_show(self.topic, name)
             self.assertIn(caught.exception.name, ("NOT_FOUND", "BAD_ARGUMENT"))
+
+    def test_an_edited_letter_is_what_its_group_gets_and_others_get_what_was_published(self):
+        client, [held] = self.kill(groups=["billing", "audit"])
+        name = f"{self.topic}/{held.seq}"
+        self.assertIsNone(client.dlq_show(self.topic, name, "billing")["edited"])
+        first = client.dlq_edit(self.topic, name, b"mended", group="billing")
+        self.refused("STALE", client.dlq_edit, self.topic, name, b"by another", group="billing")
+        self.assertGreater(client.dlq_edit(self.topic, name, b"mended again", first, "billing"), first)
+        shown = client.dlq_show(self.topic, name, "billing")
+        self.assertEqual((shown["body"], shown["size"], shown["headers"], shown["key"]), (b"mended again", 12, {"n": "0"}, b"key"))
+        self.assertEqual(shown["edit"], shown["edited"]["edit"])
+        self.assertLess(abs(shown["edited"]["at"] - time.time() * 1000), 60000)
+        self.assertEqual(client.request(DLQ_SHOW, self.topic, "billing", name, True)[0]["body"], b"0")
+        [group] = client.why(self.topic, held.seq, "billing")["groups"]
+        self.assertEqual(group["edited"], shown["edited"])
+        self.refused("NOT_FOUND", client.dlq_edit, self.topic, name, b"x", group="audit")
+        client.dlq_redrive(self.topic, "billing", all=True)
+        worker = client.subscribe(self.topic, "billing")
+        again = worker.next()
+        self.assertEqual((again.message.body, again.message.headers, again.message.key), (b"mended again", {"n": "0"}, b"key"))
+        self.assertEqual(client.subscribe(self.topic, "audit").next().message.body, b"0")
+        self.refused("NOT_FOUND", client.dlq_edit, self.topic, name, b"x", shown["edit"], "billing")
+        worker.ack(again)
+
+    def test_an_edit_can_be_taken_back_and_is_held_to_the_limits(self):
+        client, [held] = self.kill()
+        name = f"{self.topic}/{held.seq}"
+        self.refused("NOT_FOUND", client.dlq_edit, self.topic, name)
+        self.refused("TOO_LARGE", client.dlq_edit, self.topic, name, bytes(16 * 1024 * 1024 + 1))
+        self.refused("TOO_LARGE", client.dlq_edit, self.topic, name, bytes(1024 * 1024 + 1))
+        edit = client.dlq_edit(self.topic, name, b"")
+        self.assertEqual(client.dlq_show(self.topic, name)["body"], b"")
+        self.assertEqual(client.dlq_edit(self.topic, name, None, edit), 0)
+        shown = client.dlq_show(self.topic, name)
+        self.assertEqual((shown["body"], shown["edit"], shown["edited"]), (b"0", None, None))
 
     def test_history_keeps_the_first_row_and_the_newest(self):
         client = self.create(max_attempts=30)

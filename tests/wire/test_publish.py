@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from client import HELLO, PUBLISH, Client, Disconnected, Message, Producer, Published, ShuntError
+from client import HELLO, PRODUCER, PUBLISH, Client, Disconnected, Message, Producer, Published, ShuntError
 from packing import Raw, decode, encode
 from server import WireTest
 
@@ -248,6 +248,18 @@ class ExactlyOnce(WireTest):
         before.request(HELLO, 1, 1, {"producer": producer})
         self.refused("PROTOCOL", before.publish, self.topic, b"x", sequence=1)
         self.assertEqual(self.counts(self.connect()), {})
+
+    def test_the_highest_number_of_a_producer_is_told_to_its_next_connection(self):
+        self.create()
+        producer = os.urandom(16)
+        client = self.producing(producer)
+        self.assertEqual(client.request(PRODUCER), [0])
+        for number in (7, 1000, 999):
+            client.publish(self.topic, b"x", sequence=number)
+        self.refused("UNKNOWN_TOPIC", client.publish, "not-" + self.topic, b"x", sequence=2000)
+        self.assertEqual(client.request(PRODUCER), [1000], "what was refused is not answered for good")
+        self.assertEqual(self.producing(producer).request(PRODUCER), [1000])
+        self.refused("BAD_ARGUMENT", self.connect().request, PRODUCER)
 
     def test_a_number_out_of_the_window_is_refused(self):
         self.create()

@@ -12,10 +12,11 @@ DEFAULTS = {
     "backoff_min_ms": 1000,
     "backoff_max_ms": 300000,
     "expired": 0,
-    "dlq_retention_ms": 0,
+    "dlq_retention_ms": 0, "dlq_slo_ms": 300000,
     "ttl_ms": 0,
     "max_messages": 0,
     "max_bytes": 0,
+    "history_after_ms": 3600000,
 }
 OF_TOPICS = {"ttl_ms", "max_messages", "max_bytes"}
 BOUNDS = {
@@ -23,9 +24,11 @@ BOUNDS = {
     "lease_ms": (10, 43200000),
     "expired": (0, 1),
     "dlq_retention_ms": (0, 315360000000),
+    "dlq_slo_ms": (0, 315360000000),
     "ttl_ms": (0, 315360000000),
     "max_messages": (0, 1000000000000),
     "max_bytes": (0, 1125899906842624),
+    "history_after_ms": (0, 315360000000),
 }
 
 

@@ -10,6 +10,7 @@ import sys
 import unittest
 
 from test_ack_wait import *  # noqa: F403 (the classes are what is run)
+from test_audit import *  # noqa: F403
 from test_bounds import *  # noqa: F403
 from test_causes import *  # noqa: F403
 from test_consume import *  # noqa: F403
@@ -21,11 +22,14 @@ from test_keep import *  # noqa: F403
 from test_lease import *  # noqa: F403
 from test_packing import *  # noqa: F403
 from test_publish import *  # noqa: F403
+from test_redrive import *  # noqa: F403
+from test_rules import *  # noqa: F403
 from test_shapes import *  # noqa: F403
 from test_share import *  # noqa: F403
 from test_silence import *  # noqa: F403
 from test_texts import *  # noqa: F403
 from test_topics import *  # noqa: F403
+from test_why import *  # noqa: F403
 
 if __name__ == "__main__":
     if not os.access(os.environ.get("SHUNTD", ""), os.X_OK):

@@ -11,7 +11,7 @@ import sys
 
 root = pathlib.Path(sys.argv[1])
 rules = (root / "deploy/prometheus/shunt.rules.yml").read_text(encoding="utf-8")
-tests = (root / "deploy/prometheus/tests/shunt.test.yml").read_text(encoding="utf-8")
+tests = "\n".join(path.read_text(encoding="utf-8") for path in sorted((root / "deploy/prometheus/tests").glob("*.test.yml")))
 page = (root / "docs/metrics.md").read_text(encoding="utf-8")
 metrics_def = (root / "broker/http/metrics.def").read_text(encoding="utf-8")
 wrong = []

@@ -6,4 +6,4 @@ if ! command -v promtool >/dev/null; then
     exit 77
 fi
 cd "$(dirname "$0")" || exit 1
-promtool check rules ../shunt.rules.yml && promtool test rules shunt.test.yml
+promtool check rules ../shunt.rules.yml && promtool check config ../prometheus.yml && promtool test rules *.test.yml

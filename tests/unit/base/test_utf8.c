@@ -173,6 +173,48 @@ Test(utf8, is_cleaned_in_place_too)
     cr_expect_str_eq(text, "caf\xc3\xa9?\n?");
 }
 
+/* What stands before and behind a character, and how far from the next eight bytes, changes nothing. */
+Test(utf8, is_cleaned_character_by_character)
+{
+    static const char *const parts[] = {"a",
+                                        "~",
+                                        " ",
+                                        "\n",
+                                        "\t",
+                                        "\x7f",
+                                        "\x1b",
+                                        "\x80",
+                                        "\xc3\xa9",
+                                        "\xc2\x9b",
+                                        "\xe2\x82\xac",
+                                        "\xe2\x82",
+                                        "\xf0\x9d\x84\x9e",
+                                        "\xff",
+                                        "words of a text"};
+    uint64_t state = 20261128;
+    for (size_t round = 0; round < 20000; round++) {
+        char from[256], to[256], want[256];
+        size_t size = 0;
+        for (size_t i = round % 12; i > 0; i--) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            const char *part = parts[(state >> 33) % COUNT_OF(parts)];
+            memcpy(from + size, part, strlen(part));
+            size += strlen(part);
+        }
+        for (size_t i = 0, step; i < size; i += step) {
+            step = utf8_step(from + i, size - i);
+            step = step ? step : 1;
+            utf8_clean(want + i, from + i, step);
+        }
+        uint8_t *exact = bytes_copy((const uint8_t *)from, size);
+        utf8_clean(to, exact, size);
+        cr_assert_arr_eq(to, want, size, "round %zu", round);
+        utf8_clean((char *)exact, exact, size);
+        cr_assert_arr_eq(exact, want, size, "round %zu, in place", round);
+        free(exact);
+    }
+}
+
 Test(utf8, columns_are_characters)
 {
     cr_expect_eq(utf8_columns("\xe2\x82\xac"

@@ -11,7 +11,8 @@ import sys
 
 ROW = re.compile(r'^CONFIG\((\w+), (".*?"), (\w+), (".*?"), (".*?"), (".*?"), (true|false), (".*")\)$')
 UNITS = {"ADDRESS": "address", "ADDRESS_OR_OFF": "address, or `off`", "PATH": "path", "SIZE": "size",
-         "DURATION": "duration", "COUNT": "number", "LEVEL": "level"}
+         "DURATION": "duration", "COUNT": "number", "LEVEL": "level", "AUTO": "`auto`, `on` or `off`", "HOSTS": "names",
+         "COMMAND": "command, or `off`", "URL": "URL, or `off`"}
 BEGIN, END = "<!-- table: made from broker/config.def -->", "<!-- end of the table -->"
 EXIT = re.compile(r"EXIT_CODE_(\w+) = (\d+)")
 

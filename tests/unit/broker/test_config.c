@@ -171,6 +171,42 @@ Test(config, a_value_that_is_refused_changes_nothing)
     config_done(&c);
 }
 
+Test(config, commands_and_urls_are_what_can_be_used_as_such)
+{
+    static const struct {
+        enum config_field field;
+        const char *value;
+        bool good;
+    } cases[] = {{CONFIG_on_breach_command, "off", true},
+                 {CONFIG_on_breach_command, "page \"to kim\"", true},
+                 {CONFIG_on_breach_command, "", false},
+                 {CONFIG_on_breach_command, "page \"to kim", false},
+                 {CONFIG_on_breach_url, "off", true},
+                 {CONFIG_on_breach_url, "https://[::1]:8080/a?b=c&d=%20#e", true},
+                 {CONFIG_on_breach_url, "", false},
+                 {CONFIG_on_breach_url, "HTTP://x", false},
+                 {CONFIG_on_breach_url, "file:///etc/passwd", false},
+                 {CONFIG_on_breach_url, "http://", false},
+                 {CONFIG_on_breach_url, "http://x/\"\noutput = \"y", false},
+                 {CONFIG_on_breach_url, "http://x/\\", false},
+                 {CONFIG_on_breach_url, "http://x/\x7f", false},
+                 {CONFIG_on_breach_url, "http://x/\xc3\xa4", false}};
+    struct config c;
+    char why[CONFIG_WHY_BYTES], url[CONFIG_URL_BYTES_MAX + 1] = "http://x/";
+    cr_assert_eq(config_init(&c), 0);
+    cr_assert_null(config_unless_off(&c, CONFIG_on_breach_url));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int err = config_set(&c, cases[i].field, cases[i].value, why, sizeof why);
+        cr_assert_eq(err, cases[i].good ? 0 : SHUNT_BAD_ARGUMENT, "%s", cases[i].value);
+    }
+    cr_assert_str_eq(config_unless_off(&c, CONFIG_on_breach_command), "page \"to kim\"");
+    memset(url + strlen(url), 'x', CONFIG_URL_BYTES_MAX - 1 - strlen(url));
+    cr_assert_eq(config_set(&c, CONFIG_on_breach_url, url, why, sizeof why), 0);
+    url[CONFIG_URL_BYTES_MAX - 1] = 'x';
+    cr_assert_eq(config_set(&c, CONFIG_on_breach_url, url, why, sizeof why), SHUNT_BAD_ARGUMENT);
+    config_done(&c);
+}
+
 Test(config, a_map_larger_than_its_own_limit_is_refused)
 {
     struct config c;

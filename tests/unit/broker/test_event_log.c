@@ -69,9 +69,9 @@ Test(event_log, an_act_says_who_from_where_and_how_much)
     cr_assert(strstr(logged(), " level=info event=dlq_purged topic=orders group=default count=500 job=7 "
                                "client=\"night shift\" host=ops-1 peer=10.0.0.1:5000\n"),
               "%s", rig.text);
-    e = (struct event){.kind = EVENT_ACT, .name = "topic_updated", .topic = "t", .changes = "ttl_ms=5"};
+    e = (struct event){.kind = EVENT_ACT, .name = "topic_updated", .topic = "t", .asked = "ttl_ms=5", .why = "too old"};
     event_log_write(&rig.events, &e, 0);
-    cr_assert(strstr(logged(), " event=topic_updated topic=t changes=\"ttl_ms=5\"\n"), "%s", rig.text);
+    cr_assert(strstr(logged(), " event=topic_updated topic=t asked=\"ttl_ms=5\" reason=\"too old\"\n"), "%s", rig.text);
     e = (struct event){.kind = EVENT_JOB_DONE, .name = "redrive", .topic = "t", .job = 8, .count = 3};
     event_log_write(&rig.events, &e, 0);
     cr_assert(strstr(logged(), " event=job_done kind=redrive topic=t count=3 job=8\n"), "%s", rig.text);
@@ -83,13 +83,13 @@ Test(event_log, acts_in_a_loop_do_not_fill_the_log)
     rig_start();
     for (int i = 0; i < 1000; i++)
         event_log_write(&rig.events, &e, 5000);
-    cr_assert_eq(count_of("event=group_paused"), EVENT_LOG_ACTS_MAX);
+    cr_assert_eq(count_of("event=group_paused"), EVENT_LOG_LINES_MAX);
     event_log_due(&rig.events, 5000 + EVENT_LOG_WINDOW_MS - 1, false);
     cr_assert_eq(count_of("event=lines_suppressed"), 0);
     event_log_due(&rig.events, 5000 + EVENT_LOG_WINDOW_MS, false);
     cr_assert_eq(count_of("event=lines_suppressed about=\"administrative acts\" count=900\n"), 1);
     event_log_write(&rig.events, &e, 5000 + EVENT_LOG_WINDOW_MS);
-    cr_assert_eq(count_of("event=group_paused"), EVENT_LOG_ACTS_MAX + 1);
+    cr_assert_eq(count_of("event=group_paused"), EVENT_LOG_LINES_MAX + 1);
 }
 
 Test(event_log, the_first_death_of_a_group_has_a_line_and_the_others_one_together)
@@ -129,6 +129,44 @@ Test(event_log, deaths_in_many_groups_do_not_fill_the_log)
     (void)snprintf(line, sizeof line, "event=dead_letters of=\"further groups\" count=%d\n",
                    2 * (1000 - EVENT_LOG_GROUPS_MAX) + 5);
     cr_assert_eq(count_of(line), 1);
+}
+
+Test(event_log, overdue_letters_have_lines_of_their_own)
+{
+    struct event e = {
+        .kind = EVENT_OVERDUE, .topic = "t", .group = "default", .count = 2, .seq = 7, .died_ms = 5};
+    rig_start();
+    die("t", 3, 1, 0);
+    event_log_write(&rig.events, &e, 0);
+    cr_assert(strstr(logged(),
+                     " level=warning event=dead_letters_overdue topic=t group=default count=2 oldest=t/7\n"),
+              "%s", rig.text);
+    for (e.seq = 8; e.seq < 20; e.seq++)
+        event_log_write(&rig.events, &e, 1);
+    cr_assert_eq(count_of("event=dead_letters_overdue"), 1);
+    event_log_due(&rig.events, EVENT_LOG_WINDOW_MS, false);
+    cr_assert_eq(count_of("event=dead_letters_overdue topic=t group=default count=24 oldest=t/8\n"), 1);
+}
+
+Test(event_log, causes_are_named_and_bounded)
+{
+    struct event e = {.kind = EVENT_CAUSE,
+                      .topic = "t",
+                      .group = "default",
+                      .cause = 0xabc,
+                      .seq = 7,
+                      .title = "E: no \"route\""};
+    rig_start();
+    event_log_write(&rig.events, &e, 0);
+    cr_assert(strstr(logged(), " level=info event=cause_new topic=t group=default cause=0000000000000abc "
+                               "title=\"E: no \\\"route\\\"\" message=t/7\n"),
+              "%s", rig.text);
+    e.regressed = true;
+    for (int i = 0; i < 1000; i++)
+        event_log_write(&rig.events, &e, 5);
+    cr_assert_eq(count_of(" level=warning event=cause_regressed "), EVENT_LOG_LINES_MAX - 1);
+    event_log_due(&rig.events, 5, true);
+    cr_assert_eq(count_of("about=\"causes of dead letters\" count=901\n"), 1);
 }
 
 Test(event_log, a_full_store_and_room_again)

@@ -170,6 +170,37 @@ static void admin(const char *topic, const char *group)
     }
 }
 
+static void set_rule(const char *topic, const char *group)
+{
+    const struct rule_command c = {.topic = text(topic),
+                                   .group = text(group),
+                                   .number = 1 + roll(3),
+                                   .define = true,
+                                   .action = (enum rule_action)roll(RULE_ACTIONS),
+                                   .times = 2,
+                                   .wait_ms = 1 + roll(2000),
+                                   .wait_max_ms = 2000,
+                                   .filter.has_reason = roll(2),
+                                   .filter.reason = DEAD_MAX_ATTEMPTS};
+    if (roll(3))
+        rule_set(&f, &c);
+    else
+        rule_delete(&f, topic, group, c.number);
+}
+
+static void edit_letter(const char *topic, const char *group)
+{
+    int err;
+    const struct group *g = ledger_group(f.l, text(topic), text(group), &err);
+    char id[24];
+    if (!g || !g->dlq)
+        return;
+    for (uint64_t seq = 1, head = g->dlq->r.head; seq < head; seq += 1 + roll(3)) {
+        (void)snprintf(id, sizeof id, "%llu", (unsigned long long)seq);
+        edit(&f, topic, group, id, roll(3) ? 0 : f.l->meta.job_next - 1, roll(5) ? "mended" : NULL);
+    }
+}
+
 static void answer(const char *topic, const char *group)
 {
     uint64_t head = ledger_topic(f.l, text(topic))->r.head, seq = 1 + roll((uint32_t)head);
@@ -201,8 +232,12 @@ static void step(void)
         publish(&f, topic, 1 + roll(20));
     } else if (what < 30) {
         publish_timed(&f, topic, roll(3) ? 0 : 1 + roll(3000), roll(2) ? 0 : 1 + roll(6000));
-    } else if (what < 33) {
+    } else if (what < 32) {
         admin(topic, group);
+    } else if (what < 33) {
+        set_rule(topic, group);
+    } else if (what < 38) {
+        edit_letter(topic, group);
     } else if (what < 48) {
         tick(&f, f.now_ms + roll(1500));
     } else if (what < 49) {
@@ -226,8 +261,10 @@ ParameterizedTest(uint32_t *seed, check_clean, after_random_traffic)
     char when[64];
     uint64_t seen[TABLE_COUNT] = {0};
     state = *seed;
+    static const struct actor somebody = {.request = 30, .client = {"ann", 3}};
     fixture_init(&f);
     f.careless = f.quiet = true;
+    f.by = &somebody;
     topic_create(&f, topics[0], settings(POLICY_max_attempts, 2, -1));
     for (int i = 0; i < 4000; i++) {
         step();

@@ -322,7 +322,7 @@ static const struct damage damages[] = {
                                "counter: orders: stored_bytes is 234, counted 214\n"
                                "counter: orders/audit: ready is 11, counted 10\n"),
     CASE(attempt_lost,
-         "orphan: orders/default: history row 1 of message 2, which has no attempt row\n"
+         "orphan: orders/default: history row 1 of message 2, which has no attempt row and has not ended\n"
          "orphan: orders/default: a due row of message 2 (lane 0, 1005000 ms) that has no attempt row\n"
          "counter: orders/default: delayed is 2, counted 1\n"
          "counter: orders/default: tracked is 5, counted 4\n"),
@@ -356,7 +356,7 @@ static const struct damage damages[] = {
                                "counter: orders/audit: ready is 11, counted 10\n"),
     CASE(attempt_of_no_group, "orphan: attempt 77/2: its group is not there\n"),
     CASE(history_of_no_attempt,
-         "orphan: orders/default: history row 1 of message 8, which has no attempt row\n"),
+         "orphan: orders/default: history row 1 of message 8, which has no attempt row and has not ended\n"),
     CASE(history_of_no_group, "orphan: history 77/8: its group is not there\n"),
     CASE(history_never_written, "state: orders/default: message 2: history row 9 was never written\n"
                                 "counter: orders/default: message 2 has 2 history rows, not 1\n"),

@@ -90,9 +90,21 @@ DAMAGE(all_counters_of_a_group)
 {
     struct group_record g = group_at(&f, DEFAULT);
     uint64_t *counts[] = {&g.counts.ready,    &g.counts.in_flight, &g.counts.delayed, &g.counts.dead,
-                          &g.counts.suspects, &g.counts.tracked,   &g.counts.expiries};
+                          &g.counts.suspects, &g.counts.tracked,   &g.counts.expiries, &g.past};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         *counts[i] += 10;
+    plant_group(&f, DEFAULT, &g);
+}
+DAMAGE(unattended_miscounted)
+{
+    struct group_record g = group_at(&f, DEFAULT);
+    g.counts.unattended = 7;
+    plant_group(&f, DEFAULT, &g);
+}
+DAMAGE(mark_beyond_what_nobody_has_looked_at)
+{
+    struct group_record g = group_at(&f, DEFAULT);
+    g.attended_below = 2;
     plant_group(&f, DEFAULT, &g);
 }
 DAMAGE(acked_lost)
@@ -180,9 +192,14 @@ static const struct damage damages[] = {
          "counter: orders/default: suspects is 11, counted 1\n"
          "counter: orders/default: tracked is 15, counted 5\n"
          "counter: orders/default: expiries is 11, counted 1\n"
+         "counter: orders/default: past is 10, counted 0\n"
          "conservation: orders/default: 11 messages were published, and 51 became something\n"
          "counter: orders/default: ready is 15, counted 5\n"
          "counter: orders/default: in_flight is 12, counted 2\n"),
+    CASE(unattended_miscounted, "counter: orders/default: unattended is 7, counted 1\n"),
+    CASE(mark_beyond_what_nobody_has_looked_at,
+         "state: dlq:orders:default/1: nobody has looked at it, and the group says that somebody has at all "
+         "below 2\n"),
     CASE(acked_lost, "conservation: orders/default: 11 messages were published, and 10 became something\n"),
     CASE(counters_of_a_topic, "counter: orders: published is 12, its head says 11\n"
                               "counter: orders: stored is 12, counted 11\n"

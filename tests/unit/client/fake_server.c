@@ -269,7 +269,7 @@ int fake_publish(struct fake *f, const char *topic, const char *body, shunt_publ
     struct shunt_message *m = shunt_message_new();
     bool full;
     shunt_message_body(m, body, strlen(body));
-    int rc = producer_add(&f->core.producer, topic, m, (struct promise){callback, context}, &full, NULL);
+    int rc = producer_add(&f->core.producer, topic, m, (struct promise){callback, context, INT64_MAX}, &full, NULL);
     shunt_message_free(m);
     return rc;
 }

@@ -116,7 +116,8 @@ static int handle(void *context, const void *bytes, size_t size, struct shunt_ve
         return SHUNT_ACK;
     if (strcmp(what, "nack") == 0) {
         shunt_verdict_failure(
-            v, &(struct shunt_failure){.type = "bad_json", .message = "line 3: \xff", .stack = "s"});
+            v, &(struct shunt_failure){
+                   .type = "bad_json", .message = "line 3: \xff", .stack = "s", .fingerprint = "own\xff"});
         shunt_verdict_delay(v, 1234);
         return SHUNT_NACK;
     }
@@ -182,6 +183,7 @@ static void case_verdicts_come_back(void)
     expect(result.outcome == SHUNT_NACK && result.verdict.delay_ms == 1234);
     expect(strcmp(result.verdict.type, "bad_json") == 0 && strcmp(result.verdict.message, "line 3: ?") == 0);
     expect(strcmp(result.verdict.stack, "s") == 0);
+    expect(result.verdict.has_fingerprint && strcmp(result.verdict.fingerprint, "own?") == 0);
     pool_do(p, "reject");
     expect(result.outcome == SHUNT_REJECT && strcmp(result.verdict.type, "never") == 0);
     expect(!result.verdict.has_message && result.verdict.delay_ms == SHUNT_BACKOFF);

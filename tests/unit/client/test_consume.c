@@ -293,7 +293,11 @@ Test(consume, a_failure_is_cut_to_the_limits_and_made_valid_text)
     memset(long_text, 'a', 20000);
     memcpy(long_text + 19990, "the end!!!", 10);
     long_text[20000] = '\0';
-    struct shunt_failure failure = {.type = long_text, .message = "bad \xff byte", .stack = long_text};
+    char word[ERROR_FINGERPRINT_BYTES_MAX + 2];
+    memset(word, 'w', sizeof word);
+    memcpy(word + ERROR_FINGERPRINT_BYTES_MAX - 1, "\xc3\xa4", 3); /* a character over the limit */
+    struct shunt_failure failure = {
+        .type = long_text, .message = "bad \xff byte", .stack = long_text, .fingerprint = word};
     struct shunt_consumer *c = fake_consume(&f, 1, 1);
     client_mark_explicitly(c);
     struct shunt_delivery *d = fake_next(c, &f);
@@ -306,7 +310,7 @@ Test(consume, a_failure_is_cut_to_the_limits_and_made_valid_text)
     struct seen_frame *frame = fake_only(&f, OP_RESOLVE);
     (void)mpack_read_uint(&frame->at);
     (void)mpack_read_array(&frame->at);
-    cr_assert_eq(mpack_read_array(&frame->at), 7);
+    cr_assert_eq(mpack_read_array(&frame->at), 8);
     for (int i = 0; i < 3; i++)
         (void)mpack_read_uint(&frame->at);
     cr_assert(mpack_read_is_nil(&frame->at), "the group's own back-off");
@@ -316,6 +320,7 @@ Test(consume, a_failure_is_cut_to_the_limits_and_made_valid_text)
     struct slice stack = mpack_read_str(&frame->at);
     cr_assert_eq(stack.size, ERROR_STACK_BYTES_MAX);
     cr_assert_arr_eq((const char *)stack.data + stack.size - 10, "the end!!!", 10);
+    cr_assert_eq(mpack_read_str(&frame->at).size, ERROR_FINGERPRINT_BYTES_MAX - 1);
 }
 
 static void take_all(void *context, struct shunt_consumer *c)

@@ -1,6 +1,7 @@
 /* A process that was forked from one with a handle has a copy of it, whose socket is the same. */
 #include "broker.h"
 #include "calls.h"
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,4 +304,38 @@ Test(forked, a_handler_in_a_child_of_the_worker_may_stop_it)
     publish("one");
     ok(shunt_worker_run(s, "orders", NULL, o, stops_the_worker, NULL, &err));
     shunt_options_free(o);
+}
+
+static int told;
+
+static void hear(void *context, const struct shunt_error *e)
+{
+    (void)context;
+    (void)e;
+    told++;
+}
+
+Test(forked, what_waits_to_be_told_is_told_in_the_parent_alone)
+{
+    struct shunt_consumer *c = NULL;
+    ok(shunt_subscribe_async(s, "orders", NULL, NULL, hear, NULL, &c, &err));
+    ok(shunt_ping_async(s, hear, NULL, &err));
+    ok(shunt_goodbye_async(s, hear, NULL, &err));
+    pid_t pid = fork();
+    if (pid == 0) {
+        claim(shunt_ping_async(s, hear, NULL, NULL) == SHUNT_CLOSED);
+        claim(shunt_goodbye_async(s, hear, NULL, NULL) == SHUNT_CLOSED);
+        claim(shunt_unsubscribe_async(c, hear, NULL, NULL) == SHUNT_CLOSED);
+        claim(shunt_process(s, NULL) == SHUNT_CLOSED);
+        shunt_close(s, WAIT_MS);
+        claim(told == 0);
+        _exit(0);
+    }
+    join(pid);
+    struct pollfd ready = {.fd = shunt_fd(s), .events = POLLIN};
+    while (told < 3) {
+        cr_assert_eq(poll(&ready, 1, WAIT_MS), 1);
+        ok(shunt_process(s, &err));
+    }
+    cr_assert_eq(told, 3);
 }

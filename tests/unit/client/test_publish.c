@@ -336,3 +336,73 @@ Test(publish, an_answer_to_what_was_not_sent_is_a_protocol_error)
     say_published(&fake, fake.core.producer.sealed.head->id, 5, 1, 0);
     cr_assert_eq(fake_feed(&fake), SHUNT_PROTOCOL);
 }
+
+/* ---- numbers of the program's own ---- */
+
+static int publish_numbered(uint64_t number, int i)
+{
+    struct shunt_message *m = shunt_message_new();
+    bool full;
+    if (number != 0)
+        cr_assert_eq(shunt_message_number(m, number), 0);
+    int rc = producer_add(&fake.core.producer, "orders", m, (struct promise){hear, &heard[i], INT64_MAX},
+                          &full, NULL);
+    shunt_message_free(m);
+    return rc;
+}
+
+static void have_producer(void)
+{
+    fake_done(&fake);
+    fake_init_with(&fake, "producer", "import-7", NULL);
+}
+
+Test(publish, each_numbered_message_has_a_frame_with_its_number_and_nothing_is_forgotten)
+{
+    have_producer();
+    fake_connect(&fake);
+    cr_assert_eq(publish_numbered(41, 0) + publish_numbered(50, 1), 0);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct publish_fields p = read_publish(fake_frame(&fake, i, OP_PUBLISH));
+        cr_assert_eq(p.sequence, i == 0 ? 41 : 50);
+        cr_assert_eq(p.forget_below, 0);
+        cr_assert_eq(p.messages, 1);
+    }
+    fake_lose(&fake);
+    fake_connect(&fake);
+    fake_take(&fake);
+    cr_assert_eq(read_publish(fake_frame(&fake, 0, OP_PUBLISH)).sequence, 41, "again, under the same number");
+}
+
+Test(publish, numbers_wait_until_the_broker_can_still_tell_the_lowest)
+{
+    have_producer();
+    fake_connect_with(&fake, 0, 0, 100);
+    cr_assert_eq(publish_numbered(1, 0) + publish_numbered(99, 1) + publish_numbered(100, 2), 0);
+    fake_take(&fake);
+    cr_assert_eq(fake.count, 2);
+    say_published(&fake, fake.frames[0].id, 1, 1, 0);
+    cr_assert_eq(fake_feed(&fake), 0);
+    cr_assert_eq(read_publish(fake_only(&fake, OP_PUBLISH)).sequence, 100);
+}
+
+Test(publish, numbers_and_the_option_go_together)
+{
+    cr_assert_eq(publish_numbered(1, 0), SHUNT_BAD_ARGUMENT);
+    have_producer();
+    cr_assert_eq(publish_numbered(0, 0), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(publish_numbered(1, 0), 0);
+}
+
+Test(publish, a_producer_that_was_taken_over_ends_the_handle)
+{
+    have_producer();
+    fake_connect(&fake);
+    cr_assert_eq(publish_numbered(1, 0), 0);
+    say_error(&fake, fake_only(&fake, OP_PUBLISH)->id, SHUNT_PROTOCOL,
+              "a newer connection speaks for this producer");
+    cr_assert_eq(fake_feed(&fake), SHUNT_PROTOCOL);
+    cr_assert_eq(fake.core.fatal.code, SHUNT_PROTOCOL);
+}

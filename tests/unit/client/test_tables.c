@@ -27,12 +27,30 @@ Test(url, good_ones)
         {"shunt://[fe80::1%eth0]:9/", "fe80::1%eth0", 9},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct url u;
+        struct url_list u;
         struct shunt_error err;
         cr_assert_eq(url_parse(rows[i].text, &u, &err), 0, "%s", err.text);
-        cr_assert_str_eq(u.host, rows[i].host);
-        cr_assert_eq(u.port, rows[i].port);
+        cr_assert_eq(u.count, 1);
+        cr_assert_str_eq(u.hosts[0].host, rows[i].host);
+        cr_assert_eq(u.hosts[0].port, rows[i].port);
     }
+}
+
+Test(url, several_hosts_each_with_a_port_of_its_own)
+{
+    struct url_list u;
+    struct shunt_error err;
+    cr_assert_eq(url_parse("shunt://a:1,[::1],b.example:3/", &u, &err), 0, "%s", err.text);
+    cr_assert_eq(u.count, 3);
+    cr_assert_str_eq(u.hosts[0].host, "a");
+    cr_assert_eq(u.hosts[0].port, 1);
+    cr_assert_str_eq(u.hosts[1].host, "::1");
+    cr_assert_eq(u.hosts[1].port, 7480);
+    cr_assert_str_eq(u.hosts[2].host, "b.example");
+    cr_assert_eq(u.hosts[2].port, 3);
+    cr_assert_eq(url_parse("shunt://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", &u, &err), 0);
+    cr_assert_eq(u.count, URL_HOSTS_MAX);
+    cr_assert_eq(url_parse("shunt://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", &u, &err), SHUNT_BAD_ARGUMENT);
 }
 
 Test(url, bad_ones_are_refused_with_a_reason)
@@ -45,6 +63,11 @@ Test(url, bad_ones_are_refused_with_a_reason)
         "shunt:/localhost",
         "SHUNT://localhost",
         "shunt://",
+        "shunt://a,",
+        "shunt://,a",
+        "shunt://a,,b",
+        "shunt://a:1,b:0",
+        "shunt://a/,b",
         "shunt://:7480",
         "shunt:///",
         "shunt://h:",
@@ -73,7 +96,7 @@ Test(url, bad_ones_are_refused_with_a_reason)
         "shunt://[%eth0]",
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct url u;
+        struct url_list u;
         struct shunt_error err = {0};
         cr_assert_eq(url_parse(rows[i], &u, &err), SHUNT_BAD_ARGUMENT, "%s", rows[i]);
         cr_assert_gt(strlen(err.text), 10);
@@ -83,7 +106,7 @@ Test(url, bad_ones_are_refused_with_a_reason)
 Test(url, a_host_ends_at_its_limit)
 {
     char text[400] = "shunt://";
-    struct url u;
+    struct url_list u;
     memset(text + 8, 'a', URL_HOST_BYTES_MAX + 1);
     cr_assert_eq(url_parse(text, &u, NULL), SHUNT_BAD_ARGUMENT);
     text[8 + URL_HOST_BYTES_MAX] = '\0';
@@ -275,4 +298,13 @@ Test(error, text_is_cut_and_names_come_from_the_table)
     cr_assert(!err.may_retry);
     cr_assert_str_eq(shunt_error_name(SHUNT_STALE), "STALE");
     cr_assert_str_eq(shunt_error_name(12345), "UNKNOWN");
+}
+
+Test(version, the_number_is_that_of_the_text)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%d.%d.%d", SHUNT_VERSION_NUM >> 16, SHUNT_VERSION_NUM >> 8 & 255,
+                   SHUNT_VERSION_NUM & 255);
+    cr_assert_str_eq(shunt_version(), text);
+    cr_assert_eq(shunt_version_num(), SHUNT_VERSION_NUM);
 }

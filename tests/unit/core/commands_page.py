@@ -33,6 +33,8 @@ def field(macro, cells, words):
         return cells[0], "bin", words or "the topic's name"
     if macro == "GROUP":
         return cells[0], "bin", "the group's name" + (f"; {words}" if words else "")
+    if macro == "JOB":
+        return cells[0], "uint", "the job's number" + (f"; {words}" if words else "")
     if macro == "CHOICE":
         return cells[1], f"uint, below `{cells[2]}`", words
     if macro == "LIST":

@@ -1,27 +1,24 @@
-/* ledger_audit: a walk over everything stored, from the rows alone, compared with what the ledger keeps count
- * of. */
+/* ledger_audit: a walk over everything stored, from the rows alone, compared with what the ledger counts. */
+#include "tests/unit/core/ledger_audit.h"
 #include "broker/core/cause.h"
-#include "tests/unit/core/ledger_fixture.h"
+#include "broker/core/history.h"
+#include "broker/core/job.h"
+#include "broker/core/rule.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 
-struct audit {
-    struct ledger *l;
-    struct store_txn *t;
-};
-
-static bool get(struct audit *a, enum store_table table, struct key key, struct slice *ret)
+bool audit_get(struct audit *a, enum store_table table, struct key key, struct slice *ret)
 {
     int err = store_get(a->t, table, key_slice(&key), ret);
     cr_assert(!err || err == SHUNT_NOT_FOUND);
     return !err;
 }
 
-static bool there(struct audit *a, enum store_table table, struct key key)
+bool audit_there(struct audit *a, enum store_table table, struct key key)
 {
     struct slice value;
-    return get(a, table, key, &value);
+    return audit_get(a, table, key, &value);
 }
 
 static uint64_t count_all(struct audit *a, enum store_table table)
@@ -66,7 +63,7 @@ static void same(struct audit *a, enum store_table table, struct key key, const 
                  const char *what)
 {
     struct slice value;
-    cr_assert(get(a, table, key, &value), "%s is not stored", what);
+    cr_assert(audit_get(a, table, key, &value), "%s is not stored", what);
     cr_assert(value.size == size && !memcmp(value.data, bytes, size), "%s in memory differs from its row",
               what);
 }
@@ -95,9 +92,19 @@ static void audit_memory(struct audit *a)
     cr_assert_eq(count_all(a, TABLE_TOPIC), l->topics_count);
     cr_assert_eq(count_all(a, TABLE_GROUP), l->groups_count);
     cr_assert_eq(count_all(a, TABLE_DONE), chunks);
-    for (size_t i = 0; i < l->jobs_count; i++) {
-        struct key key = key_job(l->jobs[i]->id);
-        same(a, TABLE_JOB, key, bytes, job_encode(bytes, key_slice(&key), l->jobs[i]), "a job");
+    for (size_t i = 0; i < l->groups_count; i++) {
+        const struct group *g = l->groups[i];
+        if (!g->r.dropped)
+            cr_assert_eq(count_of(a, TABLE_RULE, g->r.id, NULL), g->rules_count);
+        for (size_t k = 0; k < g->rules_count; k++) {
+            struct key key = key_id_seq(g->r.id, g->rules[k]->number);
+            same(a, TABLE_RULE, key, bytes, rule_encode(bytes, key_slice(&key), &g->rules[k]->r), "a rule");
+        }
+    }
+    cr_assert_eq(count_all(a, TABLE_JOB), l->kept_count);
+    for (size_t i = 0; i < l->kept_count; i++) {
+        struct key key = key_job(l->kept[i]->r.id);
+        same(a, TABLE_JOB, key, bytes, job_encode(bytes, key_slice(&key), &l->kept[i]->r), "a job");
     }
 }
 
@@ -109,21 +116,40 @@ static void audit_meta(struct audit *a)
     cr_assert_eq(store_get(a->t, TABLE_META, key, &value), 0);
     cr_assert_eq(meta_decode(key, value, &stored), 0);
     /* Batches that changed nothing are counted but not committed. */
-    cr_assert_leq(stored.index, m->index);
-    cr_assert_leq(stored.time_ms, m->time_ms);
-    cr_assert_eq(stored.random, m->random);
-    cr_assert_eq(stored.topic_next, m->topic_next);
-    cr_assert_eq(stored.group_next, m->group_next);
-    cr_assert_eq(stored.job_next, m->job_next);
+    cr_assert(stored.index <= m->index && stored.time_ms <= m->time_ms);
+    cr_assert(stored.topic_next == m->topic_next && stored.group_next == m->group_next);
+    cr_assert(stored.random == m->random && stored.job_next == m->job_next);
     cr_assert_eq(stored.dedup_swept_ms, m->dedup_swept_ms);
     cr_assert_eq(memcmp(stored.dedup_cursor, m->dedup_cursor, PRODUCER_ID_BYTES), 0);
+}
+
+/* The log of acts: rows without a gap up to the newest, and their sizes, as they are counted. */
+static void audit_acts(struct audit *a)
+{
+    const struct meta_record *m = &a->l->meta;
+    uint64_t id, next = m->audit_next - m->audit_rows, bytes = 0;
+    struct store_cursor *c;
+    struct slice key, value;
+    cr_assert_eq(store_cursor_open(a->t, TABLE_AUDIT, &c), 0);
+    for (int err = store_cursor_seek(c, (struct slice){"", 1}, &key, &value); !err;
+         err = store_cursor_next(c, &key, &value)) {
+        struct audit_record r;
+        cr_assert(key_read_audit(key, &id) && id == next);
+        cr_assert_eq(audit_decode(key, value, &r), 0);
+        cr_assert(next != m->audit_next - m->audit_rows || r.time_ms == a->l->audit_oldest_ms);
+        bytes += key.size + value.size;
+        next++;
+    }
+    store_cursor_close(c);
+    cr_assert_eq(next, m->audit_next);
+    cr_assert_eq(bytes, m->audit_bytes);
 }
 
 /* ---- groups ---- */
 
 struct tally {
     struct group_counts n;
-    uint64_t due_rows, history_rows;
+    uint64_t due_rows, history_rows, past, ruled, edit_rows;
     bool damaged; /* a message cannot be read: what its head said is unknown */
 };
 
@@ -142,7 +168,7 @@ static bool is_damaged(struct audit *a, const struct group *g, uint64_t seq)
     struct key key = key_id_seq(g->topic->r.id, seq);
     struct slice value, message;
     struct message_head head;
-    return !g->origin && get(a, TABLE_MESSAGE, key, &value) &&
+    return !g->origin && audit_get(a, TABLE_MESSAGE, key, &value) &&
            message_decode(key_slice(&key), value, true, &head, &message);
 }
 
@@ -153,9 +179,10 @@ static void audit_row(struct audit *a, const struct group *g, uint64_t seq, cons
     struct dead_record dead;
     y->n.tracked++;
     y->damaged |= is_damaged(a, g, seq);
+    y->edit_rows += audit_edit(a, g, seq, row, &y->damaged);
     y->history_rows += row->rows;
     if (row->has_expiry) {
-        cr_assert(there(a, TABLE_EXPIRY, key_expiry(row->expires_ms, g->r.id, seq)));
+        cr_assert(audit_there(a, TABLE_EXPIRY, key_expiry(row->expires_ms, g->r.id, seq)));
         y->n.expiries++;
     }
     cr_assert_leq(row->attempts, row->attempts_total);
@@ -165,13 +192,20 @@ static void audit_row(struct audit *a, const struct group *g, uint64_t seq, cons
         struct key key = key_id_seq(g->dlq->r.id, row->dead_seq);
         y->n.dead++;
         cr_assert(!row->has_expiry, "time to live stands still while a message is dead");
-        cr_assert(get(a, TABLE_DEAD, key, &value));
+        cr_assert(audit_get(a, TABLE_DEAD, key, &value));
         cr_assert_eq(dead_decode(key_slice(&key), value, &dead), 0);
         cr_assert(dead.origin_group == g->r.id && dead.origin_seq == seq);
+        cr_assert_eq(dead.edit, row->edit);
+        if (dead.rule) {
+            cr_assert(audit_there(a, TABLE_DUE, key_due(g->r.id, DUE_RULED, dead.due_ms, row->dead_seq)));
+            cr_assert(deadline_heap_has(&a->l->queues[QUEUE_RULED], g->slot), "no tick comes to it");
+            y->due_rows++;
+            y->ruled++;
+        }
         return;
     }
     y->due_rows++;
-    cr_assert(there(a, TABLE_DUE, attempt_due_key(g->r.id, seq, row)));
+    cr_assert(audit_there(a, TABLE_DUE, attempt_due_key(g->r.id, seq, row)));
     if (row->state == ATTEMPT_HELD)
         y->n.in_flight++;
     else
@@ -183,7 +217,7 @@ static void audit_untracked(struct audit *a, const struct group *g, uint64_t seq
     struct key key = key_id_seq(g->topic->r.id, seq);
     struct slice value, message;
     struct message_head head;
-    if (!get(a, g->origin ? TABLE_DEAD : TABLE_MESSAGE, key, &value)) {
+    if (!audit_get(a, g->origin ? TABLE_DEAD : TABLE_MESSAGE, key, &value)) {
         cr_assert_geq(seq, g->r.next, "in flight without a message: %u %llu", g->r.id,
                       (unsigned long long)seq);
         return; /* a hole: deleted before this group was made */
@@ -196,45 +230,30 @@ static void audit_untracked(struct audit *a, const struct group *g, uint64_t seq
         return;
     if (message_decode(key_slice(&key), value, true, &head, &message))
         y->damaged = true;
-    else if (head.expires_ms && there(a, TABLE_EXPIRY, key_expiry(head.expires_ms, g->r.id, seq)))
+    else if (head.expires_ms && audit_there(a, TABLE_EXPIRY, key_expiry(head.expires_ms, g->r.id, seq)))
         y->n.expiries++;
     else if (head.expires_ms)
         cr_assert_leq(head.published_ms, g->r.created_ms, "no row in expiry");
 }
 
-/* Each letter is counted by the cause that it names; the mark is as far as it can be, or about to move. */
-static void audit_causes(struct audit *a, const struct group *g)
+/* One that is done: if its history is kept, then with how it ended, and to be forgotten. */
+static void audit_past(struct audit *a, const struct group *g, uint64_t seq, struct tally *y)
 {
-    uint64_t counted[CAUSES_MAX + 1] = {0}, seq;
-    struct store_cursor *c;
-    struct slice key, value;
-    uint32_t id;
-    bool first = true;
-    struct key from = key_id_seq(g->dlq->r.id, 0);
-    cr_assert_leq(g->causes_count, CAUSES_MAX + 1);
-    cr_assert_eq(store_cursor_open(a->t, TABLE_DEAD, &c), 0);
-    for (int err = store_cursor_seek(c, key_slice(&from), &key, &value);
-         !err && key_read_id_seq(key, &id, &seq) && id == g->dlq->r.id;
-         err = store_cursor_next(c, &key, &value)) {
-        struct dead_record dead;
-        cr_assert_eq(dead_decode(key, value, &dead), 0);
-        cr_assert(dead.cause || !g->r.causes_known, "a letter without a cause");
-        for (size_t i = 0; i < g->causes_count; i++)
-            counted[i] += g->causes[i]->fingerprint == dead.cause;
-        cr_assert(!dead.cause || cause_find(g, dead.cause), "a cause that is not there");
-        bool moves = deadline_heap_has(&a->l->triage_when, g->slot);
-        cr_assert(moves || seq < g->r.attended_below || !first || !cause_attended(g, &dead, seq),
-                  "%s/%llu is attended", g->dlq->r.name, (unsigned long long)seq);
-        first &= seq < g->r.attended_below;
-    }
-    store_cursor_close(c);
-    for (size_t i = 0; i < g->causes_count; i++) {
-        const struct cause *cause = g->causes[i];
-        cr_assert_eq(cause->r.dead, counted[i], "%016llx", (unsigned long long)cause->fingerprint);
-        cr_assert_leq(cause->r.dead, cause->r.count);
-        cr_assert(there(a, TABLE_CAUSE, key_id_seq(g->r.id, cause->fingerprint)) || cause->dirty);
-        cr_assert(there(a, TABLE_CAUSE, key_history(g->r.id, cause->fingerprint, 1)), "its example");
-    }
+    struct key key = key_history(g->r.id, seq, HISTORY_ROW_END);
+    struct slice value;
+    struct ended_record e;
+    struct history_rows rows;
+    if (!audit_get(a, TABLE_HISTORY, key, &value))
+        return;
+    cr_assert_eq(ended_decode(key_slice(&key), value, &e), 0);
+    cr_assert(audit_there(a, TABLE_DUE, key_due(g->r.id, DUE_PAST, e.ended_ms, seq)), "kept for ever");
+    cr_assert(deadline_heap_has(&a->l->queues[QUEUE_PAST], g->slot), "no tick comes to it");
+    int err = history_rows_open(a->t, g->r.id, seq, HISTORY_ROW_END, &rows);
+    for (; !err; err = history_rows_next(&rows))
+        y->history_rows++;
+    cr_assert_eq(history_rows_close(&rows, err), 0);
+    y->due_rows++;
+    y->past++;
 }
 
 static void audit_group(struct audit *a, const struct group *g)
@@ -246,14 +265,16 @@ static void audit_group(struct audit *a, const struct group *g)
         struct slice value;
         struct attempt_record row;
         bool bit = seq < g->r.floor || bitmap_get(&g->bits, seq);
-        if (get(a, TABLE_ATTEMPT, key, &value)) {
+        if (audit_get(a, TABLE_ATTEMPT, key, &value)) {
             cr_assert_eq(attempt_decode(key_slice(&key), value, &row), 0);
             cr_assert(bit, "a row without its bit");
-            cr_assert(there(a, g->origin ? TABLE_DEAD : TABLE_MESSAGE, key_id_seq(g->topic->r.id, seq)),
+            cr_assert(audit_there(a, g->origin ? TABLE_DEAD : TABLE_MESSAGE, key_id_seq(g->topic->r.id, seq)),
                       "a row without a body");
             audit_row(a, g, seq, &row, &y);
         } else if (!bit) {
             audit_untracked(a, g, seq, &y);
+        } else {
+            audit_past(a, g, seq, &y);
         }
     }
     const char *topic = g->topic->r.name;
@@ -269,13 +290,17 @@ static void audit_group(struct audit *a, const struct group *g)
         cr_assert_eq(n->expiries, y.n.expiries, "%s/%s expiries: %llu, counted %llu", topic, g->r.name,
                      (unsigned long long)n->expiries, (unsigned long long)y.n.expiries);
     }
+    cr_assert_eq(g->r.ruled_waiting, y.ruled);
+    cr_assert(g->r.past == y.past && g->r.past <= PAST_MAX);
     cr_assert_eq(y.due_rows, count_of(a, TABLE_DUE, g->r.id, NULL));
     cr_assert_eq(y.history_rows, count_of(a, TABLE_HISTORY, g->r.id, NULL));
+    cr_assert_eq(y.edit_rows, count_of(a, TABLE_EDIT, g->r.id, NULL));
     cr_assert_eq(group_conservation_error(n), 0, "conservation in %s/%s", topic, g->r.name);
     if (!g->dlq)
         return;
     cr_assert_eq(n->dead, count_of(a, TABLE_DEAD, g->dlq->r.id, NULL));
     audit_causes(a, g);
+    audit_rules(g);
 }
 
 /* ---- topics ---- */
@@ -287,7 +312,7 @@ static bool is_needed(struct audit *a, const struct topic *t, uint64_t seq)
         if (seq < g->r.start)
             continue;
         if ((seq >= g->r.floor && !bitmap_get(&g->bits, seq)) ||
-            there(a, TABLE_ATTEMPT, key_id_seq(g->r.id, seq)))
+            audit_there(a, TABLE_ATTEMPT, key_id_seq(g->r.id, seq)))
             return true;
     }
     return false;
@@ -296,7 +321,7 @@ static bool is_needed(struct audit *a, const struct topic *t, uint64_t seq)
 static bool is_being_cleared(const struct ledger *l, const struct topic *t)
 {
     for (size_t i = 0; i < l->jobs_count; i++) {
-        if (l->jobs[i]->kind == JOB_DROP && l->jobs[i]->topic == t->r.id)
+        if (l->jobs[i]->r.kind == JOB_DROP && l->jobs[i]->r.topic == t->r.id)
             return true;
     }
     return t->r.dropped;
@@ -313,7 +338,7 @@ static void audit_topic(struct audit *a, const struct topic *t)
     if (is_being_cleared(a->l, t))
         return;
     for (uint64_t seq = 1; seq < t->r.head; seq++) {
-        if (there(a, table, key_id_seq(t->r.id, seq))) {
+        if (audit_there(a, table, key_id_seq(t->r.id, seq))) {
             cr_assert(is_needed(a, t, seq), "%s/%llu is stored for nobody", t->r.name,
                       (unsigned long long)seq);
         }
@@ -340,6 +365,38 @@ static void audit_expiry(struct audit *a)
     cr_assert_eq(rows, 0, "rows in expiry that no group counts");
 }
 
+/* What has no outcome yet for a redrive is what rows say of it, and each letter that it moved has one. */
+static void audit_outcomes(struct audit *a)
+{
+    const struct ledger *l = a->l;
+    uint64_t pending[JOBS_MAX + JOBS_FINISHED_KEPT] = {0};
+    struct store_cursor *c;
+    struct slice key, value;
+    cr_assert_leq(l->kept_count, sizeof pending / sizeof *pending);
+    cr_assert_eq(store_cursor_open(a->t, TABLE_ATTEMPT, &c), 0);
+    for (int err = store_cursor_seek(c, (struct slice){"", 1}, &key, &value); !err;
+         err = store_cursor_next(c, &key, &value)) {
+        struct attempt_record row;
+        uint32_t group;
+        uint64_t seq;
+        cr_assert(key_read_id_seq(key, &group, &seq));
+        if (!catalog_live_group(l, group) || attempt_decode(key, value, &row) || !row.job)
+            continue;
+        if (job_find(l, row.job))
+            pending[job_position(l, row.job)] += row.outcome == REDRIVE_PENDING;
+    }
+    store_cursor_close(c);
+    for (size_t i = 0; i < l->kept_count; i++) {
+        const struct job_record *r = &l->kept[i]->r;
+        uint64_t sum = r->to[0] ? r->done : 0;
+        for (unsigned k = 0; k < REDRIVE_OUTCOMES; k++)
+            sum += r->outcomes[k];
+        cr_assert_eq(r->outcomes[REDRIVE_PENDING], pending[i], "pending of job %llu, not %llu as rows say",
+                     (unsigned long long)r->id, (unsigned long long)pending[i]);
+        cr_assert_eq(sum, r->kind == JOB_REDRIVE ? r->done : 0, "outcomes of what a job moved");
+    }
+}
+
 /* The sums that are kept are what adding all up would give. */
 static void audit_sums(struct ledger *l)
 {
@@ -355,6 +412,7 @@ static void audit_sums(struct ledger *l)
         all.in_flight += n->in_flight;
         all.delayed += n->delayed;
         all.dead += n->dead;
+        all.unattended += n->unattended;
         all.acked += n->acked;
         all.deliveries += n->deliveries;
     }
@@ -367,6 +425,7 @@ void ledger_audit(struct ledger *l, struct store *s)
     struct audit a = {.l = l};
     cr_assert_eq(store_begin(s, false, &a.t), 0);
     audit_meta(&a);
+    audit_acts(&a);
     audit_memory(&a);
     for (size_t i = 0; i < l->groups_count; i++) {
         if (!l->groups[i]->r.dropped)
@@ -375,6 +434,17 @@ void ledger_audit(struct ledger *l, struct store *s)
     for (size_t i = 0; i < l->topics_count; i++)
         audit_topic(&a, l->topics[i]);
     audit_expiry(&a);
+    audit_outcomes(&a);
     store_abort(a.t);
     audit_sums(l);
+}
+
+uint64_t state_hash(struct store *s)
+{
+    struct store_txn *t;
+    uint64_t hash;
+    cr_assert_eq(store_begin(s, false, &t), 0);
+    cr_assert_eq(schema_state_hash(t, &hash), 0);
+    store_abort(t);
+    return hash;
 }

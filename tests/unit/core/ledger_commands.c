@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- small things ---- */
@@ -260,13 +261,54 @@ void redrive(struct fixture *f, const char *topic, const char *group, uint64_t c
         (struct dead_command){.topic = text(topic), .group = text(group), .count = count, .rate = rate});
 }
 
-void redrive_ids(struct fixture *f, const char *topic, const char *group, const char *ids)
+void redrive_as(struct fixture *f, const struct dead_command *c)
+{
+    dead_command(f, COMMAND_DLQ_REDRIVE, *c);
+}
+
+void edit(struct fixture *f, const char *topic, const char *group, const char *id, uint64_t seen,
+          const char *body)
+{
+    struct edit_command c = {.topic = text(topic),
+                             .group = text(group),
+                             .id = text(id),
+                             .seen = seen,
+                             .undo = !body,
+                             .body = text(body ? body : "")};
+    uint8_t rest[512];
+    int err;
+    struct store_txn *txn;
+    struct group *g = ledger_group(f->l, c.topic, c.group, &err);
+    cr_assert_eq(store_begin(f->store, false, &txn), 0);
+    const struct view v = {.ledger = f->l, .txn = txn};
+    err = g && body ? view_edited(&v, g, &c) : 0;
+    c.refusal = err == SHUNT_NOT_FOUND || err == SHUNT_BAD_ARGUMENT ? 0 : err;
+    cr_assert_leq(c.rest.size, sizeof rest);
+    if (c.rest.size)
+        c.rest.data = memcpy(rest, c.rest.data, c.rest.size);
+    store_abort(txn);
+    fixture_run(f, (struct command){.kind = COMMAND_DLQ_EDIT, .edit = c});
+}
+
+void redrive_ids_at(struct fixture *f, const char *topic, const char *group, const char *ids, uint32_t rate)
 {
     struct slice names[16];
     uint32_t count = split(ids, names, 16);
-    dead_command(
-        f, COMMAND_DLQ_REDRIVE,
-        (struct dead_command){.topic = text(topic), .group = text(group), .ids = names, .ids_count = count});
+    redrive_as(
+        f, &(struct dead_command){
+               .topic = text(topic), .group = text(group), .ids = names, .ids_count = count, .rate = rate});
+}
+
+void redrive_ids(struct fixture *f, const char *topic, const char *group, const char *ids)
+{
+    redrive_ids_at(f, topic, group, ids, 0);
+}
+
+void redrive_pair(struct fixture *f, const char *topic, const char *group, unsigned pair, uint32_t rate)
+{
+    char ids[32];
+    (void)snprintf(ids, sizeof ids, "%u %u", 2 * pair + 1, 2 * pair + 2);
+    redrive_ids_at(f, topic, group, ids, rate);
 }
 
 void clock_set(struct fixture *f, int64_t machine_ms)
@@ -277,6 +319,23 @@ void clock_set(struct fixture *f, int64_t machine_ms)
 void job_cancel(struct fixture *f, uint64_t job)
 {
     fixture_run(f, (struct command){.kind = COMMAND_JOB_CANCEL, .job.id = job});
+}
+
+void job_pause(struct fixture *f, uint64_t job)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_JOB_PAUSE, .job.id = job});
+}
+
+void build_seen(struct fixture *f, const char *topic, const char *group, const char *build)
+{
+    uint32_t id = ledger_group_id(fixture_group(f, topic, group));
+    fixture_run(f,
+                (struct command){.kind = COMMAND_BUILD_SEEN, .build = {.group = id, .build = text(build)}});
+}
+
+void job_resume(struct fixture *f, uint64_t job)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_JOB_RESUME, .job.id = job});
 }
 
 void dlq_purge(struct fixture *f, const char *topic, const char *group, uint64_t count)
@@ -328,6 +387,17 @@ void cause_update(struct fixture *f, const char *topic, const char *group, uint6
                                               .note = text("a note")}});
 }
 
+void rule_set(struct fixture *f, const struct rule_command *c)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_RULE_SET, .rule = *c});
+}
+
+void rule_delete(struct fixture *f, const char *topic, const char *group, uint32_t number)
+{
+    fixture_run(f, (struct command){.kind = COMMAND_RULE_DELETE,
+                                    .rule = {.topic = text(topic), .group = text(group), .number = number}});
+}
+
 struct job_record job_of(struct fixture *f, uint64_t job)
 {
     static struct job_record r;
@@ -339,4 +409,10 @@ struct job_record job_of(struct fixture *f, uint64_t job)
     cr_assert_eq(job_decode(key_slice(&key), value, &r), 0);
     store_abort(t);
     return r;
+}
+
+bool job_is_over(struct fixture *f, uint64_t job)
+{
+    struct job_record r = job_of(f, job);
+    return job_over(&r);
 }

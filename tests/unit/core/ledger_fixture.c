@@ -184,6 +184,22 @@ static void heed(struct fixture *f, struct store_txn *t, const struct command *c
     case RESULT_DAMAGED:
         on_damaged(f, &r->damaged);
         return;
+    case RESULT_ATTENDED:
+        f->attended_ms = r->attended_ms;
+        f->attended++;
+        return;
+    case RESULT_CAUSE:
+        f->cause = r->cause.fingerprint;
+        f->cause_state = r->cause.state;
+        f->causes++;
+        return;
+    case RESULT_OVERDUE:
+        f->overdue = r->overdue.count;
+        f->overdue_seq = r->overdue.seq;
+        return;
+    case RESULT_HELD:
+        f->held_jobs++;
+        return;
     case RESULT_DIED:
     case RESULT_JOB_ENDED:
         return;
@@ -219,7 +235,7 @@ void fixture_init_on(struct fixture *f, struct store *store)
     *f = (struct fixture){0};
     f->store = store;
     load(f);
-    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}});
+    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000, 0, 0}});
     fixture_forget(f);
     if (fixture_begun)
         fixture_begun(f);
@@ -274,15 +290,6 @@ static uint64_t hash_in(struct store_txn *t)
     return hash;
 }
 
-uint64_t state_hash(struct store *s)
-{
-    struct store_txn *t;
-    cr_assert_eq(store_begin(s, false, &t), 0);
-    uint64_t hash = hash_in(t);
-    store_abort(t);
-    return hash;
-}
-
 /* As the engine does; what the batch was answered stays as it is. */
 static void apply_damaged(struct fixture *f)
 {
@@ -299,8 +306,11 @@ static void apply_damaged(struct fixture *f)
 
 void fixture_apply(struct fixture *f, const struct command *c, size_t count)
 {
-    struct batch b = {
-        .index = ledger_index(f->l) + 1, .time_ms = T0 + f->now_ms, .commands = c, .count = count};
+    struct batch b = {.index = ledger_index(f->l) + 1,
+                      .time_ms = T0 + f->now_ms,
+                      .commands = c,
+                      .count = count,
+                      .room = f->room};
     struct store_txn *t;
     f->applied = c;
     f->applied_count = count;
@@ -332,6 +342,7 @@ void fixture_apply(struct fixture *f, const struct command *c, size_t count)
 
 void fixture_run(struct fixture *f, struct command c)
 {
+    c.by = c.by ? c.by : f->by;
     fixture_apply(f, &c, 1);
 }
 
@@ -394,7 +405,7 @@ void show_counts(struct fixture *f, const char *topic, const char *group)
     } counts[] = {{"published", n->published}, {"ready", n->ready},         {"in_flight", n->in_flight},
                   {"delayed", n->delayed},     {"dead", n->dead},           {"acked", n->acked},
                   {"expired", n->expired},     {"discarded", n->discarded}, {"purged", n->purged},
-                  {"away", n->redriven_away},  {"suspects", n->suspects},   {"redriven", n->redriven}};
+                  {"away", n->moved_away},  {"suspects", n->suspects},   {"redriven", n->redriven}};
     char all[256] = "";
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         if (counts[i].value) {

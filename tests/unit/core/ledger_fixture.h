@@ -25,8 +25,10 @@ struct fixture {
     int64_t now_ms; /* of the test's clock */
     char *trace;
     size_t trace_size;
-    bool quiet;    /* nothing is written down */
-    bool careless; /* the store is not walked after each batch */
+    bool quiet;             /* nothing is written down */
+    bool careless;          /* the store is not walked after each batch */
+    struct batch_room room; /* of each batch */
+    const struct actor *by; /* who asks for what fixture_run() is given */
     struct token tokens[TOKENS_MAX];
     size_t tokens_count;
     const struct command *applied;  /* the batch being applied */
@@ -49,6 +51,13 @@ struct fixture {
     uint64_t handed_seqs[64]; /* the first ones handed out */
     unsigned readies;         /* calls of `ready` */
     bool changed;             /* it was committed */
+    unsigned attended;        /* how often somebody looked at what nobody had looked at, ever … */
+    int64_t attended_ms;      /* … and how long the last of it had been dead */
+    unsigned causes; /* how often one was told to be new or to have regressed, and the last of them */
+    uint64_t cause;
+    enum cause_state cause_state;
+    uint64_t held_jobs;            /* told to wait for another build */
+    uint64_t overdue, overdue_seq; /* letters that were told last to be overdue, and the first of them */
 
     /* Called with each batch before it is applied. */
     void (*tap)(void *context, const struct batch *b);
@@ -123,6 +132,16 @@ void recover_waiting(struct fixture *f, int64_t wait_ms); /* for those who held 
 void redrive(struct fixture *f, const char *topic, const char *group, uint64_t count, uint32_t rate);
 void redrive_ids(struct fixture *f, const char *topic, const char *group,
                  const char *ids); /* separated by spaces */
+void redrive_ids_at(struct fixture *f, const char *topic, const char *group, const char *ids, uint32_t rate);
+/* The letters with the numbers 2 * pair + 1 and 2 * pair + 2. */
+void redrive_pair(struct fixture *f, const char *topic, const char *group, unsigned pair, uint32_t rate);
+void redrive_as(struct fixture *f, const struct dead_command *c);
+/* Give the dead letter that body (NULL: its own again), which somebody saw with that edit (0: as it was published). */
+void edit(struct fixture *f, const char *topic, const char *group, const char *id, uint64_t seen,
+          const char *body);
+void build_seen(struct fixture *f, const char *topic, const char *group, const char *build);
+void job_pause(struct fixture *f, uint64_t job);
+void job_resume(struct fixture *f, uint64_t job);
 void job_cancel(struct fixture *f, uint64_t job);
 /* Fingerprint of the nth cause of the group. */
 uint64_t cause_of(struct fixture *f, const char *topic, const char *group, size_t nth);
@@ -130,8 +149,11 @@ void attend(struct fixture *f, const char *topic, const char *group, uint64_t ca
 /* And says that it is kim's. */
 void cause_update(struct fixture *f, const char *topic, const char *group, uint64_t cause,
                   enum cause_state state);
+void rule_set(struct fixture *f, const struct rule_command *c);
+void rule_delete(struct fixture *f, const char *topic, const char *group, uint32_t number);
 void clock_set(struct fixture *f, int64_t machine_ms);
 struct job_record job_of(struct fixture *f, uint64_t job); /* as it is stored */
+bool job_is_over(struct fixture *f, uint64_t job);
 void dlq_purge(struct fixture *f, const char *topic, const char *group, uint64_t count);
 void dlq_purge_ids(struct fixture *f, const char *topic, const char *group, const char *ids);
 

@@ -338,9 +338,15 @@ void model_apply(struct model *m, const struct command *c)
     case COMMAND_TAKE_UP:
     case COMMAND_CLOCK: /* only what is shown */
     case COMMAND_JOB_CANCEL:
+    case COMMAND_JOB_PAUSE:
+    case COMMAND_JOB_RESUME:
+    case COMMAND_BUILD_SEEN: /* no redrive waits here */
     case COMMAND_CORRUPT:    /* nothing is damaged here */
     case COMMAND_DLQ_ATTEND: /* where a message is does not change */
+    case COMMAND_DLQ_EDIT:
     case COMMAND_CAUSE_UPDATE:
+    case COMMAND_RULE_SET: /* rules have tests of their own */
+    case COMMAND_RULE_DELETE:
         break;
     }
 }

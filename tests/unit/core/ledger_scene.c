@@ -25,8 +25,8 @@ void scene_init(struct fixture *f)
     assign(f, "dlq:t:a", "default", 2);
     topic_create(f, "u", settings(-1));
     publish(f, "u", 1);
-    topic_purge(f, "u", NULL);  /* a job that is over */
-    redrive(f, "t", "a", 3, 1); /* the first at once, the second one in a second */
+    topic_purge(f, "u", NULL);                 /* a job that is over */
+    redrive_ids_at(f, "t", "a", "t/2 t/3", 1); /* the first at once, the second one in a second */
     fixture_forget(f);
 }
 
@@ -36,7 +36,7 @@ static void do_recover(struct fixture *f)
 }
 static void do_limits(struct fixture *f)
 {
-    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {5, 5, 100, 1000}});
+    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {5, 5, 100, 1000, 0, 0}});
 }
 static void do_tick(struct fixture *f)
 {
@@ -128,7 +128,13 @@ static void do_group_pause(struct fixture *f)
 }
 static void do_dlq_redrive(struct fixture *f)
 {
-    redrive_ids(f, "t", "a", "t/3 dlq:t:a/3");
+    redrive_ids(f, "t", "a", "t/1 dlq:t:a/3");
+}
+static void do_dlq_move(struct fixture *f)
+{
+    struct dead_command c = {.topic = text("t"), .group = text("a"), .count = 2, .to = text("u")};
+    job_cancel(f, 2);
+    redrive_as(f, &c);
 }
 static void do_take_up(struct fixture *f)
 {
@@ -140,7 +146,7 @@ static void do_take_up(struct fixture *f)
 }
 static void do_dlq_purge(struct fixture *f)
 {
-    dlq_purge(f, "t", "a", UINT64_MAX);
+    dlq_purge_ids(f, "t", "a", "t/4");
 }
 
 static void do_attend(struct fixture *f)
@@ -153,6 +159,52 @@ static void do_cause_update(struct fixture *f)
     cause_update(f, "t", "a", cause_of(f, "t", "a", 0), CAUSE_MUTED);
 }
 
+static void do_edit(struct fixture *f)
+{
+    edit(f, "t", "a", "t/3", 0, "mended");
+}
+
+/* With an edit before, which goes. */
+static void do_edit_again(struct fixture *f)
+{
+    do_edit(f);
+    edit(f, "t", "a", "t/3", f->count, "mended again");
+}
+
+static void do_edit_undo(struct fixture *f)
+{
+    do_edit(f);
+    edit(f, "t", "a", "t/3", f->count, NULL);
+}
+
+static void do_purge_edited(struct fixture *f)
+{
+    do_edit(f);
+    dlq_purge(f, "t", "a", UINT64_MAX);
+    do_tick(f);
+}
+
+static void do_rule_set(struct fixture *f)
+{
+    const struct rule_command discard = {
+        .topic = text("t"), .group = text("a"), .define = true, .action = RULE_DISCARD};
+    rule_set(f, &discard);
+}
+
+/* And a tick acts. */
+static void do_ruled_death(struct fixture *f)
+{
+    do_rule_set(f);
+    do_reject(f);
+    do_tick(f);
+}
+
+static void do_rule_delete(struct fixture *f)
+{
+    do_rule_set(f);
+    rule_delete(f, "t", "a", 10);
+}
+
 static void do_clock(struct fixture *f)
 {
     clock_set(f, T0 / 2);
@@ -161,6 +213,25 @@ static void do_clock(struct fixture *f)
 static void do_job_cancel(struct fixture *f)
 {
     job_cancel(f, 2);
+}
+
+static void do_job_pause(struct fixture *f)
+{
+    job_pause(f, 2);
+}
+
+static void do_job_resume(struct fixture *f)
+{
+    job_pause(f, 2);
+    job_resume(f, 2);
+}
+
+static void do_build_seen(struct fixture *f)
+{
+    struct dead_command c = {.topic = text("t"), .group = text("a"), .count = 1, .held = true};
+    job_cancel(f, 2);
+    redrive_as(f, &c);
+    build_seen(f, "t", "a", "mended");
 }
 
 /* As if what it hands out had been damaged. */
@@ -199,13 +270,24 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_GROUP_DELETE, do_group_delete},
     {COMMAND_GROUP_PAUSE, do_group_pause},
     {COMMAND_DLQ_REDRIVE, do_dlq_redrive},
+    {COMMAND_DLQ_REDRIVE, do_dlq_move},
     {COMMAND_DLQ_PURGE, do_dlq_purge},
     {COMMAND_TAKE_UP, do_take_up},
     {COMMAND_JOB_CANCEL, do_job_cancel},
+    {COMMAND_JOB_PAUSE, do_job_pause},
+    {COMMAND_JOB_RESUME, do_job_resume},
     {COMMAND_CLOCK, do_clock},
     {COMMAND_CORRUPT, do_corrupt},
     {COMMAND_DLQ_ATTEND, do_attend},
     {COMMAND_CAUSE_UPDATE, do_cause_update},
+    {COMMAND_DLQ_EDIT, do_edit},
+    {COMMAND_DLQ_EDIT, do_edit_again},
+    {COMMAND_DLQ_EDIT, do_edit_undo},
+    {COMMAND_TICK, do_purge_edited},
+    {COMMAND_BUILD_SEEN, do_build_seen},
+    {COMMAND_RULE_SET, do_rule_set},
+    {COMMAND_TICK, do_ruled_death},
+    {COMMAND_RULE_DELETE, do_rule_delete},
 };
 const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
 
@@ -233,7 +315,7 @@ static int dead_letters(const struct view *v, struct mpack_buffer *to)
 static int a_dead_letter(const struct view *v, struct mpack_buffer *to)
 {
     int err = 0;
-    return view_dead(v, ledger_group(v->ledger, text("t"), text("a"), &err), text("t/3"), to);
+    return view_dead(v, ledger_group(v->ledger, text("t"), text("a"), &err), text("t/3"), false, to);
 }
 static int a_cause(const struct view *v, struct mpack_buffer *to)
 {
@@ -241,11 +323,5 @@ static int a_cause(const struct view *v, struct mpack_buffer *to)
     struct group *g = ledger_group(v->ledger, text("t"), text("a"), &err);
     return view_cause(v, g, g->causes_count ? g->causes[0]->fingerprint : 0, to);
 }
-static int a_job(const struct view *v, struct mpack_buffer *to)
-{
-    return view_job(v, 2, to);
-}
-
-scene_view_fn *const scene_views[] = {one_topic,     all_topics, a_peek, dead_letters,
-                                      a_dead_letter, a_cause,    a_job};
+scene_view_fn *const scene_views[] = {one_topic, all_topics, a_peek, dead_letters, a_dead_letter, a_cause};
 const size_t scene_views_count = sizeof scene_views / sizeof *scene_views;

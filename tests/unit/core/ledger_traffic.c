@@ -1,5 +1,6 @@
 /* ledger_traffic: random commands. */
 #include "tests/unit/core/ledger_traffic.h"
+#include "broker/core/cause.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -160,6 +161,14 @@ static struct policy_change make_change(struct traffic *t, bool of_topic)
         c.set.given |= 1u << POLICY_dlq_retention_ms;
         c.set.value[POLICY_dlq_retention_ms] = (int64_t)traffic_random(t, 4000);
     }
+    if (!t->plain && chance(t, 30)) {
+        c.set.given |= 1u << POLICY_dlq_slo_ms;
+        c.set.value[POLICY_dlq_slo_ms] = (int64_t)traffic_random(t, 4000);
+    }
+    if (chance(t, 30)) {
+        c.set.given |= 1u << POLICY_history_after_ms;
+        c.set.value[POLICY_history_after_ms] = (int64_t)traffic_random(t, 3) * 1500;
+    }
     if (!t->plain && of_topic && chance(t, 20)) {
         c.set.given |= 1u << POLICY_ttl_ms | 1u << POLICY_max_messages;
         c.set.value[POLICY_ttl_ms] = (int64_t)traffic_random(t, 3000);
@@ -194,6 +203,16 @@ static void make_group(struct traffic *t, struct command *c)
                                       .paused = chance(t, 30)};
 }
 
+/* Three letters, by number or by the origin's name. */
+static void pick_ids(struct traffic *t, size_t at)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        snprintf(t->id_text[at][i], sizeof t->id_text[at][i], "%s%llu", chance(t, 50) ? "" : "a/",
+                 (unsigned long long)traffic_random(t, 60));
+        t->ids[at][i] = text(t->id_text[at][i]);
+    }
+}
+
 static void make_dead(struct traffic *t, size_t at, struct command *c)
 {
     c->kind = chance(t, 70) ? COMMAND_DLQ_REDRIVE : COMMAND_DLQ_PURGE;
@@ -203,15 +222,103 @@ static void make_dead(struct traffic *t, size_t at, struct command *c)
         return;
     if (chance(t, 30) && c->kind == COMMAND_DLQ_REDRIVE)
         c->dead.rate = 1 + (uint32_t)traffic_random(t, 20);
+    if (chance(t, 30))
+        c->dead.canary = 1 + (uint32_t)traffic_random(t, 3);
+    c->dead.has_max_fail = chance(t, 30);
+    c->dead.max_fail = (uint32_t)traffic_random(t, 1001);
+    if (chance(t, 30))
+        c->dead.spread_ms = (int64_t)traffic_random(t, 2000);
+    c->dead.filter.has_reason = chance(t, 20);
+    c->dead.filter.reason = chance(t, 50) ? DEAD_REJECTED : DEAD_MAX_ATTEMPTS;
     if (chance(t, 60))
         return;
     c->dead.ids_count = 1 + (uint32_t)traffic_random(t, 3);
     c->dead.ids = t->ids[at];
-    for (uint32_t i = 0; i < c->dead.ids_count; i++) {
-        snprintf(t->id_text[at][i], sizeof t->id_text[at][i], "%s%llu", chance(t, 50) ? "" : "a/",
-                 (unsigned long long)traffic_random(t, 60));
-        t->ids[at][i] = text(t->id_text[at][i]);
+    pick_ids(t, at);
+}
+
+/* Of the group, some number that may be one. */
+static uint64_t pick_cause(struct traffic *t, const char *topic, const char *group)
+{
+    int err;
+    const struct group *g = ledger_group(t->f->l, text(topic), text(group), &err);
+    return g && g->causes_count ? g->causes[traffic_random(t, g->causes_count)]->fingerprint : 7;
+}
+
+/* Somebody looks at letters or at a cause, or decides about one. */
+static void make_look(struct traffic *t, size_t at, struct command *c)
+{
+    const char *topic = pick_topic(t), *group = pick_group(t);
+    uint64_t cause = pick_cause(t, topic, group);
+    if (chance(t, 50)) {
+        *c = (struct command){.kind = COMMAND_CAUSE_UPDATE,
+                              .cause = {.topic = text(topic),
+                                        .group = text(group),
+                                        .fingerprint = cause,
+                                        .has_state = true,
+                                        .state = (enum cause_state)traffic_random(t, CAUSE_STATES)}};
+        return;
     }
+    *c = (struct command){.kind = COMMAND_DLQ_ATTEND,
+                          .attend = {.topic = text(topic), .group = text(group), .ids = t->ids[at]}};
+    if (chance(t, 50))
+        c->attend.cause = cause;
+    pick_ids(t, at);
+    c->attend.ids_count = (uint32_t)traffic_random(t, 4);
+}
+
+/* Somebody edits a letter, or takes that back: as it was published, or as one of the latest edits left it. */
+static void make_edit(struct traffic *t, size_t at, struct command *c)
+{
+    static const char *const bodies[] = {"", "mended", "mended, and longer than what was published at first"};
+    const char *topic = "", *group = "";
+    const struct group *g = NULL;
+    for (int err, tries = 0; tries < 20 && !(g && g->dlq && g->r.counts.dead); tries++) {
+        topic = pick_topic(t), group = pick_group(t);
+        g = ledger_group(t->f->l, text(topic), text(group), &err);
+    }
+    snprintf(t->id_text[at][0], sizeof t->id_text[at][0], "%llu",
+             (unsigned long long)traffic_random(t, g && g->dlq ? g->dlq->r.head + 1 : 9));
+    *c = (struct command){
+        .kind = COMMAND_DLQ_EDIT,
+        .edit = {.topic = text(topic),
+                 .group = text(group),
+                 .id = text(t->id_text[at][0]),
+                 .seen = chance(t, 60) ? 0 : t->f->l->meta.job_next - 1 - traffic_random(t, 4),
+                 .undo = chance(t, 15),
+                 .body = text(bodies[traffic_random(t, 3)]),
+                 .fields = 1,
+                 .published_ms = T0}};
+}
+
+/* What operators ask for comes with one, most times. */
+static const struct actor *pick_actor(struct traffic *t)
+{
+    static const struct actor actors[] = {
+        {.request = 62, .client = {"ann", 3}, .host = {"h", 1}, .peer = {"127.0.0.1:5", 11}},
+        {.request = 34, .reason = {"because", 7}, .asked = {"count=3", 7}},
+    };
+    return chance(t, 80) ? &actors[traffic_random(t, 2)] : NULL;
+}
+
+static void make_rule(struct traffic *t, struct command *c)
+{
+    c->kind = chance(t, 85) ? COMMAND_RULE_SET : COMMAND_RULE_DELETE;
+    c->rule = (struct rule_command){.topic = text(pick_topic(t)),
+                                    .group = text(pick_group(t)),
+                                    .number = (uint32_t)traffic_random(t, 4),
+                                    .define = chance(t, 80),
+                                    .action = (enum rule_action)traffic_random(t, RULE_ACTIONS),
+                                    .times = 1 + (uint32_t)traffic_random(t, 3),
+                                    .wait_ms = 1 + (int64_t)traffic_random(t, 300),
+                                    .wait_max_ms = 300,
+                                    .disabled = chance(t, 20)};
+    c->rule.filter.has_reason = chance(t, 50);
+    c->rule.filter.reason = chance(t, 50) ? DEAD_REJECTED : DEAD_MAX_ATTEMPTS;
+    if (chance(t, 30))
+        c->rule.filter.match = text("a");
+    if (chance(t, 20))
+        c->rule.filter.cause = pick_cause(t, pick_topic(t), pick_group(t));
 }
 
 static void make_command(struct traffic *t, size_t at, struct command *c)
@@ -230,21 +337,32 @@ static void make_command(struct traffic *t, size_t at, struct command *c)
     } else if (dice < 950) {
         make_group(t, c);
     } else if (dice < 980) {
-        make_dead(t, at, c);
+        if (!t->plain && chance(t, 40))
+            make_look(t, at, c);
+        else if (!t->plain && chance(t, 40))
+            make_rule(t, c);
+        else if (!t->plain && chance(t, 40))
+            make_edit(t, at, c);
+        else
+            make_dead(t, at, c);
     } else if (dice < 990) {
         *c = (struct command){.kind = COMMAND_TOPIC_PURGE,
                               .purge = {text(pick_topic(t)), text(chance(t, 50) ? pick_group(t) : "")}};
     } else if (dice < 993 && !t->plain) {
-        *c = (struct command){.kind = COMMAND_JOB_CANCEL, .job.id = traffic_random(t, 40)};
+        static const enum command_kind kinds[] = {COMMAND_JOB_CANCEL, COMMAND_JOB_PAUSE, COMMAND_JOB_RESUME};
+        *c = (struct command){.kind = kinds[traffic_random(t, 3)], .job.id = traffic_random(t, 40)};
     } else if (dice < 995 && !t->plain) {
         *c = (struct command){.kind = COMMAND_CLOCK, .clock.machine_ms = (int64_t)traffic_random(t, 100000)};
     } else if (dice < 998 || t->plain) {
         *c = (struct command){.kind = COMMAND_RECOVER,
                               .recover.wait_ms = chance(t, 50) ? 1 + (int64_t)traffic_random(t, 5000) : 0};
     } else {
-        *c =
-            (struct command){.kind = COMMAND_LIMITS, .limits = {2 + traffic_random(t, 3), 4, 1 << 20, 50000}};
+        *c = (struct command){.kind = COMMAND_LIMITS,
+                              .limits = {2 + traffic_random(t, 3), 4, 1 << 20, 50000,
+                                         (int64_t)traffic_random(t, 20000), traffic_random(t, 2000)}};
     }
+    if (dice >= 900 && dice < 995)
+        c->by = pick_actor(t);
 }
 
 size_t traffic_next(struct traffic *t)

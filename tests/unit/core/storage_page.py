@@ -11,7 +11,7 @@ from pathlib import Path
 root = Path(sys.argv[1])
 page = (root / "docs/storage.md").read_text()
 store_h = (root / "broker/store/store.h").read_text()
-schema_c = (root / "broker/core/schema.c").read_text()
+schema_c = (root / "broker/core/schema.c").read_text() + (root / "broker/core/schema_job.c").read_text()
 schema_keys_c = (root / "broker/core/schema_keys.c").read_text()
 wrong = []
 
@@ -37,11 +37,11 @@ for name, key in rows:
 aliases = {"time_ms": "time", "dedup_window_ms": "dedup_window", "dedup_swept_ms": "dedup_swept", "created_ms": "created",
            "due_mark_ms": "due_mark", "due_ms": "due", "expires_ms": "expires", "ttl_left_ms": "ttl_left",
            "leased_ms": "leased", "started_ms": "started", "ended_ms": "ended", "begun_ms": "begun", "died_ms": "died",
-           "last_ms": "last_publish", "dedup_away_ms": "dedup_away", "ids_count": "number of chosen ids", "count": "number of answers"}
+           "last_ms": "last_publish", "published_ms": "published", "dedup_away_ms": "dedup_away", "audit_keep_ms": "audit_keep", "ids_count": "number of chosen ids", "count": "number of answers"}
 records = re.search(r"^## Records\n(.*?)^## ", page, re.S | re.M).group(1)
 headings = {"meta": "`META` key `ledger`", "topic": "`TOPIC`", "group": "`GROUP`", "attempt": "`ATTEMPT`",
-            "history": "`HISTORY`", "dead": "`DEAD`", "job": "`JOB`", "dedup": "`DEDUP`",
-            "dedup_chunk": "`DEDUP` of a chunk"}
+            "history": "`HISTORY`", "ended": "`HISTORY` row 0", "dead": "`DEAD`", "job": "`JOB`", "dedup": "`DEDUP`",
+            "dedup_chunk": "`DEDUP` of a chunk", "audit": "`AUDIT`"}
 for name, heading in headings.items():
     body = re.search(r"^static void %s_fields\(.*?\n\{\n(.*?)^\}" % name, schema_c, re.S | re.M).group(1)
     fields = re.findall(r"(?:&r->|&n->|, r->|&)(\w+)(?:\[i\])?(?:\.\w+)?(?=[,);}])", body)
@@ -49,7 +49,7 @@ for name, heading in headings.items():
     part = records[records.index("\n" + heading) :]
     part = part[: re.search(r"\n\n(?=`[A-Z]+`)|\Z", part[1:]).start() + 1]
     for field in fields:
-        word = aliases.get(field, field)
+        word = aliases.get(field, field) if name != "audit" or field != "count" else field
         if not re.search(r"\b%s\b" % re.escape(word), part):
             wrong.append(f"{heading}: the page does not name {field}")
 

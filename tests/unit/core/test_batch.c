@@ -15,6 +15,7 @@ static const struct resolution ends[] = {
     {.seq = 2, .token = 1, .outcome = ATTEMPT_NACKED, .delay_ms = 5, .error_type = {"E", 1}},
 };
 static const struct delivery_name kept[] = {{1, 2}, {UINT64_MAX, 3}};
+static const struct actor operator_ann = {.request = 71, .client = {"ann", 3}, .reason = {"", 0}};
 static const struct command commands[] = {
     {.kind = COMMAND_TOPIC_CREATE, .topic = {.topic = {"t", 1}, .groups = names, .groups_count = 2}},
     {.kind = COMMAND_PUBLISH, .publish = {.topic = {"t", 1}, .messages = {"\x91\xc4\x00", 3}, .count = 1}},
@@ -22,7 +23,7 @@ static const struct command commands[] = {
     {.kind = COMMAND_DLQ_REDRIVE,
      .dead = {.topic = {"t", 1}, .group = {"a", 1}, .ids = names, .ids_count = 2}},
     {.kind = COMMAND_TAKE_UP, .take_up = {.group = 1, .entries = kept, .count = 2}},
-    {.kind = COMMAND_JOB_CANCEL, .job.id = 17},
+    {.kind = COMMAND_JOB_CANCEL, .by = &operator_ann, .job.id = 17},
     {.kind = COMMAND_CLOCK, .clock.machine_ms = 1700000000000},
 };
 static const struct batch sample = {
@@ -36,6 +37,7 @@ static int decode(const struct mpack_buffer *bytes)
     if (!err) {
         cr_assert(b.index == 7 && b.count == sample.count && b.commands[2].resolve.entries[1].delay_ms == 5 &&
                   b.commands[4].take_up.entries[1].seq == UINT64_MAX);
+        cr_assert(!b.commands[4].by && b.commands[5].by && b.commands[5].by->request == 71);
     }
     batch_memory_free(memory);
     return err;
@@ -64,7 +66,7 @@ Test(batch, without_memory_is_neither_written_nor_read)
         no_memory_arm(0);
         cr_assert_eq(err, failed ? SHUNT_NO_MEMORY : 0, "allocation %u: %s", failures + 1, err_name(err));
     }
-    cr_assert_eq(failures, 5, "the commands, two lists, the entries, the deliveries");
+    cr_assert_eq(failures, 6, "the commands, two lists, the entries, the deliveries, the actor");
     mpack_buffer_done(&whole);
 }
 
@@ -95,6 +97,7 @@ static int decode_list(uint32_t items)
 {
     struct mpack_buffer b = {0};
     mpack_write_uint(&b, COMMAND_TOPIC_CREATE);
+    mpack_write_nil(&b);
     mpack_write_bin(&b, "t", 1);
     mpack_write_array(&b, 2);
     mpack_write_uint(&b, 0);
@@ -102,7 +105,7 @@ static int decode_list(uint32_t items)
     mpack_write_array(&b, items);
     for (uint32_t i = 0; i < items; i++)
         mpack_write_bin(&b, "g", 1);
-    int err = decode_one(&b, 4);
+    int err = decode_one(&b, 5);
     mpack_buffer_done(&b);
     return err;
 }
@@ -112,6 +115,7 @@ static int decode_entries(uint32_t entries, uint32_t values)
 {
     struct mpack_buffer b = {0};
     mpack_write_uint(&b, COMMAND_RESOLVE);
+    mpack_write_nil(&b);
     mpack_write_uint(&b, 1);
     mpack_write_array(&b, 3);
     for (int i = 0; i < 3; i++)
@@ -125,7 +129,7 @@ static int decode_entries(uint32_t entries, uint32_t values)
         for (uint32_t more = 3; more < values; more++)
             mpack_write_uint(&b, 0);
     }
-    int err = decode_one(&b, 4);
+    int err = decode_one(&b, 5);
     mpack_buffer_done(&b);
     return err;
 }
@@ -151,9 +155,9 @@ Test(batch, is_as_long_as_its_bound_and_no_longer)
     cr_assert_eq(batch_decode((struct slice){bytes.data, bytes.size}, &got, &memory), 0);
     cr_assert_eq(got.count, BATCH_COMMANDS_MAX);
     batch_memory_free(memory);
-    /* One more, by hand: the count is the array's 32 bits, before as many commands of 2 bytes. */
-    mpack_write_raw(&bytes, "\x91\x03", 2);
-    uint8_t *count = bytes.data + bytes.size - 2 * (BATCH_COMMANDS_MAX + 1) - 4;
+    /* One more, by hand: the count is the array's 32 bits, before as many commands of 3 bytes. */
+    mpack_write_raw(&bytes, "\x92\x03\xc0", 3);
+    uint8_t *count = bytes.data + bytes.size - 3 * (BATCH_COMMANDS_MAX + 1) - 4;
     cr_assert_eq(count[-1], 0xdd);
     count[3]++;
     cr_assert_eq(batch_decode((struct slice){bytes.data, bytes.size}, &got, &memory), SHUNT_CORRUPT);
@@ -166,6 +170,7 @@ static int decode_assign(uint64_t group, uint64_t lane, int more)
 {
     struct mpack_buffer b = {0};
     mpack_write_uint(&b, COMMAND_ASSIGN);
+    mpack_write_nil(&b);
     mpack_write_uint(&b, group);
     mpack_write_uint(&b, lane);
     mpack_write_uint(&b, 1);
@@ -173,7 +178,7 @@ static int decode_assign(uint64_t group, uint64_t lane, int more)
     mpack_write_bool(&b, false);
     for (int i = 0; i <= more; i++)
         mpack_write_uint(&b, 0);
-    int err = decode_one(&b, (uint32_t)(7 + more));
+    int err = decode_one(&b, (uint32_t)(8 + more));
     mpack_buffer_done(&b);
     return err;
 }
@@ -182,6 +187,7 @@ static int decode_change(uint64_t given, uint32_t values)
 {
     struct mpack_buffer b = {0};
     mpack_write_uint(&b, COMMAND_TOPIC_CREATE);
+    mpack_write_nil(&b);
     mpack_write_bin(&b, "t", 1);
     mpack_write_array(&b, 2 + values);
     mpack_write_uint(&b, 0);
@@ -189,7 +195,7 @@ static int decode_change(uint64_t given, uint32_t values)
     for (uint32_t i = 0; i < values; i++)
         mpack_write_uint(&b, 1);
     mpack_write_array(&b, 0);
-    int err = decode_one(&b, 4);
+    int err = decode_one(&b, 5);
     mpack_buffer_done(&b);
     return err;
 }
@@ -293,9 +299,13 @@ Test(batch, every_field_of_every_command_comes_back){
         struct batch got;                                                                                    \
         struct batch_memory *memory = NULL;                                                                  \
         struct mpack_buffer bytes = {0};                                                                     \
+        struct actor by;                                                                                     \
         fill_##member(&c.member);                                                                            \
+        fill_actor(&by);                                                                                     \
+        c.by = &by;                                                                                          \
         there_and_back(&c, &got, &memory, &bytes);                                                           \
         cr_assert(same_##member(&c.member, &got.commands[0].member), "%s", #NAME);                           \
+        cr_assert(got.commands[0].by && same_actor(&by, got.commands[0].by), "%s", #NAME);                   \
         batch_memory_free(memory);                                                                           \
         mpack_buffer_done(&bytes);                                                                           \
     }
@@ -304,13 +314,15 @@ Test(batch, every_field_of_every_command_comes_back){
 
 Test(batch, a_command_says_of_which_topic_and_group_it_speaks)
 {
-    struct slice topic, group;
-    command_names(&commands[0], &topic, &group);
-    cr_assert(same_bytes(&topic, &(struct slice){"t", 1}) && !group.size);
-    command_names(&commands[3], &topic, &group);
-    cr_assert(same_bytes(&topic, &(struct slice){"t", 1}) && same_bytes(&group, &(struct slice){"a", 1}));
-    command_names(&commands[2], &topic, &group);
-    cr_assert(!topic.size && !group.size, "RESOLVE names a group by its id");
+    const struct slice t = {"t", 1}, a = {"a", 1};
+    struct command_names of = command_names(&commands[0]);
+    cr_assert(same_bytes(&of.topic, &t) && !of.group.size && !of.job);
+    of = command_names(&commands[3]);
+    cr_assert(same_bytes(&of.topic, &t) && same_bytes(&of.group, &a));
+    of = command_names(&commands[2]);
+    cr_assert(!of.topic.size && !of.group.size, "RESOLVE names a group by its id");
+    of = command_names(&commands[5]);
+    cr_assert_eq(of.job, 17);
 }
 
 /* As a batch from a log of a later version would be. */

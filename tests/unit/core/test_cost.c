@@ -198,3 +198,23 @@ Test(cost, of_messages_that_follow_each_other_is_near_their_bytes)
                  (unsigned long long)r.written);
     rig_end(&r);
 }
+
+/* Or a ledger that was loaded meanwhile would fit more, or less, into its room than one that was not. */
+Test(cost, does_not_depend_on_how_many_batches_were_counted_before)
+{
+    enum { BATCH = 40, ROWS = 2000 };
+    struct cost_meter *old = calloc(1, sizeof *old), *fresh = calloc(1, sizeof *fresh);
+    for (uint64_t batch = 1; batch <= BATCH; batch++) {
+        memset(fresh, 0, sizeof *fresh);
+        cost_begin(old, batch);
+        cost_begin(fresh, batch);
+        for (uint32_t row = 0; row < ROWS; row++) {
+            struct key key = key_id_seq(row * 7919 % 997 + 1, row);
+            cost_write(old, TABLE_MESSAGE, key_slice(&key), 100);
+            cost_write(fresh, TABLE_MESSAGE, key_slice(&key), 100);
+        }
+        cr_assert_eq(old->bytes, fresh->bytes, "batch %u", (unsigned)batch);
+    }
+    free(old);
+    free(fresh);
+}

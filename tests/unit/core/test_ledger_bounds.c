@@ -1,5 +1,6 @@
 /* The ledger: what grows has a limit, or a cost that does not grow with it. Costs are calls of the store, one
  * run beside another. */
+#include "broker/core/job.h"
 #include "proto/errors.h"
 #include "proto/limits.h"
 #include "tests/unit/core/faults.h"
@@ -58,27 +59,27 @@ Test(ledger_bounds, redrives_with_a_rate_leave_room_for_other_jobs)
     topic_create(&f, "u", settings(-1));
     kill(&f, 2 * JOBS_RATED_MAX + 700);
     for (unsigned i = 0; i < JOBS_RATED_MAX; i++) {
-        redrive(&f, "t", "default", UINT64_MAX, 1);
+        redrive_pair(&f, "t", "default", i, 1);
         cr_assert_eq(f.err, 0);
     }
-    redrive(&f, "t", "default", UINT64_MAX, 1);
+    redrive_pair(&f, "t", "default", JOBS_RATED_MAX, 1);
     cr_assert_eq(f.err, SHUNT_TOO_MANY);
     cr_assert(f.why && !f.changed && f.l->jobs_count == JOBS_RATED_MAX);
-    dlq_purge(&f, "t", "default", 600);
-    cr_assert(!f.err && f.count == 600, "what makes room begins all the same");
+    dlq_purge_ids(&f, "t", "default", "2600 2601 2602");
+    cr_assert(!f.err && f.count == 3, "what makes room begins all the same");
     fixture_reload(&f);
-    redrive(&f, "t", "default", UINT64_MAX, 1);
+    redrive_pair(&f, "t", "default", JOBS_RATED_MAX, 1);
     cr_assert_eq(f.err, SHUNT_TOO_MANY, "a restart changes nothing");
     while (f.l->jobs_count < JOBS_MAX) { /* jobs that a step does not end */
-        struct job_record r = {
-            .kind = JOB_PURGE_DLQ, .topic = 2, .group = 1, .total = 1 << 20, .last = 1 << 20};
-        struct job_record *j;
-        r.id = f.l->meta.job_next++;
-        cr_assert_eq(job_keep(f.l, &r, &j), 0);
-        job_is_due(f.l, j);
+        struct group *g = fixture_group(&f, "t", "default");
+        struct job *j = job_new(JOB_PURGE_DLQ, g->dlq, g);
+        j->r.id = f.l->meta.job_next++;
+        j->r.total = 1 << 20;
+        cr_assert_eq(job_keep(f.l, j), 0);
+        cr_assert_eq(job_changed(f.l, j), 0);
     }
     publish(&f, "u", 1);
-    dlq_purge(&f, "t", "default", 1);
+    dlq_purge_ids(&f, "t", "default", "2604");
     cr_assert_eq(f.err, SHUNT_TOO_MANY);
     topic_purge(&f, "u", NULL);
     cr_assert_eq(f.err, SHUNT_TOO_MANY);
@@ -101,7 +102,7 @@ static void begin_many(struct fixture *f, unsigned count)
     kill(f, 3 * count);
     for (unsigned i = 0; i < count; i++) {
         f->l->jobs_rated = 0;
-        redrive(f, "t", "default", 2, 1);
+        redrive_pair(f, "t", "default", i, 1);
         cr_assert_eq(f->err, 0);
     }
     fixture_reload(f);
@@ -261,7 +262,7 @@ static void begin_topics(struct fixture *f, unsigned count)
     char name[16];
     fixture_init(f);
     begin_to_count(f);
-    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {10000, 10, 1 << 20, 3600000}});
+    fixture_run(f, (struct command){.kind = COMMAND_LIMITS, .limits = {10000, 10, 1 << 20, 3600000, 0, 0}});
     for (unsigned i = 0; i < count; i++) {
         (void)snprintf(name, sizeof name, "t%u", i);
         topic_create(f, name, settings(POLICY_dlq_retention_ms, 100000, -1));
@@ -328,7 +329,8 @@ Test(ledger_bounds, groups_of_all_topics_have_a_limit)
     char name[16];
     fixture_init(&f);
     begin_to_count(&f);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {TOPICS, GROUPS, 1 << 20, 3600000}});
+    fixture_run(&f,
+                (struct command){.kind = COMMAND_LIMITS, .limits = {TOPICS, GROUPS, 1 << 20, 3600000, 0, 0}});
     for (unsigned i = 0; i < 3; i++) {
         (void)snprintf(name, sizeof name, "t%u", i);
         topic_create_groups(&f, name, "a b c d e f g h");

@@ -102,13 +102,17 @@ Test(ledger_causes, what_was_resolved_and_happens_again_has_regressed)
     struct fixture f;
     fixture_init_held(&f, settings(-1), 3, 3);
     die(&f, 1, "A", "one");
+    cr_assert(f.causes == 1 && f.cause_state == CAUSE_NEW && f.cause == nth(&f, 0)->fingerprint,
+              "it is told");
     cause_update(&f, "t", "default", cause_of(&f, "t", "default", 0), CAUSE_RESOLVED);
     fixture_at(&f, 7000);
     die(&f, 2, "A", "one");
+    cr_assert(f.causes == 2 && f.cause_state == CAUSE_REGRESSED);
     cr_assert(nth(&f, 0)->r.state == CAUSE_REGRESSED && nth(&f, 0)->r.state_ms == T0 + 7000);
     attend(&f, "t", "default", cause_of(&f, "t", "default", 0), "");
     cr_assert_eq(nth(&f, 0)->r.state, CAUSE_SEEN);
     die(&f, 3, "A", "one");
+    cr_assert_eq(f.causes, 2, "another death of it is no news");
     cr_assert_eq(nth(&f, 0)->r.state, CAUSE_SEEN, "only what was resolved regresses");
     fixture_done(&f);
 }
@@ -137,6 +141,8 @@ Test(ledger_causes, beyond_the_limit_they_share_one_until_there_is_room)
     }
     cr_assert_eq(nth(&f, 0)->fingerprint, CAUSE_OTHERS);
     cr_assert_eq(nth(&f, 0)->r.count, 2, "shared by those that came last");
+    cr_assert_eq(view_causes_shared(f.l), 1);
+    cr_assert_eq(view_causes_count(f.l), CAUSES_MAX + 1);
     redrive_ids(&f, "t", "default", "t/7");
     f.careless = false;
     assign(&f, "t", "default", 2);
@@ -165,6 +171,126 @@ Test(ledger_causes, builds_beyond_those_counted_by_themselves_take_the_place_of_
     cr_assert_str_eq(builds->all[0].name, "a");
     cr_assert_eq(builds->all[0].count, 2);
     cr_assert_str_eq(builds->all[1].name, "new", "b had not been seen for longest");
+    fixture_done(&f);
+}
+
+Test(ledger_causes, a_name_is_kept_as_long_as_it_may_be_and_cut_between_characters_beyond)
+{
+    enum { MAX = CAUSE_SHARE_BYTES_MAX };
+    struct fixture f;
+    char name[MAX + 3];
+    fixture_init_held(&f, settings(-1), 4, 4);
+    memset(name, 'x', sizeof name);
+    name[MAX] = '\0';
+    die(&f, 1, "A", name);
+    const struct cause_shares *builds = &nth(&f, 0)->r.builds;
+    cr_assert_str_eq(builds->all[0].name, name);
+    name[MAX] = 'y';
+    name[MAX + 1] = '\0';
+    die(&f, 2, "A", name);
+    cr_assert(builds->count == 1 && builds->all[0].count == 2, "equal as far as it is kept");
+    memcpy(name + MAX - 1, "\xc3\xa4", 3);
+    die(&f, 3, "A", name);
+    cr_assert_eq(strlen(builds->all[1].name), MAX - 1, "no half of a character");
+    die(&f, 4, "A", name);
+    cr_assert(builds->count == 2 && builds->all[1].count == 2);
+    fixture_done(&f);
+}
+
+Test(ledger_causes, a_build_with_control_characters_in_its_name_is_one_build)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(-1), 3, 3);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        die(&f, seq, "A", "\x1b[2Jbuild");
+    const struct cause_shares *builds = &nth(&f, 0)->r.builds;
+    cr_assert(builds->count == 1 && builds->all[0].count == 3);
+    cr_assert_str_eq(builds->all[0].name, "?[2Jbuild");
+    fixture_done(&f);
+}
+
+Test(ledger_causes, of_the_samples_the_first_stays_and_the_others_are_the_newest)
+{
+    enum { MAX = CAUSE_SAMPLES_MAX };
+    struct fixture f;
+    fixture_init_held(&f, settings(-1), MAX + 2, MAX + 2);
+    for (uint64_t seq = 1; seq <= MAX; seq++)
+        die(&f, seq, "A", "one");
+    const struct cause_record *r = &nth(&f, 0)->r;
+    cr_assert(r->samples_count == MAX && r->samples[0] == 1 && r->samples[1] == 2 &&
+              r->samples[MAX - 1] == MAX);
+    die(&f, MAX + 1, "A", "one");
+    cr_assert(r->samples_count == MAX && r->samples[0] == 1 && r->samples[1] == 3);
+    cr_assert_eq(r->samples[MAX - 1], MAX + 1);
+    die(&f, MAX + 2, "A", "one");
+    cr_assert(r->samples[0] == 1 && r->samples[1] == 4 && r->samples[MAX - 1] == MAX + 2);
+    fixture_done(&f);
+}
+
+Test(ledger_causes, the_example_is_the_attempt_as_its_history_has_it)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(-1), 1, 1);
+    fixture_at(&f, 4000);
+    die(&f, 1, "A", "one");
+    redrive(&f, "t", "default", 1, 0);
+    assign(&f, "t", "default", 1);
+    fixture_at(&f, 5000);
+    die(&f, 1, "B", "one");
+    const struct cause *b = titled(&f, "B");
+    struct group *g = fixture_group(&f, "t", "default");
+    struct key keys[] = {key_history(g->r.id, b->fingerprint, 1), key_history(g->r.id, 1, 2)};
+    enum store_table tables[] = {TABLE_CAUSE, TABLE_HISTORY};
+    struct slice rows[2];
+    struct store_txn *t;
+    cr_assert_eq(store_begin(f.store, false, &t), 0);
+    for (size_t i = 0; i < 2; i++)
+        cr_assert_eq(store_get(t, tables[i], key_slice(&keys[i]), &rows[i]), 0);
+    struct history_record example = {0}, last = {0};
+    cr_assert_eq(example_decode(key_slice(&keys[0]), rows[0], &example), 0);
+    cr_assert_eq(history_decode(key_slice(&keys[1]), rows[1], &last), 0);
+    cr_assert(last.generation == 1 && last.ended_ms == T0 + 5000);
+    cr_assert(example.generation == last.generation && example.ended_ms == last.ended_ms);
+    store_abort(t);
+    fixture_done(&f);
+}
+
+/* The message dies of this error, for which its consumer has a word of its own. */
+static void die_named(struct fixture *f, uint64_t seq, const char *type, struct slice word)
+{
+    resolve(f, "t", "default",
+            (struct resolution){
+                .seq = seq, .outcome = ATTEMPT_REJECTED, .error_type = text(type), .fingerprint = word});
+}
+
+Test(ledger_causes, a_consumers_own_word_names_the_fault_and_the_error_does_not)
+{
+    struct fixture f;
+    fixture_init_held(&f, settings(-1), 5, 5);
+    die_named(&f, 1, "A", text("no customer"));
+    die_named(&f, 2, "B", text("no customer"));
+    die_named(&f, 3, "A", text("no order"));
+    die_named(&f, 4, "A", text("no customer 7"));
+    die_named(&f, 5, "A", text(""));
+    cr_assert_eq(the_group(&f)->causes_count, 4, "taken byte by byte, values too");
+    cr_assert(titled(&f, "no order")->r.count == 1 && titled(&f, "A")->r.count == 1);
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(nth(&f, i)->r.count, strcmp(nth(&f, i)->r.title, "no customer") == 0 ? 2 : 1);
+    fixture_done(&f);
+}
+
+Test(ledger_causes, a_consumers_own_word_counts_as_far_as_it_may_be_long)
+{
+    enum { MAX = ERROR_FINGERPRINT_BYTES_MAX };
+    char word[MAX + 2];
+    struct fixture f;
+    fixture_init_held(&f, settings(-1), 3, 3);
+    memset(word, 'w', sizeof word);
+    die_named(&f, 1, "A", (struct slice){word, MAX});
+    die_named(&f, 2, "A", (struct slice){word, MAX + 1});
+    cr_assert_eq(the_group(&f)->causes_count, 1);
+    die_named(&f, 3, "A", (struct slice){word, MAX - 1});
+    cr_assert_eq(the_group(&f)->causes_count, 2);
     fixture_done(&f);
 }
 
@@ -306,7 +432,7 @@ Test(ledger_causes, letters_of_an_older_server_get_theirs_by_a_job)
     cr_assert_eq(the_group(&f)->causes_count, 3);
     cr_assert_eq(memcmp(&before, &titled(&f, "A")->r, sizeof before), 0, "as if they had died just now");
     struct job_record job = job_of(&f, 1);
-    cr_assert(job.kind == JOB_CAUSES && job.finished && job.total == 5 && job.done == 5);
+    cr_assert(job.kind == JOB_CAUSES && job_over(&job) && job.total == 5 && job.done == 5);
     cr_assert_eq(the_group(&f)->r.attended_below, 1);
     job_cancel(&f, 1);
     cr_assert_eq(f.err, 0, "it is done");

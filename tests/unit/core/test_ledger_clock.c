@@ -107,3 +107,32 @@ Test(ledger_clock, what_is_right_stays_as_it_is)
     cr_assert_eq(f.err, SHUNT_BAD_ARGUMENT);
     fixture_done(&f);
 }
+
+Test(ledger_clock, letters_are_chosen_by_the_time_that_is_shown)
+{
+    struct fixture f;
+    struct mpack_buffer b = {0};
+    struct mpack_reader r;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_ttl_ms, 1000, -1));
+    publish(&f, "t", 1);
+    tick(&f, 1000); /* it died while the clock was right */
+    fixture_at(&f, DAY + 5000);
+    publish(&f, "t", 1);
+    tick(&f, DAY + 6000); /* and this one at a time that is shown as 6000 */
+    clock_set(&f, at(6000));
+    const int64_t since[] = {0, 1000, 1001, 6000, 6001};
+    const uint32_t expected[] = {2, 2, 1, 1, 0};
+    struct view v = {.ledger = f.l};
+    for (size_t i = 0; i < sizeof since / sizeof *since; i++) {
+        const struct letter_filter filter = {.since_ms = since[i] ? at(since[i]) : 0};
+        b.size = 0;
+        cr_assert_eq(store_begin(f.store, false, &v.txn), 0);
+        cr_assert_eq(view_dead_list(&v, fixture_group(&f, "t", "default"), 0, 10, &filter, &b), 0);
+        store_abort(v.txn);
+        mpack_read_init(&r, b.data, b.size);
+        cr_assert_eq(mpack_read_array(&r), expected[i], "since %lld", (long long)since[i]);
+    }
+    mpack_buffer_done(&b);
+    fixture_done(&f);
+}

@@ -289,10 +289,12 @@ enum meeting { PURGE_DEAD, HAND_OUT, HAND_OUT_DEAD, RESTART };
 
 static struct command command_of(struct fixture *f, enum meeting m)
 {
+    static const struct slice planted = {"3", 1};
     switch (m) {
     case PURGE_DEAD:
-        return (struct command){.kind = COMMAND_DLQ_PURGE,
-                                .dead = {.topic = text("t"), .group = text("a"), .count = UINT64_MAX}};
+        return (struct command){
+            .kind = COMMAND_DLQ_PURGE,
+            .dead = {.topic = text("t"), .group = text("a"), .ids = &planted, .ids_count = 1}};
     case HAND_OUT:
         return (struct command){.kind = COMMAND_ASSIGN,
                                 .assign = {.group = id_of(f, "t", "a"), .messages = 1, .bytes = 1000}};

@@ -329,6 +329,7 @@ Test(ledger_dead, purge_deletes_what_only_the_dlq_needed)
 {
     struct fixture f;
     init(&f, 3);
+    topic_update(&f, "t", settings(POLICY_history_after_ms, 0, -1));
     assign(&f, "dlq:t:default", "default", 1);
     dlq_purge(&f, "t", "default", 2);
     fixture_forget(&f);

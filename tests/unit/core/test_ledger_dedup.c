@@ -168,7 +168,7 @@ Test(ledger_dedup, silent_producers_are_forgotten_after_the_window)
 {
     struct fixture f;
     fixture_init(&f);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 100000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 100000, 0, 0}});
     topic_create(&f, "t", settings(-1));
     publish_as(&f, "t", P1, 1, 0, 1, 0);
     publish_as(&f, "t", P2, 1, 0, 1, 0);
@@ -192,7 +192,7 @@ Test(ledger_dedup, an_outage_longer_than_the_window_forgets_no_producer)
 {
     struct fixture f;
     fixture_init(&f);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 100000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 100000, 0, 0}});
     topic_create(&f, "t", settings(-1));
     publish_as(&f, "t", P1, 1, 0, 1, 0);
     fixture_crash(&f);
@@ -214,7 +214,7 @@ Test(ledger_dedup, the_sweep_gets_round)
     struct fixture f;
     char producer[32];
     fixture_init(&f);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 1000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 1000, 0, 0}});
     topic_create(&f, "t", settings(-1));
     f.careless = f.quiet = true;
     for (unsigned i = 0; i < 1500; i++) {
@@ -238,7 +238,7 @@ Test(ledger_dedup, restarts_do_not_keep_producers_for_ever)
 {
     struct fixture f;
     fixture_init(&f);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 100000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 100000, 0, 0}});
     topic_create(&f, "t", settings(-1));
     publish_as(&f, "t", P1, 1, 0, 1, 0);
     for (int64_t life = 0; life < 6; life++) {
@@ -261,7 +261,7 @@ Test(ledger_dedup, a_sweep_forgets_producers_whole_and_a_bounded_number_of_rows_
     char producer[32];
     enum { PRODUCERS = 40, FRAMES = 400, ROWS = FRAMES / DEDUP_CHUNK_FRAMES + 1 };
     fixture_init(&f);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 1000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 1000, 0, 0}});
     topic_create(&f, "t", settings(-1));
     f.careless = f.quiet = true;
     for (unsigned i = 0; i < PRODUCERS; i++) {

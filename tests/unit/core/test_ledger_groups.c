@@ -188,9 +188,9 @@ Test(ledger_groups, limits_hold_at_their_edge_and_dlqs_do_not_count)
 {
     struct fixture f;
     fixture_init(&f);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {2, 2, 1000, 1000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {2, 2, 1000, 1000, 0, 0}});
     cr_assert(f.changed);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {2, 2, 1000, 1000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {2, 2, 1000, 1000, 0, 0}});
     cr_assert(!f.changed, "the same again changes nothing");
     topic_create_groups(&f, "three", "a b c");
     cr_assert_eq(f.err, SHUNT_TOO_MANY);
@@ -269,11 +269,10 @@ Test(ledger_groups, settings_out_of_bounds_are_refused_whole)
 
 Test(ledger_groups, each_limit_alone_is_a_change)
 {
-    static const struct ledger_limits limits[] = {{100, 10, 1 << 20, 3600000},
-                                                  {99, 10, 1 << 20, 3600000},
-                                                  {99, 9, 1 << 20, 3600000},
-                                                  {99, 9, 100, 3600000},
-                                                  {99, 9, 100, 1}};
+    static const struct ledger_limits limits[] = {
+        {100, 10, 1 << 20, 3600000, 0, 0}, {99, 10, 1 << 20, 3600000, 0, 0}, {99, 9, 1 << 20, 3600000, 0, 0},
+        {99, 9, 100, 3600000, 0, 0},       {99, 9, 100, 1, 0, 0},            {99, 9, 100, 1, 5, 0},
+        {99, 9, 100, 1, 5, 6}};
     struct fixture f;
     fixture_init(&f);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {

@@ -25,7 +25,7 @@ Test(ledger_job_cancel, one_that_is_cancelled_does_nothing_more)
     job_cancel(&f, 2);
     cr_assert_eq(f.err, SHUNT_NOT_FOUND);
     job_cancel(&f, 1);
-    cr_assert(!f.err && job_of(&f, 1).finished && job_of(&f, 1).done == 1);
+    cr_assert(!f.err && job_is_over(&f, 1) && job_of(&f, 1).done == 1);
     tick(&f, 10000);
     tick_until_quiet(&f);
     cr_assert_eq(job_of(&f, 1).done, 1);
@@ -50,11 +50,11 @@ Test(ledger_job_cancel, clearing_away_is_not_cancelled)
     topic_create(&f, "t", settings(-1));
     publish(&f, "t", MANY);
     topic_delete(&f, "t");
-    cr_assert_not(job_of(&f, 1).finished);
+    cr_assert_not(job_is_over(&f, 1));
     job_cancel(&f, 1);
     cr_assert_eq(f.err, SHUNT_BAD_ARGUMENT);
     tick_until_quiet(&f);
-    cr_assert(job_of(&f, 1).finished);
+    cr_assert(job_is_over(&f, 1));
     cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 0);
     fixture_done(&f);
 }

@@ -27,7 +27,7 @@ Test(ledger_jobs, purge_takes_what_is_ready_or_delayed_and_leaves_the_rest)
                        "     0 t/default: published 6 in_flight 1 dead 1 purged 4\n"
                        "     0 ok\n");
     struct job_record r = job_of(&f, 1);
-    cr_assert(r.finished && r.done == 4 && r.total == 4);
+    cr_assert(job_over(&r) && r.done == 4 && r.total == 4);
     ack(&f, "t", "default", 4);
     cr_assert_eq(f.stale, 0);
     fixture_done(&f);
@@ -75,7 +75,7 @@ Test(ledger_jobs, a_long_purge_goes_on_after_a_reload)
     tick_until_quiet(&f);
     cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.purged, 1500);
     struct job_record r = job_of(&f, 1);
-    cr_assert(r.finished && r.done == 1500 && r.begun_ms == T0 && r.ended_ms == T0 + 1);
+    cr_assert(job_over(&r) && r.done == 1500 && r.begun_ms == T0 && r.ended_ms == T0 + 1);
     cr_assert_eq(stored_in(&f, "t"), 2);
     fixture_done(&f);
 }
@@ -98,7 +98,7 @@ Test(ledger_jobs, a_long_redrive_goes_on_after_a_reload)
     for (int i = 0; i < 2; i++)
         fixture_run(&f, (struct command){.kind = COMMAND_TICK});
     cr_assert_eq(fixture_group(&f, "t", "default")->r.counts.redriven, 1100);
-    cr_assert(job_of(&f, 1).finished);
+    cr_assert(job_is_over(&f, 1));
     fixture_done(&f);
 }
 
@@ -135,7 +135,7 @@ Test(ledger_jobs, a_deleted_topic_is_gone_at_once_and_cleared_page_by_page)
     fixture_at(&f, 500);
     tick_until_quiet(&f);
     struct job_record r = job_of(&f, 1);
-    cr_assert(r.finished && r.done == 1401 && r.kind == JOB_DROP);
+    cr_assert(job_over(&r) && r.done == 1401 && r.kind == JOB_DROP);
     cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 2);
     cr_assert(rows_in(&f, TABLE_ATTEMPT) == 0 && rows_in(&f, TABLE_HISTORY) == 0 &&
               rows_in(&f, TABLE_DUE) == 0 && rows_in(&f, TABLE_EXPIRY) == 0 && rows_in(&f, TABLE_DEAD) == 0 &&
@@ -168,7 +168,7 @@ Test(ledger_jobs, a_deleted_group_takes_what_it_alone_needed)
     tick_until_quiet(&f);
     cr_assert_eq(stored_in(&f, "t"), 700);
     struct job_record r = job_of(&f, 1);
-    cr_assert(r.finished && r.done == 1301, "%llu", (unsigned long long)r.done);
+    cr_assert(job_over(&r) && r.done == 1301, "%llu", (unsigned long long)r.done);
     fixture_forget(&f);
     show_counts(&f, "t", "a");
     fixture_expect(&f, "     0 t/a: published 1301 ready 301 in_flight 399 acked 601\n");
@@ -190,10 +190,10 @@ Test(ledger_jobs, deleting_ends_the_jobs_that_were_at_it)
     for (uint64_t seq = 1; seq <= 3; seq++)
         fail(&f, "t", "a", seq, ATTEMPT_REJECTED);
     redrive(&f, "t", "a", UINT64_MAX, 1);
-    cr_assert(!job_of(&f, 1).finished);
+    cr_assert(!job_is_over(&f, 1));
     group_delete(&f, "t", "a");
     tick(&f, 5000);
-    cr_assert(job_of(&f, 1).finished);
+    cr_assert(job_is_over(&f, 1));
     publish(&f, "t", 1000);
     topic_purge(&f, "t", "b");
     topic_delete(&f, "t");
@@ -231,9 +231,9 @@ Test(ledger_jobs, a_purge_whose_topic_is_cleared_meanwhile_is_over)
     cr_assert_eq(job_of(&f, 1).done, 512);
     topic_delete(&f, "t");
     cr_assert_eq(rows_in(&f, TABLE_TOPIC), 0);
-    cr_assert(!job_of(&f, 1).finished);
+    cr_assert(!job_is_over(&f, 1));
     tick_until_quiet(&f);
-    cr_assert(job_of(&f, 1).finished);
+    cr_assert(job_is_over(&f, 1));
     fixture_done(&f);
 }
 
@@ -248,8 +248,8 @@ Test(ledger_jobs, a_purge_whose_topic_is_being_cleared_is_over)
     topic_delete(&f, "t");
     cr_assert_gt(rows_in(&f, TABLE_MESSAGE), 0);
     tick(&f, 1);
-    cr_assert(job_of(&f, 1).finished && job_of(&f, 1).done == 512);
-    cr_assert(!job_of(&f, 2).finished);
+    cr_assert(job_is_over(&f, 1) && job_of(&f, 1).done == 512);
+    cr_assert(!job_is_over(&f, 2));
     tick_until_quiet(&f);
     cr_assert_eq(rows_in(&f, TABLE_MESSAGE), 0);
     fixture_done(&f);
@@ -295,7 +295,7 @@ Test(ledger_jobs, two_groups_of_a_topic_are_cleared_side_by_side)
     group_delete(&f, "t", "c");
     cr_assert_eq(f.l->jobs_count, 2);
     tick_until_quiet(&f);
-    cr_assert(job_of(&f, 1).finished && job_of(&f, 2).finished);
+    cr_assert(job_is_over(&f, 1) && job_is_over(&f, 2));
     cr_assert_eq(rows_in(&f, TABLE_EXPIRY), 1);
     cr_assert_eq(rows_in(&f, TABLE_GROUP), 2);
     fixture_done(&f);
@@ -311,13 +311,13 @@ Test(ledger_jobs, clearing_a_group_whose_topic_is_cleared_meanwhile_is_over)
     publish(&f, "t", 600);
     assign(&f, "t", "a", 600);
     group_delete(&f, "t", "b");
-    cr_assert(!job_of(&f, 1).finished);
+    cr_assert(!job_is_over(&f, 1));
     for (uint64_t seq = 1; seq <= 200; seq++)
         ack(&f, "t", "a", seq);
     topic_delete(&f, "t");
     cr_assert_eq(rows_in(&f, TABLE_TOPIC), 0);
     tick_until_quiet(&f);
-    cr_assert(job_of(&f, 1).finished && job_of(&f, 2).finished);
+    cr_assert(job_is_over(&f, 1) && job_is_over(&f, 2));
     cr_assert_eq(rows_in(&f, TABLE_GROUP), 0);
     fixture_done(&f);
 }
@@ -343,11 +343,12 @@ Test(ledger_jobs, chosen_dead_letters_come_at_a_rate_and_those_gone_meanwhile_ar
     kill(&f, "t", 3);
     fixture_run(&f, (struct command){.kind = COMMAND_DLQ_REDRIVE, .dead = c});
     cr_assert_eq(job_of(&f, 1).done, 1);
-    dlq_purge_ids(&f, "t", "default", "t/2");
+    assign(&f, "dlq:t:default", "default", 1);
+    ack(&f, "dlq:t:default", "default", 2);
     tick(&f, 999);
     cr_assert_eq(job_of(&f, 1).cursor, 1);
     tick(&f, 2000);
-    cr_assert(job_of(&f, 1).finished && job_of(&f, 1).done == 2);
+    cr_assert(job_is_over(&f, 1) && job_of(&f, 1).done == 2);
     redrive_ids(&f, "t", "default", "1234567890123456789012345678901234567890 99");
     cr_assert(!f.err && !f.job, "there are no such ones");
     expect_state(&f, "t", "default", 1, "ready");
@@ -384,8 +385,8 @@ Test(ledger_jobs, twenty_at_once_all_come_to_their_end)
     fixture_init(&f);
     topic_create(&f, "t", settings(-1));
     kill(&f, "t", 40);
-    for (int i = 0; i < 20; i++)
-        redrive(&f, "t", "default", 2, 1);
+    for (unsigned i = 0; i < 20; i++)
+        redrive_pair(&f, "t", "default", i, 1);
     cr_assert_eq(f.l->jobs_count, 20);
     fixture_reload(&f);
     tick(&f, 1000);
@@ -411,8 +412,8 @@ Test(ledger_jobs, the_last_hundred_finished_are_kept)
         cr_assert_eq(f.job, (uint64_t)i + 2);
     }
     cr_assert_eq(rows_in(&f, TABLE_JOB), 101);
-    cr_assert(!job_of(&f, 1).finished);
-    cr_assert(job_of(&f, 7).finished && job_of(&f, 106).finished);
+    cr_assert(!job_is_over(&f, 1));
+    cr_assert(job_is_over(&f, 7) && job_is_over(&f, 106));
     tick(&f, 1000);
     cr_assert_eq(rows_in(&f, TABLE_JOB), 100);
     fixture_done(&f);

@@ -71,7 +71,7 @@ static void compare_group(struct model *m, struct model_group *g)
     cr_assert_eq(n->acked, g->acked);
     cr_assert_eq(n->discarded, g->discarded);
     cr_assert_eq(n->purged, g->purged);
-    cr_assert_eq(n->redriven_away, g->away);
+    cr_assert_eq(n->moved_away, g->away);
     cr_assert_eq(n->redriven, g->redriven);
     cr_assert_eq(n->deliveries, g->deliveries);
     cr_assert_eq(n->expired, 0);

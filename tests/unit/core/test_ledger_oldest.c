@@ -84,3 +84,35 @@ Test(ledger_oldest, a_delay_is_not_waited_for_anybody)
     cr_assert_eq(oldest_ready(&f, "t", "late"), 8000, "a group waits for nothing before it is there");
     fixture_done(&f);
 }
+
+/* The store's operations, but for searches: of a damaged tree, each ends at the front. */
+static struct store_ops misled;
+static int (*seek_truly)(struct store_cursor *c, struct slice key, struct slice *ret_key,
+                         struct slice *ret_value);
+static unsigned searches;
+
+static int seek_the_front(struct store_cursor *c, struct slice key, struct slice *ret_key,
+                          struct slice *ret_value)
+{
+    (void)key;
+    cr_assert_lt(++searches, 1000000, "it asks again and again");
+    return seek_truly(c, (struct slice){"", 1}, ret_key, ret_value);
+}
+
+Test(ledger_oldest, a_damaged_tree_that_answers_with_the_front_again_is_not_asked_for_ever)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish(&f, "t", 1);
+    assign(&f, "t", "default", 1);
+    fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
+    const struct store_ops *sound = f.store->ops;
+    misled = *sound;
+    seek_truly = sound->cursor_seek;
+    misled.cursor_seek = seek_the_front;
+    f.store->ops = &misled;
+    cr_assert_eq(oldest_ready(&f, "t", "default"), 0);
+    f.store->ops = sound;
+    fixture_done(&f);
+}

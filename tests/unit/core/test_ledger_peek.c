@@ -160,7 +160,8 @@ Test(ledger_peek, a_page_of_topics_with_many_groups_ends_by_its_bytes)
     bool more = false;
     fixture_init(&f);
     f.careless = true;
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, GROUPS, 1 << 20, 3600000}});
+    fixture_run(&f,
+                (struct command){.kind = COMMAND_LIMITS, .limits = {100, GROUPS, 1 << 20, 3600000, 0, 0}});
     for (uint32_t i = 0; i < GROUPS; i++) {
         snprintf(names[i], sizeof names[i], "g%090u", i);
         groups[i] = text(names[i]);

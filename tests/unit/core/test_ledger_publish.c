@@ -123,7 +123,7 @@ Test(ledger_publish, one_bad_message_refuses_the_frame_and_is_named)
     struct mpack_buffer messages = {0};
     static char large[1001];
     fixture_init(&f);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 3600000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1000, 3600000, 0, 0}});
     topic_create(&f, "t", settings(-1));
     write_message(&messages, "fine", 0, 0);
     write_message(&messages, "fine", 0, 0);
@@ -241,7 +241,7 @@ Test(ledger_publish, a_stored_message_that_no_frame_carries_is_a_dead_letter_and
     struct view v = {.ledger = f.l};
     struct mpack_buffer shown = {0};
     cr_assert_eq(store_begin(f.store, false, &v.txn), 0);
-    cr_assert_eq(view_dead(&v, fixture_group(&f, "t", "default"), text("1"), &shown), 0);
+    cr_assert_eq(view_dead(&v, fixture_group(&f, "t", "default"), text("1"), false, &shown), 0);
     store_abort(v.txn);
     cr_assert_not_null(memmem(shown.data, shown.size, "TOO_LARGE", 9), "its history says why");
     cr_assert_lt(shown.size, 4096);

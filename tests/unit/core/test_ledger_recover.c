@@ -141,7 +141,7 @@ Test(ledger_recover, rows_that_charged_nothing_make_room_first)
 {
     struct fixture f;
     fixture_init(&f);
-    topic_create(&f, "t", settings(POLICY_max_attempts, 1000, -1));
+    topic_create(&f, "t", settings(POLICY_max_attempts, 1000, POLICY_history_after_ms, 0, -1));
     publish(&f, "t", 1);
     for (int i = 1; i <= 18; i++) {
         assign(&f, "t", "default", 1);

@@ -38,7 +38,7 @@ static uint64_t run(struct log *log, uint64_t seed, unsigned batches)
     f.quiet = true;
     f.tap = record;
     f.tap_context = log;
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000, 0, 0}});
     traffic_init(&t, &f, seed);
     for (unsigned i = 0; i < batches; i++) {
         size_t count = traffic_next(&t);
@@ -48,7 +48,7 @@ static uint64_t run(struct log *log, uint64_t seed, unsigned batches)
     /* A change, so that index and time are stored. */
     f.careless = false;
     fixture_at(&f, f.now_ms + 100000);
-    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {77, 7, 777, 7777}});
+    fixture_run(&f, (struct command){.kind = COMMAND_LIMITS, .limits = {77, 7, 777, 7777, 0, 0}});
     cr_assert(f.changed);
     uint64_t hash = state_hash(f.store);
     traffic_done(&t);
@@ -73,7 +73,7 @@ static uint64_t replay(const struct log *log, struct store *s, size_t reload)
     struct ledger *l = open_ledger(s);
     struct store_txn *t;
     /* What a fixture does first. */
-    struct command limits = {.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000}};
+    struct command limits = {.kind = COMMAND_LIMITS, .limits = {100, 10, 1 << 20, 3600000, 0, 0}};
     struct batch first = {.index = 1, .time_ms = T0, .commands = &limits, .count = 1};
     cr_assert_eq(store_begin(s, true, &t), 0);
     cr_assert_eq(ledger_apply(l, t, &first), 0);
@@ -207,7 +207,7 @@ static void run_damaged(struct flips *d, struct log *log, uint64_t seed)
         fixture_apply(&d->f, d->t.commands, count);
     }
     fixture_at(&d->f, d->f.now_ms + 100000);
-    fixture_run(&d->f, (struct command){.kind = COMMAND_LIMITS, .limits = {77, 7, 777, 7777}});
+    fixture_run(&d->f, (struct command){.kind = COMMAND_LIMITS, .limits = {77, 7, 777, 7777, 0, 0}});
     traffic_done(&d->t);
 }
 

@@ -120,7 +120,7 @@ static void end(struct look *k)
 
 #define GROUP_POLICY                                                                                         \
     "policy:{max_attempts:2\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\nexpired:0\n"        \
-    "dlq_retention_ms:0}\n"
+    "dlq_retention_ms:0\ndlq_slo_ms:300000\nhistory_after_ms:3600000}\n"
 
 Test(ledger_view, a_group)
 {
@@ -138,10 +138,13 @@ Test(ledger_view, a_group)
     begin(&k, &f);
     cr_assert_eq(view_group(&k.v, fixture_group(&f, "t", "default"), &k.b), 0);
     expect(&k.b,
-           "{topic:\"t\"\ngroup:\"default\"\npaused:no\nready:1\nin_flight:0\ndelayed:0\ndead:1\nacked:1\n"
-           "expired:0\ndiscarded:0\npurged:0\nredriven:0\npublished:3\ndeliveries:2\nconsumers:3\n"
-           "oldest_ready:1000005\noldest_dead:1000009\ndlq:\"dlq:t:default\"\n" GROUP_POLICY
-           "own:[\"max_attempts\"]}\n");
+           "{topic:\"t\"\ngroup:\"default\"\npaused:no\nready:1\nin_flight:0\ndelayed:0\ndead:1\nunattended:"
+           "1\nacked:1\n"
+           "expired:0\nexpired_unattended:0\nslo_breaches:0\ndiscarded:0\npurged:0\nmoved:0\nredriven:"
+           "0\npublished:3\n"
+           "deliveries:2\nconsumers:3\n"
+           "oldest_ready:1000005\noldest_dead:1000009\noldest_unattended:1000009\ndlq:\"dlq:t:"
+           "default\"\n" GROUP_POLICY "own:[\"max_attempts\"]}\n");
     end(&k);
     fixture_done(&f);
 }
@@ -163,7 +166,8 @@ Test(ledger_view, a_topic_and_the_list_of_topics)
     put_value(&r);
     static const char head[] = "{topic:\"a\"\ncreated:1000000\nmessages:2\nbytes:40\npublished:2\npolicy:{"
                                "max_attempts:5\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\n"
-                               "expired:0\ndlq_retention_ms:0\nttl_ms:0\nmax_messages:0\nmax_bytes:0}\n"
+                               "expired:0\ndlq_retention_ms:0\nttl_ms:0\nmax_messages:0\nmax_bytes:0\ndlq_"
+                               "slo_ms:300000\nhistory_after_ms:3600000}\n"
                                "groups:[{topic:\"a\"\ngroup:\"default\"\n";
     cr_assert(strncmp(out, head, sizeof head - 1) == 0, "%s", out);
     static const struct {
@@ -258,7 +262,8 @@ static void make_dead(struct fixture *f)
     "id:\"dlq:t:default/1\"\nseq:1\norigin:\"t/1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"rejected\"\n"   \
     "cause:\"f85938d3990da3e7\"\nattended:no\nattempts:2\ndeliveries:2\ngeneration:0\npublished:"            \
     "1000000\ndied:1000009\nerror_type:\"rejected\"\n"                                                       \
-    "error_message:nil\nheaders:{file:\"a.json\"}\nkey:'key'\nsize:4"
+    "error_message:nil\nheaders:{file:\"a.json\"}\nkey:'key'\nsize:4\nrule:nil\nrule_action:nil\nrule_at:"   \
+    "nil\nedit:nil"
 
 Test(ledger_view, a_dead_letter_in_the_list_and_with_a_delivery)
 {
@@ -285,21 +290,23 @@ Test(ledger_view, a_dead_letter_with_its_history)
     make_dead(&f);
     for (size_t i = 0; i < 3; i++) {
         begin(&k, &f);
-        cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text(names[i]), &k.b), 0);
-        expect(&k.b, "{" DEAD_HEAD "\nbody:'body'\nerror_stack:nil\nattempts_total:2\ndeliveries_total:2\n"
+        cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text(names[i]), false, &k.b), 0);
+        expect(&k.b, "{" DEAD_HEAD
+                     "\nbody:'body'\nerror_stack:nil\nattempts_total:2\ndeliveries_total:2\nedited:nil\n"
                      "history:[{number:1\ngeneration:0\nconsumer:\"client\"\nhost:\"host\"\nbuild:\"build\"\n"
                      "leased:nil\nstarted:nil\nended:1000005\noutcome:\"nacked\"\ncharged:true\n"
-                     "error_type:\"type\"\nerror_message:\"message\"\nerror_stack:\"stack\"} "
+                     "error_type:\"type\"\nerror_message:\"message\"\nerror_stack:\"stack\"\njob:nil} "
                      "{number:2\ngeneration:0\nconsumer:\"client\"\nhost:\"host\"\nbuild:\"build\"\n"
                      "leased:1000009\nstarted:nil\nended:1000009\noutcome:\"rejected\"\ncharged:true\n"
-                     "error_type:\"rejected\"\nerror_message:nil\nerror_stack:nil}]}\n");
+                     "error_type:\"rejected\"\nerror_message:nil\nerror_stack:nil\njob:nil}]}\n");
         end(&k);
     }
     begin(&k, &f);
-    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text("2"), &k.b), SHUNT_NOT_FOUND);
-    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text("t/2"), &k.b), SHUNT_NOT_FOUND);
-    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text(""), &k.b), SHUNT_NOT_FOUND);
-    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "dlq:t:default", "default"), text("1"), &k.b),
+    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text("2"), false, &k.b), SHUNT_NOT_FOUND);
+    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text("t/2"), false, &k.b),
+                 SHUNT_NOT_FOUND);
+    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text(""), false, &k.b), SHUNT_NOT_FOUND);
+    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "dlq:t:default", "default"), text("1"), false, &k.b),
                  SHUNT_BAD_ARGUMENT);
     end(&k);
     fixture_done(&f);
@@ -315,7 +322,7 @@ Test(ledger_view, a_damaged_dead_letter_has_no_body)
     flip_message_byte(&f, "t", 1, 19);
     assign(&f, "t", "default", 1);
     begin(&k, &f);
-    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text("1"), &k.b), 0);
+    cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text("1"), false, &k.b), 0);
     expect(
         &k.b,
         "{id:\"dlq:t:default/1\"\nseq:1\norigin:\"t/1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"corrupt\"\n"
@@ -323,8 +330,9 @@ Test(ledger_view, a_damaged_dead_letter_has_no_body)
         "attempts:0\ndeliveries:0\ngeneration:0\npublished:nil\ndied:1000000\nerror_type:\"corrupt\"\n"
         "error_message:\"what is stored of it does not match its checksum: the disk or the file was "
         "damaged\"\n"
-        "headers:{}\nkey:nil\nsize:0\nbody:nil\nerror_stack:nil\nattempts_total:0\n"
-        "deliveries_total:0\nhistory:[]}\n");
+        "headers:{}\nkey:nil\nsize:0\nrule:nil\nrule_action:nil\nrule_at:nil\nedit:nil\nbody:nil\nerror_stack:"
+        "nil\nattempts_total:0\n"
+        "deliveries_total:0\nedited:nil\nhistory:[]}\n");
     end(&k);
     fixture_done(&f);
 }
@@ -363,15 +371,21 @@ Test(ledger_view, a_job)
     redrive(&f, "t", "default", UINT64_MAX, 0);
     begin(&k, &f);
     cr_assert_eq(view_job(&k.v, 1, &k.b), 0);
-    expect(&k.b, "{job:1\nkind:\"redrive\"\nstate:\"done\"\ntotal:1\ndone:1\ntopic:\"t\"\ngroup:\"default\"\n"
-                 "begun:1000009\nended:1000009}\n");
+    expect(&k.b,
+           "{job:1\nkind:\"redrive\"\nstate:\"done\"\nphase:\"draining\"\ntotal:1\ndone:1\ntopic:\"t\"\n"
+           "group:\"default\"\nbegun:1000009\nended:1000009\nrate:0\nspread:0\ncanary:0\nmax_fail:"
+           "nil\nfilter:nil\nto:nil\nhold_for_build:nil\n"
+           "outcomes:{pending:1\nacked:0\nfailed_same:0\nfailed_other:0\ngone:0\nmoved:0}\nwhy:nil}\n");
     cr_assert_eq(view_job(&k.v, 2, &k.b), SHUNT_NOT_FOUND);
     end(&k);
     topic_delete(&f, "t");
     begin(&k, &f);
     cr_assert_eq(view_job(&k.v, 2, &k.b), 0);
-    expect(&k.b, "{job:2\nkind:\"drop\"\nstate:\"done\"\ntotal:1\ndone:1\ntopic:\"t\"\ngroup:nil\n"
-                 "begun:1000009\nended:1000009}\n");
+    expect(&k.b,
+           "{job:2\nkind:\"drop\"\nstate:\"done\"\nphase:\"done\"\ntotal:1\ndone:1\ntopic:\"t\"\ngroup:nil\n"
+           "begun:1000009\nended:1000009\nrate:0\nspread:0\ncanary:0\nmax_fail:nil\nfilter:nil\nto:nil\n"
+           "hold_for_build:nil\noutcomes:"
+           "nil\nwhy:nil}\n");
     end(&k);
     fixture_done(&f);
 }

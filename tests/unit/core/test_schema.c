@@ -45,14 +45,17 @@ struct kind {
         return name##_decode(key, value, &r);                                                                \
     }
 
-KIND(meta, .index = 1)
+KIND(meta, .index = 1, .audit_next = 1)
 KIND(topic, .id = 1, .name = "topic")
 KIND(group, .id = 1, .name = "group")
 KIND(attempt, .rows = 1)
-KIND(history, .error_type = {"E", 1})
+KIND(history, .error_type = {"E", 1}, .job = 7)
+KIND(ended, .client = {"C", 1}, .job = 7, .outcome = REDRIVE_ACKED)
 KIND(dead, .origin_seq = 1)
 KIND(cause, .state = CAUSE_SEEN)
 KIND(job, .id = 1, .kind = JOB_DROP, .ids_count = 1)
+KIND(rule, .id = 1, .action = RULE_DISCARD)
+KIND(audit, .request = 30, .client = {"ann", 3})
 
 static size_t make_chunk(void)
 {
@@ -66,7 +69,7 @@ static int read_chunk(struct slice value)
     return chunk_decode(key, value, words);
 }
 
-enum { META, TOPIC, GROUP, ATTEMPT, HISTORY, DEAD, JOB, CAUSE, CHUNK, KINDS };
+enum { META, TOPIC, GROUP, ATTEMPT, HISTORY, ENDED, DEAD, JOB, CAUSE, AUDIT, RULE, CHUNK, KINDS };
 
 static const struct kind kinds[KINDS] = {
     [META] = {"meta", TABLE_META, make_meta, read_meta},
@@ -74,9 +77,12 @@ static const struct kind kinds[KINDS] = {
     [GROUP] = {"group", TABLE_GROUP, make_group, read_group},
     [ATTEMPT] = {"attempt", TABLE_ATTEMPT, make_attempt, read_attempt},
     [HISTORY] = {"history", TABLE_HISTORY, make_history, read_history},
+    [ENDED] = {"ended", TABLE_HISTORY, make_ended, read_ended},
     [DEAD] = {"dead", TABLE_DEAD, make_dead, read_dead},
     [JOB] = {"job", TABLE_JOB, make_job, read_job},
     [CAUSE] = {"cause", TABLE_CAUSE, make_cause, read_cause},
+    [AUDIT] = {"audit", TABLE_AUDIT, make_audit, read_audit},
+    [RULE] = {"rule", TABLE_RULE, make_rule, read_rule},
     [CHUNK] = {"chunk", TABLE_DONE, make_chunk, read_chunk},
 };
 
@@ -90,9 +96,15 @@ Test(schema, a_record_a_byte_short_or_long_is_refused)
         cr_assert_eq(k->read(with_sum(k->table, size + 1)), SHUNT_CORRUPT, "%s", k->name);
         for (size_t less = 0; less < size; less++) {
             k->make();
+            size_t gone = size - less;
             bool older = (k == &kinds[GROUP] &&
-                          (less == size - 9 || less == size - 17)) || /* without marks, dead_bytes */
-                         (k == &kinds[DEAD] && less == size - 9);
+                          (gone == 32 || gone == 40 || gone == 72 || gone == 81 || gone == 89)) ||
+                         /* without outcomes, past, what is unattended, causes, dead_bytes */
+                         (k == &kinds[HISTORY] && gone == 8) || (k == &kinds[ENDED] && gone == 9) ||
+                         /* without the redrive that brought it back */
+                         (k == &kinds[CAUSE] && gone == 16) || (k == &kinds[DEAD] && gone == 9) ||
+                         (k == &kinds[JOB] && (gone == 167 || gone == 13)) || /* without phases, filter, outcomes; without `to` */
+                         (k == &kinds[META] && (gone == 40 || gone == 44)); /* without acts */
             cr_assert_eq(k->read(with_sum(k->table, less)), older ? 0 : SHUNT_CORRUPT, "%s with %zu bytes",
                          k->name, less);
         }
@@ -111,6 +123,7 @@ struct wrong {
 };
 
 static const struct wrong wrongs[] = {
+    {META, 116, 5, 8, "more acts than ever were"},
     {TOPIC, 8, 2, 1, "a bool of 2"},
     {TOPIC, 49, 1u << POLICY_COUNT, 4, "a setting that there is not"},
     {TOPIC, 53, TOPIC_BYTES_MAX + 1, 4, "a name longer than names are"},
@@ -119,12 +132,18 @@ static const struct wrong wrongs[] = {
     {ATTEMPT, 0, ATTEMPT_DEAD + 1, 1, "a state that there is not"},
     {HISTORY, 4, ATTEMPT_OUTCOMES, 1, "an outcome that there is not"},
     {HISTORY, 5, 2, 1, "a bool of 2"},
+    {HISTORY, 55, 0, 8, "a job of number 0, which is said by leaving it out"},
+    {ENDED, 0, DONE_HOWS, 1, "an end that there is not"},
+    {ENDED, 49, DEAD_REASONS, 1, "a reason that there is not"},
+    {ENDED, 88, REDRIVE_OUTCOMES, 1, "what came of a redrive that there is not"},
     {DEAD, 12, DEAD_REASONS, 1, "a reason that there is not"},
     {CAUSE, 0, CAUSE_STATES, 1, "a state that there is not"},
     {CAUSE, 1, DEAD_REASONS, 1, "a reason that there is not"},
     {CAUSE, 58, CAUSE_SAMPLES_MAX + 1, 4, "more samples than there may be"},
     {CAUSE, 62, CAUSE_SHARES_MAX + 1, 4, "more builds than there may be"},
     {JOB, 8, JOB_CAUSES + 1, 1, "a kind of job that there is not"},
+    {RULE, 8, 2, 1, "a bool of 2"},
+    {RULE, 9, RULE_ACTIONS, 1, "an action that there is not"},
     {JOB, 70, IDS_MAX + 1, 4, "more ids than there may be"},
 };
 
@@ -147,6 +166,50 @@ Test(schema, contents_that_cannot_be_are_refused)
         int err = k->read(with_sum(k->table, longer ? size + 8 * (size_t)w->value % 4096 : size));
         cr_assert_eq(err, SHUNT_CORRUPT, "%s: %s", k->name, w->what);
     }
+}
+
+/* ---- what only rules write ---- */
+
+#define SAME_AGAIN(name, field, add, ...)                                                                    \
+    do {                                                                                                     \
+        static struct name##_record r, again;                                                                \
+        r = (struct name##_record){__VA_ARGS__};                                                             \
+        size_t bare = name##_encode(bytes, key, &r);                                                         \
+        r.field = 7;                                                                                         \
+        size_t size = name##_encode(bytes, key, &r);                                                         \
+        cr_assert_eq(size, bare + (add), #name " grew by %zu", size - bare);                                 \
+        cr_assert_eq(name##_decode(key, (struct slice){bytes, size}, &again), 0);                            \
+        cr_assert_eq(again.field, 7);                                                                        \
+        put_number(bytes + size - 8 - sizeof r.field, 0,                                                     \
+                   sizeof r.field); /* that there is none, said twice */                                     \
+        cr_assert_eq(name##_decode(key, with_sum_of_##name(size - 8), &again), SHUNT_CORRUPT);               \
+    } while (0)
+
+#define with_sum_of_attempt(size) with_sum(TABLE_ATTEMPT, size)
+#define with_sum_of_ended(size)   with_sum(TABLE_HISTORY, size)
+
+Test(schema, what_rules_note_takes_room_only_where_they_noted_it)
+{
+    static struct group_record g, back;
+    struct dead_record d = {.origin_seq = 1}, dead;
+    SAME_AGAIN(attempt, ruled, 4, .job = 3);
+    SAME_AGAIN(attempt, ruled, 4, .rows = 1);
+    SAME_AGAIN(ended, rule, 4, .died_ms = 1);
+    size_t bare = group_encode(bytes, key, &g);
+    g.counts.ruled[RULE_DISCARD] = 2;
+    size_t size = group_encode(bytes, key, &g);
+    cr_assert_eq(size, bare + 8 + 8 * RULE_ACTIONS);
+    cr_assert_eq(group_decode(key, (struct slice){bytes, size}, &back), 0);
+    cr_assert(back.counts.ruled[RULE_DISCARD] == 2 && back.ruled_waiting == 0);
+    put_number(bytes + size - 8 - 8 * RULE_ACTIONS, 0, 8 * RULE_ACTIONS);
+    cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &back), SHUNT_CORRUPT);
+    bare = dead_encode(bytes, key, &d);
+    d.rule = 5;
+    d.due_ms = 9;
+    size = dead_encode(bytes, key, &d);
+    cr_assert_eq(size, bare + 16);
+    cr_assert_eq(dead_decode(key, (struct slice){bytes, size}, &dead), 0);
+    cr_assert(dead.rule == 5 && dead.due_ms == 9);
 }
 
 /* ---- messages ---- */

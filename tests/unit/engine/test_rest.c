@@ -7,12 +7,16 @@ static struct rest rest;
 
 static uint64_t told(uint64_t acked, uint64_t dead, bool there)
 {
-    struct snapshot_group now = {.acked = acked, .ready = acked, .dead_lettered[DEAD_REJECTED] = dead};
+    struct snapshot_group now = {.acked = acked,
+                                 .ready = acked,
+                                 .dead_lettered[DEAD_REJECTED] = dead,
+                                 .rule_actions[RULE_MOVE] = dead};
     bool is_there = there;
     rest_tell(&rest, &now, &is_there);
     cr_assert_eq(now.ready, acked, "what is no counter is told as it is");
     cr_assert_eq(is_there, there || rest.known);
     cr_assert(!is_there || now.dead_lettered[DEAD_REJECTED] <= now.acked);
+    cr_assert(!is_there || now.rule_actions[RULE_MOVE] == now.dead_lettered[DEAD_REJECTED]);
     return now.acked;
 }
 

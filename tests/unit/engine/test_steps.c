@@ -1,4 +1,5 @@
 /* test_steps: requests become steps, which are run in their order; commands in a row are one batch. */
+#include "broker/engine/acts.h"
 #include "broker/engine/request.h"
 #include "broker/engine/state.h"
 #include "proto/frame.h"
@@ -25,9 +26,14 @@ Test(steps, a_request_is_a_command_if_its_step_is_one_and_only_what_changes_is_t
         cr_assert_eq(row->kind == STEP_LOOK, row->effect == EFFECT_LOOKS, "%s", row->name);
         cr_assert_eq(row->kind == STEP_MARK, row->answer == ANSWER_NONE, "%s", row->name);
         cr_assert(row->kind != STEP_LOOK || row->run, "%s: a look writes its own answer", row->name);
-        cr_assert(row->kind != STEP_LOOK || row->right == RIGHT_LOOK, "%s: looking is all it does",
-                  row->name);
+        cr_assert(row->kind != STEP_LOOK || row->right == RIGHT_LOOK || row->op == OP_PRODUCER,
+                  "%s: looking is all it does (and a producer may see its own number)", row->name);
         cr_assert(!row->act || row->kind == STEP_COMMAND, "%s: the log tells of what changes", row->name);
+        cr_assert_eq(row->act != NULL, request_reason_place(row->op) >= 0,
+                     "%s: a reason is for what the audit log notes", row->name);
+        cr_assert(!row->act || strcmp(act_name(row->op), row->act) == 0);
+        cr_assert(!row->act || act_find(slice_of(row->act)) == row->op, "%s: its act is no other's",
+                  row->name);
         cr_assert(!row->act || row->right == RIGHT_ADMIN, "%s: the log tells of what needs the most",
                   row->name);
     }

@@ -211,6 +211,21 @@ Test(history, who_answers_late_is_refused_or_had_effect)
     cr_assert(strstr(v.text, "a stale token had effect"), "%s", v.text);
 }
 
+#define COPY                                                                                                 \
+    "{'t':20,'e':'deliver','client':1,'topic':'p','group':'g','seq':1,'token':1,'attempts':0,'deliveries':"  \
+    "1,"                                                                                                     \
+    "'generation':0,'body':'bb'}"
+
+Test(history, what_is_in_another_topic_than_it_was_published_to_was_moved_by_somebody)
+{
+    struct history_verdict v = judge(-1, COPY);
+    cr_assert(strstr(v.text, "delivered what nobody published"), "%s", v.text);
+    v = judge(-1, "{'t':5,'e':'move','topic':'p'}\n" COPY);
+    cr_assert(!strstr(v.text, "delivered what nobody published"), "%s", v.text);
+    v = judge(-1, "{'t':5,'e':'move','topic':'q'}\n" COPY);
+    cr_assert(strstr(v.text, "delivered what nobody published"), "%s", v.text);
+}
+
 Test(history, what_is_written_is_read_back)
 {
     struct history h = {0}, again = {0};

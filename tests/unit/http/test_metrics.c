@@ -1,6 +1,7 @@
 /* metrics: the page made from a snapshot, sample by sample, and the documentation against the table. */
 #include "broker/http/metrics.h"
 
+#include "broker/http/http.h"
 #include "broker/http/process.h"
 #include "broker/http/text.h"
 #include "fake_engine.h"
@@ -11,6 +12,8 @@
 
 static const struct process_stats process = {1.5, 1700000000.25, 4096, 8192, 5, 17, 1024};
 
+static const struct breach_counts breaches = {.tries[BREACH_URL][BREACH_GIVEN_UP] = 6};
+
 /* The page as a string; the caller frees it. */
 static char *page_of(const struct snapshot *s)
 {
@@ -19,6 +22,7 @@ static char *page_of(const struct snapshot *s)
                                 .snapshot_age_ms = 250,
                                 .ready = true,
                                 .log_dropped = 8,
+                                .breaches = &breaches,
                                 .process = &process,
                                 .version = "1.2.3"};
     metrics_write(&t, &view);
@@ -55,10 +59,13 @@ Test(metrics, a_group_has_its_numbers)
     struct snapshot *s = fake_snapshot(1, false);
     struct snapshot_group *g = &s->rows[0];
     g->acked = 11, g->expired = 12, g->discarded = 13, g->purged = 14, g->deliveries = 15, g->redriven = 16;
+    g->moved = 25;
     g->oldest_in_flight_ms = s->wall_ms - 2500, g->dlq_retention_ms = 3600000;
     g->paused = 1, g->consumers = 17, g->conservation_error = 18, g->dead = 19,
     g->oldest_dead_ms = s->wall_ms - 90500;
     g->attempts[ATTEMPT_LEASE_EXPIRED] = 20, g->dead_lettered[DEAD_CORRUPT] = 21;
+    g->outcomes[REDRIVE_PENDING] = 22, g->outcomes[REDRIVE_ACKED] = 23, g->outcomes[REDRIVE_GONE] = 24;
+    g->rule_actions[RULE_DISCARD] = 26, g->rule_actions[RULE_MOVE] = 27;
     char *page = page_of(s);
     expect_line(page, "shunt_messages{topic=\"topic0\",group=\"group0\",state=\"ready\"} 1");
     expect_line(page, "shunt_messages{topic=\"topic0\",group=\"group0\",state=\"in_flight\"} 2");
@@ -71,6 +78,7 @@ Test(metrics, a_group_has_its_numbers)
     expect_line(page, "shunt_expired_total{topic=\"topic0\",group=\"group0\"} 12");
     expect_line(page, "shunt_discarded_total{topic=\"topic0\",group=\"group0\"} 13");
     expect_line(page, "shunt_purged_total{topic=\"topic0\",group=\"group0\"} 14");
+    expect_line(page, "shunt_moved_total{topic=\"topic0\",group=\"group0\"} 25");
     expect_line(page, "shunt_deliveries_total{topic=\"topic0\",group=\"group0\"} 15");
     expect_line(page, "shunt_redriven_total{topic=\"topic0\",group=\"group0\"} 16");
     expect_line(page, "shunt_consumers{topic=\"topic0\",group=\"group0\"} 17");
@@ -82,6 +90,61 @@ Test(metrics, a_group_has_its_numbers)
     expect_line(page, "shunt_attempts_total{topic=\"topic0\",group=\"group0\",outcome=\"lease_expired\"} 20");
     expect_line(page, "shunt_attempts_total{topic=\"topic0\",group=\"group0\",outcome=\"nacked\"} 0");
     expect_line(page, "shunt_dead_lettered_total{topic=\"topic0\",group=\"group0\",reason=\"corrupt\"} 21");
+    expect_line(page, "shunt_redrive_outcomes_total{topic=\"topic0\",group=\"group0\",outcome=\"acked\"} 23");
+    expect_line(page,
+                "shunt_redrive_outcomes_total{topic=\"topic0\",group=\"group0\",outcome=\"failed_same\"} 0");
+    expect_line(page, "shunt_redrive_outcomes_total{topic=\"topic0\",group=\"group0\",outcome=\"gone\"} 24");
+    cr_assert_null(strstr(page, "outcome=\"pending\""));
+    expect_line(page, "shunt_rule_actions_total{topic=\"topic0\",group=\"group0\",action=\"discard\"} 26");
+    expect_line(page, "shunt_rule_actions_total{topic=\"topic0\",group=\"group0\",action=\"move\"} 27");
+    expect_line(page, "shunt_rule_actions_total{topic=\"topic0\",group=\"group0\",action=\"redrive\"} 0");
+    free(page);
+    snapshot_free(s);
+}
+
+Test(metrics, what_nobody_has_looked_at_has_its_numbers)
+{
+    struct snapshot *s = fake_snapshot(1, true);
+    struct snapshot_group *g = &s->rows[0];
+    g->unattended = 5, g->expired_unattended = 6, g->slo_breaches = 7, g->dlq_slo_ms = 90000;
+    g->oldest_unattended_ms = s->wall_ms - 30500, g->next_expiry_ms = s->wall_ms + 1500;
+    g->causes[CAUSE_REGRESSED] = 8;
+    s->rest.unattended = 9, s->rest.slo_breaches = 10, s->rest.oldest_unattended_ms = s->wall_ms - 2000;
+    s->rest.causes[CAUSE_NEW] = 11;
+    s->attend_seconds.bucket[6] = 1;
+    char *page = page_of(s);
+    expect_line(page, "shunt_dlq_unattended{topic=\"topic0\",group=\"group0\"} 5");
+    expect_line(page, "shunt_dlq_expired_unattended_total{topic=\"topic0\",group=\"group0\"} 6");
+    expect_line(page, "shunt_dlq_slo_breaches_total{topic=\"topic0\",group=\"group0\"} 7");
+    expect_line(page, "shunt_dlq_slo_seconds{topic=\"topic0\",group=\"group0\"} 90");
+    expect_line(page, "shunt_dlq_oldest_unattended_age_seconds{topic=\"topic0\",group=\"group0\"} 30.5");
+    expect_line(
+        page,
+        "shunt_dlq_oldest_unattended_timestamp_seconds{topic=\"topic0\",group=\"group0\"} 1699999969.5");
+    expect_line(page,
+                "shunt_dlq_next_expiry_timestamp_seconds{topic=\"topic0\",group=\"group0\"} 1700000001.5");
+    expect_line(page, "shunt_dlq_causes{topic=\"topic0\",group=\"group0\",state=\"regressed\"} 8");
+    cr_assert_eq(count_lines(page, "shunt_dlq_causes{topic=\"topic0\""), CAUSE_STATES, "also those of 0");
+    expect_line(page, "shunt_dlq_unattended{topic=\"_other\"} 9");
+    expect_line(page, "shunt_dlq_slo_breaches_total{topic=\"_other\"} 10");
+    expect_line(page, "shunt_dlq_oldest_unattended_age_seconds{topic=\"_other\"} 2");
+    expect_line(page, "shunt_dlq_causes{topic=\"_other\",state=\"new\"} 11");
+    cr_assert_eq(count_lines(page, "shunt_dlq_slo_seconds{topic=\"_other\""), 0, "there is no one setting");
+    expect_line(page, "shunt_dlq_attend_delay_seconds_bucket{le=\"120\"} 0");
+    expect_line(page, "shunt_dlq_attend_delay_seconds_bucket{le=\"300\"} 1");
+    expect_line(page, "shunt_dlq_attend_delay_seconds_count 1");
+    free(page);
+    snapshot_free(s);
+}
+
+Test(metrics, where_nothing_is_unattended_there_is_no_time)
+{
+    struct snapshot *s = fake_snapshot(1, false);
+    char *page = page_of(s);
+    expect_line(page, "shunt_dlq_oldest_unattended_age_seconds{topic=\"topic0\",group=\"group0\"} 0");
+    cr_assert_eq(count_lines(page, "shunt_dlq_oldest_unattended_timestamp_seconds{"), 0);
+    cr_assert_eq(count_lines(page, "shunt_dlq_next_expiry_timestamp_seconds{"), 0);
+    cr_assert_eq(count_lines(page, "shunt_dlq_slo_seconds{"), 0);
     free(page);
     snapshot_free(s);
 }
@@ -101,6 +164,8 @@ Test(metrics, the_engine_and_the_process_have_their_numbers)
     expect_line(page, "shunt_snapshot_age_seconds 0.25");
     expect_line(page, "shunt_build_info{version=\"1.2.3\"} 1");
     expect_line(page, "shunt_log_dropped_total 8");
+    expect_line(page, "shunt_on_breach_total{by=\"command\",outcome=\"told\"} 0");
+    expect_line(page, "shunt_on_breach_total{by=\"url\",outcome=\"given_up\"} 6");
     expect_line(page, "shunt_jobs 7");
     expect_line(page, "shunt_clock_error_seconds -86400.5");
     expect_line(page, "shunt_sockets 9");
@@ -196,13 +261,13 @@ Test(metrics, series_are_bounded_by_the_rows)
 {
     struct snapshot *s = fake_snapshot(100, true);
     char *page = page_of(s);
-    /* At most 31 series for each of 101 rows, and a fixed number beside them. */
+    /* At most so many series for each of 101 rows, and a fixed number beside them. */
     unsigned lines = count_lines(page, "shunt_") + count_lines(page, "process_");
     struct snapshot *none = fake_snapshot(0, false);
     char *empty = page_of(none);
     unsigned fixed = count_lines(empty, "shunt_") + count_lines(empty, "process_");
-    cr_assert_leq(lines - fixed, 34 * 101);
-    cr_assert_lt(fixed, 100);
+    cr_assert_leq(lines - fixed, 54 * 101);
+    cr_assert_lt(fixed, 120);
     free(page);
     free(empty);
     snapshot_free(s);

@@ -77,6 +77,78 @@ static void put_dead_filter(struct mpack_buffer *to, uint64_t value)
     mpack_write_bin(to, "k", 1);
 }
 
+static void put_audit_filter(struct mpack_buffer *to, uint64_t value)
+{
+    mpack_write_map(to, 2);
+    mpack_write_cstr(to, "since");
+    mpack_write_uint(to, value);
+    mpack_write_cstr(to, "act");
+    mpack_write_cstr(to, "topic_deleted");
+}
+
+static void put_redrive_options(struct mpack_buffer *to, uint64_t value)
+{
+    mpack_write_map(to, 3);
+    mpack_write_cstr(to, "reason");
+    mpack_write_cstr(to, "rejected");
+    mpack_write_cstr(to, "canary");
+    mpack_write_uint(to, value);
+    mpack_write_cstr(to, "max_fail");
+    mpack_write_uint(to, value);
+}
+
+static void put_rule_options(struct mpack_buffer *to, uint64_t value)
+{
+    mpack_write_map(to, 4);
+    mpack_write_cstr(to, "action");
+    mpack_write_cstr(to, "redrive");
+    mpack_write_cstr(to, "times");
+    mpack_write_uint(to, value);
+    mpack_write_cstr(to, "wait");
+    mpack_write_uint(to, value);
+    mpack_write_cstr(to, "disabled");
+    mpack_write_bool(to, true);
+}
+
+static void put_amount(struct mpack_buffer *to, uint64_t value)
+{
+    mpack_write_uint(to, value);
+}
+
+static void put_share(struct mpack_buffer *to, uint64_t value)
+{
+    mpack_write_uint(to, value);
+}
+
+static void put_filter_text(struct mpack_buffer *to, uint64_t size)
+{
+    char text[FILTER_TEXT_BYTES_MAX + 1];
+    cr_assert_leq(size, sizeof text);
+    memset(text, 't', sizeof text);
+    mpack_write_str(to, text, size);
+}
+
+static void put_bytes(struct mpack_buffer *to, uint64_t size)
+{
+    static const char bytes[FILTER_TEXT_BYTES_MAX + 1];
+    cr_assert_leq(size, sizeof bytes);
+    mpack_write_bin(to, bytes, size);
+}
+
+static void put_body(struct mpack_buffer *to, uint64_t size)
+{
+    static char bytes[BODY_BYTES_MAX + 1];
+    cr_assert_leq(size, sizeof bytes);
+    mpack_write_bin(to, bytes, size);
+}
+
+static void put_header(struct mpack_buffer *to, uint64_t size)
+{
+    mpack_write_array(to, 2);
+    mpack_write_cstr(to, "h");
+    put_filter_text(to, size);
+}
+
 static void put_cause_change(struct mpack_buffer *to, uint64_t value)
 {
     (void)value;
@@ -178,8 +250,14 @@ static void bound(struct sample *s, const char *key, sample_put_fn *put, uint64_
         bounds_of_hello_options(s);                                                                          \
     if (strcmp(#kind, "dead_filter") == 0)                                                                   \
         bounds_of_dead_filter(s);                                                                            \
+    if (strcmp(#kind, "redrive_options") == 0)                                                               \
+        bounds_of_redrive_options(s);                                                                        \
     if (strcmp(#kind, "cause_change") == 0)                                                                  \
-        bounds_of_cause_change(s);
+        bounds_of_cause_change(s);                                                                           \
+    if (strcmp(#kind, "audit_filter") == 0)                                                                  \
+        bounds_of_audit_filter(s);                                                                           \
+    if (strcmp(#kind, "rule_options") == 0)                                                                  \
+        bounds_of_rule_options(s);
 
 #define REQUEST(NAME_, name_, number, right_, effect_, answer_)                                              \
     static void make_##name_(struct sample *s)                                                               \
@@ -198,6 +276,9 @@ static void bound(struct sample *s, const char *key, sample_put_fn *put, uint64_
 #define OPTIONAL(kind, name)                                                                                 \
     add(s, #name, true, put_##kind, 1);                                                                      \
     BOUNDS_OF(kind)
+#define OPTIONAL_OF(kind, name, max, code, text)                                                             \
+    add(s, #name, true, put_##kind, 1);                                                                      \
+    bound(s, NULL, put_##kind, max, SHUNT_##code, text);
 #define LIST(kind, name, max, code, text, shown)                                                             \
     FIELD(kind, name)                                                                                        \
     bound(s, NULL, put_##kind, max, SHUNT_##code, text);

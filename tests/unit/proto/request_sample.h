@@ -4,7 +4,7 @@
 
 #include "proto/request.h"
 
-enum { SAMPLE_FIELDS_MAX = 8, SAMPLE_BOUNDS_MAX = 8 };
+enum { SAMPLE_FIELDS_MAX = 8, SAMPLE_BOUNDS_MAX = 16 };
 
 /* Append a value of the field's kind that is at its bound, or a list with so many elements. */
 typedef void sample_put_fn(struct mpack_buffer *to, uint64_t value);

@@ -190,6 +190,31 @@ Test(request, tells_which_topic_and_group_it_speaks_of)
     each(names_topic_and_group);
 }
 
+static bool takes_reason(const struct sample *s)
+{
+    return s->count && strcmp(s->names[s->count - 1], "reason") == 0;
+}
+
+static void gives_its_reason(struct sample *s)
+{
+    struct mpack_buffer reason = {0}, bytes = {0};
+    union request_fields q;
+    mpack_write_cstr(&reason, "ticket 12");
+    sample_write(s, s->count, takes_reason(s) ? s->count - 1 : UINT32_MAX, &reason, &bytes);
+    cr_assert_eq(sample_judge(s, &bytes, &q).err, 0);
+    cr_assert_eq(request_reason_place(s->op), takes_reason(s) ? (int)s->count - 1 : -1, "%s", s->name);
+    cr_assert(slice_is(request_reason(s->op, &q), takes_reason(s) ? "ticket 12" : ""), "%s", s->name);
+    mpack_buffer_done(&reason);
+    mpack_buffer_done(&bytes);
+}
+
+Test(request, its_reason_is_the_last_field_if_it_takes_one)
+{
+    each(gives_its_reason);
+    cr_assert_eq(request_reason_place(9999), -1);
+    cr_assert_eq(request_reason_place(OP_CLOCK_SET), 0);
+}
+
 /* ---- writing ---- */
 
 static void writes_what_it_reads(struct sample *s)

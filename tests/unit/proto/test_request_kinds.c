@@ -53,21 +53,21 @@ static const struct {
      BYTES("\x82\xa1x\x01\xa5"
            "count\x00"),
      0, ""},
-    {OP_DLQ_PURGE, 2, BYTES("\x80"), SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, all"},
+    {OP_DLQ_PURGE, 2, BYTES("\x80"), SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, matching, all"},
     {OP_DLQ_PURGE, 2,
      BYTES("\x81\xa3"
            "all\xc2"),
-     SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, all"},
+     SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, matching, all"},
     {OP_DLQ_PURGE, 2,
      BYTES("\x82\xa3"
            "all\xc3\xa5"
            "count\x01"),
-     SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, all"},
+     SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, matching, all"},
     {OP_DLQ_PURGE, 2,
      BYTES("\x82\xa5"
            "count\x01\xa5"
            "count\x01"),
-     SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, all"},
+     SHUNT_BAD_ARGUMENT, "name exactly one of ids, count, matching, all"},
     {OP_DLQ_PURGE, 2,
      BYTES("\x81\xa3"
            "ids\x90"),
@@ -279,15 +279,18 @@ static bool read_entry(const struct mpack_buffer *bytes, struct wire_entry *ret)
 Test(request, an_entry_has_three_values_at_least_and_passes_over_those_of_a_later_version)
 {
     const struct mpack_buffer two = BYTES("\x92\x01\x02"), three = BYTES("\x93\x01\x02\x00"),
-                              nils = BYTES("\x97\x01\x02\x01\xc0\xc0\xc0\xc0"),
-                              more = BYTES("\x98\x01\x02\x01\x05\xa1t\xa1m\xa1s\x91\x07"),
+                              nils = BYTES("\x98\x01\x02\x01\xc0\xc0\xc0\xc0\xc0"),
+                              older = BYTES("\x97\x01\x02\x01\x05\xa1t\xa1m\xa1s"),
+                              more = BYTES("\x99\x01\x02\x01\x05\xa1t\xa1m\xa1s\xa1w\x91\x07"),
                               wrong = BYTES("\x94\x01\x02\x00\xa1x");
     struct wire_entry e;
     cr_assert(!read_entry(&two, &e) && !read_entry(&wrong, &e));
     cr_assert(read_entry(&three, &e) && e.seq == 1 && e.token == 2 && e.outcome == OUTCOME_ACK);
     cr_assert(e.delay_or_extend == NONE_ms && !e.error_type.size && !e.error_stack.size);
     cr_assert(read_entry(&nils, &e) && e.delay_or_extend == NONE_ms && !e.error_message.size);
+    cr_assert(read_entry(&older, &e) && slice_is(e.error_stack, "s") && !e.fingerprint.size);
     cr_assert(read_entry(&more, &e) && e.delay_or_extend == 5 && slice_is(e.error_stack, "s"));
+    cr_assert(slice_is(e.fingerprint, "w"));
 }
 
 static struct wire_entry written_and_read(const struct wire_entry *e)

@@ -1,6 +1,8 @@
 /* fixture: see fixture.h. */
 #include "tests/unit/store/fixture.h"
 
+#include "broker/journal/store_journal.h"
+
 #include <criterion/criterion.h>
 #include <ftw.h>
 #include <lmdb.h>
@@ -36,18 +38,39 @@ int fixture_open_lmdb(const char *dir, uint64_t map_bytes_max, struct store **re
     return store_lmdb_open(&o, ret, ret_why, WHY_BYTES);
 }
 
+/* Small, so that generations come and go. */
+static struct store *with_journal(const struct fixture *f, struct store *behind)
+{
+    struct store_journal_options o = {.behind = behind,
+                                      .dir = "a test",
+                                      .bytes = 512u << 20,
+                                      .memory_bytes = 64u << 10,
+                                      .create = true,
+                                      .threaded = f->kind == FIXTURE_JOURNAL};
+    struct store *s = NULL;
+    char why[WHY_BYTES] = "";
+    cr_assert_not_null(o.file = journal_file_memory(o.bytes)); /* flushing costs nothing */
+    int err = store_journal_open(&o, &s, why, sizeof why);
+    cr_assert_eq(err, 0, "%s: %s", err_name(err), why);
+    return s;
+}
+
 void fixture_open(struct fixture *f, enum fixture_kind kind, uint64_t map_bytes_max)
 {
     char why[WHY_BYTES] = "";
     *f = (struct fixture){.kind = kind};
-    if (kind == FIXTURE_MEMORY) {
+    if (kind == FIXTURE_MEMORY || kind == FIXTURE_JOURNAL_MEMORY) {
         f->store = store_memory_open(map_bytes_max);
         cr_assert_not_null(f->store);
+        if (kind == FIXTURE_JOURNAL_MEMORY)
+            f->store = with_journal(f, f->store);
         return;
     }
     fixture_make_dir(f->dir, sizeof f->dir);
     int err = fixture_open_lmdb(f->dir, map_bytes_max, &f->store, why);
     cr_assert_eq(err, 0, "%s: %s", err_name(err), why);
+    if (kind > FIXTURE_JOURNAL_MEMORY)
+        f->store = with_journal(f, f->store);
 }
 
 void fixture_close(struct fixture *f)

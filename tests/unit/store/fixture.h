@@ -6,7 +6,14 @@
 
 #define WHY_BYTES 512
 
-enum fixture_kind { FIXTURE_MEMORY, FIXTURE_LMDB };
+/* With a journal before it: in memory or on disk and without a thread (store_journal_step()), or on disk with one. */
+enum fixture_kind {
+    FIXTURE_MEMORY,
+    FIXTURE_LMDB,
+    FIXTURE_JOURNAL_MEMORY,
+    FIXTURE_JOURNAL_STEPPED,
+    FIXTURE_JOURNAL
+};
 
 struct fixture {
     enum fixture_kind kind;
@@ -77,5 +84,24 @@ const char *dump(struct store_txn *t, enum store_table table);
         fixture_close(&f);                                                                                   \
     }                                                                                                        \
     static void suite##_##name(struct fixture *f)
+
+/* The same, and Test(journal_memory_SUITE, name) and Test(journal_SUITE, name). */
+#define EACH(suite, name)                                                                                    \
+    static void suite##_##name(struct fixture *f);                                                           \
+    Test(journal_memory_##suite, name)                                                                       \
+    {                                                                                                        \
+        struct fixture f;                                                                                    \
+        fixture_open(&f, FIXTURE_JOURNAL_MEMORY, 1ull << 30);                                                \
+        suite##_##name(&f);                                                                                  \
+        fixture_close(&f);                                                                                   \
+    }                                                                                                        \
+    Test(journal_##suite, name)                                                                              \
+    {                                                                                                        \
+        struct fixture f;                                                                                    \
+        fixture_open(&f, FIXTURE_JOURNAL, 1ull << 30);                                                       \
+        suite##_##name(&f);                                                                                  \
+        fixture_close(&f);                                                                                   \
+    }                                                                                                        \
+    BOTH(suite, name)
 
 #endif

@@ -8,7 +8,7 @@
 
 /* ---- pairs ---- */
 
-BOTH(pairs, put_then_get)
+EACH(pairs, put_then_get)
 {
     struct store_txn *t = begin_write(f->store);
     put_text(t, TABLE_TOPIC, "a", "one");
@@ -21,7 +21,7 @@ BOTH(pairs, put_then_get)
     store_abort(t);
 }
 
-BOTH(pairs, tables_are_apart)
+EACH(pairs, tables_are_apart)
 {
     struct store_txn *t = begin_write(f->store);
     put_text(t, TABLE_TOPIC, "a", "topic");
@@ -35,7 +35,7 @@ BOTH(pairs, tables_are_apart)
 }
 
 /* What was handed out is sent from where it lies, while the ledger writes down that it was. */
-BOTH(pairs, bytes_stay_while_other_tables_are_written)
+EACH(pairs, bytes_stay_while_other_tables_are_written)
 {
     enum { HELD = 60, OTHERS = 4000 };
     static char large[6000];
@@ -67,19 +67,19 @@ BOTH(pairs, bytes_stay_while_other_tables_are_written)
     store_abort(t);
 }
 
-BOTH(pairs, new_store_holds_its_version_and_nothing_else)
+EACH(pairs, new_store_holds_its_version_and_nothing_else)
 {
     struct store_txn *t = begin_read(f->store);
     for (int i = 0; i < TABLE_COUNT; i++)
-        cr_assert_eq(walk(t, (enum store_table)i), i == TABLE_META ? 1 : 0, "table %d", i);
+        cr_assert_eq(walk(t, (enum store_table)i), i == TABLE_META ? (f->kind >= FIXTURE_JOURNAL_MEMORY ? 2 : 1) : 0, "table %d", i);
     struct slice v;
     cr_assert_eq(store_get(t, TABLE_META, slice_of("version"), &v), 0);
     cr_assert_eq(v.size, 4);
-    cr_assert_eq(memcmp(v.data, "\0\0\0\5", 4), 0);
+    cr_assert_eq(memcmp(v.data, "\0\0\0\6", 4), 0);
     store_abort(t);
 }
 
-BOTH(pairs, reserved_bytes_are_the_callers_to_fill)
+EACH(pairs, reserved_bytes_are_the_callers_to_fill)
 {
     struct store_txn *t = begin_write(f->store);
     void *to;
@@ -92,20 +92,20 @@ BOTH(pairs, reserved_bytes_are_the_callers_to_fill)
     store_abort(t);
 }
 
-BOTH(pairs, append_hint_need_not_be_true)
+EACH(pairs, fresh_keys_come_in_any_order)
 {
     struct store_txn *t = begin_write(f->store);
-    static const char *const keys[] = {"m", "z", "a", "m", "zz", "z"};
+    static const char *const keys[] = {"m", "z", "a", "zz", "n"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         void *to;
         cr_assert_eq(store_reserve(t, TABLE_MESSAGE, slice_of(keys[i]), 1, true, &to), 0);
         *(char *)to = (char)('0' + i);
     }
-    cr_assert_str_eq(dump(t, TABLE_MESSAGE), "a=2 m=3 z=5 zz=4");
+    cr_assert_str_eq(dump(t, TABLE_MESSAGE), "a=2 m=0 n=4 z=1 zz=3");
     commit(t);
 }
 
-BOTH(pairs, delete_tells_the_size)
+EACH(pairs, delete_tells_the_size)
 {
     struct store_txn *t = begin_write(f->store);
     put_text(t, TABLE_MESSAGE, "a", "12345");
@@ -120,7 +120,7 @@ BOTH(pairs, delete_tells_the_size)
     commit(t); /* NOT_FOUND is an answer: the transaction is whole */
 }
 
-BOTH(pairs, keys_are_ordered_by_bytes_and_shorter_first)
+EACH(pairs, keys_are_ordered_by_bytes_and_shorter_first)
 {
     static const char *const keys[] = {"b", "ab", "a", "\xff", "aa", "\x01", "\x80", "abc"};
     struct store_txn *t = begin_write(f->store);
@@ -130,7 +130,7 @@ BOTH(pairs, keys_are_ordered_by_bytes_and_shorter_first)
     commit(t);
 }
 
-BOTH(pairs, key_sizes_are_held_to_the_limit)
+EACH(pairs, key_sizes_are_held_to_the_limit)
 {
     char key[STORE_KEY_BYTES_MAX + 1];
     memset(key, 'k', sizeof key);
@@ -154,7 +154,7 @@ BOTH(pairs, key_sizes_are_held_to_the_limit)
 }
 
 /* Sizes that no value has; nothing is read or set aside. */
-BOTH(pairs, value_sizes_are_held_to_the_limit)
+EACH(pairs, value_sizes_are_held_to_the_limit)
 {
     struct store_txn *t = begin_write(f->store);
     struct store_cursor *c;
@@ -171,7 +171,7 @@ BOTH(pairs, value_sizes_are_held_to_the_limit)
     commit(t);
 }
 
-BOTH(pairs, values_of_16_mib)
+EACH(pairs, values_of_16_mib)
 {
     enum { BYTES = 16 << 20 };
     uint8_t *bytes = malloc(BYTES);
@@ -201,7 +201,7 @@ BOTH(pairs, values_of_16_mib)
     free(bytes);
 }
 
-BOTH(pairs, count_follows)
+EACH(pairs, count_follows)
 {
     struct store_txn *t = begin_write(f->store);
     uint64_t n, tables;
@@ -220,7 +220,7 @@ BOTH(pairs, count_follows)
 
 /* ---- transactions ---- */
 
-BOTH(txn, abort_forgets)
+EACH(txn, abort_forgets)
 {
     struct store_txn *t = begin_write(f->store);
     put_text(t, TABLE_GROUP, "a", "1");
@@ -305,7 +305,7 @@ BOTH(txn, usage_follows_what_is_put_and_deleted)
 }
 
 /* A reader has nothing to make durable, and nothing to fail. */
-BOTH(txn, a_read_that_is_committed_just_ends)
+EACH(txn, a_read_that_is_committed_just_ends)
 {
     struct store_txn *t = begin_write(f->store);
     put_text(t, TABLE_TOPIC, "k", "v");
@@ -319,7 +319,7 @@ BOTH(txn, a_read_that_is_committed_just_ends)
 }
 
 /* Readers may leave in any order. */
-BOTH(txn, readers_end_in_any_order)
+EACH(txn, readers_end_in_any_order)
 {
     struct store_txn *first = begin_read(f->store), *second = begin_read(f->store),
                      *third = begin_read(f->store);

@@ -56,7 +56,7 @@ static struct store_cursor *cursor(struct store_txn *t)
     return c;
 }
 
-BOTH(cursor, moves)
+EACH(cursor, moves)
 {
     struct store_txn *t = begin_with(f, "bdf");
     commit(t);
@@ -84,7 +84,7 @@ BOTH(cursor, moves)
     store_abort(t);
 }
 
-BOTH(cursor, empty_table)
+EACH(cursor, empty_table)
 {
     struct store_txn *t = begin_write(f->store);
     struct store_cursor *c = cursor(t);
@@ -105,7 +105,7 @@ BOTH(cursor, empty_table)
     commit(t);
 }
 
-BOTH(cursor, values_come_with_keys)
+EACH(cursor, values_come_with_keys)
 {
     struct store_txn *t = begin_write(f->store);
     put_text(t, TABLE_DUE, "a", "alpha");
@@ -122,7 +122,7 @@ BOTH(cursor, values_come_with_keys)
     commit(t);
 }
 
-BOTH(cursor, deletes_all_as_it_goes)
+EACH(cursor, deletes_all_as_it_goes)
 {
     struct store_txn *t = begin_with(f, "abcdefghij");
     struct store_cursor *c = cursor(t);
@@ -142,7 +142,7 @@ BOTH(cursor, deletes_all_as_it_goes)
     commit(t);
 }
 
-BOTH(cursor, stays_usable_when_its_pair_is_deleted_by_key)
+EACH(cursor, stays_usable_when_its_pair_is_deleted_by_key)
 {
     struct store_txn *t = begin_with(f, "abcdef");
     struct store_cursor *c = cursor(t);
@@ -162,7 +162,7 @@ BOTH(cursor, stays_usable_when_its_pair_is_deleted_by_key)
     commit(t);
 }
 
-BOTH(cursor, sees_pairs_put_around_it)
+EACH(cursor, sees_pairs_put_around_it)
 {
     struct store_txn *t = begin_with(f, "bdf");
     struct store_cursor *c = cursor(t);
@@ -181,7 +181,7 @@ BOTH(cursor, sees_pairs_put_around_it)
 }
 
 /* The case in which LMDB's own cursor would step over the new pair. */
-BOTH(cursor, sees_a_pair_put_right_after_the_one_it_deleted)
+EACH(cursor, sees_a_pair_put_right_after_the_one_it_deleted)
 {
     struct store_txn *t = begin_with(f, "ace");
     struct store_cursor *c = cursor(t);
@@ -198,7 +198,7 @@ BOTH(cursor, sees_a_pair_put_right_after_the_one_it_deleted)
     commit(t);
 }
 
-BOTH(cursor, two_on_one_table_do_not_disturb_each_other)
+EACH(cursor, two_on_one_table_do_not_disturb_each_other)
 {
     struct store_txn *t = begin_with(f, "abcdef");
     struct store_cursor *c = cursor(t);
@@ -217,7 +217,7 @@ BOTH(cursor, two_on_one_table_do_not_disturb_each_other)
     commit(t);
 }
 
-BOTH(cursor, writes_to_another_table_do_not_matter)
+EACH(cursor, writes_to_another_table_do_not_matter)
 {
     struct store_txn *t = begin_with(f, "abc");
     struct store_cursor *c = cursor(t);

@@ -67,7 +67,7 @@ static int write_table(struct store_txn *t, enum store_table table, const char *
     uint64_t tables, count;
     TRY(store_put(t, table, slice_of("a"), slice_of(round)));
     TRY(store_put(t, table, slice_of("c"), slice_of("c")));
-    TRY(store_reserve(t, table, slice_of("b"), 1, true, &to)); /* it is not the greatest */
+    TRY(store_reserve(t, table, slice_of("b"), 1, false, &to)); /* it is not the greatest */
     memcpy(to, "b", 1);
     TRY(store_put(t, table, slice_of("gone"), slice_of("gone")));
     TRY(store_del(t, table, slice_of("gone"), &size));

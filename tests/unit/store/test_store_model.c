@@ -1,6 +1,7 @@
 /* Both stores against a model, a sorted array, under random calls: every answer must be the model's. One seed
  * is one run; a seed that fails is named in the message and repeats. */
 #include "base/search.h"
+#include "broker/journal/store_journal.h"
 #include "tests/unit/store/fixture.h"
 
 #include <criterion/criterion.h>
@@ -166,8 +167,10 @@ static void step_put(struct run *r, bool reserve)
     static uint8_t bytes[20000];
     void *to = bytes;
     int err = 0;
+    size_t at = at_least(&r->now, &p);
+    bool fresh = draw(r, 3) > 0 && !holds(&r->now, at, &p);
     if (reserve)
-        err = store_reserve(r->txn, r->table, key_of(&p), p.value_size, draw(r, 3) > 0, &to);
+        err = store_reserve(r->txn, r->table, key_of(&p), p.value_size, fresh, &to);
     EXPECT(err == 0, "reserve: %s\n", err_name(err));
     for (uint32_t i = 0; i < p.value_size; i++)
         ((uint8_t *)to)[i] = value_byte(p.value_seed, i);
@@ -342,7 +345,10 @@ static void run(enum fixture_kind kind, unsigned seed, unsigned steps, unsigned 
     r->txn = begin_write(f.store);
     size_t count_max = 0;
     size_t count_min = SIZE_MAX;
+    bool stepped = kind == FIXTURE_JOURNAL_MEMORY || kind == FIXTURE_JOURNAL_STEPPED;
     for (r->step = 0; r->step < steps; r->step++) {
+        if (stepped && draw(r, 100) == 0) /* at any point, as the thread does */
+            (void)store_journal_step(r->store);
         unsigned kind_of_step = draw(r, 100);
         if (kind_of_step < 30)
             step_put(r, kind_of_step < 10);
@@ -384,6 +390,14 @@ Test(store_model, lmdb_few_keys)
         run(FIXTURE_LMDB, seed, 3000, 8, 50);
 }
 
+Test(store_model, journal_few_keys)
+{
+    for (unsigned seed = 0; seed < 20; seed++)
+        run(seed % 4 ? FIXTURE_JOURNAL_MEMORY : FIXTURE_JOURNAL_STEPPED, seed, 3000, 8, 50);
+    for (unsigned seed = 20; seed < 23; seed++)
+        run(FIXTURE_JOURNAL, seed, 3000, 8, 50);
+}
+
 /* Enough keys and bytes that pages split and merge all the time. */
 Test(store_model, memory_many_keys)
 {
@@ -395,6 +409,14 @@ Test(store_model, lmdb_many_keys)
 {
     for (unsigned seed = 100; seed < 106; seed++)
         run(FIXTURE_LMDB, seed, 20000, 1500, 1200);
+}
+
+Test(store_model, journal_many_keys)
+{
+    for (unsigned seed = 100; seed < 104; seed++)
+        run(seed % 2 ? FIXTURE_JOURNAL_MEMORY : FIXTURE_JOURNAL_STEPPED, seed, 20000, 1500, 1200);
+    for (unsigned seed = 110; seed < 112; seed++)
+        run(FIXTURE_JOURNAL, seed, 20000, 1500, 1200);
 }
 
 /* A tree three pages deep. */

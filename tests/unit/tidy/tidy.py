@@ -8,7 +8,7 @@ Rules: files of at most 450 lines and functions of at most 70, except those in l
 (a ratchet: what was short stays short); no left-over marks for work not done; no tabs, no trailing blanks, a newline at
 the end; the dialect of C that dialect.py holds; the plain English that english.py holds, in documents too; every header
 has a guard named after its file, and no two are the same; no two objects have the same magic; a C file opens with a
-comment that says what it is for; decisions are numbered in a row and dated.
+comment that says what it is for; decisions are numbered in a row and dated; each test in tests/e2e is named in a meson.build.
 """
 import os
 import re
@@ -20,11 +20,12 @@ import english
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILE_LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
-TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests", "deploy", "docs", "findings", "README.md")
+TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests", "deploy", "docs", "findings", "README.md", "CHANGELOG.md")
 C_FILES = (".c", ".h", ".def")
 TEXT_FILES = C_FILES + (".py", ".sh", ".txt", ".conf", ".service", "meson.build")
 DOCUMENTS = (".md", ".1", ".8", ".yml")
 DECISIONS = "docs/decisions.md"
+WHOLE_PROGRAMS = "tests/e2e"
 # In two halves, so that this file passes its own rule.
 MARKS = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "HA" + "CK", "XX" + "X")) + r")\b")
 # A function's body begins at a line that is only `{` and ends at one that is only `}`, as clang-format writes them.
@@ -120,6 +121,14 @@ def check_file(path, text, guards, long_known):
             yield 1, why
 
 
+def check_run(files, builds):
+    """A test of whole programs that no meson.build names is never run, and nobody notices."""
+    for name in sorted(files):
+        match = re.fullmatch(r"test_(\w+)\.py", name)
+        if match and f"/{name}'" not in builds and f"'{match[1]}'" not in builds:
+            yield f"{name} is named in no meson.build, so it is never run"
+
+
 def read_long():
     """FILE FUNCTION LINES or FILE LINES: may only shrink."""
     known = {}
@@ -134,6 +143,7 @@ def read_long():
 
 def check_tree(root):
     problems, guards, magics, count = [], {}, {}, 0
+    builds, whole_programs = "", []
     long_known = read_long()
     for top in TOP:
         alone = [(root, [], [top])] if os.path.isfile(os.path.join(root, top)) else []
@@ -149,6 +159,11 @@ def check_tree(root):
                 for number, why in check_file(path, text, guards, long_known):
                     problems.append(f"{path}:{number}: {why}")
                 problems += [f"{path}: {why}" for why in check_magics(path, text, magics)]
+                if name == "meson.build":
+                    builds += text
+                if os.path.dirname(path) == WHOLE_PROGRAMS:
+                    whole_programs.append(name)
+    problems += [f"{WHOLE_PROGRAMS}: {why}" for why in check_run(whole_programs, builds)]
     return problems, count
 
 
@@ -196,7 +211,10 @@ def self_test():
     for line, bad in (("struct a *b = context;", 1), ("struct a *b = magic_of(context, a, A_MAGIC);", 0), ("struct a *b = poll->data;", 1), ("struct a *b = holder_owner(h);", 1), ("((const struct a *)arg)->b", 1)):
         if len(list(check_magics("cli/a.c", line, {}))) != bad or list(check_magics("proto/a.c", line, {})):
             wrong.append(f"a void * that is taken back: {line}")
-    count = len(CASES) + 7
+    found = list(check_run(["harness.py", "test_a.py", "test_b.py", "test_c.py"], "foreach name : ['a']\nfiles('../e2e/test_b.py')"))
+    if found != ["test_c.py is named in no meson.build, so it is never run"]:
+        wrong.append(f"a test that is never run: found {found}")
+    count = len(CASES) + 8
     for part in (dialect, english):
         more, cases = part.self_test()
         wrong, count = wrong + more, count + cases

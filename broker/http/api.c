@@ -1,0 +1,388 @@
+/* api: see api.h. */
+#include "broker/http/api.h"
+
+#include "base/clock.h"
+#include "base/magic.h"
+#include "base/utf8.h"
+#include "broker/http/fields.h"
+#include "broker/http/guard.h"
+#include "broker/http/json_answer.h"
+#include "broker/http/peers.h"
+#include "broker/http/respond.h"
+#include "broker/http/stream.h"
+#include "proto/frame.h"
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BODY_BYTES_DISCARDED_MAX                                                                             \
+    (4u * API_BODY_BYTES_MAX)    /* of one that has become too large, so that it may be told */
+#define BLOCK_BYTES (16u * 1024) /* of an answer, at a time */
+#define PEER_BYTES  64
+
+#define API_MAGIC 0x1b6e92f3u
+struct api {
+    uint32_t magic;
+    struct api_config config;
+    struct calls *calls;
+    struct streams *streams;
+};
+
+#define API_REQUEST_MAGIC 0x5ce0a7b4u
+struct api_request {
+    uint32_t magic;
+    struct api *api;
+    struct MHD_Connection *connection;
+    struct target target;
+    struct problem problem; /* the first thing that is wrong */
+    struct api_match match; /* the call that it is, unless there is a problem … */
+    bool options;           /* … or it asks for the methods */
+    char allow[API_ALLOW_BYTES];
+    struct text body;
+    size_t body_bytes; /* that came, of which some may have been discarded */
+    struct call *call; /* NULL: not begun, or given to the answer */
+};
+
+/* ---- the answer ---- */
+
+/* What libmicrohttpd reads it from. */
+#define SENDING_MAGIC 0xd2f57c18u
+struct sending {
+    uint32_t magic;
+    struct call *call; /* its bytes are the answer's */
+    struct json_answer json;
+};
+
+static ssize_t sending_read(void *context, uint64_t at, char *to, size_t max)
+{
+    struct sending *s = magic_of(context, sending, SENDING_MAGIC);
+    (void)at; /* it is read in order */
+    size_t size = json_answer_take(&s->json, to, max);
+    if (size)
+        return (ssize_t)size;
+    return json_answer_failed(&s->json) ? MHD_CONTENT_READER_END_WITH_ERROR
+                                        : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void sending_free(void *context)
+{
+    struct sending *s = magic_of(context, sending, SENDING_MAGIC);
+    json_answer_done(&s->json);
+    call_free(s->call);
+    s->magic = 0;
+    free(s);
+}
+
+static enum MHD_Result answer_ok(struct api_request *r)
+{
+    struct sending *s = calloc(1, sizeof *s);
+    if (!s)
+        return MHD_NO;
+    s->magic = SENDING_MAGIC;
+    s->call = r->call;
+    r->call = NULL;
+    json_answer_begin(&s->json, s->call->answer, api_answer_of(fields_answer(r->match.row->op)));
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, sending_read, s, sending_free);
+    if (!response)
+        sending_free(s);
+    return respond(r->connection, r->match.row->status, TYPE_JSON, NULL, response);
+}
+
+static enum MHD_Result answer_done(struct api_request *r)
+{
+    struct mpack_reader m;
+    if (r->call->err) {
+        bool changes = fields_change(r->match.row->op);
+        (void)problem_is_error(&r->problem, r->call->err,
+                               changes ? "it is not known whether the call took effect" : "");
+        return respond_problem(r->connection, &r->problem, NULL);
+    }
+    mpack_read_init(&m, r->call->answer.data, r->call->answer.size);
+    (void)mpack_read_array(&m);
+    if (mpack_read_uint(&m) != OP_ERROR)
+        return answer_ok(r);
+    (void)mpack_read_uint(&m); /* its id */
+    int err = (int)mpack_read_uint(&m);
+    (void)mpack_read_str(&m); /* its name: this server's own */
+    struct slice text = mpack_read_str(&m);
+    char detail[PROBLEM_DETAIL_BYTES];
+    (void)snprintf(detail, sizeof detail, "%.*s", (int)text.size, (const char *)text.data); /* may be cut */
+    (void)problem_is_error(&r->problem, err, detail);
+    return respond_problem(r->connection, &r->problem, NULL);
+}
+
+/* ---- the call ---- */
+
+static void peer_text(struct MHD_Connection *connection, char to[PEER_BYTES])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char address[INET6_ADDRSTRLEN] = "";
+    (void)snprintf(to, PEER_BYTES, "http");
+    if (!info || !info->client_addr)
+        return;
+    bool in6 = info->client_addr->sa_family == AF_INET6;
+    union {
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } name = {0};
+    memcpy(&name, info->client_addr, in6 ? sizeof name.in6 : sizeof name.in);
+    const void *bytes = in6 ? (const void *)&name.in6.sin6_addr : (const void *)&name.in.sin_addr;
+    unsigned port = ntohs(in6 ? name.in6.sin6_port : name.in.sin_port);
+    if (inet_ntop(in6 ? AF_INET6 : AF_INET, bytes, address, sizeof address))
+        (void)snprintf(to, PEER_BYTES, in6 ? "[%s]:%u" : "%s:%u", address, port);
+}
+
+/* As what the ledger and the log know the client: `http`, and what it calls itself. */
+static void client_text(struct MHD_Connection *connection, char to[CLIENT_NAME_BYTES_MAX + 1])
+{
+    const char *agent = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_USER_AGENT);
+    (void)snprintf(to, CLIENT_NAME_BYTES_MAX + 1, "http%s%s", agent && *agent ? " " : "",
+                   agent ? agent : ""); /* may be cut */
+    utf8_clean(to, to, strlen(to));
+    utf8_flatten(to, strlen(to));
+}
+
+static void call_woken(struct call *call)
+{
+    struct api_request *r = magic_of(call->context, api_request, API_REQUEST_MAGIC);
+    MHD_resume_connection(r->connection);
+}
+
+static bool take_call(struct api_request *r)
+{
+    char peer[PEER_BYTES], client[CLIENT_NAME_BYTES_MAX + 1];
+    peer_text(r->connection, peer);
+    client_text(r->connection, client);
+    int err = calls_take(r->api->calls, peer, client, &r->call);
+    if (err == SHUNT_TOO_MANY) {
+        peers_press(r->api->config.peers,
+                    clock_mono_ms()); /* its places may be kept by one that does not read */
+        return problem_is(&r->problem, PROBLEM_TOO_MANY_CALLS, "at most %d are under way at once", CALLS_MAX);
+    }
+    return err ? problem_is_error(&r->problem, err, "") : true;
+}
+
+/* Suspend the request until the engine has answered. */
+static enum MHD_Result begin(struct api_request *r)
+{
+    struct mpack_buffer frame = {0};
+    struct slice body = {r->body.data, r->body.size};
+    bool ok = fields_frame(&r->match, &r->target, body, CALL_REQUEST_ID, &frame, &r->problem) && take_call(r);
+    text_done(&r->body);
+    if (ok)
+        mpack_write_raw(&r->call->out, frame.data, frame.size);
+    mpack_buffer_done(&frame);
+    if (ok && r->call->out.failed)
+        ok = problem_is_error(&r->problem, SHUNT_NO_MEMORY, "");
+    if (!ok)
+        return respond_problem(r->connection, &r->problem, NULL);
+    MHD_suspend_connection(r->connection);
+    call_send(r->call, call_woken, r);
+    return MHD_YES;
+}
+
+/* ---- the changes ---- */
+
+/* Where it wants to go on: the header of a browser that comes again, or the parameter of a client that cannot set one. */
+static const char *last_id(struct api_request *r, char text[CHANGES_ID_BYTES])
+{
+    const char *id = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Last-Event-ID");
+    for (unsigned i = 0; i < r->target.pairs_count; i++) {
+        const struct target_pair *pair = &r->target.pairs[i];
+        if (!slice_is(pair->name, "after") || i > 0) {
+            (void)problem_is(&r->problem, PROBLEM_BAD_FIELD, "the only parameter is `after`, once");
+            return NULL;
+        }
+        (void)snprintf(text, CHANGES_ID_BYTES, "%.*s", (int)pair->value.size,
+                       (const char *)pair->value.data); /* ids are short */
+        id = id && *id ? id : text;
+    }
+    return id;
+}
+
+static enum MHD_Result follow(struct api_request *r)
+{
+    char text[CHANGES_ID_BYTES];
+    const char *id = last_id(r, text);
+    struct MHD_Response *response = NULL;
+    if (problem_is_none(&r->problem))
+        response = stream_new(r->api->streams, r->connection, id, &r->problem);
+    if (!response)
+        return respond_problem(r->connection, &r->problem, NULL);
+    peers_stay(r->api->config.peers, connection_peer(r->connection));
+    return respond(r->connection, MHD_HTTP_OK, "text/event-stream", NULL, response);
+}
+
+/* ---- one request ---- */
+
+bool api_is_meant(const char *target)
+{
+    return strncmp(target, "/api/", 5) == 0 || strcmp(target, "/api") == 0;
+}
+
+struct api_request *api_request_new(struct api *a, struct MHD_Connection *connection, const char *target)
+{
+    struct api_request *r = calloc(1, sizeof *r);
+    const char *why;
+    if (!r)
+        return NULL;
+    r->magic = API_REQUEST_MAGIC;
+    r->api = a;
+    r->connection = connection;
+    if (!a->config.changes)
+        (void)problem_is(&r->problem, PROBLEM_API_OFF, "%s", "");
+    else if (!target_read(target, &r->target, &why))
+        (void)problem_is(&r->problem, PROBLEM_BAD_TARGET, "%s", why);
+    return r;
+}
+
+static enum MHD_Result read_host(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    guard_host(magic_of(context, guard, GUARD_MAGIC), name, value);
+    return MHD_YES;
+}
+
+static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    (void)kind;
+    guard_header(magic_of(context, guard, GUARD_MAGIC), name, value);
+    return MHD_YES;
+}
+
+static bool acts(const struct api_request *r)
+{
+    return !r->options && r->match.row->what == API_REQUEST && fields_change(r->match.row->op);
+}
+
+/* Which call it is. False: it is none, which r->problem says. */
+static bool route(struct api_request *r, const char *method)
+{
+    const struct target *t = &r->target;
+    enum api_found found = api_find(method, t, &r->match);
+    api_allow(t, r->allow);
+    r->options = found == API_OTHER_METHOD && strcmp(method, "OPTIONS") == 0;
+    if (found == API_NO_PATH)
+        return problem_is(&r->problem, PROBLEM_NO_CALL, "%s", "");
+    if (found == API_OTHER_METHOD && !r->options)
+        return problem_is(&r->problem, PROBLEM_BAD_METHOD, "not %.32s but %s", method, r->allow);
+    return true;
+}
+
+/* Of a body that is far too large nothing is read, and its client may not see why: it still sends when the connection is closed. */
+static bool body_is_read(struct api_request *r)
+{
+    const char *length =
+        MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (!length || strtoull(length, NULL, 10) <= BODY_BYTES_DISCARDED_MAX)
+        return true;
+    r->problem = (struct problem){0};
+    return problem_is(&r->problem, PROBLEM_BODY_TOO_LARGE, "at most %u bytes", API_BODY_BYTES_MAX);
+}
+
+enum MHD_Result api_request_headers(struct api_request *r, const char *method)
+{
+    struct guard g = {.magic = GUARD_MAGIC, .hosts = r->api->config.hosts};
+    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, read_host, &g);   /* how many … */
+    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, read_header, &g); /* … does not matter */
+    if (problem_is_none(&r->problem) && guard_lets_in(&g, &r->problem) && route(r, method) && acts(r))
+        (void)guard_is_json(&g, &r->problem);
+    if (!body_is_read(r))
+        return respond_problem(r->connection, &r->problem, NULL);
+    return MHD_YES;
+}
+
+/* The body of a request that is refused is read to its end, because a client that still sends would not see the answer. */
+enum MHD_Result api_request_body(struct api_request *r, const char *bytes, size_t size)
+{
+    r->body_bytes += size;
+    if (r->body_bytes > API_BODY_BYTES_MAX)
+        (void)problem_is(&r->problem, PROBLEM_BODY_TOO_LARGE, "at most %u bytes", API_BODY_BYTES_MAX);
+    if (r->body_bytes > BODY_BYTES_DISCARDED_MAX)
+        return MHD_NO;
+    if (problem_is_none(&r->problem))
+        text_add_bytes(&r->body, bytes, size);
+    else
+        text_done(&r->body);
+    if (r->body.failed)
+        (void)problem_is_error(&r->problem, SHUNT_NO_MEMORY, "");
+    return MHD_YES;
+}
+
+enum MHD_Result api_request_whole(struct api_request *r)
+{
+    struct text text = {0};
+    if (r->call)
+        return answer_done(r);
+    const char *allow = r->problem.code == PROBLEM_BAD_METHOD ? r->allow : NULL;
+    if (!problem_is_none(&r->problem))
+        return respond_problem(r->connection, &r->problem, allow);
+    if (r->options)
+        return respond_text(r->connection, MHD_HTTP_NO_CONTENT, NULL, r->allow, &text);
+    if (r->match.row->what == API_REQUEST)
+        return begin(r);
+    if (r->match.row->what == API_EVENTS)
+        return follow(r);
+    api_write_list(&text);
+    return respond_text(r->connection, MHD_HTTP_OK, TYPE_JSON, NULL, &text);
+}
+
+void api_request_free(struct api_request *r)
+{
+    if (!r)
+        return;
+    call_free(r->call);
+    target_done(&r->target);
+    text_done(&r->body);
+    r->magic = 0;
+    free(r);
+}
+
+/* ---- all of it ---- */
+
+int api_start(const struct api_config *config, struct api **ret)
+{
+    struct api *a = calloc(1, sizeof *a);
+    if (!a)
+        return SHUNT_NO_MEMORY;
+    a->magic = API_MAGIC;
+    a->config = *config;
+    int err = config->changes ? calls_start(&config->calls, &a->calls) : 0;
+    if (!err && config->changes)
+        err = streams_start(config->changes, &a->streams);
+    if (err) {
+        api_stop(a);
+        api_free(a);
+        return err;
+    }
+    *ret = a;
+    return 0;
+}
+
+void api_ready(struct api *a, bool ready)
+{
+    check(a->magic == API_MAGIC);
+    if (a->calls)
+        calls_open(a->calls, ready);
+}
+
+void api_stop(struct api *a)
+{
+    if (a->calls)
+        calls_stop(a->calls);
+    if (a->streams)
+        streams_stop(a->streams);
+}
+
+void api_free(struct api *a)
+{
+    if (!a)
+        return;
+    calls_free(a->calls);
+    streams_free(a->streams);
+    a->magic = 0;
+    free(a);
+}

@@ -1,0 +1,44 @@
+/* api: the admin API under /api/v1 (docs/api.md). A call becomes one request of the protocol (fields.h), goes to the engine as one
+ * client's (calls.h), and its answer comes back as JSON (json_answer.h). What changes can be
+ * followed (stream.h).
+ *
+ * On libmicrohttpd's thread, but api_ready() and api_stop(). */
+#ifndef SHUNT_HTTP_API_H
+#define SHUNT_HTTP_API_H
+
+#include "broker/http/calls.h"
+#include <microhttpd.h>
+
+#define API_BODY_BYTES_MAX (1024u * 1024) /* of a request */
+
+struct api;
+struct api_request;
+struct peers;
+
+struct api_config {
+    const char *hosts; /* names that Host may have beside loopback; lives as long as the API */
+    struct calls_config calls;
+    struct changes *changes; /* for those that follow them; outlives the API; NULL: the API is switched off */
+    struct peers *peers;
+};
+
+/* Make it. fails: IO, NO_MEMORY. */
+int api_start(const struct api_config *config, struct api **ret);
+/* Calls are taken from now on, or no longer; any thread. */
+void api_ready(struct api *a, bool ready);
+/* Answer those that wait. Later calls are refused. Before libmicrohttpd is stopped; any thread. */
+void api_stop(struct api *a);
+void api_free(struct api *a); /* after api_stop(), and when no request is left; takes NULL */
+
+/* True if a request with this target is for the API. */
+bool api_is_meant(const char *target);
+
+/* One request: it begins with its target as it came; then its headers are there, then each part of its body, then it is whole. The
+ * last is called again once the engine has answered. NULL without memory. */
+struct api_request *api_request_new(struct api *a, struct MHD_Connection *connection, const char *target);
+enum MHD_Result api_request_headers(struct api_request *r, const char *method);
+enum MHD_Result api_request_body(struct api_request *r, const char *bytes, size_t size);
+enum MHD_Result api_request_whole(struct api_request *r);
+void api_request_free(struct api_request *r); /* takes NULL */
+
+#endif

@@ -1,0 +1,127 @@
+/* guard: see guard.h. */
+#include "broker/http/guard.h"
+
+#include "base/slice.h"
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- Host ---- */
+
+/* The name in `NAME`, `NAME:PORT` or `[ADDRESS]:PORT`, without brackets; `data` NULL: it is none of these. */
+static struct slice name_of(const char *host)
+{
+    struct slice none = {0};
+    bool brackets = host[0] == '[';
+    const char *begin = host + brackets, *end = begin + strcspn(begin, brackets ? "]" : ":");
+    const char *port = end + brackets;
+    if (end == begin || (brackets && *end != ']'))
+        return none;
+    if (*port == ':')
+        port += 1 + strspn(port + 1, "0123456789");
+    return *port ? none : (struct slice){begin, (size_t)(end - begin)};
+}
+
+static bool is_loopback(struct slice name, bool brackets)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in_addr in;
+    struct in6_addr in6;
+    if (name.size >= sizeof text)
+        return false;
+    memcpy(text, name.data, name.size);
+    text[name.size] = '\0';
+    if (brackets)
+        return inet_pton(AF_INET6, text, &in6) == 1 && IN6_IS_ADDR_LOOPBACK(&in6);
+    if (inet_pton(AF_INET, text, &in) == 1)
+        return ntohl(in.s_addr) >> 24 == 127;
+    return strcasecmp(text, "localhost") == 0;
+}
+
+bool guard_host_is_ours(const char *host, const char *hosts)
+{
+    struct slice name = name_of(host);
+    if (!name.data)
+        return false;
+    if (is_loopback(name, host[0] == '['))
+        return true;
+    for (const char *at = hosts; at && *at; at += strspn(at, ", ")) {
+        size_t size = strcspn(at, ", ");
+        if (size == name.size && strncasecmp(at, name.data, size) == 0)
+            return true;
+        at += size;
+    }
+    return false;
+}
+
+void guard_host(struct guard *g, const char *name, const char *value)
+{
+    if (!value || strcasecmp(name, "Host") != 0)
+        return;
+    g->host = value;
+    g->hosts_seen++;
+}
+
+/* ---- the others ---- */
+
+/* `SCHEME://HOST[:PORT]` of a browser, which leaves the scheme's own port out in both headers. */
+static bool origin_is_host(const char *origin, const char *host)
+{
+    const char *at = strncasecmp(origin, "http://", 7) == 0    ? origin + 7
+                     : strncasecmp(origin, "https://", 8) == 0 ? origin + 8
+                                                               : NULL;
+    return at && host && strcasecmp(at, host) == 0;
+}
+
+static bool type_is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    size_t size = sizeof json - 1;
+    return strncasecmp(type, json, size) == 0 && (type[size] == '\0' || strchr("; \t", type[size]));
+}
+
+void guard_header(struct guard *g, const char *name, const char *value)
+{
+    if (!value)
+        value = "";
+    if (strcasecmp(name, "Origin") == 0 && !g->origin_differs && !origin_is_host(value, g->host)) {
+        g->origin_differs = true;
+        g->origin = value;
+    } else if (strcasecmp(name, "Sec-Fetch-Site") == 0) {
+        g->other_site |= strcasecmp(value, "same-origin") != 0 && strcasecmp(value, "none") != 0;
+    } else if (strcasecmp(name, "Content-Type") == 0) {
+        g->types++;
+        g->json = type_is_json(value);
+    } else if (strcasecmp(name, "Content-Encoding") == 0) {
+        g->encoded = true;
+    }
+}
+
+bool guard_lets_in(const struct guard *g, struct problem *ret)
+{
+    if (g->hosts_seen != 1)
+        return problem_is(ret, PROBLEM_WRONG_HOST, "there are %u Host headers", g->hosts_seen);
+    if (!guard_host_is_ours(g->host, g->hosts)) {
+        return problem_is(ret, PROBLEM_WRONG_HOST,
+                          "`%.256s` is no loopback address, and does not stand in http-host", g->host);
+    }
+    if (g->origin_differs) {
+        return problem_is(ret, PROBLEM_CROSS_SITE, "Origin is `%.128s`, and Host is `%.128s`", g->origin,
+                          g->host);
+    }
+    if (g->other_site)
+        return problem_is(ret, PROBLEM_CROSS_SITE, "Sec-Fetch-Site is neither same-origin nor none");
+    return true;
+}
+
+bool guard_is_json(const struct guard *g, struct problem *ret)
+{
+    if (g->types == 1 && g->json && !g->encoded)
+        return true;
+    return problem_is(ret, PROBLEM_NOT_JSON, "%s",
+                      g->encoded     ? "the body has a Content-Encoding"
+                      : g->types > 1 ? "there are several Content-Type headers"
+                      : g->types     ? "Content-Type is another one"
+                                     : "there is no Content-Type");
+}

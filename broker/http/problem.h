@@ -1,0 +1,42 @@
+/* problem: what is said of a call that fails, as application/problem+json (RFC 9457). */
+#ifndef SHUNT_HTTP_PROBLEM_H
+#define SHUNT_HTTP_PROBLEM_H
+
+#include "broker/http/text.h"
+#include "proto/errors.h"
+
+enum problem_code {
+    PROBLEM_NONE,
+#define OF_ERROR(NAME, status, hint)
+#define OF_HTTP(NAME, status, retry, title, hint) PROBLEM_##NAME,
+#include "broker/http/problem.def"
+#undef OF_ERROR
+#undef OF_HTTP
+};
+
+#define PROBLEM_DETAIL_BYTES 512
+
+/* One of `code` and `err`, the protocol's error. All zero: nothing is wrong. */
+struct problem {
+    enum problem_code code;
+    int err;
+    char detail[PROBLEM_DETAIL_BYTES]; /* what is wrong with this request, as UTF-8; may be empty */
+};
+
+/* Set what is wrong, unless something is already; returns false. What does not fit is cut. */
+bool problem_is(struct problem *p, enum problem_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool problem_is_error(struct problem *p, int err, const char *detail);
+
+static inline bool problem_is_none(const struct problem *p)
+{
+    return !p->code && !p->err;
+}
+
+/* The status of the answer. */
+unsigned problem_status(const struct problem *p);
+/* True if the same request may succeed later. */
+bool problem_may_pass(const struct problem *p);
+void problem_write(const struct problem *p, struct text *to);
+
+#endif

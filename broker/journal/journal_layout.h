@@ -1,0 +1,63 @@
+/* journal_layout: the bytes of the journal's file (docs/storage.md has the tables), and what an open journal is. Private to broker/journal.
+ *
+ * The head block and every record begin with the same 64 bytes: a checksum, a magic, the journal's id, and two numbers: of a record its
+ * number and the bytes of its body, of the file the version of its layout and its length.
+ */
+#ifndef SHUNT_JOURNAL_JOURNAL_LAYOUT_H
+#define SHUNT_JOURNAL_JOURNAL_LAYOUT_H
+
+#include "base/big_endian.h"
+#include "broker/journal/journal.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum { HEAD_CHECKSUM = 0, HEAD_MAGIC = 8, HEAD_ID = 16, HEAD_NUMBER = 32, HEAD_BYTES = 40 };
+
+#define JOURNAL_VERSION 1u
+#define MAGIC_FILE      0x7368756e746a6e6cull           /* "shuntjnl" */
+#define MAGIC_RECORD    0x7368756e74726563ull           /* "shuntrec" */
+#define RECORDS_AT      ((uint64_t)JOURNAL_BLOCK_BYTES) /* behind the head block */
+
+struct journal {
+    struct journal_file *file;
+    uint8_t id[JOURNAL_ID_BYTES];
+    uint64_t bytes;              /* of the file, in whole blocks */
+    struct journal_place oldest; /* of the first record that is still needed; `next` if none is */
+    struct journal_place next;
+    int failed; /* the first error: nothing is written any more */
+};
+
+static inline uint64_t whole_blocks(uint64_t bytes)
+{
+    return (bytes + JOURNAL_BLOCK_BYTES - 1) / JOURNAL_BLOCK_BYTES * JOURNAL_BLOCK_BYTES;
+}
+
+static inline uint64_t record_bytes(uint64_t body_bytes)
+{
+    return whole_blocks(JOURNAL_HEAD_BYTES + body_bytes);
+}
+
+/* Whether the needed records go on behind the head block; then what lies between `next` and `oldest` is free, and otherwise all the rest. */
+static inline bool is_wrapped(const struct journal *j)
+{
+    return j->next.number != j->oldest.number && j->next.at <= j->oldest.at;
+}
+
+/* Of a head at `at` and the body behind it. */
+static inline uint64_t head_checksum(const uint8_t *head, uint64_t body_bytes, uint64_t at)
+{
+    return XXH3_64bits_withSeed(head + HEAD_MAGIC, JOURNAL_HEAD_BYTES - HEAD_MAGIC + body_bytes, at);
+}
+
+static inline void head_write(uint8_t *head, uint64_t magic, const uint8_t *id, uint64_t number,
+                              uint64_t bytes)
+{
+    memset(head, 0, JOURNAL_HEAD_BYTES);
+    put_be64(head + HEAD_MAGIC, magic);
+    memcpy(head + HEAD_ID, id, JOURNAL_ID_BYTES);
+    put_be64(head + HEAD_NUMBER, number);
+    put_be64(head + HEAD_BYTES, bytes);
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* journal_make: writing what no record stands in yet: a new journal, and more blocks for an old one.
+ *
+ * The head block says how long the journal is, and is written when all else is durable. So a crash before that leaves no journal,
+ * or one that is as long as it was; and a file that has lost its end is told from a journal that ends.
+ */
+#include "base/check.h"
+#include "broker/journal/journal_layout.h"
+#include "proto/errors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Of blocks written ahead: as many at a time, so that the flush of a record, which may wait for them, never waits for more. */
+#define PIECE_BYTES (4u << 20)
+#define ZERO_BYTES  (64u << 10)
+
+/* Write every block between the two, durably. */
+static int write_ahead(struct journal_file *f, uint64_t from, uint64_t to)
+{
+    static uint8_t zeros[ZERO_BYTES];
+    int err = f->ops->allocate(f, from, to);
+    while (!err && from < to) {
+        struct iovec parts[PIECE_BYTES / ZERO_BYTES];
+        uint64_t at = from;
+        int count = 0;
+        for (; at < to && at - from < PIECE_BYTES; at += parts[count++].iov_len)
+            parts[count] = (struct iovec){zeros, to - at < ZERO_BYTES ? to - at : ZERO_BYTES};
+        err = f->ops->write(f, from, parts, count);
+        if (!err)
+            err = f->ops->flush(f);
+        from = at;
+    }
+    return err;
+}
+
+/* The head block fits in one sector, so it is the old one or the new one whatever happens. */
+static int write_head_block(struct journal_file *f, const uint8_t *id, uint64_t bytes)
+{
+    uint8_t block[JOURNAL_BLOCK_BYTES] = {0};
+    head_write(block, MAGIC_FILE, id, JOURNAL_VERSION, bytes);
+    put_be64(block + HEAD_CHECKSUM, head_checksum(block, 0, 0));
+    int err = f->ops->write(f, 0, &(const struct iovec){block, sizeof block}, 1);
+    return err ? err : f->ops->flush(f);
+}
+
+int journal_create(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES], uint64_t bytes,
+                   uint64_t first_number, struct journal **ret, char *ret_why, size_t why_bytes)
+{
+    bytes = whole_blocks(bytes < JOURNAL_BYTES_MIN ? JOURNAL_BYTES_MIN : bytes);
+    struct journal *j = malloc(sizeof *j);
+    int err = j ? file->ops->truncate(file, 0) : SHUNT_NO_MEMORY;
+    if (!err)
+        err = write_ahead(file, 0, bytes);
+    if (!err)
+        err = write_head_block(file, id, bytes);
+    if (err) {
+        (void)snprintf(ret_why, why_bytes, "cannot make a journal of %llu bytes: %s: check its disk",
+                       (unsigned long long)bytes, err_text(err));
+        (void)file->ops->truncate(file, 0); /* to give back the space; what is left is no journal anyway */
+        file->ops->close(file);
+        free(j);
+        return err;
+    }
+    struct journal_place first = {first_number, RECORDS_AT};
+    *j = (struct journal){.file = file, .bytes = bytes, .oldest = first, .next = first};
+    memcpy(j->id, id, JOURNAL_ID_BYTES);
+    *ret = j;
+    return 0;
+}
+
+int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to)
+{
+    struct journal_file *f;
+    uint8_t head[JOURNAL_HEAD_BYTES];
+    check(from % JOURNAL_BLOCK_BYTES == 0 && to > from);
+    to = whole_blocks(to);
+    int err = file->ops->again(file, &f);
+    if (err)
+        return err;
+    err = write_ahead(f, from, to);
+    if (!err)
+        err = f->ops->read(f, 0, head, sizeof head);
+    if (err) {
+        (void)f->ops->truncate(
+            f, from); /* to give back the space; beyond the head block's length nothing is read */
+    } else {
+        err = write_head_block(f, head + HEAD_ID, to);
+    }
+    f->ops->close(f);
+    return err;
+}

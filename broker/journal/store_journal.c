@@ -1,0 +1,319 @@
+/* The journal's store: open, close; and the table by which it is called. */
+#include "broker/journal/store_journal_private.h"
+
+#include "base/check.h"
+#include "base/magic.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+/* Address space beyond what a generation is to hold: the record that goes beyond it, and the one that is begun then. */
+#define ROOM_BYTES (160ull << 20)
+
+/* Of what journal_open() says. */
+#define WHY_BYTES 512
+
+static const struct store_ops journal_ops;
+
+static void say(char *ret_why, size_t why_bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void say(char *ret_why, size_t why_bytes, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(ret_why, why_bytes, format, args);
+    va_end(args);
+}
+
+/* ---- opening ---- */
+
+#define REPLAY_MAGIC 0x7265706cu
+
+/* What is given to replay(). */
+struct replay {
+    uint32_t magic;
+    struct journal_store *store;
+};
+
+/* Two generations become one: what was below the second may have been in the first. So whether anything is below is what the row before it
+ * says, or, if there is none, the store behind; what was not below the second and is not in the first is nowhere. */
+static int find_below(struct journal_store *s, struct row *row)
+{
+    const struct row *old = generation_find(s->filling, row_table(row), row_key(row));
+    struct store_txn *below;
+    struct slice value;
+    int err = 0;
+    bool is = old && row_below(old);
+    if (!old && row_below(row)) {
+        err = journal_below(s, &below);
+        if (!err)
+            err = store_get(below, row_table(row), row_key(row), &value);
+        is = !err;
+    }
+    row->head = (uint8_t)(is ? row->head | ROW_BELOW : row->head & ~ROW_BELOW);
+    return err == SHUNT_NOT_FOUND ? 0 : err;
+}
+
+/* A record that the store behind does not have. */
+static int replay(void *context, uint64_t number, struct slice body)
+{
+    struct journal_store *s = magic_of(context, replay, REPLAY_MAGIC)->store;
+    struct generation *g = s->filling;
+    (void)number;
+    if (g->room - g->used < body.size)
+        return SHUNT_NO_MEMORY;
+    char *bytes = g->bytes + g->used;
+    memcpy(bytes, body.data, body.size);
+    g->used += body.size;
+    for (struct slice left = {bytes, body.size}; left.size;) {
+        struct row *row = row_take(&left), *old;
+        if (!row)
+            return SHUNT_CORRUPT;
+        int err = find_below(s, row);
+        if (!err)
+            err = generation_set(g, row, &old);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int open_file(struct journal_store *s, struct journal_file *file, struct journal_place from,
+                     const char *dir, char *ret_why, size_t why_bytes)
+{
+    struct replay context = {.magic = REPLAY_MAGIC, .store = s};
+    char said[WHY_BYTES];
+    int err = journal_open(file, s->id, from, s->read_only, replay, &context, &s->journal, said, sizeof said);
+    if (err)
+        say(ret_why, why_bytes, "%s/journal: %s", dir, said);
+    if (!err && journal_next(s->journal).number != from.number)
+        s->filling->next = journal_next(s->journal);
+    return err;
+}
+
+static int create_file(struct journal_store *s, struct journal_file *file, char *ret_why, size_t why_bytes)
+{
+    struct store_txn *txn;
+    uint64_t bytes = s->bytes < JOURNAL_FILE_BYTES_FIRST ? s->bytes : JOURNAL_FILE_BYTES_FIRST;
+    int err = getrandom(s->id, sizeof s->id, 0) == (ssize_t)sizeof s->id ? 0 : SHUNT_IO;
+    if (!err)
+        err = journal_create(file, s->id, bytes, 1, &s->journal, ret_why, why_bytes);
+    if (!err)
+        err = store_begin(s->behind, true, &txn);
+    if (err)
+        return err;
+    err = journal_meta_write(txn, s->id, journal_next(s->journal));
+    if (!err)
+        return store_commit(txn);
+    store_abort(txn);
+    return err;
+}
+
+/* Whether the store behind names a journal, and where it goes on. */
+static int look(struct store *behind, uint8_t ret_id[JOURNAL_ID_BYTES], struct journal_place *ret)
+{
+    struct store_txn *txn;
+    int err = store_begin(behind, false, &txn);
+    if (err)
+        return err;
+    err = journal_meta_read(txn, ret_id, ret);
+    store_abort(txn);
+    return err;
+}
+
+static void close_all(struct journal_store *s)
+{
+    merge_stop(&s->merge);
+    journal_below_close(s);
+    journal_close(s->journal);
+    generation_free(s->filling);
+    generation_free(s->frozen);
+    generation_free(s->spare);
+    for (unsigned i = 0; i < TABLE_COUNT; i++)
+        holes_done(&s->holes[i]);
+    free(s->undo);
+    free(s);
+}
+
+static int make(const struct store_journal_options *o, struct journal_file *file, struct journal_store **ret)
+{
+    struct journal_store *s = calloc(1, sizeof *s);
+    uint64_t file_bytes = 0;
+    if (!s)
+        return SHUNT_NO_MEMORY;
+    s->base.ops = &journal_ops;
+    s->behind = o->behind;
+    s->read_only = o->read_only;
+    s->bytes = o->bytes;
+    s->memory_bytes = o->memory_bytes;
+    int err = file->ops->size(file, &file_bytes);
+    size_t room = (size_t)(o->memory_bytes + ROOM_BYTES);
+    s->filling = generation_new(room + file_bytes); /* at the start it holds all there is */
+    s->spare = generation_new(room);
+    if (!err)
+        err = s->filling && s->spare ? merge_start(&s->merge, o->threaded && !o->read_only) : SHUNT_NO_MEMORY;
+    if (!err) {
+        *ret = s;
+        return 0;
+    }
+    close_all(s);
+    return err;
+}
+
+/* The store behind has everything, and says that there is no journal. */
+static int end(struct journal_store *s)
+{
+    struct store_txn *txn;
+    int err = journal_drain(s);
+    journal_below_close(s);
+    if (!err)
+        err = store_begin(s->behind, true, &txn);
+    if (err)
+        return err;
+    err = journal_meta_delete(txn);
+    if (!err)
+        return store_commit(txn);
+    store_abort(txn);
+    return err;
+}
+
+/* The file, and the store before it, not yet opened. */
+static int begin(const struct store_journal_options *o, bool has, struct journal_file **ret_file,
+                 struct journal_store **ret, char *ret_why, size_t why_bytes)
+{
+    int err = 0;
+    *ret_file = o->file;
+    if (!o->file)
+        err = journal_file_open(o->dir, !has, o->read_only, ret_file, ret_why, why_bytes);
+    if (err == SHUNT_NOT_FOUND) {
+        say(ret_why, why_bytes,
+            "the store in %s goes with a journal, but %s/journal is not there, and only that has what was "
+            "accepted "
+            "last: put it back beside the store",
+            o->dir, o->dir);
+        return SHUNT_CORRUPT;
+    }
+    if (err)
+        return err;
+    err = make(o, *ret_file, ret);
+    if (err) {
+        say(ret_why, why_bytes, "cannot begin with the journal of the store in %s: %s", o->dir,
+            err_text(err));
+        (*ret_file)->ops->close(*ret_file);
+    }
+    return err;
+}
+
+static int open_both(const struct store_journal_options *o, bool has, const uint8_t *id,
+                     struct journal_place from, struct journal_store **ret, char *ret_why, size_t why_bytes)
+{
+    struct journal_store *s;
+    struct journal_file *file;
+    int err = begin(o, has, &file, &s, ret_why, why_bytes);
+    if (err)
+        return err;
+    memcpy(s->id, id, sizeof s->id);
+    err =
+        has ? open_file(s, file, from, o->dir, ret_why, why_bytes) : create_file(s, file, ret_why, why_bytes);
+    if (err) {
+        close_all(s);
+        return err;
+    }
+    store_usage(s->behind, &s->usage);
+    if (s->bytes < journal_bytes(s->journal))
+        s->bytes = journal_bytes(s->journal);
+    *ret = s;
+    return 0;
+}
+
+static int end_it(const struct store_journal_options *o, struct journal_store *s, char *ret_why,
+                  size_t why_bytes)
+{
+    int err = end(s);
+    close_all(s);
+    if (err)
+        say(ret_why, why_bytes, "cannot put the journal in %s into the store: %s", o->dir, err_text(err));
+    return err || o->file ? err : journal_file_remove(o->dir, ret_why, why_bytes);
+}
+
+int store_journal_open(const struct store_journal_options *o, struct store **ret, char *ret_why,
+                       size_t why_bytes)
+{
+    struct journal_store *s = NULL;
+    struct journal_place from = {0};
+    uint8_t id[JOURNAL_ID_BYTES] = {0};
+    int err = look(o->behind, id, &from);
+    bool has = !err, wanted = has || (o->create && !o->read_only && !o->end);
+    if (err == SHUNT_NOT_FOUND) {
+        err = 0;
+    } else if (err) {
+        say(ret_why, why_bytes,
+            "the store in %s does not say which journal it goes with: %s: restore it from a backup", o->dir,
+            err_text(err));
+    }
+    if (wanted && !err)
+        err = open_both(o, has, id, from, &s, ret_why, why_bytes);
+    else if (o->file)
+        o->file->ops->close(o->file);
+    if (!err && s && o->end) {
+        err = end_it(o, s, ret_why, why_bytes);
+        s = NULL;
+    }
+    if (err)
+        store_close(o->behind);
+    else
+        *ret = s ? &s->base : o->behind;
+    return err;
+}
+
+static void journal_store_close(struct store *base)
+{
+    struct journal_store *s = journal_store_of(base);
+    struct store *behind = s->behind;
+    check(!s->writing && !s->readers);
+    close_all(s);
+    store_close(behind);
+}
+
+static const struct store_ops journal_ops = {
+    .begin = journal_begin,
+    .commit = journal_commit,
+    .abort = journal_abort,
+    .get = journal_get,
+    .put = journal_put,
+    .reserve = journal_reserve,
+    .del = journal_del,
+    .cursor_open = journal_cursor_open,
+    .cursor_close = journal_cursor_close,
+    .cursor_seek = journal_cursor_seek,
+    .cursor_next = journal_cursor_next,
+    .cursor_prev = journal_cursor_prev,
+    .cursor_del = journal_cursor_del,
+    .usage = journal_usage,
+    .disk_free = journal_disk_free,
+    .count = journal_count,
+    .maintain = journal_maintain,
+    .pack = journal_pack,
+    .close = journal_store_close,
+};
+
+bool store_journal_step(struct store *base)
+{
+    return base->ops == &journal_ops && merge_step(&journal_store_of(base)->merge);
+}
+
+bool store_journal_state(struct store *base, struct store_journal_state *ret)
+{
+    if (base->ops != &journal_ops)
+        return false;
+    const struct journal_store *s = journal_store_of(base);
+    *ret = (struct store_journal_state){.file_bytes = journal_bytes(s->journal),
+                                        .used_bytes = journal_used_bytes(s->journal),
+                                        .filling_bytes = s->filling->used,
+                                        .frozen_bytes = s->frozen ? s->frozen->used : 0,
+                                        .merges = s->merges,
+                                        .waits = s->waits};
+    return true;
+}

@@ -1,0 +1,97 @@
+/* store_journal_private: what the parts of the journal's store share; the first needs none of the others, the last all:
+ *
+ *     generation.c             what changed, in memory
+ *     merge.c                  the thread that puts it away
+ *     holes.c                  where nothing is left
+ *     store_journal_room.c     when a generation is frozen; how full it all is
+ *     store_journal_txn.c      transactions and pairs
+ *     store_journal_cursor.c   cursors
+ *     store_journal.c          open, close
+ */
+#ifndef SHUNT_JOURNAL_STORE_JOURNAL_PRIVATE_H
+#define SHUNT_JOURNAL_STORE_JOURNAL_PRIVATE_H
+
+#include "broker/journal/generation.h"
+#include "broker/journal/holes.h"
+#include "broker/journal/merge.h"
+#include "broker/journal/store_journal.h"
+
+/* One step of the write transaction, undone in reverse. */
+struct journal_undo {
+    struct row *row, *old;
+};
+
+struct journal_txn {
+    struct store_txn base;
+    bool write;
+    int failed;   /* the first error: all that is left then is to abort */
+    size_t begin; /* of its record, in the generation's bytes */
+};
+
+struct journal_store {
+    struct store base;
+    struct store *behind;
+    struct journal *journal;
+    struct generation *filling, *frozen,
+        *spare; /* frozen: NULL unless it is being put away; else spare is NULL */
+    struct merge merge;
+    uint8_t id[JOURNAL_ID_BYTES];
+    bool read_only;
+    bool broken; /* a commit or a merge failed: nothing but closing works */
+
+    struct journal_txn writer; /* the one write transaction */
+    bool writing;
+    struct journal_undo *undo;
+    size_t undo_count, undo_capacity;
+    struct store_txn *
+        below; /* a read transaction of the store behind, opened when one is needed, closed when that has changed */
+    unsigned readers;
+    struct holes holes[TABLE_COUNT];
+
+    uint64_t bytes, memory_bytes; /* as in the options */
+    struct store_usage usage;     /* of the store behind, when nothing was being put away */
+    uint64_t merges, waits;
+};
+
+static inline struct journal_store *journal_store_of(struct store *s)
+{
+    return (struct journal_store *)s;
+}
+
+/* The read transaction of the store behind. fails: as store_begin() */
+int journal_below(struct journal_store *s, struct store_txn **ret);
+void journal_below_close(struct journal_store *s);
+
+int journal_begin(struct store *base, bool write, struct store_txn **ret);
+int journal_commit(struct store_txn *txn);
+void journal_abort(struct store_txn *txn);
+int journal_get(struct store_txn *txn, enum store_table table, struct slice key, struct slice *ret);
+int journal_put(struct store_txn *txn, enum store_table table, struct slice key, struct slice value);
+int journal_reserve(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool fresh,
+                    void **ret);
+int journal_del(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size);
+int journal_count(struct store_txn *txn, enum store_table table, uint64_t *ret_tables, uint64_t *ret);
+
+int journal_cursor_open(struct store_txn *txn, enum store_table table, struct store_cursor **ret);
+void journal_cursor_close(struct store_cursor *c);
+int journal_cursor_seek(struct store_cursor *c, struct slice key, struct slice *ret_key,
+                        struct slice *ret_value);
+int journal_cursor_next(struct store_cursor *c, struct slice *ret_key, struct slice *ret_value);
+int journal_cursor_prev(struct store_cursor *c, struct slice *ret_key, struct slice *ret_value);
+int journal_cursor_del(struct store_cursor *c);
+
+void journal_usage(struct store *base, struct store_usage *ret);
+uint64_t journal_disk_free(struct store *base);
+int journal_maintain(struct store *base);
+int journal_pack(struct store *base, uint64_t most_bytes, bool *ret_more);
+/* Before a record of so many bytes is appended. fails: NO_SPACE, IO */
+int journal_make_room(struct journal_store *s, size_t body_bytes);
+/* What is being filled goes into the store behind at once, with the transaction that has no room in the journal, and in one of its own:
+ * so a full disk beneath the journal's file, or a record longer than the file can have, ends nobody. fails: as store_commit() */
+int journal_commit_behind(struct journal_store *s);
+/* Wait until the frozen generation has been put away; nothing if there is none. */
+int journal_settle(struct journal_store *s);
+/* Put everything away. */
+int journal_drain(struct journal_store *s);
+
+#endif

@@ -1,0 +1,105 @@
+/* fuzz_api: any bytes as `METHOD TARGET`, a newline and a body: what the API makes of them is refused, or one frame that the engine's
+ * reader takes; and that frame, taken for an answer, is JSON. */
+#include "broker/http/fields.h"
+#include "broker/http/json_answer.h"
+#include "proto/frame.h"
+#include "proto/request.h"
+#include "tests/fuzz/fuzz.h"
+#include <jansson.h>
+#include <string.h>
+
+static request_read_fn *reader_of(unsigned op)
+{
+    switch (op) {
+#define REQUEST(NAME, name, number, right, effect, answer)                                                   \
+    case number:                                                                                             \
+        return request_read_##name;
+#include "proto/request.def"
+    default:
+        return NULL;
+    }
+}
+
+/* A bound may be broken, or the engine knows better what a value may be; but types are held here. */
+static void read_back(const struct api_row *row, struct slice payload)
+{
+    struct request_source from;
+    union request_fields fields;
+    request_source_init(&from);
+    mpack_read_init(&from.r, payload.data, payload.size);
+    (void)mpack_read_array(&from.r);
+    MUST(mpack_read_uint(&from.r) == row->op && mpack_read_uint(&from.r) == 1);
+    reader_of(row->op)(&from, &fields);
+    MUST(request_verdict(&from) != SHUNT_PROTOCOL);
+}
+
+static void write_as_answer(struct slice payload, const struct api_answer *form, size_t piece)
+{
+    struct json_answer j;
+    struct text all = {0};
+    char bytes[64];
+    size_t size;
+    json_answer_begin(&j, payload, form);
+    while ((size = json_answer_take(&j, bytes, piece)) > 0)
+        text_add_bytes(&all, bytes, size);
+    if (!json_answer_failed(&j)) {
+        json_t *value = json_loadb(all.data, all.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        MUST(value);
+        json_decref(value);
+    }
+    json_answer_done(&j);
+    text_done(&all);
+}
+
+static void try_call(const struct api_match *match, const struct target *target, struct slice body)
+{
+    struct mpack_buffer frame = {0};
+    struct problem problem = {0};
+    struct slice payload;
+    size_t need;
+    const char *why;
+    bool ok = fields_frame(match, target, body, 1, &frame, &problem);
+    MUST(ok == problem_is_none(&problem));
+    if (ok) {
+        MUST(frame_next(frame.data, frame.size, FRAME_BYTES_MAX, &payload, &need, &why) == FRAME_WHOLE);
+        MUST(payload.size + FRAME_HEADER_BYTES == frame.size);
+        read_back(match->row, payload);
+        for (unsigned answer = 0; answer < WIRE_ANSWERS; answer++) {
+            const struct api_answer *form = api_answer_of((enum wire_answer)answer);
+            if (form && !form->next) /* that one looks into rows, which a request has none of */
+                write_as_answer(payload, form, 1 + body.size % 64);
+        }
+    } else {
+        struct text text = {0};
+        problem_write(&problem, &text);
+        json_t *value = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES, NULL);
+        MUST(value);
+        json_decref(value);
+        text_done(&text);
+    }
+    mpack_buffer_done(&frame);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *line = malloc(size + 1);
+    struct target target = {0};
+    struct api_match match;
+    const char *why;
+    MUST(line);
+    if (size)
+        memcpy(line, data, size);
+    line[size] = '\0';
+    size_t end = strcspn(line, "\n"), method = strcspn(line, " \n");
+    struct slice body = {data + (end < size ? end + 1 : size), end < size ? size - end - 1 : 0};
+    line[end] = '\0';
+    if (method < end && line[method + 1] == '/') {
+        line[method] = '\0';
+        bool ok = target_read(line + method + 1, &target, &why);
+        if (ok && api_find(line, &target, &match) == API_FOUND && match.row->what == API_REQUEST)
+            try_call(&match, &target, body);
+        target_done(&target);
+    }
+    free(line);
+    return 0;
+}

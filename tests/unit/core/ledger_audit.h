@@ -1,0 +1,22 @@
+/* ledger_audit: what the parts of the walk over a store share. */
+#ifndef SHUNT_TESTS_LEDGER_AUDIT_H
+#define SHUNT_TESTS_LEDGER_AUDIT_H
+
+#include "tests/unit/core/ledger_fixture.h"
+
+struct audit {
+    struct ledger *l;
+    struct store_txn *t;
+};
+
+bool audit_get(struct audit *a, enum store_table table, struct key key, struct slice *ret);
+bool audit_there(struct audit *a, enum store_table table, struct key key);
+/* Each letter is counted by the cause that it names; the mark is as far as it can be, or about to move. */
+void audit_causes(struct audit *a, const struct group *g);
+/* Both rows of an edit, if there is one, can be read and are of that edit: returns how many. */
+uint64_t audit_edit(struct audit *a, const struct group *g, uint64_t seq, const struct attempt_record *row,
+                    bool *damaged);
+/* Each letter that a rule decided on was acted on, waits, was given up, or has left meanwhile. */
+void audit_rules(const struct group *g);
+
+#endif

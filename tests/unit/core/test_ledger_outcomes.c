@@ -1,0 +1,173 @@
+/* Redriven messages have outcomes: what they stop, whose they are; how they come back; jobs in a list. */
+#include "proto/errors.h"
+#include "tests/unit/core/ledger_redrive.h"
+
+/* ---- too many fail ---- */
+
+Test(ledger_redrive, more_failures_than_may_be_stop_it_and_as_many_do_not)
+{
+    struct fixture f;
+    struct dead_command c = all();
+    begin(&f, 40);
+    c.rate = 20;
+    c.has_max_fail = true;
+    c.max_fail = 250;
+    redrive_as(&f, &c);
+    tick(&f, 1000);
+    cr_assert_eq(redriven(&f), 21);
+    take_and_ack(&f, 1, 9);
+    assign(&f, "t", "default", 12);
+    for (uint64_t seq = 10; seq <= 12; seq++)
+        fail_as(&f, seq, ATTEMPT_REJECTED, "A", "as planted");
+    expect_phase(&f, 1, JOB_RUNNING); /* 3 of 12 */
+    fail_as(&f, 13, ATTEMPT_NACKED, "C", "new");
+    expect_phase(&f, 1, JOB_STOPPED); /* 4 of 13 */
+    struct job_record r = job_of(&f, 1);
+    cr_assert(r.stopped_failed == 4 && r.stopped_known == 13 && !r.stopped_same && r.stopped_seq == 13);
+    expect_outcomes(&f, 1, 8, 9, 3, 1, 0);
+    fixture_done(&f);
+}
+
+Test(ledger_redrive, no_failure_at_all_may_be_asked_for)
+{
+    struct fixture f;
+    struct dead_command c = all();
+    begin(&f, 5);
+    c.rate = 1;
+    c.has_max_fail = true;
+    redrive_as(&f, &c);
+    assign(&f, "t", "default", 1);
+    fail_as(&f, 1, ATTEMPT_NACKED, "A", "as planted");
+    expect_phase(&f, 1, JOB_STOPPED);
+    fixture_done(&f);
+}
+
+/* ---- outcomes ---- */
+
+Test(ledger_redrive, a_message_that_is_acked_after_a_failure_counts_as_acked_and_once_for_its_group)
+{
+    struct fixture f;
+    begin(&f, 1);
+    redrive(&f, "t", "default", 1, 0);
+    assign(&f, "t", "default", 1);
+    fail_as(&f, 1, ATTEMPT_NACKED, "A", "as planted");
+    expect_outcomes(&f, 1, 0, 0, 1, 0, 0);
+    tick(&f, 1000000);
+    take_and_ack(&f, 1, 1);
+    expect_outcomes(&f, 1, 0, 1, 0, 0, 0);
+    const uint64_t *n = fixture_group(&f, "t", "default")->r.counts.outcomes;
+    cr_assert(n[REDRIVE_FAILED_SAME] == 1 && n[REDRIVE_ACKED] == 0);
+    fixture_done(&f);
+}
+
+Test(ledger_redrive, what_another_redrive_brings_back_again_is_of_that_one)
+{
+    struct fixture f;
+    begin(&f, 1);
+    redrive(&f, "t", "default", 1, 0);
+    assign(&f, "t", "default", 1);
+    fail_as(&f, 1, ATTEMPT_REJECTED, "B", "other");
+    expect_outcomes(&f, 1, 0, 0, 0, 1, 0);
+    redrive(&f, "t", "default", 1, 0);
+    expect_outcomes(&f, 2, 1, 0, 0, 0, 0);
+    assign(&f, "t", "default", 1);
+    fail_as(&f, 1, ATTEMPT_REJECTED, "B", "other");
+    expect_outcomes(&f, 2, 0, 0, 1, 0, 0);
+    redrive(&f, "t", "default", 1, 0);
+    take_and_ack(&f, 1, 1);
+    expect_outcomes(&f, 1, 0, 0, 0, 1, 0);
+    expect_outcomes(&f, 2, 0, 0, 1, 0, 0);
+    expect_outcomes(&f, 3, 0, 1, 0, 0, 0);
+    fixture_done(&f);
+}
+
+Test(ledger_redrive, uncharged_ends_tell_nothing_and_a_deleted_group_makes_them_gone)
+{
+    struct fixture f;
+    begin(&f, 3);
+    group_create(&f, "t", "other", false);
+    redrive(&f, "t", "default", 2, 0);
+    assign(&f, "t", "default", 2);
+    fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
+    fail(&f, "t", "default", 2, ATTEMPT_SUSPECTED);
+    recover(&f);
+    expect_outcomes(&f, 1, 2, 0, 0, 0, 0);
+    struct dead_command c = all();
+    c.canary = 1;
+    redrive_as(&f, &c);
+    group_delete(&f, "t", "default");
+    tick_until_quiet(&f);
+    cr_assert(job_is_over(&f, 2), "it waits for nothing that can come");
+    expect_outcomes(&f, 1, 0, 0, 0, 0, 2);
+    expect_outcomes(&f, 2, 0, 0, 0, 0, 1);
+    fixture_done(&f);
+}
+
+Test(ledger_redrive, a_message_that_expires_again_fails_the_same_way)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.quiet = true;
+    topic_create(&f, "t", settings(-1));
+    publish_timed(&f, "t", 0, 1000);
+    tick(&f, 2000);
+    redrive(&f, "t", "default", 1, 0);
+    tick(&f, 9000);
+    expect_outcomes(&f, 1, 0, 0, 1, 0, 0);
+    fixture_done(&f);
+}
+
+/* ---- spread ---- */
+
+Test(ledger_redrive, they_come_back_spread_over_the_time_that_was_asked_for)
+{
+    enum { COUNT = 100, SPREAD = 1000 };
+    struct fixture f;
+    struct dead_command c = all();
+    begin(&f, COUNT);
+    c.spread_ms = SPREAD;
+    redrive_as(&f, &c);
+    cr_assert_eq(redriven(&f), COUNT);
+    const struct group_counts *n = &fixture_group(&f, "t", "default")->r.counts;
+    cr_assert_gt(n->delayed, COUNT / 2);
+    uint64_t quarters[4];
+    for (int i = 0; i < 4; i++) {
+        tick(&f, SPREAD / 4 * (i + 1));
+        quarters[i] = n->ready;
+    }
+    cr_assert_eq(quarters[3], COUNT);
+    for (int i = 0; i < 4; i++) /* evenly: 25 each, and six times their deviation */
+        cr_assert(quarters[i] - (i ? quarters[i - 1] : 0) < 51, "quarter %d", i);
+    fixture_done(&f);
+}
+
+/* ---- listing ---- */
+
+Test(ledger_redrive, jobs_are_listed_by_page_the_finished_ones_too)
+{
+    struct fixture f;
+    struct view v = {0};
+    struct mpack_buffer b = {0};
+    struct mpack_reader r;
+    begin(&f, 3);
+    redrive(&f, "t", "default", 1, 0);
+    redrive_pair(&f, "t", "default", 0, 1);
+    topic_purge(&f, "t", NULL);
+    fixture_reload(&f);
+    v.ledger = f.l;
+    cr_assert_eq(view_jobs(&v, 0, 2, &b), 0);
+    mpack_read_init(&r, b.data, b.size);
+    cr_assert_eq(mpack_read_array(&r), 2);
+    cr_assert_eq(mpack_read_map(&r), 19);
+    b.size = 0;
+    cr_assert_eq(view_jobs(&v, 2, 2, &b), 0);
+    mpack_read_init(&r, b.data, b.size);
+    cr_assert_eq(mpack_read_array(&r), 1);
+    (void)mpack_read_any(&r);
+    cr_assert(!mpack_read_bool(&r));
+    b.size = 0;
+    cr_assert_eq(view_jobs(&v, UINT64_MAX, 2, &b), 0);
+    cr_assert_eq(b.data[0], 0x90);
+    mpack_buffer_done(&b);
+    fixture_done(&f);
+}
