@@ -54,6 +54,7 @@
 #define CAUSES_MAX            200                      /* of one group; what dies of more shares one */
 #define CAUSES_TOTAL_MAX      20000                    /* of all groups together */
 #define CAUSE_SHARES_MAX      8                        /* builds, and hosts, that are counted each by itself: those seen last */
+#define CAUSE_PAST_BUILDS_MAX 56                       /* builds that are known to have died of it, though no longer counted */
 #define CAUSE_SHARE_BYTES_MAX 64                       /* of a build's or host's name there */
 #define CAUSE_HOURS           48                       /* that are counted each by itself */
 #define CAUSE_SAMPLES_MAX     5                        /* messages: the first, and the newest */

@@ -5,12 +5,13 @@
  * What comes when there is no room for another cause is counted by one that all of those share.
  */
 #include "broker/core/cause.h"
-#include "broker/core/history.h"
 #include "base/array.h"
 #include "base/check.h"
 #include "base/search.h"
 #include "base/utf8.h"
+#include "broker/core/cause_share.h"
 #include "broker/core/fingerprint.h"
+#include "broker/core/history.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -223,48 +224,6 @@ static int make(struct ledger *l, struct group *g, uint64_t fingerprint, const s
 
 /* ---- counting ---- */
 
-static struct cause_share *find_share(struct cause_shares *s, const char *name, size_t size)
-{
-    for (uint32_t i = 0; i < s->count; i++) {
-        if (!memcmp(s->all[i].name, name, size) && !s->all[i].name[size])
-            return &s->all[i];
-    }
-    return NULL;
-}
-
-/* A place for another name: that of the one unseen for longest, if there is no other. */
-static struct cause_share *make_share(struct cause_shares *s, const char *name, size_t size)
-{
-    struct cause_share *made = &s->all[0];
-    for (uint32_t i = 1; i < s->count; i++) {
-        if (s->all[i].last_ms < made->last_ms)
-            made = &s->all[i];
-    }
-    if (s->count < CAUSE_SHARES_MAX)
-        made = &s->all[s->count++];
-    *made = (struct cause_share){0};
-    memcpy(made->name, name, size);
-    return made;
-}
-
-/* The name is not empty. */
-static void count_share(struct cause_shares *s, struct slice name, int64_t now_ms)
-{
-    char tame[CAUSE_SHARE_BYTES_MAX];
-    size_t size = name.size;
-    if (size > CAUSE_SHARE_BYTES_MAX)
-        size = utf8_prefix(name.data, size, CAUSE_SHARE_BYTES_MAX);
-    struct cause_share *share = find_share(s, name.data, size);
-    if (!share) { /* kept are names without control characters */
-        utf8_clean(tame, name.data, size);
-        share = find_share(s, tame, size);
-    }
-    if (!share)
-        share = make_share(s, tame, size);
-    share->count++;
-    share->last_ms = share->last_ms > now_ms ? share->last_ms : now_ms;
-}
-
 static void count_hour(struct cause_record *r, int64_t now_ms)
 {
     int64_t hour = now_ms / HOUR_MS;
@@ -296,10 +255,8 @@ static void count(struct cause_record *r, uint64_t seq, int64_t died_ms, const s
     if (died_ms > r->last_ms)
         r->last_ms = died_ms;
     count_hour(r, died_ms);
-    if (last->build.size)
-        count_share(&r->builds, last->build, died_ms);
-    if (last->host.size)
-        count_share(&r->hosts, last->host, died_ms);
+    cause_count_build(r, last->build, died_ms);
+    cause_count_host(r, last->host, died_ms);
     add_sample(r, seq);
     r->count++;
     r->dead++;

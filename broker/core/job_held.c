@@ -4,11 +4,9 @@
  * letters. The engine tells of a build by BUILD_SEEN when a consumer comes, and when a redrive begins to wait, but only if that
  * matters to one that waits: other consumers cost nothing.
  */
-#include "base/utf8.h"
 #include "broker/core/cause.h"
+#include "broker/core/cause_share.h"
 #include "broker/core/job.h"
-
-#include <string.h>
 
 void job_tell_held(struct ledger *l, const struct job *j)
 {
@@ -17,29 +15,13 @@ void job_tell_held(struct ledger *l, const struct job *j)
     held->held.job = j->r.id;
 }
 
-/* As a cause has it: cut, and without control characters. */
-static bool has_failed(const struct cause *c, struct slice build)
-{
-    char tame[CAUSE_SHARE_BYTES_MAX];
-    size_t size = build.size;
-    if (size > sizeof tame)
-        size = utf8_prefix(build.data, size, sizeof tame);
-    utf8_clean(tame, build.data, size);
-    for (uint32_t i = 0; i < c->r.builds.count; i++) {
-        const char *name = c->r.builds.all[i].name;
-        if (strlen(name) == size && !memcmp(name, tame, size))
-            return true;
-    }
-    return false;
-}
-
 /* A build without a name is none. */
 static bool is_another(const struct group *g, uint64_t fingerprint, struct slice build)
 {
     for (size_t i = 0; i < g->causes_count; i++) {
         const struct cause *c = g->causes[i];
         bool chosen = fingerprint ? c->fingerprint == fingerprint : c->r.dead > 0;
-        if (chosen && has_failed(c, build))
+        if (chosen && cause_has_build(&c->r, build))
             return false;
     }
     return build.size > 0;

@@ -302,6 +302,20 @@ static void shares_fields(struct codec *c, struct cause_shares *s)
     }
 }
 
+/* Only there if there are any. */
+static void past_builds_fields(struct codec *c, struct cause_record *r)
+{
+    if (!c->writing && c->at == c->end)
+        r->past_builds_count = 0;
+    if (c->writing ? !r->past_builds_count : c->at == c->end)
+        return;
+    codec_u32(c, &r->past_builds_count);
+    if (!r->past_builds_count || r->past_builds_count > CAUSE_PAST_BUILDS_MAX)
+        c->failed = true;
+    for (uint32_t i = 0; !c->failed && i < r->past_builds_count; i++)
+        codec_u64(c, &r->past_builds[i]);
+}
+
 static void cause_fields(struct codec *c, struct cause_record *r)
 {
     unsigned state = r->state, reason = r->reason;
@@ -333,10 +347,12 @@ static void cause_fields(struct codec *c, struct cause_record *r)
     if (r->unattended_old) {
         r->unattended = 0;
         r->waiting_ms = r->attended_ms ? r->last_ms : r->first_ms;
+        r->past_builds_count = 0;
         return;
     }
     codec_u64(c, &r->unattended);
     codec_i64(c, &r->waiting_ms);
+    past_builds_fields(c, r);
 }
 
 #define example_fields history_fields

@@ -286,6 +286,9 @@ struct cause_record {
     char title[CAUSE_TITLE_BYTES_MAX + 1];
     char owner[CAUSE_OWNER_BYTES_MAX + 1];
     char note[CAUSE_NOTE_BYTES_MAX + 1];
+    /* Builds that others took the place of in `builds`, the latest last: their names' XXH3-64. */
+    uint32_t past_builds_count;
+    uint64_t past_builds[CAUSE_PAST_BUILDS_MAX];
 };
 
 enum job_kind { JOB_REDRIVE = 1, JOB_PURGE_DLQ = 2, JOB_PURGE = 3, JOB_DROP = 4, JOB_CAUSES = 5 };

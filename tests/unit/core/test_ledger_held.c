@@ -2,6 +2,8 @@
 #include "proto/errors.h"
 #include "tests/unit/core/ledger_redrive.h"
 
+#include <stdio.h>
+
 /* A letter of type `type` that died on that build. */
 static void die_on(struct fixture *f, uint64_t seq, const char *type, const char *build)
 {
@@ -64,6 +66,36 @@ Test(ledger_held, it_begins_with_its_canary_when_a_build_comes_that_has_not_fail
     cr_assert_eq(redriven(&f), 1);
     take_and_ack(&f, 1, 1);
     expect_phase(&f, 1, JOB_RAMP);
+    fixture_done(&f);
+}
+
+/* The builds of `name`, one after the other, are those that failed; `build` has room for its name. */
+static const char *nth_build(char build[8], unsigned n)
+{
+    snprintf(build, 8, "v%u", n);
+    return build;
+}
+
+Test(ledger_held, as_many_builds_as_a_cause_remembers_have_failed_and_one_before_them_is_forgotten)
+{
+    enum { KNOWN = CAUSE_SHARES_MAX + CAUSE_PAST_BUILDS_MAX };
+    struct fixture f;
+    char build[8];
+    fixture_init(&f);
+    f.quiet = true;
+    topic_create(&f, "t", settings(POLICY_max_attempts, 2, -1));
+    for (unsigned n = 1; n <= KNOWN + 1; n++) {
+        fixture_at(&f, 1000 + n);
+        die_on(&f, n, "A", nth_build(build, n));
+    }
+    die_on(&f, KNOWN + 2, "A", "v3"); /* it comes back from those before, and they are one fewer */
+    struct dead_command c = all();
+    c.held = true;
+    redrive_as(&f, &c);
+    fixture_reload(&f);
+    for (unsigned n = 2; n <= KNOWN + 1; n++)
+        cr_assert(!awaits(&f, 0, nth_build(build, n)), "%s", build);
+    cr_assert(awaits(&f, 0, "v1"), "65 builds are more than it remembers");
     fixture_done(&f);
 }
 

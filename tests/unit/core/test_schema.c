@@ -103,7 +103,8 @@ Test(schema, a_record_a_byte_short_or_long_is_refused)
                          (k == &kinds[HISTORY] && gone == 8) || (k == &kinds[ENDED] && gone == 9) ||
                          /* without the redrive that brought it back */
                          (k == &kinds[CAUSE] && gone == 16) || (k == &kinds[DEAD] && gone == 9) ||
-                         (k == &kinds[JOB] && (gone == 167 || gone == 13)) || /* without phases, filter, outcomes; without `to` */
+                         (k == &kinds[JOB] &&
+                          (gone == 167 || gone == 13)) || /* without phases, filter, outcomes; without `to` */
                          (k == &kinds[META] && (gone == 40 || gone == 44)); /* without acts */
             cr_assert_eq(k->read(with_sum(k->table, less)), older ? 0 : SHUNT_CORRUPT, "%s with %zu bytes",
                          k->name, less);
@@ -210,6 +211,28 @@ Test(schema, what_rules_note_takes_room_only_where_they_noted_it)
     cr_assert_eq(size, bare + 16);
     cr_assert_eq(dead_decode(key, (struct slice){bytes, size}, &dead), 0);
     cr_assert(dead.rule == 5 && dead.due_ms == 9);
+}
+
+Test(schema, builds_of_a_cause_before_those_counted_take_room_only_if_there_are_any)
+{
+    static struct cause_record r, back;
+    size_t bare = cause_encode(bytes, key, &r);
+    back.past_builds_count = 3;
+    cr_assert_eq(cause_decode(key, (struct slice){bytes, bare}, &back), 0);
+    cr_assert_eq(back.past_builds_count, 0);
+    r.past_builds_count = CAUSE_PAST_BUILDS_MAX;
+    r.past_builds[CAUSE_PAST_BUILDS_MAX - 1] = 7;
+    size_t size = cause_encode(bytes, key, &r);
+    cr_assert_eq(size, bare + 4 + 8 * CAUSE_PAST_BUILDS_MAX);
+    cr_assert_eq(cause_decode(key, (struct slice){bytes, size}, &back), 0);
+    cr_assert(back.past_builds_count == CAUSE_PAST_BUILDS_MAX &&
+              back.past_builds[CAUSE_PAST_BUILDS_MAX - 1] == 7);
+    for (const uint32_t *count = (const uint32_t[]){0, CAUSE_PAST_BUILDS_MAX + 1, 77}; *count != 77;
+         count++) {
+        put_number(bytes + bare - 8, *count, 4);
+        cr_assert_eq(cause_decode(key, with_sum(TABLE_CAUSE, bare - 8 + 4 + 8 * *count), &back),
+                     SHUNT_CORRUPT, "%u", *count);
+    }
 }
 
 /* ---- messages ---- */
