@@ -9,7 +9,7 @@ static size_t send_all_it_can(int fd, const struct mpack_buffer *b)
 {
     size_t sent = 0;
     ssize_t size;
-    while (sent < b->size && (size = send(fd, b->data + sent, b->size - sent, 0)) > 0)
+    while (sent < b->size && (size = send(fd, b->data + sent, b->size - sent, MSG_DONTWAIT)) > 0)
         sent += (size_t)size;
     return sent;
 }
