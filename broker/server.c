@@ -48,6 +48,7 @@ static void port_post(void *context, struct inbox_item *item);
 static bool port_full(void *context, const struct link *link);
 static int connect_to_self(void *context, const char *peer);
 static struct outbox_item *port_take(void *context);
+static bool port_serve(void *context);
 
 int server_run(const struct options *options, struct config *config)
 {
@@ -214,7 +215,7 @@ static int start_net(struct server *s, int fd)
     struct net_config config = {.loop = &s->loop,
                                 .listen_fd = fd,
                                 .limits = server_net_limits(s),
-                                .port = {s, port_post, port_full, port_take},
+                                .port = {s, port_post, port_full, port_take, port_serve},
                                 .totals = &s->totals,
                                 .report = on_net_report,
                                 .context = s};
@@ -359,7 +360,7 @@ static void on_engine_notify(void *context)
     net_notify(s->net);
 }
 
-/* On the engine's thread. Nothing may be committed or confirmed after this: no clean-up, no exit handlers. */
+/* On the thread that runs the turn. Nothing may be committed or confirmed after this: no clean-up, no exit handlers. */
 static void on_engine_fatal(void *context, int err, const char *text)
 {
     struct server *s = server_of(context);
@@ -372,14 +373,14 @@ static void on_engine_fatal(void *context, int err, const char *text)
     _exit(err == SHUNT_CORRUPT ? EXIT_CODE_DATA : EXIT_CODE_IO);
 }
 
-/* On the engine's thread. */
+/* On the thread that runs the turn. */
 static void on_engine_consumer(void *context, const struct consumer_notice *notice)
 {
     struct server *s = server_of(context);
     connection_log_consumer(&s->consumer_log, notice);
 }
 
-/* On the engine's thread. */
+/* On the thread that runs the turn. */
 static void on_engine_told(void *context, const struct event *event)
 {
     struct server *s = server_of(context);
@@ -419,6 +420,12 @@ static struct outbox_item *port_take(void *context)
 {
     struct server *s = server_of(context);
     return engine_take(s->engine);
+}
+
+static bool port_serve(void *context)
+{
+    struct server *s = server_of(context);
+    return engine_serve(s->engine);
 }
 
 /* On a thread of HTTP's. */

@@ -143,14 +143,24 @@ static void wait_once(struct engine *e, int64_t due_mono_ms)
         (void)pthread_cond_timedwait(&e->wake, &e->mutex, &until); /* the caller looks why it ended */
 }
 
+/* Under the mutex, and nobody else runs a turn. */
+static bool has_work(struct engine *e)
+{
+    return e->inbox.first || e->backlog.first || !ring_empty(&e->line) || e->stopping || e->reload ||
+           clock_mono_ms() >= e->due_mono_ms || wall_clock_slept(&e->clock);
+}
+
 /* Sleep until something comes in, something is due, or the engine stops. True if it is to stop and has
  * nothing left. */
-static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
+static bool wait_for_work(struct engine *e)
 {
     (void)pthread_mutex_lock(&e->mutex);
-    while (!e->inbox.first && !e->backlog.first && ring_empty(&e->line) && !e->stopping && !e->reload &&
-           clock_mono_ms() < due_mono_ms && !wall_clock_slept(&e->clock))
-        wait_once(e, due_mono_ms);
+    while (e->served || !has_work(e)) {
+        e->asleep = true;
+        e->until_mono_ms = e->served ? INT64_MAX : e->due_mono_ms;
+        wait_once(e, e->until_mono_ms);
+    }
+    e->asleep = false;
     inbox_take(e);
     bool over = e->stopping && !e->backlog.first;
     if (over)
@@ -159,17 +169,50 @@ static bool wait_for_work(struct engine *e, int64_t due_mono_ms)
     return over;
 }
 
+static int64_t turn_now(struct engine *e)
+{
+    int64_t wall_ms, mono_ms;
+    wall_clock_now(&e->clock, &wall_ms, &mono_ms);
+    return engine_turn(e, wall_ms, mono_ms);
+}
+
 static void *run(void *argument)
 {
     struct engine *e = magic_of(argument, engine, ENGINE_MAGIC);
-    int64_t due_mono_ms = 0;
-    while (!wait_for_work(e, due_mono_ms)) {
-        int64_t wall_ms, mono_ms;
-        wall_clock_now(&e->clock, &wall_ms, &mono_ms);
-        due_mono_ms = engine_turn(e, wall_ms, mono_ms);
+    while (!wait_for_work(e)) {
+        int64_t due_mono_ms = turn_now(e);
+        (void)pthread_mutex_lock(&e->mutex);
+        e->due_mono_ms = due_mono_ms;
+        (void)pthread_mutex_unlock(&e->mutex);
     }
     engine_farewell(e);
     return NULL;
+}
+
+bool engine_serve(struct engine *e)
+{
+    check(e->magic == ENGINE_MAGIC);
+    (void)pthread_mutex_lock(&e->mutex);
+    bool serve = e->inbox.first && inbox_may_serve(e);
+    bool wake = e->inbox.first && !serve;
+    if (serve) {
+        e->served = true; /* no other thread has the engine, nor gets it before this one says so */
+        inbox_take(e);
+    }
+    (void)pthread_mutex_unlock(&e->mutex);
+    if (wake)
+        (void)pthread_cond_signal(&e->wake);
+    if (!serve)
+        return false;
+    int64_t due_mono_ms = turn_now(e);
+    (void)pthread_mutex_lock(&e->mutex);
+    e->served = false;
+    e->due_mono_ms = due_mono_ms;
+    wake = due_mono_ms < e->until_mono_ms || has_work(e);
+    (void)pthread_mutex_unlock(&e->mutex);
+    if (wake)
+        (void)pthread_cond_signal(&e->wake);
+    return true;
 }
 
 uint64_t engine_recovered(const struct engine *e)

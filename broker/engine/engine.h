@@ -53,15 +53,15 @@ struct engine_config {
     uint64_t turn_rows_max;     /* of work for requests in one turn (broker/flow/share.h); 0: TURN_ROWS_MAX */
     struct flow_totals *totals; /* lent; those of the links, and of no other engine; never NULL */
 
-    /* Called on the engine's thread when the outbox is no longer empty, or the inbox no longer full. Must not
+    /* Called on the thread that runs the turn when the outbox is no longer empty, or the inbox no longer full. Must not
      * block. */
     void (*notify)(void *context);
-    /* Called on the engine's thread when durability is in doubt (a commit failed, a damaged page): must not
+    /* Called on the thread that runs the turn when durability is in doubt (a commit failed, a damaged page): must not
      * return. `text` is one sentence. After a longjmp() out of it, all that may be done is engine_free(). */
     void (*fatal)(void *context, int err, const char *text);
-    /* Called on the engine's thread; must not block. NULL: nobody listens. */
+    /* Called on the thread that runs the turn; must not block. NULL: nobody listens. */
     void (*consumer)(void *context, const struct consumer_notice *notice);
-    /* Called on the engine's thread for the log, after the commit that made it so. Must not block. `event` is
+    /* Called on the thread that runs the turn for the log, after the commit that made it so. Must not block. `event` is
      * lent. NULL: nobody wants to know. */
     void (*told)(void *context, const struct event *event);
     void *context;
@@ -95,6 +95,12 @@ void engine_reload(struct engine *e, const struct engine_limits *limits);
 
 /* Post one item; any thread. Takes the item. Never fails, never blocks for long. */
 void engine_post(struct engine *e, struct inbox_item *item);
+/* The net thread only, before it sleeps, after it has posted items with `soon`. If the engine's thread sleeps, no more than
+ * ENGINE_SERVE_BYTES_MAX wait in the inbox, and the store allows it, the turn is run here: two threads that wake each other take longer than all
+ * that a lone request needs beside its flush. True: it was, and what is to be sent waits at engine_take(), without notify(). It takes as long as
+ * the turn, with its commit. False: the engine's thread does it. */
+bool engine_serve(struct engine *e);
+#define ENGINE_SERVE_BYTES_MAX (16u * 1024)
 /* True if the caller should post no more of this connection (NULL: of any) until notify() was called. */
 bool engine_inbox_full(struct engine *e, const struct link *link);
 /* Take all that waits to be sent, in order, as a list; NULL if there is nothing. The net thread only. */

@@ -27,6 +27,12 @@ static bool is_whole(const struct inbox_item *item)
     return false;
 }
 
+bool inbox_may_serve(const struct engine *e)
+{
+    return e->asleep && !e->served && !e->stopping && !e->reload && e->store->ops->any_thread &&
+           atomic_load(&e->config.totals->inbox_bytes) <= ENGINE_SERVE_BYTES_MAX;
+}
+
 void engine_post(struct engine *e, struct inbox_item *item)
 {
     check(e->magic == ENGINE_MAGIC);
@@ -36,9 +42,12 @@ void engine_post(struct engine *e, struct inbox_item *item)
     flow_inbox_add(e->config.totals, item->link ? &item->link->account : NULL, item->counted_bytes);
     (void)pthread_mutex_lock(&e->mutex);
     bool refuse = e->stopped;
+    bool left = item->soon && inbox_may_serve(e);
     if (!refuse)
         inbox_list_add(&e->inbox, item);
     (void)pthread_mutex_unlock(&e->mutex);
+    if (left)
+        return;
     if (refuse) {
         item->next = NULL;
         inbox_free(item); /* nobody will look at it any more */

@@ -45,6 +45,8 @@ static inline void inbox_list_move(struct inbox_list *from, struct inbox_list *t
     inbox_list_init(from);
 }
 
+/* Whether engine_serve() would run a turn, but for there being nothing to do; under `mutex`. */
+bool inbox_may_serve(const struct engine *e);
 /* Move all that was posted behind the backlog; under `mutex`. */
 void inbox_take(struct engine *e);
 void inbox_free(struct inbox_item *item); /* and those behind it; takes NULL */

@@ -57,6 +57,7 @@ struct snapshot_wait;
 struct inbox_item {
     struct inbox_item *next;
     enum port_kind kind;
+    bool soon;           /* the net thread calls engine_serve() before it sleeps */
     struct link *link;   /* a reference; NULL with PORT_SNAPSHOT and PORT_ROOM */
     struct chunk *chunk; /* a reference; only with PORT_FRAMES */
     struct slice bytes;

@@ -92,10 +92,14 @@ struct engine {
     struct inbox_list inbox;
     struct outbox_item *outbox, **outbox_tail;
     bool stopping, stopped;
+    bool asleep;           /* the engine's thread is, or was woken and has not looked yet */
+    bool served;           /* engine_serve() runs a turn: all below is its thread's until it has ended */
+    int64_t due_mono_ms;   /* when there is something to do, whatever comes in … */
+    int64_t until_mono_ms; /* … and what the sleeping thread took that to be */
     bool reload;
     struct engine_limits new_limits; /* while `reload` is set */
 
-    /* Everything from here on is the engine thread's own. */
+    /* Everything from here on is of the thread that runs the turn: the engine's, or that of engine_serve(). */
 
     struct session_list sessions;
     struct session_list gone; /* to be freed at the end of the turn */

@@ -97,7 +97,8 @@ static void end_turn(struct engine *e)
     sessions_free(e, &e->gone);
     arena_reset(&e->arena);
     e->hand_out.more |= flow_room_came(e->config.totals, e->config.limits.unsent_total_max);
-    if (flow_net_goes_on(e->config.totals) || tell)
+    bool goes_on = flow_net_goes_on(e->config.totals);
+    if ((goes_on || tell) && !e->served) /* who serves looks for both itself */
         e->config.notify(e->config.context);
 }
 

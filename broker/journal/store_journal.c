@@ -278,6 +278,7 @@ static void journal_store_close(struct store *base)
 }
 
 static const struct store_ops journal_ops = {
+    .any_thread = true, /* the store behind is written within one call, or by the merge's thread */
     .begin = journal_begin,
     .commit = journal_commit,
     .abort = journal_abort,

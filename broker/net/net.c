@@ -11,6 +11,8 @@
 static void on_notify(uv_async_t *async);
 static void on_tick(uv_timer_t *timer);
 static void on_round(uv_prepare_t *prepare);
+static void on_read_all(uv_check_t *check);
+static void engine_has_run(struct net *n);
 static void on_handle_closed(uv_handle_t *handle);
 static void start_tick(struct net *n);
 static void pump(struct net *n);
@@ -32,21 +34,24 @@ int net_new(const struct net_config *config, struct net **ret)
     ring_init(&n->resting);
     ring_init(&n->no_room);
     ring_init(&n->unread);
-    n->async.data = n->tick.data = n->prepare.data = n;
+    n->async.data = n->tick.data = n->prepare.data = n->check.data = n;
     if (listener_init(n) != 0) {
         free(n);
         return SHUNT_IO;
     }
-    (void)uv_timer_init(config->loop, &n->tick); /* always 0, as the next two */
+    (void)uv_timer_init(config->loop, &n->tick); /* always 0, as those of the next two */
     (void)uv_prepare_init(config->loop, &n->prepare);
     (void)uv_prepare_start(&n->prepare, on_round);
-    n->handles += 2;
+    (void)uv_check_init(config->loop, &n->check);
+    (void)uv_check_start(&n->check, on_read_all);
+    n->handles += 3;
     if (uv_async_init(config->loop, &n->async, on_notify) != 0) {
         n->listener.fd = -1; /* still the caller's */
         n->freeing = true;
         listener_close(n);
         uv_close((uv_handle_t *)&n->tick, on_handle_closed);
         uv_close((uv_handle_t *)&n->prepare, on_handle_closed);
+        uv_close((uv_handle_t *)&n->check, on_handle_closed);
         return SHUNT_IO;
     }
     n->handles++;
@@ -112,6 +117,7 @@ void net_free(struct net *n)
     uv_close((uv_handle_t *)&n->async, on_handle_closed);
     uv_close((uv_handle_t *)&n->tick, on_handle_closed);
     uv_close((uv_handle_t *)&n->prepare, on_handle_closed);
+    uv_close((uv_handle_t *)&n->check, on_handle_closed);
 }
 
 uint64_t net_connections(const struct net *n)
@@ -123,6 +129,12 @@ static void on_notify(uv_async_t *async)
 {
     struct net *n = net_of(async->data);
     door_let_in(n);
+    engine_has_run(n);
+}
+
+/* There may be something to send, and room for what is read. */
+static void engine_has_run(struct net *n)
+{
     if (n->detached)
         return;
     pump(n);
@@ -207,6 +219,7 @@ static void on_round(uv_prepare_t *prepare)
 {
     struct net *n = net_of(prepare->data);
     n->round++;
+    n->reading = true;
     if (n->pool.freed) {
         n->pool.freed = false;
         room_came(n);
@@ -219,6 +232,16 @@ static void on_round(uv_prepare_t *prepare)
             look_at_unread(n);
     }
     look_at_sum(n);
+}
+
+/* All that had come has been posted, and the loop is about to sleep. */
+static void on_read_all(uv_check_t *check)
+{
+    struct net *n = net_of(check->data);
+    bool soon = n->soon && !n->detached;
+    n->reading = n->soon = false;
+    if (soon && n->config.port.serve(n->config.port.context))
+        engine_has_run(n);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -19,6 +19,8 @@ struct net_port {
     /* Reading of this connection must stop until net_notify(). */
     bool (*full)(void *context, const struct link *link);
     struct outbox_item *(*take)(void *context);
+    /* Called before the loop sleeps if items were posted with `soon`. True: look as after net_notify(). */
+    bool (*serve)(void *context);
 };
 
 enum net_event {

@@ -49,6 +49,8 @@ void net_report(struct net *n, enum net_event event, const char *peer, const cha
 void net_post(struct net *n, struct inbox_item *item)
 {
     if (!n->detached) {
+        item->soon = n->reading;
+        n->soon |= n->reading;
         n->config.port.post(n->config.port.context, item);
         return;
     }

@@ -29,6 +29,9 @@ struct net {
     uv_async_t async;
     uv_timer_t tick;
     uv_prepare_t prepare; /* at the beginning of each round of the loop */
+    uv_check_t check;     /* when all sockets that could be read in it were */
+    bool reading;         /* between the two */
+    bool soon;            /* items were posted meanwhile */
     struct reader_pool pool;
     struct ring conns;   /* all, by conn.all; the oldest first, as what becomes free goes to them first */
     struct ring resting; /* those that are looked at in the next round, by conn.turn */

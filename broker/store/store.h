@@ -3,7 +3,7 @@
  * The ledger is written against this and nothing else. store_lmdb.h keeps the tables on disk; store_memory.h
  * keeps them in memory for tests and the simulator, where a crash forgets what was not committed.
  *
- * One writer at a time, which must stay on one thread. Keys are 1 to STORE_KEY_BYTES_MAX bytes and ordered as
+ * One writer at a time, which must stay on one thread unless `any_thread` is set. Keys are 1 to STORE_KEY_BYTES_MAX bytes and ordered as
  * by memcmp, shorter first. Values are 0 to 4 GiB - 1 bytes. Bytes returned live until the next write to
  * their table in the same transaction, until its end, or (for a cursor's) until the cursor's next move.
  * Writes to other tables leave them where they are: each table is a tree of pages of its own, and LMDB takes a page that was
@@ -62,6 +62,7 @@ struct store_usage {
 };
 
 struct store_ops {
+    bool any_thread; /* calls may come from any thread, one at a time, also those of one transaction */
     /* fails: NO_MEMORY, IO, TOO_MANY (over 126 readers), STORE_READ_ONLY. At most one write transaction at a
      * time. No two calls on a store overlap. A reader sees the store as it was when it began; in memory none begins
      * beside a writer. */

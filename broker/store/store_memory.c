@@ -75,6 +75,7 @@ static void memory_close(struct store *base)
 }
 
 static const struct store_ops memory_ops = {
+    .any_thread = true,
     .begin = memory_begin,
     .commit = memory_commit,
     .abort = memory_abort,

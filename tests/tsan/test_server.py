@@ -37,8 +37,15 @@ class Sanitized(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr[-4000:])
 
     def test_everything_at_once(self):
+        self.everything_at_once("")
+
+    def test_everything_at_once_with_a_journal(self):
+        """With it, turns run on the net thread as well (engine_serve)."""
+        self.everything_at_once("journal: on\n")
+
+    def everything_at_once(self, settings):
         config = self.folder / "shunt.yaml"
-        config.write_text("max-body-bytes: 1MiB\n")
+        config.write_text(f"max-body-bytes: 1MiB\n{settings}")
         failures, done, lock = [], {"published": 0, "acked": 0, "scrapes": 0}, threading.Lock()
         with harness.Server(options=["--config", config]) as server:
             with wire.connect(server) as client:
@@ -80,7 +87,7 @@ class Sanitized(unittest.TestCase):
 
             def reload():
                 for i in range(ROUNDS):
-                    config.write_text(f"max-body-bytes: {1 + i % 4}MiB\n")
+                    config.write_text(f"max-body-bytes: {1 + i % 4}MiB\n{settings}")
                     server.process.send_signal(signal.SIGHUP)
                     with wire.connect(server) as client:
                         client.stats()

@@ -18,6 +18,7 @@
 static void post(void *context, struct inbox_item *item);
 static bool full(void *context, const struct link *link);
 static struct outbox_item *take(void *context);
+static bool serve(void *context);
 static void report(void *context, enum net_event event, const char *peer, const char *text);
 static void on_guard(uv_timer_t *timer);
 
@@ -35,7 +36,7 @@ void fixture_start(struct fixture *f, const struct net_limits *limits)
     struct net_config config = {.loop = &f->loop,
                                 .listen_fd = fd,
                                 .limits = limits ? *limits : fixture_limits(),
-                                .port = {f, post, full, take},
+                                .port = {f, post, full, take, serve},
                                 .totals = &f->totals,
                                 .report = report,
                                 .context = f};
@@ -274,6 +275,14 @@ static struct outbox_item *take(void *context)
     struct outbox_item *list = f->outbox;
     f->outbox = f->outbox_tail = NULL;
     return list;
+}
+
+/* The engine's thread, which this fixture plays, does it. */
+static bool serve(void *context)
+{
+    struct fixture *f = context;
+    f->left_to_serve++;
+    return false;
 }
 
 static void report(void *context, enum net_event event, const char *peer, const char *text)

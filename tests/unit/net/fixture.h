@@ -25,6 +25,7 @@ struct fixture {
     bool silent;                 /* a bad frame, or the end, is not answered: what came before it waits */
     struct outbox_item *outbox, *outbox_tail;
     unsigned events[EVENTS_MAX];
+    unsigned left_to_serve; /* rounds of the loop that posted something */
     bool drain_done;
 };
 
