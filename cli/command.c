@@ -3,9 +3,14 @@
 
 #include <string.h>
 
+#include "cli/globals.h"
+#include "cli/options.h"
+#include "cli/settings.h"
+
 static const struct command_set *const sets[] = {
-    &ping_set, &topic_set, &group_set, &publish_set, &consume_set, &work_set, &dlq_set,
-    &redrive_set, &rule_set, &job_set,  &clock_set, &audit_set, &stats_set,   &check_set,   &why_set,  &bench_set};
+    &ping_set,  &topic_set,   &group_set, &publish_set, &consume_set,   &work_set,
+    &dlq_set,   &redrive_set, &rule_set,  &job_set,     &clock_set,     &audit_set,
+    &stats_set, &check_set,   &why_set,   &bench_set,   &completion_set};
 
 const struct command_set *command_set_at(size_t i)
 {
@@ -28,4 +33,13 @@ const struct command *command_find(const struct command_set *set, const char *ve
             return &set->commands[i];
     }
     return NULL;
+}
+
+void command_accept(const struct command *command, struct options *o)
+{
+    size_t settings_count = 0;
+    const struct option_row *settings = settings_rows(command->settings, &settings_count);
+    options_accept(o, command->options, command->options_count);
+    options_accept(o, settings, settings_count);
+    options_accept(o, global_rows, global_rows_count);
 }

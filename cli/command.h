@@ -41,12 +41,15 @@ struct command_set {
 };
 
 extern const struct command_set ping_set, topic_set, group_set, publish_set, consume_set, work_set, dlq_set,
-    redrive_set, rule_set, job_set, clock_set, audit_set, stats_set, check_set, why_set, bench_set;
+    redrive_set, rule_set, job_set, clock_set, audit_set, stats_set, check_set, why_set, bench_set,
+    completion_set;
 
 /* NULL if there is no such noun. */
 const struct command_set *command_set_find(const char *noun);
 /* NULL if the noun has no such verb. */
 const struct command *command_find(const struct command_set *set, const char *verb);
+/* Make `o` accept the options of `command`: its own, its settings, and those of every command. */
+void command_accept(const struct command *command, struct options *o);
 /* Set number `i`; NULL past the last. */
 const struct command_set *command_set_at(size_t i);
 

@@ -33,7 +33,7 @@ static const struct option_row causes_rows[] = {
 };
 static const struct option_row cause_rows[] = {
     GROUP_OPTION,
-    {"state", 0, "STATE", OPTION_TEXT, WORDS_NONE, 0, 0, "it is new, seen, muted or resolved from now on"},
+    {"state", 0, "new|seen|muted|resolved", OPTION_TEXT, WORDS_NONE, 0, 0, "what it is from now on"},
     {"owner", 0, "WHO", OPTION_TEXT, WORDS_NONE, 0, 0, "who sees to it (\"\": nobody any more)"},
     {"note", 0, "TEXT", OPTION_TEXT, WORDS_NONE, 0, 0, "what to know about it (\"\": nothing any more)"},
     UNATTENDED_OPTION,

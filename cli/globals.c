@@ -18,8 +18,8 @@ enum { ROW_URL, ROW_OUTPUT, ROW_TIMEOUT, ROW_QUIET, ROW_BECAUSE, ROW_REASON, ROW
 const struct option_row global_rows[] = {
     [ROW_URL] = {"url", 0, "URL", OPTION_TEXT, WORDS_NONE, 0, 0,
                  "the broker (default: SHUNT_URL, else " URL_DEFAULT ")"},
-    [ROW_OUTPUT] = {"output", 'o', "FORM", OPTION_TEXT, WORDS_NONE, 0, 0,
-                    "table, json or jsonl (default: table)"},
+    [ROW_OUTPUT] = {"output", 'o', "table|json|jsonl", OPTION_TEXT, WORDS_NONE, 0, 0,
+                    "the form of the output (default: table)"},
     [ROW_TIMEOUT] = {"timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 1, TIMEOUT_MS_MAX,
                      "how long to wait for an answer (default: 30s)"},
     [ROW_QUIET] = {"quiet", 'q', NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
@@ -61,12 +61,17 @@ static bool parse_form(const char *text, enum call_form *ret)
     return false;
 }
 
+const char *globals_url(const char *given)
+{
+    const char *from_environment = getenv("SHUNT_URL");
+    return given ? given : from_environment && *from_environment ? from_environment : URL_DEFAULT;
+}
+
 bool globals_apply(struct call *call, const struct options *before)
 {
     const struct options *after = &call->options;
     const struct option_value *url = find(before, after, ROW_URL);
-    const char *from_environment = getenv("SHUNT_URL");
-    call->url = url ? url->text : from_environment && *from_environment ? from_environment : URL_DEFAULT;
+    call->url = globals_url(url ? url->text : NULL);
     const struct option_value *timeout = find(before, after, ROW_TIMEOUT);
     call->timeout_ms = timeout ? timeout->number : TIMEOUT_DEFAULT_MS;
     call->quiet = find(before, after, ROW_QUIET) != NULL;

@@ -16,6 +16,9 @@ extern const size_t global_rows_count;
  * winning. */
 bool globals_apply(struct call *call, const struct options *before);
 
+/* The broker: as given by --url (NULL: it was not), by the environment, or the one of this machine. */
+const char *globals_url(const char *given);
+
 /* --help and --version, given before or after (`after` may be NULL). */
 bool globals_ask_help(const struct options *before, const struct options *after);
 bool globals_ask_version(const struct options *before, const struct options *after);

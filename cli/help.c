@@ -26,7 +26,7 @@ void help_all(FILE *out)
           out);
     const struct command_set *set = NULL;
     for (size_t i = 0; (set = command_set_at(i)); i++)
-        fprintf(out, "  %-9s %s\n", set->noun, set->text);
+        fprintf(out, "  %-10s %s\n", set->noun, set->text);
     global_options(out);
     fputs("\n`shunt COMMAND --help` says more.\n\nExample:\n"
           "  shunt topic create files --max-attempts 3\n"

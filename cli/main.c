@@ -7,10 +7,10 @@
 
 #include "cli/call.h"
 #include "cli/command.h"
+#include "cli/complete.h"
 #include "cli/globals.h"
 #include "cli/help.h"
 #include "cli/nearest.h"
-#include "cli/settings.h"
 #include "client/shunt.h"
 
 /* A descriptor opened later must not become 0, 1 or 2: what we write to it would reach the wrong reader. What
@@ -114,11 +114,7 @@ static int run_command(const struct command *command, const struct options *befo
         return command->hand_over(before, argc, argv);
     struct call call = {.command = command};
     options_init(&call.options);
-    options_accept(&call.options, command->options, command->options_count);
-    size_t settings_count = 0;
-    const struct option_row *settings = settings_rows(command->settings, &settings_count);
-    options_accept(&call.options, settings, settings_count);
-    options_accept(&call.options, global_rows, global_rows_count);
+    command_accept(command, &call.options);
 
     int code = EXIT_OK;
     if (!options_parse(&call.options, argc, argv, false, NULL)) {
@@ -179,6 +175,19 @@ static int run_help(int argc, char **argv)
     return call_end_output(EXIT_OK);
 }
 
+/* `shunt completion words -- WORD…`: what the scripts of the shells call. It complains of nothing: somebody is typing. */
+static bool is_completion(int argc, char **argv)
+{
+    return argc > 2 && strcmp(argv[0], "completion") == 0 && strcmp(argv[1], "words") == 0 &&
+           strcmp(argv[2], "--") == 0;
+}
+
+static int run_completion(int argc, char **argv)
+{
+    complete_print(argc - 2, argv + 2);
+    return EXIT_OK;
+}
+
 static int run(struct options *before, int argc, char **argv)
 {
     int used = 0;
@@ -197,6 +206,8 @@ static int run(struct options *before, int argc, char **argv)
     }
     if (strcmp(argv[used], "help") == 0)
         return run_help(argc - used, argv + used);
+    if (is_completion(argc - used, argv + used))
+        return run_completion(argc - used, argv + used);
     const struct command_set *set = command_set_find(argv[used]);
     return set ? run_set(set, before, argc - used, argv + used) : unknown_noun(argv[used]);
 }

@@ -13,8 +13,9 @@
 #include "cli/nearest.h"
 #include "client/shunt.h"
 
-#define LONG_BASE 256 /* getopt's code of row i, clear of every letter */
-#define IN_ORDER  1   /* its code for a word */
+#define LONG_BASE    256 /* getopt's code of row i, clear of every letter */
+#define LEFT_COLUMNS 24  /* of --help, for the option and its argument */
+#define IN_ORDER     1   /* its code for a word */
 
 void options_init(struct options *o)
 {
@@ -298,13 +299,17 @@ int64_t options_number(const struct options *o, const char *name, int64_t otherw
 void options_print(const struct option_row *rows, size_t count, FILE *out)
 {
     for (size_t i = 0; i < count; i++) {
-        char left[64];
+        char left[128];
         (void)snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].argument ? " " : "",
                        rows[i].argument ? rows[i].argument : "");
-        int width = 24 + (int)(strlen(left) - utf8_columns(left, strlen(left))); /* printf counts bytes */
+        int width =
+            LEFT_COLUMNS + (int)(strlen(left) - utf8_columns(left, strlen(left))); /* printf counts bytes */
+        char letter[] = "    ";
         if (rows[i].letter)
-            fprintf(out, "  -%c, %-*s %s\n", rows[i].letter, width, left, rows[i].text);
+            (void)snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
+        if (utf8_columns(left, strlen(left)) <= LEFT_COLUMNS)
+            fprintf(out, "  %s%-*s %s\n", letter, width, left, rows[i].text);
         else
-            fprintf(out, "      %-*s %s\n", width, left, rows[i].text);
+            fprintf(out, "  %s%s\n      %-*s %s\n", letter, left, LEFT_COLUMNS, "", rows[i].text);
     }
 }

@@ -262,7 +262,7 @@ static int run_test(struct call *call)
 static const struct option_row list_rows[] = {GROUP_OPTION};
 static const struct option_row set_rows[] = {
     GROUP_OPTION,
-    {"action", 0, "A", OPTION_TEXT, WORDS_NONE, 0, 0, "mute, discard, redrive or move"},
+    {"action", 0, "mute|discard|redrive|move", OPTION_TEXT, WORDS_NONE, 0, 0, "what it does"},
     {"to", 0, "TOPIC", OPTION_TEXT, WORDS_NONE, 0, 0, "move: the topic"},
     ALL_OPTION,
     DLQ_CHOICE_OPTIONS,

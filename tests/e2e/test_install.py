@@ -44,8 +44,8 @@ class Install(unittest.TestCase):
             raise AssertionError(done.stdout + done.stderr)
 
     def one(self, name):
-        """The one installed file or link of that name."""
-        found = [path for path in self.destination.rglob(name) if not path.is_dir()]
+        """The one installed file or link of that name; completion in bash goes by the program's name."""
+        found = [path for path in self.destination.rglob(name) if not path.is_dir() and path.parent.name != "completions"]
         self.assertEqual(len(found), 1, f"{name}: {found}")
         return found[0]
 
@@ -55,6 +55,10 @@ class Install(unittest.TestCase):
         self.assertEqual(sorted(path.name for path in self.destination.rglob("shunt*.[18]*")), ["shunt-bench.1", "shunt.1", "shuntd.8"])
         self.assertEqual(self.one("shunt_publish.3").read_text(encoding="utf-8"), ".so man3/shunt_message.3\n")
         self.assertEqual(self.one("shunt_message.3").parent, self.one("shunt_publish.3").parent)
+        share = self.destination / "usr/local/share"
+        for name in ("bash-completion/completions/shunt", "bash-completion/completions/shuntd", "zsh/site-functions/_shunt", "zsh/site-functions/_shuntd",
+                     "fish/vendor_completions.d/shunt.fish", "fish/vendor_completions.d/shuntd.fish"):
+            self.assertIn(name.rpartition("/")[2].strip("_").removesuffix(".fish"), (share / name).read_text(encoding="utf-8"))
         bench = self.one("shunt-disk-model.so")  # where shunt-bench looks for it
         self.assertEqual(bench, (self.destination / self.one("shunt").parent / "../lib/shunt-bench/shunt-disk-model.so").resolve())
 
