@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,10 +98,33 @@ int call_exit_code(const struct call *call, const struct shunt_error *err)
     }
 }
 
+/* Which groups there are, after one was named that there is not. */
+static void tell_groups(const struct call *call)
+{
+    struct shunt_value *topic = NULL;
+    char names[1024] = "";
+    size_t len = 0;
+    if (!call->shunt || !call_word(call, 0) ||
+        shunt_topic_show(call->shunt, call_word(call, 0), call->timeout_ms, &topic, NULL))
+        return;
+    const struct shunt_value *groups = shunt_value_get(topic, "groups");
+    for (size_t i = 0; i < shunt_value_count(groups) && len + 1 < sizeof names; i++) {
+        const char *name = shunt_value_text(shunt_value_get(shunt_value_at(groups, i), "group"), NULL);
+        len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", i ? ", " : "", name ? name : "?");
+    }
+    if (*names) {
+        call_complain("the groups of topic %s are: %s%s", call_word(call, 0), names,
+                      len + 1 < sizeof names ? "" : "…");
+    }
+    shunt_value_free(topic);
+}
+
 int call_failed(const struct call *call, const struct shunt_error *err)
 {
     call_complain("%s (%s)", err->text[0] ? err->text : shunt_error_text(err->code),
                   shunt_error_name(err->code));
+    if (err->code == SHUNT_UNKNOWN_GROUP)
+        tell_groups(call);
     return call_exit_code(call, err);
 }
 
@@ -150,6 +174,8 @@ void call_disconnect(struct call *call)
 {
     shunt_close(call->shunt, call->timeout_ms < GOODBYE_MS_MAX ? call->timeout_ms : GOODBYE_MS_MAX);
     call->shunt = NULL;
+    free(call->owned);
+    call->owned = NULL;
 }
 
 bool call_is_outage(int shunt_code)
@@ -181,7 +207,7 @@ const char *call_word(const struct call *call, size_t i)
 
 const char *call_group(const struct call *call)
 {
-    return options_text(&call->options, "group", "default");
+    return options_text(&call->options, "group", call->group ? call->group : "default");
 }
 
 int call_end_output(int code)

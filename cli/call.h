@@ -23,6 +23,8 @@ struct call {
     int64_t timeout_ms; /* of one call to the broker */
     const char *url;
     const char *because; /* NULL: it was not said */
+    const char *group;   /* as an id of the command line names it; NULL: none does, -g or the default says it */
+    char *owned;         /* what such names are cut from; call_disconnect() frees it */
     struct shunt *shunt; /* NULL until call_connect() */
 };
 
@@ -58,7 +60,7 @@ void call_note(const struct call *call, const char *format, ...) __attribute__((
 
 /* Word `i` of the command line; NULL past the last. */
 const char *call_word(const struct call *call, size_t i);
-/* The group named by -g, else "default". */
+/* The group named by -g, else by an id, else "default". */
 const char *call_group(const struct call *call);
 
 /* Flush stdout: EXIT_FAILED with a complaint if what was printed could not be written, else `code`. */

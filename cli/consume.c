@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/delivered.h"
 #include "cli/output.h"
+#include "cli/prompt.h"
 #include "cli/record.h"
 #include "cli/signals.h"
 #include "client/shunt.h"
@@ -237,10 +238,25 @@ static int peek(struct call *call)
     return code == EXIT_OK && printed == 0 ? EXIT_NOTHING : code;
 }
 
+/* What is consumed of a DLQ is gone, with its reason and history: not by accident. */
+static int consume_careful(struct call *call)
+{
+    const char *topic = call_word(call, 0);
+    int code = EXIT_OK;
+    if (strncmp(topic, "dlq:", 4) == 0) {
+        code = prompt_confirm(
+            call,
+            "consuming %.200s takes dead letters out of it for good; `dlq list` and `dlq show` only look, "
+            "`dlq redrive` sends them back",
+            topic);
+    }
+    return code ? code : consume(call);
+}
+
 static int run_consume(struct call *call)
 {
     if (!options_flag(&call->options, "peek"))
-        return consume(call);
+        return consume_careful(call);
     if (options_flag(&call->options, "wait"))
         return call_misused(call, "--peek shows only the messages that are there now: leave out --wait");
     return peek(call);
@@ -252,16 +268,18 @@ static const struct option_row rows[] = {
     {"wait", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "stop when no message has come for D"},
     {"peek", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
      "only look at ready, delayed and in-flight messages; take none"},
+    PROMPT_OPTION,
 };
 
 static const struct command commands[] = {{
     .noun = "consume",
-    .usage = "TOPIC [-g GROUP] [-n N] [--wait D] [--peek]",
+    .usage = "TOPIC [-g GROUP] [-n N] [--wait D] [--peek | -y]",
     .text = "print messages and ack them",
     .about =
         "Prints each body and a newline; with -o jsonl, everything about the message. A message is acked\n"
         "once it has been written out. Runs until interrupted unless -n or --wait ends it. TOPIC may be a\n"
-        "dead-letter queue, dlq:TOPIC:GROUP. Exits 3 if no message came.",
+        "dead-letter queue, dlq:TOPIC:GROUP; it asks first then (-y: it does not). Exits 3 if no message "
+        "came.",
     .examples = "  shunt consume orders -n 1\n"
                 "  shunt consume orders --wait 5s -o jsonl > orders.jsonl\n"
                 "  shunt consume orders --peek -n 10 -o jsonl\n",

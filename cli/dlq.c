@@ -124,33 +124,34 @@ static const struct command commands[] = {
      .run = dlq_run_cause},
     {.noun = "dlq",
      .verb = "list",
-     .usage = "TOPIC [-g GROUP] " DLQ_FILTER_USAGE " [--limit N] [--after ID]",
-     .text = "dead letters, oldest death first",
+     .usage = "[TOPIC] [-g GROUP] " DLQ_FILTER_USAGE " [--limit N] [--after ID]",
+     .text = "dead letters, oldest death first; without TOPIC, the queues that hold some",
      .about = "One is listed if all that is given is true of it. FP may be the beginning of a cause's "
               "fingerprint.",
-     .examples = "  shunt dlq list files\n  shunt dlq list files --cause 3f2a --since 2h\n"
+     .examples = "  shunt dlq list\n  shunt dlq list files\n  shunt dlq list files --cause 3f2a --since 2h\n"
                  "  shunt dlq list files --match timeout -H tenant=blue -o jsonl\n",
      ROWS(list_rows),
-     .words_min = 1,
+     .words_min = 0,
      .words_max = 1,
      .run = dlq_run_list},
     {.noun = "dlq",
      .verb = "show",
-     .usage = "TOPIC ID [-g GROUP] [--raw [FILE]] [--original] [--unattended]",
+     .usage = "[TOPIC] ID [-g GROUP] [--raw [FILE]] [--original] [--unattended]",
      .text = "one dead letter: headers, every attempt, body",
      .about = "ID is the dead letter's id, the name of its origin (TOPIC/SEQ), or its number in the "
-              "dead-letter queue. To show it is to have looked\nat it. A body that is JSON is shown with a "
+              "dead-letter queue; the first two need no TOPIC before them. To show it is to have looked\nat "
+              "it. A body that is JSON is shown with a "
               "member a "
               "line, one that is no text in hex.",
-     .examples = "  shunt dlq show files files/12\n  shunt dlq show files 3 -o json\n"
+     .examples = "  shunt dlq show files/12\n  shunt dlq show files 3 -o json\n"
                  "  shunt dlq show files files/12 --raw body.bin\n",
      ROWS(show_rows),
-     .words_min = 2,
+     .words_min = 1,
      .words_max = 2,
      .run = dlq_run_show},
     {.noun = "dlq",
      .verb = "edit",
-     .usage = "TOPIC ID [-g GROUP] [--body-file FILE | --undo]",
+     .usage = "[TOPIC] ID [-g GROUP] [--body-file FILE | --undo]",
      .text = "give a dead letter another body, for its group alone",
      .about =
          "Opens $VISUAL, $EDITOR or `vi` on the body; if that leaves it as it was, or fails, nothing is "
@@ -168,12 +169,12 @@ static const struct command commands[] = {
                  "--body-file -\n"
                  "  shunt dlq edit files files/12 --undo\n",
      ROWS(edit_rows),
-     .words_min = 2,
+     .words_min = 1,
      .words_max = 2,
      .run = dlq_run_edit},
     {.noun = "dlq",
      .verb = "redrive",
-     .usage = "TOPIC (ID… | --count N | --all | FILTER…) [-g GROUP] [--dry-run] [--rate N/s] [--spread D] "
+     .usage = "[TOPIC] (ID… | --count N | --all | FILTER…) [-g GROUP] [--dry-run] [--rate N/s] [--spread D] "
               "[--canary N] "
               "[--max-fail P%] [--to TOPIC] [--hold-for-build BUILD] [--edit [--body-file FILE]] [--watch | "
               "--no-wait]",
@@ -189,7 +190,7 @@ static const struct command commands[] = {
               "Exits 2 if some of the IDs were not there, or if the job stopped by itself; 3 if there was "
               "nothing to "
               "redrive.",
-     .examples = "  shunt dlq redrive files files/12 files/15\n  shunt dlq redrive files --all --rate 50/s\n"
+     .examples = "  shunt dlq redrive files/12 files/15\n  shunt dlq redrive files --all --rate 50/s\n"
                  "  shunt dlq redrive files --cause 3f2a --dry-run\n"
                  "  shunt dlq redrive files --cause 3f2a --canary 5 --max-fail 5%\n"
                  "  shunt dlq redrive files files/12 --edit --watch\n"
@@ -201,7 +202,7 @@ static const struct command commands[] = {
      .run = dlq_run_redrive},
     {.noun = "dlq",
      .verb = "purge",
-     .usage = "TOPIC (ID… | --count N | --all | FILTER…) [-g GROUP] [-y] [--no-wait]",
+     .usage = "[TOPIC] (ID… | --count N | --all | FILTER…) [-g GROUP] [-y] [--no-wait]",
      .text = "delete dead letters for good",
      .examples = "  shunt dlq purge files files/12\n  shunt dlq export files --to files.jsonl && "
                  "jq -r .id files.jsonl | xargs shunt dlq purge files -y\n",

@@ -27,6 +27,12 @@ int dlq_walk(struct call *call, struct dlq_walk *w, dlq_row *row, void *context)
  * it fails nothing. */
 void dlq_attend(const struct call *call, const char *cause, const char *id);
 
+/* If the first word is an id, put the topic that it names before it; its group too, if it is a dead letter's own id.
+ * Returns EXIT_OK, or EXIT_USAGE after saying that there are fewer than `words_min` words then, or ids of two topics. */
+int dlq_take_topic(struct call *call, size_t words_min);
+/* `dlq list` without a topic. */
+int dlq_list_queues(struct call *call);
+
 /* The commands. */
 int dlq_run_causes(struct call *call);
 int dlq_run_cause(struct call *call);

@@ -165,6 +165,8 @@ int dlq_run_edit(struct call *call)
 {
     if (options_flag(&call->options, "undo") && options_flag(&call->options, "body-file"))
         return call_misused(call, "give one of --undo and --body-file");
-    int code = call_connect(call);
+    int code = dlq_take_topic(call, 2);
+    if (code == EXIT_OK)
+        code = call_connect(call);
     return code ? code : dlq_edit_letter(call, call_word(call, 1), true);
 }

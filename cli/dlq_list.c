@@ -98,6 +98,8 @@ int dlq_run_list(struct call *call)
     struct dlq_walk walk = {.filter = &filter,
                             .limit = (uint64_t)options_number(&call->options, "limit", LIMIT_DEFAULT)};
     const char *after = options_text(&call->options, "after", "0");
+    if (!call_word(call, 0))
+        return dlq_list_queues(call);
     if (!parse_after(call, after, &walk.after))
         return call_misused(call, "--after %.60s: must be an id or a number in the dead-letter queue", after);
     int code = dlq_filter_read(call, &filter);

@@ -218,7 +218,9 @@ int dlq_run_redrive(struct call *call)
 {
     struct move m = {.call = call};
     bool dry = options_flag(&call->options, "dry-run"), edit = options_flag(&call->options, "edit");
-    int code = choose(&m);
+    int code = dlq_take_topic(call, 1);
+    if (code == EXIT_OK)
+        code = choose(&m);
     if (code == EXIT_OK)
         code = check_together(&m, dry, edit);
     if (code == EXIT_OK)
@@ -251,7 +253,9 @@ int dlq_run_purge(struct call *call)
 {
     struct move m = {.call = call, .purge = true};
     uint64_t count = 0;
-    int code = choose(&m);
+    int code = dlq_take_topic(call, 1);
+    if (code == EXIT_OK)
+        code = choose(&m);
     if (code == EXIT_OK)
         code = call_connect(call);
     if (code == EXIT_OK)

@@ -38,7 +38,9 @@ int dlq_run_show(struct call *call)
     struct shunt_error err = {0};
     struct shunt_value *dead = NULL;
     bool original = options_flag(&call->options, "original");
-    int code = call_connect(call);
+    int code = dlq_take_topic(call, 2);
+    if (code == EXIT_OK)
+        code = call_connect(call);
     if (code)
         return code;
     if ((original ? shunt_dlq_show_original : shunt_dlq_show)(call->shunt, call_word(call, 0),

@@ -8,6 +8,7 @@
 #include "cli/prompt.h"
 #include "cli/retention.h"
 #include "cli/settings.h"
+#include "cli/settings_same.h"
 #include "client/shunt.h"
 
 static int show_now(struct call *call)
@@ -29,20 +30,46 @@ static int show_change(struct call *call, const char *what)
     return EXIT_OK;
 }
 
-static int run_create(struct call *call)
+/* As `topic create` does with a topic. */
+static int accept_existing(struct call *call, const struct shunt_error *exists)
 {
     struct shunt_error err = {0};
+    struct shunt_value *now = NULL;
+    char why[200];
+    if (shunt_group_show(call->shunt, call_word(call, 0), call_word(call, 1), call->timeout_ms, &now, &err))
+        return call_failed(call, &err);
+    bool same = settings_same(call, shunt_value_get(now, "policy"), why, sizeof why);
+    shunt_value_free(now);
+    if (same)
+        return show_change(call, "is there already, as it is wanted");
+    call_complain(
+        "group %s of topic %s is there already, and differs: %s; `shunt group update` changes it (%s)",
+        call_word(call, 1), call_word(call, 0), why, shunt_error_name(exists->code));
+    return EXIT_FAILED;
+}
+
+static int create(struct call *call, const struct shunt_options *settings, bool from_now)
+{
+    struct shunt_error err = {0};
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_group_create(call->shunt, call_word(call, 0), call_word(call, 1), settings, from_now,
+                           call->timeout_ms, &err))
+        return err.code == SHUNT_GROUP_EXISTS ? accept_existing(call, &err) : call_failed(call, &err);
+    return show_change(call, "created");
+}
+
+static int run_create(struct call *call)
+{
     const char *from = options_text(&call->options, "from", "oldest");
     bool from_now = strcmp(from, "now") == 0;
     if (!from_now && strcmp(from, "oldest") != 0)
         return call_misused(call, "--from %.40s: must be oldest or now", from);
     struct shunt_options *settings = settings_take(call, NULL);
-    int code = settings ? call_connect(call) : EXIT_FAILED;
-    if (code == EXIT_OK && shunt_group_create(call->shunt, call_word(call, 0), call_word(call, 1), settings,
-                                              from_now, call->timeout_ms, &err))
-        code = call_failed(call, &err);
+    int code = settings ? create(call, settings, from_now) : EXIT_FAILED;
     shunt_options_free(settings);
-    return code ? code : show_change(call, "created");
+    return code;
 }
 
 static int run_update(struct call *call)

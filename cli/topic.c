@@ -9,10 +9,8 @@
 #include "cli/prompt.h"
 #include "cli/retention.h"
 #include "cli/settings.h"
+#include "cli/settings_same.h"
 #include "client/shunt.h"
-
-typedef int topic_change(struct shunt *s, const char *topic, const struct shunt_options *settings,
-                         int64_t timeout_ms, struct shunt_error *err);
 
 /* With JSON, what is there now; otherwise a sentence. */
 static int show_change(struct call *call, const char *topic, const char *what)
@@ -30,19 +28,60 @@ static int show_change(struct call *call, const char *topic, const char *what)
     return EXIT_OK;
 }
 
-static int change(struct call *call, topic_change *function, const struct shunt_options *settings,
-                  const char *what)
+static bool has_group(const struct shunt_value *groups, const char *name, size_t len)
+{
+    for (size_t i = 0; i < shunt_value_count(groups); i++) {
+        const char *there = record_text(shunt_value_at(groups, i), "group");
+        if (there && strlen(there) == len && strncmp(there, name, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Are `names`, with commas between them, the groups that there are? */
+static bool same_groups(const struct shunt_value *groups, const char *names)
+{
+    size_t count = 0;
+    for (const char *at = names; *at;) {
+        size_t len = strcspn(at, ",");
+        if (!has_group(groups, at, len))
+            return false;
+        count++;
+        at += len + (at[len] == ',');
+    }
+    return count == shunt_value_count(groups);
+}
+
+/* A script that runs again: what is there and is as it is wanted needs not be made. */
+static int accept_existing(struct call *call, const struct shunt_error *exists)
+{
+    struct shunt_error err = {0};
+    struct shunt_value *now = NULL;
+    char why[200] = "its groups are others";
+    const char *topic = call_word(call, 0), *groups = options_text(&call->options, "groups", NULL);
+    if (shunt_topic_show(call->shunt, topic, call->timeout_ms, &now, &err))
+        return call_failed(call, &err);
+    bool same = (!groups || same_groups(shunt_value_get(now, "groups"), groups)) &&
+                settings_same(call, shunt_value_get(now, "policy"), why, sizeof why);
+    shunt_value_free(now);
+    if (same)
+        return show_change(call, topic, "is there already, as it is wanted");
+    call_complain("topic %s is there already, and differs: %s; `shunt topic update` and `shunt group create` "
+                  "change that (%s)",
+                  topic, why, shunt_error_name(exists->code));
+    return EXIT_FAILED;
+}
+
+static int create(struct call *call, const struct shunt_options *settings)
 {
     struct shunt_error err = {0};
     const char *topic = call_word(call, 0);
     int code = call_connect(call);
-    if (code == EXIT_OK && function == shunt_topic_update)
-        code = retention_confirm(call, topic, NULL);
     if (code)
         return code;
-    if (function(call->shunt, topic, settings, call->timeout_ms, &err))
-        return call_failed(call, &err);
-    return show_change(call, topic, what);
+    if (shunt_topic_create(call->shunt, topic, settings, call->timeout_ms, &err))
+        return err.code == SHUNT_TOPIC_EXISTS ? accept_existing(call, &err) : call_failed(call, &err);
+    return show_change(call, topic, "created");
 }
 
 static int run_create(struct call *call)
@@ -53,9 +92,23 @@ static int run_create(struct call *call)
     if (settings && groups && shunt_options_set(settings, "groups", groups))
         code = EXIT_FAILED;
     if (code == EXIT_OK)
-        code = change(call, shunt_topic_create, settings, "created");
+        code = create(call, settings);
     shunt_options_free(settings);
     return code;
+}
+
+static int update(struct call *call, const struct shunt_options *settings)
+{
+    struct shunt_error err = {0};
+    const char *topic = call_word(call, 0);
+    int code = call_connect(call);
+    if (code == EXIT_OK)
+        code = retention_confirm(call, topic, NULL);
+    if (code)
+        return code;
+    if (shunt_topic_update(call->shunt, topic, settings, call->timeout_ms, &err))
+        return call_failed(call, &err);
+    return show_change(call, topic, "updated");
 }
 
 static int run_update(struct call *call)
@@ -64,7 +117,7 @@ static int run_update(struct call *call)
     struct shunt_options *settings = settings_take(call, &count);
     int code = !settings    ? EXIT_FAILED
                : count == 0 ? call_misused(call, "nothing to change: name at least one setting")
-                            : change(call, shunt_topic_update, settings, "updated");
+                            : update(call, settings);
     shunt_options_free(settings);
     return code;
 }
@@ -199,7 +252,10 @@ static const struct command commands[] = {
      .verb = "create",
      .usage = "TOPIC [--groups GROUP,…] [SETTINGS]",
      .text = "create a topic, with the group `default` unless --groups names others",
-     .about = "A setting of groups that is given here is the default of the topic's groups.",
+     .about =
+         "A setting of groups that is given here is the default of the topic's groups. If the topic is there "
+         "already with the groups\nand settings that are named, that is a success; if one differs, it is "
+         "told.",
      .examples = "  shunt topic create files --max-attempts 3 --backoff 10ms..50ms\n"
                  "  shunt topic create orders --ttl 7d --max-bytes 2GiB --groups billing,audit\n",
      .options = create_rows,

@@ -201,7 +201,7 @@ class Topics(Case):
     def test_refusals(self):
         self.shunt("topic", "create", "t")
         for code, says, args in (
-                (FAILED, "TOPIC_EXISTS", ["topic", "create", "t"]),
+                (FAILED, "TOPIC_EXISTS", ["topic", "create", "t", "--lease", "1s"]),
                 (FAILED, "UNKNOWN_TOPIC", ["topic", "show", "nowhere"]),
                 (FAILED, "UNKNOWN_TOPIC", ["topic", "update", "nowhere", "--lease", "1s"]),
                 (FAILED, "UNKNOWN_TOPIC", ["topic", "delete", "nowhere", "-y"]),
@@ -212,7 +212,7 @@ class Topics(Case):
                 (FAILED, "UNKNOWN_GROUP", ["group", "show", "t", "nobody"]),
                 (FAILED, "UNKNOWN_GROUP", ["consume", "t", "-g", "nobody", "-n", "1"]),
                 (FAILED, "UNKNOWN_GROUP", ["topic", "purge", "t", "-g", "nobody", "-y"]),
-                (FAILED, "GROUP_EXISTS", ["group", "create", "t", "default"]),
+                (FAILED, "GROUP_EXISTS", ["group", "create", "t", "default", "--lease", "1s"]),
                 (FAILED, "LAST_GROUP", ["group", "delete", "t", "default", "-y"]),
                 (NOTHING, "NOT_FOUND", ["dlq", "show", "t", "t/1"]),
                 (USAGE, "BAD_NAME", ["topic", "create", "x" * 101]),
@@ -227,9 +227,36 @@ class Topics(Case):
                 self.assertIn(says, done.stderr)
                 self.assertEqual(done.stdout, "")
                 missing = {"UNKNOWN_TOPIC": "no such topic: `nowhere`", "UNKNOWN_GROUP": "no such group: `nobody` of topic `t`",
-                           "TOPIC_EXISTS": "`t`", "GROUP_EXISTS": "`default` of topic `t`", "NOT_FOUND": "`t/1`"}
+                           "TOPIC_EXISTS": "topic t is there", "GROUP_EXISTS": "group default of topic t", "NOT_FOUND": "`t/1`"}
                 self.assertIn(missing.get(says, ""), done.stderr)
         self.shunt("topic", "create", "x" * 100)
+
+    def test_created_again_as_it_is_wanted(self):
+        wanted = ("--max-attempts", "3", "--backoff", "10ms..2s", "--max-bytes", "2GiB", "--expired", "discard", "--groups", "a,b")
+        self.shunt("topic", "create", "t", *wanted)
+        was = self.document("topic", "show", "t")
+        self.assertIn("topic t is there already", self.shunt("topic", "create", "t", *wanted).stderr)
+        self.shunt("topic", "create", "t")
+        self.shunt("topic", "create", "t", "--groups", "b,a", "--backoff-max", "2000ms")
+        self.assertEqual(self.document("topic", "create", "t", "--max-attempts", "3")["topic"], "t")
+        for setting, value, said in (("--max-attempts", "4", "max-attempts is 3, not 4"), ("--backoff", "10ms..3s", "backoff-max is 2s, not 3s"),
+                                     ("--backoff-min", "11ms", "backoff-min is 10ms, not 11ms"), ("--max-bytes", "3GiB", "max-bytes is 2 GiB, not 3GiB"),
+                                     ("--expired", "dlq", "expired is discard, not dlq"), ("--dlq-retention", "1h", "dlq-retention is 0s, not 1h"),
+                                     ("--groups", "a", "its groups are others"), ("--groups", "a,b,c", "its groups are others"), ("--groups", "a,c", "its groups are others")):
+            done = self.shunt("topic", "create", "t", setting, value, code=FAILED)
+            self.assertIn(said, done.stderr)
+            self.assertIn("TOPIC_EXISTS", done.stderr)
+        self.assertEqual(self.document("topic", "show", "t"), was)
+        self.shunt("group", "create", "t", "c", "--lease", "2s")
+        self.shunt("group", "create", "t", "c", "--lease", "2000ms")
+        self.assertIn("lease is 2s, not 3s", self.shunt("group", "create", "t", "c", "--lease", "3s", code=FAILED).stderr)
+
+    def test_a_group_that_is_not_there_is_told_with_those_that_are(self):
+        self.shunt("topic", "create", "t", "--groups", "billing,audit")
+        for line in (("consume", "t"), ("work", "t", "--", "true"), ("dlq", "list", "t"), ("group", "show", "t", "default"), ("dlq", "redrive", "t", "--all"),
+                     ("topic", "purge", "t", "-y", "-g", "default")):
+            said = self.shunt(*line, code=FAILED).stderr
+            self.assertRegex(said, r"groups of topic t are: (billing, audit|audit, billing)\n", line)
 
     def test_bad_settings_name_the_setting(self):
         for option, value in (("max-attempts", "0"), ("max-attempts", "1001"), ("max-attempts", "-1"), ("max-attempts", "many"), ("lease", "1ms"),

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import harness
-from cli_case import FAILED, NOTHING, OK, PARTLY, WAIT_SECONDS_MAX, Case, lines_of
+from cli_case import FAILED, NOTHING, OK, PARTLY, USAGE, WAIT_SECONDS_MAX, Case, lines_of
 
 
 class Publishing(Case):
@@ -208,9 +208,42 @@ class Consuming(Case):
         cells = dict(zip(history[2].split(), history[3].split()))
         self.assertEqual((cells["OUTCOME"], cells["TOOK"], cells["CONSUMER"]), ("ttl_expired", "-", "-"), shown)
 
+    def test_an_id_names_its_topic(self):
+        self.shunt("topic", "create", "d", "--groups", "a,default", "--max-attempts", "1")
+        self.shunt("publish", "d", "--lines", input="one\ntwo\nthree\n")
+        for group in ("a", "default"):
+            self.shunt("work", "d", "-g", group, "--drain", "--", "false")
+        for words, group in ((("d/2",), "default"), (("d/2", "-g", "a"), "a"), (("dlq:d:a/2",), "a"), (("dlq:d:default/2",), "default"), (("d", "d/2"), "default")):
+            shown = self.document("dlq", "show", *words)
+            self.assertEqual((shown["origin"], shown["group"], shown["body"]), ("d/2", group, "two"), words)
+        self.shunt("dlq", "edit", "d/2", "--body-file", "-", input="another")
+        self.assertEqual(self.shunt("dlq", "show", "d/2", "--raw").stdout, "another")
+        self.shunt("dlq", "redrive", "d/1", "d/2")
+        self.shunt("dlq", "purge", "dlq:d:a/1", "dlq:d:a/3", "-y")
+        self.assertEqual([row["origin"] for row in self.document("dlq", "list", "d")], ["d/3"])
+        self.assertEqual([row["origin"] for row in self.document("dlq", "list", "d", "-g", "a")], ["d/2"])
+        for words in (("dlq", "show", "d"), ("dlq", "show", "dlq:d/1"), ("dlq", "redrive", "d/3", "e/3"), ("dlq", "purge", "dlq:d:a/1", "d/3", "-y"), ("dlq", "edit", "d")):
+            self.shunt(*words, code=USAGE)
+
+    def test_without_a_topic_the_queues_that_hold_something(self):
+        self.assertEqual(self.document("dlq", "list"), [])
+        self.fill_dlq("d", ["a", "b"])
+        self.fill_dlq("e", ["c"])
+        self.shunt("topic", "create", "empty")
+        self.shunt("dlq", "show", "d/1")
+        rows = self.document("dlq", "list")
+        self.assertEqual([(row["topic"], row["group"], row["dlq"], row["dead"], row["unattended"]) for row in rows],
+                         [("d", "default", "dlq:d:default", 2, 1), ("e", "default", "dlq:e:default", 1, 1)])
+        self.assertEqual(set(rows[0]) - {"topic", "group", "dlq", "dead", "unattended"}, {"oldest_dead", "oldest_unattended"})
+        self.assertRegex(self.shunt("dlq", "list").stdout, r"(?m)^d +default +2 +1 +\S+ +\S+$")
+        self.assertEqual(self.document("dlq", "list", "-g", "other"), [])
+        self.shunt("dlq", "list", "--type", "x", code=USAGE)
+
     def test_a_dead_letter_queue_like_any_topic(self):
         self.fill_dlq("d", ["a", "b"])
-        rows = lines_of(self.shunt("consume", "dlq:d:default", "-n", "2", "-o", "jsonl").stdout)
+        self.assertIn("`dlq list` and `dlq show` only look", self.shunt("consume", "dlq:d:default", "-n", "2", code=USAGE).stderr)
+        self.assertEqual(len(self.document("dlq", "list", "d")), 2)
+        rows = lines_of(self.shunt("consume", "dlq:d:default", "-n", "2", "-y", "-o", "jsonl").stdout)
         self.assertEqual([row["body"] for row in rows], ["a", "b"])
         self.assertEqual(self.document("dlq", "list", "d"), [])
 
