@@ -108,6 +108,20 @@ void capture_end(struct capture *c)
     flush_carry(c);
 }
 
+void capture_restart(struct capture *c)
+{
+    if (c->tail_count == 0)
+        return;
+    struct shunt_diagnosis *diagnosis = shunt_diagnosis_new();
+    flush_carry(c);
+    if (!diagnosis)
+        return; /* an old line is better than none */
+    shunt_diagnosis_free(c->diagnosis);
+    c->diagnosis = diagnosis;
+    c->tail_count = 0;
+    c->cut = false;
+}
+
 /* ---- the post-mortem */
 
 static char *copy_text(const char *bytes, size_t count)

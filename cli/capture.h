@@ -31,6 +31,9 @@ void capture_add(struct capture *c, const char *bytes, size_t count);
 /* The stream's end: what is left of a line is passed on as it is. */
 void capture_end(struct capture *c);
 
+/* Forget what was said: the post-mortem is of what comes from now on. */
+void capture_restart(struct capture *c);
+
 /* The last CAPTURE_TAIL_BYTES, cut between characters, as valid UTF-8; the caller frees. NULL if nothing was
  * said, or without memory.
  */

@@ -12,10 +12,16 @@
 static bool is_plain(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {
-        if ((unsigned char)text[i] < 0x20 && text[i] != '\t' && text[i] != '\n' && text[i] != '\r')
+        unsigned char byte = (unsigned char)text[i];
+        if (byte == 0x7F || (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r'))
             return false;
     }
     return true;
+}
+
+bool delivered_is_text(const void *data, size_t bytes)
+{
+    return utf8_valid(data, bytes) && is_plain(data, bytes);
 }
 
 void delivered_headers(struct json *j, const struct shunt_delivery *d, bool plain)
@@ -27,7 +33,7 @@ void delivered_headers(struct json *j, const struct shunt_delivery *d, bool plai
     json_object(j);
     for (size_t i = 0; shunt_delivery_header_at(d, i, &key, &key_bytes, &value, &bytes); i++) {
         json_key_bytes(j, key, key_bytes);
-        if (utf8_valid(value, bytes) && (!plain || is_plain(value, bytes)))
+        if (plain ? delivered_is_text(value, bytes) : utf8_valid(value, bytes))
             json_text(j, value, bytes);
         else
             json_base64_object(j, value, bytes);

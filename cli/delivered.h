@@ -3,11 +3,15 @@
 #define SHUNT_CLI_DELIVERED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct json;
 struct output;
 struct shunt_delivery;
 struct shunt_value;
+
+/* UTF-8 without control characters but tab, newline and carriage return? */
+bool delivered_is_text(const void *data, size_t bytes);
 
 /* The message's headers as one object: a value that is text as a string, else {"base64": "…"}. With `plain`,
  * text with control characters is none: escaped, it would be six times as long. */

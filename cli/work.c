@@ -1,5 +1,5 @@
-/* work: runs a command for each message, at most --jobs at a time. No more messages are fetched than commands
- * can start on at once, because shunt_next() marks the message that it returns as started.
+/* work: runs a command for each message, at most --jobs at a time. shunt_next() marks the message that it returns as
+ * started, so it is called only when a command can begin with one at once.
  *
  * After a first SIGTERM, SIGINT or SIGHUP no more messages are taken; running commands may finish, or die of the
  * same signal if they got it too, within --stop-timeout. A second SIGTERM or SIGINT kills them. Messages of
@@ -26,10 +26,17 @@
 #include "cli/work_pool.h"
 #include "client/shunt.h"
 
-#define OTHER_POLLS       4
-#define JOBS_MAX          1024
-#define PREFETCH_BYTES    "64MiB"
+#define OTHER_POLLS    4
+#define JOBS_MAX       1024
+#define PREFETCH_MAX   4096
+#define PREFETCH_BYTES "64MiB"
+/* Messages fetched for each standing command: it waits for nothing while answers become durable. */
+#define PREFETCH_STANDING 32
 #define RECONNECT_LOOK_MS 1000
+/* While all standing commands are busy nothing is needed of the broker, so what it says and what it is told wait this
+ * long: one read and one write for many short messages. */
+#define PROCESS_MS         2
+#define MARK_TIME_STANDING "2ms"
 
 struct work {
     struct call *call;
@@ -44,7 +51,9 @@ struct work {
     bool stopping;
     bool reaps; /* orphans are given to us */
     bool connected;
-    bool takes_on; /* more may be there to be taken */
+    bool takes_on;         /* more may be there to be taken */
+    int64_t process_at_ms; /* when the broker is heard at the latest, though nothing is needed of it */
+    bool signaled;         /* a signal may be there */
     int code;
 };
 
@@ -95,7 +104,7 @@ static void take(struct work *w)
 {
     int64_t begin_ms = clock_mono_ms();
     w->takes_on = false;
-    while (!w->stopping && w->pool.busy < w->pool.slots_count) {
+    while (!w->stopping && work_pool_takes(&w->pool)) {
         if (clock_mono_ms() - begin_ms >= WORK_TURN_MS) {
             w->takes_on = true;
             return;
@@ -147,6 +156,12 @@ static void look_idle(struct work *w)
 
 /* ---- the loop */
 
+static bool may_let_broker_wait(const struct work *w)
+{
+    return w->pool.standing && w->connected && !w->stopping && !work_pool_takes(&w->pool) &&
+           clock_mono_ms() < w->process_at_ms;
+}
+
 static void wait_for_something(struct work *w)
 {
     size_t pool_rows = w->pool.slots_count * CHILD_POLLS;
@@ -155,6 +170,10 @@ static void wait_for_something(struct work *w)
     w->rows[pool_rows + 1] = (struct pollfd){.fd = w->signal_fd, .events = POLLIN};
     w->rows[pool_rows + 2] = sink_poll(&w->out);
     w->rows[pool_rows + 3] = sink_poll(&w->err);
+    if (may_let_broker_wait(w)) {
+        w->rows[pool_rows].fd = -1;
+        wake_at_ms = w->process_at_ms < wake_at_ms ? w->process_at_ms : wake_at_ms;
+    }
     if (is_idle(w) && w->idle.look_at_ms < wake_at_ms)
         wake_at_ms = w->idle.look_at_ms;
     if (!w->connected && clock_deadline(RECONNECT_LOOK_MS) < wake_at_ms)
@@ -162,8 +181,9 @@ static void wait_for_something(struct work *w)
     if (w->takes_on)
         wake_at_ms = 0;
     int count = poll(w->rows, pool_rows + OTHER_POLLS, clock_poll_ms(wake_at_ms));
-    for (size_t i = 0; count < 0 && i < pool_rows; i++)
+    for (size_t i = 0; count < 0 && i < pool_rows + OTHER_POLLS; i++)
         w->rows[i].revents = 0; /* interrupted: nothing is known to be ready */
+    w->signaled = count < 0 || w->rows[pool_rows + 1].revents != 0;
 }
 
 static void tell_dropped(struct sink *sink, const char *name)
@@ -191,21 +211,31 @@ static bool is_guard(const void *context, pid_t pid)
 static void work_loop(struct work *w)
 {
     struct shunt_error err = {0};
-    while (!w->stopping || w->pool.busy) {
-        if (shunt_process(w->call->shunt, &err)) {
-            stop_with(w, call_failed(w->call, &err));
-            if (!w->pool.busy)
-                break;
+    while (!w->stopping || work_pool_is_active(&w->pool)) {
+        if (!may_let_broker_wait(w)) {
+            w->process_at_ms = clock_deadline(PROCESS_MS);
+            if (shunt_process(w->call->shunt, &err)) {
+                stop_with(w, call_failed(w->call, &err));
+                if (!w->pool.busy)
+                    break;
+            }
         }
+        if (w->stopping)
+            work_pool_leave(&w->pool);
         call_tell_connection(w->call, &w->connected);
         take(w);
         look_idle(w);
-        if (w->stopping && !w->pool.busy)
+        if (w->stopping && !work_pool_is_active(&w->pool))
             break;
         wait_for_something(w);
-        hear_signals(w);
+        if (w->signaled)
+            hear_signals(w);
         write_on(w);
         work_pool_turn(&w->pool, w->rows);
+        if (w->pool.standing)
+            take(w); /* before the broker is told of the answers: one write may tell it both */
+        if (w->pool.cannot_run)
+            stop_with(w, EXIT_FAILED);
         if (w->reaps)
             reaper_turn(is_guard, &w->pool);
         if (w->out.broken && !w->stopping) {
@@ -222,7 +252,9 @@ static int subscribe(struct work *w)
     char number[24];
     struct shunt_error err = {0};
     struct shunt_options *options = shunt_options_new();
-    (void)snprintf(number, sizeof number, "%zu", w->pool.slots_count);
+    size_t each = w->pool.standing ? PREFETCH_STANDING : 1;
+    int64_t prefetch = options_number(&w->call->options, "prefetch", (int64_t)(w->pool.slots_count * each));
+    (void)snprintf(number, sizeof number, "%" PRId64, prefetch);
     int code = options ? shunt_options_set(options, "prefetch", number) : SHUNT_NO_MEMORY;
     if (code == 0)
         code = shunt_options_set(options, "prefetch-bytes", PREFETCH_BYTES);
@@ -248,6 +280,9 @@ static int connect_as_command(struct work *w)
                    : SHUNT_NO_MEMORY;
     if (code == 0 && *build)
         code = shunt_options_set(options, "build", build);
+    if (code == 0 &&
+        w->pool.standing) /* their commands die, not we: one mark may stand for several messages */
+        code = shunt_options_set(options, "mark-time", MARK_TIME_STANDING);
     if (code == 0) /* an answer is waited for as long as it takes */
         code = shunt_options_set(options, "request-timeout", "0");
     if (code) {
@@ -313,6 +348,8 @@ static int end_output(struct work *w, int code)
 static int run_work(struct call *call)
 {
     char *program = NULL;
+    if (options_find(&call->options, "start-timeout") && !options_flag(&call->options, "stream"))
+        return call_misused(call, "--start-timeout goes with --stream");
     int error = program_find(call->options.rest[0], &program);
     if (error) {
         call_complain("%s: %s", call->options.rest[0],
@@ -324,6 +361,8 @@ static int run_work(struct call *call)
                               .program = program,
                               .arguments = call->options.rest,
                               .timeout_ms = options_number(&call->options, "timeout", 0),
+                              .standing = options_flag(&call->options, "stream"),
+                              .start_ms = options_number(&call->options, "start-timeout", STREAM_START_MS),
                               .leave = options_flag(&call->options, "keep-background")},
                      .stop_timeout_ms = options_number(&call->options, "stop-timeout", 0),
                      .signal_fd = -1};
@@ -348,6 +387,12 @@ static const struct option_row rows[] = {
     {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "the group (default: `default`)"},
     {"jobs", 'j', "N", OPTION_COUNT, WORDS_NONE, 1, JOBS_MAX,
      "run at most N commands at a time (default: 1)"},
+    {"stream", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
+     "start COMMAND once for each of N, and speak JSON lines with it (docs/workers.md)"},
+    {"prefetch", 0, "N", OPTION_COUNT, WORDS_NONE, 1, PREFETCH_MAX,
+     "fetch at most N messages ahead (default: one a command, 32 with --stream)"},
+    {"start-timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 1, 0,
+     "with --stream: kill a COMMAND that does not begin to read a message for so long (default: 60s)"},
     {"timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
      "kill a command that takes longer: a failed attempt (default: 0, no limit)"},
     {"stop-timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
@@ -363,7 +408,8 @@ static const struct option_row rows[] = {
 
 static const struct command commands[] = {{
     .noun = "work",
-    .usage = "TOPIC [-g GROUP] [-j N] [--timeout D] [--stop-timeout D] [--keep-background] [--drain] -- "
+    .usage = "TOPIC [-g GROUP] [-j N] [--stream] [--timeout D] [--stop-timeout D] [--keep-background] "
+             "[--drain] -- "
              "COMMAND [ARGUMENT…]",
     .text = "run a command on each message, the body on its standard input",
     .about =
@@ -380,8 +426,13 @@ static const struct command commands[] = {{
         "SIGINT or SIGHUP, `work` waits for the commands that run; a second signal kills them. A command "
         "that\n"
         "dies because of a stop has not failed. If the broker cannot be reached, `work` tries until it can.\n"
-        "--drain exits 75 if the group is paused and has messages.",
-    .examples = "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
+        "--drain exits 75 if the group is paused and has messages.\n"
+        "With --stream COMMAND stays, reads a line of JSON for each message and answers with one: tens of "
+        "times\n"
+        "as many messages. A COMMAND that dies is started again, and only the message that it held is "
+        "charged.",
+    .examples = "  shunt work mails --stream -j 4 -- python3 send_mails.py\n"
+                "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
                 "  shunt work mails --timeout 30s -- sh -c 'sendmail \"$SHUNT_HEADER_TO\"'\n",
     .options = rows,
     .options_count = sizeof rows / sizeof *rows,

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "cli/exit.h"
 #include "cli/sink.h"
@@ -95,7 +97,8 @@ int child_start(struct child *c, const struct child_spec *spec)
         close_fd(&pipes.far[i]);
     c->body = spec->body;
     c->body_left = spec->body_bytes;
-    if (c->body_left == 0)
+    c->lines = spec->lines;
+    if (c->body_left == 0 && !c->lines)
         close_fd(&c->input_fd);
     c->timeout_ms = spec->timeout_ms;
     c->grace_ms = spec->grace_ms;
@@ -126,11 +129,42 @@ static void feed(struct child *c)
     if (put > 0) {
         c->body += put;
         c->body_left -= (size_t)put;
+        c->given += (size_t)put;
     }
     /* EPIPE and the like: a command need not read its input. */
     bool refused = put < 0 && errno != EAGAIN && errno != EINTR;
-    if (refused || c->body_left == 0)
+    if (c->lines)
+        c->body_left = refused ? 0 : c->body_left; /* the pipe still tells what was not read */
+    else if (refused || c->body_left == 0)
         close_fd(&c->input_fd);
+}
+
+void child_give(struct child *c, const char *bytes, size_t count)
+{
+    check(c->lines && c->body_left == 0 && count > 0);
+    c->body = bytes;
+    c->body_left = count;
+    c->given = 0;
+    if (c->input_fd >= 0)
+        feed(c);
+}
+
+bool child_has_not_read(const struct child *c)
+{
+    int waiting = 0;
+    if (c->input_fd < 0)
+        return c->unread;
+    return ioctl(c->input_fd, FIONREAD, &waiting) == 0 && (size_t)waiting >= c->given;
+}
+
+void child_let_leave(struct child *c)
+{
+    if (c->input_fd < 0)
+        return;
+    close_fd(&c->input_fd);
+    c->body_left = 0;
+    if (!c->signaled && !c->dead)
+        child_stop_at(c, clock_deadline(c->grace_ms));
 }
 
 /* Read once; false when there is nothing (more) to read now. */
@@ -146,6 +180,22 @@ static bool drain_once(int *fd, struct capture *to, size_t *total)
     }
     capture_add(to, buffer, (size_t)got);
     *total += (size_t)got;
+    return true;
+}
+
+/* The same of the output of a child that stands. */
+static bool drain_lines(struct child *c)
+{
+    char buffer[CHILD_READ_BYTES];
+    ssize_t got = c->output_fd < 0 ? 0 : read(c->output_fd, buffer, sizeof buffer);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (got <= 0) {
+        close_fd(&c->output_fd);
+        lines_end(c->lines);
+        return false;
+    }
+    lines_add(c->lines, buffer, (size_t)got);
     return true;
 }
 
@@ -169,7 +219,8 @@ static bool drain_rest(int *fd, struct capture *to, size_t *left, int64_t now_ms
  */
 static void finish(struct child *c, int64_t now_ms)
 {
-    bool output = drain_rest(&c->output_fd, &c->output, &c->output_left, now_ms);
+    bool output = c->lines ? !lines_takes(c->lines) || !drain_lines(c)
+                           : drain_rest(&c->output_fd, &c->output, &c->output_left, now_ms);
     bool error = drain_rest(&c->error_fd, &c->error, &c->error_left, now_ms);
     if (!output || !error)
         return;
@@ -183,14 +234,16 @@ static void reap(struct child *c)
     (void)guard_take_end(&c->guard, &c->status); /* a guard that was killed ended as the command did */
     c->dead = true;
     c->signal_at_ms = CLOCK_NEVER;
+    c->unread = c->lines && child_has_not_read(c);
     close_fd(&c->input_fd);
 }
 
 void child_poll(const struct child *c, struct pollfd *to, int64_t now_ms)
 {
     to[POLL_PROCESS] = (struct pollfd){.fd = c->guard.line, .events = POLLIN};
-    to[POLL_INPUT] = (struct pollfd){.fd = c->input_fd, .events = POLLOUT};
-    to[POLL_OUTPUT] = (struct pollfd){.fd = takes(&c->output, now_ms) ? c->output_fd : -1, .events = POLLIN};
+    to[POLL_INPUT] = (struct pollfd){.fd = c->body_left ? c->input_fd : -1, .events = POLLOUT};
+    bool room = c->lines ? lines_takes(c->lines) : takes(&c->output, now_ms);
+    to[POLL_OUTPUT] = (struct pollfd){.fd = room ? c->output_fd : -1, .events = POLLIN};
     to[POLL_ERROR] = (struct pollfd){.fd = takes(&c->error, now_ms) ? c->error_fd : -1, .events = POLLIN};
 }
 
@@ -210,12 +263,22 @@ void child_pump(struct child *c, const struct pollfd *ready, int64_t now_ms)
         finish(c, now_ms);
     if (c->dead)
         return;
+    c->errors_ready = ready[POLL_ERROR].revents != 0;
     if (ready[POLL_INPUT].revents && c->input_fd >= 0)
         feed(c);
     if (ready[POLL_OUTPUT].revents && takes(&c->output, now_ms))
-        (void)drain_once(&c->output_fd, &c->output, &total);
+        (void)(c->lines ? drain_lines(c) : drain_once(&c->output_fd, &c->output, &total));
     if (ready[POLL_ERROR].revents && takes(&c->error, now_ms))
         (void)drain_once(&c->error_fd, &c->error, &total);
+}
+
+void child_forget_errors(struct child *c, int64_t now_ms)
+{
+    size_t total = 0;
+    while (c->errors_ready && total < OUTPUT_PIPE_BYTES && takes(&c->error, now_ms) &&
+           drain_once(&c->error_fd, &c->error, &total))
+        continue;
+    capture_restart(&c->error);
 }
 
 void child_tick(struct child *c, const struct pollfd *ready, int64_t now_ms)

@@ -1,5 +1,5 @@
 /* work_child: one run of the command of `work`: a process with a body on its standard input, its outputs
- * watched, its end judged. Knows nothing of a broker.
+ * watched, its end judged; or one that stands, and is given one input after the other. Knows nothing of a broker.
  *
  *   child_start ──→ RUNNING ──(process ended, outputs read)──→ ENDED ──→ child_judge
  *                      └─(time is up: SIGTERM, then SIGKILL to its group)─↗
@@ -15,6 +15,7 @@
 
 #include "cli/capture.h"
 #include "cli/guard.h"
+#include "cli/lines.h"
 
 #define CHILD_POLLS      4
 #define CHILD_GRACE_MS   5000 /* between SIGTERM and SIGKILL */
@@ -28,6 +29,9 @@ struct child_spec {
     size_t body_bytes;
     int64_t timeout_ms; /* 0: none */
     int64_t grace_ms;
+    struct lines
+        *lines;       /* it stands: its input stays open for child_give(), and what it writes to its standard
+                            output comes here; NULL: it runs on `body` alone */
     bool leave;       /* what it left running when it ended may run on */
     struct sink *out; /* where its standard output and error go on to; NULL: nowhere */
     struct sink *err;
@@ -40,6 +44,8 @@ struct child {
     int error_fd;
     const char *body;
     size_t body_left;
+    size_t given; /* bytes written of it, if the child stands */
+    struct lines *lines;
     struct capture output;
     struct capture error;
     int64_t timeout_ms;
@@ -51,8 +57,10 @@ struct child {
     bool dead;          /* what it left in its pipes is still to be read */
     size_t output_left; /* read of it so far */
     size_t error_left;
+    bool errors_ready; /* at the last look there was something to read */
     bool ended;
-    int status; /* of waitpid(), once ended */
+    bool unread; /* it stood, and died before it read a byte of what was given last */
+    int status;  /* of waitpid(), once ended */
 };
 
 /* Start the process, as the leader of a group of its own, under a guard. Returns 0 or errno; on failure there
@@ -60,6 +68,17 @@ struct child {
 int child_start(struct child *c, const struct child_spec *spec);
 /* Free what is left; kills the command and all that it started if it still runs. */
 void child_done(struct child *c);
+
+/* Write these bytes, lent until they are read or the child has ended, to a child that stands and has been given
+ * all of the last ones. Writes what is possible at once. */
+void child_give(struct child *c, const char *bytes, size_t count);
+/* Has a child that stands read nothing yet of what was given last? True too after its end, if that was so. */
+bool child_has_not_read(const struct child *c);
+/* Nothing more is given to a child that stands: its input ends. It has `grace_ms` to leave, then SIGTERM. */
+void child_let_leave(struct child *c);
+/* Read what it has said on standard error so far, as far as the sink takes it, and begin a new post-mortem
+ * with what comes from now on. */
+void child_forget_errors(struct child *c, int64_t now_ms);
 
 /* What to poll for; fills in CHILD_POLLS rows. An output is not read while its sink is full. */
 void child_poll(const struct child *c, struct pollfd *to, int64_t now_ms);

@@ -5,6 +5,10 @@
  *          child_start         │ extended at half of the lease
  *                              ├ ended by a stop of the worker: released
  *                              └ killed by a second signal: released
+ *
+ * With `standing` a slot's command outlives its message (work_stream.h): it is started when a message comes and no
+ * command is idle, answers, and is given the next one. If it ends and the message that it held is not to blame, the slot
+ * keeps the message, and gives it to a new command.
  */
 #ifndef SHUNT_CLI_WORK_POOL_H
 #define SHUNT_CLI_WORK_POOL_H
@@ -15,6 +19,7 @@
 #include <stdint.h>
 
 #include "cli/work_child.h"
+#include "cli/work_stream.h"
 
 struct call;
 struct shunt_consumer;
@@ -29,7 +34,8 @@ struct work_env;
 struct work_slot {
     struct shunt_delivery *delivery; /* NULL: free */
     struct child child;
-    struct work_env *environment; /* of the child; lives as long as it */
+    struct stream stream;         /* if the child stands */
+    struct work_env *environment; /* of a child that does not; lives as long as it */
     int64_t lease_ms;
     int64_t extend_at_ms;
     int64_t judge_at_ms; /* ended by a signal that may be meant for us too: the verdict waits for that; 0: it
@@ -46,7 +52,9 @@ struct work_pool {
     const char *program;
     char *const *arguments;
     int64_t timeout_ms;
-    bool leave; /* what commands left running may run on */
+    bool standing;    /* commands stand, and answer with lines */
+    int64_t start_ms; /* of a standing command: how long it may take to begin with a message */
+    bool leave;       /* what commands left running may run on */
     struct work_slot *slots;
     size_t slots_count;
     size_t next; /* where the next turn begins to pump */
@@ -55,7 +63,11 @@ struct work_pool {
     bool stopping;     /* what dies of a signal to stop has not failed: release it */
     bool abandon;      /* what ends from now on was killed by us: release it */
     bool output_lost;  /* our stdout is gone */
-    bool cannot_run;   /* the program could not be started */
+    bool cannot_run;   /* the program could not be started, or is of no use */
+    /* Of standing commands, in a row: that ended without an answer, or without having read a message. */
+    unsigned fruitless;
+    unsigned unborn;
+    int64_t spawn_at_ms; /* not before */
     /* Answers that took effect; the others come again and must not count twice. */
     uint64_t acked;
     uint64_t nacked;
@@ -66,6 +78,13 @@ struct work_pool {
 /* False without memory. `slots_count` is at least 1. */
 bool work_pool_init(struct work_pool *p, size_t slots_count);
 void work_pool_done(struct work_pool *p);
+
+/* Can it take one more message now? */
+bool work_pool_takes(const struct work_pool *p);
+/* Does anything run, or wait to? */
+bool work_pool_is_active(const struct work_pool *p);
+/* No more messages come: standing commands may end, those that have a message after that. */
+void work_pool_leave(struct work_pool *p);
 
 /* Run the command on `delivery`, which the pool takes. Needs a free slot. */
 void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery);
