@@ -76,6 +76,12 @@ class Install(unittest.TestCase):
         library = "/" + str(self.one("libshunt.so.0").parent.relative_to(self.destination))
         self.assertIn(f"[{library}]", where)
 
+    def test_the_helpers_of_workers_are_where_their_page_says(self):
+        share = self.destination / "usr/local/share/shunt"
+        for name in ("python/shunt_stream.py", "node/shunt_stream.mjs"):
+            self.assertEqual((share / name).read_bytes(), (harness.SOURCE_ROOT / name).read_bytes())
+            self.assertIn(f"/usr/share/shunt/{name}", (harness.SOURCE_ROOT / "docs/workers.md").read_text(encoding="utf-8"))
+
     def test_documents_lie_as_in_the_tree_so_that_they_find_each_other(self):
         top = self.destination / "usr/local/share/doc/shunt"
         pages = sorted(top.rglob("*.md"))
