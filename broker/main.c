@@ -1,4 +1,5 @@
 /* main: shuntd. What each option does, and the exit status. */
+#include "broker/backup.h"
 #include "broker/exit_code.h"
 #include "broker/options.h"
 #include "broker/server.h"
@@ -35,10 +36,14 @@ static int run(const struct options *options)
         return err == SHUNT_NO_MEMORY ? EXIT_CODE_SYSTEM : EXIT_CODE_CONFIG;
     }
     int exit_code = EXIT_CODE_OK;
-    if (options->action == ACTION_RUN)
+    if (options->action == ACTION_RUN) {
         exit_code = server_run(options, &config);
-    else if (options->action == ACTION_CHECK)
+    } else if (options->action == ACTION_CHECK) {
         exit_code = server_check(options, &config);
+    } else if (options->action == ACTION_BACKUP) {
+        struct backup_options backup = {&config, options->backup_dir, options->backup_rate};
+        exit_code = backup_run(&backup);
+    }
     config_done(&config);
     return exit_code;
 }

@@ -2,6 +2,7 @@
 #include "broker/options.h"
 
 #include "proto/errors.h"
+#include "proto/units.h"
 #include <getopt.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@ enum option_id {
     OPTION_CONFIG = 256,
     OPTION_CHECK,
     OPTION_CHECK_CONFIG,
+    OPTION_BACKUP,
+    OPTION_BACKUP_RATE,
     OPTION_VERSION,
     OPTION_HELP,
     OPTION_OVERRIDES
@@ -21,6 +24,8 @@ static const struct option long_options[] = {
     {"http", required_argument, NULL, OPTION_OVERRIDES + CONFIG_http},
     {"check", required_argument, NULL, OPTION_CHECK},
     {"check-config", required_argument, NULL, OPTION_CHECK_CONFIG},
+    {"backup", required_argument, NULL, OPTION_BACKUP},
+    {"backup-rate", required_argument, NULL, OPTION_BACKUP_RATE},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -28,6 +33,7 @@ static const struct option long_options[] = {
 
 static const char usage[] =
     "Usage: shuntd [--config FILE] [--data DIR] [--listen ADDR:PORT] [--http ADDR:PORT|off]\n"
+    "       shuntd [--config FILE] [--data DIR] --backup DIR [--backup-rate SIZE]\n"
     "       shuntd --check DIR | --check-config FILE | --version | --help\n"
     "\n"
     "The shunt message broker.\n"
@@ -37,6 +43,9 @@ static const char usage[] =
     "  --listen ADDR:PORT    setting `listen`\n"
     "  --http ADDR:PORT|off  setting `http`\n"
     "  --check DIR           verify the store of a stopped server; exit 0 if it is in order, 1 if not\n"
+    "  --backup DIR          copy the store, that of a running server too, into a new directory DIR, and\n"
+    "                        verify the copy; run it as the server's user, with its --config or --data\n"
+    "  --backup-rate SIZE    at most SIZE bytes a second (least: 64KiB; default: no limit)\n"
     "  --check-config FILE   verify a configuration file; exit 0 if it is right, 78 if not\n"
     "  --version             print the version, and that of the store's layout\n"
     "  --help                print this\n"
@@ -45,6 +54,7 @@ static const char usage[] =
     "\n";
 
 static int set_action(struct options *o, enum options_action action, char *ret_why, size_t why_bytes);
+static int set_rate(struct options *o, char *ret_why, size_t why_bytes);
 
 int options_parse(int argc, char **argv, struct options *ret, char *ret_why, size_t why_bytes)
 {
@@ -69,6 +79,11 @@ int options_parse(int argc, char **argv, struct options *ret, char *ret_why, siz
         } else if (id == OPTION_CHECK) {
             o.check_dir = optarg;
             err = set_action(&o, ACTION_CHECK, ret_why, why_bytes);
+        } else if (id == OPTION_BACKUP) {
+            o.backup_dir = optarg;
+            err = set_action(&o, ACTION_BACKUP, ret_why, why_bytes);
+        } else if (id == OPTION_BACKUP_RATE) {
+            err = set_rate(&o, ret_why, why_bytes);
         } else if (id == OPTION_CHECK_CONFIG) {
             o.config_path = optarg;
             err = set_action(&o, ACTION_CHECK_CONFIG, ret_why, why_bytes);
@@ -78,6 +93,10 @@ int options_parse(int argc, char **argv, struct options *ret, char *ret_why, siz
     }
     if (!err && optind < argc) {
         (void)snprintf(ret_why, why_bytes, "unexpected argument: %.200s", argv[optind]);
+        err = SHUNT_BAD_ARGUMENT;
+    }
+    if (!err && o.backup_rate && o.action != ACTION_BACKUP) {
+        (void)snprintf(ret_why, why_bytes, "--backup-rate goes with --backup");
         err = SHUNT_BAD_ARGUMENT;
     }
     if (!err)
@@ -118,11 +137,23 @@ void options_help(FILE *to)
     }
 }
 
+static int set_rate(struct options *o, char *ret_why, size_t why_bytes)
+{
+    int64_t bytes;
+    const char *why = "the least is 64KiB";
+    if (!units_parse_size(optarg, INT64_MAX, &bytes, &why) || bytes < OPTIONS_BACKUP_RATE_MIN) {
+        (void)snprintf(ret_why, why_bytes, "--backup-rate: %.200s: %s", optarg, why);
+        return SHUNT_BAD_ARGUMENT;
+    }
+    o->backup_rate = (uint64_t)bytes;
+    return 0;
+}
+
 static int set_action(struct options *o, enum options_action action, char *ret_why, size_t why_bytes)
 {
     if (o->action != ACTION_RUN && o->action != action) {
         (void)snprintf(ret_why, why_bytes,
-                       "--check, --check-config, --version and --help exclude each other");
+                       "--check, --backup, --check-config, --version and --help exclude each other");
         return SHUNT_BAD_ARGUMENT;
     }
     o->action = action;

@@ -5,13 +5,17 @@
 #include "broker/config.h"
 #include <stdio.h>
 
-enum options_action { ACTION_RUN, ACTION_CHECK, ACTION_CHECK_CONFIG, ACTION_VERSION, ACTION_HELP };
+#define OPTIONS_BACKUP_RATE_MIN (64 << 10)
+
+enum options_action { ACTION_RUN, ACTION_CHECK, ACTION_BACKUP, ACTION_CHECK_CONFIG, ACTION_VERSION, ACTION_HELP };
 
 /* Points into argv. */
 struct options {
     enum options_action action;
     const char *config_path;             /* NULL: no file */
     const char *check_dir;               /* with ACTION_CHECK */
+    const char *backup_dir;              /* with ACTION_BACKUP */
+    uint64_t backup_rate;                /* with ACTION_BACKUP: bytes a second; 0: as fast as it goes */
     const char *overrides[CONFIG_COUNT]; /* settings given on the command line; NULL: not given */
 };
 

@@ -16,6 +16,7 @@
 
 struct reading {
     struct journal *j;
+    bool read_only;  /* another process may write it */
     uint8_t *record; /* the last one read */
     size_t capacity;
     uint64_t last_at, last_bytes; /* of the last one that is whole; 0 bytes: none is */
@@ -74,6 +75,19 @@ static int read_next(struct reading *r, struct slice *ret_body)
     return 0;
 }
 
+/* A record of a later number is whole, so the one that comes next was durable before that one was begun. If it was not there when it was
+ * looked for and is there now, somebody writes this journal while it is read, and what was read is all that was durable when the reading
+ * came to its end. */
+static bool came_meanwhile(struct reading *r)
+{
+    const struct journal *j = r->j;
+    struct journal_place next = j->next;
+    struct slice body;
+    bool is = read_next(r, &body) == 0;
+    r->j->next = next;
+    return is;
+}
+
 /* Nothing later may be whole. */
 static int check_end(struct reading *r, char *ret_why, size_t why_bytes)
 {
@@ -87,6 +101,8 @@ static int check_end(struct reading *r, char *ret_why, size_t why_bytes)
         if (err || !is_record(j, head) || number < j->next.number)
             continue;
         err = read_record(r, number, at, j->bytes, &body);
+        if (!err && r->read_only && came_meanwhile(r))
+            return 0;
         if (!err) {
             WHY("the journal is damaged: record %llu, at byte %llu or %llu, is not whole, but record %llu "
                 "at byte %llu, which was written later, is: " RESTORE,
@@ -185,7 +201,7 @@ int journal_open(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES], 
                  size_t why_bytes)
 {
     struct journal *j = malloc(sizeof *j);
-    struct reading r = {.j = j};
+    struct reading r = {.j = j, .read_only = read_only};
     ret_why[0] = '\0';
     if (!j) {
         WHY("cannot open the journal: %s", err_text(SHUNT_NO_MEMORY));

@@ -80,12 +80,28 @@ static int replay(void *context, uint64_t number, struct slice body)
     return 0;
 }
 
+/* All that is read of the store behind, and the place of the journal's first needed record, are of one commit. */
+static int pin(struct journal_store *s, struct journal_place *ret)
+{
+    struct store_txn *below;
+    int err = journal_below(s, &below);
+    return err ? err : journal_meta_read(below, s->id, ret);
+}
+
 static int open_file(struct journal_store *s, struct journal_file *file, struct journal_place from,
                      const char *dir, char *ret_why, size_t why_bytes)
 {
     struct replay context = {.magic = REPLAY_MAGIC, .store = s};
-    char said[WHY_BYTES];
-    int err = journal_open(file, s->id, from, s->read_only, replay, &context, &s->journal, said, sizeof said);
+    char said[WHY_BYTES] = "the store behind cannot be read";
+    int err = 0;
+    if (s->read_only)
+        err = pin(s, &from); /* else another process can put records away between the two looks */
+    if (err) {
+        file->ops->close(file);
+        say(ret_why, why_bytes, "%s: %s", dir, said);
+        return err;
+    }
+    err = journal_open(file, s->id, from, s->read_only, replay, &context, &s->journal, said, sizeof said);
     if (err)
         say(ret_why, why_bytes, "%s/journal: %s", dir, said);
     if (!err && journal_next(s->journal).number != from.number)

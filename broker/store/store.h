@@ -220,6 +220,10 @@ struct store_lmdb_options {
     uint64_t map_bytes_max;
     bool create;    /* make the directory and an empty store if there is none */
     bool read_only; /* for --check: takes the lock too, writes nothing but the lock file */
+    bool
+        beside; /* with read_only, for --backup: takes no lock, because another process may serve the store and goes on
+                     * writing. It is LMDB's table of readers then that keeps the pages of a read transaction as they are; so
+                     * the directory must be open nowhere else in this process, or closing it would take the lock off that table */
 };
 
 /* Open the store in a directory and lock it against other processes.
@@ -228,6 +232,10 @@ struct store_lmdb_options {
  * to do. */
 int store_lmdb_open(const struct store_lmdb_options *options, struct store **ret, char *ret_why,
                     size_t why_bytes);
+
+/* Bytes to which the store's file can still grow beyond its last page, within map_bytes_max and the disk, and where that page ends. What a
+ * reader in another process keeps from being used again shows here and nowhere else. */
+uint64_t store_lmdb_ahead(struct store *s, uint64_t *ret_end);
 
 /* An empty store in memory (but for its version). `map_bytes_max` bounds it: past it writes fail with
  * NO_SPACE as LMDB's do. NULL without memory. */

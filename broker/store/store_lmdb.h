@@ -54,19 +54,28 @@ struct lmdb_pack {
     uint8_t key[STORE_KEY_BYTES_MAX];
 };
 
+/* Pages that are free and yet must stay as they are, because a reader in another process began before they were freed. */
+struct lmdb_pinned {
+    size_t oldest;  /* that reader's transaction; 0: there is none */
+    size_t counted; /* pages freed from `oldest` up to this transaction are in `pages` */
+    uint64_t pages;
+};
+
 struct lmdb_store {
     struct store base;
     MDB_env *env;
     MDB_dbi trees[TREE_COUNT];
     int lock_fd;
-    bool read_only;
+    bool read_only, beside;
     bool broken; /* the map is gone: nothing but closing works */
 
     struct lmdb_txn writer; /* the one write transaction */
     bool writing;
 
-    unsigned readers; /* read transactions that are open: the map is not moved under one */
+    unsigned readers;      /* read transactions that are open: the map is not moved under one */
+    unsigned readers_most; /* that were open at a time */
 
+    struct lmdb_pinned pinned;
     uint64_t page_bytes;
     uint64_t map_bytes;
     uint64_t map_bytes_max;

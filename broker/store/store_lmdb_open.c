@@ -184,14 +184,14 @@ static int check_length(struct lmdb_store *s, char *ret_why, size_t why_bytes)
     MDB_stat stat;
     MDB_envinfo info;
     uint64_t size;
-    int err = store_file_size(s->dir, &size, ret_why, why_bytes);
-    if (err)
-        return err;
     int rc = mdb_env_info(s->env, &info);
     if (rc == 0)
         rc = mdb_env_stat(s->env, &stat);
     if (rc != 0)
         return failed(rc, "look at", s->dir, ret_why, why_bytes);
+    int err = store_file_size(s->dir, &size, ret_why, why_bytes); /* last: beside a writer it grows */
+    if (err)
+        return err;
     s->page_bytes = stat.ms_psize;
     s->map_bytes = info.me_mapsize;
     uint64_t pages = info.me_last_pgno + 1;
@@ -291,8 +291,11 @@ static int open_existing(struct lmdb_store *s, uint64_t map_bytes, char *ret_why
     int err = store_file_check(s->dir, ret_why, why_bytes);
     if (err)
         return err;
-    /* Without LMDB's own lock file a read-only medium can be opened too; ours keeps writers out. */
-    int rc = env_open(s, s->dir, map_bytes, s->read_only ? MDB_RDONLY | MDB_NOLOCK : 0);
+    /* Without LMDB's own lock file a read-only medium can be opened too; ours keeps writers out. Beside a writer it is needed. */
+    int rc = env_open(s, s->dir, map_bytes,
+                      s->beside      ? MDB_RDONLY
+                      : s->read_only ? MDB_RDONLY | MDB_NOLOCK
+                                     : 0);
     if (rc == MDB_VERSION_MISMATCH) {
         WHY("the store in %s was written by another version of LMDB: install the shunt that wrote it",
             s->dir);
@@ -393,6 +396,7 @@ static struct lmdb_store *store_new(const struct store_lmdb_options *o)
     s->base.ops = &lmdb_ops;
     s->lock_fd = -1;
     s->read_only = o->read_only;
+    s->beside = o->beside;
     s->map_bytes_max = pages_of(o->map_bytes_max);
     s->pack.deleted_rows = UINT64_MAX / 2; /* nobody knows how thin its pages are */
     memcpy(s->dir, o->dir, dir_bytes);
@@ -410,7 +414,7 @@ int store_lmdb_open(const struct store_lmdb_options *o, struct store **ret, char
     bool may_create = o->create && !o->read_only;
     int err = may_create ? store_file_make_dir(o->dir, ret_why, why_bytes)
                          : store_file_size(o->dir, &size, ret_why, why_bytes);
-    if (!err)
+    if (!err && !o->beside)
         err = store_lock_take(o->dir, o->read_only, &s->lock_fd, ret_why, why_bytes);
     if (!err)
         err = open_locked(s, o, ret_why, why_bytes);

@@ -12,8 +12,12 @@
  * caller's high-water mark does the rest.
  */
 #include "base/check.h"
+#include "base/magic.h"
 #include "broker/store/store_file.h"
 #include "broker/store/store_lmdb.h"
+
+#include <stdlib.h>
+#include <unistd.h>
 
 /* The map grows while less than this, or than half of it, lies beyond the last page ever used. */
 #define MAP_AHEAD_BYTES_MIN (512ull << 20)
@@ -65,11 +69,66 @@ static uint64_t freed_last(MDB_txn *txn)
     return count;
 }
 
+#define READER_LOOK_MAGIC 0x6f6c6474u
+
+/* What reader_line() looks for. */
+struct reader_look {
+    uint32_t magic;
+    long self;     /* this process */
+    size_t oldest; /* transaction of a reader in another one; 0: none */
+};
+
+/* LMDB tells of its readers in lines alone: process, thread, transaction (`-`: it is idle). */
+static int reader_line(const char *line, void *context)
+{
+    struct reader_look *look = magic_of(context, reader_look, READER_LOOK_MAGIC);
+    char *at;
+    long process = strtol(line, &at, 10);
+    (void)strtoul(at, &at, 16);
+    size_t id = strtoul(at, NULL, 10);
+    if (process > 0 && process != look->self && id && (!look->oldest || id < look->oldest))
+        look->oldest = id;
+    return 0;
+}
+
+/* While that reader is there, no entry from its transaction on leaves the tree of free pages: so each is counted once. */
+static uint64_t pinned(struct lmdb_store *s, MDB_txn *txn, size_t oldest)
+{
+    struct lmdb_pinned *p = &s->pinned;
+    MDB_cursor *cursor;
+    if (oldest != p->oldest)
+        *p = (struct lmdb_pinned){.oldest = oldest, .counted = oldest ? oldest - 1 : 0};
+    if (!oldest || mdb_cursor_open(txn, 0, &cursor) != 0)
+        return p->pages;
+    size_t id = p->counted + 1, count;
+    MDB_val key = {sizeof id, &id}, list;
+    int rc = mdb_cursor_get(cursor, &key, &list, MDB_SET_RANGE);
+    for (; rc == 0; rc = mdb_cursor_get(cursor, &key, &list, MDB_NEXT)) {
+        memcpy(&id, key.mv_data, sizeof id);
+        memcpy(&count, list.mv_data, sizeof count);
+        p->pages += count;
+        p->counted = id;
+    }
+    mdb_cursor_close(cursor);
+    return p->pages;
+}
+
+/* Only a backup reads beside the server; as long as none has, LMDB's table has no more readers than this process opened. */
+static uint64_t pinned_pages(struct lmdb_store *s, MDB_txn *txn, const MDB_envinfo *info)
+{
+    struct reader_look look = {.magic = READER_LOOK_MAGIC, .self = (long)getpid()};
+    int dead;
+    if (info->me_numreaders <= s->readers_most || mdb_reader_check(s->env, &dead) != 0)
+        return 0;
+    (void)mdb_reader_list(s->env, reader_line, &look); /* reader_line() never stops it */
+    return pinned(s, txn, look.oldest);
+}
+
 void lmdb_usage(struct store *base, struct store_usage *ret)
 {
     struct lmdb_store *s = lmdb_store_of(base);
     struct store_txn *own = NULL;
-    uint64_t pages = 0, freed = 0;
+    uint64_t pages = 0, freed = 0, kept = 0;
     uint64_t length = 0;
     MDB_envinfo info;
     int fd;
@@ -80,17 +139,20 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
         return;
     MDB_txn *txn = own ? ((struct lmdb_txn *)own)->mdb : s->writer.mdb;
     int err = count_pages(s, txn, &pages);
+    if (!err)
+        err = lmdb_error(mdb_env_info(s->env, &info));
+    if (!err)
+        kept = pinned_pages(s, txn, &info);
     if (own) {
-        freed = freed_last(txn);
+        freed = kept ? 0 : freed_last(txn); /* what a reader keeps has it already */
         lmdb_abort(own);
     }
-    if (err || mdb_env_info(s->env, &info) != 0 || mdb_env_get_fd(s->env, &fd) != 0 ||
-        store_file_extent(fd, &length, &ret->allocated_bytes) != 0)
+    if (err || mdb_env_get_fd(s->env, &fd) != 0 || store_file_extent(fd, &length, &ret->allocated_bytes) != 0)
         return;
     uint64_t within = s->disk_full ? least(s->map_bytes, s->allocated_to) : s->map_bytes;
     ret->map_bytes = s->map_bytes;
     ret->map_bytes_max = s->map_bytes_max;
-    ret->used_bytes = pages * s->page_bytes;
+    ret->used_bytes = (pages + kept) * s->page_bytes;
     ret->free_bytes = within > ret->used_bytes ? within - ret->used_bytes : 0;
     ret->usable_bytes = ret->free_bytes - least(ret->free_bytes, freed * s->page_bytes);
     ret->disk_full = s->disk_full;
@@ -166,6 +228,19 @@ static int file_grow(struct lmdb_store *s, uint64_t end)
     if (!err)
         s->allocated_to = to;
     return err;
+}
+
+uint64_t store_lmdb_ahead(struct store *base, uint64_t *ret_end)
+{
+    struct lmdb_store *s = lmdb_store_of(base);
+    uint64_t end = used_end(s), length = 0, ignored, disk = lmdb_disk_free(base);
+    int fd;
+    *ret_end = end;
+    if (mdb_env_get_fd(s->env, &fd) != 0 || store_file_extent(fd, &length, &ignored) != 0)
+        return 0;
+    uint64_t within_file = length > end ? length - end : 0;
+    uint64_t within_map = s->map_bytes_max > end ? s->map_bytes_max - end : 0;
+    return disk > within_map ? within_map : least(within_map, within_file + disk);
 }
 
 int lmdb_maintain(struct store *base)

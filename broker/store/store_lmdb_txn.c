@@ -86,7 +86,8 @@ static int begin_read(struct lmdb_store *s, struct store_txn **ret)
         free(t);
         return lmdb_error(rc);
     }
-    s->readers++;
+    if (++s->readers > s->readers_most)
+        s->readers_most = s->readers;
     *ret = &t->base;
     return 0;
 }

@@ -40,6 +40,8 @@ Test(options, each_action_is_recognised)
     cr_expect(PARSE("--version") == 0 && o.action == ACTION_VERSION);
     cr_expect(PARSE("--help") == 0 && o.action == ACTION_HELP);
     cr_expect(PARSE("--check", "dir") == 0 && o.action == ACTION_CHECK && strcmp(o.check_dir, "dir") == 0);
+    cr_expect(PARSE("--backup", "dir", "--backup-rate", "1MiB") == 0 && o.action == ACTION_BACKUP &&
+              strcmp(o.backup_dir, "dir") == 0 && o.backup_rate == 1 << 20);
     cr_expect(PARSE("--check-config", "f") == 0 && o.action == ACTION_CHECK_CONFIG &&
               strcmp(o.config_path, "f") == 0);
 }
