@@ -283,6 +283,8 @@ static void tell_delayed(struct story *s)
     if (failed) {
         say(s, "", "  back-off after a failure, unless its consumer named the delay (%s; %s)",
             limit_text(s, "backoff_min_ms", min), limit_text(s, "backoff_max_ms", max));
+        if (record_integer(limit_of(s, "backoff_floor_ms"), "value") > 0)
+            say(s, "", "  and no less (%s)", limit_text(s, "backoff_floor_ms", min));
     }
     line(s, "next", "it is ready then");
     say(s, "do", "shunt group show %s %s", s->topic, s->name);

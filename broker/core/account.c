@@ -32,13 +32,15 @@ uint64_t ledger_random(struct ledger *l, uint64_t bound)
 }
 
 /* Exponential with full jitter. (Source of the method: M. Brooker, "Exponential backoff and jitter", 2015.) */
-int64_t ledger_back_off_ms(struct ledger *l, int64_t least_ms, int64_t most_ms, uint32_t tries)
+int64_t ledger_back_off_ms(struct ledger *l, int64_t floor_ms, int64_t least_ms, int64_t most_ms,
+                           uint32_t tries)
 {
     int64_t bound = least_ms;
     for (uint32_t i = 0; i < tries && bound < most_ms; i++)
         bound *= 2;
     bound = bound < most_ms ? bound : most_ms;
-    return 1 + (int64_t)ledger_random(l, (uint64_t)bound);
+    int64_t floor = floor_ms < 1 ? 1 : floor_ms < bound ? floor_ms : bound;
+    return floor + (int64_t)ledger_random(l, (uint64_t)(bound - floor + 1));
 }
 
 void ledger_charge_topic(struct ledger *l, struct topic *t)

@@ -26,7 +26,8 @@ static const struct rule rules[ATTEMPT_OUTCOMES] = {
 
 static int64_t back_off_ms(struct ledger *l, const struct group *g, uint32_t attempts)
 {
-    return ledger_back_off_ms(l, group_setting(g, POLICY_backoff_min_ms),
+    return ledger_back_off_ms(l, group_setting(g, POLICY_backoff_floor_ms),
+                              group_setting(g, POLICY_backoff_min_ms),
                               group_setting(g, POLICY_backoff_max_ms), attempts ? attempts - 1 : 0);
 }
 

@@ -36,7 +36,7 @@ static void decide(struct ledger *l, struct rule *r, const struct attempt_record
         break;
     case RULE_REDRIVE:
         if (row->ruled < r->r.times)
-            act_later(l, r, dead, ledger_back_off_ms(l, r->r.wait_ms, r->r.wait_max_ms, row->ruled));
+            act_later(l, r, dead, ledger_back_off_ms(l, 0, r->r.wait_ms, r->r.wait_max_ms, row->ruled));
         else
             r->r.given_up++;
         break;

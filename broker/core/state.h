@@ -426,8 +426,10 @@ static inline int ledger_cursor_del(struct ledger *l, struct store_cursor *curso
 void ledger_say(char *to, size_t room, const char *text);
 /* Uniform in [0, bound), from the ledger's own generator. */
 uint64_t ledger_random(struct ledger *l, uint64_t bound);
-/* A wait before another try: uniform in [1, min(most_ms, least_ms * 2^tries)]. */
-int64_t ledger_back_off_ms(struct ledger *l, int64_t least_ms, int64_t most_ms, uint32_t tries);
+/* A wait before another try: uniform in [floor_ms, bound], where bound is min(most_ms, least_ms * 2^tries); at least 1, and
+ * bound if the floor is above it. */
+int64_t ledger_back_off_ms(struct ledger *l, int64_t floor_ms, int64_t least_ms, int64_t most_ms,
+                           uint32_t tries);
 /* Its record changed: the next seal writes it. Counted once in a batch; a seal comes between batches alone.
  */
 void ledger_charge_topic(struct ledger *l, struct topic *t);

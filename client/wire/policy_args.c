@@ -147,7 +147,7 @@ bool shunt_setting(size_t i, struct shunt_setting *ret)
         ret->name = "backoff";
         ret->unit = "duration..duration";
         ret->text =
-            "bounds of the wait after a failure: the first, doubled with each further one, to the last";
+            "after a failure wait a random time of up to MIN, doubled with each further failure, up to MAX";
     }
     return true;
 }

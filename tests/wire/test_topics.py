@@ -17,6 +17,7 @@ DEFAULTS = {
     "max_messages": 0,
     "max_bytes": 0,
     "history_after_ms": 3600000,
+    "backoff_floor_ms": 0,
 }
 OF_TOPICS = {"ttl_ms", "max_messages", "max_bytes"}
 BOUNDS = {
@@ -29,6 +30,7 @@ BOUNDS = {
     "max_messages": (0, 1000000000000),
     "max_bytes": (0, 1125899906842624),
     "history_after_ms": (0, 315360000000),
+    "backoff_floor_ms": (0, 315360000000),
 }
 
 

@@ -1,4 +1,4 @@
-/* The truth table, back-off, tokens: what happens to a delivery. */
+/* The truth table, tokens: what happens to a delivery. */
 #include "proto/errors.h"
 #include "tests/unit/core/ledger_fixture.h"
 
@@ -257,62 +257,6 @@ Test(ledger_resolve, reject_is_dead_at_once_whatever_the_limit)
 }
 
 /* ---- back-off ---- */
-
-Test(ledger_resolve, back_off_is_never_zero_and_stays_under_its_bound)
-{
-    enum { MIN_MS = 4, MAX_MS = 50, ROUNDS = 400 };
-    struct fixture f;
-    int64_t least[8] = {0}, most[8] = {0};
-    fixture_init(&f);
-    f.quiet = true;
-    topic_create(
-        &f, "t",
-        settings(POLICY_max_attempts, 8, POLICY_backoff_min_ms, MIN_MS, POLICY_backoff_max_ms, MAX_MS, -1));
-    for (uint64_t seq = 1; seq <= ROUNDS; seq++) {
-        publish(&f, "t", 1);
-        for (int n = 1; n < 8; n++) {
-            tick(&f, f.now_ms + MAX_MS);
-            assign(&f, "t", "default", 1);
-            nack(&f, "t", "default", seq, DELAY_BACKOFF);
-            int64_t wait_ms = row_of(&f, "t", "default", seq).due_ms - T0 - f.now_ms;
-            int64_t bound_ms = MIN_MS << (n - 1) < MAX_MS ? MIN_MS << (n - 1) : MAX_MS;
-            cr_assert(wait_ms >= 1 && wait_ms <= bound_ms, "attempt %d waits %lld ms", n, (long long)wait_ms);
-            least[n] = !least[n] || wait_ms < least[n] ? wait_ms : least[n];
-            most[n] = wait_ms > most[n] ? wait_ms : most[n];
-        }
-        tick(&f, f.now_ms + MAX_MS);
-        assign(&f, "t", "default", 1);
-        ack(&f, "t", "default", seq);
-    }
-    /* Full jitter: the whole range is used. */
-    for (int n = 1; n < 8; n++) {
-        int64_t bound_ms = MIN_MS << (n - 1) < MAX_MS ? MIN_MS << (n - 1) : MAX_MS;
-        cr_assert_leq(least[n], 1 + bound_ms / 20, "attempt %d", n);
-        cr_assert_geq(most[n], bound_ms - bound_ms / 20, "attempt %d", n);
-    }
-    fixture_done(&f);
-}
-
-Test(ledger_resolve, the_largest_back_off_does_not_overflow)
-{
-    struct fixture f;
-    fixture_init(&f);
-    f.quiet = true;
-    struct policy_change c = settings(POLICY_max_attempts, 1000, -1);
-    c.set.given |= 1u << POLICY_backoff_min_ms | 1u << POLICY_backoff_max_ms;
-    c.set.value[POLICY_backoff_min_ms] = 1;
-    c.set.value[POLICY_backoff_max_ms] = DURATION_MS_MAX;
-    topic_create(&f, "t", c);
-    publish(&f, "t", 1);
-    for (int n = 1; n < 200; n++) {
-        assign(&f, "t", "default", 1);
-        nack(&f, "t", "default", 1, DELAY_BACKOFF);
-        int64_t wait_ms = row_of(&f, "t", "default", 1).due_ms - T0 - f.now_ms;
-        cr_assert(wait_ms >= 1 && wait_ms <= DURATION_MS_MAX);
-        tick(&f, f.now_ms + wait_ms);
-    }
-    fixture_done(&f);
-}
 
 Test(ledger_resolve, nack_with_a_delay_waits_exactly_that)
 {
