@@ -72,8 +72,7 @@ struct lmdb_store {
     struct lmdb_txn writer; /* the one write transaction */
     bool writing;
 
-    unsigned readers;      /* read transactions that are open: the map is not moved under one */
-    unsigned readers_most; /* that were open at a time */
+    unsigned readers; /* read transactions that are open: the map is not moved under one */
 
     struct lmdb_pinned pinned;
     uint64_t page_bytes;

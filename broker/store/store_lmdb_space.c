@@ -113,13 +113,12 @@ static uint64_t pinned(struct lmdb_store *s, MDB_txn *txn, size_t oldest)
     return p->pages;
 }
 
-/* Only a backup reads beside the server; as long as none has, LMDB's table has no more readers than this process opened. */
-static uint64_t pinned_pages(struct lmdb_store *s, MDB_txn *txn, const MDB_envinfo *info)
+/* LMDB's table has as many places as were ever taken at a time, so its length does not tell whether one is another process's. */
+static uint64_t pinned_pages(struct lmdb_store *s, MDB_txn *txn)
 {
     struct reader_look look = {.magic = READER_LOOK_MAGIC, .self = (long)getpid()};
     int dead;
-    if (info->me_numreaders <= s->readers_most || mdb_reader_check(s->env, &dead) != 0)
-        return 0;
+    (void)mdb_reader_check(s->env, &dead);             /* if it fails, those that died still count */
     (void)mdb_reader_list(s->env, reader_line, &look); /* reader_line() never stops it */
     return pinned(s, txn, look.oldest);
 }
@@ -130,7 +129,6 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     struct store_txn *own = NULL;
     uint64_t pages = 0, freed = 0, kept = 0;
     uint64_t length = 0;
-    MDB_envinfo info;
     int fd;
     /* If even a read cannot begin, the last answer is as good as any: the caller's next write will fail for
      * the cause. */
@@ -140,9 +138,7 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     MDB_txn *txn = own ? ((struct lmdb_txn *)own)->mdb : s->writer.mdb;
     int err = count_pages(s, txn, &pages);
     if (!err)
-        err = lmdb_error(mdb_env_info(s->env, &info));
-    if (!err)
-        kept = pinned_pages(s, txn, &info);
+        kept = pinned_pages(s, txn);
     if (own) {
         freed = kept ? 0 : freed_last(txn); /* what a reader keeps has it already */
         lmdb_abort(own);

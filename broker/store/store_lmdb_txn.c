@@ -86,8 +86,7 @@ static int begin_read(struct lmdb_store *s, struct store_txn **ret)
         free(t);
         return lmdb_error(rc);
     }
-    if (++s->readers > s->readers_most)
-        s->readers_most = s->readers;
+    s->readers++;
     *ret = &t->base;
     return 0;
 }

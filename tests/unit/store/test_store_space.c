@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MIB (1ull << 20)
@@ -285,4 +286,52 @@ Test(store_space, read_only_medium)
     store_abort(t);
     store_close(s);
     cr_assert_eq(umount(dir), 0);
+}
+
+/* Another process that reads the store, until it is killed. */
+static pid_t read_beside(void)
+{
+    int ready[2];
+    char byte = 0;
+    cr_assert_eq(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct store_lmdb_options o = {
+            .dir = dir, .map_bytes = MIB, .map_bytes_max = 64 * MIB, .read_only = true, .beside = true};
+        struct store *s;
+        struct store_txn *t;
+        if (store_lmdb_open(&o, &s, why, sizeof why) != 0 || store_begin(s, false, &t) != 0 ||
+            write(ready[1], &byte, 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(ready[1]);
+    cr_assert_eq(read(ready[0], &byte, 1), 1, "the other process could not read");
+    (void)close(ready[0]);
+    return child;
+}
+
+Test(store_space, what_a_reader_in_another_process_keeps_counts_as_used_until_it_ends)
+{
+    struct store *s = open_store(64 * MIB);
+    for (uint32_t i = 0; i < 100; i++)
+        cr_assert_eq(put_one(s, i, 3000), 0);
+    for (uint32_t i = 0; i < 100; i++) /* without it, pages are used again */
+        cr_assert_eq(put_one(s, i, 3000), 0);
+    uint64_t before = usage(s).used_bytes;
+    pid_t child = read_beside();
+    uint64_t last = before;
+    for (uint32_t i = 0; i < 100; i++) {
+        cr_assert_eq(put_one(s, i, 3000), 0);
+        uint64_t used = usage(s).used_bytes;
+        cr_assert_geq(used, last);
+        last = used;
+    }
+    cr_expect_geq(last, before + 100 * 4096);
+    cr_expect_eq(usage(s).used_bytes, last, "what is counted is counted once");
+    cr_assert_eq(kill(child, SIGKILL), 0);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    cr_expect_leq(usage(s).used_bytes, before + 16 * 4096);
+    store_close(s);
 }
