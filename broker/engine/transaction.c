@@ -18,6 +18,15 @@
 #define PACK_BYTES      (128u * 1024)
 #define ROOM_PACK_BYTES (4ull * PACK_BYTES)
 
+/* No room to grow shows as less free space, which the next look acts on. After any other failure the store may be good for nothing
+ * but closing: what it has promised to keep free need not be there, and a journal's records cannot be put away. */
+static void maintain(struct engine *e)
+{
+    int err = store_maintain(e->store);
+    if (err && err != SHUNT_NO_SPACE)
+        engine_die(e, err, "the store could not be maintained; all that was confirmed is durable");
+}
+
 void transaction_look_at_room(struct engine *e)
 {
     struct store_usage usage;
@@ -25,7 +34,7 @@ void transaction_look_at_room(struct engine *e)
     store_usage(e->store, &usage);
     if (usage.disk_full && e->mono_ms >= e->disk_ask_ms) {
         e->disk_ask_ms = e->mono_ms + DISK_ASK_MS;
-        (void)store_maintain(e->store); /* still none: it stays as it is */
+        maintain(e);
         store_usage(e->store, &usage);
     }
     room_look(&e->room, &usage, dispatcher_leases(e->dispatcher), e->largest_bytes);
@@ -43,7 +52,7 @@ bool transaction_pack(struct engine *e)
     int err = store_pack(e->store, PACK_BYTES, &more);
     if (err)
         engine_die(e, err, "the store could not be packed");
-    (void)store_maintain(e->store);
+    maintain(e);
     return more;
 }
 
@@ -123,8 +132,7 @@ void transaction_commit(struct engine *e)
     e->commit_us += (uint64_t)took_us;
     histogram_add(&e->commit_seconds, seconds, (double)took_us / 1e6);
     histogram_add(&e->commit_messages, messages, (double)e->turn_messages);
-    (void)store_maintain(
-        e->store); /* no room to grow shows as less free space, which the next look acts on */
+    maintain(e);
 }
 
 void transaction_allow_wait(struct engine *e, int64_t ms)

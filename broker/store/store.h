@@ -105,8 +105,8 @@ struct store_ops {
     /* Number of pairs as recorded where they are rooted, not by walking: of the table, and of those that
      * share a root with it. ret_tables has bit i for each table i that is counted. */
     int (*count)(struct store_txn *txn, enum store_table table, uint64_t *ret_tables, uint64_t *ret);
-    /* Between transactions: grow the map and allocate the file ahead where that is due. fails: NO_SPACE, IO
-     * (the store stays usable as it is). */
+    /* Between transactions: grow the map and allocate the file ahead where that is due. fails: NO_SPACE (the
+     * store stays usable as it is); any other error: the caller must stop. */
     int (*maintain)(struct store *s);
     /* Between transactions: one step of a pass that puts rows closer together where deletes left pages thin,
      * in a transaction of its own. It rewrites pages of at most `most_bytes`, and may need as many for them
