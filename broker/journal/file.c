@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
 struct disk_file {
     struct journal_file base;
     int fd;
+    void *map; /* NULL: none */
+    size_t map_bytes;
     char path[]; /* to open it again */
 };
 
@@ -88,9 +91,23 @@ static int disk_truncate(struct journal_file *f, uint64_t bytes)
     return ftruncate(fd_of(f), (off_t)bytes) == 0 ? 0 : store_file_error(errno);
 }
 
+static const uint8_t *disk_map(struct journal_file *f, uint64_t bytes)
+{
+    struct disk_file *d = container_of(f, struct disk_file, base);
+    check(!d->map);
+    void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, d->fd, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+    d->map = map;
+    d->map_bytes = bytes;
+    return map;
+}
+
 static void disk_close(struct journal_file *f)
 {
     struct disk_file *d = container_of(f, struct disk_file, base);
+    if (d->map)
+        (void)munmap(d->map, d->map_bytes);
     (void)close(d->fd); /* what had to be durable was flushed */
     free(d);
 }
@@ -104,6 +121,7 @@ static const struct journal_file_ops disk_ops = {
     .flush = disk_flush,
     .allocate = disk_allocate,
     .truncate = disk_truncate,
+    .map = disk_map,
     .again = disk_again,
     .close = disk_close,
 };
@@ -116,6 +134,7 @@ static int disk_open(const char *path, int flags, struct journal_file **ret)
     if (!d)
         return SHUNT_NO_MEMORY;
     d->base.ops = &disk_ops;
+    d->map = NULL;
     memcpy(d->path, path, length);
     d->fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (d->fd < 0) {

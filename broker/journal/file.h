@@ -21,6 +21,9 @@ struct journal_file_ops {
     int (*allocate)(struct journal_file *f, uint64_t from,
                     uint64_t to); /* set aside, if the file system can */
     int (*truncate)(struct journal_file *f, uint64_t bytes);
+    /* Its bytes from the beginning, to be read where they are, as far as it is long, now and when it is longer, up to `bytes` of them; what is
+     * written is seen. Until it is closed; asked for once. NULL without memory. */
+    const uint8_t *(*map)(struct journal_file *f, uint64_t bytes);
     /* One more handle of it, for another thread: the system tells each open file once that what was written is lost, so two threads
      * that flush the same one would hear of each other's failures only. */
     int (*again)(struct journal_file *f, struct journal_file **ret);

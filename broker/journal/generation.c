@@ -1,16 +1,13 @@
 /* generation: see generation.h. */
 #include "broker/journal/generation.h"
-#include "base/big_endian.h"
+#include "base/array.h"
+#include "base/check.h"
 #include "base/slice.h"
+#include "broker/journal/stub.h"
 #include "broker/store/page.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#define META_BYTES (JOURNAL_ID_BYTES + 24) /* the place, and a checksum over what is before it */
 
 struct generation *generation_new(size_t room)
 {
@@ -35,6 +32,7 @@ void generation_free(struct generation *g)
         return;
     arena_done(&g->nodes);
     (void)munmap(g->bytes, g->room);
+    free(g->records);
     free(g);
 }
 
@@ -48,6 +46,8 @@ void generation_reset(struct generation *g)
     g->used = 0;
     g->charged_bytes = 0;
     g->next = (struct journal_place){0};
+    g->records_count = 0;
+    g->file_bytes = g->kept_bytes = 0;
 }
 
 /* ---- rows ---- */
@@ -117,42 +117,60 @@ int generation_unset(struct generation *g, const struct row *row, struct row *ol
 
 /* ---- into the store behind ---- */
 
-int journal_meta_read(struct store_txn *txn, uint8_t ret_id[JOURNAL_ID_BYTES], struct journal_place *ret)
+int generation_record_room(struct generation *g)
 {
-    struct slice value;
-    int err = store_get(txn, TABLE_META, slice_of(STORE_JOURNAL_KEY), &value);
-    if (err)
-        return err;
-    const uint8_t *bytes = value.data;
-    if (value.size != META_BYTES || get_be64(bytes + META_BYTES - 8) != XXH3_64bits(bytes, META_BYTES - 8))
-        return SHUNT_CORRUPT;
-    memcpy(ret_id, bytes, JOURNAL_ID_BYTES);
-    *ret = (struct journal_place){.number = get_be64(bytes + JOURNAL_ID_BYTES),
-                                  .at = get_be64(bytes + JOURNAL_ID_BYTES + 8)};
-    return 0;
+    return array_room(&g->records, &g->records_capacity, g->records_count + 1) ? 0 : SHUNT_NO_MEMORY;
 }
 
-int journal_meta_write(struct store_txn *txn, const uint8_t id[JOURNAL_ID_BYTES], struct journal_place place)
+void generation_recorded(struct generation *g, size_t begin, struct journal_place place)
 {
-    uint8_t bytes[META_BYTES];
-    memcpy(bytes, id, JOURNAL_ID_BYTES);
-    put_be64(bytes + JOURNAL_ID_BYTES, place.number);
-    put_be64(bytes + JOURNAL_ID_BYTES + 8, place.at);
-    put_be64(bytes + META_BYTES - 8, XXH3_64bits(bytes, META_BYTES - 8));
-    return store_put(txn, TABLE_META, slice_of(STORE_JOURNAL_KEY), (struct slice){bytes, sizeof bytes});
+    check(g->records_count < g->records_capacity);
+    g->records[g->records_count++] = (struct generation_record){begin, place};
+    if (!place.number)
+        return;
+    for (struct slice left = {g->bytes + begin, g->used - begin}; left.size;) {
+        const struct row *r = row_take(&left);
+        check(r != NULL);
+        g->kept_bytes += stub_kept_bytes(r);
+    }
+    g->file_bytes += journal_record_bytes(g->used - begin);
 }
 
-int journal_meta_delete(struct store_txn *txn)
+/* The record that a row is in. */
+static const struct generation_record *record_of(const struct generation *g, const struct row *r)
 {
-    return store_del(txn, TABLE_META, slice_of(STORE_JOURNAL_KEY), NULL);
+    size_t at = (size_t)((const char *)r - g->bytes), low = 0, high = g->records_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (g->records[middle].begin <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &g->records[low - 1] : NULL;
 }
 
-static int put(struct store_txn *txn, const struct row *r)
+/* Where its value lies in the file. False: nowhere, or it is too short for that to be worth anything. */
+static bool find_stub(const struct generation *g, const struct row *r, struct stub *ret)
 {
-    struct slice value = row_value(r);
+    const struct generation_record *record = stub_kept_bytes(r) ? record_of(g, r) : NULL;
+    if (!record || !record->place.number)
+        return false;
+    size_t in_record = (size_t)((const char *)row_value(r).data - g->bytes) - record->begin;
+    *ret = (struct stub){record->place.number, record->place.at + JOURNAL_HEAD_BYTES + in_record,
+                         row_value_size(r)};
+    return true;
+}
+
+bool generation_leaves(const struct generation *g, const struct row *r)
+{
+    struct stub ignored;
+    return find_stub(g, r, &ignored);
+}
+
+static int put_value(struct store_txn *txn, const struct row *r, struct slice value)
+{
     void *to;
-    if (row_deleted(r))
-        return store_del(txn, row_table(r), row_key(r), NULL);
     if (row_below(r))
         return store_put(txn, row_table(r), row_key(r), value);
     int err = store_reserve(txn, row_table(r), row_key(r), value.size, true, &to);
@@ -161,20 +179,41 @@ static int put(struct store_txn *txn, const struct row *r)
     return err;
 }
 
-int generation_merge(const struct generation *g, struct store *store, const uint8_t id[JOURNAL_ID_BYTES])
+static int put(const struct generation *g, struct store_txn *txn, const struct journal_meta *meta,
+               const struct row *r, uint64_t *stubs)
+{
+    uint8_t bytes[STUB_BYTES];
+    struct stub stub;
+    if (row_deleted(r))
+        return store_del(txn, row_table(r), row_key(r), NULL);
+    if (!find_stub(g, r, &stub))
+        return put_value(txn, r, row_value(r));
+    stub_write(bytes, meta->id, row_key(r), &stub);
+    ++*stubs;
+    return put_value(txn, r, (struct slice){bytes, sizeof bytes});
+}
+
+int generation_merge(const struct generation *g, struct store *store, struct journal_meta *meta,
+                     uint64_t *ret_stubs)
 {
     struct store_txn *txn;
     int err = store_begin(store, true, &txn);
+    *ret_stubs = 0;
     if (err)
         return err;
     for (unsigned i = 0; !err && i < TABLE_COUNT; i++) {
         struct index_at at;
         const struct row *r = index_first(&g->tables[i], &at);
         for (; !err && r; r = index_next(&at))
-            err = put(txn, r);
+            err = put(g, txn, meta, r, ret_stubs);
+    }
+    /* Nothing is left of it in the journal, nor of what was before it. */
+    if (!*ret_stubs && g->records_count && g->records[0].place.number == meta->oldest.number) {
+        meta->oldest = meta->from;
+        meta->kept_bytes = 0;
     }
     if (!err)
-        err = journal_meta_write(txn, id, g->next);
+        err = journal_meta_write(txn, meta);
     if (!err)
         return store_commit(txn);
     store_abort(txn);

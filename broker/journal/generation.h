@@ -4,8 +4,14 @@
 #define SHUNT_JOURNAL_GENERATION_H
 
 #include "broker/journal/index.h"
-#include "broker/journal/journal.h"
+#include "broker/journal/meta.h"
 #include "broker/store/store_version.h"
+
+/* Where one of its records stands. */
+struct generation_record {
+    size_t begin;               /* of its body, in `bytes` */
+    struct journal_place place; /* number 0: nowhere, its transaction went into the store behind */
+};
 
 struct generation {
     struct index tables[TABLE_COUNT];
@@ -16,6 +22,10 @@ struct generation {
     uint64_t
         charged_bytes; /* of pages: what putting it into the store behind may write, at most (broker/store/page.h) */
     struct journal_place next; /* of the journal, behind its last record; number 0: it has none */
+    struct generation_record *records;
+    size_t records_count, records_capacity;
+    uint64_t file_bytes; /* of its records in the journal */
+    uint64_t kept_bytes; /* of its messages there: what they would take in the store behind, at most */
 };
 
 /* An empty one, with room for so many bytes of records. NULL without memory. */
@@ -35,12 +45,16 @@ int generation_set(struct generation *g, struct row *row, struct row **ret_old);
 /* The other way round: `old` (NULL: nothing) takes the place of `row` again. fails: NO_MEMORY */
 int generation_unset(struct generation *g, const struct row *row, struct row *old);
 
-/* Put it into the store, and `place` and the journal's id as the row `journal` of META, in one transaction. fails: as store_commit() */
-int generation_merge(const struct generation *g, struct store *store, const uint8_t id[JOURNAL_ID_BYTES]);
+/* Another record will be in it. fails: NO_MEMORY */
+int generation_record_room(struct generation *g);
+/* It is: its body begins at `begin` of `bytes` and is the last that was written there, and the record stands at `place`. There is room. */
+void generation_recorded(struct generation *g, size_t begin, struct journal_place place);
 
-/* That row. fails: NOT_FOUND (there is no journal), CORRUPT, as store_get() */
-int journal_meta_read(struct store_txn *txn, uint8_t ret_id[JOURNAL_ID_BYTES], struct journal_place *ret);
-int journal_meta_write(struct store_txn *txn, const uint8_t id[JOURNAL_ID_BYTES], struct journal_place place);
-int journal_meta_delete(struct store_txn *txn);
+/* Put it into the store, with `meta`, in one transaction. Of messages that lie in the journal there are stubs then, *ret_stubs of
+ * them; without any, and if none is older, `meta` no longer needs its records. fails: as store_commit() */
+int generation_merge(const struct generation *g, struct store *store, struct journal_meta *meta,
+                     uint64_t *ret_stubs);
+/* Whether a row of it becomes a stub. */
+bool generation_leaves(const struct generation *g, const struct row *r);
 
 #endif

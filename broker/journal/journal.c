@@ -57,8 +57,14 @@ int journal_append(struct journal *j, void *record, size_t body_bytes)
         err = j->file->ops->flush(j->file);
     if (err)
         return j->failed = err;
+    j->last = (struct journal_place){j->next.number, at};
     j->next = (struct journal_place){j->next.number + 1, at + bytes};
     return 0;
+}
+
+struct journal_place journal_last(const struct journal *j)
+{
+    return j->last;
 }
 
 void journal_release(struct journal *j, struct journal_place place)
@@ -66,6 +72,11 @@ void journal_release(struct journal *j, struct journal_place place)
     check(place.number >= j->oldest.number && place.number <= j->next.number);
     check(place.number != j->next.number || place.at == j->next.at);
     j->oldest = place;
+}
+
+uint64_t journal_record_bytes(size_t body_bytes)
+{
+    return record_bytes(body_bytes);
 }
 
 uint64_t journal_bytes(const struct journal *j)

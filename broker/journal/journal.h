@@ -46,16 +46,16 @@ int journal_create(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES]
                    uint64_t first_number, struct journal **ret, char *ret_why, size_t why_bytes);
 
 /* What is given the records on opening, in order. `body` lives until it returns. Other than 0: opening ends with that. */
-typedef int journal_each(void *context, uint64_t number, struct slice body);
+typedef int journal_each(void *context, struct journal_place place, struct slice body);
 
-/* Open one, and hand out every record from `from` on. Unless `read_only`, all that was handed out is durable on return, whatever became
+/* Open one whose first needed record is `oldest`, and hand out every record from `from` on, each with its place. Unless `read_only`, all that was handed out is durable on return, whatever became
  * of the flush that it had, and what is torn behind it will be written over.
  * Takes the file over, also when it fails. fails: CORRUPT (damage, or not this journal: `ret_why` says at which byte, which record,
  * and what to do), STORE_TRUNCATED (the file has lost its end), STORE_VERSION (of a later
  * version), IO, NO_MEMORY, what `each` returned. `ret_why` (at least 512 bytes) gets one sentence, unless `each` wrote one there. */
-int journal_open(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES], struct journal_place from,
-                 bool read_only, journal_each *each, void *context, struct journal **ret, char *ret_why,
-                 size_t why_bytes);
+int journal_open(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES], struct journal_place oldest,
+                 struct journal_place from, bool read_only, journal_each *each, void *context,
+                 struct journal **ret, char *ret_why, size_t why_bytes);
 void journal_close(struct journal *j); /* takes NULL; flushes nothing */
 
 /* Where the next record goes, if it fits there. */
@@ -68,13 +68,22 @@ size_t journal_body_bytes_max(const struct journal *j);
 /* Append a record and make it durable. `record` has JOURNAL_HEAD_BYTES, which are filled in here, and then the body; it stays the
  * caller's. There must be room (journal_has_room). fails: NO_SPACE, IO: fatal. */
 int journal_append(struct journal *j, void *record, size_t body_bytes);
-/* The records before `place` are no longer needed; it is a former journal_next(), or where the journal was opened from. */
+/* The place at which the last one stands. */
+struct journal_place journal_last(const struct journal *j);
+/* The records before `place` are no longer needed; it is a former journal_next(), where the journal was opened from, or what journal_walk() came to. */
 void journal_release(struct journal *j, struct journal_place place);
 
-uint64_t journal_bytes(const struct journal *j); /* of the file */
+uint64_t journal_bytes(const struct journal *j);  /* of the file */
+uint64_t journal_record_bytes(size_t body_bytes); /* that a record takes of it */
 uint64_t journal_used_bytes(
     const struct journal
         *j); /* of it, from the first needed record to the next; what is left out at the end counts */
+
+/* The record at *at, or behind the head block if that is where it is, of a journal of `bytes` whose file lies at `map` (the file's map()): *ret_body is in the
+ * map, *ret where it begins, and *at the place of the next one. From the first needed record on; any thread, while they are
+ * needed. fails: CORRUPT: it is not whole */
+int journal_walk(const uint8_t *map, uint64_t bytes, const uint8_t id[JOURNAL_ID_BYTES],
+                 struct journal_place *at, struct journal_place *ret, struct slice *ret_body);
 
 /* Make the file longer, in two steps. The first may run in a thread of its own beside everything else: it writes every block from
  * `from`, which is journal_bytes(), to `to`, and makes them durable; the second says that they may be used. It opens the file once

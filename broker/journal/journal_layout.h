@@ -25,7 +25,8 @@ struct journal {
     uint64_t bytes;              /* of the file, in whole blocks */
     struct journal_place oldest; /* of the first record that is still needed; `next` if none is */
     struct journal_place next;
-    int failed; /* the first error: nothing is written any more */
+    struct journal_place last; /* the record before it; number 0: not known */
+    int failed;                /* the first error: nothing is written any more */
 };
 
 static inline uint64_t whole_blocks(uint64_t bytes)

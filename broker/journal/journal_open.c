@@ -22,9 +22,33 @@ struct reading {
     uint64_t last_at, last_bytes; /* of the last one that is whole; 0 bytes: none is */
 };
 
-static bool is_record(const struct journal *j, const uint8_t *head)
+static bool is_record(const uint8_t *id, const uint8_t *head)
 {
-    return get_be64(head + HEAD_MAGIC) == MAGIC_RECORD && !memcmp(head + HEAD_ID, j->id, JOURNAL_ID_BYTES);
+    return get_be64(head + HEAD_MAGIC) == MAGIC_RECORD && !memcmp(head + HEAD_ID, id, JOURNAL_ID_BYTES);
+}
+
+/* Whether the whole record `number` stands at `at`. */
+static bool stands_at(const uint8_t *map, uint64_t bytes, const uint8_t *id, uint64_t number, uint64_t at)
+{
+    const uint8_t *head = map + at;
+    if (at > bytes - JOURNAL_BLOCK_BYTES || !is_record(id, head) || get_be64(head + HEAD_NUMBER) != number)
+        return false;
+    uint64_t body_bytes = get_be64(head + HEAD_BYTES);
+    return body_bytes <= bytes - at - JOURNAL_HEAD_BYTES &&
+           get_be64(head + HEAD_CHECKSUM) == head_checksum(head, body_bytes, at);
+}
+
+int journal_walk(const uint8_t *map, uint64_t bytes, const uint8_t id[JOURNAL_ID_BYTES],
+                 struct journal_place *at, struct journal_place *ret, struct slice *ret_body)
+{
+    *ret = *at;
+    if (!stands_at(map, bytes, id, at->number, ret->at))
+        ret->at = RECORDS_AT;
+    if (!stands_at(map, bytes, id, at->number, ret->at))
+        return SHUNT_CORRUPT;
+    *ret_body = (struct slice){map + ret->at + JOURNAL_HEAD_BYTES, get_be64(map + ret->at + HEAD_BYTES)};
+    *at = (struct journal_place){at->number + 1, ret->at + record_bytes(ret_body->size)};
+    return 0;
 }
 
 /* Read the record `number` at `at`. fails: NOT_FOUND if there is none that is whole and ends by `limit`; IO, NO_MEMORY. */
@@ -40,7 +64,7 @@ static int read_record(struct reading *r, uint64_t number, uint64_t at, uint64_t
     if (err)
         return err;
     uint64_t body_bytes = get_be64(r->record + HEAD_BYTES);
-    if (!is_record(r->j, r->record) || get_be64(r->record + HEAD_NUMBER) != number ||
+    if (!is_record(r->j->id, r->record) || get_be64(r->record + HEAD_NUMBER) != number ||
         body_bytes > journal_body_bytes_max(r->j) || record_bytes(body_bytes) > limit - at)
         return SHUNT_NOT_FOUND;
     size_t bytes = record_bytes(body_bytes);
@@ -71,6 +95,7 @@ static int read_next(struct reading *r, struct slice *ret_body)
         return err;
     r->last_at = at;
     r->last_bytes = record_bytes(ret_body->size);
+    j->last = (struct journal_place){j->next.number, at};
     j->next = (struct journal_place){j->next.number + 1, at + r->last_bytes};
     return 0;
 }
@@ -98,7 +123,7 @@ static int check_end(struct reading *r, char *ret_why, size_t why_bytes)
         struct slice body;
         err = j->file->ops->read(j->file, at, head, sizeof head);
         uint64_t number = err ? 0 : get_be64(head + HEAD_NUMBER);
-        if (err || !is_record(j, head) || number < j->next.number)
+        if (err || !is_record(j->id, head) || number < j->next.number)
             continue;
         err = read_record(r, number, at, j->bytes, &body);
         if (!err && r->read_only && came_meanwhile(r))
@@ -164,12 +189,11 @@ static int read_all(struct reading *r, journal_each *each, void *context, char *
 {
     for (;;) {
         struct slice body;
-        uint64_t number = r->j->next.number;
         int err = read_next(r, &body);
         if (err == SHUNT_NOT_FOUND)
             return check_end(r, ret_why, why_bytes);
         if (!err)
-            err = each(context, number, body);
+            err = each(context, r->j->last, body);
         if (err)
             return err;
     }
@@ -196,9 +220,15 @@ static int make_durable(struct reading *r)
     return err ? err : f->ops->flush(f);
 }
 
-int journal_open(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES], struct journal_place from,
-                 bool read_only, journal_each *each, void *context, struct journal **ret, char *ret_why,
-                 size_t why_bytes)
+/* Whether a record can stand there. */
+static bool is_place(const struct journal *j, struct journal_place place)
+{
+    return place.at >= RECORDS_AT && place.at <= j->bytes && place.at % JOURNAL_BLOCK_BYTES == 0;
+}
+
+int journal_open(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES], struct journal_place oldest,
+                 struct journal_place from, bool read_only, journal_each *each, void *context,
+                 struct journal **ret, char *ret_why, size_t why_bytes)
 {
     struct journal *j = malloc(sizeof *j);
     struct reading r = {.j = j, .read_only = read_only};
@@ -208,10 +238,10 @@ int journal_open(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES], 
         file->ops->close(file);
         return SHUNT_NO_MEMORY;
     }
-    *j = (struct journal){.file = file, .oldest = from, .next = from};
+    *j = (struct journal){.file = file, .oldest = oldest, .next = from};
     memcpy(j->id, id, JOURNAL_ID_BYTES);
     int err = read_head_block(j, id, ret_why, why_bytes);
-    if (!err && (from.at < RECORDS_AT || from.at > j->bytes || from.at % JOURNAL_BLOCK_BYTES)) {
+    if (!err && (!is_place(j, from) || !is_place(j, oldest) || oldest.number > from.number)) {
         WHY("the journal of %llu bytes cannot have record %llu at byte %llu, where the store says that it "
             "is: restore both from the same backup",
             (unsigned long long)j->bytes, (unsigned long long)from.number, (unsigned long long)from.at);

@@ -6,17 +6,27 @@
 
 static int work(struct merge *m, enum merge_kind kind)
 {
-    return kind == MERGE_FILE ? journal_extend_file(m->file, m->from, m->to)
-                              : generation_merge(m->generation, m->store, m->id);
+    switch (kind) {
+    case MERGE_GENERATION:
+        return generation_merge(m->generation, m->store, &m->meta, &m->stubs);
+    case MERGE_AWAY:
+        return away_put(m->store, &m->away);
+    case MERGE_FILE:
+        return journal_extend_file(m->file, m->from, m->to);
+    case MERGE_KINDS:
+        break;
+    }
+    check(false);
+    return 0;
 }
 
 /* The kind that is to be done next; MERGE_KINDS: none. The file comes first: a commit may wait for it. */
 static enum merge_kind next(const struct merge *m)
 {
-    if (m->jobs[MERGE_FILE].asked && !m->jobs[MERGE_FILE].done)
-        return MERGE_FILE;
-    return m->jobs[MERGE_GENERATION].asked && !m->jobs[MERGE_GENERATION].done ? MERGE_GENERATION
-                                                                              : MERGE_KINDS;
+    enum merge_kind kind = MERGE_KINDS;
+    while (kind > 0 && !(m->jobs[kind - 1].asked && !m->jobs[kind - 1].done))
+        kind--;
+    return kind > 0 ? kind - 1 : MERGE_KINDS;
 }
 
 static void *run(void *context)
@@ -84,13 +94,22 @@ static void ask(struct merge *m, enum merge_kind kind)
     (void)pthread_mutex_unlock(&m->mutex);
 }
 
-void merge_ask_generation(struct merge *m, const struct generation *g, struct store *store, const uint8_t *id)
+void merge_ask_generation(struct merge *m, const struct generation *g, struct store *store,
+                          const struct journal_meta *meta)
 {
-    check(!merge_busy(m, MERGE_GENERATION));
+    check(!merge_busy(m, MERGE_GENERATION) && !merge_busy(m, MERGE_AWAY));
     m->generation = g;
     m->store = store;
-    m->id = id;
+    m->meta = *meta;
     ask(m, MERGE_GENERATION);
+}
+
+void merge_ask_away(struct merge *m, const struct away *away, struct store *store)
+{
+    check(!merge_busy(m, MERGE_GENERATION) && !merge_busy(m, MERGE_AWAY));
+    m->away = *away;
+    m->store = store;
+    ask(m, MERGE_AWAY);
 }
 
 void merge_ask_file(struct merge *m, struct journal_file *file, uint64_t from, uint64_t to)

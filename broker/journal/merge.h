@@ -1,17 +1,18 @@
-/* merge: what is done beside the engine, by a thread of its own, or step by step by who has none: a frozen generation is put into the store behind; the journal's file is made longer.
+/* merge: what is done beside the engine, by a thread of its own, or step by step by who has none: a frozen generation is put into the store behind; what the oldest records keep goes there; the journal's file is made longer.
  *
  * One thing of each kind at a time. The one that asks owns generation and store again when merge_ended() says so; until then the store behind may
  * only be read by others, and of the journal's file they leave alone what is beyond its length. */
 #ifndef SHUNT_JOURNAL_MERGE_H
 #define SHUNT_JOURNAL_MERGE_H
 
+#include "broker/journal/away.h"
 #include "broker/journal/generation.h"
 
 #include <pthread.h>
 
 #define MERGE_MAGIC 0x6d657267u
 
-enum merge_kind { MERGE_GENERATION, MERGE_FILE, MERGE_KINDS };
+enum merge_kind { MERGE_GENERATION, MERGE_AWAY, MERGE_FILE, MERGE_KINDS };
 
 struct merge_job {
     bool asked, done;
@@ -29,7 +30,10 @@ struct merge {
     /* of MERGE_GENERATION */
     const struct generation *generation;
     struct store *store;
-    const uint8_t *id;
+    struct journal_meta meta; /* what it is to be then, and was made */
+    uint64_t stubs;           /* that it made */
+    /* of MERGE_AWAY, and `store` */
+    struct away away;
     /* of MERGE_FILE */
     struct journal_file *file;
     uint64_t from, to;
@@ -41,7 +45,8 @@ int merge_start(struct merge *m, bool threaded);
 void merge_stop(struct merge *m);
 
 void merge_ask_generation(struct merge *m, const struct generation *g, struct store *store,
-                          const uint8_t *id);
+                          const struct journal_meta *meta);
+void merge_ask_away(struct merge *m, const struct away *away, struct store *store);
 void merge_ask_file(struct merge *m, struct journal_file *file, uint64_t from, uint64_t to);
 /* Do what comes next, as the thread would, which there is not. False: nothing was asked. */
 bool merge_step(struct merge *m);

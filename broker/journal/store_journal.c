@@ -57,12 +57,11 @@ static int find_below(struct journal_store *s, struct row *row)
 }
 
 /* A record that the store behind does not have. */
-static int replay(void *context, uint64_t number, struct slice body)
+static int replay(void *context, struct journal_place place, struct slice body)
 {
     struct journal_store *s = magic_of(context, replay, REPLAY_MAGIC)->store;
     struct generation *g = s->filling;
-    (void)number;
-    if (g->room - g->used < body.size)
+    if (generation_record_room(g) != 0 || g->room - g->used < body.size)
         return SHUNT_NO_MEMORY;
     char *bytes = g->bytes + g->used;
     memcpy(bytes, body.data, body.size);
@@ -77,50 +76,54 @@ static int replay(void *context, uint64_t number, struct slice body)
         if (err)
             return err;
     }
+    generation_recorded(g, (size_t)(bytes - g->bytes), place);
     return 0;
 }
 
-/* All that is read of the store behind, and the place of the journal's first needed record, are of one commit. */
-static int pin(struct journal_store *s, struct journal_place *ret)
+/* All that is read of the store behind, and what it says of the journal, are of one commit. */
+static int pin(struct journal_store *s)
 {
     struct store_txn *below;
     int err = journal_below(s, &below);
-    return err ? err : journal_meta_read(below, s->id, ret);
+    return err ? err : journal_meta_read(below, &s->meta);
 }
 
-static int open_file(struct journal_store *s, struct journal_file *file, struct journal_place from,
-                     const char *dir, char *ret_why, size_t why_bytes)
+static int open_file(struct journal_store *s, struct journal_file *file, const char *dir, char *ret_why,
+                     size_t why_bytes)
 {
     struct replay context = {.magic = REPLAY_MAGIC, .store = s};
     char said[WHY_BYTES] = "the store behind cannot be read";
     int err = 0;
     if (s->read_only)
-        err = pin(s, &from); /* else another process can put records away between the two looks */
+        err = pin(s); /* else another process can put records away between the two looks */
     if (err) {
         file->ops->close(file);
         say(ret_why, why_bytes, "%s: %s", dir, said);
         return err;
     }
-    err = journal_open(file, s->id, from, s->read_only, replay, &context, &s->journal, said, sizeof said);
+    err = journal_open(file, s->meta.id, s->meta.oldest, s->meta.from, s->read_only, replay, &context,
+                       &s->journal, said, sizeof said);
     if (err)
         say(ret_why, why_bytes, "%s/journal: %s", dir, said);
-    if (!err && journal_next(s->journal).number != from.number)
+    if (!err && journal_next(s->journal).number != s->meta.from.number)
         s->filling->next = journal_next(s->journal);
-    return err;
+    return err ? err : journal_keep_old(s);
 }
 
 static int create_file(struct journal_store *s, struct journal_file *file, char *ret_why, size_t why_bytes)
 {
     struct store_txn *txn;
     uint64_t bytes = s->bytes < JOURNAL_FILE_BYTES_FIRST ? s->bytes : JOURNAL_FILE_BYTES_FIRST;
-    int err = getrandom(s->id, sizeof s->id, 0) == (ssize_t)sizeof s->id ? 0 : SHUNT_IO;
+    uint8_t *id = s->meta.id;
+    int err = getrandom(id, JOURNAL_ID_BYTES, 0) == (ssize_t)JOURNAL_ID_BYTES ? 0 : SHUNT_IO;
     if (!err)
-        err = journal_create(file, s->id, bytes, 1, &s->journal, ret_why, why_bytes);
+        err = journal_create(file, id, bytes, 1, &s->journal, ret_why, why_bytes);
     if (!err)
         err = store_begin(s->behind, true, &txn);
     if (err)
         return err;
-    err = journal_meta_write(txn, s->id, journal_next(s->journal));
+    s->meta.from = s->meta.oldest = journal_next(s->journal);
+    err = journal_meta_write(txn, &s->meta);
     if (!err)
         return store_commit(txn);
     store_abort(txn);
@@ -128,13 +131,13 @@ static int create_file(struct journal_store *s, struct journal_file *file, char 
 }
 
 /* Whether the store behind names a journal, and where it goes on. */
-static int look(struct store *behind, uint8_t ret_id[JOURNAL_ID_BYTES], struct journal_place *ret)
+static int look(struct store *behind, struct journal_meta *ret)
 {
     struct store_txn *txn;
     int err = store_begin(behind, false, &txn);
     if (err)
         return err;
-    err = journal_meta_read(txn, ret_id, ret);
+    err = journal_meta_read(txn, ret);
     store_abort(txn);
     return err;
 }
@@ -150,6 +153,7 @@ static void close_all(struct journal_store *s)
     for (unsigned i = 0; i < TABLE_COUNT; i++)
         holes_done(&s->holes[i]);
     free(s->undo);
+    free(s->stretches);
     free(s);
 }
 
@@ -183,6 +187,10 @@ static int end(struct journal_store *s)
 {
     struct store_txn *txn;
     int err = journal_drain(s);
+    while (!err && journal_keeps(s)) {
+        journal_ask_away(s);
+        err = journal_take_away(s, true);
+    }
     journal_below_close(s);
     if (!err)
         err = store_begin(s->behind, true, &txn);
@@ -222,24 +230,37 @@ static int begin(const struct store_journal_options *o, bool has, struct journal
     return err;
 }
 
-static int open_both(const struct store_journal_options *o, bool has, const uint8_t *id,
-                     struct journal_place from, struct journal_store **ret, char *ret_why, size_t why_bytes)
+/* As long as it may become. */
+static int map_file(struct journal_store *s, struct journal_file *file, const char *dir, char *ret_why,
+                    size_t why_bytes)
+{
+    s->map = file->ops->map(file, s->bytes);
+    if (s->map)
+        return 0;
+    say(ret_why, why_bytes, "%s/journal: no address space for %llu bytes: lower journal-bytes", dir,
+        (unsigned long long)s->bytes);
+    return SHUNT_NO_MEMORY;
+}
+
+static int open_both(const struct store_journal_options *o, bool has, const struct journal_meta *meta,
+                     struct journal_store **ret, char *ret_why, size_t why_bytes)
 {
     struct journal_store *s;
     struct journal_file *file;
     int err = begin(o, has, &file, &s, ret_why, why_bytes);
     if (err)
         return err;
-    memcpy(s->id, id, sizeof s->id);
-    err =
-        has ? open_file(s, file, from, o->dir, ret_why, why_bytes) : create_file(s, file, ret_why, why_bytes);
+    s->meta = *meta;
+    err = has ? open_file(s, file, o->dir, ret_why, why_bytes) : create_file(s, file, ret_why, why_bytes);
+    if (!err && s->bytes < journal_bytes(s->journal))
+        s->bytes = journal_bytes(s->journal);
+    if (!err)
+        err = map_file(s, file, o->dir, ret_why, why_bytes);
     if (err) {
         close_all(s);
         return err;
     }
     store_usage(s->behind, &s->usage);
-    if (s->bytes < journal_bytes(s->journal))
-        s->bytes = journal_bytes(s->journal);
     *ret = s;
     return 0;
 }
@@ -258,9 +279,8 @@ int store_journal_open(const struct store_journal_options *o, struct store **ret
                        size_t why_bytes)
 {
     struct journal_store *s = NULL;
-    struct journal_place from = {0};
-    uint8_t id[JOURNAL_ID_BYTES] = {0};
-    int err = look(o->behind, id, &from);
+    struct journal_meta meta = {0};
+    int err = look(o->behind, &meta);
     bool has = !err, wanted = has || (o->create && !o->read_only && !o->end);
     if (err == SHUNT_NOT_FOUND) {
         err = 0;
@@ -270,7 +290,7 @@ int store_journal_open(const struct store_journal_options *o, struct store **ret
             err_text(err));
     }
     if (wanted && !err)
-        err = open_both(o, has, id, from, &s, ret_why, why_bytes);
+        err = open_both(o, has, &meta, &s, ret_why, why_bytes);
     else if (o->file)
         o->file->ops->close(o->file);
     if (!err && s && o->end) {
@@ -330,7 +350,11 @@ bool store_journal_state(struct store *base, struct store_journal_state *ret)
                                         .used_bytes = journal_used_bytes(s->journal),
                                         .filling_bytes = s->filling->used,
                                         .frozen_bytes = s->frozen ? s->frozen->used : 0,
+                                        .kept_bytes = journal_needed_bytes(s) - s->filling->file_bytes -
+                                                      (s->frozen ? s->frozen->file_bytes : 0),
+                                        .stubs = s->stubs,
                                         .merges = s->merges,
+                                        .aways = s->aways,
                                         .waits = s->waits};
     return true;
 }

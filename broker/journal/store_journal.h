@@ -3,10 +3,11 @@
  *     write ──┬─ the journal's record ── one flush at the commit
  *             └─ the generation that is being filled      (memory)
  *     read  ──── that generation ─ the frozen one ─ the store behind
- *     later ──── the frozen generation goes into the store behind, in one transaction of its own, by a thread of its own; then its
- *                records are released
+ *     later ──── the frozen generation goes into the store behind, in one transaction of its own, by a thread of its own; but messages
+ *                stay in the journal's file, and the store behind has stubs for them (stub.h)
+ *     later still ── what such records still hold goes into the store behind when their room is needed, and they are released
  *
- * What is written and deleted before that never reaches the store behind. At the start, the records that the store behind does not have
+ * What is written and deleted before the first of these never reaches the store behind. At the start, the records that the store behind does not have
  * become the first generation. Everything that store.h promises holds; what is kept apart is one place for all: maintain(), where a
  * generation is frozen, and where the one that has been put away goes.
  */
@@ -43,7 +44,10 @@ bool store_journal_step(struct store *s);
 struct store_journal_state {
     uint64_t file_bytes, used_bytes; /* of the journal */
     uint64_t filling_bytes, frozen_bytes;
+    uint64_t kept_bytes; /* of the journal, in records of which only messages are needed */
+    uint64_t stubs;      /* messages that were left in such records, ever */
     uint64_t merges;
+    uint64_t aways; /* steps in which such messages were put into the store behind */
     uint64_t waits; /* times that a commit had to wait for the store behind */
 };
 /* False: the store is none of these. */

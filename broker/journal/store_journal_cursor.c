@@ -151,6 +151,13 @@ static unsigned least(const struct journal_cursor *c, struct slice *ret_key)
     return found;
 }
 
+static int value_of(const struct journal_cursor *c, unsigned layer, struct slice key, struct slice *ret)
+{
+    *ret = layer == LAYER_BEHIND ? c->behind_value : row_value(c->rows[layer]);
+    return layer == LAYER_BEHIND ? journal_value(journal_store_of(c->base.store), c->table, key, ret, NULL)
+                                 : 0;
+}
+
 /* From where the layers stand to the first row that is not hidden; `from` is where the walk began. */
 static int settle(struct journal_cursor *c, struct slice from, struct slice *ret_key, struct slice *ret_value)
 {
@@ -170,10 +177,9 @@ static int settle(struct journal_cursor *c, struct slice from, struct slice *ret
         holes_add(holes, (struct slice){begin, from.size}, found == LAYERS ? (struct slice){0} : key);
     if (found == LAYERS)
         return SHUNT_NOT_FOUND;
-    *ret_value = found == LAYER_BEHIND ? c->behind_value : row_value(c->rows[found]);
     *ret_key = key;
     place(c, key);
-    return 0;
+    return value_of(c, found, key, ret_value);
 }
 
 /* ---- moves ---- */
@@ -292,9 +298,8 @@ int journal_cursor_prev(struct store_cursor *base, struct slice *ret_key, struct
         from.size = key.size;
     }
     *ret_key = key;
-    *ret_value = found == LAYER_BEHIND ? c->behind_value : row_value(c->rows[found]);
     place(c, key);
-    return 0;
+    return fail(c, value_of(c, found, key, ret_value));
 }
 
 int journal_cursor_del(struct store_cursor *base)

@@ -3,6 +3,7 @@
  *     generation.c             what changed, in memory
  *     merge.c                  the thread that puts it away
  *     holes.c                  where nothing is left
+ *     store_journal_kept.c     messages that stay in the journal's file
  *     store_journal_room.c     when a generation is frozen; how full it all is
  *     store_journal_txn.c      transactions and pairs
  *     store_journal_cursor.c   cursors
@@ -15,6 +16,15 @@
 #include "broker/journal/holes.h"
 #include "broker/journal/merge.h"
 #include "broker/journal/store_journal.h"
+#include "broker/journal/stub.h"
+
+/* Records of the journal that the store behind has, but for messages that stay in them: those of one generation, or at the start all of them. */
+struct stretch {
+    struct journal_place end;
+    uint64_t file_bytes, kept_bytes; /* as those of a generation */
+    uint64_t stubs;                  /* that are left for values in them, at most */
+    bool known;                      /* it is known how many */
+};
 
 /* One step of the write transaction, undone in reverse. */
 struct journal_undo {
@@ -35,7 +45,13 @@ struct journal_store {
     struct generation *filling, *frozen,
         *spare; /* frozen: NULL unless it is being put away; else spare is NULL */
     struct merge merge;
-    uint8_t id[JOURNAL_ID_BYTES];
+    struct journal_meta meta;  /* of the store behind */
+    const uint8_t *map;        /* the journal's file */
+    struct stretch *stretches; /* of the kept records, the oldest first */
+    size_t stretches_count, stretches_capacity,
+        dropping;  /* the first of them go when the frozen one is in the store behind */
+    uint64_t gone; /* messages of the frozen one that were deleted since; their stubs are about to be made */
+    bool gone_unknown; /* it may be fewer */
     bool read_only;
     bool broken; /* a commit or a merge failed: nothing but closing works */
 
@@ -50,7 +66,7 @@ struct journal_store {
 
     uint64_t bytes, memory_bytes; /* as in the options */
     struct store_usage usage;     /* of the store behind, when nothing was being put away */
-    uint64_t merges, waits;
+    uint64_t merges, aways, stubs, waits;
 };
 
 static inline struct journal_store *journal_store_of(struct store *s)
@@ -61,6 +77,32 @@ static inline struct journal_store *journal_store_of(struct store *s)
 /* The read transaction of the store behind. fails: as store_begin() */
 int journal_below(struct journal_store *s, struct store_txn **ret);
 void journal_below_close(struct journal_store *s);
+
+/* What a value of the store behind stands for: itself, or what it is a stub of (*ret_stub, if not NULL; number 0: of nothing).
+ * fails: CORRUPT: a stub that cannot be */
+int journal_value(const struct journal_store *s, enum store_table table, struct slice key,
+                  struct slice *value, struct stub *ret_stub);
+/* The stub is about to be written over or deleted. */
+void journal_stub_dies(struct journal_store *s, const struct stub *stub);
+/* What was counted so was undone. */
+void journal_stubs_unknown(struct journal_store *s);
+/* Of the journal's file, what generations and kept records that may be needed take. */
+uint64_t journal_needed_bytes(const struct journal_store *s);
+uint64_t
+journal_kept_bytes(const struct journal_store *s); /* what the kept messages would take in the store behind */
+/* What the store behind says of the journal when the frozen generation is in it. */
+struct journal_meta journal_meta_after(struct journal_store *s);
+/* It is: its records are kept now. fails: NO_MEMORY */
+int journal_keep(struct journal_store *s);
+/* At the start, what the store behind says is kept. fails: NO_MEMORY */
+int journal_keep_old(struct journal_store *s);
+bool journal_keeps(const struct journal_store *s);
+/* Nothing is being put away: ask for a step of putting away what the oldest kept records hold. */
+void journal_ask_away(struct journal_store *s);
+/* Take it over; with `wait`, when it is done. Nothing if none was asked for. fails: as away_put() */
+int journal_take_away(struct journal_store *s, bool wait);
+/* Nothing is being put away: the store behind may have more free, and may be read as it is now. fails: as store_maintain() */
+int journal_look_behind(struct journal_store *s);
 
 int journal_begin(struct store *base, bool write, struct store_txn **ret);
 int journal_commit(struct store_txn *txn);

@@ -13,6 +13,11 @@
 #define RECORD_BYTES_MAX (80ull << 20)
 /* The part of what the store behind has free that one generation may be charged with. */
 #define FREE_PART 4
+/* The parts of the journal's file that one generation may have of it, and from which on messages are put away once it can no longer be made longer. */
+#define FILE_PART 8
+#define KEPT_PART 2
+/* It is made longer when so much of it is needed. */
+#define EXTEND_PART 3
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -76,10 +81,18 @@ int journal_make_room(struct journal_store *s, size_t body_bytes)
         s->waits++;
         if (may_extend(s))
             extend(s);
-        if (merge_busy(&s->merge, MERGE_FILE))
+        if (merge_busy(&s->merge, MERGE_FILE)) {
             err = take_file(s, true);
-        else if (s->frozen && !s->readers)
+            continue;
+        }
+        if (s->readers)
+            return SHUNT_NO_SPACE;
+        if (!s->frozen && !merge_busy(&s->merge, MERGE_AWAY) && journal_keeps(s))
+            journal_ask_away(s);
+        if (s->frozen)
             err = journal_settle(s);
+        else if (merge_busy(&s->merge, MERGE_AWAY))
+            err = journal_take_away(s, true);
         else
             return SHUNT_NO_SPACE;
     }
@@ -88,8 +101,7 @@ int journal_make_room(struct journal_store *s, size_t body_bytes)
 
 /* ---- generations ---- */
 
-/* Nothing is being put away: what the store behind has free may grow, and is known. */
-static int look_behind(struct journal_store *s)
+int journal_look_behind(struct journal_store *s)
 {
     journal_below_close(s);
     int err = store_maintain(s->behind);
@@ -104,12 +116,12 @@ static int put_away(struct journal_store *s, int err)
         s->broken = true;
         return err;
     }
-    journal_release(s->journal, s->frozen->next);
+    err = journal_keep(s);
     generation_reset(s->frozen);
     s->spare = s->frozen;
     s->frozen = NULL;
     s->merges++;
-    return look_behind(s);
+    return err ? err : journal_look_behind(s);
 }
 
 int journal_settle(struct journal_store *s)
@@ -135,15 +147,31 @@ static int freeze(struct journal_store *s)
     s->frozen = s->filling;
     s->filling = s->spare;
     s->spare = NULL;
-    merge_ask_generation(&s->merge, s->frozen, s->behind, s->id);
+    struct journal_meta meta = journal_meta_after(s);
+    merge_ask_generation(&s->merge, s->frozen, s->behind, &meta);
     return 0;
+}
+
+/* Of what the store behind has free, what is not set aside for kept messages. */
+static uint64_t usable(const struct journal_store *s)
+{
+    return less(s->usage.usable_bytes, journal_kept_bytes(s));
 }
 
 static bool has_its_part(const struct journal_store *s)
 {
-    return s->filling->used >= s->memory_bytes / 2 ||
-           journal_used_bytes(s->journal) >= journal_bytes(s->journal) / 2 ||
-           s->filling->charged_bytes >= s->usage.usable_bytes / FREE_PART;
+    return !is_empty(s) && (s->filling->used >= s->memory_bytes / 2 ||
+                            s->filling->file_bytes >= journal_bytes(s->journal) / FILE_PART ||
+                            s->filling->charged_bytes >= usable(s) / FREE_PART);
+}
+
+/* Kept messages are in the way of records that come, or of the store behind's. */
+static bool keeps_too_much(const struct journal_store *s)
+{
+    bool bounded = journal_bytes(s->journal) >= s->bytes;
+    return journal_keeps(s) &&
+           ((bounded && journal_used_bytes(s->journal) >= journal_bytes(s->journal) / KEPT_PART) ||
+            journal_kept_bytes(s) >= s->usage.usable_bytes / FREE_PART);
 }
 
 /* A transaction could come that finds no room for its record. */
@@ -152,8 +180,32 @@ static bool is_short(const struct journal_store *s)
     return s->filling->room - s->filling->used < RECORD_BYTES_MAX ||
            (journal_bytes(s->journal) == s->bytes &&
             !journal_has_room(s->journal, least(RECORD_BYTES_MAX, journal_body_bytes_max(s->journal)))) ||
-           (s->frozen ? s->frozen->charged_bytes : 0) + s->filling->charged_bytes >=
-               s->usage.usable_bytes / 2;
+           (s->frozen ? s->frozen->charged_bytes : 0) + s->filling->charged_bytes >= usable(s) / 2;
+}
+
+static bool is_idle(const struct journal_store *s)
+{
+    return !s->frozen && !merge_busy(&s->merge, MERGE_AWAY);
+}
+
+/* Ask for what is due, or wait for what is asked, if a transaction could find no room. False: neither. */
+static bool go_on(struct journal_store *s, int *ret_err)
+{
+    bool is = is_short(s);
+    if (!is_idle(s)) {
+        if (!is)
+            return false;
+        s->waits++;
+        *ret_err = s->frozen ? journal_settle(s) : journal_take_away(s, true);
+        return true;
+    }
+    if (has_its_part(s) || (is && !is_empty(s)))
+        *ret_err = freeze(s);
+    else if (keeps_too_much(s) || (is && journal_keeps(s)))
+        journal_ask_away(s);
+    else
+        return false;
+    return true;
 }
 
 int journal_maintain(struct store *base)
@@ -168,20 +220,16 @@ int journal_maintain(struct store *base)
     if (is_empty(s)) /* but for what was given up */
         generation_reset(s->filling);
     err = take_file(s, false);
-    if (!err && may_extend(s) && journal_used_bytes(s->journal) >= journal_bytes(s->journal) / 4)
+    if (!err && may_extend(s) && journal_needed_bytes(s) >= journal_bytes(s->journal) / EXTEND_PART)
         extend(s);
     if (!err && s->frozen && merge_ended(&s->merge, MERGE_GENERATION, false, &merge_err))
         err = put_away(s, merge_err);
-    while (!err && !is_empty(s) && (is_short(s) || (!s->frozen && has_its_part(s)))) {
-        if (s->frozen) {
-            s->waits++;
-            err = journal_settle(s);
-        } else {
-            err = freeze(s);
-        }
-    }
-    if (!err && s->usage.disk_full && !s->frozen)
-        err = look_behind(s);
+    if (!err)
+        err = journal_take_away(s, false);
+    while (!err && go_on(s, &err))
+        ;
+    if (!err && s->usage.disk_full && is_idle(s))
+        err = journal_look_behind(s);
     s->broken |= err != 0;
     return err;
 }
@@ -189,6 +237,8 @@ int journal_maintain(struct store *base)
 int journal_commit_behind(struct journal_store *s)
 {
     int err = journal_settle(s);
+    if (!err)
+        err = journal_take_away(s, true);
     s->filling->next = journal_next(s->journal);
     if (!err)
         err = freeze(s);
@@ -198,6 +248,8 @@ int journal_commit_behind(struct journal_store *s)
 int journal_drain(struct journal_store *s)
 {
     int err = journal_settle(s);
+    if (!err)
+        err = journal_take_away(s, true);
     if (!err && !is_empty(s))
         err = freeze(s);
     return err ? err : journal_settle(s);
@@ -209,7 +261,8 @@ int journal_drain(struct journal_store *s)
 void journal_usage(struct store *base, struct store_usage *ret)
 {
     const struct journal_store *s = journal_store_of(base);
-    uint64_t charged = s->filling->charged_bytes + (s->frozen ? s->frozen->charged_bytes : 0);
+    uint64_t charged =
+        s->filling->charged_bytes + (s->frozen ? s->frozen->charged_bytes : 0) + journal_kept_bytes(s);
     *ret = s->usage;
     ret->used_bytes += charged;
     ret->free_bytes = less(ret->free_bytes, charged);

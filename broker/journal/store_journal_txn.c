@@ -63,8 +63,10 @@ void journal_abort(struct store_txn *base)
         free(t);
         return;
     }
-    if (!s->undo_count)
-        s->filling->used = t->begin; /* else the index may know keys by the bytes of these rows */
+    if (s->undo_count)
+        journal_stubs_unknown(s);
+    else
+        s->filling->used = t->begin; /* the the index may know keys by the bytes of these rows */
     while (s->undo_count) {
         const struct journal_undo *u = &s->undo[--s->undo_count];
         if (generation_unset(s->filling, u->row, u->old) != 0)
@@ -85,11 +87,17 @@ int journal_commit(struct store_txn *base)
     }
     struct generation *g = s->filling;
     size_t body_bytes = g->used - t->begin - JOURNAL_HEAD_BYTES;
-    err = journal_make_room(s, body_bytes);
+    size_t body = t->begin + JOURNAL_HEAD_BYTES;
+    err = generation_record_room(g);
+    if (!err)
+        err = journal_make_room(s, body_bytes);
     if (!err) {
         err = journal_append(s->journal, g->bytes + t->begin, body_bytes);
         g->next = journal_next(s->journal);
+        if (!err)
+            generation_recorded(g, body, journal_last(s->journal));
     } else if (err == SHUNT_NO_SPACE && !s->readers) {
+        generation_recorded(g, body, (struct journal_place){0});
         err = journal_commit_behind(s);
     }
     s->broken = err != 0;
@@ -123,10 +131,12 @@ int journal_get(struct store_txn *base, enum store_table table, struct slice key
         return 0;
     }
     int err = journal_below(s, &below);
-    return failed(t, err ? err : store_get(below, table, key, ret));
+    if (!err)
+        err = store_get(below, table, key, ret);
+    return failed(t, err ? err : journal_value(s, table, key, ret, NULL));
 }
 
-/* Whether there is a row with this key, below the generation that is being filled. */
+/* Whether there is a row with this key, below the generation that is being filled, which is about to hide it. */
 static int look_below(struct journal_store *s, enum store_table table, struct slice key, bool *ret,
                       size_t *ret_size)
 {
@@ -137,11 +147,17 @@ static int look_below(struct journal_store *s, enum store_table table, struct sl
     if (r) {
         *ret = !row_deleted(r);
         *ret_size = row_value_size(r);
+        s->gone += generation_leaves(s->frozen, r);
         return 0;
     }
     err = journal_below(s, &below);
     if (!err)
         err = store_get(below, table, key, &value);
+    struct stub stub = {0};
+    if (!err)
+        err = journal_value(s, table, key, &value, &stub);
+    if (!err && stub.number)
+        journal_stub_dies(s, &stub);
     *ret = !err;
     *ret_size = value.size;
     return err == SHUNT_NOT_FOUND ? 0 : err;

@@ -8,7 +8,7 @@
 
 #define MAP_BYTES (16ull << 20)
 
-static bool read_place(const char *dir, uint8_t *ret_id, struct journal_place *ret)
+static bool read_meta(const char *dir, struct journal_meta *ret)
 {
     struct store_lmdb_options options = {
         .dir = dir, .map_bytes = MAP_BYTES, .map_bytes_max = MAP_BYTES, .read_only = true};
@@ -19,7 +19,7 @@ static bool read_place(const char *dir, uint8_t *ret_id, struct journal_place *r
         return false;
     int err = store_begin(store, false, &txn);
     if (!err) {
-        err = journal_meta_read(txn, ret_id, ret);
+        err = journal_meta_read(txn, ret);
         store_abort(txn);
     }
     store_close(store);
@@ -49,12 +49,13 @@ static void find_old(struct damage_journal *j, const uint8_t *id, uint64_t oldes
 
 bool damage_journal_read(struct damage_journal *j, const char *dir, const uint8_t *bytes, uint64_t size)
 {
-    uint8_t id[JOURNAL_ID_BYTES];
-    struct journal_place next;
+    struct journal_meta meta;
     *j = (struct damage_journal){.bytes = bytes, .size = size};
-    if (!read_place(dir, id, &next))
+    if (!read_meta(dir, &meta))
         return false;
-    find_old(j, id, next.number);
+    const uint8_t *id = meta.id;
+    struct journal_place next = meta.from;
+    find_old(j, id, meta.oldest.number);
     while (j->count < DAMAGE_RECORDS_MAX) {
         uint64_t at = has_number(j, next.at, id, next.number) ? next.at : RECORDS_AT;
         if (!has_number(j, at, id, next.number))

@@ -47,13 +47,13 @@ int __wrap_journal_create(struct journal_file *file, const uint8_t *id, uint64_t
 
 static struct journal *asked; /* early-release: whose generation is being put away */
 
-static int write_place(struct generation *g, struct store *store, const uint8_t *id)
+static int write_place(struct store *store, const struct journal_meta *meta)
 {
     struct store_txn *txn;
     int err = store_begin(store, true, &txn);
     if (err)
         return err;
-    err = journal_meta_write(txn, id, g->next);
+    err = journal_meta_write(txn, meta);
     if (!err)
         return store_commit(txn);
     store_abort(txn);
@@ -67,28 +67,40 @@ static void wait_for_round(const struct generation *g)
         (void)usleep(1000);
 }
 
-int __real_generation_merge(struct generation *g, struct store *store, const uint8_t *id);
-int __wrap_generation_merge(struct generation *g, struct store *store, const uint8_t *id);
-int __wrap_generation_merge(struct generation *g, struct store *store, const uint8_t *id)
+int __real_generation_merge(struct generation *g, struct store *store, struct journal_meta *meta,
+                            uint64_t *ret);
+int __wrap_generation_merge(struct generation *g, struct store *store, struct journal_meta *meta,
+                            uint64_t *ret);
+int __wrap_generation_merge(struct generation *g, struct store *store, struct journal_meta *meta,
+                            uint64_t *ret)
 {
-    int err = planted() == PLANT_EARLY_PLACE ? write_place(g, store, id) : 0;
+    int err = planted() == PLANT_EARLY_PLACE ? write_place(store, meta) : 0;
     if (planted() == PLANT_EARLY_RELEASE)
         wait_for_round(g);
-    return err ? err : __real_generation_merge(g, store, id);
+    return err ? err : __real_generation_merge(g, store, meta, ret);
+}
+
+void __real_journal_release(struct journal *j, struct journal_place place);
+void __wrap_journal_release(struct journal *j, struct journal_place place);
+/* What was released too early is not released once more. */
+void __wrap_journal_release(struct journal *j, struct journal_place place)
+{
+    if (planted() != PLANT_EARLY_RELEASE || place.number >= j->oldest.number)
+        __real_journal_release(j, place);
 }
 
 void __real_merge_ask_generation(struct merge *m, struct generation *g, struct store *store,
-                                 const uint8_t *id);
+                                 const struct journal_meta *meta);
 void __wrap_merge_ask_generation(struct merge *m, struct generation *g, struct store *store,
-                                 const uint8_t *id);
+                                 const struct journal_meta *meta);
 void __wrap_merge_ask_generation(struct merge *m, struct generation *g, struct store *store,
-                                 const uint8_t *id)
+                                 const struct journal_meta *meta)
 {
     if (planted() == PLANT_EARLY_RELEASE) {
         asked = container_of(m, struct journal_store, merge)->journal;
-        journal_release(asked, g->next);
+        __real_journal_release(asked, g->next);
     }
-    __real_merge_ask_generation(m, g, store, id);
+    __real_merge_ask_generation(m, g, store, meta);
 }
 
 /* ---- short-replay ---- */
@@ -100,39 +112,39 @@ struct lagging {
     uint32_t magic;
     journal_each *each;
     void *context;
-    uint64_t number; /* 0: none yet */
+    struct journal_place place; /* number 0: none yet */
     uint8_t *body;
     size_t size;
 };
 
-static int lag(void *context, uint64_t number, struct slice body)
+static int lag(void *context, struct journal_place place, struct slice body)
 {
     struct lagging *l = magic_of(context, lagging, LAGGING_MAGIC);
-    int err = l->number ? l->each(l->context, l->number, (struct slice){l->body, l->size}) : 0;
+    int err = l->place.number ? l->each(l->context, l->place, (struct slice){l->body, l->size}) : 0;
     free(l->body);
     l->body = malloc(body.size + 1);
     if (!l->body)
         return SHUNT_NO_MEMORY;
     memcpy(l->body, body.data, body.size);
     l->size = body.size;
-    l->number = number;
+    l->place = place;
     return err;
 }
 
-int __real_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place from,
-                        bool read_only, journal_each *each, void *context, struct journal **ret,
-                        char *ret_why, size_t why_bytes);
-int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place from,
-                        bool read_only, journal_each *each, void *context, struct journal **ret,
-                        char *ret_why, size_t why_bytes);
-int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place from,
-                        bool read_only, journal_each *each, void *context, struct journal **ret,
-                        char *ret_why, size_t why_bytes)
+int __real_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place oldest,
+                        struct journal_place from, bool read_only, journal_each *each, void *context,
+                        struct journal **ret, char *ret_why, size_t why_bytes);
+int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place oldest,
+                        struct journal_place from, bool read_only, journal_each *each, void *context,
+                        struct journal **ret, char *ret_why, size_t why_bytes);
+int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place oldest,
+                        struct journal_place from, bool read_only, journal_each *each, void *context,
+                        struct journal **ret, char *ret_why, size_t why_bytes)
 {
     struct lagging l = {.magic = LAGGING_MAGIC, .each = each, .context = context};
     if (planted() != PLANT_SHORT_REPLAY)
-        return __real_journal_open(file, id, from, read_only, each, context, ret, ret_why, why_bytes);
-    int err = __real_journal_open(file, id, from, read_only, lag, &l, ret, ret_why, why_bytes);
+        return __real_journal_open(file, id, oldest, from, read_only, each, context, ret, ret_why, why_bytes);
+    int err = __real_journal_open(file, id, oldest, from, read_only, lag, &l, ret, ret_why, why_bytes);
     free(l.body);
     return err;
 }

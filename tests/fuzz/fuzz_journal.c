@@ -24,10 +24,10 @@ struct taken {
     uint64_t next, bytes;
 };
 
-static int take(void *context, uint64_t number, struct slice body)
+static int take(void *context, struct journal_place place, struct slice body)
 {
     struct taken *t = context;
-    MUST(number == t->next);
+    MUST(place.number == t->next);
     t->next++;
     t->bytes += body.size + XXH3_64bits(body.data, body.size) % 2; /* so that each byte is read */
     return 0;
@@ -72,7 +72,7 @@ static int open_from(struct journal_file *file, struct journal_place from, bool 
     char why[512] = "";
     *t = (struct taken){.next = from.number};
     MUST(file->ops->again(file, &again) == 0);
-    int err = journal_open(again, id, from, read_only, take, t, ret, why, sizeof why);
+    int err = journal_open(again, id, from, from, read_only, take, t, ret, why, sizeof why);
     MUST(err == 0 || ((err == SHUNT_CORRUPT || err == SHUNT_STORE_VERSION || err == SHUNT_STORE_TRUNCATED ||
                        err == SHUNT_NOT_FOUND) &&
                       why[0]));

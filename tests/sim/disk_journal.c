@@ -29,7 +29,8 @@ static int behind_commit(struct store_txn *txn)
     int err = behind_true.commit(txn);
     if (err || j->opening)
         return err;
-    j->figures.merges++;
+    j->figures.merges += j->frozen;
+    j->figures.aways += !j->frozen;
     j->merged = true;
     bool fails = j->fail_behind;
     j->fail_behind = false;
@@ -85,12 +86,13 @@ static int file_allocate(struct journal_file *f, uint64_t from, uint64_t to)
 /* Whether there is one, and where it goes on. */
 static bool find_place(struct disk *d, struct journal_place *ret)
 {
-    uint8_t id[JOURNAL_ID_BYTES];
+    struct journal_meta meta;
     struct store_txn *txn;
     if (behind_true.begin(d->behind, false, &txn))
         abort();
-    int err = journal_meta_read(txn, id, ret);
+    int err = journal_meta_read(txn, &meta);
     behind_true.abort(txn);
+    *ret = meta.from;
     return !err;
 }
 
@@ -259,7 +261,7 @@ bool disk_journal_begin(struct disk *d, uint64_t seed)
                                .memory_bytes = 1024ull << dice_below(&dice, 10),
                                .usable_bytes = (256ull << 10) << dice_below(&dice, 10),
                                .step_in = steps[dice_below(&dice, 5)]};
-    if (plant_is(PLANT_JOURNAL_ROUND_EARLY)) { /* shows only if the ring is short and the store behind late */
+    if (plant_is(PLANT_JOURNAL_ROUND_EARLY) || plant_is(PLANT_JOURNAL_AWAY_EARLY)) { /* shows only if the ring is short and the store behind late */
         j->bytes = JOURNAL_RING_BYTES_FIRST;
         j->memory_bytes = 4 * JOURNAL_RING_BYTES_FIRST;
         j->usable_bytes = UINT32_MAX;
@@ -400,8 +402,9 @@ void disk_journal_froze(void)
     the_disk->journal.figures.freezes += !the_disk->journal.opening;
 }
 
-void disk_journal_put_away(void)
+void disk_journal_put_away(uint64_t stubs)
 {
+    the_disk->journal.figures.stubs += stubs;
     the_disk->journal.frozen = false;
 }
 

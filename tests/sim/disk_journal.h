@@ -23,6 +23,8 @@ struct disk;
 /* All numbers are uint64_t: they are added up. */
 struct journal_figures {
     uint64_t freezes, merges;
+    uint64_t aways;   /* what old records kept was put into the store behind */
+    uint64_t stubs;   /* messages that stayed in the journal's file */
     uint64_t beside;  /* commits while a generation was frozen */
     uint64_t rounds;  /* the ring came round */
     uint64_t longer;  /* the file was made longer */
@@ -87,7 +89,7 @@ void disk_journal_track(struct disk *d, struct store_ops *ops);
 /* What plant_journal.c tells it, which stands between the journal's parts. */
 void disk_journal_made(void);
 void disk_journal_froze(void);
-void disk_journal_put_away(void);
+void disk_journal_put_away(uint64_t stubs);
 void disk_journal_replayed(uint64_t records);
 
 #endif

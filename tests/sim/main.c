@@ -34,7 +34,7 @@ static const char help[] =
     "                volatile-count, lost-ack, no-checksum; over-credit, early-retry, late-answer,\n"
     "                short-extension, charge-bystanders, no-suspects, no-pause, unheeded-end, forgiven-end,\n"
     "                untold-room, fed-silent, old-token, charge-prefetch, lost-outcome; volatile-rule,\n"
-    "                forgotten-ruling, early-rule, moved-twice; journal-early-reply, journal-round-early,\n"
+    "                forgotten-ruling, early-rule, moved-twice; journal-early-reply, journal-round-early, journal-away-early,\n"
     "                journal-skip-last, journal-drop-frozen, journal-old-round, journal-bad-middle\n"
     "--calm          let nothing go wrong; then it is success that too little was seen\n"
     "--no-model      without the model: only the audit and the judge of histories\n"
@@ -165,6 +165,8 @@ static bool saw_enough(uint64_t seeds)
                  {"moved", total.moved, 5},
                  {"freezes", total_journal.freezes, 20},
                  {"merges", total_journal.merges, 20},
+                 {"stubs", total_journal.stubs, 20},
+                 {"aways", total_journal.aways, 20},
                  {"beside", total_journal.beside, 20},
                  {"rounds", total_journal.rounds, 20},
                  {"longer", total_journal.longer, 5},

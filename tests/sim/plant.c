@@ -32,6 +32,7 @@ static const char *const names[PLANTS] = {"none",
                                           "moved-twice",
                                           "journal-early-reply",
                                           "journal-round-early",
+                                          "journal-away-early",
                                           "journal-skip-last",
                                           "journal-drop-frozen",
                                           "journal-old-round",
@@ -181,6 +182,7 @@ void plant_crash(struct sim *s)
     case PLANT_MOVED_TWICE:
     case PLANT_JOURNAL_EARLY_REPLY:
     case PLANT_JOURNAL_ROUND_EARLY:
+    case PLANT_JOURNAL_AWAY_EARLY:
     case PLANT_JOURNAL_SKIP_LAST:
     case PLANT_JOURNAL_DROP_FROZEN:
     case PLANT_JOURNAL_OLD_ROUND:

@@ -39,6 +39,7 @@ enum plant {
     /* Of the journal (plant_journal.c); each run then has one. */
     PLANT_JOURNAL_EARLY_REPLY, /* answers go out before the record is flushed */
     PLANT_JOURNAL_ROUND_EARLY, /* records are written over before the store behind has them */
+    PLANT_JOURNAL_AWAY_EARLY,  /* … and before it has the messages that they keep */
     PLANT_JOURNAL_SKIP_LAST,   /* the start reads all records but the last */
     PLANT_JOURNAL_DROP_FROZEN, /* a frozen generation goes before the store behind has it */
     PLANT_JOURNAL_OLD_ROUND,   /* a record of an earlier round is taken for a new one */

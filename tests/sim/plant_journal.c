@@ -10,16 +10,20 @@
 
 #include <stdlib.h>
 
-int __real_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place from,
-                        bool read_only, journal_each *each, void *context, struct journal **ret,
-                        char *ret_why, size_t why_bytes);
-int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place from,
-                        bool read_only, journal_each *each, void *context, struct journal **ret,
-                        char *ret_why, size_t why_bytes);
+int __real_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place oldest,
+                        struct journal_place from, bool read_only, journal_each *each, void *context,
+                        struct journal **ret, char *ret_why, size_t why_bytes);
+int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place oldest,
+                        struct journal_place from, bool read_only, journal_each *each, void *context,
+                        struct journal **ret, char *ret_why, size_t why_bytes);
 void __real_merge_ask_generation(struct merge *m, const struct generation *g, struct store *store,
-                                 const uint8_t *id);
+                                 const struct journal_meta *meta);
 void __wrap_merge_ask_generation(struct merge *m, const struct generation *g, struct store *store,
-                                 const uint8_t *id);
+                                 const struct journal_meta *meta);
+void __real_merge_ask_away(struct merge *m, const struct away *away, struct store *store);
+void __wrap_merge_ask_away(struct merge *m, const struct away *away, struct store *store);
+void __real_journal_release(struct journal *j, struct journal_place place);
+void __wrap_journal_release(struct journal *j, struct journal_place place);
 bool __real_merge_ended(struct merge *m, enum merge_kind kind, bool wait, int *ret_err);
 bool __wrap_merge_ended(struct merge *m, enum merge_kind kind, bool wait, int *ret_err);
 
@@ -48,6 +52,7 @@ struct reading {
     uint64_t records, number; /* given so far; the one that comes next */
     uint8_t *held;            /* the last one, which is given when another comes */
     size_t held_bytes;
+    struct journal_place held_place;
 };
 
 static struct reading *the_reading; /* NULL: nothing is opened */
@@ -56,35 +61,36 @@ static int give_held(struct reading *r)
 {
     if (!r->held)
         return 0;
-    int err = r->each(r->context, r->number - 1, (struct slice){r->held, r->held_bytes});
+    int err = r->each(r->context, r->held_place, (struct slice){r->held, r->held_bytes});
     free(r->held);
     r->held = NULL;
     return err;
 }
 
-static int read_one(void *context, uint64_t number, struct slice body)
+static int read_one(void *context, struct journal_place place, struct slice body)
 {
     struct reading *r = magic_of(context, reading, READING_MAGIC);
     r->records++;
     int err = give_held(r);
-    r->number = number + 1;
+    r->number = place.number + 1;
     if (err || !plant_is(PLANT_JOURNAL_SKIP_LAST))
-        return err ? err : r->each(r->context, number, body);
+        return err ? err : r->each(r->context, place, body);
     r->held = malloc(body.size);
     if (!r->held)
         abort();
     memcpy(r->held, body.data, body.size);
     r->held_bytes = body.size;
+    r->held_place = place;
     return 0;
 }
 
-int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place from,
-                        bool read_only, journal_each *each, void *context, struct journal **ret,
-                        char *ret_why, size_t why_bytes)
+int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct journal_place oldest,
+                        struct journal_place from, bool read_only, journal_each *each, void *context,
+                        struct journal **ret, char *ret_why, size_t why_bytes)
 {
     struct reading r = {.magic = READING_MAGIC, .each = each, .context = context, .number = from.number};
     the_reading = &r;
-    int err = __real_journal_open(file, id, from, read_only, read_one, &r, ret, ret_why, why_bytes);
+    int err = __real_journal_open(file, id, oldest, from, read_only, read_one, &r, ret, ret_why, why_bytes);
     the_reading = NULL;
     free(r.held);
     if (!err && !read_only)
@@ -95,12 +101,27 @@ int __wrap_journal_open(struct journal_file *file, const uint8_t *id, struct jou
 /* ---- generations ---- */
 
 void __wrap_merge_ask_generation(struct merge *m, const struct generation *g, struct store *store,
-                                 const uint8_t *id)
+                                 const struct journal_meta *meta)
 {
-    __real_merge_ask_generation(m, g, store, id);
+    __real_merge_ask_generation(m, g, store, meta);
     disk_journal_froze();
     if (plant_is(PLANT_JOURNAL_ROUND_EARLY))
-        journal_release(container_of(m, struct journal_store, merge)->journal, g->next);
+        __real_journal_release(container_of(m, struct journal_store, merge)->journal, g->next);
+}
+
+void __wrap_merge_ask_away(struct merge *m, const struct away *away, struct store *store)
+{
+    __real_merge_ask_away(m, away, store);
+    if (plant_is(PLANT_JOURNAL_AWAY_EARLY))
+        __real_journal_release(container_of(m, struct journal_store, merge)->journal, away->end);
+}
+
+/* What was released too early is not released once more. */
+void __wrap_journal_release(struct journal *j, struct journal_place place)
+{
+    bool early = plant_is(PLANT_JOURNAL_ROUND_EARLY) || plant_is(PLANT_JOURNAL_AWAY_EARLY);
+    if (!early || place.number >= j->oldest.number)
+        __real_journal_release(j, place);
 }
 
 bool __wrap_merge_ended(struct merge *m, enum merge_kind kind, bool wait, int *ret_err)
@@ -109,7 +130,7 @@ bool __wrap_merge_ended(struct merge *m, enum merge_kind kind, bool wait, int *r
         m->jobs[kind].done = true;
     bool over = __real_merge_ended(m, kind, wait, ret_err);
     if (over && kind == MERGE_GENERATION)
-        disk_journal_put_away();
+        disk_journal_put_away(m->stubs);
     return over;
 }
 

@@ -76,9 +76,10 @@ void rig_release(struct rig *r, uint64_t number)
     r->oldest = number;
 }
 
-static int take(void *context, uint64_t number, struct slice body)
+static int take(void *context, struct journal_place place, struct slice body)
 {
     struct rig *r = context;
+    uint64_t number = place.number;
     const struct rig_record *record = &r->records[number < RIG_RECORDS_MAX ? number : 0];
     uint8_t *want = malloc(record->size + 1);
     fill(want, record->size, record->salt);
@@ -97,8 +98,8 @@ int rig_reopen(struct rig *r, bool read_only)
     r->seen = r->oldest - 1;
     r->wrong = false;
     r->why[0] = '\0';
-    int err = journal_open(again, rig_id, r->records[r->oldest].place, read_only, take, r, &r->j, r->why,
-                           sizeof r->why);
+    int err = journal_open(again, rig_id, r->records[r->oldest].place, r->records[r->oldest].place, read_only,
+                           take, r, &r->j, r->why, sizeof r->why);
     if (!err)
         r->records[r->seen + 1].place = journal_next(r->j);
     return err;

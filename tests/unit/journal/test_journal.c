@@ -173,10 +173,10 @@ Test(journal, reading_only_writes_nothing)
     rig_done(r);
 }
 
-static int refuse(void *context, uint64_t number, struct slice body)
+static int refuse(void *context, struct journal_place place, struct slice body)
 {
     (void)body;
-    return number == 2 ? *(int *)context : 0;
+    return place.number == 2 ? *(int *)context : 0;
 }
 
 Test(journal, what_the_taker_says_ends_the_opening)
@@ -189,9 +189,9 @@ Test(journal, what_the_taker_says_ends_the_opening)
         struct journal_file *again;
         struct journal *j;
         cr_assert_eq(r->file->ops->again(r->file, &again), 0);
-        cr_assert_eq(
-            journal_open(again, rig_id, r->records[1].place, false, refuse, &code, &j, r->why, sizeof r->why),
-            code);
+        cr_assert_eq(journal_open(again, rig_id, r->records[1].place, r->records[1].place, false, refuse,
+                                  &code, &j, r->why, sizeof r->why),
+                     code);
     }
     rig_done(r);
 }

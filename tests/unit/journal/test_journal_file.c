@@ -39,8 +39,9 @@ static struct journal_file *opened(bool create, bool read_only)
     return f;
 }
 
-static int count(void *context, uint64_t number, struct slice body)
+static int count(void *context, struct journal_place place, struct slice body)
 {
+    uint64_t number = place.number;
     cr_assert_eq(number, ++*(uint64_t *)context);
     cr_assert_eq(body.size, number * 1000);
     for (size_t i = 0; i < body.size; i++)
@@ -90,8 +91,8 @@ Test(journal_file, holds_a_journal_that_grows)
     journal_close(j);
     for (int read_only = 1; read_only >= 0; read_only--) {
         seen = 0;
-        cr_assert_eq(journal_open(opened(false, read_only), rig_id, first, read_only, count, &seen, &j, why,
-                                  sizeof why),
+        cr_assert_eq(journal_open(opened(false, read_only), rig_id, first, first, read_only, count, &seen, &j,
+                                  why, sizeof why),
                      0, "%s", why);
         cr_assert_eq(seen, 60);
         cr_assert_eq(journal_bytes(j), 12 * MIB);
@@ -118,8 +119,9 @@ Test(journal_file, can_be_written_over_by_a_new_journal)
         struct journal_place first = {1, JOURNAL_BLOCK_BYTES};
         journal_close(j);
         uint64_t seen = 0;
-        cr_assert_eq(
-            journal_open(opened(false, false), rig_id, first, false, count, &seen, &j, why, sizeof why), 0);
+        cr_assert_eq(journal_open(opened(false, false), rig_id, first, first, false, count, &seen, &j, why,
+                                  sizeof why),
+                     0);
         cr_assert_eq(seen, 2);
         cr_assert_eq(journal_bytes(j), bytes);
         journal_close(j);
