@@ -1,7 +1,7 @@
 /* backup: reading one snapshot, writing it into a new store, and giving that its name when it has been checked.
  *
  * It is a process of its own, so the server cannot be hurt by it: the two share LMDB's table of readers, which keeps the pages of the
- * snapshot, and nothing else. What only the journal has is read from its file. While that is read, the server may put records away and
+ * snapshot, and nothing else. What only the journal has, and messages that stay in it, are read from its file. Records of which only messages are needed stay while the snapshot is read; while the others are read, the server may put records away and
  * write over them; then it does not fit the snapshot any more, and another one is taken.
  *
  * Rows are copied in the order of their keys, so the pages of the copy are full. What a snapshot costs is that the server cannot use pages
@@ -101,14 +101,15 @@ static void snapshot_close(struct backup *b)
 /* Where the journal begins that goes with the store; number 0: there is none. */
 static int journal_begins(struct store *behind, struct journal_place *ret)
 {
-    uint8_t id[JOURNAL_ID_BYTES];
+    struct journal_meta meta = {0};
     struct store_txn *txn;
-    *ret = (struct journal_place){0};
+    *ret = meta.from;
     int err = store_begin(behind, false, &txn);
     if (err)
         return err;
-    err = journal_meta_read(txn, id, ret);
+    err = journal_meta_read(txn, &meta);
     store_abort(txn);
+    *ret = err ? (struct journal_place){0} : meta.from;
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 

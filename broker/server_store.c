@@ -12,6 +12,7 @@ int server_store_open(const struct config *config, const char *dir, bool read_on
                                       .read_only = read_only};
     struct store_journal_options journal = {.dir = dir,
                                             .bytes = (uint64_t)config->number[CONFIG_journal_bytes],
+                                            .ready_bytes = (uint64_t)config->number[CONFIG_journal_ready],
                                             .memory_bytes = (uint64_t)config->number[CONFIG_journal_memory],
                                             .create = config->number[CONFIG_journal] == AUTO_ON,
                                             .end = config->number[CONFIG_journal] == AUTO_OFF && !read_only,

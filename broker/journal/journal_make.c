@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 /* Of blocks written ahead: as many at a time, so that the flush of a record, which may wait for them, never waits for more. */
-#define PIECE_BYTES (4u << 20)
+#define PIECE_BYTES (256u << 10)
 #define ZERO_BYTES  (64u << 10)
 
 /* Write every block between the two, durably. */

@@ -113,7 +113,9 @@ static int open_file(struct journal_store *s, struct journal_file *file, const c
 static int create_file(struct journal_store *s, struct journal_file *file, char *ret_why, size_t why_bytes)
 {
     struct store_txn *txn;
-    uint64_t bytes = s->bytes < JOURNAL_FILE_BYTES_FIRST ? s->bytes : JOURNAL_FILE_BYTES_FIRST;
+    uint64_t bytes = s->ready_bytes < JOURNAL_FILE_BYTES_FIRST ? JOURNAL_FILE_BYTES_FIRST : s->ready_bytes;
+    if (bytes > s->bytes)
+        bytes = s->bytes;
     uint8_t *id = s->meta.id;
     int err = getrandom(id, JOURNAL_ID_BYTES, 0) == (ssize_t)JOURNAL_ID_BYTES ? 0 : SHUNT_IO;
     if (!err)
@@ -167,6 +169,7 @@ static int make(const struct store_journal_options *o, struct journal_file *file
     s->behind = o->behind;
     s->read_only = o->read_only;
     s->bytes = o->bytes;
+    s->ready_bytes = o->ready_bytes;
     s->memory_bytes = o->memory_bytes;
     int err = file->ops->size(file, &file_bytes);
     size_t room = (size_t)(o->memory_bytes + ROOM_BYTES);

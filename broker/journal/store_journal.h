@@ -17,17 +17,18 @@
 #include "broker/journal/file.h"
 #include "broker/store/store.h"
 
-#define JOURNAL_FILE_BYTES_FIRST (4ull << 20) /* a new file's; it doubles, up to `bytes` */
+#define JOURNAL_FILE_BYTES_FIRST (4ull << 20) /* a new file's at least; it doubles, up to `bytes` */
 
 struct store_journal_options {
     struct store *behind;      /* taken over, also when it fails */
     const char *dir;           /* where the journal is, and for messages */
     struct journal_file *file; /* instead of the file there, taken over as well; NULL: that file */
     uint64_t bytes;            /* of the file, at most */
-    uint64_t memory_bytes;     /* of both generations, about */
-    bool create;               /* begin a journal if the store behind has none */
-    bool read_only;            /* for --check: what the records say is read and not put anywhere */
-    bool threaded;             /* false, for tests: see store_journal_step() */
+    uint64_t ready_bytes;  /* of them, those that are made before they are needed: at once in a new file */
+    uint64_t memory_bytes; /* of both generations, about */
+    bool create;           /* begin a journal if the store behind has none */
+    bool read_only;        /* for --check: what the records say is read and not put anywhere */
+    bool threaded;         /* false, for tests: see store_journal_step() */
     bool end; /* put everything into the store behind, which then has no journal, and remove the file */
 };
 

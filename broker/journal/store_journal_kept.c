@@ -14,22 +14,6 @@ static bool is_dead(const struct stretch *t)
     return t->known && !t->stubs;
 }
 
-int journal_value(const struct journal_store *s, enum store_table table, struct slice key,
-                  struct slice *value, struct stub *ret_stub)
-{
-    struct stub stub = {0};
-    bool is = table == STUB_TABLE && stub_read(s->meta.id, key, *value, &stub);
-    if (ret_stub)
-        *ret_stub = is ? stub : (struct stub){0};
-    if (!is)
-        return 0;
-    uint64_t bytes = journal_bytes(s->journal);
-    if (!stub.number || stub.at > bytes || stub.bytes > bytes - stub.at)
-        return SHUNT_CORRUPT;
-    *value = (struct slice){s->map + stub.at, stub.bytes};
-    return 0;
-}
-
 void journal_stub_dies(struct journal_store *s, const struct stub *stub)
 {
     size_t low = 0, high = s->stretches_count;
@@ -102,7 +86,6 @@ int journal_keep(struct journal_store *s)
     s->dropping = 0;
     s->meta = *m;
     s->stubs += s->merge.stubs;
-    journal_release(s->journal, m->oldest);
     if (m->oldest.number == m->from.number)
         return 0;
     if (!array_room(&s->stretches, &s->stretches_capacity, s->stretches_count + 1))
@@ -115,6 +98,12 @@ int journal_keep(struct journal_store *s)
     return 0;
 }
 
+/* Of the file, from one record to another, later one. */
+static uint64_t bytes_between(const struct journal_store *s, struct journal_place a, struct journal_place b)
+{
+    return b.at > a.at ? b.at - a.at : b.at + journal_bytes(s->journal) - a.at;
+}
+
 int journal_keep_old(struct journal_store *s)
 {
     const struct journal_meta *m = &s->meta;
@@ -122,11 +111,8 @@ int journal_keep_old(struct journal_store *s)
         return 0;
     if (!array_room(&s->stretches, &s->stretches_capacity, (size_t)1))
         return SHUNT_NO_MEMORY;
-    uint64_t bytes = m->from.at - m->oldest.at;
-    if (m->from.at <= m->oldest.at)
-        bytes += journal_bytes(s->journal);
-    s->stretches[s->stretches_count++] =
-        (struct stretch){.end = m->from, .file_bytes = bytes, .kept_bytes = m->kept_bytes};
+    s->stretches[s->stretches_count++] = (struct stretch){
+        .end = m->from, .file_bytes = bytes_between(s, m->oldest, m->from), .kept_bytes = m->kept_bytes};
     return 0;
 }
 
@@ -155,10 +141,8 @@ int journal_take_away(struct journal_store *s, bool wait)
     struct stretch *t = &s->stretches[0];
     const struct journal_meta *m = &s->merge.away.meta;
     t->kept_bytes = less(t->kept_bytes, less(s->meta.kept_bytes, m->kept_bytes));
+    t->file_bytes = less(t->file_bytes, bytes_between(s, s->meta.oldest, m->oldest));
     s->meta = *m;
-    uint64_t used = journal_used_bytes(s->journal);
-    journal_release(s->journal, m->oldest);
-    t->file_bytes = less(t->file_bytes, less(used, journal_used_bytes(s->journal)));
     if (m->oldest.number == t->end.number)
         drop(s, 1);
     s->aways++;

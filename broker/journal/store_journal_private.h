@@ -3,6 +3,7 @@
  *     generation.c             what changed, in memory
  *     merge.c                  the thread that puts it away
  *     holes.c                  where nothing is left
+ *     store_journal_behind.c   what is read of the store behind
  *     store_journal_kept.c     messages that stay in the journal's file
  *     store_journal_room.c     when a generation is frozen; how full it all is
  *     store_journal_txn.c      transactions and pairs
@@ -64,8 +65,8 @@ struct journal_store {
     unsigned readers;
     struct holes holes[TABLE_COUNT];
 
-    uint64_t bytes, memory_bytes; /* as in the options */
-    struct store_usage usage;     /* of the store behind, when nothing was being put away */
+    uint64_t bytes, ready_bytes, memory_bytes; /* as in the options */
+    struct store_usage usage;                  /* of the store behind, when nothing was being put away */
     uint64_t merges, aways, stubs, waits;
 };
 
@@ -101,7 +102,8 @@ bool journal_keeps(const struct journal_store *s);
 void journal_ask_away(struct journal_store *s);
 /* Take it over; with `wait`, when it is done. Nothing if none was asked for. fails: as away_put() */
 int journal_take_away(struct journal_store *s, bool wait);
-/* Nothing is being put away: the store behind may have more free, and may be read as it is now. fails: as store_maintain() */
+/* Nothing is being put away: the store behind may have more free, and may be read as it is now; records that it does not need are released,
+ * unless another process reads it as it was. fails: as store_maintain() */
 int journal_look_behind(struct journal_store *s);
 
 int journal_begin(struct store *base, bool write, struct store_txn **ret);

@@ -29,22 +29,6 @@ static uint64_t less(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-/* ---- the store behind ---- */
-
-int journal_below(struct journal_store *s, struct store_txn **ret)
-{
-    int err = s->below ? 0 : store_begin(s->behind, false, &s->below);
-    *ret = s->below;
-    return err;
-}
-
-void journal_below_close(struct journal_store *s)
-{
-    if (s->below)
-        store_abort(s->below);
-    s->below = NULL;
-}
-
 /* ---- the file ---- */
 
 /* Take what was asked for over; with `wait`, when it is there. */
@@ -101,14 +85,6 @@ int journal_make_room(struct journal_store *s, size_t body_bytes)
 
 /* ---- generations ---- */
 
-int journal_look_behind(struct journal_store *s)
-{
-    journal_below_close(s);
-    int err = store_maintain(s->behind);
-    store_usage(s->behind, &s->usage);
-    return err == SHUNT_NO_SPACE ? 0 : err; /* shows in the usage */
-}
-
 /* The frozen one is in the store behind. */
 static int put_away(struct journal_store *s, int err)
 {
@@ -152,10 +128,16 @@ static int freeze(struct journal_store *s)
     return 0;
 }
 
-/* Of what the store behind has free, what is not set aside for kept messages. */
+/* By how much the store behind can still grow. */
+static uint64_t growth(const struct journal_store *s)
+{
+    return s->usage.disk_full ? 0 : less(s->usage.map_bytes_max, s->usage.map_bytes);
+}
+
+/* Of what the store behind has free, what is not set aside for kept messages, as far as it cannot grow for them. */
 static uint64_t usable(const struct journal_store *s)
 {
-    return less(s->usage.usable_bytes, journal_kept_bytes(s));
+    return less(s->usage.usable_bytes, less(journal_kept_bytes(s), growth(s)));
 }
 
 static bool has_its_part(const struct journal_store *s)
@@ -171,7 +153,7 @@ static bool keeps_too_much(const struct journal_store *s)
     bool bounded = journal_bytes(s->journal) >= s->bytes;
     return journal_keeps(s) &&
            ((bounded && journal_used_bytes(s->journal) >= journal_bytes(s->journal) / KEPT_PART) ||
-            journal_kept_bytes(s) >= s->usage.usable_bytes / FREE_PART);
+            journal_kept_bytes(s) >= (s->usage.usable_bytes + growth(s)) / FREE_PART);
 }
 
 /* A transaction could come that finds no room for its record. */
@@ -220,7 +202,8 @@ int journal_maintain(struct store *base)
     if (is_empty(s)) /* but for what was given up */
         generation_reset(s->filling);
     err = take_file(s, false);
-    if (!err && may_extend(s) && journal_needed_bytes(s) >= journal_bytes(s->journal) / EXTEND_PART)
+    uint64_t bytes = journal_bytes(s->journal);
+    if (!err && may_extend(s) && (bytes < s->ready_bytes || journal_needed_bytes(s) >= bytes / EXTEND_PART))
         extend(s);
     if (!err && s->frozen && merge_ended(&s->merge, MERGE_GENERATION, false, &merge_err))
         err = put_away(s, merge_err);
@@ -228,7 +211,7 @@ int journal_maintain(struct store *base)
         err = journal_take_away(s, false);
     while (!err && go_on(s, &err))
         ;
-    if (!err && s->usage.disk_full && is_idle(s))
+    if (!err && (s->usage.disk_full || s->usage.read_beside) && is_idle(s))
         err = journal_look_behind(s);
     s->broken |= err != 0;
     return err;
@@ -261,12 +244,11 @@ int journal_drain(struct journal_store *s)
 void journal_usage(struct store *base, struct store_usage *ret)
 {
     const struct journal_store *s = journal_store_of(base);
-    uint64_t charged =
-        s->filling->charged_bytes + (s->frozen ? s->frozen->charged_bytes : 0) + journal_kept_bytes(s);
+    uint64_t charged = s->filling->charged_bytes + (s->frozen ? s->frozen->charged_bytes : 0);
     *ret = s->usage;
-    ret->used_bytes += charged;
-    ret->free_bytes = less(ret->free_bytes, charged);
-    ret->usable_bytes = less(ret->usable_bytes, charged);
+    ret->used_bytes += charged + journal_kept_bytes(s);
+    ret->free_bytes = less(ret->free_bytes, charged + less(journal_kept_bytes(s), growth(s)));
+    ret->usable_bytes = less(usable(s), charged);
     if (!s->read_only)
         ret->usable_bytes = least(ret->usable_bytes, least(RECORD_BYTES_MAX, s->bytes / 4));
 }

@@ -3,7 +3,7 @@
  *     8  XXH3-64 of the rest, seeded with that of the key, which is seeded with the journal's id
  *     6  number of the record    6  byte of the file at which the value begins    4  bytes of it
  *
- * All values of the table may be of any bytes; one that has this very length and checksum is a stub, for nobody who writes values knows the id.
+ * All values of the table may be of any bytes; one that has this very length and checksum is a stub: no program that writes values knows the id.
  */
 #ifndef SHUNT_JOURNAL_STUB_H
 #define SHUNT_JOURNAL_STUB_H

@@ -59,6 +59,7 @@ struct store_usage {
                             * freed, which only the one after it can */
     bool disk_full;        /* the file cannot be set aside further: the disk bounds it, not the map */
     uint64_t allocated_bytes; /* on disk, as allocated ahead */
+    bool read_beside; /* another process reads the store, as it was before the last commit or earlier */
 };
 
 struct store_ops {

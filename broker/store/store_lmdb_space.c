@@ -114,12 +114,13 @@ static uint64_t pinned(struct lmdb_store *s, MDB_txn *txn, size_t oldest)
 }
 
 /* LMDB's table has as many places as were ever taken at a time, so its length does not tell whether one is another process's. */
-static uint64_t pinned_pages(struct lmdb_store *s, MDB_txn *txn)
+static uint64_t pinned_pages(struct lmdb_store *s, MDB_txn *txn, bool *ret_beside)
 {
     struct reader_look look = {.magic = READER_LOOK_MAGIC, .self = (long)getpid()};
     int dead;
     (void)mdb_reader_check(s->env, &dead);             /* if it fails, those that died still count */
     (void)mdb_reader_list(s->env, reader_line, &look); /* reader_line() never stops it */
+    *ret_beside = look.oldest != 0;
     return pinned(s, txn, look.oldest);
 }
 
@@ -129,6 +130,7 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     struct store_txn *own = NULL;
     uint64_t pages = 0, freed = 0, kept = 0;
     uint64_t length = 0;
+    bool beside = false;
     int fd;
     /* If even a read cannot begin, the last answer is as good as any: the caller's next write will fail for
      * the cause. */
@@ -138,7 +140,7 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     MDB_txn *txn = own ? ((struct lmdb_txn *)own)->mdb : s->writer.mdb;
     int err = count_pages(s, txn, &pages);
     if (!err)
-        kept = pinned_pages(s, txn);
+        kept = pinned_pages(s, txn, &beside);
     if (own) {
         freed = kept ? 0 : freed_last(txn); /* what a reader keeps has it already */
         lmdb_abort(own);
@@ -148,6 +150,7 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     uint64_t within = s->disk_full ? least(s->map_bytes, s->allocated_to) : s->map_bytes;
     ret->map_bytes = s->map_bytes;
     ret->map_bytes_max = s->map_bytes_max;
+    ret->read_beside = beside;
     ret->used_bytes = (pages + kept) * s->page_bytes;
     ret->free_bytes = within > ret->used_bytes ? within - ret->used_bytes : 0;
     ret->usable_bytes = ret->free_bytes - least(ret->free_bytes, freed * s->page_bytes);

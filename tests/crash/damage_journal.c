@@ -47,6 +47,19 @@ static void find_old(struct damage_journal *j, const uint8_t *id, uint64_t oldes
     }
 }
 
+/* The record that is next, which then is the one behind it. False: there is none. */
+static bool take_record(const struct damage_journal *j, const uint8_t *id, struct journal_place *next,
+                        struct damage_range *ret)
+{
+    uint64_t at = has_number(j, next->at, id, next->number) ? next->at : RECORDS_AT;
+    if (!has_number(j, at, id, next->number))
+        return false;
+    uint64_t body_bytes = get_be64(j->bytes + at + HEAD_BYTES);
+    *ret = (struct damage_range){at, JOURNAL_HEAD_BYTES + body_bytes};
+    *next = (struct journal_place){next->number + 1, at + record_bytes(body_bytes)};
+    return true;
+}
+
 bool damage_journal_read(struct damage_journal *j, const char *dir, const uint8_t *bytes, uint64_t size)
 {
     struct journal_meta meta;
@@ -55,15 +68,15 @@ bool damage_journal_read(struct damage_journal *j, const char *dir, const uint8_
         return false;
     const uint8_t *id = meta.id;
     struct journal_place next = meta.from;
-    find_old(j, id, meta.oldest.number);
-    while (j->count < DAMAGE_RECORDS_MAX) {
-        uint64_t at = has_number(j, next.at, id, next.number) ? next.at : RECORDS_AT;
-        if (!has_number(j, at, id, next.number))
-            break;
-        uint64_t body_bytes = get_be64(bytes + at + HEAD_BYTES);
-        j->records[j->count++] = (struct damage_range){at, JOURNAL_HEAD_BYTES + body_bytes};
-        next = (struct journal_place){next.number + 1, at + record_bytes(body_bytes)};
+    find_old(j, id, meta.from.number);
+    struct journal_place kept = meta.oldest;
+    while (kept.number < meta.from.number) {
+        if (j->kept_count == DAMAGE_RECORDS_MAX || !take_record(j, id, &kept, &j->kept[j->kept_count]))
+            return false;
+        j->kept_count++;
     }
+    while (j->count < DAMAGE_RECORDS_MAX && take_record(j, id, &next, &j->records[j->count]))
+        j->count++;
     j->next_at = next.at;
     j->next_number = next.number;
     return j->count > 0;
@@ -86,13 +99,26 @@ uint64_t damage_journal_put_old(const struct damage_journal *j, uint8_t *now)
     return JOURNAL_BLOCK_BYTES;
 }
 
+static bool range_differs(const struct damage_journal *j, const uint8_t *now, const struct damage_range *r)
+{
+    return memcmp(now + r->at, j->bytes + r->at, r->size) != 0;
+}
+
+bool damage_journal_keeps(const struct damage_journal *j, const uint8_t *now)
+{
+    for (size_t i = 0; i < j->kept_count; i++) {
+        if (range_differs(j, now, &j->kept[i]))
+            return true;
+    }
+    return false;
+}
+
 bool damage_journal_differs(const struct damage_journal *j, const uint8_t *now, size_t *ret_records,
                             size_t *ret_last)
 {
     *ret_records = *ret_last = 0;
     for (size_t i = 0; i < j->count; i++) {
-        const struct damage_range *r = &j->records[i];
-        bool differs = memcmp(now + r->at, j->bytes + r->at, r->size) != 0;
+        bool differs = range_differs(j, now, &j->records[i]);
         *ret_records += differs;
         *ret_last = differs ? *ret_last + 1 : 0;
     }

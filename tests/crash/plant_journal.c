@@ -16,7 +16,7 @@
 #define SMALL           "SHUNT_SMALL_JOURNAL"
 #define SMALL_BYTES_MIN (1u << 20)
 #define SMALL_BYTES_MAX (16u << 20)
-#define ROUND_RECORDS   400 /* more than the smallest file holds */
+#define ROUND_RECORDS   400        /* more than the smallest file holds */
 #define ROUND_WAIT_MS   2000
 
 static bool is_small(void)

@@ -32,7 +32,7 @@ DAMAGE_PLANTED = DAMAGE.with_name("damage-planted")
 # where nothing is.
 ENDS = {65, 71, 74, 76, -7, -11}
 OUTCOMES = ("refused", "found", "ended", "harmless")  # each must be seen
-DAMAGES_JOURNAL, OUTCOMES_JOURNAL = DAMAGES // 10, ("refused", "harmless", "older")
+DAMAGES_JOURNAL, OUTCOMES_JOURNAL = DAMAGES // 10, ("refused", "found", "harmless", "older")
 DAMAGES_PLANTED = 1100  # each kind is among them
 ROUNDS_JOURNAL = 80  # until the small journal has come round
 RECORDS_MIN, LIVES_MAX = 20, 8  # that the store does not have; a life may end when it has just got them

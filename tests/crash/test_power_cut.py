@@ -29,13 +29,13 @@ CUTS_PLANTED, CUTS_LOST = 20000, 1500
 CUTS_SERVED, CUTS_SERVED_PLANTED = 12, 100
 ROUNDS, ROUNDS_JOURNAL = 24, 80  # with a journal until it has come round
 BULK_FRAMES, BULK_MESSAGES = 12, 5
-BULK_LINES, BULK_LINES_MANY = 40, 400
+BULK_LINES, BULK_LINES_MANY = 40, 1600
 # Each map grows as soon as its life begins; if `lost`, the life ends when that sync of the journal fails.
 Life = collections.namedtuple("Life", "map_bytes_max journal lines lost", defaults=("off", BULK_LINES, 0))
 LIVES = Life("80MiB"), Life("96MiB"), Life("160MiB")
 # A journal is made and comes round; becomes longer; is put into the store; takes a store over.
 LIVES_LOST = Life("80MiB", "on", lost=60), Life("80MiB", "on")
-LIVES_JOURNAL = Life("80MiB", "on"), Life("80MiB", "on", BULK_LINES_MANY), Life("96MiB"), Life("96MiB", "on")
+LIVES_JOURNAL = Life("80MiB", "on"), Life("80MiB", "on", BULK_LINES_MANY), Life("96MiB"), Life("96MiB", "on", BULK_LINES_MANY)
 POWERCUT = pathlib.Path(harness.BUILD_DIR) / "tests" / "crash" / "powercut"
 POWERCUT_PLANTED = POWERCUT.with_name("powercut-planted")
 # Too little would prove nothing.
