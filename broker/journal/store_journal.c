@@ -193,6 +193,8 @@ static int end(struct journal_store *s)
     while (!err && journal_keeps(s)) {
         journal_ask_away(s);
         err = journal_take_away(s, true);
+        if (!err && s->no_away)
+            err = SHUNT_NO_SPACE;
     }
     journal_below_close(s);
     if (!err)

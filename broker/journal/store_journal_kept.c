@@ -134,6 +134,9 @@ int journal_take_away(struct journal_store *s, bool wait)
     int err;
     if (!merge_ended(&s->merge, MERGE_AWAY, wait, &err))
         return 0;
+    s->no_away = err == SHUNT_NO_SPACE;
+    if (s->no_away)
+        return journal_look_behind(s);
     if (err) {
         s->broken = true;
         return err;

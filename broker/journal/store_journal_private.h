@@ -53,6 +53,7 @@ struct journal_store {
         dropping;  /* the first of them go when the frozen one is in the store behind */
     uint64_t gone; /* messages of the frozen one that were deleted since; their stubs are about to be made */
     bool gone_unknown; /* it may be fewer */
+    bool no_away;      /* the store behind had no room for what is kept; until another generation is in it */
     bool read_only;
     bool broken; /* a commit or a merge failed: nothing but closing works */
 
@@ -98,9 +99,14 @@ int journal_keep(struct journal_store *s);
 /* At the start, what the store behind says is kept. fails: NO_MEMORY */
 int journal_keep_old(struct journal_store *s);
 bool journal_keeps(const struct journal_store *s);
+/* Whether putting away what is kept may be asked for. */
+static inline bool journal_may_put_away(const struct journal_store *s)
+{
+    return journal_keeps(s) && !s->no_away;
+}
 /* Nothing is being put away: ask for a step of putting away what the oldest kept records hold. */
 void journal_ask_away(struct journal_store *s);
-/* Take it over; with `wait`, when it is done. Nothing if none was asked for. fails: as away_put() */
+/* Take it over; with `wait`, when it is done. Nothing if none was asked for. If the store behind has no room for it, all stays as it is. fails: as away_put() */
 int journal_take_away(struct journal_store *s, bool wait);
 /* Nothing is being put away: the store behind may have more free, and may be read as it is now; records that it does not need are released,
  * unless another process reads it as it was. fails: as store_maintain() */

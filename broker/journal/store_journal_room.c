@@ -71,7 +71,7 @@ int journal_make_room(struct journal_store *s, size_t body_bytes)
         }
         if (s->readers)
             return SHUNT_NO_SPACE;
-        if (!s->frozen && !merge_busy(&s->merge, MERGE_AWAY) && journal_keeps(s))
+        if (!s->frozen && !merge_busy(&s->merge, MERGE_AWAY) && journal_may_put_away(s))
             journal_ask_away(s);
         if (s->frozen)
             err = journal_settle(s);
@@ -97,6 +97,7 @@ static int put_away(struct journal_store *s, int err)
     s->spare = s->frozen;
     s->frozen = NULL;
     s->merges++;
+    s->no_away = false;
     return err ? err : journal_look_behind(s);
 }
 
@@ -151,7 +152,7 @@ static bool has_its_part(const struct journal_store *s)
 static bool keeps_too_much(const struct journal_store *s)
 {
     bool bounded = journal_bytes(s->journal) >= s->bytes;
-    return journal_keeps(s) &&
+    return journal_may_put_away(s) &&
            ((bounded && journal_used_bytes(s->journal) >= journal_bytes(s->journal) / KEPT_PART) ||
             journal_kept_bytes(s) >= (s->usage.usable_bytes + growth(s)) / FREE_PART);
 }
@@ -183,7 +184,7 @@ static bool go_on(struct journal_store *s, int *ret_err)
     }
     if (has_its_part(s) || (is && !is_empty(s)))
         *ret_err = freeze(s);
-    else if (keeps_too_much(s) || (is && journal_keeps(s)))
+    else if (keeps_too_much(s) || (is && journal_may_put_away(s)))
         journal_ask_away(s);
     else
         return false;

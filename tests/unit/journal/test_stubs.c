@@ -212,6 +212,36 @@ Test(stubs, no_record_is_written_over_while_another_process_may_need_it)
     end(&r);
 }
 
+/* ---- a store behind that is full ---- */
+
+static int (*true_put)(struct store_txn *txn, enum store_table table, struct slice key, struct slice value);
+static bool full;
+
+/* Messages come by reserve(): this is one that is put away. */
+static int put(struct store_txn *txn, enum store_table table, struct slice key, struct slice value)
+{
+    return full && table == TABLE_MESSAGE ? SHUNT_NO_SPACE : true_put(txn, table, key, value);
+}
+
+Test(stubs, what_finds_no_room_in_the_store_behind_stays_in_the_journal, .timeout = 60)
+{
+    struct rig r = begin(1 << 20);
+    struct store *behind = journal_store_of(r.store)->behind;
+    watched = *behind->ops;
+    true_put = watched.put;
+    watched.put = put;
+    behind->ops = &watched;
+    full = true;
+    run(&r, 1000, false); /* the ring is full: transactions go into the store behind at once */
+    cr_assert_eq(r.state.aways, 0);
+    expect_all(&r);
+    full = false;
+    run(&r, 1000, false);
+    cr_assert_gt(r.state.aways, 0);
+    expect_all(&r);
+    end(&r);
+}
+
 /* The count of what is left in a stretch is not believed after a transaction was given up. */
 Test(stubs, a_deletion_that_is_undone_leaves_its_message)
 {
