@@ -75,6 +75,8 @@ struct journal_meta journal_meta_after(struct journal_store *s)
 
 static void drop(struct journal_store *s, size_t count)
 {
+    if (!count) /* there may be no array yet */
+        return;
     s->stretches_count -= count;
     memmove(s->stretches, s->stretches + count, s->stretches_count * sizeof *s->stretches);
 }
