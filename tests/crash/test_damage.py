@@ -3,7 +3,7 @@
 no harm; and a server that takes it up never delivers a body that is not the published one, and never hangs. The same is done to a journal, which
 says itself what is damaged, and shows either all or, where the end is damaged, all but the end.
 
-SHUNT_DAMAGES is how many (default 20,000), SHUNT_SEED which; damage.c says what is done. Of servers there are SHUNT_DAMAGED_SERVERS (60).
+SHUNT_DAMAGES is how many (default 10,000), SHUNT_SEED which; damage.c says what is done. Of servers there are SHUNT_DAMAGED_SERVERS (40).
 """
 import os
 import pathlib
@@ -18,8 +18,8 @@ import unittest
 from rig import LAZY_JOURNAL, SEED, Place, Workload, harness, live, wire
 from workload import TOPIC, body_of
 
-DAMAGES = int(os.environ.get("SHUNT_DAMAGES", "20000"))
-SERVERS = int(os.environ.get("SHUNT_DAMAGED_SERVERS", "60"))
+DAMAGES = int(os.environ.get("SHUNT_DAMAGES", "10000"))
+SERVERS = int(os.environ.get("SHUNT_DAMAGED_SERVERS", "40"))
 ROUNDS = 24
 KEYS, KEYS_MAX = 12, 400  # that are damaged, in two ways each; more until one has mattered: old pages have keys too
 TOPIC_ID, MESSAGES_MAX = 1, 1000

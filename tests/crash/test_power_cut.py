@@ -6,7 +6,7 @@ second one a journal is made, comes round, becomes longer, is put into the store
 Some of what is left is also given to a server, which is drained, and the history of all that was told before the cut and seen after it
 is judged. Servers with a planted bug (plant.c) are caught by either.
 
-SHUNT_POWER_CUTS is how many (default 30,000, a third of them with a journal), SHUNT_SEED which. A failure names the record's directory if SHUNT_KEEP is set, and
+SHUNT_POWER_CUTS is how many (default 15,000, a third of them with a journal), SHUNT_SEED which. A failure names the record's directory if SHUNT_KEEP is set, and
 powercut LOG WORK 1 SEED STATE repeats one state.
 """
 import collections
@@ -23,9 +23,9 @@ from rig import SEED, SMALL_JOURNAL, Place, Wrong, harness, live, preload, wire
 from trace_history import history_until
 from workload import Workload
 
-CUTS = int(os.environ.get("SHUNT_POWER_CUTS", "1000" if os.environ.get("SANITIZED") else "30000"))
+CUTS = int(os.environ.get("SHUNT_POWER_CUTS", "1000" if os.environ.get("SANITIZED") else "15000"))
 CUTS_JOURNAL = CUTS // 3  # of these
-CUTS_PLANTED, CUTS_LOST = 20000, 1500
+CUTS_PLANTED, CUTS_LOST = 20000, 1000
 CUTS_SERVED, CUTS_SERVED_PLANTED = 12, 100
 ROUNDS, ROUNDS_JOURNAL = 24, 80  # with a journal until it has come round
 BULK_FRAMES, BULK_MESSAGES = 12, 5
