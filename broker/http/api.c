@@ -3,22 +3,21 @@
 
 #include "base/clock.h"
 #include "base/magic.h"
-#include "base/utf8.h"
+#include "broker/http/caller.h"
 #include "broker/http/fields.h"
 #include "broker/http/guard.h"
 #include "broker/http/json_answer.h"
 #include "broker/http/peers.h"
+#include "broker/http/publish.h"
 #include "broker/http/respond.h"
 #include "broker/http/stream.h"
 #include "proto/frame.h"
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define BODY_BYTES_DISCARDED_MAX                                                                             \
-    (4u * API_BODY_BYTES_MAX)    /* of one that has become too large, so that it may be told */
+    (2u * PUBLISH_BYTES_MAX)     /* of one that has become too large, so that it may be told */
 #define BLOCK_BYTES (16u * 1024) /* of an answer, at a time */
-#define PEER_BYTES  64
 
 #define API_MAGIC 0x1b6e92f3u
 struct api {
@@ -26,6 +25,7 @@ struct api {
     struct api_config config;
     struct calls *calls;
     struct streams *streams;
+    size_t bodies_bytes; /* of all requests that are not with the engine yet */
 };
 
 #define API_REQUEST_MAGIC 0x5ce0a7b4u
@@ -38,10 +38,18 @@ struct api_request {
     struct api_match match; /* the call that it is, unless there is a problem … */
     bool options;           /* … or it asks for the methods */
     char allow[API_ALLOW_BYTES];
+    enum publish_form publishes; /* of a publish */
     struct text body;
     size_t body_bytes; /* that came, of which some may have been discarded */
+    bool numbered;     /* it is a publish with an Idempotency-Key */
     struct call *call; /* NULL: not begun, or given to the answer */
 };
+
+static bool is_publish(const struct api_request *r)
+{
+    const struct api_row *row = r->match.row;
+    return row && row->what == API_REQUEST && row->op == OP_PUBLISH;
+}
 
 /* ---- the answer ---- */
 
@@ -100,7 +108,10 @@ static enum MHD_Result answer_done(struct api_request *r)
     }
     mpack_read_init(&m, r->call->answer.data, r->call->answer.size);
     (void)mpack_read_array(&m);
-    if (mpack_read_uint(&m) != OP_ERROR)
+    bool failed = mpack_read_uint(&m) == OP_ERROR;
+    if (!failed && is_publish(r) && !publish_is_whole(r->call->answer, &r->problem))
+        return respond_problem(r->connection, &r->problem, NULL);
+    if (!failed)
         return answer_ok(r);
     (void)mpack_read_uint(&m); /* its id */
     int err = (int)mpack_read_uint(&m);
@@ -108,41 +119,13 @@ static enum MHD_Result answer_done(struct api_request *r)
     struct slice text = mpack_read_str(&m);
     char detail[PROBLEM_DETAIL_BYTES];
     (void)snprintf(detail, sizeof detail, "%.*s", (int)text.size, (const char *)text.data); /* may be cut */
+    if (err == SHUNT_PROTOCOL && r->numbered)
+        (void)problem_is(&r->problem, PROBLEM_KEY_IN_USE, "this one has stored nothing");
     (void)problem_is_error(&r->problem, err, detail);
     return respond_problem(r->connection, &r->problem, NULL);
 }
 
 /* ---- the call ---- */
-
-static void peer_text(struct MHD_Connection *connection, char to[PEER_BYTES])
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char address[INET6_ADDRSTRLEN] = "";
-    (void)snprintf(to, PEER_BYTES, "http");
-    if (!info || !info->client_addr)
-        return;
-    bool in6 = info->client_addr->sa_family == AF_INET6;
-    union {
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } name = {0};
-    memcpy(&name, info->client_addr, in6 ? sizeof name.in6 : sizeof name.in);
-    const void *bytes = in6 ? (const void *)&name.in6.sin6_addr : (const void *)&name.in.sin_addr;
-    unsigned port = ntohs(in6 ? name.in6.sin6_port : name.in.sin_port);
-    if (inet_ntop(in6 ? AF_INET6 : AF_INET, bytes, address, sizeof address))
-        (void)snprintf(to, PEER_BYTES, in6 ? "[%s]:%u" : "%s:%u", address, port);
-}
-
-/* As what the ledger and the log know the client: `http`, and what it calls itself. */
-static void client_text(struct MHD_Connection *connection, char to[CLIENT_NAME_BYTES_MAX + 1])
-{
-    const char *agent = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_USER_AGENT);
-    (void)snprintf(to, CLIENT_NAME_BYTES_MAX + 1, "http%s%s", agent && *agent ? " " : "",
-                   agent ? agent : ""); /* may be cut */
-    utf8_clean(to, to, strlen(to));
-    utf8_flatten(to, strlen(to));
-}
 
 static void call_woken(struct call *call)
 {
@@ -150,12 +133,11 @@ static void call_woken(struct call *call)
     MHD_resume_connection(r->connection);
 }
 
-static bool take_call(struct api_request *r)
+static bool take_call(struct api_request *r, struct slice producer)
 {
-    char peer[PEER_BYTES], client[CLIENT_NAME_BYTES_MAX + 1];
-    peer_text(r->connection, peer);
-    client_text(r->connection, client);
-    int err = calls_take(r->api->calls, peer, client, &r->call);
+    struct caller caller;
+    caller_of(r->connection, &caller);
+    int err = calls_take(r->api->calls, caller.peer, caller.client, producer, &r->call);
     if (err == SHUNT_TOO_MANY) {
         peers_press(r->api->config.peers,
                     clock_mono_ms()); /* its places may be kept by one that does not read */
@@ -164,13 +146,46 @@ static bool take_call(struct api_request *r)
     return err ? problem_is_error(&r->problem, err, "") : true;
 }
 
+static enum MHD_Result read_publish_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                           const char *value)
+{
+    (void)kind;
+    publish_header(magic_of(context, publish_headers, PUBLISH_HEADERS_MAGIC), name, value);
+    return MHD_YES;
+}
+
+/* `producer`: room for one; `data` becomes NULL if this publish names none. */
+static bool make_publish(struct api_request *r, struct slice body, uint8_t producer[PRODUCER_ID_BYTES],
+                         struct slice *ret_producer, struct mpack_buffer *to)
+{
+    struct publish_headers h = {.magic = PUBLISH_HEADERS_MAGIC};
+    struct slice topic = r->match.parameters[0].value;
+    if (r->target.pairs_count)
+        return problem_is(&r->problem, PROBLEM_BAD_FIELD, "this call has no query");
+    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, read_publish_header, &h);
+    r->numbered = publish_producer(&h, topic, producer, &r->problem);
+    if (r->numbered)
+        *ret_producer = (struct slice){producer, PRODUCER_ID_BYTES};
+    return problem_is_none(&r->problem) &&
+           publish_frame(topic, r->publishes, &h, body, r->numbered, CALL_REQUEST_ID, to, &r->problem);
+}
+
+static void drop_body(struct api_request *r)
+{
+    r->api->bodies_bytes -= r->body.size;
+    text_done(&r->body);
+}
+
 /* Suspend the request until the engine has answered. */
 static enum MHD_Result begin(struct api_request *r)
 {
     struct mpack_buffer frame = {0};
-    struct slice body = {r->body.data, r->body.size};
-    bool ok = fields_frame(&r->match, &r->target, body, CALL_REQUEST_ID, &frame, &r->problem) && take_call(r);
-    text_done(&r->body);
+    struct slice body = {r->body.data, r->body.size}, producer = {0};
+    uint8_t id[PRODUCER_ID_BYTES];
+    bool ok = is_publish(r) ? make_publish(r, body, id, &producer, &frame)
+                            : fields_frame(&r->match, &r->target, body, CALL_REQUEST_ID, &frame, &r->problem);
+    ok = ok && take_call(r, producer);
+    drop_body(r);
     if (ok)
         mpack_write_raw(&r->call->out, frame.data, frame.size);
     mpack_buffer_done(&frame);
@@ -258,6 +273,19 @@ static bool acts(const struct api_request *r)
     return !r->options && r->match.row->what == API_REQUEST && fields_change(r->match.row->op);
 }
 
+static bool type_fits(struct api_request *r, const struct guard *g)
+{
+    if (!is_publish(r))
+        return guard_is_json(g, &r->problem);
+    r->publishes = g->bytes ? PUBLISH_RAW : g->lines ? PUBLISH_LINES : PUBLISH_JSON;
+    return guard_is_message(g, &r->problem);
+}
+
+static unsigned body_bytes_max(const struct api_request *r)
+{
+    return is_publish(r) ? PUBLISH_BYTES_MAX : API_BODY_BYTES_MAX;
+}
+
 /* Which call it is. False: it is none, which r->problem says. */
 static bool route(struct api_request *r, const char *method)
 {
@@ -280,7 +308,7 @@ static bool body_is_read(struct api_request *r)
     if (!length || strtoull(length, NULL, 10) <= BODY_BYTES_DISCARDED_MAX)
         return true;
     r->problem = (struct problem){0};
-    return problem_is(&r->problem, PROBLEM_BODY_TOO_LARGE, "at most %u bytes", API_BODY_BYTES_MAX);
+    return problem_is(&r->problem, PROBLEM_BODY_TOO_LARGE, "at most %u bytes", body_bytes_max(r));
 }
 
 enum MHD_Result api_request_headers(struct api_request *r, const char *method)
@@ -289,7 +317,7 @@ enum MHD_Result api_request_headers(struct api_request *r, const char *method)
     (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, read_host, &g);   /* how many … */
     (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, read_header, &g); /* … does not matter */
     if (problem_is_none(&r->problem) && guard_lets_in(&g, &r->problem) && route(r, method) && acts(r))
-        (void)guard_is_json(&g, &r->problem);
+        (void)type_fits(r, &g);
     if (!body_is_read(r))
         return respond_problem(r->connection, &r->problem, NULL);
     return MHD_YES;
@@ -298,15 +326,24 @@ enum MHD_Result api_request_headers(struct api_request *r, const char *method)
 /* The body of a request that is refused is read to its end, because a client that still sends would not see the answer. */
 enum MHD_Result api_request_body(struct api_request *r, const char *bytes, size_t size)
 {
+    unsigned most = body_bytes_max(r);
     r->body_bytes += size;
-    if (r->body_bytes > API_BODY_BYTES_MAX)
-        (void)problem_is(&r->problem, PROBLEM_BODY_TOO_LARGE, "at most %u bytes", API_BODY_BYTES_MAX);
+    if (r->body_bytes > most)
+        (void)problem_is(&r->problem, PROBLEM_BODY_TOO_LARGE, "at most %u bytes", most);
     if (r->body_bytes > BODY_BYTES_DISCARDED_MAX)
         return MHD_NO;
+    if (r->api->bodies_bytes + size > API_BODIES_BYTES_MAX) {
+        peers_press(r->api->config.peers, clock_mono_ms()); /* some may come too slowly */
+        (void)problem_is(&r->problem, PROBLEM_TOO_MANY_CALLS, "the bodies of all have more than %u bytes",
+                         API_BODIES_BYTES_MAX);
+    }
+    size_t before = r->body.size;
     if (problem_is_none(&r->problem))
         text_add_bytes(&r->body, bytes, size);
     else
-        text_done(&r->body);
+        drop_body(r);
+    if (r->body.size > before)
+        r->api->bodies_bytes += r->body.size - before;
     if (r->body.failed)
         (void)problem_is_error(&r->problem, SHUNT_NO_MEMORY, "");
     return MHD_YES;
@@ -336,7 +373,7 @@ void api_request_free(struct api_request *r)
         return;
     call_free(r->call);
     target_done(&r->target);
-    text_done(&r->body);
+    drop_body(r);
     r->magic = 0;
     free(r);
 }

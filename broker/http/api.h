@@ -9,7 +9,8 @@
 #include "broker/http/calls.h"
 #include <microhttpd.h>
 
-#define API_BODY_BYTES_MAX (1024u * 1024) /* of a request */
+#define API_BODY_BYTES_MAX   (1024u * 1024)      /* of a request; PUBLISH_BYTES_MAX of one that publishes */
+#define API_BODIES_BYTES_MAX (32u * 1024 * 1024) /* of all requests together, until each is with the engine */
 
 struct api;
 struct api_request;

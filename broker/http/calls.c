@@ -44,7 +44,8 @@ static void finish(struct call *call, int err)
 {
     struct calls *c = call->calls;
     call->err = err;
-    (void)close(call->fd); /* what it was to say has come; a client that reads slowly must not keep a connection, nor a stop waiting */
+    (void)close(
+        call->fd); /* what it was to say has come; a client that reads slowly must not keep a connection, nor a stop waiting */
     call->fd = -1;
     lock(c);
     call->state = CALL_DONE;
@@ -223,16 +224,18 @@ void calls_free(struct calls *c)
     free(c);
 }
 
-static void write_hello(struct mpack_buffer *to, const char *client)
+static void write_hello(struct mpack_buffer *to, const char *client, struct slice producer)
 {
     struct slice name = {client, utf8_prefix(client, strlen(client), CLIENT_NAME_BYTES_MAX)};
-    union request_fields fields = {.hello = {.version_min = PROTOCOL_VERSION_MIN,
-                                             .version_max = PROTOCOL_VERSION_MAX,
-                                             .options = {.marks = true, .client = name}}};
+    union request_fields fields = {
+        .hello = {.version_min = PROTOCOL_VERSION_MIN,
+                  .version_max = PROTOCOL_VERSION_MAX,
+                  .options = {.marks = true, .client = name, .producer = producer}}};
     frame_end(to, request_begin(to, &request_hello, HELLO_ID, &fields));
 }
 
-int calls_take(struct calls *c, const char *peer, const char *client, struct call **ret)
+int calls_take(struct calls *c, const char *peer, const char *client, struct slice producer,
+               struct call **ret)
 {
     struct call *call = NULL;
     lock(c);
@@ -249,7 +252,7 @@ int calls_take(struct calls *c, const char *peer, const char *client, struct cal
     unlock(c);
     if (err)
         return err;
-    write_hello(&call->out, client);
+    write_hello(&call->out, client, producer);
     *ret = call;
     return 0;
 }

@@ -23,7 +23,7 @@ struct call {
     uint32_t magic;
     enum call_state state; /* under the lock of `calls` */
     struct calls *calls;
-    int fd; /* -1 once it is DONE */
+    int fd;                  /* -1 once it is DONE */
     struct mpack_buffer out; /* HELLO, and the request that the caller appends, with the id CALL_REQUEST_ID */
     size_t sent;
     struct mpack_buffer in; /* frames as they come; `read` bytes of them are done with */
@@ -51,9 +51,11 @@ void calls_open(struct calls *c, bool open);
 void calls_stop(struct calls *c);
 void calls_free(struct calls *c); /* all its calls are free; takes NULL */
 
-/* Take a place for a call of the client at `peer` that calls itself `client`.
+/* Take a place for a call of the client at `peer` that calls itself `client`. `producer` is PRODUCER_ID_BYTES that it says it is,
+ * or empty.
  * fails: TOO_MANY (all are taken), SHUTTING_DOWN (not open), NO_MEMORY. */
-int calls_take(struct calls *c, const char *peer, const char *client, struct call **ret);
+int calls_take(struct calls *c, const char *peer, const char *client, struct slice producer,
+               struct call **ret);
 /* Send it. `wake` is called once, when it is DONE, on another thread or inside this call. */
 void call_send(struct call *call, void (*wake)(struct call *call), void *context);
 bool call_is_done(struct call *call);

@@ -74,11 +74,10 @@ static bool origin_is_host(const char *origin, const char *host)
     return at && host && strcasecmp(at, host) == 0;
 }
 
-static bool type_is_json(const char *type)
+static bool type_is(const char *type, const char *wanted)
 {
-    static const char json[] = "application/json";
-    size_t size = sizeof json - 1;
-    return strncasecmp(type, json, size) == 0 && (type[size] == '\0' || strchr("; \t", type[size]));
+    size_t size = strlen(wanted);
+    return strncasecmp(type, wanted, size) == 0 && (type[size] == '\0' || strchr("; \t", type[size]));
 }
 
 void guard_header(struct guard *g, const char *name, const char *value)
@@ -92,7 +91,9 @@ void guard_header(struct guard *g, const char *name, const char *value)
         g->other_site |= strcasecmp(value, "same-origin") != 0 && strcasecmp(value, "none") != 0;
     } else if (strcasecmp(name, "Content-Type") == 0) {
         g->types++;
-        g->json = type_is_json(value);
+        g->json = type_is(value, "application/json");
+        g->lines = type_is(value, "application/x-ndjson");
+        g->bytes = type_is(value, "application/octet-stream");
     } else if (strcasecmp(name, "Content-Encoding") == 0) {
         g->encoded = true;
     }
@@ -115,13 +116,23 @@ bool guard_lets_in(const struct guard *g, struct problem *ret)
     return true;
 }
 
-bool guard_is_json(const struct guard *g, struct problem *ret)
+static bool type_is_taken(const struct guard *g, bool taken, enum problem_code code, struct problem *ret)
 {
-    if (g->types == 1 && g->json && !g->encoded)
+    if (g->types == 1 && taken && !g->encoded)
         return true;
-    return problem_is(ret, PROBLEM_NOT_JSON, "%s",
+    return problem_is(ret, code, "%s",
                       g->encoded     ? "the body has a Content-Encoding"
                       : g->types > 1 ? "there are several Content-Type headers"
                       : g->types     ? "Content-Type is another one"
                                      : "there is no Content-Type");
+}
+
+bool guard_is_json(const struct guard *g, struct problem *ret)
+{
+    return type_is_taken(g, g->json, PROBLEM_NOT_JSON, ret);
+}
+
+bool guard_is_message(const struct guard *g, struct problem *ret)
+{
+    return type_is_taken(g, g->json || g->lines || g->bytes, PROBLEM_NOT_A_MESSAGE, ret);
 }

@@ -15,8 +15,10 @@ struct guard {
     const char *host;  /* of the header Host */
     unsigned hosts_seen;
     bool origin_differs, other_site;
-    unsigned types;     /* Content-Type headers … */
-    bool json, encoded; /* … the last is application/json; there is a Content-Encoding */
+    unsigned types; /* Content-Type headers … */
+    bool json, lines,
+        bytes;          /* … the last is application/json, application/x-ndjson, application/octet-stream */
+    bool encoded;       /* there is a Content-Encoding */
     const char *origin; /* the first that differs */
 };
 
@@ -29,6 +31,9 @@ void guard_header(struct guard *g, const char *name, const char *value);
 bool guard_lets_in(const struct guard *g, struct problem *ret);
 /* Is its body said to be JSON? */
 bool guard_is_json(const struct guard *g, struct problem *ret);
+/* Is it said to be of one of the three types? None of them can a form send, and a script of another site not without being allowed
+ * to. */
+bool guard_is_message(const struct guard *g, struct problem *ret);
 
 /* True if `host` (with or without a port) is a loopback name or address, or stands in the list `hosts`. */
 bool guard_host_is_ours(const char *host, const char *hosts);

@@ -22,6 +22,13 @@ static void describe(const struct json_place *place, char to[PLACE_BYTES])
         (void)snprintf(to, PLACE_BYTES, "%.130s[%zu]", before, place->index); /* as above */
 }
 
+bool json_place_problem(const struct json_place *place, const char *what, struct problem *ret)
+{
+    char where[PLACE_BYTES];
+    describe(place, where);
+    return problem_is(ret, PROBLEM_BAD_FIELD, "`%s` %s", where, what);
+}
+
 static bool wrong(const struct json_place *place, const char *expected, struct problem *ret)
 {
     char where[PLACE_BYTES];

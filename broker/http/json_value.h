@@ -14,6 +14,9 @@ struct json_place {
     size_t index;                /* … with this number */
 };
 
+/* Say what is wrong with the value at a place: "is missing". Returns false. */
+bool json_place_problem(const struct json_place *place, const char *what, struct problem *ret);
+
 /* Append the value. fails: false, it is of another type; `*ret` says where. Whether there is memory is seen on `to`. */
 bool json_value_write(struct mpack_buffer *to, const char *kind, const json_t *value,
                       const struct json_place *place, struct problem *ret);

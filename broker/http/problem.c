@@ -100,5 +100,11 @@ void problem_write(const struct problem *p, struct text *to)
     if (p->detail[0])
         member(to, "detail", p->detail);
     member(to, "hint", row.hint);
+    if (p->accepted) {
+        text_add(to, ",\"accepted\":");
+        text_add_u64(to, p->accepted);
+        text_add(to, ",\"first_seq\":");
+        text_add_u64(to, p->first_seq);
+    }
     text_add(to, row.retry ? ",\"retry\":true}\n" : ",\"retry\":false}\n");
 }

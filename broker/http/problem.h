@@ -21,6 +21,8 @@ struct problem {
     enum problem_code code;
     int err;
     char detail[PROBLEM_DETAIL_BYTES]; /* what is wrong with this request, as UTF-8; may be empty */
+    uint64_t accepted,
+        first_seq; /* of a publish: so many messages were stored all the same, from this one on */
 };
 
 /* Set what is wrong, unless something is already; returns false. What does not fit is cut. */

@@ -1,8 +1,10 @@
 /* fuzz_api: any bytes as `METHOD TARGET`, a newline and a body: what the API makes of them is refused, or one frame that the engine's
- * reader takes; and that frame, taken for an answer, is JSON. */
+ * reader takes, also if the body is published in each form; and that frame, taken for an answer, is JSON. */
 #include "broker/http/fields.h"
 #include "broker/http/json_answer.h"
+#include "broker/http/publish.h"
 #include "proto/frame.h"
+#include "proto/message.h"
 #include "proto/request.h"
 #include "tests/fuzz/fuzz.h"
 #include <jansson.h>
@@ -51,19 +53,74 @@ static void write_as_answer(struct slice payload, const struct api_answer *form,
     text_done(&all);
 }
 
-static void try_call(const struct api_match *match, const struct target *target, struct slice body)
+/* Types of messages are held here, too, and there are as many as the frame says. */
+static void read_messages(struct slice payload)
+{
+    struct request_source from;
+    union request_fields fields;
+    struct message_view m;
+    struct mpack_reader r;
+    const char *why;
+    request_source_init(&from);
+    mpack_read_init(&from.r, payload.data, payload.size);
+    (void)mpack_read_array(&from.r);
+    (void)mpack_read_uint(&from.r);
+    (void)mpack_read_uint(&from.r);
+    request_read_publish(&from, &fields);
+    MUST(fields.publish.messages.count > 0);
+    mpack_read_init(&r, fields.publish.messages.bytes.data, fields.publish.messages.bytes.size);
+    for (uint32_t i = 0; i < fields.publish.messages.count; i++)
+        MUST(message_read_new(&r, BODY_BYTES_MAX, &m, &why) != SHUNT_PROTOCOL);
+    MUST(r.at == r.end);
+}
+
+/* The body's lines before an empty one that begin with `X-` are headers of HTTP, so that these are tried as well. */
+static bool frame_of_publish(const struct api_match *match, enum publish_form form, struct slice body,
+                             struct mpack_buffer *to, struct problem *ret)
+{
+    struct publish_headers h = {.magic = PUBLISH_HEADERS_MAGIC};
+    uint8_t producer[PRODUCER_ID_BYTES];
+    char *text = malloc(body.size + 1), *at = text;
+    MUST(text);
+    slice_copy(text, body);
+    text[body.size] = '\0';
+    while (at[0] == 'X' && at[1] == '-') {
+        char *end = at + strcspn(at, "\n"), *colon = memchr(at, ':', (size_t)(end - at));
+        if (!colon)
+            break;
+        bool last = !*end;
+        *colon = *end = '\0';
+        publish_header(&h, at, colon + 1);
+        at = last ? end : end + 1;
+    }
+    h.idempotency_key = h.key; /* any bytes that a header may have */
+    struct slice topic = match->parameters[0].value;
+    bool numbered = publish_producer(&h, topic, producer, ret);
+    struct slice rest = {at, (size_t)(text + body.size - at)};
+    bool ok = problem_is_none(ret) && publish_frame(topic, form, &h, rest, numbered, 1, to, ret);
+    free(text);
+    return ok;
+}
+
+/* `as`: the form of a publish. */
+static void try_call(const struct api_match *match, const struct target *target, struct slice body,
+                     enum publish_form as)
 {
     struct mpack_buffer frame = {0};
     struct problem problem = {0};
     struct slice payload;
     size_t need;
     const char *why;
-    bool ok = fields_frame(match, target, body, 1, &frame, &problem);
+    bool publish = match->row->op == OP_PUBLISH;
+    bool ok = publish ? frame_of_publish(match, as, body, &frame, &problem)
+                      : fields_frame(match, target, body, 1, &frame, &problem);
     MUST(ok == problem_is_none(&problem));
     if (ok) {
         MUST(frame_next(frame.data, frame.size, FRAME_BYTES_MAX, &payload, &need, &why) == FRAME_WHOLE);
         MUST(payload.size + FRAME_HEADER_BYTES == frame.size);
         read_back(match->row, payload);
+        if (publish)
+            read_messages(payload);
         for (unsigned answer = 0; answer < WIRE_ANSWERS; answer++) {
             const struct api_answer *form = api_answer_of((enum wire_answer)answer);
             if (form && !form->next) /* that one looks into rows, which a request has none of */
@@ -96,8 +153,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (method < end && line[method + 1] == '/') {
         line[method] = '\0';
         bool ok = target_read(line + method + 1, &target, &why);
-        if (ok && api_find(line, &target, &match) == API_FOUND && match.row->what == API_REQUEST)
-            try_call(&match, &target, body);
+        bool call = ok && api_find(line, &target, &match) == API_FOUND && match.row->what == API_REQUEST;
+        int forms = call && match.row->op == OP_PUBLISH ? PUBLISH_RAW : 0;
+        for (int form = 0; call && form <= forms; form++)
+            try_call(&match, &target, body, (enum publish_form)form);
         target_done(&target);
     }
     free(line);
