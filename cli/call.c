@@ -149,6 +149,8 @@ static int open_handle(struct call *call)
     name_operator(options);
     if (options)
         (void)shunt_options_set(options, "request-timeout", "0"); /* commands have their own limit, or none */
+    if (options && call->producer)
+        (void)shunt_options_set(options, "producer", call->producer); /* without it a number is refused */
     int rc = shunt_open(call->url, options, &call->shunt, &err);
     shunt_options_free(options);
     if (rc == 0 && call->because)

@@ -22,9 +22,10 @@ struct call {
     bool quiet;         /* no progress and no summaries; errors are still told */
     int64_t timeout_ms; /* of one call to the broker */
     const char *url;
-    const char *because; /* NULL: it was not said */
-    const char *group;   /* as an id of the command line names it; NULL: none does, -g or the default says it */
-    char *owned;         /* what such names are cut from; call_disconnect() frees it */
+    const char *producer; /* what numbers its messages itself is known by; NULL: the library numbers */
+    const char *because;  /* NULL: it was not said */
+    const char *group; /* as an id of the command line names it; NULL: none does, -g or the default says it */
+    char *owned;       /* what such names are cut from; call_disconnect() frees it */
     struct shunt *shunt; /* NULL until call_connect() */
 };
 

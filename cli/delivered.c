@@ -47,6 +47,13 @@ static void count_member(struct json *j, const char *key, uint64_t count)
     json_unsigned(j, count);
 }
 
+/* Null: none of its own. */
+static void ttl_member(struct json *j, int64_t ttl_ms)
+{
+    json_key(j, "ttl_ms");
+    ttl_ms > 0 ? json_integer(j, ttl_ms) : json_null(j);
+}
+
 static void delivery_json(struct json *j, const struct shunt_delivery *d)
 {
     char time[32];
@@ -65,6 +72,7 @@ static void delivery_json(struct json *j, const struct shunt_delivery *d)
     json_key(j, "headers");
     delivered_headers(j, d, false);
     json_bytes_member(j, "key", key, key_bytes);
+    ttl_member(j, shunt_delivery_ttl_ms(d));
     count_member(j, "size", body_bytes);
     json_bytes_member(j, "body", body ? body : "", body_bytes);
     json_object_end(j);
@@ -114,9 +122,10 @@ static void peeked_json(struct json *j, const char *topic, const struct shunt_va
     }
     const char *key_text = shunt_value_text(key, &bytes);
     json_bytes_member(j, "key", shunt_value_type(key) == SHUNT_NIL ? NULL : key_text, bytes);
+    ttl_member(j, shunt_value_integer(shunt_value_at(message, 4)));
     const char *body = shunt_value_text(shunt_value_at(message, 0), &bytes);
-    count_member(j, "size", bytes);
-    json_bytes_member(j, "body", body, bytes);
+    count_member(j, "size", (uint64_t)record_integer(row, "size"));
+    json_bytes_member(j, "body", shunt_value_type(message) == SHUNT_NIL ? NULL : body, bytes);
     json_key(j, "state");
     json_string(j, record_text(row, "state"));
     json_key(j, "due");

@@ -21,16 +21,16 @@ static void close_path(int fd)
         (void)close(fd);
 }
 
-/* Make room for one more chunk, up to one past the longest body. */
-static int grow(struct input *in, size_t *room)
+/* Make room for one more chunk, up to one past `most`. */
+static int grow(struct input *in, size_t *room, size_t most)
 {
     if (in->count < *room)
         return 0;
-    if (in->count > INPUT_BODY_BYTES_MAX)
+    if (in->count > most)
         return EFBIG;
     size_t larger = *room ? *room * 2 : CHUNK_BYTES;
-    if (larger > INPUT_BODY_BYTES_MAX + 1)
-        larger = INPUT_BODY_BYTES_MAX + 1;
+    if (larger > most + 1)
+        larger = most + 1;
     char *bytes = realloc(in->bytes, larger);
     if (!bytes)
         return ENOMEM;
@@ -62,7 +62,7 @@ int input_read(const char *path, struct input *ret)
     if (error)
         return error;
     while (error == 0 && got > 0) {
-        error = grow(&in, &room);
+        error = grow(&in, &room, INPUT_BODY_BYTES_MAX);
         if (error == 0)
             error = read_more(fd, &in, room, &got);
     }
@@ -95,7 +95,7 @@ static bool hand_out(struct input *in, size_t *from, input_line *function, void 
     return go_on;
 }
 
-int input_lines(const char *path, input_wait *wait, input_line *function, void *context)
+int input_lines(const char *path, size_t most, input_wait *wait, input_line *function, void *context)
 {
     int fd = -1;
     struct input in = {0};
@@ -107,7 +107,7 @@ int input_lines(const char *path, input_wait *wait, input_line *function, void *
     if (error)
         return error;
     while (error == 0 && got > 0 && go_on) {
-        error = grow(&in, &room);
+        error = grow(&in, &room, most);
         if (error == 0 && wait && !(go_on = wait(context, fd)))
             break;
         if (error == 0)

@@ -25,7 +25,7 @@ typedef bool input_wait(void *context, int fd);
 typedef bool input_line(void *context, const char *line, size_t bytes);
 
 /* Read `path` ("-": standard input) line by line; a last one without a newline counts. A line that is longer
- * than a body can be ends the reading with EFBIG. `wait` may be NULL. fails: errno. */
-int input_lines(const char *path, input_wait *wait, input_line *function, void *context);
+ * than `most` bytes ends the reading with EFBIG. `wait` may be NULL. fails: errno. */
+int input_lines(const char *path, size_t most, input_wait *wait, input_line *function, void *context);
 
 #endif

@@ -19,6 +19,7 @@ struct item {
     uint32_t magic;
     struct pipeline *pipeline;
     const char *name;
+    uint64_t line;
 };
 
 void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bool single)
@@ -27,7 +28,7 @@ void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bo
     output_begin(&p->out, call->form, !single);
 }
 
-static void fail(struct pipeline *p, const char *name, const struct shunt_error *err)
+static void fail(struct pipeline *p, const char *name, uint64_t line, const struct shunt_error *err)
 {
     int code = call_exit_code(p->call, err);
     const char *text = err->text[0] ? err->text : shunt_error_text(err->code);
@@ -35,17 +36,20 @@ static void fail(struct pipeline *p, const char *name, const struct shunt_error 
     if (p->code == EXIT_OK)
         p->code = code;
     /* The fault of one message leaves the others a chance; any other fault would be theirs as well. */
-    if (err->code != SHUNT_TOO_LARGE && err->code != SHUNT_BAD_ARGUMENT)
+    bool own = err->code == SHUNT_TOO_LARGE || err->code == SHUNT_BAD_ARGUMENT;
+    if (!own || p->strict)
         p->broken = true;
-    if (p->failed > COMPLAINTS_MAX)
+    if (p->failed > COMPLAINTS_MAX && !(own && line))
         return;
-    if (name)
+    if (line)
+        call_complain("line %" PRIu64 ": %s (%s)", line, text, shunt_error_name(err->code));
+    else if (name)
         call_complain("%s: %s (%s)", name, text, shunt_error_name(err->code));
     else
         call_complain("%s (%s)", text, shunt_error_name(err->code));
 }
 
-static void succeed(struct pipeline *p, uint64_t seq)
+static void succeed(struct pipeline *p, uint64_t line, uint64_t seq)
 {
     p->confirmed++;
     if (output_is_json(&p->out)) {
@@ -54,6 +58,10 @@ static void succeed(struct pipeline *p, uint64_t seq)
         json_object(&p->out.json);
         json_key(&p->out.json, "id");
         json_string(&p->out.json, id);
+        if (p->tell_lines) {
+            json_key(&p->out.json, "line");
+            json_unsigned(&p->out.json, line);
+        }
         json_object_end(&p->out.json);
         output_item_end(&p->out);
     } else if (p->print_ids) {
@@ -65,9 +73,9 @@ static void published(void *context, uint64_t seq, const struct shunt_error *err
 {
     struct item *item = magic_of(context, item, ITEM_MAGIC);
     if (err)
-        fail(item->pipeline, item->name, err);
+        fail(item->pipeline, item->name, item->line, err);
     else
-        succeed(item->pipeline, seq);
+        succeed(item->pipeline, item->line, seq);
     item->magic = 0;
     free(item);
 }
@@ -127,10 +135,10 @@ bool pipeline_push(struct pipeline *p, const struct shunt_message *message, cons
     if (!item) {
         err.code = SHUNT_NO_MEMORY;
         p->queued++;
-        fail(p, name, &err);
+        fail(p, name, p->line, &err);
         return false;
     }
-    *item = (struct item){.magic = ITEM_MAGIC, .pipeline = p, .name = name};
+    *item = (struct item){.magic = ITEM_MAGIC, .pipeline = p, .name = name, .line = p->line};
     uint64_t seen = answered(p);
     int64_t give_up_at_ms = clock_deadline(p->call->timeout_ms);
     int code = 0;
@@ -150,7 +158,7 @@ bool pipeline_push(struct pipeline *p, const struct shunt_message *message, cons
     free(item);
     if (code != SHUNT_BUSY) {
         p->queued++;
-        fail(p, name, &err);
+        fail(p, name, p->line, &err);
     }
     return !p->broken;
 }

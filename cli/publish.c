@@ -6,52 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/magic.h"
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/input.h"
 #include "client/shunt.h"
-
-/* ---- what every message of the call gets */
-
-static int add_headers(const struct call *call, struct shunt_message *message)
-{
-    for (size_t i = 0; i < call->options.values_count; i++) {
-        const struct option_value *value = &call->options.values[i];
-        if (strcmp(value->row->name, "header") != 0)
-            continue;
-        char key[260]; /* header keys are at most 256 bytes */
-        const char *equals = strchr(value->text, '=');
-        size_t key_bytes = equals ? (size_t)(equals - value->text) : 0;
-        if (key_bytes == 0)
-            return call_misused(call, "-H %.60s: a header is KEY=VALUE", value->text);
-        if (key_bytes >= sizeof key)
-            return call_misused(call, "-H %.60s…: the key is longer than 256 bytes", value->text);
-        memcpy(key, value->text, key_bytes);
-        key[key_bytes] = '\0';
-        int code = shunt_message_header(message, key, equals + 1, strlen(equals + 1));
-        if (code)
-            return call_misused(call, "-H %.60s: %s", value->text, shunt_error_text(code));
-    }
-    return EXIT_OK;
-}
-
-static int add_options(const struct call *call, struct shunt_message *message)
-{
-    const char *key = options_text(&call->options, "key", NULL);
-    int64_t delay_ms = options_number(&call->options, "delay", 0);
-    int64_t ttl_ms = options_number(&call->options, "ttl", 0);
-    int code = key ? shunt_message_key(message, key, strlen(key)) : 0;
-    if (code)
-        return call_misused(call, "--key: %s", shunt_error_text(code));
-    code = delay_ms ? shunt_message_delay(message, delay_ms) : 0;
-    if (code)
-        return call_misused(call, "--delay: %s", shunt_error_text(code));
-    code = ttl_ms ? shunt_message_ttl(message, ttl_ms) : 0;
-    if (code)
-        return call_misused(call, "--ttl: %s", shunt_error_text(code));
-    return EXIT_OK;
-}
 
 /* ---- one body */
 
@@ -131,42 +89,6 @@ static int publish_files(struct call *call, struct shunt_message *message)
     return pipeline_end(&p);
 }
 
-/* ---- lines */
-
-#define LINES_MAGIC 0xba372333u
-struct lines {
-    uint32_t magic;
-    struct pipeline pipeline;
-    struct shunt_message *message;
-};
-
-static bool wait_for_lines(void *context, int fd)
-{
-    struct lines *lines = magic_of(context, lines, LINES_MAGIC);
-    return pipeline_wait(&lines->pipeline, fd);
-}
-
-static bool publish_line(void *context, const char *line, size_t bytes)
-{
-    struct lines *lines = magic_of(context, lines, LINES_MAGIC);
-    shunt_message_body(lines->message, line, bytes);
-    return pipeline_push(&lines->pipeline, lines->message, NULL);
-}
-
-static int publish_lines(struct call *call, struct shunt_message *message)
-{
-    const char *path = options_text(&call->options, "lines", "-");
-    struct lines lines = {.magic = LINES_MAGIC, .message = message};
-    pipeline_begin(&lines.pipeline, call, call_word(call, 0), false);
-    int error = input_lines(path, wait_for_lines, publish_line, &lines);
-    if (error) {
-        call_complain("%s: %s", strcmp(path, "-") == 0 ? "standard input" : path,
-                      error == EFBIG ? "a line is longer than a message can be" : strerror(error));
-        pipeline_miss(&lines.pipeline, EXIT_FAILED);
-    }
-    return pipeline_end(&lines.pipeline);
-}
-
 /* ---- the command */
 
 enum source { SOURCE_BODY, SOURCE_STDIN, SOURCE_FILES, SOURCE_LINES };
@@ -174,20 +96,24 @@ enum source { SOURCE_BODY, SOURCE_STDIN, SOURCE_FILES, SOURCE_LINES };
 static int choose(const struct call *call, enum source *ret)
 {
     const struct option_value *file = options_find(&call->options, "file");
-    bool lines = options_flag(&call->options, "lines");
+    bool lines = options_flag(&call->options, "lines"), jsonl = options_flag(&call->options, "jsonl");
     const char *body = call_word(call, 1);
-    if ((file ? 1 : 0) + lines + (body ? 1 : 0) > 1)
-        return call_misused(call, "give one of BODY, --file and --lines");
+    if ((file ? 1 : 0) + lines + jsonl + (body ? 1 : 0) > 1)
+        return call_misused(call, "give one of BODY, --file, --lines and --jsonl");
     if (file && !file->text)
         return call_misused(call, "--file needs the names of files");
     *ret = file                             ? SOURCE_FILES
-           : lines                          ? SOURCE_LINES
+           : lines || jsonl                 ? SOURCE_LINES
            : body && strcmp(body, "-") != 0 ? SOURCE_BODY
                                             : SOURCE_STDIN;
     if (*ret == SOURCE_STDIN && !body && isatty(STDIN_FILENO)) {
         return call_misused(
-            call, "nothing to publish: give BODY, --file or --lines, or `-` to read standard input");
+            call, "nothing to publish: give BODY, --file, --lines or --jsonl, or `-` to read standard input");
     }
+    if (*ret != SOURCE_LINES && options_flag(&call->options, "producer"))
+        return call_misused(call, "--producer numbers lines: it goes with --lines and --jsonl");
+    if (!jsonl && options_flag(&call->options, "dry-run"))
+        return call_misused(call, "--dry-run goes with --jsonl");
     return EXIT_OK;
 }
 
@@ -213,10 +139,9 @@ static int run_publish(struct call *call)
     struct shunt_message *message = shunt_message_new();
     int code = message ? choose(call, &source) : EXIT_FAILED;
     if (code == EXIT_OK)
-        code = add_headers(call, message);
-    if (code == EXIT_OK)
-        code = add_options(call, message);
-    if (code == EXIT_OK)
+        code = publish_compose(call, message);
+    call->producer = options_text(&call->options, "producer", NULL);
+    if (code == EXIT_OK && !options_flag(&call->options, "dry-run"))
         code = call_connect(call);
     if (code == EXIT_OK)
         code = publish_from(call, source, message);
@@ -229,6 +154,12 @@ static const struct option_row rows[] = {
      "publish each file as a message, its base name in the header `file`"},
     {"lines", 0, "[FILE]", OPTION_TEXT, WORDS_ONE, 0, 0,
      "publish each line of FILE as a message (default: standard input)"},
+    {"jsonl", 0, "[FILE]", OPTION_TEXT, WORDS_ONE, 0, 0,
+     "the same, but a line is what `dlq export` and `consume -o jsonl` print: body, headers, key"},
+    {"dry-run", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
+     "with --jsonl: only read the lines and tell those that are wrong"},
+    {"producer", 0, "NAME", OPTION_TEXT, WORDS_NONE, 0, 0,
+     "number the lines under NAME: run again after it was cut off, it stores nothing twice"},
     {"header", 'H', "KEY=VALUE", OPTION_TEXT, WORDS_NONE, 0, 0,
      "a header of the message; may be given several times"},
     {"key", 0, "KEY", OPTION_TEXT, WORDS_NONE, 0, 0, "the key of the message"},
@@ -238,15 +169,24 @@ static const struct option_row rows[] = {
 
 static const struct command commands[] = {{
     .noun = "publish",
-    .usage = "TOPIC [BODY | --file F… | --lines [FILE]] [-H KEY=VALUE]… [OPTIONS]",
+    .usage = "TOPIC [BODY | --file F… | --lines [FILE] | --jsonl [FILE]] [-H KEY=VALUE]… [OPTIONS]",
     .text = "publish messages and wait until they are durable",
     .about = "Without BODY, or with `-` for it, standard input is one message. --file takes all the words "
              "after it, so\n"
              "TOPIC comes first. The id of a single message goes to stdout; with -o jsonl, all ids do.\n"
-             "Exits 2 if some messages were confirmed and some were not.",
+             "--jsonl is the way back of an export: each line becomes a new message with its body (or "
+             "body_base64), "
+             "headers,\n"
+             "key, delay_ms and ttl_ms; what else an export tells is passed over, and any other member "
+             "refused. -H, "
+             "--key,\n"
+             "--delay and --ttl are for lines that do not say. Exits 2 if some messages were confirmed and "
+             "some were "
+             "not.",
     .examples = "  shunt publish orders '{\"id\": 7}' -H source=shop --key customer-12\n"
                 "  shunt publish files --file inbox/*.json\n"
                 "  seq 1000000 | shunt publish numbers --lines\n"
+                "  shunt publish files --jsonl dead.jsonl --producer dead.jsonl\n"
                 "  shunt publish mails --delay 10m < mail.eml\n",
     .options = rows,
     .options_count = sizeof rows / sizeof *rows,

@@ -1,4 +1,4 @@
-/* publish: a pipeline of messages: many under way, each one's fate counted and told. */
+/* publish: messages composed of options and sources, and a pipeline of messages: many under way, each one's fate counted and told. */
 #ifndef SHUNT_CLI_PUBLISH_H
 #define SHUNT_CLI_PUBLISH_H
 
@@ -14,13 +14,21 @@ struct pipeline {
     struct call *call;
     const char *topic;
     struct output out;
-    bool print_ids; /* in table form: there is one message only */
-    bool broken;    /* no use to go on: the topic is gone, the store full, the broker unreachable */
+    bool print_ids;  /* in table form: there is one message only */
+    bool tell_lines; /* the line of each message beside its id */
+    uint64_t line;   /* that the next message stands in, for who is told of it; 0: in none */
+    bool strict;     /* the fault of one message ends it, too */
+    bool broken;     /* no use to go on: the topic is gone, the store full, the broker unreachable */
     uint64_t queued;
     uint64_t confirmed;
     uint64_t failed;
     int code; /* of the first failure */
 };
+
+/* Put what the options say into a message that is clear: headers, key, delay, time to live. Returns an exit code. */
+int publish_compose(const struct call *call, struct shunt_message *message);
+/* --lines and --jsonl. `message` was composed. */
+int publish_lines(struct call *call, struct shunt_message *message);
 
 void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bool single);
 /* Queue a message; `name` (may be NULL) is how to speak of it in an error and must outlive the pipeline.

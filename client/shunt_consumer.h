@@ -107,6 +107,8 @@ SHUNT_API uint32_t shunt_delivery_attempts(const struct shunt_delivery *d);   /*
 SHUNT_API uint32_t shunt_delivery_deliveries(const struct shunt_delivery *d); /* this one included */
 SHUNT_API uint32_t shunt_delivery_generation(const struct shunt_delivery *d); /* 0 until redriven */
 SHUNT_API int64_t shunt_delivery_published_ms(const struct shunt_delivery *d);
+/* The time to live that the message was published with (ms); 0: none of its own, it has its topic's. */
+SHUNT_API int64_t shunt_delivery_ttl_ms(const struct shunt_delivery *d);
 /* Time left of the lease (ms, as far as this side knows); 0 when it ran out. */
 SHUNT_API int64_t shunt_delivery_lease_left_ms(const struct shunt_delivery *d);
 

@@ -96,6 +96,11 @@ int64_t shunt_delivery_published_ms(const struct shunt_delivery *d)
     return d->published_ms;
 }
 
+int64_t shunt_delivery_ttl_ms(const struct shunt_delivery *d)
+{
+    return d->message.ttl_ms;
+}
+
 int64_t shunt_delivery_lease_left_ms(const struct shunt_delivery *d)
 {
     int64_t left_us = d->deadline_us - clock_mono_us();

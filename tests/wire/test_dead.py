@@ -7,7 +7,7 @@ from client import DLQ_PURGE, DLQ_REDRIVE, DLQ_SHOW, Message, ShuntError
 from server import WireTest
 
 LISTED = {"id", "seq", "origin", "topic", "group", "reason", "attempts", "deliveries", "generation", "published", "died",
-          "error_type", "error_message", "headers", "key", "size", "edit"}
+          "error_type", "error_message", "headers", "key", "size", "ttl_ms", "edit"}
 SHOWN = LISTED | {"body", "error_stack", "attempts_total", "deliveries_total", "edited", "history"}
 ROW = {"number", "generation", "consumer", "host", "build", "leased", "started", "ended", "outcome", "charged",
        "error_type", "error_message", "error_stack", "job"}

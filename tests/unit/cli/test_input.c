@@ -44,7 +44,7 @@ static void expect_lines(const char *text, const char *wanted)
     char path[] = "/tmp/shunt-input-XXXXXX";
     struct seen s = {0};
     write_file(path, text, strlen(text));
-    cr_expect_eq(input_lines(path, NULL, note_line, &s), 0);
+    cr_expect_eq(input_lines(path, INPUT_BODY_BYTES_MAX, NULL, note_line, &s), 0);
     cr_expect_str_eq(s.text, wanted);
     unlink(path);
 }
@@ -73,7 +73,7 @@ Test(input, a_million_bytes_of_lines_lose_none)
     text[count - 1] = '\n';
     newlines += (count - 1) * (count - 1) % 97 != 0;
     write_file(path, text, count);
-    cr_expect_eq(input_lines(path, NULL, note_line, &s), 0);
+    cr_expect_eq(input_lines(path, INPUT_BODY_BYTES_MAX, NULL, note_line, &s), 0);
     cr_expect_eq(s.count, newlines);
     cr_expect_eq(s.bytes + s.count, count);
     unlink(path);
@@ -85,7 +85,7 @@ Test(input, reading_ends_when_the_receiver_says_so)
     char path[] = "/tmp/shunt-input-XXXXXX";
     struct seen s = {.stop_after = 2};
     write_file(path, "a\nb\nc\nd", 7);
-    cr_expect_eq(input_lines(path, NULL, note_line, &s), 0);
+    cr_expect_eq(input_lines(path, INPUT_BODY_BYTES_MAX, NULL, note_line, &s), 0);
     cr_expect_str_eq(s.text, "[a][b]");
     unlink(path);
 }
@@ -103,13 +103,13 @@ Test(input, a_body_may_have_16_mib_and_no_byte_more)
     cr_expect_eq(input_read(path, &in), 0);
     cr_expect_eq(in.count, most);
     free(in.bytes);
-    cr_expect_eq(input_lines(path, NULL, note_line, &s), 0);
+    cr_expect_eq(input_lines(path, INPUT_BODY_BYTES_MAX, NULL, note_line, &s), 0);
     cr_expect_eq(s.bytes, most);
     unlink(path);
     char longer[] = "/tmp/shunt-input-XXXXXX";
     write_file(longer, text, most + 1);
     cr_expect_eq(input_read(longer, &in), EFBIG);
-    cr_expect_eq(input_lines(longer, NULL, note_line, &s), EFBIG);
+    cr_expect_eq(input_lines(longer, INPUT_BODY_BYTES_MAX, NULL, note_line, &s), EFBIG);
     unlink(longer);
     free(text);
 }
@@ -119,5 +119,5 @@ Test(input, what_cannot_be_read_is_an_error)
     struct input in = {0};
     cr_expect_eq(input_read("/nonexistent/file", &in), ENOENT);
     cr_expect_eq(input_read("/", &in), EISDIR);
-    cr_expect_eq(input_lines("/", NULL, note_line, NULL), EISDIR);
+    cr_expect_eq(input_lines("/", INPUT_BODY_BYTES_MAX, NULL, note_line, NULL), EISDIR);
 }
