@@ -108,6 +108,15 @@ int64_t dispatcher_oldest_lease(const struct dispatcher *d, uint32_t group);
 
 /* ---- leases ---- */
 
+/* What a connection, or a subscription, holds, to look at it. */
+struct held_look {
+    uint64_t messages;
+    int64_t oldest_ms; /* wall: when the oldest of them was handed out; 0: there is none */
+};
+void holder_look(const struct dispatcher *d, const struct holder *h, struct held_look *ret);
+void member_look(const struct dispatcher *d, const struct member *m, struct held_look *ret);
+/* The credit that it has been given. */
+void member_window(const struct member *m, uint32_t *ret_messages, uint64_t *ret_bytes);
 /* Which connection holds a message, to look at it. False: none. */
 struct lease_look {
     const struct holder *holder;

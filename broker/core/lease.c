@@ -108,6 +108,28 @@ bool dispatcher_look(const struct dispatcher *d, uint32_t group, uint64_t seq, s
     return true;
 }
 
+/* `first`: of its leases, in order of delivery. */
+static struct held_look look(const struct dispatcher *d, uint64_t messages, uint32_t first)
+{
+    return (struct held_look){messages, first == LEASE_NONE ? 0 : lease_at(&d->leases, first)->leased_ms};
+}
+
+void holder_look(const struct dispatcher *d, const struct holder *h, struct held_look *ret)
+{
+    *ret = look(d, h->leased, h->leases.first);
+}
+
+void member_look(const struct dispatcher *d, const struct member *m, struct held_look *ret)
+{
+    *ret = look(d, m->leased_messages, m->leases.first);
+}
+
+void member_window(const struct member *m, uint32_t *ret_messages, uint64_t *ret_bytes)
+{
+    *ret_messages = m->credit_messages;
+    *ret_bytes = m->credit_bytes;
+}
+
 int dispatcher_claim(struct dispatcher *d, struct member *m, uint64_t seq, uint64_t token,
                      struct lease_times *ret)
 {

@@ -12,6 +12,7 @@ typedef uint64_t view_members_fn(void *context, uint32_t group);
 
 /* The consumer that holds a message in flight, which the dispatcher knows too. The texts are lent until the next turn. */
 struct view_holder {
+    uint64_t connection;                      /* its number */
     const char *client, *host, *build, *peer; /* the peer's address */
     int64_t leased_ms, started_ms, until_ms;  /* started 0: its handler has not begun */
     bool silent;
@@ -36,6 +37,9 @@ int view_groups(const struct view *v, struct topic *t, struct mpack_buffer *to);
 /* `[peeked, …], more, next`. fails: BAD_ARGUMENT for a DLQ */
 int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t limit, bool bodies,
               struct mpack_buffer *to);
+/* The messages of the group that are in flight, each with its holder, in order of number: `[held, …], more, next`. */
+int view_holders(const struct view *v, struct group *g, uint64_t after, uint32_t limit,
+                 struct mpack_buffer *to);
 /* `[dead, …], more, next`. `filter` NULL: all. */
 int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32_t limit,
                    const struct letter_filter *filter, struct mpack_buffer *to);

@@ -100,6 +100,7 @@ void engine_free(struct engine *e)
     }
     sessions_free(e, &e->sessions);
     sessions_free(e, &e->gone);
+    roster_free(&e->roster);
     producers_free(&e->producers);
     dispatcher_free(e->dispatcher);
     ledger_free(e->ledger);

@@ -61,6 +61,7 @@ void act_hello(struct engine *e, struct step *st)
     holder_set_owner(s->holder, s);
     dispatcher_caught_up(e->dispatcher, s->holder, e->mono_ms);
     s->greeted = true;
+    s->greeted_ms = e->wall_ms;
     welcome(s, st->request_id);
 }
 

@@ -13,8 +13,10 @@ struct session *session_new(struct engine *e, struct link *link)
 {
     check(!link->session);
     struct session *s = calloc(1, sizeof *s);
-    if (!s)
+    if (!s || !roster_add(&e->roster, s, &s->number)) {
+        free(s);
         return NULL;
+    }
     s->magic = SESSION_MAGIC;
     s->engine = e;
     s->link = link;
@@ -37,6 +39,7 @@ void session_lost(struct engine *e, struct session *s, bool closed)
         return;
     session_leave(s, closed ? HOLDER_CLOSED : HOLDER_LOST);
     flow_gone(&s->flow);
+    roster_remove(&e->roster, s->number);
     list_remove(&e->sessions, s);
     list_append(&e->gone, s);
 }

@@ -20,6 +20,7 @@
 #include "broker/engine/leases.h"
 #include "broker/engine/producers.h"
 #include "broker/engine/room.h"
+#include "broker/engine/roster.h"
 #include "broker/engine/snapshots.h"
 #include "broker/engine/stats.h"
 #include "broker/engine/step.h"
@@ -46,9 +47,11 @@ struct session {
     uint32_t magic;
     struct engine *engine;
     struct session *next, *prev;
+    uint64_t number; /* in the roster */
     struct link *link;
     struct holder *holder; /* NULL before HELLO and after GOODBYE */
     bool greeted;
+    int64_t greeted_ms;     /* wall: when HELLO came */
     struct flow flow;       /* what may go on for it */
     uint64_t planned_bytes; /* while assignments are planned */
     enum flow_ask ask;      /* what the net thread is to be asked to say */
@@ -102,6 +105,7 @@ struct engine {
     /* Everything from here on is of the thread that runs the turn: the engine's, or that of engine_serve(). */
 
     struct session_list sessions;
+    struct roster roster;     /* the same, to find by number */
     struct session_list gone; /* to be freed at the end of the turn */
     struct producers producers;
     struct ring line;       /* of sessions that wait for their turn, by flow.line */

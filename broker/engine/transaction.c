@@ -79,7 +79,8 @@ static bool holder(void *context, uint32_t group, uint64_t seq, struct view_hold
     if (!dispatcher_look(e->dispatcher, group, seq, &look))
         return false;
     const struct session *s = session_of(look.holder);
-    *ret = (struct view_holder){.client = s->client,
+    *ret = (struct view_holder){.connection = s->number,
+                                .client = s->client,
                                 .host = s->host,
                                 .build = s->build,
                                 .peer = s->link->peer,

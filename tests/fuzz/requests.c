@@ -274,15 +274,16 @@ void requests_any(struct mpack_buffer *to, struct source *s, uint64_t request_id
                   const struct delivered *seen)
 {
     static const struct shape shapes[] = {
-        {OP_PUBLISH, 4},      {OP_PUBLISH, 4},     {OP_SUBSCRIBE, 4},    {OP_STARTED, 2},
-        {OP_RESOLVE, 2},      {OP_RESOLVE, 2},     {OP_JOB_CANCEL, 1}, {OP_CLOCK_SET, 0},   {OP_TOPIC_CREATE, 3},
-        {OP_TOPIC_UPDATE, 2}, {OP_CREDIT, 3},      {OP_UNSUBSCRIBE, 1},  {OP_PING, 0},
-        {OP_GOODBYE, 0},      {OP_TOPIC_SHOW, 1},  {OP_TOPIC_LIST, 2},   {OP_TOPIC_DELETE, 1},
-        {OP_TOPIC_PURGE, 2},  {OP_TOPIC_PURGE, 1}, {OP_GROUP_CREATE, 4}, {OP_GROUP_UPDATE, 3},
-        {OP_GROUP_SHOW, 2},   {OP_GROUP_LIST, 1},  {OP_GROUP_DELETE, 2}, {OP_GROUP_PAUSE, 2},
-        {OP_GROUP_RESUME, 2}, {OP_PEEK, 5},        {OP_DLQ_LIST, 4},     {OP_DLQ_SHOW, 3},
-        {OP_DLQ_REDRIVE, 4},  {OP_DLQ_PURGE, 3},   {OP_JOB_SHOW, 1},     {OP_STATS, 0},
-        {OP_DLQ_REDRIVE, 5},  {OP_JOB_LIST, 2},    {OP_JOB_PAUSE, 1},    {OP_JOB_RESUME, 1},
+        {OP_PUBLISH, 4},      {OP_PUBLISH, 4},      {OP_SUBSCRIBE, 4},     {OP_STARTED, 2},
+        {OP_RESOLVE, 2},      {OP_RESOLVE, 2},      {OP_JOB_CANCEL, 1},    {OP_CLOCK_SET, 0},
+        {OP_TOPIC_CREATE, 3}, {OP_TOPIC_UPDATE, 2}, {OP_CREDIT, 3},        {OP_UNSUBSCRIBE, 1},
+        {OP_PING, 0},         {OP_GOODBYE, 0},      {OP_TOPIC_SHOW, 1},    {OP_TOPIC_LIST, 2},
+        {OP_TOPIC_DELETE, 1}, {OP_TOPIC_PURGE, 2},  {OP_TOPIC_PURGE, 1},   {OP_GROUP_CREATE, 4},
+        {OP_GROUP_UPDATE, 3}, {OP_GROUP_SHOW, 2},   {OP_GROUP_LIST, 1},    {OP_GROUP_DELETE, 2},
+        {OP_GROUP_PAUSE, 2},  {OP_GROUP_RESUME, 2}, {OP_PEEK, 5},          {OP_DLQ_LIST, 4},
+        {OP_DLQ_SHOW, 3},     {OP_DLQ_REDRIVE, 4},  {OP_DLQ_PURGE, 3},     {OP_JOB_SHOW, 1},
+        {OP_STATS, 0},        {OP_DLQ_REDRIVE, 5},  {OP_JOB_LIST, 2},      {OP_JOB_PAUSE, 1},
+        {OP_JOB_RESUME, 1},   {OP_CLIENT_LIST, 2},  {OP_GROUP_HOLDERS, 4},
     };
     const struct shape *shape = &shapes[source_u8(s) % (sizeof shapes / sizeof *shapes)];
     size_t frame = frame_begin(to, shape->op, request_id, shape->fields);

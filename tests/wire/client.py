@@ -16,9 +16,9 @@ from packing import Raw, decode, encode
 HELLO, GOODBYE, PING, PUBLISH, PRODUCER = 1, 2, 3, 10, 11
 SUBSCRIBE, CREDIT, UNSUBSCRIBE, RESOLVE, STARTED = 20, 21, 22, 23, 24
 TOPIC_CREATE, TOPIC_UPDATE, TOPIC_SHOW, TOPIC_LIST, TOPIC_DELETE, TOPIC_PURGE = 30, 31, 32, 33, 34, 35
-GROUP_CREATE, GROUP_UPDATE, GROUP_SHOW, GROUP_LIST, GROUP_DELETE, GROUP_PAUSE, GROUP_RESUME = range(40, 47)
+GROUP_CREATE, GROUP_UPDATE, GROUP_SHOW, GROUP_LIST, GROUP_DELETE, GROUP_PAUSE, GROUP_RESUME, GROUP_HOLDERS = range(40, 48)
 DLQ_CAUSES, DLQ_CAUSE, DLQ_ATTEND, CAUSE_UPDATE, DLQ_EDIT = 64, 65, 66, 67, 68
-PEEK, WHY, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, JOB_CANCEL, CLOCK_SET, JOB_LIST, JOB_PAUSE, JOB_RESUME, STATS, AUDIT_LIST = 50, 52, 60, 61, 62, 63, 70, 71, 72, 73, 74, 75, 80, 81
+PEEK, WHY, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, JOB_CANCEL, CLOCK_SET, JOB_LIST, JOB_PAUSE, JOB_RESUME, STATS, AUDIT_LIST, CLIENT_LIST = 50, 52, 60, 61, 62, 63, 70, 71, 72, 73, 74, 75, 80, 81, 82
 RULE_SET, RULE_LIST, RULE_DELETE, RULE_TEST = range(90, 94)
 OK, ERROR, DELIVER, CLOSED = 128, 129, 130, 131
 
@@ -259,6 +259,10 @@ class Client:
     def group_resume(self, topic, group="default"):
         self.request(GROUP_RESUME, topic, group)
 
+    def group_holders(self, topic, group="default", after=0, limit=None):
+        """Rows, whether there are more, where the next page begins, the server's time."""
+        return self.request(GROUP_HOLDERS, topic, group, after, limit)[:4]
+
     # ---- looking, dead letters, jobs ----
 
     def peek(self, topic, group="default", after=0, limit=100, bodies=False):
@@ -338,6 +342,10 @@ class Client:
 
     def stats(self):
         return self.request(STATS)[0]
+
+    def client_list(self, after=0, limit=None):
+        """Rows, whether there are more, where the next page begins, the server's time."""
+        return self.request(CLIENT_LIST, after, limit)[:4]
 
 
 class Subscription:

@@ -43,6 +43,7 @@ REQUESTS = {
     "GROUP_DELETE": [TOPIC, GROUP, REASON],
     "GROUP_PAUSE": [TOPIC, GROUP, REASON],
     "GROUP_RESUME": [TOPIC, GROUP, REASON],
+    "GROUP_HOLDERS": [TOPIC, GROUP, may("uint"), may("uint")],
     "PEEK": [TOPIC, GROUP, may("uint"), may("uint"), may("bool")],
     "WHY": [TOPIC, must("uint"), may("str")],
     "DLQ_LIST": [TOPIC, GROUP, may("uint"), may("uint"), may("map")],
@@ -66,6 +67,7 @@ REQUESTS = {
     "RULE_DELETE": [TOPIC, GROUP, must("uint"), REASON],
     "RULE_TEST": [TOPIC, GROUP, may("uint"), may("map"), may("uint"), may("uint")],
     "AUDIT_LIST": [may("uint"), may("uint"), may("map")],
+    "CLIENT_LIST": [may("uint"), may("uint")],
 }
 
 # Inside a message and an entry: (kinds that are accepted, whether it may be left out at the end).

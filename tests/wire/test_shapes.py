@@ -78,10 +78,7 @@ class Shapes(WireTest):
         for what, name, fields in short_requests():
             with self.subTest(what):
                 client.send_bytes(frame(operation(name), 7, *fields) + frame(PING, 8))
-                answer = client.read_frame()
-                self.assertEqual(answer[1], 7)
-                self.assertNotEqual(answer[3:4], ["PROTOCOL"], answer)
-                self.assertEqual(client.read_frame()[:2], [OK, 8])
+                self.assertNotEqual(self.answer(client, name), "PROTOCOL")
 
     def test_later_fields_are_ignored_by_every_request(self):
         for name in REQUESTS:

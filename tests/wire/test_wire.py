@@ -13,6 +13,7 @@ from test_ack_wait import *  # noqa: F403 (the classes are what is run)
 from test_audit import *  # noqa: F403
 from test_bounds import *  # noqa: F403
 from test_causes import *  # noqa: F403
+from test_clients import *  # noqa: F403
 from test_consume import *  # noqa: F403
 from test_dead import *  # noqa: F403
 from test_details import *  # noqa: F403
