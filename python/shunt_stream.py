@@ -49,7 +49,7 @@ class Message:
         return json.loads(self.body)
 
     def heartbeat(self):
-        """The handler is alive: the time limit of `work --timeout` begins anew."""
+        """The handler is alive: the time limit of `work --timeout` begins again."""
         self._send({"id": self.id, "outcome": "extend"})
 
 

@@ -20,7 +20,7 @@ import english
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILE_LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
-TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests", "deploy", "docs", "findings", "README.md", "CHANGELOG.md")
+TOP = ("base", "proto", "broker", "client", "cli", "bench", "python", "tests", "deploy", "docs", "findings", "README.md", "CHANGELOG.md")
 C_FILES = (".c", ".h", ".def")
 TEXT_FILES = C_FILES + (".py", ".sh", ".txt", ".conf", ".service", "meson.build")
 DOCUMENTS = (".md", ".1", ".8", ".yml")

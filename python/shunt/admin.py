@@ -1,0 +1,157 @@
+"""admin: topics, groups, dead letters, causes and jobs. Each call is one request of the protocol, whose page says what the maps hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import errors, protocol
+from .link import Link
+
+Info = dict[str, Any]
+ALL = 2**64 - 1
+
+
+class Admin:
+    """`policy` is of the settings of section 8, by their names there: max_attempts=3, lease_ms=60000; None restores the default.
+    `reason` is kept in the audit log."""
+
+    _link: Link
+    _timeout: float
+
+    def _ask(self, op: int, *fields: object) -> Any:
+        """The first field of the answer."""
+        answer = self._request(op, *fields)
+        if not answer:
+            raise errors.Protocol(f"an answer to {op} of another shape")
+        return answer[0]
+
+    def _request(self, op: int, *fields: object) -> list[Any]:
+        return self._link.request(op, *fields, timeout=self._timeout)
+
+    def _pages(self, op: int, *fields: object, after: object, behind: tuple[object, ...] = ()) -> Iterator[Info]:
+        while True:
+            rows, more, *rest = self._request(op, *fields, after, None, *behind)
+            yield from rows
+            if not more or not (rows or rest):
+                return
+            after = rest[0] if rest else rows[-1]["topic"]
+
+    # ---- topics and groups ----
+
+    def topic_create(self, topic: str, *, groups: list[str] | None = None, reason: str | None = None, **policy: int | None) -> None:
+        self._request(protocol.TOPIC_CREATE, topic, policy, groups, reason)
+
+    def topic_update(self, topic: str, *, reason: str | None = None, **policy: int | None) -> None:
+        self._request(protocol.TOPIC_UPDATE, topic, policy, reason)
+
+    def topic_show(self, topic: str) -> Info:
+        return dict(self._ask(protocol.TOPIC_SHOW, topic))
+
+    def topic_list(self) -> Iterator[Info]:
+        return self._pages(protocol.TOPIC_LIST, after=None)
+
+    def topic_delete(self, topic: str, *, reason: str | None = None) -> int:
+        """The number of the job that removes it."""
+        return int(self._ask(protocol.TOPIC_DELETE, topic, reason))
+
+    def topic_purge(self, topic: str, group: str | None = None, *, reason: str | None = None) -> int:
+        """Drop what is ready or delayed; the number of the job, 0 if there is nothing to do."""
+        return int(self._ask(protocol.TOPIC_PURGE, topic, group, reason))
+
+    def group_create(self, topic: str, group: str, *, start: str | None = None, reason: str | None = None, **policy: int | None) -> None:
+        """`start`: "oldest" (the default), the oldest message stored, or "now", the next one published."""
+        self._request(protocol.GROUP_CREATE, topic, group, policy, start, reason)
+
+    def group_update(self, topic: str, group: str = "default", *, reason: str | None = None, **policy: int | None) -> None:
+        self._request(protocol.GROUP_UPDATE, topic, group, policy, reason)
+
+    def group_show(self, topic: str, group: str = "default") -> Info:
+        return dict(self._ask(protocol.GROUP_SHOW, topic, group))
+
+    def group_list(self, topic: str) -> list[Info]:
+        return list(self._ask(protocol.GROUP_LIST, topic))
+
+    def group_delete(self, topic: str, group: str, *, reason: str | None = None) -> int:
+        return int(self._ask(protocol.GROUP_DELETE, topic, group, reason))
+
+    def group_pause(self, topic: str, group: str = "default", *, reason: str | None = None) -> None:
+        self._request(protocol.GROUP_PAUSE, topic, group, reason)
+
+    def group_resume(self, topic: str, group: str = "default", *, reason: str | None = None) -> None:
+        self._request(protocol.GROUP_RESUME, topic, group, reason)
+
+    # ---- dead letters ----
+
+    def dlq_list(self, topic: str, group: str = "default", **filter: Any) -> Iterator[Info]:
+        """Dead letters, the oldest first. `filter`: cause, reason, type, match, since, header, key."""
+        return self._pages(protocol.DLQ_LIST, topic, group, after=0, behind=(filter or None,))
+
+    def dlq_show(self, topic: str, message: str, group: str = "default", *, original: bool | None = None) -> Info:
+        """One dead letter, with body, stack and history. `message`: its id, its origin's name, or its number in the DLQ."""
+        return dict(self._ask(protocol.DLQ_SHOW, topic, group, message, original))
+
+    def dlq_redrive(
+        self, topic: str, messages: list[str] | None = None, *, group: str = "default", count: int | None = None, rate: int = 0,
+        filter: Info | None = None, options: Info | None = None, reason: str | None = None
+    ) -> tuple[int, int]:
+        """Give dead letters back to the group that failed: those named, or the oldest `count` (None: all) that `filter` lets through. Returns the number of the
+        job (0: there is nothing to do) and how many letters it will touch. `rate`: messages a second, 0: as fast as possible."""
+        with_filter = {**(filter or {}), **(options or {})}
+        job, touched = self._request(protocol.DLQ_REDRIVE, topic, group, _which(messages, count, bool(with_filter)), rate, with_filter or None, reason)[:2]
+        return int(job), int(touched)
+
+    def dlq_purge(
+        self, topic: str, messages: list[str] | None = None, *, group: str = "default", count: int | None = None, filter: Info | None = None, reason: str | None = None
+    ) -> tuple[int, int]:
+        """Drop dead letters for good; otherwise as dlq_redrive()."""
+        job, touched = self._request(protocol.DLQ_PURGE, topic, group, _which(messages, count, bool(filter)), filter, reason)[:2]
+        return int(job), int(touched)
+
+    def dlq_causes(self, topic: str, group: str = "default") -> list[Info]:
+        """What the dead letters died of, the most pressing first."""
+        return list(self._ask(protocol.DLQ_CAUSES, topic, group))
+
+    def dlq_cause(self, topic: str, cause: str, group: str = "default") -> Info:
+        return dict(self._ask(protocol.DLQ_CAUSE, topic, group, cause))
+
+    def dlq_attend(self, topic: str, group: str = "default", *, cause: str | None = None, messages: list[str] | None = None) -> int:
+        """Note that somebody has looked; how many of what was named were there."""
+        return int(self._ask(protocol.DLQ_ATTEND, topic, group, cause, messages))
+
+    def cause_update(self, topic: str, cause: str, group: str = "default", *, state: str | None = None, owner: str | None = None, note: str | None = None, reason: str | None = None) -> int:
+        change = {name: value for name, value in (("state", state), ("owner", owner), ("note", note)) if value is not None}
+        return int(self._ask(protocol.CAUSE_UPDATE, topic, group, cause, change, reason))
+
+    # ---- jobs, and the whole ----
+
+    def job_show(self, job: int) -> Info:
+        return dict(self._ask(protocol.JOB_SHOW, job))
+
+    def job_cancel(self, job: int, *, reason: str | None = None) -> None:
+        self._request(protocol.JOB_CANCEL, job, reason)
+
+    def why(self, message: str, group: str | None = None) -> Info:
+        """What happened to a message, `TOPIC/SEQ`, in each group."""
+        topic, slash, seq = message.rpartition("/")
+        if not slash or not (seq.isascii() and seq.isdigit()):
+            raise errors.BadArgument(f"a message is named TOPIC/SEQ, as in orders/1042, not {message!r}")
+        return dict(self._ask(protocol.WHY, topic, int(seq), group))
+
+    def stats(self) -> Info:
+        return dict(self._ask(protocol.STATS))
+
+
+def _which(messages: list[str] | None, count: int | None, with_filter: bool) -> Info:
+    if messages is not None:
+        if count is not None:
+            raise errors.BadArgument("either messages are named, or a count is given")
+        return {"ids": messages}
+    if with_filter:
+        return {"matching": ALL if count is None else count}
+    return {"all": True} if count is None else {"count": count}
+
+
+def dlq_name(topic: str, group: str = "default") -> str:
+    """The dead-letter queue of a group, to be consumed like a topic."""
+    return f"dlq:{topic}:{group}"

@@ -1,0 +1,409 @@
+"""link: the connection to a broker, over all its losses. One thread per client connects, reads, writes and connects again; the threads of the
+program leave requests with it and wait. So frames are taken from the socket whatever a handler does, and it is known when each came.
+
+Everything is guarded by one lock, which the condition `changed` holds. Methods that say "locked" are called with it. What has state of its own on
+a connection (the publishes without an answer, the consumers) is told by its hooks when one stands, and when it is lost.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import random
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from . import errors, protocol
+from .frames import FrameReader, Received, frame, parse, with_length
+from .packing import PackingError, array_head, encode
+from .url import Host
+
+RECONNECT_MIN_S, RECONNECT_MAX_S = 0.05, 5.0
+READ_BYTES = 1 << 18
+KEEPALIVE_S = 45  # a machine that went away without a word is noticed after this
+
+
+class Call:
+    """A request that waits for its answer: `fields` of the OK, or `error`."""
+
+    __slots__ = ("id", "fields", "error", "done", "then")
+
+    def __init__(self, id: int, then: Callable[[Call], None] | None) -> None:
+        self.id, self.then = id, then
+        self.fields: list[Any] = []
+        self.error: errors.Error | None = None
+        self.done = False
+
+    def end(self, fields: list[Any], error: errors.Error | None) -> None:
+        self.fields, self.error, self.done = fields, error, True
+        if self.then:
+            self.then(self)
+
+
+class Hook(Protocol):
+    """Somebody with state on the connection. All are called locked, by the link's thread."""
+
+    def up(self) -> None: ...
+    def lost(self) -> None: ...
+    def received(self, frame: Received) -> None: ...
+    def due(self) -> float | None: ...
+    def tick(self, now: float) -> None: ...
+
+
+class Backoff:
+    """Waits of random length, up to a bound that doubles."""
+
+    def __init__(self, least: float = RECONNECT_MIN_S, most: float = RECONNECT_MAX_S) -> None:
+        self.least, self.most, self.failures = least, most, 0
+
+    def next(self) -> float:
+        bound = min(self.most, self.least * 2.0 ** min(self.failures, 30))
+        self.failures += 1
+        return random.uniform(0, bound)
+
+    def reset(self) -> None:
+        self.failures = 0
+
+
+class Link:
+    def __init__(self, hosts: list[Host], hello: dict[str, Any], connect_timeout: float) -> None:
+        self.changed = threading.Condition()
+        self.hosts, self.hello, self.connect_timeout = hosts, hello, connect_timeout
+        self.host = random.randrange(len(hosts))
+        self.hooks: list[Hook] = []
+        self.info: dict[str, Any] = {}
+        self.is_up = False
+        self.ended: errors.Error | None = None  # why there will be no connection any more
+        self.last_error: errors.Error | None = None
+        self.failures = 0  # attempts to connect, since one succeeded
+        self._pid = os.getpid()
+        self._socket: socket.socket | None = None
+        self._out = bytearray()
+        self._calls: collections.OrderedDict[int, Call] = collections.OrderedDict()
+        self._next_id = 1
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._thread: threading.Thread | None = None
+        self._leaving = False
+
+    # ---- for the program's threads ----
+
+    def start(self) -> None:
+        """Begin to connect; locked."""
+        self.check()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="shunt", daemon=True)
+            self._thread.start()
+
+    def check(self) -> None:
+        """Raises if there will be no connection any more; locked."""
+        if self._pid != os.getpid():
+            raise errors.Closed("this client was made by another process: make one in each process, after the fork")
+        if self.ended:
+            raise self.ended.again()
+
+    def wait(self, until: Callable[[], bool], deadline: float | None) -> bool:
+        """Wait until it is true; False at the deadline. Locked; the lock is given away meanwhile."""
+        while not until():
+            self.check()
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            self.changed.wait(left)
+        return True
+
+    def wait_up(self, deadline: float | None) -> None:
+        """Wait for a connection. Raises Unreachable at the deadline: nothing was sent. Locked."""
+        self.start()
+        if not self.wait(lambda: self.is_up, deadline):
+            raise errors.Unreachable(self.last_error.text if self.last_error else f"{self.hosts[self.host]} did not answer in time")
+
+    def connect(self, deadline: float) -> None:
+        """One attempt with each host."""
+        with self.changed:
+            self.start()
+            self.wait(lambda: self.is_up or self.failures >= len(self.hosts), deadline)
+            if not self.is_up:
+                raise errors.Unreachable(self.last_error.text if self.last_error else "no connection in time")
+
+    def request(self, op: int, *fields: object, timeout: float) -> list[Any]:
+        """Ask, and wait for the answer's fields."""
+        while fields and fields[-1] is None:
+            fields = fields[:-1]
+        deadline = time.monotonic() + timeout
+        with self.changed:
+            self.wait_up(deadline)
+            call = self.call(op, *fields)
+            if not self.wait(lambda: call.done, deadline):
+                raise errors.Timeout(f"no answer within {timeout:g} s")
+            if call.error:
+                raise call.error
+            return call.fields
+
+    def call(self, op: int, *fields: object, then: Callable[[Call], None] | None = None) -> Call:
+        """Send a request without waiting. Locked, and only while `is_up`. `then` is called, locked, when it ended."""
+        return self.call_packed(op, len(fields), b"".join(map(encode, fields)), then)
+
+    def call_packed(self, op: int, count: int, fields: bytes, then: Callable[[Call], None] | None = None) -> Call:
+        """The same with `count` fields that are msgpack already."""
+        call = Call(self._next_id, then)
+        data = with_length(array_head(count + 2) + encode(op) + encode(call.id) + fields)
+        if len(data) - 4 > protocol.FRAME_BYTES_MAX:
+            raise errors.TooLarge(f"a frame of {len(data) - 4} bytes; at most {protocol.FRAME_BYTES_MAX}")
+        self._next_id += 1
+        self._calls[call.id] = call
+        self.send(data)
+        return call
+
+    def send_quiet(self, op: int, *fields: object) -> None:
+        """Send a request that has no answer. Locked, and only while `is_up`."""
+        self.send(frame(op, 0, *fields))
+
+    def send(self, data: bytes) -> None:
+        """Locked, and only while `is_up`. What the socket does not take now, the link's thread writes."""
+        waited = bool(self._out)
+        self._out += data
+        if not waited:
+            self._write()
+            if self._out:
+                self.wake()
+
+    def limit(self, name: str, default: int) -> int:
+        """A number that the broker told in HELLO."""
+        value = self.info.get(name)
+        return value if type(value) is int and value > 0 else default
+
+    def wake(self) -> None:
+        """Make the link's thread look at everything again; may be called from a signal handler."""
+        try:
+            os.write(self._wake_write, b"w")
+        except BlockingIOError:
+            pass  # it is awake
+
+    def close(self, timeout: float) -> None:
+        """Say goodbye, wait for the answer that long, and end."""
+        deadline = time.monotonic() + timeout
+        with self.changed:
+            if self._pid != os.getpid():
+                return
+            if self._thread and not self.ended and self.is_up:
+                goodbye = self.call(protocol.GOODBYE)
+                self._leaving = True
+                try:
+                    self.wait(lambda: goodbye.done, deadline)
+                except errors.Error:
+                    pass
+            self.end(errors.Closed("the client is closed"))
+            thread, self._thread = self._thread, None
+        if thread and thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()) + 1)
+
+    def end(self, error: errors.Error) -> None:
+        """No connection any more; the first reason stays. Locked."""
+        self.ended = self.ended or error
+        self.changed.notify_all()
+        self.wake()
+
+    # ---- the thread ----
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        try:
+            while not self.ended:
+                try:
+                    connection, reader = self._connect()
+                except (errors.Unauthenticated, errors.Forbidden, errors.VersionMismatch, errors.BadArgument, errors.TooLarge) as error:
+                    with self.changed:
+                        self.end(error)
+                    return
+                except errors.Error as error:
+                    self._failed(error)
+                else:
+                    backoff.reset()
+                    self._lost(self._serve(connection, reader), connection)
+                self._pause(backoff)
+        except BaseException as error:  # nobody else would see it, and all would wait for ever
+            with self.changed:
+                self.end(errors.Internal(f"the client's thread failed: {type(error).__name__}: {error}"))
+            raise
+        finally:
+            with self.changed:
+                self.is_up = False
+                self.end(errors.Closed("the client is closed"))
+                self._drop(self.ended or errors.Closed())
+
+    def _pause(self, backoff: Backoff) -> None:
+        """After each failure the next host, soon; when all were tried, the wait grows."""
+        with self.changed:
+            self.host = (self.host + 1) % len(self.hosts)
+            all_tried = self.failures % len(self.hosts) == 0
+            due = time.monotonic() + (backoff.next() if all_tried else random.uniform(0, backoff.least))
+            while not self.ended and (left := due - time.monotonic()) > 0:
+                self.changed.wait(left)
+
+    def _failed(self, error: errors.Error) -> None:
+        with self.changed:
+            self.failures += 1
+            self.last_error = error
+            self.changed.notify_all()
+
+    def _connect(self) -> tuple[socket.socket, FrameReader]:
+        """A connection that has said HELLO."""
+        host = self.hosts[self.host]
+        try:
+            connection = socket.create_connection(host, self.connect_timeout)
+        except (OSError, UnicodeError) as error:
+            raise errors.Unreachable(f"{host}: {error}") from error
+        try:
+            self._set_options(connection)
+            reader = self._greet(connection, host)
+        except (OSError, PackingError) as error:
+            connection.close()
+            raise errors.Unreachable(f"{host}: {error}") from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection, reader
+
+    def _set_options(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", KEEPALIVE_S // 3), ("TCP_KEEPINTVL", KEEPALIVE_S // 3), ("TCP_KEEPCNT", 2), ("TCP_USER_TIMEOUT", KEEPALIVE_S * 1000)):
+            if hasattr(socket, option):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+    def _greet(self, connection: socket.socket, host: Host) -> FrameReader:
+        deadline = time.monotonic() + self.connect_timeout
+        reader = FrameReader()
+        connection.sendall(frame(protocol.HELLO, 1, protocol.VERSION, protocol.VERSION, self.hello))
+        while (payload := reader.take()) is None:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                data = connection.recv(READ_BYTES)
+            except TimeoutError:
+                raise TimeoutError(f"no answer to HELLO within {self.connect_timeout:g} s") from None
+            if not data:
+                raise ConnectionResetError("the server closed the connection before it answered HELLO")
+            reader.feed(data)
+        received = parse(payload)
+        if received.op == protocol.ERROR:
+            error = _error_of(received.fields)
+            error.text = f"{host}: {error.text}"
+            raise error
+        if received.op != protocol.OK or len(received.fields) < 2 or not isinstance(received.fields[1], dict):
+            raise PackingError("the answer to HELLO is not one")
+        connection.setblocking(False)
+        with self.changed:
+            self.info = received.fields[1]
+            self._socket, self._next_id = connection, 2
+            self._out.clear()
+            self.is_up, self.failures = True, 0
+            for hook in list(self.hooks):
+                hook.up()
+            self.changed.notify_all()
+        return reader
+
+    def _serve(self, connection: socket.socket, reader: FrameReader) -> errors.Error:
+        """Read and write until the connection is lost; returns why."""
+        poll = select.poll()
+        poll.register(self._wake_read, select.POLLIN)
+        while True:
+            try:
+                # What came in one go with the answer to HELLO, or behind the last whole frame, is looked at first.
+                frames = []
+                while (payload := reader.take()) is not None:
+                    frames.append(parse(payload))
+                with self.changed:
+                    for received in frames:
+                        self._received(received)
+                    if frames:
+                        self.changed.notify_all()
+                    if self.ended:
+                        return self.ended
+                    self._tick()
+                    self._write()
+                    poll.register(connection, select.POLLIN | (select.POLLOUT if self._out else 0))
+                    due = min((due for hook in self.hooks if (due := hook.due()) is not None), default=None)
+                ready = poll.poll(None if due is None else max(0.0, due - time.monotonic()) * 1000 + 1)
+                for descriptor, events in ready:
+                    if descriptor == self._wake_read:
+                        self._woken()
+                    elif events & ~select.POLLOUT:
+                        data = connection.recv(READ_BYTES)
+                        if not data:
+                            return self._closing or errors.Disconnected("the server closed the connection")
+                        reader.feed(data)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                return self._closing or errors.Disconnected(str(error))
+            except (PackingError, errors.Protocol) as error:
+                return errors.Disconnected(f"the server broke the protocol: {error}")
+
+    _closing: errors.Error | None = None  # what the server said before it closed
+
+    def _woken(self) -> None:
+        os.read(self._wake_read, 4096)
+        with self.changed:
+            self.changed.notify_all()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for hook in list(self.hooks):
+            due = hook.due()
+            if due is not None and due <= now:
+                hook.tick(now)
+
+    def _write(self) -> None:
+        """What the socket takes now; locked. That the connection is lost, its reader will find."""
+        while self._out and self._socket:
+            try:
+                sent = self._socket.send(memoryview(self._out)[: 1 << 20])
+            except BlockingIOError:
+                return
+            except OSError:
+                self._out.clear()
+                return
+            del self._out[:sent]
+            self.changed.notify_all()
+
+    def _received(self, received: Received) -> None:
+        op, id, fields = received
+        if op in (protocol.OK, protocol.ERROR) and id != 0:
+            call = self._calls.pop(id, None)
+            if call is None:
+                raise errors.Protocol(f"an answer to request {id}, which was not asked or was answered")
+            call.end([] if op == protocol.ERROR else fields, _error_of(fields) if op == protocol.ERROR else None)
+        elif op == protocol.ERROR:
+            self._closing = _error_of(fields)
+        elif op == protocol.CLOSED and fields[0] == 0:
+            self._closing = errors.error_of(fields[1], fields[2])
+        elif op in (protocol.DELIVER, protocol.CLOSED):
+            for hook in list(self.hooks):
+                hook.received(received)
+
+    def _lost(self, error: errors.Error, connection: socket.socket) -> None:
+        with self.changed:
+            self.is_up, self._socket, self._closing = False, None, None
+            connection.close()
+            self._out.clear()
+            self.failures += 1
+            self.last_error = error
+            self._drop(errors.Disconnected(error.text))
+            for hook in list(self.hooks):
+                hook.lost()
+            if self._leaving:
+                self.end(errors.Closed("the client is closed"))
+            self.changed.notify_all()
+
+    def _drop(self, error: errors.Error) -> None:
+        calls, self._calls = self._calls, collections.OrderedDict()
+        for call in calls.values():
+            call.end([], error)
+
+
+def _error_of(fields: list[Any]) -> errors.Error:
+    return errors.error_of(fields[0], fields[2], fields[1], fields[3])

@@ -1,0 +1,337 @@
+"""The Python package without a broker: its tables, what it refuses of its own user, and what it bears from a server that means no good."""
+
+import os
+import re
+import socket
+import struct
+import threading
+import tracemalloc
+import unittest
+
+import package
+import shunt
+from shunt import admin, errors, frames, packing, protocol, url
+from shunt.link import Backoff
+
+PAGE = (package.ROOT / "proto" / "PROTOCOL.md").read_text(encoding="utf-8")
+INFO = {"server": "fake", "max_body_bytes": 1 << 20, "max_frame_bytes": protocol.FRAME_BYTES_MAX, "max_messages": 16384, "dedup_frames": 64, "now": 0, "features": []}
+
+
+class Tables(unittest.TestCase):
+    def test_errors_are_those_of_the_page(self):
+        rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (yes|no) \|", PAGE, re.M)
+        self.assertGreater(len(rows), 30)
+        self.assertEqual({(kind.code, kind.name, kind.may_retry) for kind in errors.BY_CODE.values()}, {(int(code), name, retry == "yes") for code, name, retry in rows})
+
+    def test_limits_are_those_of_the_page(self):
+        on_page = {name: int(value) for name, value in re.findall(r"^\| `(\w+)` \| (\d+) \|", PAGE.split("## 10.")[1], re.M)}
+        self.assertGreater(len(protocol.LIMITS), 5)
+        self.assertEqual(protocol.LIMITS, {name: on_page.get(name) for name in protocol.LIMITS})
+
+    def test_operations_are_those_of_the_page(self):
+        rows = re.findall(r"^([A-Z_]+) +\[(\d+), ", PAGE, re.M) + re.findall(r"^\| (\d+) (OK|ERROR) \|", PAGE, re.M)
+        on_page = {(name, int(number)) if number.isdigit() else (number, int(name)) for name, number in rows}
+        here = {(name, value) for name, value in vars(protocol).items() if name.isupper() and isinstance(value, int) and not name.endswith("_MAX")}
+        self.assertEqual(here - {("VERSION", 1), ("PORT_DEFAULT", 7480), *((name, number) for number, name in enumerate(["ACK", "NACK", "REJECT", "RELEASE", "EXTEND"]))}, on_page)
+
+    def test_an_error_that_is_not_known_has_the_brokers_word(self):
+        error = errors.error_of(77, "it is late", "LATE", True)
+        self.assertEqual((type(error), error.code, error.name, error.may_retry, str(error)), (shunt.Error, 77, "LATE", True, "LATE: it is late"))
+        self.assertEqual((shunt.Error.code, error.again().name), (0, "LATE"))
+        self.assertIsInstance(errors.error_of(62), TimeoutError)
+
+
+class Url(unittest.TestCase):
+    def test_hosts(self):
+        self.assertEqual(url.parse_url("shunt://a.b:1,[::1]:65535,c-d_e/"), [("a.b", 1), ("::1", 65535), ("c-d_e", 7480)])
+        self.assertEqual([str(host) for host in url.parse_url("shunt://[::1],h:9")], ["[::1]:7480", "h:9"])
+        self.assertEqual(len(url.parse_url("shunt://" + ",".join(["h"] * 16))), 16)
+
+    def test_what_could_mean_two_things_is_refused(self):
+        for text in ("http://h", "h", "shunt://", "shunt://h,", "shunt://h:", "shunt://h:0", "shunt://h:65536", "shunt://h:1x", "shunt://::1", "shunt://[h]", "shunt://[]", "shunt://h/path",
+                     "shunt://a@b", "shunt://-h", "shunt://h h", "shunt://" + "x" * 256, "shunt://" + ",".join(["h"] * 17), "shunt://[::1", "shunt://h:1:2", "shunt://h\n"):
+            with self.subTest(text), self.assertRaises(shunt.BadArgument):
+                url.parse_url(text)
+
+
+class Arguments(unittest.TestCase):
+    def test_what_cannot_be_meant_is_refused_before_anything_is_sent(self):
+        client = shunt.Client("shunt://127.0.0.1:1", timeout=0.01)
+        self.addCleanup(client.close)
+        for call in (lambda: client.publish("t", 7), lambda: client.publish("t", b"", headers={"a": 1}), lambda: client.publish("t", b"", key=1), lambda: client.publish("t", b"", delay=-1),
+                     lambda: client.publish("t", b"", ttl=1e12), lambda: client.publish("t", b"", number=1), lambda: client.publish("t", b"x" * (21 << 20)), lambda: client.consume("t", window=0),
+                     lambda: client.consume("t", window=1025), lambda: client.consume("t", window_bytes=1 << 29), lambda: client.publisher("t", window=0), lambda: shunt.Client(producer=b"x"),
+                     lambda: client.why("fruit"), lambda: client.dlq_redrive("t", ["1"], count=1)):
+            with self.assertRaises(shunt.Error) as caught:
+                call()
+            self.assertIn(caught.exception.name, ("BAD_ARGUMENT", "TOO_LARGE"))
+        self.assertFalse(client._link.failures, "it has tried to connect")
+
+    def test_nothing_answers(self):
+        client = shunt.Client("shunt://127.0.0.1:1", timeout=0.2)
+        self.addCleanup(client.close)
+        for call in (client.connect, client.ping, lambda: client.publish("t", b""), lambda: client.consume("t")):
+            with self.assertRaisesRegex(shunt.Unreachable, "127.0.0.1:1: .*refused"):
+                call()
+        self.assertFalse(client._outbox.frames, "a message that was never sent lies there to be published later")
+        client.close()
+        with self.assertRaises(shunt.Closed):
+            client.ping()
+
+    def test_a_forked_child_is_told(self):
+        client = shunt.Client("shunt://127.0.0.1:1", timeout=0.2)
+        self.addCleanup(client.close)
+        child = os.fork()
+        if child == 0:
+            try:
+                client.ping()
+            except shunt.Closed:
+                os._exit(42)
+            os._exit(0)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 42)
+
+    def test_waits_grow_and_are_random(self):
+        backoff = Backoff(1, 8)
+        waits = [[backoff.next() for _ in range(6)] for _ in range(200) if not backoff.reset()]
+        for number, bound in enumerate((1, 2, 4, 8, 8, 8)):
+            of_this = [row[number] for row in waits]
+            self.assertTrue(0 <= min(of_this) < bound / 4 and bound * 3 / 4 < max(of_this) <= bound, (number, min(of_this), max(of_this)))
+
+    def test_which(self):
+        self.assertEqual([admin._which(None, None, False), admin._which(None, 3, False), admin._which(None, 3, True), admin._which(["1"], None, True)],
+                         [{"all": True}, {"count": 3}, {"matching": 3}, {"ids": ["1"]}])
+
+    def test_failures_are_as_python_prints_them(self):
+        try:
+            try:
+                {}["apple"]
+            except KeyError as error:
+                raise ExceptionGroup("two \ud800", [error]) from error
+        except ExceptionGroup as error:
+            kind, message, stack, _ = shunt.Failure.of(error).fields()
+        self.assertEqual((kind, message), ("ExceptionGroup", "ExceptionGroup: two \\ud800 (1 sub-exception)"))
+        self.assertIn('{}["apple"]', stack)
+        long = shunt.Failure.of(ValueError("x" * 40000))
+        self.assertEqual((len(long.stack), len(long.message)), (protocol.ERROR_STACK_BYTES_MAX, 1024))
+        self.assertEqual(shunt.Failure.of(shunt.Timeout("t")).type, "shunt.errors.Timeout")
+
+
+class Reading(unittest.TestCase):
+    """What a peer sends bounds what reading it takes."""
+
+    def refuses(self, data, why):
+        tracemalloc.start()
+        try:
+            with self.assertRaisesRegex(packing.PackingError, why):
+                packing.decode(data)
+            self.assertLess(tracemalloc.get_traced_memory()[1], 64 << 20)
+        finally:
+            tracemalloc.stop()
+
+    def test_counts_that_the_bytes_cannot_hold(self):
+        for lead in ("dd", "df", "db", "c6"):
+            self.refuses(bytes.fromhex(lead + "ffffffff") + bytes(100), "the bytes end")
+        self.refuses(bytes.fromhex("df00000033") + bytes(101), "the bytes end")
+
+    def test_more_values_than_any_frame_has(self):
+        count = packing.VALUES_MAX
+        self.assertEqual(len(packing.decode(packing.array_head(count - 1) + bytes(count - 1))), count - 1)
+        self.refuses(packing.array_head(count) + bytes(count), "more than")
+        self.refuses(b"\xdf" + struct.pack(">I", count) + b"\xa0\x90" * count, "more than")
+
+    def test_depth(self):
+        self.assertEqual(packing.decode(b"\x91" * 7 + b"\x90"), [[[[[[[[]]]]]]]])
+        self.refuses(b"\x91" * 8 + b"\x90", "deep")
+        self.refuses(b"\x91" * 100000 + b"\x90", "deep")
+        with self.assertRaisesRegex(packing.PackingError, "deep"):
+            packing.Reader(b"\x91" * 8 + b"\x90").skip(0)
+        packing.Reader(b"\x91" * 7 + b"\x90").skip(0)
+        packing.Reader(b"\x81\xa1k" * 7 + b"\x90").skip(0)
+        with self.assertRaisesRegex(packing.PackingError, "deep"):
+            packing.Reader(b"\x81\xa1k" * 8 + b"\x90").skip(0)
+
+    def test_lengths_of_frames(self):
+        reader = frames.FrameReader()
+        reader.feed(struct.pack(">I", protocol.FRAME_BYTES_MAX))
+        self.assertIsNone(reader.take())
+        reader = frames.FrameReader()
+        reader.feed(struct.pack(">I", protocol.FRAME_BYTES_MAX + 1))
+        with self.assertRaisesRegex(packing.PackingError, "20971521"):
+            reader.take()
+
+    def test_what_a_later_version_puts_into_a_message_is_passed_over(self):
+        """A publisher's bytes: however many values they are, it is no reason to refuse them, or no consumer would ever get past this message."""
+        count = packing.VALUES_MAX + 1
+        later = packing.Raw(packing.array_head(count) + bytes(count))
+        row = [7, 8, 1, 2, 3, 4, 5, [b"body", {"h": "v"}, "key", 0, 0, later], None, {"new": [1]}]
+        received = frames.parse(packing.encode([130, 0, 9, [row], "new"]))
+        self.assertEqual((received.fields[0], [handout[:11] for handout in received.fields[1]]), (9, [(7, 8, 1, 2, 3, 4, 5, b"body", {"h": "v"}, "key", None)]))
+
+    def test_frames_of_another_shape(self):
+        message = [b"x"]
+        for elements in ([], [1], ["a", 1], [128, -1], [True, 1], [130, 0, 1], [130, 0, 1, 2], [130, 0, 1, [[1]]], [130, 0, 1, [[1, 2, 3, 4, 5, 6, "x", message]]], [130, 0, 1, [[1, 2, 3, 4, 5, 6, 7, [7]]]],
+                         [130, 0, 1, [[1, 2, 3, 4, 5, 6, 7, []]]], [130, 0, 1, [[1, 2, 3, 4, 5, 6, 7, [b"", 1]]]], [129, 1, 1, "A", "b"], [129, 1, "1", "A", "b", True], [131, 0, 1, "x", "y"]):
+            with self.subTest(elements), self.assertRaises(packing.PackingError):
+                frames.parse(packing.encode(elements))
+
+
+class FakeServer:
+    """Answers HELLO; then `script` has the connection: recv() gives a request's list, send() sends elements, raw() bytes."""
+
+    def __init__(self, script, info=INFO):
+        self.script, self.info = script, info
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"shunt://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.connections = 0
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                self.peer, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.peer:
+                self.connections += 1
+                self.reader = frames.FrameReader()
+                try:
+                    hello = self.recv()
+                    if hello and self.info is not None:
+                        self.send(128, hello[1], 1, self.info)
+                    if hello:
+                        self.script(self)
+                    while self.recv():
+                        pass
+                except OSError:
+                    pass
+
+    def recv(self):
+        while (payload := self.reader.take()) is None:
+            data = self.peer.recv(1 << 16)
+            if not data:
+                return None
+            self.reader.feed(data)
+        return packing.decode(payload)
+
+    def send(self, *elements):
+        self.raw(frames.frame(*elements))
+
+    def raw(self, data):
+        self.peer.sendall(data)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
+class Hostile(unittest.TestCase):
+    def serve(self, script, **more):
+        server = FakeServer(script, **more)
+        self.addCleanup(server.close)
+        client = shunt.Client(server.url, timeout=10, connect_timeout=10)
+        self.addCleanup(client.close, 0)
+        return server, client
+
+    def test_what_is_no_answer_ends_the_connection_and_says_why(self):
+        answers = {
+            "a frame of 4294967295 bytes": lambda server, id: server.raw(b"\xff" * 4),
+            "the bytes end": lambda server, id: server.raw(frames.with_length(b"\xdd\xff\xff\xff\xff")),
+            "deep": lambda server, id: server.raw(frames.with_length(b"\x93\xcc\x80\x05" + b"\x91" * 1000)),
+            "cannot begin with c1": lambda server, id: server.raw(frames.with_length(b"\x93\xcc\x80\x05\xc1")),
+            "which was not asked": lambda server, id: server.send(128, id + 1),
+            "has other fields": lambda server, id: server.send(129, id, 5),
+        }
+        for why, answer in answers.items():
+            with self.subTest(why):
+                server, client = self.serve(lambda server, answer=answer: answer(server, server.recv()[1]))
+                with self.assertRaisesRegex(shunt.Disconnected, "broke the protocol.*" + why):
+                    client.ping()
+                client.close(0)
+
+    def test_an_answer_of_another_shape_is_not_believed(self):
+        for fields in ([], [1], [1, 1, "x"], [2, 1, 0], [0, 1, 28], [-1, 1, 0], [True, 1, 0]):
+            with self.subTest(fields):
+                server, client = self.serve(lambda server, fields=fields: server.send(128, server.recv()[1], *fields))
+                client.connect()
+                with self.assertRaises(shunt.Timeout):
+                    client.publish("t", b"x", timeout=0.5)
+                self.assertIn("PUBLISH" if len(fields) < 3 or not all(type(field) is int and field >= 0 for field in fields) else "accepted", client._link.last_error.text)
+                client.close(0)
+
+    def test_a_true_answer_is_believed(self):
+        server, client = self.serve(lambda server: server.send(128, server.recv()[1], 1, 7, 0))
+        self.assertEqual(client.publish("t", b"x"), 7)
+
+    def consume(self, script):
+        def subscribed(server):
+            server.send(128, server.recv()[1], 3, 30000)
+            script(server)
+
+        server, client = self.serve(subscribed)
+        return server, client, client.consume("t", window=4, window_bytes=1000)
+
+    def row(self, seq, body=b"x"):
+        return [seq, 1000 + seq, 0, 1, 0, 0, 30000, [body], None]
+
+    def wait_for(self, client, what):
+        with client._link.changed:
+            self.assertTrue(client._link.changed.wait_for(what, 10))
+
+    def test_more_deliveries_than_were_asked_for(self):
+        server, client, consumer = self.consume(lambda server: server.send(130, 0, 3, [self.row(seq) for seq in range(1, 10)]))
+        self.wait_for(client, lambda: client._link.last_error)
+        self.assertIn("9 messages", client._link.last_error.text)
+        server, client, consumer = self.consume(lambda server: [server.send(130, 0, 3, [self.row(seq, bytes(16 << 20))]) for seq in (1, 2)])
+        self.wait_for(client, lambda: client._link.last_error)
+        self.assertIn("2 messages of", client._link.last_error.text)
+
+    def test_twice_the_window_is_borne(self):
+        server, client, consumer = self.consume(lambda server: server.send(130, 0, 3, [self.row(seq) for seq in range(1, 9)]))
+        self.assertEqual([consumer.next(10).seq for _ in range(8)], list(range(1, 9)))
+
+    def test_frames_that_are_not_known_are_passed_over(self):
+        server, client = self.serve(lambda server: (server.send(140, 0, [1]), server.send(130, 0, 99, [self.row(1)]), server.send(131, 0, 99, 20, "gone"), server.send(128, server.recv()[1])))
+        client.ping()
+
+    def test_a_server_that_says_nothing(self):
+        server, client = self.serve(lambda server: None, info=None)
+        client._link.connect_timeout = 0.2
+        with self.assertRaisesRegex(shunt.Unreachable, "no answer to HELLO within 0.2 s"):
+            client.connect()
+
+    def test_limits_of_another_type_are_not_used(self):
+        server, client = self.serve(lambda server: server.send(128, server.recv()[1], 1, 7, 0), info={"dedup_frames": "x", "max_messages": [1]})
+        with client.publisher("t") as publisher:
+            receipt = publisher.send(b"x")
+        self.assertEqual(receipt.seq, 7)
+
+    def test_another_version_is_not_tried_again(self):
+        server, client = self.serve(lambda server: server.send(129, 1, 2, "VERSION_MISMATCH", "none in common", False), info=None)
+        for _ in range(2):
+            with self.assertRaisesRegex(shunt.VersionMismatch, "none in common"):
+                client.ping()
+        self.assertEqual(server.connections, 1)
+
+    def test_what_the_server_says_before_it_closes_is_passed_on(self):
+        server, client = self.serve(lambda server: (server.recv(), server.send(131, 0, 0, 42, "stopping now"), server.peer.shutdown(socket.SHUT_WR)))
+        with self.assertRaisesRegex(shunt.Disconnected, "stopping now"):
+            client.ping()
+
+    def test_a_server_that_reads_nothing_stops_its_publisher_and_nobody_waits_for_ever(self):
+        stop = threading.Event()
+        server, client = self.serve(lambda server: stop.wait())
+        self.addCleanup(stop.set)
+        client._timeout = 0.5
+        publisher = client.publisher("t", window_bytes=8 << 20)
+        with self.assertRaisesRegex(shunt.Timeout, "this one was not published"):
+            for _ in range(1000):
+                publisher.send(bytes(1 << 20))
+        self.assertLessEqual(publisher.unconfirmed, 8)
+        with self.assertRaises(shunt.Timeout):
+            publisher.flush(0.1)
+
+
+if __name__ == "__main__":
+    unittest.main()
