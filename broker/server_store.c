@@ -1,6 +1,20 @@
 /* server_store: see server_store.h. */
 #include "broker/server_store.h"
 #include "broker/journal/store_journal.h"
+#include "broker/store/store_file.h"
+
+/* The part of its disk that the journal's file may have, or the least that the setting can ask for. */
+#define DISK_PART           10
+#define JOURNAL_BYTES_LEAST (128ull << 20)
+
+static uint64_t journal_bytes_for(const char *dir, uint64_t wanted)
+{
+    uint64_t disk;
+    if (store_file_disk_bytes(dir, &disk) != 0)
+        return wanted;
+    uint64_t most = disk / DISK_PART < JOURNAL_BYTES_LEAST ? JOURNAL_BYTES_LEAST : disk / DISK_PART;
+    return wanted < most ? wanted : most;
+}
 
 int server_store_open(const struct config *config, const char *dir, bool read_only, struct store **ret,
                       char *ret_why, size_t why_bytes)
@@ -19,5 +33,6 @@ int server_store_open(const struct config *config, const char *dir, bool read_on
                                             .read_only = read_only,
                                             .threaded = true};
     int err = store_lmdb_open(&lmdb, &journal.behind, ret_why, why_bytes);
+    journal.bytes = journal_bytes_for(dir, journal.bytes);
     return err ? err : store_journal_open(&journal, ret, ret_why, why_bytes);
 }

@@ -81,9 +81,14 @@ static int disk_flush(struct journal_file *f)
     return fdatasync(fd_of(f)) == 0 ? 0 : store_file_error(errno);
 }
 
-static int disk_allocate(struct journal_file *f, uint64_t from, uint64_t to)
+static int disk_allocate(struct journal_file *f, uint64_t from, uint64_t to, bool *ret_done)
 {
-    return store_file_allocate(fd_of(f), from, to);
+    uint64_t length, allocated;
+    int err = store_file_allocate(fd_of(f), from, to);
+    if (!err)
+        err = store_file_extent(fd_of(f), &length, &allocated);
+    *ret_done = !err && length >= to && allocated >= to;
+    return err;
 }
 
 static int disk_truncate(struct journal_file *f, uint64_t bytes)

@@ -18,8 +18,8 @@ struct journal_file_ops {
     int (*write)(struct journal_file *f, uint64_t at, const struct iovec *parts,
                  int count); /* at most JOURNAL_FILE_PARTS_MAX */
     int (*flush)(struct journal_file *f);
-    int (*allocate)(struct journal_file *f, uint64_t from,
-                    uint64_t to); /* set aside, if the file system can */
+    /* Set aside what is not yet, readable as zeros; *ret_done: it is, and a write there needs no more of the disk. False: the file system cannot. */
+    int (*allocate)(struct journal_file *f, uint64_t from, uint64_t to, bool *ret_done);
     int (*truncate)(struct journal_file *f, uint64_t bytes);
     /* Its bytes from the beginning, to be read where they are, as far as it is long, now and when it is longer, up to `bytes` of them; what is
      * written is seen. Until it is closed; asked for once. NULL without memory. */

@@ -103,11 +103,12 @@ static int memory_flush(struct journal_file *f)
     return err;
 }
 
-static int memory_allocate(struct journal_file *f, uint64_t from, uint64_t to)
+static int memory_allocate(struct journal_file *f, uint64_t from, uint64_t to, bool *ret_done)
 {
     (void)from;
     struct memory_file *m = memory_of(f);
     int err = fault(m);
+    *ret_done = true;
     return err ? err : grow(m, to);
 }
 

@@ -59,6 +59,7 @@ int journal_append(struct journal *j, void *record, size_t body_bytes)
         return j->failed = err;
     j->last = (struct journal_place){j->next.number, at};
     j->next = (struct journal_place){j->next.number + 1, at + bytes};
+    j->appended_bytes += bytes;
     return 0;
 }
 
@@ -77,6 +78,11 @@ void journal_release(struct journal *j, struct journal_place place)
 uint64_t journal_record_bytes(size_t body_bytes)
 {
     return record_bytes(body_bytes);
+}
+
+uint64_t journal_appended_bytes(const struct journal *j)
+{
+    return j->appended_bytes;
 }
 
 uint64_t journal_bytes(const struct journal *j)

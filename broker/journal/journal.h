@@ -73,8 +73,9 @@ struct journal_place journal_last(const struct journal *j);
 /* The records before `place` are no longer needed; it is a former journal_next(), where the journal was opened from, or what journal_walk() came to. */
 void journal_release(struct journal *j, struct journal_place place);
 
-uint64_t journal_bytes(const struct journal *j);  /* of the file */
-uint64_t journal_record_bytes(size_t body_bytes); /* that a record takes of it */
+uint64_t journal_bytes(const struct journal *j);          /* of the file */
+uint64_t journal_appended_bytes(const struct journal *j); /* since it was opened */
+uint64_t journal_record_bytes(size_t body_bytes);         /* that a record takes of it */
 uint64_t journal_used_bytes(
     const struct journal
         *j); /* of it, from the first needed record to the next; what is left out at the end counts */
@@ -85,10 +86,11 @@ uint64_t journal_used_bytes(
 int journal_walk(const uint8_t *map, uint64_t bytes, const uint8_t id[JOURNAL_ID_BYTES],
                  struct journal_place *at, struct journal_place *ret, struct slice *ret_body);
 
-/* Make the file longer, in two steps. The first may run in a thread of its own beside everything else: it writes every block from
- * `from`, which is journal_bytes(), to `to`, and makes them durable; the second says that they may be used. It opens the file once
+/* Make the file longer, in two steps. The first may run in a thread of its own beside everything else: it sets the blocks aside from
+ * `from`, which is journal_bytes(), to `to`, durably, so that no record meets a full disk; `written`: and writes them, so that the flush of the first record
+ * in them is as short as that of later ones. The second says that they may be used. It opens the file once
  * more, so a failed flush is told to both threads. fails: NO_SPACE (what was got is given back), IO: the journal stays as it is. */
-int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to);
+int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to, bool written);
 void journal_extended(struct journal *j, uint64_t bytes);
 struct journal_file *journal_file_of(struct journal *j);
 

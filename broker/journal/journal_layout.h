@@ -26,6 +26,7 @@ struct journal {
     struct journal_place oldest; /* of the first record that is still needed; `next` if none is */
     struct journal_place next;
     struct journal_place last; /* the record before it; number 0: not known */
+    uint64_t appended_bytes;   /* since it was opened */
     int failed;                /* the first error: nothing is written any more */
 };
 

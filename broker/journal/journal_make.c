@@ -14,11 +14,14 @@
 #define PIECE_BYTES (256u << 10)
 #define ZERO_BYTES  (64u << 10)
 
-/* Write every block between the two, durably. */
-static int write_ahead(struct journal_file *f, uint64_t from, uint64_t to)
+/* Set aside every block between the two, durably; if they are to be `written`, or the file system can do no other, write them. */
+static int make_blocks(struct journal_file *f, uint64_t from, uint64_t to, bool written)
 {
     static uint8_t zeros[ZERO_BYTES];
-    int err = f->ops->allocate(f, from, to);
+    bool done;
+    int err = f->ops->allocate(f, from, to, &done);
+    if (!err && done && !written)
+        return f->ops->flush(f);
     while (!err && from < to) {
         struct iovec parts[PIECE_BYTES / ZERO_BYTES];
         uint64_t at = from;
@@ -50,7 +53,7 @@ int journal_create(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES]
     struct journal *j = malloc(sizeof *j);
     int err = j ? file->ops->truncate(file, 0) : SHUNT_NO_MEMORY;
     if (!err)
-        err = write_ahead(file, 0, bytes);
+        err = make_blocks(file, 0, bytes, true);
     if (!err)
         err = write_head_block(file, id, bytes);
     if (err) {
@@ -68,7 +71,7 @@ int journal_create(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES]
     return 0;
 }
 
-int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to)
+int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to, bool written)
 {
     struct journal_file *f;
     uint8_t head[JOURNAL_HEAD_BYTES];
@@ -77,7 +80,7 @@ int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to)
     int err = file->ops->again(file, &f);
     if (err)
         return err;
-    err = write_ahead(f, from, to);
+    err = make_blocks(f, from, to, written);
     if (!err)
         err = f->ops->read(f, 0, head, sizeof head);
     if (err) {

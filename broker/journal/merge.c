@@ -12,7 +12,7 @@ static int work(struct merge *m, enum merge_kind kind)
     case MERGE_AWAY:
         return away_put(m->store, &m->away);
     case MERGE_FILE:
-        return journal_extend_file(m->file, m->from, m->to);
+        return journal_extend_file(m->file, m->from, m->to, m->written);
     case MERGE_KINDS:
         break;
     }
@@ -112,12 +112,13 @@ void merge_ask_away(struct merge *m, const struct away *away, struct store *stor
     ask(m, MERGE_AWAY);
 }
 
-void merge_ask_file(struct merge *m, struct journal_file *file, uint64_t from, uint64_t to)
+void merge_ask_file(struct merge *m, struct journal_file *file, uint64_t from, uint64_t to, bool written)
 {
     check(!merge_busy(m, MERGE_FILE));
     m->file = file;
     m->from = from;
     m->to = to;
+    m->written = written;
     ask(m, MERGE_FILE);
 }
 

@@ -37,6 +37,7 @@ struct merge {
     /* of MERGE_FILE */
     struct journal_file *file;
     uint64_t from, to;
+    bool written;
 };
 
 /* Not `threaded`: what is asked is done by merge_step(), or when it is waited for. fails: NO_MEMORY, IO: no thread */
@@ -47,7 +48,7 @@ void merge_stop(struct merge *m);
 void merge_ask_generation(struct merge *m, const struct generation *g, struct store *store,
                           const struct journal_meta *meta);
 void merge_ask_away(struct merge *m, const struct away *away, struct store *store);
-void merge_ask_file(struct merge *m, struct journal_file *file, uint64_t from, uint64_t to);
+void merge_ask_file(struct merge *m, struct journal_file *file, uint64_t from, uint64_t to, bool written);
 /* Do what comes next, as the thread would, which there is not. False: nothing was asked. */
 bool merge_step(struct merge *m);
 /* True if something of the kind is asked and not yet taken. */

@@ -168,7 +168,7 @@ static int make(const struct store_journal_options *o, struct journal_file *file
     s->base.ops = &journal_ops;
     s->behind = o->behind;
     s->read_only = o->read_only;
-    s->bytes = o->bytes;
+    s->bytes = s->bytes_max = o->bytes;
     s->ready_bytes = o->ready_bytes;
     s->memory_bytes = o->memory_bytes;
     int err = file->ops->size(file, &file_bytes);
@@ -258,7 +258,7 @@ static int open_both(const struct store_journal_options *o, bool has, const stru
     s->meta = *meta;
     err = has ? open_file(s, file, o->dir, ret_why, why_bytes) : create_file(s, file, ret_why, why_bytes);
     if (!err && s->bytes < journal_bytes(s->journal))
-        s->bytes = journal_bytes(s->journal);
+        s->bytes = s->bytes_max = journal_bytes(s->journal);
     if (!err)
         err = map_file(s, file, o->dir, ret_why, why_bytes);
     if (err) {

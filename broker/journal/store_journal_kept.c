@@ -140,8 +140,7 @@ int journal_take_away(struct journal_store *s, bool wait)
     if (s->no_away)
         return journal_look_behind(s);
     if (err) {
-        s->broken = true;
-        return err;
+        return journal_broken(s, err);
     }
     struct stretch *t = &s->stretches[0];
     const struct journal_meta *m = &s->merge.away.meta;

@@ -55,7 +55,7 @@ struct journal_store {
     bool gone_unknown; /* it may be fewer */
     bool no_away;      /* the store behind had no room for what is kept; until another generation is in it */
     bool read_only;
-    bool broken; /* a commit or a merge failed: nothing but closing works */
+    int broken; /* the error with which a commit or a merge failed first: nothing but closing works; 0: none has */
 
     struct journal_txn writer; /* the one write transaction */
     bool writing;
@@ -66,14 +66,24 @@ struct journal_store {
     unsigned readers;
     struct holes holes[TABLE_COUNT];
 
-    uint64_t bytes, ready_bytes, memory_bytes; /* as in the options */
-    struct store_usage usage;                  /* of the store behind, when nothing was being put away */
+    uint64_t bytes_max, ready_bytes, memory_bytes; /* as in the options */
+    uint64_t bytes; /* that the file may have now: `bytes_max`, or while its disk is full what it has */
+    uint64_t extended_number, extended_appended; /* the journal's, when it was made longer last */
+    struct store_usage usage;                    /* of the store behind, when nothing was being put away */
     uint64_t merges, aways, stubs, waits;
 };
 
 static inline struct journal_store *journal_store_of(struct store *s)
 {
     return (struct journal_store *)s;
+}
+
+/* Note an error after which nothing works any more; 0 is none. Returns it. */
+static inline int journal_broken(struct journal_store *s, int err)
+{
+    if (!s->broken)
+        s->broken = err;
+    return err;
 }
 
 /* The read transaction of the store behind. fails: as store_begin() */

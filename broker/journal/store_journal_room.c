@@ -13,11 +13,16 @@
 #define RECORD_BYTES_MAX (80ull << 20)
 /* The part of what the store behind has free that one generation may be charged with. */
 #define FREE_PART 4
-/* The parts of the journal's file that one generation may have of it, and from which on messages are put away once it can no longer be made longer. */
+/* The parts of the journal's file, as long as it may become, that one generation may have of it, and from which on messages are put away once it can no longer be made longer. */
 #define FILE_PART 8
 #define KEPT_PART 2
+/* One generation has no more of it: what is consumed in time then goes round in a few times as much, which stays in the system's memory. */
+#define FILE_BYTES_MAX (64ull << 20)
 /* It is made longer when so much of it is needed. */
 #define EXTEND_PART 3
+/* The blocks behind its end are written when it is made longer, so that the flush of a record has nothing else to do; but where records are as
+ * long as this in the mean, the disk's bandwidth is what they wait for, and each byte would go there twice. */
+#define SHORT_RECORD_BYTES (32u << 10)
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -39,12 +44,19 @@ static int take_file(struct journal_store *s, bool wait)
     if (!merge_ended(&s->merge, MERGE_FILE, wait, &err))
         return 0;
     if (err == SHUNT_NO_SPACE) {
-        s->bytes = journal_bytes(s->journal); /* a full disk: it stays as it is until the next start */
+        s->bytes = journal_bytes(s->journal); /* a full disk: it stays as it is until that has room again */
         return 0;
     }
     if (!err)
         journal_extended(s->journal, to);
     return err;
+}
+
+/* Whether the disk that was too full for the file to become longer has room again, for that and as much beside it. */
+static bool disk_has_room(const struct journal_store *s)
+{
+    uint64_t most = s->bytes_max - journal_bytes(s->journal);
+    return store_disk_free(s->behind) / 2 >= least(journal_bytes(s->journal), most);
 }
 
 static bool may_extend(const struct journal_store *s)
@@ -55,7 +67,13 @@ static bool may_extend(const struct journal_store *s)
 static void extend(struct journal_store *s)
 {
     uint64_t bytes = journal_bytes(s->journal);
-    merge_ask_file(&s->merge, journal_file_of(s->journal), bytes, least(2 * bytes, s->bytes));
+    struct journal_place next = journal_next(s->journal);
+    uint64_t appended = journal_appended_bytes(s->journal);
+    uint64_t records = next.number - s->extended_number;
+    bool short_records = !records || (appended - s->extended_appended) / records < SHORT_RECORD_BYTES;
+    s->extended_number = next.number;
+    s->extended_appended = appended;
+    merge_ask_file(&s->merge, journal_file_of(s->journal), bytes, least(2 * bytes, s->bytes), short_records);
 }
 
 int journal_make_room(struct journal_store *s, size_t body_bytes)
@@ -88,10 +106,8 @@ int journal_make_room(struct journal_store *s, size_t body_bytes)
 /* The frozen one is in the store behind. */
 static int put_away(struct journal_store *s, int err)
 {
-    if (err) {
-        s->broken = true;
-        return err;
-    }
+    if (err)
+        return journal_broken(s, err);
     err = journal_keep(s);
     generation_reset(s->frozen);
     s->spare = s->frozen;
@@ -144,7 +160,7 @@ static uint64_t usable(const struct journal_store *s)
 static bool has_its_part(const struct journal_store *s)
 {
     return !is_empty(s) && (s->filling->used >= s->memory_bytes / 2 ||
-                            s->filling->file_bytes >= journal_bytes(s->journal) / FILE_PART ||
+                            s->filling->file_bytes >= least(s->bytes / FILE_PART, FILE_BYTES_MAX) ||
                             s->filling->charged_bytes >= usable(s) / FREE_PART);
 }
 
@@ -197,14 +213,17 @@ int journal_maintain(struct store *base)
     int err = 0, merge_err;
     check(!s->writing && !s->readers);
     if (s->broken)
-        return SHUNT_IO;
+        return s->broken;
     if (s->read_only)
         return 0;
     if (is_empty(s)) /* but for what was given up */
         generation_reset(s->filling);
     err = take_file(s, false);
     uint64_t bytes = journal_bytes(s->journal);
-    if (!err && may_extend(s) && (bytes < s->ready_bytes || journal_needed_bytes(s) >= bytes / EXTEND_PART))
+    bool wanted = bytes < s->ready_bytes || journal_needed_bytes(s) >= bytes / EXTEND_PART;
+    if (!err && wanted && s->bytes < s->bytes_max && disk_has_room(s))
+        s->bytes = s->bytes_max;
+    if (!err && wanted && may_extend(s))
         extend(s);
     if (!err && s->frozen && merge_ended(&s->merge, MERGE_GENERATION, false, &merge_err))
         err = put_away(s, merge_err);
@@ -214,8 +233,7 @@ int journal_maintain(struct store *base)
         ;
     if (!err && (s->usage.disk_full || s->usage.read_beside) && is_idle(s))
         err = journal_look_behind(s);
-    s->broken |= err != 0;
-    return err;
+    return journal_broken(s, err);
 }
 
 int journal_commit_behind(struct journal_store *s)
@@ -264,13 +282,12 @@ int journal_pack(struct store *base, uint64_t most_bytes, bool *ret_more)
     struct journal_store *s = journal_store_of(base);
     *ret_more = false;
     if (s->broken)
-        return SHUNT_IO;
+        return s->broken;
     int err = journal_drain(s); /* the store behind has one writer */
     journal_below_close(s);
     if (!err)
         err = store_pack(s->behind, most_bytes, ret_more);
     if (!err)
         store_usage(s->behind, &s->usage);
-    s->broken |= err != 0;
-    return err;
+    return journal_broken(s, err);
 }

@@ -26,7 +26,7 @@ int journal_begin(struct store *base, bool write, struct store_txn **ret)
 {
     struct journal_store *s = journal_store_of(base);
     if (s->broken)
-        return SHUNT_IO;
+        return s->broken;
     if (!write) {
         struct journal_txn *t = malloc(sizeof *t);
         if (!t)
@@ -70,7 +70,7 @@ void journal_abort(struct store_txn *base)
     while (s->undo_count) {
         const struct journal_undo *u = &s->undo[--s->undo_count];
         if (generation_unset(s->filling, u->row, u->old) != 0)
-            s->broken = true;
+            (void)journal_broken(s, SHUNT_NO_MEMORY);
         holes_forget(&s->holes[row_table(u->row)]);
     }
     write_ends(s);
@@ -100,9 +100,8 @@ int journal_commit(struct store_txn *base)
         generation_recorded(g, body, (struct journal_place){0});
         err = journal_commit_behind(s);
     }
-    s->broken = err != 0;
     write_ends(s);
-    return err;
+    return journal_broken(s, err);
 }
 
 /* ---- pairs ---- */

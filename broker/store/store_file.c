@@ -228,6 +228,15 @@ int store_file_disk_free(int fd, uint64_t *ret)
     return 0;
 }
 
+int store_file_disk_bytes(const char *dir, uint64_t *ret)
+{
+    struct statvfs st;
+    if (statvfs(dir, &st) != 0)
+        return SHUNT_IO;
+    *ret = (uint64_t)st.f_blocks * st.f_frsize;
+    return 0;
+}
+
 int store_file_extent(int fd, uint64_t *ret_length, uint64_t *ret_allocated)
 {
     struct stat st;

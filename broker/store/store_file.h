@@ -71,6 +71,9 @@ int store_file_allocate(int fd, uint64_t from_bytes, uint64_t to_bytes);
 /* Bytes that are free in the file system for users other than root. fails: IO. */
 int store_file_disk_free(int fd, uint64_t *ret);
 
+/* Bytes of the file system that `dir` is in, free and used. fails: IO. */
+int store_file_disk_bytes(const char *dir, uint64_t *ret);
+
 /* Length, and bytes set aside on disk. fails: IO. */
 int store_file_extent(int fd, uint64_t *ret_length, uint64_t *ret_allocated);
 

@@ -109,7 +109,7 @@ class DiskStore(Store):
     """The disk ends before the map does."""
 
     LIMIT = "disk"
-    CONFIG = "map-size: 80MiB\nmap-size-max: 80MiB\n"
+    CONFIG = "map-size: 80MiB\nmap-size-max: 80MiB\njournal: off\n"  # the limit is one of each file
     WRAPPER = ("prlimit", f"--fsize={40 * MIB}", "--")
 
 

@@ -74,9 +74,9 @@ static int file_write(struct journal_file *f, uint64_t at, const struct iovec *p
     return err;
 }
 
-static int file_allocate(struct journal_file *f, uint64_t from, uint64_t to)
+static int file_allocate(struct journal_file *f, uint64_t from, uint64_t to, bool *ret_done)
 {
-    int err = file_true.allocate(f, from, to);
+    int err = file_true.allocate(f, from, to, ret_done);
     the_disk->journal.figures.no_disk += err == SHUNT_NO_SPACE;
     return err;
 }
@@ -261,7 +261,8 @@ bool disk_journal_begin(struct disk *d, uint64_t seed)
                                .memory_bytes = 1024ull << dice_below(&dice, 10),
                                .usable_bytes = (256ull << 10) << dice_below(&dice, 10),
                                .step_in = steps[dice_below(&dice, 5)]};
-    if (plant_is(PLANT_JOURNAL_ROUND_EARLY) || plant_is(PLANT_JOURNAL_AWAY_EARLY)) { /* shows only if the ring is short and the store behind late */
+    if (plant_is(PLANT_JOURNAL_ROUND_EARLY) ||
+        plant_is(PLANT_JOURNAL_AWAY_EARLY)) { /* shows only if the ring is short and the store behind late */
         j->bytes = JOURNAL_RING_BYTES_FIRST;
         j->memory_bytes = 4 * JOURNAL_RING_BYTES_FIRST;
         j->usable_bytes = UINT32_MAX;

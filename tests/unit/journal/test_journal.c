@@ -124,7 +124,7 @@ Test(journal, two_of_the_longest_fit_while_two_are_needed)
 
 static void extend(struct rig *r, uint64_t bytes)
 {
-    cr_assert_eq(journal_extend_file(journal_file_of(r->j), journal_bytes(r->j), bytes), 0);
+    cr_assert_eq(journal_extend_file(journal_file_of(r->j), journal_bytes(r->j), bytes, true), 0);
     journal_extended(r->j, bytes);
     cr_assert_eq(journal_bytes(r->j), bytes);
 }

@@ -84,7 +84,7 @@ Test(journal_file, holds_a_journal_that_grows)
     cr_assert_eq(journal_bytes(j), MIB);
     for (uint64_t number = 1; number <= 30; number++)
         append(j, number);
-    cr_assert_eq(journal_extend_file(journal_file_of(j), MIB, 12 * MIB), 0);
+    cr_assert_eq(journal_extend_file(journal_file_of(j), MIB, 12 * MIB, true), 0);
     journal_extended(j, 12 * MIB);
     for (uint64_t number = 31; number <= 60; number++)
         append(j, number);

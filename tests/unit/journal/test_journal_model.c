@@ -85,8 +85,8 @@ static void fail_once(struct rig *r, struct dice *d, uint64_t bytes_max)
     uint64_t more = journal_bytes(r->j) + dice_from(d, 1, 64) * BLOCK;
     if (more <= bytes_max && dice_once_in(d, 3)) {
         journal_memory_fail(r->file, dice_below(d, 7), SHUNT_IO);
-        (void)journal_extend_file(journal_file_of(r->j), journal_bytes(r->j),
-                                  more); /* it may be long enough not to fail */
+        (void)journal_extend_file(journal_file_of(r->j), journal_bytes(r->j), more,
+                                  true); /* it may be long enough not to fail */
     } else if (journal_has_room(r->j, size)) {
         journal_memory_fail(r->file, dice_below(d, 2), SHUNT_IO);
         (void)rig_append(r, size); /* the server ends whatever it says */
@@ -117,7 +117,7 @@ static const char *run(uint64_t seed, enum bug bug)
         } else if (kind < 84) {
             release(r, &d, bug);
         } else if (kind < 85 && more <= bytes_max) {
-            cr_assert_eq(journal_extend_file(journal_file_of(r->j), journal_bytes(r->j), more), 0);
+            cr_assert_eq(journal_extend_file(journal_file_of(r->j), journal_bytes(r->j), more, true), 0);
             if (dice_once_in(&d, 2))
                 journal_extended(r->j, more);
             else /* the server ends between the two steps */

@@ -1,0 +1,123 @@
+/* How the journal's file becomes longer: by blocks that are written or only set aside, and again when a full disk has room. */
+#include "base/slice.h"
+#include "broker/journal/file_memory.h"
+#include "broker/journal/journal_layout.h"
+#include "broker/journal/store_journal.h"
+#include "proto/errors.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define MIB (1ull << 20)
+
+/* Operations have no context, and there is one store at a time. */
+static struct {
+    struct journal_file_ops file, file_true;
+    struct store_ops behind;
+    uint64_t zeros; /* bytes written that are of no record and no head block */
+    bool full;      /* the disk */
+    unsigned refused;
+} rig;
+
+static int counting_write(struct journal_file *f, uint64_t at, const struct iovec *parts, int count)
+{
+    uint64_t magic = get_be64((const uint8_t *)parts[0].iov_base + HEAD_MAGIC);
+    for (int i = 0; i < count && magic != MAGIC_RECORD && magic != MAGIC_FILE; i++)
+        rig.zeros += parts[i].iov_len;
+    return rig.file_true.write(f, at, parts, count);
+}
+
+static int full_allocate(struct journal_file *f, uint64_t from, uint64_t to, bool *ret_done)
+{
+    rig.refused += rig.full;
+    return rig.full ? SHUNT_NO_SPACE : rig.file_true.allocate(f, from, to, ret_done);
+}
+
+static uint64_t disk_free(struct store *s)
+{
+    (void)s;
+    return rig.full ? MIB : 1024 * MIB;
+}
+
+static struct store *opened(uint64_t bytes)
+{
+    struct journal_file *file = journal_file_memory(bytes);
+    struct store *behind = store_memory_open(1024 * MIB), *s;
+    char why[512];
+    cr_assert(file && behind);
+    rig.file = rig.file_true = *file->ops;
+    rig.file.write = counting_write;
+    rig.file.allocate = full_allocate;
+    file->ops = &rig.file;
+    rig.behind = *behind->ops;
+    rig.behind.disk_free = disk_free;
+    behind->ops = &rig.behind;
+    struct store_journal_options o = {.behind = behind,
+                                      .file = file,
+                                      .dir = "a test",
+                                      .bytes = bytes,
+                                      .memory_bytes = 8 * MIB,
+                                      .create = true};
+    cr_assert_eq(store_journal_open(&o, &s, why, sizeof why), 0, "%s", why);
+    rig.zeros = 0;
+    return s;
+}
+
+static uint64_t file_bytes(struct store *s)
+{
+    struct store_journal_state state;
+    cr_assert(store_journal_state(s, &state));
+    return state.file_bytes;
+}
+
+static void write_one(struct store *s, unsigned number, size_t size)
+{
+    struct store_txn *t;
+    void *to;
+    struct slice key = {(const char *)&number, sizeof number};
+    cr_assert_eq(store_begin(s, true, &t), 0);
+    cr_assert_eq(store_reserve(t, TABLE_MESSAGE, key, size, false, &to), 0);
+    memset(to, 'x', size);
+    cr_assert_eq(store_commit(t), 0, "record %u", number);
+    cr_assert_eq(store_maintain(s), 0);
+    (void)store_journal_step(s);
+}
+
+/* Messages that nobody consumes. Returns how much longer it has become. */
+static uint64_t fill(struct store *s, uint64_t bytes, size_t size)
+{
+    uint64_t before = file_bytes(s);
+    for (unsigned n = 0; n < bytes / journal_record_bytes(size); n++)
+        write_one(s, n, size);
+    return file_bytes(s) - before;
+}
+
+Test(journal_growth, short_records_find_written_blocks)
+{
+    struct store *s = opened(64 * MIB);
+    uint64_t grown = fill(s, 16 * MIB, 1000);
+    cr_assert_geq(grown, 12 * MIB);
+    cr_assert_geq(rig.zeros, grown);
+    store_close(s);
+}
+
+Test(journal_growth, long_records_are_written_once)
+{
+    struct store *s = opened(64 * MIB);
+    uint64_t grown = fill(s, 32 * MIB, 256u << 10);
+    cr_assert_geq(grown, 12 * MIB);
+    cr_assert_eq(rig.zeros, 0, "%llu bytes of zeros for %llu more", (unsigned long long)rig.zeros,
+                 (unsigned long long)grown);
+    store_close(s);
+}
+
+Test(journal_growth, what_a_full_disk_refused_is_tried_again_when_it_has_room)
+{
+    struct store *s = opened(64 * MIB);
+    rig.full = true;
+    cr_assert_eq(fill(s, 16 * MIB, 64u << 10), 0);
+    cr_assert_eq(rig.refused, 1, "asked %u times while there was no room", rig.refused);
+    rig.full = false;
+    cr_assert_geq(fill(s, 16 * MIB, 64u << 10), 4 * MIB);
+    store_close(s);
+}
