@@ -139,9 +139,8 @@ int journal_take_away(struct journal_store *s, bool wait)
     s->no_away = err == SHUNT_NO_SPACE;
     if (s->no_away)
         return journal_look_behind(s);
-    if (err) {
+    if (err)
         return journal_broken(s, err);
-    }
     struct stretch *t = &s->stretches[0];
     const struct journal_meta *m = &s->merge.away.meta;
     t->kept_bytes = less(t->kept_bytes, less(s->meta.kept_bytes, m->kept_bytes));
