@@ -81,6 +81,10 @@ class Admin:
     def group_resume(self, topic: str, group: str = "default", *, reason: str | None = None) -> None:
         self._request(protocol.GROUP_RESUME, topic, group, reason)
 
+    def group_holders(self, topic: str, group: str = "default") -> Iterator[Info]:
+        """The messages in flight, each with its holder."""
+        return self._pages(protocol.GROUP_HOLDERS, topic, group, after=0)
+
     # ---- dead letters ----
 
     def dlq_list(self, topic: str, group: str = "default", **filter: Any) -> Iterator[Info]:
@@ -137,6 +141,10 @@ class Admin:
         if not slash or not (seq.isascii() and seq.isdigit()):
             raise errors.BadArgument(f"a message is named TOPIC/SEQ, as in orders/1042, not {message!r}")
         return dict(self._ask(protocol.WHY, topic, int(seq), group))
+
+    def client_list(self) -> Iterator[Info]:
+        """The connections of the broker."""
+        return self._pages(protocol.CLIENT_LIST, after=0)
 
     def stats(self) -> Info:
         return dict(self._ask(protocol.STATS))

@@ -82,7 +82,7 @@ class Client(Admin):
         with self._link.changed:
             consumers = [hook for hook in self._link.hooks if isinstance(hook, Consumer)]
         for consumer in consumers:
-            consumer.close()
+            consumer.close(timeout)
         self._link.close(timeout)
 
     def __enter__(self) -> Client:

@@ -179,15 +179,16 @@ class Consumer:
         self._stopped = True
         self._link.wake()
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Wait until the answers are confirmed, and give back what has none."""
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         with self._link.changed:
             if self._closed:
                 return
             self._closed = self._stopped = True
             self._queue.clear()
             try:
-                self._leave()
+                self._leave(deadline)
             except errors.Error:
                 pass  # without a connection the broker takes them back by itself
             self._link.hooks.remove(self)
@@ -444,8 +445,7 @@ class Consumer:
                 self._link.hooks.remove(self)
                 raise
 
-    def _leave(self) -> None:
-        deadline = time.monotonic() + self._timeout
+    def _leave(self, deadline: float) -> None:
         if self._sub is None or self._link.ended or not self._link.is_up:
             return
         call = self._link.call(protocol.UNSUBSCRIBE, self._sub)  # behind the answers

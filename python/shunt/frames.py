@@ -24,22 +24,22 @@ class FrameReader:
     """Bytes in, payloads out. A length above FRAME_BYTES_MAX is refused before anything more is kept."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self.buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
-        self._buffer += data
+        self.buffer += data
 
     def take(self) -> bytes | None:
         """The next payload; None if it is not whole yet."""
-        if len(self._buffer) < _HEAD.size:
+        if len(self.buffer) < _HEAD.size:
             return None
-        (length,) = _HEAD.unpack_from(self._buffer)
+        (length,) = _HEAD.unpack_from(self.buffer)
         if length > protocol.FRAME_BYTES_MAX:
             raise PackingError(f"a frame of {length} bytes; at most {protocol.FRAME_BYTES_MAX}")
-        if len(self._buffer) < _HEAD.size + length:
+        if len(self.buffer) < _HEAD.size + length:
             return None
-        payload = bytes(memoryview(self._buffer)[_HEAD.size : _HEAD.size + length])
-        del self._buffer[: _HEAD.size + length]
+        payload = bytes(memoryview(self.buffer)[_HEAD.size : _HEAD.size + length])
+        del self.buffer[: _HEAD.size + length]
         return payload
 
 

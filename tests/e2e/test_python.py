@@ -176,6 +176,7 @@ class Publishing(Case):
         with self.broker.consume("t") as consumer:
             delivery = consumer.next(30)
             self.assertEqual((delivery.id, delivery.body, delivery.headers, delivery.key), ("t/1", b"\x00\xff", {"a": "ä", "b": b"\x01"}, b"k"))
+            self.assertEqual([held["seq"] for held in self.broker.group_holders("t")], [1])
             self.assertEqual((delivery.attempt, delivery.deliveries, delivery.generation, delivery.dead), (1, 1, 0, None))
 
     def test_the_next_host_is_taken(self):
@@ -493,6 +494,7 @@ class Administration(Case):
         stats = self.broker.stats()
         self.assertEqual((stats["topics"], stats["purged"] if "purged" in stats else 1), (119, 1))
         self.assertGreater(self.broker.ping(), 0)
+        self.assertEqual([client["client"] for client in self.broker.client_list()], [self.broker._link.hello["client"]])
         self.assertIn("shunt", self.broker.server["server"])
         with self.assertRaises(shunt.BadArgument):
             self.broker.topic_update("t001", no_such_setting=1)

@@ -7,6 +7,7 @@ import struct
 import threading
 import tracemalloc
 import unittest
+import unittest.mock
 
 import package
 import shunt
@@ -32,7 +33,9 @@ class Tables(unittest.TestCase):
         rows = re.findall(r"^([A-Z_]+) +\[(\d+), ", PAGE, re.M) + re.findall(r"^\| (\d+) (OK|ERROR) \|", PAGE, re.M)
         on_page = {(name, int(number)) if number.isdigit() else (number, int(name)) for name, number in rows}
         here = {(name, value) for name, value in vars(protocol).items() if name.isupper() and isinstance(value, int) and not name.endswith("_MAX")}
-        self.assertEqual(here - {("VERSION", 1), ("PORT_DEFAULT", 7480), *((name, number) for number, name in enumerate(["ACK", "NACK", "REJECT", "RELEASE", "EXTEND"]))}, on_page)
+        others = {("VERSION", 1), ("PORT_DEFAULT", 7480), *((name, number) for number, name in enumerate(["ACK", "NACK", "REJECT", "RELEASE", "EXTEND"]))}
+        self.assertGreater(len(here - others), 40)
+        self.assertEqual(here - others - on_page, set())
 
     def test_an_error_that_is_not_known_has_the_brokers_word(self):
         error = errors.error_of(77, "it is late", "LATE", True)
@@ -136,8 +139,11 @@ class Reading(unittest.TestCase):
     def test_more_values_than_any_frame_has(self):
         count = packing.VALUES_MAX
         self.assertEqual(len(packing.decode(packing.array_head(count - 1) + bytes(count - 1))), count - 1)
-        self.refuses(packing.array_head(count) + bytes(count), "more than")
-        self.refuses(b"\xdf" + struct.pack(">I", count) + b"\xa0\x90" * count, "more than")
+        with unittest.mock.patch.object(packing, "VALUES_MAX", 1000):
+            self.assertEqual(len(packing.decode(packing.array_head(999) + bytes(999))), 999)
+            self.refuses(packing.array_head(1000) + bytes(1000), "more than 1000 values")
+            self.refuses(packing.array_head(1 << 20) + b"\x90" * (1 << 20), "more than")
+            self.refuses(b"\xdf" + struct.pack(">I", 1000) + b"\xa0\x90" * 1000, "more than")
 
     def test_depth(self):
         self.assertEqual(packing.decode(b"\x91" * 7 + b"\x90"), [[[[[[[[]]]]]]]])

@@ -1,4 +1,4 @@
-"""client: a complete shunt client, written from proto/PROTOCOL.md and nothing else.
+"""client: a shunt client that sends what it is told and shows what comes, on the frames and the msgpack of the Python package (python/shunt).
 
 A Client is one connection. request() sends and waits; send() and reply() do the halves apart, for pipelining. Deliveries
 that come in between are kept on their Subscription. A Producer publishes exactly once in effect, over any number of
@@ -8,21 +8,13 @@ connections.
 import collections
 import os
 import socket
-import struct
 import time
 
-from packing import Raw, decode, encode
+from packing import Raw, decode
 
-HELLO, GOODBYE, PING, PUBLISH, PRODUCER = 1, 2, 3, 10, 11
-SUBSCRIBE, CREDIT, UNSUBSCRIBE, RESOLVE, STARTED = 20, 21, 22, 23, 24
-TOPIC_CREATE, TOPIC_UPDATE, TOPIC_SHOW, TOPIC_LIST, TOPIC_DELETE, TOPIC_PURGE = 30, 31, 32, 33, 34, 35
-GROUP_CREATE, GROUP_UPDATE, GROUP_SHOW, GROUP_LIST, GROUP_DELETE, GROUP_PAUSE, GROUP_RESUME, GROUP_HOLDERS = range(40, 48)
-DLQ_CAUSES, DLQ_CAUSE, DLQ_ATTEND, CAUSE_UPDATE, DLQ_EDIT = 64, 65, 66, 67, 68
-PEEK, WHY, DLQ_LIST, DLQ_SHOW, DLQ_REDRIVE, DLQ_PURGE, JOB_SHOW, JOB_CANCEL, CLOCK_SET, JOB_LIST, JOB_PAUSE, JOB_RESUME, STATS, AUDIT_LIST, CLIENT_LIST = 50, 52, 60, 61, 62, 63, 70, 71, 72, 73, 74, 75, 80, 81, 82
-RULE_SET, RULE_LIST, RULE_DELETE, RULE_TEST = range(90, 94)
-OK, ERROR, DELIVER, CLOSED = 128, 129, 130, 131
-
-ACK, NACK, REJECT, RELEASE, EXTEND = range(5)
+# The package can be found since packing is.
+from shunt.frames import FrameReader, frame  # noqa: E402
+from shunt.protocol import *  # noqa: E402, F403 (operations and outcomes are used by name)
 
 Message = collections.namedtuple("Message", "body headers key delay ttl", defaults=(None, None, 0, 0))
 Delivery = collections.namedtuple(
@@ -52,11 +44,6 @@ class SubscriptionClosed(Exception):
         self.sub, self.code, self.text = sub, code, text
 
 
-def frame(*elements):
-    payload = encode(list(elements))
-    return struct.pack(">I", len(payload)) + payload
-
-
 def as_message(raw):
     """A message as published: fields after the last one known are ignored, those left out have their defaults."""
     return Message(*raw[:5])
@@ -68,7 +55,8 @@ class Client:
         self.timeout = timeout
         self.socket = socket.create_connection((address, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buffer = bytearray()
+        self.reader = FrameReader()
+        self.buffer = self.reader.buffer
         self.next_id = 1
         self.waiting = collections.deque()  # ids of requests under way, in order
         self.replies = {}  # id -> fields or ShuntError
@@ -105,12 +93,10 @@ class Client:
         """The next frame as a list. Raises TimeoutError at the deadline, Disconnected at the end of the stream."""
         deadline = deadline or time.monotonic() + self.timeout
         while True:
-            if len(self.buffer) >= 4:
-                (length,) = struct.unpack_from(">I", self.buffer)
-                if len(self.buffer) >= 4 + length:
-                    self.last_payload = bytes(self.buffer[4 : 4 + length])
-                    del self.buffer[: 4 + length]
-                    return decode(self.last_payload)
+            payload = self.reader.take()
+            if payload is not None:
+                self.last_payload = payload
+                return decode(payload)
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError("nothing came from the server in time")
@@ -125,7 +111,7 @@ class Client:
                 self.socket.settimeout(self.timeout)
             if not data:
                 raise Disconnected("the server closed the connection")
-            self.buffer += data
+            self.reader.feed(data)
 
     def step(self, deadline=None):
         """Read one frame and put it where it belongs."""

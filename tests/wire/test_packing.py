@@ -71,7 +71,7 @@ class Packing(unittest.TestCase):
             ("db0000000161", "a"),
             ("c60000000161", b"a"),
             ("dd00000001c0", [None]),
-            ("df0000000101c0", {1: None}),
+            ("df00000001a161c0", {"a": None}),
             ("ca3fc00000", 1.5),
         ):
             self.assertEqual(decode(bytes.fromhex(form)), value)
@@ -83,7 +83,7 @@ class Packing(unittest.TestCase):
                 decode(whole[:size])
 
     def test_what_is_no_value_is_refused(self):
-        for form in ("c1", "d40178", "c7010178", "0102", "dd000000c8", "8190c0", ""):
+        for form in ("c1", "d40178", "c7010178", "0102", "dd000000c8", "8190c0", "8101c0", "91" * 9 + "c0", ""):
             with self.assertRaises(PackingError, msg=form):
                 decode(bytes.fromhex(form))
         for value in (2**64, -(2**63) - 1, object()):
