@@ -172,12 +172,22 @@ void utf8_clean(char *to, const void *text, size_t size)
     }
 }
 
+/* U+202A to U+202E and U+2066 to U+2069: what stands behind one is shown from right to left, or in another place. */
+static bool turns_direction(const uint8_t *at, size_t left)
+{
+    return left >= 3 && at[0] == 0xe2 &&
+           ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+            (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+}
+
 void utf8_flatten(char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         uint8_t byte = (uint8_t)text[i];
         if ((byte != 0 && byte != 0x1b && byte < 0x20) || byte == 0x7f)
             text[i] = ' ';
+        else if (turns_direction((const uint8_t *)text + i, size - i))
+            memset(text + i, '?', 3);
     }
     utf8_clean(text, text, size);
 }

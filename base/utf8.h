@@ -30,7 +30,7 @@ void utf8_mend(char *text);
  * but tab and newline, so that no text can command a terminal. `to` holds `size` bytes; it may be `text`. */
 void utf8_clean(char *to, const void *text, size_t size);
 /* The same in place and on one line: control characters become blanks, and the one that begins commands a
- * '?'. */
+ * '?'; so do those that turn the direction of writing, by which a part of a row could pass for another. */
 void utf8_flatten(char *text, size_t size);
 
 #endif

@@ -5,6 +5,7 @@
 #include "cli/call.h"
 #include "cli/catalog.h"
 #include "cli/command.h"
+#include "cli/holders.h"
 #include "cli/prompt.h"
 #include "cli/retention.h"
 #include "cli/settings.h"
@@ -162,6 +163,10 @@ static const struct option_row create_rows[] = {
      "begin with the oldest message stored or with the next one published (default: oldest)"},
 };
 static const struct option_row delete_rows[] = {PROMPT_OPTION};
+static const struct option_row holders_rows[] = {
+    {"limit", 0, "N", OPTION_COUNT, WORDS_NONE, 1, HOLDERS_ROWS_MAX,
+     "show the N that are held longest (default: 100)"},
+};
 
 static const struct command commands[] = {
     {.noun = "group",
@@ -206,6 +211,20 @@ static const struct command commands[] = {
      .words_min = 1,
      .words_max = 1,
      .run = run_list},
+    {.noun = "group",
+     .verb = "holders",
+     .usage = "TOPIC GROUP [--limit N]",
+     .text = "list its messages in flight, each with its holder",
+     .about = "The message that is held longest comes first. LEASE LEFT is when it goes to another consumer, "
+              "unless it is answered or\n"
+              "extended before; STARTED AGO, when its handler began. `shunt clients` shows the consumers.",
+     .examples =
+         "  shunt group holders orders default\n  shunt group holders orders default --limit 10 -o jsonl\n",
+     .options = holders_rows,
+     .options_count = 1,
+     .words_min = 2,
+     .words_max = 2,
+     .run = holders_run},
     {.noun = "group",
      .verb = "delete",
      .usage = "TOPIC GROUP [-y]",

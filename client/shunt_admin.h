@@ -86,6 +86,21 @@ SHUNT_API int shunt_dlq_list(struct shunt *s, const char *topic, const char *gro
 SHUNT_API int shunt_dlq_show(struct shunt *s, const char *topic, const char *group, const char *id, int64_t timeout_ms,
                              struct shunt_value **ret, struct shunt_error *err);
 
+/* ------------------------------------------------------------ connections, holders */
+
+/* One page of the connections that have said HELLO, in the order in which they came: a MAP {rows: LIST, more: BOOL, next: INTEGER, now: INTEGER}; rows as in
+ * PROTOCOL.md section 7: client, host, build, peer, since when, what it subscribes to, how many messages it holds and since when the oldest, and how much waits for it.
+ * `after` is 0 for the first page and the `next` of the page before for each further one; `limit` 0: 100 rows, more than 1000 are that many; `now` is the broker's time in
+ * ms since 1970. A page may be empty and still have more. Texts are as their clients gave them: make control characters harmless before you show them.
+ * fails: UNSUPPORTED (the broker is too old for this) */
+SHUNT_API int shunt_client_list(struct shunt *s, uint64_t after, uint32_t limit, int64_t timeout_ms, struct shunt_value **ret,
+                                struct shunt_error *err);
+/* One page of the messages of a group (NULL: `default`) that are in flight, in order of number, each with the consumer that holds it: a MAP as above, rows as in
+ * PROTOCOL.md section 5. `topic` may be a DLQ.
+ * fails: UNKNOWN_TOPIC, UNKNOWN_GROUP, UNSUPPORTED (the broker is too old for this) */
+SHUNT_API int shunt_group_holders(struct shunt *s, const char *topic, const char *group, uint64_t after, uint32_t limit,
+                                  int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err);
+
 #define SHUNT_ALL UINT64_MAX
 
 /* Send dead letters back to the failing group: those named by `ids` (ids_count > 0), else the oldest `count`, or SHUNT_ALL.

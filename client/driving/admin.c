@@ -45,19 +45,16 @@ int admin_finish_page(struct shunt *s, struct call *c, int64_t timeout_ms, struc
 {
     int rc = call_run(s, c, timeout_ms, err);
     if (rc == 0) {
+        static const char *const names[] = {"rows", "more", "next", "now"};
         struct mpack_buffer page = {0};
-        struct slice rows = mpack_read_any(&c->reply), more = mpack_read_any(&c->reply);
-        bool has_next = mpack_peek(&c->reply) != MPACK_END;
-        mpack_write_map(&page, has_next ? 3 : 2);
-        mpack_write_cstr(&page, "rows");
-        mpack_write_raw(&page, rows.data, rows.size);
-        mpack_write_cstr(&page, "more");
-        mpack_write_raw(&page, more.data, more.size);
-        if (has_next) {
-            struct slice next = mpack_read_any(&c->reply);
-            mpack_write_cstr(&page, "next");
-            mpack_write_raw(&page, next.data, next.size);
+        uint32_t count = 0;
+        size_t map = mpack_write_map_open(&page);
+        while (count < 2 || (count < sizeof names / sizeof *names && mpack_peek(&c->reply) != MPACK_END)) {
+            struct slice field = mpack_read_any(&c->reply);
+            mpack_write_cstr(&page, names[count++]);
+            mpack_write_raw(&page, field.data, field.size);
         }
+        mpack_patch_map(&page, map, count);
         if (c->reply.failed)
             rc = error_set(err, SHUNT_PROTOCOL, NULL);
         else if (page.failed)

@@ -12,7 +12,7 @@ const char *admin_group(const char *group);
 /* Run it and make a tree of the first field of the answer; frees the call. */
 int admin_finish_value(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_value **ret,
                        struct shunt_error *err);
-/* The same for an answer of rows, `more` and perhaps `next`: a MAP {rows, more, next?}. */
+/* The same for an answer of rows, `more` and perhaps `next` and the broker's time: a MAP {rows, more, next?, now?}. */
 int admin_finish_page(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_value **ret,
                       struct shunt_error *err);
 /* The same for an answer of a job and a count; both may be NULL. */

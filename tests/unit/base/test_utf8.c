@@ -166,6 +166,20 @@ Test(utf8, a_flattened_text_is_one_line_and_cannot_command_a_terminal)
     cr_expect_arr_eq(whole, "a?b", 3);
 }
 
+Test(utf8, a_flattened_text_does_not_turn_the_direction_of_a_row)
+{
+    char turned[] = "a\u202ab\u202ec\u2066d\u2069e", others[] = "\u2029\u202f\u2065\u206a\u2014",
+         kept[sizeof others];
+    memcpy(kept, others, sizeof others);
+    utf8_flatten(turned, strlen(turned));
+    cr_expect_str_eq(turned, "a???b???c???d???e");
+    utf8_flatten(others, strlen(others));
+    cr_expect_str_eq(others, kept, "their neighbours stay");
+    char cut[] = "a\xe2\x80";
+    utf8_flatten(cut, strlen(cut));
+    cr_expect_str_eq(cut, "a??");
+}
+
 Test(utf8, is_cleaned_in_place_too)
 {
     char text[] = "caf\xc3\xa9\r\n\xff";
