@@ -22,6 +22,10 @@
 #define ROOM_RESERVE_OF_MAP       10 /* 1/10 */
 #define ROOM_RESERVE_TRANSACTIONS 5
 #define ROOM_RESERVE_OF_MAP_MOST  4 /* 1/4 */
+/* Of what the disk has given, if that is what bounds the store: the same parts of it, but at least so much, or half of it. */
+#define ROOM_RESERVE_DISK_BYTES (4ull * 1024 * 1024)
+/* What the disk is to give before it is needed, so many times what came in one turn. */
+#define ROOM_AHEAD_TURNS 32
 /* What the end of one message in flight may add, with a cut error and pages half full. */
 #define ROOM_LEASE_BYTES 2048ull
 /* What one transaction may write, in bytes of pages (core/cost.h). */
@@ -39,6 +43,11 @@ struct room {
     uint64_t transaction_bytes, publish_bytes;
     uint64_t spent_bytes;
     uint64_t leases_more; /* so many messages may be handed out before the next look */
+    /* What the disk has given and not yet been used for; no transaction takes more of it than leaves a reserve. `may_ask`: it may
+     * give more, so what does not fit is not refused, but the disk asked. `ask_bytes`: so much is to be asked for; 0: nothing. */
+    uint64_t aside_bytes, ask_bytes;
+    bool may_ask;
+    bool unfit; /* nothing of what came next fitted, in a transaction of its own */
 };
 
 /* What may still be written before publishing is refused, by what bounds the store. It moves with what others
@@ -53,6 +62,13 @@ void room_look(struct room *r, const struct store_usage *usage, uint64_t leases,
 /* `disk_free_bytes`: store_disk_free(). */
 struct room_left room_left(const struct room *r, const struct store_usage *usage, uint64_t disk_free_bytes);
 const char *room_cause_name(enum room_cause cause);
+/* Something did not fit, and the disk may have more: so many bytes are to be asked for, at least twice what there is. */
+uint64_t room_ask_more(const struct room *r);
+/* What a tick does at once never takes more than STORE_AHEAD_BYTES. */
+static inline bool room_may_ask_for_ticks(const struct room *r)
+{
+    return r->may_ask && r->aside_bytes < STORE_AHEAD_BYTES;
+}
 /* What a batch may write within the transaction. */
 struct batch_room room_of_batch(const struct room *r);
 

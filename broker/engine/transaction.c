@@ -27,17 +27,36 @@ static void maintain(struct engine *e)
         engine_die(e, err, "the store could not be maintained; all that was confirmed is durable");
 }
 
+static void look_at_room(struct engine *e, struct store_usage *ret)
+{
+    store_usage(e->store, ret);
+    room_look(&e->room, ret, dispatcher_leases(e->dispatcher), e->largest_bytes);
+}
+
+/* Whether the disk has so much shows only when it is asked: if it has less, that is what bounds the store. */
+static void ask_disk(struct engine *e, uint64_t bytes, struct store_usage *ret)
+{
+    int err = store_set_aside(e->store, bytes);
+    if (err && err != SHUNT_NO_SPACE)
+        engine_die(e, err, "no room could be set aside on the disk; all that was confirmed is durable");
+    look_at_room(e, ret);
+}
+
 void transaction_look_at_room(struct engine *e)
 {
     struct store_usage usage;
     check(!e->txn);
-    store_usage(e->store, &usage);
+    bool unfit = e->room.unfit;
+    look_at_room(e, &usage);
     if (usage.disk_full && e->mono_ms >= e->disk_ask_ms) {
         e->disk_ask_ms = e->mono_ms + DISK_ASK_MS;
         maintain(e);
-        store_usage(e->store, &usage);
+        look_at_room(e, &usage);
     }
-    room_look(&e->room, &usage, dispatcher_leases(e->dispatcher), e->largest_bytes);
+    if (unfit && e->room.may_ask)
+        ask_disk(e, room_ask_more(&e->room), &usage);
+    else if (e->room.ask_bytes)
+        ask_disk(e, e->room.ask_bytes, &usage);
     events_space(e, &usage);
 }
 
@@ -167,6 +186,7 @@ size_t transaction_apply(struct engine *e, struct command *commands, size_t coun
         e->config.applied(e->config.context, &batch);
     if (entries)
         next->resolve.count = whole;
+    e->room.unfit = !batch.count && !e->room.spent_bytes;
     e->room.spent_bytes += ledger_spent(e->ledger);
     check(applied == count || !batch.room.first || batch.count); /* or this would never end */
     return applied;

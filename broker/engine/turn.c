@@ -112,6 +112,15 @@ static void hand_out(struct engine *e)
     }
 }
 
+/* A tick did not do all that is due, perhaps for want of room: there may be more on the disk. */
+static void left_to_do(struct engine *e)
+{
+    if (room_may_ask_for_ticks(&e->room))
+        e->room.unfit = true;
+    else if (!ledger_changed(e->ledger))
+        e->tick_not_before_ms = e->mono_ms + TICK_RETRY_MS; /* a store without room: nothing to do but wait */
+}
+
 int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 {
     check(e->magic == ENGINE_MAGIC);
@@ -137,8 +146,8 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
         int64_t due_ms = next_due(e);
         return due_ms < e->open_until_ms ? due_ms : e->open_until_ms;
     }
-    if (e->ticked && !ledger_changed(e->ledger) && ledger_tick_at(e->ledger) <= e->wall_ms)
-        e->tick_not_before_ms = e->mono_ms + TICK_RETRY_MS; /* a store without room: nothing to do but wait */
+    if (e->ticked && ledger_tick_at(e->ledger) <= e->wall_ms)
+        left_to_do(e);
     e->ticked = false;
     transaction_commit(e);
     snapshots_answer(e);

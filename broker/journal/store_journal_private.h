@@ -143,6 +143,7 @@ int journal_cursor_del(struct store_cursor *c);
 void journal_usage(struct store *base, struct store_usage *ret);
 uint64_t journal_disk_free(struct store *base);
 int journal_maintain(struct store *base);
+int journal_set_aside(struct store *base, uint64_t bytes);
 int journal_pack(struct store *base, uint64_t most_bytes, bool *ret_more);
 /* Before a record of so many bytes is appended. fails: NO_SPACE, IO */
 int journal_make_room(struct journal_store *s, size_t body_bytes);

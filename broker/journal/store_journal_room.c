@@ -236,6 +236,13 @@ int journal_maintain(struct store *base)
     return journal_broken(s, err);
 }
 
+/* The store behind has had STORE_AHEAD_BYTES from the start on, and what is due after each generation. */
+int journal_set_aside(struct store *base, uint64_t bytes)
+{
+    (void)bytes;
+    return journal_store_of(base)->broken ? SHUNT_IO : 0;
+}
+
 int journal_commit_behind(struct journal_store *s)
 {
     int err = journal_settle(s);
@@ -265,6 +272,7 @@ void journal_usage(struct store *base, struct store_usage *ret)
     const struct journal_store *s = journal_store_of(base);
     uint64_t charged = s->filling->charged_bytes + (s->frozen ? s->frozen->charged_bytes : 0);
     *ret = s->usage;
+    ret->unasked_bytes = 0;
     ret->used_bytes += charged + journal_kept_bytes(s);
     ret->free_bytes = less(ret->free_bytes, charged + less(journal_kept_bytes(s), growth(s)));
     ret->usable_bytes = less(usable(s), charged);

@@ -43,6 +43,10 @@ enum store_table {
     TABLE_COUNT
 };
 
+/* A store of some size, or one that much is written to, keeps at least so much of its file set aside beyond what is used of it. One
+ * that has hardly been used keeps less. */
+#define STORE_AHEAD_BYTES (64ull << 20)
+
 struct store;
 struct store_txn;
 struct store_cursor;
@@ -57,7 +61,9 @@ struct store_usage {
                           * it has freed count too, which only later ones can use. */
     uint64_t usable_bytes; /* of the free ones, what the next write transaction can use: not what the last one
                             * freed, which only the one after it can */
-    bool disk_full;        /* the file cannot be set aside further: the disk bounds it, not the map */
+    uint64_t
+        unasked_bytes; /* of the usable ones, those that the disk has not given yet and may refuse: see set_aside() */
+    bool disk_full;           /* the file cannot be set aside further: the disk bounds it, not the map */
     uint64_t allocated_bytes; /* on disk, as allocated ahead */
     bool read_beside; /* another process reads the store, as it was before the last commit or earlier */
 };
@@ -109,6 +115,9 @@ struct store_ops {
     /* Between transactions: grow the map and allocate the file ahead where that is due. fails: NO_SPACE (the
      * store stays usable as it is); any other error: the caller must stop. */
     int (*maintain)(struct store *s);
+    /* Between write transactions: have the disk set so many bytes aside for what is written next, beyond all that was; and from now on
+     * let maintain() keep so many, up to STORE_AHEAD_BYTES. fails: as maintain(); as much as the disk had is set aside then. */
+    int (*set_aside)(struct store *s, uint64_t bytes);
     /* Between transactions: one step of a pass that puts rows closer together where deletes left pages thin,
      * in a transaction of its own. It rewrites pages of at most `most_bytes`, and may need as many for them
      * again, for those beside them and for those above; nothing that can be read changes. *ret_more: the pass
@@ -202,6 +211,10 @@ static inline int store_count(struct store_txn *t, enum store_table table, uint6
 static inline int store_maintain(struct store *s)
 {
     return s->ops->maintain(s);
+}
+static inline int store_set_aside(struct store *s, uint64_t bytes)
+{
+    return s->ops->set_aside(s, bytes);
 }
 static inline int store_pack(struct store *s, uint64_t most_bytes, bool *ret_more)
 {

@@ -79,6 +79,7 @@ struct lmdb_store {
     uint64_t map_bytes;
     uint64_t map_bytes_max;
     uint64_t allocated_to; /* bytes of the file from its beginning that are known to be set aside on disk */
+    uint64_t ahead_bytes;  /* lmdb_set_aside() asked for so many */
     bool disk_full;        /* the last attempt to set more aside failed */
     struct store_usage usage_last;
     struct lmdb_pack pack;
@@ -174,6 +175,7 @@ int lmdb_cursor_del(struct store_cursor *base);
 void lmdb_usage(struct store *base, struct store_usage *ret);
 uint64_t lmdb_disk_free(struct store *base);
 int lmdb_maintain(struct store *base);
+int lmdb_set_aside(struct store *base, uint64_t bytes);
 int lmdb_pack(struct store *base, uint64_t most_bytes, bool *ret_more);
 
 #endif

@@ -383,6 +383,7 @@ static const struct store_ops lmdb_ops = {
     .disk_free = lmdb_disk_free,
     .count = lmdb_count,
     .maintain = lmdb_maintain,
+    .set_aside = lmdb_set_aside,
     .pack = lmdb_pack,
     .close = lmdb_close,
 };

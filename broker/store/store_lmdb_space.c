@@ -9,7 +9,8 @@
  * address space: it doubles as soon as its end comes near, long before the high-water mark at which
  * publishing is refused. The disk: the file is allocated beyond its last page, so that a full disk is met
  * here, where it is harmless, and not in a commit. Then `free_bytes` counts only what is set aside, and the
- * caller's high-water mark does the rest.
+ * caller's high-water mark does the rest. Until then `unasked_bytes` tells how much of what is free the disk
+ * has not given yet: what a transaction may need of that is asked for before it is begun.
  */
 #include "base/check.h"
 #include "base/magic.h"
@@ -21,9 +22,9 @@
 
 /* The map grows while less than this, or than half of it, lies beyond the last page ever used. */
 #define MAP_AHEAD_BYTES_MIN (512ull << 20)
-/* The file is allocated this far beyond the last page ever used, or a tenth of it; and no further than the
- * map. */
-#define FILE_AHEAD_BYTES_MIN (64ull << 20)
+/* The file is allocated as far again as to the last page ever used, at least so far; but beyond that page no further than
+ * STORE_AHEAD_BYTES or a tenth, unless it is asked for; and never further than the map. */
+#define FILE_AHEAD_BYTES_MIN (6ull << 20)
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -33,6 +34,11 @@ static uint64_t least(uint64_t a, uint64_t b)
 static uint64_t greatest(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
 }
 
 /* ---- how full ---- */
@@ -153,7 +159,9 @@ void lmdb_usage(struct store *base, struct store_usage *ret)
     ret->read_beside = beside;
     ret->used_bytes = (pages + kept) * s->page_bytes;
     ret->free_bytes = within > ret->used_bytes ? within - ret->used_bytes : 0;
-    ret->usable_bytes = ret->free_bytes - least(ret->free_bytes, freed * s->page_bytes);
+    ret->usable_bytes = less(ret->free_bytes, freed * s->page_bytes);
+    uint64_t aside = less(less(least(within, s->allocated_to), ret->used_bytes), freed * s->page_bytes);
+    ret->unasked_bytes = less(ret->usable_bytes, aside);
     ret->disk_full = s->disk_full;
     s->usage_last = *ret;
 }
@@ -204,11 +212,17 @@ static int map_grow(struct lmdb_store *s, uint64_t end)
     return rc != 0 ? SHUNT_NO_SPACE : 0; /* no address space, or a limit on it */
 }
 
-/* Set aside as much of the file as is due; if there is not that much, as much as there is. */
-static int file_grow(struct lmdb_store *s, uint64_t end)
+/* How much is to be set aside beyond the last page ever used. */
+static uint64_t ahead_due(const struct lmdb_store *s, uint64_t end)
 {
-    uint64_t ahead = greatest(FILE_AHEAD_BYTES_MIN, end / 10);
-    if (s->allocated_to >= least(s->map_bytes, end + ahead))
+    uint64_t by_use = least(greatest(FILE_AHEAD_BYTES_MIN, end), greatest(STORE_AHEAD_BYTES, end / 10));
+    return greatest(by_use, least(s->ahead_bytes, STORE_AHEAD_BYTES));
+}
+
+/* Set aside so much of the file; if there is not that much, as much as there is. */
+static int file_grow(struct lmdb_store *s, uint64_t end, uint64_t ahead)
+{
+    if (!s->disk_full && s->allocated_to >= least(s->map_bytes, end + ahead))
         return 0;
     int fd;
     if (mdb_env_get_fd(s->env, &fd) != 0)
@@ -225,7 +239,7 @@ static int file_grow(struct lmdb_store *s, uint64_t end)
         }
     }
     if (!err)
-        s->allocated_to = to;
+        s->allocated_to = greatest(s->allocated_to, to);
     return err;
 }
 
@@ -252,6 +266,19 @@ int lmdb_maintain(struct store *base)
         return SHUNT_IO;
     uint64_t end = used_end(s);
     int err = map_grow(s, end);
-    int file_err = file_grow(s, end);
+    int file_err = file_grow(s, end, ahead_due(s, end));
     return err ? err : file_err;
+}
+
+int lmdb_set_aside(struct store *base, uint64_t bytes)
+{
+    struct lmdb_store *s = lmdb_store_of(base);
+    check(!s->writing);
+    if (s->read_only)
+        return 0;
+    if (s->broken)
+        return SHUNT_IO;
+    s->ahead_bytes = greatest(s->ahead_bytes, bytes);
+    uint64_t end = used_end(s);
+    return file_grow(s, end, greatest(bytes, ahead_due(s, end)));
 }

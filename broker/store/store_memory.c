@@ -39,6 +39,13 @@ static int memory_maintain(struct store *base)
     return 0;
 }
 
+static int memory_set_aside(struct store *base, uint64_t bytes)
+{
+    (void)base;
+    (void)bytes;
+    return 0;
+}
+
 static int memory_pack(struct store *base, uint64_t most_bytes, bool *ret_more)
 {
     check(!store_of(base)->txns);
@@ -93,6 +100,7 @@ static const struct store_ops memory_ops = {
     .disk_free = memory_disk_free,
     .count = memory_count,
     .maintain = memory_maintain,
+    .set_aside = memory_set_aside,
     .pack = memory_pack,
     .close = memory_close,
 };

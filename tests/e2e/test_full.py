@@ -16,6 +16,7 @@ import wire
 
 MIB = 1 << 20
 IO_FAILED = 74
+NO_SPACE = 28  # the code
 STACK = "at step()\n" * 819  # 8190 bytes
 CREDIT = 65536
 PACK_TURNS = 400  # each looks at 32 pages
@@ -111,6 +112,14 @@ class DiskStore(Store):
     LIMIT = "disk"
     CONFIG = "map-size: 80MiB\nmap-size-max: 80MiB\njournal: off\n"  # the limit is one of each file
     WRAPPER = ("prlimit", f"--fsize={40 * MIB}", "--")
+
+
+class SmallDiskStore(Store):
+    """The disk ends little behind what a store has that nothing was written to."""
+
+    LIMIT = "disk"
+    CONFIG = ""
+    WRAPPER = ("prlimit", f"--fsize={10 * MIB}:unlimited", "--")
 
 
 class PlantedStore(Store):
@@ -304,6 +313,83 @@ class Map(unittest.TestCase):
 @unittest.skipIf(os.environ.get("SANITIZED"), "the code that is sanitized is the same")
 class Disk(Map):
     STORE = DiskStore
+
+
+@unittest.skipIf(os.environ.get("SANITIZED"), "the code that is sanitized is the same")
+class SmallDisk(unittest.TestCase):
+    def press(self, way):
+        store = SmallDiskStore(self)
+        store.start()
+        way(store)
+        store.comes_back()
+
+    def test_nacks_with_large_stacks(self):
+        self.press(nacks)
+
+    def test_a_connection_is_lost_that_held_many(self):
+        self.press(lost_connection)
+
+    def test_killed_with_many_in_flight(self):
+        self.press(restarts)
+
+    def test_redrives(self):
+        self.press(redrives)
+
+    def test_it_goes_on_when_the_disk_has_room_again(self):
+        """What a frame needs that is larger than all that was set aside is asked for, and taken as far as the disk has it."""
+        store = SmallDiskStore(self)
+        store.start()
+        client = store.connect()
+        client.topic_create("t")
+        body = b"x" * MIB
+        answer = client.publish("t", *[body] * 16)
+        self.assertEqual(answer.code, NO_SPACE)
+        self.assertTrue(0 < answer.accepted < 10, answer)
+        store.confirmed += answer.accepted
+        store.fill(client, body, count=1)
+        store.accounted(client)
+        subprocess.run(["prlimit", f"--pid={store.server.process.pid}", "--fsize=unlimited"], check=True)
+        self.assertEqual(wire.until(lambda: store.try_publish(client, 10000)).accepted, 100)
+        answer = client.publish("t", *[body] * 16)
+        self.assertEqual((answer.accepted, answer.code), (16, 0))
+        store.confirmed += 116
+        self.assertFalse(client.stats()["full"])
+        store.accounted(client)
+        store.WRAPPER = store.server.wrapper = ()
+        store.comes_back()
+
+
+class Empty(unittest.TestCase):
+    def size(self, server):
+        return sum(path.stat().st_blocks * 512 for path in server.data.iterdir())
+
+    def start(self, settings):
+        server = harness.Server()
+        self.addCleanup(server.remove)
+        server.options = ["--config", server.directory / "shunt.yaml"]
+        server.options[1].write_text(settings, encoding="utf-8")
+        server.start()
+        return server
+
+    def test_an_empty_store_is_small_and_takes_what_comes(self):
+        server = self.start("journal: off\n")
+        self.assertLess(self.size(server), 8.5 * MIB)
+        self.assertEqual(server.stop(), 0)
+        server.start()
+        self.assertLess(self.size(server), 8.5 * MIB)
+        with wire.connect(server) as client:
+            client.topic_create("t")
+            for _ in range(100):
+                client.publish("t", b"x" * 100)
+            self.assertLess(self.size(server), 8.5 * MIB)
+            answer = client.publish("t", *[b"x" * MIB] * 18)
+            self.assertEqual((answer.accepted, answer.code), (18, 0))
+        self.assertEqual(server.stop(), 0, server.log_text())
+
+    def test_with_a_journal(self):
+        server = self.start("journal: on\n")
+        self.assertLess(self.size(server), (80 + 4 + 1) * MIB)
+        self.assertEqual(server.stop(), 0, server.log_text())
 
 
 class Thin(unittest.TestCase):

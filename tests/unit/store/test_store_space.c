@@ -153,14 +153,34 @@ Test(store_space, a_reader_sees_the_store_as_it_was)
     store_close(s);
 }
 
-Test(store_space, file_is_allocated_ahead)
+/* Of the file, what the disk has given and is not used: what a transaction can have without asking for more. */
+static uint64_t aside(struct store *s)
+{
+    struct store_usage u = usage(s);
+    return u.usable_bytes - u.unasked_bytes;
+}
+
+Test(store_space, an_empty_store_takes_a_few_mib_of_the_disk)
+{
+    for (int i = 0; i < 3; i++) { /* and no more when it is opened again */
+        struct store *s = open_store(4096 * MIB);
+        cr_assert_leq(usage(s).allocated_bytes, 8 * MIB);
+        cr_assert_geq(aside(s), 6 * MIB);
+        cr_assert_geq(usage(s).free_bytes, 1000 * MIB, "it can have more");
+        store_close(s);
+    }
+}
+
+Test(store_space, file_is_allocated_ahead_and_the_more_so_the_more_is_in_it)
 {
     struct store *s = open_store(1ull << 30);
-    cr_assert_geq(usage(s).allocated_bytes, 64 * MIB);
-    for (uint32_t i = 0; i < 30; i++)
+    for (uint32_t i = 0; i < 100; i++) {
         cr_assert_eq(put_one(s, i, MIB), 0);
-    cr_assert_eq(store_maintain(s), 0);
-    cr_assert_geq(usage(s).allocated_bytes, 94 * MIB);
+        cr_assert_eq(store_maintain(s), 0);
+        uint64_t used = usage(s).used_bytes;
+        cr_assert_geq(aside(s), used < 64 * MIB ? (used > 6 * MIB ? used : 6 * MIB) : 64 * MIB, "%u", i);
+        cr_assert_leq(usage(s).allocated_bytes, used + 84 * MIB);
+    }
     store_close(s);
     s = open_store(8 * MIB);
     cr_assert(usage(s).map_bytes >= 30 * MIB, "never smaller than what is in it");
@@ -169,21 +189,24 @@ Test(store_space, file_is_allocated_ahead)
 
 /* ---- a full disk ---- */
 
-/* Fill up, by what free_bytes allows; then empty; every commit must succeed. */
+/* Fill up, as far as the disk gives room; then empty; every commit must succeed. */
 static void fill_and_drain(struct store *s, uint64_t disk_bytes)
 {
-    cr_assert_eq(store_maintain(s), SHUNT_NO_SPACE);
+    cr_assert_eq(store_set_aside(s, disk_bytes), SHUNT_NO_SPACE);
     struct store_usage u = usage(s);
-    cr_assert(u.free_bytes < disk_bytes, "%llu free on a disk of %llu", (unsigned long long)u.free_bytes,
-              (unsigned long long)disk_bytes);
+    cr_assert(u.disk_full && !u.unasked_bytes);
+    cr_assert(u.free_bytes < disk_bytes && u.free_bytes > disk_bytes / 4, "%llu free on a disk of %llu",
+              (unsigned long long)u.free_bytes, (unsigned long long)disk_bytes);
     uint32_t n = 0;
-    for (; usage(s).free_bytes > MIB; n++) {
+    for (; aside(s) > MIB; n++) {
         int err = put_one(s, n, 50000);
         cr_assert_eq(err, 0, "%s after %u with %llu free", err_name(err), n,
                      (unsigned long long)usage(s).free_bytes);
         (void)store_maintain(s); /* NO_SPACE: known */
     }
     cr_assert(n > 20, "only %u", n);
+    cr_assert(usage(s).disk_full);
+    cr_assert_lt(usage(s).free_bytes, disk_bytes);
     for (uint32_t i = 0; i < n; i++) {
         int err = del_one(s, i);
         cr_assert_eq(err, 0, "%s deleting %u", err_name(err), i);
@@ -229,7 +252,7 @@ Test(store_space, disk_filled_by_others_does_not_touch_what_is_set_aside)
     if (!mount_disk(0, "size=96m"))
         cr_skip_test("mounting is not permitted here");
     struct store *s = open_store(1ull << 30);
-    cr_assert_eq(store_maintain(s), 0);
+    cr_assert_eq(store_set_aside(s, 64 * MIB), 0);
     char path[128];
     snprintf(path, sizeof path, "%s/filler", dir);
     int fd = open(path, O_WRONLY | O_CREAT, 0600);
@@ -248,6 +271,31 @@ Test(store_space, disk_filled_by_others_does_not_touch_what_is_set_aside)
     cr_assert_eq(store_maintain(s), 0, "and a larger disk ends it");
     cr_assert(usage(s).free_bytes > 512 * MIB);
     close(fd);
+    store_close(s);
+    cr_assert_eq(umount(dir), 0);
+}
+
+Test(store_space, what_is_asked_for_is_had_or_known_to_be_refused_and_asked_for_again)
+{
+    if (!mount_disk(0, "size=48m"))
+        cr_skip_test("mounting is not permitted here");
+    struct store *s = open_store(1ull << 30);
+    cr_assert_eq(store_set_aside(s, 20 * MIB), 0);
+    cr_assert_geq(aside(s), 20 * MIB);
+    for (uint32_t i = 0; i < 20; i++) { /* it is kept */
+        cr_assert_eq(put_one(s, 0, MIB), 0);
+        cr_assert_eq(store_maintain(s), 0);
+        cr_assert_geq(aside(s), 18 * MIB);
+    }
+    cr_assert_eq(store_set_aside(s, 64 * MIB), SHUNT_NO_SPACE);
+    cr_assert(usage(s).disk_full);
+    uint64_t had = aside(s);
+    cr_assert_geq(had, 30 * MIB, "as much as there was");
+    cr_assert_eq(store_maintain(s), SHUNT_NO_SPACE, "it is still wanted");
+    cr_assert_eq(mount("tmpfs", dir, "tmpfs", MS_REMOUNT, "size=128m"), 0);
+    cr_assert_eq(store_maintain(s), 0);
+    cr_assert(!usage(s).disk_full);
+    cr_assert_geq(aside(s), 64 * MIB);
     store_close(s);
     cr_assert_eq(umount(dir), 0);
 }
