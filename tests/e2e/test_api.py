@@ -281,6 +281,32 @@ class Looking(Calls):
         self.assertEqual([one["seq"] for one in found], [11])
         self.assertEqual(self.api.get(dlq + "?key=none")["letters"], [])
 
+    def test_connections_and_holders_come_page_by_page_and_their_names_escaped(self):
+        self.api.ask("POST", "/api/v1/topics", {"topic": "t"})
+        hostile = "\x1b]0;owned\x07\r\n\u202e\"\\"
+        clients = [self.enterContext(wire.connect(self.server, client=f"{hostile}{n}", host=hostile)) for n in range(5)]
+        clients[0].publish("t", b"0", b"1", b"2", b"3", b"4")
+        for client in clients:
+            client.subscribe("t", messages=1).take(1)
+        seen, after, more = [], 0, True
+        while more:
+            page = self.api.get(f"/clients?limit=2&after={after}")
+            seen += page["clients"]
+            more, after = page["more"], page["next"]
+        own = [row for row in seen if row["client"] in [f"{hostile}{n}" for n in range(5)]]
+        self.assertEqual([row["client"] for row in own], [f"{hostile}{n}" for n in range(5)])
+        self.assertTrue(all(row["host"] == hostile and row["in_flight"] == 1 and row["oldest"] <= page["now"] for row in own), own)
+        self.assertEqual(own[0]["subscriptions"][0]["topic"], "t")
+        held, after, more = [], 0, True
+        while more:
+            page = self.api.get(f"/topics/t/groups/default/holders?limit=2&after={after}")
+            held += page["holders"]
+            more, after = page["more"], page["next"]
+        self.assertEqual([(row["seq"], row["connection"]) for row in held], [(n + 1, row["connection"]) for n, row in enumerate(own)])
+        self.assertTrue(all(row["until"] > page["now"] for row in held), held)
+        self.refused(404, "UNKNOWN_GROUP", "GET", "/api/v1/topics/t/groups/none/holders", detail="none")
+        self.refused(405, "BAD_METHOD", "DELETE", "/api/v1/clients")
+
     def test_a_large_body_comes_whole(self):
         self.api.ask("POST", "/api/v1/topics", {"topic": "t"})
         client = self.enterContext(wire.connect(self.server))
