@@ -85,7 +85,9 @@ class Link:
         self._out = bytearray()
         self._calls: collections.OrderedDict[int, Call] = collections.OrderedDict()
         self._next_id = 1
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
         self._thread: threading.Thread | None = None
         self._leaving = False
 
@@ -178,6 +180,8 @@ class Link:
 
     def wake(self) -> None:
         """Make the link's thread look at everything again; may be called from a signal handler."""
+        if self._wake_write < 0:
+            return
         try:
             os.write(self._wake_write, b"w")
         except BlockingIOError:
@@ -200,6 +204,13 @@ class Link:
             thread, self._thread = self._thread, None
         if thread and thread is not threading.current_thread():
             thread.join(max(0.0, deadline - time.monotonic()) + 1)
+            if thread.is_alive():
+                return  # it waits for a name server or a host, ends when it has its answer, and still looks at the pipe
+        with self.changed:
+            if self._wake_write >= 0:
+                os.close(self._wake_read)
+                os.close(self._wake_write)
+                self._wake_read = self._wake_write = -1
 
     def end(self, error: errors.Error) -> None:
         """No connection any more; the first reason stays. Locked."""

@@ -82,6 +82,13 @@ class Install(unittest.TestCase):
             self.assertEqual((share / name).read_bytes(), (harness.SOURCE_ROOT / name).read_bytes())
             self.assertIn(f"/usr/share/shunt/{name}", (harness.SOURCE_ROOT / "docs/workers.md").read_text(encoding="utf-8"))
 
+    def test_the_python_client_is_whole_and_where_its_page_says(self):
+        installed, source = self.destination / "usr/local/share/shunt/python/shunt", harness.SOURCE_ROOT / "python/shunt"
+        files = {path.name: path.read_bytes() for path in source.iterdir() if path.is_file()}
+        self.assertIn("py.typed", files)
+        self.assertEqual({path.name: path.read_bytes() for path in installed.iterdir()}, files)
+        self.assertIn("PYTHONPATH=/usr/local/share/shunt/python ", (harness.SOURCE_ROOT / "docs/python.md").read_text(encoding="utf-8"))
+
     def test_documents_lie_as_in_the_tree_so_that_they_find_each_other(self):
         top = self.destination / "usr/local/share/doc/shunt"
         pages = sorted(top.rglob("*.md"))
