@@ -16,7 +16,7 @@
 
 #define SERVER_WHY_BYTES 1024
 #define SERVER_DESCRIPTORS_OWN                                                                               \
-    80 /* open files beside client connections: the store, HTTP and its clients, the log */
+    370 /* open files beside client connections: the store, HTTP with its clients, calls and loans, the log */
 
 enum server_signal { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
 

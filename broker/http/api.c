@@ -6,18 +6,19 @@
 #include "broker/http/caller.h"
 #include "broker/http/fields.h"
 #include "broker/http/guard.h"
-#include "broker/http/json_answer.h"
+#include "broker/http/lease_call.h"
+#include "broker/http/loans.h"
 #include "broker/http/peers.h"
 #include "broker/http/publish.h"
 #include "broker/http/respond.h"
+#include "broker/http/sending.h"
 #include "broker/http/stream.h"
 #include "proto/frame.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 #define BODY_BYTES_DISCARDED_MAX                                                                             \
-    (2u * PUBLISH_BYTES_MAX)     /* of one that has become too large, so that it may be told */
-#define BLOCK_BYTES (16u * 1024) /* of an answer, at a time */
+    (2u * PUBLISH_BYTES_MAX) /* of one that has become too large, so that it may be told */
 
 #define API_MAGIC 0x1b6e92f3u
 struct api {
@@ -25,6 +26,7 @@ struct api {
     struct api_config config;
     struct calls *calls;
     struct streams *streams;
+    struct loans *loans;
     size_t bodies_bytes; /* of all requests that are not with the engine yet */
 };
 
@@ -40,9 +42,10 @@ struct api_request {
     char allow[API_ALLOW_BYTES];
     enum publish_form publishes; /* of a publish */
     struct text body;
-    size_t body_bytes; /* that came, of which some may have been discarded */
-    bool numbered;     /* it is a publish with an Idempotency-Key */
-    struct call *call; /* NULL: not begun, or given to the answer */
+    size_t body_bytes;        /* that came, of which some may have been discarded */
+    bool numbered;            /* it is a publish with an Idempotency-Key */
+    struct call *call;        /* NULL: not begun, or given to the answer */
+    struct lease_call *lease; /* of API_WORK, once it has begun */
 };
 
 static bool is_publish(const struct api_request *r)
@@ -53,48 +56,17 @@ static bool is_publish(const struct api_request *r)
 
 /* ---- the answer ---- */
 
-/* What libmicrohttpd reads it from. */
-#define SENDING_MAGIC 0xd2f57c18u
-struct sending {
-    uint32_t magic;
-    struct call *call; /* its bytes are the answer's */
-    struct json_answer json;
-};
-
-static ssize_t sending_read(void *context, uint64_t at, char *to, size_t max)
+static void release_call(void *call)
 {
-    struct sending *s = magic_of(context, sending, SENDING_MAGIC);
-    (void)at; /* it is read in order */
-    size_t size = json_answer_take(&s->json, to, max);
-    if (size)
-        return (ssize_t)size;
-    return json_answer_failed(&s->json) ? MHD_CONTENT_READER_END_WITH_ERROR
-                                        : MHD_CONTENT_READER_END_OF_STREAM;
-}
-
-static void sending_free(void *context)
-{
-    struct sending *s = magic_of(context, sending, SENDING_MAGIC);
-    json_answer_done(&s->json);
-    call_free(s->call);
-    s->magic = 0;
-    free(s);
+    call_free(magic_of(call, call, CALL_MAGIC));
 }
 
 static enum MHD_Result answer_ok(struct api_request *r)
 {
-    struct sending *s = calloc(1, sizeof *s);
-    if (!s)
-        return MHD_NO;
-    s->magic = SENDING_MAGIC;
-    s->call = r->call;
-    r->call = NULL;
-    json_answer_begin(&s->json, s->call->answer, api_answer_of(fields_answer(r->match.row->op)));
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, sending_read, s, sending_free);
-    if (!response)
-        sending_free(s);
-    return respond(r->connection, r->match.row->status, TYPE_JSON, NULL, response);
+    struct call *call = r->call;
+    r->call = NULL; /* it is the answer's */
+    return sending_begin(r->connection, r->match.row->status, call->answer,
+                         api_answer_of(fields_answer(r->match.row->op)), release_call, call);
 }
 
 static enum MHD_Result answer_done(struct api_request *r)
@@ -198,6 +170,21 @@ static enum MHD_Result begin(struct api_request *r)
     return MHD_YES;
 }
 
+/* The same of a call by which a client works. */
+static enum MHD_Result begin_lease(struct api_request *r)
+{
+    struct slice body = {r->body.data, r->body.size};
+    if (r->target.pairs_count)
+        (void)problem_is(&r->problem, PROBLEM_BAD_FIELD, "this call has no query");
+    else
+        r->lease = lease_call_new(r->api->loans, r->connection, &r->match, body, &r->problem);
+    drop_body(r);
+    if (!r->lease)
+        return respond_problem(r->connection, &r->problem, NULL);
+    lease_call_begin(r->lease, r->api->config.peers);
+    return MHD_YES;
+}
+
 /* ---- the changes ---- */
 
 /* Where it wants to go on: the header of a browser that comes again, or the parameter of a client that cannot set one. */
@@ -270,7 +257,8 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
 
 static bool acts(const struct api_request *r)
 {
-    return !r->options && r->match.row->what == API_REQUEST && fields_change(r->match.row->op);
+    const struct api_row *row = r->match.row;
+    return !r->options && (row->what >= API_LEASE || (row->what == API_REQUEST && fields_change(row->op)));
 }
 
 static bool type_fits(struct api_request *r, const struct guard *g)
@@ -354,6 +342,8 @@ enum MHD_Result api_request_whole(struct api_request *r)
     struct text text = {0};
     if (r->call)
         return answer_done(r);
+    if (r->lease)
+        return lease_call_answer(r->lease, r->api->config.peers);
     const char *allow = r->problem.code == PROBLEM_BAD_METHOD ? r->allow : NULL;
     if (!problem_is_none(&r->problem))
         return respond_problem(r->connection, &r->problem, allow);
@@ -363,14 +353,17 @@ enum MHD_Result api_request_whole(struct api_request *r)
         return begin(r);
     if (r->match.row->what == API_EVENTS)
         return follow(r);
+    if (r->match.row->what >= API_LEASE)
+        return begin_lease(r);
     api_write_list(&text);
     return respond_text(r->connection, MHD_HTTP_OK, TYPE_JSON, NULL, &text);
 }
 
-void api_request_free(struct api_request *r)
+void api_request_free(struct api_request *r, bool sent)
 {
     if (!r)
         return;
+    lease_call_free(r->lease, sent);
     call_free(r->call);
     target_done(&r->target);
     drop_body(r);
@@ -389,6 +382,8 @@ int api_start(const struct api_config *config, struct api **ret)
     a->config = *config;
     int err = config->changes ? calls_start(&config->calls, &a->calls) : 0;
     if (!err && config->changes)
+        err = loans_start(&config->calls, &a->loans);
+    if (!err && config->changes)
         err = streams_start(config->changes, &a->streams);
     if (err) {
         api_stop(a);
@@ -404,12 +399,16 @@ void api_ready(struct api *a, bool ready)
     check(a->magic == API_MAGIC);
     if (a->calls)
         calls_open(a->calls, ready);
+    if (a->loans)
+        loans_open(a->loans, ready);
 }
 
 void api_stop(struct api *a)
 {
     if (a->calls)
         calls_stop(a->calls);
+    if (a->loans)
+        loans_stop(a->loans);
     if (a->streams)
         streams_stop(a->streams);
 }
@@ -419,6 +418,7 @@ void api_free(struct api *a)
     if (!a)
         return;
     calls_free(a->calls);
+    loans_free(a->loans);
     streams_free(a->streams);
     a->magic = 0;
     free(a);

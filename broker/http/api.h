@@ -40,6 +40,7 @@ struct api_request *api_request_new(struct api *a, struct MHD_Connection *connec
 enum MHD_Result api_request_headers(struct api_request *r, const char *method);
 enum MHD_Result api_request_body(struct api_request *r, const char *bytes, size_t size);
 enum MHD_Result api_request_whole(struct api_request *r);
-void api_request_free(struct api_request *r); /* takes NULL */
+/* It is over; `sent`: its answer has left. Takes NULL. */
+void api_request_free(struct api_request *r, bool sent);
 
 #endif

@@ -6,7 +6,8 @@
 const struct api_row api_rows[] = {
 #define API(method, path, request, status, text)                                                             \
     {method, path, API_REQUEST, OP_##request, status, #request, text},
-#define API_OWN(method, path, what, text) {method, path, API_##what, 0, 200, NULL, text},
+#define API_OWN(method, path, what, text)  {method, path, API_##what, 0, 200, NULL, text},
+#define API_WORK(method, path, what, text) {method, path, API_##what, 0, 200, NULL, text},
 #include "broker/http/api.def"
 };
 const unsigned api_rows_count = sizeof api_rows / sizeof api_rows[0];

@@ -9,7 +9,17 @@
 #define API_PREFIX "/api/v1"
 
 /* What a call is. */
-enum api_what { API_REQUEST, API_LIST, API_EVENTS };
+enum api_what {
+    API_REQUEST,
+    API_LIST,
+    API_EVENTS,
+    API_LEASE, /* this one and those behind it: API_WORK */
+    API_ACK,
+    API_NACK,
+    API_REJECT,
+    API_RELEASE,
+    API_EXTEND
+};
 
 struct api_row {
     const char *method, *path;

@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 #include "base/magic.h"
-#include "base/utf8.h"
+#include "broker/http/hello.h"
+#include "proto/errors.h"
 #include "proto/frame.h"
-#include "proto/request.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,7 +16,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HELLO_ID   1
 #define READ_BYTES (64u * 1024)
 
 #define CALLS_MAGIC 0xf04bb3c9u
@@ -224,16 +225,6 @@ void calls_free(struct calls *c)
     free(c);
 }
 
-static void write_hello(struct mpack_buffer *to, const char *client, struct slice producer)
-{
-    struct slice name = {client, utf8_prefix(client, strlen(client), CLIENT_NAME_BYTES_MAX)};
-    union request_fields fields = {
-        .hello = {.version_min = PROTOCOL_VERSION_MIN,
-                  .version_max = PROTOCOL_VERSION_MAX,
-                  .options = {.marks = true, .client = name, .producer = producer}}};
-    frame_end(to, request_begin(to, &request_hello, HELLO_ID, &fields));
-}
-
 int calls_take(struct calls *c, const char *peer, const char *client, struct slice producer,
                struct call **ret)
 {
@@ -252,7 +243,7 @@ int calls_take(struct calls *c, const char *peer, const char *client, struct sli
     unlock(c);
     if (err)
         return err;
-    write_hello(&call->out, client, producer);
+    hello_write(&call->out, client, producer);
     *ret = call;
     return 0;
 }

@@ -4,8 +4,8 @@
  * that loop would have had nothing else to do, and every time-out and wake-up that the library has already
  * would have to be carried over. What is bounded: connections (peers.h), the time one may idle
  * (IDLE_SECONDS_MAX, less where somebody else wants its place), the memory of a request (REQUEST_BYTES_MAX),
- * its body (BODY_BYTES_DISCARDED_MAX; of one for the API, API_BODY_BYTES_MAX). A client that does not read its answer keeps at
- * most one page alive, or one call (CALLS_MAX).
+ * its body (BODY_BYTES_DISCARDED_MAX; of one for the API, API_BODY_BYTES_MAX or PUBLISH_BYTES_MAX, and API_BODIES_BYTES_MAX of all).
+ * A client that does not read its answer keeps at most one page alive, one call (CALLS_MAX), or the messages of one (LOAN_CALLS_MAX).
  */
 #include "broker/http/http.h"
 
@@ -229,12 +229,11 @@ static void request_completed(void *context, struct MHD_Connection *connection, 
                               enum MHD_RequestTerminationCode why)
 {
     struct http *h = magic_of(context, http, HTTP_MAGIC);
-    (void)why;
     peers_asking(&h->peers, connection_peer(connection), false, clock_mono_ms());
     if (!*state)
         return;
     struct request *r = magic_of(*state, request, REQUEST_MAGIC);
-    api_request_free(r->api);
+    api_request_free(r->api, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     r->magic = 0;
     free(r);
     *state = NULL;

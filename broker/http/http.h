@@ -1,8 +1,8 @@
 /* http: what the operator's machines ask: /metrics, /healthz, /readyz, and the admin API.
  *
- * Five threads: one accepts (accept.h); libmicrohttpd's own polls the sockets and never waits for the
+ * Six threads: one accepts (accept.h); libmicrohttpd's own polls the sockets and never waits for the
  * engine; the sampler's asks the engine, one question at a time (sampler.h); the calls' sends it the requests of the API (calls.h);
- * the streams' wakes those that follow what changes (stream.h). A request that needs an answer of the engine is suspended until there is one.
+ * the streams' wakes those that follow what changes (stream.h); the loans' holds the messages that clients lease (loans.h). A request that needs an answer of the engine is suspended until there is one.
  */
 #ifndef SHUNT_HTTP_HTTP_H
 #define SHUNT_HTTP_HTTP_H

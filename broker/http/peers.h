@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PEERS_MAX         32 /* served at once */
+#define PEERS_MAX         64 /* served at once */
 #define PEERS_LEAVING_MAX 8  /* told to leave and not gone yet; server_private.h counts on few */
 #define IDLE_MS_MIN       1000
 #define ANSWER_MS_MAX     10000
@@ -47,7 +47,7 @@ void peers_not_taken(struct peers *p); /* libmicrohttpd did not want that one */
 struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms);
 void peers_end(struct peers *p, struct peer *peer); /* before its socket is closed */
 void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_ms);
-/* Its answer has no end: it keeps its place however long it takes. There are few (STREAMS_MAX). */
+/* Its answer has no end: it keeps its place however long it takes. There are few (STREAMS_MAX, LOAN_CALLS_MAX). */
 void peers_stay(struct peers *p, struct peer *peer); /* these three take a NULL peer */
 
 #endif

@@ -20,8 +20,8 @@ static const struct single {
 } singles[] = {
     {"Idempotency-Key", offsetof(struct publish_headers, idempotency_key)},
     {"X-Shunt-Key", offsetof(struct publish_headers, key)},
-    {"X-Shunt-Delay", offsetof(struct publish_headers, delay)},
-    {"X-Shunt-Ttl", offsetof(struct publish_headers, ttl)},
+    {"X-Shunt-Delay-Ms", offsetof(struct publish_headers, delay)},
+    {"X-Shunt-Ttl-Ms", offsetof(struct publish_headers, ttl)},
 };
 
 static bool set_single(struct publish_headers *h, const char *name, const char *value)
@@ -78,15 +78,40 @@ bool publish_producer(const struct publish_headers *h, struct slice topic,
 /* ---- one message ---- */
 
 static const struct form_field message_fields[] = {{"body", "body", false}, {"headers", "headers", true},
-                                                   {"key", "bytes", true},  {"delay", "ms", true},
-                                                   {"ttl", "ms", true},     {0}};
+                                                   {"key", "bytes", true},  {"delay_ms", "ms", true},
+                                                   {"ttl_ms", "ms", true},  {0}};
 
 /* What lines of the tool (`consume`, `peek`, `dlq export`) and answers of a lease tell of the message that it was. */
 static const char *const told[] = {
-    "id",          "attempts",   "deliveries", "generation",     "published",        "size",   "state",
-    "due",         "origin",     "topic",      "group",          "reason",           "cause",  "attended",
-    "died",        "error_type", "rule",       "error_message",  "error_stack",      "edited", "edit",
-    "rule_action", "history",    "rule_at",    "attempts_total", "deliveries_total", "token",  "lease_left",
+    "id",
+    "attempts",
+    "deliveries",
+    "generation",
+    "published",
+    "size",
+    "state",
+    "due",
+    "origin",
+    "topic",
+    "group",
+    "reason",
+    "cause",
+    "attended",
+    "died",
+    "error_type",
+    "rule",
+    "error_message",
+    "error_stack",
+    "edited",
+    "edit",
+    "rule_action",
+    "history",
+    "rule_at",
+    "attempts_total",
+    "deliveries_total",
+    "token",
+    "lease_left_ms",
+    "dead",
     "seq",
 };
 
@@ -315,7 +340,7 @@ static bool write_raw(struct mpack_buffer *to, const struct publish_headers *h, 
         mpack_write_bin(to, h->key.data, h->key.size);
     else
         mpack_write_nil(to);
-    return write_ms(to, h->delay, "X-Shunt-Delay", ret) && write_ms(to, h->ttl, "X-Shunt-Ttl", ret);
+    return write_ms(to, h->delay, "X-Shunt-Delay-Ms", ret) && write_ms(to, h->ttl, "X-Shunt-Ttl-Ms", ret);
 }
 
 /* In JSON it stands with its message. */

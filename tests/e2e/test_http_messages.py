@@ -42,15 +42,15 @@ class Messages(Calls):
 
 class Publish(Messages):
     def test_one_message_with_all_that_it_can_have(self):
-        self.assertEqual(self.publish({"body": "hé", "headers": {"a": "b", "bin": {"base64": "/w=="}}, "key": "k", "delay": 0, "ttl": 3600000}), {"accepted": 1, "first_seq": 1})
+        self.assertEqual(self.publish({"body": "hé", "headers": {"a": "b", "bin": {"base64": "/w=="}}, "key": "k", "delay_ms": 0, "ttl_ms": 3600000}), {"accepted": 1, "first_seq": 1})
         self.assertEqual(self.publish({"body_base64": "AP8=", "key_base64": "/g==", "headers": None}), {"accepted": 1, "first_seq": 2})
-        self.assertEqual(self.publish({"body": "\0", "key": None, "delay": None}), {"accepted": 1, "first_seq": 3})
+        self.assertEqual(self.publish({"body": "\0", "key": None, "delay_ms": None}), {"accepted": 1, "first_seq": 3})
         stored = self.stored()
         self.assertEqual(stored[0][0], "hé".encode())
         self.assertEqual({name: value if isinstance(value, bytes) else value.encode() for name, value in stored[0][1].items()}, {"a": b"b", "bin": b"\xff"})
         self.assertEqual(stored[0][2], b"k")
         self.assertEqual(stored[1:], [(b"\0\xff", {}, b"\xfe"), (b"\0", {}, None)])
-        self.publish({"body": "later", "delay": 3600000})
+        self.publish({"body": "later", "delay_ms": 3600000})
         self.assertEqual(self.api.get("/topics/t/groups/default")["delayed"], 1)
 
     def test_an_array_and_lines_are_one_batch(self):
@@ -60,7 +60,7 @@ class Publish(Messages):
         self.assertEqual([body for body, _, _ in self.stored()], [b"%d" % i for i in range(1500)])
 
     def test_bytes_are_the_body_and_headers_the_rest(self):
-        self.publish(raw=bytes(range(256)) * 10, headers={**RAW, "X-Shunt-Key": "k", "X-Shunt-Header": "a=b=c", "x-shunt-delay": "0", "X-Shunt-Ttl": "1000000"})
+        self.publish(raw=bytes(range(256)) * 10, headers={**RAW, "X-Shunt-Key": "k", "X-Shunt-Header": "a=b=c", "x-shunt-delay-ms": "0", "X-Shunt-Ttl-Ms": "1000000"})
         self.publish(raw=b"", headers=RAW)
         stored = self.stored()
         self.assertEqual(stored[0][0::2], (bytes(range(256)) * 10, b"k"))
@@ -92,14 +92,14 @@ class Publish(Messages):
             ({}, "`body` is missing"), ({"body": 1}, "`body` must be"), ({"body": None}, "`body`"), ({"body": "x", "boddy": "x"}, "`boddy` is no field"),
             ({"body": "x", "body_base64": "eA=="}, "given twice"), ({"body_base64": "!"}, "base64"), ({"body": "x", "headers": []}, "`headers` must be an object"),
             ({"body": "x", "headers": {"a": 1}}, "`headers.a` must be a string"), ({"body": "x", "headers": {"a": {"base64": 1}}}, "`headers.a`"),
-            ({"body": "x", "delay": "1s"}, "`delay` must be a whole number"), ({"body": "x", "ttl": -1}, "`ttl`"), ({"body": "x", "delay": 1.5}, "`delay`"),
+            ({"body": "x", "delay_ms": "1s"}, "`delay_ms` must be a whole number"), ({"body": "x", "ttl_ms": -1}, "`ttl_ms`"), ({"body": "x", "delay_ms": 1.5}, "`delay_ms`"),
         ]
         for wrong, detail in rows:
             self.refused(400, "BAD_FIELD", "POST", path, wrong, detail=detail)
             answer, _ = self.refused(400, "BAD_FIELD", "POST", path, [good, wrong])
             self.assertIn("`[1].", answer["detail"])
         for wrong, status, code in (({"body": "x", "key": "k" * 257}, 413, "TOO_LARGE"), ({"body": "x" * (MIB + 1)}, 413, "TOO_LARGE"), ({"body": "x", "headers": {"": "v"}}, 400, "BAD_ARGUMENT"),
-                                    ({"body": "x", "delay": 315360000001}, 400, "BAD_ARGUMENT"), ({"body": "x", "headers": {str(i): "" for i in range(65)}}, 413, "TOO_LARGE")):
+                                    ({"body": "x", "delay_ms": 315360000001}, 400, "BAD_ARGUMENT"), ({"body": "x", "headers": {str(i): "" for i in range(65)}}, 413, "TOO_LARGE")):
             answer, _ = self.refused(status, code, "POST", path, [good, good, wrong])
             self.assertIn("message 2", answer["detail"])
         for raw in (b"", b"7", b'"x"', b"{", b'[{"body":"x"}', b'{"body":"a","body":"b"}', b'{"body":"\xff"}', b"[" * 100000):
@@ -115,7 +115,7 @@ class Publish(Messages):
         self.assertEqual(self.stored(), [])
 
     def test_headers_that_are_wrong_are_refused(self):
-        for name, value in (("X-Shunt-Delay", "1s"), ("X-Shunt-Delay", ""), ("X-Shunt-Delay", "-1"), ("X-Shunt-Ttl", "9" * 30), ("X-Shunt-Header", "x"), ("X-Shunt-Kye", "k")):
+        for name, value in (("X-Shunt-Delay-Ms", "1s"), ("X-Shunt-Delay-Ms", ""), ("X-Shunt-Delay-Ms", "-1"), ("X-Shunt-Ttl-Ms", "9" * 30), ("X-Shunt-Header", "x"), ("X-Shunt-Kye", "k")):
             self.refused(400, "BAD_FIELD", "POST", "/api/v1/topics/t/messages", raw=b"x", headers={**RAW, name: value}, detail=name)
         self.refused(400, "BAD_FIELD", "POST", "/api/v1/topics/t/messages", {"body": "x"}, headers={"X-Shunt-Key": "k"}, detail="octet-stream")
         for kind in (None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/octet-streams"):
@@ -208,7 +208,7 @@ class Idempotency(Messages):
 class Slow(Messages):
     def test_requests_that_are_sent_by_half_hurt_nobody(self):
         port = int(self.server.http.rpartition(":")[2])
-        for _ in range(31):
+        for _ in range(63):
             half = socket.create_connection(("127.0.0.1", port))
             self.addCleanup(half.close)
             half.sendall(b"POST /api/v1/topics/t/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n[" + b" " * 100000)

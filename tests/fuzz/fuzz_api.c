@@ -2,6 +2,7 @@
  * reader takes, also if the body is published in each form; and that frame, taken for an answer, is JSON. */
 #include "broker/http/fields.h"
 #include "broker/http/json_answer.h"
+#include "broker/http/lease_input.h"
 #include "broker/http/publish.h"
 #include "proto/frame.h"
 #include "proto/message.h"
@@ -137,6 +138,29 @@ static void try_call(const struct api_match *match, const struct target *target,
     mpack_buffer_done(&frame);
 }
 
+/* What a worker sends is refused, or an entry that the engine's reader takes. */
+static void try_work(const struct api_match *match, struct slice body)
+{
+    struct lease_input input;
+    struct problem problem = {0};
+    struct mpack_buffer b = {0};
+    struct request_source from;
+    struct wire_entry entry;
+    json_t *all = lease_input_read(match->row->what, body, &input, &problem);
+    MUST(!all == !problem_is_none(&problem));
+    if (all && match->row->what != API_LEASE) {
+        MUST(input.token);
+        request_write_wire_entry(&b, &input.entry);
+        MUST(mpack_check(b.data, b.size, 1));
+        request_source_init(&from);
+        mpack_read_init(&from.r, b.data, b.size);
+        request_read_wire_entry(&from, &entry);
+        MUST(request_verdict(&from) == 0 && entry.outcome != OUTCOME_UNKNOWN);
+    }
+    json_decref(all);
+    mpack_buffer_done(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *line = malloc(size + 1);
@@ -153,7 +177,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (method < end && line[method + 1] == '/') {
         line[method] = '\0';
         bool ok = target_read(line + method + 1, &target, &why);
-        bool call = ok && api_find(line, &target, &match) == API_FOUND && match.row->what == API_REQUEST;
+        bool found = ok && api_find(line, &target, &match) == API_FOUND;
+        bool call = found && match.row->what == API_REQUEST;
+        if (found && match.row->what >= API_LEASE)
+            try_work(&match, body);
         int forms = call && match.row->op == OP_PUBLISH ? PUBLISH_RAW : 0;
         for (int form = 0; call && form <= forms; form++)
             try_call(&match, &target, body, (enum publish_form)form);

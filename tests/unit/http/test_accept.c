@@ -130,7 +130,7 @@ static void expect_refusal(int fd)
     cr_assert(strstr(got, "\r\nConnection: close\r\n"), "%s", got);
     const char *body = strstr(got, "\r\n\r\n");
     cr_assert_not_null(body);
-    cr_assert_str_eq(body + 4, "too many HTTP connections: 32 are being served, try again in a second\n");
+    cr_assert_str_eq(body + 4, "too many HTTP connections: 64 are being served, try again in a second\n");
     unsigned long length = strtoul(strstr(got, "Content-Length: ") + 16, NULL, 10);
     cr_assert_eq(length, strlen(body + 4));
 }

@@ -52,9 +52,9 @@ Test(publish, an_object_is_one_message_with_all_that_it_has)
 {
     struct mpack_buffer b;
     struct message_view m;
-    struct slice body =
-        slice_of("{\"ttl\":7,\"delay\":5,\"key_base64\":\"/w==\",\"headers\":{\"a\":\"b\",\"c\":{\"base64\":"
-                 "\"AA==\"}},\"body\":\"x\\u0000y\",\"id\":\"t/1\",\"history\":[]}");
+    struct slice body = slice_of(
+        "{\"ttl_ms\":7,\"delay_ms\":5,\"key_base64\":\"/w==\",\"headers\":{\"a\":\"b\",\"c\":{\"base64\":"
+        "\"AA==\"}},\"body\":\"x\\u0000y\",\"id\":\"t/1\",\"history\":[]}");
     cr_assert_eq(read_messages(PUBLISH_JSON, &no_headers, body, true, &b, &m, 1), 1);
     cr_assert(slice_equal(m.body, (struct slice){"x\0y", 3}));
     cr_assert(slice_is(m.key, "\xff"));
@@ -70,8 +70,9 @@ Test(publish, what_is_left_out_or_null_is_not_there)
 {
     struct mpack_buffer b;
     struct message_view m[3];
-    struct slice body = slice_of("[{\"body\":\"\"},{\"body\":\"x\",\"key\":null,\"headers\":null,\"delay\":"
-                                 "null},{\"body\":\"\",\"ttl\":1}]");
+    struct slice body =
+        slice_of("[{\"body\":\"\"},{\"body\":\"x\",\"key\":null,\"headers\":null,\"delay_ms\":"
+                 "null},{\"body\":\"\",\"ttl_ms\":1}]");
     cr_assert_eq(read_messages(PUBLISH_JSON, &no_headers, body, false, &b, m, 3), 3);
     cr_assert_eq(m[1].whole.size, 1 + 3, "an array of a body alone");
     cr_assert_eq(m[2].ttl_ms, 1);
@@ -98,7 +99,7 @@ Test(publish, bytes_are_a_body_and_headers_say_the_rest)
     struct mpack_buffer b;
     struct message_view m;
     publish_header(&h, "x-shunt-key", "k");
-    publish_header(&h, "X-Shunt-Delay", "315360000000");
+    publish_header(&h, "X-Shunt-Delay-Ms", "315360000000");
     publish_header(&h, "X-Shunt-Header", "a=b=c");
     publish_header(&h, "User-Agent", "x");
     cr_assert_eq(read_messages(PUBLISH_RAW, &h, (struct slice){"\0\xff", 2}, false, &b, &m, 1), 1);
