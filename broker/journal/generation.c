@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-struct generation *generation_new(size_t room)
+struct generation *generation_new(size_t room, size_t keep)
 {
     struct generation *g = calloc(1, sizeof *g);
     if (!g)
@@ -22,6 +22,7 @@ struct generation *generation_new(size_t room)
     }
     g->bytes = bytes;
     g->room = room;
+    g->keep = keep;
     generation_reset(g);
     return g;
 }
@@ -44,6 +45,7 @@ void generation_reset(struct generation *g)
         g->more[i] = 0;
     }
     g->used = 0;
+    (void)madvise(g->bytes + g->keep, g->room - g->keep, MADV_DONTNEED);
     g->charged_bytes = 0;
     g->next = (struct journal_place){0};
     g->records_count = 0;

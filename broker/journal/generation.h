@@ -19,6 +19,7 @@ struct generation {
     struct arena nodes;
     char *bytes; /* the records; reserved address space, whose pages come as they are written */
     size_t used, room;
+    size_t keep; /* whole pages: of them so much stays in memory when it is empty */
     uint64_t
         charged_bytes; /* of pages: what putting it into the store behind may write, at most (broker/store/page.h) */
     struct journal_place next; /* of the journal, behind its last record; number 0: it has none */
@@ -28,8 +29,8 @@ struct generation {
     uint64_t kept_bytes; /* of its messages there: what they would take in the store behind, at most */
 };
 
-/* An empty one, with room for so many bytes of records. NULL without memory. */
-struct generation *generation_new(size_t room);
+/* An empty one, with room for so many bytes of records, of which about `keep` (less than `room`) stay in memory between two uses. NULL without memory. */
+struct generation *generation_new(size_t room, size_t keep);
 void generation_free(struct generation *g); /* takes NULL */
 /* Empty again. */
 void generation_reset(struct generation *g);

@@ -173,8 +173,9 @@ static int make(const struct store_journal_options *o, struct journal_file *file
     s->memory_bytes = o->memory_bytes;
     int err = file->ops->size(file, &file_bytes);
     size_t room = (size_t)(o->memory_bytes + ROOM_BYTES);
-    s->filling = generation_new(room + file_bytes); /* at the start it holds all there is */
-    s->spare = generation_new(room);
+    size_t keep = (size_t)o->memory_bytes / 2 / JOURNAL_BLOCK_BYTES * JOURNAL_BLOCK_BYTES;
+    s->filling = generation_new(room + file_bytes, keep); /* at the start it holds all there is */
+    s->spare = generation_new(room, keep);
     if (!err)
         err = s->filling && s->spare ? merge_start(&s->merge, o->threaded && !o->read_only) : SHUNT_NO_MEMORY;
     if (!err) {

@@ -173,10 +173,11 @@ static bool keeps_too_much(const struct journal_store *s)
             journal_kept_bytes(s) >= (s->usage.usable_bytes + growth(s)) / FREE_PART);
 }
 
-/* A transaction could come that finds no room for its record. */
+/* A transaction could come that finds no room for its record, or the two generations have all the memory that they may have. */
 static bool is_short(const struct journal_store *s)
 {
     return s->filling->room - s->filling->used < RECORD_BYTES_MAX ||
+           (s->frozen && s->filling->used >= s->memory_bytes) ||
            (journal_bytes(s->journal) == s->bytes &&
             !journal_has_room(s->journal, least(RECORD_BYTES_MAX, journal_body_bytes_max(s->journal)))) ||
            (s->frozen ? s->frozen->charged_bytes : 0) + s->filling->charged_bytes >= usable(s) / 2;

@@ -79,15 +79,23 @@ class Program:
         return status
 
 
+# What the journal may keep in memory would hide what a test measures.
+SMALL_JOURNAL = "journal-memory: 1MiB\n"
+
+
 class Server(Program):
     """One shuntd. As a context: started, and stopped at the end."""
 
-    def __init__(self, data=None, options=(), wrapper=()):
-        """`wrapper`: words put before the server's command line; they must end up as the server itself (exec)."""
+    def __init__(self, data=None, options=(), wrapper=(), settings=""):
+        """`wrapper`: words put before the server's command line; they must end up as the server itself (exec). `settings`: the text of a
+        configuration file."""
         super().__init__()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="e2e-"))
         self.data = pathlib.Path(data) if data else self.directory / "data"
         self.options = list(options)
+        if settings:
+            (self.directory / "settings.yaml").write_text(settings, encoding="utf-8")
+            self.options += ["--config", self.directory / "settings.yaml"]
         self.wrapper = list(wrapper)
         self.program = SHUNTD
         self.url = self.http = None

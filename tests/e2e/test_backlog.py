@@ -36,7 +36,7 @@ def first_delivery(server, topic, timeout=60.0):
 @unittest.skipIf(os.environ.get("SANITIZED"), "a sanitizer's memory and time are its own")
 class Backlog(unittest.TestCase):
     def test_a_million_messages(self):
-        with harness.Server() as server:
+        with harness.Server(settings=harness.SMALL_JOURNAL) as server:
             with wire.connect(server) as client:
                 client.topic_create("backlog")
             empty = own_bytes(server.process.pid)

@@ -235,8 +235,8 @@ class BadDirectory(unittest.TestCase):
         self.data = self.directory / "data"
 
     def fill(self):
-        """A store with some messages in it, of a server that was stopped."""
-        with harness.Server(data=self.data) as server, wire.connect(server) as client:
+        """A store with some messages in it, all in its main file, of a server that was stopped."""
+        with harness.Server(data=self.data, settings="journal: off\n") as server, wire.connect(server) as client:
             client.topic_create("t")
             wire.publish_all(client, "t", [b"%d" % n + b"x" * 500 for n in range(5000)])
 
@@ -422,7 +422,7 @@ class FullDisk(unittest.TestCase):
     def test_a_store_at_its_configured_limit(self):
         """The same without a disk of our own."""
         config = self.directory / "shunt.yaml"
-        config.write_text("map-size: 160MiB\nmap-size-max: 160MiB\n", encoding="utf-8")
+        config.write_text("map-size: 160MiB\nmap-size-max: 160MiB\njournal: off\n", encoding="utf-8")
         with harness.Server(data=self.directory / "data", options=["--config", config]) as server, wire.connect(server) as client:
             client.topic_create("t", max_attempts=2, backoff_min_ms=1, backoff_max_ms=5)
             confirmed = self.publish_until_refused(client)

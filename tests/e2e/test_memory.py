@@ -30,7 +30,7 @@ LARGE_BYTES, LOOK_SECONDS = 16384, 0.002
 @unittest.skipIf(os.environ.get("SANITIZED"), "a sanitizer's memory is its own")
 class Costs(unittest.TestCase):
     def setUp(self):
-        self.server = self.enterContext(harness.Server())
+        self.server = self.enterContext(harness.Server(settings=harness.SMALL_JOURNAL))
         self.client = self.connect()
 
     def connect(self, **options):

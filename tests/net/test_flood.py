@@ -26,7 +26,7 @@ OWN_BYTES_MAX = 40 * MIB  # the server itself, what one connection may have of t
 class Flood(unittest.TestCase):
     def setUp(self):
         """A new one for each flood: it works off what was sent even if its client has gone."""
-        self.server = self.enterContext(harness.Server())
+        self.server = self.enterContext(harness.Server(settings=harness.SMALL_JOURNAL))
         self.port = str(rig.address(self.server)[1])
         self.client = wire.connect(self.server)
         self.addCleanup(self.client.close)

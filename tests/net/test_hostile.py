@@ -20,7 +20,7 @@ from rig import harness, wire
 MIB = 1 << 20
 RATIO_MAX, TRIES = 5.0, 5  # a sanitized server is not measured, only attacked
 ROUNDS, SECONDS = 20 if rig.SANITIZED else 600, 1.8  # longer than the settings' second
-SETTINGS = """hello-timeout: 1s
+SETTINGS = harness.SMALL_JOURNAL + """hello-timeout: 1s
 frame-timeout: 1s
 write-timeout: 1s
 max-connections: 19000
