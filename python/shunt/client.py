@@ -99,7 +99,7 @@ class Client(Admin):
     ) -> int:
         """Publish one message; returns its number in the topic when it is on disk. It is stored once, also if the connection was lost on the way.
         `delay` and `ttl` are seconds. With a `producer` of the client's own, `number` is this message's, greater than all before it; one that was stored before is not
-        stored again. Raises Unreachable if nothing was sent, and Timeout if it is unknown whether it was (or still will be) stored."""
+        stored again. Raises Unreachable if nothing was sent, Busy if too many before it are not confirmed, and Timeout if it is unknown whether it was (or still will be) stored."""
         return self._publish(topic, [Message(body, headers, key, delay, ttl)], number, timeout)[0]
 
     def publish_batch(self, topic: str, messages: Iterable[Message | bytes | str], *, timeout: float | None = None) -> list[int]:
@@ -118,7 +118,7 @@ class Client(Admin):
         with self._link.changed:
             self._link.start()
             if not self._link.wait(self._outbox.room, deadline):
-                raise errors.Timeout("the publishes before this one are not confirmed; it was not published")
+                raise errors.Busy("the publishes before this one are not confirmed; it was not published")
             frame = self._outbox.submit(topic, rows, number)
             if not self._link.wait(lambda: frame.done, deadline):
                 raise self._too_late(frame)

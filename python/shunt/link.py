@@ -14,6 +14,7 @@ import select
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -80,7 +81,6 @@ class Link:
         self.ended: errors.Error | None = None  # why there will be no connection any more
         self.last_error: errors.Error | None = None
         self.failures = 0  # attempts to connect, since one succeeded
-        self._pid = os.getpid()
         self._socket: socket.socket | None = None
         self._out = bytearray()
         self._calls: collections.OrderedDict[int, Call] = collections.OrderedDict()
@@ -90,6 +90,7 @@ class Link:
         os.set_blocking(self._wake_write, False)
         self._thread: threading.Thread | None = None
         self._leaving = False
+        _links.add(self)
 
     # ---- for the program's threads ----
 
@@ -102,8 +103,6 @@ class Link:
 
     def check(self) -> None:
         """Raises if there will be no connection any more; locked."""
-        if self._pid != os.getpid():
-            raise errors.Closed("this client was made by another process: make one in each process, after the fork")
         if self.ended:
             raise self.ended.again()
 
@@ -191,8 +190,6 @@ class Link:
         """Say goodbye, wait for the answer that long, and end."""
         deadline = time.monotonic() + timeout
         with self.changed:
-            if self._pid != os.getpid():
-                return
             if self._thread and not self.ended and self.is_up:
                 goodbye = self.call(protocol.GOODBYE)
                 self._leaving = True
@@ -207,16 +204,28 @@ class Link:
             if thread.is_alive():
                 return  # it waits for a name server or a host, ends when it has its answer, and still looks at the pipe
         with self.changed:
-            if self._wake_write >= 0:
-                os.close(self._wake_read)
-                os.close(self._wake_write)
-                self._wake_read = self._wake_write = -1
+            self._close_pipe()
 
     def end(self, error: errors.Error) -> None:
         """No connection any more; the first reason stays. Locked."""
         self.ended = self.ended or error
         self.changed.notify_all()
         self.wake()
+
+    def forget(self) -> None:
+        """Not ours any more: close what was inherited, and say no word on the connection."""
+        self.changed = threading.Condition()
+        self.ended = errors.Closed("this client was made by another process: make one in each process, after the fork")
+        self.is_up, self._thread = False, None
+        if self._socket:
+            self._socket.close()
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        if self._wake_write >= 0:
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            self._wake_read = self._wake_write = -1
 
     # ---- the thread ----
 
@@ -268,6 +277,7 @@ class Link:
             connection = socket.create_connection(host, self.connect_timeout)
         except (OSError, UnicodeError) as error:
             raise errors.Unreachable(f"{host}: {error}") from error
+        self._socket = connection  # from now on a forked child closes its copy
         try:
             self._set_options(connection)
             reader = self._greet(connection, host)
@@ -414,6 +424,18 @@ class Link:
         calls, self._calls = self._calls, collections.OrderedDict()
         for call in calls.values():
             call.end([], error)
+
+
+_links: weakref.WeakSet[Link] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    """In a forked child: its parent's thread and its locks are not there, and the connection must end when the parent does."""
+    for link in list(_links):
+        link.forget()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _error_of(fields: list[Any]) -> errors.Error:

@@ -213,13 +213,13 @@ class Publisher:
         self.confirmed = self.refused = 0
 
     def send(self, body: bytes | str, *, headers: Mapping[str, str | bytes] | None = None, key: bytes | str | None = None, delay: float = 0, ttl: float = 0) -> Receipt:
-        """Leave a message, to be confirmed later. Waits while the window is full: Timeout if that lasts too long, and the message is not published."""
+        """Leave a message, to be confirmed later. Waits while the window is full: Busy if that lasts too long, and the message is not published."""
         row = pack_message(Message(body, headers, key, delay, ttl))
         deadline = time.monotonic() + self._timeout
         with self._link.changed:
             self._link.start()
             if not self._link.wait(lambda: self._has_room(len(row)), deadline):
-                raise errors.Timeout(f"{self.unconfirmed} messages were not confirmed within {self._timeout:g} s; this one was not published")
+                raise errors.Busy(f"{self.unconfirmed} messages were not confirmed within {self._timeout:g} s; this one was not published")
             if self._gathered_bytes + len(row) > FRAME_BYTES or len(self._gathered) >= self._rows_max():
                 self._submit()
             receipt = Receipt(self._link, len(self._gathered))

@@ -350,6 +350,22 @@ with shunt.connect({url!r}) as broker:
     print("handled", broker.work("t", handle, window=1), flush=True)
 """
 
+FORKING = """
+import os, sys
+sys.path.insert(0, {path!r})
+import shunt
+
+broker = shunt.connect({url!r})
+consumer = broker.consume("t")
+consumer.next()
+if os.fork() == 0:
+    try:
+        broker.ping()
+    except shunt.Error as error:
+        print("child:", error.name, flush=True)
+sys.stdin.read()
+"""
+
 
 class Working(Case):
     def test_poison_dies_of_its_own_traceback(self):
@@ -426,6 +442,19 @@ class Working(Case):
         self.assertEqual(process.stdout.readline(), "hangs\n")
         process.kill()
         wire.until(lambda: self.counts("t") == {"ready": 1, "dead": 1})
+        self.assertEqual(self.broker.dlq_show("t", "t/1")["history"][0]["outcome"], "disconnected")
+
+    def test_a_forked_child_does_not_keep_the_connection(self):
+        self.broker.topic_create("t", max_attempts=1)
+        self.broker.publish("t", "hang")
+        process = subprocess.Popen([sys.executable, "-c", FORKING.format(path=str(harness.SOURCE_ROOT / "python"), url=self.server.url)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stdin.close)  # which ends the child
+        self.assertEqual(process.stdout.readline(), "child: CLOSED\n")
+        process.kill()
+        wire.until(lambda: self.counts("t") == {"dead": 1})
         self.assertEqual(self.broker.dlq_show("t", "t/1")["history"][0]["outcome"], "disconnected")
 
 

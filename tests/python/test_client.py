@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import struct
 import threading
@@ -91,6 +92,32 @@ class Arguments(unittest.TestCase):
             except shunt.Closed:
                 os._exit(42)
             os._exit(0)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 42)
+
+    def test_a_forked_child_does_not_wait_for_a_lock_that_nobody_gives_back(self):
+        client = shunt.Client("shunt://127.0.0.1:1", timeout=0.2)
+        self.addCleanup(client.close)
+        held, release = threading.Event(), threading.Event()
+
+        def hold():
+            with client._link.changed:
+                held.set()
+                release.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            try:
+                client.ping()
+            except shunt.Closed:
+                client.close()
+                os._exit(42)
+            os._exit(0)
+        release.set()
+        thread.join()
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 42)
 
     def test_waits_grow_and_are_random(self):
@@ -331,7 +358,7 @@ class Hostile(unittest.TestCase):
         self.addCleanup(stop.set)
         client._timeout = 0.5
         publisher = client.publisher("t", window_bytes=8 << 20)
-        with self.assertRaisesRegex(shunt.Timeout, "this one was not published"):
+        with self.assertRaisesRegex(shunt.Busy, "this one was not published"):
             for _ in range(1000):
                 publisher.send(bytes(1 << 20))
         self.assertLessEqual(publisher.unconfirmed, 8)
