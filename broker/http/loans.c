@@ -133,8 +133,10 @@ int loans_start(const struct calls_config *config, struct loans **ret)
         return SHUNT_NO_MEMORY;
     c->magic = LOANS_MAGIC;
     c->config = *config;
+    uint32_t serial =
+        (uint32_t)clock_wall_ms(); /* so that tokens of an earlier start name no loan of this one */
     for (uint32_t i = 0; i < LOANS_MAX; i++)
-        c->list[i] = (struct loan){.number = i, .fd = -1};
+        c->list[i] = (struct loan){.number = i, .serial = serial, .fd = -1};
     (void)pthread_mutex_init(&c->lock, NULL); /* with default attributes it does not fail on Linux */
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->wake_fd >= 0 && pthread_create(&c->thread, NULL, run, c) == 0) {

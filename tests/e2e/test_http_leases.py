@@ -296,6 +296,16 @@ class Limits(Work):
             self.done("ack", message)
         self.until_counts(acked=128)
 
+    def test_clients_that_do_not_read_keep_nobody_out_for_long(self):
+        """Such a byte is six in JSON: more than sockets hold. One that is told to leave gives its message back uncharged."""
+        for _ in range(33):
+            self.client.publish("t", wire.Message(b"\x01" * 1000000, None, None, 0, 0))
+        for _ in range(32):
+            self.half(lease_ms=600000).recv(1)
+        self.refused(503, "TOO_MANY_LEASES", "POST", "/api/v1/topics/t/groups/default/lease", {}, detail="32 calls wait")
+        wire.until(lambda: self.post("lease")[0] == 200, why="nobody was told to leave")
+        self.assertEqual(self.client.group_show("t")["dead"], 0)
+
     def test_many_workers_side_by_side_do_each_message_once(self):
         self.publish(*(b"%d" % i for i in range(500)))
         seen, lock = [], threading.Lock()
