@@ -15,9 +15,10 @@
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/delivered.h"
+#include "cli/dlq.h"
 #include "cli/output.h"
+#include "cli/peek.h"
 #include "cli/prompt.h"
-#include "cli/record.h"
 #include "cli/signals.h"
 #include "client/shunt.h"
 
@@ -27,7 +28,6 @@
  * run out as started. */
 #define BATCH_MESSAGES 256
 #define BATCH_BYTES    (64u * 1024)
-#define PAGE_ROWS      100
 
 #define CONSUME_MAGIC 0xf4fc2354u
 struct consume {
@@ -202,53 +202,19 @@ static int consume(struct call *call)
     return code == EXIT_OK && c.printed == 0 ? EXIT_NOTHING : code;
 }
 
-/* ---- peeking */
-
-static int peek(struct call *call)
-{
-    const char *topic = call_word(call, 0);
-    int64_t limit = options_number(&call->options, "count", INT64_MAX);
-    int64_t printed = 0;
-    uint64_t after = 0;
-    bool more = true;
-    struct output out;
-    int code = call_connect(call);
-    if (code)
-        return code;
-    output_begin(&out, call->form, true);
-    while (code == EXIT_OK && more && printed < limit && !ferror(stdout)) {
-        struct shunt_error err = {0};
-        struct shunt_value *page = NULL;
-        uint32_t rows_max = limit - printed < PAGE_ROWS ? (uint32_t)(limit - printed) : PAGE_ROWS;
-        if (shunt_peek(call->shunt, topic, call_group(call), after, rows_max, true, call->timeout_ms, &page,
-                       &err)) {
-            code = call_failed(call, &err);
-            break;
-        }
-        const struct shunt_value *rows = shunt_value_get(page, "rows");
-        for (size_t i = 0; i < shunt_value_count(rows); i++) {
-            delivered_print_peeked(&out, topic, shunt_value_at(rows, i));
-            printed++;
-        }
-        after = (uint64_t)record_integer(page, "next");
-        more = record_integer(page, "more") != 0;
-        shunt_value_free(page);
-    }
-    output_end(&out);
-    return code == EXIT_OK && printed == 0 ? EXIT_NOTHING : code;
-}
+/* ---- the command */
 
 /* What is consumed of a DLQ is gone, with its reason and history: not by accident. */
 static int consume_careful(struct call *call)
 {
     const char *topic = call_word(call, 0);
     int code = EXIT_OK;
-    if (strncmp(topic, "dlq:", 4) == 0) {
-        code = prompt_confirm(
-            call,
-            "consuming %.200s takes dead letters out of it for good; `dlq list` and `dlq show` only look, "
-            "`dlq redrive` sends them back",
-            topic);
+    if (strncmp(topic, DLQ_PREFIX, strlen(DLQ_PREFIX)) == 0) {
+        code = prompt_confirm(call,
+                              "consuming %.200s takes dead letters out of it for good; --peek, `dlq list` "
+                              "and `dlq show` only look, "
+                              "`dlq redrive` sends them back",
+                              topic);
     }
     return code ? code : consume(call);
 }
@@ -267,7 +233,7 @@ static const struct option_row rows[] = {
     {"count", 'n', "N", OPTION_COUNT, WORDS_NONE, 1, INT64_MAX, "stop after N messages; no more are fetched"},
     {"wait", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "stop when no message has come for D"},
     {"peek", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
-     "only look at ready, delayed and in-flight messages; take none"},
+     "only look at ready, delayed and in-flight messages, or at dead letters; take none"},
     PROMPT_OPTION,
 };
 
@@ -278,11 +244,14 @@ static const struct command commands[] = {{
     .about =
         "Prints each body and a newline; with -o jsonl, everything about the message. A message is acked\n"
         "once it has been written out. Runs until interrupted unless -n or --wait ends it. TOPIC may be a\n"
-        "dead-letter queue, dlq:TOPIC:GROUP; it asks first then (-y: it does not). Exits 3 if no message "
-        "came.",
+        "dead-letter queue, dlq:TOPIC:GROUP: then -o jsonl tells what each message died of, and it asks "
+        "before it\n"
+        "takes any (-y: it does not). --peek takes none, charges nothing, and is no look at a dead letter.\n"
+        "Exits 3 if no message came.",
     .examples = "  shunt consume orders -n 1\n"
                 "  shunt consume orders --wait 5s -o jsonl > orders.jsonl\n"
-                "  shunt consume orders --peek -n 10 -o jsonl\n",
+                "  shunt consume orders --peek -n 10 -o jsonl\n"
+                "  shunt consume dlq:orders:default --peek -o jsonl\n",
     .options = rows,
     .options_count = sizeof rows / sizeof *rows,
     .words_min = 1,

@@ -81,6 +81,37 @@ static const struct record_field more_fields[] = {
     {0},
 };
 
+/* What a delivery from a DLQ tells beside the message itself. */
+static const struct record_field delivered_fields[] = {
+    {"origin", RECORD_TEXT, NULL, NULL},
+    {"topic", RECORD_TEXT, NULL, NULL},
+    {"group", RECORD_TEXT, NULL, NULL},
+    {"reason", RECORD_TEXT, NULL, NULL},
+    {"cause", RECORD_TEXT, NULL, NULL},
+    {"attended", RECORD_FLAG, NULL, NULL},
+    {"attempts", RECORD_COUNT, NULL, NULL},
+    {"deliveries", RECORD_COUNT, NULL, NULL},
+    {"generation", RECORD_COUNT, NULL, NULL},
+    {"attempts_total", RECORD_COUNT, NULL, NULL},
+    {"deliveries_total", RECORD_COUNT, NULL, NULL},
+    {"died", RECORD_TIME, NULL, NULL},
+    {"error_type", RECORD_TEXT, NULL, NULL},
+    {"error_message", RECORD_TEXT, NULL, NULL},
+    {"error_stack", RECORD_TEXT, NULL, NULL},
+    {"rule", RECORD_COUNT, NULL, NULL},
+    {"rule_action", RECORD_TEXT, NULL, NULL},
+    {"rule_at", RECORD_TIME, NULL, NULL},
+    {"edit", RECORD_COUNT, NULL, NULL},
+    {"edited", RECORD_RECORD, NULL, dead_edited_fields},
+    {"history", RECORD_RECORDS, NULL, dead_attempt_fields},
+    {0},
+};
+
+void dead_delivered_json(struct json *j, const struct shunt_value *dead)
+{
+    record_json(j, delivered_fields, dead);
+}
+
 void dead_json(struct json *j, const struct shunt_value *dead)
 {
     json_object(j);

@@ -20,6 +20,8 @@ extern const struct record_field dead_attempt_fields[];
 
 /* The whole: body, error stack and history too. */
 void dead_json(struct json *j, const struct shunt_value *dead);
+/* What a delivery from a DLQ tells beside the message itself: shunt_delivery_dead(). */
+void dead_delivered_json(struct json *j, const struct shunt_value *dead);
 void dead_show(const struct call *call, const struct shunt_value *dead);
 
 /* The stack of an attempt, under a heading; nothing if it has none. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/utf8.h"
+#include "cli/dead.h"
 #include "cli/output.h"
 #include "cli/record.h"
 #include "client/shunt.h"
@@ -61,6 +62,7 @@ static void delivery_json(struct json *j, const struct shunt_delivery *d)
     size_t body_bytes = 0;
     const void *key = shunt_delivery_key(d, &key_bytes);
     const void *body = shunt_delivery_body(d, &body_bytes);
+    const struct shunt_value *dead = shunt_delivery_dead(d);
     json_object(j);
     json_key(j, "id");
     json_string(j, shunt_delivery_id(d));
@@ -75,6 +77,10 @@ static void delivery_json(struct json *j, const struct shunt_delivery *d)
     ttl_member(j, shunt_delivery_ttl_ms(d));
     count_member(j, "size", body_bytes);
     json_bytes_member(j, "body", body ? body : "", body_bytes);
+    if (dead) {
+        json_key(j, "dead");
+        dead_delivered_json(j, dead);
+    }
     json_object_end(j);
 }
 
@@ -139,6 +145,51 @@ void delivered_print_peeked(struct output *out, const char *topic, const struct 
     const char *body = shunt_value_text(shunt_value_at(shunt_value_get(row, "message"), 0), &bytes);
     if (output_is_json(out)) {
         peeked_json(&out->json, topic, row);
+        output_item_end(out);
+        return;
+    }
+    fwrite(body, 1, bytes, stdout);
+    fputc('\n', stdout);
+}
+
+/* ---- dead letters that are looked at: no reader of the DLQ has them, so what counts its deliveries is not known */
+
+static const struct record_field letter[] = {
+    {"published", RECORD_TIME, NULL, NULL},
+    {"headers", RECORD_MAP, NULL, NULL},
+    {"key", RECORD_BYTES, NULL, NULL},
+    {"ttl_ms", RECORD_COUNT, NULL, NULL},
+    {"size", RECORD_COUNT, NULL, NULL},
+    {"body", RECORD_BYTES, NULL, NULL},
+    {0},
+};
+
+static void letter_json(struct json *j, const struct shunt_value *dead)
+{
+    static const char *const counts_of_readers[] = {"attempts", "deliveries", "generation"};
+    json_object(j);
+    json_key(j, "id");
+    json_string(j, record_text(dead, "id"));
+    for (size_t i = 0; i < sizeof counts_of_readers / sizeof *counts_of_readers; i++) {
+        json_key(j, counts_of_readers[i]);
+        json_null(j);
+    }
+    record_members(j, letter, dead);
+    json_key(j, "state");
+    json_string(j, "dead");
+    json_key(j, "due");
+    json_null(j);
+    json_key(j, "dead");
+    dead_delivered_json(j, dead);
+    json_object_end(j);
+}
+
+void delivered_print_dead(struct output *out, const struct shunt_value *dead)
+{
+    size_t bytes = 0;
+    const char *body = shunt_value_text(shunt_value_get(dead, "body"), &bytes);
+    if (output_is_json(out)) {
+        letter_json(&out->json, dead);
         output_item_end(out);
         return;
     }

@@ -18,6 +18,8 @@ bool delivered_is_text(const void *data, size_t bytes);
 void delivered_headers(struct json *j, const struct shunt_delivery *delivery, bool plain);
 /* In table form the body's bytes and a newline. */
 void delivered_print(struct output *out, const struct shunt_delivery *delivery);
+/* A dead letter of shunt_dlq_show(), as it would be delivered. */
+void delivered_print_dead(struct output *out, const struct shunt_value *dead);
 /* A row of shunt_peek() with its body, of `topic`. */
 void delivered_print_peeked(struct output *out, const char *topic, const struct shunt_value *row);
 

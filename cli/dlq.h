@@ -7,6 +7,9 @@
 
 #include "cli/dlq_filter.h"
 
+#define DLQ_PREFIX     "dlq:"
+#define DLQ_NAME_BYTES 256 /* names of topics and groups have at most 100 */
+
 struct call;
 struct shunt_value;
 

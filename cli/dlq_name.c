@@ -6,8 +6,6 @@
 #include "cli/command.h"
 #include "cli/dlq.h"
 
-#define DLQ_PREFIX "dlq:"
-
 /* The part of `id` before its last `/`: the topic, or the queue. */
 static size_t owner_bytes(const char *id)
 {

@@ -220,6 +220,7 @@ static const struct member {
     {"history", pass_over},
     {"state", pass_over},
     {"due", pass_over},
+    {"dead", pass_over},
 };
 
 #define MEMBERS (sizeof members / sizeof *members)

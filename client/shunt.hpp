@@ -178,6 +178,53 @@ class message
 
 // ---- what comes
 
+// Owns a tree that the broker answered with: value(topic_show(...))["groups"].
+class value
+{
+  public:
+    explicit value(shunt_value *root) : root_(root, shunt_value_free), shown_(root)
+    {
+    }
+    // One that is somebody else's, and lives as long as that.
+    static value lent(const shunt_value *shown)
+    {
+        return value(nullptr, shown);
+    }
+    value operator[](const char *key) const
+    {
+        return value(root_, shunt_value_get(shown_, key));
+    }
+    value at(size_t i) const
+    {
+        return value(root_, shunt_value_at(shown_, i));
+    }
+    size_t count() const noexcept
+    {
+        return shunt_value_count(shown_);
+    }
+    int64_t integer() const noexcept
+    {
+        return shunt_value_integer(shown_);
+    }
+    std::string_view text() const noexcept
+    {
+        size_t bytes = 0;
+        const char *data = shunt_value_text(shown_, &bytes);
+        return {data, bytes};
+    }
+    explicit operator bool() const noexcept // false: it is not there
+    {
+        return shunt_value_type(shown_) != SHUNT_NIL;
+    }
+
+  private:
+    value(std::shared_ptr<shunt_value> root, const shunt_value *shown) : root_(std::move(root)), shown_(shown)
+    {
+    }
+    std::shared_ptr<shunt_value> root_;
+    const shunt_value *shown_;
+};
+
 // The parts of a delivery; they live as long as it does.
 class received
 {
@@ -218,6 +265,11 @@ class received
     uint32_t deliveries() const noexcept
     {
         return shunt_delivery_deliveries(shown_);
+    }
+    // Of a message from a dead-letter queue: what it died of, and its history. It lives as long as the delivery; false: it is from no such queue.
+    value dead() const
+    {
+        return value::lent(shunt_delivery_dead(shown_));
     }
     milliseconds lease_left() const noexcept
     {
@@ -342,48 +394,6 @@ class consumer
 };
 
 // ---- values
-
-// Owns a tree that the broker answered with: value(topic_show(...))["groups"].
-class value
-{
-  public:
-    explicit value(shunt_value *root) : root_(root, shunt_value_free), shown_(root)
-    {
-    }
-    value operator[](const char *key) const
-    {
-        return value(root_, shunt_value_get(shown_, key));
-    }
-    value at(size_t i) const
-    {
-        return value(root_, shunt_value_at(shown_, i));
-    }
-    size_t count() const noexcept
-    {
-        return shunt_value_count(shown_);
-    }
-    int64_t integer() const noexcept
-    {
-        return shunt_value_integer(shown_);
-    }
-    std::string_view text() const noexcept
-    {
-        size_t bytes = 0;
-        const char *data = shunt_value_text(shown_, &bytes);
-        return {data, bytes};
-    }
-    explicit operator bool() const noexcept // false: it is not there
-    {
-        return shunt_value_type(shown_) != SHUNT_NIL;
-    }
-
-  private:
-    value(std::shared_ptr<shunt_value> root, const shunt_value *shown) : root_(std::move(root)), shown_(shown)
-    {
-    }
-    std::shared_ptr<shunt_value> root_;
-    const shunt_value *shown_;
-};
 
 // ---- the connection
 

@@ -109,6 +109,12 @@ SHUNT_API uint32_t shunt_delivery_generation(const struct shunt_delivery *d); /*
 SHUNT_API int64_t shunt_delivery_published_ms(const struct shunt_delivery *d);
 /* The time to live that the message was published with (ms); 0: none of its own, it has its topic's. */
 SHUNT_API int64_t shunt_delivery_ttl_ms(const struct shunt_delivery *d);
+struct shunt_value; /* shunt_admin.h */
+/* Of a message from a DLQ: what it died of, as a MAP with the keys of `dead` in PROTOCOL.md section 6: `reason`, `cause` (the fingerprint of its cause), `died` (ms since
+ * 1970 in UTC), `origin`, `error_type`, `error_message`, `error_stack`, `edited`, and more; and `history`, a LIST of its attempts, each a MAP with `number`, `consumer`, `build`,
+ * `started`, `ended`, `outcome`, `error_type`, `error_message`, `error_stack` and more. An older broker leaves out `error_stack`, `history` and what else shunt_dlq_show() adds. It is read when it
+ * is first asked for, and lives as long as the delivery. NULL: the message is from no DLQ, or there is no memory. To consume a letter is no look at it: shunt_dlq_attend(). */
+SHUNT_API const struct shunt_value *shunt_delivery_dead(const struct shunt_delivery *d);
 /* Time left of the lease (ms, as far as this side knows); 0 when it ran out. */
 SHUNT_API int64_t shunt_delivery_lease_left_ms(const struct shunt_delivery *d);
 

@@ -29,6 +29,9 @@ enum {
 #include "proto/request.def"
 };
 
+/* What a HELLO may ask for: the history of dead letters in deliveries from a DLQ. */
+#define FEATURE_DEAD_HISTORY "dead_history"
+
 /* What a RESOLVE entry says of a delivery. */
 enum wire_outcome {
     OUTCOME_ACK = 0,

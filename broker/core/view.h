@@ -81,9 +81,9 @@ int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to);
 /* `[job, …], more`: those that run and the finished ones that are kept, in order of id, from after one on. */
 int view_jobs(const struct view *v, uint64_t after, uint32_t limit, struct mpack_buffer *to);
 
-/* The `dead` map that goes with what the group, one of a DLQ, is handed, before anything else is done to the letter. fails:
- * CORRUPT, IO */
-int view_delivered_dead(const struct view *v, uint32_t group, const struct handout *h,
+/* The `dead` map that goes with what the group, one of a DLQ, is handed, before anything else is done to the letter; with
+ * `history`, all that view_dead() tells but the body. fails: CORRUPT, IO */
+int view_delivered_dead(const struct view *v, uint32_t group, const struct handout *h, bool history,
                         struct mpack_buffer *to);
 
 /* Numbers of one group, for metrics. */

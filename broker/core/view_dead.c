@@ -60,21 +60,6 @@ static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct
     return 0;
 }
 
-int view_delivered_dead(const struct view *v, uint32_t group, const struct handout *h,
-                        struct mpack_buffer *to)
-{
-    struct ledger *l = v->ledger;
-    struct dead_letter d;
-    const struct group *reader = catalog_group_by_id(l, group);
-    check(reader && h->dead);
-    l->txn = v->txn;
-    int err = letter_row(l, reader->topic, h->seq, h->dead, &d);
-    if (err)
-        return err;
-    mpack_write_map(to, DEAD_FIELDS);
-    return put_dead_fields(l, &d, to);
-}
-
 /* ---- a page of them ---- */
 
 /* The letter at the cursor: shown, if it is one of those asked for. */
@@ -217,6 +202,22 @@ int put_history(struct ledger *l, struct mpack_buffer *to, const struct group *g
     return history_rows_close(&rows, err);
 }
 
+#define DEAD_MORE_FIELDS 5
+
+/* What is known of a letter beyond a listing, but for its body. */
+static int put_dead_more(struct ledger *l, const struct dead_letter *d, struct mpack_buffer *to)
+{
+    struct history_record error;
+    int err = letter_last(l, d, &error);
+    if (err)
+        return err;
+    put_slice(to, "error_stack", error.error_stack);
+    put_uint(to, "attempts_total", d->row.attempts_total);
+    put_uint(to, "deliveries_total", d->row.deliveries_total);
+    err = put_edited(l, to, d->g, d->m->dead.origin_seq, d->m->dead.edit);
+    return err ? err : put_history(l, to, d->g, d->m->dead.origin_seq, d->m->ttl_ms);
+}
+
 /* The message as it was published, with what is known of its letter. */
 static int load_original(struct ledger *l, const struct group *g, struct loaded_message *m)
 {
@@ -233,7 +234,6 @@ int view_dead(const struct view *v, struct group *g, struct slice id, bool origi
     struct ledger *l = v->ledger;
     struct loaded_message m;
     struct dead_letter d;
-    struct history_record error;
     uint64_t dead_seq;
     if (!g->dlq)
         return SHUNT_BAD_ARGUMENT;
@@ -253,24 +253,33 @@ int view_dead(const struct view *v, struct group *g, struct slice id, bool origi
         ledger_looked(l, m.message.size);
     if (!err)
         err = letter_row(l, g->dlq, dead_seq, &m, &d);
-    if (!err)
-        err = letter_last(l, &d, &error);
     if (err)
         return err;
-    mpack_write_map(to, DEAD_FIELDS + 6);
-    err = put_dead_fields(l, &d, to);
+    mpack_write_map(to, DEAD_FIELDS + DEAD_MORE_FIELDS + 1);
     struct message_view message = view_parse(m.message);
     put_key(to, "body");
     if (message.whole.size)
         mpack_write_bin(to, message.body.data, message.body.size);
     else
         mpack_write_nil(to);
-    put_slice(to, "error_stack", error.error_stack);
-    put_uint(to, "attempts_total", d.row.attempts_total);
-    put_uint(to, "deliveries_total", d.row.deliveries_total);
+    err = put_dead_fields(l, &d, to);
     if (!err)
-        err = put_edited(l, to, d.g, m.dead.origin_seq, m.dead.edit);
-    if (!err)
-        err = put_history(l, to, d.g, m.dead.origin_seq, m.ttl_ms);
+        err = put_dead_more(l, &d, to);
     return !err && to->failed ? SHUNT_NO_MEMORY : err;
+}
+
+int view_delivered_dead(const struct view *v, uint32_t group, const struct handout *h, bool history,
+                        struct mpack_buffer *to)
+{
+    struct ledger *l = v->ledger;
+    struct dead_letter d;
+    const struct group *reader = catalog_group_by_id(l, group);
+    check(reader && h->dead);
+    l->txn = v->txn;
+    int err = letter_row(l, reader->topic, h->seq, h->dead, &d);
+    if (err)
+        return err;
+    mpack_write_map(to, DEAD_FIELDS + (history ? DEAD_MORE_FIELDS : 0));
+    err = put_dead_fields(l, &d, to);
+    return err || !history ? err : put_dead_more(l, &d, to);
 }

@@ -19,6 +19,10 @@
 #define DELIVER_BYTES_AIM    (256u * 1024) /* a DELIVER frame ends after the message that passes this */
 #define DELIVER_MESSAGES_MAX 4096u
 
+/* Dead letters whose history goes with them, in one assignment: only when they are written is it known how many bytes they take of
+ * the credit. */
+#define ASSIGN_HISTORIES_MAX 64u
+
 _Static_assert(ASSIGN_BYTES_MAX > MESSAGE_BYTES_MAX, "an assignment has room for the largest message");
 
 void deliver_ready(void *context, uint32_t group, struct group_ready *ret)
@@ -49,20 +53,23 @@ static void close_frame(struct subscription *sub)
     sub->open = false;
 }
 
-static void write_dead(struct engine *e, uint32_t group, const struct handout *h, struct mpack_buffer *out)
+static void write_dead(struct engine *e, uint32_t group, const struct handout *h, bool history,
+                       struct mpack_buffer *out)
 {
     struct view v = transaction_view(e);
-    int err = view_delivered_dead(&v, group, h, out);
+    int err = view_delivered_dead(&v, group, h, history, out);
     if (err)
         engine_die(e, err, "a dead letter cannot be told");
 }
 
-static void write_delivery(struct engine *e, struct subscription *sub, uint32_t group,
-                           const struct handout *h)
+/* Returns what it takes of the credit. */
+static size_t write_delivery(struct engine *e, struct subscription *sub, uint32_t group,
+                             const struct handout *h)
 {
     if (!sub->open)
         open_frame(sub);
     struct mpack_buffer *out = &sub->session->out;
+    size_t bytes = h->message.size;
     mpack_write_array(out, h->dead ? 9 : 8);
     mpack_write_uint(out, h->seq);
     mpack_write_uint(out, h->token);
@@ -72,24 +79,28 @@ static void write_delivery(struct engine *e, struct subscription *sub, uint32_t 
     mpack_write_int(out, ledger_shown_ms(sub->session->engine->ledger, h->published_ms));
     mpack_write_int(out, h->lease_ms);
     mpack_write_raw(out, h->message.data, h->message.size);
+    size_t dead = out->size;
     if (h->dead)
-        write_dead(e, group, h, out);
+        write_dead(e, group, h, sub->session->dead_history, out);
+    if (sub->session->dead_history)
+        bytes += out->size - dead;
     sub->count++;
     if (sub->count == DELIVER_MESSAGES_MAX || out->size - sub->frame > DELIVER_BYTES_AIM)
         close_frame(sub);
     session_count_output(sub->session);
+    return bytes;
 }
 
 void deliver_message(struct engine *e, const struct assignment *a, const struct handout *h)
 {
-    int err = dispatcher_lease(e->dispatcher, a, h->seq, h->token, h->message.size, h->lease_ms, e->mono_ms,
-                               e->wall_ms);
+    size_t bytes = write_delivery(e, subscription_of(a->member), a->group, h);
+    int err =
+        dispatcher_lease(e->dispatcher, a, h->seq, h->token, bytes, h->lease_ms, e->mono_ms, e->wall_ms);
     if (err)
         engine_die(e, err, "no lease for a message handed out");
     e->turn_messages++;
     e->room.leases_more -= e->room.leases_more > 0;
-    e->hand_out.bytes += h->message.size;
-    write_delivery(e, subscription_of(a->member), a->group, h);
+    e->hand_out.bytes += bytes;
 }
 
 void deliver_assigned(struct engine *e, const struct assignment *a, uint32_t count)
@@ -120,9 +131,12 @@ static uint64_t least(uint64_t a, uint64_t b)
  * message that makes it so makes it wait until its client has read (deliver_look_at_outputs). */
 static void add_step(struct engine *e, const struct assignment *a, uint64_t *promised)
 {
-    struct session *s = subscription_of(a->member)->session;
+    const struct subscription *sub = subscription_of(a->member);
+    struct session *s = sub->session;
     uint64_t bytes = least(a->bytes, ASSIGN_BYTES_MAX), room = session_room(s);
     uint64_t messages = least(a->messages, e->hand_out.left);
+    if (sub->dead && s->dead_history)
+        messages = least(messages, ASSIGN_HISTORIES_MAX);
     struct step *st = steps_add(e, STEP_COMMAND, NULL);
     st->assignment = a;
     st->command = (struct command){.kind = COMMAND_ASSIGN,

@@ -30,7 +30,9 @@ static void welcome(struct session *s, uint64_t request_id)
     mpack_write_cstr(out, "now");
     mpack_write_int(out, ledger_shown_ms(e->ledger, e->wall_ms));
     mpack_write_cstr(out, "features");
-    mpack_write_array(out, 0);
+    mpack_write_array(out, s->dead_history);
+    if (s->dead_history)
+        mpack_write_cstr(out, FEATURE_DEAD_HISTORY);
     answer_end(s, request_id, &a, 0, NULL);
 }
 
@@ -41,6 +43,16 @@ static void copy_name(char *to, struct slice from)
     to[from.size] = 0;
 }
 
+static bool asks_for(const struct wire_list *features, const char *feature)
+{
+    bool asked = false;
+    struct mpack_reader r;
+    mpack_read_init(&r, features->bytes.data, features->bytes.size);
+    for (uint32_t i = 0; i < features->count; i++)
+        asked |= slice_is(mpack_read_str(&r), feature);
+    return asked;
+}
+
 void act_hello(struct engine *e, struct step *st)
 {
     struct session *s = st->session;
@@ -48,6 +60,7 @@ void act_hello(struct engine *e, struct step *st)
     copy_name(s->client, h->client);
     copy_name(s->host, h->host);
     copy_name(s->build, h->build);
+    s->dead_history = asks_for(&h->features, FEATURE_DEAD_HISTORY);
     s->has_producer = h->producer.size > 0;
     if (s->has_producer)
         memcpy(s->producer, h->producer.data, PRODUCER_ID_BYTES);

@@ -7,6 +7,7 @@
 #include "broker/engine/take_up.h"
 #include "broker/engine/text.h"
 #include "proto/errors.h"
+#include "proto/names.h"
 
 int make_subscribe(struct session *s, const union request_fields *fields, struct step *ret)
 {
@@ -34,8 +35,11 @@ void act_subscribe(struct engine *e, struct step *st)
         to->made = session_subscribe(s, g, to->messages, to->bytes);
         to->lease_ms = ledger_group_lease_ms(g);
         st->err = to->made ? 0 : SHUNT_NO_MEMORY;
-        if (to->made)
+        if (to->made) {
+            struct slice origin_topic, origin_group;
+            to->made->dead = name_is_dlq(st->topic, &origin_topic, &origin_group);
             subscription_tell_build(e, to->made);
+        }
     }
     if (st->err || !kept_take_up(e, st)) /* otherwise it is answered when that was applied */
         step_answer(st);

@@ -36,6 +36,7 @@ struct subscription {
     uint64_t id; /* on the connection */
     struct session *session;
     struct member *member;
+    bool dead; /* of a DLQ */
     /* The DELIVER frame being written, if open. */
     bool open;
     size_t frame, array;
@@ -63,6 +64,7 @@ struct session {
     struct division division;
     bool silence_told;       /* it has been told of as silent, and not of as heard again */
     int64_t silence_told_ms; /* when it last was; 0: never */
+    bool dead_history; /* its deliveries from DLQs tell the history of the letters */
     bool has_producer;
     bool superseded; /* a newer connection speaks for the producer: nothing more is published on this one */
     uint8_t producer[PRODUCER_ID_BYTES];

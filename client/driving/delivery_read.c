@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "client/wire/consumer.h"
 #include "client/wire/delivery.h"
+#include "client/wire/value.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,15 @@ int64_t shunt_delivery_published_ms(const struct shunt_delivery *d)
 int64_t shunt_delivery_ttl_ms(const struct shunt_delivery *d)
 {
     return d->message.ttl_ms;
+}
+
+const struct shunt_value *shunt_delivery_dead(const struct shunt_delivery *d)
+{
+    struct shunt_delivery *own =
+        (struct shunt_delivery *)(uintptr_t)d; /* lies in memory of ours, never constant */
+    if (!own->dead_value && own->dead.size)
+        (void)value_build(own->dead, &own->dead_value); /* else it stays NULL */
+    return own->dead_value;
 }
 
 int64_t shunt_delivery_lease_left_ms(const struct shunt_delivery *d)

@@ -48,7 +48,9 @@ struct shunt_delivery {
     struct resolution *kept; /* AWAY: the one answer that waits; NULL: none */
     void *tag;
     struct message_view message;
-    char id[]; /* "" until asked for */
+    struct slice dead; /* of a DLQ: what is known of the letter, as it came; size 0: nothing is */
+    struct shunt_value *dead_value; /* the same as a tree; NULL until it is asked for */
+    char id[];                      /* "" until asked for */
 };
 
 struct delivery_list {

@@ -32,6 +32,16 @@ static bool add_slab(struct shunt_consumer *c)
     return true;
 }
 
+/* A map, or nil. */
+static void read_dead(struct shunt_delivery *d, struct mpack_reader *r)
+{
+    const char *from = (const char *)r->at;
+    bool is_map = mpack_peek(r) == MPACK_MAP;
+    (void)mpack_read_any(r);
+    if (is_map && !r->failed)
+        d->dead = (struct slice){from, (size_t)((const char *)r->at - from)};
+}
+
 /* [ seq, token, attempts, deliveries, generation, published, lease_ms, message, dead ] */
 static int read_delivery(struct shunt_delivery *d, struct mpack_reader *r)
 {
@@ -48,8 +58,10 @@ static int read_delivery(struct shunt_delivery *d, struct mpack_reader *r)
         return SHUNT_PROTOCOL;
     if (message_read(r, BODY_BYTES_MAX, &d->message, &why) != 0)
         return SHUNT_PROTOCOL;
-    for (uint32_t i = 8; i < fields; i++)
-        (void)mpack_read_any(r); /* `dead`, and fields of later versions */
+    if (fields > 8)
+        read_dead(d, r);
+    for (uint32_t i = 9; i < fields; i++)
+        (void)mpack_read_any(r); /* fields of later versions */
     return r->failed ? SHUNT_PROTOCOL : 0;
 }
 

@@ -33,6 +33,8 @@ void delivery_free(struct shunt_delivery *d)
     d->magic = 0;
     struct delivery_list *list = list_of(d);
     list_remove(list, d);
+    shunt_value_free(d->dead_value);
+    d->dead_value = NULL;
     block_drop(d->block);
     d->next = c->spare;
     c->spare = d;

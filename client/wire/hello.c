@@ -4,6 +4,10 @@
 #include "proto/frame.h"
 #include "proto/request.h"
 
+/* What is asked for, as the elements of the list: strs of fewer than 32 bytes begin with 0xa0 and their length. */
+static const char features[] = "\xac" FEATURE_DEAD_HISTORY;
+_Static_assert(sizeof features - 2 == 0xac - 0xa0, "the length of the feature");
+
 int hello_write(struct core *core)
 {
     struct mpack_buffer *out = &core->output.bytes;
@@ -17,7 +21,8 @@ int hello_write(struct core *core)
                                         .options = {.client = slice_of(s->client),
                                                     .host = slice_of(s->host),
                                                     .build = slice_of(s->build),
-                                                    .marks = s->marks}}};
+                                                    .marks = s->marks,
+                                                    .features = {1, {features, sizeof features - 1}}}}};
     if (s->idempotent)
         q.hello.options.producer = (struct slice){core->producer.id, sizeof core->producer.id};
     frame_end(out, request_begin(out, &request_hello, id, &q));

@@ -1,6 +1,6 @@
 /* delivery_pack: a delivery as bytes, from the process that talks to the broker to the one that handles it.
  *
- *   struct packed | topic | group | message as it was published
+ *   struct packed | topic | group | message as it was published | what is known of a dead letter
  * Both are the same program on the same machine and share the monotonic clock, so numbers go as they are.
  */
 
@@ -22,6 +22,7 @@ struct packed {
     uint32_t topic_bytes;
     uint32_t group_bytes;
     uint32_t message_bytes;
+    uint32_t dead_bytes;
 };
 
 /* A delivery with a consumer of its own, which is in no list and only answers the accessors. */
@@ -48,10 +49,12 @@ int delivery_pack(const struct shunt_delivery *d, struct mpack_buffer *to)
     packed.topic_bytes = (uint32_t)strlen(c->topic);
     packed.group_bytes = (uint32_t)strlen(c->group);
     packed.message_bytes = (uint32_t)d->message.whole.size;
+    packed.dead_bytes = (uint32_t)d->dead.size;
     mpack_write_raw(to, &packed, sizeof packed);
     mpack_write_raw(to, c->topic, packed.topic_bytes);
     mpack_write_raw(to, c->group, packed.group_bytes);
     mpack_write_raw(to, d->message.whole.data, packed.message_bytes);
+    mpack_write_raw(to, d->dead.data, packed.dead_bytes);
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }
 
@@ -90,7 +93,8 @@ int delivery_unpack(const void *bytes, size_t size, struct shunt_delivery **ret)
     memcpy(&packed, at, sizeof packed);
     at += sizeof packed;
     if (packed.topic_bytes > TOPIC_BYTES_MAX || packed.group_bytes > NAME_BYTES_MAX ||
-        size - sizeof packed != (size_t)packed.topic_bytes + packed.group_bytes + packed.message_bytes)
+        size - sizeof packed !=
+            (size_t)packed.topic_bytes + packed.group_bytes + packed.message_bytes + packed.dead_bytes)
         return SHUNT_PROTOCOL;
     d = unpacked_new(&c);
     if (!d)
@@ -104,6 +108,7 @@ int delivery_unpack(const void *bytes, size_t size, struct shunt_delivery **ret)
         delivery_unpacked_free(d);
         return SHUNT_PROTOCOL;
     }
+    d->dead = (struct slice){at + packed.message_bytes, packed.dead_bytes};
     d->seq = packed.seq;
     d->lease_ms = packed.lease_ms;
     d->deadline_us = packed.deadline_us;
@@ -120,6 +125,7 @@ void delivery_unpacked_free(struct shunt_delivery *d)
     if (d) {
         struct unpacked *u = (struct unpacked *)(void *)d->consumer;
 
+        shunt_value_free(d->dead_value);
         free(d);
         free(u);
     }

@@ -163,6 +163,37 @@ class Consuming(Case):
         self.assertEqual(self.document("consume", "t", "--wait", "100ms", code=NOTHING), [])
         self.shunt("consume", "t", "--peek", code=NOTHING)
 
+    def test_a_dead_letter_is_consumed_with_what_it_died_of(self):
+        self.fill_dlq("d", ["one", "two"])
+        letters = {row["id"]: row for row in lines_of(self.shunt("dlq", "export", "d").stdout)}
+        told = ("origin", "topic", "group", "reason", "cause", "died", "error_type", "error_message", "error_stack", "attempts_total", "history", "edited")
+        for row in lines_of(self.shunt("consume", "dlq:d:default", "-n", "2", "-y", "-o", "jsonl").stdout):
+            letter = letters.pop(row["id"])
+            self.assertEqual((row["body"], row["published"]), (letter["body"], letter["published"]))
+            self.assertEqual({key: row["dead"][key] for key in told}, {key: letter[key] for key in told})
+            self.assertEqual(row["dead"]["history"][0]["error_message"], "cannot: " + row["body"])
+        self.assertEqual(letters, {})
+        self.shunt("publish", "t", "alive")
+        self.assertNotIn("dead", self.document("consume", "t", "-n", "1")[0])
+
+    def test_dead_letters_are_peeked_at_without_a_trace(self):
+        self.fill_dlq("d", [str(n) for n in range(250)])
+        before = lines_of(self.shunt("dlq", "export", "d").stdout)
+        group, queue = self.group("d"), self.group("dlq:d:default")
+        self.assertEqual(self.shunt("consume", "dlq:d:default", "--peek").stdout, "".join(f"{n}\n" for n in range(250)))
+        self.assertEqual(self.shunt("consume", "dlq:d:default", "--peek", "-n", "2").stdout, "0\n1\n")
+        row = self.document("consume", "dlq:d:default", "--peek", "-n", "1")[0]
+        self.assertEqual((row["id"], row["body"], row["state"], row["deliveries"]), ("dlq:d:default/1", "0", "dead", None))
+        self.assertEqual((row["dead"]["reason"], len(row["dead"]["history"])), ("rejected", 1))
+        self.assertEqual(lines_of(self.shunt("dlq", "export", "d").stdout), before, "no delivery, no attempt, no look")
+        self.assertEqual((self.group("d"), self.group("dlq:d:default")), (group, queue))
+        taken = lines_of(self.shunt("consume", "dlq:d:default", "-n", "1", "-y", "-o", "jsonl").stdout)[0]
+        self.assertEqual((taken["id"], taken["attempts"], taken["deliveries"]), ("dlq:d:default/1", 0, 1))
+        self.shunt("consume", "dlq:d:default", "--peek", "-g", "other", code=USAGE)
+        self.shunt("consume", "dlq:d", "--peek", code=USAGE)
+        self.shunt("consume", "dlq:absent:default", "--peek", code=FAILED)
+        self.shunt("consume", "dlq:t:default", "--peek", code=NOTHING)
+
     def test_peek_takes_nothing(self):
         self.shunt("publish", "t", "--lines", input="".join(f"{i}\n" for i in range(250)))
         self.assertEqual(len(self.shunt("consume", "t", "--peek").stdout.split()), 250)

@@ -230,6 +230,36 @@ class Dead(WireTest):
         [left], _ = client.dlq_list(self.topic)
         self.assertEqual(left["origin"], f"{self.topic}/{held[0].seq}", "an ack takes it out, failing only delays it")
 
+    def test_a_delivery_from_a_dlq_tells_the_history_to_who_asks_for_it(self):
+        _, held = self.kill(2)
+        plain, asking = self.connect(), self.connect(features=["none-such", "dead_history"])
+        self.assertEqual((plain.info["features"], asking.info["features"]), ([], ["dead_history"]))
+        dlq = f"dlq:{self.topic}:default"
+        first = plain.subscribe(dlq, messages=1).next()
+        self.assertEqual((SHOWN - LISTED) & set(first.dead), set(), "nobody pays for what was not asked for")
+        second = asking.subscribe(dlq, messages=1).next()
+        shown = asking.dlq_show(self.topic, second.dead["id"])
+        self.assertEqual(second.message.body, shown.pop("body"))
+        self.assertEqual(second.dead, shown)
+        self.assertEqual([(row["outcome"], row["error_type"], row["error_stack"]) for row in second.dead["history"]], [("rejected", "E1", "s")])
+        ordinary = asking.subscribe(self.topic, messages=1)
+        asking.publish(self.topic, Message(b"alive"))
+        self.assertIsNone(ordinary.next().dead)
+
+    def test_histories_count_against_the_credit(self):
+        client = self.create()
+        client.publish(self.topic, *[Message(b"x") for _ in range(200)])
+        worker = client.subscribe(self.topic, messages=200)
+        worker.resolve(*((d.seq, d.token, 2, None, "E", "m", "s" * 10000) for d in worker.take(200)))
+        dlq, bytes_max = f"dlq:{self.topic}:default", 100000
+        asking = self.connect(features=["dead_history"]).subscribe(dlq, messages=200, bytes=bytes_max)
+        held = asking.take(64)  # no more are assigned before it is known how large they are
+        self.assertEqual(client.group_show(dlq)["in_flight"], 64, "the credit is used up")
+        self.assertEqual(asking.ack(*held), {})
+        self.assertEqual([len(d.dead["history"][0]["error_stack"]) for d in asking.take(64)], [10000] * 64)
+        plain = self.connect().subscribe(dlq, messages=200, bytes=bytes_max)
+        plain.take(200 - 64 - 64)  # more than 64: without histories they are small
+
     def test_a_dead_letter_is_never_diverted_again(self):
         client, _ = self.kill(1, max_attempts=2)
         subscription = client.subscribe(f"dlq:{self.topic}:default")

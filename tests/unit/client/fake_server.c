@@ -138,6 +138,35 @@ void say_subscribed(struct fake *f, uint64_t id, uint64_t sub)
     frame_end(&f->said, frame);
 }
 
+void say_dead(struct fake *f, uint64_t sub, uint64_t seq)
+{
+    size_t frame = frame_begin(&f->said, OP_DELIVER, 0, 2);
+    mpack_write_uint(&f->said, sub);
+    mpack_write_array(&f->said, 1);
+    mpack_write_array(&f->said, 10);
+    mpack_write_uint(&f->said, seq);
+    for (int i = 0; i < 4; i++)
+        mpack_write_uint(&f->said, 1000);
+    mpack_write_int(&f->said, 1700000000000);
+    mpack_write_int(&f->said, 30000);
+    mpack_write_array(&f->said, 5);
+    mpack_write_bin(&f->said, "body", 4);
+    mpack_write_nil(&f->said);
+    mpack_write_nil(&f->said);
+    mpack_write_uint(&f->said, 0);
+    mpack_write_uint(&f->said, 7000);
+    mpack_write_map(&f->said, 2);
+    mpack_write_cstr(&f->said, "reason");
+    mpack_write_cstr(&f->said, "rejected");
+    mpack_write_cstr(&f->said, "history");
+    mpack_write_array(&f->said, 1);
+    mpack_write_map(&f->said, 1);
+    mpack_write_cstr(&f->said, "error_stack");
+    mpack_write_cstr(&f->said, "at line 3");
+    mpack_write_uint(&f->said, 1); /* of a later version */
+    frame_end(&f->said, frame);
+}
+
 void say_delivered(struct fake *f, uint64_t sub, uint64_t seq, uint32_t count, int64_t lease_ms)
 {
     size_t frame = frame_begin(&f->said, OP_DELIVER, 0, 2);

@@ -88,6 +88,8 @@ void say_published(struct fake *f, uint64_t id, uint64_t accepted, uint64_t firs
 void say_error(struct fake *f, uint64_t id, int code, const char *text);
 void say_subscribed(struct fake *f, uint64_t id, uint64_t sub);
 /* `count` messages from `seq` on with the body "m<seq>" and token 1000 + seq. */
+/* DELIVER of one dead letter, with a field that comes after what is known of it. */
+void say_dead(struct fake *f, uint64_t sub, uint64_t seq);
 void say_delivered(struct fake *f, uint64_t sub, uint64_t seq, uint32_t count, int64_t lease_ms);
 /* `pairs` of index and code. */
 void say_resolved(struct fake *f, uint64_t id, const uint64_t *pairs, uint32_t words);

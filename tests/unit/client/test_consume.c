@@ -1,6 +1,7 @@
 /* Consuming: deliveries, marks, resolutions, leases, and what a lost connection makes of them. */
 #include "client/wire/delivery.h"
 #include "client/wire/error.h"
+#include "client/worker/delivery_pack.h"
 #include "fake_server.h"
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -40,6 +41,41 @@ Test(consume, a_delivery_shows_what_was_published)
     cr_assert(!shunt_delivery_header_at(d, 1, &key, &size, &value, &value_size));
     cr_assert_not_null(shunt_delivery_header(d, "file", &size));
     cr_assert_null(shunt_delivery_header(d, "fil", &size));
+}
+
+static void expect_dead(const struct shunt_delivery *d)
+{
+    const struct shunt_value *dead = shunt_delivery_dead(d);
+    const struct shunt_value *attempt = shunt_value_at(shunt_value_get(dead, "history"), 0);
+    cr_assert_eq(shunt_value_type(dead), SHUNT_MAP);
+    cr_assert_str_eq(shunt_value_text(shunt_value_get(dead, "reason"), NULL), "rejected");
+    cr_assert_str_eq(shunt_value_text(shunt_value_get(attempt, "error_stack"), NULL), "at line 3");
+    cr_assert_eq(shunt_delivery_dead(d), dead, "it lives as long as the delivery");
+    cr_assert_eq(shunt_delivery_ttl_ms(d), 7000);
+}
+
+Test(consume, a_dead_letter_tells_what_it_died_of_to_a_child_too)
+{
+    fake_connect(&f);
+    struct shunt_consumer *c = fake_subscribe(&f, 7, 65536);
+    struct mpack_buffer packed = {0};
+    struct shunt_delivery *copy = NULL;
+    say_dead(&f, 7, 1);
+    cr_assert_eq(fake_feed(&f), 0);
+    struct shunt_delivery *d = fake_next(c, &f);
+    cr_assert_not_null(d);
+    expect_dead(d);
+    cr_assert_eq(delivery_pack(d, &packed), 0);
+    cr_assert_eq(delivery_unpack(packed.data, packed.size, &copy), 0);
+    expect_dead(copy);
+    delivery_unpacked_free(copy);
+    mpack_buffer_done(&packed);
+    delivery_free(d);
+    say_delivered(&f, 7, 2, 1, 30000);
+    cr_assert_eq(fake_feed(&f), 0);
+    d = fake_next(c, &f);
+    cr_assert_null(shunt_delivery_dead(d), "one that is alive");
+    cr_assert_eq(shunt_delivery_ttl_ms(d), 0);
 }
 
 Test(consume, held_deliveries_outlive_the_bytes_that_follow)

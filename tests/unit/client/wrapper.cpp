@@ -69,6 +69,9 @@ static void failures_have_reasons(libshunt::connection &c)
     });
     EXPECT(causes.count() == 1);
     EXPECT(!causes.at(0)["no such key"] && causes.at(7).text().empty());
+    libshunt::consumer dlq = c.subscribe("dlq:orders:default");
+    std::optional<libshunt::delivery> d = dlq.next(WAIT);
+    EXPECT(d->dead()["reason"].text() == "rejected" && d->dead()["history"].at(0)["error_message"].text() == "line 3");
 }
 
 static void what_fails_throws(libshunt::connection &c)

@@ -104,7 +104,7 @@ static void on_handed_out(struct fixture *f, struct store_txn *t, uint32_t group
     mpack_write_raw(&f->last_body, h->message.data, h->message.size);
     /* What follows in a batch may have taken it away, or its group. */
     if (h->dead && catalog_group_by_id(f->l, group))
-        cr_assert(!view_delivered_dead(&v, group, h, &f->last_dead) || f->applied_count > 1);
+        cr_assert(!view_delivered_dead(&v, group, h, false, &f->last_dead) || f->applied_count > 1);
     f->last_lease_ms = h->lease_ms;
     line(f, "%s hand %llu token %llu attempts %u deliveries %u generation %u", name_of(f, group),
          (unsigned long long)h->seq, (unsigned long long)h->token, h->attempts, h->deliveries, h->generation);
