@@ -261,6 +261,55 @@ class Small(unittest.TestCase):
             return 0
 
 
+class Tool(unittest.TestCase):
+    """`shunt backup` becomes `shuntd --backup`."""
+
+    def setUp(self):
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="backup-")))
+        self.to = self.directory / "backup"
+        self.server = self.enterContext(harness.Server())
+        with wire.connect(self.server) as client:
+            client.topic_create("t")
+            wire.publish_all(client, "t", [b"%01000d" % n for n in range(500)])
+
+    def run_tool(self, *words, code=0):
+        """It needs no broker, and takes none that the environment names."""
+        done = subprocess.run([harness.SHUNT, "backup", *words], env={**os.environ, "SHUNT_URL": "shunt://127.0.0.1:1"},
+                              capture_output=True, text=True, check=False, timeout=120)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_it_is_a_backup(self):
+        self.assertIn("messages=500 problems=0", self.run_tool(self.to, "--data", self.server.data, "--rate", "100MiB"))
+        subprocess.run([harness.SHUNTD, "--check", self.to], check=True, stdout=subprocess.DEVNULL)
+        self.assertIn("is there already", self.run_tool(self.to, "--data", self.server.data, code=USAGE))
+
+    def test_settings_name_the_store(self):
+        config = self.directory / "shunt.yaml"
+        config.write_text(f"data: {self.server.data}\n", encoding="utf-8")
+        self.assertIn("messages=500 problems=0", self.run_tool(self.to, "--config", config))
+
+    def test_what_is_wrong_is_told_and_leaves_nothing(self):
+        data = ("--data", self.server.data)
+        self.assertIn("64KiB", self.run_tool(self.to, *data, "--rate", "1", code=USAGE))
+        self.assertIn(str(self.directory), self.run_tool(self.to, "--data", self.directory / "no", code=NO_STORE))
+        self.assertIn("cannot run shuntd", self.run_tool(self.to, *data, "--shuntd", self.directory / "no", code=1))
+        self.assertIn("-o has no meaning", self.run_tool(self.to, *data, "-o", "json", code=USAGE))
+        self.run_tool(code=USAGE)
+        if not os.access("/etc/shunt/shuntd.conf", os.R_OK):
+            self.assertIn("which store? Give the server's own --data DIR", self.run_tool(self.to, code=USAGE))
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_interrupted_it_leaves_nothing(self):
+        process = subprocess.Popen([harness.SHUNT, "backup", self.to, "--data", self.server.data, "--rate", "64KiB"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        wire.until((self.directory / "backup.partial" / "data.mdb").exists)
+        process.send_signal(signal.SIGINT)
+        self.assertIn("stopped", process.communicate()[1])
+        self.assertEqual((process.returncode, os.listdir(self.directory)), (STOPPED, []))
+
+
 class Page(unittest.TestCase):
     def test_the_commands_of_the_page_go_as_written(self):
         blocks = BLOCK.findall((harness.SOURCE_ROOT / "docs" / "backup.md").read_text(encoding="utf-8"))

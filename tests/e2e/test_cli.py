@@ -107,7 +107,7 @@ class Usage(unittest.TestCase):
 
     def test_the_manual_has_every_command_and_option(self):
         manual = (harness.SOURCE_ROOT / "docs/man/shunt.1").read_text().replace("\\-", "-")
-        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "redrive", "rule", "job", "clock", "audit", "clients", "stats", "check", "bench"):
+        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "redrive", "rule", "job", "clock", "audit", "clients", "stats", "check", "backup", "bench"):
             self.assertIn(f".SS {noun}", manual)
             usages = [alone(noun, "--help").stdout]
             if "Usage: shunt %s COMMAND" % noun in usages[0]:
