@@ -18,6 +18,13 @@ static const char *room_text(struct engine *e, enum command_kind kind)
 {
     const struct room *r = &e->room;
     bool disk = r->cause == ROOM_BY_DISK;
+    if (r->fullness < STORE_FULL && disk) {
+        return engine_text(
+            e,
+            "the disk is nearly full: one transaction can have %llu KiB of it, which does not "
+            "hold the first of these messages; make room on the disk, or publish fewer at once",
+            (unsigned long long)(r->publish_bytes >> 10));
+    }
     if (r->fullness < STORE_FULL) {
         return engine_text(
             e, "one transaction cannot hold the first of these messages: publish fewer at once, or "

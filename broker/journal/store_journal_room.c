@@ -222,7 +222,7 @@ int journal_maintain(struct store *base)
     err = take_file(s, false);
     uint64_t bytes = journal_bytes(s->journal);
     bool wanted = bytes < s->ready_bytes || journal_needed_bytes(s) >= bytes / EXTEND_PART;
-    if (!err && wanted && s->bytes < s->bytes_max && disk_has_room(s))
+    if (!err && s->bytes < s->bytes_max && disk_has_room(s))
         s->bytes = s->bytes_max;
     if (!err && wanted && may_extend(s))
         extend(s);
@@ -277,8 +277,9 @@ void journal_usage(struct store *base, struct store_usage *ret)
     ret->used_bytes += charged + journal_kept_bytes(s);
     ret->free_bytes = less(ret->free_bytes, charged + less(journal_kept_bytes(s), growth(s)));
     ret->usable_bytes = less(usable(s), charged);
+    /* A disk that was too full for the file to become longer does not bound this: what the file cannot hold goes into the store behind. */
     if (!s->read_only)
-        ret->usable_bytes = least(ret->usable_bytes, least(RECORD_BYTES_MAX, s->bytes / 4));
+        ret->usable_bytes = least(ret->usable_bytes, least(RECORD_BYTES_MAX, s->bytes_max / 4));
 }
 
 uint64_t journal_disk_free(struct store *base)

@@ -346,7 +346,7 @@ class SmallDisk(unittest.TestCase):
         self.assertEqual(answer.code, NO_SPACE)
         self.assertTrue(0 < answer.accepted < 10, answer)
         store.confirmed += answer.accepted
-        store.fill(client, body, count=1)
+        store.fill(client, b"x" * 1000)
         store.accounted(client)
         subprocess.run(["prlimit", f"--pid={store.server.process.pid}", "--fsize=unlimited"], check=True)
         self.assertEqual(wire.until(lambda: store.try_publish(client, 10000)).accepted, 100)
