@@ -61,7 +61,9 @@ class Delivery:
         self.seq, self.attempts, self.deliveries = handout.seq, handout.attempts, handout.deliveries
         self.generation, self.published, self.lease_ms = handout.generation, handout.published, handout.lease_ms
         self.body, self.headers, self.key, self.dead = handout.body, handout.headers, handout.key, handout.dead
-        self._token, self._size, self._lease_from = handout.token, handout.size, read_at
+        self._token, self._size = handout.token, handout.size
+        self._until = read_at + self._lease_s  # when its lease is over, by the clock of this process
+        self._overdue = False
         self._extend_at: float | None = None
         self._started = False
         self._answer: list[Any] | None = None
@@ -70,6 +72,10 @@ class Delivery:
     @property
     def id(self) -> str:
         return f"{self.topic}/{self.seq}"
+
+    @property
+    def _lease_s(self) -> float:
+        return self.lease_ms / 1000
 
     @property
     def attempt(self) -> int:
@@ -153,7 +159,9 @@ class Consumer:
             while not self._stopped:
                 if self._sub is not None and (delivery := self._take()):
                     return delivery
-                if not self._link.wait(lambda: self._stopped or self._error is not None or (self._sub is not None and bool(self._queue)), deadline):
+                overdue_at = self._tell_overdue()
+                until = min((at for at in (deadline, overdue_at) if at is not None), default=None)
+                if not self._link.wait(lambda: self._stopped or self._error is not None or (self._sub is not None and bool(self._queue)), until) and until == deadline:
                     return None
                 self._check()
             return None
@@ -275,12 +283,13 @@ class Consumer:
             if not call.error and (code := _without_effect(call.fields).get(0)) and not delivery._answer and not delivery._ended:
                 self._settle(delivery, errors.error_of(code, f"{delivery.id} is not held any more"))
 
+        delivery._until = time.monotonic() + ms / 1000
         return self._link.call(protocol.RESOLVE, self._sub, [[delivery.seq, delivery._token, protocol.EXTEND, ms]], then=extended)
 
     def _keep(self, delivery: Delivery) -> None:
         with self._link.changed:
             if not delivery._answer and not delivery._ended:
-                delivery._extend_at = time.monotonic() + delivery.lease_ms / 1000 / EXTEND_PARTS
+                delivery._extend_at = time.monotonic() + delivery._lease_s / EXTEND_PARTS
                 self._link.wake()
 
     # ---- hand-outs; locked ----
@@ -306,14 +315,24 @@ class Consumer:
         return delivery
 
     def _is_over(self, delivery: Delivery) -> bool:
-        return time.monotonic() - delivery._lease_from >= delivery.lease_ms / 1000 * (1 - MARGIN)
+        return time.monotonic() >= delivery._until - delivery._lease_s * MARGIN
 
     def _drop(self, delivery: Delivery) -> None:
         self.dropped += 1
         self._settle(delivery, errors.Stale("its lease was over before it was begun"))
 
+    def _tell_overdue(self) -> float | None:
+        """A program that waits for a message is alive. If a lease was over, tell the broker so: it hands out nothing more until it hears something. Returns when the next lease is over."""
+        now, begun = time.monotonic(), [delivery for delivery in self._held.values() if delivery._started and not delivery._answer and not delivery._overdue]
+        over = [delivery for delivery in begun if delivery._until <= now]
+        for delivery in over:
+            delivery._overdue = True
+        if over and self._sub is not None:
+            self._send_credit()
+        return min((delivery._until for delivery in begun if delivery._until > now), default=None)
+
     def _start(self, delivery: Delivery) -> None:
-        delivery._started, delivery._lease_from = True, time.monotonic()
+        delivery._started, delivery._until, delivery._overdue = True, time.monotonic() + delivery._lease_s, False
         self._link.send_quiet(protocol.STARTED, self._sub, [delivery.seq, delivery._token])
 
     def _send_credit(self) -> None:
@@ -382,7 +401,7 @@ class Consumer:
             if delivery._ended:
                 continue
             if token:
-                delivery._token, delivery._lease_from = token, now
+                delivery._token, delivery._until, delivery._overdue = token, now + delivery._lease_s, False
                 delivery.deliveries += 1
                 again += [delivery] if delivery._answer else []
             elif delivery._answer:
@@ -425,7 +444,7 @@ class Consumer:
             return
         for delivery in list(self._held.values()):
             if delivery._extend_at is not None and delivery._extend_at <= now:
-                delivery._extend_at = now + delivery.lease_ms / 1000 / EXTEND_PARTS
+                delivery._extend_at = now + delivery._lease_s / EXTEND_PARTS
                 if not delivery._answer:
                     self._send_extend(delivery, delivery.lease_ms)
 

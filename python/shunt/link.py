@@ -242,8 +242,10 @@ class Link:
                 except errors.Error as error:
                     self._failed(error)
                 else:
-                    backoff.reset()
+                    begin = time.monotonic()
                     self._lost(self._serve(connection, reader), connection)
+                    if time.monotonic() - begin > backoff.most:
+                        backoff.reset()  # one that is lost at once, again and again, is not asked for at once
                 self._pause(backoff)
         except BaseException as error:  # nobody else would see it, and all would wait for ever
             with self.changed:

@@ -284,6 +284,17 @@ class Consuming(Case):
             consumer.ack(*rest)
         self.assertEqual(self.counts("t"), {"acked": 2, "dead": 1})
 
+    def test_a_message_that_was_begun_and_left_does_not_stop_the_others(self):
+        """After a lease that was over the broker hands out nothing until it hears of this consumer, which has nothing to answer."""
+        self.broker.topic_create("t", lease_ms=100, max_attempts=1)
+        self.broker.publish("t", b"left")
+        with self.client().consume("t") as consumer:
+            left = consumer.next(30)
+            wire.until(lambda: self.counts("t").get("dead"))
+            self.broker.publish("t", b"next")
+            following = consumer.next(30)
+            self.assertEqual((left.body, following.body), (b"left", b"next"))
+
     def until_of(self, message):
         holder = self.broker.why(message)["groups"][0]["holder"]
         return holder["until"] if holder else 0
