@@ -30,12 +30,12 @@ class Files(unittest.TestCase):
     def test_one_version(self):
         version = re.search(r"version: '(.*?)'", text("meson.build"))[1]
         self.assertRegex(text("debian/changelog"), rf"\Ashunt \({re.escape(version)}\)")
-        self.assertEqual(re.search(r"^## (\S+)", text("CHANGELOG.md"), re.M)[1], version)
+        self.assertEqual(re.search(r"^## (\d\S*)", text("CHANGELOG.md"), re.M)[1], version)
         self.assertIn(f'of the library that is loaded, "{version}"', text("client/shunt_error.h"))
 
     def test_the_packages_that_the_build_needs_are_the_same_everywhere(self):
         control = re.search(r"^Build-Depends:\n((?: .*\n)+)", text("debian/control"), re.M)[1]
-        needed = {re.match(r"[\w.+-]+", line.strip())[0] for line in control.splitlines()} - {"debhelper-compat", "dh-sequence-installsysusers"}
+        needed = {re.match(r"[\w.+-]+", line.strip())[0] for line in control.splitlines()} - {"debhelper-compat", "dh-sequence-installsysusers", "dh-sequence-python3", "python3"}
         # A compiler and ninja come with debhelper's own needs.
         wanted = {entry.split(":")[-1] for entry in build_packages()} - {"gcc", "libc6-dev", "ninja-build"}
         self.assertEqual(needed, wanted)
@@ -86,7 +86,7 @@ class Roots(unittest.TestCase):
 
     def test_packages_build_install_and_serve(self):
         needed = [entry.split(":")[-1] for entry in build_packages()]
-        builder = self.debian("builder", ["build-essential", "debhelper", "fakeroot", "lintian", *needed])
+        builder = self.debian("builder", ["build-essential", "debhelper", "dh-python", "fakeroot", "lintian", "python3", *needed])
         self.source(builder / "shunt/source")
         self.do("chroot", builder, "sh", "-c", "cd /shunt/source && dpkg-buildpackage --build=full --no-sign -d")
         print(self.do("chroot", builder, "sh", "-c", "cd /shunt && lintian --allow-root --fail-on error,warning *.changes"), file=sys.stderr)
@@ -96,7 +96,7 @@ class Roots(unittest.TestCase):
         for package in builder.glob("shunt/*.deb"):
             if "-dbgsym_" not in package.name:
                 shutil.copy(package, packages)
-        self.assertEqual(sorted(package.name.split("_")[0] for package in packages.iterdir()), ["libshunt-dev", "libshunt0", "shunt", "shunt-doc", "shuntd"])
+        self.assertEqual(sorted(package.name.split("_")[0] for package in packages.iterdir()), ["libshunt-dev", "libshunt0", "python3-shunt", "shunt", "shunt-doc", "shuntd"])
         depends = re.search(r"(?s)^Tests: library\nDepends: (.*?)\n", text("debian/tests/control"), re.M)[1].split(", ")
         tools = [name for name in depends if "shunt" not in name]
         installed = self.debian("installed", ["systemd-sysv", "dbus", *tools], f"copy-in {packages} /root", 'chroot "$1" sh -c "apt-get -y install /root/packages/*.deb"')
@@ -120,7 +120,7 @@ class Roots(unittest.TestCase):
         inside = ["nsenter", "--target", first, "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--root", "--"]
         # systemctl cannot ask before systemd listens.
         self.do(*inside, "bash", "-c", "until [ -S /run/systemd/private ]; do :; done; systemctl is-system-running --wait || { systemctl --failed; journalctl -n 50; exit 1; }")
-        for test in ("service", "library"):
+        for test in ("service", "library", "python"):
             print(self.do(*inside, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", f"/root/tests/{test}"), file=sys.stderr)
         # Without the package no service runs; the messages stay until somebody removes them.
         self.do(*inside, "apt-get", "-y", "purge", "shuntd")
