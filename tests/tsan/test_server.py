@@ -1,5 +1,6 @@
 """A shuntd built with ThreadSanitizer, under all the wire tests, and with everything at once: publishers, consumers, scrapes of
-metrics and health, connections that break, reloads, a stop in the middle. Not one race may be reported."""
+metrics and health, workers over HTTP, connections that break, reloads, a stop in the middle. Not one race may be reported."""
+import json
 import os
 import pathlib
 import signal
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -46,7 +48,7 @@ class Sanitized(unittest.TestCase):
     def everything_at_once(self, settings):
         config = self.folder / "shunt.yaml"
         config.write_text(f"max-body-bytes: 1MiB\n{settings}")
-        failures, done, lock = [], {"published": 0, "acked": 0, "scrapes": 0}, threading.Lock()
+        failures, done, lock = [], {"published": 0, "acked": 0, "scrapes": 0, "worked": 0}, threading.Lock()
         with harness.Server(options=["--config", config]) as server:
             with wire.connect(server) as client:
                 client.topic_create("t", lease_ms=1000)
@@ -85,6 +87,23 @@ class Sanitized(unittest.TestCase):
                         with urllib.request.urlopen(server.http + page, timeout=30) as answer:
                             count("scrapes", answer.status == 200)
 
+            def post(call, body):
+                request = urllib.request.Request(f"{server.http}/api/v1/topics/t/{call}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read())
+
+            def work():
+                for _ in range(ROUNDS):
+                    post("messages", [{"body": "x"}] * 3)
+                    for message in post("groups/default/lease", {"messages": 3, "wait_ms": 100})["messages"]:
+                        try:
+                            post("groups/default/ack", {"token": message["token"]})
+                            count("worked", 1)
+                        except urllib.error.HTTPError as error:  # its lease was over: it is slow here
+                            error.close()
+                            if error.code != 409:
+                                raise
+
             def reload():
                 for i in range(ROUNDS):
                     config.write_text(f"max-body-bytes: {1 + i % 4}MiB\n{settings}")
@@ -92,7 +111,7 @@ class Sanitized(unittest.TestCase):
                     with wire.connect(server) as client:
                         client.stats()
 
-            threads = [threading.Thread(target=guarded(what)) for what in (publish, publish, consume, consume, consume, scrape, scrape, reload)]
+            threads = [threading.Thread(target=guarded(what)) for what in (publish, publish, consume, consume, consume, scrape, scrape, work, work, reload)]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -108,6 +127,7 @@ class Sanitized(unittest.TestCase):
         self.assertEqual(done["published"], 2 * ROUNDS * 50)
         self.assertGreater(done["acked"], 50)
         self.assertEqual(done["scrapes"], 2 * 3 * ROUNDS)
+        self.assertGreater(done["worked"], 20)
 
 
 if __name__ == "__main__":
