@@ -156,6 +156,7 @@ class Client(Admin):
         """Call `handler` with each message until stop() of the consumer is called, or SIGTERM or SIGINT comes; returns how many were handled.
 
         A message whose handler returns is acked. An exception is a failed attempt, with its class, text and traceback; Reject, Retry and Release say what else is meant.
+        If the broker cannot be reached, this waits until it can, also at the beginning.
         extend   extend the lease while the handler runs, however long it takes
         drain    return when the group has nothing ready, in flight or delayed
         signals  stop on SIGTERM and SIGINT when the message at hand is done, if this is the main thread"""
@@ -164,8 +165,8 @@ class Client(Admin):
             counts = self.group_show(topic, group)
             return not (counts["ready"] or counts["in_flight"] or counts["delayed"])
 
-        with self.consume(topic, group, window=window, window_bytes=window_bytes) as consumer:
-            return working.run(consumer, handler, is_drained if drain else None, extend, signals)
+        consumer = Consumer(self._link, topic, group, window, window_bytes, self._timeout)
+        return working.run(consumer, handler, is_drained if drain else None, extend, signals)
 
 
 def connect(url: str = URL_DEFAULT, **options: Any) -> Client:

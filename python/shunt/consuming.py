@@ -19,6 +19,8 @@ WINDOW_MAX = protocol.KEPT_MAX  # so that all that is held can be taken up again
 MARGIN = 0.1  # of a lease: a message that lay here for the rest of it is dropped unbegun
 ACK_WAIT_MS = 2  # an answer that nobody waits for may share a commit with what comes in this time
 EXTEND_PARTS = 3  # a lease is extended so many times before it would end
+UNSENT_BYTES_MAX = 1 << 20  # no marks are added to more than this
+LEASE_MIN_S = 0.01
 GATHERED_MAX = 2  # a broker that sends more windows than this, unasked, breaks the protocol
 
 
@@ -65,6 +67,7 @@ class Delivery:
         self._until = read_at + self._lease_s  # when its lease is over, by the clock of this process
         self._overdue = False
         self._extend_at: float | None = None
+        self._extending = False
         self._started = False
         self._answer: list[Any] | None = None
         self._ended: errors.Error | bool = False  # True: the answer is confirmed
@@ -75,7 +78,7 @@ class Delivery:
 
     @property
     def _lease_s(self) -> float:
-        return self.lease_ms / 1000
+        return max(LEASE_MIN_S, self.lease_ms / 1000)
 
     @property
     def attempt(self) -> int:
@@ -280,10 +283,11 @@ class Consumer:
 
     def _send_extend(self, delivery: Delivery, ms: int) -> Call:
         def extended(call: Call) -> None:
+            delivery._extending = False
             if not call.error and (code := _without_effect(call.fields).get(0)) and not delivery._answer and not delivery._ended:
                 self._settle(delivery, errors.error_of(code, f"{delivery.id} is not held any more"))
 
-        delivery._until = time.monotonic() + ms / 1000
+        delivery._until, delivery._extending = time.monotonic() + ms / 1000, True
         return self._link.call(protocol.RESOLVE, self._sub, [[delivery.seq, delivery._token, protocol.EXTEND, ms]], then=extended)
 
     def _keep(self, delivery: Delivery) -> None:
@@ -344,7 +348,8 @@ class Consumer:
             if known and known._started and not known._answer:
                 # Its handler still runs, and answers with the new token.
                 known._token, known.lease_ms, known.deliveries = handout.token, handout.lease_ms, handout.deliveries
-                self._start(known)
+                if self._link.unsent_bytes <= UNSENT_BYTES_MAX:  # a mark that is not sent charges nobody
+                    self._start(known)
                 continue
             if known and not known._started:
                 self._queue.remove(known)
@@ -445,18 +450,18 @@ class Consumer:
         for delivery in list(self._held.values()):
             if delivery._extend_at is not None and delivery._extend_at <= now:
                 delivery._extend_at = now + delivery._lease_s / EXTEND_PARTS
-                if not delivery._answer:
+                if not delivery._answer and not delivery._extending:
                     self._send_extend(delivery, delivery.lease_ms)
 
-    def _open(self, deadline: float) -> None:
-        """Subscribe, and wait for the answer."""
+    def _open(self, deadline: float | None) -> None:
+        """Subscribe, and wait for the answer, or for stop()."""
         with self._link.changed:
             self._link.hooks.append(self)
             try:
                 if self._link.is_up:
                     self.up()
                 self._link.start()
-                if not self._link.wait(lambda: self._sub is not None or self._error is not None, deadline):
+                if not self._link.wait(lambda: self._sub is not None or self._error is not None or self._stopped, deadline):
                     raise errors.Unreachable(self._link.last_error.text if self._link.last_error else "no answer in time")
                 self._check()
             except BaseException:

@@ -9,6 +9,7 @@ from . import protocol
 from .packing import PackingError, Reader, encode
 
 _HEAD = struct.Struct(">I")
+VALUE_BYTES = 64  # of memory for one value, beside its own bytes
 
 
 def frame(*elements: object) -> bytes:
@@ -57,7 +58,7 @@ class Handout(NamedTuple):
     headers: dict[str, str | bytes]
     key: bytes | str | None
     dead: dict[str, Any] | None
-    size: int
+    size: int  # bytes of memory, about
 
 
 class Received(NamedTuple):
@@ -108,13 +109,13 @@ def _handout(reader: Reader) -> Handout:
     if size < 8:
         raise PackingError("a delivery with fields missing")
     seq, token, attempts, deliveries, generation, published, lease_ms = [_uint(reader, 3) for _ in range(7)]
-    begin = reader.at
+    begin, values_left = reader.at, reader.values_left
     parts = reader.array(3)
     body, headers, key = [*(reader.value(4) for _ in range(min(parts, 3))), None, None, None][:3]
     reader.skip(4, max(0, parts - 3))
-    length = reader.at - begin
     dead = reader.value(3) if size > 8 else None
     reader.skip(3, max(0, size - 9))
+    memory = reader.at - begin + VALUE_BYTES * (values_left - reader.values_left)
     if not isinstance(body, bytes) or not isinstance(headers, (dict, type(None))) or not isinstance(key, (bytes, str, type(None))) or not isinstance(dead, (dict, type(None))):
         raise PackingError("a message of another shape")
-    return Handout(seq, token, attempts, deliveries, generation, published, lease_ms, body, headers or {}, key, dead, length)
+    return Handout(seq, token, attempts, deliveries, generation, published, lease_ms, body, headers or {}, key, dead, memory)

@@ -172,6 +172,11 @@ class Link:
             if self._out:
                 self.wake()
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What the socket has not taken yet; locked."""
+        return len(self._out)
+
     def limit(self, name: str, default: int) -> int:
         """A number that the broker told in HELLO."""
         value = self.info.get(name)

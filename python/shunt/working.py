@@ -39,21 +39,28 @@ Handler = Callable[[Delivery], object]
 
 
 def run(consumer: Consumer, handler: Handler, is_drained: Callable[[], bool] | None, extend: bool, signals: bool) -> int:
-    handled = 0
     with _stops(consumer) if signals else nullcontext():
-        while not consumer._stopped:
-            delivery = consumer.next(DRAIN_LOOK_S if is_drained else None)
-            if delivery:
-                if extend:
-                    delivery.keep()
-                handle(handler, delivery)
-                handled += 1
-            elif is_drained and not consumer._stopped:
-                try:
-                    if is_drained():
-                        break
-                except (errors.Unreachable, errors.Disconnected):
-                    pass
+        consumer._open(None)
+        with consumer:
+            return _consume(consumer, handler, is_drained, extend)
+
+
+def _consume(consumer: Consumer, handler: Handler, is_drained: Callable[[], bool] | None, extend: bool) -> int:
+    handled = 0
+    while not consumer._stopped:
+        delivery = consumer.next(DRAIN_LOOK_S if is_drained else None)
+        if delivery:
+            if extend:
+                delivery.keep()
+            handle(handler, delivery)
+            handled += 1
+        elif is_drained and not consumer._stopped:
+            try:
+                if is_drained():
+                    break
+            except (errors.Unreachable, errors.Disconnected):
+                pass
+    if handled:
         consumer.flush()
     return handled
 

@@ -357,7 +357,14 @@ def handle(message):
         sys.stdin.readline()
     print(message.id, flush=True)
 
-with shunt.connect({url!r}) as broker:
+class Consumer(shunt.Consumer):
+    def _open(self, deadline):
+        if "{connect}" == "Client":  # which is not connected yet
+            print("waits", flush=True)
+        super()._open(deadline)
+
+shunt.client.Consumer = Consumer
+with shunt.{connect}({url!r}) as broker:
     print("handled", broker.work("t", handle, window=1), flush=True)
 """
 
@@ -419,8 +426,8 @@ class Working(Case):
         self.assertEqual({letter["origin"]: (letter["reason"], letter["error_type"]) for letter in self.broker.dlq_list("t")},
                          {"t/1": ("rejected", "shunt.working.Reject"), "t/2": ("max_attempts", "shunt.working.Retry")})
 
-    def spawn(self):
-        process = subprocess.Popen([sys.executable, "-c", WORKER.format(path=str(harness.SOURCE_ROOT / "python"), url=self.server.url)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def spawn(self, connect="connect"):
+        process = subprocess.Popen([sys.executable, "-c", WORKER.format(connect=connect, path=str(harness.SOURCE_ROOT / "python"), url=self.server.url)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.stdin.close)
         self.addCleanup(process.wait)
@@ -437,6 +444,26 @@ class Working(Case):
         process.stdin.flush()
         self.assertEqual((process.stdout.read(), process.wait()), ("t/1\nhandled 1\n", 0))
         self.assertEqual(self.counts("t"), {"ready": 1, "acked": 1})
+
+    def test_a_worker_may_be_started_before_its_broker(self):
+        self.broker.topic_create("t")
+        self.broker.publish("t", "first")
+        self.server.kill()
+        client = shunt.Client(self.server.url, timeout=0.1)
+        self.addCleanup(client.close)
+        thread = threading.Thread(target=client.work, args=("t", lambda delivery: None), kwargs={"drain": True})
+        thread.start()
+        wire.until(lambda: client._link.failures > 2)
+        self.server.start()
+        thread.join()
+        self.assertEqual(self.counts("t"), {"acked": 1})
+
+    def test_a_stop_ends_a_worker_that_waits_for_its_broker(self):
+        self.server.kill()
+        process = self.spawn(connect="Client")
+        self.assertEqual(process.stdout.readline(), "waits\n")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual((process.stdout.read(), process.wait()), ("handled 0\n", 0))
 
     def test_a_stop_ends_an_idle_worker(self):
         self.broker.topic_create("t")

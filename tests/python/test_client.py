@@ -230,12 +230,11 @@ class FakeServer:
                 self.reader = frames.FrameReader()
                 try:
                     hello = self.recv()
-                    if hello and self.info is not None:
+                    if self.info is not None:
                         self.send(128, hello[1], 1, self.info)
-                    if hello:
-                        self.script(self)
-                    while self.recv():
-                        pass
+                    self.script(self)
+                    while True:
+                        self.recv()
                 except OSError:
                     pass
 
@@ -243,7 +242,7 @@ class FakeServer:
         while (payload := self.reader.take()) is None:
             data = self.peer.recv(1 << 16)
             if not data:
-                return None
+                raise ConnectionResetError("the client has closed")
             self.reader.feed(data)
         return packing.decode(payload)
 
@@ -254,6 +253,8 @@ class FakeServer:
         self.peer.sendall(data)
 
     def close(self):
+        if self.listener.fileno() < 0:
+            return
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join()
@@ -323,6 +324,47 @@ class Hostile(unittest.TestCase):
     def test_twice_the_window_is_borne(self):
         server, client, consumer = self.consume(lambda server: server.send(130, 0, 3, [self.row(seq) for seq in range(1, 9)]))
         self.assertEqual([consumer.next(10).seq for _ in range(8)], list(range(1, 9)))
+
+    def test_letters_of_many_values_count_as_what_they_take(self):
+        """400 KB of empty arrays are more than 400 KB of memory."""
+        letter = [7, 8, 0, 1, 0, 0, 30000, [b"x"], {"a": [[]] * 400000}]
+        server, client, consumer = self.consume(lambda server: server.send(130, 0, 3, [letter]))
+        self.wait_for(client, lambda: client._link.last_error)
+        self.assertRegex(client._link.last_error.text, r"1 messages of 26\d{6} bytes")
+
+    def test_a_message_that_is_handed_out_again_and_again_fills_no_buffer(self):
+        go, row = threading.Event(), self.row(1)
+        server, client, consumer = self.consume(lambda server: (server.send(130, 0, 3, [row]), go.wait(), server.send(130, 0, 3, [row] * 5000), server.send(130, 0, 3, [self.row(2)])))
+        self.addCleanup(go.set)
+        first = consumer.next(10)
+        with unittest.mock.patch("shunt.consuming.UNSENT_BYTES_MAX", 2000), unittest.mock.patch.object(client._link, "_write", lambda: None):
+            go.set()
+            self.wait_for(client, lambda: consumer._queue)
+            self.assertTrue(2000 < client._link.unsent_bytes < 2100, client._link.unsent_bytes)
+            with client._link.changed:
+                client._link._out.clear()
+        self.assertFalse(first.lost)
+
+    def test_a_lease_of_nothing_is_not_extended_all_the_time(self):
+        asked = []
+
+        def script(server):
+            server.send(130, 0, 3, [self.row(1)])
+            while True:
+                asked.append(server.recv()[0])
+
+        server, client, consumer = self.consume(script)
+        delivery = consumer.next(10)
+        delivery.lease_ms = 0
+        delivery.keep()
+        for _ in range(20):  # so often its time comes
+            before = delivery._extend_at
+            while delivery._extend_at == before:
+                with client._link.changed:
+                    client._link.changed.wait(0.001)
+        client.close(0)
+        server.close()
+        self.assertEqual(asked.count(protocol.RESOLVE), 1)
 
     def test_frames_that_are_not_known_are_passed_over(self):
         server, client = self.serve(lambda server: (server.send(140, 0, [1]), server.send(130, 0, 99, [self.row(1)]), server.send(131, 0, 99, 20, "gone"), server.send(128, server.recv()[1])))
