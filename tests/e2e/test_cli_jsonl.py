@@ -91,6 +91,15 @@ class Jsonl(Case):
             self.shunt("publish", topic, "--jsonl", input=lines.decode())
             self.assertEqual([whole(row) for row in self.consumed(topic=topic)], published)
 
+    def test_dead_letters_that_were_consumed_or_looked_at_come_back(self):
+        published = self.publish_odd()
+        self.shunt("work", "t", "--drain", "--", "sh", "-c", "echo no >&2; exit 65")
+        for topic, how in (("looked-at", ("--peek",)), ("taken", ("--wait=300ms", "-y"))):
+            lines = self.shunt("consume", "dlq:t:default", *how, "-o", "jsonl").stdout
+            self.shunt("topic", "create", topic)
+            self.shunt("publish", topic, "--jsonl", input=lines)
+            self.assertEqual([whole(row) for row in self.consumed(topic=topic)], published)
+
     def test_an_edited_letter_comes_back_as_it_was_edited(self):
         self.fill_dlq("d", ["wrong"])
         self.shunt("dlq", "edit", "d", "d/1", "--body-file", "-", input="right")
