@@ -48,7 +48,8 @@ class Client(Admin):
         hello: dict[str, Any] = {
             "client": f"{os.path.basename(sys.argv[0]) or 'python'}-{os.getpid()}" if client is None else client,
             "host": socket.gethostname() if host is None else host,
-            "producer": os.urandom(PRODUCER_BYTES) if producer is None else producer}
+            "producer": os.urandom(PRODUCER_BYTES) if producer is None else producer,
+            "features": ["dead_history"]}  # letters tell their attempts as they are consumed
         if build is not None:
             hello["build"] = build
         self._timeout = timeout

@@ -54,7 +54,7 @@ class Delivery:
     body, headers, key      as published
     attempts, deliveries    failed attempts and hand-outs in this generation, the latter with this one
     generation, published   how often it was redriven; when it was published, in ms since 1970
-    dead                    what a letter died of, if this comes from a dead-letter queue
+    dead                    what a letter died of, with its `history`, if this comes from a dead-letter queue
     """
 
     def __init__(self, consumer: Consumer, handout: Handout, read_at: float) -> None:
