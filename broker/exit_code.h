@@ -5,10 +5,10 @@
 
 enum exit_code {
     EXIT_CODE_OK = 0,
-    EXIT_CODE_PROBLEMS = 1,       /* --check found something wrong */
+    EXIT_CODE_PROBLEMS = 1,       /* --check found something wrong; --export could not read all */
     EXIT_CODE_USAGE = 64,         /* the command line */
     EXIT_CODE_DATA = 65,          /* the store is truncated or damaged */
-    EXIT_CODE_NO_STORE = 66,      /* --check, --backup: there is no store */
+    EXIT_CODE_NO_STORE = 66,      /* --check, --backup, --export: there is no store */
     EXIT_CODE_ADDRESS_TAKEN = 69, /* an address to listen on is taken or is not this machine's */
     EXIT_CODE_BUG = 70,
     EXIT_CODE_SYSTEM = 71,    /* no memory, no thread, no descriptor */

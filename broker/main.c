@@ -1,6 +1,7 @@
 /* main: shuntd. What each option does, and the exit status. */
 #include "broker/backup.h"
 #include "broker/exit_code.h"
+#include "broker/export.h"
 #include "broker/options.h"
 #include "broker/server.h"
 #include "broker/store/store_version.h"
@@ -43,6 +44,8 @@ static int run(const struct options *options)
     } else if (options->action == ACTION_BACKUP) {
         struct backup_options backup = {&config, options->backup_dir, options->backup_rate};
         exit_code = backup_run(&backup);
+    } else if (options->action == ACTION_EXPORT) {
+        exit_code = export_run(&config, options->export_to);
     }
     config_done(&config);
     return exit_code;

@@ -12,6 +12,7 @@ enum option_id {
     OPTION_CHECK_CONFIG,
     OPTION_BACKUP,
     OPTION_BACKUP_RATE,
+    OPTION_EXPORT,
     OPTION_VERSION,
     OPTION_HELP,
     OPTION_OVERRIDES
@@ -26,6 +27,7 @@ static const struct option long_options[] = {
     {"check-config", required_argument, NULL, OPTION_CHECK_CONFIG},
     {"backup", required_argument, NULL, OPTION_BACKUP},
     {"backup-rate", required_argument, NULL, OPTION_BACKUP_RATE},
+    {"export", required_argument, NULL, OPTION_EXPORT},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -34,6 +36,7 @@ static const struct option long_options[] = {
 static const char usage[] =
     "Usage: shuntd [--config FILE] [--data DIR] [--listen ADDR:PORT] [--http ADDR:PORT|off]\n"
     "       shuntd [--config FILE] [--data DIR] --backup DIR [--backup-rate SIZE]\n"
+    "       shuntd [--config FILE] [--data DIR] --export FILE|-\n"
     "       shuntd --check DIR | --check-config FILE | --version | --help\n"
     "\n"
     "The shunt message broker.\n"
@@ -46,6 +49,9 @@ static const char usage[] =
     "  --backup DIR          copy the store, that of a running server too, into a new directory DIR, and\n"
     "                        verify the copy; run it as the server's user, with its --config or --data\n"
     "  --backup-rate SIZE    at most SIZE bytes a second (least: 64KiB; default: no limit)\n"
+    "  --export FILE|-       write the messages of a stopped server's store, however damaged, as JSON lines "
+    "to\n"
+    "                        a new file or standard output; exit 0 if all could be read, 1 if not\n"
     "  --check-config FILE   verify a configuration file; exit 0 if it is right, 78 if not\n"
     "  --version             print the version, and that of the store's layout\n"
     "  --help                print this\n"
@@ -82,6 +88,9 @@ int options_parse(int argc, char **argv, struct options *ret, char *ret_why, siz
         } else if (id == OPTION_BACKUP) {
             o.backup_dir = optarg;
             err = set_action(&o, ACTION_BACKUP, ret_why, why_bytes);
+        } else if (id == OPTION_EXPORT) {
+            o.export_to = optarg;
+            err = set_action(&o, ACTION_EXPORT, ret_why, why_bytes);
         } else if (id == OPTION_BACKUP_RATE) {
             err = set_rate(&o, ret_why, why_bytes);
         } else if (id == OPTION_CHECK_CONFIG) {

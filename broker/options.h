@@ -7,7 +7,15 @@
 
 #define OPTIONS_BACKUP_RATE_MIN (64 << 10)
 
-enum options_action { ACTION_RUN, ACTION_CHECK, ACTION_BACKUP, ACTION_CHECK_CONFIG, ACTION_VERSION, ACTION_HELP };
+enum options_action {
+    ACTION_RUN,
+    ACTION_CHECK,
+    ACTION_BACKUP,
+    ACTION_EXPORT,
+    ACTION_CHECK_CONFIG,
+    ACTION_VERSION,
+    ACTION_HELP
+};
 
 /* Points into argv. */
 struct options {
@@ -15,6 +23,7 @@ struct options {
     const char *config_path;             /* NULL: no file */
     const char *check_dir;               /* with ACTION_CHECK */
     const char *backup_dir;              /* with ACTION_BACKUP */
+    const char *export_to;               /* with ACTION_EXPORT: a file, or `-` */
     uint64_t backup_rate;                /* with ACTION_BACKUP: bytes a second; 0: as fast as it goes */
     const char *overrides[CONFIG_COUNT]; /* settings given on the command line; NULL: not given */
 };

@@ -235,6 +235,8 @@ struct store_lmdb_options {
     bool create;    /* make the directory and an empty store if there is none */
     bool read_only; /* for --check: takes the lock too, writes nothing but the lock file */
     bool
+        cut; /* with read_only, for --export: open a file that has lost its end, too. To read there ends the process by SIGBUS */
+    bool
         beside; /* with read_only, for --backup: takes no lock, because another process may serve the store and goes on
                      * writing. It is LMDB's table of readers then that keeps the pages of a read transaction as they are; so
                      * the directory must be open nowhere else in this process, or closing it would take the lock off that table */

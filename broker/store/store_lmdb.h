@@ -66,7 +66,7 @@ struct lmdb_store {
     MDB_env *env;
     MDB_dbi trees[TREE_COUNT];
     int lock_fd;
-    bool read_only, beside;
+    bool read_only, beside, cut;
     bool broken; /* the map is gone: nothing but closing works */
 
     struct lmdb_txn writer; /* the one write transaction */

@@ -195,7 +195,7 @@ static int check_length(struct lmdb_store *s, char *ret_why, size_t why_bytes)
     s->page_bytes = stat.ms_psize;
     s->map_bytes = info.me_mapsize;
     uint64_t pages = info.me_last_pgno + 1;
-    if (size / s->page_bytes < pages) {
+    if (size / s->page_bytes < pages && !s->cut) {
         WHY("the store %s/%s is cut short: it has %llu bytes and needs %llu: restore it from a backup",
             s->dir, STORE_DATA_NAME, (unsigned long long)size, (unsigned long long)(pages * s->page_bytes));
         return SHUNT_STORE_TRUNCATED;
@@ -398,6 +398,7 @@ static struct lmdb_store *store_new(const struct store_lmdb_options *o)
     s->lock_fd = -1;
     s->read_only = o->read_only;
     s->beside = o->beside;
+    s->cut = o->cut;
     s->map_bytes_max = pages_of(o->map_bytes_max);
     s->pack.deleted_rows = UINT64_MAX / 2; /* nobody knows how thin its pages are */
     memcpy(s->dir, o->dir, dir_bytes);
