@@ -202,6 +202,7 @@ class Consuming(Case):
                 delivery.ack(wait=True)
                 seen[delivery.seq] += 1
             self.server.kill()
+            wire.until(lambda: not client.connected)
             late = consumer.next(0)  # there is no connection: nothing new begins
             self.assertIsNone(late)
             self.server.start()
@@ -270,7 +271,7 @@ class Consuming(Case):
         self.assertEqual(letters["t/3"]["error_message"], "never")
 
     def test_a_lease_that_is_over(self):
-        self.broker.topic_create("t", lease_ms=100, max_attempts=1, **QUICK)
+        self.broker.topic_create("t", lease_ms=1000, max_attempts=1, **QUICK)
         self.broker.publish_batch("t", [b""] * 3)
         with self.client().consume("t", window=3) as consumer:
             first = consumer.next(30)
@@ -300,7 +301,7 @@ class Consuming(Case):
         return holder["until"] if holder else 0
 
     def test_a_lease_is_extended(self):
-        self.broker.topic_create("t", lease_ms=2000, max_attempts=1)
+        self.broker.topic_create("t", lease_ms=5000, max_attempts=1)
         self.broker.publish_batch("t", [b"", b""])
         with self.client().consume("t", window=1) as consumer:
             first = consumer.next(30)
@@ -311,7 +312,7 @@ class Consuming(Case):
             second = consumer.next(30)
             begin = self.until_of("t/2")
             second.keep()
-            wire.until(lambda: self.until_of("t/2") > begin + 2500)
+            wire.until(lambda: self.until_of("t/2") > begin + 1000)
             second.ack(wait=True)
             with self.assertRaises(shunt.Stale):
                 second.extend(1)
