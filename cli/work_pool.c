@@ -2,9 +2,11 @@
 #include "cli/work_pool.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -237,9 +239,15 @@ static void resolve_judged(struct work_pool *p, struct work_slot *slot, const st
                    shunt_format_duration(after, slot->child.timeout_ms));
     const char *message = judgement->message ? judgement->message : slot->child.timed_out ? text : NULL;
     struct shunt_failure failure = {.type = judgement->type, .message = message, .stack = judgement->stack};
+    bool crashed = slot->child.timed_out || WIFSIGNALED(slot->child.status);
     bool stopped = p->stopping && judgement->verdict == VERDICT_NACK && child_was_stopped(&slot->child);
     enum shunt_outcome outcome = judgement->verdict == VERDICT_REJECT ? SHUNT_REJECT : SHUNT_NACK;
-    if (p->abandon || stopped)
+    bool released = p->abandon || stopped;
+    if (crashed && !released && judgement->verdict != VERDICT_ACK) /* its own output says nothing of that */
+        call_note(p->call, "%s: failed attempt %" PRIu32 ": %s%s%s", shunt_delivery_id(slot->delivery),
+                  shunt_delivery_attempts(slot->delivery) + 1, judgement->type, message ? ": " : "",
+                  message ? message : "");
+    if (released)
         resolve(p, slot->delivery, SHUNT_RELEASE, NULL);
     else if (judgement->verdict == VERDICT_ACK)
         resolve(p, slot->delivery, SHUNT_ACK, NULL);

@@ -50,8 +50,8 @@ static uint64_t ahead_wanted(uint64_t kept, uint64_t leases, uint64_t largest_by
 void room_look(struct room *r, const struct store_usage *u, uint64_t leases, uint64_t largest_bytes)
 {
     uint64_t aside = less(u->usable_bytes, u->unasked_bytes);
-    uint64_t kept_on_disk =
-        reserve_on_disk(u->used_bytes + less(u->free_bytes, u->unasked_bytes), largest_bytes);
+    uint64_t given = u->used_bytes + (u->unasked_bytes ? aside : u->free_bytes);
+    uint64_t kept_on_disk = reserve_on_disk(given, largest_bytes);
     uint64_t kept = u->disk_full ? kept_on_disk : reserve(u->map_bytes, largest_bytes);
     *r = (struct room){.cause = u->disk_full ? ROOM_BY_DISK : ROOM_BY_MAP,
                        .free_bytes = u->free_bytes,

@@ -248,16 +248,6 @@ static int map_file(struct journal_store *s, struct journal_file *file, const ch
     return SHUNT_NO_MEMORY;
 }
 
-/* A generation is put into the store behind at once, and nobody knows before how long it will be. */
-static int ask_behind(struct journal_store *s, const char *dir, char *ret_why, size_t why_bytes)
-{
-    int err = store_set_aside(s->behind, STORE_AHEAD_BYTES);
-    if (!err || err == SHUNT_NO_SPACE) /* that shows in its usage */
-        return 0;
-    say(ret_why, why_bytes, "cannot make room in the store in %s: %s: check the disk", dir, err_text(err));
-    return err;
-}
-
 static int open_both(const struct store_journal_options *o, bool has, const struct journal_meta *meta,
                      struct journal_store **ret, char *ret_why, size_t why_bytes)
 {
@@ -272,8 +262,6 @@ static int open_both(const struct store_journal_options *o, bool has, const stru
         s->bytes = s->bytes_max = journal_bytes(s->journal);
     if (!err)
         err = map_file(s, file, o->dir, ret_why, why_bytes);
-    if (!err && !o->read_only)
-        err = ask_behind(s, o->dir, ret_why, why_bytes);
     if (err) {
         close_all(s);
         return err;

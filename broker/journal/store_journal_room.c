@@ -151,10 +151,24 @@ static uint64_t growth(const struct journal_store *s)
     return s->usage.disk_full ? 0 : less(s->usage.map_bytes_max, s->usage.map_bytes);
 }
 
-/* Of what the store behind has free, what is not set aside for kept messages, as far as it cannot grow for them. */
+/* Of what the store behind has free, as far as it cannot grow for them, what is not for kept messages. */
+static uint64_t less_kept(const struct journal_store *s, uint64_t bytes)
+{
+    return less(bytes, less(journal_kept_bytes(s), growth(s)));
+}
+
+/* Of that, what the disk has given: a generation goes there in one transaction. */
 static uint64_t usable(const struct journal_store *s)
 {
-    return less(s->usage.usable_bytes, less(journal_kept_bytes(s), growth(s)));
+    return less_kept(s, less(s->usage.usable_bytes, s->usage.unasked_bytes));
+}
+
+/* Nothing is being put away: have the disk give the store behind so much. fails: as store_set_aside() */
+static int ask_behind(struct journal_store *s, uint64_t bytes)
+{
+    int err = store_set_aside(s->behind, bytes);
+    store_usage(s->behind, &s->usage);
+    return err;
 }
 
 static bool has_its_part(const struct journal_store *s)
@@ -188,6 +202,19 @@ static bool is_idle(const struct journal_store *s)
     return !s->frozen && !merge_busy(&s->merge, MERGE_AWAY);
 }
 
+/* A generation that is frozen for want of room behind, though the disk may have more, makes the store behind ask for it, up to what a store of
+ * some size has ahead anyway. False: there is no more. */
+static bool gets_more_room(struct journal_store *s, int *ret_err)
+{
+    uint64_t before = usable(s);
+    if (!s->usage.unasked_bytes || before >= STORE_AHEAD_BYTES ||
+        s->filling->charged_bytes < before / FREE_PART)
+        return false;
+    int err = ask_behind(s, least(2 * before + s->filling->charged_bytes, STORE_AHEAD_BYTES));
+    *ret_err = err == SHUNT_NO_SPACE ? 0 : err; /* that shows in its usage */
+    return usable(s) > before;
+}
+
 /* Ask for what is due, or wait for what is asked, if a transaction could find no room. False: neither. */
 static bool go_on(struct journal_store *s, int *ret_err)
 {
@@ -199,6 +226,10 @@ static bool go_on(struct journal_store *s, int *ret_err)
         *ret_err = s->frozen ? journal_settle(s) : journal_take_away(s, true);
         return true;
     }
+    if (!is_empty(s) && gets_more_room(s, ret_err))
+        return true;
+    if (*ret_err)
+        return false;
     if (has_its_part(s) || (is && !is_empty(s)))
         *ret_err = freeze(s);
     else if (keeps_too_much(s) || (is && journal_may_put_away(s)))
@@ -237,11 +268,15 @@ int journal_maintain(struct store *base)
     return journal_broken(s, err);
 }
 
-/* The store behind has had STORE_AHEAD_BYTES from the start on, and what is due after each generation. */
 int journal_set_aside(struct store *base, uint64_t bytes)
 {
-    (void)bytes;
-    return journal_store_of(base)->broken ? SHUNT_IO : 0;
+    struct journal_store *s = journal_store_of(base);
+    if (s->broken)
+        return s->broken;
+    int err = journal_settle(s); /* the store behind has one writer */
+    if (!err)
+        err = journal_take_away(s, true);
+    return err ? journal_broken(s, err) : ask_behind(s, bytes + s->filling->charged_bytes);
 }
 
 int journal_commit_behind(struct journal_store *s)
@@ -273,13 +308,13 @@ void journal_usage(struct store *base, struct store_usage *ret)
     const struct journal_store *s = journal_store_of(base);
     uint64_t charged = s->filling->charged_bytes + (s->frozen ? s->frozen->charged_bytes : 0);
     *ret = s->usage;
-    ret->unasked_bytes = 0;
     ret->used_bytes += charged + journal_kept_bytes(s);
     ret->free_bytes = less(ret->free_bytes, charged + less(journal_kept_bytes(s), growth(s)));
-    ret->usable_bytes = less(usable(s), charged);
+    ret->usable_bytes = less(less_kept(s, s->usage.usable_bytes), charged);
     /* A disk that was too full for the file to become longer does not bound this: what the file cannot hold goes into the store behind. */
     if (!s->read_only)
         ret->usable_bytes = least(ret->usable_bytes, least(RECORD_BYTES_MAX, s->bytes_max / 4));
+    ret->unasked_bytes = less(ret->usable_bytes, less(usable(s), charged));
 }
 
 uint64_t journal_disk_free(struct store *base)

@@ -86,6 +86,11 @@ class Working(Case):
         self.shunt("publish", "t", "--lines", input="exit 0\nexit 65\nexit 7\nkill -SEGV $$\nkill -KILL $$\n")
         done = self.work("-j", "3", "--", "sh", "-c", 'ulimit -c 0; script=$(cat); echo "about: $script" >&2; eval "$script"')
         self.assertIn("1 acked, 6 failed attempts, 1 rejected", done.stderr)
+        self.assertIn("4 dead letters lie in dlq:t:default, 4 of them unattended", done.stderr)
+        for attempt in (1, 2):
+            self.assertIn(f"t/4: failed attempt {attempt}: SIGSEGV: about: kill -SEGV $$", done.stderr)
+            self.assertIn(f"t/5: failed attempt {attempt}: SIGKILL", done.stderr)
+        self.assertNotIn("t/3: failed", done.stderr, "its own output tells that")
         dead = {row["body"]: row for row in self.dead()}
         self.assertEqual({body: (row["reason"], row["error_type"], row["attempts"]) for body, row in dead.items()},
                          {"exit 65": ("rejected", "exit 65", 1), "exit 7": ("max_attempts", "exit 7", 2),

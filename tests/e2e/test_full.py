@@ -118,7 +118,7 @@ class SmallDiskStore(Store):
     """The disk ends little behind what a store has that nothing was written to."""
 
     LIMIT = "disk"
-    CONFIG = ""
+    CONFIG = "journal: off\n"
     WRAPPER = ("prlimit", f"--fsize={10 * MIB}:unlimited", "--")
 
 
@@ -388,7 +388,7 @@ class Empty(unittest.TestCase):
 
     def test_with_a_journal(self):
         server = self.start("journal: on\n")
-        self.assertLess(self.size(server), (80 + 4 + 1) * MIB)
+        self.assertLess(self.size(server), (8.5 + 4) * MIB)
         self.assertEqual(server.stop(), 0, server.log_text())
 
 
