@@ -18,7 +18,6 @@
 #include "cli/command.h"
 #include "cli/program.h"
 #include "cli/reaper.h"
-#include "cli/record.h"
 #include "cli/signals.h"
 #include "cli/sink.h"
 #include "cli/work_broker.h"
@@ -306,18 +305,11 @@ static int finish(struct work *w)
         w->code = w->code ? w->code : code;
     }
     shunt_unsubscribe(w->pool.consumer, call->timeout_ms);
-    struct shunt_value *group = NULL; /* without an answer the sum has no dead letters in it */
-    (void)shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group, NULL);
+    struct shunt_value *group = work_broker_group(call);
     call_disconnect(call);
     call_note(call, "%" PRIu64 " acked, %" PRIu64 " failed %s, %" PRIu64 " rejected", w->pool.acked,
               w->pool.nacked, call_plural(w->pool.nacked, "attempt", "attempts"), w->pool.rejected);
-    int64_t dead = record_integer(group, "dead");
-    if (dead > 0) {
-        call_note(call, "%" PRId64 " dead %s in dlq:%s:%s, %" PRId64 " of them unattended", dead,
-                  call_plural((uint64_t)dead, "letter lies", "letters lie"), call_word(call, 0),
-                  call_group(call), record_integer(group, "unattended"));
-    }
-    shunt_value_free(group);
+    work_broker_tell_dead(call, group);
     return w->code;
 }
 

@@ -2,10 +2,12 @@
  * together, the name may come with the container. */
 #include "cli/work_broker.h"
 
+#include <inttypes.h>
 #include <poll.h>
 
 #include "base/clock.h"
 #include "cli/call.h"
+#include "cli/record.h"
 #include "cli/signals.h"
 #include "client/shunt.h"
 
@@ -52,4 +54,22 @@ int work_broker_await(struct call *call, const struct shunt_options *options, in
         call_note(call, "connected");
     *ret_connected = true;
     return EXIT_OK;
+}
+
+struct shunt_value *work_broker_group(struct call *call)
+{
+    struct shunt_value *group = NULL;
+    (void)shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group, NULL);
+    return group;
+}
+
+void work_broker_tell_dead(struct call *call, struct shunt_value *group)
+{
+    int64_t dead = record_integer(group, "dead");
+    if (dead > 0) {
+        call_note(call, "%" PRId64 " dead %s in dlq:%s:%s, %" PRId64 " of them unattended", dead,
+                  call_plural((uint64_t)dead, "letter lies", "letters lie"), call_word(call, 0),
+                  call_group(call), record_integer(group, "unattended"));
+    }
+    shunt_value_free(group);
 }

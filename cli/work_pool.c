@@ -243,10 +243,11 @@ static void resolve_judged(struct work_pool *p, struct work_slot *slot, const st
     bool stopped = p->stopping && judgement->verdict == VERDICT_NACK && child_was_stopped(&slot->child);
     enum shunt_outcome outcome = judgement->verdict == VERDICT_REJECT ? SHUNT_REJECT : SHUNT_NACK;
     bool released = p->abandon || stopped;
-    if (crashed && !released && judgement->verdict != VERDICT_ACK) /* its own output says nothing of that */
+    if (crashed && !released && judgement->verdict != VERDICT_ACK) { /* its own output says nothing of that */
         call_note(p->call, "%s: failed attempt %" PRIu32 ": %s%s%s", shunt_delivery_id(slot->delivery),
                   shunt_delivery_attempts(slot->delivery) + 1, judgement->type, message ? ": " : "",
                   message ? message : "");
+    }
     if (released)
         resolve(p, slot->delivery, SHUNT_RELEASE, NULL);
     else if (judgement->verdict == VERDICT_ACK)
