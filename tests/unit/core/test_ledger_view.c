@@ -262,7 +262,8 @@ static void make_dead(struct fixture *f)
     "id:\"dlq:t:default/1\"\nseq:1\norigin:\"t/1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"rejected\"\n"   \
     "cause:\"f85938d3990da3e7\"\nattended:no\nattempts:2\ndeliveries:2\ngeneration:0\npublished:"            \
     "1000000\ndied:1000009\nerror_type:\"rejected\"\n"                                                       \
-    "error_message:nil\nheaders:{file:\"a.json\"}\nkey:'key'\nsize:4\nrule:nil\nrule_action:nil\nrule_at:"   \
+    "error_message:nil\nheaders:{file:\"a.json\"}\nkey:'key'\nsize:4\nttl_ms:nil\nrule:nil\nrule_action:"    \
+    "nil\nrule_at:"                                                                                          \
     "nil\nedit:nil"
 
 Test(ledger_view, a_dead_letter_in_the_list_and_with_a_delivery)
@@ -291,8 +292,8 @@ Test(ledger_view, a_dead_letter_with_its_history)
     for (size_t i = 0; i < 3; i++) {
         begin(&k, &f);
         cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text(names[i]), false, &k.b), 0);
-        expect(&k.b, "{" DEAD_HEAD
-                     "\nbody:'body'\nerror_stack:nil\nattempts_total:2\ndeliveries_total:2\nedited:nil\n"
+        expect(&k.b, "{body:'body'\n" DEAD_HEAD
+                     "\nerror_stack:nil\nattempts_total:2\ndeliveries_total:2\nedited:nil\n"
                      "history:[{number:1\ngeneration:0\nconsumer:\"client\"\nhost:\"host\"\nbuild:\"build\"\n"
                      "leased:nil\nstarted:nil\nended:1000005\noutcome:\"nacked\"\ncharged:true\n"
                      "error_type:\"type\"\nerror_message:\"message\"\nerror_stack:\"stack\"\njob:nil} "
@@ -323,17 +324,17 @@ Test(ledger_view, a_damaged_dead_letter_has_no_body)
     assign(&f, "t", "default", 1);
     begin(&k, &f);
     cr_assert_eq(view_dead(&k.v, fixture_group(&f, "t", "default"), text("1"), false, &k.b), 0);
-    expect(
-        &k.b,
-        "{id:\"dlq:t:default/1\"\nseq:1\norigin:\"t/1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"corrupt\"\n"
-        "cause:\"f3bd06b3dc423767\"\nattended:no\n"
-        "attempts:0\ndeliveries:0\ngeneration:0\npublished:nil\ndied:1000000\nerror_type:\"corrupt\"\n"
-        "error_message:\"what is stored of it does not match its checksum: the disk or the file was "
-        "damaged\"\n"
-        "headers:{}\nkey:nil\nsize:0\nrule:nil\nrule_action:nil\nrule_at:nil\nedit:nil\nbody:nil\nerror_"
-        "stack:"
-        "nil\nattempts_total:0\n"
-        "deliveries_total:0\nedited:nil\nhistory:[]}\n");
+    expect(&k.b,
+           "{body:nil\nid:\"dlq:t:default/1\"\nseq:1\norigin:\"t/"
+           "1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"corrupt\"\n"
+           "cause:\"f3bd06b3dc423767\"\nattended:no\n"
+           "attempts:0\ndeliveries:0\ngeneration:0\npublished:nil\ndied:1000000\nerror_type:\"corrupt\"\n"
+           "error_message:\"what is stored of it does not match its checksum: the disk or the file was "
+           "damaged\"\n"
+           "headers:{}\nkey:nil\nsize:0\nttl_ms:nil\nrule:nil\nrule_action:nil\nrule_at:nil\nedit:nil\nerror_"
+           "stack:"
+           "nil\nattempts_total:0\n"
+           "deliveries_total:0\nedited:nil\nhistory:[]}\n");
     end(&k);
     fixture_done(&f);
 }
