@@ -151,7 +151,7 @@ static bool link_shunt_process(struct link *l, char *why)
 
 const struct link_driver link_shunt = {
     .name = "shunt",
-    .durability = "confirms when the commit is on disk (LMDB, two flushes)",
+    .durability = "confirms when the commit is on disk (its journal, one flush)",
     .open = link_shunt_open,
     .close = link_shunt_close,
     .fd = link_shunt_fd,
