@@ -92,10 +92,22 @@ void record_value(struct json *j, const struct shunt_value *value)
     type == SHUNT_LIST ? json_array_end(j) : json_object_end(j);
 }
 
-/* The one setting with words for values; all others are numbers in the unit their name ends with. */
-static const char *expired_word(const struct shunt_value *value)
+/* A setting with words for values, as `dlq|discard`: its word is written to `to`, which has WORD_ROOM bytes. NULL: all others are numbers
+ * in the unit their name ends with. */
+#define WORD_ROOM 32
+static const char *setting_word(const char *key, const struct shunt_value *value, char *to)
 {
-    return shunt_value_integer(value) ? "discard" : "dlq";
+    struct shunt_setting setting;
+    size_t i = 0;
+    while (shunt_setting(i, &setting) && strcmp(setting.name, key) != 0)
+        i++;
+    if (!shunt_setting(i, &setting) || !strchr(setting.unit, '|'))
+        return NULL;
+    const char *word = setting.unit;
+    for (int64_t number = shunt_value_integer(value); number > 0 && strchr(word, '|'); number--)
+        word = strchr(word, '|') + 1;
+    (void)snprintf(to, WORD_ROOM, "%.*s", (int)strcspn(word, "|"), word);
+    return to;
 }
 
 static void policy_value(struct json *j, const struct shunt_value *policy)
@@ -103,9 +115,11 @@ static void policy_value(struct json *j, const struct shunt_value *policy)
     json_object(j);
     for (size_t i = 0; i < shunt_value_count(policy); i++) {
         const char *key = shunt_value_key_at(policy, i);
+        char to[WORD_ROOM];
+        const char *word = setting_word(key, shunt_value_at(policy, i), to);
         json_key(j, key);
-        if (strcmp(key, "expired") == 0)
-            json_string(j, expired_word(shunt_value_at(policy, i)));
+        if (word)
+            json_string(j, word);
         else
             record_value(j, shunt_value_at(policy, i));
     }
@@ -180,7 +194,7 @@ static void pair(struct table *t, const char *title, const char *text)
 static void policy_line(struct table *t, const char *key, const struct shunt_value *value)
 {
     char name[64];
-    char text[32];
+    char text[WORD_ROOM];
     int64_t number = shunt_value_integer(value);
     (void)snprintf(name, sizeof name, "  %s", key);
     for (char *c = name; *c; c++)
@@ -190,8 +204,9 @@ static void policy_line(struct table *t, const char *key, const struct shunt_val
     bool is_bytes = strstr(name, "-bytes") != NULL;
     if (is_ms)
         name[len - 3] = '\0';
-    if (strcmp(key, "expired") == 0) {
-        pair(t, name, expired_word(value));
+    const char *word = setting_word(key, value, text);
+    if (word) {
+        pair(t, name, word);
     } else if (is_ms) {
         pair(t, name, shunt_format_duration(text, number));
     } else if (is_bytes) {

@@ -10,6 +10,17 @@ const struct policy_row policy_rows[POLICY_COUNT] = {
 #undef SHUNT_POLICY
 };
 
+/* By value. */
+static const char *const policy_choices[POLICY_COUNT][2] = {
+    [POLICY_expired] = {"dlq", "discard"},
+    [POLICY_order] = {"none", "key"},
+};
+
+const char *policy_choice(enum policy_field field, int64_t value)
+{
+    return value >= 0 && value < 2 ? policy_choices[field][value] : NULL;
+}
+
 #define SHUNT_POLICY(field, option, unit, min, max, initial, scope, text)                                    \
     _Static_assert((min) <= (initial) && (initial) <= (max), #field ": the default lies within the bounds");
 #include "proto/policy.def"

@@ -25,6 +25,12 @@ struct policy_row {
     const char *text;
 };
 
+/* Values of `order`. */
+enum policy_order { ORDER_NONE = 0, ORDER_KEY = 1 };
+
+/* What a value of a CHOICE is called; NULL: it is none of it, or the field is no choice. */
+const char *policy_choice(enum policy_field field, int64_t value);
+
 /* One row per policy_field, in that order. */
 extern const struct policy_row policy_rows[POLICY_COUNT];
 

@@ -16,13 +16,15 @@ static struct checked_group *owner(struct checker *c, const char *table, uint32_
 
 static void count_row(struct checked_group *g, const struct attempt_record *row)
 {
+    g->tally.indexed += row->key != 0;
     switch (row->state) {
     case ATTEMPT_WAITING:
-        if (row->due_ms > g->r.due_mark_ms) {
+        if (row->due_ms > g->r.due_mark_ms && !row->parked) {
             g->tally.delayed++;
         } else {
             g->tally.ready++;
-            g->tally.suspects += row->suspect;
+            g->tally.suspects += row->suspect && !row->parked;
+            g->tally.parked += row->parked && !attempt_is_ahead(row);
         }
         break;
     case ATTEMPT_HELD:
@@ -66,6 +68,20 @@ static int check_due(struct checker *c, const struct checked_group *g, uint64_t 
     int err = look_up(c, TABLE_DUE, attempt_due_key(g->r.id, seq, row), &found, NULL);
     if (!err && !found)
         problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " has no due row", group_name(g).text, seq);
+    return err;
+}
+
+/* It is in the index by key. One that is parked has that row and no other, and another one of its key comes before it or is out, which
+ * only the server's memory knows. */
+static int check_key(struct checker *c, const struct checked_group *g, uint64_t seq,
+                     const struct attempt_record *row)
+{
+    bool found;
+    int err = look_up(c, TABLE_DUE, key_due(g->r.id, DUE_KEYED, (int64_t)row->key, seq), &found, NULL);
+    if (!err && !found) {
+        problem(c, PROBLEM_MISSING, "%s: message %" PRIu64 " is not in the index by key", group_name(g).text,
+                seq);
+    }
     return err;
 }
 
@@ -155,6 +171,8 @@ static int check_row(struct checker *c, struct checked_group *g, uint64_t seq,
                 seq);
     }
     int err = row->state == ATTEMPT_DEAD ? check_dead(c, g, seq, row) : check_due(c, g, seq, row);
+    if (!err && row->key)
+        err = check_key(c, g, seq, row);
     if (!err && row->has_expiry)
         err = look_up(c, TABLE_EXPIRY, key_expiry(row->expires_ms, g->r.id, seq), &found, NULL);
     if (!err && !found)

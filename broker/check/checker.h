@@ -50,6 +50,8 @@ struct tally {
     uint64_t letters, dead_bytes; /* in its DLQ, whose message is stored; what those take */
     uint64_t unattended;          /* letters that nobody has looked at */
     uint64_t ruled;               /* letters that a rule will act on */
+    uint64_t indexed;             /* in the index by key */
+    uint64_t parked;              /* ready, behind another one of their key */
 };
 
 struct checked_cause {

@@ -53,6 +53,8 @@ static void check_group(struct checker *c, const struct checked_group *g)
     compare(c, name.text, "delayed", n->delayed, y->delayed);
     compare(c, name.text, "dead", n->dead, y->dead);
     compare(c, name.text, "suspects", n->suspects, y->suspects);
+    compare(c, name.text, "indexed", g->r.indexed, y->indexed);
+    compare(c, name.text, "parked", g->r.parked, y->parked);
     compare(c, name.text, "tracked", n->tracked, y->tracked);
     compare(c, name.text, "expiries", n->expiries, y->expiries);
     compare(c, name.text, "past", g->r.past, y->past);

@@ -59,10 +59,12 @@ int check_bits(struct checker *c)
 
 /* ---- due ---- */
 
-/* Whether it stands where the attempt row says. */
-static bool is_due(const struct attempt_record *row, uint32_t id, uint64_t seq, struct slice key)
+/* Whether it stands where the attempt row says: under its key, or where it waits. */
+static bool is_due(const struct attempt_record *row, uint32_t id, uint8_t place, uint64_t seq,
+                   struct slice key)
 {
-    struct key own = attempt_due_key(id, seq, row);
+    struct key own = place == DUE_KEYED && row->key ? key_due(id, DUE_KEYED, (int64_t)row->key, seq)
+                                                    : attempt_due_key(id, seq, row);
     return row->state != ATTEMPT_DEAD && own.size == key.size && memcmp(own.bytes, key.data, key.size) == 0;
 }
 
@@ -125,7 +127,7 @@ static int due_row(struct checker *c, struct slice key, struct slice value)
     if (lane == DUE_RULED)
         return ruled_row(c, g, seq, due_ms);
     int err = look_up_attempt(c, id, seq, &found, &row);
-    if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, id, seq, key)))) {
+    if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, id, lane, seq, key)))) {
         problem(c, PROBLEM_ORPHAN, "%s: a due row of message %" PRIu64 " (lane %u, %" PRId64 " ms) that %s",
                 group_name(g).text, seq, (unsigned)lane, due_ms,
                 found == ABSENT ? "has no attempt row" : "waits elsewhere or not at all");

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "broker/core/cause.h"
 #include "broker/core/job.h"
+#include "broker/core/order.h"
 #include "broker/core/rule.h"
 #include "proto/names.h"
 
@@ -38,6 +39,16 @@ static int change_policy(struct policy *p, const struct policy_change *change, b
     return 0;
 }
 
+/* In a group of a dead-letter queue there is nothing to order. */
+static int check_order(const struct topic *t, const struct policy *own, const char **ret_why)
+{
+    if (!t->r.origin_group || policy_value(own, &t->r.policy, POLICY_order) == ORDER_NONE)
+        return 0;
+    *ret_why = "the groups of a dead-letter queue are not ordered by key; set order on the group whose dead "
+               "letters these are";
+    return SHUNT_BAD_ARGUMENT;
+}
+
 /* back-off's bounds must not cross, for a group or a topic with its defaults. */
 static int check_back_off(const struct policy *own, const struct policy *topic, const char **ret_why)
 {
@@ -45,6 +56,13 @@ static int check_back_off(const struct policy *own, const struct policy *topic, 
         return 0;
     *ret_why = "backoff_min_ms is larger than backoff_max_ms";
     return SHUNT_BAD_ARGUMENT;
+}
+
+static int settings_changed(struct ledger *l, struct group *g)
+{
+    group_settings_changed(l, g);
+    ledger_tell_ready(l, g); /* of one that is not ordered any more, more can be handed out */
+    return order_settings(l, g);
 }
 
 /* ---- making ---- */
@@ -67,7 +85,7 @@ static int add_group(struct ledger *l, struct topic *t, struct slice name, struc
         return SHUNT_NO_MEMORY;
     reader->origin = g;
     *ret = g;
-    return 0;
+    return order_settings(l, g);
 }
 
 static int check_new_topic(const struct ledger *l, const struct topic_command *c, const char **ret_why)
@@ -161,12 +179,13 @@ int apply_topic_update(struct ledger *l, const struct topic_command *c)
         refusal = check_back_off(&t->groups[i]->r.policy, &policy, &why);
     if (!refusal) {
         t->r.policy = policy;
-        for (size_t i = 0; i < t->groups_count; i++)
-            group_settings_changed(l, t->groups[i]);
         ledger_dirty_topic(l, t);
     }
+    int err = 0;
+    for (size_t i = 0; !refusal && !err && i < t->groups_count; i++)
+        err = settings_changed(l, t->groups[i]);
     ledger_tell_done(l, refusal, why, 0, 0);
-    return 0;
+    return err;
 }
 
 /* From the oldest stored message on: all that are there now are its own. */
@@ -209,6 +228,8 @@ int apply_group_create(struct ledger *l, const struct group_command *c)
         refusal = change_policy(&policy, &c->change, false, &why);
     if (!refusal)
         refusal = check_back_off(&policy, &t->r.policy, &why);
+    if (!refusal)
+        refusal = check_order(t, &policy, &why);
     if (!refusal && ledger_is_full(l))
         refusal = SHUNT_NO_SPACE;
     if (refusal) {
@@ -227,8 +248,10 @@ int apply_group_create(struct ledger *l, const struct group_command *c)
     }
     if (!err) {
         g->r.policy = policy;
-        err = c->from_now ? 0 : begin_at_oldest(l, g);
+        err = order_settings(l, g);
     }
+    if (!err && !c->from_now)
+        err = begin_at_oldest(l, g);
     if (!err)
         ledger_tell_done(l, 0, NULL, 0, 0);
     return err;
@@ -244,13 +267,15 @@ int apply_group_update(struct ledger *l, const struct group_command *c)
     int refusal = change_policy(&policy, &c->change, false, &why);
     if (!refusal)
         refusal = check_back_off(&policy, &g->topic->r.policy, &why);
+    if (!refusal)
+        refusal = check_order(g->topic, &policy, &why);
     if (!refusal) {
         g->r.policy = policy;
-        group_settings_changed(l, g);
         ledger_dirty_group(l, g);
     }
+    int err = refusal ? 0 : settings_changed(l, g);
     ledger_tell_done(l, refusal, why, 0, 0);
-    return 0;
+    return err;
 }
 
 int apply_group_pause(struct ledger *l, const struct group_command *c)

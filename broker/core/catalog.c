@@ -257,6 +257,7 @@ int catalog_remove_group(struct ledger *l, struct group *g)
     if (*dirty)
         *dirty = g->dirty_next;
     bitmap_done(&g->bits);
+    key_table_free(g->keys);
     free(g);
     return 0;
 }
@@ -439,6 +440,7 @@ void catalog_free(struct ledger *l)
     }
     for (size_t i = 0; i < l->groups_count; i++) {
         bitmap_done(&l->groups[i]->bits);
+        key_table_free(l->groups[i]->keys);
         free(l->groups[i]);
     }
     free(l->topics);

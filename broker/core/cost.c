@@ -59,7 +59,7 @@ void cost_write(struct cost_meter *m, enum store_table table, struct slice key, 
 /* ---- before it is written ---- */
 
 /* Rows as they are stored, key and value. */
-#define ATTEMPT_ROW_BYTES 112
+#define ATTEMPT_ROW_BYTES 120
 #define DUE_ROW_BYTES     21
 #define EXPIRY_ROW_BYTES  20
 #define DEDUP_ROW_BYTES   320
@@ -77,6 +77,7 @@ uint64_t cost_timed_message(struct cost_publishing *p, size_t bytes, int64_t due
         if (p->due_ms != due_ms)
             cost += p->groups * COST_PLACE_BYTES;
         p->due_ms = due_ms;
+        cost += p->ordered * cost_row(DUE_ROW_BYTES);
     }
     if (expires_ms) {
         cost += p->groups * cost_next(EXPIRY_ROW_BYTES);

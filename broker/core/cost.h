@@ -47,10 +47,10 @@
 /* The record of a job, once in a transaction: with as many ids as it may have. */
 #define COST_JOB_BYTES (COST_PLACE_BYTES + 4 * COST_PAGE_BYTES)
 /* Rows of one message in one group, all at places of their own: attempt, due (old and new), expiry, history,
- * dead, the message; and the cause that counts it, and the redrive, or the rule, whose outcome it is. And a rule on dead letters,
+ * dead, the message; its place in the index by key, and attempt and due of the next one of its key; and the cause that counts it, and the redrive, or the rule, whose outcome it is. And a rule on dead letters,
  * with another row in due. */
 #define COST_MOVE_BYTES                                                                                      \
-    (10u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES + COST_JOB_BYTES + COST_RULE_BYTES)
+    (13u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES + COST_JOB_BYTES + COST_RULE_BYTES)
 /* The same with all its rows in history going. */
 #define COST_END_BYTES (COST_MOVE_BYTES + HISTORY_ROWS_MAX * (uint64_t)COST_PAGE_BYTES)
 
@@ -60,6 +60,7 @@
  * rest 0. */
 struct cost_publishing {
     uint64_t groups;
+    uint64_t ordered; /* of the groups: the message gets a place in the index by key, if it has a delay */
     int64_t due_ms, expires_ms; /* of the latest that had one */
 };
 /* The records that change with the first of them, the answer that is remembered, and their place. */
@@ -79,7 +80,7 @@ static inline uint64_t cost_message(struct cost_publishing *p, size_t bytes, int
 /* No less than all that together, whatever their times are, for so many messages of so many bytes in all. */
 static inline uint64_t cost_publish_most(uint64_t groups, uint64_t messages, uint64_t bytes)
 {
-    return (messages + 4) * (groups + 1) * (12ull * COST_PAGE_BYTES) + 9 * bytes;
+    return (messages + 4) * (groups + 1) * (15ull * COST_PAGE_BYTES) + 9 * bytes;
 }
 
 /* ---- while it is made ---- */

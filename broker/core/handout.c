@@ -9,9 +9,11 @@
  * store elsewhere that applies the same batch has it whole: here as there it is in flight, and a result
  * says that it is damaged. The engine then says so in a command, CORRUPT, by which it dies.
  */
+#include "broker/core/handout.h"
 #include "base/check.h"
 #include "broker/core/edit.h"
 #include "broker/core/history.h"
+#include "broker/core/order.h"
 #include "broker/core/view.h"
 
 /* One assign command as it proceeds. */
@@ -22,6 +24,7 @@ struct handing {
     uint64_t bytes;
     uint32_t removed; /* found unfit and taken out of the way */
     bool full;        /* the credit is used up */
+    bool caught_up;   /* what waited for the cursor waits for it no longer */
     bool out_of_room; /* of what the batch may write */
 };
 
@@ -47,9 +50,7 @@ static bool fits(struct handing *h, size_t bytes)
     return !h->full;
 }
 
-/* It is in flight, and not to be sent. When it expires only its head knows, which may be what was damaged: so that
- * goes into the command, too. */
-static int tell_damaged(struct ledger *l, const struct group *g, uint64_t seq, uint64_t token)
+int handout_damaged(struct ledger *l, const struct group *g, uint64_t seq, uint64_t token)
 {
     struct attempt_record row;
     int err = place_track(l, g, seq, WHERE_FLIGHT, &row);
@@ -67,7 +68,7 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
     h->bytes += m->bytes;
     h->g->r.counts.deliveries++;
     if (m->corrupt)
-        return tell_damaged(l, h->g, seq, row->deliveries_total);
+        return handout_damaged(l, h->g, seq, row->deliveries_total);
     l->results.handed_out++;
     result_add(l, RESULT_HANDED_OUT)->handed_out =
         (struct handout){.seq = seq,
@@ -94,9 +95,8 @@ static int note_too_large(struct ledger *l, struct group *g, uint64_t seq, struc
     return history_add(l, g, seq, row, &h);
 }
 
-/* It has left its place. A dead letter stays in its DLQ, and is looked at again much later. */
-static int set_aside(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
-                     enum dead_reason reason)
+int handout_set_aside(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                      enum dead_reason reason)
 {
     if (g->origin)
         return place_wait(l, g, seq, row, l->now_ms + group_setting(g, POLICY_backoff_max_ms));
@@ -112,7 +112,7 @@ static int quarantine(struct ledger *l, struct group *g, uint64_t seq, enum wher
         err = place_track(l, g, seq, where, row);
     if (!err && reason == DEAD_REJECTED && !g->origin)
         err = note_too_large(l, g, seq, row);
-    return err ? err : set_aside(l, g, seq, row, reason);
+    return err ? err : handout_set_aside(l, g, seq, row, reason);
 }
 
 /* Whether a message of that group must not be handed out, and as what it dies. */
@@ -165,8 +165,16 @@ static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
         return expired ? expire_message(l, h->g, seq, where, &row)
                        : quarantine(l, h->g, seq, where, &row, reason);
     }
-    if (!fits(h, m.bytes))
-        return 0;
+    uint64_t of = row.key || !h->g->keys ? row.key : order_key(m.message);
+    bool may = true;
+    if (h->g->keys)
+        err = order_may_go(l, h->g, of, seq, &may);
+    if (!err && (!may || (of && seq >= h->g->r.next && group_is_ordered(h->g)))) {
+        h->removed++;
+        return order_park(l, h->g, seq, where, &row, of);
+    }
+    if (err || !fits(h, m.bytes))
+        return err;
     struct attempt_record before = row;
     row.deliveries++;
     row.deliveries_total++;
@@ -248,6 +256,19 @@ static int next_row(const struct group *g, struct store_cursor *cursor, uint64_t
 /* What became of the message under the cursor. */
 enum fresh { FRESH_GIVEN, FRESH_OVER, FRESH_REMOVED };
 
+/* Another one of its key comes before it. It gets rows, which a full store has no room for: there the cursor waits where it is
+ * until that one is out of the way, and what lies behind waits with it. */
+static int pass_over(struct ledger *l, struct handing *h, uint64_t seq, uint64_t key, enum fresh *ret)
+{
+    struct attempt_record row;
+    if (ledger_is_full(l)) {
+        h->full = true;
+        *ret = FRESH_OVER;
+        return 0;
+    }
+    return order_park(l, h->g, seq, WHERE_FRESH, &row, key);
+}
+
 static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const struct loaded_message *m,
                       enum fresh *ret)
 {
@@ -266,10 +287,19 @@ static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const s
             err = place_track(l, g, seq, WHERE_FRESH, &row);
         return err ? err : place_wait(l, g, seq, &row, m->head.due_ms);
     }
+    uint64_t of = g->keys ? order_key(m->message) : 0;
+    bool may = true;
+    int err = of ? order_may_go(l, g, of, seq, &may) : 0;
+    if (!err && !may)
+        return pass_over(l, h, seq, of, ret);
     *ret = FRESH_OVER;
-    if (!fits(h, m->bytes))
-        return 0;
+    if (err || !fits(h, m->bytes))
+        return err;
     *ret = FRESH_GIVEN;
+    if (of)
+        err = order_out(g, seq, of);
+    if (err)
+        return err;
     g->r.counts.ready--;
     g->r.counts.in_flight++;
     g->r.next = seq + 1;
@@ -333,16 +363,39 @@ static int hand_cursor(struct ledger *l, struct handing *h)
     return err;
 }
 
+/* From the cursor. In a group that is ordered by key it may pass messages that waited for that: then the lane has something again. */
+static int hand_first_time(struct ledger *l, struct handing *h)
+{
+    int err = window_shorten(l, h->g, h->c->messages);
+    if (!err)
+        err = hand_cursor(l, h);
+    if (!err && h->g->keys)
+        err = order_catch_up(l, h->g, &h->caught_up);
+    return err || !h->caught_up ? err : hand_lane(l, h);
+}
+
+/* What the setting `order` asks for before anything is handed out. */
+static int hand_ordered(struct ledger *l, struct handing *h)
+{
+    if (!group_is_ordered(h->g)) {
+        int err = order_undo(l, h->g);
+        if (err || !h->g->keys)
+            return err;
+    }
+    return order_catch_up(l, h->g, &h->caught_up);
+}
+
 int apply_assign(struct ledger *l, const struct assign_command *c)
 {
     struct handing h = {.g = catalog_live_group(l, c->group), .c = c};
     int err = 0;
     if (h.g && !h.g->r.paused) {
-        err = hand_lane(l, &h);
+        if (h.g->keys)
+            err = hand_ordered(l, &h);
+        if (!err)
+            err = hand_lane(l, &h);
         if (!err && c->lane == LANE_NORMAL)
-            err = window_shorten(l, h.g, c->messages);
-        if (!err && c->lane == LANE_NORMAL)
-            err = hand_cursor(l, &h);
+            err = hand_first_time(l, &h);
         if (h.count)
             ledger_dirty_group(l, h.g);
         if (h.removed >= REMOVED_MAX || h.out_of_room)
@@ -350,94 +403,7 @@ int apply_assign(struct ledger *l, const struct assign_command *c)
     }
     result_add(l, RESULT_ASSIGNED)->assigned = h.count;
     l->results.round++; /* the group may be looked at anew */
+    if (h.caught_up)    /* … and must be: it got nothing perhaps, and has as much ready as before */
+        ledger_tell_ready(l, h.g);
     return err;
-}
-
-/* ---- what a consumer goes on with ---- */
-
-/* Whether it waits, and was handed out to nobody since; and not, if it may have killed a consumer: such a one
- * goes alone. */
-static bool may_be_taken_up(const struct ledger *l, const struct group *g, enum where where,
-                            const struct attempt_record *row, uint64_t token)
-{
-    return where == WHERE_TRACKED && row->state == ATTEMPT_WAITING && row->deliveries_total == token &&
-           row->deliveries && /* else it died and was redriven since */
-           !row->suspect && !(row->expires_ms && row->expires_ms <= l->now_ms) &&
-           (g->origin || row->attempts < (uint64_t)group_setting(g, POLICY_max_attempts));
-}
-
-static void tell_taken_up(struct ledger *l, const struct group *g, uint32_t entry, uint64_t seq,
-                          const struct attempt_record *row, const struct loaded_message *m)
-{
-    struct result *result = result_add(l, RESULT_TAKEN_UP);
-    result->taken_up.entry = entry;
-    result->taken_up.handout = (struct handout){.seq = seq,
-                                                .token = row->deliveries_total,
-                                                .attempts = row->attempts,
-                                                .deliveries = row->deliveries,
-                                                .generation = row->generation,
-                                                .published_ms = m->head.published_ms,
-                                                .lease_ms = group_setting(g, POLICY_lease_ms),
-                                                .message = {NULL, m->message.size}};
-}
-
-/* As hand_waiting(), out of turn and without sending anything: the consumer has the message. */
-static int take_up(struct ledger *l, struct group *g, uint32_t entry, const struct delivery_name *name)
-{
-    enum where where;
-    struct attempt_record row;
-    struct loaded_message m;
-    int err = place_find(l, g, name->seq, &where, &row);
-    if (err || !may_be_taken_up(l, g, where, &row, name->token))
-        return err;
-    err = message_load_for(l, g, name->seq, &row, true, &m);
-    if (err)
-        return err;
-    struct attempt_record before = row;
-    row.deliveries++;
-    row.deliveries_total++;
-    g->r.counts.deliveries++;
-    if (m.corrupt)
-        err = tell_damaged(l, g, name->seq, row.deliveries_total);
-    else
-        tell_taken_up(l, g, entry, name->seq, &row, &m);
-    if (!err)
-        err = place_leave(l, g, name->seq, where, &before);
-    return err ? err : place_hold(l, g, name->seq, &row);
-}
-
-int apply_take_up(struct ledger *l, const struct take_up_command *c)
-{
-    struct group *g = catalog_live_group(l, c->group);
-    int err = 0;
-    /* Without room the rest is not taken up: it waits, as for anybody. */
-    for (uint32_t i = 0; !err && g && i < c->count && ledger_has_room(l, COST_END_BYTES); i++)
-        err = take_up(l, g, i, &c->entries[i]);
-    return err;
-}
-
-/* ---- what nobody was sent ---- */
-
-int apply_corrupt(struct ledger *l, const struct corrupt_command *c)
-{
-    struct group *g = catalog_live_group(l, c->group);
-    enum where where = WHERE_GONE;
-    struct attempt_record row;
-    int err = g ? place_find(l, g, c->seq, &where, &row) : 0;
-    bool tracked = where == WHERE_TRACKED;
-    if (where == WHERE_FLIGHT) {
-        row = (struct attempt_record){.deliveries = 1,
-                                      .deliveries_total = 1,
-                                      .row_next = 1,
-                                      .expires_ms = c->expires_ms,
-                                      .has_expiry = c->has_expiry};
-    }
-    if (err || (where != WHERE_FLIGHT && !(tracked && row.state == ATTEMPT_HELD)) ||
-        row.deliveries_total != c->token)
-        return err; /* something else became of it */
-    err = place_leave(l, g, c->seq, where, &row);
-    row.deliveries--; /* it was not sent */
-    row.deliveries_total--;
-    g->r.counts.deliveries--;
-    return err ? err : set_aside(l, g, c->seq, &row, DEAD_CORRUPT);
 }

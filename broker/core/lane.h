@@ -9,10 +9,18 @@ enum lane {
 };
 
 /* Where a row of the due table is: one for each lane, one for what was handed out again and is in flight,
- * whose due time is 0, one for what has ended and whose history is kept, whose time is that of its end, and one for dead
- * letters that a rule will act on then, by their numbers in the DLQ. The numbers are in the store: another lane gets the next
- * free one. */
-enum due_place { DUE_NORMAL = 0, DUE_SUSPECT = 1, DUE_HELD = 2, DUE_PAST = 3, DUE_RULED = 4 };
+ * whose due time is 0, one for what has ended and whose history is kept, whose time is that of its end, one for dead
+ * letters that a rule will act on then, by their numbers in the DLQ, and two of a group that is ordered: one for the
+ * index by key, which has a key's hash where others have a time, and one for what waits until the cursor has passed it, whose time is 0. The numbers are in the store: another lane gets the next free one. */
+enum due_place {
+    DUE_NORMAL = 0,
+    DUE_SUSPECT = 1,
+    DUE_HELD = 2,
+    DUE_PAST = 3,
+    DUE_RULED = 4,
+    DUE_KEYED = 5,
+    DUE_AHEAD = 6
+};
 
 static inline enum due_place due_place_of(enum lane lane)
 {

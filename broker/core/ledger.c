@@ -4,6 +4,7 @@
 #include "broker/core/cause.h"
 #include "broker/core/edit.h"
 #include "broker/core/job.h"
+#include "broker/core/order.h"
 #include "broker/core/rule.h"
 
 #include <stdlib.h>
@@ -39,6 +40,8 @@ int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t
         ledger_say(ret_why, why_bytes, "the ledger's own record in the meta table cannot be read");
     if (!err)
         err = catalog_load(l, ret_why, why_bytes);
+    if (!err)
+        err = orders_load(l, ret_why, why_bytes);
     if (!err)
         err = causes_load(l, ret_why, why_bytes);
     if (!err)
@@ -208,7 +211,9 @@ void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_rea
     const struct group *g = catalog_live_group(l, group);
     *ret = (struct group_ready){0};
     if (g) {
-        ret->lane[LANE_NORMAL] = g->r.counts.ready - g->r.counts.suspects;
+        /* In a group that is ordered no longer, hand-outs let them go. */
+        uint64_t parked = group_is_ordered(g) ? g->r.parked : 0;
+        ret->lane[LANE_NORMAL] = g->r.counts.ready - g->r.counts.suspects - parked;
         ret->lane[LANE_SUSPECT] = g->r.counts.suspects;
         ret->paused = g->r.paused;
     }

@@ -1,7 +1,7 @@
 /* place: where a message is for a group, and its moves. Every counter of a group changes here and in publish
  * and handout. */
 #include "base/check.h"
-#include "broker/core/state.h"
+#include "broker/core/order.h"
 
 int place_find(struct ledger *l, const struct group *g, uint64_t seq, enum where *ret,
                struct attempt_record *ret_row)
@@ -92,11 +92,15 @@ static int leave_tracked(struct ledger *l, struct group *g, uint64_t seq, const 
         n->in_flight--;
         break;
     case ATTEMPT_WAITING:
-        if (row->due_ms > g->r.due_mark_ms) {
+        if (row->due_ms > g->r.due_mark_ms && !row->parked) {
             n->delayed--;
         } else {
             n->ready--;
-            n->suspects -= row->suspect;
+            n->suspects -= row->suspect && !row->parked;
+        }
+        if (row->parked && !attempt_is_ahead(row)) { /* its place in the index stays */
+            g->r.parked--;
+            return 0;
         }
         break;
     }
@@ -142,11 +146,62 @@ static int due_put(struct ledger *l, const struct group *g, uint64_t seq, const 
     return ledger_put(l, TABLE_DUE, key_slice(&key), (struct slice){"", 0});
 }
 
+/* ---- order by key ---- */
+
+int place_find_indexed(struct ledger *l, const struct group *g, uint64_t seq, uint64_t key,
+                       struct attempt_record *ret)
+{
+    enum where where;
+    int err = place_find(l, g, seq, &where, ret);
+    if (!err && (where != WHERE_TRACKED || ret->key != key))
+        err = SHUNT_CORRUPT;
+    return err;
+}
+
+/* None of the key is out: let the first one go that is parked. The cursor may have stopped at one of the key that comes before it. */
+static int let_next_go(struct ledger *l, struct group *g, uint64_t key)
+{
+    struct attempt_record row;
+    uint64_t first;
+    int err = order_index_first(l, g, false, &key, &first);
+    if (!err && (!first || first >= g->r.next))
+        ledger_tell_ready(l, g);
+    if (err || !first || first >= g->r.next)
+        return err;
+    err = place_find_indexed(l, g, first, key, &row);
+    if (err || !row.parked)
+        return err;
+    err = place_leave(l, g, first, WHERE_TRACKED, &row);
+    /* Behind those that were ready again before it, of other keys. */
+    return err ? err : place_wait(l, g, first, &row, g->r.due_mark_ms);
+}
+
+/* It is not out any more. */
+static int let_go(struct ledger *l, struct group *g, uint64_t seq, uint64_t key)
+{
+    key = order_left(g, seq, key);
+    return key ? let_next_go(l, g, key) : 0;
+}
+
+int place_let_go(struct ledger *l, struct group *g, uint64_t key)
+{
+    return key_table_has(g->keys, key) ? 0 : let_next_go(l, g, key);
+}
+
+int place_out_of_order(struct ledger *l, struct group *g, uint64_t seq, uint64_t key)
+{
+    int err = key ? order_index_delete(l, g, seq, key) : 0;
+    return err || !g->keys ? err : let_go(l, g, seq, key);
+}
+
+/* ---- where it waits, is held, or lies dead ---- */
+
 int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, int64_t due_ms)
 {
     struct group_counts *n = &g->r.counts;
     int err = 0;
     row->state = ATTEMPT_WAITING;
+    row->parked = false;
     row->due_ms = due_ms;
     if (due_ms > g->r.due_mark_ms)
         row->since_ms = due_ms;
@@ -156,6 +211,8 @@ int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
     }
     if (!err)
         err = due_put(l, g, seq, row);
+    if (!err && g->keys)
+        err = order_join(l, g, seq, row);
     if (err)
         return err;
     if (due_ms > g->r.due_mark_ms) {
@@ -166,25 +223,35 @@ int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
         n->suspects += row->suspect;
         ledger_tell_ready(l, g);
     }
-    return place_write(l, g, seq, row);
+    err = place_write(l, g, seq, row);
+    return err || !g->keys ? err : let_go(l, g, seq, row->key);
 }
 
 int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
 {
     row->state = ATTEMPT_HELD;
+    row->parked = false;
     row->due_ms = 0;
     g->r.counts.in_flight++;
     int err = due_put(l, g, seq, row);
+    if (!err && g->keys)
+        err = order_join(l, g, seq, row);
+    if (!err && g->keys)
+        err = order_held(l, g, seq, row);
     return err ? err : place_write(l, g, seq, row);
 }
 
 int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, uint64_t dead_seq)
 {
+    uint64_t key = row->key;
     row->state = ATTEMPT_DEAD;
+    row->parked = false;
+    row->key = 0;
     row->due_ms = 0;
     row->dead_seq = dead_seq;
     g->r.counts.dead++;
-    return place_write(l, g, seq, row);
+    int err = place_write(l, g, seq, row);
+    return err || !(g->keys || key) ? err : place_out_of_order(l, g, seq, key);
 }
 
 /* ---- expiry rows ----

@@ -32,6 +32,15 @@ static int give_to_groups(struct ledger *l, struct topic *t, uint64_t seq, const
     return 0;
 }
 
+/* Those that are ordered by key: in them a message with a delay may get a place in the index. */
+static uint64_t ordered_groups(const struct topic *t)
+{
+    uint64_t ordered = 0;
+    for (size_t i = 0; i < t->groups_count; i++)
+        ordered += t->groups[i]->keys != NULL;
+    return ordered;
+}
+
 static struct message_head head_of(const struct ledger *l, const struct topic *t,
                                    const struct message_view *m)
 {
@@ -149,6 +158,8 @@ static bool all_fit(const struct ledger *l, const struct topic *t, const struct 
         int err = message_read(&r, l->meta.body_bytes_max, &m, &why);
         check(!err); /* they were read before */
         struct message_head head = head_of(l, t, &m);
+        if (head.due_ms)
+            cost.ordered = ordered_groups(t);
         bytes += cost_message(&cost, KEY_BYTES + message_head_bytes(&head) + m.whole.size, head.due_ms,
                               head.expires_ms);
     }
@@ -177,6 +188,8 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
             *ret_refusal = SHUNT_TOPIC_FULL;
             break;
         }
+        if (head.due_ms)
+            cost.ordered = ordered_groups(t);
         uint64_t bytes = cost_message(&cost, KEY_BYTES + size, head.due_ms, head.expires_ms);
         if (bytes > bytes_max) {
             *ret_refusal = SHUNT_NO_SPACE;

@@ -91,6 +91,23 @@ static bool has_been_ruled(const struct group_record *r)
     return any;
 }
 
+/* `ruled_waiting` and `ruled`; after them at most `indexed` and `parked`, which are shorter. */
+#define RULED_BYTES (8 * (1 + RULE_ACTIONS))
+
+/* The number of something that may be missing, which is said by leaving it out; and that others may follow it. `given`, of what
+ * is read: it is there. */
+static bool number_field(struct codec *c, uint64_t *number, bool given)
+{
+    if (c->writing ? *number == 0 : !given) {
+        *number = 0;
+        return false;
+    }
+    codec_u64(c, number);
+    if (!*number)
+        c->failed = true;
+    return true;
+}
+
 static void group_fields(struct codec *c, struct group_record *r)
 {
     struct group_counts *n = &r->counts;
@@ -130,7 +147,7 @@ static void group_fields(struct codec *c, struct group_record *r)
     }
     if (!c->writing) {
         r->past = 0;
-        r->ruled_waiting = 0;
+        r->ruled_waiting = r->indexed = r->parked = 0;
         memset(n->outcomes, 0, sizeof n->outcomes);
         memset(n->ruled, 0, sizeof n->ruled);
     }
@@ -138,25 +155,16 @@ static void group_fields(struct codec *c, struct group_record *r)
         codec_u64(c, &r->past);
     if (c->writing || c->at < c->end)
         codec_u64s(c, n->outcomes + 1, REDRIVE_OUTCOMES - 1);
-    if (c->writing ? has_been_ruled(r) : c->at < c->end) {
+    if (c->writing ? has_been_ruled(r) : c->end - c->at >= RULED_BYTES) {
         codec_u64(c, &r->ruled_waiting);
         codec_u64s(c, n->ruled, RULE_ACTIONS);
         c->failed |= !has_been_ruled(r); /* is said by leaving it out */
     }
-}
-
-/* The number of something that may be missing, which is said by leaving it out; and that others may follow it. `given`, of what
- * is read: it is there. */
-static bool number_field(struct codec *c, uint64_t *number, bool given)
-{
-    if (c->writing ? *number == 0 : !given) {
-        *number = 0;
-        return false;
+    if (c->writing ? r->indexed != 0 : c->at < c->end) {
+        codec_u64(c, &r->indexed);
+        codec_u64(c, &r->parked);
+        c->failed |= !r->indexed; /* as above */
     }
-    codec_u64(c, number);
-    if (!*number)
-        c->failed = true;
-    return true;
 }
 
 /* What rules note of it; 0 is said by leaving it out. `given`, of what is read: it is there. */
@@ -171,15 +179,24 @@ static void rule_field(struct codec *c, uint32_t *rule, bool given)
         c->failed = true;
 }
 
+/* Beside the state, in its byte: the message has a key in the index; and it is parked. */
+#define ATTEMPT_KEYED  4u
+#define ATTEMPT_PARKED 8u
+
 /* job, job_cause, outcome; after them at most `ruled` and `edit`, which are shorter */
 #define BROUGHT_BACK_BYTES 17
 #define NUMBER_BYTES       8
 
 static void attempt_fields(struct codec *c, struct attempt_record *r)
 {
-    unsigned state = r->state;
-    codec_choice(c, &state, ATTEMPT_DEAD + 1);
-    r->state = (enum attempt_state)state;
+    unsigned state = r->state | (r->key ? ATTEMPT_KEYED : 0) | (r->parked ? ATTEMPT_PARKED : 0);
+    codec_choice(c, &state, 2 * ATTEMPT_PARKED);
+    bool keyed = state & ATTEMPT_KEYED;
+    r->state = (enum attempt_state)(state & (ATTEMPT_KEYED - 1));
+    r->parked = state & ATTEMPT_PARKED;
+    if (r->state > ATTEMPT_DEAD || (keyed && r->state == ATTEMPT_DEAD) ||
+        (r->parked && (!keyed || r->state != ATTEMPT_WAITING)))
+        c->failed = true;
     codec_bool(c, &r->suspect);
     codec_bool(c, &r->has_expiry);
     codec_u32(c, &r->generation);
@@ -204,6 +221,7 @@ static void attempt_fields(struct codec *c, struct attempt_record *r)
         codec_u64(c, &r->dead_seq);
     else
         codec_i64(c, &r->since_ms);
+    (void)number_field(c, &r->key, keyed);
     bool brought = c->writing ? r->job != 0 : c->end - c->at >= BROUGHT_BACK_BYTES;
     unsigned outcome = brought ? r->outcome : REDRIVE_PENDING;
     if (!brought)

@@ -100,9 +100,8 @@ struct meta_record {
     int64_t dedup_window_ms;
     uint8_t dedup_cursor[PRODUCER_ID_BYTES]; /* where the sweep of old producers goes on */
     int64_t dedup_swept_ms;
-    int64_t
-        dedup_away_ms; /* between the last batch before a restart and the first after it, over all restarts */
-    uint32_t shifts_count;                       /* 0: not stored, as by an older server */
+    int64_t dedup_away_ms; /* from the last batch before each restart to the first after it, in all */
+    uint32_t shifts_count; /* 0: not stored, as by an older server */
     struct clock_shift shifts[CLOCK_SHIFTS_MAX]; /* in order; a time goes by the last that is before it */
     uint64_t audit_next;                         /* number of the next row of the audit log; from 1 */
     uint64_t audit_rows, audit_bytes;            /* those there are: the newest; their keys and values */
@@ -125,11 +124,10 @@ struct topic_record {
 struct group_counts {
     uint64_t published, ready, in_flight, delayed, dead;
     uint64_t acked, discarded, expired, purged; /* discarded: by its time to live; expired: by retention */
-    uint64_t
-        moved_away;    /* dead letters sent to another topic; in groups of a DLQ: that left it and went on */
-    uint64_t suspects; /* of the ready ones */
-    uint64_t tracked;  /* rows in attempt */
-    uint64_t expiries; /* rows in expiry */
+    uint64_t moved_away; /* dead letters sent to another topic; in a DLQ: what left it and went on */
+    uint64_t suspects;   /* of the ready ones */
+    uint64_t tracked;    /* rows in attempt */
+    uint64_t expiries;   /* rows in expiry */
     uint64_t deliveries;
     uint64_t attempts[ATTEMPT_OUTCOMES];
     uint64_t dead_lettered[DEAD_REASONS];
@@ -163,6 +161,8 @@ struct group_record {
                                 not count what nobody has looked at */
     uint64_t past;           /* messages that have ended, and whose history is kept */
     uint64_t ruled_waiting;  /* dead letters that a rule will act on */
+    uint64_t indexed;        /* messages in the index by key */
+    uint64_t parked;         /* of those, ready ones that wait behind another message of their key */
 };
 
 enum attempt_state { ATTEMPT_WAITING = 0, ATTEMPT_HELD = 1, ATTEMPT_DEAD = 2 };
@@ -182,19 +182,22 @@ struct attempt_record {
     uint32_t rows;             /* in history */
     uint32_t row_next;         /* number of the next row, from 1 */
     uint64_t dead_seq;         /* dead: sequence number in the DLQ */
-    uint64_t
-        back_job; /* not dead: jobs below it began while it was held or dead, or before; 0: it never was */
+    uint64_t back_job;  /* not dead: jobs below it began before it last came back; 0: it never was away */
     int64_t since_ms;   /* not dead: since when it can be taken; 0: since it was published or due */
     uint64_t job;       /* not dead: the redrive or rule, by its id, that is told its outcome; 0: none */
     uint64_t job_cause; /* of which it had died then */
     enum redrive_outcome outcome; /* that the job knows of */
     uint32_t ruled;               /* how often rules have brought it back since a person did */
     uint64_t edit; /* the number of its edit: the group gets what the edit table has; 0: as published */
-    bool on_file;  /* not stored: it was read from a row */
+    uint64_t key;  /* the hash of its key, under which it is in the index of an ordered group; 0: it is not */
+    bool
+        parked; /* waiting, in no lane: for another one of its key or, if `due_ms` is not 0, for the cursor */
+    bool on_file; /* not stored: it was read from a row */
 };
 
-/* Its row in the due table, while it waits or is in flight again. */
+/* Its row in the due table, while it waits or is in flight again; and whether it waits for the cursor. */
 struct key attempt_due_key(uint32_t group, uint64_t seq, const struct attempt_record *row);
+bool attempt_is_ahead(const struct attempt_record *row);
 
 struct history_record {
     uint32_t generation;

@@ -36,10 +36,19 @@ struct key key_due(uint32_t group, enum due_place place, int64_t due_ms, uint64_
     return k;
 }
 
+bool attempt_is_ahead(const struct attempt_record *row)
+{
+    return row->parked && row->due_ms;
+}
+
 struct key attempt_due_key(uint32_t group, uint64_t seq, const struct attempt_record *row)
 {
     if (row->state == ATTEMPT_HELD)
         return key_due(group, DUE_HELD, 0, seq);
+    if (attempt_is_ahead(row))
+        return key_due(group, DUE_AHEAD, 0, seq);
+    if (row->parked)
+        return key_due(group, DUE_KEYED, (int64_t)row->key, seq);
     return key_due(group, due_place_of(row->suspect ? LANE_SUSPECT : LANE_NORMAL), row->due_ms, seq);
 }
 

@@ -6,6 +6,7 @@
 #include "broker/core/edit.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
+#include "broker/core/order.h"
 #include "broker/core/past.h"
 #include "broker/core/rule.h"
 
@@ -77,7 +78,9 @@ int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct att
         return err;
     count_done(&g->r.counts, how);
     ledger_dirty_group(l, g);
-    return release(l, g, seq, how);
+    if (g->keys || (row && row->key))
+        err = place_out_of_order(l, g, seq, row ? row->key : 0);
+    return err ? err : release(l, g, seq, how);
 }
 
 int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how how)

@@ -1,9 +1,9 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
  * Files, each needing only those before it: sums, account and results (services), cost, catalog (topics and groups in
- * memory), message, history, place (where a message is, and its moves), window, dedup, cause (what dead letters died of), past
- * (what is kept of messages that have ended), rule (rule.h), settle (the end of a message, and of
- * a dead letter), dead (divert, redrive), handout, publish, move (dead letters to other topics), resolve, recover, job (job.h),
+ * memory), message, history, order (order.h), place (where a message is, and its moves), window, dedup, cause (what dead letters
+ * died of), past (what is kept of messages that have ended), rule (rule.h), settle (the end of a message, and of a dead letter),
+ * dead (divert, redrive), order_park, handout, publish, move (dead letters to other topics), resolve, recover, job (job.h),
  * admin, audit, tick; ledger (load, apply, seal) is on top, beside views, which change nothing.
  * Each function returns 0, or a failure of the store, which is fatal; refusals are results.
  */
@@ -14,6 +14,7 @@
 #include "broker/core/cost.h"
 #include "broker/core/deadline_heap.h"
 #include "broker/core/fault_memo.h"
+#include "broker/core/key_table.h"
 #include "broker/core/ledger.h"
 #include "broker/core/results.h"
 #include "broker/core/view.h"
@@ -52,13 +53,14 @@ struct group {
     struct group *dropped_next; /* in the topic's list of those */
     struct topic *dlq;          /* NULL in a DLQ's own groups */
     struct group *origin;       /* in a DLQ's groups: whose dead letters these are */
-    bool stale;                 /* it has changed since it was added up */
-    struct group *stale_next;   /* in the ledger's list of those */
-    struct sums summed;         /* what it adds to the ledger's sums */
-    struct cause **causes;      /* of its dead letters, in order of fingerprint */
+    bool stale; /* it has changed since it was added up, and is in the ledger's list of those */
+    struct group *stale_next;
+    struct sums summed;    /* what it adds to the ledger's sums */
+    struct cause **causes; /* of its dead letters, in order of fingerprint */
     size_t causes_count, causes_capacity;
     struct rule **rules; /* on its dead letters, in order of number */
     size_t rules_count;
+    struct key_table *keys; /* of what is out, if it is ordered by key; else NULL (order.h) */
     uint32_t slot;          /* in the ledger's queues */
     bool queued;            /* it has one */
     uint64_t charged;       /* the batch in which its record was counted as written */
@@ -161,6 +163,7 @@ struct group *catalog_find_group(const struct topic *t, struct slice name); /* N
 
 int64_t group_setting(const struct group *g, enum policy_field field);
 int64_t topic_setting(const struct topic *t, enum policy_field field);
+bool group_is_ordered(const struct group *g); /* by key */
 /* It has dead letters that will leave when they have been kept long enough. */
 bool group_retains(const struct group *g);
 
@@ -393,11 +396,10 @@ static inline bool ledger_is_full(const struct ledger *l)
     return l->room.fullness >= STORE_FULL;
 }
 
-/* What taking one message of the topic, or one dead letter of the queue, away from all its groups writes at
- * most. */
+/* What taking one message of the topic, or one letter of the queue, away from all its groups writes at most. */
 static inline uint64_t ledger_remove_cost(const struct topic *t)
 {
-    return COST_END_BYTES + t->groups_count * 4 * (uint64_t)COST_PLACE_BYTES;
+    return COST_END_BYTES + t->groups_count * 7 * (uint64_t)COST_PLACE_BYTES;
 }
 
 /* All that apply writes goes through these, so that it is counted. */
@@ -426,12 +428,10 @@ static inline int ledger_cursor_del(struct ledger *l, struct store_cursor *curso
 void ledger_say(char *to, size_t room, const char *text);
 /* Uniform in [0, bound), from the ledger's own generator. */
 uint64_t ledger_random(struct ledger *l, uint64_t bound);
-/* A wait before another try: uniform in [floor_ms, bound], where bound is min(most_ms, least_ms * 2^tries); at least 1, and
- * bound if the floor is above it. */
+/* A wait: uniform in [floor_ms, bound], where bound is min(most_ms, least_ms * 2^tries); at least 1; bound if floor_ms is above it. */
 int64_t ledger_back_off_ms(struct ledger *l, int64_t floor_ms, int64_t least_ms, int64_t most_ms,
                            uint32_t tries);
-/* Its record changed: the next seal writes it. Counted once in a batch; a seal comes between batches alone.
- */
+/* Its record changed: the next seal writes it. Counted once in a batch; a seal comes between batches. */
 void ledger_charge_topic(struct ledger *l, struct topic *t);
 void ledger_charge_group(struct ledger *l, struct group *g);
 static inline void ledger_dirty_topic(struct ledger *l, struct topic *t)

@@ -15,6 +15,17 @@ static int bad(struct shunt_error *err, const char *option, const char *value, c
     return error_set(err, SHUNT_BAD_ARGUMENT, "setting %s: \"%.100s\": %s", option, value, why);
 }
 
+static bool parse_choice(enum policy_field field, const char *value, int64_t *ret, const char **ret_why)
+{
+    const char *name;
+    for (*ret = 0; (name = policy_choice(field, *ret)); (*ret)++) {
+        if (strcmp(name, value) == 0)
+            return true;
+    }
+    *ret_why = field == POLICY_expired ? "say dlq or discard" : "say none or key";
+    return false;
+}
+
 static bool parse(const struct policy_row *row, const char *value, int64_t *ret, const char **ret_why)
 {
     switch (row->unit) {
@@ -26,9 +37,7 @@ static bool parse(const struct policy_row *row, const char *value, int64_t *ret,
         return units_parse_size(value, row->max, ret, ret_why);
     case UNIT_CHOICE:
     default:
-        *ret = strcmp(value, "discard") == 0;
-        *ret_why = "say dlq or discard";
-        return *ret == 1 || strcmp(value, "dlq") == 0;
+        return parse_choice((enum policy_field)(row - policy_rows), value, ret, ret_why);
     }
 }
 
@@ -98,9 +107,9 @@ int policy_args_read(const struct shunt_options *settings, bool of_group, struct
 
 /* ---- the list of settings ---- */
 
-static const char *unit_name(enum policy_unit unit)
+static const char *unit_name(const struct policy_row *row)
 {
-    switch (unit) {
+    switch (row->unit) {
     case UNIT_COUNT:
         return "count";
     case UNIT_DURATION:
@@ -109,7 +118,7 @@ static const char *unit_name(enum policy_unit unit)
         return "size";
     case UNIT_CHOICE:
     default:
-        return "dlq|discard";
+        return row == &policy_rows[POLICY_expired] ? "dlq|discard" : "none|key";
     }
 }
 
@@ -120,7 +129,7 @@ static void format_initial(char *to, const struct policy_row *row)
     else if (row->unit == UNIT_SIZE)
         (void)sprintf(to, "%lldB", (long long)row->initial); /* as it can be given back */
     else if (row->unit == UNIT_CHOICE)
-        (void)strcpy(to, row->initial == 0 ? "dlq" : "discard");
+        (void)strcpy(to, policy_choice((enum policy_field)(row - policy_rows), row->initial));
     else
         (void)sprintf(to, "%lld", (long long)row->initial); /* 20 digits at most */
 }
@@ -136,7 +145,7 @@ bool shunt_setting(size_t i, struct shunt_setting *ret)
     const struct policy_row *row = &policy_rows[i];
     format_initial(initial[i], row);
     *ret = (struct shunt_setting){.name = row->option,
-                                  .unit = unit_name(row->unit),
+                                  .unit = unit_name(row),
                                   .initial = initial[i],
                                   .text = row->text,
                                   .of_group = row->scope == SCOPE_GROUP};

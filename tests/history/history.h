@@ -14,10 +14,11 @@
 
 /* Row: name, and the fields that its line must have. */
 enum history_kind {
-    HISTORY_CLIENT,    /* a connection stands: client, marks */
-    HISTORY_LOST,      /* a connection ended, or may have: client */
-    HISTORY_GROUP,     /* a group exists from here on: topic, group, max_attempts (the least it ever has) */
-    HISTORY_PUBLISH,   /* asked: op, topic, body; ttl if the message has a time to live */
+    HISTORY_CLIENT, /* a connection stands: client, marks */
+    HISTORY_LOST,   /* a connection ended, or may have: client */
+    HISTORY_GROUP, /* a group exists from here on: topic, group, max_attempts (the least it ever has); ordered, if it is by key
+                          from the beginning */
+    HISTORY_PUBLISH,   /* asked: op, topic, body; ttl if the message has a time to live; key if it has one */
     HISTORY_PUBLISHED, /* answered: op, seq */
     HISTORY_REFUSED,   /* answered with an error: op */
     HISTORY_DELIVER,   /* received: client, topic, group, seq, token, attempts, deliveries, generation, body;
@@ -64,12 +65,13 @@ struct history_event {
     enum history_kind kind;
     uint32_t client, topic, group; /* topic and group: history_name() */
     uint32_t attempts, deliveries, generation;
-    bool marks, ttl;
+    bool marks, ttl, ordered;
     uint8_t outcome, result, reason;
     uint32_t max_attempts;
     uint64_t op; /* pairs a question with its answer */
     uint64_t seq, token;
     uint64_t body; /* a digest; 0: cannot be read */
+    uint64_t key;  /* a digest; 0: none */
     int64_t lease_ms;
     int64_t sent_us; /* when the broker sent it, by the monotonic clock, or the earliest that it can have; 0:
                         unknown */
@@ -107,7 +109,8 @@ struct history_verdict {
     uint64_t confirmed, deliveries, acked, unknown, stale, dead, redelivered, lost, restarts;
     uint64_t passed; /* messages that went from one holder to another though nobody gave them up: their leases
                         had run out */
-    uint64_t late;   /* deliveries that were answered when another holder had the message, in vain */
+    uint64_t in_order; /* messages that came after one of their key that was published earlier was done */
+    uint64_t late;     /* deliveries that were answered when another holder had the message, in vain */
 };
 
 /* Sorts the events by time, stably, and judges them. */

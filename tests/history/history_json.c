@@ -91,6 +91,10 @@ static void write_event(const struct history *h, const struct history_event *e, 
         (void)fprintf(to, ",\"body\":\"%016" PRIx64 "\"", e->body);
     if (e->ttl)
         (void)fputs(",\"ttl\":true", to);
+    if (e->ordered)
+        (void)fputs(",\"ordered\":true", to);
+    if (e->key)
+        (void)fprintf(to, ",\"key\":\"%016" PRIx64 "\"", e->key);
     if (e->sent_us)
         (void)fprintf(to, ",\"sent_us\":%" PRId64 ",\"lease_ms\":%" PRId64, e->sent_us, e->lease_ms);
     if (e->sent_by_us)
@@ -148,9 +152,9 @@ static uint8_t word(struct line *l, const char *key, const char *const *words)
 }
 
 /* A digest as 16 hexadecimal digits, or any other text, of which one is made here (FNV-1a). */
-static uint64_t body(struct line *l)
+static uint64_t digest(struct line *l, const char *field)
 {
-    const char *text = string(l, "body");
+    const char *text = string(l, field);
     char *end;
     uint64_t value = strtoull(text, &end, 16);
     if (strlen(text) == 16 && !*end)
@@ -184,7 +188,7 @@ static void read_fields(struct line *l, struct history *h, struct history_event 
         e->generation = (uint32_t)number(l, "generation");
     }
     if (fields & F_BODY)
-        e->body = body(l);
+        e->body = digest(l, "body");
     if (fields & F_OUTCOME)
         e->outcome = word(l, "outcome", outcomes);
     if (fields & F_RESULT)
@@ -197,6 +201,9 @@ static void read_fields(struct line *l, struct history *h, struct history_event 
     }
     e->marks = !json_is_false(json_object_get(l->object, "marks"));
     e->ttl = json_is_true(json_object_get(l->object, "ttl"));
+    e->ordered = json_is_true(json_object_get(l->object, "ordered"));
+    if (json_object_get(l->object, "key"))
+        e->key = digest(l, "key");
     if (e->kind == HISTORY_DELIVER && json_object_get(l->object, "sent_us")) {
         e->sent_us = (int64_t)number(l, "sent_us");
         e->lease_ms = (int64_t)number(l, "lease_ms");

@@ -58,8 +58,9 @@ const struct delivered *index_deliveries(const struct index *x, uint32_t topic, 
 void index_problem(struct index *x, const struct history_event *e, const char *what);
 bool index_is_dlq(const struct index *x, uint32_t topic);
 
-/* The two halves of judging. */
+/* The parts of judging. */
 void judge_messages(struct index *x);
+void judge_order(struct index *x);
 void judge_end(struct index *x);
 
 #endif

@@ -174,6 +174,7 @@ void history_judge(struct history *h, struct history_verdict *ret)
     *ret = (struct history_verdict){0};
     index_make(&x, h, ret);
     judge_messages(&x);
+    judge_order(&x);
     judge_end(&x);
     ret->deliveries = x.deliveries_count;
     ret->dead = x.counts[HISTORY_DEAD];

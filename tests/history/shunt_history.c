@@ -11,8 +11,8 @@ static void usage(FILE *to)
         "Usage: shunt-history [--least KIND=N]... FILE...\n"
         "Reads histories (JSON lines, docs/reliability.md), merges them by time and says what in "
         "them breaks a promise.\n"
-        "KIND is confirmed, deliveries, acked, unknown, stale, dead, redelivered, lost, restarts, passed "
-        "or late: a\n"
+        "KIND is confirmed, deliveries, acked, unknown, stale, dead, redelivered, lost, restarts, passed, "
+        "in_order or late: a\n"
         "history that has fewer proves too little. Exit status: 0 none broken, 1 some, 2 not a history.\n",
         to);
 }
@@ -32,6 +32,7 @@ static bool enough(const struct history_verdict *v, const char *want)
                    {"lost", v->lost},
                    {"restarts", v->restarts},
                    {"passed", v->passed},
+                   {"in_order", v->in_order},
                    {"late", v->late}};
     const char *equals = strchr(want, '=');
     for (size_t i = 0; equals && i < sizeof figures / sizeof *figures; i++) {

@@ -155,6 +155,10 @@ static void publish(struct core_client *c)
         return;
     m.body = body;
     m.body_bytes = sim_body(s, body);
+    if (s->body_next % 3) {
+        m.key[0] = (uint8_t) "0123"[s->body_next % SIM_KEYS];
+        m.key_bytes = 1;
+    }
     m.delay_ms = dice_once_in(&s->dice, 10) ? (int64_t)dice_below(&s->dice, 2000) : 0;
     message_encode(&m, &encoded);
     uint64_t op = s->op_next++;
@@ -162,7 +166,8 @@ static void publish(struct core_client *c)
                                   .kind = HISTORY_PUBLISH,
                                   .op = op,
                                   .topic = place->topic_name,
-                                  .body = sim_message_digest((struct slice){encoded.data, encoded.size})};
+                                  .body = sim_message_digest((struct slice){encoded.data, encoded.size}),
+                                  .key = sim_key_digest((struct slice){encoded.data, encoded.size})};
     mpack_buffer_done(&encoded);
     struct ticket *ticket = ticket_new(c, op);
     if (producer_add(&c->core.producer, place->topic, &m, (struct promise){on_published, ticket, INT64_MAX},

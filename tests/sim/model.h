@@ -119,6 +119,7 @@ struct model_message {
     bool damaged;
     uint64_t producer, sequence;
     int64_t due, expires, ttl; /* MODEL_UNKNOWN_TIME for what is not claimed */
+    uint64_t key;              /* a digest of it; 0: none, or not known */
     bool copy;                 /* a rule put it here */
     unsigned copies; /* that there are of it in other topics; between these, as far as cells tell: */
     unsigned moved_lo, moved_hi;
@@ -134,6 +135,7 @@ struct model_group {
     unsigned other;    /* the DLQ's place, or its origin's */
     unsigned messages; /* place of the messages of its topic: the first of the topic's groups */
     bool paused, paused_maybe;
+    bool ordered;                          /* by key */
     bool purging, purging_dead, redriving; /* a job may be at work */
     /* Which rules may have been in force in this turn; from `rulings_now` on: which may be now. */
     struct model_ruling rulings[MODEL_RULINGS_MAX];
@@ -376,6 +378,9 @@ void model_compare_copies(struct model *m);
 /* model_keep.c: what SUBSCRIBE takes up again; `reply` NULL: nobody was told whether it has */
 void model_taken_up(struct model *m, uint32_t number, struct model_group *g, uint64_t sub, int64_t came,
                     struct mpack_reader *asked, struct mpack_reader *reply);
+
+/* model_order.c: in a group that is ordered by key it is the turn of this one. */
+void model_check_turn(struct model *m, struct model_group *g, uint64_t seq);
 
 /* model_deliver.c */
 void model_deliveries(struct model *m, uint32_t number);

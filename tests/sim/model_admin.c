@@ -43,6 +43,8 @@ static void set(struct model_group *g, struct slice name, int64_t value, bool su
         g->backoff_max = value;
     } else if (slice_is(name, "expired")) {
         g->when_expired = value ? MODEL_DISCARD : MODEL_KEEP;
+    } else if (slice_is(name, "order")) {
+        g->ordered = value != 0;
     }
 }
 

@@ -96,6 +96,7 @@ void model_published(struct model *m, struct model_conn *c, const struct model_f
         struct model_message as = {.claimed = true, .producer = c->producer, .sequence = sequence};
         as.due = v.delay_ms ? m->wall + v.delay_ms : 0;
         as.ttl = v.ttl_ms;
+        as.key = v.key.size ? sim_digest(v.key.data, v.key.size) : 0;
         as.expires = v.ttl_ms ? m->wall + v.delay_ms + v.ttl_ms : 0;
         if (walked) {
             as.due = as.expires = as.ttl =

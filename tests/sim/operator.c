@@ -19,13 +19,15 @@ static void setting(struct mpack_buffer *to, const char *name, int64_t value)
 
 static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
 {
-    mpack_write_map(to, discard ? 5 : 4);
+    mpack_write_map(to, 4 + discard + s->plan.ordered);
     setting(to, "max_attempts", s->plan.max_attempts);
     setting(to, "lease_ms", s->plan.lease_ms);
     setting(to, "backoff_min_ms", s->plan.backoff_ms);
     setting(to, "backoff_max_ms", s->plan.backoff_ms * 4);
     if (discard)
         setting(to, "expired", 1);
+    if (s->plan.ordered)
+        setting(to, "order", 1);
 }
 
 static struct place *add_place(struct sim *s, const char *topic, const char *group)
@@ -95,6 +97,7 @@ static void made(struct raw *r, unsigned place, int err)
     e->topic = p->topic_name;
     e->group = p->group_name;
     e->max_attempts = s->plan.max_attempts;
+    e->ordered = s->plan.ordered;
 }
 
 /* ---- one request about a place ---- */

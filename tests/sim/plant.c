@@ -30,6 +30,11 @@ static const char *const names[PLANTS] = {"none",
                                           "forgotten-ruling",
                                           "early-rule",
                                           "moved-twice",
+                                          "order-two",
+                                          "order-restart",
+                                          "order-redrive",
+                                          "order-lease",
+                                          "order-stuck",
                                           "journal-early-reply",
                                           "journal-round-early",
                                           "journal-away-early",
@@ -180,6 +185,11 @@ void plant_crash(struct sim *s)
     case PLANT_VOLATILE_RULE:
     case PLANT_EARLY_RULE:
     case PLANT_MOVED_TWICE:
+    case PLANT_ORDER_TWO:
+    case PLANT_ORDER_RESTART:
+    case PLANT_ORDER_REDRIVE:
+    case PLANT_ORDER_LEASE:
+    case PLANT_ORDER_STUCK:
     case PLANT_JOURNAL_EARLY_REPLY:
     case PLANT_JOURNAL_ROUND_EARLY:
     case PLANT_JOURNAL_AWAY_EARLY:

@@ -36,6 +36,12 @@ enum plant {
     PLANT_FORGOTTEN_RULING, /* so is how often rules have brought a message back */
     PLANT_EARLY_RULE,       /* one acts after half of its wait */
     PLANT_MOVED_TWICE,      /* what it moves is in the other topic twice */
+    /* Of groups that are ordered by key. */
+    PLANT_ORDER_TWO,     /* two connections have messages of one key at once */
+    PLANT_ORDER_RESTART, /* what was out at a restart holds its key no longer */
+    PLANT_ORDER_REDRIVE, /* neither does what came back from the DLQ, once it fails again … */
+    PLANT_ORDER_LEASE,   /* … nor what lost its lease */
+    PLANT_ORDER_STUCK,   /* nothing lets go of what waits behind another one */
     /* Of the journal (plant_journal.c); each run then has one. */
     PLANT_JOURNAL_EARLY_REPLY, /* answers go out before the record is flushed */
     PLANT_JOURNAL_ROUND_EARLY, /* records are written over before the store behind has them */
@@ -53,6 +59,11 @@ struct journal_file_ops;
 static inline bool plant_is_of_rules(enum plant plant)
 {
     return plant >= PLANT_VOLATILE_RULE && plant <= PLANT_MOVED_TWICE;
+}
+
+static inline bool plant_is_of_order(enum plant plant)
+{
+    return plant >= PLANT_ORDER_TWO && plant <= PLANT_ORDER_STUCK;
 }
 
 /* By its name; PLANTS if there is none such. */

@@ -70,6 +70,7 @@ static void publish(struct raw *r)
         e->topic = place->topic_name;
         e->body = sim_message_digest((struct slice){frame.data + before, frame.size - before});
         e->ttl = ttl;
+        e->key = sim_key_digest((struct slice){frame.data + before, frame.size - before});
         s->figures.published++;
     }
     raw_send(r, &frame, offset);

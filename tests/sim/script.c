@@ -29,6 +29,17 @@ uint64_t sim_message_digest(struct slice message)
     return sim_digest(parts, sizeof parts);
 }
 
+uint64_t sim_key_digest(struct slice message)
+{
+    struct mpack_reader r;
+    struct message_view v;
+    const char *why;
+    mpack_read_init(&r, message.data, message.size);
+    if (message_read(&r, BODY_BYTES_MAX, &v, &why) || !v.key.size)
+        return 0;
+    return sim_digest(v.key.data, v.key.size);
+}
+
 size_t sim_body(struct sim *s, uint8_t *body)
 {
     struct dice *d = &s->dice;
@@ -58,7 +69,7 @@ void sim_message(struct sim *s, struct mpack_buffer *to, bool *ret_ttl)
         mpack_write_nil(to);
     }
     if (fields > 2)
-        mpack_write_bin(to, "key", 3);
+        mpack_write_bin(to, &"0123"[s->body_next % SIM_KEYS], 1);
     if (fields > 3)
         mpack_write_uint(to, delay ? dice_below(d, 2000) : 0);
     if (fields > 4)

@@ -130,6 +130,10 @@ static void plan_for_plant(struct sim *s)
             s->plan.rules = true;
             s->plan.crash_percent = s->plan.crash_percent > 20 ? s->plan.crash_percent : 20;
         }
+        if (plant_is_of_order(s->plant)) {
+            s->plan.ordered = true;
+            s->plan.crash_percent = s->plant == PLANT_ORDER_RESTART ? 30 : s->plan.crash_percent;
+        }
         return;
     }
     s->plan.crash_percent = s->plan.crash_percent > 20 ? s->plan.crash_percent : 20;
@@ -316,6 +320,7 @@ bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_ho
                       .trace = seed};
     s->plan = make_plan(s);
     s->plan.journal = sim_digest(&seed, sizeof seed) % 2;
+    s->plan.ordered = sim_digest(&seed, sizeof seed) / 2 % 3 == 0;
     plan_for_plant(s);
     plant_begin(s);
     if (how->calm)

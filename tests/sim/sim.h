@@ -108,6 +108,7 @@ struct plan {
     bool look_at_all;          /* after each turn, not now and then */
     bool dlq_consumers, ttl, admin, rules;
     bool journal; /* one stands before the store */
+    bool ordered; /* groups are ordered by key */
     int64_t lease_ms, backoff_ms, resume_wait_ms;
     unsigned max_attempts;
 };
@@ -173,10 +174,12 @@ struct history_event *sim_event(struct sim *s, enum history_kind kind);
 uint64_t sim_digest(const void *bytes, size_t size);
 /* The same of a message, without what changes when it is moved to another topic: its delay, and where it came from. */
 uint64_t sim_message_digest(struct slice message);
+uint64_t sim_key_digest(struct slice message); /* 0: it has none */
 /* A confirmed, undeleted place by the dice; NULL: there is none. */
 struct place *sim_place(struct sim *s);
 /* A body. No two are alike: the history knows a message by its body. Returns the size. */
 #define SIM_BODY_BYTES_MAX 20000
+#define SIM_KEYS           4 /* that messages have */
 size_t sim_body(struct sim *s, uint8_t *body);
 /* A message by the dice, as the array of PROTOCOL.md, appended to `to`; ret_ttl: it has a time to live. */
 void sim_message(struct sim *s, struct mpack_buffer *to, bool *ret_ttl);

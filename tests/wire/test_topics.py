@@ -18,6 +18,7 @@ DEFAULTS = {
     "max_bytes": 0,
     "history_after_ms": 3600000,
     "backoff_floor_ms": 0,
+    "order": 0,
 }
 OF_TOPICS = {"ttl_ms", "max_messages", "max_bytes"}
 BOUNDS = {
@@ -31,6 +32,7 @@ BOUNDS = {
     "max_bytes": (0, 1125899906842624),
     "history_after_ms": (0, 315360000000),
     "backoff_floor_ms": (0, 315360000000),
+    "order": (0, 1),
 }
 
 

@@ -19,4 +19,13 @@ uint64_t audit_edit(struct audit *a, const struct group *g, uint64_t seq, const 
 /* Each letter that a rule decided on was acted on, waits, was given up, or has left meanwhile. */
 void audit_rules(const struct group *g);
 
+/* Of a message with a row that is not dead: if it has a key it is in the index, and if it is parked something will let it go.
+ * Returns how many rows it has in due because of that, beside the one that says where it waits. */
+uint64_t audit_key(struct audit *a, const struct group *g, uint64_t seq, const struct attempt_record *row);
+/* Of one that is out, in a group that is ordered: it is in the table, with its key. Returns how many entries it has there. */
+uint64_t audit_out(struct audit *a, const struct group *g, uint64_t seq);
+
+/* What has no outcome yet for a redrive is what rows say of it, and each letter that it moved has one. */
+void audit_outcomes(struct audit *a);
+
 #endif

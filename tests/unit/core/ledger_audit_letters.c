@@ -1,5 +1,6 @@
 /* ledger_audit_letters: dead letters, as their causes and rules count them. */
 #include "broker/core/cause.h"
+#include "broker/core/job.h"
 #include "broker/core/rule.h"
 #include "broker/core/schema_edit.h"
 #include "tests/unit/core/ledger_audit.h"
@@ -86,4 +87,35 @@ uint64_t audit_edit(struct audit *a, const struct group *g, uint64_t seq, const 
     cr_assert(audit_get(a, TABLE_EDIT, key, &value));
     *damaged |= message_decode(key_slice(&key), value, true, &head, &message) != 0;
     return 2;
+}
+
+void audit_outcomes(struct audit *a)
+{
+    const struct ledger *l = a->l;
+    uint64_t pending[JOBS_MAX + JOBS_FINISHED_KEPT] = {0};
+    struct store_cursor *c;
+    struct slice key, value;
+    cr_assert_leq(l->kept_count, sizeof pending / sizeof *pending);
+    cr_assert_eq(store_cursor_open(a->t, TABLE_ATTEMPT, &c), 0);
+    for (int err = store_cursor_seek(c, (struct slice){"", 1}, &key, &value); !err;
+         err = store_cursor_next(c, &key, &value)) {
+        struct attempt_record row;
+        uint32_t group;
+        uint64_t seq;
+        cr_assert(key_read_id_seq(key, &group, &seq));
+        if (!catalog_live_group(l, group) || attempt_decode(key, value, &row) || !row.job)
+            continue;
+        if (job_find(l, row.job))
+            pending[job_position(l, row.job)] += row.outcome == REDRIVE_PENDING;
+    }
+    store_cursor_close(c);
+    for (size_t i = 0; i < l->kept_count; i++) {
+        const struct job_record *r = &l->kept[i]->r;
+        uint64_t sum = r->to[0] ? r->done : 0;
+        for (unsigned k = 0; k < REDRIVE_OUTCOMES; k++)
+            sum += r->outcomes[k];
+        cr_assert_eq(r->outcomes[REDRIVE_PENDING], pending[i], "pending of job %llu, not %llu as rows say",
+                     (unsigned long long)r->id, (unsigned long long)pending[i]);
+        cr_assert_eq(sum, r->kind == JOB_REDRIVE ? r->done : 0, "outcomes of what a job moved");
+    }
 }

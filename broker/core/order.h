@@ -1,0 +1,78 @@
+/* order: messages of one key are handed out in the order of publishing, one at a time, in groups that want that (the setting
+ * `order`; docs/ordering.md).
+ *
+ * A message is *parked* if it is ready and must wait for another one of its key. Which it waits for is told by two things:
+ *
+ *   - the group's key table, in memory: the messages that are out, with their keys;
+ *   - the index, rows of `due` in the place DUE_KEYED under (group, hash of the key, number): each message that has a row in
+ *     `attempt` and is not dead. A parked one has no other row in `due`.
+ *
+ * What lies at the cursor or behind it is in neither and comes after all that is before the cursor. One that is in the index and lies
+ * ahead of the cursor (it was published with a delay, or died there) must wait until that has passed it: it is *ahead*, and parked in
+ * another place of `due`, DUE_AHEAD. A message may go if none of its key is out and
+ * the index has no earlier one. The invariant by which no parked one is forgotten: if the first in the index is parked, then one
+ * of that key is out, or it is ahead. So what takes one out of the table or the index (place.c)
+ * looks whether that lets another one go.
+ *
+ * A group without that setting has no table, and each function below is behind a test of that pointer.
+ */
+#ifndef SHUNT_CORE_ORDER_H
+#define SHUNT_CORE_ORDER_H
+
+#include "broker/core/key_table.h"
+#include "broker/core/state.h"
+
+/* So many rows of an index are looked at or written at once when a group is ordered no longer. */
+#define ORDER_UNDO_ROWS_MAX 1024
+
+/* The hash by which a message's key is known: never 0, which means that it has none, or (an empty slice) cannot be read. */
+uint64_t order_key(struct slice message);
+
+/* ---- order.c ---- */
+
+int order_load_key(struct ledger *l, const struct group *g, uint64_t seq, uint64_t *ret);
+int order_index_put(struct ledger *l, struct group *g, uint64_t seq, uint64_t key);
+int order_index_delete(struct ledger *l, struct group *g, uint64_t seq, uint64_t key);
+/* The first row of the key or, with `any`, of that key or one behind it, which *key becomes. *ret_seq 0: there is none. */
+int order_index_first(struct ledger *l, const struct group *g, bool any, uint64_t *key, uint64_t *ret_seq);
+
+/* in, for what follows: the group has a table. */
+
+/* A message may be handed out now. `key` 0: it has none. */
+int order_may_go(struct ledger *l, const struct group *g, uint64_t key, uint64_t seq, bool *ret);
+/* Its row in `attempt` is about to be written: put it into the index if it has a key and is not there. */
+int order_join(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
+/* It is out; for the first time, or with a row. */
+int order_out(struct group *g, uint64_t seq, uint64_t key);
+int order_held(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row);
+/* It is not, if it was. Returns its key if none of that is out now, else 0. */
+uint64_t order_left(struct group *g, uint64_t seq, uint64_t key);
+
+/* ---- place.c ---- */
+
+/* Its row, as the index by key says it is. */
+int place_find_indexed(struct ledger *l, const struct group *g, uint64_t seq, uint64_t key,
+                       struct attempt_record *ret);
+/* It is done or dead: out of the index, where its row had that key, and of what is out; so the next one of its key may go. in: the
+ * group is ordered, or the row had a key. */
+int place_out_of_order(struct ledger *l, struct group *g, uint64_t seq, uint64_t key);
+/* Unless one of the key is out, the first of those that wait for their turn may go. in: the group has a table. */
+int place_let_go(struct ledger *l, struct group *g, uint64_t key);
+
+/* ---- order_park.c ---- */
+
+/* After loading: the tables of all groups that need one. fails: CORRUPT (`ret_why`), IO, NO_MEMORY */
+int orders_load(struct ledger *l, char *ret_why, size_t why_bytes);
+/* The setting may have changed: make the table, of what is out now, or free it. */
+int order_settings(struct ledger *l, struct group *g);
+/* It may not go, or lies ahead of the cursor: park it. in: it is FRESH, or TRACKED and waits; `row` only for the latter, and scratch
+ * for the other. */
+int order_park(struct ledger *l, struct group *g, uint64_t seq, enum where where, struct attempt_record *row,
+               uint64_t key);
+/* The cursor has moved: those that were ahead of it, and are not any more, are as all others. *ret_any becomes true if there are
+ * such. */
+int order_catch_up(struct ledger *l, struct group *g, bool *ret_any);
+/* The group is not ordered any more: take some out of the index, and let those go that are parked. Without any the table goes. */
+int order_undo(struct ledger *l, struct group *g);
+
+#endif

@@ -1,0 +1,54 @@
+/* plant_order: bugs of groups that are ordered by key, between the core's files (the linker's --wrap). */
+#include "broker/core/history.h"
+#include "broker/core/order.h"
+#include "tests/sim/plant.h"
+
+bool __real_key_table_has(const struct key_table *t, uint64_t key);
+bool __wrap_key_table_has(const struct key_table *t, uint64_t key);
+int __real_order_join(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
+int __wrap_order_join(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
+uint64_t __real_order_left(struct group *g, uint64_t seq, uint64_t key);
+uint64_t __wrap_order_left(struct group *g, uint64_t seq, uint64_t key);
+int __real_apply_recover(struct ledger *l, const struct recover_command *c);
+int __wrap_apply_recover(struct ledger *l, const struct recover_command *c);
+int __real_history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                       const struct history_record *h);
+int __wrap_history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                       const struct history_record *h);
+
+static bool recovering;
+static uint64_t lost; /* the message whose lease ran out last */
+
+bool __wrap_key_table_has(const struct key_table *t, uint64_t key)
+{
+    return !plant_is(PLANT_ORDER_TWO) && __real_key_table_has(t, key);
+}
+
+int __wrap_order_join(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+{
+    if ((plant_is(PLANT_ORDER_RESTART) && recovering) || (plant_is(PLANT_ORDER_REDRIVE) && row->generation) ||
+        (plant_is(PLANT_ORDER_LEASE) && seq == lost))
+        return 0;
+    return __real_order_join(l, g, seq, row);
+}
+
+uint64_t __wrap_order_left(struct group *g, uint64_t seq, uint64_t key)
+{
+    key = __real_order_left(g, seq, key);
+    return plant_is(PLANT_ORDER_STUCK) ? 0 : key;
+}
+
+int __wrap_apply_recover(struct ledger *l, const struct recover_command *c)
+{
+    recovering = true;
+    int err = __real_apply_recover(l, c);
+    recovering = false;
+    return err;
+}
+
+int __wrap_history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
+                       const struct history_record *h)
+{
+    lost = h->outcome == ATTEMPT_LEASE_EXPIRED || h->outcome == ATTEMPT_UNSTARTED ? seq : 0;
+    return __real_history_add(l, g, seq, row, h);
+}

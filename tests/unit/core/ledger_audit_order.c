@@ -1,0 +1,45 @@
+/* ledger_audit_order: the index by key and the table of what is out, against the rows. */
+#include "broker/core/order.h"
+#include "tests/unit/core/ledger_audit.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+uint64_t audit_key(struct audit *a, const struct group *g, uint64_t seq, const struct attempt_record *row)
+{
+    struct store_cursor *c;
+    struct slice key, value;
+    struct key own = key_due(g->r.id, DUE_KEYED, (int64_t)row->key, seq),
+               first = key_due(g->r.id, DUE_KEYED, (int64_t)row->key, 0);
+    if (!row->key)
+        return 0;
+    cr_assert(audit_there(a, TABLE_DUE, own), "not in the index by key");
+    if (!row->parked)
+        return 1;
+    if (attempt_is_ahead(row)) {
+        cr_assert_geq(seq, g->r.next, "the cursor has passed it");
+        return 1;
+    }
+    cr_assert(g->keys);
+    cr_assert_eq(store_cursor_open(a->t, TABLE_DUE, &c), 0);
+    cr_assert_eq(store_cursor_seek(c, key_slice(&first), &key, &value), 0);
+    cr_assert(memcmp(key.data, own.bytes, own.size) != 0 || key_table_has(g->keys, row->key),
+              "nothing lets go of %llu", (unsigned long long)seq);
+    store_cursor_close(c);
+    return 0;
+}
+
+uint64_t audit_out(struct audit *a, const struct group *g, uint64_t seq)
+{
+    struct loaded_message m;
+    uint64_t key = 0, known = 0;
+    if (!g->keys)
+        return 0;
+    a->l->txn = a->t;
+    cr_assert_eq(message_load(a->l, g->topic, seq, true, &m), 0);
+    key = order_key(m.message);
+    a->l->txn = NULL;
+    cr_assert_eq(key_table_find(g->keys, seq, &known), key != 0 || (m.corrupt && known));
+    cr_assert(m.corrupt || known == key);
+    return known != 0;
+}
