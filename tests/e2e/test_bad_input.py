@@ -402,7 +402,7 @@ class FullDisk(unittest.TestCase):
             with wire.connect(server) as client:
                 self.assertEqual(client.group_show("t")["published"], confirmed)
                 self.check_only_publishing_is_refused(client)
-                self.assertFalse(self.can_publish(client))
+                self.publish_until_refused(client)  # what was acked may have made room for a few
                 (mount.inside / "filler").unlink()
                 self.make_room(client)
                 wire.until(lambda: self.can_publish(client), why="publishing did not come back with the room")
