@@ -36,10 +36,13 @@ static void look_at_room(struct engine *e, struct store_usage *ret)
 /* Whether the disk has so much shows only when it is asked: if it has less, that is what bounds the store. */
 static void ask_disk(struct engine *e, uint64_t bytes, struct store_usage *ret)
 {
+    uint64_t before = e->room.aside_bytes;
     int err = store_set_aside(e->store, bytes);
     if (err && err != SHUNT_NO_SPACE)
         engine_die(e, err, "no room could be set aside on the disk; all that was confirmed is durable");
     look_at_room(e, ret);
+    if (e->room.aside_bytes <= before) /* else it would be asked for the same for ever */
+        e->room.may_ask = false;
 }
 
 void transaction_look_at_room(struct engine *e)

@@ -151,10 +151,15 @@ static uint64_t growth(const struct journal_store *s)
     return s->usage.disk_full ? 0 : less(s->usage.map_bytes_max, s->usage.map_bytes);
 }
 
-/* Of what the store behind has free, as far as it cannot grow for them, what is not for kept messages. */
+/* Of what the store behind has, as far as it cannot grow for them, what is for kept messages. */
+static uint64_t for_kept(const struct journal_store *s)
+{
+    return less(journal_kept_bytes(s), growth(s));
+}
+
 static uint64_t less_kept(const struct journal_store *s, uint64_t bytes)
 {
-    return less(bytes, less(journal_kept_bytes(s), growth(s)));
+    return less(bytes, for_kept(s));
 }
 
 /* Of that, what the disk has given: a generation goes there in one transaction. */
@@ -163,10 +168,10 @@ static uint64_t usable(const struct journal_store *s)
     return less_kept(s, less(s->usage.usable_bytes, s->usage.unasked_bytes));
 }
 
-/* Nothing is being put away: have the disk give the store behind so much. fails: as store_set_aside() */
+/* Nothing is being put away: have the disk give the store behind so much beyond what is for kept messages. fails: as store_set_aside() */
 static int ask_behind(struct journal_store *s, uint64_t bytes)
 {
-    int err = store_set_aside(s->behind, bytes);
+    int err = store_set_aside(s->behind, bytes + for_kept(s));
     store_usage(s->behind, &s->usage);
     return err;
 }
@@ -309,7 +314,7 @@ void journal_usage(struct store *base, struct store_usage *ret)
     uint64_t charged = s->filling->charged_bytes + (s->frozen ? s->frozen->charged_bytes : 0);
     *ret = s->usage;
     ret->used_bytes += charged + journal_kept_bytes(s);
-    ret->free_bytes = less(ret->free_bytes, charged + less(journal_kept_bytes(s), growth(s)));
+    ret->free_bytes = less(ret->free_bytes, charged + for_kept(s));
     ret->usable_bytes = less(less_kept(s, s->usage.usable_bytes), charged);
     /* A disk that was too full for the file to become longer does not bound this: what the file cannot hold goes into the store behind. */
     if (!s->read_only)
