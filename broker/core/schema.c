@@ -189,7 +189,9 @@ static void rule_field(struct codec *c, uint32_t *rule, bool given)
 
 static void attempt_fields(struct codec *c, struct attempt_record *r)
 {
-    unsigned state = r->state | (r->key ? ATTEMPT_KEYED : 0) | (r->parked ? ATTEMPT_PARKED : 0);
+    unsigned state = 0; /* of what is read, nothing is known yet */
+    if (c->writing)
+        state = r->state | (r->key ? ATTEMPT_KEYED : 0) | (r->parked ? ATTEMPT_PARKED : 0);
     codec_choice(c, &state, 2 * ATTEMPT_PARKED);
     bool keyed = state & ATTEMPT_KEYED;
     r->state = (enum attempt_state)(state & (ATTEMPT_KEYED - 1));
