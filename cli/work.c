@@ -300,12 +300,13 @@ static int finish(struct work *w)
 {
     struct shunt_error err = {0};
     struct call *call = w->call;
-    if (shunt_flush(call->shunt, call->timeout_ms, &err)) {
+    bool lost = shunt_flush(call->shunt, call->timeout_ms, &err) != 0;
+    if (lost) {
         int code = call_failed(call, &err);
         w->code = w->code ? w->code : code;
     }
     shunt_unsubscribe(w->pool.consumer, call->timeout_ms);
-    struct shunt_value *group = work_broker_group(call);
+    struct shunt_value *group = lost ? NULL : work_broker_group(call); /* it would be waited for in vain */
     call_disconnect(call);
     call_note(call, "%" PRIu64 " acked, %" PRIu64 " failed %s, %" PRIu64 " rejected", w->pool.acked,
               w->pool.nacked, call_plural(w->pool.nacked, "attempt", "attempts"), w->pool.rejected);

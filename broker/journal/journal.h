@@ -1,6 +1,6 @@
 /* journal: a file of records, one behind the other and, past its end, again from its beginning over those that are no longer needed.
  *
- * A record is what one commit changed. It is written where blocks have been written before, so that its flush needs no change of
+ * A record is what one commit changed. It is written where blocks have been written before, except in the first round of long records, so that its flush needs no change of
  * the file system's own metadata: one write, one flush, and it is durable. Somebody else (store_journal.h) puts what the records
  * say into the store behind it, durably, and then releases them; their blocks are written over.
  *
