@@ -60,6 +60,15 @@ int clock_poll_ms(int64_t at_mono_ms)
     return left_ms <= 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
+void clock_cond_init(pthread_cond_t *ret)
+{
+    pthread_condattr_t clock;
+    (void)pthread_condattr_init(&clock); /* none of these fails on Linux */
+    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(ret, &clock);
+    (void)pthread_condattr_destroy(&clock);
+}
+
 struct timespec clock_until(int64_t after_ms)
 {
     struct timespec at;

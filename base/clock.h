@@ -3,6 +3,7 @@
 #ifndef SHUNT_BASE_CLOCK_H
 #define SHUNT_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 struct timespec;
@@ -31,8 +32,9 @@ void clock_read(struct clock_reading *ret);
 int64_t clock_deadline(int64_t after_ms);
 /* A poll() timeout that ends at `at_mono_ms`: -1 for CLOCK_NEVER, 0 when it has passed. */
 int clock_poll_ms(int64_t at_mono_ms);
-/* What pthread_cond_timedwait() takes, on a condition whose clock is CLOCK_MONOTONIC: `after_ms` from now, at
- * least 0. */
+/* A condition whose clock is CLOCK_MONOTONIC, and what pthread_cond_timedwait() takes on it: `after_ms` from
+ * now, at least 0. */
+void clock_cond_init(pthread_cond_t *ret);
 struct timespec clock_until(int64_t after_ms);
 
 #endif

@@ -136,17 +136,13 @@ static void *run(void *context)
 int log_writer_start(int fd, struct log_writer **ret)
 {
     sigset_t all, before;
-    pthread_condattr_t clock;
     struct log_writer *w = calloc(1, sizeof *w);
     if (!w)
         return SHUNT_NO_MEMORY;
     w->magic = LOG_WRITER_MAGIC;
     w->fd = fd;
     (void)pthread_mutex_init(&w->lock, NULL); /* none of these fails on Linux */
-    (void)pthread_condattr_init(&clock);
-    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&w->changed, &clock);
-    (void)pthread_condattr_destroy(&clock);
+    clock_cond_init(&w->changed);
     (void)sigfillset(&all); /* signals are for the main thread */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&w->thread, NULL, run, w);

@@ -363,7 +363,6 @@ static int start_teller(struct on_breach *b, enum breach_way way, const char *se
 int on_breach_start(const struct on_breach_config *config, struct on_breach **ret, char *ret_why,
                     size_t why_bytes)
 {
-    pthread_condattr_t monotonic;
     *ret = NULL;
     if (!config->command && !config->url)
         return 0;
@@ -374,11 +373,8 @@ int on_breach_start(const struct on_breach_config *config, struct on_breach **re
     b->log = config->log;
     b->timeout_ms = config->timeout_ms;
     read_host(b->host);
-    (void)pthread_mutex_init(&b->lock, NULL); /* with these attributes none of them fails on Linux */
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&b->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_mutex_init(&b->lock, NULL); /* with default attributes it does not fail on Linux */
+    clock_cond_init(&b->changed);
     b->stop_fd = eventfd(0, EFD_CLOEXEC);
     int err = b->stop_fd >= 0 ? 0 : SHUNT_IO;
     if (!err)

@@ -33,12 +33,8 @@ static int load(struct engine *e, char *ret_why, size_t why_bytes)
 
 static void init_port(struct engine *e)
 {
-    pthread_condattr_t clock;
     (void)pthread_mutex_init(&e->mutex, NULL);
-    (void)pthread_condattr_init(&clock);
-    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&e->wake, &clock);
-    (void)pthread_condattr_destroy(&clock);
+    clock_cond_init(&e->wake);
     inbox_list_init(&e->inbox);
     inbox_list_init(&e->backlog);
     e->outbox_tail = &e->outbox;

@@ -9,7 +9,6 @@
 
 struct snapshot_wait *snapshot_wait_new(uint32_t topics_max, bool commit)
 {
-    pthread_condattr_t clock;
     struct snapshot_wait *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
@@ -17,10 +16,7 @@ struct snapshot_wait *snapshot_wait_new(uint32_t topics_max, bool commit)
     w->topics_max = topics_max;
     w->commit = commit;
     (void)pthread_mutex_init(&w->mutex, NULL);
-    (void)pthread_condattr_init(&clock);
-    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&w->answered, &clock);
-    (void)pthread_condattr_destroy(&clock);
+    clock_cond_init(&w->answered);
     return w;
 }
 

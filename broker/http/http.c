@@ -31,6 +31,7 @@
 #define CONNECTIONS_MAX          (PEERS_MAX + PEERS_LEAVING_MAX)
 #define IDLE_SECONDS_MAX         10
 #define REQUEST_BYTES_MAX        (16u * 1024)
+#define STOP_ANSWER_MS_MAX       1000 /* a client has this long to read its last answer */
 #define BODY_BYTES_DISCARDED_MAX (16u * 1024)
 
 #define PLAIN "text/plain; charset=utf-8"
@@ -330,8 +331,11 @@ void http_stop(struct http *h)
         sampler_stop(h->sampler);
     if (h->api)
         api_stop(h->api);
-    if (h->daemon)
+    if (h->daemon) {
+        /* What they woke is answered by its thread, and it closes those it has not answered without a word. */
+        peers_wait(&h->peers, STOP_ANSWER_MS_MAX);
         MHD_stop_daemon(h->daemon);
+    }
     sampler_free(h->sampler);
     api_free(h->api);
     peers_done(&h->peers);

@@ -1,7 +1,9 @@
 /* peers: see peers.h. */
 #include "broker/http/peers.h"
 
+#include "base/clock.h"
 #include <sys/socket.h>
+#include <time.h>
 
 #define PLACES        (PEERS_MAX + PEERS_LEAVING_MAX)
 #define HANDED_MS_MAX 1000 /* libmicrohttpd closes one without a word if it has no memory for it */
@@ -10,13 +12,15 @@ void peers_init(struct peers *p)
 {
     *p = (struct peers){0};
     (void)pthread_mutex_init(&p->lock, NULL); /* with default attributes it does not fail on Linux */
+    clock_cond_init(&p->answered);
     for (unsigned i = 0; i < PLACES; i++)
         p->list[i] = (struct peer){.magic = PEER_MAGIC, .fd = -1};
 }
 
 void peers_done(struct peers *p)
 {
-    (void)pthread_mutex_destroy(&p->lock); /* nobody waits any more */
+    (void)pthread_cond_destroy(&p->answered); /* nobody waits any more */
+    (void)pthread_mutex_destroy(&p->lock);
 }
 
 static void lock(struct peers *p)
@@ -109,6 +113,7 @@ void peers_end(struct peers *p, struct peer *peer)
         return;
     lock(p);
     peer->fd = -1;
+    (void)pthread_cond_signal(&p->answered);
     unlock(p);
 }
 
@@ -120,6 +125,24 @@ void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_m
     peer->asking = asking;
     peer->stays = false;
     peer->since_ms = now_ms;
+    if (!asking)
+        (void)pthread_cond_signal(&p->answered);
+    unlock(p);
+}
+
+void peers_wait(struct peers *p, int64_t wait_ms)
+{
+    struct timespec until = clock_until(wait_ms);
+    int late = 0;
+    lock(p);
+    for (unsigned i = 0; i < PLACES && !late;) {
+        if (p->list[i].fd < 0 || !p->list[i].asking) {
+            i++;
+        } else {
+            late = pthread_cond_timedwait(&p->answered, &p->lock, &until);
+            i = 0;
+        }
+    }
     unlock(p);
 }
 

@@ -28,8 +28,9 @@ struct peer {
 
 struct peers {
     pthread_mutex_t lock;
-    unsigned handed;   /* to libmicrohttpd, which has not taken them yet */
-    int64_t handed_ms; /* when the last was */
+    pthread_cond_t answered; /* somebody asks no more */
+    unsigned handed;         /* to libmicrohttpd, which has not taken them yet */
+    int64_t handed_ms;       /* when the last was */
     struct peer list[PEERS_MAX + PEERS_LEAVING_MAX];
 };
 
@@ -47,6 +48,8 @@ void peers_not_taken(struct peers *p); /* libmicrohttpd did not want that one */
 struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms);
 void peers_end(struct peers *p, struct peer *peer); /* before its socket is closed */
 void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_ms);
+/* Wait until nobody is asking any more, `wait_ms` at most: a client that does not read must not hold up the end of all. */
+void peers_wait(struct peers *p, int64_t wait_ms);
 /* Its answer has no end: it keeps its place however long it takes. There are few (STREAMS_MAX, LOAN_CALLS_MAX). */
 void peers_stay(struct peers *p, struct peer *peer); /* these three take a NULL peer */
 

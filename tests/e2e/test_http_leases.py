@@ -266,7 +266,7 @@ class Ends(Work):
         self.api.close()
         self.client.close()
         self.assertEqual(self.server.stop(), 0)
-        self.assertIn(waiting.recv(64).split(b" ")[1], (b"503",))
+        self.assertEqual(waiting.recv(64).split(b" ")[1], b"503")
         self.server.start()
         self.api = Api(self.server)
         self.addCleanup(self.api.close)
@@ -285,6 +285,14 @@ class Limits(Work):
         self.assertEqual(self.api.ask("POST", "/api/v1/topics/t/messages", {"body": "x"})[0], 201)
         waiting[-1].close()
         wire.until(lambda: self.post("lease")[0] == 200, why="a place that was left is not free")
+
+    def test_all_that_wait_are_told_when_the_server_stops(self):
+        waiting = [self.half(wait_ms=60000) for _ in range(32)]
+        self.until_counts(consumers=32)
+        self.api.close()
+        self.client.close()
+        self.assertEqual(self.server.stop(), 0)
+        self.assertEqual([one.recv(64).split(b" ")[1:2] for one in waiting], [[b"503"]] * 32)
 
     def test_calls_that_hold_messages_are_bounded(self):
         self.publish(*(b"%d" % i for i in range(129)))

@@ -5,13 +5,40 @@
 #include "proto/errors.h"
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* ---- what libmicrohttpd is asked for ---- */
+
+/* A response that it has is one that the client gets, unless it is stopped before that has left. */
+static _Atomic unsigned responses, responses_at_stop;
+
+enum MHD_Result __real_MHD_queue_response(struct MHD_Connection *connection, unsigned status,
+                                          struct MHD_Response *response);
+enum MHD_Result __wrap_MHD_queue_response(struct MHD_Connection *connection, unsigned status,
+                                          struct MHD_Response *response);
+void __real_MHD_stop_daemon(struct MHD_Daemon *daemon);
+void __wrap_MHD_stop_daemon(struct MHD_Daemon *daemon);
+
+enum MHD_Result __wrap_MHD_queue_response(struct MHD_Connection *connection, unsigned status,
+                                          struct MHD_Response *response)
+{
+    atomic_fetch_add(&responses, 1);
+    return __real_MHD_queue_response(connection, status, response);
+}
+
+void __wrap_MHD_stop_daemon(struct MHD_Daemon *daemon)
+{
+    atomic_store(&responses_at_stop, atomic_load(&responses));
+    __real_MHD_stop_daemon(daemon);
+}
 
 static struct http *start(void)
 {
@@ -170,17 +197,23 @@ Test(http, readyz_is_answered_while_the_engine_thinks)
     http_stop(h);
 }
 
-Test(http, stops_while_a_request_waits)
+/* Whether it stops too early is a matter of chance: one of five rounds showed it. */
+Test(http, who_waits_is_answered_before_it_stops)
 {
-    struct http *h = start();
-    fake_gate(true);
-    fake_answer(SHUNT_SHUTTING_DOWN);
-    int fd = dial(h);
-    send_all(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-    fake_wait_until_asked();
-    fake_gate(false);
-    http_stop(h);
-    free(read_all(fd)); /* ends: the connection is closed */
+    for (unsigned round = 1; round <= 40; round++) {
+        struct http *h = start();
+        fake_gate(true);
+        fake_answer(SHUNT_SHUTTING_DOWN);
+        int fd = dial(h);
+        send_all(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+        fake_wait_until_asked();
+        fake_gate(false);
+        http_stop(h);
+        cr_assert_eq(responses_at_stop, round, "stopped before it was answered");
+        char *got = read_all(fd); /* ends: the connection is closed */
+        cr_assert(begins(got, "HTTP/1.1 503"), "%s", got);
+        free(got);
+    }
 }
 
 static void *scrape(void *context)

@@ -93,3 +93,40 @@ Test(peers, those_who_were_handed_over_count_until_they_are_taken_or_lost)
     cr_assert(!peers_enter(&peers, 2000));
     cr_assert(peers_enter(&peers, 2001), "those that were lost without a word keep their places for ever");
 }
+
+/* ---- waiting for the last answers ---- */
+
+#define HOUR_MS (3600 * 1000)
+
+static void *read_or_leave(void *argument)
+{
+    struct peer **two = argument;
+    peers_asking(&peers, two[0], false, 0);
+    peers_end(&peers, two[1]);
+    return NULL;
+}
+
+Test(peers, the_end_waits_until_nobody_asks_any_more, .timeout = 60)
+{
+    pthread_t thread;
+    peers_init(&peers);
+    peers_wait(&peers, HOUR_MS); /* nobody is there */
+    struct peer *two[] = {enter(0, 0), enter(1, 0)};
+    enter(2, 0); /* and one who is silent */
+    peers_wait(&peers, HOUR_MS);
+    peers_asking(&peers, two[0], true, 0);
+    peers_asking(&peers, two[1], true, 0);
+    cr_assert_eq(pthread_create(&thread, NULL, read_or_leave, two), 0);
+    peers_wait(&peers, HOUR_MS);
+    cr_assert(!two[0]->asking && two[1]->fd < 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    peers_done(&peers);
+}
+
+Test(peers, the_end_does_not_wait_longer_for_one_who_does_not_read, .timeout = 60)
+{
+    peers_init(&peers);
+    peers_asking(&peers, enter(0, 0), true, 0);
+    peers_wait(&peers, 1);
+    peers_done(&peers);
+}
