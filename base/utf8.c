@@ -86,24 +86,6 @@ size_t utf8_suffix(const void *text, size_t size, size_t max)
     return size <= max ? 0 : size - max + utf8_begin((const uint8_t *)text + (size - max), max);
 }
 
-size_t utf8_columns(const char *text, size_t size)
-{
-    size_t columns = 0;
-    for (size_t i = 0; i < size; i++)
-        columns += is_tail((uint8_t)text[i]) ? 0 : 1;
-    return columns;
-}
-
-size_t utf8_fit(const char *text, size_t size, size_t columns)
-{
-    size_t seen = 0;
-    for (size_t i = 0; i < size; i++) {
-        if (!is_tail((uint8_t)text[i]) && seen++ == columns)
-            return i;
-    }
-    return size;
-}
-
 void utf8_mend(char *text)
 {
     char *to = text;
@@ -180,14 +162,21 @@ static bool turns_direction(const uint8_t *at, size_t left)
             (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
 }
 
+void utf8_straighten(char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (turns_direction((const uint8_t *)text + i, size - i))
+            memset(text + i, '?', 3);
+    }
+}
+
 void utf8_flatten(char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         uint8_t byte = (uint8_t)text[i];
         if ((byte != 0 && byte != 0x1b && byte < 0x20) || byte == 0x7f)
             text[i] = ' ';
-        else if (turns_direction((const uint8_t *)text + i, size - i))
-            memset(text + i, '?', 3);
     }
+    utf8_straighten(text, size);
     utf8_clean(text, text, size);
 }

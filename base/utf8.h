@@ -17,11 +17,6 @@ size_t utf8_suffix(const void *text, size_t size, size_t max);
 /* Where the first whole character begins in what was cut out of a text: at most three bytes on. */
 size_t utf8_begin(const void *text, size_t size);
 
-/* How many characters: what a terminal shows, near enough. */
-size_t utf8_columns(const char *text, size_t size);
-/* Bytes of the longest prefix of at most `columns` characters. */
-size_t utf8_fit(const char *text, size_t size, size_t columns);
-
 /* Take out, in place, what a cut left of a character: the begin of a sequence that does not go on, anywhere
  * in `text`, which is terminated. What "%.100s" cut has such. Other bytes that are not UTF-8 stay. */
 void utf8_mend(char *text);
@@ -29,8 +24,9 @@ void utf8_mend(char *text);
 /* Copy `size` bytes, replacing by '?' each byte that is no part of valid UTF-8, and each control character
  * but tab and newline, so that no text can command a terminal. `to` holds `size` bytes; it may be `text`. */
 void utf8_clean(char *to, const void *text, size_t size);
-/* The same in place and on one line: control characters become blanks, and the one that begins commands a
- * '?'; so do those that turn the direction of writing, by which a part of a row could pass for another. */
+/* Replace by '?', in place, what turns the direction of writing, by which a part of a line could pass for another. */
+void utf8_straighten(char *text, size_t size);
+/* Both in place and on one line: control characters become blanks, and the one that begins commands a '?'. */
 void utf8_flatten(char *text, size_t size);
 
 #endif

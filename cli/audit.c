@@ -10,8 +10,7 @@
 #include "cli/table.h"
 #include "client/shunt_triage.h"
 
-#define PAGE_ROWS     1000
-#define ASKED_COLUMNS 48
+#define PAGE_ROWS 1000
 
 static const struct record_field fields[] = {
     {"id", RECORD_COUNT, NULL, NULL},
@@ -58,7 +57,7 @@ static void show(struct listing *l, const struct shunt_value *act)
     table_cell(&l->table, record_time(time, shunt_value_get(act, "time")));
     table_cell(&l->table, record_text(act, "act"));
     name_cell(&l->table, act);
-    table_cell_fit(&l->table, record_text(act, "asked"), ASKED_COLUMNS);
+    table_cell(&l->table, record_text(act, "asked"));
     table_cellf(&l->table, "%" PRId64, record_integer(act, "count"));
     table_cellf(&l->table, "%s on %s", client ? client : "-", host ? host : record_text(act, "peer"));
     table_cell(&l->table, record_text(act, "reason"));
@@ -84,8 +83,8 @@ static int list(struct call *call, const struct shunt_audit_filter *filter, stru
 
 static int run(struct call *call)
 {
-    static const char *const headings[] = {"TIME",   "ACT", "TOPIC:GROUP", "ASKED",
-                                           ">COUNT", "WHO", "REASON",      NULL};
+    static const char *const headings[] = {"TIME",     "ACT",  "TOPIC:GROUP", "--~ASKED",
+                                           "-->COUNT", "~WHO", "~REASON",     NULL};
     const struct options *o = &call->options;
     const int64_t now_ms = clock_wall_ms(), since_ms = options_number(o, "since", 0),
                   until_ms = options_number(o, "until", 0);

@@ -19,6 +19,7 @@ void body_print_text(const char *text, size_t bytes)
     if (!tame)
         return;
     utf8_clean(tame, text, bytes);
+    utf8_straighten(tame, bytes);
     tame[bytes] = '\0';
     for (char *line = tame; line < tame + bytes;) {
         size_t len = strcspn(line, "\n");

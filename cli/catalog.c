@@ -67,7 +67,7 @@ static void finish(struct table *t)
 static void show_lines(const struct record_field *fields, const struct shunt_value *value)
 {
     struct table t;
-    table_init_plain(&t, 2);
+    table_init_plain(&t);
     record_lines(&t, fields, value);
     finish(&t);
 }
@@ -101,9 +101,9 @@ static void count_cell(struct table *t, const struct shunt_value *value, const c
 
 static void group_table(const struct shunt_value *groups)
 {
-    static const char *const headings[] = {"GROUP",  ">READY",       ">IN FLIGHT", ">DELAYED",
-                                           ">DEAD",  ">UNATTENDED",  ">DONE",      ">CONSUMERS",
-                                           "PAUSED", "OLDEST READY", NULL};
+    static const char *const headings[] = {"GROUP",  ">READY",        ">IN FLIGHT", ">DELAYED",
+                                           ">DEAD",  ">UNATTENDED",   "-->DONE",    ">CONSUMERS",
+                                           "PAUSED", "-OLDEST READY", NULL};
     char age[32];
     struct table t;
     table_init(&t, headings);
@@ -147,7 +147,7 @@ void catalog_show_group(const struct call *call, const struct shunt_value *group
 
 void catalog_list_topics(const struct call *call, const struct shunt_value *topics)
 {
-    static const char *const headings[] = {"TOPIC",      ">GROUPS",  ">MESSAGES", ">BYTES", ">READY",
+    static const char *const headings[] = {"TOPIC",      "->GROUPS", ">MESSAGES", "->BYTES", ">READY",
                                            ">IN FLIGHT", ">DELAYED", ">DEAD",     NULL};
     char size[32];
     if (call->form != FORM_TABLE) {

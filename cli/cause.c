@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/call.h"
+#include "cli/columns.h"
 #include "cli/dead.h"
 #include "cli/json.h"
 #include "cli/table.h"
@@ -13,7 +14,8 @@
 
 #define HOUR_MS        INT64_C(3600000)
 #define BAR_COLUMNS    40
-#define CANDIDATES_MAX 4 /* that are named when the beginning of a fingerprint is of several */
+#define HOUR_COLUMNS   27 /* of what stands before a bar, if there are less than ten million deaths */
+#define CANDIDATES_MAX 4  /* that are named when the beginning of a fingerprint is of several */
 
 /* ---- which one ---- */
 
@@ -184,11 +186,14 @@ static void show_hours(const struct shunt_value *cause)
     }
     if (most == 0)
         return;
+    size_t terminal = columns_of_terminal(stdout),
+           room = terminal > HOUR_COLUMNS ? terminal - HOUR_COLUMNS : 1;
+    int64_t widest = room < BAR_COLUMNS ? (int64_t)room : BAR_COLUMNS;
     table_init(&t, headings);
     for (size_t i = first; i < count; i++) {
         char time[32];
         int64_t deaths = shunt_value_integer(shunt_value_at(hours, i));
-        int64_t columns = deaths * BAR_COLUMNS / most;
+        int64_t columns = deaths * widest / most;
         shunt_format_time(time, until_ms - (int64_t)(count - 1 - i) * HOUR_MS);
         table_cellf(&t, "%.16sZ", time); /* to the minute, as everywhere else in UTC */
         table_cellf(&t, "%" PRId64, deaths);
@@ -210,15 +215,15 @@ void cause_show(const struct shunt_value *cause)
 {
     const struct shunt_value *example = shunt_value_get(cause, "example");
     struct table t;
-    table_init_plain(&t, 2);
+    table_init_plain(&t);
     record_lines(&t, cause_fields, cause);
     print(&t);
     show_shares(cause, "builds", "BUILD");
     show_shares(cause, "hosts", "HOST");
     show_hours(cause);
     show_samples(cause);
-    puts("\nexample, an attempt of the first that died:");
-    table_init_plain(&t, 2);
+    puts("\nexample, of the first that died:");
+    table_init_plain(&t);
     record_lines(&t, dead_attempt_fields, example);
     print(&t);
     dead_stack(example);

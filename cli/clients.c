@@ -195,9 +195,8 @@ static void show_row(struct table *t, const struct client *c)
 static void show(const struct call *call, const struct clients *c)
 {
     static const char *const headings[] = {
-        ">CONNECTION", "CLIENT", "HOST",    "BUILD",   "PEER",  ">FOR",
-        ">HEARD AGO",  ">HOLDS", ">OLDEST", ">UNSENT", "STATE", "SUBSCRIPTIONS: HOLDS OF CREDIT",
-        NULL};
+        ">CONNECTION", "~CLIENT", "--~HOST",   "--~BUILD", "-PEER",          ">FOR", "->HEARD AGO",
+        ">HOLDS",      ">OLDEST", "-->UNSENT", "STATE",    "~SUBSCRIPTIONS", NULL};
     struct output out;
     struct table t;
     output_begin(&out, call->form, true);

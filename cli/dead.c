@@ -122,7 +122,7 @@ void dead_json(struct json *j, const struct shunt_value *dead)
 
 /* ---- for people */
 
-void dead_error_cell(struct table *t, const struct shunt_value *row, size_t columns)
+void dead_error_cell(struct table *t, const struct shunt_value *row)
 {
     char text[ERROR_CELL_BYTES];
     const char *type = record_text(row, "error_type");
@@ -136,13 +136,13 @@ void dead_error_cell(struct table *t, const struct shunt_value *row, size_t colu
     (void)snprintf(text, sizeof text, "%s%s%s", both || !message ? type : "", both ? ": " : "",
                    message ? message : "");
     utf8_mend(text);
-    table_cell_fit(t, text, columns);
+    table_cell(t, text);
 }
 
 static void print_history(const struct shunt_value *history)
 {
-    static const char *const headings[] = {">#",       ">GEN", "ENDED", "TOOK",  "OUTCOME", "CHARGED",
-                                           "CONSUMER", "HOST", "BUILD", "ERROR", NULL};
+    static const char *const headings[] = {">#",        ">GEN",   "--ENDED", "TOOK",   "OUTCOME", "CHARGED",
+                                           "~CONSUMER", "-~HOST", "~BUILD",  "~ERROR", NULL};
     char text[32];
     struct table t;
     table_init(&t, headings);
@@ -159,7 +159,7 @@ static void print_history(const struct shunt_value *history)
         table_cell(&t, record_text(row, "consumer"));
         table_cell(&t, record_text(row, "host"));
         table_cell(&t, record_text(row, "build"));
-        dead_error_cell(&t, row, SIZE_MAX);
+        dead_error_cell(&t, row);
     }
     if (!table_print(&t, stdout))
         call_complain("out of memory: not all of the history is shown");
@@ -241,7 +241,7 @@ void dead_show(const struct call *call, const struct shunt_value *dead)
         return;
     }
     struct table t;
-    table_init_plain(&t, 2);
+    table_init_plain(&t);
     record_lines(&t, dead_fields, dead);
     add_edited(call, &t, shunt_value_get(dead, "edited"));
     if (!table_print(&t, stdout))

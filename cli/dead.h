@@ -28,7 +28,7 @@ void dead_show(const struct call *call, const struct shunt_value *dead);
 void dead_stack(const struct shunt_value *attempt);
 
 /* The cell ERROR of a row with error_type and error_message: both, or the message alone if it begins with the
- * type. At most `columns` of it. */
-void dead_error_cell(struct table *t, const struct shunt_value *row, size_t columns);
+ * type. */
+void dead_error_cell(struct table *t, const struct shunt_value *row);
 
 #endif

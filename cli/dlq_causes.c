@@ -12,8 +12,6 @@
 #include "cli/table.h"
 #include "client/shunt_triage.h"
 
-#define TITLE_COLUMNS 80
-
 /* ---- causes ---- */
 
 /* The causes of one queue, as the broker sent them. */
@@ -161,8 +159,9 @@ static void build_cell(struct table *t, const struct shunt_value *cause)
 static void print_table(struct call *call, const struct gathered *g)
 {
     /* What the command line names is in no column. */
-    static const char *const headings[] = {"TOPIC", "GROUP",    "CAUSE", "STATE", ">DEAD", ">DEATHS", "FIRST",
-                                           "LAST",  "ATTENDED", "BUILD", "OWNER", "TITLE", NULL};
+    static const char *const headings[] = {"TOPIC",   "GROUP",   "CAUSE", "STATE",     ">DEAD",
+                                           ">DEATHS", "--FIRST", "LAST",  "-ATTENDED", "-~BUILD",
+                                           "-~OWNER", "~TITLE",  NULL};
     size_t skipped = !call_word(call, 0) ? 0 : options_flag(&call->options, "group") ? 2 : 1;
     struct table t;
     table_init(&t, headings + skipped);
@@ -182,7 +181,7 @@ static void print_table(struct call *call, const struct gathered *g)
         table_cell(&t, record_integer(cause, "unattended") ? "no" : "yes");
         build_cell(&t, cause);
         table_cell(&t, record_text(cause, "owner"));
-        table_cell_fit(&t, record_text(cause, "title"), TITLE_COLUMNS);
+        table_cell(&t, record_text(cause, "title"));
     }
     if (!table_print(&t, stdout))
         call_complain("out of memory: not everything is shown");

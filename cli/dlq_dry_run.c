@@ -11,8 +11,7 @@
 #include "cli/record.h"
 #include "cli/table.h"
 
-#define CAUSES_MAX    201 /* of one group: those that are remembered, and the one that the rest share */
-#define TITLE_COLUMNS 80
+#define CAUSES_MAX 201 /* of one group: those that are remembered, and the one that the rest share */
 
 #define TALLY_MAGIC 0x51c7e02du
 struct tally {
@@ -58,7 +57,7 @@ static const char *title_of(const struct shunt_value *causes, const char *cause)
 
 static void show(struct call *call, const struct tally *t, const struct shunt_value *causes)
 {
-    static const char *const headings[] = {"CAUSE", ">DEAD", "FAULT", NULL};
+    static const char *const headings[] = {"CAUSE", ">DEAD", "~FAULT", NULL};
     struct output out;
     struct table table;
     output_begin(&out, call->form, true);
@@ -79,7 +78,7 @@ static void show(struct call *call, const struct tally *t, const struct shunt_va
         } else {
             table_cell(&table, cause);
             table_cellf(&table, "%" PRIu64, t->causes[i].letters);
-            table_cell_fit(&table, title, TITLE_COLUMNS);
+            table_cell(&table, title);
         }
     }
     if (!output_is_json(&out) && t->letters && !table_print(&table, stdout))

@@ -14,7 +14,6 @@
 #include "client/shunt.h"
 
 #define LIMIT_DEFAULT 100
-#define ERROR_COLUMNS 80
 
 #define LISTING_MAGIC 0xe8eb669bu
 struct listing {
@@ -55,7 +54,7 @@ static int list_row(void *context, const struct shunt_value *dead)
     table_cell(&l->table, record_age(text, shunt_value_get(dead, "died")));
     table_cell(&l->table, record_text(dead, "cause"));
     rule_cell(l, dead);
-    dead_error_cell(&l->table, dead, ERROR_COLUMNS);
+    dead_error_cell(&l->table, dead);
     return EXIT_OK;
 }
 
@@ -73,8 +72,8 @@ static bool parse_after(const struct call *call, const char *text, uint64_t *ret
 
 static int list(struct call *call, struct dlq_walk *walk)
 {
-    static const char *const headings[] = {"ID",  "ORIGIN", "REASON", ">ATTEMPTS", "DIED",
-                                           "AGE", "CAUSE",  "RULE",   "ERROR",     NULL};
+    static const char *const headings[] = {"--ID", "ORIGIN", "-REASON", ">ATTEMPTS", "---DIED",
+                                           "AGE",  "CAUSE",  "RULE",    "~ERROR",    NULL};
     struct listing l = {.magic = LISTING_MAGIC};
     output_begin(&l.out, call->form, true);
     table_init(&l.table, headings);

@@ -196,8 +196,8 @@ static void show_row(struct table *t, const char *id, const struct held *h)
 static void show(struct call *call, const struct oldest *o)
 {
     static const char *const headings[] = {
-        "MESSAGE",  ">HELD FOR", ">STARTED AGO", ">LEASE LEFT", ">ATTEMPTS", ">DELIVERIES",
-        "CONSUMER", "HOST",      "BUILD",        "PEER",        NULL};
+        "MESSAGE",   ">HELD FOR", ">STARTED AGO", ">LEASE LEFT", ">ATTEMPTS", "-->DELIVERIES",
+        "~CONSUMER", "--~HOST",   "-~BUILD",      "-PEER",       NULL};
     char id[512];
     struct output out;
     struct table t;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/call.h"
+#include "cli/columns.h"
 #include "cli/record.h"
 #include "cli/signals.h"
 #include "client/shunt.h"
@@ -16,7 +17,9 @@
 #define PAUSE_MS_MIN 5
 #define PAUSE_MS_MAX 500
 
-#define BAR_COLUMNS 20
+#define BAR_COLUMNS      20
+#define TEXT_BYTES       128
+#define ERASE_TO_THE_END "\x1b[K" /* of the line: there may have been more before */
 
 /* What is known of the job, and of what was said about it. */
 struct progress {
@@ -33,24 +36,39 @@ static bool is_terminal(const struct progress *p)
     return !p->call->quiet && isatty(STDERR_FILENO);
 }
 
-/* `redriven [#####     ] 12 of 40, 10 acked, 1 failed, 1 pending (ramp)` */
-static void show_bar(const struct progress *p, const struct shunt_value *job, bool last)
+/* How the messages of a redrive have fared so far; empty of other jobs. */
+static void outcomes_text(char text[TEXT_BYTES], const struct shunt_value *job)
 {
     const struct shunt_value *outcomes = shunt_value_get(job, "outcomes");
-    char bar[BAR_COLUMNS + 1];
+    text[0] = '\0';
+    if (!outcomes || shunt_value_type(outcomes) != SHUNT_MAP)
+        return;
+    (void)snprintf(text, TEXT_BYTES, ", %" PRId64 " acked, %" PRId64 " failed, %" PRId64 " pending (%s)",
+                   record_integer(outcomes, "acked"),
+                   record_integer(outcomes, "failed_same") + record_integer(outcomes, "failed_other"),
+                   record_integer(outcomes, "pending"), record_text(job, "phase"));
+}
+
+/* `redriven [#####     ] 12 of 40, 10 acked, 1 failed, 1 pending (ramp)`. It is written over, so it must be one line of the
+ * terminal: what does not fit is left out, first the bar. */
+static void show_bar(const struct progress *p, const struct shunt_value *job, bool last)
+{
+    char bar[BAR_COLUMNS + 1], counts[TEXT_BYTES], outcomes[TEXT_BYTES];
+    size_t columns = columns_of_terminal(stderr);
     size_t full =
         p->total ? (size_t)(p->done < p->total ? p->done * BAR_COLUMNS / p->total : BAR_COLUMNS) : 0;
     memset(bar, ' ', BAR_COLUMNS);
     memset(bar, '#', full);
     bar[BAR_COLUMNS] = '\0';
-    (void)fprintf(stderr, "\r%s [%s] %" PRIu64 " of %" PRIu64, p->what, bar, p->done, p->total);
-    if (outcomes && shunt_value_type(outcomes) == SHUNT_MAP) {
-        (void)fprintf(stderr, ", %" PRId64 " acked, %" PRId64 " failed, %" PRId64 " pending (%s) ",
-                      record_integer(outcomes, "acked"),
-                      record_integer(outcomes, "failed_same") + record_integer(outcomes, "failed_other"),
-                      record_integer(outcomes, "pending"), record_text(job, "phase"));
-    }
-    (void)fprintf(stderr, "%s", last ? "\n" : "");
+    (void)snprintf(counts, sizeof counts, "%" PRIu64 " of %" PRIu64, p->done, p->total);
+    outcomes_text(outcomes, job);
+    size_t least = strlen(p->what) + 1 + strlen(counts), more = strlen(outcomes);
+    bool with_bar = least + more + BAR_COLUMNS + 3 < columns;
+    (void)fprintf(stderr, "\r%s ", p->what);
+    if (with_bar)
+        (void)fprintf(stderr, "[%s] ", bar);
+    (void)fprintf(stderr, "%s%s" ERASE_TO_THE_END "%s", counts, least + more < columns ? outcomes : "",
+                  last ? "\n" : "");
     (void)fflush(stderr);
 }
 

@@ -13,21 +13,29 @@
 #include "cli/table.h"
 #include "client/shunt_triage.h"
 
-#define PAGE_ROWS   500
-#define WHY_COLUMNS 80
+#define PAGE_ROWS 500
 
 static const struct record_field fields[] = {
-    {"job", RECORD_COUNT, "job", NULL},       {"kind", RECORD_TEXT, "kind", NULL},
-    {"state", RECORD_TEXT, "state", NULL},    {"phase", RECORD_TEXT, "phase", NULL},
-    {"why", RECORD_TEXT, "because", NULL},    {"topic", RECORD_TEXT, "topic", NULL},
-    {"group", RECORD_TEXT, "group", NULL},    {"total", RECORD_COUNT, "of", NULL},
-    {"done", RECORD_COUNT, "done", NULL},     {"outcomes", RECORD_MAP, "outcomes", NULL},
-    {"filter", RECORD_MAP, NULL, NULL},       {"rate", RECORD_COUNT, "rate", NULL},
-    {"canary", RECORD_COUNT, "canary", NULL}, {"max_fail", RECORD_COUNT, "max fail (thousandths)", NULL},
-    {"spread", RECORD_SPAN, "spread", NULL},  {"to", RECORD_TEXT, "to topic", NULL},
+    {"job", RECORD_COUNT, "job", NULL},
+    {"kind", RECORD_TEXT, "kind", NULL},
+    {"state", RECORD_TEXT, "state", NULL},
+    {"phase", RECORD_TEXT, "phase", NULL},
+    {"why", RECORD_TEXT, "because", NULL},
+    {"topic", RECORD_TEXT, "topic", NULL},
+    {"group", RECORD_TEXT, "group", NULL},
+    {"total", RECORD_COUNT, "of", NULL},
+    {"done", RECORD_COUNT, "done", NULL},
+    {"outcomes", RECORD_MAP, "outcomes", NULL},
+    {"filter", RECORD_MAP, NULL, NULL},
+    {"rate", RECORD_COUNT, "rate", NULL},
+    {"canary", RECORD_COUNT, "canary", NULL},
+    {"max_fail", RECORD_COUNT, "max fail (thousandths)", NULL},
+    {"spread", RECORD_SPAN, "spread", NULL},
+    {"to", RECORD_TEXT, "to topic", NULL},
     {"hold_for_build", RECORD_TEXT, "waits for build", NULL},
     {"begun", RECORD_TIME, "begun", NULL},
-    {"ended", RECORD_TIME, "ended", NULL},    {0},
+    {"ended", RECORD_TIME, "ended", NULL},
+    {0},
 };
 
 static bool is_redrive(const char *word)
@@ -60,7 +68,7 @@ static void list_row(struct output *out, struct table *t, const struct shunt_val
             table_cell(t, NULL);
     }
     table_cell(t, record_age(text, shunt_value_get(job, "begun")));
-    table_cell_fit(t, record_text(job, "why"), WHY_COLUMNS);
+    table_cell(t, record_text(job, "why"));
 }
 
 static int list_pages(struct call *call, struct output *out, struct table *t, size_t *ret_rows)
@@ -88,9 +96,9 @@ static int list_pages(struct call *call, struct output *out, struct table *t, si
 
 static int run_list(struct call *call)
 {
-    static const char *const headings[] = {">JOB",     "KIND",      "PHASE", "TOPIC:GROUP", ">DONE",
-                                           ">OF",      ">ACKED",    ">SAME", ">OTHER",      ">GONE",
-                                           ">PENDING", "BEGUN AGO", "WHY",   NULL};
+    static const char *const headings[] = {">JOB",     "-KIND",       "PHASE", "TOPIC:GROUP", ">DONE",
+                                           ">OF",      ">ACKED",      ">SAME", ">OTHER",      "-->GONE",
+                                           ">PENDING", "--BEGUN AGO", "~WHY",  NULL};
     struct output out;
     struct table t;
     size_t rows = 0;
@@ -135,7 +143,7 @@ static int show(struct call *call, uint64_t id)
         output_item_end(&out);
     } else {
         struct table t;
-        table_init_plain(&t, 2);
+        table_init_plain(&t);
         record_lines(&t, fields, job);
         if (!table_print(&t, stdout))
             call_complain("out of memory: not everything is shown");

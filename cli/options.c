@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "base/utf8.h"
+#include "cli/columns.h"
 #include "cli/nearest.h"
 #include "client/shunt.h"
 
@@ -303,11 +303,11 @@ void options_print(const struct option_row *rows, size_t count, FILE *out)
         (void)snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].argument ? " " : "",
                        rows[i].argument ? rows[i].argument : "");
         int width =
-            LEFT_COLUMNS + (int)(strlen(left) - utf8_columns(left, strlen(left))); /* printf counts bytes */
+            LEFT_COLUMNS + (int)(strlen(left) - columns_of(left, strlen(left))); /* printf counts bytes */
         char letter[] = "    ";
         if (rows[i].letter)
             (void)snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
-        if (utf8_columns(left, strlen(left)) <= LEFT_COLUMNS)
+        if (columns_of(left, strlen(left)) <= LEFT_COLUMNS)
             fprintf(out, "  %s%-*s %s\n", letter, width, left, rows[i].text);
         else
             fprintf(out, "  %s%s\n      %-*s %s\n", letter, left, LEFT_COLUMNS, "", rows[i].text);

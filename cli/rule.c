@@ -12,10 +12,9 @@
 #include "cli/record.h"
 #include "cli/table.h"
 
-#define NUMBER_MAX     65535
-#define WAIT_MS_MAX    86400000
-#define TIMES_MAX      20
-#define FILTER_COLUMNS 60
+#define NUMBER_MAX  65535
+#define WAIT_MS_MAX 86400000
+#define TIMES_MAX   20
 
 static const struct record_field fields[] = {
     {"rule", RECORD_COUNT, NULL, NULL},
@@ -59,7 +58,7 @@ static void filter_cell(struct table *t, const struct shunt_value *filter)
         size = add_part(text, sizeof text, size, "header", shunt_value_text(shunt_value_at(header, 0), NULL));
     if (key && shunt_value_type(key) != SHUNT_NIL)
         size = add_part(text, sizeof text, size, "key", "…");
-    table_cell_fit(t, size ? text : "all", FILTER_COLUMNS);
+    table_cell(t, size ? text : "all");
 }
 
 static void list_row(struct output *out, struct table *t, const struct shunt_value *rule)
@@ -92,7 +91,7 @@ static void list_row(struct output *out, struct table *t, const struct shunt_val
 static int run_list(struct call *call)
 {
     static const char *const headings[] = {">RULE",     "STATE",  "ACTION",  ">MATCHED", ">DONE", ">WAITING",
-                                           ">GIVEN UP", ">ACKED", ">FAILED", "FILTER",   NULL};
+                                           ">GIVEN UP", ">ACKED", ">FAILED", "~FILTER",  NULL};
     struct shunt_error err = {0};
     struct shunt_value *rules = NULL;
     struct output out;

@@ -9,10 +9,9 @@
 #include "cli/rule.h"
 #include "cli/table.h"
 
-#define CAUSES_MAX    201 /* of one group: those that are remembered, and the one that the rest share */
-#define PAGE_ROWS     1000
-#define TITLE_COLUMNS 80
-#define TITLE_BYTES   201
+#define CAUSES_MAX  201 /* of one group: those that are remembered, and the one that the rest share */
+#define PAGE_ROWS   1000
+#define TITLE_BYTES 201
 
 struct matches {
     size_t count;
@@ -79,7 +78,7 @@ static void row_json(struct json *j, const struct matches *m, size_t i)
 
 static void show(struct call *call, const struct matches *m)
 {
-    static const char *const headings[] = {"CAUSE", ">DEAD", ">EARLIER", "FAULT", NULL};
+    static const char *const headings[] = {"CAUSE", ">DEAD", ">EARLIER", "~FAULT", NULL};
     struct output out;
     struct table t;
     output_begin(&out, call->form, true);
@@ -93,7 +92,7 @@ static void show(struct call *call, const struct matches *m)
         table_cell(&t, m->causes[i].cause[0] ? m->causes[i].cause : NULL);
         table_cellf(&t, "%" PRId64, m->causes[i].letters);
         table_cellf(&t, "%" PRId64, m->causes[i].earlier);
-        table_cell_fit(&t, m->causes[i].title[0] ? m->causes[i].title : NULL, TITLE_COLUMNS);
+        table_cell(&t, m->causes[i].title[0] ? m->causes[i].title : NULL);
     }
     if (!output_is_json(&out) && m->count && !table_print(&t, stdout))
         call_complain("out of memory: not everything is shown");

@@ -2,10 +2,12 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/call.h"
+#include "cli/columns.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/record.h"
@@ -93,7 +95,7 @@ static void clock_line(struct table *t, int64_t error_ms)
 static void show_lines(const struct shunt_value *stats)
 {
     struct table t;
-    table_init_plain(&t, 2);
+    table_init_plain(&t);
     record_lines(&t, fields, stats);
     silent_lines(&t, shunt_value_get(stats, "silent"));
     shared_line(&t, record_integer(stats, "causes_shared"));
@@ -136,33 +138,122 @@ static int64_t per_second(int64_t now, int64_t before, int64_t passed_ms)
     return passed_ms > 0 ? (now - before) * 1000 / passed_ms : 0;
 }
 
-static void watch_row(const struct shunt_value *stats, struct sample *last, uint64_t row)
+#define WATCH_CELLS 8
+#define CELL_BYTES  32
+
+/* How rows are laid out, the widest first. Numbers are whole in each. */
+enum watch_layout { WATCH_WIDE, WATCH_NARROW, WATCH_BLOCKS };
+
+static const char *const watch_headings[WATCH_CELLS] = {"TIME",  "PUBLISHED/S", "DELIVERED/S", "ACKED/S",
+                                                        "READY", "IN FLIGHT",   "DELAYED",     "DEAD"};
+static const int watch_widths[][WATCH_CELLS] = {{24, 12, 12, 12, 10, 10, 10, 10}, {9, 11, 11, 7, 7, 9, 7, 7}};
+
+struct watch {
+    struct sample last;
+    uint64_t rows;
+    enum watch_layout layout; /* of the last row */
+    uint64_t since_heading;
+};
+
+static void fill_cells(char cells[WATCH_CELLS][CELL_BYTES], const struct shunt_value *stats, struct watch *w)
 {
-    struct sample now = {clock_mono_ms(), record_integer(stats, "published"),
-                         record_integer(stats, "deliveries"), record_integer(stats, "acked")};
-    int64_t passed_ms = row == 0 ? 0 : now.at_ms - last->at_ms;
-    char time[32];
-    if (row % WATCH_HEADING_ROWS == 0) {
-        printf("%-24s %12s %12s %12s %10s %10s %10s %10s\n", "TIME", "PUBLISHED/S", "DELIVERED/S", "ACKED/S",
-               "READY", "IN FLIGHT", "DELAYED", "DEAD");
+    const struct sample now = {clock_mono_ms(), record_integer(stats, "published"),
+                               record_integer(stats, "deliveries"), record_integer(stats, "acked")};
+    const int64_t passed_ms = w->rows == 0 ? 0 : now.at_ms - w->last.at_ms;
+    const int64_t numbers[] = {per_second(now.published, w->last.published, passed_ms),
+                               per_second(now.deliveries, w->last.deliveries, passed_ms),
+                               per_second(now.acked, w->last.acked, passed_ms),
+                               record_integer(stats, "ready"),
+                               record_integer(stats, "in_flight"),
+                               record_integer(stats, "delayed"),
+                               record_integer(stats, "dead")};
+    shunt_format_time(cells[0], clock_wall_ms());
+    for (size_t i = 1; i < WATCH_CELLS; i++)
+        (void)snprintf(cells[i], CELL_BYTES, "%" PRId64, numbers[i - 1]);
+    w->last = now;
+}
+
+/* `12:20:46Z` of `2026-11-29T12:20:46.123Z`. */
+static void shorten_time(char *time)
+{
+    (void)memmove(time, time + 11, 8);
+    (void)strcpy(time + 8, "Z");
+}
+
+static size_t line_columns(char cells[WATCH_CELLS][CELL_BYTES], const int *widths)
+{
+    size_t columns = (size_t)widths[0];
+    for (size_t i = 1; i < WATCH_CELLS; i++) {
+        size_t size = strlen(cells[i]), width = (size_t)widths[i];
+        columns += 1 + (size > width ? size : width);
     }
-    printf("%-24s %12" PRId64 " %12" PRId64 " %12" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64
-           " %10" PRId64 "\n",
-           shunt_format_time(time, clock_wall_ms()), per_second(now.published, last->published, passed_ms),
-           per_second(now.deliveries, last->deliveries, passed_ms),
-           per_second(now.acked, last->acked, passed_ms), record_integer(stats, "ready"),
-           record_integer(stats, "in_flight"), record_integer(stats, "delayed"),
-           record_integer(stats, "dead"));
-    *last = now;
+    return columns;
+}
+
+static enum watch_layout lay_out(char cells[WATCH_CELLS][CELL_BYTES])
+{
+    size_t columns = columns_of_terminal(stdout);
+    enum watch_layout layout = WATCH_WIDE;
+    while (layout < WATCH_BLOCKS && line_columns(cells, watch_widths[layout]) > columns)
+        layout++;
+    return layout;
+}
+
+static void print_heading(const int *widths)
+{
+    for (size_t i = 0; i < WATCH_CELLS; i++)
+        printf("%s%*s", i ? " " : "", i ? widths[i] : -widths[i], watch_headings[i]);
+    putchar('\n');
+}
+
+static void print_line(char cells[WATCH_CELLS][CELL_BYTES], const int *widths)
+{
+    for (size_t i = 0; i < WATCH_CELLS; i++)
+        printf("%s%*s", i ? " " : "", i ? widths[i] : -widths[i], cells[i]);
+    putchar('\n');
+}
+
+static void print_block(char cells[WATCH_CELLS][CELL_BYTES])
+{
+    struct table t;
+    table_init_plain(&t);
+    for (size_t i = 0; i < WATCH_CELLS; i++) {
+        table_cell(&t, watch_headings[i]);
+        table_cell(&t, cells[i]);
+    }
+    putchar('\n');
+    (void)table_print(&t, stdout); /* without memory a row is missing, and the next one comes soon */
+    table_done(&t);
+}
+
+static void watch_row(const struct shunt_value *stats, struct watch *w)
+{
+    char cells[WATCH_CELLS][CELL_BYTES];
+    fill_cells(cells, stats, w);
+    enum watch_layout layout = lay_out(cells);
+    if (layout == WATCH_BLOCKS) {
+        print_block(cells);
+    } else {
+        if (w->rows == 0 || layout != w->layout || w->since_heading == WATCH_HEADING_ROWS) {
+            print_heading(watch_widths[layout]);
+            w->since_heading = 0;
+        }
+        if (layout == WATCH_NARROW)
+            shorten_time(cells[0]);
+        print_line(cells, watch_widths[layout]);
+        w->since_heading++;
+    }
+    w->layout = layout;
+    w->rows++;
 }
 
 static int watch(struct call *call, int signal_fd, int64_t pause_ms)
 {
-    struct sample last = {0};
+    struct watch w = {0};
     struct output out;
     int code = EXIT_OK;
     output_begin(&out, call->form, true);
-    for (uint64_t row = 0; code == EXIT_OK; row++) {
+    while (code == EXIT_OK) {
         struct shunt_error err = {0};
         struct shunt_value *stats = NULL;
         if (shunt_stats(call->shunt, call->timeout_ms, &stats, &err)) {
@@ -173,7 +264,7 @@ static int watch(struct call *call, int signal_fd, int64_t pause_ms)
             record_json(&out.json, fields, stats);
             output_item_end(&out);
         } else {
-            watch_row(stats, &last, row);
+            watch_row(stats, &w);
         }
         shunt_value_free(stats);
         if (fflush(stdout))

@@ -8,6 +8,10 @@
 #include "base/array.h"
 #include "base/check.h"
 #include "base/utf8.h"
+#include "cli/columns.h"
+#include "cli/table_fit.h"
+
+#define PLAIN_COLUMNS 2
 
 void table_init(struct table *t, const char *const *headings)
 {
@@ -16,10 +20,9 @@ void table_init(struct table *t, const char *const *headings)
         t->columns++;
 }
 
-void table_init_plain(struct table *t, size_t columns)
+void table_init_plain(struct table *t)
 {
-    check(columns > 0);
-    *t = (struct table){.columns = columns};
+    *t = (struct table){.columns = PLAIN_COLUMNS};
 }
 
 void table_done(struct table *t)
@@ -58,28 +61,9 @@ void table_cellf(struct table *t, const char *format, ...)
     add(t, cell);
 }
 
-void table_cell_fit(struct table *t, const char *text, size_t columns)
+static size_t whole_rows(const struct table *t)
 {
-    size_t shown = text ? utf8_fit(text, strlen(text), columns) : 0;
-    if (text && text[shown])
-        table_cellf(t, "%.*s…", (int)shown, text);
-    else
-        table_cell(t, text);
-}
-
-static const char *heading(const struct table *t, size_t column)
-{
-    return t->headings[column][0] == '>' ? t->headings[column] + 1 : t->headings[column];
-}
-
-static size_t width(const struct table *t, size_t column)
-{
-    size_t widest = t->headings ? strlen(heading(t, column)) : 0;
-    for (size_t i = column; i < t->count; i += t->columns) {
-        size_t columns = utf8_columns(t->cells[i], strlen(t->cells[i]));
-        widest = columns > widest ? columns : widest;
-    }
-    return widest;
+    return t->count / t->columns;
 }
 
 static void pad(FILE *out, size_t spaces)
@@ -87,33 +71,150 @@ static void pad(FILE *out, size_t spaces)
     fprintf(out, "%*s", (int)spaces, "");
 }
 
-static void put(const struct table *t, FILE *out, size_t column, const char *text, size_t widest)
+/* ---- rows */
+
+static void put(FILE *out, const struct table_column *column, const char *text, bool last)
 {
-    size_t spaces = widest - utf8_columns(text, strlen(text));
-    bool right = t->headings && t->headings[column][0] == '>';
-    if (column > 0)
-        fputs("  ", out);
-    if (right)
-        pad(out, spaces);
-    fputs(text, out);
-    if (column + 1 == t->columns)
+    size_t bytes = strlen(text), wide = columns_of(text, bytes);
+    bool cut = wide > column->width;
+    if (cut) {
+        bytes = columns_fit(text, bytes, column->width - 1);
+        wide = columns_of(text, bytes) + 1;
+    }
+    if (column->right)
+        pad(out, column->width - wide);
+    fwrite(text, 1, bytes, out);
+    if (cut)
+        fputs("…", out);
+    if (!last && !column->right)
+        pad(out, column->width - wide);
+    fputs(last ? "\n" : "  ", out);
+}
+
+static size_t last_shown(const struct table *t, const struct table_column *columns)
+{
+    size_t last = t->columns - 1;
+    while (columns[last].hidden)
+        last--;
+    return last;
+}
+
+static void print_rows(const struct table *t, const struct table_column *columns, FILE *out)
+{
+    size_t last = last_shown(t, columns);
+    for (size_t i = 0; i <= last; i++) {
+        if (!columns[i].hidden)
+            put(out, &columns[i], columns[i].heading, i == last);
+    }
+    for (size_t i = 0; i < whole_rows(t) * t->columns; i++) {
+        size_t column = i % t->columns;
+        if (!columns[column].hidden)
+            put(out, &columns[column], t->cells[i], column == last);
+    }
+}
+
+/* ---- names and what is said of each */
+
+#define BELOW_INDENT 2 /* of what stands below its name, if there is room for that */
+
+static size_t longest_word(const char *text)
+{
+    size_t most = 0;
+    while (*text) {
+        size_t bytes = strcspn(text, " "), wide = columns_of(text, bytes);
+        most = wide > most ? wide : most;
+        text += bytes + strspn(text + bytes, " ");
+    }
+    return most;
+}
+
+/* Behind a name of so many columns, from column `begin` on, where its further lines begin, too. Words are kept whole: they may be names
+ * that somebody copies. One that is too long for that goes below the name. */
+static void fold(const char *text, size_t name, size_t begin, size_t columns, FILE *out)
+{
+    size_t at = begin, indent = begin + strspn(text, " "), longest = longest_word(text);
+    if (columns != COLUMNS_UNLIMITED && longest + indent > columns) {
+        indent = longest + BELOW_INDENT > columns ? 0 : BELOW_INDENT;
         fputc('\n', out);
-    else if (!right)
-        pad(out, spaces);
+        pad(out, indent);
+        text += strspn(text, " ");
+        at = indent;
+    } else {
+        pad(out, begin - name);
+    }
+    while (*text) {
+        size_t spaces = strspn(text, " "), bytes = strcspn(text + spaces, " ");
+        size_t wide = columns_of(text + spaces, bytes);
+        if (at > indent && at + spaces + wide > columns) {
+            fputc('\n', out);
+            pad(out, indent);
+            at = indent;
+        } else {
+            pad(out, spaces);
+            at += spaces;
+        }
+        fwrite(text + spaces, 1, bytes, out);
+        at += wide;
+        text += spaces + bytes;
+    }
+    fputc('\n', out);
+}
+
+static void print_pair(const char *name, size_t widest, const char *text, size_t columns, FILE *out)
+{
+    size_t wide = columns_of(name, strlen(name));
+    fputs(name, out);
+    if (!*text) {
+        fputc('\n', out);
+        return;
+    }
+    fold(text, wide, widest + TABLE_GAP, columns, out);
+}
+
+static void print_plain(const struct table *t, FILE *out, size_t columns)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < whole_rows(t) * PLAIN_COLUMNS; i += PLAIN_COLUMNS) {
+        size_t wide = columns_of(t->cells[i], strlen(t->cells[i]));
+        widest = wide > widest ? wide : widest;
+    }
+    for (size_t i = 0; i < whole_rows(t) * PLAIN_COLUMNS; i += PLAIN_COLUMNS)
+        print_pair(t->cells[i], widest, t->cells[i + 1], columns, out);
+}
+
+/* A row of a table that is too wide: a line for each column, whole. */
+static void print_blocks(const struct table *t, const struct table_column *shown, FILE *out, size_t columns)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < t->columns; i++) {
+        size_t wide = strlen(shown[i].heading);
+        widest = wide > widest ? wide : widest;
+    }
+    for (size_t i = 0; i < whole_rows(t) * t->columns; i++) {
+        if (i && i % t->columns == 0)
+            fputc('\n', out);
+        print_pair(shown[i % t->columns].heading, widest, t->cells[i], columns, out);
+    }
+}
+
+bool table_print_within(const struct table *t, FILE *out, size_t columns)
+{
+    if (!t->headings) {
+        print_plain(t, out, columns);
+        return !t->failed;
+    }
+    struct table_column *shown = calloc(t->columns, sizeof *shown);
+    if (!shown)
+        return false;
+    if (table_fit(t, columns, shown))
+        print_rows(t, shown, out);
+    else
+        print_blocks(t, shown, out, columns);
+    free(shown);
+    return !t->failed;
 }
 
 bool table_print(const struct table *t, FILE *out)
 {
-    size_t *widths = calloc(t->columns + 1, sizeof *widths);
-    if (!widths)
-        return false;
-    for (size_t column = 0; column < t->columns; column++)
-        widths[column] = width(t, column);
-    for (size_t column = 0; t->headings && column < t->columns; column++)
-        put(t, out, column, heading(t, column), widths[column]);
-    size_t whole = t->count - t->count % t->columns;
-    for (size_t i = 0; i < whole; i++)
-        put(t, out, i % t->columns, t->cells[i], widths[i % t->columns]);
-    free(widths);
-    return !t->failed;
+    return table_print_within(t, out, columns_of_terminal(out));
 }

@@ -373,7 +373,7 @@ static void tell_group(const struct shunt_value *why, const struct shunt_value *
     for (const char *c = state; c && *c; c++)
         putchar(*c == '_' ? ' ' : *c);
     putchar('\n');
-    table_init_plain(&s.lines, 2);
+    table_init_plain(&s.lines);
     if (!is(state, "not_yet") && !is(state, "before") && *time_of(why, "published", time))
         line(&s, time, "published");
     if (shunt_value_type(shunt_value_get(why, "due")) == SHUNT_INTEGER)

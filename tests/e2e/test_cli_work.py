@@ -129,7 +129,7 @@ class Working(Case):
         self.work("--", "python3", "-c", "import sys; sys.stderr.buffer.write(b'\\xe2\\x82\\xac' * 1000000); sys.exit(1)")
         row = self.dead()[0]
         self.assertEqual((set(row["error_message"]), set(row["error_stack"])), ({"€"}, {"€"}))
-        self.assertIn("€…", self.shunt("dlq", "list", "t").stdout)
+        self.assertIn(f" exit 1: {row['error_message']}\n", self.shunt("dlq", "list", "t").stdout, "what is piped is whole")
 
     def test_stdout_speaks_when_stderr_is_silent(self):
         self.shunt("publish", "t", "b")

@@ -228,17 +228,3 @@ Test(utf8, is_cleaned_character_by_character)
         free(exact);
     }
 }
-
-Test(utf8, columns_are_characters)
-{
-    cr_expect_eq(utf8_columns("\xe2\x82\xac"
-                              "x",
-                              4),
-                 2);
-    cr_expect_eq(utf8_fit("\xc3\xa4\xc3\xa4"
-                          "b",
-                          5, 2),
-                 4);
-    cr_expect_eq(utf8_fit("ab", 2, 2), 2);
-    cr_expect_eq(utf8_fit("ab", 2, 0), 0);
-}
