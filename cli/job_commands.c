@@ -30,7 +30,7 @@ static const struct record_field fields[] = {
     {"rate", RECORD_COUNT, "rate", NULL},
     {"canary", RECORD_COUNT, "canary", NULL},
     {"max_fail", RECORD_COUNT, "max fail (thousandths)", NULL},
-    {"spread", RECORD_SPAN, "spread", NULL},
+    {"spread_ms", RECORD_SPAN, "spread", NULL},
     {"to", RECORD_TEXT, "to topic", NULL},
     {"hold_for_build", RECORD_TEXT, "waits for build", NULL},
     {"begun", RECORD_TIME, "begun", NULL},

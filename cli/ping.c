@@ -22,12 +22,12 @@ static int run_ping(struct call *call)
         json_object(&out.json);
         json_key(&out.json, "url");
         json_string(&out.json, call->url);
-        json_key(&out.json, "us");
+        json_key(&out.json, "round_trip_us");
         json_integer(&out.json, us);
         json_object_end(&out.json);
         output_item_end(&out);
     } else {
-        printf("%s answered in %" PRId64 " us\n", call->url, us);
+        printf("%s answered in %" PRId64 "us\n", call->url, us);
     }
     output_end(&out);
     return EXIT_OK;

@@ -88,9 +88,10 @@ static bool take_turn(struct pipeline *p, int64_t give_up_at_ms)
     struct pollfd ready = {.fd = shunt_fd(p->call->shunt), .events = POLLIN};
     if (clock_mono_ms() >= give_up_at_ms) {
         struct shunt_error late = {.code = SHUNT_TIMEOUT};
+        char span[32];
         p->broken = true;
         p->code = p->code ? p->code : call_exit_code(p->call, &late);
-        call_complain("no answer for %" PRId64 " ms", p->call->timeout_ms);
+        call_complain("no answer for %s", shunt_format_duration(span, p->call->timeout_ms));
         return false;
     }
     (void)poll(&ready, 1, clock_poll_ms(give_up_at_ms));

@@ -14,7 +14,7 @@ SHUNT_API int shunt_parse_duration(const char *text, int64_t *ret_ms, struct shu
 SHUNT_API int shunt_parse_size(const char *text, int64_t *ret_bytes, struct shunt_error *err);
 /* RFC 3339 in UTC with milliseconds; `to` holds at least 32 bytes; returns `to`. */
 SHUNT_API char *shunt_format_time(char *to, int64_t wall_ms);
-/* `1m30s`; `1.5 GiB`; `to` holds at least 32 bytes; returns `to`. */
+/* `1m30s`; `1.5GiB`; `to` holds at least 32 bytes; returns `to`. */
 SHUNT_API char *shunt_format_duration(char *to, int64_t ms);
 SHUNT_API char *shunt_format_size(char *to, int64_t bytes);
 

@@ -145,9 +145,9 @@ char *units_format_size(char *to, int64_t bytes)
     unsigned long long whole = size / unit;
     unsigned tenth = (unsigned)(size % unit * 10 / unit) % 10;
     if (tenth > 0)
-        (void)snprintf(to, TEXT_BYTES, "%s%llu.%u %s", sign, whole, tenth, names[step]);
+        (void)snprintf(to, TEXT_BYTES, "%s%llu.%u%s", sign, whole, tenth, names[step]);
     else
-        (void)snprintf(to, TEXT_BYTES, "%s%llu %s", sign, whole, names[step]);
+        (void)snprintf(to, TEXT_BYTES, "%s%llu%s", sign, whole, names[step]);
     return to;
 }
 

@@ -180,7 +180,7 @@ static void put_job(const struct ledger *l, const struct job_record *r, struct m
     put_time(l, to, "begun", r->begun_ms);
     put_time(l, to, "ended", r->ended_ms);
     put_uint(to, "rate", r->rate);
-    put_uint(to, "spread", (uint64_t)r->spread_ms);
+    put_uint(to, "spread_ms", (uint64_t)r->spread_ms);
     put_uint(to, "canary", r->canary);
     put_key(to, "max_fail");
     r->has_max_fail ? mpack_write_uint(to, r->max_fail) : mpack_write_nil(to);

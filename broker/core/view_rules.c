@@ -19,8 +19,8 @@ static void put_rule(const struct ledger *l, const struct rule *rule, struct mpa
     put_key(to, "action");
     mpack_write_cstr(to, actions[r->action]);
     put_uint(to, "times", r->times);
-    put_uint(to, "wait", (uint64_t)r->wait_ms);
-    put_uint(to, "wait_max", (uint64_t)r->wait_max_ms);
+    put_uint(to, "wait_ms", (uint64_t)r->wait_ms);
+    put_uint(to, "wait_max_ms", (uint64_t)r->wait_max_ms);
     put_slice(to, "to", slice_of(r->to));
     put_key(to, "disabled");
     mpack_write_bool(to, r->disabled);

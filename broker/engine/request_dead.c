@@ -117,7 +117,7 @@ int make_dlq_redrive(struct session *s, const union request_fields *fields, stru
         (struct dead_command){.topic = q->topic,
                               .group = q->group,
                               .rate = (uint32_t)q->rate,
-                              .spread_ms = (int64_t)o->spread,
+                              .spread_ms = (int64_t)o->spread_ms,
                               .canary = (uint32_t)o->canary,
                               .has_max_fail = o->max_fail != SHARE_NONE,
                               .max_fail = o->max_fail != SHARE_NONE ? (uint32_t)o->max_fail : 0,

@@ -28,8 +28,8 @@ static const char *define(const struct rule_set_request *q, struct rule_command 
     int action = word_of(o->action, actions, RULE_ACTIONS);
     if (action < 0)
         return "action is one of mute, discard, redrive, move";
-    if (action != RULE_REDRIVE && (o->times || o->wait || o->wait_max))
-        return "times, wait and wait_max are of the action redrive";
+    if (action != RULE_REDRIVE && (o->times || o->wait_ms || o->wait_max_ms))
+        return "times, wait_ms and wait_max_ms are of the action redrive";
     if (q->filter.since)
         return "a rule has no since: it looks at letters as their messages die";
     if ((action == RULE_MOVE) != (o->to.size > 0))
@@ -39,11 +39,11 @@ static const char *define(const struct rule_set_request *q, struct rule_command 
     c->action = (enum rule_action)action;
     if (action == RULE_REDRIVE) {
         c->times = o->times ? (uint32_t)o->times : RULE_TIMES_DEFAULT;
-        c->wait_ms = or_default(o->wait, RULE_WAIT_MS_DEFAULT);
+        c->wait_ms = or_default(o->wait_ms, RULE_WAIT_MS_DEFAULT);
         c->wait_max_ms = or_default(
-            o->wait_max, c->wait_ms > RULE_WAIT_MAX_MS_DEFAULT ? c->wait_ms : RULE_WAIT_MAX_MS_DEFAULT);
+            o->wait_max_ms, c->wait_ms > RULE_WAIT_MAX_MS_DEFAULT ? c->wait_ms : RULE_WAIT_MAX_MS_DEFAULT);
         if (c->wait_max_ms < c->wait_ms)
-            return "wait_max is at least wait";
+            return "wait_max_ms is at least wait_ms";
     }
     return make_filter(&q->filter, &c->filter);
 }
@@ -58,7 +58,7 @@ int make_rule_set(struct session *s, const union request_fields *fields, struct 
         .topic = q->topic, .group = q->group, .number = (uint32_t)q->rule, .disabled = q->options.disabled};
     if (q->options.action.size)
         ret->why = define(q, c);
-    else if (!q->rule || is_given(&q->filter) || o->times || o->wait || o->wait_max || o->to.size)
+    else if (!q->rule || is_given(&q->filter) || o->times || o->wait_ms || o->wait_max_ms || o->to.size)
         ret->why = "without an action, a rule that is there is turned on or off, and nothing else is given";
     return ret->why ? SHUNT_BAD_ARGUMENT : 0;
 }

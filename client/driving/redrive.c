@@ -39,7 +39,7 @@ static int make_redrive(const struct shunt_redrive *how, struct mpack_buffer *na
                                           .key = f.key,
                                           .canary = how->canary,
                                           .max_fail = how->max_fail ? *how->max_fail : SHARE_NONE,
-                                          .spread = (uint64_t)how->spread_ms,
+                                          .spread_ms = (uint64_t)how->spread_ms,
                                           .to = slice_of(how->to),
                                           .hold_for_build = slice_of(how->hold_for_build)};
     bool careful =

@@ -21,8 +21,8 @@ static int take_rule(const struct shunt_rule *rule, struct rule_set_request *q, 
         return rc;
     q->rule = given.number;
     q->options.times = given.times;
-    q->options.wait = (uint64_t)given.wait_ms;
-    q->options.wait_max = (uint64_t)given.wait_max_ms;
+    q->options.wait_ms = (uint64_t)given.wait_ms;
+    q->options.wait_max_ms = (uint64_t)given.wait_max_ms;
     q->options.disabled = given.disabled != 0;
     return 0;
 }

@@ -141,10 +141,10 @@ class Usage(unittest.TestCase):
 
 class Basics(Case):
     def test_ping(self):
-        self.assertRegex(self.shunt("ping").stdout, r"answered in \d+ us")
+        self.assertRegex(self.shunt("ping").stdout, r"answered in \d+us")
         answer = self.document("ping")
         self.assertEqual(answer["url"], self.server.url)
-        self.assertGreater(answer["us"], 0)
+        self.assertGreater(answer["round_trip_us"], 0)
 
     def test_stats(self):
         self.shunt("topic", "create", "t")
@@ -163,7 +163,7 @@ class Basics(Case):
 
     def test_global_options_stand_anywhere(self):
         for args in (["-o", "jsonl", "ping"], ["ping", "-o", "jsonl"], ["-ojsonl", "ping"], ["--output=jsonl", "ping"]):
-            self.assertIn("us", json.loads(self.shunt(*args).stdout))
+            self.assertIn("round_trip_us", json.loads(self.shunt(*args).stdout))
 
     def test_output_that_cannot_be_written_is_a_failure(self):
         with open("/dev/full", "w") as full:
@@ -195,7 +195,7 @@ class Topics(Case):
         shown = self.shunt("topic", "show", "files").stdout
         self.assertRegex(shown, r"(?m)^ +lease +1m$")
         self.assertRegex(shown, r"(?m)^ +order +key$")
-        self.assertRegex(shown, r"(?m)^ +max-bytes +2(\.0)? GiB$")
+        self.assertRegex(shown, r"(?m)^ +max-bytes +2GiB$")
         self.shunt("topic", "delete", "files", "-y")
         self.assertEqual([topic["topic"] for topic in self.document("topic", "list")], ["another"])
 
@@ -241,7 +241,7 @@ class Topics(Case):
         self.shunt("topic", "create", "t", "--groups", "b,a", "--backoff-max", "2000ms")
         self.assertEqual(self.document("topic", "create", "t", "--max-attempts", "3")["topic"], "t")
         for setting, value, said in (("--max-attempts", "4", "max-attempts is 3, not 4"), ("--backoff", "10ms..3s", "backoff-max is 2s, not 3s"),
-                                     ("--backoff-min", "11ms", "backoff-min is 10ms, not 11ms"), ("--max-bytes", "3GiB", "max-bytes is 2 GiB, not 3GiB"),
+                                     ("--backoff-min", "11ms", "backoff-min is 10ms, not 11ms"), ("--max-bytes", "3GiB", "max-bytes is 2GiB, not 3GiB"),
                                      ("--expired", "dlq", "expired is discard, not dlq"), ("--dlq-retention", "1h", "dlq-retention is 0s, not 1h"),
                                      ("--groups", "a", "its groups are others"), ("--groups", "a,b,c", "its groups are others"), ("--groups", "a,c", "its groups are others")):
             done = self.shunt("topic", "create", "t", setting, value, code=FAILED)

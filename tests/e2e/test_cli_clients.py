@@ -73,7 +73,7 @@ class Clients(Case):
         self.hold("worker-1", count=2, host="h1")
         heading, row = self.shunt("clients", "t").stdout.splitlines()
         self.assertRegex(heading, r"^ *CONNECTION +CLIENT +HOST +BUILD +PEER +FOR +HEARD AGO +HOLDS +OLDEST +UNSENT +STATE +SUBSCRIPTIONS")
-        self.assertRegex(row, r"^ *\d+ +worker-1 +h1 +- +127\.0\.0\.1:\d+ +\S+ +\S+ +2 +\S+ +0 B +open +t:default 2 of 0$")
+        self.assertRegex(row, r"^ *\d+ +worker-1 +h1 +- +127\.0\.0\.1:\d+ +\S+ +\S+ +2 +\S+ +0B +open +t:default 2 of 0$")
 
     def test_many_subscriptions_are_cut_in_the_table_and_whole_in_json(self):
         client = self.connect(client="busy")

@@ -148,7 +148,7 @@ static void put_which(struct mpack_buffer *to, struct source *s)
 
 static void put_redrive_options(struct mpack_buffer *to, struct source *s)
 {
-    static const char *const names[] = {"canary", "max_fail", "spread", "since"};
+    static const char *const names[] = {"canary", "max_fail", "spread_ms", "since"};
     uint8_t pick = source_u8(s);
     mpack_write_map(to, 2);
     mpack_write_cstr(to, names[pick % 4]);

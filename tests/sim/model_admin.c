@@ -111,7 +111,7 @@ static void read_spread(struct model_group *g, struct mpack_reader *r)
     if (mpack_peek(r) != MPACK_MAP)
         return;
     for (uint32_t pairs = mpack_read_map(r); pairs && !r->failed; pairs--) {
-        if (!slice_is(mpack_read_str(r), "spread")) {
+        if (!slice_is(mpack_read_str(r), "spread_ms")) {
             (void)mpack_read_any(r);
             continue;
         }

@@ -61,7 +61,7 @@ static void read_options(struct asked *a, struct mpack_reader *r)
             int64_t value = mpack_read_int(r);
             if (slice_is(key, "times"))
                 a->rule.times = (uint32_t)value;
-            else if (slice_is(key, "wait"))
+            else if (slice_is(key, "wait_ms"))
                 a->rule.wait = value;
             else
                 a->rule.wait_max = value;

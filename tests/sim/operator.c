@@ -164,7 +164,7 @@ static void write_options(struct sim *s, struct mpack_buffer *to)
     if (fails)
         pair(to, "max_fail", dice_below(&s->dice, 1001));
     if (spread)
-        pair(to, "spread", dice_from(&s->dice, 1, MODEL_SPREAD_MS_MAX));
+        pair(to, "spread_ms", dice_from(&s->dice, 1, MODEL_SPREAD_MS_MAX));
     if (reason) {
         mpack_write_cstr(to, "reason");
         mpack_write_cstr(to, dice_once_in(&s->dice, 2) ? "rejected" : "max_attempts");
@@ -218,8 +218,8 @@ static void write_rule(struct sim *s, struct mpack_buffer *to, const struct plac
     } else if (action == RULE_REDRIVE) {
         uint64_t wait = dice_from(&s->dice, 1, RULE_WAIT_MS);
         pair(to, "times", dice_from(&s->dice, 1, 3));
-        pair(to, "wait", wait);
-        pair(to, "wait_max", wait * dice_from(&s->dice, 1, 3));
+        pair(to, "wait_ms", wait);
+        pair(to, "wait_max_ms", wait * dice_from(&s->dice, 1, 3));
     }
 }
 

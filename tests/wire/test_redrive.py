@@ -50,14 +50,14 @@ class Redrive(WireTest):
 
     def test_options_are_within_their_bounds_and_known(self):
         client = self.kill("A")
-        for options, word in (({"canary": 1000001}, "canary"), ({"max_fail": 1001}, "max_fail"), ({"spread": 86400001}, "spread"),
+        for options, word in (({"canary": 1000001}, "canary"), ({"max_fail": 1001}, "max_fail"), ({"spread_ms": 86400001}, "spread"),
                               ({"match": "m" * 257}, "256"), ({"cause": "x"}, "hexadecimal"), ({"reason": "x"}, "reason"),
                               ({"canary": 1, "shrink": 1}, "does not know")):
             with self.subTest(options=str(options)[:40]):
                 code = "TOO_LARGE" if word == "256" else "BAD_ARGUMENT"
                 self.assertIn(word, self.refused(code, client.dlq_redrive, self.topic, matching=1, options=options).text)
         self.assertEqual(self.dead(client), ["A"], "nothing was touched")
-        client.request(DLQ_REDRIVE, self.topic, "default", {"matching": 1}, None, {"canary": 1000000, "max_fail": 1000, "spread": 86400000})
+        client.request(DLQ_REDRIVE, self.topic, "default", {"matching": 1}, None, {"canary": 1000000, "max_fail": 1000, "spread_ms": 86400000})
 
     def test_a_canary_that_fails_stops_the_job(self):
         client = self.kill("A", "A", "A")
@@ -185,7 +185,7 @@ class Redrive(WireTest):
 
     def test_a_spread_brings_them_back_by_and_by(self):
         client = self.kill(*"A" * 50)
-        client.dlq_redrive(self.topic, all=True, options={"spread": 86400000})
+        client.dlq_redrive(self.topic, all=True, options={"spread_ms": 86400000})
         shown = client.group_show(self.topic)
         self.assertEqual((shown["dead"], shown["ready"] + shown["delayed"]), (0, 50))
         self.assertGreater(shown["delayed"], 40)

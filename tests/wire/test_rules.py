@@ -5,7 +5,7 @@ import unittest
 from client import Message, ShuntError
 from server import WireTest
 
-RULE = {"rule", "filter", "action", "times", "wait", "wait_max", "to", "disabled", "set", "matched", "done", "waiting", "given_up", "outcomes"}
+RULE = {"rule", "filter", "action", "times", "wait_ms", "wait_max_ms", "to", "disabled", "set", "matched", "done", "waiting", "given_up", "outcomes"}
 
 
 class Rules(WireTest):
@@ -32,10 +32,10 @@ class Rules(WireTest):
         client, topic = self.client, self.topic
         self.assertEqual(client.rule_set(topic, "mute", filter={"type": "A"}), 10)
         self.assertEqual(client.rule_set(topic, "discard", 5, {"type": "B", "header": ["tenant", "x"], "key": b"k"}), 5)
-        self.assertEqual(client.rule_set(topic, "redrive", times=2, wait=3600000), 20)
+        self.assertEqual(client.rule_set(topic, "redrive", times=2, wait_ms=3600000), 20)
         first, second, third = client.rule_list(topic)
         self.assertEqual(set(first), RULE)
-        self.assertEqual([(r["rule"], r["action"], r["times"], r["wait"], r["wait_max"]) for r in (first, second, third)],
+        self.assertEqual([(r["rule"], r["action"], r["times"], r["wait_ms"], r["wait_max_ms"]) for r in (first, second, third)],
                          [(5, "discard", 0, 0, 0), (10, "mute", 0, 0, 0), (20, "redrive", 2, 3600000, 3600000)])
         self.assertEqual((first["filter"]["type"], first["filter"]["key"], second["filter"]["type"], third["filter"]), ("B", b"k", "A", None))
         self.die("A", "B", "C")
@@ -47,7 +47,7 @@ class Rules(WireTest):
 
     def test_a_letter_comes_back_and_is_given_up_in_the_end(self):
         client, topic = self.client, self.topic
-        client.rule_set(topic, "redrive", 1, times=2, wait=1)
+        client.rule_set(topic, "redrive", 1, times=2, wait_ms=1)
         self.die("A")
         self.fail("A")
         self.fail("A")
@@ -70,7 +70,7 @@ class Rules(WireTest):
 
     def test_why_tells_which_rule_brought_it_back(self):
         client, topic = self.client, self.topic
-        client.rule_set(topic, "redrive", 3, {"type": "A"}, wait=1)
+        client.rule_set(topic, "redrive", 3, {"type": "A"}, wait_ms=1)
         self.die("A")
         [held] = self.worker.take(1)
         [back] = client.why(topic, 1)["groups"]
@@ -82,7 +82,7 @@ class Rules(WireTest):
 
     def test_why_tells_of_the_rule(self):
         client, topic = self.client, self.topic
-        client.rule_set(topic, "redrive", 3, {"type": "A"}, wait=3600000)
+        client.rule_set(topic, "redrive", 3, {"type": "A"}, wait_ms=3600000)
         client.rule_set(topic, "discard", 4, {"type": "B"})
         self.die("A", "B")
         self.until(lambda: client.group_show(topic)["discarded"] == 1)
@@ -122,8 +122,8 @@ class Rules(WireTest):
                 ("to itself", "BAD_ARGUMENT", lambda: client.rule_set(topic, "move", to=topic)),
                 ("times of a mute", "BAD_ARGUMENT", lambda: client.rule_set(topic, "mute", times=1)),
                 ("too often", "BAD_ARGUMENT", lambda: client.rule_set(topic, "redrive", times=21)),
-                ("too late", "BAD_ARGUMENT", lambda: client.rule_set(topic, "redrive", wait=86400001)),
-                ("shorter in the end", "BAD_ARGUMENT", lambda: client.rule_set(topic, "redrive", wait=5, wait_max=4)),
+                ("too late", "BAD_ARGUMENT", lambda: client.rule_set(topic, "redrive", wait_ms=86400001)),
+                ("shorter in the end", "BAD_ARGUMENT", lambda: client.rule_set(topic, "redrive", wait_ms=5, wait_max_ms=4)),
                 ("a number too large", "BAD_ARGUMENT", lambda: client.rule_set(topic, "mute", 65536)),
                 ("a long text", "TOO_LARGE", lambda: client.rule_set(topic, "mute", filter={"match": "m" * 257})),
                 ("no hex", "BAD_ARGUMENT", lambda: client.rule_set(topic, "mute", filter={"cause": "x"})),
@@ -140,7 +140,7 @@ class Rules(WireTest):
             with self.subTest(what=what, code=code), self.assertRaises(ShuntError) as caught:
                 call()
             self.assertEqual(caught.exception.name, code, caught.exception)
-        client.rule_set(topic, "redrive", 65535, {"match": "m" * 256}, times=20, wait=86400000, wait_max=86400000)
+        client.rule_set(topic, "redrive", 65535, {"match": "m" * 256}, times=20, wait_ms=86400000, wait_max_ms=86400000)
         client.rule_set(topic, rule=65535, disabled=True)
         self.assertTrue(self.rule(65535)["disabled"])
         client.rule_delete(topic, 65535)

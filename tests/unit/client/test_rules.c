@@ -85,7 +85,7 @@ Test(rules, what_cannot_be_one_is_refused)
     const struct shunt_dlq_filter since = {.size = sizeof since, .since_ms = 1};
     struct shunt_rule rule = {.size = sizeof rule, .action = "redrive", .times = 20, .wait_ms = 86400000};
     ok(shunt_rule_set(s, "orders", NULL, &rule, WAIT_MS, NULL, &err));
-    cr_assert(number(0, "times") == 20 && number(0, "wait_max") == 86400000);
+    cr_assert(number(0, "times") == 20 && number(0, "wait_max_ms") == 86400000);
     rule.times = 21;
     cr_assert_eq(shunt_rule_set(s, "orders", NULL, &rule, WAIT_MS, NULL, &err), SHUNT_BAD_ARGUMENT);
     rule = (struct shunt_rule){.size = sizeof rule, .action = "redrive", .wait_ms = -1};

@@ -104,7 +104,7 @@ static void put_rule_options(struct mpack_buffer *to, uint64_t value)
     mpack_write_cstr(to, "redrive");
     mpack_write_cstr(to, "times");
     mpack_write_uint(to, value);
-    mpack_write_cstr(to, "wait");
+    mpack_write_cstr(to, "wait_ms");
     mpack_write_uint(to, value);
     mpack_write_cstr(to, "disabled");
     mpack_write_bool(to, true);

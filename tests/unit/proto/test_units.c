@@ -243,22 +243,27 @@ Test(units, sizes_are_written_for_people)
         int64_t bytes;
         const char *text;
     } rows[] = {
-        {0, "0 B"},
-        {1023, "1023 B"},
-        {1024, "1 KiB"},
-        {1536, "1.5 KiB"},
-        {1610612736, "1.5 GiB"},
-        {1048575, "1023.9 KiB"},
-        {1048576, "1 MiB"},
-        {1ll << 40, "1 TiB"},
-        {1ll << 50, "1024 TiB"},
-        {-1536, "-1.5 KiB"},
-        {INT64_MAX, "8388607.9 TiB"},
-        {INT64_MIN, "-8388608 TiB"},
+        {0, "0B"},
+        {1023, "1023B"},
+        {1024, "1KiB"},
+        {1536, "1.5KiB"},
+        {1610612736, "1.5GiB"},
+        {1048575, "1023.9KiB"},
+        {1048576, "1MiB"},
+        {1ll << 40, "1TiB"},
+        {1ll << 50, "1024TiB"},
+        {-1536, "-1.5KiB"},
+        {INT64_MAX, "8388607.9TiB"},
+        {INT64_MIN, "-8388608TiB"},
     };
     char text[32];
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         cr_expect_str_eq(units_format_size(text, rows[i].bytes), rows[i].text);
+    /* … and may be typed as they are shown. */
+    int64_t bytes;
+    const char *why;
+    cr_assert(units_parse_size("1.5KiB", INT64_MAX, &bytes, &why));
+    cr_expect_eq(bytes, 1536);
 }
 
 Test(units, times_are_rfc_3339_in_utc)
