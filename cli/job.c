@@ -28,6 +28,8 @@ struct progress {
     bool outcomes; /* wait for them, too */
     uint64_t done, total;
     bool over;
+    bool in_bar;    /* the line of the terminal is a bar that is not ended */
+    bool endless;   /* the broker's own, or it removes what was deleted: nobody can stop it */
     char phase[16]; /* that was told last */
 };
 
@@ -51,7 +53,7 @@ static void outcomes_text(char text[TEXT_BYTES], const struct shunt_value *job)
 
 /* `redriven [#####     ] 12 of 40, 10 acked, 1 failed, 1 pending (ramp)`. It is written over, so it must be one line of the
  * terminal: what does not fit is left out, first the bar. */
-static void show_bar(const struct progress *p, const struct shunt_value *job, bool last)
+static void show_bar(struct progress *p, const struct shunt_value *job, bool last)
 {
     char bar[BAR_COLUMNS + 1], counts[TEXT_BYTES], outcomes[TEXT_BYTES];
     size_t columns = columns_of_terminal(stderr);
@@ -70,6 +72,15 @@ static void show_bar(const struct progress *p, const struct shunt_value *job, bo
     (void)fprintf(stderr, "%s%s" ERASE_TO_THE_END "%s", counts, least + more < columns ? outcomes : "",
                   last ? "\n" : "");
     (void)fflush(stderr);
+    p->in_bar = !last;
+}
+
+/* Before anything else is said. */
+static void end_bar(struct progress *p)
+{
+    if (p->in_bar)
+        (void)fputc('\n', stderr);
+    p->in_bar = false;
 }
 
 /* Where nobody sees a bar: a line when a redrive begins to wait for something else. */
@@ -86,6 +97,17 @@ static void tell_phase(struct progress *p, const struct shunt_value *job)
                   strcmp(phase, "canary") == 0 ? "waits for the outcome of the canary" : phase, p->done,
                   p->total, p->what);
     }
+}
+
+/* What goes on when the one who watches leaves. */
+static void tell_left(struct progress *p, uint64_t job)
+{
+    char stops[64];
+    (void)snprintf(stops, sizeof stops, "`shunt job cancel %" PRIu64 "` stops it", job);
+    end_bar(p);
+    call_complain("job %" PRIu64 " goes on, %" PRIu64 " %s so far: %s, `shunt job show %" PRIu64
+                  "` shows its progress",
+                  job, p->done, p->what, p->endless ? "it cannot be stopped" : stops, job);
 }
 
 static bool is_over(const struct progress *p, const struct shunt_value *job)
@@ -109,10 +131,13 @@ static int look(struct call *call, uint64_t job, struct progress *p)
     struct shunt_error err = {0};
     int code = EXIT_OK;
     if (shunt_job_show(call->shunt, job, call->timeout_ms, &state, &err)) {
+        end_bar(p);
         code = call_failed(call, &err);
         call_complain("no answer about job %" PRIu64 ": it goes on at the broker", job);
         return code;
     }
+    const char *kind = record_text(state, "kind");
+    p->endless = kind && (strcmp(kind, "drop") == 0 || strcmp(kind, "causes") == 0);
     p->over = is_over(p, state);
     p->done = (uint64_t)record_integer(state, "done");
     p->total = (uint64_t)record_integer(state, "total");
@@ -139,9 +164,7 @@ int job_follow(struct call *call, uint64_t job, const char *what, bool outcomes,
         if (p.over || code)
             break;
         if (!wait_on(signal_fd, pause_ms)) {
-            call_complain("job %" PRIu64 " goes on, %" PRIu64 " %s so far: `shunt job cancel %" PRIu64
-                          "` stops it, `shunt job show %" PRIu64 "` shows its progress",
-                          job, p.done, what, job, job);
+            tell_left(&p, job);
             code = EXIT_PARTLY;
         }
         pause_ms = pause_ms * 2 < PAUSE_MS_MAX ? pause_ms * 2 : PAUSE_MS_MAX;
