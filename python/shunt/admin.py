@@ -1,4 +1,4 @@
-"""admin: topics, groups, dead letters, causes and jobs. Each call is one request of the protocol, whose page says what the maps hold."""
+"""admin: topics, groups, dead letters, causes, rules, jobs and the audit log. Each call is one request of the protocol, whose page says what the maps hold."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ class Admin:
     def _request(self, op: int, *fields: object) -> list[Any]:
         return self._link.request(op, *fields, timeout=self._timeout)
 
-    def _pages(self, op: int, *fields: object, after: object, behind: tuple[object, ...] = ()) -> Iterator[Info]:
+    def _pages(self, op: int, *fields: object, after: object, behind: tuple[object, ...] = (), name: str = "topic") -> Iterator[Info]:
+        """All rows. What the next page begins behind is told with a page, or is the last row's `name`."""
         while True:
             rows, more, *rest = self._request(op, *fields, after, None, *behind)
             yield from rows
             if not more or not (rows or rest):
                 return
-            after = rest[0] if rest else rows[-1]["topic"]
+            after = rest[0] if rest else rows[-1][name]
 
     # ---- topics and groups ----
 
@@ -85,6 +86,15 @@ class Admin:
         """The messages in flight, each with its holder."""
         return self._pages(protocol.GROUP_HOLDERS, topic, group, after=0)
 
+    def peek(self, topic: str, group: str = "default", *, bodies: bool = False) -> Iterator[Info]:
+        """Messages that are ready, delayed or in flight, in order of `seq`, without taking any. With `bodies` also `body`, `headers` and `key`, which are None
+        if the stored message cannot be read. For a dead-letter queue use dlq_list()."""
+        for row in self._pages(protocol.PEEK, topic, group, after=0, behind=(bodies,)):
+            if bodies:
+                message = [*(row.pop("message") or []), None, None, None]  # what is not there may be left out at the end
+                row["body"], row["headers"], row["key"] = message[0], message[1] or {}, message[2]
+            yield row
+
     # ---- dead letters ----
 
     def dlq_list(self, topic: str, group: str = "default", **filter: Any) -> Iterator[Info]:
@@ -94,6 +104,13 @@ class Admin:
     def dlq_show(self, topic: str, message: str, group: str = "default", *, original: bool | None = None) -> Info:
         """One dead letter, with body, stack and history. `message`: its id, its origin's name, or its number in the DLQ."""
         return dict(self._ask(protocol.DLQ_SHOW, topic, group, message, original))
+
+    def dlq_edit(
+        self, topic: str, message: str, body: bytes | str | None, group: str = "default", *, edit: int | None = None, reason: str | None = None
+    ) -> int:
+        """Give a dead letter another body, for its group alone; None: the one that it was published with. `edit` is the one that dlq_show() told: Stale is
+        raised if somebody has edited the letter since. Returns the number of this edit, 0 for the body as published."""
+        return int(self._ask(protocol.DLQ_EDIT, topic, group, message, edit, body.encode() if isinstance(body, str) else body, reason))
 
     def dlq_redrive(
         self, topic: str, messages: list[str] | None = None, *, group: str = "default", count: int | None = None, rate: int = 0,
@@ -127,13 +144,61 @@ class Admin:
         change = {name: value for name, value in (("state", state), ("owner", owner), ("note", note)) if value is not None}
         return int(self._ask(protocol.CAUSE_UPDATE, topic, group, cause, change, reason))
 
+    # ---- rules ----
+
+    def rule_set(
+        self, topic: str, group: str = "default", *, rule: int = 0, filter: Info | None = None, action: str | None = None, to: str | None = None, times: int | None = None,
+        wait_ms: int | None = None, wait_max_ms: int | None = None, disabled: bool | None = None, reason: str | None = None
+    ) -> int:
+        """What is done by itself with dead letters of the group as they come, all or those that `filter` lets through (as dlq_list(), without since).
+        `action`: "mute", "discard", "move" (to the topic `to`) or "redrive" (so many `times`, after a random wait up to `wait_ms` that doubles up to `wait_max_ms`).
+        `rule` is its number and place, 0: behind the last. Without an `action` the rule is turned off or on (`disabled`). Returns its number."""
+        given = {"action": action, "to": to, "times": times, "wait_ms": wait_ms, "wait_max_ms": wait_max_ms, "disabled": disabled}
+        options = {name: value for name, value in given.items() if value is not None}
+        return int(self._ask(protocol.RULE_SET, topic, group, rule, filter, options, reason))
+
+    def rule_list(self, topic: str, group: str = "default") -> list[Info]:
+        """The rules in the order in which they are asked, each with what it has done."""
+        return list(self._ask(protocol.RULE_LIST, topic, group))
+
+    def rule_delete(self, topic: str, rule: int, group: str = "default", *, reason: str | None = None) -> None:
+        """Letters that wait for it stay dead."""
+        self._request(protocol.RULE_DELETE, topic, group, rule, reason)
+
+    def rule_test(self, topic: str, group: str = "default", *, rule: int = 0, filter: Info | None = None) -> list[Info]:
+        """Which of the letters that lie in the queue now a rule with this filter and number would match, by cause: `cause`, `title`, `count`, and `earlier`,
+        of those on which a rule before it would decide. Without a `filter`: that of the rule which has the number. It changes nothing."""
+        causes: dict[object, Info] = {}
+        for row in self._pages(protocol.RULE_TEST, topic, group, rule, filter, after=0):
+            seen = causes.setdefault(row["cause"], {**row, "count": 0, "earlier": 0})
+            seen["count"] += row["count"]
+            seen["earlier"] += row["earlier"]
+        return list(causes.values())
+
     # ---- jobs, and the whole ----
+
+    def job_list(self) -> Iterator[Info]:
+        """Those that run, and the last 100 that are over."""
+        return self._pages(protocol.JOB_LIST, after=None, name="job")
 
     def job_show(self, job: int) -> Info:
         return dict(self._ask(protocol.JOB_SHOW, job))
 
     def job_cancel(self, job: int, *, reason: str | None = None) -> None:
         self._request(protocol.JOB_CANCEL, job, reason)
+
+    def job_pause(self, job: int, *, reason: str | None = None) -> None:
+        """A redrive or purge waits until job_resume(), also over a restart."""
+        self._request(protocol.JOB_PAUSE, job, reason)
+
+    def job_resume(self, job: int, *, reason: str | None = None) -> None:
+        self._request(protocol.JOB_RESUME, job, reason)
+
+    def audit(self, *, since: int | None = None, until: int | None = None, topic: str | None = None, act: str | None = None) -> Iterator[Info]:
+        """What operators did, the oldest act first, each with who (`client`, `host`, `peer`), what (`asked`) and why (`reason`). `since` and `until` (not
+        itself) are milliseconds since 1970."""
+        given = {"since": since, "until": until, "topic": topic, "act": act}
+        return self._pages(protocol.AUDIT_LIST, after=0, behind=({name: value for name, value in given.items() if value is not None} or None,))
 
     def why(self, message: str, group: str | None = None) -> Info:
         """What happened to a message, `TOPIC/SEQ`, in each group."""
