@@ -1,10 +1,11 @@
-/* work_message: bytes that JSON would make six times as long are base64, so a line is at most about twice its body. */
+/* work_message: bytes that JSON would make six times as long are base64, so a line is at most about twice its body; of a dead letter
+ * come its history and stacks, which are bounded. */
 #include "cli/work_message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/utf8.h"
+#include "cli/dead.h"
 #include "cli/delivered.h"
 #include "cli/json.h"
 #include "client/shunt.h"
@@ -31,6 +32,7 @@ static void write_members(struct json *j, const struct shunt_delivery *d, int64_
     char time[32];
     size_t bytes = 0;
     const void *key = shunt_delivery_key(d, &bytes);
+    const struct shunt_value *dead = shunt_delivery_dead(d);
     json_key(j, "id");
     json_string(j, shunt_delivery_id(d));
     json_key(j, "topic");
@@ -42,6 +44,8 @@ static void write_members(struct json *j, const struct shunt_delivery *d, int64_
     number(j, "generation", shunt_delivery_generation(d));
     json_key(j, "published");
     json_string(j, shunt_format_time(time, shunt_delivery_published_ms(d)));
+    if (shunt_delivery_ttl_ms(d) > 0)
+        number(j, "ttl_ms", (uint64_t)shunt_delivery_ttl_ms(d));
     json_key(j, "lease_ms");
     json_integer(j, shunt_delivery_lease_left_ms(d));
     if (timeout_ms)
@@ -50,6 +54,10 @@ static void write_members(struct json *j, const struct shunt_delivery *d, int64_
     delivered_headers(j, d, true);
     if (key)
         text_or_base64(j, "key", "key_base64", key, bytes);
+    if (dead) {
+        json_key(j, "dead");
+        dead_delivered_json(j, dead);
+    }
     const void *body = shunt_delivery_body(d, &bytes);
     text_or_base64(j, "body", "body_base64", body ? body : "", bytes);
 }

@@ -35,13 +35,14 @@ class Release(Retry):
 
 
 class Message:
-    """A message. Text attributes are str; body and key are bytes, as are header values that are no text."""
+    """A message. Text attributes are str; body and key are bytes, as are header values that are no text. `dead` is of a dead-letter queue alone."""
 
     def __init__(self, fields, send):
         self._send = send
         self.id, self.topic, self.group = fields["id"], fields["topic"], fields["group"]
         self.attempt, self.deliveries, self.generation = fields["attempt"], fields["deliveries"], fields["generation"]
         self.published, self.lease_ms, self.timeout_ms = fields["published"], fields["lease_ms"], fields.get("timeout_ms")
+        self.ttl_ms, self.dead = fields.get("ttl_ms"), fields.get("dead")
         self.headers = {key: value if isinstance(value, str) else base64.b64decode(value["base64"]) for key, value in fields["headers"].items()}
         self.key, self.body = _bytes_of(fields, "key"), _bytes_of(fields, "body")
 

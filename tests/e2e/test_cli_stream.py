@@ -445,6 +445,43 @@ class Helpers(Streaming):
         path.write_text(NODE)
         self.run_helper(["node", str(path)], "SyntaxError", "Green: not ripe")
 
+    def check_dead(self, command):
+        """A worker that prints what it is told of a time to live and of a death."""
+        self.publish("first")
+        self.shunt("publish", "t", "second", "--ttl", "1h")
+        self.shunt("work", "t", "--drain", "--", "sh", "-c", "echo cannot >&2; exit 65")
+        self.shunt("publish", "t", "third")
+        self.shunt("work", "t", "--stream", "--drain", "--", *command)
+        done = self.shunt("work", "dlq:t:default", "--stream", "--drain", "--", *command)
+        self.assertEqual([json.loads(line) for line in done.stderr.splitlines() if line.startswith("[")],
+                         [["first", None, "rejected", "cannot", 1], ["second", 3600000, "rejected", "cannot", 1]])
+        self.assertEqual(self.group("t")["dead"], 0)
+
+    def test_python_is_told_of_deaths(self):
+        path = self.directory / "helper.py"
+        path.write_text(f"""
+import sys; sys.path.insert(0, {str(ROOT / 'python')!r})
+import json, shunt_stream
+def handle(message):
+    dead = message.dead
+    if message.body == b"third" and dead is None and message.ttl_ms is None: return
+    print(json.dumps([message.body.decode(), message.ttl_ms, dead["reason"], dead["error_message"], len(dead["history"])]))
+shunt_stream.run(handle)
+""")
+        self.check_dead([sys.executable, str(path)])
+
+    @unittest.skipUnless(shutil.which("node"), "node is not installed")
+    def test_node_is_told_of_deaths(self):
+        path = self.directory / "helper.mjs"
+        path.write_text(f"""
+import {{ run }} from '{ROOT}/node/shunt_stream.mjs'
+run(({{ body, ttl_ms, dead }}) => {{
+  if (body.toString() === 'third' && dead === null && ttl_ms === null) return
+  console.log(JSON.stringify([body.toString(), ttl_ms, dead.reason, dead.error_message, dead.history.length]))
+}})
+""")
+        self.check_dead(["node", str(path)])
+
     def test_short(self):
         for path in (ROOT / "python/shunt_stream.py", ROOT / "node/shunt_stream.mjs"):
             self.assertLess(len(path.read_text().splitlines()), 100, path.name)
@@ -456,6 +493,7 @@ class Page(Streaming):
     def test_examples(self):
         page = (ROOT / "docs/workers.md").read_text()
         programs = {match[1]: match[2] for match in re.finditer(r"^`(\S+)`:\n```\w*\n(.*?)^```", page, re.S | re.M)}
+        triage = programs.pop("triage.py")
         self.assertEqual(set(programs), {"plain.py", "mails.py", "mails.mjs", "mails.sh"})
         shutil.copy(ROOT / "python/shunt_stream.py", self.directory)
         shutil.copy(ROOT / "node/shunt_stream.mjs", self.directory)
@@ -472,6 +510,11 @@ class Page(Streaming):
                 self.shunt("work", topic, "--stream", "--drain", "--", *runners[path.suffix], path)
                 dead = lines_of(self.shunt("dlq", "export", topic, "-q").stdout)
                 self.assertEqual(([row["body"] for row in dead], self.group(topic)["acked"]), (['{"to": "nobody"}'], 1))
+        path = self.directory / "triage.py"
+        path.write_text(triage)
+        done = self.shunt("work", "dlq:mails0:default", "--stream", "--drain", "--", sys.executable, path)
+        self.assertRegex(done.stderr, r"(?m)^mails0/2 died of .* after 1 attempts$")
+        self.assertEqual(self.group("mails0")["dead"], 0)
 
     def test_lines(self):
         page = (ROOT / "docs/workers.md").read_text()
