@@ -17,6 +17,7 @@ struct engine_limits server_engine_limits(const struct server *s)
                                   .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
                                   .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],
                                   .commit_bytes_max = (uint64_t)number[CONFIG_commit_bytes_max],
+                                  .retry_after_ms = number[CONFIG_retry_after_ms],
                                   .ack_wait_ms = number[CONFIG_ack_wait_ms]};
 }
 
@@ -32,6 +33,7 @@ struct net_limits server_net_limits(const struct server *s)
                                .peer_ms = number[CONFIG_peer_ms],
                                .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
                                .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
+                               .retry_after_ms = number[CONFIG_retry_after_ms],
                                .partial_bytes_max = partial};
 }
 

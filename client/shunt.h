@@ -20,6 +20,14 @@
  * unless its comment says otherwise. A name may be NULL only if the comment says what NULL means (otherwise
  * BAD_ARGUMENT); handles, deliveries and ret_ parameters only if it says that they may.
  *
+ * What is tried again: connections, after random waits up to a growing bound; publishes without an answer, which go out again with the
+ * next connection and are stored once; subscriptions. None of these is limited, because nothing may be lost. Calls that only look are
+ * asked again if the connection was lost with them, and any call if the broker refused it for what passes by itself (SHUTTING_DOWN,
+ * UNAVAILABLE, NOT_LEADER), as long as the call has time; these are at most a share of all calls (the option `retry-budget`), so that a
+ * broker in trouble is not asked much more than before. What is over that ends with its error, as do publishes that the
+ * broker refused. If the broker says how long it wants to be left alone, new attempts and, after NO_SPACE, new publishes wait that long and a
+ * random time on top: see shunt_retry_after().
+ *
  * Threads: a handle and what comes from it (consumers, deliveries, messages under way) belong to one thread at a time. Different
  * handles may be used in different threads at once. Options, messages and values belong to no handle. The library starts no
  * threads, and has no state of its own but a count of forks. It never logs: see shunt_on_event().

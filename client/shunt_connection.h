@@ -39,6 +39,10 @@ struct shunt;
  *   request-timeout   for what is asked with an *_async call and for its callback; 0: none   (default 60s)
  *   ping-interval     after so long without a word, ask the broker whether it is there; after as long again without an answer, connect
  *                     anew. 0: never; a machine that went away is noticed after 45 s all the same          (default 0)
+ *   retry-budget      of the calls within retry-window, at most this share is tried again by the library, and retry-reserve more; 0%: none
+ *                     (see "What is tried again" in shunt.h)              (default 10%)
+ *   retry-reserve     0 to 1000 calls                             (default 10)
+ *   retry-window      1s to 1h                                    (default 10s)
  *   window            messages published and not yet confirmed    (default 4096)
  *   window-bytes      their bytes                                 (default 64MiB)
  *   frame-bytes       bytes to gather for one PUBLISH frame       (default 256KiB)
@@ -77,6 +81,10 @@ SHUNT_API int shunt_ping(struct shunt *s, int64_t timeout_ms, int64_t *ret_us, s
 /* The same without waiting; connects if need be. fails: CLOSED, NO_MEMORY; the callback is told UNREACHABLE and TIMEOUT (after `request-timeout`). */
 SHUNT_API int shunt_ping_async(struct shunt *s, shunt_done_cb *callback, void *context,
                                struct shunt_error *err);
+
+/* How many ms the broker wants to be left alone, by what it said last with NO_SPACE, TOO_MANY or SHUTTING_DOWN (its setting `retry-after`); 0: not, or
+ * no longer. The library heeds it; a program that tries again by itself adds a random time. */
+SHUNT_API int64_t shunt_retry_after(const struct shunt *s);
 
 /* How many publishes, answers and other calls are queued or under way, and not called back. */
 SHUNT_API size_t shunt_pending(const struct shunt *s);

@@ -37,6 +37,11 @@ bool err_may_retry(int code)
     return row ? row->retry : false;
 }
 
+bool err_has_retry_after(int code)
+{
+    return code == SHUNT_NO_SPACE || code == SHUNT_TOO_MANY || code == SHUNT_SHUTTING_DOWN;
+}
+
 bool err_known(int code)
 {
     return find(code) != NULL;

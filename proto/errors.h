@@ -23,6 +23,9 @@ const char *err_text(int code);
 /* True if the same call may succeed later without a change. */
 bool err_may_retry(int code);
 
+/* True if the server says with it how long it wants to be left alone (`retry_after_ms`). */
+bool err_has_retry_after(int code);
+
 /* True if `code` is 0 or stands in the table. */
 bool err_known(int code);
 

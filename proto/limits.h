@@ -74,6 +74,12 @@
 #define LEASE_OVERDUE_MS_MAX 60000                     /* a lease that is over ends after this at the latest, though its client's bytes lie unread */
 #define KEPT_MAX            1024                       /* deliveries taken up again in one SUBSCRIBE */
 
+/* Trying again. */
+#define RETRY_AFTER_MS_MAX   60000                     /* a client leaves the server alone no longer, whatever it is asked */
+#define RETRY_RESERVE_MAX    1000                      /* calls of a window that a client may try again without a share */
+#define RETRY_WINDOW_MS_MIN  1000
+#define RETRY_WINDOW_MS_MAX  3600000
+
 /* Pages of a listing. */
 #define PAGE_ROWS_MAX     1000
 #define PAGE_ROWS_DEFAULT 100

@@ -45,6 +45,7 @@ struct engine_limits {
     uint64_t unsent_total_max; /* the same, on all connections together (struct flow_limits); 0: no limit */
     uint64_t inbox_bytes_max;  /* past it engine_inbox_full() is true */
     uint64_t commit_bytes_max; /* of requests taken into one transaction */
+    int64_t retry_after_ms;    /* asked of clients after NO_SPACE, TOO_MANY, SHUTTING_DOWN; 0: they are not */
     int64_t ack_wait_ms;       /* acks that nothing waits for are committed after so long; 0: at once */
 };
 

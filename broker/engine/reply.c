@@ -15,11 +15,18 @@ struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_
     return out;
 }
 
+/* How long the client is asked to wait before it asks again; 0: that is not said. */
+static int64_t retry_after_ms(const struct engine *e, int err)
+{
+    return err_has_retry_after(err) ? e->config.limits.retry_after_ms : 0;
+}
+
 void reply_error(struct session *s, uint64_t request_id, int err, const char *why)
 {
     struct mpack_buffer *out = session_out(s);
     const char *text = err_text(err);
-    size_t frame = frame_begin(out, OP_ERROR, request_id, 4);
+    int64_t wait_ms = retry_after_ms(s->engine, err);
+    size_t frame = frame_begin(out, OP_ERROR, request_id, wait_ms ? 5 : 4);
     share_count(s, ROWS_OF_ERROR);
     mpack_write_int(out, err);
     mpack_write_cstr(out, err_name(err));
@@ -27,6 +34,8 @@ void reply_error(struct session *s, uint64_t request_id, int err, const char *wh
         text = engine_text(s->engine, "%s: %s", text, why);
     mpack_write_cstr(out, text);
     mpack_write_bool(out, err_may_retry(err));
+    if (wait_ms)
+        mpack_write_int(out, wait_ms);
     frame_end(out, frame);
 }
 
@@ -40,10 +49,13 @@ void reply_closed(struct session *s, uint64_t sub, int err, const char *why)
 {
     struct mpack_buffer *out = session_out(s);
     const char *text = err_text(err);
-    size_t frame = frame_begin(out, OP_CLOSED, 0, 3);
+    int64_t wait_ms = retry_after_ms(s->engine, err);
+    size_t frame = frame_begin(out, OP_CLOSED, 0, wait_ms ? 4 : 3);
     mpack_write_uint(out, sub);
     mpack_write_int(out, err);
     mpack_write_cstr(out, why ? engine_text(s->engine, "%s: %s", text, why) : text);
+    if (wait_ms)
+        mpack_write_int(out, wait_ms);
     frame_end(out, frame);
 }
 

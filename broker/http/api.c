@@ -94,6 +94,7 @@ static enum MHD_Result answer_done(struct api_request *r)
     if (err == SHUNT_PROTOCOL && r->numbered)
         (void)problem_is(&r->problem, PROBLEM_KEY_IN_USE, "this one has stored nothing");
     (void)problem_is_error(&r->problem, err, detail);
+    problem_read_wait(&r->problem, &m);
     return respond_problem(r->connection, &r->problem, NULL);
 }
 

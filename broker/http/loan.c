@@ -214,7 +214,9 @@ static void take_frame(struct loan *l, struct slice payload, int64_t now_ms)
     } else if (op == OP_ERROR) {
         int code = (int)mpack_read_uint(&r);
         (void)mpack_read_str(&r); /* its name: this server's own */
-        take_failure(l, id, code, mpack_read_str(&r));
+        struct slice text = mpack_read_str(&r);
+        problem_read_wait(&l->problem, &r);
+        take_failure(l, id, code, text);
     } else if (op == OP_CLOSED) {
         (void)mpack_read_uint(&r);
         int code = (int)mpack_read_uint(&r);

@@ -70,6 +70,13 @@ bool problem_is_error(struct problem *p, int err, const char *detail)
     return false;
 }
 
+void problem_read_wait(struct problem *p, struct mpack_reader *r)
+{
+    (void)mpack_read_bool(r); /* whether it may be tried again: the table has that */
+    if (mpack_peek(r) == MPACK_INT)
+        p->retry_after_ms = mpack_read_int(r);
+}
+
 unsigned problem_status(const struct problem *p)
 {
     return row_of(p).status;
@@ -105,6 +112,10 @@ void problem_write(const struct problem *p, struct text *to)
         text_add_u64(to, p->accepted);
         text_add(to, ",\"first_seq\":");
         text_add_u64(to, p->first_seq);
+    }
+    if (p->retry_after_ms > 0) {
+        text_add(to, ",\"retry_after_ms\":");
+        text_add_u64(to, (uint64_t)p->retry_after_ms);
     }
     text_add(to, row.retry ? ",\"retry\":true}\n" : ",\"retry\":false}\n");
 }

@@ -4,6 +4,7 @@
 
 #include "broker/http/text.h"
 #include "proto/errors.h"
+#include "proto/mpack.h"
 
 enum problem_code {
     PROBLEM_NONE,
@@ -21,6 +22,7 @@ struct problem {
     enum problem_code code;
     int err;
     char detail[PROBLEM_DETAIL_BYTES]; /* what is wrong with this request, as UTF-8; may be empty */
+    int64_t retry_after_ms;            /* how long the server wants to be left alone; 0: it does not say */
     uint64_t accepted,
         first_seq; /* of a publish: so many messages were stored all the same, from this one on */
 };
@@ -34,6 +36,9 @@ static inline bool problem_is_none(const struct problem *p)
 {
     return !p->code && !p->err;
 }
+
+/* What follows the text of an ERROR: how long the client is asked to wait. */
+void problem_read_wait(struct problem *p, struct mpack_reader *r);
 
 /* The status of the answer. */
 unsigned problem_status(const struct problem *p);

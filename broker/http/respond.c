@@ -3,13 +3,17 @@
 
 #include "base/magic.h"
 #include "broker/http/peers.h"
+#include <stdio.h>
 
-enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
-                        const char *allow, struct MHD_Response *response)
+/* `retry_after_s` 0: the client is not told when to come back. */
+static enum MHD_Result respond_with(struct MHD_Connection *connection, unsigned status, const char *type,
+                                    const char *allow, int64_t retry_after_s, struct MHD_Response *response)
 {
     enum MHD_Result ok = MHD_YES;
+    char seconds[24];
     if (!response)
         return MHD_NO;
+    (void)snprintf(seconds, sizeof seconds, "%lld", (long long)retry_after_s); /* it fits */
     if (type)
         ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     if (ok == MHD_YES)
@@ -18,21 +22,38 @@ enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, cons
         ok = MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (ok == MHD_YES && allow)
         ok = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
-    if (ok == MHD_YES && status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    if (ok == MHD_YES && retry_after_s)
+        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     if (ok == MHD_YES)
         ok = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return ok;
 }
 
-enum MHD_Result respond_text(struct MHD_Connection *connection, unsigned status, const char *type,
-                             const char *allow, struct text *text)
+static int64_t retry_after_s(unsigned status, int64_t asked_ms)
+{
+    int64_t least_s = status == MHD_HTTP_SERVICE_UNAVAILABLE, asked_s = (asked_ms + 999) / 1000;
+    return asked_s > least_s ? asked_s : least_s;
+}
+
+enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
+                        const char *allow, struct MHD_Response *response)
+{
+    return respond_with(connection, status, type, allow, retry_after_s(status, 0), response);
+}
+
+static struct MHD_Response *response_of(struct text *text)
 {
     struct MHD_Response *response =
         text->failed ? NULL : MHD_create_response_from_buffer(text->size, text->data, MHD_RESPMEM_MUST_COPY);
     text_done(text);
-    return respond(connection, status, type, allow, response);
+    return response;
+}
+
+enum MHD_Result respond_text(struct MHD_Connection *connection, unsigned status, const char *type,
+                             const char *allow, struct text *text)
+{
+    return respond(connection, status, type, allow, response_of(text));
 }
 
 enum MHD_Result respond_problem(struct MHD_Connection *connection, const struct problem *problem,
@@ -40,7 +61,9 @@ enum MHD_Result respond_problem(struct MHD_Connection *connection, const struct 
 {
     struct text text = {0};
     problem_write(problem, &text);
-    return respond_text(connection, problem_status(problem), TYPE_PROBLEM, allow, &text);
+    unsigned status = problem_status(problem);
+    return respond_with(connection, status, TYPE_PROBLEM, allow,
+                        retry_after_s(status, problem->retry_after_ms), response_of(&text));
 }
 
 struct peer *connection_peer(struct MHD_Connection *connection)

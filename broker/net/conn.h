@@ -96,8 +96,8 @@ void conn_flush(struct conn *c);
 /* Answer with an ERROR frame, if `code` is not 0, and end. `text` NULL stands for the code's own. */
 void conn_end(struct conn *c, int code, uint64_t request_id, const char *text);
 
-/* An ERROR frame in a fresh item without a link; NULL without memory. */
-struct outbox_item *conn_error_item(int code, uint64_t request_id, const char *text);
+/* An ERROR frame in a fresh item without a link; NULL without memory. `retry_after_ms`: what a peer that is to wait is told; 0: nothing. */
+struct outbox_item *conn_error_item(int code, uint64_t request_id, const char *text, int64_t retry_after_ms);
 
 /* ---- conn_reading.c ---- */
 

@@ -76,7 +76,8 @@ void conn_end(struct conn *c, int code, uint64_t request_id, const char *text)
     reader_done(&c->reader, &c->net->pool);
     c->state = CONN_ENDING;
     c->since_ms = net_now_ms(c->net);
-    struct outbox_item *item = code ? conn_error_item(code, request_id, text) : NULL;
+    struct outbox_item *item =
+        code ? conn_error_item(code, request_id, text, c->net->config.limits.retry_after_ms) : NULL;
     if (item) {
         if (writer_is_empty(&c->writer))
             c->write_since_ms = c->since_ms;
@@ -89,16 +90,19 @@ void conn_end(struct conn *c, int code, uint64_t request_id, const char *text)
     conn_flush(c);
 }
 
-struct outbox_item *conn_error_item(int code, uint64_t request_id, const char *text)
+struct outbox_item *conn_error_item(int code, uint64_t request_id, const char *text, int64_t retry_after_ms)
 {
+    bool waits = retry_after_ms && err_has_retry_after(code);
     struct outbox_item *item = calloc(1, sizeof *item);
     if (!item)
         return NULL;
-    size_t frame = frame_begin(&item->bytes, OP_ERROR, request_id, 4);
+    size_t frame = frame_begin(&item->bytes, OP_ERROR, request_id, waits ? 5 : 4);
     mpack_write_uint(&item->bytes, (uint64_t)code);
     mpack_write_cstr(&item->bytes, err_name(code));
     mpack_write_cstr(&item->bytes, text ? text : err_text(code));
     mpack_write_bool(&item->bytes, err_may_retry(code));
+    if (waits)
+        mpack_write_int(&item->bytes, retry_after_ms);
     frame_end(&item->bytes, frame);
     if (!item->bytes.failed)
         return item;

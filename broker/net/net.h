@@ -44,6 +44,7 @@ struct net_limits {
     int64_t peer_ms; /* without a packet from the peer's machine; for connections made from now on */
     uint64_t unsent_bytes_max;  /* past it a connection is not read; below half of it deliveries go on */
     uint64_t unsent_total_max;  /* of all connections (struct flow_limits); 0: no limit */
+    int64_t retry_after_ms;     /* asked of a peer that is refused; 0: nothing is */
     uint64_t partial_bytes_max; /* memory for the unfinished frames of all connections */
 };
 

@@ -36,6 +36,11 @@ int call_run(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_e
     if (c->state != CALL_ENDED) {
         bool asked = c->state == CALL_SENT;
         core_forget_call(&s->core, c);
+        if (c->error.code != 0) { /* it was to be tried again */
+            if (err)
+                *err = c->error;
+            return c->error.code;
+        }
         if (asked && rc == SHUNT_UNREACHABLE)
             rc = error_set(err, SHUNT_TIMEOUT, NULL);
         return rc;

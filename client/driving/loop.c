@@ -20,7 +20,7 @@ enum { EVENT_SOCKET = 0, EVENT_TIMER = 1 };
 
 static const struct url *current(const struct loop *loop)
 {
-    return &loop->hosts.hosts[loop->host];
+    return &loop->hosts.hosts[loop->reconnect.host];
 }
 
 int64_t loop_deadline_us(int64_t timeout_ms)
@@ -34,8 +34,8 @@ int loop_init(struct shunt *s, const struct url_list *hosts, struct shunt_error 
 {
     struct loop *loop = &s->loop;
     *loop = (struct loop){.hosts = *hosts, .epoll_fd = -1, .timer_fd = -1, .armed_us = INT64_MAX};
-    loop->backoff =
-        (struct backoff){.min_ms = s->settings.reconnect_min_ms, .max_ms = s->settings.reconnect_max_ms};
+    reconnect_init(&loop->reconnect, hosts->count, s->settings.reconnect_min_ms,
+                   s->settings.reconnect_max_ms);
     socket_init(&loop->socket);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -78,23 +78,6 @@ static void watch(struct loop *loop, int operation, bool writable)
                     &event); /* fails only without kernel memory: a time-out follows */
 }
 
-void loop_choose_host(struct shunt *s)
-{
-    if (s->loop.hosts.count > 1)
-        s->loop.host = random_next(&s->core.random) % s->loop.hosts.count;
-}
-
-/* The next host is tried soon, and at a random time, so that not all clients of a broker that ended come at once; when all have been tried, the
- * back-off grows. */
-static int64_t next_attempt_us(struct shunt *s)
-{
-    struct loop *loop = &s->loop;
-    struct backoff soon = {.min_ms = loop->backoff.min_ms, .max_ms = loop->backoff.min_ms};
-    bool all_tried = ++loop->tried % loop->hosts.count == 0;
-    loop->host = (loop->host + 1) % loop->hosts.count;
-    return backoff_next_us(all_tried ? &loop->backoff : &soon, &s->core.random);
-}
-
 /* The attempt failed or the connection broke, for the reason in `error`. */
 static void broke(struct shunt *s, const struct shunt_error *error, int64_t now_us)
 {
@@ -106,7 +89,9 @@ static void broke(struct shunt *s, const struct shunt_error *error, int64_t now_
     loop->failures++;
     loop->blocked = false;
     const struct url *from = current(loop);
-    int64_t wait_us = next_attempt_us(s);
+    int64_t wait_us =
+        reconnect_failed(&loop->reconnect, &s->core.random, s->core.patience.closing_ms, now_us);
+    s->core.patience.closing_ms = 0;
     loop->connect_at_us = now_us + wait_us;
     if (s->core.phase == CORE_READY && !s->core.left)
         events_add(&loop->events, SHUNT_LOST, from, error, 0);
@@ -256,8 +241,7 @@ static void receive(struct shunt *s, int64_t now_us)
         if (s->core.phase == CORE_READY && !greeted) {
             greeted = true;
             loop->last.code = 0;
-            loop->tried = 0;
-            backoff_reset(&loop->backoff);
+            reconnect_succeeded(&loop->reconnect, now_us);
             events_add(&loop->events, SHUNT_CONNECTED, current(loop), &loop->last, 0);
         }
         if ((size_t)got < size)

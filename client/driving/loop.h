@@ -6,17 +6,15 @@
 
 #include "client/driving/events.h"
 #include "client/driving/socket.h"
-#include "client/wire/backoff.h"
+#include "client/wire/reconnect.h"
 
 struct loop {
     struct url_list hosts;
-    size_t host;  /* which of them is the one in use */
-    size_t tried; /* hosts in a row to which there was no connection */
+    struct reconnect reconnect; /* which of them is in use, and when to try the next */
     struct events events;
     int epoll_fd;
     int timer_fd;
     struct socket socket;
-    struct backoff backoff;
     bool wanted;             /* there was a reason to connect, so it stays connected */
     bool blocked;            /* the socket took less than there was: wait until it is writable */
     bool watched;            /* shunt_fd() was asked for: the timer must wake its watcher */
@@ -31,8 +29,6 @@ struct loop {
 
 /* fails: IO. */
 int loop_init(struct shunt *s, const struct url_list *hosts, struct shunt_error *err);
-/* Begin with any of the hosts, so that clients spread over them. */
-void loop_choose_host(struct shunt *s);
 void loop_done(struct shunt *s);
 
 /* Begin to connect or give an attempt up, as the time says. */

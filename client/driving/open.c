@@ -35,7 +35,7 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
     }
     core_init(&s->core, &s->settings, random.seed,
               s->settings.numbered ? s->settings.producer_id : random.producer_id);
-    loop_choose_host(s);
+    reconnect_choose(&s->loop.reconnect, &s->core.random);
     s->magic = HANDLE_MAGIC;
     s->forks = fork_count();
     s->worker = (struct client_worker_slot){.forks = s->forks, .wake_fd = -1};
@@ -104,6 +104,12 @@ int shunt_ping_async(struct shunt *s, shunt_done_cb *callback, void *context, st
     core_queue_call(&s->core, call);
     loop_wake(s);
     return 0;
+}
+
+int64_t shunt_retry_after(const struct shunt *s)
+{
+    int64_t left_us = s->core.patience.asked_until_us - clock_mono_us();
+    return left_us > 0 ? (left_us + 999) / 1000 : 0;
 }
 
 size_t shunt_pending(const struct shunt *s)

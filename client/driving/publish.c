@@ -86,6 +86,11 @@ int shunt_publish(struct shunt *s, const char *topic, const struct shunt_message
     rc = loop_until(s, admin_left_ms(deadline_us), is_done, &w, err);
     if (!w.done) {
         bool never = producer_withdraw(&s->core.producer, published, &w);
+        if (never && s->core.patience.held) {
+            if (err)
+                *err = s->core.patience.why;
+            return s->core.patience.why.code;
+        }
         if (never || (rc != SHUNT_UNREACHABLE && rc != SHUNT_TIMEOUT))
             return rc;
         rc = error_set(err, SHUNT_TIMEOUT, "no answer in time: the message may be stored, now or later");

@@ -10,10 +10,25 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static const char *const keys[] = {"client",        "host",          "build",           "connect-timeout",
-                                   "reconnect-min", "reconnect-max", "request-timeout", "ping-interval",
-                                   "window",        "window-bytes",  "frame-bytes",     "idempotent",
-                                   "producer",      "marks",         "mark-time",       NULL};
+static const char *const keys[] = {"client",
+                                   "host",
+                                   "build",
+                                   "connect-timeout",
+                                   "reconnect-min",
+                                   "reconnect-max",
+                                   "request-timeout",
+                                   "ping-interval",
+                                   "window",
+                                   "window-bytes",
+                                   "frame-bytes",
+                                   "idempotent",
+                                   "producer",
+                                   "marks",
+                                   "mark-time",
+                                   "retry-budget",
+                                   "retry-reserve",
+                                   "retry-window",
+                                   NULL};
 
 static int read_name(const struct shunt_options *o, const char *key, char to[CLIENT_NAME_BYTES_MAX + 1],
                      struct shunt_error *err)
@@ -87,6 +102,35 @@ static int read_times(const struct shunt_options *o, struct settings *s, struct 
     return read_mark_time(o, &s->mark_time_us, err);
 }
 
+/* `retry-budget` is a share of the calls: `10%`. */
+static int read_share(const struct shunt_options *o, int64_t *ret, struct shunt_error *err)
+{
+    const char *value = options_get(o, "retry-budget"), *why = "say a share, as in 10%";
+    size_t size = value ? strlen(value) : 0;
+    char digits[5];
+    if (!value)
+        return 0;
+    if (size >= 2 && size < sizeof digits && value[size - 1] == '%') {
+        memcpy(digits, value, size - 1);
+        digits[size - 1] = '\0';
+        if (units_parse_count(digits, 0, 100, ret, &why))
+            return 0;
+    }
+    return error_set(err, SHUNT_BAD_ARGUMENT, "option retry-budget: \"%.100s\": %s", value, why);
+}
+
+static int read_retries(const struct shunt_options *o, struct settings *s, struct shunt_error *err)
+{
+    int rc = read_share(o, &s->retry_budget, err);
+    if (rc != 0 ||
+        (rc = options_count(o, "retry-reserve", 0, RETRY_RESERVE_MAX, &s->retry_reserve, err)) != 0 ||
+        (rc = options_duration(o, "retry-window", RETRY_WINDOW_MS_MAX, &s->retry_window_ms, err)) != 0)
+        return rc;
+    if (s->retry_window_ms < RETRY_WINDOW_MS_MIN)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "option retry-window: at least 1s");
+    return 0;
+}
+
 int settings_read(const struct shunt_options *options, struct settings *ret, struct shunt_error *err)
 {
     struct settings s = {
@@ -94,6 +138,9 @@ int settings_read(const struct shunt_options *options, struct settings *ret, str
         .reconnect_min_ms = 50,
         .reconnect_max_ms = 5000,
         .request_timeout_ms = 60000,
+        .retry_budget = 10,
+        .retry_reserve = 10,
+        .retry_window_ms = 10000,
         .window = 4096,
         .window_bytes = 64 * 1024 * 1024,
         .frame_bytes = 256 * 1024,
@@ -113,7 +160,7 @@ int settings_read(const struct shunt_options *options, struct settings *ret, str
         (rc = options_size(options, "frame-bytes", 1024, FRAME_BYTES_MAX - 65536, &s.frame_bytes, err)) !=
             0 ||
         (rc = options_yes(options, "idempotent", &s.idempotent, err)) != 0 ||
-        (rc = read_producer(options, &s, err)) != 0 ||
+        (rc = read_producer(options, &s, err)) != 0 || (rc = read_retries(options, &s, err)) != 0 ||
         (rc = options_yes(options, "marks", &s.marks, err)) != 0)
         return rc;
     *ret = s;

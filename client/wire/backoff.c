@@ -9,12 +9,17 @@ int64_t backoff_bound_us(const struct backoff *b)
     return (bound_ms < b->max_ms ? bound_ms : b->max_ms) * 1000;
 }
 
+int64_t backoff_spread_us(int64_t ms, struct random *r)
+{
+    return 1 + (int64_t)(random_next(r) % (uint64_t)(ms * 1000));
+}
+
 int64_t backoff_next_us(struct backoff *b, struct random *r)
 {
     int64_t bound_us = backoff_bound_us(b);
     if (b->attempts < 63)
         b->attempts++;
-    return 1 + (int64_t)(random_next(r) % (uint64_t)bound_us);
+    return backoff_spread_us(bound_us / 1000, r);
 }
 
 void backoff_reset(struct backoff *b)

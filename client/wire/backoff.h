@@ -14,6 +14,8 @@ struct backoff {
 
 /* The wait before the next attempt, 1 us to the bound in force; the bound doubles. */
 int64_t backoff_next_us(struct backoff *b, struct random *r);
+/* Any time up to `ms`, at least 1 us. */
+int64_t backoff_spread_us(int64_t ms, struct random *r);
 /* The bound backoff_next_us() would use now. */
 int64_t backoff_bound_us(const struct backoff *b);
 void backoff_reset(struct backoff *b);

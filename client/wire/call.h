@@ -21,9 +21,11 @@ struct call {
     bool repeatable;             /* reads only: a lost connection just means to ask again */
     bool bound;                  /* it speaks of this connection, and is never sent on another */
     struct notice *notice;       /* nobody waits: the core ends and frees it; NULL: somebody does */
+    unsigned tries;              /* that it was sent */
+    int64_t after_us;            /* QUEUED: not before; 0: at once */
     uint64_t id;
-    struct shunt_error error;  /* ENDED: code 0 if the answer is OK */
-    struct block *block;       /* keeps `reply` */
+    struct shunt_error error; /* ENDED: code 0 if the answer is OK. QUEUED: why it is tried again, if it is */
+    struct block *block;      /* keeps `reply` */
     struct mpack_reader reply; /* stands behind op and id */
     uint32_t reply_fields;
 };

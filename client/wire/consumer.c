@@ -107,7 +107,8 @@ void consumer_given_up(struct shunt_consumer *c, const struct shunt_error *error
     consumer_ended(c, error);
 }
 
-void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t now_us)
+void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t wait_ms,
+                      int64_t now_us)
 {
     if (!c->was_active || !error->may_retry) {
         consumer_ended(c, error);
@@ -115,7 +116,7 @@ void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error,
     }
     keep_lost(c);
     c->state = CONSUMER_WANTED;
-    c->retry_at_us = now_us + backoff_next_us(&c->backoff, &c->core->random);
+    c->retry_at_us = now_us + wait_ms * 1000 + backoff_next_us(&c->backoff, &c->core->random);
     c->core->work = true;
 }
 

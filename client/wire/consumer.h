@@ -113,7 +113,8 @@ void consumer_free(struct shunt_consumer *c, bool told, int64_t now_us);
 
 /* SUBSCRIBE was answered. fails: PROTOCOL. */
 int consumer_subscribed(struct shunt_consumer *c, struct mpack_reader *reply, int64_t now_us);
-void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t now_us);
+void consumer_refused(struct shunt_consumer *c, const struct shunt_error *error, int64_t wait_ms,
+                      int64_t now_us);
 /* CLOSED came. */
 void consumer_ended(struct shunt_consumer *c, const struct shunt_error *error);
 /* It was not answered in time. */

@@ -16,6 +16,7 @@ void core_init(struct core *core, const struct settings *settings, uint64_t seed
     *core =
         (struct core){.settings = settings, .random = {.state = seed}, .work = true, .expires_us = INT64_MAX};
     producer_init(&core->producer, settings, producer_id);
+    patience_init(core);
 }
 
 void core_done(struct core *core)
@@ -43,6 +44,7 @@ int core_online(struct core *core)
     check(core->phase == CORE_OFFLINE);
     core->phase = CORE_GREETING;
     core->said.code = 0;
+    core->patience.closing_ms = 0;
     core->pinged_us = 0;
     core->work = true;
     input_reset(&core->input);
@@ -66,18 +68,20 @@ void core_end_call(struct core *core, struct call *call, const struct shunt_erro
 
 static void lose_calls(struct core *core)
 {
-    struct shunt_error error;
+    struct shunt_error error, spared;
     error_set(&error, SHUNT_DISCONNECTED, NULL);
+    error_set(&spared, SHUNT_DISCONNECTED,
+              "the connection was lost, and the call is not tried again: it would be more than retry-budget "
+              "allows");
     for (struct call *call = core->calls.head, *next; call; call = next) {
         next = call->next;
         if (call->state != CALL_SENT && !call->bound)
             continue;
-        if (!call->repeatable) {
-            core_end_call(core, call, &error);
-            continue;
-        }
-        (void)requests_take(&core->requests, call->id); /* asked again under a new id */
-        call->state = CALL_QUEUED;
+        uint64_t id = call->id;
+        if (call->repeatable && patience_asks_again(core, call, 0))
+            (void)requests_take(&core->requests, id); /* asked again under a new id */
+        else
+            core_end_call(core, call, call->repeatable && !call->bound ? &spared : &error);
     }
 }
 
@@ -100,6 +104,7 @@ void core_offline(struct core *core)
     for (struct shunt_consumer *c = core->consumers; c; c = c->next)
         consumer_lost(c);
     lose_calls(core);
+    patience_lost(core);
     forget_requests(core);
     output_forget(&core->output);
     input_reset(&core->input);
@@ -228,8 +233,9 @@ static int read_ok(struct core *core, uint64_t id, uint32_t fields, struct mpack
     }
 }
 
-/* [129, id, code, name, text, retry] */
-static int read_error(struct mpack_reader *r, struct shunt_error *ret)
+/* [129, id, code, name, text, retry, retry_after_ms?] */
+static int read_error(struct core *core, struct mpack_reader *r, int64_t now_us, struct shunt_error *ret,
+                      int64_t *ret_wait_ms)
 {
     uint64_t code = mpack_read_uint(r);
     (void)mpack_read_str(r); /* the name follows from the code */
@@ -240,18 +246,30 @@ static int read_error(struct mpack_reader *r, struct shunt_error *ret)
     int size = text.size < sizeof ret->text ? (int)text.size : (int)sizeof ret->text - 1;
     error_set(ret, (int)code, text.size > 0 ? "%.*s" : NULL, size, (const char *)text.data);
     ret->may_retry = may_retry;
+    *ret_wait_ms = patience_read(core, r, now_us);
     return 0;
+}
+
+static void call_refused(struct core *core, struct call *call, const struct shunt_error *error,
+                         int64_t wait_ms)
+{
+    if (patience_passes(error->code) && patience_asks_again(core, call, wait_ms))
+        call->error = *error;
+    else
+        core_end_call(core, call, error);
 }
 
 static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, int64_t now_us,
                         struct shunt_error *err)
 {
     struct shunt_error error;
-    if (read_error(r, &error) != 0)
+    int64_t wait_ms;
+    if (read_error(core, r, now_us, &error, &wait_ms) != 0)
         return SHUNT_PROTOCOL;
     struct waiter waiter = requests_take(&core->requests, id);
     switch (waiter.kind) {
     case WAITER_HELLO:
+        core->patience.closing_ms = wait_ms;
         return hello_refused(core, &error, err);
     case WAITER_PUBLISH: {
         struct batch *b = magic_of(waiter.who, batch, BATCH_MAGIC);
@@ -259,6 +277,7 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
             return SHUNT_PROTOCOL;
         producer_answered(&core->producer, b, 0, 0, error.code, error.text);
         b->error.may_retry = error.may_retry;
+        patience_publish_refused(core, &error, wait_ms, now_us);
         if (error.code != SHUNT_PROTOCOL)
             return 0;
         core->fatal = error; /* another one speaks for this producer: to connect again would take it away */
@@ -270,10 +289,10 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
                           &error);
         return 0;
     case WAITER_SUBSCRIBE:
-        consumer_refused(magic_of(waiter.who, shunt_consumer, CONSUMER_MAGIC), &error, now_us);
+        consumer_refused(magic_of(waiter.who, shunt_consumer, CONSUMER_MAGIC), &error, wait_ms, now_us);
         return 0;
     case WAITER_CALL:
-        core_end_call(core, magic_of(waiter.who, call, CALL_MAGIC), &error);
+        call_refused(core, magic_of(waiter.who, call, CALL_MAGIC), &error, wait_ms);
         return 0;
     case WAITER_ABANDONED_SUBSCRIBE:
     case WAITER_PING:
@@ -281,6 +300,7 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
     case WAITER_NONE:
     default:
         core->said = error;
+        core->patience.closing_ms = wait_ms;
         return 0;
     }
 }
@@ -308,8 +328,8 @@ static int read_deliver(struct core *core, struct mpack_reader *r, int64_t now_u
     return rc;
 }
 
-/* [131, 0, sub, code, text] */
-static int read_closed(struct core *core, struct mpack_reader *r)
+/* [131, 0, sub, code, text, retry_after_ms?] */
+static int read_closed(struct core *core, struct mpack_reader *r, int64_t now_us)
 {
     uint64_t sub = mpack_read_uint(r), code = mpack_read_uint(r);
     struct slice text = mpack_read_str(r);
@@ -319,6 +339,7 @@ static int read_closed(struct core *core, struct mpack_reader *r)
     int size = text.size < sizeof error.text ? (int)text.size : (int)sizeof error.text - 1;
     if (sub == 0) {
         error_set(&core->said, (int)code, "%.*s", size, (const char *)text.data);
+        core->patience.closing_ms = patience_read(core, r, now_us);
         return 0;
     }
     struct shunt_consumer *c = find_consumer(core, sub);
@@ -344,7 +365,7 @@ static int read_frame(struct core *core, struct slice payload, int64_t now_us, s
     case OP_DELIVER:
         return read_deliver(core, &r, now_us);
     case OP_CLOSED:
-        return read_closed(core, &r);
+        return read_closed(core, &r, now_us);
     default:
         return 0; /* of a later version */
     }
@@ -360,7 +381,7 @@ int core_received(struct core *core, size_t size, int64_t now_us, struct shunt_e
     struct slice payload;
     const char *why = NULL;
     input_received(&core->input, size);
-    core->heard_us = now_us;
+    core->heard_us = core->patience.seen_us = now_us;
     core->pinged_us = 0;
     for (;;) {
         enum frame_state state = input_next(&core->input, &payload, &why);

@@ -11,6 +11,7 @@
 #include "client/wire/call.h"
 #include "client/wire/consumer.h"
 #include "client/wire/output.h"
+#include "client/wire/patience.h"
 #include "client/wire/producer.h"
 #include <sys/uio.h>
 
@@ -37,6 +38,7 @@ struct core {
     int64_t heard_us;        /* when something last came on this connection */
     int64_t pinged_us;       /* when a PING went since; 0: none */
     struct random random;
+    struct patience patience;
     struct shunt_error fatal; /* code 0 while the handle can be used */
     struct shunt_error said;  /* what the server said last before it closed, code 0 if nothing */
 };

@@ -17,10 +17,31 @@ static int write_call(struct core *core, struct call *call)
     mpack_write_raw(&core->output.bytes, call->request.data, call->request.size);
     frame_end(&core->output.bytes, frame);
     int rc = output_check(&core->output, end);
-    if (rc == 0)
+    if (rc == 0) {
         call->state = CALL_SENT;
-    else
+        if (call->tries++ == 0)
+            budget_call(&core->patience.budget, core->patience.seen_us);
+    } else {
         (void)requests_take(&core->requests, call->id); /* it was not written */
+    }
+    return rc;
+}
+
+/* Those whose time has not come wait on. */
+static int write_calls(struct core *core, int64_t now_us)
+{
+    int rc = 0;
+    int64_t next_us = INT64_MAX;
+    for (struct call *call = core->calls.head; call && rc == 0; call = call->next) {
+        if (call->state != CALL_QUEUED)
+            continue;
+        if (call->after_us <= now_us)
+            rc = write_call(core, call);
+        else if (call->after_us < next_us)
+            next_us = call->after_us;
+    }
+    if (rc == 0)
+        core->patience.calls_at_us = next_us;
     return rc;
 }
 
@@ -30,10 +51,8 @@ static void write_work(struct core *core, int64_t now_us)
     int rc = 0;
     for (struct shunt_consumer *c = core->consumers; c && rc == 0; c = c->next)
         rc = consumer_write(c, now_us);
-    for (struct call *call = core->calls.head; call && rc == 0; call = call->next) {
-        if (call->state == CALL_QUEUED)
-            rc = write_call(core, call);
-    }
+    if (rc == 0)
+        rc = write_calls(core, now_us);
     if (rc == 0)
         rc = core_write_ping(core, now_us);
     core->work = rc != 0;
@@ -48,8 +67,10 @@ int core_output(struct core *core, int64_t now_us, struct iovec *pieces, int max
 {
     struct producer *p = &core->producer;
     int count = 0;
+    core->patience.seen_us = now_us;
     if (core->phase == CORE_OFFLINE)
         return 0;
+    bool publishes = core->phase == CORE_READY && !core->leaving && !patience_holds(core, now_us);
     if (core->phase == CORE_READY && (core->work || now_us >= core_due_us(core)))
         write_work(core, now_us);
     struct batch *b = NULL;
@@ -61,7 +82,7 @@ int core_output(struct core *core, int64_t now_us, struct iovec *pieces, int max
     if (output_left(&core->output) > 0)
         pieces[count++] = piece(core->output.bytes.data + core->output.sent, output_left(&core->output));
     size_t bytes = 0;
-    while (core->phase == CORE_READY && !core->leaving && count < max && bytes < TURN_BYTES) {
+    while (publishes && count < max && bytes < TURN_BYTES) {
         b = producer_next(p, &core->requests, b);
         if (!b)
             break;
@@ -112,12 +133,15 @@ bool core_has_output(const struct core *core)
     if (core->phase == CORE_OFFLINE)
         return false;
     return output_left(&core->output) > 0 ||
-           (core->phase == CORE_READY && (core->work || producer_may_write(&core->producer)));
+           (core->phase == CORE_READY &&
+            (core->work || (!core->patience.held && producer_may_write(&core->producer))));
 }
 
 int64_t core_due_us(const struct core *core)
 {
-    int64_t due_us = core_ping_due_us(core);
+    int64_t due_us = core_ping_due_us(core), later_us = patience_due_us(core);
+    if (core->phase == CORE_READY && later_us < due_us)
+        due_us = later_us;
     for (const struct shunt_consumer *c = core->consumers; c && core->phase == CORE_READY; c = c->next) {
         if (c->state == CONSUMER_WANTED && c->retry_at_us < due_us)
             due_us = c->retry_at_us;

@@ -14,6 +14,9 @@ struct settings {
     int64_t connect_timeout_ms;
     int64_t reconnect_min_ms;
     int64_t reconnect_max_ms;
+    int64_t retry_budget;  /* percent of the calls of a window that may be tried again; 0: none */
+    int64_t retry_reserve; /* and as many without a call */
+    int64_t retry_window_ms;
     int64_t request_timeout_ms; /* 0: none */
     int64_t ping_interval_ms;   /* 0: none */
     int64_t window;             /* messages */

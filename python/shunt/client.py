@@ -130,6 +130,8 @@ class Client(Admin):
 
     def _too_late(self, frame: Frame) -> errors.Error:
         if self._outbox.withdraw(frame):
+            if self._outbox.held_until is not None and self._outbox.held_error:
+                return self._outbox.held_error.again()  # it waited for that
             return errors.Unreachable(self._link.last_error.text if self._link.last_error else "no connection in time; the message was not published")
         return errors.Timeout("not confirmed in time: whether the message was stored is unknown, and it is sent again when there is a connection")
 

@@ -383,7 +383,7 @@ class Consumer:
         if isinstance(call.error, (errors.Disconnected, errors.Closed)):
             return
         if call.error and call.error.may_retry:
-            self._retry_at = time.monotonic() + self._backoff.next()
+            self._retry_at = time.monotonic() + call.error.retry_after + self._backoff.next()
         elif call.error:
             self._end(call.error)
         else:

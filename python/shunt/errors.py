@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import protocol
+
 __all__ = [
     "Error", "Protocol", "VersionMismatch", "Unauthenticated", "Forbidden", "BadArgument", "BadName", "Reserved", "TooLarge", "Unsupported",
     "UnknownTopic", "UnknownGroup", "TopicExists", "GroupExists", "NotFound", "Stale", "LastGroup", "TopicFull", "NoSpace", "TooMany", "DedupWindow",
@@ -17,6 +19,7 @@ class Error(Exception):
     name       its name there, as in UNKNOWN_TOPIC
     text       one line for people, in the broker's words if the broker sent it
     may_retry  the same call may succeed later
+    retry_after  seconds that the broker wants to be left alone; 0 if it did not say
     accepted   of a publish of several: the numbers of those that were stored all the same
     """
 
@@ -27,12 +30,14 @@ class Error(Exception):
     def __init__(self, text: str = "") -> None:
         super().__init__(text)
         self.text = text
+        self.retry_after = 0.0
         self.accepted: list[int] = []
 
     def again(self) -> Error:
         """The same error for another raise, which gets a traceback of its own."""
         other = type(self)(self.text)
         other.code, other.name, other.may_retry = self.code, self.name, self.may_retry
+        other.retry_after = self.retry_after
         return other
 
     def __str__(self) -> str:
@@ -264,11 +269,13 @@ class Internal(Error):
 BY_CODE: dict[int, type[Error]] = {kind.code: kind for kind in Error.__subclasses__()}
 
 
-def error_of(code: int, text: str = "", name: str | None = None, may_retry: bool | None = None) -> Error:
+def error_of(code: int, text: str = "", name: str | None = None, may_retry: bool | None = None, retry_after_ms: object = None) -> Error:
     """The error of that code. Of one that is not known, the broker's word counts: its name, and whether to try again."""
     error = BY_CODE.get(code, Error)(text)
     if type(error) is Error:
         error.code, error.name = code, name or f"ERROR_{code}"
     if may_retry is not None:
         error.may_retry = may_retry
+    if type(retry_after_ms) is int and retry_after_ms > 0:
+        error.retry_after = min(retry_after_ms, protocol.RETRY_AFTER_MS_MAX) / 1000
     return error

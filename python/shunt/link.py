@@ -70,6 +70,17 @@ class Backoff:
         self.failures = 0
 
 
+def jittered(seconds: float) -> float:
+    """So long, and a random time of up to as long again: others were told the same."""
+    return seconds + random.uniform(0, seconds)
+
+
+def patient(wait: float, asked: float, most: float) -> float:
+    """The wait before the next attempt to connect, if the broker wants to be left alone so long; never more than twice `most`."""
+    asked = min(asked, most)
+    return max(jittered(asked), asked + wait) if asked else wait
+
+
 class Link:
     def __init__(self, hosts: list[Host], hello: dict[str, Any], connect_timeout: float) -> None:
         self.changed = threading.Condition()
@@ -267,7 +278,8 @@ class Link:
         with self.changed:
             self.host = (self.host + 1) % len(self.hosts)
             all_tried = self.failures % len(self.hosts) == 0
-            due = time.monotonic() + (backoff.next() if all_tried else random.uniform(0, backoff.least))
+            asked = self.last_error.retry_after if self.last_error and len(self.hosts) == 1 else 0.0  # another host has asked for nothing
+            due = time.monotonic() + patient(backoff.next() if all_tried else random.uniform(0, backoff.least), asked, backoff.most)
             while not self.ended and (left := due - time.monotonic()) > 0:
                 self.changed.wait(left)
 
@@ -408,7 +420,7 @@ class Link:
         elif op == protocol.ERROR:
             self._closing = _error_of(fields)
         elif op == protocol.CLOSED and fields[0] == 0:
-            self._closing = errors.error_of(fields[1], fields[2])
+            self._closing = errors.error_of(fields[1], fields[2], retry_after_ms=fields[3] if len(fields) > 3 else None)
         elif op in (protocol.DELIVER, protocol.CLOSED):
             for hook in list(self.hooks):
                 hook.received(received)
@@ -446,4 +458,4 @@ os.register_at_fork(after_in_child=_forked)
 
 
 def _error_of(fields: list[Any]) -> errors.Error:
-    return errors.error_of(fields[0], fields[2], fields[1], fields[3])
+    return errors.error_of(fields[0], fields[2], fields[1], fields[3], fields[4] if len(fields) > 4 else None)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from . import errors, protocol
 from .frames import Received, with_length
-from .link import Call, Link
+from .link import Call, Link, jittered
 from .packing import array_head, encode
 
 FRAME_BYTES = 256 << 10  # gathered for one frame of a Publisher
@@ -70,12 +70,14 @@ class Outbox:
         self.link, self.numbers_given = link, numbers_given
         self.last = 0
         self.frames: collections.OrderedDict[int, Frame] = collections.OrderedDict()
+        self.held_until: float | None = None  # the store is full, and the broker wants to be left alone
+        self.held_error: errors.Error | None = None
 
     def submit(self, topic: str, rows: list[bytes], number: int | None = None, then: Callable[[Frame], None] | None = None) -> Frame:
         self.check_number(number)
         frame = Frame(topic, rows, then)
         self._number(frame, number)
-        if self.link.is_up:
+        if self.link.is_up and self.held_until is None:
             self._send(frame)
         return frame
 
@@ -125,6 +127,7 @@ class Outbox:
             self.link.end(frame.error)
         elif call.error:
             frame.error = call.error
+            self._hold(call.error)
         else:
             self._stored(frame, *check_stored(call.fields, len(frame.rows)))
             if frame.number in self.frames:
@@ -138,14 +141,20 @@ class Outbox:
         if code == errors.Unavailable.code and accepted < len(frame.rows):  # broken off by a crash, and others came behind it: the rest goes in a frame of its own
             frame.rows = frame.rows[accepted:]
             self._number(frame)
-            if self.link.is_up:
+            if self.link.is_up and self.held_until is None:
                 self._send(frame)
         elif code:
             frame.error = errors.error_of(code, f"{accepted} of {len(frame.rows)} messages were stored")
 
+    def _hold(self, error: errors.Error) -> None:
+        """The store is full for those behind it as well."""
+        if isinstance(error, errors.NoSpace) and error.retry_after and self.held_until is None:
+            self.held_until, self.held_error = time.monotonic() + jittered(error.retry_after), error
+
     # ---- as a hook of the link ----
 
     def up(self) -> None:
+        self.held_until = None  # this connection's broker has asked for nothing
         for frame in list(self.frames.values()):
             self._send(frame)
 
@@ -156,10 +165,13 @@ class Outbox:
         pass
 
     def due(self) -> float | None:
-        return None
+        return self.held_until
 
     def tick(self, now: float) -> None:
-        pass
+        self.held_until = None
+        for frame in list(self.frames.values()):
+            if not frame.was_sent:
+                self._send(frame)
 
 
 def check_stored(fields: list[object], rows: int) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ import unittest.mock
 import package
 import shunt
 from shunt import admin, errors, frames, packing, protocol, url
-from shunt.link import Backoff
+from shunt.link import Backoff, patient
 
 PAGE = (package.ROOT / "proto" / "PROTOCOL.md").read_text(encoding="utf-8")
 INFO = {"server": "fake", "max_body_bytes": 1 << 20, "max_frame_bytes": protocol.FRAME_BYTES_MAX, "max_messages": 16384, "dedup_frames": 64, "now": 0, "features": []}
@@ -126,6 +126,12 @@ class Arguments(unittest.TestCase):
         for number, bound in enumerate((1, 2, 4, 8, 8, 8)):
             of_this = [row[number] for row in waits]
             self.assertTrue(0 <= min(of_this) < bound / 4 and bound * 3 / 4 < max(of_this) <= bound, (number, min(of_this), max(of_this)))
+
+    def test_what_the_broker_asks_for_is_waited_for_and_a_random_time(self):
+        waits = [patient(0.01, 0.5, 5) for _ in range(500)]
+        self.assertTrue(0.5 <= min(waits) < 0.6 and 0.9 < max(waits) <= 1, (min(waits), max(waits)))
+        self.assertEqual(patient(0.3, 0, 5), 0.3)
+        self.assertTrue(all(5 <= patient(5, 60, 5) <= 10 for _ in range(100)))
 
     def test_which(self):
         self.assertEqual([admin._which(None, None, False), admin._which(None, 3, False), admin._which(None, 3, True), admin._which(["1"], None, True)],
@@ -297,6 +303,35 @@ class Hostile(unittest.TestCase):
     def test_a_true_answer_is_believed(self):
         server, client = self.serve(lambda server: server.send(128, server.recv()[1], 1, 7, 0))
         self.assertEqual(client.publish("t", b"x"), 7)
+
+    def refuse(self, server, *asked):
+        server.send(129, server.recv()[1], 28, "NO_SPACE", "full", True, *asked)
+        server.send(128, server.recv()[1], 1, 7, 0)
+
+    def test_publishes_wait_as_long_as_a_full_broker_asks(self):
+        with unittest.mock.patch.object(shunt.publishing, "jittered", lambda seconds: 1000 * seconds):
+            _, client = self.serve(lambda server: self.refuse(server, 300))
+            with self.assertRaises(shunt.NoSpace) as caught:
+                client.publish("t", b"full")
+        self.assertEqual(caught.exception.retry_after, 0.3)
+        self.assertRaisesRegex(shunt.NoSpace, "full", client.publish, "t", b"not sent", timeout=0.05)
+        self.assertFalse(client._outbox.frames)
+        with client._link.changed:
+            client._outbox.held_until = 0.0  # the time has passed
+            client._link.wake()
+        self.assertEqual(client.publish("t", b"sent"), 7)
+
+    def test_one_that_asks_for_nothing_gets_the_next_at_once(self):
+        for asked in ((), (0,), (None,), ("later",)):
+            server, client = self.serve(lambda server, asked=asked: self.refuse(server, *asked))
+            self.assertRaises(shunt.NoSpace, client.publish, "t", b"full")
+            self.assertEqual(client.publish("t", b"next"), 7)
+
+    def test_a_broker_that_stops_says_how_long(self):
+        _, client = self.serve(lambda server: [server.send(131, 0, 0, 42, "stops", 86400000), server.peer.shutdown(socket.SHUT_RDWR)])
+        client.connect()
+        self.wait_for(client, lambda: client._link.last_error)
+        self.assertEqual((client._link.last_error.name, client._link.last_error.retry_after), ("SHUTTING_DOWN", 60))
 
     def consume(self, script):
         def subscribed(server):

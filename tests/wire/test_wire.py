@@ -22,6 +22,7 @@ from test_hello import *  # noqa: F403
 from test_keep import *  # noqa: F403
 from test_lease import *  # noqa: F403
 from test_packing import *  # noqa: F403
+from test_patience import *  # noqa: F403
 from test_publish import *  # noqa: F403
 from test_redrive import *  # noqa: F403
 from test_rules import *  # noqa: F403

@@ -260,7 +260,7 @@ Test(consume, a_subscription_refused_for_now_is_tried_again_later)
     fake_take(&f);
     (void)requests_take(&f.core.requests, f.frames[0].id);
     error_set(&busy, SHUNT_TOO_MANY, NULL);
-    consumer_refused(c, &busy, f.now_us);
+    consumer_refused(c, &busy, 0, f.now_us);
     fake_take(&f);
     cr_assert_eq(f.count, 0);
     f.now_us = core_due_us(&f.core);

@@ -196,7 +196,7 @@ void engine_says(struct fixture *f, size_t size, bool close)
 /* As the engine does: the refusal goes out behind all answers before it. */
 static void refuse(struct fixture *f, const struct inbox_item *bad)
 {
-    struct outbox_item *item = conn_error_item(SHUNT_PROTOCOL, bad->request_id, bad->why);
+    struct outbox_item *item = conn_error_item(SHUNT_PROTOCOL, bad->request_id, bad->why, 0);
     cr_assert(item);
     item->close = true;
     flow_unsent(&bad->link->account, item->bytes.size);
