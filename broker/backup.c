@@ -12,6 +12,7 @@
 
 #include "base/slice.h"
 #include "broker/backup_dir.h"
+#include "broker/backup_mark.h"
 #include "broker/check.h"
 #include "broker/damage_guard.h"
 #include "broker/exit_code.h"
@@ -45,6 +46,7 @@ struct backup {
     size_t batch_bytes, in_batch; /* of rows */
     int64_t begun_ns, shown_s;
     bool terminal;
+    bool found; /* a store, which is this user's */
 };
 
 static volatile sig_atomic_t stopped;
@@ -351,6 +353,7 @@ static int verify(struct backup *b)
 static int make(struct backup *b)
 {
     int err = check_user(b);
+    b->found = !err;
     if (!err)
         err = backup_dir_check(&b->dir, b->why, sizeof b->why);
     if (!err)
@@ -380,6 +383,22 @@ static int make(struct backup *b)
     return err;
 }
 
+/* For the server to show. Where there is no store, or another user's, nothing is left. */
+static void note(const struct backup *b, int err)
+{
+    char why[WHY_BYTES] = "";
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* always there */
+    int64_t wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (b->found &&
+        backup_mark_write(b->from, err ? BACKUP_FAILED : BACKUP_SUCCEEDED, wall_ms, why, sizeof why) != 0) {
+        (void)fprintf(stderr,
+                      "shuntd: how the backup ended is in its exit status, and will not be in the server's "
+                      "metrics: %s\n",
+                      why);
+    }
+}
+
 int backup_run(const struct backup_options *options)
 {
     struct backup b = {
@@ -397,6 +416,7 @@ int backup_run(const struct backup_options *options)
     }
     int err = make(&b);
     snapshot_close(&b);
+    note(&b, err);
     if (!err &&
         printf("backed up %s to %s: %" PRIu64 " rows, %" PRIu64 " bytes, %" PRId64 " ms\n", b.from,
                options->to, b.rows, b.bytes, (now_ns() - b.begun_ns) / 1000000) >= 0 &&

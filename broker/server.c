@@ -5,6 +5,7 @@
  * down the other way round.
  */
 #include "broker/server.h"
+#include "broker/backup_mark.h"
 
 #include "base/clock.h"
 #include "broker/damage_guard.h"
@@ -33,6 +34,14 @@ static int start_changes(struct server *s);
 static int start_engine(struct server *s);
 static int start_on_breach(struct server *s);
 static int start_net(struct server *s, int fd);
+/* On a thread of HTTP's. */
+static void read_backups(void *context, struct backup_times *ret)
+{
+    const struct server *s = magic_of(context, server, SERVER_MAGIC);
+    ret->succeeded_ms = backup_mark_read(s->config.text[CONFIG_data], BACKUP_SUCCEEDED);
+    ret->failed_ms = backup_mark_read(s->config.text[CONFIG_data], BACKUP_FAILED);
+}
+
 static int start_http(struct server *s);
 static int announce(struct server *s);
 static void warn_if_exposed(struct server *s, const char *setting, const struct sockaddr_storage *address);
@@ -265,6 +274,7 @@ static int start_http(struct server *s)
                                  .breaches = on_breach_counts(s->on_breach),
                                  .hosts = s->config.text[CONFIG_http_hosts],
                                  .connect = connect_to_self,
+                                 .backups = read_backups,
                                  .context = s};
     char why[SERVER_WHY_BYTES] = "";
     int err = http_start(&config, s->engine, &s->http, why, sizeof why);

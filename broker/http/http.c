@@ -301,7 +301,9 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
                                             .version = config->version,
                                             .log_dropped = config->log_dropped,
                                             .breaches = config->breaches,
-                                            .ready = &h->ready};
+                                            .ready = &h->ready,
+                                            .backups = config->backups,
+                                            .context = config->context};
     const struct api_config api = {.hosts = config->hosts,
                                    .calls = {config->connect, config->context},
                                    .changes = config->changes,

@@ -30,6 +30,11 @@ struct breach_counts {
     _Atomic uint64_t tries[BREACH_WAYS][BREACH_TRIES];
 };
 
+/* When backups of the store ended, by the wall clock (ms); 0: none did. */
+struct backup_times {
+    int64_t succeeded_ms, failed_ms;
+};
+
 struct http_config {
     const char *listen;                   /* ADDR:PORT or [ADDR6]:PORT; port 0 takes any free one */
     uint32_t metrics_topics;              /* topics with series of their own; all others are summed in one */
@@ -42,6 +47,7 @@ struct http_config {
     /* The other end of a new connection to this server, as net_connect() makes it; -1: there is none. Any thread, while it is
      * ready. */
     int (*connect)(void *context, const char *peer);
+    void (*backups)(void *context, struct backup_times *ret); /* as in sampler.h */
     void *context;
 };
 

@@ -4,6 +4,7 @@
 
 #include "broker/engine/snapshot.h"
 #include "broker/http/http.h"
+#include "broker/http/metrics_header.h"
 #include "broker/http/process.h"
 #include "broker/http/text.h"
 #include <math.h>
@@ -265,6 +266,19 @@ static void write_clock_error(struct text *to, const struct metric *m, const str
     text_add(to, "\n");
 }
 
+static void write_backup(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    int64_t wall_ms = 0;
+    if (v->backups)
+        memcpy(&wall_ms, (const char *)v->backups + m->from, sizeof wall_ms);
+    if (wall_ms == 0)
+        return;
+    text_add(to, m->row.name);
+    text_add(to, " ");
+    text_add_ms_as_seconds(to, wall_ms);
+    text_add(to, "\n");
+}
+
 static void write_store_full(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     write_plain(to, m, v->snapshot->full);
@@ -359,6 +373,7 @@ static const struct metric metrics[] = {
 #define GROUP(field)   offsetof(struct snapshot_group, field)
 #define ENGINE(field)  offsetof(struct snapshot, field)
 #define PROCESS(field) offsetof(struct process_stats, field)
+#define BACKUP(field)  offsetof(struct backup_times, field)
 #define METRIC(name, type, labels, unit, writer, from, help)                                                 \
     {{#name, #type, labels, unit, help}, write_##writer, from},
 #include "broker/http/metrics.def"
@@ -373,67 +388,13 @@ static bool needs_snapshot(const struct metric *m)
            m->write != write_process_value;
 }
 
-/* True if `name` ends in `suffix`; `*ret_bytes` is then what stands before it. */
-static bool ends_in(const char *name, size_t name_bytes, const char *suffix, size_t *ret_bytes)
-{
-    size_t bytes = strlen(suffix);
-    if (name_bytes <= bytes || memcmp(name + name_bytes - bytes, suffix, bytes) != 0)
-        return false;
-    *ret_bytes = name_bytes - bytes;
-    return true;
-}
-
-/* One line of what is said about a family, whose name is the first `name_bytes` of the row's. */
-static void write_about(struct text *to, const char *what, const struct metric_row *row, size_t name_bytes,
-                        const char *value)
-{
-    text_add(to, "# ");
-    text_add(to, what);
-    text_add(to, " ");
-    text_add_bytes(to, row->name, name_bytes);
-    text_add(to, " ");
-    text_add(to, value);
-    text_add(to, "\n");
-}
-
-static void write_header(struct text *to, const struct metric_row *row)
-{
-    size_t bytes = strlen(row->name);
-    write_about(to, "HELP", row, bytes, row->help);
-    write_about(to, "TYPE", row, bytes, row->type);
-}
-
-/* In OpenMetrics a counter's samples end in `_total` and an info's in `_info`, which are no part of the
- * family's name, and a unit is the end of that name. */
-static void write_openmetrics_header(struct text *to, const struct metric_row *row)
-{
-    static const char *const units[] = {"_seconds", "_bytes"};
-    size_t bytes = strlen(row->name), ignored;
-    const char *type = row->type;
-    if (ends_in(row->name, bytes, "_info", &bytes)) {
-        type = "info";
-    } else if (!strcmp(type, "counter")) {
-        (void)ends_in(row->name, bytes, "_total",
-                      &bytes); /* a test holds every counter's name against this */
-    }
-    write_about(to, "HELP", row, bytes, row->help);
-    write_about(to, "TYPE", row, bytes, type);
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (ends_in(row->name, bytes, units[i], &ignored))
-            write_about(to, "UNIT", row, bytes, units[i] + 1);
-    }
-}
-
 void metrics_write(struct text *to, const struct metrics_view *view)
 {
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
         const struct metric *m = &metrics[i];
         if (needs_snapshot(m) && !view->snapshot)
             continue;
-        if (view->format == METRICS_OPENMETRICS)
-            write_openmetrics_header(to, &m->row);
-        else
-            write_header(to, &m->row);
+        metrics_header(to, &m->row, view->format);
         m->write(to, m, view);
     }
     if (view->format == METRICS_OPENMETRICS)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct backup_times;
 struct breach_counts;
 struct process_stats;
 struct snapshot;
@@ -26,6 +27,7 @@ struct metrics_view {
     bool ready;              /* as /readyz says */
     uint64_t log_dropped;    /* log lines that were not written */
     const struct breach_counts *breaches; /* NULL: nobody is told */
+    const struct backup_times *backups;   /* NULL: nobody knows */
     const struct process_stats *process;
     const char *version;
 };

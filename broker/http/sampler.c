@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/magic.h"
 #include "broker/engine/engine.h"
+#include "broker/http/http.h"
 #include "broker/http/metrics.h"
 #include "broker/http/process.h"
 #include "proto/errors.h"
@@ -81,6 +82,11 @@ static struct page *make_page(struct sampler *s, enum metrics_format format, con
         .process = &process,
         .version = s->config.version,
     };
+    struct backup_times backups = {0};
+    if (snapshot && s->config.backups) {
+        s->config.backups(s->config.context, &backups);
+        view.backups = &backups;
+    }
     metrics_write(&p->text, &view);
     if (p->text.failed) {
         page_unref(p);

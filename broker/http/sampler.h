@@ -53,7 +53,10 @@ struct sampler_config {
     const _Atomic bool *ready;
     const _Atomic uint64_t *log_dropped;  /* NULL: nobody counts */
     const struct breach_counts *breaches; /* as above */
-    int64_t (*mono_ms)(void);             /* the clock; NULL is the monotonic one */
+    /* When backups ended; NULL: nobody knows. It reads files of the store's disk, so it is asked only if the engine has answered. */
+    void (*backups)(void *context, struct backup_times *ret);
+    void *context;
+    int64_t (*mono_ms)(void); /* the clock; NULL is the monotonic one */
 };
 
 struct sampler;

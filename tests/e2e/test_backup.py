@@ -3,11 +3,14 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
+import urllib.request
 
 import harness
 import wire
@@ -103,6 +106,70 @@ class Backup(unittest.TestCase):
     def nothing_is_left(self):
         self.assertFalse(self.to.exists())
         self.assertFalse(self.partial.exists())
+
+    # ---- when the last one was, as the server shows it
+
+    def shown(self):
+        """{outcome: when}, from the metrics; the page is made anew at most once a second."""
+        with urllib.request.urlopen(self.server.http + "/metrics", timeout=60) as answer:
+            page = answer.read().decode()
+        return {outcome: float(at) for outcome, at in re.findall(r"(?m)^shunt_backup_last_(success|failure)_timestamp_seconds (\S+)$", page)}
+
+    def shows(self, *outcomes):
+        wire.until(lambda: set(self.shown()) == set(outcomes))
+        return self.shown()
+
+    def test_the_server_shows_when_the_last_one_ended_well_and_when_badly(self):
+        self.fill(count=1)
+        self.shows()
+        begin = time.time()
+        self.backup()
+        at = self.shows("success")["success"]
+        self.assertTrue(begin - 0.001 <= at <= time.time(), at)
+        self.backup(code=USAGE)  # it is there already
+        both = self.shows("success", "failure")
+        self.assertEqual(both["success"], at)
+        self.assertGreaterEqual(both["failure"], at)
+        self.server.stop()
+        self.server.start()
+        self.assertEqual(self.shows("success", "failure"), both, "over a restart")
+        self.assertEqual(sorted(path.name for path in self.to.iterdir()), ["data.mdb"], "the copy does not have the times of its source")
+
+    def test_one_that_is_stopped_has_failed_and_one_that_is_killed_tells_nothing(self):
+        self.fill(count=400)
+        killed = self.begun()
+        killed.kill()
+        killed.wait(60)
+        shutil.rmtree(self.partial)
+        stopped = self.begun()
+        self.assertFalse(list(self.server.data.glob("backup-*")))
+        stopped.terminate()
+        self.assertEqual(stopped.wait(60), STOPPED)
+        self.shows("failure")
+
+    def test_what_stands_there_otherwise_is_not_shown(self):
+        self.fill(count=1)
+        mark = self.server.data / "backup-succeeded"
+        for text in ("", "\n", "-5\n", "12", "12x\n", "9" * 16 + "\n", "1\n2\n", "\x00\n"):
+            mark.write_text(text, encoding="utf-8")
+            self.shows()
+        mark.unlink()
+        os.mkfifo(mark)
+        self.shows()
+        mark.unlink()
+        mark.mkdir()
+        self.shows()
+        self.backup()
+        self.shows()
+        mark.rmdir()
+        mark.write_text("1767225600000\n", encoding="utf-8")
+        self.assertEqual(self.shows("success"), {"success": 1767225600.0})
+
+    def test_where_the_time_cannot_be_noted_the_backup_is_good_and_it_is_told(self):
+        self.fill(count=1)
+        (self.server.data / "backup-succeeded").mkdir()
+        self.assertIn("will not be in the server's metrics", self.backup())
+        self.check(self.to)
 
     def test_under_load_it_shows_one_commit_with_all_that_was_confirmed_before(self):
         load = Load(self.server)

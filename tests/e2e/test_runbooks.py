@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 import unittest
 
 import harness
@@ -32,6 +33,8 @@ class Runbooks(Case):
         self.server.options = ["--config", self.config]
         self.server.start()
         self.environment = {}
+        self.backups = self.directory / "backups"
+        self.backups.mkdir()
 
     # ---- states
 
@@ -104,6 +107,32 @@ class Runbooks(Case):
     def is_paused(self):
         return self.group("orders")["paused"]
 
+    def backs_up(self):
+        subprocess.run([harness.SHUNTD, "--config", self.config, "--data", self.server.data, "--backup", self.backups / f"{time.monotonic_ns()}"], check=True, capture_output=True, timeout=COMMAND_SECONDS_MAX)
+
+    def has_an_old_backup(self):
+        self.dies()
+        self.backs_up()
+        (self.server.data / "backup-succeeded").write_text(f"{int(time.time() * 1000) - 37 * 3600 * 1000}\n", encoding="utf-8")
+
+    def fails_to_back_up(self):
+        self.dies()
+        self.backs_up()
+        taken = next(self.backups.iterdir())
+        done = subprocess.run([harness.SHUNTD, "--config", self.config, "--data", self.server.data, "--backup", taken], capture_output=True, check=False, timeout=COMMAND_SECONDS_MAX)
+        self.assertNotEqual(done.returncode, 0)
+
+    def backup_times(self):
+        """(succeeded, failed), as the files have them that the server shows."""
+        return [int(path.read_text()) if path.exists() else 0 for path in (self.server.data / "backup-succeeded", self.server.data / "backup-failed")]
+
+    def has_no_new_backup(self):
+        return self.backup_times()[0] < time.time() * 1000 - 36 * 3600 * 1000
+
+    def has_a_failed_backup(self):
+        succeeded, failed = self.backup_times()
+        return failed > succeeded
+
     # ---- running
 
     def run_blocks(self, prepare, blocks):
@@ -115,7 +144,7 @@ class Runbooks(Case):
         path = [str(pathlib.Path(program).resolve().parent) for program in (harness.SHUNT, harness.SHUNTD)]
         environment = {**self.server.environment(), "TOPIC": "orders", "GROUP": "default", "ID": letters[0]["origin"] if letters else "", "USER": "ann",
                        "FP": causes[0]["cause"][:6] if causes else "", "PID": str(self.server.process.pid), "DATA": str(self.server.data), "CONFIG": str(self.config),
-                       "HTTP": self.server.http, "PATH": os.pathsep.join([*path, os.environ["PATH"]]), **self.environment}
+                       "HTTP": self.server.http, "BACKUPS": str(self.backups), "PATH": os.pathsep.join([*path, os.environ["PATH"]]), **self.environment}
         for command in [command for block in blocks for command in block]:
             wanted = int((re.search(r"# exits (\d+)$", command) or [0, 0])[1])
             done = subprocess.run(["sh", "-euc", command], env=environment, cwd=self.directory, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -180,6 +209,8 @@ class Runbooks(Case):
         "ShuntConservationError": (dies, None, None),
         "ShuntStoreNearlyFull": (dies, None, None),
         "ShuntDiskNearlyFull": (dies, None, None),
+        "ShuntBackupOld": (has_an_old_backup, has_no_new_backup, "Act"),
+        "ShuntBackupFailed": (fails_to_back_up, has_a_failed_backup, "Act"),
         "ShuntLogDropped": (dies, None, None),
         "ShuntDown": (stops, None, None),
         "ShuntUnhealthy": (dies, None, None),

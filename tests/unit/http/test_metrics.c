@@ -14,6 +14,8 @@ static const struct process_stats process = {1.5, 1700000000.25, 4096, 8192, 5, 
 
 static const struct breach_counts breaches = {.tries[BREACH_URL][BREACH_GIVEN_UP] = 6};
 
+static const struct backup_times backups = {.succeeded_ms = 1500}; /* none failed */
+
 /* The page as a string; the caller frees it. */
 static char *page_of(const struct snapshot *s)
 {
@@ -23,6 +25,7 @@ static char *page_of(const struct snapshot *s)
                                 .ready = true,
                                 .log_dropped = 8,
                                 .breaches = &breaches,
+                                .backups = s ? &backups : NULL,
                                 .process = &process,
                                 .version = "1.2.3"};
     metrics_write(&t, &view);
@@ -166,6 +169,8 @@ Test(metrics, the_engine_and_the_process_have_their_numbers)
     expect_line(page, "shunt_log_dropped_total 8");
     expect_line(page, "shunt_on_breach_total{by=\"command\",outcome=\"told\"} 0");
     expect_line(page, "shunt_on_breach_total{by=\"url\",outcome=\"given_up\"} 6");
+    expect_line(page, "shunt_backup_last_success_timestamp_seconds 1.5");
+    cr_expect_not(strstr(page, "\nshunt_backup_last_failure_timestamp_seconds"), "no series");
     expect_line(page, "shunt_jobs 7");
     expect_line(page, "shunt_clock_error_seconds -86400.5");
     expect_line(page, "shunt_sockets 9");
