@@ -267,6 +267,8 @@ static int start_http(struct server *s)
     if (config_http_is_off(&s->config))
         return 0;
     struct http_config config = {.listen = s->config.text[CONFIG_http],
+                                 .connections_max = (uint32_t)s->config.number[CONFIG_http_connections],
+                                 .leases_max = (uint32_t)s->config.number[CONFIG_http_leases],
                                  .metrics_topics = (uint32_t)s->config.number[CONFIG_metrics_topics],
                                  .version = SHUNT_VERSION,
                                  .log_dropped = log_writer_dropped(s->log.writer),
@@ -346,7 +348,9 @@ static void raise_descriptors(struct server *s)
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* what counts is read back */
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return;
-    uint64_t wanted = (uint64_t)s->config.number[CONFIG_connections_max] + SERVER_DESCRIPTORS_OWN;
+    const int64_t *number = s->config.number;
+    uint64_t wanted = (uint64_t)(number[CONFIG_connections_max] + number[CONFIG_http_connections] +
+                                 2 * number[CONFIG_http_leases] + SERVER_DESCRIPTORS_OWN);
     if (limit.rlim_cur >= wanted)
         return;
     struct log_line line;
@@ -354,7 +358,7 @@ static void raise_descriptors(struct server *s)
     log_number(&line, "limit", (int64_t)limit.rlim_cur);
     log_number(&line, "wanted", (int64_t)wanted);
     log_text(&line, "why",
-             "max-connections needs a higher limit on open files: raise LimitNOFILE or ulimit -n");
+             "the settings of connections and leases need more open files: raise LimitNOFILE or ulimit -n");
     log_end(&line);
 }
 

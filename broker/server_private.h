@@ -16,7 +16,7 @@
 
 #define SERVER_WHY_BYTES 1024
 #define SERVER_DESCRIPTORS_OWN                                                                               \
-    370 /* open files beside client connections: the store, HTTP with its clients, calls and loans, the log */
+    50 /* open files beside connections: the store, what HTTP has beside its clients and loans, the log */
 
 enum server_signal { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
 

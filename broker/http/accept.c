@@ -62,7 +62,7 @@ static void accept_one(struct acceptor *a)
     if (fd < 0)
         return;
     if (!peers_enter(a->peers, now_ms))
-        refuse(&a->refused, fd, now_ms);
+        refuse(&a->refused, fd, a->peers->most, now_ms);
     else if (MHD_add_connection(a->daemon, fd, (struct sockaddr *)&from, from_len) != MHD_YES)
         peers_not_taken(a->peers); /* and it has closed it */
 }

@@ -383,7 +383,7 @@ int api_start(const struct api_config *config, struct api **ret)
     a->config = *config;
     int err = config->changes ? calls_start(&config->calls, &a->calls) : 0;
     if (!err && config->changes)
-        err = loans_start(&config->calls, &a->loans);
+        err = loans_start(&config->calls, &config->loans, &a->loans);
     if (!err && config->changes)
         err = streams_start(config->changes, &a->streams);
     if (err) {

@@ -7,6 +7,7 @@
 #define SHUNT_HTTP_API_H
 
 #include "broker/http/calls.h"
+#include "broker/http/loans.h"
 #include <microhttpd.h>
 
 #define API_BODY_BYTES_MAX   (1024u * 1024)      /* of a request; PUBLISH_BYTES_MAX of one that publishes */
@@ -19,6 +20,7 @@ struct peers;
 struct api_config {
     const char *hosts; /* names that Host may have beside loopback; lives as long as the API */
     struct calls_config calls;
+    struct loans_limits loans;
     struct changes *changes; /* for those that follow them; outlives the API; NULL: the API is switched off */
     struct peers *peers;
 };

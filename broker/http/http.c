@@ -5,7 +5,7 @@
  * would have to be carried over. What is bounded: connections (peers.h), the time one may idle
  * (IDLE_SECONDS_MAX, less where somebody else wants its place), the memory of a request (REQUEST_BYTES_MAX),
  * its body (BODY_BYTES_DISCARDED_MAX; of one for the API, API_BODY_BYTES_MAX or PUBLISH_BYTES_MAX, and API_BODIES_BYTES_MAX of all).
- * A client that does not read its answer keeps at most one page alive, one call (CALLS_MAX), or the messages of one (LOAN_CALLS_MAX).
+ * A client that does not read its answer keeps at most one page alive, one call (CALLS_MAX), or the messages of one (half of the connections).
  */
 #include "broker/http/http.h"
 
@@ -28,7 +28,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX          (PEERS_MAX + PEERS_LEAVING_MAX)
 #define IDLE_SECONDS_MAX         10
 #define REQUEST_BYTES_MAX        (16u * 1024)
 #define STOP_ANSWER_MS_MAX       1000 /* a client has this long to read its last answer */
@@ -268,10 +267,10 @@ static int start_threads(struct http *h, const struct sampler_config *config, co
     if (!err) {
         h->daemon = MHD_start_daemon(
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-            request_handle, h, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-            IDLE_SECONDS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
-            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, request_begun, h,
-            MHD_OPTION_NOTIFY_COMPLETED, request_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
+            request_handle, h, MHD_OPTION_CONNECTION_LIMIT, h->peers.most + PEERS_LEAVING_MAX,
+            MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)REQUEST_BYTES_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
+            request_begun, h, MHD_OPTION_NOTIFY_COMPLETED, request_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
             connection_changed, h, MHD_OPTION_END);
     }
     if (h->daemon)
@@ -292,8 +291,12 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
         return SHUNT_NO_MEMORY;
     }
     h->magic = HTTP_MAGIC;
-    peers_init(&h->peers);
-    int err = listen_open(config->listen, &fd, &h->port, ret_why, why_bytes);
+    unsigned connections = config->connections_max ? config->connections_max : PEERS_DEFAULT;
+    int err = peers_init(&h->peers, connections);
+    if (err)
+        (void)snprintf(ret_why, why_bytes, "http: %s", err_text(err));
+    if (!err)
+        err = listen_open(config->listen, &fd, &h->port, ret_why, why_bytes);
     if (err)
         goto fail;
     const struct sampler_config sampling = {.engine = engine,
@@ -304,10 +307,13 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
                                             .ready = &h->ready,
                                             .backups = config->backups,
                                             .context = config->context};
-    const struct api_config api = {.hosts = config->hosts,
-                                   .calls = {config->connect, config->context},
-                                   .changes = config->changes,
-                                   .peers = &h->peers};
+    const struct api_config api = {
+        .hosts = config->hosts,
+        .calls = {config->connect, config->context},
+        .loans = {.loans = config->leases_max ? config->leases_max : LOANS_DEFAULT,
+                  .calls = connections / 2}, /* those that wait keep their places */
+        .changes = config->changes,
+        .peers = &h->peers};
     err = start_threads(h, &sampling, &api, fd);
     if (err == 0 && !h->daemon)
         err = SHUNT_IO;

@@ -36,9 +36,11 @@ struct backup_times {
 };
 
 struct http_config {
-    const char *listen;                   /* ADDR:PORT or [ADDR6]:PORT; port 0 takes any free one */
-    uint32_t metrics_topics;              /* topics with series of their own; all others are summed in one */
-    const char *version;                  /* for shunt_build_info; lives as long as the http */
+    const char *listen;       /* ADDR:PORT or [ADDR6]:PORT; port 0 takes any free one */
+    uint32_t connections_max; /* served at once; 0: PEERS_DEFAULT */
+    uint32_t leases_max;      /* lease calls with messages that are not answered; 0: LOANS_DEFAULT */
+    uint32_t metrics_topics;  /* topics with series of their own; all others are summed in one */
+    const char *version;      /* for shunt_build_info; lives as long as the http */
     const _Atomic uint64_t *log_dropped;  /* log lines that were not written; NULL: nobody counts */
     const struct breach_counts *breaches; /* NULL: nobody is told */
     struct changes

@@ -81,12 +81,14 @@ static bool lease(struct lease_call *c, struct peers *peers)
     if (err == SHUNT_TOO_MANY)
         peers_press(peers, clock_mono_ms()); /* places may be kept by clients that do not read */
     if (full == LOANS_NO_CALL) {
-        return problem_is(&c->problem, PROBLEM_TOO_MANY_LEASES, "at most %d calls wait at once",
-                          LOAN_CALLS_MAX);
+        return problem_is(&c->problem, PROBLEM_TOO_MANY_LEASES,
+                          "at most %u calls wait at once: a half of http-connections",
+                          loans_limits(c->loans).calls);
     }
     if (full == LOANS_NO_LOAN) {
         return problem_is(&c->problem, PROBLEM_TOO_MANY_LEASES,
-                          "at most %d calls have messages that are not answered", LOANS_MAX);
+                          "at most %u calls have messages that are not answered: http-leases",
+                          loans_limits(c->loans).loans);
     }
     return err ? problem_is_error(&c->problem, err, "") : true;
 }

@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+struct watched;
+
 #define LOANS_MAGIC 0xc81d3f26u
 struct loans {
     uint32_t magic;
@@ -17,7 +19,9 @@ struct loans {
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
     bool open, stopping, ended;
-    struct loan list[LOANS_MAX];
+    struct loans_limits limits; /* does not change */
+    struct loan *list;
+    struct watched *watched; /* the thread's own */
 };
 
 static void lock(struct loans *c)
@@ -39,8 +43,8 @@ static void wake_thread(struct loans *c)
 
 /* What it waits for: of each loan its connection and, while its client waits, that one's socket. */
 struct watched {
-    struct pollfd fds[2 * LOANS_MAX + 1];
-    struct loan *loans[2 * LOANS_MAX];
+    struct pollfd *fds;  /* two for each loan, and one */
+    struct loan **loans; /* two for each */
     unsigned count;
     int64_t until_ms;
 };
@@ -59,7 +63,7 @@ static bool gather(struct loans *c, struct watched *w)
     w->count = 0;
     w->until_ms = CLOCK_NEVER;
     lock(c);
-    for (unsigned i = 0; i < LOANS_MAX; i++) {
+    for (unsigned i = 0; i < c->limits.loans; i++) {
         struct loan *l = &c->list[i];
         if (l->fd < 0)
             continue;
@@ -89,7 +93,7 @@ static void serve(struct loans *c, const struct watched *w)
         if (w->fds[i].events != POLLRDHUP)
             loan_serve(w->loans[i], w->fds[i].revents & (POLLIN | POLLHUP | POLLERR), now_ms);
     }
-    for (unsigned i = 0; i < LOANS_MAX; i++) {
+    for (unsigned i = 0; i < c->limits.loans; i++) {
         struct loan *l = &c->list[i];
         if (l->state == LOAN_LEAVING && l->fd < 0 && !l->asked)
             loan_free(l);
@@ -101,7 +105,7 @@ static void end_all(struct loans *c)
 {
     lock(c);
     c->ended = true;
-    for (unsigned i = 0; i < LOANS_MAX; i++) {
+    for (unsigned i = 0; i < c->limits.loans; i++) {
         if (c->list[i].state != LOAN_FREE)
             loan_end(&c->list[i], SHUNT_SHUTTING_DOWN, "");
     }
@@ -111,14 +115,14 @@ static void end_all(struct loans *c)
 static void *run(void *argument)
 {
     struct loans *c = magic_of(argument, loans, LOANS_MAGIC);
-    struct watched w;
+    struct watched *w = c->watched;
     eventfd_t ignored;
-    while (!gather(c, &w)) {
-        if (poll(w.fds, w.count + 1, clock_poll_ms(w.until_ms)) < 0)
+    while (!gather(c, w)) {
+        if (poll(w->fds, w->count + 1, clock_poll_ms(w->until_ms)) < 0)
             continue; /* a signal */
-        if (w.fds[w.count].revents)
+        if (w->fds[w->count].revents)
             (void)eventfd_read(c->wake_fd, &ignored); /* all are looked at */
-        serve(c, &w);
+        serve(c, w);
     }
     end_all(c);
     return NULL;
@@ -126,26 +130,49 @@ static void *run(void *argument)
 
 /* ---- public ---- */
 
-int loans_start(const struct calls_config *config, struct loans **ret)
+/* Memory for all, whole or with a part missing. */
+static bool make_places(struct loans *c)
+{
+    c->list = calloc(c->limits.loans, sizeof *c->list);
+    c->watched = calloc(1, sizeof *c->watched);
+    if (!c->list || !c->watched)
+        return false;
+    c->watched->fds = calloc(2 * (size_t)c->limits.loans + 1, sizeof *c->watched->fds);
+    c->watched->loans = calloc(2 * (size_t)c->limits.loans, sizeof(struct loan *));
+    return c->watched->fds && c->watched->loans;
+}
+
+int loans_start(const struct calls_config *config, const struct loans_limits *limits, struct loans **ret)
 {
     struct loans *c = calloc(1, sizeof *c);
     if (!c)
         return SHUNT_NO_MEMORY;
     c->magic = LOANS_MAGIC;
     c->config = *config;
+    c->limits = *limits;
+    c->wake_fd = -1;
+    int err = make_places(c) ? 0 : SHUNT_NO_MEMORY;
     uint32_t serial =
         (uint32_t)clock_wall_ms(); /* so that tokens of an earlier start name no loan of this one */
-    for (uint32_t i = 0; i < LOANS_MAX; i++)
+    for (uint32_t i = 0; c->list && i < c->limits.loans; i++)
         c->list[i] = (struct loan){.number = i, .serial = serial, .fd = -1};
     (void)pthread_mutex_init(&c->lock, NULL); /* with default attributes it does not fail on Linux */
-    c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (c->wake_fd >= 0 && pthread_create(&c->thread, NULL, run, c) == 0) {
+    if (!err) {
+        c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        err = c->wake_fd >= 0 && pthread_create(&c->thread, NULL, run, c) == 0 ? 0 : SHUNT_IO;
+    }
+    if (!err) {
         *ret = c;
         return 0;
     }
     c->ended = true;
     loans_free(c);
-    return SHUNT_IO;
+    return err;
+}
+
+struct loans_limits loans_limits(const struct loans *c)
+{
+    return c->limits;
 }
 
 void loans_open(struct loans *c, bool open)
@@ -170,10 +197,16 @@ void loans_free(struct loans *c)
     if (!c)
         return;
     check(c->ended);
-    for (unsigned i = 0; i < LOANS_MAX; i++) {
+    for (unsigned i = 0; c->list && i < c->limits.loans; i++) {
         if (c->list[i].state != LOAN_FREE)
             loan_free(&c->list[i]);
     }
+    free(c->list);
+    if (c->watched) {
+        free(c->watched->fds);
+        free(c->watched->loans);
+    }
+    free(c->watched);
     if (c->wake_fd >= 0)
         (void)close(c->wake_fd);           /* nothing is lost */
     (void)pthread_mutex_destroy(&c->lock); /* nobody has it */
@@ -186,13 +219,13 @@ static struct loan *place(struct loans *c, enum loans_full *ret_full)
 {
     struct loan *found = NULL;
     unsigned calls = 0;
-    for (unsigned i = 0; i < LOANS_MAX; i++) {
+    for (unsigned i = 0; i < c->limits.loans; i++) {
         struct loan *l = &c->list[i];
         calls += l->state != LOAN_FREE && l->asked;
         if (!found && l->state == LOAN_FREE)
             found = l;
     }
-    *ret_full = calls >= LOAN_CALLS_MAX ? LOANS_NO_CALL : found ? LOANS_HAVE_ROOM : LOANS_NO_LOAN;
+    *ret_full = calls >= c->limits.calls ? LOANS_NO_CALL : found ? LOANS_HAVE_ROOM : LOANS_NO_LOAN;
     return *ret_full == LOANS_HAVE_ROOM ? found : NULL;
 }
 
@@ -241,7 +274,7 @@ bool loans_resolve(struct loans *c, struct slice topic, struct slice group, cons
                    struct wire_entry *with, struct loan_answer *answer)
 {
     uint32_t number, serial;
-    bool ok = loan_token_read(token, &number, &serial, &with->seq, &with->token) && number < LOANS_MAX;
+    bool ok = loan_token_read(token, &number, &serial, &with->seq, &with->token) && number < c->limits.loans;
     lock(c);
     struct loan *l = ok ? &c->list[number] : NULL;
     ok = l && !c->ended && l->serial == serial && slice_is(topic, l->topic) && slice_is(group, l->group) &&

@@ -5,13 +5,19 @@
 #include "broker/http/calls.h"
 #include "broker/http/loan.h"
 
-#define LOANS_MAX      128 /* at once, of which … */
-#define LOAN_CALLS_MAX 32  /* … so many belong to lease calls that wait, or whose answer is being sent */
+#define LOANS_DEFAULT 128 /* at once: the setting http-leases */
+
+struct loans_limits {
+    unsigned loans; /* at once, of which … */
+    unsigned calls; /* … so many belong to lease calls that wait, or whose answer is being sent */
+};
 
 struct loans;
 
 /* Start its thread. fails: IO, NO_MEMORY. */
-int loans_start(const struct calls_config *config, struct loans **ret);
+int loans_start(const struct calls_config *config, const struct loans_limits *limits, struct loans **ret);
+/* As it was started with. */
+struct loans_limits loans_limits(const struct loans *c);
 /* From now on none begins, or they do again. When this returns, connect() is not called any more. */
 void loans_open(struct loans *c, bool open);
 /* End all, with SHUTTING_DOWN for each call that waits, and the thread. */

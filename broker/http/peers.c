@@ -2,25 +2,35 @@
 #include "broker/http/peers.h"
 
 #include "base/clock.h"
+#include "proto/errors.h"
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#define PLACES        (PEERS_MAX + PEERS_LEAVING_MAX)
 #define HANDED_MS_MAX 1000 /* libmicrohttpd closes one without a word if it has no memory for it */
 
-void peers_init(struct peers *p)
+static unsigned places(const struct peers *p)
 {
-    *p = (struct peers){0};
+    return p->list ? p->most + PEERS_LEAVING_MAX : 0;
+}
+
+int peers_init(struct peers *p, unsigned most)
+{
+    *p = (struct peers){.most = most};
+    p->list = calloc(most + PEERS_LEAVING_MAX, sizeof *p->list);
     (void)pthread_mutex_init(&p->lock, NULL); /* with default attributes it does not fail on Linux */
     clock_cond_init(&p->answered);
-    for (unsigned i = 0; i < PLACES; i++)
+    for (unsigned i = 0; i < places(p); i++)
         p->list[i] = (struct peer){.magic = PEER_MAGIC, .fd = -1};
+    return p->list ? 0 : SHUNT_NO_MEMORY;
 }
 
 void peers_done(struct peers *p)
 {
     (void)pthread_cond_destroy(&p->answered); /* nobody waits any more */
     (void)pthread_mutex_destroy(&p->lock);
+    free(p->list);
+    p->list = NULL;
 }
 
 static void lock(struct peers *p)
@@ -43,7 +53,7 @@ static int64_t overdue_ms(const struct peer *peer, int64_t now_ms)
 static bool make_room(struct peers *p, int64_t now_ms)
 {
     struct peer *chosen = NULL;
-    for (unsigned i = 0; i < PLACES; i++) {
+    for (unsigned i = 0; i < places(p); i++) {
         struct peer *peer = &p->list[i];
         if (peer->fd < 0 || peer->leaving || peer->stays || overdue_ms(peer, now_ms) < 0)
             continue;
@@ -63,11 +73,11 @@ bool peers_enter(struct peers *p, int64_t now_ms)
     if (p->handed && now_ms - p->handed_ms > HANDED_MS_MAX)
         p->handed = 0;
     unsigned staying = p->handed, leaving = 0;
-    for (unsigned i = 0; i < PLACES; i++) {
+    for (unsigned i = 0; i < places(p); i++) {
         if (p->list[i].fd >= 0)
             *(p->list[i].leaving ? &leaving : &staying) += 1;
     }
-    bool room = staying < PEERS_MAX || (leaving < PEERS_LEAVING_MAX && make_room(p, now_ms));
+    bool room = staying < p->most || (leaving < PEERS_LEAVING_MAX && make_room(p, now_ms));
     if (room) {
         p->handed++;
         p->handed_ms = now_ms;
@@ -97,7 +107,7 @@ struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms)
     lock(p);
     if (p->handed)
         p->handed--;
-    for (unsigned i = 0; !peer && i < PLACES; i++) {
+    for (unsigned i = 0; !peer && i < places(p); i++) {
         if (p->list[i].fd < 0)
             peer = &p->list[i];
     }
@@ -135,7 +145,7 @@ void peers_wait(struct peers *p, int64_t wait_ms)
     struct timespec until = clock_until(wait_ms);
     int late = 0;
     lock(p);
-    for (unsigned i = 0; i < PLACES && !late;) {
+    for (unsigned i = 0; i < places(p) && !late;) {
         if (p->list[i].fd < 0 || !p->list[i].asking) {
             i++;
         } else {

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PEERS_MAX         64 /* served at once */
+#define PEERS_DEFAULT     64 /* served at once: the setting http-connections */
 #define PEERS_LEAVING_MAX 8  /* told to leave and not gone yet; server_private.h counts on few */
 #define IDLE_MS_MIN       1000
 #define ANSWER_MS_MAX     10000
@@ -31,10 +31,12 @@ struct peers {
     pthread_cond_t answered; /* somebody asks no more */
     unsigned handed;         /* to libmicrohttpd, which has not taken them yet */
     int64_t handed_ms;       /* when the last was */
-    struct peer list[PEERS_MAX + PEERS_LEAVING_MAX];
+    unsigned most;           /* served at once */
+    struct peer *list;       /* `most` and PEERS_LEAVING_MAX */
 };
 
-void peers_init(struct peers *p);
+/* For at most `most` at once. fails: NO_MEMORY; peers_done() is right after that, too. */
+int peers_init(struct peers *p, unsigned most);
 void peers_done(struct peers *p); /* nobody is connected any more */
 
 /* Count one more who is about to be handed to libmicrohttpd; tells somebody else to leave if need be. False:
@@ -50,7 +52,7 @@ void peers_end(struct peers *p, struct peer *peer); /* before its socket is clos
 void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_ms);
 /* Wait until nobody is asking any more, `wait_ms` at most: a client that does not read must not hold up the end of all. */
 void peers_wait(struct peers *p, int64_t wait_ms);
-/* Its answer has no end: it keeps its place however long it takes. There are few (STREAMS_MAX, LOAN_CALLS_MAX). */
+/* Its answer has no end: it keeps its place however long it takes. There are few: STREAMS_MAX, and the lease calls that wait, at most every second place. */
 void peers_stay(struct peers *p, struct peer *peer); /* these three take a NULL peer */
 
 #endif

@@ -1,7 +1,6 @@
 /* refuse: see refuse.h. */
 #include "broker/http/refuse.h"
 
-#include "broker/http/peers.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,12 +9,11 @@
 
 #define READ_BYTES 4096
 
-static void answer(int fd)
+static void answer(int fd, unsigned served)
 {
     char body[128], head[256];
-    int body_bytes =
-        snprintf(body, sizeof body, "too many HTTP connections: %d are being served, try again in a second\n",
-                 PEERS_MAX);
+    int body_bytes = snprintf(
+        body, sizeof body, "too many HTTP connections: %u are being served, try again in a second\n", served);
     int head_bytes = snprintf(
         head, sizeof head,
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -36,9 +34,9 @@ static void forget(struct refused *r, unsigned index)
         r->list[i] = r->list[i + 1];
 }
 
-void refuse(struct refused *r, int fd, int64_t now_ms)
+void refuse(struct refused *r, int fd, unsigned served, int64_t now_ms)
 {
-    answer(fd);
+    answer(fd, served);
     if (r->count == REFUSED_MAX)
         forget(r, 0);
     r->list[r->count].fd = fd;

@@ -21,7 +21,7 @@ struct refused {
 };
 
 /* Answer this client, whose socket does not block; takes `fd`. */
-void refuse(struct refused *r, int fd, int64_t now_ms);
+void refuse(struct refused *r, int fd, unsigned served, int64_t now_ms);
 
 /* Fill in what to poll for; returns how many, at most REFUSED_MAX. */
 unsigned refused_poll(const struct refused *r, struct pollfd *fds);

@@ -100,9 +100,10 @@ class Examples(unittest.TestCase):
 
 class Calls(unittest.TestCase):
     OPTIONS = ()
+    SETTINGS = ""
 
     def setUp(self):
-        self.server = self.enterContext(harness.Server(options=self.OPTIONS))
+        self.server = self.enterContext(harness.Server(options=self.OPTIONS, settings=self.SETTINGS))
         self.api = Api(self.server)
         self.addCleanup(self.api.close)
 

@@ -276,6 +276,32 @@ class Ends(Work):
         self.assertEqual([charged for _, charged in self.history()], [False])
 
 
+class SetLimits(Work):
+    """http-connections and http-leases, at their values and one beyond."""
+    SETTINGS = "http-connections: 32\nhttp-leases: 17\n"
+
+    def test_half_of_the_connections_may_wait(self):
+        for _ in range(16):
+            self.half(wait_ms=60000)
+        self.until_counts(consumers=16)
+        self.refused(503, "TOO_MANY_LEASES", "POST", "/api/v1/topics/t/groups/default/lease", {}, detail="16 calls wait at once: a half of http-connections")
+
+    def test_so_many_may_hold_messages(self):
+        self.publish(*(b"%d" % i for i in range(18)))
+        held = [self.lease()[0] for _ in range(17)]
+        self.refused(503, "TOO_MANY_LEASES", "POST", "/api/v1/topics/t/groups/default/lease", {}, detail="17 calls have messages that are not answered: http-leases")
+        self.done("ack", held[0])
+        wire.until(lambda: self.post("lease")[0] == 200, why="a place that was left is not free")
+
+    def test_values_beyond_the_bounds_are_refused(self):
+        for name, least, most in (("http-connections", 32, 4096), ("http-leases", 1, 4096)):
+            for value, status in ((least, 0), (most, 0), (least - 1, 78), (most + 1, 78)):
+                file = self.server.directory / "bounds.yaml"
+                file.write_text(f"{name}: {value}\n", encoding="utf-8")
+                done = subprocess.run([harness.SHUNTD, "--check-config", file], capture_output=True, text=True, check=False, timeout=60)
+                self.assertEqual(done.returncode, status, f"{name}: {value}\n{done.stderr}")
+
+
 class Limits(Work):
     def test_calls_that_wait_are_bounded_and_others_go_on(self):
         waiting = [self.half(wait_ms=60000) for _ in range(32)]

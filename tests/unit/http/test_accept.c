@@ -49,14 +49,20 @@ int take_peer(int fd, struct sockaddr *from, socklen_t *from_len, int flags)
     return -1;
 }
 
-static struct http *start(void)
+static struct http *start_with(uint32_t connections)
 {
     char why[512] = "";
     struct http *h = NULL;
-    struct http_config config = {.listen = "127.0.0.1:0", .metrics_topics = 10, .version = "1"};
+    struct http_config config = {
+        .listen = "127.0.0.1:0", .metrics_topics = 10, .version = "1", .connections_max = connections};
     cr_assert_eq(http_start(&config, NULL, &h, why, sizeof why), 0, "%s", why);
     http_set_ready(h, true);
     return h;
+}
+
+static struct http *start(void)
+{
+    return start_with(0);
 }
 
 static int dial(const struct http *h, const char *request)
@@ -138,18 +144,18 @@ static void expect_refusal(int fd)
 #define SCRAPE "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
 /* As many as may be served at once, all waiting for the engine. */
-static void fill(const struct http *h, int fds[PEERS_MAX])
+static void fill(const struct http *h, int fds[PEERS_DEFAULT])
 {
     fake_gate(true);
-    for (int i = 0; i < PEERS_MAX; i++)
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         fds[i] = dial(h, SCRAPE);
     fake_wait_until_asked();
 }
 
-static void empty(int fds[PEERS_MAX])
+static void empty(int fds[PEERS_DEFAULT])
 {
     fake_gate(false);
-    for (int i = 0; i < PEERS_MAX; i++) {
+    for (int i = 0; i < PEERS_DEFAULT; i++) {
         expect_answer(fds[i]);
         close(fds[i]);
     }
@@ -158,7 +164,7 @@ static void empty(int fds[PEERS_MAX])
 Test(accept, at_the_limit_all_are_served_and_the_one_too_many_is_told)
 {
     struct http *h = start();
-    int fds[PEERS_MAX];
+    int fds[PEERS_DEFAULT];
     fill(h, fds);
     expect_refusal(dial(h, SCRAPE));
     expect_refusal(dial(h, "")); /* before it has said a word */
@@ -167,11 +173,30 @@ Test(accept, at_the_limit_all_are_served_and_the_one_too_many_is_told)
     http_stop(h);
 }
 
+Test(accept, the_limit_is_the_one_that_was_set)
+{
+    enum { COUNT = 2 * PEERS_DEFAULT + 1 };
+    struct http *h = start_with(COUNT);
+    int fds[COUNT];
+    fake_gate(true);
+    for (int i = 0; i < COUNT; i++)
+        fds[i] = dial(h, SCRAPE);
+    fake_wait_until_asked();
+    const char *got = read_all(dial(h, SCRAPE));
+    cr_assert(strstr(got, "too many HTTP connections: 129 are being served"), "%s", got);
+    fake_gate(false);
+    for (int i = 0; i < COUNT; i++) {
+        expect_answer(fds[i]);
+        close(fds[i]);
+    }
+    http_stop(h);
+}
+
 Test(accept, many_too_many_are_all_told_and_leave_nothing_behind)
 {
     enum { COUNT = 5 * REFUSED_MAX };
     struct http *h = start();
-    int fds[PEERS_MAX], late[COUNT];
+    int fds[PEERS_DEFAULT], late[COUNT];
     struct process_stats before, after;
     process_read(&before);
     fill(h, fds);
@@ -190,7 +215,7 @@ Test(accept, many_too_many_are_all_told_and_leave_nothing_behind)
 Test(accept, one_too_many_who_sends_without_end_is_closed)
 {
     struct http *h = start();
-    int fds[PEERS_MAX];
+    int fds[PEERS_DEFAULT];
     fill(h, fds);
     int fd = dial(h, SCRAPE);
     char rest[1024] = "";
@@ -216,14 +241,14 @@ static void expect_a_place(const struct http *h)
 Test(accept, idle_connections_give_way_to_those_who_ask)
 {
     struct http *h = start();
-    int fds[PEERS_MAX];
-    for (int i = 0; i < PEERS_MAX; i++) {
+    int fds[PEERS_DEFAULT];
+    for (int i = 0; i < PEERS_DEFAULT; i++) {
         fds[i] = ask(h);
         expect_answer(fds[i]);
     }
     for (int i = 0; i < 2 * PEERS_LEAVING_MAX; i++)
         expect_a_place(h);
-    for (int i = 0; i < PEERS_MAX; i++)
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         close(fds[i]);
     http_stop(h);
 }
@@ -231,15 +256,15 @@ Test(accept, idle_connections_give_way_to_those_who_ask)
 Test(accept, requests_that_never_end_give_way_to_those_that_do)
 {
     struct http *h = start();
-    int fds[PEERS_MAX];
-    for (int i = 0; i < PEERS_MAX; i++)
+    int fds[PEERS_DEFAULT];
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         fds[i] = dial(h, "GET /readyz HTTP/1.1\r\nX: ");
     for (int i = 0; i < 2 * PEERS_LEAVING_MAX; i++) {
-        for (int k = 0; k < PEERS_MAX; k++)
+        for (int k = 0; k < PEERS_DEFAULT; k++)
             (void)send(fds[k], "a", 1, MSG_NOSIGNAL); /* some have had to leave */
         expect_a_place(h);
     }
-    for (int i = 0; i < PEERS_MAX; i++)
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         close(fds[i]);
     http_stop(h);
 }

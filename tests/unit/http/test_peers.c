@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static struct peers peers;
-static int others[2 * PEERS_MAX]; /* the far ends */
+static int others[2 * PEERS_DEFAULT]; /* the far ends */
 
 static struct peer *enter(int i, int64_t now_ms)
 {
@@ -31,52 +31,52 @@ static bool was_told_to_leave(int i)
 
 Test(peers, all_places_are_for_those_who_ask)
 {
-    peers_init(&peers);
-    for (int i = 0; i < PEERS_MAX; i++)
+    (void)peers_init(&peers, PEERS_DEFAULT);
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         peers_asking(&peers, enter(i, 0), true, 0);
     cr_assert(!peers_enter(&peers, ANSWER_MS_MAX - 1));
-    for (int i = 0; i < PEERS_MAX; i++)
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         cr_assert(!was_told_to_leave(i));
 }
 
 Test(peers, who_has_asked_for_nothing_for_longest_leaves)
 {
-    struct peer *list[PEERS_MAX];
-    peers_init(&peers);
-    for (int i = 0; i < PEERS_MAX; i++)
+    struct peer *list[PEERS_DEFAULT];
+    (void)peers_init(&peers, PEERS_DEFAULT);
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         list[i] = enter(i, 0);
     peers_asking(&peers, list[0], true, 10);
-    for (int i = 1; i < PEERS_MAX; i++)
+    for (int i = 1; i < PEERS_DEFAULT; i++)
         peers_asking(&peers, list[i], false, i == 7 ? 20 : 30);
     cr_assert(!peers_enter(&peers, 20 + IDLE_MS_MIN - 1));
     cr_assert(peers_enter(&peers, 20 + IDLE_MS_MIN));
-    for (int i = 0; i < PEERS_MAX; i++)
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         cr_assert_eq(was_told_to_leave(i), i == 7, "%d", i);
 }
 
 Test(peers, who_does_not_read_its_answer_leaves_in_the_end)
 {
-    struct peer *list[PEERS_MAX];
-    peers_init(&peers);
-    for (int i = 0; i < PEERS_MAX; i++) {
+    struct peer *list[PEERS_DEFAULT];
+    (void)peers_init(&peers, PEERS_DEFAULT);
+    for (int i = 0; i < PEERS_DEFAULT; i++) {
         list[i] = enter(i, 0);
         peers_asking(&peers, list[i], true, i == 3 ? 0 : 500);
     }
     cr_assert(!peers_enter(&peers, ANSWER_MS_MAX - 1));
     cr_assert(peers_enter(&peers, ANSWER_MS_MAX));
-    for (int i = 0; i < PEERS_MAX; i++)
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         cr_assert_eq(was_told_to_leave(i), i == 3, "%d", i);
 }
 
 Test(peers, those_who_leave_are_few_until_they_are_gone)
 {
-    struct peer *list[PEERS_MAX];
-    peers_init(&peers);
-    for (int i = 0; i < PEERS_MAX; i++)
+    struct peer *list[PEERS_DEFAULT];
+    (void)peers_init(&peers, PEERS_DEFAULT);
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         list[i] = enter(i, i);
     const int64_t now_ms = 10 * IDLE_MS_MIN;
     for (int i = 0; i < PEERS_LEAVING_MAX; i++)
-        peers_asking(&peers, enter(PEERS_MAX + i, now_ms), true, now_ms);
+        peers_asking(&peers, enter(PEERS_DEFAULT + i, now_ms), true, now_ms);
     cr_assert(!peers_enter(&peers, now_ms), "more have a place than there are");
     peers_end(&peers, list[0]);
     cr_assert(peers_enter(&peers, now_ms));
@@ -84,8 +84,8 @@ Test(peers, those_who_leave_are_few_until_they_are_gone)
 
 Test(peers, those_who_were_handed_over_count_until_they_are_taken_or_lost)
 {
-    peers_init(&peers);
-    for (int i = 0; i < PEERS_MAX; i++)
+    (void)peers_init(&peers, PEERS_DEFAULT);
+    for (int i = 0; i < PEERS_DEFAULT; i++)
         cr_assert(peers_enter(&peers, 0));
     cr_assert(!peers_enter(&peers, 1000));
     peers_not_taken(&peers);
@@ -109,7 +109,7 @@ static void *read_or_leave(void *argument)
 Test(peers, the_end_waits_until_nobody_asks_any_more, .timeout = 60)
 {
     pthread_t thread;
-    peers_init(&peers);
+    (void)peers_init(&peers, PEERS_DEFAULT);
     peers_wait(&peers, HOUR_MS); /* nobody is there */
     struct peer *two[] = {enter(0, 0), enter(1, 0)};
     enter(2, 0); /* and one who is silent */
@@ -125,7 +125,7 @@ Test(peers, the_end_waits_until_nobody_asks_any_more, .timeout = 60)
 
 Test(peers, the_end_does_not_wait_longer_for_one_who_does_not_read, .timeout = 60)
 {
-    peers_init(&peers);
+    (void)peers_init(&peers, PEERS_DEFAULT);
     peers_asking(&peers, enter(0, 0), true, 0);
     peers_wait(&peers, 1);
     peers_done(&peers);
