@@ -41,6 +41,16 @@ size_t journal_body_bytes_max(const struct journal *j)
     return blocks * JOURNAL_BLOCK_BYTES - JOURNAL_HEAD_BYTES;
 }
 
+/* Before the record is written. A new mark is begun in time to be flushed with a record that the last one has, too. */
+static int mark_record(struct journal *j, uint64_t at, uint64_t bytes)
+{
+    bool has = mark_has(j, at, bytes);
+    if (has && at + bytes - j->mark.at <= mark_bytes(j) / 2)
+        return 0;
+    int err = mark_write(j, at, bytes);
+    return err || has ? err : j->file->ops->flush(j->file);
+}
+
 int journal_append(struct journal *j, void *record, size_t body_bytes)
 {
     static uint8_t zeros[JOURNAL_BLOCK_BYTES];
@@ -52,7 +62,9 @@ int journal_append(struct journal *j, void *record, size_t body_bytes)
     put_be64((uint8_t *)record + HEAD_CHECKSUM, head_checksum(record, body_bytes, at));
     size_t used = JOURNAL_HEAD_BYTES + body_bytes;
     const struct iovec parts[] = {{record, used}, {zeros, bytes - used}};
-    int err = j->file->ops->write(j->file, at, parts, 2);
+    int err = mark_record(j, at, bytes);
+    if (!err)
+        err = j->file->ops->write(j->file, at, parts, 2);
     if (!err)
         err = j->file->ops->flush(j->file);
     if (err)

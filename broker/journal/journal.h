@@ -14,7 +14,7 @@
  * The place of the first record that is still needed is not kept here but in the store behind it, in the transaction that made the
  * ones before it needless. Opening begins there and reads on while the record of the next number is whole where it may stand: behind
  * the one before it, or behind the head block. Where that ends is the journal's end, and what is torn there was never durable; but if
- * a whole record of a later number stands anywhere in the file, it is damage, because a record is only written when the one before
+ * a whole record of a later number stands anywhere else (a mark in the head block says where one can), it is damage, because a record is only written when the one before
  * it is durable. (Damage to the very last record cannot be told from a write that was torn.)
  *
  * One thread at a time, except in journal_extend_file(). After a failed write or flush nothing is known of what is on the

@@ -12,12 +12,35 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { HEAD_CHECKSUM = 0, HEAD_MAGIC = 8, HEAD_ID = 16, HEAD_NUMBER = 32, HEAD_BYTES = 40 };
+enum {
+    HEAD_CHECKSUM = 0,
+    HEAD_MAGIC = 8,
+    HEAD_ID = 16,
+    HEAD_NUMBER = 32,
+    HEAD_BYTES = 40,
+    HEAD_AT = 48,
+    HEAD_SERIAL = 56
+};
 
 #define JOURNAL_VERSION 1u
 #define MAGIC_FILE      0x7368756e746a6e6cull           /* "shuntjnl" */
 #define MAGIC_RECORD    0x7368756e74726563ull           /* "shuntrec" */
+#define MAGIC_MARK      0x7368756e746d726bull           /* "shuntmrk" */
 #define RECORDS_AT      ((uint64_t)JOURNAL_BLOCK_BYTES) /* behind the head block */
+
+/* A mark: the records from `number` on stand in `bytes` from `at` on, until there is another one, which is durable before a record
+ * stands elsewhere. So what was written last is looked for there, and not in the whole file. Two places in the head block have the two
+ * last ones, in sectors of their own. */
+#define SECTOR_BYTES       512u
+#define MARKS              2u
+#define MARK_BYTES_MAX     (32ull << 20) /* beside the record for which it is written */
+#define MARK_PLACE(serial) ((1 + (serial) % MARKS) * (uint64_t)SECTOR_BYTES)
+
+struct journal_mark {
+    uint64_t serial; /* the later one has the greater */
+    uint64_t number, at;
+    uint64_t bytes; /* 0: none is known */
+};
 
 struct journal {
     struct journal_file *file;
@@ -25,6 +48,7 @@ struct journal {
     uint64_t bytes;              /* of the file, in whole blocks */
     struct journal_place oldest; /* of the first record that is still needed; `next` if none is */
     struct journal_place next;
+    struct journal_mark mark;  /* the last one */
     struct journal_place last; /* the record before it; number 0: not known */
     uint64_t appended_bytes;   /* since it was opened */
     int failed;                /* the first error: nothing is written any more */
@@ -61,5 +85,21 @@ static inline void head_write(uint8_t *head, uint64_t magic, const uint8_t *id, 
     put_be64(head + HEAD_NUMBER, number);
     put_be64(head + HEAD_BYTES, bytes);
 }
+
+/* ---- journal_mark.c ---- */
+
+/* Of a file of this length. */
+static inline uint64_t mark_bytes(const struct journal *j)
+{
+    uint64_t part = whole_blocks(j->bytes / 8);
+    return part < MARK_BYTES_MAX ? part : MARK_BYTES_MAX;
+}
+
+/* Whether the record of `bytes` at `at` stands where the mark says. */
+bool mark_has(const struct journal *j, uint64_t at, uint64_t bytes);
+/* Write another one, for that record and those behind it. It is durable after the next flush. fails: NO_SPACE, IO */
+int mark_write(struct journal *j, uint64_t at, uint64_t bytes);
+/* Read the last one. None is known if there is none, or if what may have been the last one is not whole. fails: IO */
+int mark_read(struct journal *j);
 
 #endif

@@ -36,10 +36,11 @@ static int make_blocks(struct journal_file *f, uint64_t from, uint64_t to, bool 
     return err;
 }
 
-/* The head block fits in one sector, so it is the old one or the new one whatever happens. */
+/* What counts of the head block fits in one sector, so it is the old one or the new one whatever happens. The marks are beside it, and another
+ * thread may write one. */
 static int write_head_block(struct journal_file *f, const uint8_t *id, uint64_t bytes)
 {
-    uint8_t block[JOURNAL_BLOCK_BYTES] = {0};
+    uint8_t block[SECTOR_BYTES] = {0};
     head_write(block, MAGIC_FILE, id, JOURNAL_VERSION, bytes);
     put_be64(block + HEAD_CHECKSUM, head_checksum(block, 0, 0));
     int err = f->ops->write(f, 0, &(const struct iovec){block, sizeof block}, 1);

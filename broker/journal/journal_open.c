@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WHY(...) (void)snprintf(ret_why, why_bytes, __VA_ARGS__)
-#define RESTORE  "restore the data directory from a backup"
+#define WHY(...)   (void)snprintf(ret_why, why_bytes, __VA_ARGS__)
+#define LOOK_BYTES (256u << 10) /* so many are read at once to look for heads */
+#define RESTORE    "restore the data directory from a backup"
 
 struct reading {
     struct journal *j;
@@ -113,31 +114,57 @@ static bool came_meanwhile(struct reading *r)
     return is;
 }
 
+/* Whether the record at `at`, of which the head is given, is a later one and whole: then it is damage, unless it came meanwhile, which is
+ * the end, too. */
+static int check_later(struct reading *r, const uint8_t *head, uint64_t at, bool *ret_ended, char *ret_why,
+                       size_t why_bytes)
+{
+    const struct journal *j = r->j;
+    struct slice body;
+    uint64_t number = get_be64(head + HEAD_NUMBER);
+    if (!is_record(j->id, head) || number < j->next.number)
+        return 0;
+    int err = read_record(r, number, at, j->bytes, &body);
+    if (err)
+        return err == SHUNT_NOT_FOUND ? 0 : err;
+    *ret_ended = r->read_only && came_meanwhile(r);
+    if (*ret_ended)
+        return 0;
+    WHY("the journal is damaged: record %llu, at byte %llu or %llu, is not whole, but record %llu "
+        "at byte %llu, which was written later, is: " RESTORE,
+        (unsigned long long)j->next.number, (unsigned long long)j->next.at, (unsigned long long)RECORDS_AT,
+        (unsigned long long)number, (unsigned long long)at);
+    return SHUNT_CORRUPT;
+}
+
+/* Where a later one can stand: where the last mark says, if what was read follows from it. */
+static void where_later(const struct journal *j, uint64_t *ret_from, uint64_t *ret_to)
+{
+    const struct journal_mark *m = &j->mark;
+    bool follows = m->bytes && (j->next.number == m->number ||
+                                (j->next.number > m->number && mark_has(j, j->next.at, 0)));
+    *ret_from = follows ? m->at : RECORDS_AT;
+    *ret_to = follows && m->bytes < j->bytes - m->at ? m->at + m->bytes : j->bytes;
+}
+
 /* Nothing later may be whole. */
 static int check_end(struct reading *r, char *ret_why, size_t why_bytes)
 {
-    const struct journal *j = r->j;
+    uint64_t at, to;
     int err = 0;
-    for (uint64_t at = RECORDS_AT; !err && at < j->bytes; at += JOURNAL_BLOCK_BYTES) {
-        uint8_t head[JOURNAL_HEAD_BYTES];
-        struct slice body;
-        err = j->file->ops->read(j->file, at, head, sizeof head);
-        uint64_t number = err ? 0 : get_be64(head + HEAD_NUMBER);
-        if (err || !is_record(j->id, head) || number < j->next.number)
-            continue;
-        err = read_record(r, number, at, j->bytes, &body);
-        if (!err && r->read_only && came_meanwhile(r))
-            return 0;
-        if (!err) {
-            WHY("the journal is damaged: record %llu, at byte %llu or %llu, is not whole, but record %llu "
-                "at byte %llu, which was written later, is: " RESTORE,
-                (unsigned long long)j->next.number, (unsigned long long)j->next.at,
-                (unsigned long long)RECORDS_AT, (unsigned long long)number, (unsigned long long)at);
-            return SHUNT_CORRUPT;
-        }
-        if (err == SHUNT_NOT_FOUND)
-            err = 0;
+    bool ended = false;
+    uint8_t *blocks = malloc(LOOK_BYTES);
+    if (!blocks)
+        return SHUNT_NO_MEMORY;
+    where_later(r->j, &at, &to);
+    while (!err && !ended && at < to) {
+        size_t bytes = to - at < LOOK_BYTES ? to - at : LOOK_BYTES;
+        err = r->j->file->ops->read(r->j->file, at, blocks, bytes);
+        for (size_t i = 0; !err && !ended && i < bytes; i += JOURNAL_BLOCK_BYTES)
+            err = check_later(r, blocks + i, at + i, &ended, ret_why, why_bytes);
+        at += bytes;
     }
+    free(blocks);
     return err;
 }
 
@@ -181,7 +208,7 @@ static int read_head_block(struct journal *j, const uint8_t *id, char *ret_why, 
             (unsigned long long)j->bytes);
         return SHUNT_STORE_TRUNCATED;
     }
-    return 0;
+    return mark_read(j);
 }
 
 /* Hand out every record. */

@@ -14,7 +14,7 @@
 static struct {
     struct journal_file_ops file, file_true;
     struct store_ops behind;
-    uint64_t zeros; /* bytes written that are of no record and no head block */
+    uint64_t zeros; /* bytes written that are of no record, no head block and no mark */
     bool full;      /* the disk */
     unsigned refused;
 } rig;
@@ -22,7 +22,7 @@ static struct {
 static int counting_write(struct journal_file *f, uint64_t at, const struct iovec *parts, int count)
 {
     uint64_t magic = get_be64((const uint8_t *)parts[0].iov_base + HEAD_MAGIC);
-    for (int i = 0; i < count && magic != MAGIC_RECORD && magic != MAGIC_FILE; i++)
+    for (int i = 0; i < count && magic != MAGIC_RECORD && magic != MAGIC_FILE && magic != MAGIC_MARK; i++)
         rig.zeros += parts[i].iov_len;
     return rig.file_true.write(f, at, parts, count);
 }
