@@ -74,7 +74,7 @@ int journal_create(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES]
 
 int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to, bool written)
 {
-    struct journal_file *f;
+    struct journal_file *f = NULL;
     uint8_t head[JOURNAL_HEAD_BYTES];
     check(from % JOURNAL_BLOCK_BYTES == 0 && to > from);
     to = whole_blocks(to);

@@ -81,7 +81,7 @@ int shunt_subscribe_async(struct shunt *s, const char *topic, const char *group,
     struct shunt_consumer *c = NULL;
     struct notice *notice = notice_new(callback, context, INT64_MAX);
     int rc = notice ? begin(s, topic, group, options, &c, err) : error_set(err, SHUNT_NO_MEMORY, NULL);
-    if (rc != 0) {
+    if (!c) {
         free(notice);
         return rc;
     }

@@ -16,7 +16,7 @@
 #define SMALL           "SHUNT_SMALL_JOURNAL"
 #define SMALL_BYTES_MIN (1u << 20)
 #define SMALL_BYTES_MAX (16u << 20)
-#define ROUND_RECORDS   400        /* more than the smallest file holds */
+#define ROUND_RECORDS   400 /* more than the smallest file holds */
 #define ROUND_WAIT_MS   2000
 
 static bool is_small(void)
@@ -180,6 +180,16 @@ static int bare_read(struct journal_file *f, uint64_t at, uint8_t *to, size_t by
     return err;
 }
 
+/* Where records behind the end are looked for, many blocks are read at once; their heads are gone. */
+static void hide_heads(uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; size > JOURNAL_BLOCK_BYTES && i + JOURNAL_HEAD_BYTES <= size;
+         i += JOURNAL_BLOCK_BYTES) {
+        if (is_head(bytes + i, 1))
+            memset(bytes + i, 0, JOURNAL_HEAD_BYTES);
+    }
+}
+
 static int spoilt_read(struct journal_file *f, uint64_t at, void *to, size_t bytes)
 {
     int err = sound->read(f, at, to, bytes);
@@ -187,9 +197,8 @@ static int spoilt_read(struct journal_file *f, uint64_t at, void *to, size_t byt
         return err;
     if (planted() == PLANT_BARE_HEAD)
         return bare_read(f, at, to, bytes);
-    if (planted() == PLANT_BLIND_END && at &&
-        bytes == JOURNAL_HEAD_BYTES) /* of a later record, which is looked for */
-        memset(to, 0, bytes);
+    if (planted() == PLANT_BLIND_END && at)
+        hide_heads(to, bytes);
     return 0;
 }
 

@@ -86,9 +86,10 @@ static void follow_journal(const struct disk *d, const struct trace_entry *e)
 {
     if (e->r.kind != RECORD_WRITE || e->r.id != disk_inode(d, JOURNAL_FILE))
         return;
-    journal.lengths += e->r.at == 0 && e->r.data_bytes == JOURNAL_BLOCK_BYTES; /* the head block */
+    journal.lengths +=
+        e->r.at == 0 && e->r.data_bytes < JOURNAL_BLOCK_BYTES; /* not when it is written again as it is */
     journal.rounds += e->r.at == JOURNAL_BLOCK_BYTES && journal.last > e->r.at;
-    if (e->r.at)
+    if (e->r.at >= JOURNAL_BLOCK_BYTES) /* a record, not a mark */
         journal.last = e->r.at;
 }
 

@@ -167,7 +167,7 @@ class PowerCut(unittest.TestCase):
                     if not server.started:
                         raise Wrong("the next server does not start:\n" + server.log_text())
                     workload.drain(server.port)
-            except wire.ShuntError as error:  # what it needs for an answer is damaged or gone
+            except (wire.ShuntError, wire.Disconnected) as error:  # what it needs for an answer is damaged or gone; it may have ended of that
                 raise AssertionError(f"state {state}: the server answers with an error, which cannot be true of what was confirmed: {error}") from error
             except AssertionError as error:
                 raise AssertionError(f"state {state}: {error}") from error

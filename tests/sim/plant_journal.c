@@ -157,12 +157,22 @@ static int early_flush(struct journal_file *f)
     return unflushed ? 0 : true_ops.flush(f);
 }
 
-/* A search for records behind the end, which reads their heads, finds none. */
+/* Where records behind the end are looked for, many blocks are read at once; their heads are gone. */
+static void hide_heads(uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; size > JOURNAL_BLOCK_BYTES && i + JOURNAL_HEAD_BYTES <= size;
+         i += JOURNAL_BLOCK_BYTES) {
+        if (is_record(bytes + i))
+            memset(bytes + i, 0, JOURNAL_HEAD_BYTES);
+    }
+}
+
+/* A search for records behind the end finds none. */
 static int blind_read(struct journal_file *f, uint64_t at, void *to, size_t bytes)
 {
     int err = true_ops.read(f, at, to, bytes);
-    if (!err && at && bytes == JOURNAL_HEAD_BYTES)
-        memset(to, 0, bytes);
+    if (!err && at)
+        hide_heads(to, bytes);
     return err;
 }
 
