@@ -98,6 +98,8 @@
 /* Which dead letters a listing, a redrive or a purge is about: each text of the filter. */
 #define FILTER_TEXT_BYTES_MAX 256
 #define CANARY_MAX            1000000
+#define REDRIVE_ROUND_LEAST   8                        /* letters that a redrive with max_fail, without a canary or a rate, sends first */
+#define REDRIVE_ROUND_MAX     1000                     /* letters of a redrive with max_fail and without a rate whose outcome is not known */
 #define SPREAD_MS_MAX         86400000ll               /* over which redriven messages come back */
 
 /* Rules on the dead letters of a group. */

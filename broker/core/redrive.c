@@ -4,7 +4,8 @@
  *
  * CANARY: the first few are out; when they are acked, RAMP; when one of them fails, the job stops by itself. RAMP: twice as
  * many as before are out, each time all of them have an outcome, until that is a second's worth of the rate (without a rate:
- * to the end). A job that waits for outcomes is due when the last of them comes.
+ * to the end, or up to REDRIVE_ROUND_MAX if too many failures stop it, so that not all of it is out by then). With such a stop and
+ * neither a rate nor a canary it begins with RAMP. A job that waits for outcomes is due when the last of them comes.
  *
  * An outcome is known with the first charged failure of the message, or with its end. If it is acked after a failure, it
  * counts as acked from then on. The message's row names the job, so that an outcome costs one look at it.
@@ -61,7 +62,9 @@ static void next_round(struct ledger *l, struct job *j)
         job_enter(l, j, JOB_RAMP);
         r->round = r->canary;
     }
-    r->round *= 2;
+    r->round = r->round ? r->round * 2 : 2 * REDRIVE_ROUND_LEAST;
+    if (r->has_max_fail && !r->rate && r->round > REDRIVE_ROUND_MAX)
+        r->round = REDRIVE_ROUND_MAX;
     r->round_end = r->done + r->round;
     if (r->rate && r->round >= r->rate)
         job_enter(l, j, JOB_RUNNING);

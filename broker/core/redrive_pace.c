@@ -5,14 +5,19 @@
 
 enum job_phase redrive_begins(const struct job_record *r)
 {
-    return r->canary ? JOB_CANARY : JOB_RUNNING;
+    if (r->canary)
+        return JOB_CANARY;
+    /* What is to stop it must be known before all have gone. With a rate, it is; another topic has no outcomes. */
+    return r->has_max_fail && !r->rate && !r->to[0] ? JOB_RAMP : JOB_RUNNING;
 }
 
 uint64_t redrive_target(const struct job_record *r)
 {
     if (r->phase == JOB_CANARY) /* one that is gone tells nothing: another one takes its place */
         return r->canary + r->outcomes[REDRIVE_GONE];
-    return r->phase == JOB_RAMP ? r->round_end : UINT64_MAX;
+    if (r->phase == JOB_RAMP)
+        return r->round ? r->round_end : REDRIVE_ROUND_LEAST;
+    return UINT64_MAX;
 }
 
 /* Thousandths of messages that the rate allows now: no more than a second's worth, however long it did nothing. */

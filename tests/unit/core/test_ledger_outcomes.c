@@ -42,6 +42,66 @@ Test(ledger_redrive, no_failure_at_all_may_be_asked_for)
     fixture_done(&f);
 }
 
+/* ---- very many ---- */
+
+#define MANY 200000
+
+static void take_half(struct fixture *f)
+{
+    assign(f, "t", "default", 64);
+    uint32_t handed = f->handed < 64 ? f->handed : 64;
+    uint64_t seqs[64];
+    memcpy(seqs, f->handed_seqs, sizeof seqs);
+    for (uint32_t i = 0; i < handed; i++) {
+        if (seqs[i] % 4 < 2)
+            fail_as(f, seqs[i], ATTEMPT_REJECTED, "A", "as planted");
+        else
+            ack(f, "t", "default", seqs[i]);
+    }
+}
+
+/* Redrive all of MANY letters to consumers that fail half of them, until nothing goes on; returns how many were moved. */
+static uint64_t moved_of_many(uint64_t rate, int max_fail)
+{
+    struct fixture f;
+    struct dead_command c = all();
+    fixture_init(&f);
+    f.quiet = f.careless = true;
+    topic_create(&f, "t", settings(POLICY_max_attempts, 2, -1));
+    for (uint64_t seq = 1; seq <= MANY; seq += 500)
+        die(&f, seq, seq + 499, "A");
+    c.rate = (uint32_t)rate;
+    c.has_max_fail = max_fail >= 0;
+    c.max_fail = (uint32_t)max_fail;
+    redrive_as(&f, &c);
+    struct job_record r;
+    for (int64_t ms = 100; r = job_of(&f, 1), !job_over(&r); ms += 100) {
+        take_half(&f);
+        tick(&f, ms);
+    }
+    uint64_t moved = redriven(&f);
+    if (max_fail >= 0) {
+        expect_phase(&f, 1, JOB_STOPPED);
+        const struct group_counts *n = &fixture_group(&f, "t", "default")->r.counts;
+        cr_assert_eq(n->dead + n->acked + n->ready + n->in_flight, MANY);
+        cr_assert_geq(n->dead, MANY - moved, "the rest is untouched");
+    }
+    fixture_done(&f);
+    return moved;
+}
+
+Test(ledger_redrive, of_very_many_that_fail_again_by_halves_the_rest_is_untouched, .timeout = 120)
+{
+    cr_assert_leq(moved_of_many(0, 250), REDRIVE_ROUND_LEAST);
+    cr_assert_leq(moved_of_many(500, 250), 501, "with a rate, a second's worth");
+}
+
+/* The control. */
+Test(ledger_redrive, without_a_stop_all_of_very_many_are_moved, .timeout = 120)
+{
+    cr_assert_eq(moved_of_many(0, -1), MANY);
+}
+
 /* ---- outcomes ---- */
 
 Test(ledger_redrive, a_message_that_is_acked_after_a_failure_counts_as_acked_and_once_for_its_group)
