@@ -375,7 +375,7 @@ Test(ledger_view, a_job)
     cr_assert_eq(view_job(&k.v, 1, &k.b), 0);
     expect(&k.b,
            "{job:1\nkind:\"redrive\"\nstate:\"done\"\nphase:\"draining\"\ntotal:1\ndone:1\ntopic:\"t\"\n"
-           "group:\"default\"\nbegun:1000009\nended:1000009\nrate:0\nspread:0\ncanary:0\nmax_fail:"
+           "group:\"default\"\nbegun:1000009\nended:1000009\nrate:0\nspread_ms:0\ncanary:0\nmax_fail:"
            "nil\nfilter:nil\nto:nil\nhold_for_build:nil\n"
            "outcomes:{pending:1\nacked:0\nfailed_same:0\nfailed_other:0\ngone:0\nmoved:0}\nwhy:nil}\n");
     cr_assert_eq(view_job(&k.v, 2, &k.b), SHUNT_NOT_FOUND);
@@ -385,7 +385,7 @@ Test(ledger_view, a_job)
     cr_assert_eq(view_job(&k.v, 2, &k.b), 0);
     expect(&k.b,
            "{job:2\nkind:\"drop\"\nstate:\"done\"\nphase:\"done\"\ntotal:1\ndone:1\ntopic:\"t\"\ngroup:nil\n"
-           "begun:1000009\nended:1000009\nrate:0\nspread:0\ncanary:0\nmax_fail:nil\nfilter:nil\nto:nil\n"
+           "begun:1000009\nended:1000009\nrate:0\nspread_ms:0\ncanary:0\nmax_fail:nil\nfilter:nil\nto:nil\n"
            "hold_for_build:nil\noutcomes:"
            "nil\nwhy:nil}\n");
     end(&k);
