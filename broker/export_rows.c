@@ -281,6 +281,7 @@ static void take_message(struct reader *r, const struct message_head *head, stru
         export_set_bytes(line, "key", m->key);
     if (message_ttl_ms(head) > 0)
         export_set_number(line, "ttl_ms", (uint64_t)message_ttl_ms(head));
+    export_set_time(line, "deadline", m->deadline_ms);
     export_set_number(line, "size", m->body.size);
     export_set_bytes(line, "body", m->body);
     write_line(r, line);

@@ -36,6 +36,7 @@ const struct record_field dead_fields[] = {
     {"key", RECORD_BYTES, "key", NULL},
     {"size", RECORD_SIZE, "size", NULL},
     {"ttl_ms", RECORD_COUNT, NULL, NULL},
+    {"deadline", RECORD_TIME, "deadline", NULL},
     {"rule", RECORD_COUNT, NULL, NULL},
     {"rule_action", RECORD_TEXT, NULL, NULL},
     {"rule_at", RECORD_TIME, NULL, NULL},

@@ -55,6 +55,14 @@ static void ttl_member(struct json *j, int64_t ttl_ms)
     ttl_ms > 0 ? json_integer(j, ttl_ms) : json_null(j);
 }
 
+/* A time; 0: it has none. */
+static void deadline_member(struct json *j, int64_t deadline_ms)
+{
+    char text[32];
+    json_key(j, "deadline");
+    json_string(j, deadline_ms ? shunt_format_time(text, deadline_ms) : NULL);
+}
+
 static void delivery_json(struct json *j, const struct shunt_delivery *d)
 {
     char time[32];
@@ -75,6 +83,7 @@ static void delivery_json(struct json *j, const struct shunt_delivery *d)
     delivered_headers(j, d, false);
     json_bytes_member(j, "key", key, key_bytes);
     ttl_member(j, shunt_delivery_ttl_ms(d));
+    deadline_member(j, shunt_delivery_deadline_ms(d));
     count_member(j, "size", body_bytes);
     json_bytes_member(j, "body", body ? body : "", body_bytes);
     if (dead) {
@@ -129,6 +138,7 @@ static void peeked_json(struct json *j, const char *topic, const struct shunt_va
     const char *key_text = shunt_value_text(key, &bytes);
     json_bytes_member(j, "key", shunt_value_type(key) == SHUNT_NIL ? NULL : key_text, bytes);
     ttl_member(j, shunt_value_integer(shunt_value_at(message, 4)));
+    deadline_member(j, record_integer(row, "deadline"));
     const char *body = shunt_value_text(shunt_value_at(message, 0), &bytes);
     count_member(j, "size", (uint64_t)record_integer(row, "size"));
     json_bytes_member(j, "body", shunt_value_type(message) == SHUNT_NIL ? NULL : body, bytes);
@@ -155,13 +165,10 @@ void delivered_print_peeked(struct output *out, const char *topic, const struct 
 /* ---- dead letters that are looked at: no reader of the DLQ has them, so what counts its deliveries is not known */
 
 static const struct record_field letter[] = {
-    {"published", RECORD_TIME, NULL, NULL},
-    {"headers", RECORD_MAP, NULL, NULL},
-    {"key", RECORD_BYTES, NULL, NULL},
-    {"ttl_ms", RECORD_COUNT, NULL, NULL},
-    {"size", RECORD_COUNT, NULL, NULL},
-    {"body", RECORD_BYTES, NULL, NULL},
-    {0},
+    {"published", RECORD_TIME, NULL, NULL}, {"headers", RECORD_MAP, NULL, NULL},
+    {"key", RECORD_BYTES, NULL, NULL},      {"ttl_ms", RECORD_COUNT, NULL, NULL},
+    {"deadline", RECORD_TIME, NULL, NULL},  {"size", RECORD_COUNT, NULL, NULL},
+    {"body", RECORD_BYTES, NULL, NULL},     {0},
 };
 
 static void letter_json(struct json *j, const struct shunt_value *dead)

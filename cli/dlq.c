@@ -78,6 +78,8 @@ static const struct option_row redrive_rows[] = {
     {"to", 0, "TOPIC", OPTION_TEXT, WORDS_NONE, 0, 0, "not back: to TOPIC, as new messages"},
     {"hold-for-build", 0, "BUILD", OPTION_TEXT, WORDS_NONE, 0, 0,
      "not before a consumer of this build comes; '': of another one than those that failed"},
+    {"keep-deadline", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
+     "deadlines stay: what has passed its own dies again at once (default: they are dropped)"},
     {"edit", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "of one ID: edit its body before, as `dlq edit` does"},
     BODY_FILE_OPTION,
     {"watch", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "wait until each message has an outcome"},

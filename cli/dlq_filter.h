@@ -20,7 +20,8 @@ struct call;
     {"type", 0, "T", OPTION_TEXT, WORDS_NONE, 0, 0, "only those with this error type"},                                     \
     {"match", 0, "TEXT", OPTION_TEXT, WORDS_NONE, 0, 0, "only those whose error message has TEXT in it"},                   \
     {"header", 'H', "K=V", OPTION_TEXT, WORDS_NONE, 0, 0, "only those with this header"},                                   \
-    {"reason", 0, "rejected|max_attempts|ttl_expired|corrupt|predecessor_dead|operator", OPTION_TEXT, WORDS_NONE, 0, 0,     \
+    {"reason", 0, "rejected|max_attempts|ttl_expired|corrupt|predecessor_dead|operator|deadline_exceeded", OPTION_TEXT,      \
+     WORDS_NONE, 0, 0,                                                                                                      \
      "only those that died for this reason"},                                                                               \
     {"key", 0, "K", OPTION_TEXT, WORDS_NONE, 0, 0, "only those with this ordering key"}
 

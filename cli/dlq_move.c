@@ -27,6 +27,7 @@ struct move {
     uint64_t canary;
     int64_t spread_ms;
     const char *hold_for_build;
+    bool keep_deadline;
     const char *to;   /* the topic that they go to; NULL: back */
     uint64_t job;     /* the last one */
     uint64_t touched; /* by all of them */
@@ -80,6 +81,7 @@ static int choose_pace(struct move *m)
     m->canary = (uint64_t)options_number(o, "canary", careful ? 1 : 0);
     m->spread_ms = options_number(o, "spread", 0);
     m->to = options_text(o, "to", NULL);
+    m->keep_deadline = options_flag(o, "keep-deadline");
     return EXIT_OK;
 }
 
@@ -119,7 +121,8 @@ static int request(struct move *m, const char *const *ids, size_t ids_count, uin
                                       .max_fail = m->has_max_fail ? &m->max_fail : NULL,
                                       .spread_ms = m->spread_ms,
                                       .to = m->to,
-                                      .hold_for_build = m->hold_for_build};
+                                      .hold_for_build = m->hold_for_build,
+                                      .keep_deadline = m->keep_deadline};
     if (m->purge && filter) {
         return shunt_dlq_purge_as(call->shunt, call_word(call, 0), call_group(call), m->count, filter,
                                   call->timeout_ms, ret_job, ret_count, err);

@@ -33,6 +33,7 @@ static const struct record_field fields[] = {
     {"spread_ms", RECORD_SPAN, "spread", NULL},
     {"to", RECORD_TEXT, "to topic", NULL},
     {"hold_for_build", RECORD_TEXT, "waits for build", NULL},
+    {"keep_deadline", RECORD_FLAG, NULL, NULL},
     {"begun", RECORD_TIME, "begun", NULL},
     {"ended", RECORD_TIME, "ended", NULL},
     {0},

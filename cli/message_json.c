@@ -9,6 +9,7 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "cli/deadline.h"
 #include "cli/input.h"
 #include "cli/nearest.h"
 #include "client/shunt.h"
@@ -174,6 +175,21 @@ static bool read_ttl(struct reading *r, const char *name, json_t *value)
     return take_duration(r, name, value, shunt_message_ttl);
 }
 
+/* As exports have it, or in milliseconds since 1970. One that has passed was that of the message which was exported. */
+static bool read_deadline(struct reading *r, const char *name, json_t *value)
+{
+    char why[160];
+    int64_t ms = json_integer_value(value);
+    if (json_is_null(value))
+        return true;
+    bool read = json_is_integer(value) ||
+                (json_is_string(value) && shunt_parse_time(json_string_value(value), &ms, NULL) == 0);
+    if (!read || ms <= 0 || shunt_message_deadline(r->message, ms) != 0)
+        return wrong(r->why, "%s is a time such as 2026-11-29T12:00:00Z, or milliseconds since 1970", name);
+    return deadline_is_ahead(ms, why, sizeof why) ||
+           wrong(r->why, "%s: leave %s out to publish it without one, or say another", why, name);
+}
+
 /* What an export tells of the message that was: a new one has none of it. */
 static bool pass_over(struct reading *r, const char *name, json_t *value)
 {
@@ -194,6 +210,7 @@ static const struct member {
     {"key_base64", read_key_base64},
     {"delay_ms", read_delay},
     {"ttl_ms", read_ttl},
+    {"deadline", read_deadline},
     {"id", pass_over},
     {"origin", pass_over},
     {"topic", pass_over},

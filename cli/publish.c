@@ -165,6 +165,9 @@ static const struct option_row rows[] = {
     {"key", 0, "KEY", OPTION_TEXT, WORDS_NONE, 0, 0, "the key of the message"},
     {"delay", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "hand the message out only after D"},
     {"ttl", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "time to live (default: the topic's)"},
+    {"deadline", 0, "D|TIME|none", OPTION_TEXT, WORDS_NONE, 0, 0,
+     "nobody needs it after that: D from now, or a time (default: under `work` what is left for its "
+     "message)"},
 };
 
 static const struct command commands[] = {{
@@ -177,17 +180,19 @@ static const struct command commands[] = {{
              "--jsonl is the way back of an export: each line becomes a new message with its body (or "
              "body_base64), "
              "headers,\n"
-             "key, delay_ms and ttl_ms; what else an export tells is passed over, and any other member "
-             "refused. -H, "
+             "key, delay_ms, ttl_ms and deadline; what else an export tells is passed over, and any other "
+             "member refused. -H, "
              "--key,\n"
-             "--delay and --ttl are for lines that do not say. Exits 2 if some messages were confirmed and "
+             "--delay, --ttl and --deadline are for lines that do not say. Exits 2 if some messages were "
+             "confirmed and "
              "some were "
              "not.",
     .examples = "  shunt publish orders '{\"id\": 7}' -H source=shop --key customer-12\n"
                 "  shunt publish files --file inbox/*.json\n"
                 "  seq 1000000 | shunt publish numbers --lines\n"
                 "  shunt publish files --jsonl dead.jsonl --producer dead.jsonl\n"
-                "  shunt publish mails --delay 10m < mail.eml\n",
+                "  shunt publish mails --delay 10m < mail.eml\n"
+                "  shunt publish quotes '{\"id\": 7}' --deadline 30s\n",
     .options = rows,
     .options_count = sizeof rows / sizeof *rows,
     .words_min = 1,

@@ -25,7 +25,7 @@ struct pipeline {
     int code; /* of the first failure */
 };
 
-/* Put what the options say into a message that is clear: headers, key, delay, time to live. Returns an exit code. */
+/* Put what the options say into a message that is clear: headers, key, delay, time to live, deadline. Returns an exit code. */
 int publish_compose(const struct call *call, struct shunt_message *message);
 /* --lines and --jsonl. `message` was composed. */
 int publish_lines(struct call *call, struct shunt_message *message);

@@ -1,7 +1,8 @@
-/* publish_compose: what every message of a call gets: headers, key, delay and time to live of its options. */
+/* publish_compose: what every message of a call gets: headers, key, delay, time to live and deadline of its options. */
 #include <string.h>
 
 #include "cli/call.h"
+#include "cli/deadline.h"
 #include "cli/publish.h"
 #include "client/shunt.h"
 
@@ -41,7 +42,7 @@ static int add_options(const struct call *call, struct shunt_message *message)
     code = ttl_ms ? shunt_message_ttl(message, ttl_ms) : 0;
     if (code)
         return call_misused(call, "--ttl: %s", shunt_error_text(code));
-    return EXIT_OK;
+    return deadline_compose(call, message);
 }
 
 int publish_compose(const struct call *call, struct shunt_message *message)

@@ -79,6 +79,8 @@ static const struct saying outcomes[] = {
      "handed out alone, so that a second loss has one culprit"},
     {"broker_restart", "the broker restarted", "a restart of the broker is no fault of the message"},
     {"ttl_expired", "its time to live was over", "nobody had it when its time to live was over"},
+    {"deadline_exceeded", "its deadline passed",
+     "its publisher said until when it is needed, and that is no fault of the message or of a handler"},
     {0},
 };
 
@@ -184,6 +186,7 @@ static const struct saying reasons[] = {
     {"rejected", "its handler rejected it", NULL},
     {"max_attempts", "it had failed as often as it may", "max_attempts"},
     {"ttl_expired", "its time to live was over before anybody had it", "expired"},
+    {"deadline_exceeded", "its deadline passed before it was done", "expired"},
     {"corrupt", "it is damaged in the store, and is not sent", NULL},
     {"predecessor_dead", "the message before it with the same key is dead", NULL},
     {"operator", "an operator put it there", NULL},

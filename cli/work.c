@@ -24,6 +24,7 @@
 #include "cli/work_identity.h"
 #include "cli/work_idle.h"
 #include "cli/work_pool.h"
+#include "cli/work_resolve.h"
 #include "client/shunt.h"
 
 #define OTHER_POLLS    4
@@ -298,18 +299,18 @@ static int connect_as_command(struct work *w)
 
 static int finish(struct work *w)
 {
+    char late[WORK_LATE_BYTES];
     struct shunt_error err = {0};
     struct call *call = w->call;
     bool lost = shunt_flush(call->shunt, call->timeout_ms, &err) != 0;
-    if (lost) {
-        int code = call_failed(call, &err);
-        w->code = w->code ? w->code : code;
-    }
+    int code = lost ? call_failed(call, &err) : EXIT_OK;
+    w->code = w->code ? w->code : code;
     shunt_unsubscribe(w->pool.consumer, call->timeout_ms);
     struct shunt_value *group = lost ? NULL : work_broker_group(call); /* it would be waited for in vain */
     call_disconnect(call);
-    call_note(call, "%" PRIu64 " acked, %" PRIu64 " failed %s, %" PRIu64 " rejected", w->pool.acked,
-              w->pool.nacked, call_plural(w->pool.nacked, "attempt", "attempts"), w->pool.rejected);
+    call_note(call, "%" PRIu64 " acked, %" PRIu64 " failed %s, %" PRIu64 " rejected%s", w->pool.acked,
+              w->pool.nacked, call_plural(w->pool.nacked, "attempt", "attempts"), w->pool.rejected,
+              work_late_text(&w->pool, late));
     work_broker_tell_dead(call, group);
     return w->code;
 }

@@ -17,7 +17,8 @@ static const char *const outcomes[] = {[SHUNT_ACK] = "ack",
                                        [SHUNT_NACK] = "nack",
                                        [SHUNT_REJECT] = "reject",
                                        [SHUNT_RELEASE] = "release",
-                                       [SHUNT_EXTEND] = "extend"};
+                                       [SHUNT_EXTEND] = "extend",
+                                       [SHUNT_LATE] = "late"};
 
 #define OUTCOMES (sizeof outcomes / sizeof *outcomes)
 
@@ -45,7 +46,7 @@ static bool read_outcome(struct answer *a, json_t *value, char *why)
             return true;
         }
     }
-    return wrong(why, "the answer's outcome is ack, nack, reject, release or extend, not %.40s",
+    return wrong(why, "the answer's outcome is ack, nack, reject, release, extend or late, not %.40s",
                  text ? text : "a value of another type");
 }
 
@@ -106,7 +107,7 @@ static bool is_of(json_t *document, const char *id, char *why)
 
 static bool fits_together(struct answer *a, json_t *document, char *why)
 {
-    bool failed = a->outcome == SHUNT_NACK || a->outcome == SHUNT_REJECT;
+    bool failed = a->outcome == SHUNT_NACK || a->outcome == SHUNT_REJECT || a->outcome == SHUNT_LATE;
     bool waits = a->outcome == SHUNT_NACK || a->outcome == SHUNT_RELEASE;
     if (!json_object_get(document, "outcome"))
         return wrong(why, "the answer has no outcome");
@@ -114,7 +115,7 @@ static bool fits_together(struct answer *a, json_t *document, char *why)
         return wrong(why, "delay_ms goes with nack and release, not with %s", outcomes[a->outcome]);
     for (size_t i = 0; i < ANSWER_TEXTS; i++) {
         if (a->texts[i] && !failed)
-            return wrong(why, "an error goes with nack and reject, not with %s", outcomes[a->outcome]);
+            return wrong(why, "an error goes with nack, reject and late, not with %s", outcomes[a->outcome]);
     }
     a->failure = (struct shunt_failure){
         .type = a->texts[0], .message = a->texts[1], .stack = a->texts[2], .fingerprint = a->texts[3]};

@@ -103,7 +103,15 @@ int child_start(struct child *c, const struct child_spec *spec)
     c->timeout_ms = spec->timeout_ms;
     c->grace_ms = spec->grace_ms;
     c->signal_at_ms = spec->timeout_ms ? clock_deadline(spec->timeout_ms) : CLOCK_NEVER;
+    child_limit(c, spec->left_ms ? spec->left_ms : -1, clock_mono_ms());
     return 0;
+}
+
+void child_limit(struct child *c, int64_t left_ms, int64_t now_ms)
+{
+    int64_t lead_ms = left_ms / 10 < CHILD_LEAD_MS_MAX ? left_ms / 10 : CHILD_LEAD_MS_MAX;
+    c->late_at_ms = left_ms < 0 ? CLOCK_NEVER : now_ms + left_ms - lead_ms;
+    c->until_ms = left_ms < 0 ? CLOCK_NEVER : now_ms + left_ms;
 }
 
 void child_kill(const struct child *c)
@@ -251,7 +259,9 @@ int64_t child_wake_ms(const struct child *c, int64_t now_ms)
 {
     bool more =
         (c->output_fd >= 0 && takes(&c->output, now_ms)) || (c->error_fd >= 0 && takes(&c->error, now_ms));
-    return c->dead && !c->ended && more ? now_ms : c->signal_at_ms;
+    if (c->dead)
+        return !c->ended && more ? now_ms : CLOCK_NEVER;
+    return !c->signaled && c->late_at_ms < c->signal_at_ms ? c->late_at_ms : c->signal_at_ms;
 }
 
 void child_pump(struct child *c, const struct pollfd *ready, int64_t now_ms)
@@ -283,11 +293,14 @@ void child_forget_errors(struct child *c, int64_t now_ms)
 
 void child_tick(struct child *c, const struct pollfd *ready, int64_t now_ms)
 {
-    if (c->dead || ready[POLL_PROCESS].revents || now_ms < c->signal_at_ms)
+    bool late = !c->signaled && now_ms >= c->late_at_ms;
+    if (c->dead || ready[POLL_PROCESS].revents || (now_ms < c->signal_at_ms && !late))
         return;
+    int64_t kill_at_ms = now_ms + c->grace_ms;
     guard_signal(&c->guard, c->signaled ? SIGKILL : SIGTERM);
-    c->signal_at_ms = c->signaled ? CLOCK_NEVER : now_ms + c->grace_ms;
-    c->timed_out |= !c->signaled && !c->stopped;
+    c->late |= late && !c->stopped;
+    c->timed_out |= !c->signaled && !c->stopped && !late;
+    c->signal_at_ms = c->signaled ? CLOCK_NEVER : kill_at_ms < c->until_ms ? kill_at_ms : c->until_ms;
     c->signaled = true;
 }
 
@@ -304,7 +317,7 @@ bool child_was_stopped(const struct child *c)
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     if (c->stopped && c->signaled)
         return true;
-    for (size_t i = 0; !c->timed_out && i < sizeof signals / sizeof *signals; i++) {
+    for (size_t i = 0; !c->timed_out && !c->late && i < sizeof signals / sizeof *signals; i++) {
         if ((WIFSIGNALED(c->status) && WTERMSIG(c->status) == signals[i]) ||
             (WIFEXITED(c->status) && WEXITSTATUS(c->status) == 128 + signals[i]))
             return true;
@@ -316,7 +329,9 @@ bool child_was_stopped(const struct child *c)
 
 static void name_end(const struct child *c, struct judgement *j)
 {
-    if (c->timed_out) {
+    if (c->late) {
+        (void)snprintf(j->type, sizeof j->type, "deadline_exceeded");
+    } else if (c->timed_out) {
         (void)snprintf(j->type, sizeof j->type, "timeout");
     } else if (WIFSIGNALED(c->status)) {
         const char *name = sigabbrev_np(WTERMSIG(c->status));
@@ -333,7 +348,7 @@ static void name_end(const struct child *c, struct judgement *j)
  * ends of an exception. */
 static bool may_have_explained_itself(const struct child *c)
 {
-    return !c->timed_out && (WIFEXITED(c->status) || WTERMSIG(c->status) == SIGABRT);
+    return !c->timed_out && !c->late && (WIFEXITED(c->status) || WTERMSIG(c->status) == SIGABRT);
 }
 
 void child_judge(struct child *c, struct judgement *ret)

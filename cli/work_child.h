@@ -3,6 +3,8 @@
  *
  *   child_start ──→ RUNNING ──(process ended, outputs read)──→ ENDED ──→ child_judge
  *                      └─(time is up: SIGTERM, then SIGKILL to its group)─↗
+ *
+ * A deadline is the end: SIGTERM comes CHILD_LEAD_MS_MAX before it, or a tenth of the time that there is, and SIGKILL at it.
  */
 #ifndef SHUNT_CLI_WORK_CHILD_H
 #define SHUNT_CLI_WORK_CHILD_H
@@ -19,6 +21,7 @@
 
 #define CHILD_POLLS      4
 #define CHILD_GRACE_MS   5000 /* between SIGTERM and SIGKILL */
+#define CHILD_LEAD_MS_MAX 1000 /* between SIGTERM and a deadline, at most */
 #define CHILD_READ_BYTES (16u * 1024)
 
 struct child_spec {
@@ -28,6 +31,7 @@ struct child_spec {
     const void *body; /* lent until the child has ended */
     size_t body_bytes;
     int64_t timeout_ms; /* 0: none */
+    int64_t left_ms;    /* until the deadline of what it does; 0: there is none */
     int64_t grace_ms;
     struct lines
         *lines;       /* it stands: its input stays open for child_give(), and what it writes to its standard
@@ -51,9 +55,12 @@ struct child {
     int64_t timeout_ms;
     int64_t grace_ms;
     int64_t signal_at_ms; /* when the next signal is due; CLOCK_NEVER: none */
+    int64_t late_at_ms;   /* when a deadline is so near that it must end; CLOCK_NEVER: there is none */
+    int64_t until_ms;     /* that deadline */
     bool timed_out;
+    bool late;          /* it was ended for its deadline */
     bool stopped;       /* we ended it because the worker is being stopped */
-    bool signaled;      /* SIGTERM was sent for one of the two; SIGKILL is next */
+    bool signaled;      /* SIGTERM was sent for one of the three; SIGKILL is next */
     bool dead;          /* what it left in its pipes is still to be read */
     size_t output_left; /* read of it so far */
     size_t error_left;
@@ -93,8 +100,10 @@ void child_tick(struct child *c, const struct pollfd *ready, int64_t now_ms);
 void child_kill(const struct child *c);
 /* End it at that time, if its time limit does not come first: as part of a stop, not as a time-out. */
 void child_stop_at(struct child *c, int64_t at_ms);
+/* What it does now has that long; negative: no deadline. */
+void child_limit(struct child *c, int64_t left_ms, int64_t now_ms);
 /* Did an ended child die of a stop: of ours, or of SIGTERM, SIGINT or SIGHUP from outside (or did it exit
- * with 128 and the signal's number, as shells and runtimes do that handle it)? A time-out is none. */
+ * with 128 and the signal's number, as shells and runtimes do that handle it)? A time-out is none, nor is a deadline. */
 bool child_was_stopped(const struct child *c);
 
 #define JUDGEMENT_TYPE_BYTES 129 /* a type of 128 */

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/utf8.h"
+#include "cli/deadline.h"
 #include "cli/delivered.h"
 #include "cli/json.h"
 #include "client/shunt.h"
@@ -15,7 +17,7 @@
 #define HEADER_PREFIX "SHUNT_HEADER_"
 
 static const char *const names[] = {"SHUNT_TOPIC=", "SHUNT_GROUP=",      "SHUNT_MESSAGE=", "SHUNT_ATTEMPT=",
-                                    "SHUNT_KEY=",   "SHUNT_KEY_BASE64=", "SHUNT_HEADERS=", HEADER_PREFIX};
+                                    "SHUNT_KEY=",   "SHUNT_KEY_BASE64=", "SHUNT_HEADERS=", DEADLINE_VARIABLE "=", HEADER_PREFIX};
 
 static bool is_message_name(const char *entry)
 {
@@ -153,6 +155,17 @@ static void set_headers(struct work_env *e, const struct shunt_delivery *d)
     free(text);
 }
 
+/* By the clock of this machine, which may differ from the broker's: that is the one that the command looks at. */
+static void set_deadline(struct work_env *e, const struct shunt_delivery *d)
+{
+    char number[24];
+    int64_t left_ms = shunt_message_remaining_ms(d);
+    if (left_ms < 0)
+        return;
+    (void)snprintf(number, sizeof number, "%" PRId64, clock_wall_ms() + left_ms);
+    work_env_set(e, DEADLINE_VARIABLE, number);
+}
+
 static void set_key(struct work_env *e, const struct shunt_delivery *d)
 {
     char *text = NULL;
@@ -195,6 +208,7 @@ struct work_env *work_env_of(char *const *inherited, const struct shunt_delivery
     work_env_set(e, "SHUNT_GROUP", shunt_delivery_group(d));
     work_env_set(e, "SHUNT_MESSAGE", shunt_delivery_id(d));
     work_env_set(e, "SHUNT_ATTEMPT", number);
+    set_deadline(e, d);
     set_key(e, d);
     for (size_t i = 0; shunt_delivery_header_at(d, i, &key, &key_bytes, &value, &value_bytes); i++)
         work_env_set_header(e, key, key_bytes, value, value_bytes);

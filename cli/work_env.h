@@ -33,6 +33,7 @@ void work_env_set_bytes(struct work_env *e, const char *name, const void *value,
 
 /* All of the above for one message:
  *   SHUNT_TOPIC, SHUNT_GROUP, SHUNT_MESSAGE, SHUNT_ATTEMPT
+ *   SHUNT_DEADLINE      if it has a deadline: that, ms since 1970 by the clock of this machine
  *   SHUNT_KEY           if it has one; SHUNT_KEY_BASE64 too if that is no text
  *   SHUNT_HEADER_<KEY>  for each header that has a name of its own there
  *   SHUNT_HEADERS       all of them as a JSON object; not set if longer than WORK_ENV_ENTRY_BYTES, which only

@@ -50,6 +50,11 @@ static void write_members(struct json *j, const struct shunt_delivery *d, int64_
     json_integer(j, shunt_delivery_lease_left_ms(d));
     if (timeout_ms)
         number(j, "timeout_ms", (uint64_t)timeout_ms);
+    if (shunt_message_remaining_ms(d) >= 0) {
+        json_key(j, "deadline");
+        json_string(j, shunt_format_time(time, shunt_delivery_deadline_ms(d)));
+        number(j, "remaining_ms", (uint64_t)shunt_message_remaining_ms(d));
+    }
     json_key(j, "headers");
     delivered_headers(j, d, true);
     if (key)

@@ -144,6 +144,10 @@ void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery)
 {
     struct work_slot *slot = find_free(p);
     check(slot && delivery);
+    if (shunt_message_remaining_ms(delivery) == 0) {
+        resolve(p, delivery, SHUNT_LATE, NULL);
+        return;
+    }
     if (p->standing) {
         hold(p, slot, delivery);
         hand_on(p, slot);
@@ -155,8 +159,10 @@ void work_pool_start(struct work_pool *p, struct shunt_delivery *delivery)
         return;
     }
     struct child_spec spec = spec_of(p);
+    int64_t left_ms = shunt_message_remaining_ms(delivery);
     spec.environment = environment->entries;
     spec.body = shunt_delivery_body(delivery, &spec.body_bytes);
+    spec.left_ms = left_ms < 0 ? 0 : left_ms ? left_ms : 1;
     int error = child_start(&slot->child, &spec);
     if (error) {
         work_env_done(environment);
@@ -235,18 +241,21 @@ static void resolve_judged(struct work_pool *p, struct work_slot *slot, const st
 {
     char after[32];
     char text[64];
-    (void)snprintf(text, sizeof text, "killed after %s",
-                   shunt_format_duration(after, slot->child.timeout_ms));
-    const char *message = judgement->message ? judgement->message : slot->child.timed_out ? text : NULL;
+    const struct child *c = &slot->child;
+    if (c->late)
+        (void)snprintf(text, sizeof text, "ended, because its deadline was near");
+    else
+        (void)snprintf(text, sizeof text, "killed after %s", shunt_format_duration(after, c->timeout_ms));
+    const char *message = judgement->message ? judgement->message : c->timed_out || c->late ? text : NULL;
     struct shunt_failure failure = {.type = judgement->type, .message = message, .stack = judgement->stack};
-    bool crashed = slot->child.timed_out || WIFSIGNALED(slot->child.status);
+    bool crashed = c->timed_out || c->late || WIFSIGNALED(c->status);
     bool stopped = p->stopping && judgement->verdict == VERDICT_NACK && child_was_stopped(&slot->child);
-    enum shunt_outcome outcome = judgement->verdict == VERDICT_REJECT ? SHUNT_REJECT : SHUNT_NACK;
+    enum shunt_outcome outcome = judgement->verdict == VERDICT_REJECT ? SHUNT_REJECT : c->late ? SHUNT_LATE : SHUNT_NACK;
     bool released = p->abandon || stopped;
     if (crashed && !released && judgement->verdict != VERDICT_ACK) { /* its own output says nothing of that */
-        call_note(p->call, "%s: failed attempt %" PRIu32 ": %s%s%s", shunt_delivery_id(slot->delivery),
-                  shunt_delivery_attempts(slot->delivery) + 1, judgement->type, message ? ": " : "",
-                  message ? message : "");
+        call_note(p->call, "%s: %s attempt %" PRIu32 ": %s%s%s", shunt_delivery_id(slot->delivery),
+                  c->late ? "ended" : "failed", shunt_delivery_attempts(slot->delivery) + 1, judgement->type,
+                  message ? ": " : "", message ? message : "");
     }
     if (released)
         resolve(p, slot->delivery, SHUNT_RELEASE, NULL);
@@ -270,7 +279,7 @@ static void settle(struct work_pool *p, struct work_slot *slot)
 /* What the last one has come to says when the next one may begin. */
 static void count_end(struct work_pool *p, const struct stream *s, const struct judgement *judgement)
 {
-    if (s->answered || p->stopping || p->abandon)
+    if (s->answered || s->child->late || p->stopping || p->abandon)
         return;
     int64_t wait_ms = STREAM_RESPAWN_MS_MIN;
     for (unsigned i = 0; i < p->fruitless && wait_ms < STREAM_RESPAWN_MS_MAX; i++)
@@ -305,7 +314,7 @@ static void stream_settle(struct work_pool *p, struct work_slot *slot)
     enum stream_blame blame = stream_judge(&slot->stream, &judgement);
     tell_end(p, slot, &judgement);
     count_end(p, &slot->stream, &judgement);
-    if (slot->delivery && (blame == BLAME_MESSAGE || p->abandon)) {
+    if (slot->delivery && (blame == BLAME_MESSAGE || p->abandon || slot->child.late)) {
         resolve_judged(p, slot, &judgement);
         free_slot(p, slot);
     }
@@ -332,6 +341,9 @@ static void begin_again(struct work_pool *p, struct work_slot *slot, int64_t now
 {
     if (p->stopping || p->abandon || p->cannot_run) {
         resolve(p, slot->delivery, SHUNT_RELEASE, NULL);
+        free_slot(p, slot);
+    } else if (shunt_message_remaining_ms(slot->delivery) == 0) {
+        resolve(p, slot->delivery, SHUNT_LATE, NULL);
         free_slot(p, slot);
     } else if (now_ms >= p->spawn_at_ms) {
         hand_on(p, slot);

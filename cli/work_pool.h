@@ -73,6 +73,7 @@ struct work_pool {
     uint64_t nacked;
     uint64_t rejected;
     uint64_t released;
+    uint64_t late; /* their deadline left no time */
 };
 
 /* False without memory. `slots_count` is at least 1. */

@@ -15,4 +15,8 @@ void work_resolve(struct work_pool *p, struct shunt_delivery *delivery, enum shu
 /* False if the lease is lost already: that shows in the answer at the end. */
 bool work_extend(struct work_pool *p, struct shunt_delivery *delivery, int64_t lease_ms);
 
+#define WORK_LATE_BYTES 48
+/* `, 3 past their deadline`, for the last line of a worker; empty if there were none. Returns `text`. */
+const char *work_late_text(const struct work_pool *p, char text[WORK_LATE_BYTES]);
+
 #endif

@@ -75,6 +75,7 @@ bool stream_give(struct stream *s, const struct shunt_delivery *d, int64_t timeo
     s->look_at_ms = sooner(timeout_at(s, now_ms), s->read_by_ms);
     s->began_late = false;
     s->child->timeout_ms = timeout_ms;
+    child_limit(s->child, shunt_message_remaining_ms(d), now_ms);
     child_forget_errors(s->child, now_ms);
     child_give(s->child, s->line, bytes);
     return true;
@@ -130,6 +131,8 @@ void stream_tick(struct stream *s, int64_t now_ms)
     if (s->closed_at_ms && now_ms >= s->closed_at_ms + STREAM_CLOSE_MS) {
         s->closed_at_ms = 0;
         breach(s, "the command closed its standard output and went on");
+    } else if (s->id && now_ms >= s->child->late_at_ms) {
+        lines_end(&s->lines); /* child_tick() ends it */
     } else if (s->id && now_ms >= s->look_at_ms) {
         look_at_limits(s, now_ms);
     }
@@ -143,6 +146,7 @@ static void forget_message(struct stream *s)
     s->line = NULL;
     s->id = NULL;
     s->look_at_ms = CLOCK_NEVER;
+    child_limit(s->child, -1, 0);
     s->answered++;
 }
 
@@ -170,7 +174,7 @@ bool stream_answer(struct stream *s, struct answer *ret, int64_t now_ms)
 {
     const char *line = NULL;
     size_t bytes = 0;
-    if (!s->child || s->breached || s->child->timed_out)
+    if (!s->child || s->breached || s->child->timed_out || s->child->late)
         return false;
     if (!lines_next(&s->lines, &line, &bytes)) {
         look_at_end(s, now_ms);
@@ -207,7 +211,7 @@ enum stream_blame stream_judge(struct stream *s, struct judgement *ret)
     ret->verdict = VERDICT_NACK; /* a status is no answer */
     if (s->breached)
         name(ret, "bad_answer", s->why);
-    else if (!c->timed_out && WIFEXITED(c->status) && WEXITSTATUS(c->status) == 0)
+    else if (!c->timed_out && !c->late && WIFEXITED(c->status) && WEXITSTATUS(c->status) == 0)
         name(ret, "exit 0", "the command ended without an answer");
     bool unread = !s->id || child_has_not_read(c);
     bool for_earlier = s->breached && s->answered;

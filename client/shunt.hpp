@@ -116,6 +116,8 @@ class options
     std::unique_ptr<shunt_options, free_it> o_;
 };
 
+class received;
+
 // It owns its body, unlike a message of shunt.h.
 class message
 {
@@ -154,6 +156,14 @@ class message
         check(shunt_message_ttl(m_.get(), t.count()));
         return *this;
     }
+    message &deadline(std::chrono::system_clock::time_point t)
+    {
+        const auto ms = std::chrono::duration_cast<milliseconds>(t.time_since_epoch());
+        check(shunt_message_deadline(m_.get(), ms.count()));
+        return *this;
+    }
+    // The time that is left for what is being handled.
+    message &inherit(const received &r);
     message &number(uint64_t number)
     {
         check(shunt_message_number(m_.get(), number));
@@ -275,6 +285,12 @@ class received
     {
         return milliseconds(shunt_delivery_lease_left_ms(shown_));
     }
+    // Until the message's deadline; nothing: it has none in force.
+    std::optional<milliseconds> remaining() const noexcept
+    {
+        const int64_t ms = shunt_message_remaining_ms(shown_);
+        return ms < 0 ? std::nullopt : std::optional<milliseconds>(milliseconds(ms));
+    }
     const shunt_delivery *shown() const noexcept
     {
         return shown_;
@@ -287,6 +303,12 @@ class received
     }
     const shunt_delivery *shown_;
 };
+
+inline message &message::inherit(const received &r)
+{
+    shunt_message_inherit(m_.get(), r.shown());
+    return *this;
+}
 
 // Why a message failed.
 struct failure {

@@ -65,7 +65,9 @@ enum shunt_outcome {
     SHUNT_NACK = 1,    /* failed, try later: charged */
     SHUNT_REJECT = 2,  /* failed for good: to the dead-letter queue at once */
     SHUNT_RELEASE = 3, /* give back uncharged, at once unless a delay is given */
-    SHUNT_EXTEND = 4   /* hold it for longer */
+    SHUNT_EXTEND = 4,  /* hold it for longer */
+    SHUNT_LATE = 5     /* its deadline leaves no time for it: uncharged, and then as if nobody had taken it before its
+                          deadline: dead or discarded as `deadline_exceeded`. Without a deadline: a nack */
 };
 
 /* End a delivery and wait until that is durable; over a lost connection too, if no other consumer gets the message meanwhile.
@@ -109,6 +111,12 @@ SHUNT_API uint32_t shunt_delivery_generation(const struct shunt_delivery *d); /*
 SHUNT_API int64_t shunt_delivery_published_ms(const struct shunt_delivery *d);
 /* The time to live that the message was published with (ms); 0: none of its own, it has its topic's. */
 SHUNT_API int64_t shunt_delivery_ttl_ms(const struct shunt_delivery *d);
+/* The deadline that is in force for the message (ms since 1970 in UTC, by the broker's clock), as its publisher set it; 0: none. A redrive drops it unless it is asked to keep it, and
+ * a message from a DLQ has none in force. */
+SHUNT_API int64_t shunt_delivery_deadline_ms(const struct shunt_delivery *d);
+/* How long that is off (ms), by this machine's own monotonic clock since the message came, so that clocks may differ; 0: it has passed, and nobody needs the message any more.
+ * -1: the message has none. A handler divides it among what it calls. */
+SHUNT_API int64_t shunt_message_remaining_ms(const struct shunt_delivery *d);
 struct shunt_value; /* shunt_admin.h */
 /* Of a message from a DLQ: what it died of, as a MAP with the keys of `dead` in PROTOCOL.md section 6: `reason`, `cause` (the fingerprint of its cause), `died` (ms since
  * 1970 in UTC), `origin`, `error_type`, `error_message`, `error_stack`, `edited`, and more; and `history`, a LIST of its attempts, each a MAP with `number`, `consumer`, `build`,

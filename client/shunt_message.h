@@ -22,6 +22,14 @@ SHUNT_API int shunt_message_key(struct shunt_message *m, const void *key, size_t
 SHUNT_API int shunt_message_delay(struct shunt_message *m, int64_t delay_ms); /* fails: BAD_ARGUMENT */
 /* Counts from when the message can first be taken: a delay is not part of it. */
 SHUNT_API int shunt_message_ttl(struct shunt_message *m, int64_t ttl_ms); /* fails: BAD_ARGUMENT */
+/* A time (ms since 1970 in UTC; 0: none) after which nobody needs the message to be handled: it is not handed out any more, and goes the way of one whose time to live is over,
+ * as `deadline_exceeded`. It counts by the broker's clock. One that has passed is no error: the message is stored, and expires at once. A broker that is too old to know
+ * deadlines passes them over. fails: BAD_ARGUMENT (negative, or beyond the year 9999) */
+SHUNT_API int shunt_message_deadline(struct shunt_message *m, int64_t deadline_ms);
+/* What is published while a delivery is handled is to be done in the time that is left for that: `m` gets the deadline of `d`, or none if `d` has none in force. Another deadline
+ * that is set afterwards takes its place. */
+struct shunt_delivery;
+SHUNT_API void shunt_message_inherit(struct shunt_message *m, const struct shunt_delivery *d);
 /* The program's own number for the message, from 1 on, for a handle with the option `producer`: where it stands in its source, for example. The broker
  * stores what comes under a number once, also from another process and after a restart: publishing it again gets the first answer.
  * The numbers rise, and may have gaps. What is more than 4,095 below the highest is refused with DEDUP_WINDOW; the broker forgets a producer that has published nothing for its

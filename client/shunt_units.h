@@ -12,6 +12,8 @@ extern "C" {
  * fails: BAD_ARGUMENT, with the reason. */
 SHUNT_API int shunt_parse_duration(const char *text, int64_t *ret_ms, struct shunt_error *err);
 SHUNT_API int shunt_parse_size(const char *text, int64_t *ret_bytes, struct shunt_error *err);
+/* RFC 3339, such as 2026-11-29T12:00:00Z or 2026-11-29T13:00:00.250+01:00, from 1970 to 9999. fails: BAD_ARGUMENT, with the reason. */
+SHUNT_API int shunt_parse_time(const char *text, int64_t *ret_wall_ms, struct shunt_error *err);
 /* RFC 3339 in UTC with milliseconds; `to` holds at least 32 bytes; returns `to`. */
 SHUNT_API char *shunt_format_time(char *to, int64_t wall_ms);
 /* `1m30s`; `1.5GiB`; `to` holds at least 32 bytes; returns `to`. */

@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+static const char *const not_a_message =
+    "a message is not of the form [body, headers, key, delay, ttl, deadline]";
+
 /* What was found wrong first. */
 struct verdict {
     int code;
@@ -19,6 +22,9 @@ struct verdict {
 static void judge(struct verdict *v, bool ok, int code, const char *why);
 static void read_headers(struct mpack_reader *r, struct message_view *m, struct verdict *v);
 static int64_t read_duration(struct mpack_reader *r, struct verdict *v, const char *why);
+__attribute__((noinline, cold)) static void read_deadline(struct mpack_reader *r, struct message_view *m);
+__attribute__((noinline, cold)) static int check_later(struct mpack_reader *r, const struct message_view *m,
+                                                       const char **ret_why);
 
 int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_view *ret,
                  const char **ret_why)
@@ -42,14 +48,17 @@ int message_read(struct mpack_reader *r, size_t body_bytes_max, struct message_v
         m->delay_ms = read_duration(r, &v, "the delay is negative or over the limit");
     if (fields > 4)
         m->ttl_ms = read_duration(r, &v, "the time to live is negative or over the limit");
-    m->later = fields > 5;
-    for (uint32_t i = 5; i < fields && !r->failed; i++)
+    if (fields > 5) {
+        read_deadline(r, m);
+        m->later = fields > 6 || m->deadline_bad;
+    }
+    for (uint32_t i = 6; i < fields && !r->failed; i++)
         (void)mpack_read_any(r); /* fields of a later version */
 
     if (r->failed || fields == 0) {
         r->failed = true;
         r->at = r->end;
-        *ret_why = "a message is not of the form [body, headers, key, delay, ttl]";
+        *ret_why = not_a_message;
         return SHUNT_PROTOCOL;
     }
     if (v.code) {
@@ -70,8 +79,24 @@ int message_read_new(struct mpack_reader *r, size_t body_bytes_max, struct messa
         *ret_why = "what the message has beside its body is larger than the limit";
         return SHUNT_TOO_LARGE;
     }
+    return ret->later ? check_later(r, ret, ret_why) : 0;
+}
+
+/* A deadline, and what a later version has put behind it. */
+static int check_later(struct mpack_reader *r, const struct message_view *m, const char **ret_why)
+{
+    if (m->deadline_bad == SHUNT_PROTOCOL) {
+        r->failed = true;
+        r->at = r->end;
+        *ret_why = not_a_message;
+        return SHUNT_PROTOCOL;
+    }
+    if (m->deadline_bad) {
+        *ret_why = "the deadline is no time between 1970 and 9999";
+        return m->deadline_bad;
+    }
     /* It is within the depth of the frame that brought it, but the one that delivers it has a level more. */
-    if (ret->later && !mpack_check(ret->whole.data, ret->whole.size, MESSAGE_DEPTH_MAX)) {
+    if (!mpack_check(m->whole.data, m->whole.size, MESSAGE_DEPTH_MAX)) {
         *ret_why = "what follows the message's times nests deeper than the limit";
         return SHUNT_TOO_LARGE;
     }
@@ -155,4 +180,22 @@ static int64_t read_duration(struct mpack_reader *r, struct verdict *v, const ch
     }
     judge(v, ms <= (uint64_t)DURATION_MS_MAX, SHUNT_BAD_ARGUMENT, why);
     return ms <= (uint64_t)DURATION_MS_MAX ? (int64_t)ms : 0;
+}
+
+/* Before there were deadlines, anything of a later version might stand there, and was stored: what is none then says nothing, and
+ * only who publishes now is told. */
+static void read_deadline(struct mpack_reader *r, struct message_view *m)
+{
+    bool number = mpack_peek(r) == MPACK_INT;
+    struct mpack_reader before = *r;
+    uint64_t ms = number ? mpack_read_uint(r) : 0;
+    if (!number || r->failed) {
+        *r = before;
+        (void)mpack_read_any(r);
+        m->deadline_bad = number ? SHUNT_BAD_ARGUMENT : SHUNT_PROTOCOL;
+    } else if (ms > (uint64_t)DEADLINE_MS_MAX) {
+        m->deadline_bad = SHUNT_BAD_ARGUMENT;
+    } else {
+        m->deadline_ms = (int64_t)ms;
+    }
 }

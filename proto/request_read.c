@@ -69,7 +69,7 @@ static void read_now_or_oldest(struct request_source *from, bool *ret)
 static void read_outcome(struct request_source *from, uint8_t *ret)
 {
     uint64_t outcome = mpack_read_uint(&from->r);
-    *ret = outcome <= OUTCOME_EXTEND ? (uint8_t)outcome : OUTCOME_UNKNOWN;
+    *ret = outcome <= OUTCOME_LATE ? (uint8_t)outcome : OUTCOME_UNKNOWN;
 }
 
 static void read_ms(struct request_source *from, int64_t *ret)

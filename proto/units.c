@@ -43,6 +43,7 @@ struct decimal {
 };
 
 static bool refuse(const char *why, const char **ret_why);
+static bool is_digit(char c);
 static bool parse_digits(const char **text, int64_t *ret, const char **ret_why);
 static bool parse_decimal(const char **text, struct decimal *ret, const char **ret_why);
 static bool scale(const struct decimal *n, int64_t factor, int64_t max, int64_t *ret, const char **ret_why);
@@ -173,6 +174,92 @@ char *units_format_time(char *to, int64_t wall_ms)
     (void)snprintf(to, TEXT_BYTES, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day, time / 3600000,
                    time / 60000 % 60, time / 1000 % 60, time % 1000);
     return to;
+}
+
+/* `count` decimal digits; -1: they are none. */
+static int64_t fixed_digits(const char **text, int count)
+{
+    int64_t n = 0;
+    for (int i = 0; i < count; i++, ++*text) {
+        if (!is_digit(**text))
+            return -1;
+        n = n * 10 + (**text - '0');
+    }
+    return n;
+}
+
+/* `01:30` behind a sign, or Z. */
+static bool parse_offset(const char **text, int64_t *ret_ms)
+{
+    char sign = *(*text)++;
+    *ret_ms = 0;
+    if (sign == 'Z' || sign == 'z')
+        return true;
+    if (sign != '+' && sign != '-')
+        return false;
+    int64_t hours = fixed_digits(text, 2);
+    if (hours < 0 || hours > 23 || *(*text)++ != ':')
+        return false;
+    int64_t minutes = fixed_digits(text, 2);
+    *ret_ms = (hours * 60 + minutes) * 60000 * (sign == '-' ? -1 : 1);
+    return minutes >= 0 && minutes < 60;
+}
+
+/* Days since 1970 of a date; the reverse of what units_format_time() does. */
+static int64_t days_of(int64_t year, int64_t month, int64_t day)
+{
+    year -= month <= 2;
+    int64_t era = year / 400, year_of_era = year - era * 400;
+    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+static bool parse_date(const char **text, int64_t *ret_days)
+{
+    static const int64_t lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int64_t year = fixed_digits(text, 4);
+    if (year < 1970 || *(*text)++ != '-')
+        return false;
+    int64_t month = fixed_digits(text, 2);
+    if (month < 1 || month > 12 || *(*text)++ != '-')
+        return false;
+    int64_t day = fixed_digits(text, 2);
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    *ret_days = days_of(year, month, day);
+    return day >= 1 && day <= lengths[month - 1] - (month == 2 && !leap);
+}
+
+static bool parse_clock(const char **text, int64_t *ret_ms)
+{
+    int64_t hour = fixed_digits(text, 2);
+    if (hour < 0 || hour > 23 || *(*text)++ != ':')
+        return false;
+    int64_t minute = fixed_digits(text, 2);
+    if (minute < 0 || minute > 59 || *(*text)++ != ':')
+        return false;
+    int64_t second = fixed_digits(text, 2);
+    if (second < 0 || second > 60) /* a leap second is the next one */
+        return false;
+    *ret_ms = ((hour * 60 + minute) * 60 + second) * 1000;
+    if (**text != '.')
+        return true;
+    const char *digits = ++*text;
+    for (int64_t unit = 100; is_digit(**text); ++*text, unit /= 10)
+        *ret_ms += (**text - '0') * unit;
+    return *text > digits;
+}
+
+bool units_parse_time(const char *text, int64_t *ret_wall_ms, const char **ret_why)
+{
+    int64_t days = 0, ms = 0, offset_ms = 0;
+    bool ok = parse_date(&text, &days) && (*text == 'T' || *text == 't' || *text == ' ');
+    text += ok;
+    ok = ok && parse_clock(&text, &ms) && parse_offset(&text, &offset_ms) && !*text;
+    int64_t wall_ms = days * DAY_MS + ms - offset_ms;
+    if (!ok || wall_ms < 0)
+        return refuse("must be a time such as 2026-01-31T07:05:00Z", ret_why);
+    *ret_wall_ms = wall_ms;
+    return true;
 }
 
 static bool refuse(const char *why, const char **ret_why)

@@ -22,6 +22,10 @@ bool units_parse_count(const char *text, int64_t min, int64_t max, int64_t *ret,
 char *units_format_duration(char *to, int64_t ms);
 char *units_format_size(char *to, int64_t bytes);
 
+/* Parse RFC 3339, `2026-01-31T07:05:00Z` or with a fraction and an offset, `2026-01-31 08:05:00.123+01:00`, from 1970 to the end of 9999, into
+ * milliseconds since 1970; what of a fraction is finer is cut off. Fails as above. */
+bool units_parse_time(const char *text, int64_t *ret_wall_ms, const char **ret_why);
+
 /* Write RFC 3339 in UTC with milliseconds, `2026-01-31T07:05:00.123Z`; `to` holds at least 32 bytes; returns `to`. */
 char *units_format_time(char *to, int64_t wall_ms);
 

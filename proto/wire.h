@@ -38,7 +38,8 @@ enum wire_outcome {
     OUTCOME_NACK = 1,
     OUTCOME_REJECT = 2,
     OUTCOME_RELEASE = 3,
-    OUTCOME_EXTEND = 4
+    OUTCOME_EXTEND = 4,
+    OUTCOME_LATE = 5
 };
 
 #endif

@@ -12,6 +12,7 @@ enum attempt_outcome {
     ATTEMPT_SUSPECTED = 6,
     ATTEMPT_BROKER_RESTART = 7,
     ATTEMPT_TTL_EXPIRED = 8,
+    ATTEMPT_DEADLINE_EXCEEDED = 9,
     ATTEMPT_OUTCOMES
 };
 
@@ -22,6 +23,7 @@ enum dead_reason {
     DEAD_CORRUPT = 3,
     DEAD_PREDECESSOR_DEAD = 4,
     DEAD_OPERATOR = 5,
+    DEAD_DEADLINE_EXCEEDED = 6,
     DEAD_REASONS
 };
 
@@ -70,11 +72,11 @@ enum rule_action {
 #define ATTEMPT_OUTCOME_NAMES                                                                                            \
     {                                                                                                                    \
         "nacked", "rejected", "released", "lease_expired", "unstarted", "disconnected", "suspected", "broker_restart",   \
-            "ttl_expired"                                                                                                \
+            "ttl_expired", "deadline_exceeded"                                                                           \
     }
 #define DEAD_REASON_NAMES                                                                                                \
     {                                                                                                                    \
-        "rejected", "max_attempts", "ttl_expired", "corrupt", "predecessor_dead", "operator"                             \
+        "rejected", "max_attempts", "ttl_expired", "corrupt", "predecessor_dead", "operator", "deadline_exceeded"        \
     }
 #define CAUSE_STATE_NAMES                                                                                                \
     {                                                                                                                    \

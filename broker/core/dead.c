@@ -114,6 +114,8 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     if (!err && row->has_expiry)
         err = expiry_delete(l, g, seq, row->expires_ms);
     row->has_expiry = false;
+    if (row->deadline_ms)
+        row->expires_ms = row->ttl_ends_ms;
     row->ttl_left_ms = row->expires_ms > l->now_ms ? row->expires_ms - l->now_ms : 0;
     if (!err && !last && row->rows)
         err = history_last(l, g, seq, &found);
@@ -145,6 +147,7 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
                    struct attempt_record *row)
 {
     struct history_record h = {.outcome = ATTEMPT_TTL_EXPIRED};
+    enum dead_reason reason = DEAD_TTL_EXPIRED;
     bool tracked = where == WHERE_TRACKED;
     int err = place_leave(l, g, seq, where, row);
     if (err)
@@ -153,9 +156,13 @@ int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where w
         return place_done(l, g, seq, tracked ? row : NULL, DONE_DISCARDED, NULL);
     if (!tracked)
         err = place_track(l, g, seq, where, row);
+    if (!err && row->deadline_ms && row->deadline_ms <= l->now_ms) {
+        h.outcome = ATTEMPT_DEADLINE_EXCEEDED;
+        reason = DEAD_DEADLINE_EXCEEDED;
+    }
     if (!err)
         err = history_add(l, g, seq, row, &h);
-    return err ? err : dead_divert(l, g, seq, row, DEAD_TTL_EXPIRED, NULL);
+    return err ? err : dead_divert(l, g, seq, row, reason, NULL);
 }
 
 /* ---- out ---- */

@@ -159,6 +159,7 @@ int view_edited(const struct view *v, struct group *g, struct edit_command *c)
     c->rest = (struct slice){r.at, (size_t)(r.end - r.at)};
     c->published_ms = m.head.published_ms;
     c->due_ms = m.head.due_ms;
-    c->expires_ms = m.head.expires_ms;
+    c->expires_ms =
+        m.head.deadline_ms ? m.head.ttl_ends_ms : m.head.expires_ms; /* the row has its deadline */
     return 0;
 }

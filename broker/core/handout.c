@@ -61,9 +61,13 @@ int handout_damaged(struct ledger *l, const struct group *g, uint64_t seq, uint6
     return 0;
 }
 
+/* Stands for the row of one that is handed out for the first time. */
+static const struct attempt_record first_flight = {.deliveries = 1, .deliveries_total = 1};
+
 static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct attempt_record *row,
                 const struct loaded_message *m)
 {
+    int64_t deadline_ms = row == &first_flight ? m->head.deadline_ms : row->deadline_ms;
     h->count++;
     h->bytes += m->bytes;
     h->g->r.counts.deliveries++;
@@ -78,6 +82,7 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
                          .generation = row->generation,
                          .published_ms = m->head.published_ms,
                          .lease_ms = group_setting(h->g, POLICY_lease_ms),
+                         .remaining_ms = deadline_ms ? deadline_ms - l->now_ms : 0,
                          .message = m->message,
                          .dead = m->is_dead ? result_copy(l, m, sizeof *m) : NULL};
     return 0;
@@ -272,7 +277,6 @@ static int pass_over(struct ledger *l, struct handing *h, uint64_t seq, uint64_t
 static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const struct loaded_message *m,
                       enum fresh *ret)
 {
-    static const struct attempt_record first = {.deliveries = 1, .deliveries_total = 1};
     struct group *g = h->g;
     struct attempt_record row;
     enum dead_reason reason;
@@ -303,7 +307,7 @@ static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const s
     g->r.counts.ready--;
     g->r.counts.in_flight++;
     g->r.next = seq + 1;
-    return give(l, h, seq, &first, m);
+    return give(l, h, seq, &first_flight, m);
 }
 
 /* Hand out from the cursor until credit or messages end, or something was written, or a damaged message was

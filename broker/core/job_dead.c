@@ -94,6 +94,7 @@ static void take_options(struct job_record *r, const struct dead_command *c)
     slice_copy(r->to, c->to); /* the name of a topic that there is */
     r->held = c->held;
     slice_copy(r->build, c->build); /* within its bound, as every HELLO's */
+    r->keep_deadline = c->keep_deadline;
     if (r->kind == JOB_REDRIVE)
         r->phase = r->held ? JOB_HELD : redrive_begins(r);
 }

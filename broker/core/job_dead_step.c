@@ -65,7 +65,7 @@ static int take_out(struct ledger *l, struct job *j, struct topic *dlq, uint64_t
 static int send(struct ledger *l, struct job *j, struct topic *dlq, uint64_t seq, enum fate *ret)
 {
     int refusal;
-    int err = dead_move(l, dlq, seq, slice_of(j->r.to), &refusal);
+    int err = dead_move(l, dlq, seq, slice_of(j->r.to), j->r.keep_deadline, &refusal);
     bool left = refusal == SHUNT_NOT_FOUND || refusal == SHUNT_CORRUPT;
     *ret = !refusal ? FATE_MOVED : left ? FATE_LEFT : FATE_WAITS;
     if (err || *ret != FATE_WAITS || refusal == SHUNT_UNAVAILABLE)

@@ -5,7 +5,7 @@
 static void stop_clocks(struct loaded_message *m)
 {
     m->ttl_ms = message_ttl_ms(&m->head);
-    m->head.due_ms = m->head.expires_ms = 0;
+    m->head.due_ms = m->head.expires_ms = m->head.deadline_ms = m->head.ttl_ends_ms = 0;
 }
 
 static int load_edited_letter(struct ledger *l, struct dead_record dead, bool verify,

@@ -39,7 +39,8 @@ static void write_headers(const struct message_view *m, struct slice origin, str
 }
 
 /* Whatever a later version has put behind what is known stays. */
-static void write_copy(const struct message_view *m, struct slice origin, struct mpack_buffer *to)
+static void write_copy(const struct message_view *m, struct slice origin, bool keep_deadline,
+                       struct mpack_buffer *to)
 {
     struct mpack_reader r;
     mpack_read_init(&r, m->whole.data, m->whole.size);
@@ -51,21 +52,23 @@ static void write_copy(const struct message_view *m, struct slice origin, struct
             write_headers(m, origin, to);
         else if (i == 3)
             mpack_write_uint(to, 0); /* its delay is over */
+        else if (i == 5 && !keep_deadline)
+            mpack_write_uint(to, 0);
         else
             mpack_write_raw(to, field.data, field.size);
     }
 }
 
 /* fails: CORRUPT, NO_MEMORY */
-static int copy(const struct loaded_message *m, struct slice origin, struct mpack_buffer *to,
-                struct message_view *ret)
+static int copy(const struct loaded_message *m, struct slice origin, bool keep_deadline,
+                struct mpack_buffer *to, struct message_view *ret)
 {
     struct mpack_reader r;
     const char *why;
     mpack_read_init(&r, m->message.data, m->message.size);
     if (m->corrupt || message_read(&r, BODY_BYTES_MAX, ret, &why) != 0)
         return SHUNT_CORRUPT;
-    write_copy(ret, origin, to);
+    write_copy(ret, origin, keep_deadline, to);
     if (to->failed)
         return SHUNT_NO_MEMORY;
     mpack_read_init(&r, to->data, to->size);
@@ -112,7 +115,8 @@ static int put_copy(struct ledger *l, struct topic *dlq, uint64_t dead_seq, stru
     return err;
 }
 
-int dead_move(struct ledger *l, struct topic *dlq, uint64_t dead_seq, struct slice to, int *ret_refusal)
+int dead_move(struct ledger *l, struct topic *dlq, uint64_t dead_seq, struct slice to, bool keep_deadline,
+              int *ret_refusal)
 {
     const struct group *g = catalog_group_by_id(l, dlq->r.origin_group);
     struct topic *t = ledger_topic(l, to);
@@ -129,9 +133,9 @@ int dead_move(struct ledger *l, struct topic *dlq, uint64_t dead_seq, struct sli
     if (err)
         return err;
     ledger_looked(l, m.bytes);
-    err = m.dead.origin_seq
-              ? copy(&m, write_name(origin, g->topic->r.name, m.dead.origin_seq), &bytes, &whole)
-              : SHUNT_NOT_FOUND;
+    err = m.dead.origin_seq ? copy(&m, write_name(origin, g->topic->r.name, m.dead.origin_seq), keep_deadline,
+                                   &bytes, &whole)
+                            : SHUNT_NOT_FOUND;
     if (!err)
         err = put_copy(l, dlq, dead_seq, t, &whole, ret_refusal);
     mpack_buffer_done(&bytes);

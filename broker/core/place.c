@@ -62,6 +62,8 @@ int place_track(struct ledger *l, const struct group *g, uint64_t seq, enum wher
                                    .deliveries_total = handed_out,
                                    .row_next = 1,
                                    .expires_ms = m.head.expires_ms,
+                                   .deadline_ms = m.head.deadline_ms,
+                                   .ttl_ends_ms = m.head.ttl_ends_ms,
                                    .has_expiry = has_expiry};
     return 0;
 }

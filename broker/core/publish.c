@@ -8,7 +8,10 @@
 /* A message that waits from the start has a row from the start, in every group. */
 static int schedule(struct ledger *l, struct group *g, uint64_t seq, const struct message_head *head)
 {
-    struct attempt_record row = {.row_next = 1, .expires_ms = head->expires_ms};
+    struct attempt_record row = {.row_next = 1,
+                                 .expires_ms = head->expires_ms,
+                                 .deadline_ms = head->deadline_ms,
+                                 .ttl_ends_ms = head->ttl_ends_ms};
     int err = bitmap_set(&g->bits, seq);
     return err ? err : place_wait(l, g, seq, &row, head->due_ms);
 }
@@ -41,13 +44,27 @@ static uint64_t ordered_groups(const struct topic *t)
     return ordered;
 }
 
-static struct message_head head_of(const struct ledger *l, const struct topic *t,
-                                   const struct message_view *m)
+/* By the store's clock, which may be ahead of the one that is shown. One that has passed expires at once: it is kept, or dropped, and
+ * counted like any other. */
+__attribute__((cold, noinline)) static void set_deadline(const struct ledger *l, int64_t deadline_ms,
+                                                         struct message_head *h)
+{
+    int64_t at_ms = l->now_ms + (deadline_ms - ledger_shown_ms(l, l->now_ms));
+    h->deadline_ms = at_ms > 0 ? at_ms : 1;
+    h->ttl_ends_ms = h->expires_ms;
+    if (!h->expires_ms || h->deadline_ms < h->expires_ms)
+        h->expires_ms = h->deadline_ms;
+}
+
+static inline struct message_head head_of(const struct ledger *l, const struct topic *t,
+                                          const struct message_view *m)
 {
     int64_t ttl_ms = m->ttl_ms ? m->ttl_ms : topic_setting(t, POLICY_ttl_ms);
     struct message_head h = {.published_ms = l->now_ms, .due_ms = m->delay_ms ? l->now_ms + m->delay_ms : 0};
     if (ttl_ms) /* it counts from when the message can be taken: nothing expires before anybody could */
         h.expires_ms = message_since_ms(&h) + ttl_ms;
+    if (m->deadline_ms)
+        set_deadline(l, m->deadline_ms, &h);
     return h;
 }
 
@@ -142,17 +159,14 @@ static bool fits(const struct ledger *l, uint64_t bytes)
     return l->meter.bytes + bytes <= l->publish_max && ledger_has_room(l, bytes);
 }
 
-/* Whether all of them fit; looks at each only if that is in doubt. */
-static bool all_fit(const struct ledger *l, const struct topic *t, const struct publish_command *c)
+__attribute__((cold, noinline)) static bool each_fits(const struct ledger *l, const struct topic *t,
+                                                      const struct publish_command *c)
 {
     struct mpack_reader r;
     struct message_view m;
     struct cost_publishing cost = {.groups = t->groups_count};
     const char *why;
     uint64_t bytes = cost_publish(t->groups_count);
-    uint64_t most = l->meter.bytes + cost_publish_most(t->groups_count, c->count, c->messages.size);
-    if (most <= l->publish_max && most <= l->meter_max)
-        return true;
     mpack_read_init(&r, c->messages.data, c->messages.size);
     for (uint32_t i = 0; i < c->count; i++) {
         int err = message_read(&r, l->meta.body_bytes_max, &m, &why);
@@ -166,10 +180,19 @@ static bool all_fit(const struct ledger *l, const struct topic *t, const struct 
     return fits(l, bytes);
 }
 
+/* Whether all of them fit; looks at each only if that is in doubt. */
+static bool all_fit(const struct ledger *l, const struct topic *t, const struct publish_command *c)
+{
+    uint64_t most = l->meter.bytes + cost_publish_most(t->groups_count, c->count, c->messages.size);
+    return (most <= l->publish_max && most <= l->meter_max) || each_fits(l, t, c);
+}
+
 /* From the message at `from` on. `bytes_max`: what they may write. Returns in *ret_accepted how far it came.
  */
-static int store_messages(struct ledger *l, struct topic *t, const struct publish_command *c, uint32_t from,
-                          uint64_t bytes_max, uint32_t *ret_accepted, int *ret_refusal)
+__attribute__((always_inline)) static inline int store_messages(struct ledger *l, struct topic *t,
+                                                                const struct publish_command *c,
+                                                                uint32_t from, uint64_t bytes_max,
+                                                                uint32_t *ret_accepted, int *ret_refusal)
 {
     struct mpack_reader r;
     struct message_view m;
@@ -199,7 +222,7 @@ static int store_messages(struct ledger *l, struct topic *t, const struct publis
         l->meter.bytes += bytes;
         err = store_message(l, t, &head, m.whole, size);
         if (head.due_ms || head.expires_ms)
-            l->rows += TIMED_ROWS * (t->groups_count - ((m.delay_ms || m.ttl_ms) && t->groups_count));
+            l->rows += TIMED_ROWS * (t->groups_count - (message_is_timed(&m) && t->groups_count));
         if (err)
             return err;
     }

@@ -22,6 +22,7 @@ static const struct rule rules[ATTEMPT_OUTCOMES] = {
     [ATTEMPT_SUSPECTED] = {.suspect = 1},
     [ATTEMPT_BROKER_RESTART] = {.suspect = -1},
     [ATTEMPT_TTL_EXPIRED] = {.suspect = -1},
+    [ATTEMPT_DEADLINE_EXCEEDED] = {.dead = true, .suspect = 0}, /* unless the group discards it */
 };
 
 static int64_t back_off_ms(struct ledger *l, const struct group *g, uint32_t attempts)
@@ -76,13 +77,28 @@ static int fail(struct ledger *l, struct group *g, const struct resolve_command 
         row->suspect = rule->suspect != 0;
     if (!g->origin) {
         if (rule->dead)
-            return dead_divert(l, g, r->seq, row, DEAD_REJECTED, &h);
+            return dead_divert(l, g, r->seq, row, rule->charged ? DEAD_REJECTED : DEAD_DEADLINE_EXCEEDED, &h);
         if (rule->charged && row->attempts >= (uint64_t)group_setting(g, POLICY_max_attempts))
             return dead_divert(l, g, r->seq, row, DEAD_MAX_ATTEMPTS, &h);
     }
     row->back_job = l->meta.job_next;
     struct rule in_dlq = {.back_off = rule->charged};
     return place_wait(l, g, r->seq, row, due_ms(l, g, g->origin ? &in_dlq : rule, r, row->attempts));
+}
+
+/* Its consumer says that its deadline leaves no time for it: as if nobody had taken it before that. Without a deadline nobody can say so, and it
+ * has failed as any. */
+static int give_up(struct ledger *l, struct group *g, const struct resolve_command *c,
+                   const struct resolution *r, struct attempt_record *row)
+{
+    struct resolution failed = *r;
+    if (!row->deadline_ms) {
+        failed.outcome = ATTEMPT_NACKED;
+        failed.delay_ms = DELAY_BACKOFF;
+    } else if (group_setting(g, POLICY_expired) == 1) {
+        return place_done(l, g, r->seq, row->on_file ? row : NULL, DONE_DISCARDED, NULL);
+    }
+    return fail(l, g, c, &failed, row);
 }
 
 static int ack_tracked(struct ledger *l, struct group *g, const struct resolve_command *c, uint64_t seq,
@@ -108,10 +124,14 @@ static int resolve_one(struct ledger *l, struct group *g, const struct resolve_c
     err = place_leave(l, g, r->seq, where, &row);
     if (err)
         return err;
+    if (r->acked && tracked)
+        return ack_tracked(l, g, c, r->seq, &row);
     if (r->acked)
-        return tracked ? ack_tracked(l, g, c, r->seq, &row) : place_done(l, g, r->seq, NULL, DONE_ACKED, NULL);
+        return place_done(l, g, r->seq, NULL, DONE_ACKED, NULL);
     if (!tracked)
         err = place_track(l, g, r->seq, where, &row);
+    if (!err && r->outcome == ATTEMPT_DEADLINE_EXCEEDED)
+        return give_up(l, g, c, r, &row);
     return err ? err : fail(l, g, c, r, &row);
 }
 

@@ -36,6 +36,7 @@ struct handout {
     uint32_t generation;
     int64_t published_ms;
     int64_t lease_ms;
+    int64_t remaining_ms;              /* until its deadline; 0: none is in force */
     struct slice message;              /* the publisher's bytes */
     const struct loaded_message *dead; /* from a DLQ: for view_delivered_dead(); otherwise NULL */
 };

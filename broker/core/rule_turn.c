@@ -86,7 +86,7 @@ static int send(struct ledger *l, struct rule *r, uint64_t seq, size_t bytes, st
     int err = was_moved(l, dlq, seq, &before);
     l->ruling = r;
     if (!err && !before)
-        err = dead_move(l, dlq, seq, slice_of(r->r.to), &refusal);
+        err = dead_move(l, dlq, seq, slice_of(r->r.to), false, &refusal);
     l->ruling = NULL;
     *ret_wait = refusal == SHUNT_UNAVAILABLE ? WAIT_BATCH : refusal == SHUNT_NO_SPACE ? WAIT_ROOM : WAIT_NOT;
     if (err || *ret_wait)

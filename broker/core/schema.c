@@ -94,6 +94,66 @@ static bool has_been_ruled(const struct group_record *r)
 /* `ruled_waiting` and `ruled`; after them at most `indexed` and `parked`, which are shorter. */
 #define RULED_BYTES (8 * (1 + RULE_ACTIONS))
 
+/* In the byte of `paused`: what other counts there are follows `outcomes`. */
+#define GROUP_PAUSED 1u
+#define GROUP_COUNTS 2u
+
+/* Counts that came to be when the record was full: how many of them there are, and each with its number here, in order, unless it
+ * is 0. Numbers are never used again. */
+#define COUNT_DEADLINES 1u /* attempts that ended because a deadline had passed */
+#define COUNT_LATE      2u /* dead letters of that reason */
+
+static bool has_more_counts(const struct group_counts *n)
+{
+    return (n->attempts[ATTEMPT_DEADLINE_EXCEEDED] | n->dead_lettered[DEAD_DEADLINE_EXCEEDED]) != 0;
+}
+
+/* Whether there are others is said beside `paused`, in its byte. */
+__attribute__((cold, noinline)) static bool paused_and_more(struct codec *c, struct group_record *r)
+{
+    unsigned paused = GROUP_COUNTS | (r->paused ? GROUP_PAUSED : 0u);
+    codec_choice(c, &paused, 2 * GROUP_COUNTS);
+    r->paused = paused & GROUP_PAUSED;
+    return paused & GROUP_COUNTS;
+}
+
+static inline bool paused_field(struct codec *c, struct group_record *r)
+{
+    if (c->writing ? has_more_counts(&r->counts) : c->at<c->end && * c->at> GROUP_PAUSED)
+        return paused_and_more(c, r);
+    codec_bool(c, &r->paused);
+    return false;
+}
+
+__attribute__((cold, noinline)) static void more_counts_fields(struct codec *c, struct group_counts *n)
+{
+    uint64_t *const all[] = {[COUNT_DEADLINES] = &n->attempts[ATTEMPT_DEADLINE_EXCEEDED],
+                             [COUNT_LATE] = &n->dead_lettered[DEAD_DEADLINE_EXCEEDED]};
+    const unsigned most = sizeof all / sizeof *all;
+    unsigned count = 0, last = 0;
+    for (unsigned i = 1; c->writing && i < most; i++)
+        count += *all[i] != 0;
+    codec_choice(c, &count, most);
+    c->failed |= !count; /* is said by leaving it out */
+    for (unsigned i = 0; !c->failed && i < count; i++) {
+        unsigned which = last + 1;
+        while (c->writing && !*all[which])
+            which++;
+        codec_choice(c, &which, most);
+        if (c->failed || which <= last) {
+            c->failed = true;
+            return;
+        }
+        codec_u64(c, all[which]);
+        c->failed |= !*all[which];
+        last = which;
+    }
+}
+
+/* Those that stand in the record since its first version. */
+#define COUNTED_OUTCOMES (ATTEMPT_TTL_EXPIRED + 1)
+#define COUNTED_REASONS  (DEAD_OPERATOR + 1)
+
 /* The number of something that may be missing, which is said by leaving it out; and that others may follow it. `given`, of what
  * is read: it is there. */
 static bool number_field(struct codec *c, uint64_t *number, bool given)
@@ -115,7 +175,7 @@ static void group_fields(struct codec *c, struct group_record *r)
     codec_u32(c, &r->topic);
     codec_u32(c, &r->dlq);
     codec_bool(c, &r->dropped);
-    codec_bool(c, &r->paused);
+    bool more = paused_field(c, r);
     codec_u64(c, &r->start);
     codec_u64(c, &r->next);
     codec_u64(c, &r->floor);
@@ -124,8 +184,8 @@ static void group_fields(struct codec *c, struct group_record *r)
     policy_fields(c, &r->policy);
     codec_u64s(c, (uint64_t *)n, COUNTS_IN_ORDER);
     codec_u64(c, &n->redriven);
-    codec_u64s(c, n->attempts, ATTEMPT_OUTCOMES);
-    codec_u64s(c, n->dead_lettered, DEAD_REASONS);
+    codec_u64s(c, n->attempts, COUNTED_OUTCOMES);
+    codec_u64s(c, n->dead_lettered, COUNTED_REASONS);
     codec_text(c, r->name, sizeof r->name);
     r->dead_bytes_old = !c->writing && c->at == c->end;
     if (!r->dead_bytes_old)
@@ -150,11 +210,14 @@ static void group_fields(struct codec *c, struct group_record *r)
         r->ruled_waiting = r->indexed = r->parked = 0;
         memset(n->outcomes, 0, sizeof n->outcomes);
         memset(n->ruled, 0, sizeof n->ruled);
+        n->attempts[ATTEMPT_DEADLINE_EXCEEDED] = n->dead_lettered[DEAD_DEADLINE_EXCEEDED] = 0;
     }
     if (c->writing || c->at < c->end)
         codec_u64(c, &r->past);
     if (c->writing || c->at < c->end)
         codec_u64s(c, n->outcomes + 1, REDRIVE_OUTCOMES - 1);
+    if (more)
+        more_counts_fields(c, n);
     if (c->writing ? has_been_ruled(r) : c->end - c->at >= RULED_BYTES) {
         codec_u64(c, &r->ruled_waiting);
         codec_u64s(c, n->ruled, RULE_ACTIONS);
@@ -179,20 +242,34 @@ static void rule_field(struct codec *c, uint32_t *rule, bool given)
         c->failed = true;
 }
 
-/* Beside the state, in its byte: the message has a key in the index; and it is parked. */
-#define ATTEMPT_KEYED  4u
-#define ATTEMPT_PARKED 8u
+/* Beside the state, in its byte: the message has a key in the index; it is parked; it has a deadline. */
+#define ATTEMPT_KEYED    4u
+#define ATTEMPT_PARKED   8u
+#define ATTEMPT_DEADLINE 16u
 
 /* job, job_cause, outcome; after them at most `ruled` and `edit`, which are shorter */
 #define BROUGHT_BACK_BYTES 17
 #define NUMBER_BYTES       8
 
+static void deadline_fields(struct codec *c, struct attempt_record *r, bool given)
+{
+    if (!given) {
+        r->deadline_ms = r->ttl_ends_ms = 0;
+        return;
+    }
+    codec_i64(c, &r->deadline_ms);
+    codec_i64(c, &r->ttl_ends_ms);
+    c->failed |= !r->deadline_ms;
+}
+
 static void attempt_fields(struct codec *c, struct attempt_record *r)
 {
     unsigned state = 0; /* of what is read, nothing is known yet */
-    if (c->writing)
-        state = r->state | (r->key ? ATTEMPT_KEYED : 0) | (r->parked ? ATTEMPT_PARKED : 0);
-    codec_choice(c, &state, 2 * ATTEMPT_PARKED);
+    if (c->writing) {
+        state = r->state | (r->key ? ATTEMPT_KEYED : 0) | (r->parked ? ATTEMPT_PARKED : 0) |
+                (r->deadline_ms ? ATTEMPT_DEADLINE : 0);
+    }
+    codec_choice(c, &state, 2 * ATTEMPT_DEADLINE);
     bool keyed = state & ATTEMPT_KEYED;
     r->state = (enum attempt_state)(state & (ATTEMPT_KEYED - 1));
     r->parked = state & ATTEMPT_PARKED;
@@ -224,6 +301,7 @@ static void attempt_fields(struct codec *c, struct attempt_record *r)
     else
         codec_i64(c, &r->since_ms);
     (void)number_field(c, &r->key, keyed);
+    deadline_fields(c, r, state & ATTEMPT_DEADLINE);
     bool brought = c->writing ? r->job != 0 : c->end - c->at >= BROUGHT_BACK_BYTES;
     unsigned outcome = brought ? r->outcome : REDRIVE_PENDING;
     if (!brought)
@@ -310,71 +388,6 @@ static void dead_fields(struct codec *c, struct dead_record *r)
     (void)number_field(c, &r->edit, c->at < c->end);
 }
 
-static void shares_fields(struct codec *c, struct cause_shares *s)
-{
-    codec_u32(c, &s->count);
-    if (s->count > CAUSE_SHARES_MAX)
-        c->failed = true;
-    for (uint32_t i = 0; !c->failed && i < s->count; i++) {
-        codec_text(c, s->all[i].name, sizeof s->all[i].name);
-        codec_u64(c, &s->all[i].count);
-        codec_i64(c, &s->all[i].last_ms);
-    }
-}
-
-/* Only there if there are any. */
-static void past_builds_fields(struct codec *c, struct cause_record *r)
-{
-    if (!c->writing && c->at == c->end)
-        r->past_builds_count = 0;
-    if (c->writing ? !r->past_builds_count : c->at == c->end)
-        return;
-    codec_u32(c, &r->past_builds_count);
-    if (!r->past_builds_count || r->past_builds_count > CAUSE_PAST_BUILDS_MAX)
-        c->failed = true;
-    for (uint32_t i = 0; !c->failed && i < r->past_builds_count; i++)
-        codec_u64(c, &r->past_builds[i]);
-}
-
-static void cause_fields(struct codec *c, struct cause_record *r)
-{
-    unsigned state = r->state, reason = r->reason;
-    codec_choice(c, &state, CAUSE_STATES);
-    r->state = (enum cause_state)state;
-    codec_choice(c, &reason, DEAD_REASONS);
-    r->reason = (enum dead_reason)reason;
-    codec_i64(c, &r->state_ms);
-    codec_u64(c, &r->count);
-    codec_u64(c, &r->dead);
-    codec_i64(c, &r->first_ms);
-    codec_i64(c, &r->last_ms);
-    codec_u64(c, &r->attended_below);
-    codec_i64(c, &r->attended_ms);
-    codec_u32(c, &r->samples_count);
-    if (r->samples_count > CAUSE_SAMPLES_MAX)
-        c->failed = true;
-    for (uint32_t i = 0; !c->failed && i < r->samples_count; i++)
-        codec_u64(c, &r->samples[i]);
-    shares_fields(c, &r->builds);
-    shares_fields(c, &r->hosts);
-    codec_i64(c, &r->hour);
-    for (unsigned i = 0; i < CAUSE_HOURS; i++)
-        codec_u32(c, &r->hours[i]);
-    codec_text(c, r->title, sizeof r->title);
-    codec_text(c, r->owner, sizeof r->owner);
-    codec_text(c, r->note, sizeof r->note);
-    r->unattended_old = !c->writing && c->at == c->end;
-    if (r->unattended_old) {
-        r->unattended = 0;
-        r->waiting_ms = r->attended_ms ? r->last_ms : r->first_ms;
-        r->past_builds_count = 0;
-        return;
-    }
-    codec_u64(c, &r->unattended);
-    codec_i64(c, &r->waiting_ms);
-    past_builds_fields(c, r);
-}
-
 #define example_fields history_fields
 #define example_record history_record
 
@@ -407,21 +420,6 @@ static void dedup_fields(struct codec *c, struct dedup_record *r)
     dedup_chunk_fields(c, &r->latest);
 }
 
-static void audit_fields(struct codec *c, struct audit_record *r)
-{
-    codec_i64(c, &r->time_ms);
-    codec_u32(c, &r->request);
-    codec_u64(c, &r->job);
-    codec_u64(c, &r->count);
-    codec_slice(c, &r->topic);
-    codec_slice(c, &r->group);
-    codec_slice(c, &r->client);
-    codec_slice(c, &r->host);
-    codec_slice(c, &r->peer);
-    codec_slice(c, &r->reason);
-    codec_slice(c, &r->asked);
-}
-
 /* ---- whole records ---- */
 
 RECORD(meta, TABLE_META)
@@ -431,8 +429,6 @@ RECORD(attempt, TABLE_ATTEMPT)
 RECORD(history, TABLE_HISTORY)
 RECORD(ended, TABLE_HISTORY)
 RECORD(dead, TABLE_DEAD)
-RECORD(cause, TABLE_CAUSE)
 RECORD(example, TABLE_CAUSE)
 RECORD(dedup, TABLE_DEDUP)
 RECORD(dedup_chunk, TABLE_DEDUP)
-RECORD(audit, TABLE_AUDIT)

@@ -52,12 +52,14 @@ bool key_read_audit(struct slice key, uint64_t *ret_id);
 
 /* ---- messages ---- */
 
-/* [checksum 8][flags 1][published_ms 7][due_ms 8 if scheduled][expires_ms 8 if it has a time to live][the
- * publisher's bytes] */
+/* [checksum 8][flags 1][published_ms 7][due_ms 8 if scheduled][expires_ms 8 if it has a time to live or a
+ * deadline][deadline_ms 8, ttl_ends_ms 8 if it has a deadline][the publisher's bytes] */
 struct message_head {
     int64_t published_ms;
-    int64_t due_ms;     /* 0: not scheduled */
-    int64_t expires_ms; /* 0: never */
+    int64_t due_ms;      /* 0: not scheduled */
+    int64_t expires_ms;  /* 0: never; the first of the two: */
+    int64_t deadline_ms; /* 0: none. By the store's clock, as all times here */
+    int64_t ttl_ends_ms; /* with a deadline: when its time to live is over; 0: it has none */
 };
 /* When the message could first be taken. */
 static inline int64_t message_since_ms(const struct message_head *h)
@@ -66,11 +68,7 @@ static inline int64_t message_since_ms(const struct message_head *h)
 }
 /* The time to live that it was published with; 0: none. (One stored before the time to live began when a
  * delay is over may expire before that.) */
-static inline int64_t message_ttl_ms(const struct message_head *h)
-{
-    int64_t since_ms = h->expires_ms > message_since_ms(h) ? message_since_ms(h) : h->published_ms;
-    return h->expires_ms ? h->expires_ms - since_ms : 0;
-}
+int64_t message_ttl_ms(const struct message_head *h);
 size_t message_head_bytes(const struct message_head *h);
 /* Fill in a value of message_head_bytes() + body.size bytes. */
 void message_encode(void *to, struct slice key, const struct message_head *h, struct slice message);
@@ -177,15 +175,17 @@ struct attempt_record {
     uint32_t deliveries;       /* in this generation */
     uint64_t deliveries_total; /* the token of the latest delivery */
     int64_t due_ms;            /* waiting: place in the due table */
-    int64_t expires_ms;        /* 0: never; dead: suspended */
-    int64_t ttl_left_ms;       /* dead: what was left of it; 0: it had none */
-    uint32_t rows;             /* in history */
-    uint32_t row_next;         /* number of the next row, from 1 */
-    uint64_t dead_seq;         /* dead: sequence number in the DLQ */
-    uint64_t back_job;  /* not dead: jobs below it began before it last came back; 0: it never was away */
-    int64_t since_ms;   /* not dead: since when it can be taken; 0: since it was published or due */
-    uint64_t job;       /* not dead: the redrive or rule, by its id, that is told its outcome; 0: none */
-    uint64_t job_cause; /* of which it had died then */
+    int64_t expires_ms;  /* 0: never; the first of the two that follow; dead: suspended, and without the deadline */
+    int64_t deadline_ms; /* 0: none is in force; dead: the one that was */
+    int64_t ttl_ends_ms; /* with a deadline: when its time to live is over; 0: it has none */
+    int64_t ttl_left_ms; /* dead: what was left of it; 0: it had none */
+    uint32_t rows;       /* in history */
+    uint32_t row_next;   /* number of the next row, from 1 */
+    uint64_t dead_seq;   /* dead: sequence number in the DLQ */
+    uint64_t back_job;   /* not dead: jobs below it began before it last came back; 0: it never was away */
+    int64_t since_ms;    /* not dead: since when it can be taken; 0: since it was published or due */
+    uint64_t job;        /* not dead: the redrive or rule, by its id, that is told its outcome; 0: none */
+    uint64_t job_cause;  /* of which it had died then */
     enum redrive_outcome outcome; /* that the job knows of */
     uint32_t ruled;               /* how often rules have brought it back since a person did */
     uint64_t edit; /* the number of its edit: the group gets what the edit table has; 0: as published */
@@ -361,6 +361,7 @@ struct job_record {
         refusal; /* it pauses because the next one cannot be moved: why, a code of errors.h; 0: it does not */
     bool held;   /* it was to begin when a consumer of another build came than those that failed… */
     char build[CLIENT_NAME_BYTES_MAX + 1]; /* …or, if it is not empty, of this one */
+    bool keep_deadline;                    /* what comes back keeps its deadline */
 };
 
 /* It does nothing more. */

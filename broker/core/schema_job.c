@@ -54,13 +54,18 @@ static void redrive_fields(struct codec *c, struct job_record *r)
     if (!c->writing && c->at == c->end) {
         r->to[0] = r->build[0] = '\0';
         r->refusal = 0;
-        r->held = false;
+        r->held = r->keep_deadline = false;
         return;
     }
     codec_text(c, r->to, sizeof r->to);
     codec_u32(c, &r->refusal);
     codec_bool(c, &r->held);
     codec_text(c, r->build, sizeof r->build);
+    bool more = c->writing ? r->keep_deadline : c->at < c->end;
+    r->keep_deadline = more;
+    if (more)
+        codec_bool(c, &r->keep_deadline);
+    c->failed |= more != r->keep_deadline; /* is said by leaving it out */
 }
 
 /* Those that are over say so twice: that is all that an older server says. */

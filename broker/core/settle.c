@@ -102,6 +102,17 @@ int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how 
 
 /* ---- what follows ---- */
 
+/* An operator who brings a message back has decided that it is to be done although its deadline may have passed. One that is to be kept
+ * may end it again. */
+static void revive_deadline(const struct ledger *l, struct attempt_record *row)
+{
+    row->ttl_ends_ms = row->expires_ms;
+    if (!l->redriving || !l->redriving->r.keep_deadline)
+        row->deadline_ms = row->ttl_ends_ms = 0;
+    else if (!row->expires_ms || row->deadline_ms < row->expires_ms)
+        row->expires_ms = row->deadline_ms;
+}
+
 /* A new generation: attempts from 0, what was left of the time to live; totals and history stay, and so does
  * suspicion. */
 static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, uint64_t cause)
@@ -127,6 +138,8 @@ static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attemp
         row->expires_ms = l->now_ms + left_ms;
         row->ttl_left_ms = 0;
     }
+    if (row->deadline_ms)
+        revive_deadline(l, row);
     g->r.counts.redriven++;
     return place_wait(l, g, seq, row, due_ms > g->r.due_mark_ms ? due_ms : g->r.due_mark_ms);
 }

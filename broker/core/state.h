@@ -309,10 +309,10 @@ int publish_one(struct ledger *l, struct topic *t, const struct message_view *m,
 
 /* Why letters of the group cannot be moved to that topic (NULL: there is none of the name), or 0. */
 int move_refused(const struct group *g, const struct topic *to, const char **ret_why);
-/* Send a dead letter to another topic: it becomes a new message there, with its body, headers, key and time to live, at once,
- * and ends here as DONE_MOVED. *ret_refusal, with nothing changed: what move_refused() and publish_one() say; NOT_FOUND (no
- * such letter); CORRUPT (what is stored of it is damaged). */
-int dead_move(struct ledger *l, struct topic *dlq, uint64_t dead_seq, struct slice to, int *ret_refusal);
+/* Send a dead letter to another topic: it becomes a new message there, with all that it was published with (its deadline only if that is to be kept), at once,
+ * and ends here as DONE_MOVED. *ret_refusal, with nothing changed: as move_refused() and publish_one() say; NOT_FOUND; CORRUPT. */
+int dead_move(struct ledger *l, struct topic *dlq, uint64_t dead_seq, struct slice to, bool keep_deadline,
+              int *ret_refusal);
 int apply_assign(struct ledger *l, const struct assign_command *c);
 int apply_take_up(struct ledger *l, const struct take_up_command *c);
 int apply_corrupt(struct ledger *l, const struct corrupt_command *c);

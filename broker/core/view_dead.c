@@ -21,9 +21,10 @@ static void put_headers(struct mpack_buffer *to, const struct message_view *m)
         mpack_write_nil(to);
     put_uint(to, "size", m->body.size);
     put_id(to, "ttl_ms", (uint64_t)m->ttl_ms);
+    put_id(to, "deadline", (uint64_t)m->deadline_ms); /* a time as it is shown, by who published it */
 }
 
-#define DEAD_FIELDS 23
+#define DEAD_FIELDS 24
 
 /* The fields of the `dead` map; the map's header is the caller's. */
 static int put_dead_fields(struct ledger *l, const struct dead_letter *d, struct mpack_buffer *to)

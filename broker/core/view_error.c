@@ -65,6 +65,16 @@ static void compose(struct view_error *e, const struct history_record *h, int64_
         add_duration(e, ttl_ms);
         add(e, " ran out while the message waited for a consumer");
         break;
+    case ATTEMPT_DEADLINE_EXCEEDED:
+        if (h->leased_ms) {
+            add(e, "its deadline left no time for it at ");
+            add_holder(e, h);
+            add(e, ", ");
+            add_time_held(e, h);
+        } else {
+            add(e, "its deadline passed while the message waited for a consumer");
+        }
+        break;
     case ATTEMPT_NACKED:
     case ATTEMPT_REJECTED:
         add_holder(e, h);

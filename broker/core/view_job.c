@@ -167,7 +167,7 @@ static const char *phase_name(const struct job_record *r)
 
 static void put_job(const struct ledger *l, const struct job_record *r, struct mpack_buffer *to)
 {
-    mpack_write_map(to, 19);
+    mpack_write_map(to, 20);
     put_uint(to, "job", r->id);
     put_word(to, "kind", job_kind_name(r->kind));
     put_word(to, "state", job_over(r) ? "done" : "running");
@@ -188,6 +188,8 @@ static void put_job(const struct ledger *l, const struct job_record *r, struct m
     put_slice(to, "to", slice_of(r->to));
     put_key(to, "hold_for_build");
     mpack_write_cstr(to, r->held ? r->build : NULL);
+    put_key(to, "keep_deadline");
+    mpack_write_bool(to, r->keep_deadline);
     put_outcomes(to, r);
     put_why(to, r);
 }

@@ -37,7 +37,7 @@ static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, struct sl
         return err;
     *ret_shown = true;
     bool tracked = where == WHERE_TRACKED;
-    mpack_write_map(to, bodies ? 9 : 8);
+    mpack_write_map(to, bodies ? 10 : 9);
     put_uint(to, "seq", seq);
     put_key(to, "state");
     mpack_write_cstr(to, state);
@@ -46,6 +46,7 @@ static int put_peeked(struct ledger *l, struct group *g, uint64_t seq, struct sl
     put_uint(to, "generation", tracked ? row.generation : 0);
     put_time(l, to, "published", m.head.published_ms);
     put_time(l, to, "due", !strcmp(state, "delayed") ? row.due_ms : 0);
+    put_time(l, to, "deadline", tracked ? row.deadline_ms : m.head.deadline_ms);
     put_uint(to, "size", view_parse(m.message).body.size);
     if (bodies) {
         put_key(to, "message");

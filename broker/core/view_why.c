@@ -291,8 +291,10 @@ static int put_group(struct story *s, struct mpack_buffer *to)
         return err;
     enum state state = state_of(s);
     uint64_t consumers = s->v->members ? s->v->members(s->v->context, s->g->r.id) : 0;
-    int64_t expires_ms = s->where == WHERE_TRACKED ? s->row.expires_ms : s->m->head.expires_ms;
-    mpack_write_map(to, 22);
+    bool tracked = s->where == WHERE_TRACKED, over = state == STATE_DEAD || state >= STATE_DONE;
+    int64_t expires_ms = tracked ? s->row.expires_ms : s->m->head.expires_ms;
+    int64_t deadline_ms = tracked ? s->row.deadline_ms : s->m->head.deadline_ms;
+    mpack_write_map(to, 23);
     put_slice(to, "group", slice_of(s->g->r.name));
     put_word(to, "state", states[state].name);
     put_time(s->l, to, "since", since(s, state, &dead));
@@ -302,7 +304,8 @@ static int put_group(struct story *s, struct mpack_buffer *to)
              : state == STATE_DEAD && rule_acting(s->g, &dead) ? "rule"
                                                                : states[state].next);
     put_counts(to, s);
-    put_time(s->l, to, "expires", state == STATE_DEAD || state >= STATE_DONE ? 0 : expires_ms);
+    put_time(s->l, to, "expires", over ? 0 : expires_ms);
+    put_time(s->l, to, "deadline", over ? 0 : deadline_ms);
     put_flag(to, "suspect", s->row.suspect);
     put_flag(to, "paused", s->g->r.paused);
     put_uint(to, "consumers", consumers);
@@ -354,7 +357,7 @@ int view_why(const struct view *v, struct topic *t, uint64_t seq, struct group *
     if (err)
         return err;
     ledger_looked(l, m.bytes);
-    mpack_write_map(to, 9);
+    mpack_write_map(to, 10);
     put_name(to, "message", t->r.name, seq);
     put_slice(to, "topic", slice_of(t->r.name));
     put_uint(to, "seq", seq);
@@ -376,5 +379,6 @@ int view_why(const struct view *v, struct topic *t, uint64_t seq, struct group *
     put_flag(to, "more", !only && i < t->groups_count);
     put_time(l, to, "published", published_ms);
     put_time(l, to, "due", m.head.due_ms);
+    put_time(l, to, "deadline", m.head.deadline_ms);
     return !err && to->failed ? SHUNT_NO_MEMORY : err;
 }

@@ -112,7 +112,8 @@ static void note_attended(struct engine *e, int64_t after_ms)
 }
 
 /* `st`: the step of the command that it is of; NULL: nobody waits for it. */
-static void heed(struct engine *e, struct step *st, const struct command *c, const struct result *r)
+__attribute__((always_inline)) static inline void heed(struct engine *e, struct step *st,
+                                                       const struct command *c, const struct result *r)
 {
     switch (r->kind) {
     case RESULT_PUBLISHED:

@@ -70,7 +70,7 @@ static size_t write_delivery(struct engine *e, struct subscription *sub, uint32_
         open_frame(sub);
     struct mpack_buffer *out = &sub->session->out;
     size_t bytes = h->message.size;
-    mpack_write_array(out, h->dead ? 9 : 8);
+    mpack_write_array(out, h->remaining_ms ? 10 : h->dead ? 9 : 8);
     mpack_write_uint(out, h->seq);
     mpack_write_uint(out, h->token);
     mpack_write_uint(out, h->attempts);
@@ -82,6 +82,10 @@ static size_t write_delivery(struct engine *e, struct subscription *sub, uint32_
     size_t dead = out->size;
     if (h->dead)
         write_dead(e, group, h, sub->session->dead_history, out);
+    if (h->remaining_ms) { /* of a letter of a DLQ none is in force */
+        mpack_write_nil(out);
+        mpack_write_uint(out, (uint64_t)h->remaining_ms);
+    }
     if (sub->session->dead_history)
         bytes += out->size - dead;
     sub->count++;

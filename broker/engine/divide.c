@@ -95,7 +95,7 @@ static uint32_t cut(struct session *s, struct mpack_reader *r, uint32_t left, st
             *r = at;
             break;
         }
-        bool timed = m.delay_ms || m.ttl_ms;
+        bool timed = message_is_timed(&m);
         all += ROWS_OF_MESSAGE + m.whole.size / ROWS_BYTES + (timed ? with_ttl : without);
         if (count && all > most) {
             *r = at;

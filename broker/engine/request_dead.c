@@ -38,7 +38,8 @@ const char *make_filter(const struct dead_filter *f, struct letter_filter *ret)
     if (f->cause.size && !fingerprint_read(f->cause, &ret->cause))
         return not_cause;
     return number < 0
-               ? "reason is one of rejected, max_attempts, ttl_expired, corrupt, predecessor_dead, operator"
+               ? "reason is one of rejected, max_attempts, ttl_expired, corrupt, predecessor_dead, operator, "
+                 "deadline_exceeded"
                : NULL;
 }
 
@@ -123,7 +124,8 @@ int make_dlq_redrive(struct session *s, const union request_fields *fields, stru
                               .max_fail = o->max_fail != SHARE_NONE ? (uint32_t)o->max_fail : 0,
                               .to = o->to,
                               .held = o->hold_for_build.data != NULL,
-                              .build = o->hold_for_build};
+                              .build = o->hold_for_build,
+                              .keep_deadline = o->keep_deadline};
     return take_choice(s, &q->which, &filter, ret);
 }
 

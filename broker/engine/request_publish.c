@@ -30,7 +30,7 @@ static int read_messages(struct engine *e, struct publish_command *p, uint64_t *
             return err;
         }
         p->checked &= !err;
-        *ret_timed += !err && (m.delay_ms || m.ttl_ms);
+        *ret_timed += !err && message_is_timed(&m);
     }
     return 0;
 }

@@ -37,12 +37,13 @@ static void finish_entry(struct resolution *e, uint8_t outcome, const struct lea
 {
     static const enum attempt_outcome outcomes[] = {[OUTCOME_NACK] = ATTEMPT_NACKED,
                                                     [OUTCOME_REJECT] = ATTEMPT_REJECTED,
-                                                    [OUTCOME_RELEASE] = ATTEMPT_RELEASED};
+                                                    [OUTCOME_RELEASE] = ATTEMPT_RELEASED,
+                                                    [OUTCOME_LATE] = ATTEMPT_DEADLINE_EXCEEDED};
     e->acked = outcome == OUTCOME_ACK;
     if (e->acked)
         return;
     e->outcome = outcomes[outcome];
-    if (outcome == OUTCOME_REJECT)
+    if (outcome == OUTCOME_REJECT || outcome == OUTCOME_LATE)
         e->delay_ms = DELAY_BACKOFF;
     e->leased_ms = times->leased_ms;
     e->started_ms = times->started_ms;
@@ -82,7 +83,7 @@ static int64_t patience_ms(uint8_t outcome, int64_t delay_ms, int err)
 
 static uint64_t rows_of_entry(uint8_t outcome, size_t bytes)
 {
-    bool fails = outcome == OUTCOME_NACK || outcome == OUTCOME_REJECT;
+    bool fails = outcome == OUTCOME_NACK || outcome == OUTCOME_REJECT || outcome == OUTCOME_LATE;
     return ROWS_OF_MESSAGE + (fails ? ROWS_OF_FAILURE + bytes / ROWS_BYTES : 0);
 }
 

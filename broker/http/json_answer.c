@@ -7,7 +7,7 @@
 #define STRING_PART_BYTES 3072 /* of a string in one step; a multiple of three */
 #define OUT_BYTES         8192 /* that are made before some are taken */
 
-static const char *const message_names[] = {"body", "headers", "key", "delay", "ttl", NULL};
+static const char *const message_names[] = {"body", "headers", "key", "delay", "ttl", "deadline", NULL};
 
 static void push(struct json_answer *j, enum json_level_kind kind, uint32_t count, const char *const *names,
                  bool free_keys)

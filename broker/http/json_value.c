@@ -2,9 +2,12 @@
 #include "broker/http/json_value.h"
 
 #include "base/base64.h"
+#include "proto/message.h"
 #include "proto/policy.h"
+#include "proto/units.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PLACE_BYTES   160
 #define BASE64_SUFFIX "_base64"
@@ -48,6 +51,33 @@ static bool write_number(struct mpack_buffer *to, const json_t *value, const str
     if (!json_is_integer(value) || json_integer_value(value) < 0)
         return false;
     mpack_write_uint(to, (uint64_t)json_integer_value(value));
+    return true;
+}
+
+bool json_value_time(struct slice text, int64_t *ret_ms)
+{
+    char copy[40];
+    const char *why;
+    int64_t ms = 0;
+    if (!text.size || text.size >= sizeof copy)
+        return false;
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    if (!units_parse_count(copy, 1, DEADLINE_MS_MAX, &ms, &why) && !units_parse_time(copy, &ms, &why))
+        return false;
+    *ret_ms = ms;
+    return ms > 0;
+}
+
+static bool write_time(struct mpack_buffer *to, const json_t *value, const struct json_place *place,
+                       struct problem *ret)
+{
+    int64_t ms = 0;
+    if (!json_is_string(value))
+        return write_number(to, value, place, ret);
+    if (!json_value_time((struct slice){json_string_value(value), json_string_length(value)}, &ms))
+        return false;
+    mpack_write_uint(to, (uint64_t)ms);
     return true;
 }
 
@@ -156,6 +186,7 @@ static const struct kind {
     {"share", "a whole number of thousandths", write_number},
     {"rows", "a whole number of 0 or more", write_number},
     {"ms", "a whole number of milliseconds, 0 or more", write_number},
+    {"time", "a time such as \"2026-11-29T12:00:00Z\", or milliseconds since 1970", write_time},
     {"flag", "true or false", write_flag},
     {"text", "a string", write_text},
     {"label", "a string", write_text},

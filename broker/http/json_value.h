@@ -21,6 +21,9 @@ bool json_place_problem(const struct json_place *place, const char *what, struct
 bool json_value_write(struct mpack_buffer *to, const char *kind, const json_t *value,
                       const struct json_place *place, struct problem *ret);
 
+/* A time as people write it, or milliseconds since 1970. */
+bool json_value_time(struct slice text, int64_t *ret_ms);
+
 /* The field that a member called `key` gives, as it is or as base64; NULL: there is none. */
 const struct form_field *json_member_field(const struct form_field *fields, struct slice key,
                                            bool *ret_base64);

@@ -96,7 +96,7 @@ static void take_delivery(struct loan *l, struct mpack_reader *r, int64_t now_ms
 {
     uint64_t counts[4];
     struct message_view m;
-    struct slice dead = {0};
+    struct slice dead = {0}, remaining = {0};
     const char *why;
     uint32_t fields = mpack_read_array(r);
     struct loan_entry e = {.held = true, .seq = mpack_read_uint(r), .token = mpack_read_uint(r)};
@@ -107,6 +107,7 @@ static void take_delivery(struct loan *l, struct mpack_reader *r, int64_t now_ms
     for (uint32_t i = 8; i < fields; i++) {
         struct slice more = mpack_read_any(r);
         dead = i == 8 ? more : dead;
+        remaining = i == 9 ? more : remaining;
     }
     e.until_ms = now_ms + e.lease_ms;
     bool wanted = l->state == LOAN_ASKING || l->state == LOAN_SETTLING;
@@ -119,7 +120,7 @@ static void take_delivery(struct loan *l, struct mpack_reader *r, int64_t now_ms
     }
     l->entries[l->entries_count++] = e;
     l->held++;
-    loan_say_message(l, &e, counts, &m, dead);
+    loan_say_message(l, &e, counts, &m, dead, remaining);
 }
 
 static void take_deliveries(struct loan *l, struct mpack_reader *r, int64_t now_ms)

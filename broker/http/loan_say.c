@@ -118,12 +118,12 @@ void loan_say_first_started(struct loan *l, int64_t now_ms)
 /* ---- to the client ---- */
 
 void loan_say_message(struct loan *l, const struct loan_entry *e, const uint64_t counts[4],
-                      const struct message_view *m, struct slice dead)
+                      const struct message_view *m, struct slice dead, struct slice remaining)
 {
     struct mpack_buffer *to = &l->messages;
     char text[TOPIC_BYTES_MAX + LOAN_TOKEN_BYTES];
     bool is_dead = dead.size > 1; /* nil has one byte */
-    mpack_write_map(to, is_dead ? 11 : 10);
+    mpack_write_map(to, is_dead ? 13 : 12);
     mpack_write_cstr(to, "id");
     (void)snprintf(text, sizeof text, "%s/%" PRIu64, l->topic, e->seq);
     mpack_write_cstr(to, text);
@@ -137,6 +137,14 @@ void loan_say_message(struct loan *l, const struct loan_entry *e, const uint64_t
     }
     mpack_write_cstr(to, "lease_left_ms");
     mpack_write_int(to, l->ask.lease_ms ? l->ask.lease_ms : e->lease_ms);
+    bool in_force = remaining.size > 0; /* a deadline */
+    mpack_write_cstr(to, "deadline");
+    in_force ? mpack_write_uint(to, (uint64_t)m->deadline_ms) : mpack_write_nil(to);
+    mpack_write_cstr(to, "remaining_ms");
+    if (in_force)
+        mpack_write_raw(to, remaining.data, remaining.size);
+    else
+        mpack_write_nil(to);
     mpack_write_cstr(to, "key");
     if (m->key.size)
         mpack_write_bin(to, m->key.data, m->key.size);

@@ -22,6 +22,6 @@ void loan_say_first_started(struct loan *l, int64_t now_ms);
 /* Append a message to those that the call is answered with. `counts`: attempts, deliveries, generation, published. `dead`: a map, or
  * empty or nil. */
 void loan_say_message(struct loan *l, const struct loan_entry *e, const uint64_t counts[4],
-                      const struct message_view *m, struct slice dead);
+                      const struct message_view *m, struct slice dead, struct slice remaining);
 
 #endif

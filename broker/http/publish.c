@@ -22,6 +22,7 @@ static const struct single {
     {"X-Shunt-Key", offsetof(struct publish_headers, key)},
     {"X-Shunt-Delay-Ms", offsetof(struct publish_headers, delay)},
     {"X-Shunt-Ttl-Ms", offsetof(struct publish_headers, ttl)},
+    {"X-Shunt-Deadline", offsetof(struct publish_headers, deadline)},
 };
 
 static bool set_single(struct publish_headers *h, const char *name, const char *value)
@@ -77,9 +78,13 @@ bool publish_producer(const struct publish_headers *h, struct slice topic,
 
 /* ---- one message ---- */
 
-static const struct form_field message_fields[] = {{"body", "body", false}, {"headers", "headers", true},
-                                                   {"key", "bytes", true},  {"delay_ms", "ms", true},
-                                                   {"ttl_ms", "ms", true},  {0}};
+static const struct form_field message_fields[] = {{"body", "body", false},
+                                                   {"headers", "headers", true},
+                                                   {"key", "bytes", true},
+                                                   {"delay_ms", "ms", true},
+                                                   {"ttl_ms", "ms", true},
+                                                   {"deadline", "time", true},
+                                                   {0}};
 
 /* What lines of the tool (`consume`, `peek`, `dlq export`) and answers of a lease tell of the message that it was. */
 static const char *const told[] = {
@@ -111,6 +116,7 @@ static const char *const told[] = {
     "deliveries_total",
     "token",
     "lease_left_ms",
+    "remaining_ms",
     "dead",
     "seq",
 };
@@ -172,7 +178,7 @@ static bool write_member(struct mpack_buffer *to, const json_t *message, const s
     bool left_out = !value || (field->optional && json_is_null(value));
     if (left_out && !field->optional)
         return json_place_problem(&inside, "is missing", ret);
-    if (left_out && strcmp(field->kind, "ms") == 0)
+    if (left_out && (strcmp(field->kind, "ms") == 0 || strcmp(field->kind, "time") == 0))
         mpack_write_uint(to, 0);
     else if (left_out)
         mpack_write_nil(to);
@@ -322,10 +328,22 @@ static bool write_ms(struct mpack_buffer *to, struct slice text, const char *nam
     return true;
 }
 
+static bool write_deadline(struct mpack_buffer *to, struct slice text, struct problem *ret)
+{
+    int64_t ms = 0;
+    if (text.data && !json_value_time(text, &ms)) {
+        return problem_is(
+            ret, PROBLEM_BAD_FIELD,
+            "X-Shunt-Deadline must be a time such as 2026-11-29T12:00:00Z, or milliseconds since 1970");
+    }
+    mpack_write_uint(to, (uint64_t)ms);
+    return true;
+}
+
 static bool write_raw(struct mpack_buffer *to, const struct publish_headers *h, struct slice body,
                       struct problem *ret)
 {
-    mpack_write_array(to, 5);
+    mpack_write_array(to, 6);
     mpack_write_bin(to, body.data, body.size);
     mpack_write_map(to, h->pairs_count);
     for (unsigned i = 0; i < h->pairs_count; i++) {
@@ -340,13 +358,14 @@ static bool write_raw(struct mpack_buffer *to, const struct publish_headers *h, 
         mpack_write_bin(to, h->key.data, h->key.size);
     else
         mpack_write_nil(to);
-    return write_ms(to, h->delay, "X-Shunt-Delay-Ms", ret) && write_ms(to, h->ttl, "X-Shunt-Ttl-Ms", ret);
+    return write_ms(to, h->delay, "X-Shunt-Delay-Ms", ret) && write_ms(to, h->ttl, "X-Shunt-Ttl-Ms", ret) &&
+           write_deadline(to, h->deadline, ret);
 }
 
 /* In JSON it stands with its message. */
 static bool says_of_message(const struct publish_headers *h)
 {
-    return h->key.data || h->delay.data || h->ttl.data || h->pairs_count;
+    return h->key.data || h->delay.data || h->ttl.data || h->deadline.data || h->pairs_count;
 }
 
 /* ---- the frame ---- */

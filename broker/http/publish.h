@@ -25,8 +25,8 @@ enum publish_form { PUBLISH_JSON, PUBLISH_LINES, PUBLISH_RAW };
 #define PUBLISH_HEADERS_MAGIC 0x39c05b7eu
 struct publish_headers {
     uint32_t magic;
-    struct slice idempotency_key; /* `data` NULL: there is none */
-    struct slice key, delay, ttl; /* of the message, as the others; `data` NULL: left out */
+    struct slice idempotency_key;           /* `data` NULL: there is none */
+    struct slice key, delay, ttl, deadline; /* of the message, as the others; `data` NULL: left out */
     struct slice pairs[HEADERS_MAX];
     unsigned pairs_count;
     struct problem problem; /* the first thing that is wrong with them */

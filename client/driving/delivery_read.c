@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "client/wire/consumer.h"
 #include "client/wire/delivery.h"
+#include "client/wire/message.h"
 #include "client/wire/value.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -100,6 +101,24 @@ int64_t shunt_delivery_published_ms(const struct shunt_delivery *d)
 int64_t shunt_delivery_ttl_ms(const struct shunt_delivery *d)
 {
     return d->message.ttl_ms;
+}
+
+int64_t shunt_delivery_deadline_ms(const struct shunt_delivery *d)
+{
+    return d->expires_us != INT64_MAX ? d->message.deadline_ms : 0;
+}
+
+int64_t shunt_message_remaining_ms(const struct shunt_delivery *d)
+{
+    if (d->expires_us == INT64_MAX)
+        return -1;
+    int64_t left_us = d->expires_us - clock_mono_us();
+    return left_us > 0 ? left_us / 1000 : 0;
+}
+
+void shunt_message_inherit(struct shunt_message *m, const struct shunt_delivery *d)
+{
+    m->deadline_ms = shunt_delivery_deadline_ms(d);
 }
 
 const struct shunt_value *shunt_delivery_dead(const struct shunt_delivery *d)

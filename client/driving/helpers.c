@@ -24,6 +24,16 @@ int shunt_parse_size(const char *text, int64_t *ret_bytes, struct shunt_error *e
     return error_set(err, SHUNT_BAD_ARGUMENT, "\"%.100s\": %s", text, why);
 }
 
+int shunt_parse_time(const char *text, int64_t *ret_wall_ms, struct shunt_error *err)
+{
+    const char *why = NULL;
+    if (!text)
+        return error_set(err, SHUNT_BAD_ARGUMENT, "there is no time");
+    if (units_parse_time(text, ret_wall_ms, &why))
+        return 0;
+    return error_set(err, SHUNT_BAD_ARGUMENT, "\"%.100s\": %s", text, why);
+}
+
 char *shunt_format_time(char *to, int64_t wall_ms)
 {
     return units_format_time(to, wall_ms);

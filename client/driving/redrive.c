@@ -41,9 +41,10 @@ static int make_redrive(const struct shunt_redrive *how, struct mpack_buffer *na
                                           .max_fail = how->max_fail ? *how->max_fail : SHARE_NONE,
                                           .spread_ms = (uint64_t)how->spread_ms,
                                           .to = slice_of(how->to),
-                                          .hold_for_build = slice_of(how->hold_for_build)};
-    bool careful =
-        how->filter || how->canary || how->max_fail || how->spread_ms || how->to || how->hold_for_build;
+                                          .hold_for_build = slice_of(how->hold_for_build),
+                                          .keep_deadline = how->keep_deadline};
+    bool careful = how->filter || how->canary || how->max_fail || how->spread_ms || how->to ||
+                   how->hold_for_build || how->keep_deadline;
     q->which = (struct dead_choice){.count = take_count(how->count), .matching = careful};
     return given_ids(how->ids, how->ids_count, names, &q->which.ids, err);
 }

@@ -7,7 +7,7 @@
 
 static int check_delay(enum shunt_outcome outcome, int64_t delay_ms, struct shunt_error *err)
 {
-    if (outcome > SHUNT_EXTEND)
+    if (outcome > SHUNT_LATE)
         return error_set(err, SHUNT_BAD_ARGUMENT, "there is no outcome %d", (int)outcome);
     if ((outcome == SHUNT_NACK || outcome == SHUNT_RELEASE) && delay_ms != SHUNT_BACKOFF &&
         (delay_ms < 0 || delay_ms > DURATION_MS_MAX))
@@ -50,7 +50,7 @@ static int queue(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t d
             return bad;
         entry.outcome = SHUNT_RELEASE;
         resolver.callback = NULL;
-    } else if (outcome == SHUNT_NACK || outcome == SHUNT_REJECT) {
+    } else if (outcome == SHUNT_NACK || outcome == SHUNT_REJECT || outcome == SHUNT_LATE) {
         entry.failure = failure;
     }
     int64_t now_us = clock_mono_us();

@@ -37,7 +37,8 @@ struct shunt_delivery {
     uint64_t epoch;
     uint64_t marked_at; /* place in the output where its mark ends; 0: not marked */
     int64_t lease_ms;
-    int64_t deadline_us;
+    int64_t deadline_us; /* of its lease */
+    int64_t expires_us;  /* when the message's own deadline has passed; INT64_MAX: it has none in force */
     int64_t published_ms;
     uint32_t attempts;
     uint32_t deliveries;

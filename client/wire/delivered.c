@@ -42,7 +42,16 @@ static void read_dead(struct shunt_delivery *d, struct mpack_reader *r)
         d->dead = (struct slice){from, (size_t)((const char *)r->at - from)};
 }
 
-/* [ seq, token, attempts, deliveries, generation, published, lease_ms, message, dead ] */
+/* How long the message's deadline is off, if it has one that is in force. Until the caller knows the time, that is all that `expires_us` says. */
+static void read_remaining(struct shunt_delivery *d, struct mpack_reader *r)
+{
+    if (mpack_read_is_nil(r))
+        return;
+    uint64_t ms = mpack_read_uint(r);
+    d->expires_us = ms < (uint64_t)DEADLINE_MS_MAX ? (int64_t)ms * 1000 : INT64_MAX;
+}
+
+/* [ seq, token, attempts, deliveries, generation, published, lease_ms, message, dead, remaining ] */
 static int read_delivery(struct shunt_delivery *d, struct mpack_reader *r)
 {
     const char *why = NULL;
@@ -60,7 +69,10 @@ static int read_delivery(struct shunt_delivery *d, struct mpack_reader *r)
         return SHUNT_PROTOCOL;
     if (fields > 8)
         read_dead(d, r);
-    for (uint32_t i = 9; i < fields; i++)
+    d->expires_us = INT64_MAX;
+    if (fields > 9)
+        read_remaining(d, r);
+    for (uint32_t i = 10; i < fields; i++)
         (void)mpack_read_any(r); /* fields of later versions */
     return r->failed ? SHUNT_PROTOCOL : 0;
 }
@@ -117,6 +129,8 @@ int consumer_delivered(struct shunt_consumer *c, struct mpack_reader *r, struct 
     d->consumer = c;
     d->epoch = c->epoch;
     d->deadline_us = now_us + d->lease_ms * 1000;
+    if (d->expires_us != INT64_MAX)
+        d->expires_us += now_us;
     if (d->token > 1 && merge(d, now_us, &rc)) {
         d->next = spare;
         return rc;
@@ -139,6 +153,15 @@ static void consumer_speak(struct shunt_consumer *c)
     c->core->work = true;
 }
 
+/* Nobody needs it any more. Without memory to say so its lease runs out, uncharged. */
+static void give_up(struct shunt_delivery *d, int64_t now_us)
+{
+    const struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = SHUNT_LATE};
+    struct shunt_consumer *c = d->consumer;
+    (void)delivery_resolve(d, &entry, (struct resolver){.until_us = INT64_MAX}, now_us);
+    c->core->work = true;
+}
+
 struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
 {
     if (c->queued.head && delivery_away(c->queued.head))
@@ -147,6 +170,8 @@ struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
         delivery_free(c->queued.head);
         consumer_speak(c);
     }
+    while (c->queued.head && now_us >= c->queued.head->expires_us)
+        give_up(c->queued.head, now_us);
     struct shunt_delivery *d = c->queued.head;
     if (!d || (!c->marks_explicit && !marks_done(d)))
         return NULL;

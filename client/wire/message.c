@@ -1,6 +1,7 @@
 /* message: headers are encoded as they are set, so that publishing the message is a few copies. */
 #include "client/wire/message.h"
 #include "base/utf8.h"
+#include "proto/message.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ void shunt_message_clear(struct shunt_message *m)
     m->key_bytes = 0;
     m->delay_ms = 0;
     m->ttl_ms = 0;
+    m->deadline_ms = 0;
     m->number = 0;
 }
 
@@ -129,6 +131,14 @@ int shunt_message_ttl(struct shunt_message *m, int64_t ttl_ms)
     return 0;
 }
 
+int shunt_message_deadline(struct shunt_message *m, int64_t deadline_ms)
+{
+    if (deadline_ms < 0 || deadline_ms > DEADLINE_MS_MAX)
+        return SHUNT_BAD_ARGUMENT;
+    m->deadline_ms = deadline_ms;
+    return 0;
+}
+
 int shunt_message_number(struct shunt_message *m, uint64_t number)
 {
     if (number == 0)
@@ -137,9 +147,11 @@ int shunt_message_number(struct shunt_message *m, uint64_t number)
     return 0;
 }
 
-/* How many of the five fields are sent: those after the last that says something are left out. */
+/* How many of the six fields are sent: those after the last that says something are left out. */
 static uint32_t fields(const struct shunt_message *m)
 {
+    if (m->deadline_ms > 0)
+        return 6;
     if (m->ttl_ms > 0)
         return 5;
     if (m->delay_ms > 0)
@@ -172,9 +184,11 @@ void message_encode(const struct shunt_message *m, struct mpack_buffer *b)
         mpack_write_uint(b, (uint64_t)m->delay_ms);
     if (count > 4)
         mpack_write_uint(b, (uint64_t)m->ttl_ms);
+    if (count > 5)
+        mpack_write_uint(b, (uint64_t)m->deadline_ms);
 }
 
 size_t message_encoded_bytes_max(const struct shunt_message *m)
 {
-    return 1 + 5 + m->body_bytes + 5 + m->headers.size + 5 + m->key_bytes + 9 + 9;
+    return 1 + 5 + m->body_bytes + 5 + m->headers.size + 5 + m->key_bytes + 9 + 9 + 9;
 }

@@ -19,6 +19,7 @@ struct shunt_message {
     size_t key_bytes;
     int64_t delay_ms;
     int64_t ttl_ms;
+    int64_t deadline_ms;
     uint64_t number; /* the program's own; 0: none. Not part of what is encoded */
 };
 

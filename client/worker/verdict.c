@@ -83,7 +83,7 @@ enum shunt_outcome verdict_settle(struct shunt_verdict *v, int outcome)
 {
     char text[100];
 
-    if (outcome >= SHUNT_ACK && outcome <= SHUNT_RELEASE) {
+    if ((outcome >= SHUNT_ACK && outcome <= SHUNT_RELEASE) || outcome == SHUNT_LATE) {
         if (!v->has_type && (outcome == SHUNT_NACK || outcome == SHUNT_REJECT)) {
             const char *type = outcome == SHUNT_NACK ? "nacked" : "rejected";
 

@@ -96,12 +96,12 @@ class Client(Admin):
 
     def publish(
         self, topic: str, body: bytes | str, *, headers: Mapping[str, str | bytes] | None = None, key: bytes | str | None = None, delay: float = 0, ttl: float = 0,
-        number: int | None = None, timeout: float | None = None
+        deadline: float | None = None, number: int | None = None, timeout: float | None = None
     ) -> int:
         """Publish one message; returns its number in the topic when it is on disk. It is stored once, also if the connection was lost on the way.
-        `delay` and `ttl` are seconds. With a `producer` of the client's own, `number` is this message's, greater than all before it; one that was stored before is not
+        `delay` and `ttl` are seconds, `deadline` is a time after which nobody needs it (Message). With a `producer` of the client's own, `number` is this message's, greater than all before it; one that was stored before is not
         stored again. Raises Unreachable if nothing was sent, Busy if too many before it are not confirmed, and Timeout if it is unknown whether it was (or still will be) stored."""
-        return self._publish(topic, [Message(body, headers, key, delay, ttl)], number, timeout)[0]
+        return self._publish(topic, [Message(body, headers, key, delay, ttl, deadline)], number, timeout)[0]
 
     def publish_batch(self, topic: str, messages: Iterable[Message | bytes | str], *, timeout: float | None = None) -> list[int]:
         """Publish several in one frame; returns their numbers. If only the first of them could be stored, the error has these as `accepted`."""

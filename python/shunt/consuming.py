@@ -48,12 +48,13 @@ class Failure:
 
 
 class Delivery:
-    """A message in the hands of this consumer, which answers it once: ack, nack, reject or release.
+    """A message in the hands of this consumer, which answers it once: ack, nack, reject, release or late.
 
     topic, group, seq, id   where it is from, its number, and its name `TOPIC/SEQ`
     body, headers, key      as published
     attempts, deliveries    failed attempts and hand-outs in this generation, the latter with this one
     generation, published   how often it was redriven; when it was published, in ms since 1970
+    deadline                when nobody needs it any more, in seconds since 1970; None: it has no deadline, or none that is in force
     dead                    what a letter died of, with its `history`, if this comes from a dead-letter queue
     """
 
@@ -63,6 +64,8 @@ class Delivery:
         self.seq, self.attempts, self.deliveries = handout.seq, handout.attempts, handout.deliveries
         self.generation, self.published, self.lease_ms = handout.generation, handout.published, handout.lease_ms
         self.body, self.headers, self.key, self.dead = handout.body, handout.headers, handout.key, handout.dead
+        self.deadline = handout.deadline_ms / 1000 if handout.deadline_ms else None
+        self._expires = None if handout.remaining_ms is None else read_at + handout.remaining_ms / 1000
         self._token, self._size = handout.token, handout.size
         self._until = read_at + self._lease_s  # when its lease is over, by the clock of this process
         self._overdue = False
@@ -90,6 +93,11 @@ class Delivery:
         """It is known to be no longer this consumer's: an answer would change nothing."""
         return isinstance(self._ended, errors.Stale)
 
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until its deadline, by the clock of this process since it came, so that clocks may differ; 0: it has passed. None: it has none."""
+        return None if self._expires is None else max(0.0, self._expires - time.monotonic())
+
     def json(self) -> Any:
         return json.loads(self.body)
 
@@ -108,6 +116,10 @@ class Delivery:
     def release(self, *, delay: float = 0, wait: bool = False) -> None:
         """Give it back uncharged, to be handed out again after `delay` seconds."""
         self.consumer._answer([self], [protocol.RELEASE, milliseconds(delay, "delay")], wait)
+
+    def late(self, *, wait: bool = False) -> None:
+        """Its deadline leaves no time for it: uncharged, and then dead or discarded as `deadline_exceeded`. Without a deadline it is a nack."""
+        self.consumer._answer([self], [protocol.LATE], wait)
 
     def extend(self, seconds: float) -> None:
         """Its lease ends so many seconds from now. Raises Stale if it is not held any more."""
@@ -310,6 +322,10 @@ class Consumer:
         before = self.dropped
         while self._queue and self._is_over(self._queue[0]):
             self._drop(self._queue.popleft())
+        while self._queue and self._queue[0].remaining == 0:
+            late = self._queue.popleft()
+            late._answer = [protocol.LATE]
+            self._send_answers([late])
         dropped = self.dropped > before
         delivery = self._queue.popleft() if self._queue else None
         if delivery:

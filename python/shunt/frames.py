@@ -58,6 +58,8 @@ class Handout(NamedTuple):
     headers: dict[str, str | bytes]
     key: bytes | str | None
     dead: dict[str, Any] | None
+    deadline_ms: int  # since 1970; 0: none in force
+    remaining_ms: int | None
     size: int  # bytes of memory, about
 
 
@@ -112,10 +114,16 @@ def _handout(reader: Reader) -> Handout:
     begin, values_left = reader.at, reader.values_left
     parts = reader.array(3)
     body, headers, key = [*(reader.value(4) for _ in range(min(parts, 3))), None, None, None][:3]
-    reader.skip(4, max(0, parts - 3))
+    reader.skip(4, min(2, max(0, parts - 3)))
+    deadline = reader.integer(4) if parts > 5 else None
+    reader.skip(4, max(0, parts - 6))
     dead = reader.value(3) if size > 8 else None
-    reader.skip(3, max(0, size - 9))
+    remaining = reader.value(3) if size > 9 else None
+    reader.skip(3, max(0, size - 10))
     memory = reader.at - begin + VALUE_BYTES * (values_left - reader.values_left)
     if not isinstance(body, bytes) or not isinstance(headers, (dict, type(None))) or not isinstance(key, (bytes, str, type(None))) or not isinstance(dead, (dict, type(None))):
         raise PackingError("a message of another shape")
-    return Handout(seq, token, attempts, deliveries, generation, published, lease_ms, body, headers or {}, key, dead, memory)
+    if type(remaining) is not int or remaining < 0:
+        remaining = None
+    in_force = deadline or 0 if remaining is not None else 0
+    return Handout(seq, token, attempts, deliveries, generation, published, lease_ms, body, headers or {}, key, dead, in_force, remaining, memory)

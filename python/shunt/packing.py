@@ -143,6 +143,14 @@ class Reader:
             items[key] = self.value(depth + 1)
         return items
 
+    def integer(self, depth: int) -> int | None:
+        """The next value, if it is one; anything else is passed over."""
+        lead = self.data[self.at] if self.at < len(self.data) else 0xC0
+        if lead < 0x80 or lead >= 0xE0 or 0xCC <= lead <= 0xD3:
+            return int(self.value(depth))
+        self.skip(depth)
+        return None
+
     def array(self, depth: int) -> int:
         """How many elements the array has that begins here; they come next."""
         kind, found = self._next(depth)

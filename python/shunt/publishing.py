@@ -19,13 +19,15 @@ DEDUP_FRAMES_LEAST = 2
 
 
 class Message(NamedTuple):
-    """A message to publish. `delay` and `ttl` are seconds: until it is handed out first, and how long it lives from then."""
+    """A message to publish. `delay` and `ttl` are seconds: until it is handed out first, and how long it lives from then. `deadline` is a time in seconds
+    since 1970, as time.time() tells it, after which nobody needs it to be handled; a delivery has one to pass on: `deadline=delivery.deadline`."""
 
     body: bytes | str
     headers: Mapping[str, str | bytes] | None = None
     key: bytes | str | None = None
     delay: float = 0
     ttl: float = 0
+    deadline: float | None = None
 
 
 def milliseconds(seconds: float, what: str) -> int:
@@ -34,15 +36,23 @@ def milliseconds(seconds: float, what: str) -> int:
     return round(seconds * 1000) or (1 if seconds else 0)
 
 
+def deadline_ms(deadline: float | None) -> int:
+    if deadline is None:
+        return 0
+    if not 0 < deadline <= protocol.DEADLINE_LAST_MS / 1000:
+        raise errors.BadArgument(f"a deadline is a time in seconds since 1970, not {deadline}")
+    return max(1, int(deadline * 1000))
+
+
 def pack_message(message: Message) -> bytes:
-    body, headers, key, delay, ttl = message
+    body, headers, key, delay, ttl, deadline = message
     if not isinstance(body, (bytes, bytearray, str)):
         raise errors.BadArgument(f"a body is bytes or str, not {type(body).__name__}")
     if headers is not None and not all(isinstance(name, str) and isinstance(value, (str, bytes)) for name, value in headers.items()):
         raise errors.BadArgument("headers are a mapping of str to str or bytes")
     if not isinstance(key, (bytes, str, type(None))):
         raise errors.BadArgument(f"a key is bytes or str, not {type(key).__name__}")
-    fields = [body.encode() if isinstance(body, str) else bytes(body), dict(headers) if headers else None, key, milliseconds(delay, "delay"), milliseconds(ttl, "ttl")]
+    fields = [body.encode() if isinstance(body, str) else bytes(body), dict(headers) if headers else None, key, milliseconds(delay, "delay"), milliseconds(ttl, "ttl"), deadline_ms(deadline)]
     while not fields[-1]:
         if len(fields) == 1:
             break
@@ -224,9 +234,12 @@ class Publisher:
         self._error: errors.Error | None = None
         self.confirmed = self.refused = 0
 
-    def send(self, body: bytes | str, *, headers: Mapping[str, str | bytes] | None = None, key: bytes | str | None = None, delay: float = 0, ttl: float = 0) -> Receipt:
+    def send(
+        self, body: bytes | str, *, headers: Mapping[str, str | bytes] | None = None, key: bytes | str | None = None, delay: float = 0, ttl: float = 0,
+        deadline: float | None = None
+    ) -> Receipt:
         """Leave a message, to be confirmed later. Waits while the window is full: Busy if that lasts too long, and the message is not published."""
-        row = pack_message(Message(body, headers, key, delay, ttl))
+        row = pack_message(Message(body, headers, key, delay, ttl, deadline))
         deadline = time.monotonic() + self._timeout
         with self._link.changed:
             self._link.start()

@@ -35,7 +35,7 @@ class Publishing(Case):
         message = self.consumed(1)[0]
         self.assertRegex(message.pop("published"), r"^20\d\d-.*Z$")
         self.assertEqual(message, {"id": "t/1", "attempts": 0, "deliveries": 1, "generation": 0, "headers": {"a": "1", "b": "x=y", "empty": ""},
-                                   "key": "k", "ttl_ms": 3600000, "size": 6, "body": "hällo"})
+                                   "key": "k", "ttl_ms": 3600000, "deadline": None, "size": 6, "body": "hällo"})
         self.assertEqual(self.document("publish", "t", "x"), {"id": "t/2"})
         self.shunt("publish", "t", "--", "-n")
         self.assertEqual([message["body"] for message in self.consumed(2)], ["x", "-n"])

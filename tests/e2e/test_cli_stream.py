@@ -238,7 +238,7 @@ class Blame(Streaming):
         self.breach('say(outcome="ack")', "the answer has no id")
 
     def test_an_outcome_that_there_is_not(self):
-        self.breach('say(id=fields["id"], outcome="done")', "outcome is ack, nack, reject, release or extend, not done")
+        self.breach('say(id=fields["id"], outcome="done")', "outcome is ack, nack, reject, release, extend or late, not done")
 
     def test_a_member_that_there_is_not(self):
         self.breach('say(id=fields["id"], outcome="nack", delay=5)', "an answer has no member delay")
@@ -247,7 +247,7 @@ class Blame(Streaming):
         self.breach('say(id=fields["id"], outcome="nack", delay_ms=315360000001)', "delay_ms is a whole number from 0 to 315360000000")
 
     def test_an_error_with_an_ack(self):
-        self.breach('say(id=fields["id"], outcome="ack", error_type="x")', "an error goes with nack and reject, not with ack")
+        self.breach('say(id=fields["id"], outcome="ack", error_type="x")', "an error goes with nack, reject and late, not with ack")
 
     def test_a_line_without_end(self):
         self.breach('os.write(1, b"x" * (256 * 1024 + 1))', "a line of more than 256 KiB")

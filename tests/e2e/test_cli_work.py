@@ -254,7 +254,7 @@ class DeadLetters(Case):
         self.fill_dlq("d", ["a", "b", "c"], reject=False)
         rows = self.document("dlq", "list", "d")
         self.assertEqual(list(rows[0]), "id origin topic group reason cause attended attempts deliveries generation published died error_type error_message "
-                                        "headers key size ttl_ms rule rule_action rule_at edit".split())
+                                        "headers key size ttl_ms deadline rule rule_action rule_at edit".split())
         self.assertEqual([row["origin"] for row in rows], ["d/1", "d/2", "d/3"])
         first = rows[0]
         self.assertRegex(first["id"], r"^dlq:d:default/\d+$")

@@ -41,7 +41,14 @@ enum history_kind {
     HISTORY_KINDS
 };
 
-enum history_outcome { HISTORY_ACK, HISTORY_NACK, HISTORY_REJECT, HISTORY_RELEASE, HISTORY_EXTEND };
+enum history_outcome {
+    HISTORY_ACK,
+    HISTORY_NACK,
+    HISTORY_REJECT,
+    HISTORY_RELEASE,
+    HISTORY_EXTEND,
+    HISTORY_LATE
+};
 enum history_result { HISTORY_OK, HISTORY_STALE, HISTORY_ERROR };
 
 enum history_count {

@@ -51,10 +51,10 @@ static const struct {
     [HISTORY_END] = {"end", F_RESULT},
 };
 
-static const char *const outcomes[] = {"ack", "nack", "reject", "release", "extend", NULL};
+static const char *const outcomes[] = {"ack", "nack", "reject", "release", "extend", "late", NULL};
 static const char *const results[] = {"ok", "stale", "error", NULL};
-static const char *const reasons[] = {"rejected",         "max_attempts", "ttl_expired", "corrupt",
-                                      "predecessor_dead", "operator",     NULL};
+static const char *const reasons[] = {"rejected",         "max_attempts", "ttl_expired",       "corrupt",
+                                      "predecessor_dead", "operator",     "deadline_exceeded", NULL};
 static const char *const counters[] = {"published", "ready",     "in_flight", "delayed",  "dead", "acked",
                                        "expired",   "discarded", "purged",    "redriven", "moved"};
 

@@ -207,7 +207,8 @@ static void note_answer(struct index *x, const struct asked *a)
     d->nacked |= outcome == HISTORY_NACK && confirmed;
     d->rejected |= outcome == HISTORY_REJECT && confirmed;
     d->released |= outcome == HISTORY_RELEASE && confirmed;
-    d->maybe_charged |= outcome == HISTORY_NACK || outcome == HISTORY_REJECT;
+    /* Without a deadline, which a redrive takes away, it is a nack. */
+    d->maybe_charged |= outcome == HISTORY_NACK || outcome == HISTORY_REJECT || outcome == HISTORY_LATE;
     d->maybe_rejected |= outcome == HISTORY_REJECT;
 }
 

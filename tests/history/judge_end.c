@@ -121,7 +121,7 @@ static void judge_dead(struct index *x, const struct history_event *e)
         caused = rejects > 0;
     else if (e->reason == DEAD_MAX_ATTEMPTS)
         caused = e->attempts > 0;
-    else if (e->reason == DEAD_TTL_EXPIRED)
+    else if (e->reason == DEAD_TTL_EXPIRED || e->reason == DEAD_DEADLINE_EXCEEDED)
         caused = !a || a->ask->ttl;
     else if (e->reason == DEAD_CORRUPT)
         caused = index_has(x, HISTORY_DAMAGE, e->topic, 0, e->seq);

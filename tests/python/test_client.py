@@ -34,7 +34,7 @@ class Tables(unittest.TestCase):
         rows = re.findall(r"^([A-Z_]+) +\[(\d+), ", PAGE, re.M) + re.findall(r"^\| (\d+) (OK|ERROR) \|", PAGE, re.M)
         on_page = {(name, int(number)) if number.isdigit() else (number, int(name)) for name, number in rows}
         here = {(name, value) for name, value in vars(protocol).items() if name.isupper() and isinstance(value, int) and not name.endswith("_MAX")}
-        others = {("VERSION", 1), ("PORT_DEFAULT", 7480), *((name, number) for number, name in enumerate(["ACK", "NACK", "REJECT", "RELEASE", "EXTEND"]))}
+        others = {("VERSION", 1), ("PORT_DEFAULT", 7480), ("DEADLINE_LAST_MS", 253402300799999), *((name, number) for number, name in enumerate(["ACK", "NACK", "REJECT", "RELEASE", "EXTEND", "LATE"]))}
         self.assertGreater(len(here - others), 40)
         self.assertEqual(here - others - on_page, set())
 
@@ -202,9 +202,10 @@ class Reading(unittest.TestCase):
         """A publisher's bytes: however many values they are, it is no reason to refuse them, or no consumer would ever get past this message."""
         count = packing.VALUES_MAX + 1
         later = packing.Raw(packing.array_head(count) + bytes(count))
-        row = [7, 8, 1, 2, 3, 4, 5, [b"body", {"h": "v"}, "key", 0, 0, later], None, {"new": [1]}]
-        received = frames.parse(packing.encode([130, 0, 9, [row], "new"]))
-        self.assertEqual((received.fields[0], [handout[:11] for handout in received.fields[1]]), (9, [(7, 8, 1, 2, 3, 4, 5, b"body", {"h": "v"}, "key", None)]))
+        for times in ([0, 0, 0, later], [0, 0, later]):  # the last of which an older broker took and stored
+            row = [7, 8, 1, 2, 3, 4, 5, [b"body", {"h": "v"}, "key", *times], None, {"new": [1]}, "new"]
+            received = frames.parse(packing.encode([130, 0, 9, [row], "new"]))
+            self.assertEqual((received.fields[0], [handout[:13] for handout in received.fields[1]]), (9, [(7, 8, 1, 2, 3, 4, 5, b"body", {"h": "v"}, "key", None, 0, None)]))
 
     def test_frames_of_another_shape(self):
         message = [b"x"]

@@ -65,7 +65,9 @@ struct model_is {
     uint32_t attempts, deliveries, generation;
     uint64_t token;         /* of the latest delivery: all there ever were */
     int64_t due_lo, due_hi; /* DELAYED, and DEAD with a rule: wall ms, between */
-    int64_t expires, left;  /* wall ms, 0 never; DEAD: what was left of it */
+    int64_t expires, left;  /* wall ms, 0 never; DEAD: what was left of its time to live */
+    int64_t deadline;       /* that is in force: wall ms, 0: none; DEAD: that was */
+    int64_t ttl_ends;       /* with a deadline: when its time to live is over, 0 never */
     uint32_t ruled;         /* how often rules have brought it back since a person did */
     unsigned rule;          /* DEAD: the setting of the rule that will act on it; 0: none will */
     uint8_t reason;         /* DEAD */
@@ -118,9 +120,10 @@ struct model_message {
     bool claimed; /* an answer says who published it */
     bool damaged;
     uint64_t producer, sequence;
-    int64_t due, expires, ttl; /* MODEL_UNKNOWN_TIME for what is not claimed */
-    uint64_t key;              /* a digest of it; 0: none, or not known */
-    bool copy;                 /* a rule put it here */
+    int64_t due, expires, ttl; /* MODEL_UNKNOWN_TIME for what is not claimed, as of those that follow */
+    int64_t deadline, ttl_ends;
+    uint64_t key;    /* a digest of it; 0: none, or not known */
+    bool copy;       /* a rule put it here */
     unsigned copies; /* that there are of it in other topics; between these, as far as cells tell: */
     unsigned moved_lo, moved_hi;
 };
@@ -142,6 +145,7 @@ struct model_group {
     unsigned rulings_count, rulings_now;
     bool ruled;                        /* it has, or had, rules; so has that of a DLQ */
     int64_t spread;                    /* over which it brings messages back, at most */
+    bool keeps;                        /* it may have been asked to keep deadlines */
     uint32_t attempts_lo, attempts_hi; /* max_attempts, between */
     uint32_t attempts_next; /* from the next turn on: in this one, requests may have come before the change */
     bool ended_now;
@@ -302,6 +306,7 @@ enum model_event {
     EVENT_LEASE_OVER,
     EVENT_DISCONNECTED,
     EVENT_SUSPECTED,
+    EVENT_LATE,   /* its deadline leaves no time for it, says its holder */
     EVENT_CLOSED, /* the server closed the only one that was started, for want of room */
     EVENT_DUE,
     EVENT_TTL,

@@ -103,7 +103,7 @@ static void pause(struct model_group *g, bool paused, bool sure)
         g->paused = paused;
 }
 
-/* The longest spread of the redrives that may be at work: after `which` and the rate, in the options. */
+/* The longest spread of the redrives that may be at work, and whether one keeps deadlines: after `which` and the rate, in the options. */
 static void read_spread(struct model_group *g, struct mpack_reader *r)
 {
     (void)mpack_read_any(r);
@@ -111,7 +111,9 @@ static void read_spread(struct model_group *g, struct mpack_reader *r)
     if (mpack_peek(r) != MPACK_MAP)
         return;
     for (uint32_t pairs = mpack_read_map(r); pairs && !r->failed; pairs--) {
-        if (!slice_is(mpack_read_str(r), "spread_ms")) {
+        struct slice key = mpack_read_str(r);
+        g->keeps |= slice_is(key, "keep_deadline");
+        if (!slice_is(key, "spread_ms")) {
             (void)mpack_read_any(r);
             continue;
         }

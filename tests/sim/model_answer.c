@@ -72,7 +72,11 @@ static bool has_just_ended(const struct model *m, const struct model_conn *c, ui
 static void accepted(struct model *m, uint32_t number, const struct model_sub *sub,
                      const struct model_entry *entry, int64_t came)
 {
-    static const enum model_event events[] = {EVENT_ACKED, EVENT_NACKED, EVENT_REJECTED, EVENT_RELEASED};
+    static const enum model_event events[] = {[OUTCOME_ACK] = EVENT_ACKED,
+                                              [OUTCOME_NACK] = EVENT_NACKED,
+                                              [OUTCOME_REJECT] = EVENT_REJECTED,
+                                              [OUTCOME_RELEASE] = EVENT_RELEASED,
+                                              [OUTCOME_LATE] = EVENT_LATE};
     struct model_group *g = sub ? &m->groups[sub->group] : NULL;
     struct model_cell *c = g ? model_cell(m, g, entry->seq) : NULL;
     if (!c)

@@ -87,7 +87,8 @@ static bool same(const struct model_is *a, const struct model_is *b)
     return a->state == b->state && a->how == b->how && a->suspect == b->suspect &&
            a->attempts == b->attempts && a->deliveries == b->deliveries && a->generation == b->generation &&
            a->token == b->token && a->due_lo == b->due_lo && a->due_hi == b->due_hi &&
-           a->expires == b->expires && a->left == b->left && a->ruled == b->ruled && a->rule == b->rule &&
+           a->expires == b->expires && a->left == b->left && a->deadline == b->deadline &&
+           a->ttl_ends == b->ttl_ends && a->ruled == b->ruled && a->rule == b->rule &&
            a->reason == b->reason && a->muted == b->muted;
 }
 
@@ -162,10 +163,10 @@ void model_waits(struct model *m, struct model_group *g, uint64_t seq)
 
 void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
 {
-    const struct model_is ready = {.state = MODEL_READY, .expires = g->is_dlq ? 0 : MODEL_UNKNOWN_TIME};
+    const int64_t at = g->is_dlq ? 0 : MODEL_UNKNOWN_TIME;
+    const struct model_is ready = {.state = MODEL_READY, .expires = at, .deadline = at, .ttl_ends = at};
     struct model_is delayed = ready, held = ready;
-    c->now = ready;
-    c->set = 0;
+    c->now = ready, c->set = 0;
     delayed.state = MODEL_DELAYED;
     delayed.due_lo = m->wall + 1;
     delayed.due_hi = m->wall + MODEL_DELAY_MS_MAX;
@@ -176,19 +177,30 @@ void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
         set_wait(m, g, &held);
     if (m->dying)
         model_also(m, c, &held);
+    (void)model_event(m, g, c, EVENT_TTL, 0, false); /* its deadline may have passed before it came */
 }
 
 /* ---- events ---- */
 
-/* The time to live has passed: away, or dead, by policy. */
-static void expire(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
+/* Away, or dead, by policy. */
+static void end_by_policy(struct model *m, const struct model_group *g, struct model_set *to,
+                          struct model_is is, enum dead_reason reason)
 {
     if (g->when_expired & MODEL_KEEP)
-        model_die(m, g, to, is, DEAD_TTL_EXPIRED);
-    is.state = MODEL_DONE;
-    is.how = MODEL_DISCARDED;
+        model_die(m, g, to, is, reason);
+    is.state = MODEL_DONE, is.how = MODEL_DISCARDED;
     if (g->when_expired & MODEL_DISCARD)
         model_put(m, to, &is);
+}
+
+/* The time to live or the deadline has passed. */
+static void expire(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
+{
+    bool late = is.deadline > 0 && is.deadline <= m->wall;
+    if (!late)
+        end_by_policy(m, g, to, is, DEAD_TTL_EXPIRED);
+    if (late || is.deadline == MODEL_UNKNOWN_TIME)
+        end_by_policy(m, g, to, is, DEAD_DEADLINE_EXCEEDED);
 }
 
 static void wait(struct model_is *is, int64_t due)
@@ -226,6 +238,15 @@ static void charge(struct model *m, const struct model_group *g, struct model_se
     model_put(m, to, &is);
 }
 
+/* Its holder has no time for it: it goes as if nobody had taken it before its deadline; without one it has failed. */
+static void give_up(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
+{
+    if (is.deadline <= 0)
+        charge(m, g, to, is, -1);
+    if (is.deadline)
+        end_by_policy(m, g, to, is, DEAD_DEADLINE_EXCEEDED);
+}
+
 static void reject(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
 {
     is.attempts++;
@@ -247,10 +268,23 @@ void model_revive(const struct model *m, struct model_is *is, const struct model
                       : message && message->ttl > 0 ? m->wall + message->ttl
                                                     : MODEL_UNKNOWN_TIME;
     }
+    is->deadline = is->ttl_ends = 0;
     is->left = is->due_lo = is->due_hi = 0;
     is->reason = 0;
     is->rule = 0;
     is->muted = false;
+}
+
+/* At once, or after a random time. */
+static void back(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is)
+{
+    model_put(m, to, &is);
+    if (!g->spread)
+        return;
+    is.state = MODEL_DELAYED;
+    is.due_lo = m->wall;
+    is.due_hi = m->wall + g->spread;
+    model_put(m, to, &is);
 }
 
 static void redrive(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
@@ -262,15 +296,18 @@ static void redrive(struct model *m, const struct model_group *g, struct model_s
         model_put(m, to, &is);
         return;
     }
-    model_revive(m, &is, message);
-    is.ruled = 0;
-    model_put(m, to, &is);
-    if (g->spread) {
-        is.state = MODEL_DELAYED;
-        is.due_lo = m->wall;
-        is.due_hi = m->wall + g->spread;
-        model_put(m, to, &is);
-    }
+    int64_t deadline = is.deadline;
+    model_revive(m, &is, message), is.ruled = 0;
+    back(m, g, to, is);
+    if (!g->keeps || !deadline)
+        return;
+    is.ttl_ends = is.expires;
+    is.deadline = deadline;
+    if (deadline > 0 && is.expires >= 0 && (!is.expires || deadline < is.expires))
+        is.expires = deadline;
+    else if (deadline < 0 || is.expires < 0)
+        is.expires = MODEL_UNKNOWN_TIME;
+    back(m, g, to, is);
 }
 
 /* What ends a lease. */
@@ -286,10 +323,9 @@ static bool from_flight(struct model *m, const struct model_group *g, enum model
     }
     if (event == EVENT_CLOSED) /* forgiven once */
         event = is.suspect ? EVENT_DISCONNECTED : EVENT_SUSPECTED;
-    if (event == EVENT_NACKED || event == EVENT_REJECTED)
+    if (event == EVENT_NACKED || event == EVENT_REJECTED || event == EVENT_LATE)
         is.suspect = false;
-    if (event == EVENT_DISCONNECTED || event == EVENT_SUSPECTED)
-        is.suspect = true;
+    is.suspect |= event == EVENT_DISCONNECTED || event == EVENT_SUSPECTED;
     if (event == EVENT_ACKED) {
         is.state = MODEL_DONE;
         is.how = MODEL_ACKED;
@@ -298,6 +334,8 @@ static bool from_flight(struct model *m, const struct model_group *g, enum model
         charge(m, g, to, is, delay);
     else if (event == EVENT_REJECTED)
         reject(m, g, to, is);
+    else if (event == EVENT_LATE)
+        give_up(m, g, to, is);
     else
         model_put(m, to, &is);
     return true;
@@ -351,6 +389,8 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
     if (event == EVENT_CORRUPT && g->is_dlq) {
         wait(&is, m->wall + g->backoff_max);
     } else if (event == EVENT_CORRUPT || event == EVENT_WORN_OUT) {
+        if (event == EVENT_CORRUPT && is.deadline) /* what it said of its times is lost with it */
+            is.deadline = is.expires = MODEL_UNKNOWN_TIME;
         model_die(m, g, to, is, event == EVENT_CORRUPT ? DEAD_CORRUPT : DEAD_MAX_ATTEMPTS);
         return true;
     } else if (event == EVENT_DELIVERED || event == EVENT_TAKEN_UP) {

@@ -14,6 +14,7 @@ struct delivery {
     uint32_t attempts, deliveries, generation;
     int64_t lease;
     uint64_t bytes, origin;
+    int64_t remaining; /* until its deadline; -1: it tells of none */
 };
 
 /* "TOPIC/SEQ" in the map of a dead letter; 0: none. */
@@ -46,8 +47,13 @@ static void read_delivery(struct mpack_reader *r, struct delivery *ret)
     (void)mpack_read_int(r);
     ret->lease = mpack_read_int(r);
     ret->bytes = mpack_read_any(r).size;
-    if (fields > 8)
+    ret->remaining = -1;
+    if (fields > 8 && mpack_peek(r) == MPACK_MAP)
         ret->origin = read_origin(r);
+    else if (fields > 8)
+        (void)mpack_read_any(r);
+    if (fields > 9)
+        ret->remaining = (int64_t)mpack_read_uint(r);
 }
 
 /* ---- the message ---- */
@@ -73,6 +79,25 @@ static bool has_attempts_left(const struct model_is *is, const void *context)
 static bool is_in_time(const struct model_is *is, const void *context)
 {
     return !has_expired(context, is);
+}
+
+static bool is_before_its_deadline(const struct model_is *is, const void *context)
+{
+    const struct model *m = context;
+    return is->deadline <= 0 || is->deadline > m->wall;
+}
+
+/* What it tells of its deadline is so. */
+struct told_deadline {
+    int64_t wall, remaining;
+};
+
+static bool has_that_deadline(const struct model_is *is, const void *context)
+{
+    const struct told_deadline *told = context;
+    if (is->deadline <= 0)
+        return is->deadline == MODEL_UNKNOWN_TIME || told->remaining < 0;
+    return told->remaining == is->deadline - told->wall;
 }
 
 _Noreturn static void complain(struct model *m, struct model_group *g, struct model_cell *c,
@@ -124,6 +149,11 @@ static void check_message(struct model *m, struct model_group *g, struct model_c
         complain(m, g, c, d);
     if (!model_only(m, c, is_in_time, m))
         model_fail(m, g, d->seq, "handed out after its time to live");
+    if (!model_only(m, c, is_before_its_deadline, m))
+        model_fail(m, g, d->seq, "handed out after its deadline");
+    const struct told_deadline told = {m->wall, d->remaining};
+    if (!model_only(m, c, has_that_deadline, &told))
+        model_fail(m, g, d->seq, "its receiver is told of another deadline than it has");
     if (!model_only(m, c, has_attempts_left, g))
         model_fail(m, g, d->seq, "handed out though it has failed as often as its group allows");
     if (message && message->damaged)

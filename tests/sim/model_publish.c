@@ -33,8 +33,11 @@ void model_message_add(struct model *m, struct model_group *any, uint64_t seq)
         first->list[first->list_count++] = (struct model_message){.claimed = true}; /* there is no number 0 */
     while (first->list_count <= seq) {
         uint64_t at = first->list_count++;
-        first->list[at] = (struct model_message){
-            .due = MODEL_UNKNOWN_TIME, .expires = MODEL_UNKNOWN_TIME, .ttl = MODEL_UNKNOWN_TIME};
+        first->list[at] = (struct model_message){.due = MODEL_UNKNOWN_TIME,
+                                                 .expires = MODEL_UNKNOWN_TIME,
+                                                 .ttl = MODEL_UNKNOWN_TIME,
+                                                 .deadline = MODEL_UNKNOWN_TIME,
+                                                 .ttl_ends = MODEL_UNKNOWN_TIME};
         for (unsigned i = 0; i < m->groups_count; i++) {
             struct model_group *g = &m->groups[i];
             if (!g->is_dlq && g->messages == any->messages && g->exists == MODEL_YES && !g->fresh)
@@ -57,7 +60,9 @@ static void claim(struct model *m, struct model_group *any, uint64_t seq, const 
         c->now = (struct model_is){.state = as->due ? MODEL_DELAYED : MODEL_READY,
                                    .due_lo = as->due,
                                    .due_hi = as->due,
-                                   .expires = as->expires};
+                                   .expires = as->expires,
+                                   .deadline = as->deadline,
+                                   .ttl_ends = as->ttl_ends};
     }
 }
 
@@ -98,8 +103,12 @@ void model_published(struct model *m, struct model_conn *c, const struct model_f
         as.ttl = v.ttl_ms;
         as.key = v.key.size ? sim_digest(v.key.data, v.key.size) : 0;
         as.expires = v.ttl_ms ? m->wall + v.delay_ms + v.ttl_ms : 0;
+        as.deadline = v.deadline_ms;
+        as.ttl_ends = v.deadline_ms ? as.expires : 0;
+        if (v.deadline_ms && (!as.expires || v.deadline_ms < as.expires))
+            as.expires = v.deadline_ms;
         if (walked) {
-            as.due = as.expires = as.ttl =
+            as.due = as.expires = as.ttl = as.deadline = as.ttl_ends =
                 MODEL_UNKNOWN_TIME; /* it came in a turn of which nothing was told */
         }
         as.damaged = old && old->damaged;

@@ -98,7 +98,11 @@ void model_marks(struct model *m, uint32_t number, const struct model_frame *f, 
 
 static void maybe_resolved(struct model *m, uint32_t number, struct mpack_reader *r)
 {
-    static const enum model_event events[] = {EVENT_ACKED, EVENT_NACKED, EVENT_REJECTED, EVENT_RELEASED};
+    static const enum model_event events[] = {[OUTCOME_ACK] = EVENT_ACKED,
+                                              [OUTCOME_NACK] = EVENT_NACKED,
+                                              [OUTCOME_REJECT] = EVENT_REJECTED,
+                                              [OUTCOME_RELEASE] = EVENT_RELEASED,
+                                              [OUTCOME_LATE] = EVENT_LATE};
     struct model_sub *sub = model_sub(&m->conns[number], mpack_read_uint(r));
     uint32_t count = mpack_read_array(r);
     struct model_entry entry;
@@ -107,12 +111,12 @@ static void maybe_resolved(struct model *m, uint32_t number, struct mpack_reader
         struct model_cell *c = model_cell(m, g, entry.seq);
         if (!c || c->conn != number || c->sub != sub->id || !model_holds(m, c, entry.token))
             continue;
-        if (entry.outcome < sizeof events / sizeof *events) {
-            (void)model_resolve(m, g, c, events[entry.outcome], entry.delay, false);
-        } else if (entry.outcome == OUTCOME_EXTEND) {
+        if (entry.outcome == OUTCOME_EXTEND) {
             int64_t to = m->sim->mono_us / 1000 + entry.delay;
             c->ends_lo = 0; /* shorter or longer than it was, or as it was */
             c->ends_hi = to > c->ends_hi ? to : c->ends_hi;
+        } else if (entry.outcome < sizeof events / sizeof *events) {
+            (void)model_resolve(m, g, c, events[entry.outcome], entry.delay, false);
         }
     }
 }

@@ -189,6 +189,8 @@ void model_die(struct model *m, const struct model_group *g, struct model_set *t
                enum dead_reason reason)
 {
     is.state = MODEL_DEAD;
+    if (is.deadline > 0)
+        is.expires = is.ttl_ends;
     is.left = is.expires <= 0 ? is.expires : is.expires > m->wall ? is.expires - m->wall : 0;
     is.reason = (uint8_t)reason;
     is.muted = false;

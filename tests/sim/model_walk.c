@@ -64,6 +64,8 @@ static struct seen see_row(const struct walk *w, const struct group *g, uint64_t
     s.is.token = row.deliveries_total;
     s.is.due_lo = s.is.due_hi = row.due_ms;
     s.is.expires = row.expires_ms;
+    s.is.deadline = row.deadline_ms;
+    s.is.ttl_ends = row.deadline_ms ? row.ttl_ends_ms : 0;
     s.is.left = row.ttl_left_ms;
     s.is.ruled = row.ruled;
     s.dead_seq = row.dead_seq;
@@ -108,6 +110,8 @@ static bool is_seen(const struct model_is *is, const void *context)
         return false;
     if (is->state == MODEL_DEAD && !is_ruled(is, s))
         return false;
+    if (s->row && is->deadline != MODEL_UNKNOWN_TIME && is->deadline != s->is.deadline)
+        return false;
     if (!s->row || is->expires == MODEL_UNKNOWN_TIME)
         return true;
     return is->expires == s->is.expires && (is->state != MODEL_DEAD || is->left == s->is.left);
@@ -120,12 +124,12 @@ static _Noreturn void differ(const struct walk *w, struct model_group *g, uint64
     (void)snprintf(
         text, sizeof text,
         "the ledger has it as %s, attempts %u, deliveries %u, generation %u, token %llu%s, due in %lld, "
-        "expires in %lld, left %lld, ruled %u, rule id %llu, reason %u%s",
+        "expires in %lld, deadline in %lld, left %lld, ruled %u, rule id %llu, reason %u%s",
         names[s->is.state], s->is.attempts, s->is.deliveries, s->is.generation,
         (unsigned long long)s->is.token, s->is.suspect ? ", suspect" : "",
         (long long)(s->is.due_lo - w->m->wall), (long long)(s->is.expires - w->m->wall),
-        (long long)s->is.left, s->is.ruled, (unsigned long long)s->rule_id, s->is.reason,
-        s->is.muted ? ", attended" : "");
+        (long long)(s->is.deadline - w->m->wall), (long long)s->is.left, s->is.ruled,
+        (unsigned long long)s->rule_id, s->is.reason, s->is.muted ? ", attended" : "");
     model_fail(w->m, g, seq, text);
 }
 
@@ -164,6 +168,8 @@ static void adopt(struct walk *w, struct model_group *g, struct model_cell *c, u
         c->now.due_lo = c->now.due_hi = s.is.due_lo;
         c->now.expires = s.is.expires;
         c->now.left = s.is.left;
+        c->now.deadline = s.is.deadline;
+        c->now.ttl_ends = s.is.ttl_ends;
     }
     if (c->now.rule)
         w->m->settings[c->now.rule] = s.rule_id;
@@ -247,7 +253,10 @@ static void begin_group(struct walk *w, struct model_group *g, const struct grou
         if (!message->claimed)
             continue;
         c->set = 0;
-        c->now = (struct model_is){.state = MODEL_READY, .expires = message->expires};
+        c->now = (struct model_is){.state = MODEL_READY,
+                                   .expires = message->expires,
+                                   .deadline = message->deadline,
+                                   .ttl_ends = message->ttl_ends};
         if (message->due) {
             struct model_is later = c->now;
             later.state = MODEL_DELAYED;
@@ -421,6 +430,7 @@ static void walk(struct walk *w, bool all)
         g->attempts_next = 0;
         if (!w->l->jobs_count)
             g->spread = 0;
+        g->keeps &= w->l->jobs_count != 0;
         if (!w->l->jobs_count)
             g->purging = g->purging_dead = g->redriving = false;
     }

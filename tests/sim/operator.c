@@ -157,14 +157,18 @@ static void write_options(struct sim *s, struct mpack_buffer *to)
 {
     bool canary = dice_once_in(&s->dice, 2), fails = dice_once_in(&s->dice, 2),
          spread = dice_once_in(&s->dice, 2);
-    bool reason = dice_once_in(&s->dice, 4);
-    mpack_write_map(to, canary + fails + spread + reason);
+    bool reason = dice_once_in(&s->dice, 4), keeps = dice_once_in(&s->dice, 3);
+    mpack_write_map(to, canary + fails + spread + reason + keeps);
     if (canary)
         pair(to, "canary", dice_from(&s->dice, 1, 3));
     if (fails)
         pair(to, "max_fail", dice_below(&s->dice, 1001));
     if (spread)
         pair(to, "spread_ms", dice_from(&s->dice, 1, MODEL_SPREAD_MS_MAX));
+    if (keeps) {
+        mpack_write_cstr(to, "keep_deadline");
+        mpack_write_bool(to, true);
+    }
     if (reason) {
         mpack_write_cstr(to, "reason");
         mpack_write_cstr(to, dice_once_in(&s->dice, 2) ? "rejected" : "max_attempts");
@@ -197,7 +201,7 @@ static void redrive(struct raw *r, unsigned op, unsigned place)
 /* Which dead letters, and what is done with them. */
 static void write_rule(struct sim *s, struct mpack_buffer *to, const struct place *target)
 {
-    static const char *const reasons[] = {"rejected", "max_attempts", "ttl_expired"};
+    static const char *const reasons[] = {"rejected", "max_attempts", "ttl_expired", "deadline_exceeded"};
     static const char *const actions[RULE_ACTIONS] = RULE_ACTION_NAMES;
     enum rule_action action = target ? RULE_MOVE : (enum rule_action)dice_below(&s->dice, RULE_MOVE);
     if (dice_once_in(&s->dice, 2)) {
@@ -205,7 +209,7 @@ static void write_rule(struct sim *s, struct mpack_buffer *to, const struct plac
     } else {
         mpack_write_map(to, 1);
         mpack_write_cstr(to, "reason");
-        mpack_write_cstr(to, reasons[dice_below(&s->dice, 3)]);
+        mpack_write_cstr(to, reasons[dice_below(&s->dice, sizeof reasons / sizeof *reasons)]);
     }
     mpack_write_map(to, 2 + (action == RULE_REDRIVE ? 3 : action == RULE_MOVE));
     mpack_write_cstr(to, "action");

@@ -35,6 +35,9 @@ static const char *const names[PLANTS] = {"none",
                                           "order-redrive",
                                           "order-lease",
                                           "order-stuck",
+                                          "late-deadline",
+                                          "charged-late",
+                                          "kept-deadline",
                                           "journal-early-reply",
                                           "journal-round-early",
                                           "journal-away-early",
@@ -190,6 +193,9 @@ void plant_crash(struct sim *s)
     case PLANT_ORDER_REDRIVE:
     case PLANT_ORDER_LEASE:
     case PLANT_ORDER_STUCK:
+    case PLANT_LATE_DEADLINE:
+    case PLANT_CHARGED_LATE:
+    case PLANT_KEPT_DEADLINE:
     case PLANT_JOURNAL_EARLY_REPLY:
     case PLANT_JOURNAL_ROUND_EARLY:
     case PLANT_JOURNAL_AWAY_EARLY:

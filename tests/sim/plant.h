@@ -42,6 +42,10 @@ enum plant {
     PLANT_ORDER_REDRIVE, /* neither does what came back from the DLQ, once it fails again … */
     PLANT_ORDER_LEASE,   /* … nor what lost its lease */
     PLANT_ORDER_STUCK,   /* nothing lets go of what waits behind another one */
+    /* Of deadlines. */
+    PLANT_LATE_DEADLINE, /* they count half a second too late */
+    PLANT_CHARGED_LATE,  /* who has no time left for a message is charged */
+    PLANT_KEPT_DEADLINE, /* a redrive drops none */
     /* Of the journal (plant_journal.c); each run then has one. */
     PLANT_JOURNAL_EARLY_REPLY, /* answers go out before the record is flushed */
     PLANT_JOURNAL_ROUND_EARLY, /* records are written over before the store behind has them */

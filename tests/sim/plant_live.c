@@ -10,7 +10,8 @@
 
 #include <stdlib.h>
 
-#define LATE_MS 40
+#define LATE_MS          40
+#define LATE_DEADLINE_MS 500
 
 static const struct sim *planted;
 
@@ -54,6 +55,8 @@ int __real_publish_one(struct ledger *l, struct topic *t, const struct message_v
                        int *ret_refusal, uint64_t *ret_seq);
 int __wrap_publish_one(struct ledger *l, struct topic *t, const struct message_view *m, uint64_t more,
                        int *ret_refusal, uint64_t *ret_seq);
+int64_t __real_ledger_shown_ms(const struct ledger *l, int64_t ms);
+int64_t __wrap_ledger_shown_ms(const struct ledger *l, int64_t ms);
 void __real_kept_write(const struct kept *kept, struct mpack_buffer *out);
 void __wrap_kept_write(const struct kept *kept, struct mpack_buffer *out);
 
@@ -103,6 +106,8 @@ static void spoil_resolution(struct resolution *r)
 {
     if (r->acked)
         return;
+    if (plant_is(PLANT_CHARGED_LATE) && r->outcome == ATTEMPT_DEADLINE_EXCEEDED)
+        r->outcome = ATTEMPT_NACKED;
     if (plant_is(PLANT_EARLY_RETRY) && r->outcome == ATTEMPT_NACKED && r->delay_ms > 1)
         r->delay_ms /= 2;
     if (plant_is(PLANT_CHARGE_BYSTANDERS) && r->outcome == ATTEMPT_SUSPECTED)
@@ -121,6 +126,8 @@ static void spoil(const struct batch *batch)
             c->kind == COMMAND_RESOLVE ? (struct resolution *)(uintptr_t)c->resolve.entries : NULL;
         for (uint32_t k = 0; entries && k < c->resolve.count; k++)
             spoil_resolution(&entries[k]);
+        if (plant_is(PLANT_KEPT_DEADLINE) && c->kind == COMMAND_DLQ_REDRIVE)
+            c->dead.keep_deadline = true;
         if (plant_is(PLANT_NO_PAUSE) && c->kind == COMMAND_GROUP_PAUSE)
             c->group.paused = false;
     }
@@ -175,6 +182,12 @@ void __wrap_kept_write(const struct kept *kept, struct mpack_buffer *out)
             kept->tokens[i] = kept->names[i].token;
     }
     __real_kept_write(kept, out);
+}
+
+/* In the simulator nobody looks at the times that are shown, but deadlines count by them. */
+int64_t __wrap_ledger_shown_ms(const struct ledger *l, int64_t ms)
+{
+    return __real_ledger_shown_ms(l, ms) - (plant_is(PLANT_LATE_DEADLINE) ? LATE_DEADLINE_MS : 0);
 }
 
 void __wrap_engine_post(struct engine *e, struct inbox_item *item)

@@ -32,6 +32,7 @@ struct raw_sub {
 };
 
 struct raw_held {
+    bool limited; /* it has a deadline */
     unsigned sub;
     uint64_t seq, token, origin; /* origin: only from a DLQ */
     bool started, answered;      /* answered: kept, to be answered again */

@@ -143,9 +143,13 @@ static void delivery(struct raw *r, unsigned sub, struct mpack_reader *reply)
     struct slice message = mpack_read_any(reply);
     e->body = sim_message_digest(message);
     e->sent_us = conn_sent_us(r->client.conn, r->received - 1);
-    struct raw_held h = {.sub = sub, .seq = e->seq, .token = e->token};
-    if (fields > 8)
+    struct raw_held h = {.sub = sub, .seq = e->seq, .token = e->token, .limited = fields > 9};
+    if (fields > 8 && mpack_peek(reply) == MPACK_MAP)
         h.origin = read_origin(reply);
+    else if (fields > 8)
+        mpack_read_nil(reply);
+    for (uint32_t i = 9; i < fields; i++)
+        (void)mpack_read_any(reply); /* what is left until its deadline is the model's to judge */
     if (r->held_count == RAW_HELD_MAX) {
         memmove(r->held, r->held + 1, (RAW_HELD_MAX - 1) * sizeof *r->held);
         r->held_count--;
@@ -204,7 +208,8 @@ static unsigned pick_outcome(struct sim *s)
         return OUTCOME_ACK;
     return roll < 75   ? OUTCOME_NACK
            : roll < 83 ? OUTCOME_REJECT
-           : roll < 92 ? OUTCOME_RELEASE
+           : roll < 91 ? OUTCOME_RELEASE
+           : roll < 92 ? OUTCOME_LATE
                        : OUTCOME_EXTEND;
 }
 
@@ -213,7 +218,8 @@ static void write_entry(struct raw *r, struct mpack_buffer *frame, struct raw_he
 {
     struct sim *s = r->client.sim;
     const struct raw_sub *sub = &r->subs[h->sub];
-    unsigned outcome = pick_outcome(s);
+    unsigned outcome =
+        h->limited && !s->draining && dice_once_in(&s->dice, 3) ? OUTCOME_LATE : pick_outcome(s);
     bool errors = outcome == OUTCOME_NACK || outcome == OUTCOME_REJECT;
     mpack_write_array(frame, errors ? 6 : outcome == OUTCOME_EXTEND ? 4 : 3);
     mpack_write_uint(frame, h->seq);

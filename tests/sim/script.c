@@ -57,7 +57,8 @@ void sim_message(struct sim *s, struct mpack_buffer *to, bool *ret_ttl)
 {
     struct dice *d = &s->dice;
     bool delay = dice_once_in(d, 8), ttl = s->plan.ttl && dice_once_in(d, 4);
-    uint32_t fields = ttl ? 5 : delay ? 4 : (uint32_t)dice_from(d, 1, 3);
+    bool deadline = s->plan.ttl && dice_once_in(d, 4);
+    uint32_t fields = deadline ? 6 : ttl ? 5 : delay ? 4 : (uint32_t)dice_from(d, 1, 3);
     uint8_t body[SIM_BODY_BYTES_MAX];
     mpack_write_array(to, fields);
     mpack_write_bin(to, body, sim_body(s, body));
@@ -73,6 +74,8 @@ void sim_message(struct sim *s, struct mpack_buffer *to, bool *ret_ttl)
     if (fields > 3)
         mpack_write_uint(to, delay ? dice_below(d, 2000) : 0);
     if (fields > 4)
-        mpack_write_uint(to, 1 + dice_below(d, 3000));
-    *ret_ttl = ttl;
+        mpack_write_uint(to, ttl ? 1 + dice_below(d, 3000) : 0);
+    if (fields > 5) /* some have passed on the way */
+        mpack_write_uint(to, (uint64_t)(sim_wall_us(s) / 1000) + dice_below(d, 8000));
+    *ret_ttl = ttl || deadline;
 }

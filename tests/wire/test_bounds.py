@@ -20,9 +20,9 @@ LAST = (1 << 64) - 1
 def message_of(body_bytes, extra_bytes):
     """A body of that size, all that is known beside it, and a field of a later version that fills it up."""
     headers = {f"{i:0256}": b"v" * 3833 for i in range(8)}
-    message = [b"b" * body_bytes, headers, b"k" * 256, 0, 0, b""]
+    message = [b"b" * body_bytes, headers, b"k" * 256, 0, 0, 0, b""]
     room = extra_bytes - (len(encode(message)) - body_bytes)
-    message[5] = b"l" * (room - 1)  # its own head grows by one byte
+    message[6] = b"l" * (room - 1)  # its own head grows by one byte
     assert len(encode(message)) == body_bytes + extra_bytes
     return message
 

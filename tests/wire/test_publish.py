@@ -25,7 +25,7 @@ class Publish(WireTest):
     def test_a_message_comes_back_as_the_very_array(self):
         client = self.create()
         odd = Raw(  # every length longer than it need be, and a field of a later version
-            b"\xdd\0\0\0\x06\xc6\0\0\0\x02hi\xdf\0\0\0\x01\xdb\0\0\0\x01k\xc5\0\x01v\xda\0\x03key\xcf\0\0\0\0\0\0\0\0\xd0\0\x92\x01\x80"
+            b"\xdd\0\0\0\x07\xc6\0\0\0\x02hi\xdf\0\0\0\x01\xdb\0\0\0\x01k\xc5\0\x01v\xda\0\x03key\xcf\0\0\0\0\0\0\0\0\xd0\0\xcd\0\0\x92\x01\x80"
         )
         client.publish(self.topic, odd)
         subscription = client.subscribe(self.topic)
@@ -159,7 +159,7 @@ class LaterFields(WireTest):
         value = "x"
         for n in range(levels - 1):
             value = [value] if n % 2 else {"k": value}
-        return [b"body", None, None, 0, 0, value]
+        return [b"body", None, None, 0, 0, 0, value]
 
     def test_no_frame_that_carries_a_message_is_deeper_than_a_frame_may_be(self):
         client = self.create()
@@ -178,8 +178,8 @@ class LaterFields(WireTest):
         owner = self.create()
         for key in (5, None, b"k", [], {}, 1.5, True):
             for message in (
-                [b"x", None, None, 0, 0, Raw(b"\x81" + encode(key) + b"\x01")],
-                [b"x", None, None, 0, 0, [Raw(b"\x82\xa1k\x80" + encode(key) + b"\x01")]],
+                [b"x", None, None, 0, 0, 0, Raw(b"\x81" + encode(key) + b"\x01")],
+                [b"x", None, None, 0, 0, 0, [Raw(b"\x82\xa1k\x80" + encode(key) + b"\x01")]],
                 [b"x", Raw(b"\x81" + encode(key) + b"\xa1v")],
             ):
                 client = self.connect()

@@ -5,8 +5,8 @@ import unittest
 from client import Message, ShuntError
 from server import WireTest
 
-WHY = {"message", "topic", "seq", "now", "stored", "groups", "more", "published", "due"}
-GROUP = {"group", "state", "since", "until", "next", "attempts", "deliveries", "generation", "attempts_total", "deliveries_total", "expires", "suspect", "paused",
+WHY = {"message", "topic", "seq", "now", "stored", "groups", "more", "published", "due", "deadline"}
+GROUP = {"group", "state", "since", "until", "next", "attempts", "deliveries", "generation", "attempts_total", "deliveries_total", "expires", "deadline", "suspect", "paused",
          "consumers", "ready", "holder", "death", "end", "redrive", "limits", "edited", "history"}
 HOLDER = {"consumer", "host", "build", "peer", "leased", "started", "until", "silent"}
 DEATH = {"id", "died", "reason", "cause", "cause_state", "cause_title", "attended", "rule", "rule_action", "rule_at"}

@@ -12,7 +12,7 @@ import time
 
 import client as wire
 
-OUTCOMES = ("ack", "nack", "reject", "release", "extend")
+OUTCOMES = ("ack", "nack", "reject", "release", "extend", "late")
 STALE = 25  # the code of an answer to a delivery that is no longer this client's
 COUNTERS = ("published", "ready", "in_flight", "delayed", "dead", "acked", "expired", "discarded", "purged", "redriven")
 DRAIN_SECONDS_MAX = 60

@@ -79,6 +79,10 @@ Test(message_json, hostile_lines_get_a_reason)
     expect_refused("{\"body\":\"x\",\"body\":\"y\"}", "no JSON object");
     expect_refused("{\"body\":\"x\",\"headers\":{\"a\\u0000b\":\"1\"}}", "no JSON object");
     expect_refused("{\"body\":\"x\",\"ttl_ms\":1e3}", "ttl_ms");
+    expect_refused("{\"body\":\"x\",\"deadline\":\"soon\"}", "deadline is a time");
+    expect_refused("{\"body\":\"x\",\"deadline\":0}", "deadline is a time");
+    expect_refused("{\"body\":\"x\",\"deadline\":253402300800000}", "deadline is a time");
+    expect_refused("{\"body\":\"x\",\"deadline\":\"2001-01-01T00:00:00Z\"}", "passed");
     expect_refused("{\"body\":\"x\",\"ttl_ms\":9223372036854775807}", "ttl_ms");
     expect_refused("{\"body\":\"x\",\"ttl_ms\":99999999999999999999}", "no JSON object");
     expect_refused("{\"body_base64\":\"\",\"body\":\"x\"}", "both");

@@ -159,6 +159,26 @@ Test(work_child, feeds_a_body_larger_than_any_pipe)
     free(body);
 }
 
+/* It is told in time, and is gone by its deadline whatever it does with that. */
+Test(work_child, a_command_is_ended_for_its_deadline_politely_first)
+{
+    static const char *const scripts[] = {"echo begun; exec sleep 1000",
+                                          "trap 'echo told; exit 0' TERM; echo begun; while :; do sleep 0.01; done",
+                                          "trap 'echo told' TERM; echo begun; while :; do sleep 0.01; done"};
+    for (unsigned i = 0; i < 3; i++) {
+        struct run r;
+        run_spec(&r, scripts[i], (struct child_spec){.left_ms = 400, .grace_ms = 1000000});
+        cr_expect_eq(r.judgement.verdict, i == 1 ? VERDICT_ACK : VERDICT_NACK, "%u", i);
+        cr_expect_str_eq(r.judgement.type, i == 1 ? "" : "deadline_exceeded", "%u", i);
+        cr_expect_str_eq(r.out, i ? "begun\ntold\n" : "begun\n", "%u", i);
+        judgement_done(&r.judgement);
+    }
+    struct run r;
+    run_spec(&r, "exit 3", (struct child_spec){.left_ms = 1000000});
+    cr_expect_str_eq(r.judgement.type, "exit 3", "it has one, which is far");
+    judgement_done(&r.judgement);
+}
+
 Test(work_child, a_command_need_not_read_its_input)
 {
     size_t bytes = 1024 * 1024;

@@ -167,6 +167,29 @@ void say_dead(struct fake *f, uint64_t sub, uint64_t seq)
     frame_end(&f->said, frame);
 }
 
+void say_urgent(struct fake *f, uint64_t sub, uint64_t seq, int64_t deadline_ms, uint64_t remaining_ms)
+{
+    size_t frame = frame_begin(&f->said, OP_DELIVER, 0, 2);
+    mpack_write_uint(&f->said, sub);
+    mpack_write_array(&f->said, 1);
+    mpack_write_array(&f->said, 10);
+    mpack_write_uint(&f->said, seq);
+    for (int i = 0; i < 4; i++)
+        mpack_write_uint(&f->said, 1000);
+    mpack_write_int(&f->said, 1700000000000);
+    mpack_write_int(&f->said, 30000);
+    mpack_write_array(&f->said, 6);
+    mpack_write_bin(&f->said, "body", 4);
+    mpack_write_nil(&f->said);
+    mpack_write_nil(&f->said);
+    mpack_write_uint(&f->said, 0);
+    mpack_write_uint(&f->said, 0);
+    mpack_write_int(&f->said, deadline_ms);
+    mpack_write_nil(&f->said); /* no dead letter */
+    mpack_write_uint(&f->said, remaining_ms);
+    frame_end(&f->said, frame);
+}
+
 void say_delivered(struct fake *f, uint64_t sub, uint64_t seq, uint32_t count, int64_t lease_ms)
 {
     size_t frame = frame_begin(&f->said, OP_DELIVER, 0, 2);

@@ -90,6 +90,7 @@ void say_subscribed(struct fake *f, uint64_t id, uint64_t sub);
 /* `count` messages from `seq` on with the body "m<seq>" and token 1000 + seq. */
 /* DELIVER of one dead letter, with a field that comes after what is known of it. */
 void say_dead(struct fake *f, uint64_t sub, uint64_t seq);
+void say_urgent(struct fake *f, uint64_t sub, uint64_t seq, int64_t deadline_ms, uint64_t remaining_ms);
 void say_delivered(struct fake *f, uint64_t sub, uint64_t seq, uint32_t count, int64_t lease_ms);
 /* `pairs` of index and code. */
 void say_resolved(struct fake *f, uint64_t id, const uint64_t *pairs, uint32_t words);

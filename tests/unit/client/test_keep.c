@@ -2,6 +2,8 @@
 #include "client/wire/delivery.h"
 #include "client/wire/error.h"
 #include "client/wire/marks.h"
+#include "client/wire/message.h"
+#include "client/worker/delivery_pack.h"
 #include "fake_server.h"
 #include <criterion/criterion.h>
 
@@ -307,4 +309,36 @@ Test(keep, no_more_are_asked_for_than_a_request_may_name)
     answer(tokens, KEPT_MAX);
     cr_assert(client_stale(last));
     cr_assert_not(client_stale(client_held_first(c)));
+}
+
+Test(keep, what_is_left_of_a_deadline_is_told_and_inherited)
+{
+    const int64_t at_ms = 1700000009000;
+    fake_connect(&f);
+    struct shunt_consumer *c = fake_subscribe(&f, 7, 65536);
+    struct shunt_message *m = shunt_message_new();
+    struct mpack_buffer packed = {0};
+    struct shunt_delivery *copy = NULL;
+    say_urgent(&f, 7, 1, at_ms, 60000);
+    cr_assert_eq(fake_feed(&f), 0);
+    struct shunt_delivery *d = fake_next(c, &f);
+    cr_assert_eq(shunt_delivery_deadline_ms(d), at_ms);
+    cr_assert_geq(shunt_message_remaining_ms(d), 0);
+    shunt_message_inherit(m, d);
+    cr_assert_eq(m->deadline_ms, at_ms);
+    cr_assert_eq(delivery_pack(d, &packed), 0);
+    cr_assert_eq(delivery_unpack(packed.data, packed.size, &copy), 0);
+    cr_assert_eq(shunt_delivery_deadline_ms(copy), at_ms, "a child is told, too");
+    cr_assert_geq(shunt_message_remaining_ms(copy), 0);
+    delivery_unpacked_free(copy);
+    mpack_buffer_done(&packed);
+    delivery_free(d);
+    say_delivered(&f, 7, 2, 1, 30000);
+    cr_assert_eq(fake_feed(&f), 0);
+    d = fake_next(c, &f);
+    cr_assert_eq(shunt_delivery_deadline_ms(d), 0);
+    cr_assert_eq(shunt_message_remaining_ms(d), -1);
+    shunt_message_inherit(m, d);
+    cr_assert_eq(m->deadline_ms, 0);
+    shunt_message_free(m);
 }

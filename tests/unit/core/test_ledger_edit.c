@@ -11,7 +11,7 @@ static void begin_edit(struct fixture *f)
     f->quiet = true;
     topic_create_groups(f, "t", "default b");
     topic_create(f, "u", settings(-1));
-    mpack_write_array(&m, 6);
+    mpack_write_array(&m, 7);
     mpack_write_bin(&m, "broken", 6);
     mpack_write_map(&m, 1);
     mpack_write_cstr(&m, "h");
@@ -19,6 +19,7 @@ static void begin_edit(struct fixture *f)
     mpack_write_cstr(&m, "key");
     mpack_write_uint(&m, 0);
     mpack_write_uint(&m, 5000);
+    mpack_write_uint(&m, 0);
     mpack_write_cstr(&m, "later");
     fixture_run(f,
                 (struct command){.kind = COMMAND_PUBLISH,

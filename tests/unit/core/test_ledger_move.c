@@ -21,7 +21,7 @@ static void begin_with(struct fixture *f, uint32_t headers, uint32_t ttl_ms)
     f->quiet = true;
     topic_create(f, "t", settings(POLICY_max_attempts, 2, -1));
     topic_create_groups(f, "u", "a b");
-    mpack_write_array(&m, 6);
+    mpack_write_array(&m, 7);
     mpack_write_bin(&m, "body", 4);
     mpack_write_map(&m, headers);
     for (uint32_t i = 0; i < headers; i++) {
@@ -32,6 +32,7 @@ static void begin_with(struct fixture *f, uint32_t headers, uint32_t ttl_ms)
     mpack_write_cstr(&m, "key");
     mpack_write_uint(&m, 50);
     mpack_write_uint(&m, ttl_ms);
+    mpack_write_uint(&m, 0);
     mpack_write_cstr(&m, "later");
     fixture_run(f,
                 (struct command){.kind = COMMAND_PUBLISH,

@@ -218,7 +218,7 @@ Test(ledger_redrive, jobs_are_listed_by_page_the_finished_ones_too)
     cr_assert_eq(view_jobs(&v, 0, 2, &b), 0);
     mpack_read_init(&r, b.data, b.size);
     cr_assert_eq(mpack_read_array(&r), 2);
-    cr_assert_eq(mpack_read_map(&r), 19);
+    cr_assert_eq(mpack_read_map(&r), 20);
     b.size = 0;
     cr_assert_eq(view_jobs(&v, 2, 2, &b), 0);
     mpack_read_init(&r, b.data, b.size);

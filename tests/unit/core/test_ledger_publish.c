@@ -153,10 +153,11 @@ Test(ledger_publish, a_body_is_stored_as_it_came)
     struct mpack_buffer messages = {0};
     fixture_init(&f);
     topic_create(&f, "t", settings(-1));
-    mpack_write_array(&messages, 7); /* with fields of a later version */
+    mpack_write_array(&messages, 8); /* with fields of a later version */
     mpack_write_bin(&messages, "", 0);
     mpack_write_nil(&messages);
     mpack_write_nil(&messages);
+    mpack_write_uint(&messages, 0);
     mpack_write_uint(&messages, 0);
     mpack_write_uint(&messages, 0);
     mpack_write_cstr(&messages, "later");
@@ -176,12 +177,13 @@ Test(ledger_publish, a_body_is_stored_as_it_came)
 static void write_extra(struct mpack_buffer *to, size_t extra)
 {
     size_t heads =
-        1 + 2 + 4 + (extra < 65546 ? 3 : 5); /* the array's, the body's, four empty fields, the later's */
+        1 + 2 + 5 + (extra < 65547 ? 3 : 5); /* the array's, the body's, five empty fields, the later's */
     char *later = calloc(1, extra);
-    mpack_write_array(to, 6);
+    mpack_write_array(to, 7);
     mpack_write_bin(to, "b", 1);
     mpack_write_nil(to);
     mpack_write_nil(to);
+    mpack_write_uint(to, 0);
     mpack_write_uint(to, 0);
     mpack_write_uint(to, 0);
     mpack_write_bin(to, later, extra - heads);

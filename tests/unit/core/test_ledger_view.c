@@ -212,19 +212,19 @@ Test(ledger_view, peeking_touches_nothing)
     begin(&k, &f);
     cr_assert_eq(view_peek(&k.v, fixture_group(&f, "t", "default"), 0, 3, true, &k.b), 0);
     expect(&k.b, "[{seq:1\nstate:\"ready\"\nattempts:1\ndeliveries:1\ngeneration:0\npublished:1000000\ndue:"
-                 "nil\nsize:1\n"
+                 "nil\ndeadline:nil\nsize:1\n"
                  "message:['m']} "
                  "{seq:2\nstate:\"in_flight\"\nattempts:0\ndeliveries:1\ngeneration:0\npublished:"
-                 "1000000\ndue:nil\nsize:1\n"
+                 "1000000\ndue:nil\ndeadline:nil\nsize:1\n"
                  "message:['m']} "
                  "{seq:3\nstate:\"ready\"\nattempts:0\ndeliveries:0\ngeneration:0\npublished:1000000\ndue:"
-                 "nil\nsize:1\n"
+                 "nil\ndeadline:nil\nsize:1\n"
                  "message:['m']}]\ntrue\n3\n");
     k.b.size = 0;
     cr_assert_eq(view_peek(&k.v, fixture_group(&f, "t", "default"), 3, 3, false, &k.b), 0);
     expect(
         &k.b,
-        "[{seq:4\nstate:\"delayed\"\nattempts:0\ndeliveries:0\ngeneration:0\npublished:1000000\ndue:1000500\n"
+        "[{seq:4\nstate:\"delayed\"\nattempts:0\ndeliveries:0\ngeneration:0\npublished:1000000\ndue:1000500\ndeadline:nil\n"
         "size:1}]\nno\n4\n");
     cr_assert_eq(view_peek(&k.v, fixture_group(&f, "dlq:t:default", "default"), 0, 3, false, &k.b),
                  SHUNT_BAD_ARGUMENT);
@@ -262,7 +262,8 @@ static void make_dead(struct fixture *f)
     "id:\"dlq:t:default/1\"\nseq:1\norigin:\"t/1\"\ntopic:\"t\"\ngroup:\"default\"\nreason:\"rejected\"\n"   \
     "cause:\"f85938d3990da3e7\"\nattended:no\nattempts:2\ndeliveries:2\ngeneration:0\npublished:"            \
     "1000000\ndied:1000009\nerror_type:\"rejected\"\n"                                                       \
-    "error_message:nil\nheaders:{file:\"a.json\"}\nkey:'key'\nsize:4\nttl_ms:nil\nrule:nil\nrule_action:"    \
+    "error_message:nil\nheaders:{file:\"a.json\"}\nkey:'key'\nsize:4\nttl_ms:nil\ndeadline:nil\nrule:"       \
+    "nil\nrule_action:"                                                                                      \
     "nil\nrule_at:"                                                                                          \
     "nil\nedit:nil"
 
@@ -331,7 +332,8 @@ Test(ledger_view, a_damaged_dead_letter_has_no_body)
            "attempts:0\ndeliveries:0\ngeneration:0\npublished:nil\ndied:1000000\nerror_type:\"corrupt\"\n"
            "error_message:\"what is stored of it does not match its checksum: the disk or the file was "
            "damaged\"\n"
-           "headers:{}\nkey:nil\nsize:0\nttl_ms:nil\nrule:nil\nrule_action:nil\nrule_at:nil\nedit:nil\nerror_"
+           "headers:{}\nkey:nil\nsize:0\nttl_ms:nil\ndeadline:nil\nrule:nil\nrule_action:nil\nrule_at:"
+           "nil\nedit:nil\nerror_"
            "stack:"
            "nil\nattempts_total:0\n"
            "deliveries_total:0\nedited:nil\nhistory:[]}\n");
@@ -376,7 +378,7 @@ Test(ledger_view, a_job)
     expect(&k.b,
            "{job:1\nkind:\"redrive\"\nstate:\"done\"\nphase:\"draining\"\ntotal:1\ndone:1\ntopic:\"t\"\n"
            "group:\"default\"\nbegun:1000009\nended:1000009\nrate:0\nspread_ms:0\ncanary:0\nmax_fail:"
-           "nil\nfilter:nil\nto:nil\nhold_for_build:nil\n"
+           "nil\nfilter:nil\nto:nil\nhold_for_build:nil\nkeep_deadline:no\n"
            "outcomes:{pending:1\nacked:0\nfailed_same:0\nfailed_other:0\ngone:0\nmoved:0}\nwhy:nil}\n");
     cr_assert_eq(view_job(&k.v, 2, &k.b), SHUNT_NOT_FOUND);
     end(&k);
@@ -386,7 +388,7 @@ Test(ledger_view, a_job)
     expect(&k.b,
            "{job:2\nkind:\"drop\"\nstate:\"done\"\nphase:\"done\"\ntotal:1\ndone:1\ntopic:\"t\"\ngroup:nil\n"
            "begun:1000009\nended:1000009\nrate:0\nspread_ms:0\ncanary:0\nmax_fail:nil\nfilter:nil\nto:nil\n"
-           "hold_for_build:nil\noutcomes:"
+           "hold_for_build:nil\nkeep_deadline:no\noutcomes:"
            "nil\nwhy:nil}\n");
     end(&k);
     fixture_done(&f);

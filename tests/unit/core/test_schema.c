@@ -256,9 +256,59 @@ Test(schema, a_message_too_short_for_its_head_or_with_unknown_flags_is_refused)
     cr_assert(got.due_ms == 2 && got.expires_ms == 3 && message.size == 0);
     cr_assert_eq(read_message(31), SHUNT_CORRUPT);
     cr_assert_eq(message_decode(key, (struct slice){bytes, 15}, false, &got, &message), SHUNT_CORRUPT);
-    bytes[8] = 4;
+    bytes[8] = 8;
+    cr_assert_eq(read_message(32), SHUNT_CORRUPT);
+    bytes[8] = 4; /* a deadline, but nothing that expires */
     cr_assert_eq(read_message(32), SHUNT_CORRUPT);
     bytes[8] = 1; /* scheduled, and no more */
     cr_assert_eq(read_message(24), 0);
     cr_assert_eq(read_message(23), SHUNT_CORRUPT);
+}
+
+Test(schema, a_message_with_a_deadline_has_both_of_its_ends)
+{
+    const struct message_head head = {
+        .published_ms = 1, .due_ms = 2, .expires_ms = 3, .deadline_ms = 3, .ttl_ends_ms = 9};
+    struct message_head got;
+    struct slice message;
+    message_encode(bytes, key, &head, (struct slice){"m", 1});
+    cr_assert_eq(message_head_bytes(&head), 48);
+    cr_assert_eq(message_decode(key, (struct slice){bytes, 49}, true, &got, &message), 0);
+    cr_assert(got.expires_ms == 3 && got.deadline_ms == 3 && got.ttl_ends_ms == 9 && slice_is(message, "m"));
+    cr_assert_eq(message_ttl_ms(&got), 7, "its time to live is that which it would have without one");
+    cr_assert_eq(read_message(47), SHUNT_CORRUPT);
+}
+
+Test(schema, a_row_of_a_message_with_a_deadline_is_longer_and_others_are_as_they_were)
+{
+    struct attempt_record bare = {.rows = 1}, r = {.rows = 1, .deadline_ms = 5, .ttl_ends_ms = 7, .edit = 3}, got;
+    size_t size = attempt_encode(bytes, key, &bare);
+    cr_assert_eq(attempt_encode(bytes, key, &r), size + 16 + 8);
+    cr_assert_eq(attempt_decode(key, (struct slice){bytes, size + 24}, &got), 0);
+    cr_assert(got.deadline_ms == 5 && got.ttl_ends_ms == 7 && got.edit == 3 && got.state == ATTEMPT_WAITING);
+    bytes[0] = 0; /* it says that there is none */
+    cr_assert_eq(attempt_decode(key, with_sum(TABLE_ATTEMPT, size + 16), &got), SHUNT_CORRUPT);
+}
+
+Test(schema, counts_of_deadlines_stand_in_a_groups_row_only_where_there_are_any)
+{
+    static struct group_record r = {.id = 1, .name = "g", .paused = true, .indexed = 4}, got;
+    size_t bare = group_encode(bytes, key, &r), size;
+    cr_assert(group_decode(key, (struct slice){bytes, bare}, &got) == 0 && got.paused && got.indexed == 4);
+    for (unsigned which = 1; which < 4; which++) {
+        r.counts.attempts[ATTEMPT_DEADLINE_EXCEEDED] = which & 1 ? 7 : 0;
+        r.counts.dead_lettered[DEAD_DEADLINE_EXCEEDED] = which & 2 ? 8 : 0;
+        size = group_encode(bytes, key, &r);
+        cr_assert_eq(size, bare + 1 + (which == 3 ? 18 : 9));
+        cr_assert_eq(group_decode(key, (struct slice){bytes, size}, &got), 0);
+        cr_assert(got.counts.attempts[ATTEMPT_DEADLINE_EXCEEDED] == (which & 1 ? 7 : 0) &&
+                  got.counts.dead_lettered[DEAD_DEADLINE_EXCEEDED] == (which & 2 ? 8 : 0) && got.paused &&
+                  got.indexed == 4);
+    }
+    /* Behind it `indexed` and `parked`: two numbers that come in another order, or one that says nothing. */
+    size_t at = size - 8 - 16 - 18;
+    bytes[at] = 2, bytes[at + 9] = 1;
+    cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &got), SHUNT_CORRUPT);
+    bytes[at] = 1, bytes[at + 9] = 2, bytes[at + 8] = 0;
+    cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &got), SHUNT_CORRUPT);
 }

@@ -33,6 +33,9 @@ Test(view_error, what_ran_out_and_at_whom)
         [ATTEMPT_BROKER_RESTART] = ": ",
         [ATTEMPT_TTL_EXPIRED] =
             "ttl_expired: the time to live of 5m ran out while the message waited for a consumer",
+        [ATTEMPT_DEADLINE_EXCEEDED] =
+            "deadline_exceeded: its deadline left no time for it at worker-7 on host-a, "
+            "30s after the hand-out",
     };
     for (unsigned i = 0; i < ATTEMPT_OUTCOMES; i++) {
         struct history_record h = {.outcome = (enum attempt_outcome)i,
@@ -42,6 +45,8 @@ Test(view_error, what_ran_out_and_at_whom)
                                    .host = slice_of("host-a")};
         expect(&h, wanted[i]);
     }
+    expect(&(struct history_record){.outcome = ATTEMPT_DEADLINE_EXCEEDED, .ended_ms = 31000},
+           "deadline_exceeded: its deadline passed while the message waited for a consumer");
 }
 
 Test(view_error, what_a_consumer_said_stands)

@@ -76,7 +76,7 @@ Test(json_answer, a_message_is_an_object_and_its_headers_keep_their_names)
     struct mpack_buffer b = ok(1);
     mpack_write_map(&b, 1);
     mpack_write_cstr(&b, "message");
-    mpack_write_array(&b, 7); /* two fields of a later version */
+    mpack_write_array(&b, 8); /* two fields of a later version */
     mpack_write_bin(&b, "body", 4);
     mpack_write_map(&b, 2);
     mpack_write_cstr(&b, "a");
@@ -86,12 +86,13 @@ Test(json_answer, a_message_is_an_object_and_its_headers_keep_their_names)
     mpack_write_nil(&b);
     mpack_write_uint(&b, 0);
     mpack_write_uint(&b, 5);
+    mpack_write_uint(&b, 7);
     mpack_write_array(&b, 1);
     mpack_write_nil(&b);
     mpack_write_nil(&b);
     expect(&b, ANSWER_INFO,
            "{\"message\":{\"body\":\"body\",\"headers\":{\"a\":{\"base64\":\"/"
-           "w==\"},\"a_base64\":\"mine\"},\"key\":null,\"delay\":0,\"ttl\":5}}\n");
+           "w==\"},\"a_base64\":\"mine\"},\"key\":null,\"delay\":0,\"ttl\":5,\"deadline\":7}}\n");
 }
 
 Test(json_answer, fields_have_their_names_and_later_ones_are_left_out)

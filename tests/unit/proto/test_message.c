@@ -197,7 +197,8 @@ Test(message, leaves_out_trailing_fields_and_ignores_later_ones)
         BYTES("\x93\xc4\x02hi\xc0\xc0"),
         BYTES("\x94\xc4\x02hi\xc0\xc0\x00"),
         BYTES("\x95\xc4\x02hi\xc0\xc0\x00\x00"),
-        BYTES("\x97\xc4\x02hi\xc0\xc0\x00\x00\x92\x01\x80\xc3"),
+        BYTES("\x98\xc4\x02hi\xc0\xc0\x00\x00\x00\x92\x01\x80\xc3"),
+        BYTES("\x97\xc4\x02hi\xc0\xc0\x00\x00\x92\x01\x80\xc3"), /* as it was stored before there were deadlines */
         BYTES("\xdc\x00\x02\xc6\x00\x00\x00\x02hi\x80"),
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -301,6 +302,45 @@ Test(message, a_shape_broken_behind_a_limit_is_a_protocol_error)
         cr_assert_eq(message_read(&r, 1, &m, &why), SHUNT_PROTOCOL, "%zu", i);
         cr_assert(r.failed);
         free(copy);
+    }
+}
+
+/* Stored messages may have anything there; only one that is published now is told. */
+Test(message, a_deadline_is_a_time_and_what_is_none_says_nothing)
+{
+    static const struct {
+        const char *name;
+        struct slice bytes;
+        int code;
+        int64_t deadline_ms;
+        bool later;
+    } rows[] = {
+        {"none", BYTES("\x96\xc4\x00\xc0\xc0\x00\x00\x00"), SHUNT_OK, 0, false},
+        {"one", BYTES("\x96\xc4\x00\xc0\xc0\x00\x00\xcd\x01\x00"), SHUNT_OK, 256, false},
+        {"the last", BYTES("\x96\xc4\x00\xc0\xc0\x00\x00\xcf\x00\x00\xe6\x77\xd2\x1f\xdb\xff"), SHUNT_OK,
+         DEADLINE_MS_MAX, false},
+        {"beyond", BYTES("\x96\xc4\x00\xc0\xc0\x00\x00\xcf\x00\x00\xe6\x77\xd2\x1f\xdc\x00"),
+         SHUNT_BAD_ARGUMENT, 0, true},
+        {"over 63 bits", BYTES("\x96\xc4\x00\xc0\xc0\x00\x00\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+         SHUNT_BAD_ARGUMENT, 0, true},
+        {"negative", BYTES("\x96\xc4\x00\xc0\xc0\x00\x00\xff"), SHUNT_BAD_ARGUMENT, 0, true},
+        {"a text", BYTES("\x96\xc4\x00\xc0\xc0\x00\x00\xa1t"), SHUNT_PROTOCOL, 0, true},
+        {"nil", BYTES("\x96\xc4\x00\xc0\xc0\x00\x00\xc0"), SHUNT_PROTOCOL, 0, true},
+        {"a map", BYTES("\x97\xc4\x00\xc0\xc0\x00\x00\x81\xa1k\x01\x05"), SHUNT_PROTOCOL, 0, true},
+        {"one, and a later field", BYTES("\x97\xc4\x00\xc0\xc0\x00\x00\x05\x80"), SHUNT_OK, 5, true},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct mpack_reader r;
+        struct message_view m;
+        const char *why = NULL;
+        mpack_read_init(&r, rows[i].bytes.data, rows[i].bytes.size);
+        cr_expect_eq(message_read(&r, 10, &m, &why), SHUNT_OK, "%s", rows[i].name);
+        cr_expect(r.at == r.end && m.deadline_ms == rows[i].deadline_ms && m.later == rows[i].later, "%s", rows[i].name);
+        cr_expect_eq(message_is_timed(&m), rows[i].deadline_ms != 0, "%s", rows[i].name);
+        mpack_read_init(&r, rows[i].bytes.data, rows[i].bytes.size);
+        cr_expect_eq(message_read_new(&r, 10, &m, &why), rows[i].code, "%s", rows[i].name);
+        cr_expect_eq(rows[i].code == SHUNT_OK, !why, "%s", rows[i].name);
+        cr_expect_eq(r.failed, rows[i].code == SHUNT_PROTOCOL, "%s", rows[i].name);
     }
 }
 

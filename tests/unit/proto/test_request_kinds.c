@@ -310,7 +310,7 @@ Test(request, an_entry_says_which_outcome_and_how_long_within_their_bounds)
     struct wire_entry got = written_and_read(&e);
     cr_assert(got.seq == 1 && got.token == UINT64_MAX && got.outcome == OUTCOME_EXTEND);
     cr_assert_eq(got.delay_or_extend, DURATION_MS_MAX);
-    e.outcome = OUTCOME_EXTEND + 1;
+    e.outcome = OUTCOME_LATE + 1;
     e.delay_or_extend = INT64_MAX;
     got = written_and_read(&e);
     cr_assert_eq(got.outcome, OUTCOME_UNKNOWN);

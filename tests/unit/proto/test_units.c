@@ -290,6 +290,49 @@ Test(units, times_are_rfc_3339_in_utc)
         cr_expect_str_eq(units_format_time(text, rows[i].wall_ms), rows[i].text);
 }
 
+Test(units, times_are_read_as_rfc_3339_has_them)
+{
+    static const struct {
+        const char *text;
+        int64_t wall_ms; /* -1: it is none */
+    } rows[] = {
+        {"1970-01-01T00:00:00Z", 0},
+        {"2026-01-31T07:05:00.123Z", 1769843100123},
+        {"2026-01-31 08:05:00.1239+01:00", 1769843100123},
+        {"2026-01-31t06:35:00.5-00:30", 1769843100500},
+        {"2000-02-29T23:59:60z", 951868800000}, /* a leap second */
+        {"2100-02-28T23:59:59.999Z", 4107542399999},
+        {"9999-12-31T23:59:59.999Z", 253402300799999},
+        {"2100-02-29T00:00:00Z", -1},
+        {"2026-13-01T00:00:00Z", -1},
+        {"2026-00-01T00:00:00Z", -1},
+        {"2026-01-32T00:00:00Z", -1},
+        {"2026-01-00T00:00:00Z", -1},
+        {"2026-01-01T24:00:00Z", -1},
+        {"2026-01-01T00:60:00Z", -1},
+        {"2026-01-01T00:00:61Z", -1},
+        {"2026-01-01T00:00:00.Z", -1},
+        {"2026-01-01T00:00:00", -1},
+        {"2026-01-01T00:00:00+24:00", -1},
+        {"2026-01-01T00:00:00+0100", -1},
+        {"2026-01-01T00:00:00Z ", -1},
+        {"2026-1-1T00:00:00Z", -1},
+        {"2026-01-01", -1},
+        {"1970-01-01T00:30:00+01:00", -1}, /* before 1970 */
+        {"1969-12-31T23:59:59Z", -1},
+        {"-026-01-01T00:00:00Z", -1},
+        {"", -1},
+        {"now", -1},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *why = NULL;
+        int64_t ms = -1;
+        cr_expect_eq(units_parse_time(rows[i].text, &ms, &why), rows[i].wall_ms >= 0, "%s", rows[i].text);
+        cr_expect_eq(ms, rows[i].wall_ms, "%s", rows[i].text);
+        cr_expect_eq(!why, rows[i].wall_ms >= 0, "%s", rows[i].text);
+    }
+}
+
 Test(units, a_fraction_is_held_to_the_limit_too)
 {
     const char *why = NULL;
