@@ -166,13 +166,15 @@ struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
 {
     if (c->queued.head && delivery_away(c->queued.head))
         return NULL;
-    while (c->queued.head && now_us >= c->queued.head->deadline_us) {
-        delivery_free(c->queued.head);
+    struct shunt_delivery *d;
+    while ((d = c->queued.head) && (now_us >= d->deadline_us || now_us >= d->expires_us)) {
+        if (now_us < d->deadline_us) {
+            give_up(d, now_us);
+            continue;
+        }
+        delivery_free(d);
         consumer_speak(c);
     }
-    while (c->queued.head && now_us >= c->queued.head->expires_us)
-        give_up(c->queued.head, now_us);
-    struct shunt_delivery *d = c->queued.head;
     if (!d || (!c->marks_explicit && !marks_done(d)))
         return NULL;
     delivery_move(d, DELIVERY_HELD);

@@ -236,6 +236,7 @@ static void take(struct core_client *c, struct shunt_consumer *consumer)
         (void)marks_write(consumer, s->mono_us); /* as it would without memory: later */
         core_note_started(c, consumer);
         flush(c);
+        core_note_late(c, consumer);
         struct shunt_delivery *d = consumer_take(consumer, s->mono_us);
         if (!d) {
             if (consumer->queued.head)

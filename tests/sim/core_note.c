@@ -2,6 +2,7 @@
 #include "tests/sim/core_client.h"
 
 #include "client/driving/hooks.h"
+#include "client/wire/delivery.h"
 
 struct history_event *core_note(struct core_client *c, enum history_kind kind, const struct shunt_delivery *d)
 {
@@ -50,6 +51,21 @@ void core_note_kept(struct core_client *c, int64_t sent_us)
         note_arrived(c, h->d, sent_us);
         if (h->d->marked_at)
             (void)core_note(c, HISTORY_STARTED, h->d);
+    }
+}
+
+void core_note_late(struct core_client *c, struct shunt_consumer *consumer)
+{
+    int64_t now_us = c->client.sim->mono_us;
+    struct shunt_delivery *d = consumer->queued.head;
+    if (d && delivery_away(d))
+        return;
+    for (; d && (now_us >= d->deadline_us || now_us >= d->expires_us); d = d->next) {
+        if (now_us >= d->deadline_us || delivery_stale(d))
+            continue;
+        struct history_event *e = core_note(c, HISTORY_RESOLVE, d);
+        e->op = c->client.sim->op_next++;
+        e->outcome = SHUNT_LATE;
     }
 }
 
