@@ -119,7 +119,7 @@ __attribute__((cold, noinline)) static bool paused_and_more(struct codec *c, str
 
 static inline bool paused_field(struct codec *c, struct group_record *r)
 {
-    if (c->writing ? has_more_counts(&r->counts) : c->at<c->end && * c->at> GROUP_PAUSED)
+    if (c->writing ? has_more_counts(&r->counts) : c->at != c->end && c->at[0] > GROUP_PAUSED)
         return paused_and_more(c, r);
     codec_bool(c, &r->paused);
     return false;
