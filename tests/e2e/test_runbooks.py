@@ -6,6 +6,7 @@ ends with, 0 if nothing is said.
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import time
 import unittest
@@ -161,6 +162,8 @@ class Runbooks(Case):
         self.started.clear()
         self.server.shunt("topic", "delete", "orders", "-y", check=False)
         (self.directory / "letters.jsonl").unlink(missing_ok=True)
+        for backup in self.backups.iterdir():  # the next page may name its own after the same second
+            shutil.rmtree(backup)
 
     def start(self, *args, **more):
         process = super().start(*args, **more)
