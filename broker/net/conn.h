@@ -86,6 +86,8 @@ void conn_tune(const struct net *n, int fd);
 
 /* It rests: read it, if nothing speaks against that. */
 void conn_read_on(struct conn *c);
+/* Its peer is gone, as writing shows. What that sent before, such as which message it was at work on, is taken; then it is closed. */
+void conn_hung_up(struct conn *c);
 
 /* ---- conn_output.c ---- */
 

@@ -4,6 +4,7 @@
 #include "proto/errors.h"
 #include "proto/limits.h"
 #include <stdlib.h>
+#include <sys/socket.h>
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret);
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
@@ -87,6 +88,22 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         if (c->state <= CONN_OPEN)
             take_frames(c, (size_t)size);
     }
+}
+
+void conn_hung_up(struct conn *c)
+{
+    uv_os_fd_t fd;
+    bool open = uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0;
+    while (open && c->state <= CONN_OPEN && c->reading == READING_ON) {
+        uv_buf_t buf;
+        on_room((uv_handle_t *)&c->tcp, 0, &buf);
+        ssize_t size = buf.len ? recv(fd, buf.base, buf.len, MSG_DONTWAIT) : 0;
+        if (size <= 0)
+            break;
+        on_read((uv_stream_t *)&c->tcp, size, &buf);
+    }
+    if (c->state > CONN_OPEN || c->reading != READING_RESTS)
+        conn_close(c); /* else the next round reads on, and comes to the end */
 }
 
 static void take_frames(struct conn *c, size_t size)

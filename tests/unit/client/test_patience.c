@@ -239,7 +239,7 @@ static int asked_again(struct call *calls, int count)
     for (int i = 0; i < count; i++)
         begin(&calls[i], true);
     fake_take(&f);
-    cr_assert_eq(f.count, count);
+    cr_assert_eq(f.count, (size_t)count);
     fake_lose(&f);
     for (int i = 0; i < count; i++) {
         again += calls[i].state == CALL_QUEUED;

@@ -21,6 +21,31 @@ Test(gone, a_client_that_goes_is_not_taken_for_one_that_was_closed)
     fixture_stop(&f);
 }
 
+/* A process that crashes resets its connection, and what it sent in its last moment lies unread in ours. */
+Test(gone, what_a_client_sent_before_it_crashed_is_read_though_writing_fails)
+{
+    struct fixture f;
+    struct mpack_buffer b = {0};
+    fixture_start(&f, NULL);
+    int fd = client_greet(&f);
+    size_t before = f.frames.size;
+    struct linger reset = {.l_onoff = 1};
+    write_frame(&b, 2, 100, 7);
+    cr_assert_eq(send(fd, b.data, b.size, 0), (ssize_t)b.size);
+    cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    close(fd);
+    engine_says(&f, 100, false);
+    struct outbox_item *item = f.outbox;
+    f.outbox = f.outbox_tail = NULL;
+    conn_send(f.link->conn, item); /* before the loop has looked at the socket */
+    conn_flush(f.link->conn);
+    fixture_until(&f, net_connections(f.net) == 0);
+    cr_assert_eq(f.frames.size - before, b.size, "%zu of %zu bytes", f.frames.size - before, b.size);
+    cr_assert(f.lost == 1 && f.closed == 0);
+    mpack_buffer_done(&b);
+    fixture_stop(&f);
+}
+
 /* What the kernel was asked to do about a machine that has gone. */
 static int option_of(const struct fixture *f, int option)
 {
