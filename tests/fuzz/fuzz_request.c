@@ -49,7 +49,7 @@ static void look_at_entries(const struct wire_list *list)
         if (from.r.failed)
             return;
         MUST(e.delay_or_extend >= NONE_ms && e.delay_or_extend <= DURATION_MS_MAX + 1);
-        MUST(e.outcome <= OUTCOME_EXTEND || e.outcome == OUTCOME_UNKNOWN);
+        MUST(e.outcome <= OUTCOME_LATE || e.outcome == OUTCOME_UNKNOWN);
         request_write_wire_entry(&first, &e);
         struct request_source written = source_of(whole(&first));
         request_read_wire_entry(&written, &again);
