@@ -21,6 +21,7 @@ struct conn *conn_new(struct net *n, int fd, const char *peer)
     n->next_id++;
     c->magic = CONN_MAGIC;
     c->net = n;
+    c->hung_up = conn_hung_up;
     c->link = link;
     c->lost = lost;
     c->tcp.data = c;

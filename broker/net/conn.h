@@ -34,6 +34,7 @@ struct conn {
     uv_shutdown_t shutdown;
     struct net *net;
     struct link *link;
+    void (*hung_up)(struct conn *c); /* conn_hung_up(), for those who write and stand below those who read */
     struct inbox_item
         *lost;        /* made with the connection, so that telling of its end cannot fail; NULL once posted */
     struct ring all;  /* in net->conns */

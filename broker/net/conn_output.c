@@ -48,7 +48,7 @@ void conn_flush(struct conn *c)
             if (c->state == CONN_CLOSED || (size_t)done == size)
                 continue;
         } else if (done != UV_EAGAIN) {
-            conn_hung_up(c);
+            c->hung_up(c);
             return;
         } else if (uv_write(&c->write, (uv_stream_t *)&c->tcp, bufs, count, on_written) == 0) {
             c->write_pending = true;
@@ -126,7 +126,7 @@ static void on_written(uv_write_t *request, int status)
     if (c->state == CONN_CLOSED)
         return;
     if (status != 0) {
-        conn_hung_up(c);
+        c->hung_up(c);
         return;
     }
     wrote(c, c->write_size);
