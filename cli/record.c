@@ -95,11 +95,22 @@ void record_value(struct json *j, const struct shunt_value *value)
 /* A setting with words for values, as `dlq|discard`: its word is written to `to`, which has WORD_ROOM bytes. NULL: all others are numbers
  * in the unit their name ends with. */
 #define WORD_ROOM 32
+
+/* Fields have `_` where the names of settings have `-`. */
+static bool is_field_of(const char *key, const char *name)
+{
+    while (*key && (*key == *name || (*key == '_' && *name == '-'))) {
+        key++;
+        name++;
+    }
+    return *key == *name;
+}
+
 static const char *setting_word(const char *key, const struct shunt_value *value, char *to)
 {
     struct shunt_setting setting;
     size_t i = 0;
-    while (shunt_setting(i, &setting) && strcmp(setting.name, key) != 0)
+    while (shunt_setting(i, &setting) && !is_field_of(key, setting.name))
         i++;
     if (!shunt_setting(i, &setting) || !strchr(setting.unit, '|'))
         return NULL;

@@ -29,7 +29,7 @@ SHUNT_API const struct shunt_value *shunt_value_get(const struct shunt_value *v,
 /* --------------------------------------------------------------- topics, groups */
 
 /* `settings` (may be NULL) are those that shunt_setting() lists, as people write them: "max-attempts" "3", "lease" "30s",
- * "backoff" "1s..5m", "expired" "discard", "order" "key"; the value "inherit" restores the default. shunt_topic_create() takes one more key:
+ * "backoff" "1s..5m", "expired" "discard", "order" "key", "on-dead" "block"; the value "inherit" restores the default. shunt_topic_create() takes one more key:
  * `groups` "billing,audit", the groups that are created with the topic instead of `default`.
  * fails: TOPIC_EXISTS, BAD_NAME, RESERVED, BAD_ARGUMENT (the text names the setting), TOO_MANY, … */
 SHUNT_API int shunt_topic_create(struct shunt *s, const char *topic, const struct shunt_options *settings, int64_t timeout_ms,
@@ -66,7 +66,7 @@ SHUNT_API int shunt_group_resume(struct shunt *s, const char *topic, const char 
 /* The settings that a topic or group can have, for help texts: row `i`; false past the last. Static storage. */
 struct shunt_setting {
     const char *name;    /* "max-attempts" */
-    const char *unit;    /* "count", "duration", "size", "dlq|discard", "none|key", "duration..duration" */
+    const char *unit;    /* "count", "duration", "size", "duration..duration", or the words that can be said: "dlq|discard" */
     const char *initial; /* "5", "30s" */
     const char *text;
     bool of_group; /* false: only topics have it */

@@ -10,15 +10,18 @@ const struct policy_row policy_rows[POLICY_COUNT] = {
 #undef SHUNT_POLICY
 };
 
-/* By value. */
-static const char *const policy_choices[POLICY_COUNT][2] = {
+#define POLICY_CHOICES_MAX 3
+
+/* By value; NULL behind the last. */
+static const char *const policy_choices[POLICY_COUNT][POLICY_CHOICES_MAX] = {
     [POLICY_expired] = {"dlq", "discard"},
     [POLICY_order] = {"none", "key"},
+    [POLICY_on_dead] = {"continue", "block", "follow"},
 };
 
 const char *policy_choice(enum policy_field field, int64_t value)
 {
-    return value >= 0 && value < 2 ? policy_choices[field][value] : NULL;
+    return value >= 0 && value < POLICY_CHOICES_MAX ? policy_choices[field][value] : NULL;
 }
 
 #define SHUNT_POLICY(field, option, unit, min, max, initial, scope, text)                                    \

@@ -16,7 +16,7 @@ static struct checked_group *owner(struct checker *c, const char *table, uint32_
 
 static void count_row(struct checked_group *g, const struct attempt_record *row)
 {
-    g->tally.indexed += row->key != 0;
+    g->tally.indexed += row->key && row->state != ATTEMPT_DEAD;
     switch (row->state) {
     case ATTEMPT_WAITING:
         if (row->due_ms > g->r.due_mark_ms && !row->parked) {
@@ -32,6 +32,7 @@ static void count_row(struct checked_group *g, const struct attempt_record *row)
         break;
     case ATTEMPT_DEAD:
         g->tally.dead++;
+        g->tally.blocking += row->key != 0;
         break;
     }
 }
@@ -83,6 +84,19 @@ static int check_key(struct checker *c, const struct checked_group *g, uint64_t 
                 seq);
     }
     return err;
+}
+
+/* It is dead and holds its key: by that, and by when it died. */
+static int check_blocking(struct checker *c, const struct checked_group *g, uint64_t seq,
+                          const struct attempt_record *row)
+{
+    bool found;
+    int err = look_up(c, TABLE_DUE, key_due(g->r.id, DUE_BLOCKED_SINCE, row->due_ms, seq), &found, NULL);
+    if (!err && !found) {
+        problem(c, PROBLEM_MISSING, "%s: dead message %" PRIu64 " holds its key, and has no row by its death",
+                group_name(g).text, seq);
+    }
+    return err ? err : check_due(c, g, seq, row);
 }
 
 static int check_dead(struct checker *c, const struct checked_group *g, uint64_t seq,
@@ -172,7 +186,7 @@ static int check_row(struct checker *c, struct checked_group *g, uint64_t seq,
     }
     int err = row->state == ATTEMPT_DEAD ? check_dead(c, g, seq, row) : check_due(c, g, seq, row);
     if (!err && row->key)
-        err = check_key(c, g, seq, row);
+        err = row->state == ATTEMPT_DEAD ? check_blocking(c, g, seq, row) : check_key(c, g, seq, row);
     if (!err && row->has_expiry)
         err = look_up(c, TABLE_EXPIRY, key_expiry(row->expires_ms, g->r.id, seq), &found, NULL);
     if (!err && !found)

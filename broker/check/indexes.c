@@ -59,13 +59,15 @@ int check_bits(struct checker *c)
 
 /* ---- due ---- */
 
-/* Whether it stands where the attempt row says: under its key, or where it waits. */
+/* Whether it stands where the attempt row says: under its key, where it waits, or, dead, where it holds its key. */
 static bool is_due(const struct attempt_record *row, uint32_t id, uint8_t place, uint64_t seq,
                    struct slice key)
 {
-    struct key own = place == DUE_KEYED && row->key ? key_due(id, DUE_KEYED, (int64_t)row->key, seq)
-                                                    : attempt_due_key(id, seq, row);
-    return row->state != ATTEMPT_DEAD && own.size == key.size && memcmp(own.bytes, key.data, key.size) == 0;
+    bool dead = row->state == ATTEMPT_DEAD;
+    struct key own = place == DUE_KEYED && row->key && !dead ? key_due(id, DUE_KEYED, (int64_t)row->key, seq)
+                     : place == DUE_BLOCKED_SINCE && dead    ? key_due(id, place, row->due_ms, seq)
+                                                             : attempt_due_key(id, seq, row);
+    return (!dead || row->key) && own.size == key.size && memcmp(own.bytes, key.data, key.size) == 0;
 }
 
 /* Of a message that has ended: it must say so, and when. */
@@ -115,7 +117,7 @@ static int due_row(struct checker *c, struct slice key, struct slice value)
         problem(c, PROBLEM_ORPHAN, "due: a row with a key of %zu bytes", key.size);
         return 0;
     }
-    const struct checked_group *g = group_of(c, id);
+    struct checked_group *g = group_of(c, id);
     if (!g) {
         problem(c, PROBLEM_ORPHAN, "due %" PRIu32 "/%" PRIu64 ": its group is not there", id, seq);
         return 0;
@@ -126,6 +128,11 @@ static int due_row(struct checker *c, struct slice key, struct slice value)
         return past_row(c, g, seq, due_ms);
     if (lane == DUE_RULED)
         return ruled_row(c, g, seq, due_ms);
+    if (lane == DUE_BLOCKED_KEYS) {
+        g->tally.blocked++;
+        g->tally.blocked_by += seq;
+        return 0;
+    }
     int err = look_up_attempt(c, id, seq, &found, &row);
     if (!err && (found == ABSENT || (found == FOUND && !is_due(&row, id, lane, seq, key)))) {
         problem(c, PROBLEM_ORPHAN, "%s: a due row of message %" PRIu64 " (lane %u, %" PRId64 " ms) that %s",

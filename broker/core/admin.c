@@ -62,6 +62,8 @@ static int settings_changed(struct ledger *l, struct group *g)
 {
     group_settings_changed(l, g);
     ledger_tell_ready(l, g); /* of one that is not ordered any more, more can be handed out */
+    if (g->r.blocking)
+        order_dead_settings(l, g);
     return order_settings(l, g);
 }
 

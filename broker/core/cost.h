@@ -47,10 +47,11 @@
 /* The record of a job, once in a transaction: with as many ids as it may have. */
 #define COST_JOB_BYTES (COST_PLACE_BYTES + 4 * COST_PAGE_BYTES)
 /* Rows of one message in one group, all at places of their own: attempt, due (old and new), expiry, history,
- * dead, the message; its place in the index by key, and attempt and due of the next one of its key; and the cause that counts it, and the redrive, or the rule, whose outcome it is. And a rule on dead letters,
+ * dead, the message; its place in the index by key, and attempt and due of the next one of its key; of a dead letter that holds its
+ * key, the places of letter, time and key in due; and the cause that counts it, and the redrive, or the rule, whose outcome it is. And a rule on dead letters,
  * with another row in due. */
 #define COST_MOVE_BYTES                                                                                      \
-    (13u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES + COST_JOB_BYTES + COST_RULE_BYTES)
+    (16u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES + COST_JOB_BYTES + COST_RULE_BYTES)
 /* The same with all its rows in history going. */
 #define COST_END_BYTES (COST_MOVE_BYTES + HISTORY_ROWS_MAX * (uint64_t)COST_PAGE_BYTES)
 

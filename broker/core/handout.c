@@ -11,6 +11,7 @@
  */
 #include "broker/core/handout.h"
 #include "base/check.h"
+#include "broker/core/due.h"
 #include "broker/core/edit.h"
 #include "broker/core/history.h"
 #include "broker/core/order.h"
@@ -120,6 +121,17 @@ static int quarantine(struct ledger *l, struct group *g, uint64_t seq, enum wher
     return err ? err : handout_set_aside(l, g, seq, row, reason);
 }
 
+/* One of its key before it is dead, and it follows it. It did not fail: no attempt of its own says what it died of. */
+static int follow(struct ledger *l, struct group *g, uint64_t seq, enum where where,
+                  struct attempt_record *row)
+{
+    static const struct history_record none = {0};
+    int err = place_leave(l, g, seq, where, row);
+    if (!err && where != WHERE_TRACKED)
+        err = place_track(l, g, seq, where, row);
+    return err ? err : dead_divert(l, g, seq, row, DEAD_PREDECESSOR_DEAD, &none);
+}
+
 /* Whether a message of that group must not be handed out, and as what it dies. */
 static bool is_unfit(const struct group *g, const struct attempt_record *row, const struct loaded_message *m,
                      enum dead_reason *ret)
@@ -133,21 +145,10 @@ static bool is_unfit(const struct group *g, const struct attempt_record *row, co
 
 static int first_waiting(struct ledger *l, const struct handing *h, uint64_t *ret_seq)
 {
-    struct store_cursor *cursor;
-    struct key from = key_due(h->g->r.id, due_place_of(h->c->lane), 0, 0);
-    struct slice key, value;
-    uint32_t group;
-    uint8_t in;
-    int64_t due_ms;
-    int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    if (!err && (!key_read_due(key, &group, &in, &due_ms, ret_seq) || group != h->g->r.id ||
-                 in != due_place_of(h->c->lane) || due_ms > h->g->r.due_mark_ms))
-        err = SHUNT_NOT_FOUND;
-    store_cursor_close(cursor);
-    return err;
+    int64_t due_ms = 0;
+    *ret_seq = 0;
+    int err = due_first(l, h->g, due_place_of(h->c->lane), &due_ms, ret_seq);
+    return !err && due_ms > h->g->r.due_mark_ms ? SHUNT_NOT_FOUND : err;
 }
 
 static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
@@ -171,12 +172,13 @@ static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
                        : quarantine(l, h->g, seq, where, &row, reason);
     }
     uint64_t of = row.key || !h->g->keys ? row.key : order_key(m.message);
-    bool may = true;
+    enum order_turn turn = TURN_NOW;
     if (h->g->keys)
-        err = order_may_go(l, h->g, of, seq, &may);
-    if (!err && (!may || (of && seq >= h->g->r.next && group_is_ordered(h->g)))) {
+        err = order_turn_of(l, h->g, of, seq, &turn);
+    if (!err && (turn || (of && seq >= h->g->r.next && group_is_ordered(h->g)))) {
         h->removed++;
-        return order_park(l, h->g, seq, where, &row, of);
+        return turn == TURN_FOLLOWS ? follow(l, h->g, seq, where, &row)
+                                    : order_park(l, h->g, seq, where, &row, of);
     }
     if (err || !fits(h, m.bytes))
         return err;
@@ -263,7 +265,8 @@ enum fresh { FRESH_GIVEN, FRESH_OVER, FRESH_REMOVED };
 
 /* Another one of its key comes before it. It gets rows, which a full store has no room for: there the cursor waits where it is
  * until that one is out of the way, and what lies behind waits with it. */
-static int pass_over(struct ledger *l, struct handing *h, uint64_t seq, uint64_t key, enum fresh *ret)
+static int pass_over(struct ledger *l, struct handing *h, uint64_t seq, uint64_t key, enum order_turn turn,
+                     enum fresh *ret)
 {
     struct attempt_record row;
     if (ledger_is_full(l)) {
@@ -271,7 +274,8 @@ static int pass_over(struct ledger *l, struct handing *h, uint64_t seq, uint64_t
         *ret = FRESH_OVER;
         return 0;
     }
-    return order_park(l, h->g, seq, WHERE_FRESH, &row, key);
+    return turn == TURN_FOLLOWS ? follow(l, h->g, seq, WHERE_FRESH, &row)
+                                : order_park(l, h->g, seq, WHERE_FRESH, &row, key);
 }
 
 static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const struct loaded_message *m,
@@ -292,10 +296,10 @@ static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const s
         return err ? err : place_wait(l, g, seq, &row, m->head.due_ms);
     }
     uint64_t of = g->keys ? order_key(m->message) : 0;
-    bool may = true;
-    int err = of ? order_may_go(l, g, of, seq, &may) : 0;
-    if (!err && !may)
-        return pass_over(l, h, seq, of, ret);
+    enum order_turn turn = TURN_NOW;
+    int err = of ? order_turn_of(l, g, of, seq, &turn) : 0;
+    if (!err && turn)
+        return pass_over(l, h, seq, of, turn, ret);
     *ret = FRESH_OVER;
     if (err || !fits(h, m->bytes))
         return err;
@@ -381,11 +385,11 @@ static int hand_first_time(struct ledger *l, struct handing *h)
 /* What the setting `order` asks for before anything is handed out. */
 static int hand_ordered(struct ledger *l, struct handing *h)
 {
-    if (!group_is_ordered(h->g)) {
-        int err = order_undo(l, h->g);
-        if (err || !h->g->keys)
-            return err;
-    }
+    int err = order_dead_undone(h->g) ? order_dead_follow(l, h->g) : order_dead_undo(l, h->g);
+    if (!err && !group_is_ordered(h->g))
+        err = order_undo(l, h->g);
+    if (err || !h->g->keys)
+        return err;
     return order_catch_up(l, h->g, &h->caught_up);
 }
 

@@ -10,8 +10,10 @@ enum lane {
 
 /* Where a row of the due table is: one for each lane, one for what was handed out again and is in flight,
  * whose due time is 0, one for what has ended and whose history is kept, whose time is that of its end, one for dead
- * letters that a rule will act on then, by their numbers in the DLQ, and two of a group that is ordered: one for the
- * index by key, which has a key's hash where others have a time, and one for what waits until the cursor has passed it, whose time is 0. The numbers are in the store: another lane gets the next free one. */
+ * letters that a rule will act on then, by their numbers in the DLQ, and those of a group that is ordered, where some have a
+ * key's hash where others have a time: the index by key; what waits until the cursor has passed it, whose time is 0; dead letters
+ * that hold their keys, by key and by the time of their death; and their keys, each with how many of them there are in the number's
+ * place. The numbers are in the store: another lane gets the next free one. */
 enum due_place {
     DUE_NORMAL = 0,
     DUE_SUSPECT = 1,
@@ -19,7 +21,10 @@ enum due_place {
     DUE_PAST = 3,
     DUE_RULED = 4,
     DUE_KEYED = 5,
-    DUE_AHEAD = 6
+    DUE_AHEAD = 6,
+    DUE_BLOCKED = 7,       /* by key, and number of the message */
+    DUE_BLOCKED_SINCE = 8, /* by death, and number of the message */
+    DUE_BLOCKED_KEYS = 9   /* by key, and how many there are of it */
 };
 
 static inline enum due_place due_place_of(enum lane lane)

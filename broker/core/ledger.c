@@ -211,8 +211,9 @@ void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_rea
     const struct group *g = catalog_live_group(l, group);
     *ret = (struct group_ready){0};
     if (g) {
-        /* In a group that is ordered no longer, hand-outs let them go. */
-        uint64_t parked = group_is_ordered(g) ? g->r.parked : 0;
+        /* In a group whose settings let them go, hand-outs do that. */
+        bool stay = group_is_ordered(g) && order_dead_undone(g) && !g->r.followed;
+        uint64_t parked = stay ? g->r.parked : 0;
         ret->lane[LANE_NORMAL] = g->r.counts.ready - g->r.counts.suspects - parked;
         ret->lane[LANE_SUSPECT] = g->r.counts.suspects;
         ret->paused = g->r.paused;

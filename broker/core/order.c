@@ -1,5 +1,6 @@
 /* order: see order.h. */
 #include "broker/core/order.h"
+#include "broker/core/due.h"
 
 #include <xxhash.h>
 
@@ -54,40 +55,14 @@ int order_index_delete(struct ledger *l, struct group *g, uint64_t seq, uint64_t
 
 int order_index_first(struct ledger *l, const struct group *g, bool any, uint64_t *key, uint64_t *ret_seq)
 {
-    struct store_cursor *cursor;
-    struct key from = key_due(g->r.id, DUE_KEYED, (int64_t)*key, 0);
-    struct slice row, value;
-    uint32_t group;
-    uint8_t place;
-    int64_t hash;
+    int64_t hash = (int64_t)*key;
     *ret_seq = 0;
-    int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, key_slice(&from), &row, &value);
-    if (!err && (!key_read_due(row, &group, &place, &hash, ret_seq) || group != g->r.id ||
-                 place != DUE_KEYED || (!any && (uint64_t)hash != *key)))
+    int err = due_first(l, g, DUE_KEYED, &hash, ret_seq);
+    if (err || (!any && (uint64_t)hash != *key))
         *ret_seq = 0;
-    if (*ret_seq)
+    else
         *key = (uint64_t)hash;
-    store_cursor_close(cursor);
     return err == SHUNT_NOT_FOUND ? 0 : err;
-}
-
-/* ---- who may go ---- */
-
-int order_may_go(struct ledger *l, const struct group *g, uint64_t key, uint64_t seq, bool *ret)
-{
-    uint64_t first = 0;
-    *ret = true;
-    if (!key || !group_is_ordered(g))
-        return 0;
-    *ret = !key_table_has(g->keys, key);
-    if (!*ret || !g->r.indexed)
-        return 0;
-    int err = order_index_first(l, g, false, &key, &first);
-    *ret = !first || first >= seq;
-    return err;
 }
 
 /* ---- how one moves ---- */

@@ -14,7 +14,10 @@
  * of that key is out, or it is ahead. So what takes one out of the table or the index (place.c)
  * looks whether that lets another one go.
  *
- * A group without that setting has no table, and each function below is behind a test of that pointer.
+ * Where the setting `on-dead` says so, a dead letter holds its key (order_dead.c): what comes after it waits until it has left, or
+ * follows it, when its turn to be handed out comes. Then the first in the index may be parked, too, though none of its key is out.
+ *
+ * A group without the setting `order` has no table, and each function below is behind a test of that pointer.
  */
 #ifndef SHUNT_CORE_ORDER_H
 #define SHUNT_CORE_ORDER_H
@@ -38,8 +41,6 @@ int order_index_first(struct ledger *l, const struct group *g, bool any, uint64_
 
 /* in, for what follows: the group has a table. */
 
-/* A message may be handed out now. `key` 0: it has none. */
-int order_may_go(struct ledger *l, const struct group *g, uint64_t key, uint64_t seq, bool *ret);
 /* Its row in `attempt` is about to be written: put it into the index if it has a key and is not there. */
 int order_join(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
 /* It is out; for the first time, or with a row. */
@@ -48,16 +49,49 @@ int order_held(struct ledger *l, struct group *g, uint64_t seq, const struct att
 /* It is not, if it was. Returns its key if none of that is out now, else 0. */
 uint64_t order_left(struct group *g, uint64_t seq, uint64_t key);
 
+/* ---- order_dead.c ---- */
+
+/* What is to be done with a message that could be handed out now. `key` 0: it has none. */
+enum order_turn {
+    TURN_NOW,
+    TURN_WAITS,   /* for another one of its key */
+    TURN_FOLLOWS, /* it is to die, because one of its key before it is dead */
+};
+int order_turn_of(struct ledger *l, const struct group *g, uint64_t key, uint64_t seq, enum order_turn *ret);
+/* A dead letter of the group holds its key from now on. */
+bool order_dead_hold(const struct group *g);
+/* It has died, and holds its key if it has one: its row says so then, and is to be written. in: order_dead_hold() */
+int order_dead_joins(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
+/* It is dead no longer; in: its row has a key, and that stays, so that it may be put into the index again. */
+int order_dead_leaves(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row);
+/* The first dead letter that holds the key; 0: none does. */
+int order_dead_first(struct ledger *l, const struct group *g, uint64_t key, uint64_t *ret_seq);
+/* As order_turn_of(), by dead letters alone. */
+int order_behind_dead(struct ledger *l, const struct group *g, uint64_t key, uint64_t seq,
+                      enum order_turn *ret);
+/* Nothing is dead that must hold its key no longer. */
+bool order_dead_undone(const struct group *g);
+/* When the letter died that has held its key for longest, wall ms; 0: there is none. */
+int64_t order_blocked_since(struct ledger *l, const struct group *g);
+
 /* ---- place.c ---- */
 
 /* Its row, as the index by key says it is. */
 int place_find_indexed(struct ledger *l, const struct group *g, uint64_t seq, uint64_t key,
                        struct attempt_record *ret);
-/* It is done or dead: out of the index, where its row had that key, and of what is out; so the next one of its key may go. in: the
- * group is ordered, or the row had a key. */
-int place_out_of_order(struct ledger *l, struct group *g, uint64_t seq, uint64_t key);
+/* It is done: out of the index, if its row (NULL: it never had one) has a key, and of what is out; so the next one of its key may
+ * go. in: the group is ordered, or the row has a key. */
+int place_out_of_order(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row);
 /* Unless one of the key is out, the first of those that wait for their turn may go. in: the group has a table. */
 int place_let_go(struct ledger *l, struct group *g, uint64_t key);
+
+/* ---- order_change.c ---- */
+
+/* The setting `on-dead` may have changed. From then on hand-outs take from keys what must hold them no longer, and let those go that
+ * may follow a dead one now. */
+void order_dead_settings(struct ledger *l, struct group *g);
+int order_dead_undo(struct ledger *l, struct group *g);
+int order_dead_follow(struct ledger *l, struct group *g);
 
 /* ---- order_park.c ---- */
 

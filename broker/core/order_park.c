@@ -1,4 +1,5 @@
 /* order_park: what waits for another one of its key, and the tables of groups as their setting changes; see order.h. */
+#include "broker/core/due.h"
 #include "broker/core/order.h"
 
 #define AHEAD_MS 1 /* says in the row of one that is parked that it is ahead */
@@ -34,21 +35,11 @@ int order_park(struct ledger *l, struct group *g, uint64_t seq, enum where where
 /* The first one that waits for the cursor and lies before it; 0: there is none. */
 static int first_passed(struct ledger *l, const struct group *g, uint64_t *ret_seq)
 {
-    struct store_cursor *cursor;
-    struct key from = key_due(g->r.id, DUE_AHEAD, 0, 0);
-    struct slice row, value;
-    uint32_t group;
-    uint8_t place;
-    int64_t due_ms;
+    int64_t due_ms = 0;
     *ret_seq = 0;
-    int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, key_slice(&from), &row, &value);
-    if (!err && (!key_read_due(row, &group, &place, &due_ms, ret_seq) || group != g->r.id ||
-                 place != DUE_AHEAD || *ret_seq >= g->r.next))
+    int err = due_first(l, g, DUE_AHEAD, &due_ms, ret_seq);
+    if (err || *ret_seq >= g->r.next)
         *ret_seq = 0;
-    store_cursor_close(cursor);
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
@@ -100,30 +91,19 @@ static int load_held(struct ledger *l, struct group *g, uint64_t seq)
 
 static int load_all_held(struct ledger *l, struct group *g)
 {
-    struct store_cursor *cursor;
-    struct key from = key_due(g->r.id, DUE_HELD, 0, 0);
-    struct slice key, value;
-    uint32_t group;
-    uint8_t place;
-    int64_t due_ms;
-    uint64_t seq;
-    int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && key_read_due(key, &group, &place, &due_ms, &seq) && group == g->r.id &&
-           place == DUE_HELD) {
-        err = load_held(l, g, seq);
+    int64_t due_ms = 0;
+    int err = 0;
+    for (uint64_t seq = 0; !err; seq++) {
+        err = due_first(l, g, DUE_HELD, &due_ms, &seq);
         if (!err)
-            err = store_cursor_next(cursor, &key, &value);
+            err = load_held(l, g, seq);
     }
-    store_cursor_close(cursor);
     return err == SHUNT_NOT_FOUND ? 0 : err;
 }
 
 int order_settings(struct ledger *l, struct group *g)
 {
-    bool wanted = group_is_ordered(g) || g->r.indexed;
+    bool wanted = group_is_ordered(g) || g->r.indexed || g->r.blocking;
     if (wanted == (bool)g->keys)
         return 0;
     if (!wanted) {
@@ -185,7 +165,7 @@ int order_undo(struct ledger *l, struct group *g)
         return err;
     if (g->r.indexed) {
         ledger_tell_ready(l, g);
-    } else {
+    } else if (!g->r.blocking) {
         key_table_free(g->keys);
         g->keys = NULL;
     }

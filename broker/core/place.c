@@ -89,7 +89,7 @@ static int leave_tracked(struct ledger *l, struct group *g, uint64_t seq, const 
     switch (row->state) {
     case ATTEMPT_DEAD:
         n->dead--;
-        return 0;
+        return row->key ? order_dead_leaves(l, g, seq, row) : 0;
     case ATTEMPT_HELD:
         n->in_flight--;
         break;
@@ -160,7 +160,8 @@ int place_find_indexed(struct ledger *l, const struct group *g, uint64_t seq, ui
     return err;
 }
 
-/* None of the key is out: let the first one go that is parked. The cursor may have stopped at one of the key that comes before it. */
+/* None of the key is out: let the first one go that is parked, unless a dead letter holds it. The cursor may have stopped at one of the
+ * key that comes before it. */
 static int let_next_go(struct ledger *l, struct group *g, uint64_t key)
 {
     struct attempt_record row;
@@ -170,8 +171,11 @@ static int let_next_go(struct ledger *l, struct group *g, uint64_t key)
         ledger_tell_ready(l, g);
     if (err || !first || first >= g->r.next)
         return err;
+    enum order_turn turn = TURN_NOW;
     err = place_find_indexed(l, g, first, key, &row);
-    if (err || !row.parked)
+    if (!err && row.parked && g->r.blocking)
+        err = order_behind_dead(l, g, key, first, &turn);
+    if (err || !row.parked || turn == TURN_WAITS)
         return err;
     err = place_leave(l, g, first, WHERE_TRACKED, &row);
     /* Behind those that were ready again before it, of other keys. */
@@ -190,9 +194,10 @@ int place_let_go(struct ledger *l, struct group *g, uint64_t key)
     return key_table_has(g->keys, key) ? 0 : let_next_go(l, g, key);
 }
 
-int place_out_of_order(struct ledger *l, struct group *g, uint64_t seq, uint64_t key)
+int place_out_of_order(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row)
 {
-    int err = key ? order_index_delete(l, g, seq, key) : 0;
+    uint64_t key = row ? row->key : 0;
+    int err = key && row->state != ATTEMPT_DEAD ? order_index_delete(l, g, seq, key) : 0;
     return err || !g->keys ? err : let_go(l, g, seq, key);
 }
 
@@ -246,14 +251,22 @@ int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
 int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, uint64_t dead_seq)
 {
     uint64_t key = row->key;
+    int err = 0;
     row->state = ATTEMPT_DEAD;
     row->parked = false;
-    row->key = 0;
     row->due_ms = 0;
     row->dead_seq = dead_seq;
     g->r.counts.dead++;
-    int err = place_write(l, g, seq, row);
-    return err || !(g->keys || key) ? err : place_out_of_order(l, g, seq, key);
+    if (g->keys && order_dead_hold(g)) {
+        err = order_dead_joins(l, g, seq, row);
+        key = row->key;
+    } else if (key) {
+        err = order_index_delete(l, g, seq, key);
+        row->key = 0;
+    }
+    if (!err)
+        err = place_write(l, g, seq, row);
+    return err || !g->keys ? err : let_go(l, g, seq, key);
 }
 
 /* ---- expiry rows ----

@@ -3,6 +3,7 @@
  * (TAKE_UP), then anybody does. Without such a wait it is ready at once. The attempt ledger says
  * `broker_restart`. Costs by what was in flight, whatever the backlog; as much as the batch has room for, and
  * the next step goes on where this one ended. */
+#include "broker/core/due.h"
 #include "broker/core/history.h"
 #include "broker/core/state.h"
 
@@ -60,21 +61,10 @@ static int recover_first_flights(struct ledger *l, struct group *g, int64_t unti
 static int recover_held(struct ledger *l, struct group *g, int64_t until_ms)
 {
     while (ledger_has_room(l, COST_MOVE_BYTES)) {
-        struct store_cursor *cursor;
-        struct key from = key_due(g->r.id, DUE_HELD, 0, 0);
-        struct slice key, value;
-        uint32_t group;
-        uint8_t place;
-        int64_t due_ms;
-        uint64_t seq;
-        int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
+        int64_t due_ms = 0;
+        uint64_t seq = 0;
+        int err = due_first(l, g, DUE_HELD, &due_ms, &seq);
         if (err)
-            return err;
-        err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-        bool more =
-            !err && key_read_due(key, &group, &place, &due_ms, &seq) && group == g->r.id && place == DUE_HELD;
-        store_cursor_close(cursor);
-        if (!more)
             return err == SHUNT_NOT_FOUND ? 0 : err;
         err = give_back(l, g, seq, until_ms);
         if (err)

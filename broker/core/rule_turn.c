@@ -1,5 +1,6 @@
 /* rule_turn: rules act on the letters that are due, and are set and deleted. */
 #include "broker/core/cause.h"
+#include "broker/core/due.h"
 #include "broker/core/rule.h"
 #include "broker/core/view_put.h"
 
@@ -19,24 +20,6 @@ enum wait {
     WAIT_BATCH, /* the next one, which has more room */
     WAIT_ROOM,  /* in the store; those behind it go on, and some of them make room */
 };
-
-/* The letter that is due first, from this one on, which it becomes. NOT_FOUND: none waits. */
-static int first_due(struct ledger *l, const struct group *g, int64_t *due_ms, uint64_t *seq)
-{
-    struct store_cursor *cursor;
-    struct key from = key_due(g->r.id, DUE_RULED, *due_ms, *seq);
-    struct slice key, value;
-    uint32_t group;
-    uint8_t place;
-    int err = store_cursor_open(l->txn, TABLE_DUE, &cursor);
-    if (err)
-        return err;
-    err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    if (!err && (!key_read_due(key, &group, &place, due_ms, seq) || group != g->r.id || place != DUE_RULED))
-        err = SHUNT_NOT_FOUND;
-    store_cursor_close(cursor);
-    return err;
-}
 
 /* The rule is gone, or is another by now, or is off: the letter is one like any other. */
 static int let_lie(struct ledger *l, struct group *g, uint64_t seq, size_t bytes, struct dead_record *dead)
@@ -146,7 +129,7 @@ static int act_on_due(struct ledger *l, struct group *g, struct turn *t, int64_t
     for (;; t->rows++) {
         enum wait waits = WAIT_BATCH;
         *ret_next_ms = waits_ms;
-        int err = first_due(l, g, &due_ms, &seq);
+        int err = due_first(l, g, DUE_RULED, &due_ms, &seq);
         if (err)
             return err == SHUNT_NOT_FOUND ? 0 : err;
         *ret_next_ms = due_ms < waits_ms ? due_ms : waits_ms;

@@ -1,4 +1,4 @@
-/* schema: how keys and records are laid out in the store. docs/storage.md shows them field by field.
+/* schema: how records are laid out in the store, beside their keys (schema_keys.h). docs/storage.md shows them field by field.
  *
  * All integers are big-endian. Every value, but the empty ones of index tables, ends (a message's: begins)
  * with an XXH3-64 checksum over table, key and the rest of the value, so that a flipped bit and a row in the
@@ -7,48 +7,14 @@
 #ifndef SHUNT_CORE_SCHEMA_H
 #define SHUNT_CORE_SCHEMA_H
 
-#include "broker/core/lane.h"
+#include "broker/core/schema_job.h"
+#include "broker/core/schema_keys.h"
 #include "broker/store/store.h"
 #include "proto/limits.h"
 #include "proto/policy.h"
 #include "proto/words.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-/* ---- keys ---- */
-
-struct key {
-    uint8_t bytes[32];
-    size_t size;
-};
-
-static inline struct slice key_slice(const struct key *k)
-{
-    return (struct slice){k->bytes, k->size};
-}
-
-struct key key_id(uint32_t id);                   /* topic, group */
-struct key key_id_seq(uint32_t id, uint64_t seq); /* message, dead, attempt; done with a chunk number; cause
-                                                     with a fingerprint; rule with its number */
-struct key key_history(uint32_t group, uint64_t seq, uint32_t row); /* a cause's example: fingerprint, 1 */
-#define HISTORY_ROW_END   0u /* the row that says how the message ended; a message that has not has none */
-#define HISTORY_ROW_FIRST 1u /* the first attempt's, unless room was made there */
-struct key key_due(uint32_t group, enum due_place place, int64_t due_ms, uint64_t seq);
-struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq);
-struct key key_job(uint64_t job);
-struct key key_dedup(struct slice producer, uint64_t chunk); /* a producer's own row: its id alone */
-struct key key_audit(uint64_t id);
-
-/* Parse back; false if the size is not that of such a key. */
-bool key_read_id(struct slice key, uint32_t *ret_id);
-bool key_read_id_seq(struct slice key, uint32_t *ret_id, uint64_t *ret_seq);
-bool key_read_history(struct slice key, uint32_t *ret_group, uint64_t *ret_seq, uint32_t *ret_row);
-bool key_read_due(struct slice key, uint32_t *ret_group, uint8_t *ret_place, int64_t *ret_due_ms,
-                  uint64_t *ret_seq);
-bool key_read_expiry(struct slice key, int64_t *ret_expires_ms, uint32_t *ret_group, uint64_t *ret_seq);
-bool key_read_job(struct slice key, uint64_t *ret_job);
-bool key_read_dedup(struct slice key, struct slice *ret_producer, uint64_t *ret_chunk);
-bool key_read_audit(struct slice key, uint64_t *ret_id);
 
 /* ---- messages ---- */
 
@@ -161,6 +127,8 @@ struct group_record {
     uint64_t ruled_waiting;  /* dead letters that a rule will act on */
     uint64_t indexed;        /* messages in the index by key */
     uint64_t parked;         /* of those, ready ones that wait behind another message of their key */
+    uint64_t blocking, blocked; /* dead letters that hold their keys, and those keys */
+    uint64_t followed;          /* keys below it were looked at since the setting changed; 0: all were */
 };
 
 enum attempt_state { ATTEMPT_WAITING = 0, ATTEMPT_HELD = 1, ATTEMPT_DEAD = 2 };
@@ -174,8 +142,9 @@ struct attempt_record {
     uint32_t attempts_total;
     uint32_t deliveries;       /* in this generation */
     uint64_t deliveries_total; /* the token of the latest delivery */
-    int64_t due_ms;            /* waiting: place in the due table */
-    int64_t expires_ms;  /* 0: never; the first of the two that follow; dead: suspended, and without the deadline */
+    int64_t due_ms;            /* waiting: place in the due table; dead, and holding its key: when it died */
+    int64_t
+        expires_ms; /* 0: never; the first of the two that follow; dead: suspended, and without the deadline */
     int64_t deadline_ms; /* 0: none is in force; dead: the one that was */
     int64_t ttl_ends_ms; /* with a deadline: when its time to live is over; 0: it has none */
     int64_t ttl_left_ms; /* dead: what was left of it; 0: it had none */
@@ -189,15 +158,10 @@ struct attempt_record {
     enum redrive_outcome outcome; /* that the job knows of */
     uint32_t ruled;               /* how often rules have brought it back since a person did */
     uint64_t edit; /* the number of its edit: the group gets what the edit table has; 0: as published */
-    uint64_t key;  /* the hash of its key, under which it is in the index of an ordered group; 0: it is not */
-    bool
-        parked; /* waiting, in no lane: for another one of its key or, if `due_ms` is not 0, for the cursor */
-    bool on_file; /* not stored: it was read from a row */
+    uint64_t key;  /* hash of its key, if an ordered group has it in the index or, dead, holds by it; or 0 */
+    bool parked;   /* waiting, in no lane: for one of its key or, if `due_ms` is not 0, for the cursor */
+    bool on_file;  /* not stored: it was read from a row */
 };
-
-/* Its row in the due table, while it waits or is in flight again; and whether it waits for the cursor. */
-struct key attempt_due_key(uint32_t group, uint64_t seq, const struct attempt_record *row);
-bool attempt_is_ahead(const struct attempt_record *row);
 
 struct history_record {
     uint32_t generation;
@@ -293,82 +257,6 @@ struct cause_record {
     uint32_t past_builds_count;
     uint64_t past_builds[CAUSE_PAST_BUILDS_MAX];
 };
-
-enum job_kind { JOB_REDRIVE = 1, JOB_PURGE_DLQ = 2, JOB_PURGE = 3, JOB_DROP = 4, JOB_CAUSES = 5 };
-
-/* A text of a filter, with room for the longest. */
-struct filter_text {
-    uint32_t size; /* 0: any */
-    uint8_t bytes[FILTER_TEXT_BYTES_MAX];
-};
-
-/* A letter_filter as it is stored. */
-struct filter_record {
-    uint64_t cause;
-    bool has_reason;
-    enum dead_reason reason;
-    int64_t since_ms;
-    struct filter_text type, match, header, value, key;
-};
-
-/* A rule on the dead letters of a group. */
-struct rule_record {
-    uint64_t id; /* from the numbers of jobs: of this rule as it was set, and of no other */
-    bool disabled;
-    enum rule_action action;
-    struct filter_record filter;  /* since_ms is 0 */
-    uint32_t times;               /* redrive: so often, of one message … */
-    int64_t wait_ms, wait_max_ms; /* … after a random time up to the first, which doubles up to the second */
-    int64_t set_ms;
-    uint64_t matched;  /* letters that it decided on; of those … */
-    uint64_t done;     /* … it did what it says with so many, … */
-    uint64_t waiting;  /* … will with so many, … */
-    uint64_t given_up; /* … and let so many lie, which rules had brought back as often as they may */
-    uint64_t outcomes[REDRIVE_OUTCOMES]; /* of those that it redrove */
-    char to[NAME_BYTES_MAX + 1];         /* move: the topic */
-};
-
-struct job_record {
-    uint64_t id;
-    enum job_kind kind;
-    enum job_phase phase;
-    uint32_t topic, group; /* group 0: all of the topic's */
-    uint64_t cursor;       /* everything up to it has been looked at */
-    uint64_t last;         /* nothing after it is looked at */
-    uint64_t total, done;
-    uint32_t rate;
-    int64_t begun_ms, ended_ms;
-    uint32_t ids_count; /* redrive and purge of chosen ones */
-    uint64_t ids[IDS_MAX];
-    char topic_name[TOPIC_BYTES_MAX + 1], group_name[NAME_BYTES_MAX + 1];
-    enum job_phase before; /* paused: in which it goes on; stopped: in which it was */
-    uint64_t allowed;      /* with a rate: how many thousandths of a message it might move… */
-    int64_t allowed_ms;    /* … then */
-    struct filter_record filter;
-    int64_t spread_ms;
-    uint32_t canary;
-    bool has_max_fail;
-    uint32_t max_fail;  /* thousandths of the outcomes that are in */
-    uint64_t round;     /* the ramp: how many are out at a time… */
-    uint64_t round_end; /* … and how many will have been moved then */
-    uint64_t outcomes[REDRIVE_OUTCOMES];
-    /* Stopped: by this message, and whether it failed of the same cause; how many had failed then, of how many. */
-    uint64_t stopped_seq;
-    bool stopped_same;
-    uint64_t stopped_failed, stopped_known;
-    char to[NAME_BYTES_MAX + 1]; /* the topic that the letters are moved to; empty: back to their group */
-    uint32_t
-        refusal; /* it pauses because the next one cannot be moved: why, a code of errors.h; 0: it does not */
-    bool held;   /* it was to begin when a consumer of another build came than those that failed… */
-    char build[CLIENT_NAME_BYTES_MAX + 1]; /* …or, if it is not empty, of this one */
-    bool keep_deadline;                    /* what comes back keeps its deadline */
-};
-
-/* It does nothing more. */
-static inline bool job_over(const struct job_record *r)
-{
-    return r->phase >= JOB_DONE;
-}
 
 /* An act of an operator that succeeded. */
 struct audit_record {

@@ -45,6 +45,8 @@ struct key attempt_due_key(uint32_t group, uint64_t seq, const struct attempt_re
 {
     if (row->state == ATTEMPT_HELD)
         return key_due(group, DUE_HELD, 0, seq);
+    if (row->state == ATTEMPT_DEAD)
+        return key_due(group, DUE_BLOCKED, (int64_t)row->key, seq);
     if (attempt_is_ahead(row))
         return key_due(group, DUE_AHEAD, 0, seq);
     if (row->parked)

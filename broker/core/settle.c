@@ -79,7 +79,7 @@ int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct att
     count_done(&g->r.counts, how);
     ledger_dirty_group(l, g);
     if (g->keys || (row && row->key))
-        err = place_out_of_order(l, g, seq, row ? row->key : 0);
+        err = place_out_of_order(l, g, seq, row);
     return err ? err : release(l, g, seq, how);
 }
 
@@ -141,7 +141,8 @@ static int revive(struct ledger *l, struct group *g, uint64_t seq, struct attemp
     if (row->deadline_ms)
         revive_deadline(l, row);
     g->r.counts.redriven++;
-    return place_wait(l, g, seq, row, due_ms > g->r.due_mark_ms ? due_ms : g->r.due_mark_ms);
+    int err = row->key ? order_index_put(l, g, seq, row->key) : 0; /* it has held its key until now */
+    return err ? err : place_wait(l, g, seq, row, due_ms > g->r.due_mark_ms ? due_ms : g->r.due_mark_ms);
 }
 
 static enum unattended_end end_of(const struct ledger *l, enum done_how how)

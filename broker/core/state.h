@@ -1,9 +1,9 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
  * Files, each needing only those before it: sums, account and results (services), cost, catalog (topics and groups in
- * memory), message, history, order (order.h), place (where a message is, and its moves), window, dedup, cause (what dead letters
+ * memory), message, history, due, order and order_dead (order.h), place (where a message is, and its moves), window, dedup, cause (what dead letters
  * died of), past (what is kept of messages that have ended), rule (rule.h), settle (the end of a message, and of a dead letter),
- * dead (divert, redrive), order_park, handout, publish, move (dead letters to other topics), resolve, recover, job (job.h),
+ * dead (divert, redrive), order_change, order_park, handout, publish, move (dead letters to other topics), resolve, recover, job (job.h),
  * admin, audit, tick; ledger (load, apply, seal) is on top, beside views, which change nothing.
  * Each function returns 0, or a failure of the store, which is fatal; refusals are results.
  */

@@ -38,13 +38,13 @@ static int take_up(struct ledger *l, struct group *g, uint32_t entry, const stru
     enum where where;
     struct attempt_record row;
     struct loaded_message m;
-    bool may = true;
+    enum order_turn turn = TURN_NOW;
     int err = place_find(l, g, name->seq, &where, &row);
     if (err || !may_be_taken_up(l, g, where, &row, name->token))
         return err;
     if (g->keys)
-        err = order_may_go(l, g, row.key, name->seq, &may);
-    if (err || !may)
+        err = order_turn_of(l, g, row.key, name->seq, &turn);
+    if (err || turn)
         return err;
     err = message_load_for(l, g, name->seq, &row, true, &m);
     if (err)

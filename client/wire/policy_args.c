@@ -8,11 +8,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INHERIT "inherit"
+#define INHERIT       "inherit"
+#define CHOICES_BYTES 80 /* the names of a choice, and what is between them */
 
 static int bad(struct shunt_error *err, const char *option, const char *value, const char *why)
 {
     return error_set(err, SHUNT_BAD_ARGUMENT, "setting %s: \"%.100s\": %s", option, value, why);
+}
+
+/* `dlq|discard`; with another separator, and another one before the last, `dlq or discard`. */
+static const char *choices_text(enum policy_field field, const char *comma, const char *last, char *to)
+{
+    const char *name;
+    *to = '\0';
+    for (int64_t i = 0; (name = policy_choice(field, i)); i++) {
+        if (i)
+            (void)strcat(to, policy_choice(field, i + 1) ? comma : last);
+        (void)strcat(to, name);
+    }
+    return to;
 }
 
 static bool parse_choice(enum policy_field field, const char *value, int64_t *ret, const char **ret_why)
@@ -22,7 +36,10 @@ static bool parse_choice(enum policy_field field, const char *value, int64_t *re
         if (strcmp(name, value) == 0)
             return true;
     }
-    *ret_why = field == POLICY_expired ? "say dlq or discard" : "say none or key";
+    static _Thread_local char why[CHOICES_BYTES];
+    (void)strcpy(why, "say ");
+    (void)choices_text(field, ", ", " or ", why + 4);
+    *ret_why = why;
     return false;
 }
 
@@ -107,7 +124,7 @@ int policy_args_read(const struct shunt_options *settings, bool of_group, struct
 
 /* ---- the list of settings ---- */
 
-static const char *unit_name(const struct policy_row *row)
+static const char *unit_name(const struct policy_row *row, char *to)
 {
     switch (row->unit) {
     case UNIT_COUNT:
@@ -118,7 +135,7 @@ static const char *unit_name(const struct policy_row *row)
         return "size";
     case UNIT_CHOICE:
     default:
-        return row == &policy_rows[POLICY_expired] ? "dlq|discard" : "none|key";
+        return choices_text((enum policy_field)(row - policy_rows), "|", "|", to);
     }
 }
 
@@ -137,7 +154,7 @@ static void format_initial(char *to, const struct policy_row *row)
 /* `backoff` stands for its two fields, in the place of the first. */
 bool shunt_setting(size_t i, struct shunt_setting *ret)
 {
-    static _Thread_local char initial[POLICY_COUNT][80];
+    static _Thread_local char initial[POLICY_COUNT][80], unit[POLICY_COUNT][CHOICES_BYTES];
     if (i >= POLICY_backoff_max_ms)
         i++;
     if (i >= POLICY_COUNT)
@@ -145,7 +162,7 @@ bool shunt_setting(size_t i, struct shunt_setting *ret)
     const struct policy_row *row = &policy_rows[i];
     format_initial(initial[i], row);
     *ret = (struct shunt_setting){.name = row->option,
-                                  .unit = unit_name(row),
+                                  .unit = unit_name(row, unit[i]),
                                   .initial = initial[i],
                                   .text = row->text,
                                   .of_group = row->scope == SCOPE_GROUP};

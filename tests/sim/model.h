@@ -138,7 +138,8 @@ struct model_group {
     unsigned other;    /* the DLQ's place, or its origin's */
     unsigned messages; /* place of the messages of its topic: the first of the topic's groups */
     bool paused, paused_maybe;
-    bool ordered;                          /* by key */
+    bool ordered;                          /* by key, … */
+    int64_t on_dead;                       /* … and what a dead one does to its key */
     bool purging, purging_dead, redriving; /* a job may be at work */
     /* Which rules may have been in force in this turn; from `rulings_now` on: which may be now. */
     struct model_ruling rulings[MODEL_RULINGS_MAX];
@@ -278,23 +279,28 @@ struct model_group *model_group_add(struct model *m, struct slice topic, struct 
 /* model_cell.c: what a cell may be */
 struct model_cell *model_cell(struct model *m, struct model_group *g, uint64_t seq);     /* NULL: none */
 struct model_cell *model_cell_add(struct model *m, struct model_group *g, uint64_t seq); /* to be filled in */
+/* The broker is up: now it is known when what was in flight becomes ready. */
+void model_waits(struct model *m, struct model_group *g, uint64_t seq);
+/* A dead one is back: attempts from 0, a new generation. */
+void model_revive(const struct model *m, struct model_is *is, const struct model_message *message);
+/* It is a message that nobody has told of: what a publish, a divert or a new group may have made. */
+void model_newborn(struct model *m, struct model_group *g, struct model_cell *c);
+
+/* model_set.c: the set of its states */
 const struct model_is *model_states(const struct model *m, const struct model_cell *c, unsigned *ret_count);
 bool model_may_be(const struct model *m, const struct model_cell *c, enum model_state state);
 bool model_must_be(const struct model *m, const struct model_cell *c, enum model_state state);
 /* In flight with this token, in some state that it may be in. */
 bool model_holds(const struct model *m, const struct model_cell *c, uint64_t token);
-/* The broker is up: now it is known when what was in flight becomes ready. */
-void model_waits(struct model *m, struct model_group *g, uint64_t seq);
 /* It may be this as well. */
 void model_also(struct model *m, struct model_cell *c, const struct model_is *is);
 /* It is one of those that `keep` says. Returns how many are left. */
 typedef bool model_keep_fn(const struct model_is *is, const void *context);
 unsigned model_only(struct model *m, struct model_cell *c, model_keep_fn *keep, const void *context);
-/* It is a message that nobody has told of: what a publish, a divert or a new group may have made. */
+/* Into the set, unless it is there. */
 void model_put(struct model *m, struct model_set *to, const struct model_is *is);
-/* A dead one is back: attempts from 0, a new generation. */
-void model_revive(const struct model *m, struct model_is *is, const struct model_message *message);
-void model_newborn(struct model *m, struct model_group *g, struct model_cell *c);
+/* It is one of those that are in this set, unless that is empty. Returns how many they are. */
+unsigned model_settle(struct model *m, struct model_cell *c, const struct model_set *s);
 
 /* What may happen to a cell. */
 enum model_event {
@@ -311,6 +317,7 @@ enum model_event {
     EVENT_DUE,
     EVENT_TTL,
     EVENT_CORRUPT,
+    EVENT_FOLLOWED, /* one of its key before it is dead, and it follows it */
     EVENT_WORN_OUT, /* max_attempts was lowered below what it has failed */
     EVENT_PURGED,
     EVENT_DEAD_PURGED,
@@ -386,6 +393,8 @@ void model_taken_up(struct model *m, uint32_t number, struct model_group *g, uin
 
 /* model_order.c: in a group that is ordered by key it is the turn of this one. */
 void model_check_turn(struct model *m, struct model_group *g, uint64_t seq);
+/* It may be dead by now because an earlier one of its key is. */
+bool model_may_follow(struct model *m, struct model_group *g, uint64_t seq);
 
 /* model_deliver.c */
 void model_deliveries(struct model *m, uint32_t number);

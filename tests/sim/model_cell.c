@@ -28,113 +28,6 @@ struct model_cell *model_cell_add(struct model *m, struct model_group *g, uint64
     return c;
 }
 
-/* ---- sets ---- */
-
-const struct model_is *model_states(const struct model *m, const struct model_cell *c, unsigned *ret_count)
-{
-    *ret_count = c->set ? m->sets[c->set - 1].count : 1;
-    return c->set ? m->sets[c->set - 1].is : &c->now;
-}
-
-bool model_may_be(const struct model *m, const struct model_cell *c, enum model_state state)
-{
-    unsigned count;
-    const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++) {
-        if (is[i].state == state)
-            return true;
-    }
-    return false;
-}
-
-bool model_must_be(const struct model *m, const struct model_cell *c, enum model_state state)
-{
-    unsigned count;
-    const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++) {
-        if (is[i].state != state)
-            return false;
-    }
-    return count > 0;
-}
-
-bool model_holds(const struct model *m, const struct model_cell *c, uint64_t token)
-{
-    unsigned count;
-    const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++) {
-        if (is[i].state == MODEL_FLIGHT && is[i].token == token)
-            return true;
-    }
-    return false;
-}
-
-static struct model_set *set_of(struct model *m, struct model_cell *c)
-{
-    if (!c->set) {
-        size_t capacity = m->sets_capacity;
-        m->sets = model_grow(m->sets, &capacity, m->sets_count + 1, sizeof *m->sets);
-        m->sets_capacity = (unsigned)capacity;
-        c->set = ++m->sets_count;
-        m->sets[c->set - 1].count = 1;
-        m->sets[c->set - 1].is[0] = c->now;
-    }
-    return &m->sets[c->set - 1];
-}
-
-static bool same(const struct model_is *a, const struct model_is *b)
-{
-    return a->state == b->state && a->how == b->how && a->suspect == b->suspect &&
-           a->attempts == b->attempts && a->deliveries == b->deliveries && a->generation == b->generation &&
-           a->token == b->token && a->due_lo == b->due_lo && a->due_hi == b->due_hi &&
-           a->expires == b->expires && a->left == b->left && a->deadline == b->deadline &&
-           a->ttl_ends == b->ttl_ends && a->ruled == b->ruled && a->rule == b->rule &&
-           a->reason == b->reason && a->muted == b->muted;
-}
-
-void model_put(struct model *m, struct model_set *s, const struct model_is *is)
-{
-    for (unsigned i = 0; i < s->count; i++) {
-        if (same(&s->is[i], is))
-            return;
-    }
-    if (s->count == MODEL_STATES_MAX)
-        model_fail(m, NULL, 0, "more states than the model has room for");
-    s->is[s->count++] = *is;
-}
-
-void model_also(struct model *m, struct model_cell *c, const struct model_is *is)
-{
-    model_put(m, set_of(m, c), is);
-}
-
-/* Back to one state where one is left. */
-static unsigned settle(struct model *m, struct model_cell *c, const struct model_set *s)
-{
-    if (s->count == 1) {
-        c->now = s->is[0];
-        c->set = 0;
-    } else if (s->count) {
-        struct model_set *to = set_of(m, c);
-        memcpy(to->is, s->is, s->count * sizeof *s->is);
-        to->count = s->count;
-    }
-    return s->count;
-}
-
-unsigned model_only(struct model *m, struct model_cell *c, model_keep_fn *keep, const void *context)
-{
-    struct model_set left; /* large, and only its first ones count */
-    left.count = 0;
-    unsigned count;
-    const struct model_is *is = model_states(m, c, &count);
-    for (unsigned i = 0; i < count; i++) {
-        if (keep(&is[i], context))
-            left.is[left.count++] = is[i];
-    }
-    return settle(m, c, &left);
-}
-
 /* When those who held it will have had their time to come back is known once the broker is up. */
 #define UNTIL_IT_IS_UP (INT64_MAX - 1)
 
@@ -177,7 +70,9 @@ void model_newborn(struct model *m, struct model_group *g, struct model_cell *c)
         set_wait(m, g, &held);
     if (m->dying)
         model_also(m, c, &held);
-    (void)model_event(m, g, c, EVENT_TTL, 0, false); /* its deadline may have passed before it came */
+    (void)model_event(m, g, c, EVENT_TTL, 0, false); /* its deadline may have passed before it came, … */
+    if (model_may_follow(m, g, (uint64_t)(c - g->cells)))
+        (void)model_event(m, g, c, EVENT_FOLLOWED, 0, false); /* … or one before it have died */
 }
 
 /* ---- events ---- */
@@ -363,6 +258,7 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
     bool can = event == EVENT_TTL         ? waits && expired
                : event == EVENT_PURGED    ? waits
                : event == EVENT_CORRUPT   ? waits
+               : event == EVENT_FOLLOWED  ? is.state == MODEL_READY
                : event == EVENT_WORN_OUT  ? is.state == MODEL_READY && is.attempts >= g->attempts_lo
                : event == EVENT_DELIVERED ? is.state == MODEL_READY
                : event == EVENT_TAKEN_UP  ? waits && !is.suspect && !expired && is.deliveries
@@ -388,10 +284,13 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
     }
     if (event == EVENT_CORRUPT && g->is_dlq) {
         wait(&is, m->wall + g->backoff_max);
-    } else if (event == EVENT_CORRUPT || event == EVENT_WORN_OUT) {
+    } else if (event == EVENT_CORRUPT || event == EVENT_WORN_OUT || event == EVENT_FOLLOWED) {
         if (event == EVENT_CORRUPT && is.deadline) /* what it said of its times is lost with it */
             is.deadline = is.expires = MODEL_UNKNOWN_TIME;
-        model_die(m, g, to, is, event == EVENT_CORRUPT ? DEAD_CORRUPT : DEAD_MAX_ATTEMPTS);
+        model_die(m, g, to, is,
+                  event == EVENT_CORRUPT    ? DEAD_CORRUPT
+                  : event == EVENT_WORN_OUT ? DEAD_MAX_ATTEMPTS
+                                            : DEAD_PREDECESSOR_DEAD);
         return true;
     } else if (event == EVENT_DELIVERED || event == EVENT_TAKEN_UP) {
         is.state = MODEL_FLIGHT;
@@ -434,7 +333,7 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
             model_put(m, &to, &is[i]);
     }
     if (any)
-        (void)settle(m, c, &to);
+        (void)model_settle(m, c, &to);
     return any;
 }
 

@@ -1,5 +1,7 @@
-/* model_order: in a group that is ordered by key, a message is handed out when all earlier ones of its key are done or dead, and
- * none of its key is out. What is not sure is not held against the broker. */
+/* model_order: in a group that is ordered by key, a message is handed out when all earlier ones of its key are done (or dead, if on-dead
+ * is `continue`), and none of its key is out. With on-dead `follow` it may die of an earlier one that is dead. What is not sure is not
+ * held against the broker. */
+#include "proto/policy.h"
 #include "tests/sim/model.h"
 
 #include <stdio.h>
@@ -29,6 +31,29 @@ static uint64_t key_of(struct model *m, struct model_group *g, uint64_t seq)
     return message && !message->damaged ? message->key : 0;
 }
 
+/* One whose publisher was never told has a key that nobody knows. One that was damaged had the key that the broker read before. */
+static bool is_known(struct model *m, struct model_group *g, uint64_t seq)
+{
+    const struct model_message *message = model_message(m, g, seq);
+    return message && message->claimed && !message->copy && !message->damaged;
+}
+
+bool model_may_follow(struct model *m, struct model_group *g, uint64_t seq)
+{
+    if (!g->ordered || g->is_dlq || g->on_dead != ON_DEAD_FOLLOW)
+        return false;
+    uint64_t key = key_of(m, g, seq);
+    bool known = is_known(m, g, seq);
+    for (size_t i = 0; i < m->live_count && (key || !known); i++) {
+        uint64_t other = m->live[i].seq;
+        if (&m->groups[m->live[i].group] == g && other < seq &&
+            model_may_be(m, &g->cells[other], MODEL_DEAD) &&
+            (!known || !is_known(m, g, other) || key_of(m, g, other) == key))
+            return true;
+    }
+    return false;
+}
+
 void model_check_turn(struct model *m, struct model_group *g, uint64_t seq)
 {
     uint64_t key = g->ordered && !g->is_dlq ? key_of(m, g, seq) : 0;
@@ -39,10 +64,13 @@ void model_check_turn(struct model *m, struct model_group *g, uint64_t seq)
             continue;
         const struct model_cell *c = &g->cells[other];
         bool out = model_must_be(m, c, MODEL_FLIGHT);
-        if (!out && !(other < seq && surely_waits(m, g, c)))
+        bool dead = g->on_dead != ON_DEAD_CONTINUE && other < seq && model_must_be(m, c, MODEL_DEAD);
+        if (!out && !dead && !(other < seq && surely_waits(m, g, c)))
             continue;
         (void)snprintf(text, sizeof text,
-                       out ? "handed out while %llu of its key is out" : "handed out before %llu of its key",
+                       out    ? "handed out while %llu of its key is out"
+                       : dead ? "handed out while %llu of its key is dead"
+                              : "handed out before %llu of its key",
                        (unsigned long long)other);
         model_fail(m, g, seq, text);
     }

@@ -262,4 +262,10 @@ void model_handouts(struct model *m)
         if (message && message->damaged)
             (void)model_event(m, g, c, EVENT_CORRUPT, 0, false);
     }
+    for (size_t i = 0; i < m->live_count; i++) { /* what they follow may have been found unfit just now */
+        struct model_group *g;
+        struct model_cell *c = live_cell(m, i, &g);
+        if (model_may_follow(m, g, m->live[i].seq))
+            (void)model_event(m, g, c, EVENT_FOLLOWED, 0, false);
+    }
 }

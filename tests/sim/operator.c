@@ -1,13 +1,11 @@
 /* operator: the client that makes topics and groups, looks, pauses, purges, redrives and deletes. */
+#include "tests/sim/operator.h"
 #include "proto/errors.h"
+#include "proto/policy.h"
 #include "tests/sim/model.h"
-#include "tests/sim/raw.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define RULES        4   /* numbers of rules */
-#define RULE_WAIT_MS 300 /* until one brings a letter back, at first */
 
 /* ---- making ---- */
 
@@ -19,15 +17,18 @@ static void setting(struct mpack_buffer *to, const char *name, int64_t value)
 
 static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
 {
-    mpack_write_map(to, 4 + discard + s->plan.ordered);
+    mpack_write_map(to, 4 + discard + 3 * s->plan.ordered);
     setting(to, "max_attempts", s->plan.max_attempts);
     setting(to, "lease_ms", s->plan.lease_ms);
     setting(to, "backoff_min_ms", s->plan.backoff_ms);
     setting(to, "backoff_max_ms", s->plan.backoff_ms * 4);
     if (discard)
         setting(to, "expired", 1);
-    if (s->plan.ordered)
+    if (s->plan.ordered) {
         setting(to, "order", 1);
+        setting(to, "on_dead", s->plan.on_dead);
+        setting(to, "follow_max", s->plan.follow_max);
+    }
 }
 
 static struct place *add_place(struct sim *s, const char *topic, const char *group)
@@ -98,12 +99,13 @@ static void made(struct raw *r, unsigned place, int err)
     e->group = p->group_name;
     e->max_attempts = s->plan.max_attempts;
     e->ordered = s->plan.ordered;
+    e->holds = s->plan.on_dead != ON_DEAD_CONTINUE;
 }
 
 /* ---- one request about a place ---- */
 
-static struct asked_request *ask_about(struct raw *r, struct mpack_buffer *frame, size_t *offset, unsigned op,
-                                       uint32_t fields, unsigned place)
+struct asked_request *operator_ask(struct raw *r, struct mpack_buffer *frame, size_t *offset, unsigned op,
+                                   uint32_t fields, unsigned place)
 {
     const struct place *p = &r->client.sim->places[place];
     struct asked_request *a = raw_ask(r, frame, offset, op, fields);
@@ -116,7 +118,7 @@ static struct asked_request *ask_about(struct raw *r, struct mpack_buffer *frame
     return a;
 }
 
-static void note(struct sim *s, enum history_kind kind, const struct place *p)
+void operator_note(struct sim *s, enum history_kind kind, const struct place *p)
 {
     struct history_event *e = sim_event(s, kind);
     e->topic = p->topic_name;
@@ -129,148 +131,21 @@ static void simple(struct raw *r, unsigned op, unsigned place)
     struct mpack_buffer frame;
     size_t offset;
     bool one_name = op == OP_TOPIC_SHOW || op == OP_GROUP_LIST || op == OP_TOPIC_DELETE;
-    if (!ask_about(r, &frame, &offset, op, one_name ? 1 : 2, place))
+    if (!operator_ask(r, &frame, &offset, op, one_name ? 1 : 2, place))
         return;
     if (op == OP_GROUP_PAUSE)
         s->places[place].paused = true;
     if (op == OP_TOPIC_PURGE || op == OP_GROUP_DELETE)
-        note(s, HISTORY_REMOVE, &s->places[place]);
+        operator_note(s, HISTORY_REMOVE, &s->places[place]);
     if (op == OP_GROUP_DELETE)
         s->places[place].deleted = true;
     for (unsigned i = 0; op == OP_TOPIC_DELETE && i < s->places_count; i++) {
         if (s->places[i].topic_name != s->places[place].topic_name)
             continue;
         s->places[i].deleted = true;
-        note(s, HISTORY_REMOVE, &s->places[i]);
+        operator_note(s, HISTORY_REMOVE, &s->places[i]);
     }
     raw_send(r, &frame, offset);
-}
-
-static void pair(struct mpack_buffer *to, const char *name, uint64_t value)
-{
-    mpack_write_cstr(to, name);
-    mpack_write_uint(to, value);
-}
-
-/* How a redrive goes on. */
-static void write_options(struct sim *s, struct mpack_buffer *to)
-{
-    bool canary = dice_once_in(&s->dice, 2), fails = dice_once_in(&s->dice, 2),
-         spread = dice_once_in(&s->dice, 2);
-    bool reason = dice_once_in(&s->dice, 4), keeps = dice_once_in(&s->dice, 3);
-    mpack_write_map(to, canary + fails + spread + reason + keeps);
-    if (canary)
-        pair(to, "canary", dice_from(&s->dice, 1, 3));
-    if (fails)
-        pair(to, "max_fail", dice_below(&s->dice, 1001));
-    if (spread)
-        pair(to, "spread_ms", dice_from(&s->dice, 1, MODEL_SPREAD_MS_MAX));
-    if (keeps) {
-        mpack_write_cstr(to, "keep_deadline");
-        mpack_write_bool(to, true);
-    }
-    if (reason) {
-        mpack_write_cstr(to, "reason");
-        mpack_write_cstr(to, dice_once_in(&s->dice, 2) ? "rejected" : "max_attempts");
-    }
-}
-
-static void redrive(struct raw *r, unsigned op, unsigned place)
-{
-    struct sim *s = r->client.sim;
-    struct mpack_buffer frame;
-    size_t offset;
-    bool options = op == OP_DLQ_REDRIVE && !s->draining && dice_once_in(&s->dice, 3);
-    if (!ask_about(r, &frame, &offset, op, op == OP_DLQ_REDRIVE ? 4 + options : 3, place))
-        return;
-    mpack_write_map(&frame, 1);
-    if (dice_once_in(&s->dice, 2)) {
-        mpack_write_cstr(&frame, "all");
-        mpack_write_bool(&frame, true);
-    } else {
-        pair(&frame, options ? "matching" : "count", dice_below(&s->dice, 6));
-    }
-    if (op == OP_DLQ_REDRIVE)
-        mpack_write_uint(&frame, dice_once_in(&s->dice, 3) ? dice_from(&s->dice, 1, 50) : 0);
-    if (options)
-        write_options(s, &frame);
-    note(s, op == OP_DLQ_REDRIVE ? HISTORY_REDRIVE : HISTORY_REMOVE, &s->places[place]);
-    raw_send(r, &frame, offset);
-}
-
-/* Which dead letters, and what is done with them. */
-static void write_rule(struct sim *s, struct mpack_buffer *to, const struct place *target)
-{
-    static const char *const reasons[] = {"rejected", "max_attempts", "ttl_expired", "deadline_exceeded"};
-    static const char *const actions[RULE_ACTIONS] = RULE_ACTION_NAMES;
-    enum rule_action action = target ? RULE_MOVE : (enum rule_action)dice_below(&s->dice, RULE_MOVE);
-    if (dice_once_in(&s->dice, 2)) {
-        mpack_write_nil(to);
-    } else {
-        mpack_write_map(to, 1);
-        mpack_write_cstr(to, "reason");
-        mpack_write_cstr(to, reasons[dice_below(&s->dice, sizeof reasons / sizeof *reasons)]);
-    }
-    mpack_write_map(to, 2 + (action == RULE_REDRIVE ? 3 : action == RULE_MOVE));
-    mpack_write_cstr(to, "action");
-    mpack_write_cstr(to, actions[action]);
-    mpack_write_cstr(to, "disabled");
-    mpack_write_bool(to, dice_once_in(&s->dice, 8));
-    if (action == RULE_MOVE) {
-        mpack_write_cstr(to, "to");
-        mpack_write_cstr(to, target->topic);
-    } else if (action == RULE_REDRIVE) {
-        uint64_t wait = dice_from(&s->dice, 1, RULE_WAIT_MS);
-        pair(to, "times", dice_from(&s->dice, 1, 3));
-        pair(to, "wait_ms", wait);
-        pair(to, "wait_max_ms", wait * dice_from(&s->dice, 1, 3));
-    }
-}
-
-/* A rule is set, or turned on or off, or deleted. */
-static void change_rule(struct raw *r, unsigned place)
-{
-    struct sim *s = r->client.sim;
-    struct mpack_buffer frame;
-    size_t offset;
-    unsigned how = (unsigned)dice_below(&s->dice, 4);
-    const struct place *other = sim_place(s);
-    if (dice_once_in(&s->dice, 2) || !other || other->topic_name == s->places[place].topic_name)
-        other = NULL;
-    if (!ask_about(r, &frame, &offset, how ? OP_RULE_SET : OP_RULE_DELETE, how ? 5 : 3, place))
-        return;
-    mpack_write_uint(&frame, dice_from(&s->dice, 1, RULES));
-    if (how > 1) {
-        write_rule(s, &frame, other);
-        note(s, HISTORY_REDRIVE, &s->places[place]);
-        note(s, HISTORY_REMOVE, &s->places[place]);
-        if (other)
-            sim_event(s, HISTORY_MOVE)->topic = other->topic_name;
-    } else if (how) {
-        mpack_write_nil(&frame);
-        mpack_write_map(&frame, 1);
-        mpack_write_cstr(&frame, "disabled");
-        mpack_write_bool(&frame, dice_once_in(&s->dice, 2));
-    }
-    raw_send(r, &frame, offset);
-}
-
-static void about_job(struct raw *r, unsigned op, uint64_t job)
-{
-    struct mpack_buffer frame;
-    size_t offset;
-    if (!raw_ask(r, &frame, &offset, op, 1))
-        return;
-    mpack_write_uint(&frame, job);
-    raw_send(r, &frame, offset);
-}
-
-/* Some job, which may be over or not there. */
-static void change_job(struct raw *r)
-{
-    static const unsigned ops[] = {OP_JOB_PAUSE, OP_JOB_PAUSE, OP_JOB_RESUME, OP_JOB_CANCEL};
-    struct sim *s = r->client.sim;
-    about_job(r, ops[dice_below(&s->dice, 4)], dice_from(&s->dice, 1, 1 + server_jobs_begun(s)));
 }
 
 static void look(struct raw *r, unsigned place)
@@ -280,7 +155,7 @@ static void look(struct raw *r, unsigned place)
     struct mpack_buffer frame;
     size_t offset;
     unsigned op = ops[dice_below(&s->dice, 2)];
-    if (!ask_about(r, &frame, &offset, op, op == OP_PEEK ? 5 : 4, place))
+    if (!operator_ask(r, &frame, &offset, op, op == OP_PEEK ? 5 : 4, place))
         return;
     mpack_write_uint(&frame, dice_below(&s->dice, 20));
     mpack_write_uint(&frame, dice_below(&s->dice, 20));
@@ -294,7 +169,7 @@ static void update(struct raw *r, unsigned place)
     struct sim *s = r->client.sim;
     struct mpack_buffer frame;
     size_t offset;
-    if (!ask_about(r, &frame, &offset, OP_GROUP_UPDATE, 3, place))
+    if (!operator_ask(r, &frame, &offset, OP_GROUP_UPDATE, 3, place))
         return;
     mpack_write_map(&frame, 1);
     setting(&frame, "max_attempts", s->plan.max_attempts + (int64_t)dice_below(&s->dice, 3));
@@ -326,7 +201,7 @@ static void administer(struct raw *r, unsigned place)
         simple(r, dice_once_in(&s->dice, 2) ? OP_GROUP_DELETE : OP_TOPIC_DELETE, place);
         return;
     case 3:
-        redrive(r, OP_DLQ_PURGE, place);
+        operator_redrive(r, OP_DLQ_PURGE, place);
         return;
     case 4:
     case 5:
@@ -353,7 +228,7 @@ static void finish(struct raw *r)
     if (r->asked_count)
         return;
     if (paused)
-        about_job(r, OP_JOB_RESUME, paused);
+        operator_about_job(r, OP_JOB_RESUME, paused);
     for (unsigned i = 0; i < s->places_count; i++) {
         const struct place *p = &s->places[i];
         /* A pause from a connection that broke may come after the end of it that was answered on the next. */
@@ -361,8 +236,13 @@ static void finish(struct raw *r)
             simple(r, OP_GROUP_RESUME, i);
         if (p->deleted && !p->gone)
             simple(r, OP_GROUP_DELETE, i);
-        if (!r->redriven && p->confirmed && !p->deleted && dice_once_in(&s->dice, 2))
-            redrive(r, OP_DLQ_REDRIVE, i);
+        bool blocked = r->redriven && server_is_blocked(s, p->topic, p->group) && dice_once_in(&s->dice, 20);
+        if (p->confirmed && !p->deleted && (blocked || (!r->redriven && dice_once_in(&s->dice, 2))))
+            operator_redrive(r, blocked && dice_once_in(&s->dice, 2) ? OP_DLQ_PURGE : OP_DLQ_REDRIVE, i);
+        /* What a redrive waits for may wait for letters that another one would have to bring back. */
+        uint64_t waiting = blocked ? server_waiting_job(s) : 0;
+        if (waiting && dice_once_in(&s->dice, 3))
+            operator_about_job(r, OP_JOB_CANCEL, waiting);
     }
     r->redriven = true;
 }
@@ -389,11 +269,11 @@ void operator_act(struct raw *r)
         return;
     unsigned place = (unsigned)(p - s->places);
     if (dice_once_in(&s->dice, 6))
-        redrive(r, OP_DLQ_REDRIVE, place);
+        operator_redrive(r, OP_DLQ_REDRIVE, place);
     else if (dice_once_in(&s->dice, 12))
-        change_job(r);
+        operator_change_job(r);
     else if (s->plan.rules && dice_once_in(&s->dice, 3))
-        change_rule(r, place);
+        operator_change_rule(r, place);
     else if (s->plan.admin)
         administer(r, place);
 }

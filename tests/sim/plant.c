@@ -35,6 +35,8 @@ static const char *const names[PLANTS] = {"none",
                                           "order-redrive",
                                           "order-lease",
                                           "order-stuck",
+                                          "dead-forgotten",
+                                          "dead-stuck",
                                           "late-deadline",
                                           "charged-late",
                                           "kept-deadline",
@@ -193,6 +195,8 @@ void plant_crash(struct sim *s)
     case PLANT_ORDER_REDRIVE:
     case PLANT_ORDER_LEASE:
     case PLANT_ORDER_STUCK:
+    case PLANT_DEAD_FORGOTTEN:
+    case PLANT_DEAD_STUCK:
     case PLANT_LATE_DEADLINE:
     case PLANT_CHARGED_LATE:
     case PLANT_KEPT_DEADLINE:

@@ -37,11 +37,13 @@ enum plant {
     PLANT_EARLY_RULE,       /* one acts after half of its wait */
     PLANT_MOVED_TWICE,      /* what it moves is in the other topic twice */
     /* Of groups that are ordered by key. */
-    PLANT_ORDER_TWO,     /* two connections have messages of one key at once */
-    PLANT_ORDER_RESTART, /* what was out at a restart holds its key no longer */
-    PLANT_ORDER_REDRIVE, /* neither does what came back from the DLQ, once it fails again … */
-    PLANT_ORDER_LEASE,   /* … nor what lost its lease */
-    PLANT_ORDER_STUCK,   /* nothing lets go of what waits behind another one */
+    PLANT_ORDER_TWO,      /* two connections have messages of one key at once */
+    PLANT_ORDER_RESTART,  /* what was out at a restart holds its key no longer */
+    PLANT_ORDER_REDRIVE,  /* neither does what came back from the DLQ, once it fails again … */
+    PLANT_ORDER_LEASE,    /* … nor what lost its lease */
+    PLANT_ORDER_STUCK,    /* nothing lets go of what waits behind another one */
+    PLANT_DEAD_FORGOTTEN, /* a dead letter does not hold its key, as if nobody had set that */
+    PLANT_DEAD_STUCK,     /* what waits for a dead letter waits on when that was purged, dropped or moved */
     /* Of deadlines. */
     PLANT_LATE_DEADLINE, /* they count half a second too late */
     PLANT_CHARGED_LATE,  /* who has no time left for a message is charged */
@@ -67,7 +69,12 @@ static inline bool plant_is_of_rules(enum plant plant)
 
 static inline bool plant_is_of_order(enum plant plant)
 {
-    return plant >= PLANT_ORDER_TWO && plant <= PLANT_ORDER_STUCK;
+    return plant >= PLANT_ORDER_TWO && plant <= PLANT_DEAD_STUCK;
+}
+
+static inline bool plant_is_of_dead(enum plant plant)
+{
+    return plant == PLANT_DEAD_FORGOTTEN || plant == PLANT_DEAD_STUCK;
 }
 
 /* By its name; PLANTS if there is none such. */

@@ -16,6 +16,13 @@ int __real_history_add(struct ledger *l, struct group *g, uint64_t seq, struct a
 int __wrap_history_add(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,
                        const struct history_record *h);
 
+int __real_order_dead_joins(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
+int __wrap_order_dead_joins(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
+int __real_place_out_of_order(struct ledger *l, struct group *g, uint64_t seq,
+                              const struct attempt_record *row);
+int __wrap_place_out_of_order(struct ledger *l, struct group *g, uint64_t seq,
+                              const struct attempt_record *row);
+
 static bool recovering;
 static uint64_t lost; /* the message whose lease ran out last */
 
@@ -51,4 +58,21 @@ int __wrap_history_add(struct ledger *l, struct group *g, uint64_t seq, struct a
 {
     lost = h->outcome == ATTEMPT_LEASE_EXPIRED || h->outcome == ATTEMPT_UNSTARTED ? seq : 0;
     return __real_history_add(l, g, seq, row, h);
+}
+
+int __wrap_order_dead_joins(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
+{
+    if (!plant_is(PLANT_DEAD_FORGOTTEN))
+        return __real_order_dead_joins(l, g, seq, row);
+    int err = row->key ? order_index_delete(l, g, seq, row->key) : 0;
+    row->key = 0;
+    return err;
+}
+
+int __wrap_place_out_of_order(struct ledger *l, struct group *g, uint64_t seq,
+                              const struct attempt_record *row)
+{
+    if (plant_is(PLANT_DEAD_STUCK) && row && row->state == ATTEMPT_DEAD)
+        return 0;
+    return __real_place_out_of_order(l, g, seq, row);
 }

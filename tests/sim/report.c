@@ -5,6 +5,7 @@
 #include "tests/sim/server.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_plain(const struct group *g)
 {
@@ -24,9 +25,30 @@ bool server_is_drained(struct sim *s)
     return l->jobs_count == 0;
 }
 
+bool server_is_blocked(const struct sim *s, const char *topic, const char *group)
+{
+    const struct ledger *l = server_is_up(s) ? s->server->engine->ledger : NULL;
+    for (size_t i = 0; l && i < l->groups_count; i++) {
+        const struct group *g = l->groups[i];
+        if (is_plain(g) && !strcmp(g->topic->r.name, topic) && !strcmp(g->r.name, group))
+            return g->r.blocking && g->r.counts.ready;
+    }
+    return false;
+}
+
 uint64_t server_jobs_begun(const struct sim *s)
 {
     return server_is_up(s) ? s->server->engine->ledger->meta.job_next - 1 : 0;
+}
+
+uint64_t server_waiting_job(const struct sim *s)
+{
+    const struct ledger *l = server_is_up(s) ? s->server->engine->ledger : NULL;
+    for (size_t i = 0; l && i < l->jobs_count; i++) {
+        if (l->jobs[i]->r.outcomes[REDRIVE_PENDING])
+            return l->jobs[i]->r.id;
+    }
+    return 0;
 }
 
 uint64_t server_paused_job(const struct sim *s)

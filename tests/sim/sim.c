@@ -1,4 +1,5 @@
 /* sim: one run from its seed to its verdict. */
+#include "proto/policy.h"
 #include "tests/sim/model.h"
 #include "tests/sim/server.h"
 
@@ -132,6 +133,8 @@ static void plan_for_plant(struct sim *s)
         }
         if (plant_is_of_order(s->plant)) {
             s->plan.ordered = true;
+            if (plant_is_of_dead(s->plant) && s->plan.on_dead == ON_DEAD_CONTINUE)
+                s->plan.on_dead = ON_DEAD_BLOCK;
             s->plan.crash_percent = s->plant == PLANT_ORDER_RESTART ? 30 : s->plan.crash_percent;
         }
         return;
@@ -321,6 +324,8 @@ bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_ho
     s->plan = make_plan(s);
     s->plan.journal = sim_digest(&seed, sizeof seed) % 2;
     s->plan.ordered = sim_digest(&seed, sizeof seed) / 2 % 3 == 0;
+    s->plan.on_dead = (unsigned)(sim_digest(&seed, sizeof seed) / 6 % 3);
+    s->plan.follow_max = 1 + (unsigned)(sim_digest(&seed, sizeof seed) / 18 % 4);
     plan_for_plant(s);
     plant_begin(s);
     if (how->calm)

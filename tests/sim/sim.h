@@ -107,8 +107,10 @@ struct plan {
     uint64_t full_bytes;       /* of the map, from which publishing is refused; 0: never */
     bool look_at_all;          /* after each turn, not now and then */
     bool dlq_consumers, ttl, admin, rules;
-    bool journal; /* one stands before the store */
-    bool ordered; /* groups are ordered by key */
+    bool journal;        /* one stands before the store */
+    bool ordered;        /* groups are ordered by key, … */
+    unsigned on_dead;    /* … and a dead letter does that to its key */
+    unsigned follow_max; /* how many follow one */
     int64_t lease_ms, backoff_ms, resume_wait_ms;
     unsigned max_attempts;
 };
@@ -220,6 +222,9 @@ void server_check(struct sim *s);
 bool server_is_drained(struct sim *s);
 uint64_t server_jobs_begun(const struct sim *s); /* ever: the highest number of a job */
 uint64_t server_paused_job(const struct sim *s); /* a job that waits to be resumed; 0: none */
+uint64_t server_waiting_job(const struct sim *s); /* a redrive that waits for outcomes; 0: none */
+/* Something waits in the group, and dead letters hold keys. */
+bool server_is_blocked(const struct sim *s, const char *topic, const char *group);
 /* Dead letters and counts, as events. */
 void server_report(struct sim *s);
 /* A turn waits for company: its transaction is open, and nothing else can begin one. */

@@ -19,6 +19,8 @@ DEFAULTS = {
     "history_after_ms": 3600000,
     "backoff_floor_ms": 0,
     "order": 0,
+    "on_dead": 0,
+    "follow_max": 1000,
 }
 OF_TOPICS = {"ttl_ms", "max_messages", "max_bytes"}
 BOUNDS = {
@@ -33,6 +35,8 @@ BOUNDS = {
     "history_after_ms": (0, 315360000000),
     "backoff_floor_ms": (0, 315360000000),
     "order": (0, 1),
+    "on_dead": (0, 2),
+    "follow_max": (1, 1000000),
 }
 
 

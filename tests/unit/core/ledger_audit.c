@@ -149,7 +149,7 @@ static void audit_acts(struct audit *a)
 
 struct tally {
     struct group_counts n;
-    uint64_t due_rows, history_rows, past, ruled, edit_rows, indexed, parked, out;
+    uint64_t due_rows, history_rows, past, ruled, edit_rows, indexed, parked, blocking, out;
     bool damaged; /* a message cannot be read: what its head said is unknown */
 };
 
@@ -203,6 +203,8 @@ static void audit_row(struct audit *a, const struct group *g, uint64_t seq, cons
             y->due_rows++;
             y->ruled++;
         }
+        y->blocking += row->key != 0;
+        y->due_rows += audit_blocking(a, g, seq, row);
         return;
     }
     y->due_rows++;
@@ -291,7 +293,8 @@ static void audit_group(struct audit *a, const struct group *g)
     cr_assert_eq(n->delayed, y.n.delayed);
     cr_assert_eq(n->dead, y.n.dead);
     cr_assert_eq(n->suspects, y.n.suspects);
-    cr_assert(g->r.parked == y.parked && g->r.indexed == y.indexed);
+    cr_assert(g->r.parked == y.parked && g->r.indexed == y.indexed && g->r.blocking == y.blocking);
+    audit_blocked(a, g);
     cr_assert_eq(g->keys ? g->keys->count : 0, y.out);
     cr_assert_eq(n->tracked, y.n.tracked);
     cr_assert_eq(n->tracked, count_of(a, TABLE_ATTEMPT, g->r.id, NULL));
@@ -301,7 +304,7 @@ static void audit_group(struct audit *a, const struct group *g)
     }
     cr_assert_eq(g->r.ruled_waiting, y.ruled);
     cr_assert(g->r.past == y.past && g->r.past <= PAST_MAX);
-    cr_assert_eq(y.due_rows, count_of(a, TABLE_DUE, g->r.id, NULL));
+    cr_assert_eq(y.due_rows + g->r.blocked, count_of(a, TABLE_DUE, g->r.id, NULL));
     cr_assert_eq(y.history_rows, count_of(a, TABLE_HISTORY, g->r.id, NULL));
     cr_assert_eq(y.edit_rows, count_of(a, TABLE_EDIT, g->r.id, NULL));
     cr_assert_eq(group_conservation_error(n), 0, "conservation in %s/%s", topic, g->r.name);

@@ -22,6 +22,11 @@ void audit_rules(const struct group *g);
 /* Of a message with a row that is not dead: if it has a key it is in the index, and if it is parked something will let it go.
  * Returns how many rows it has in due because of that, beside the one that says where it waits. */
 uint64_t audit_key(struct audit *a, const struct group *g, uint64_t seq, const struct attempt_record *row);
+/* Of a dead one: if it holds its key, the rows are there that say so. Returns how many of its own. */
+uint64_t audit_blocking(struct audit *a, const struct group *g, uint64_t seq,
+                        const struct attempt_record *row);
+/* The rows of the group's keys that are held: as many as it counts, and letters as it counts. */
+void audit_blocked(struct audit *a, const struct group *g);
 /* Of one that is out, in a group that is ordered: it is in the table, with its key. Returns how many entries it has there. */
 uint64_t audit_out(struct audit *a, const struct group *g, uint64_t seq);
 

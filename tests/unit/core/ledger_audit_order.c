@@ -1,4 +1,5 @@
 /* ledger_audit_order: the index by key and the table of what is out, against the rows. */
+#include "broker/core/due.h"
 #include "broker/core/order.h"
 #include "tests/unit/core/ledger_audit.h"
 
@@ -23,10 +24,38 @@ uint64_t audit_key(struct audit *a, const struct group *g, uint64_t seq, const s
     cr_assert(g->keys);
     cr_assert_eq(store_cursor_open(a->t, TABLE_DUE, &c), 0);
     cr_assert_eq(store_cursor_seek(c, key_slice(&first), &key, &value), 0);
-    cr_assert(memcmp(key.data, own.bytes, own.size) != 0 || key_table_has(g->keys, row->key),
+    a->l->txn = a->t;
+    enum order_turn turn;
+    cr_assert_eq(order_behind_dead(a->l, g, row->key, seq, &turn), 0);
+    a->l->txn = NULL;
+    bool waits = turn == TURN_WAITS || g->r.followed || !order_dead_undone(g);
+    cr_assert(memcmp(key.data, own.bytes, own.size) != 0 || key_table_has(g->keys, row->key) || waits,
               "nothing lets go of %llu", (unsigned long long)seq);
     store_cursor_close(c);
     return 0;
+}
+
+uint64_t audit_blocking(struct audit *a, const struct group *g, uint64_t seq,
+                        const struct attempt_record *row)
+{
+    if (!row->key)
+        return 0;
+    cr_assert(audit_there(a, TABLE_DUE, key_due(g->r.id, DUE_BLOCKED, (int64_t)row->key, seq)));
+    cr_assert(audit_there(a, TABLE_DUE, key_due(g->r.id, DUE_BLOCKED_SINCE, row->due_ms, seq)));
+    return 2;
+}
+
+void audit_blocked(struct audit *a, const struct group *g)
+{
+    uint64_t keys = 0, letters = 0, count = 0;
+    a->l->txn = a->t;
+    for (int64_t key = 0; !due_first(a->l, g, DUE_BLOCKED_KEYS, &key, &count); count++) {
+        keys++;
+        letters += count;
+    }
+    a->l->txn = NULL;
+    cr_assert(keys == g->r.blocked && letters == g->r.blocking, "%llu keys are held, by %llu letters",
+              (unsigned long long)keys, (unsigned long long)letters);
 }
 
 uint64_t audit_out(struct audit *a, const struct group *g, uint64_t seq)

@@ -11,7 +11,7 @@ from pathlib import Path
 root = Path(sys.argv[1])
 page = (root / "docs/storage.md").read_text()
 store_h = (root / "broker/store/store.h").read_text()
-schema_c = (root / "broker/core/schema.c").read_text() + (root / "broker/core/schema_cause.c").read_text() + (root / "broker/core/schema_job.c").read_text()
+schema_c = "".join((root / f"broker/core/{name}.c").read_text() for name in ("schema", "schema_group", "schema_cause", "schema_job"))
 schema_keys_c = (root / "broker/core/schema_keys.c").read_text()
 wrong = []
 

@@ -281,7 +281,8 @@ Test(schema, a_message_with_a_deadline_has_both_of_its_ends)
 
 Test(schema, a_row_of_a_message_with_a_deadline_is_longer_and_others_are_as_they_were)
 {
-    struct attempt_record bare = {.rows = 1}, r = {.rows = 1, .deadline_ms = 5, .ttl_ends_ms = 7, .edit = 3}, got;
+    struct attempt_record bare = {.rows = 1}, r = {.rows = 1, .deadline_ms = 5, .ttl_ends_ms = 7, .edit = 3},
+                          got;
     size_t size = attempt_encode(bytes, key, &bare);
     cr_assert_eq(attempt_encode(bytes, key, &r), size + 16 + 8);
     cr_assert_eq(attempt_decode(key, (struct slice){bytes, size + 24}, &got), 0);
@@ -311,4 +312,28 @@ Test(schema, counts_of_deadlines_stand_in_a_groups_row_only_where_there_are_any)
     cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &got), SHUNT_CORRUPT);
     bytes[at] = 1, bytes[at + 9] = 2, bytes[at + 8] = 0;
     cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &got), SHUNT_CORRUPT);
+}
+
+Test(schema, numbers_of_a_group_that_came_later_stand_up_to_the_last_that_is_not_0)
+{
+    static struct group_record r = {.id = 1, .name = "g"}, got;
+    size_t bare = group_encode(bytes, key, &r);
+    r.blocking = 3;
+    size_t size = group_encode(bytes, key, &r);
+    cr_assert_eq(size, bare + 8 * (1 + RULE_ACTIONS) + 16 + 8, "what stands before them is there, too");
+    got.followed = 9;
+    cr_assert_eq(group_decode(key, (struct slice){bytes, size}, &got), 0);
+    cr_assert(got.blocking == 3 && !got.blocked && !got.followed && !got.indexed);
+    r.followed = 5;
+    size = group_encode(bytes, key, &r);
+    cr_assert_eq(size, bare + 8 * (1 + RULE_ACTIONS) + 16 + 24);
+    cr_assert_eq(group_decode(key, (struct slice){bytes, size}, &got), 0);
+    cr_assert(got.blocking == 3 && !got.blocked && got.followed == 5);
+    for (size_t more = 1; more <= 8; more++)
+        cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8 + more), &got), SHUNT_CORRUPT);
+    size = group_encode(bytes, key, &r);
+    put_number(bytes + size - 16, 0, 8); /* the last one says nothing */
+    cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &got), SHUNT_CORRUPT);
+    r = (struct group_record){.id = 1, .name = "g", .indexed = 4};
+    cr_assert_eq(group_encode(bytes, key, &r), bare + 16, "the others are as they were");
 }
