@@ -57,6 +57,13 @@ static const struct record_field limit_fields[] = {
     {"source", RECORD_TEXT, NULL, NULL},
     {0},
 };
+static const struct record_field waits_fields[] = {
+    {"message", RECORD_TEXT, NULL, NULL},
+    {"state", RECORD_TEXT, NULL, NULL},
+    {"letter", RECORD_TEXT, NULL, NULL},
+    {"key", RECORD_BYTES, NULL, NULL},
+    {0},
+};
 static const struct record_field group_fields[] = {
     {"group", RECORD_TEXT, NULL, NULL},
     {"state", RECORD_TEXT, NULL, NULL},
@@ -75,6 +82,7 @@ static const struct record_field group_fields[] = {
     {"consumers", RECORD_COUNT, NULL, NULL},
     {"ready", RECORD_COUNT, NULL, NULL},
     {"holder", RECORD_RECORD, NULL, holder_fields},
+    {"waits_for", RECORD_RECORD, NULL, waits_fields},
     {"death", RECORD_RECORD, NULL, death_fields},
     {"end", RECORD_RECORD, NULL, end_fields},
     {"redrive", RECORD_RECORD, NULL, redrive_fields},

@@ -1,4 +1,4 @@
-/* why_say: how a story is told: its lines, and what is said for a word of the broker's. Of why_story.c, why_edit.c and why_rule.c alone. */
+/* why_say: how a story is told: its lines, and what is said for a word of the broker's. Of why_story.c, why_edit.c, why_key.c and why_rule.c alone. */
 #ifndef SHUNT_CLI_WHY_SAY_H
 #define SHUNT_CLI_WHY_SAY_H
 
@@ -40,6 +40,14 @@ static inline void say(struct story *s, const char *when, const char *format, ..
     line(s, when, sentence);
 }
 
+/* What to type: `shunt WORDS TOPIC REST`, for this group. */
+static inline void command(struct story *s, const char *words, const char *rest)
+{
+    bool is_default = strcmp(s->name, "default") == 0;
+    say(s, "do", "shunt %s %s%s%s%s%s", words, s->topic, rest ? " " : "", rest ? rest : "",
+        is_default ? "" : " -g ", is_default ? "" : s->name);
+}
+
 static inline const char *time_of(const struct shunt_value *record, const char *key, char text[32])
 {
     const char *time = record_time(text, shunt_value_get(record, key));
@@ -71,6 +79,11 @@ static inline struct saying saying_of(const struct saying *table, const char *wo
 
 /* If that was before the time, and was not told before. */
 void why_tell_edited(struct story *s, int64_t before_ms);
+
+/* ---- that it waits for another one of its key: why_key.c ---- */
+
+/* For which, and what is to be done. */
+void why_tell_waits(struct story *s, const struct shunt_value *waits_for);
 
 /* ---- what rules had to do with it: why_rule.c ---- */
 

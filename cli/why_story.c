@@ -9,8 +9,6 @@
 #include "cli/why_say.h"
 #include "client/shunt.h"
 
-#define COMMAND_BYTES 600
-
 /* ---- limits ---- */
 
 static const struct shunt_value *limit_of(const struct story *s, const char *setting)
@@ -188,7 +186,8 @@ static const struct saying reasons[] = {
     {"ttl_expired", "its time to live was over before anybody had it", "expired"},
     {"deadline_exceeded", "its deadline passed before it was done", "expired"},
     {"corrupt", "it is damaged in the store, and is not sent", NULL},
-    {"predecessor_dead", "the message before it with the same key is dead", NULL},
+    {"predecessor_dead", "a message before it with the same key is dead, and on-dead says that it follows",
+     NULL},
     {"operator", "an operator put it there", NULL},
     {0},
 };
@@ -217,15 +216,6 @@ static void tell_death(struct story *s)
 
 /* ---- now, and next ---- */
 
-static void command(struct story *s, const char *words, const char *rest)
-{
-    char text[COMMAND_BYTES];
-    (void)snprintf(text, sizeof text, "shunt %s %s%s%s%s%s", words, s->topic, rest ? " " : "",
-                   rest ? rest : "", is(s->name, "default") ? "" : " -g ",
-                   is(s->name, "default") ? "" : s->name);
-    line(s, "do", text);
-}
-
 static void tell_ready(struct story *s)
 {
     static const struct saying nexts[] = {
@@ -243,6 +233,10 @@ static void tell_ready(struct story *s)
     say(s, "now", "ready since %s; the group has %" PRIu64 " %s ready and %" PRIu64 " %s connected",
         time_of(s->group, "since", time), ready, call_plural(ready, "message", "messages"), consumers,
         call_plural(consumers, "consumer", "consumers"));
+    if (is(next, "key")) {
+        why_tell_waits(s, shunt_value_get(s->group, "waits_for"));
+        return;
+    }
     line(s, "next", saying_of(nexts, next).sentence);
     if (is(next, "resume"))
         say(s, "do", "shunt group resume %s %s", s->topic, s->name);

@@ -430,7 +430,7 @@ static const struct command commands[] = {{
         "SIGINT or SIGHUP, `work` waits for the commands that run; a second signal kills them. A command "
         "that\n"
         "dies because of a stop has not failed. If the broker cannot be reached, `work` tries until it can.\n"
-        "--drain exits 75 if the group is paused and has messages.\n"
+        "--drain exits 75 if the group is paused, or what it has waits for dead letters of its keys.\n"
         "With --stream COMMAND stays, reads a line of JSON for each message and answers with one: tens of "
         "times\n"
         "as many messages. A COMMAND that dies is started again, and only the message that it held is "

@@ -13,12 +13,9 @@
 /* As much of a line as an error shows. */
 #define SHOWN_BYTES 80
 
-static const char *const outcomes[] = {[SHUNT_ACK] = "ack",
-                                       [SHUNT_NACK] = "nack",
-                                       [SHUNT_REJECT] = "reject",
-                                       [SHUNT_RELEASE] = "release",
-                                       [SHUNT_EXTEND] = "extend",
-                                       [SHUNT_LATE] = "late"};
+static const char *const outcomes[] = {
+    [SHUNT_ACK] = "ack",         [SHUNT_NACK] = "nack",     [SHUNT_REJECT] = "reject",
+    [SHUNT_RELEASE] = "release", [SHUNT_EXTEND] = "extend", [SHUNT_LATE] = "late"};
 
 #define OUTCOMES (sizeof outcomes / sizeof *outcomes)
 

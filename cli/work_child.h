@@ -19,10 +19,10 @@
 #include "cli/guard.h"
 #include "cli/lines.h"
 
-#define CHILD_POLLS      4
-#define CHILD_GRACE_MS   5000 /* between SIGTERM and SIGKILL */
+#define CHILD_POLLS       4
+#define CHILD_GRACE_MS    5000 /* between SIGTERM and SIGKILL */
 #define CHILD_LEAD_MS_MAX 1000 /* between SIGTERM and a deadline, at most */
-#define CHILD_READ_BYTES (16u * 1024)
+#define CHILD_READ_BYTES  (16u * 1024)
 
 struct child_spec {
     const char *path; /* of the program */

@@ -16,8 +16,9 @@
 
 #define HEADER_PREFIX "SHUNT_HEADER_"
 
-static const char *const names[] = {"SHUNT_TOPIC=", "SHUNT_GROUP=",      "SHUNT_MESSAGE=", "SHUNT_ATTEMPT=",
-                                    "SHUNT_KEY=",   "SHUNT_KEY_BASE64=", "SHUNT_HEADERS=", DEADLINE_VARIABLE "=", HEADER_PREFIX};
+static const char *const names[] = {
+    "SHUNT_TOPIC=",      "SHUNT_GROUP=",   "SHUNT_MESSAGE=",      "SHUNT_ATTEMPT=", "SHUNT_KEY=",
+    "SHUNT_KEY_BASE64=", "SHUNT_HEADERS=", DEADLINE_VARIABLE "=", HEADER_PREFIX};
 
 static bool is_message_name(const char *entry)
 {

@@ -55,6 +55,24 @@ static void tell_pause(struct work_idle *i, const struct shunt_value *group)
     i->told_paused = paused;
 }
 
+/* All that is left waits for dead letters of its keys. */
+static bool is_blocked(const struct shunt_value *group)
+{
+    return record_integer(group, "blocked_keys") && !record_integer(group, "in_flight") &&
+           !record_integer(group, "delayed") &&
+           record_integer(group, "ready") == record_integer(group, "parked");
+}
+
+static void tell_blocked(const struct call *call, const struct shunt_value *group)
+{
+    uint64_t keys = (uint64_t)record_integer(group, "blocked_keys");
+    call_complain("group %s of topic %s: %" PRIu64 " %s behind dead letters of %" PRIu64
+                  " %s: `shunt dlq list %s -g %s` shows them",
+                  call_group(call), call_word(call, 0), waiting(group),
+                  call_plural(waiting(group), "message waits", "messages wait"), keys,
+                  call_plural(keys, "key", "keys"), call_word(call, 0), call_group(call));
+}
+
 /* No answer: one that is late may come with the next question; without one for the time of a call it is over.
  */
 static enum idle_verdict judge_silence(struct work_idle *i, const struct shunt_error *err, int *ret_code)
@@ -87,8 +105,12 @@ static enum idle_verdict ask(struct work_idle *i, int *ret_code)
         verdict = IDLE_DRAINED;
     } else {
         tell_pause(i, group);
-        if (i->drain && i->told_paused)
+        if (i->drain && i->told_paused) {
             verdict = IDLE_PAUSED;
+        } else if (i->drain && is_blocked(group)) {
+            tell_blocked(call, group);
+            verdict = IDLE_PAUSED;
+        }
     }
     shunt_value_free(group);
     return verdict;

@@ -23,7 +23,7 @@ struct work_idle {
 enum idle_verdict {
     IDLE_GO_ON,
     IDLE_DRAINED,
-    IDLE_PAUSED, /* with --drain: told, and no use to wait */
+    IDLE_PAUSED, /* with --drain: it is, or all that is left is blocked; told, and no use to wait */
     IDLE_FAILED  /* told; the code is in ret_code */
 };
 

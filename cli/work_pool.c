@@ -250,7 +250,9 @@ static void resolve_judged(struct work_pool *p, struct work_slot *slot, const st
     struct shunt_failure failure = {.type = judgement->type, .message = message, .stack = judgement->stack};
     bool crashed = c->timed_out || c->late || WIFSIGNALED(c->status);
     bool stopped = p->stopping && judgement->verdict == VERDICT_NACK && child_was_stopped(&slot->child);
-    enum shunt_outcome outcome = judgement->verdict == VERDICT_REJECT ? SHUNT_REJECT : c->late ? SHUNT_LATE : SHUNT_NACK;
+    enum shunt_outcome outcome = judgement->verdict == VERDICT_REJECT ? SHUNT_REJECT
+                                 : c->late                            ? SHUNT_LATE
+                                                                      : SHUNT_NACK;
     bool released = p->abandon || stopped;
     if (crashed && !released && judgement->verdict != VERDICT_ACK) { /* its own output says nothing of that */
         call_note(p->call, "%s: %s attempt %" PRIu32 ": %s%s%s", shunt_delivery_id(slot->delivery),

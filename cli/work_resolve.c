@@ -57,9 +57,11 @@ static void extended(void *context, const struct shunt_error *err)
 void work_resolve(struct work_pool *p, struct shunt_delivery *delivery, enum shunt_outcome outcome,
                   int64_t delay_ms, const struct shunt_failure *failure)
 {
-    static shunt_resolved_cb *const callbacks[] = {
-        [SHUNT_ACK] = acked, [SHUNT_NACK] = nacked, [SHUNT_REJECT] = rejected, [SHUNT_RELEASE] = released,
-        [SHUNT_LATE] = late};
+    static shunt_resolved_cb *const callbacks[] = {[SHUNT_ACK] = acked,
+                                                   [SHUNT_NACK] = nacked,
+                                                   [SHUNT_REJECT] = rejected,
+                                                   [SHUNT_RELEASE] = released,
+                                                   [SHUNT_LATE] = late};
     struct shunt_error err = {0};
     p->unanswered++;
     if (shunt_resolve_async(delivery, outcome, delay_ms, failure, callbacks[outcome], p, &err))

@@ -22,7 +22,7 @@ typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_deliv
  *   workers     children with isolation fork                                        (default 1)
  *   timeout     for one message with isolation fork; 0: no limit                    (default 0)
  *   prefetch, prefetch-bytes   as for shunt_subscribe()                             (default with fork 16 × workers)
- *   drain       yes|no: return when the group has nothing ready, in flight or delayed (default no)
+ *   drain       yes|no: return when the group has nothing ready, in flight or delayed, but what waits for dead letters of its keys (default no)
  *   signals     yes|no: stop on SIGTERM and SIGINT; the old handlers are put back    (default yes)
  *   child-messages  with fork: replace a child after this many messages; 0: never   (default 0)
  *   child-memory    with fork: replace a child that has more resident memory after a message, as in `512MiB`; 0: never (default 0)

@@ -136,6 +136,20 @@ bool key_table_has(const struct key_table *t, uint64_t key)
     return at != KEY_TABLE_END;
 }
 
+bool key_table_first(const struct key_table *t, uint64_t key, uint64_t *ret_seq)
+{
+    bool found = false;
+    uint32_t at = t->count ? *bucket(t, t->by_key, key) : KEY_TABLE_END;
+    for (; at != KEY_TABLE_END; at = t->entries[at].next_by_key) {
+        const struct key_entry *e = &t->entries[at];
+        if (e->key != key || (found && e->seq > *ret_seq))
+            continue;
+        *ret_seq = e->seq;
+        found = true;
+    }
+    return found;
+}
+
 size_t key_table_bytes(const struct key_table *t)
 {
     return t->capacity * (sizeof *t->entries + sizeof *t->by_key + sizeof *t->by_seq);

@@ -33,6 +33,8 @@ bool key_table_find(const struct key_table *t, uint64_t seq, uint64_t *ret_key);
 bool key_table_remove(struct key_table *t, uint64_t seq, uint64_t *ret_key);
 /* A message of the key is out. */
 bool key_table_has(const struct key_table *t, uint64_t key);
+/* The first one that is out of the key, by number; false if none is. cost: by those that are */
+bool key_table_first(const struct key_table *t, uint64_t key, uint64_t *ret_seq);
 size_t key_table_bytes(const struct key_table *t); /* that it takes */
 
 #endif

@@ -93,6 +93,28 @@ void order_dead_settings(struct ledger *l, struct group *g);
 int order_dead_undo(struct ledger *l, struct group *g);
 int order_dead_follow(struct ledger *l, struct group *g);
 
+/* ---- view_key.c ---- */
+
+/* A key that dead letters hold. */
+struct blocked_key {
+    uint64_t key;           /* its hash */
+    uint64_t letters;       /* that hold it */
+    uint64_t seq, dead_seq; /* of the first of them: its message, and its number in the DLQ */
+    int64_t since_ms;       /* when that died */
+    uint64_t waiting; /* messages behind it that were passed over and are not dead; as many as were counted */
+};
+/* The one behind that hash (0: the first), whose waiting ones are counted up to `most`. Reads as views do. fails: NOT_FOUND: there is
+ * no more; CORRUPT, IO */
+int order_blocked_next(struct ledger *l, const struct group *g, uint64_t after, uint64_t most,
+                       struct blocked_key *ret);
+/* How many messages wait behind dead letters of their keys. No more than so many rows are looked at: a figure as large says `at
+ * least`. */
+#define BLOCKED_ROWS_MAX 1000
+int order_blocked_messages(struct ledger *l, const struct group *g, uint64_t *ret);
+/* Which message one of that key that is ready waits for: one that is out, or else the first before it that waits, or is dead and holds the
+ * key. 0: for none. */
+int order_waits_for(struct ledger *l, const struct group *g, uint64_t seq, uint64_t key, uint64_t *ret);
+
 /* ---- order_park.c ---- */
 
 /* After loading: the tables of all groups that need one. fails: CORRUPT (`ret_why`), IO, NO_MEMORY */

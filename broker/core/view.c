@@ -1,5 +1,6 @@
 /* view: topics, groups and jobs as maps, and the numbers for metrics. */
 #include "broker/core/cause.h"
+#include "broker/core/order.h"
 #include "broker/core/view_put.h"
 
 #include <string.h>
@@ -165,6 +166,9 @@ static void put_policy(struct mpack_buffer *to, const struct policy *own, const 
 int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
 {
     const struct group_counts *n = &g->r.counts;
+    uint64_t blocked = 0;
+    v->ledger->txn = v->txn;
+    int err = order_blocked_messages(v->ledger, g, &blocked);
     const struct {
         const char *key;
         uint64_t value;
@@ -183,10 +187,14 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
                   {"redriven", g->origin ? n->moved_away : n->redriven},
                   {"published", n->published},
                   {"deliveries", n->deliveries},
+                  {"parked", group_is_ordered(g) ? g->r.parked : 0},
+                  {"blocked_keys", order_dead_hold(g) ? g->r.blocked : 0},
+                  {"blocked_messages", blocked},
                   {"consumers", v->members ? v->members(v->context, g->r.id) : 0}};
     int64_t ready_ms, dead_ms, unattended_ms;
     ledger_looked(v->ledger, 0);
-    int err = oldest_ready(v, g, &ready_ms);
+    if (!err)
+        err = oldest_ready(v, g, &ready_ms);
     if (!err)
         err = oldest_dead(v, g, &dead_ms);
     if (!err)
@@ -203,6 +211,7 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
     put_time(v->ledger, to, "oldest_ready", ready_ms);
     put_time(v->ledger, to, "oldest_dead", dead_ms);
     put_time(v->ledger, to, "oldest_unattended", unattended_ms);
+    put_time(v->ledger, to, "oldest_blocked", order_blocked_since(v->ledger, g));
     put_text(to, "dlq", g->dlq ? g->dlq->r.name : NULL);
     put_policy(to, &g->r.policy, &g->topic->r.policy, false);
     mpack_write_cstr(to, "own");
@@ -211,7 +220,7 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
         if (g->r.policy.given >> i & 1)
             mpack_write_cstr(to, policy_rows[i].field);
     }
-    mpack_patch_map(to, map, 3 + (uint32_t)(sizeof counts / sizeof *counts) + 6);
+    mpack_patch_map(to, map, 3 + (uint32_t)(sizeof counts / sizeof *counts) + 7);
     return written(to);
 }
 
@@ -274,6 +283,7 @@ static void fill_numbers(const struct view *v, struct group *g, struct group_num
                                   .paused = g->r.paused,
                                   .dlq_retention_ms = group_setting(g, POLICY_dlq_retention_ms),
                                   .dlq_slo_ms = group_setting(g, POLICY_dlq_slo_ms)};
+    v->ledger->txn = v->txn;
     /* A figure that cannot be read is left out; reading it for a consumer will say why. */
     if (oldest_ready(v, g, &ret->oldest_ready_ms))
         ret->oldest_ready_ms = 0;
@@ -281,13 +291,15 @@ static void fill_numbers(const struct view *v, struct group *g, struct group_num
         ret->oldest_dead_ms = 0;
     if (unattended_oldest(v->ledger, v->txn, g, &ret->oldest_unattended_ms))
         ret->oldest_unattended_ms = 0;
+    ret->blocked_keys = order_dead_hold(g) ? g->r.blocked : 0;
+    ret->oldest_blocked_ms = order_blocked_since(v->ledger, g);
     if (ret->oldest_dead_ms && ret->dlq_retention_ms)
         ret->next_expiry_ms = dead_leaves_at(g, ret->oldest_dead_ms);
     for (size_t i = 0; i < g->causes_count; i++)
         ret->causes[g->causes[i]->r.state]++;
     ledger_looked(v->ledger, g->causes_count * 256); /* as bytes: 16 causes a row */
     int64_t *const times[] = {&ret->oldest_ready_ms, &ret->oldest_dead_ms, &ret->oldest_unattended_ms,
-                              &ret->next_expiry_ms};
+                              &ret->oldest_blocked_ms, &ret->next_expiry_ms};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         *times[i] = ledger_shown_ms(v->ledger, *times[i]);
 }

@@ -91,6 +91,8 @@ struct group_numbers {
     const char *topic, *group;
     const struct group_counts *counts;
     int64_t oldest_ready_ms, oldest_dead_ms, oldest_unattended_ms; /* 0: none */
+    uint64_t blocked_keys;                                         /* that dead letters hold… */
+    int64_t oldest_blocked_ms; /* … and when the one died that has for longest; 0: none */
     bool paused;
     int64_t dlq_retention_ms; /* 0: dead letters are kept for ever */
     int64_t next_expiry_ms;   /* when it drops the oldest one; 0: it drops none */

@@ -6,6 +6,7 @@
 #include "broker/core/fingerprint.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
+#include "broker/core/order.h"
 #include "broker/core/past.h"
 #include "broker/core/rule.h"
 #include "broker/core/view_put.h"
@@ -23,6 +24,9 @@ struct story {
     struct ended_record ended; /* … this is how */
     bool held;
     struct view_holder holder;
+    uint64_t waits_for;              /* ready, and another one of its key comes first; 0: none does */
+    enum where waits_where;          /* … that is there, … */
+    struct attempt_record waits_row; /* … with this row */
 };
 
 /* ---- where it is ---- */
@@ -46,21 +50,32 @@ static const struct {
     [STATE_BEFORE] = {"before", NULL},
 };
 
-static enum state state_of(const struct story *s)
+static enum state state_at(const struct group *g, uint64_t seq, enum where where,
+                           const struct attempt_record *row)
 {
-    switch (s->where) {
+    switch (where) {
     case WHERE_FRESH:
         return STATE_READY;
     case WHERE_FLIGHT:
         return STATE_IN_FLIGHT;
     case WHERE_TRACKED:
-        if (s->row.state == ATTEMPT_WAITING)
-            return s->row.due_ms > s->g->r.due_mark_ms ? STATE_DELAYED : STATE_READY;
-        return s->row.state == ATTEMPT_DEAD ? STATE_DEAD : STATE_IN_FLIGHT;
+        if (row->state == ATTEMPT_WAITING)
+            return row->due_ms > g->r.due_mark_ms ? STATE_DELAYED : STATE_READY;
+        return row->state == ATTEMPT_DEAD ? STATE_DEAD : STATE_IN_FLIGHT;
     case WHERE_GONE:
         break;
     }
-    return s->seq >= s->g->topic->r.head ? STATE_NOT_YET : s->seq < s->g->r.start ? STATE_BEFORE : STATE_DONE;
+    return seq >= g->topic->r.head ? STATE_NOT_YET : seq < g->r.start ? STATE_BEFORE : STATE_DONE;
+}
+
+static enum state state_of(const struct story *s)
+{
+    return state_at(s->g, s->seq, s->where, &s->row);
+}
+
+static enum state state_before(const struct story *s)
+{
+    return state_at(s->g, s->waits_for, s->waits_where, &s->waits_row);
 }
 
 /* What keeps a ready message from being handed out, or that nothing does. */
@@ -70,8 +85,12 @@ static const char *next_of_ready(const struct story *s, uint64_t consumers)
         return "resume";
     if (s->l->room.fullness >= STORE_HELD)
         return "room";
+    if (s->waits_for && state_before(s) == STATE_DEAD)
+        return "key";
     if (!consumers)
         return "consumer";
+    if (s->waits_for)
+        return "key";
     return s->row.suspect ? "alone" : states[STATE_READY].next;
 }
 
@@ -234,7 +253,37 @@ static void put_limits(struct mpack_buffer *to, const struct group *g)
     }
 }
 
+/* The message of its key that comes before it. */
+static void put_waits_for(struct mpack_buffer *to, const struct story *s)
+{
+    put_key(to, "waits_for");
+    if (!s->waits_for) {
+        mpack_write_nil(to);
+        return;
+    }
+    enum state state = state_before(s);
+    struct slice key = view_parse(s->m->message).key;
+    mpack_write_map(to, 4);
+    put_name(to, "message", s->g->topic->r.name, s->waits_for);
+    put_word(to, "state", states[state].name);
+    if (state == STATE_DEAD)
+        put_name(to, "letter", s->g->dlq->r.name, s->waits_row.dead_seq);
+    else
+        put_word(to, "letter", NULL);
+    put_key(to, "key");
+    mpack_write_bin(to, key.data, key.size);
+}
+
 /* ---- one group ---- */
+
+static int load_before(struct story *s)
+{
+    uint64_t key = s->where == WHERE_TRACKED && s->row.key ? s->row.key : order_key(s->m->message);
+    int err = order_waits_for(s->l, s->g, s->seq, key, &s->waits_for);
+    if (!err && s->waits_for)
+        err = place_find(s->l, s->g, s->waits_for, &s->waits_where, &s->waits_row);
+    return err;
+}
 
 static int load_ended(struct story *s)
 {
@@ -274,6 +323,8 @@ static int load(struct story *s)
     enum state state = err ? STATE_DONE : state_of(s);
     if (!err && state == STATE_DONE)
         err = load_ended(s);
+    if (!err && state == STATE_READY)
+        err = load_before(s);
     if (!err && state == STATE_IN_FLIGHT && s->v->holder)
         s->held = s->v->holder(s->v->context, s->g->r.id, s->seq, &s->holder);
     return err;
@@ -294,7 +345,7 @@ static int put_group(struct story *s, struct mpack_buffer *to)
     bool tracked = s->where == WHERE_TRACKED, over = state == STATE_DEAD || state >= STATE_DONE;
     int64_t expires_ms = tracked ? s->row.expires_ms : s->m->head.expires_ms;
     int64_t deadline_ms = tracked ? s->row.deadline_ms : s->m->head.deadline_ms;
-    mpack_write_map(to, 23);
+    mpack_write_map(to, 24);
     put_slice(to, "group", slice_of(s->g->r.name));
     put_word(to, "state", states[state].name);
     put_time(s->l, to, "since", since(s, state, &dead));
@@ -311,6 +362,7 @@ static int put_group(struct story *s, struct mpack_buffer *to)
     put_uint(to, "consumers", consumers);
     put_uint(to, "ready", s->g->r.counts.ready);
     put_holder(to, s);
+    put_waits_for(to, s);
     put_death(to, s, &dead, dead_seq, attended);
     put_end(to, s);
     put_redrive(to, s);

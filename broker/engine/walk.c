@@ -30,6 +30,7 @@ static void add_counts(struct snapshot_group *to, const struct group_numbers *f,
     to->unattended += n->unattended;
     to->expired_unattended += n->expired_unattended;
     to->slo_breaches += n->slo_breaches;
+    to->blocked_keys += f->blocked_keys;
     to->consumers += consumers;
     to->paused += f->paused;
     for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
@@ -45,6 +46,7 @@ static void add_counts(struct snapshot_group *to, const struct group_numbers *f,
     to->oldest_ready_ms = older(to->oldest_ready_ms, f->oldest_ready_ms);
     to->oldest_dead_ms = older(to->oldest_dead_ms, f->oldest_dead_ms);
     to->oldest_unattended_ms = older(to->oldest_unattended_ms, f->oldest_unattended_ms);
+    to->oldest_blocked_ms = older(to->oldest_blocked_ms, f->oldest_blocked_ms);
     to->next_expiry_ms = older(to->next_expiry_ms, f->next_expiry_ms);
     to->conservation_error += group_conservation_error(n);
 }

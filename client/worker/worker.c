@@ -112,6 +112,7 @@ int64_t worker_release_ms(const struct worker *w, const struct shunt_delivery *d
 static int group_left(struct worker *w, int64_t *ret_left, struct shunt_error *err)
 {
     static const char *const states[] = {"ready", "in_flight", "delayed"};
+    int64_t parked, blocked;
     struct shunt_error why = {0};
     struct shunt_value *show;
     int64_t left = 0;
@@ -126,6 +127,10 @@ static int group_left(struct worker *w, int64_t *ret_left, struct shunt_error *e
     }
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         left += shunt_value_integer(shunt_value_get(show, states[i]));
+    parked = shunt_value_integer(shunt_value_get(show, "parked"));
+    blocked = shunt_value_integer(shunt_value_get(show, "blocked_keys"));
+    if (blocked && left == parked) /* all that is left waits for dead letters of its keys */
+        left = 0;
     shunt_value_free(show);
     *ret_left = left;
     return 0;

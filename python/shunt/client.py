@@ -161,12 +161,14 @@ class Client(Admin):
         A message whose handler returns is acked. An exception is a failed attempt, with its class, text and traceback; Reject, Retry and Release say what else is meant.
         If the broker cannot be reached, this waits until it can, also at the beginning.
         extend   extend the lease while the handler runs, however long it takes
-        drain    return when the group has nothing ready, in flight or delayed
+        drain    return when the group has nothing ready, in flight or delayed, but what waits for dead letters of its keys
         signals  stop on SIGTERM and SIGINT when the message at hand is done, if this is the main thread"""
 
         def is_drained() -> bool:
             counts = self.group_show(topic, group)
-            return not (counts["ready"] or counts["in_flight"] or counts["delayed"])
+            left: int = counts["ready"] + counts["in_flight"] + counts["delayed"]
+            blocked: int = counts["parked"] if counts["blocked_keys"] else 0
+            return left == blocked
 
         consumer = Consumer(self._link, topic, group, window, window_bytes, self._timeout)
         return working.run(consumer, handler, is_drained if drain else None, extend, signals)

@@ -280,6 +280,17 @@ class Worker(Case):
         self.shunt("group", "resume", "t", "default")
         self.assertEqual(self.work("--", "cat").stdout, "12")
 
+    def test_what_is_blocked_by_a_dead_letter_is_told_and_not_waited_for(self):
+        self.shunt("topic", "update", "t", "--order", "key", "--on-dead", "block", "--max-attempts", "1")
+        for body in "1", "2", "3":
+            self.shunt("publish", "t", "--key", "k", body)
+        self.shunt("publish", "t", "--key", "other", "4")
+        done = self.work("--", "sh", "-c", 'read -r n; [ "$n" != 1 ] && echo "$n"', code=NOT_NOW)
+        self.assertIn("group default of topic t: 2 messages wait behind dead letters of 1 key: `shunt dlq list t -g default` shows them", done.stderr)
+        self.assertEqual(done.stdout, "4\n")
+        self.shunt("dlq", "redrive", "t", "--key", "k")
+        self.assertEqual(self.work("--", "cat").stdout, "123")
+
     def test_a_paused_group_without_messages_is_drained(self):
         self.shunt("group", "pause", "t", "default")
         self.work("--", "cat", code=OK)

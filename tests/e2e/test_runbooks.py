@@ -15,6 +15,7 @@ import harness
 from cli_case import Case
 
 PAGES = harness.SOURCE_ROOT / "docs/runbooks"
+NOT_NOW = 75
 COMMAND_SECONDS_MAX = 60
 
 
@@ -85,6 +86,13 @@ class Runbooks(Case):
         self.dies()
         self.shunt("group", "pause", "orders", "default")
 
+    def blocks(self):
+        """A dead letter that holds its key, and a message that waits for it."""
+        self.shunt("topic", "create", "orders", "--max-attempts", "1", "--order", "key", "--on-dead", "block")
+        for _ in range(2):
+            self.shunt("publish", "orders", "--key", "account-17", "debit")
+        self.shunt("work", "orders", "--drain", "--", "false", code=NOT_NOW)
+
     def lies(self):
         """A backlog in two groups, of which nobody consumes."""
         self.dies()
@@ -107,6 +115,9 @@ class Runbooks(Case):
 
     def is_paused(self):
         return self.group("orders")["paused"]
+
+    def is_blocked(self):
+        return self.group("orders")["blocked_keys"] == 1
 
     def backs_up(self):
         subprocess.run([harness.SHUNTD, "--config", self.config, "--data", self.server.data, "--backup", self.backups / f"{time.monotonic_ns()}"], check=True, capture_output=True, timeout=COMMAND_SECONDS_MAX)
@@ -206,6 +217,7 @@ class Runbooks(Case):
         "ShuntLettersBounce": (redrives, None, None),
         "ShuntBacklogWithoutConsumers": (lies, None, None),
         "ShuntBacklogOld": (pauses, None, None),
+        "ShuntKeyBlocked": (blocks, is_blocked, "Act"),
         "ShuntGroupPaused": (pauses, is_paused, "Act"),
         "ShuntInFlightOld": (holds, None, None),
         "ShuntInFlightNearLimit": (holds, None, None),

@@ -62,6 +62,29 @@ class States(Why):
         self.assertEqual((self.why("t/2")["next"], self.why("t/2")["paused"]), ("resume", True))
         self.holds("t/2", "until the group is resumed", "do shunt group resume t default")
 
+    def test_ready_says_which_message_of_its_key_comes_first(self):
+        self.topic("t", "--order", "key", "--on-dead", "block", "--max-attempts", "1", messages=3, key="account-17")
+        subscription, [held] = self.take("t")
+        subscription.credit(10)
+        self.eventually(lambda: self.document("group", "show", "t", "default")["parked"] == 2)
+        group = self.why("t/2")
+        self.assertEqual(group["waits_for"], {"message": "t/1", "state": "in_flight", "letter": None, "key": "account-17"})
+        self.assertEqual((group["state"], group["next"]), ("ready", "key"))
+        self.holds("t/2", "next nothing, until it is its turn: t/1, of the same key, is in flight", "do shunt why t/1 -g default")
+        subscription.reject(held)
+        group = self.why("t/3")
+        self.assertEqual(group["waits_for"], {"message": "t/1", "state": "dead", "letter": "dlq:t:default/1", "key": "account-17"})
+        self.holds("t/3", "t/1, of the same key, is dead and holds the key", "do shunt dlq show t dlq:t:default/1", "do shunt dlq redrive t --key account-17",
+                   "do shunt dlq purge t dlq:t:default/1")
+        shown = self.document("group", "show", "t", "default")
+        self.assertEqual((shown["blocked_keys"], shown["blocked_messages"], shown["parked"]), (1, 2, 2))
+        self.assertEqual(shown["oldest_blocked"], shown["oldest_dead"])
+        self.shunt("dlq", "redrive", "t", "--key", "account-17")
+        [held] = subscription.take(1)
+        self.assertEqual((held.seq, self.why("t/1")["waits_for"]), (1, None))
+        self.assertEqual(self.why("t/2")["waits_for"]["state"], "in_flight")
+        self.assertIsNone(self.document("group", "show", "t", "default")["oldest_blocked"])
+
     def test_in_flight_says_who_holds_it_and_until_when(self):
         self.topic("t", "--lease", "1h")
         self.take("t")

@@ -58,10 +58,11 @@ class Topics(WireTest):
         self.assertEqual(group["own"], [])
         self.assertIs(group["paused"], False)
         for count in ("ready", "in_flight", "delayed", "dead", "acked", "expired", "discarded", "purged", "redriven",
-                      "published", "deliveries", "consumers"):
+                      "published", "deliveries", "consumers", "parked", "blocked_keys", "blocked_messages"):
             self.assertEqual(group[count], 0, count)
         self.assertIsNone(group["oldest_ready"])
         self.assertIsNone(group["oldest_dead"])
+        self.assertIsNone(group["oldest_blocked"])
 
     def test_a_topic_is_made_with_groups_of_choice(self):
         client = self.connect()

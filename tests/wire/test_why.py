@@ -7,7 +7,7 @@ from server import WireTest
 
 WHY = {"message", "topic", "seq", "now", "stored", "groups", "more", "published", "due", "deadline"}
 GROUP = {"group", "state", "since", "until", "next", "attempts", "deliveries", "generation", "attempts_total", "deliveries_total", "expires", "deadline", "suspect", "paused",
-         "consumers", "ready", "holder", "death", "end", "redrive", "limits", "edited", "history"}
+         "consumers", "ready", "holder", "waits_for", "death", "end", "redrive", "limits", "edited", "history"}
 HOLDER = {"consumer", "host", "build", "peer", "leased", "started", "until", "silent"}
 DEATH = {"id", "died", "reason", "cause", "cause_state", "cause_title", "attended", "rule", "rule_action", "rule_at"}
 STACK = "x" * 16384

@@ -57,4 +57,24 @@ static inline struct group *g_of(struct fixture *f)
     return fixture_group(f, "t", "default");
 }
 
+/* As begin(), with that setting. */
+static inline void begin_with(struct fixture *f, int on_dead, const char *keys)
+{
+    begin(f, "");
+    topic_update(f, "t", settings(POLICY_on_dead, on_dead, -1));
+    publish_keys(f, keys, 0, 0);
+}
+
+static inline void dies(struct fixture *f, uint64_t seq)
+{
+    fail(f, "t", "default", seq, ATTEMPT_REJECTED);
+    expect_state(f, "t", "default", seq, "dead");
+}
+
+static inline void redrive_all(struct fixture *f)
+{
+    redrive(f, "t", "default", UINT64_MAX, 0);
+    tick_until_quiet(f);
+}
+
 #endif

@@ -1,26 +1,6 @@
 /* Dead letters that hold their keys, by the setting on-dead: block, and follow. */
 #include "tests/unit/core/ledger_order.h"
 
-/* As begin(), with that setting. */
-static void begin_with(struct fixture *f, int on_dead, const char *keys)
-{
-    begin(f, "");
-    topic_update(f, "t", settings(POLICY_on_dead, on_dead, -1));
-    publish_keys(f, keys, 0, 0);
-}
-
-static void dies(struct fixture *f, uint64_t seq)
-{
-    fail(f, "t", "default", seq, ATTEMPT_REJECTED);
-    expect_state(f, "t", "default", seq, "dead");
-}
-
-static void redrive_all(struct fixture *f)
-{
-    redrive(f, "t", "default", UINT64_MAX, 0);
-    tick_until_quiet(f);
-}
-
 static void follows(struct fixture *f, uint64_t seq)
 {
     struct attempt_record row = row_of(f, "t", "default", seq);

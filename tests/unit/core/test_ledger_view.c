@@ -120,7 +120,8 @@ static void end(struct look *k)
 
 #define GROUP_POLICY                                                                                         \
     "policy:{max_attempts:2\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\nexpired:0\n"        \
-    "dlq_retention_ms:0\ndlq_slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:0\nfollow_max:1000}\n"
+    "dlq_retention_ms:0\ndlq_slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:" \
+    "0\nfollow_max:1000}\n"
 
 Test(ledger_view, a_group)
 {
@@ -142,8 +143,9 @@ Test(ledger_view, a_group)
            "1\nacked:1\n"
            "expired:0\nexpired_unattended:0\nslo_breaches:0\ndiscarded:0\npurged:0\nmoved:0\nredriven:"
            "0\npublished:3\n"
-           "deliveries:2\nconsumers:3\n"
-           "oldest_ready:1000005\noldest_dead:1000009\noldest_unattended:1000009\ndlq:\"dlq:t:"
+           "deliveries:2\nparked:0\nblocked_keys:0\nblocked_messages:0\nconsumers:3\n"
+           "oldest_ready:1000005\noldest_dead:1000009\noldest_unattended:1000009\noldest_blocked:nil\ndlq:"
+           "\"dlq:t:"
            "default\"\n" GROUP_POLICY "own:[\"max_attempts\"]}\n");
     end(&k);
     fixture_done(&f);
@@ -164,11 +166,12 @@ Test(ledger_view, a_topic_and_the_list_of_topics)
     mpack_read_init(&r, k.b.data, k.b.size);
     out_size = 0;
     put_value(&r);
-    static const char head[] = "{topic:\"a\"\ncreated:1000000\nmessages:2\nbytes:40\npublished:2\npolicy:{"
-                               "max_attempts:5\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\n"
-                               "expired:0\ndlq_retention_ms:0\nttl_ms:0\nmax_messages:0\nmax_bytes:0\ndlq_"
-                               "slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:0\nfollow_max:1000}\n"
-                               "groups:[{topic:\"a\"\ngroup:\"default\"\n";
+    static const char head[] =
+        "{topic:\"a\"\ncreated:1000000\nmessages:2\nbytes:40\npublished:2\npolicy:{"
+        "max_attempts:5\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\n"
+        "expired:0\ndlq_retention_ms:0\nttl_ms:0\nmax_messages:0\nmax_bytes:0\ndlq_"
+        "slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:0\nfollow_max:1000}\n"
+        "groups:[{topic:\"a\"\ngroup:\"default\"\n";
     cr_assert(strncmp(out, head, sizeof head - 1) == 0, "%s", out);
     static const struct {
         const char *after;
@@ -222,10 +225,9 @@ Test(ledger_view, peeking_touches_nothing)
                  "message:['m']}]\ntrue\n3\n");
     k.b.size = 0;
     cr_assert_eq(view_peek(&k.v, fixture_group(&f, "t", "default"), 3, 3, false, &k.b), 0);
-    expect(
-        &k.b,
-        "[{seq:4\nstate:\"delayed\"\nattempts:0\ndeliveries:0\ngeneration:0\npublished:1000000\ndue:1000500\ndeadline:nil\n"
-        "size:1}]\nno\n4\n");
+    expect(&k.b, "[{seq:4\nstate:\"delayed\"\nattempts:0\ndeliveries:0\ngeneration:0\npublished:1000000\ndue:"
+                 "1000500\ndeadline:nil\n"
+                 "size:1}]\nno\n4\n");
     cr_assert_eq(view_peek(&k.v, fixture_group(&f, "dlq:t:default", "default"), 0, 3, false, &k.b),
                  SHUNT_BAD_ARGUMENT);
     end(&k);
