@@ -265,19 +265,20 @@ static unsigned line_up(const struct setup *o, struct score *scores)
 
 static int help(void)
 {
-    printf("Usage: compare [--shuntd FILE] [--data DIR] [--disk DISK] [--seconds N] [--rounds N] [--drain N] "
-           "[--servers "
-           "a,b] [WORK]\n\n"
-           "Run the same loads on shunt and on its peers, alternately, and print the ratios of the medians.\n"
-           "WORK is part of a name below; without it all run. With --calm, a run begins only when an "
-           "fdatasync takes\n"
-           "at most that many microseconds, or after half a minute.\n\n"
-           "--disk model[:FLUSH][,RATE]: on a model of a disk, the same for all. Files lie in memory (a "
-           "tmpfs, or "
-           "--data on one),\nand a preload library lets each flush take FLUSH and its bytes over RATE "
-           "(150us,500MB/s), one flush at a time.\nIt reaches servers that call the C library, so not "
-           "nats-server "
-           "(Go), whose figures are then those of memory.\n\n");
+    printf(
+        "Usage: compare [--shuntd FILE] [--data DIR] [--disk DISK] [--seconds N] [--rounds N] [--drain N] "
+        "[--servers "
+        "a,b] [WORK]\n\n"
+        "Run the same loads on shunt and on its peers, alternately, and print the ratios of the medians.\n"
+        "WORK is a name below or a part of some; without it all run. With --calm, a run begins only when an "
+        "fdatasync takes\n"
+        "at most that many microseconds, or after half a minute.\n\n"
+        "--disk model[:FLUSH][,RATE]: on a model of a disk, the same for all. Files lie in memory (a "
+        "tmpfs, or "
+        "--data on one),\nand a preload library lets each flush take FLUSH and its bytes over RATE "
+        "(150us,500MB/s), one flush at a time.\nIt reaches servers that call the C library, so not "
+        "nats-server "
+        "(Go), whose figures are then those of memory.\n\n");
     for (size_t i = 0; i < WORKS; i++)
         printf("  %s\n", works[i].name);
     return 0;
@@ -321,6 +322,16 @@ static int read_options(struct setup *o, int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* Whether the load is asked for: by its whole name, or else by a part of one. */
+static bool is_asked(const struct setup *o, const char *name)
+{
+    for (size_t i = 0; o->only && i < WORKS; i++) {
+        if (!strcmp(works[i].name, o->only))
+            return !strcmp(name, o->only);
+    }
+    return !o->only || strstr(name, o->only);
+}
+
 int main(int argc, char **argv)
 {
     static struct score scores[SERVERS_MAX];
@@ -337,8 +348,10 @@ int main(int argc, char **argv)
     unsigned count = line_up(&o, scores);
     bool ok = true;
     for (size_t i = 0; ok && i < WORKS; i++) {
-        if (!o.only || strstr(works[i].name, o.only))
-            ok = compare(&o, &works[i], scores, count);
+        if (!is_asked(&o, works[i].name))
+            continue;
+        ok = compare(&o, &works[i], scores, count);
+        (void)fflush(stdout); /* who reads a file sees what there is */
     }
     return ok ? 0 : 1;
 }

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+/* Records that take so many times the bytes of their bodies are mostly what fills their last blocks. */
+#define PADDED_TIMES 2
+
 struct generation *generation_new(size_t room, size_t keep)
 {
     struct generation *g = calloc(1, sizeof *g);
@@ -50,6 +53,7 @@ void generation_reset(struct generation *g)
     g->next = (struct journal_place){0};
     g->records_count = 0;
     g->file_bytes = g->kept_bytes = 0;
+    g->whole = false;
 }
 
 /* ---- rows ---- */
@@ -138,6 +142,17 @@ void generation_recorded(struct generation *g, size_t begin, struct journal_plac
     g->file_bytes += journal_record_bytes(g->used - begin);
 }
 
+bool generation_is_padded(const struct generation *g)
+{
+    return g->file_bytes >= PADDED_TIMES * g->used;
+}
+
+void generation_take_whole(struct generation *g)
+{
+    g->whole = true;
+    g->kept_bytes = 0;
+}
+
 /* The record that a row is in. */
 static const struct generation_record *record_of(const struct generation *g, const struct row *r)
 {
@@ -155,7 +170,7 @@ static const struct generation_record *record_of(const struct generation *g, con
 /* Where its value lies in the file. False: nowhere, or it is too short for that to be worth anything. */
 static bool find_stub(const struct generation *g, const struct row *r, struct stub *ret)
 {
-    const struct generation_record *record = stub_kept_bytes(r) ? record_of(g, r) : NULL;
+    const struct generation_record *record = !g->whole && stub_kept_bytes(r) ? record_of(g, r) : NULL;
     if (!record || !record->place.number)
         return false;
     size_t in_record = (size_t)((const char *)row_value(r).data - g->bytes) - record->begin;

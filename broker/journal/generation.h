@@ -27,6 +27,7 @@ struct generation {
     size_t records_count, records_capacity;
     uint64_t file_bytes; /* of its records in the journal */
     uint64_t kept_bytes; /* of its messages there: what they would take in the store behind, at most */
+    bool whole;          /* none of them stays there: all go into the store behind */
 };
 
 /* An empty one, with room for so many bytes of records, of which about `keep` (less than `room`) stay in memory between two uses. NULL without memory. */
@@ -45,6 +46,11 @@ static inline struct row *generation_find(struct generation *g, enum store_table
 int generation_set(struct generation *g, struct row *row, struct row **ret_old);
 /* The other way round: `old` (NULL: nothing) takes the place of `row` again. fails: NO_MEMORY */
 int generation_unset(struct generation *g, const struct row *row, struct row *old);
+
+/* Whether most of what its records take in the file is what fills their last blocks: a message that stays there takes a block for itself. */
+bool generation_is_padded(const struct generation *g);
+/* Nothing is in it that shall stay in the file. */
+void generation_take_whole(struct generation *g);
 
 /* Another record will be in it. fails: NO_MEMORY */
 int generation_record_room(struct generation *g);

@@ -10,12 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Of blocks written ahead: as many at a time, so that the flush of a record, which may wait for them, never waits for more. */
-#define PIECE_BYTES (256u << 10)
-#define ZERO_BYTES  (64u << 10)
+#define ZERO_BYTES (64u << 10)
+/* Of blocks written ahead: as many of these at a time, when nobody waits; and so that the flush of a record, which may wait for them, never waits for more. */
+#define PIECE_PARTS_NEW    4
+#define PIECE_PARTS_BESIDE 1
 
-/* Set aside every block between the two, durably; if they are to be `written`, or the file system can do no other, write them. */
-static int make_blocks(struct journal_file *f, uint64_t from, uint64_t to, bool written)
+/* Set aside every block between the two, durably; if they are to be `written`, or the file system can do no other, write them, so many parts to a flush. */
+static int make_blocks(struct journal_file *f, uint64_t from, uint64_t to, bool written, int piece_parts)
 {
     static uint8_t zeros[ZERO_BYTES];
     bool done;
@@ -23,10 +24,10 @@ static int make_blocks(struct journal_file *f, uint64_t from, uint64_t to, bool 
     if (!err && done && !written)
         return f->ops->flush(f);
     while (!err && from < to) {
-        struct iovec parts[PIECE_BYTES / ZERO_BYTES];
+        struct iovec parts[PIECE_PARTS_NEW];
         uint64_t at = from;
         int count = 0;
-        for (; at < to && at - from < PIECE_BYTES; at += parts[count++].iov_len)
+        for (; at < to && count < piece_parts; at += parts[count++].iov_len)
             parts[count] = (struct iovec){zeros, to - at < ZERO_BYTES ? to - at : ZERO_BYTES};
         err = f->ops->write(f, from, parts, count);
         if (!err)
@@ -54,7 +55,7 @@ int journal_create(struct journal_file *file, const uint8_t id[JOURNAL_ID_BYTES]
     struct journal *j = malloc(sizeof *j);
     int err = j ? file->ops->truncate(file, 0) : SHUNT_NO_MEMORY;
     if (!err)
-        err = make_blocks(file, 0, bytes, true);
+        err = make_blocks(file, 0, bytes, true, PIECE_PARTS_NEW);
     if (!err)
         err = write_head_block(file, id, bytes);
     if (err) {
@@ -81,7 +82,7 @@ int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to, b
     int err = file->ops->again(file, &f);
     if (err)
         return err;
-    err = make_blocks(f, from, to, written);
+    err = make_blocks(f, from, to, written, PIECE_PARTS_BESIDE);
     if (!err)
         err = f->ops->read(f, 0, head, sizeof head);
     if (err) {

@@ -168,6 +168,7 @@ static int make(const struct store_journal_options *o, struct journal_file *file
     s->base.ops = &journal_ops;
     s->behind = o->behind;
     s->read_only = o->read_only;
+    s->keep_padded = o->keep_padded;
     s->bytes = s->bytes_max = o->bytes;
     s->ready_bytes = o->ready_bytes;
     s->memory_bytes = o->memory_bytes;

@@ -28,6 +28,7 @@ struct store_journal_options {
     uint64_t memory_bytes; /* of both generations, about */
     bool create;           /* begin a journal if the store behind has none */
     bool read_only;        /* for --check: what the records say is read and not put anywhere */
+    bool keep_padded;      /* for tests: messages stay in the file also where records are mostly padding */
     bool threaded;         /* false, for tests: see store_journal_step() */
     bool end; /* put everything into the store behind, which then has no journal, and remove the file */
 };

@@ -54,7 +54,7 @@ struct journal_store {
     uint64_t gone; /* messages of the frozen one that were deleted since; their stubs are about to be made */
     bool gone_unknown; /* it may be fewer */
     bool no_away;      /* the store behind had no room for what is kept; until another generation is in it */
-    bool read_only;
+    bool read_only, keep_padded; /* as in the options */
     int broken; /* the error with which a commit or a merge failed first: nothing but closing works; 0: none has */
 
     struct journal_txn writer; /* the one write transaction */

@@ -18,6 +18,8 @@
 #define KEPT_PART 2
 /* One generation has no more of it: what is consumed in time then goes round in a few times as much, which stays in the system's memory. */
 #define FILE_BYTES_MAX (64ull << 20)
+/* Nor so much, if its records are mostly padding: putting its rows away whole is cheaper than writing blocks ahead for ever more records. */
+#define PADDED_BYTES_MAX (4ull << 20)
 /* It is made longer when so much of it is needed. */
 #define EXTEND_PART 3
 /* The blocks behind its end are written when it is made longer, so that the flush of a record has nothing else to do; but where records are as
@@ -130,9 +132,16 @@ static bool is_empty(const struct journal_store *s)
     return s->filling->next.number == 0;
 }
 
+static bool is_padded(const struct journal_store *s)
+{
+    return !s->keep_padded && generation_is_padded(s->filling);
+}
+
 /* Reads go on in the store behind as it was before, until the frozen one is gone: else its rows would count twice. */
 static int freeze(struct journal_store *s)
 {
+    if (is_padded(s))
+        generation_take_whole(s->filling);
     struct store_txn *below;
     int err = journal_below(s, &below);
     if (err)
@@ -178,8 +187,9 @@ static int ask_behind(struct journal_store *s, uint64_t bytes)
 
 static bool has_its_part(const struct journal_store *s)
 {
+    uint64_t most = is_padded(s) ? PADDED_BYTES_MAX : FILE_BYTES_MAX;
     return !is_empty(s) && (s->filling->used >= s->memory_bytes / 2 ||
-                            s->filling->file_bytes >= least(s->bytes / FILE_PART, FILE_BYTES_MAX) ||
+                            s->filling->file_bytes >= least(s->bytes / FILE_PART, most) ||
                             s->filling->charged_bytes >= usable(s) / FREE_PART);
 }
 

@@ -30,6 +30,7 @@ void plant_journal_size(struct store_journal_options *o)
         return;
     o->bytes = planted() == PLANT_EARLY_RELEASE ? SMALL_BYTES_MIN : SMALL_BYTES_MAX;
     o->memory_bytes = strtoull(getenv(SMALL), NULL, 10);
+    o->keep_padded = true;
 }
 
 int __real_journal_create(struct journal_file *file, const uint8_t *id, uint64_t bytes, uint64_t first_number,

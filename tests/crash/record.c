@@ -9,7 +9,8 @@
  * nothing, as MDB_NOSYNC would; `nometasync` the same for O_DSYNC; `nodirsync` for fsync() of directories;
  * `deaf` keeps it from the server that a sync failed.
  *
- * RECORD_LOSE=N lets the N-th sync of the journal fail, as Linux does it: the pages count as written from then on.
+ * RECORD_LOSE=N lets the N-th sync of a journal's record fail, as Linux does it: the pages count as written from then on, and each
+ * other descriptor of the file is told once, at its next sync.
  */
 #undef _FILE_OFFSET_BITS /* open() and open64() are two functions here */
 #include "tests/crash/record_log.h"
@@ -19,6 +20,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +40,9 @@ enum what { OTHER, ROOTED, CONNECTION };
 static struct {
     enum what what;
     bool dsync, is_journal;
-    uint64_t id; /* inode, or number of the connection */
+    bool has_record; /* of the journal: what was written last is a record */
+    bool told;       /* that a sync of the file was lost */
+    uint64_t id;     /* inode, or number of the connection */
 } descriptors[DESCRIPTORS_MAX];
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -46,7 +50,8 @@ static int log_fd = -1;
 static char root[PATH_MAX];
 static size_t root_bytes;
 static uint64_t connection_last;
-static unsigned long lose; /* so many syncs of the journal until one fails; 0: none does */
+static unsigned long lose; /* so many syncs of records until one fails; 0: none does */
+static atomic_bool lost;   /* one has */
 static bool plant_nosync, plant_nometasync, plant_nodirsync, plant_deaf;
 
 /* An entry whose data are in parts. */
@@ -144,6 +149,8 @@ EXPORTED int open64(const char *path, int flags, ...)
         return fd;
     descriptors[fd].dsync = (flags & O_DSYNC) != 0;
     descriptors[fd].is_journal = strcmp(name, "data/journal") == 0;
+    descriptors[fd].has_record = false;
+    descriptors[fd].told = lost;
     descriptors[fd].id = inode_of(fd);
     if (creates) {
         put_locked((struct record){.kind = RECORD_CREATE,
@@ -245,9 +252,16 @@ EXPORTED ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
     return pwrite64(fd, bytes, size, at);
 }
 
+/* As docs/storage.md has it. */
+static bool is_journal_record(const struct iovec *parts)
+{
+    return parts[0].iov_len >= 64 && memcmp((const char *)parts[0].iov_base + 8, "shuntrec", 8) == 0;
+}
+
 EXPORTED ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t at)
 {
     if (is_rooted(fd)) { /* one write, whatever it is made of */
+        descriptors[fd].has_record = is_journal_record(parts);
         (void)pthread_mutex_lock(&mutex);
         put_parts((struct record){.kind = RECORD_WRITE, .id = descriptors[fd].id, .at = (uint64_t)at}, NULL,
                   parts, count);
@@ -343,7 +357,11 @@ static int sync_with(long call, int fd)
         return 0;
     struct record r = {.kind = RECORD_SYNC_BEGIN, .id = descriptors[fd].id, .at = (uint64_t)fd};
     put_locked(r, NULL, NULL);
-    if (descriptors[fd].is_journal && lose && --lose == 0) {
+    /* Records are written through one descriptor, by one thread at a time. */
+    if (descriptors[fd].is_journal &&
+        (lost ? !descriptors[fd].told : descriptors[fd].has_record && lose && --lose == 0)) {
+        lost = true;
+        descriptors[fd].told = true;
         r.kind = RECORD_SYNC_LOST;
         put_locked(r, NULL, NULL);
         errno = EIO;

@@ -140,12 +140,12 @@ class Server(harness.Server):
         return [line for line in self.log if f"event={event}" in line]
 
 
-def live(server, workload, rounds, outlives_connection=0):
-    """Run the workload until it is through or the server is gone. Returns the server's exit status, None if it still runs. A lost connection
+def live(server, workload, rounds, outlives_connection=0, run=None):
+    """Run the workload, or `run`, a method of it, until it is through or the server is gone. Returns the server's exit status, None if it still runs. A lost connection
     is the end of the server, unless that still runs after so many seconds."""
     if server.started:
         try:
-            workload.run(server.port, rounds)
+            (run or workload.run)(server.port, rounds)
         except wire.Disconnected:
             if outlives_connection:
                 try:

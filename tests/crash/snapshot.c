@@ -231,6 +231,7 @@ static int open_store(const char *dir, bool read_only, enum snapshot_journal jou
     struct store_journal_options options = {.dir = dir,
                                             .bytes = JOURNAL_BYTES,
                                             .memory_bytes = JOURNAL_MEMORY,
+                                            .keep_padded = true,
                                             .create = journal == SNAPSHOT_ON,
                                             .end = journal == SNAPSHOT_OFF,
                                             .read_only = read_only};

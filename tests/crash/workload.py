@@ -63,6 +63,14 @@ class Workload:
                     self.purge_side()
             self.client.goodbye()
 
+    def more(self, port, frames):
+        """After run(): publish so many frames more."""
+        with Witness(self.history, port, timeout=20.0, hello=False) as self.client:
+            self.client.request(wire.HELLO, 1, 1, {"producer": PRODUCER, "client": "crash"})
+            for _ in range(frames):
+                self.publish(SIDE)
+            self.client.goodbye()
+
     def step(self, changes, call):
         """Make a request that takes each message of `changes` to a new state."""
         for key, state in changes.items():

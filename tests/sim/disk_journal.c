@@ -106,6 +106,7 @@ static int open_store(struct disk *d, enum opening how, struct store **ret, char
                                       .bytes = j->bytes,
                                       .memory_bytes = j->memory_bytes,
                                       .create = true,
+                                      .keep_padded = j->keep_padded,
                                       .read_only = how == OPEN_TO_READ,
                                       .end = how == OPEN_TO_END};
     if (j->file->ops->again(j->file, &o.file))
@@ -261,6 +262,7 @@ bool disk_journal_begin(struct disk *d, uint64_t seed)
                                .memory_bytes = 1024ull << dice_below(&dice, 10),
                                .usable_bytes = (256ull << 10) << dice_below(&dice, 10),
                                .step_in = steps[dice_below(&dice, 5)]};
+    j->keep_padded = !plant_is(PLANT_NONE) || !dice_once_in(&dice, 4);
     if (plant_is(PLANT_JOURNAL_ROUND_EARLY) ||
         plant_is(PLANT_JOURNAL_AWAY_EARLY)) { /* shows only if the ring is short and the store behind late */
         j->bytes = JOURNAL_RING_BYTES_FIRST;

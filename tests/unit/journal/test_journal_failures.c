@@ -72,7 +72,7 @@ Test(journal, a_record_whose_flush_failed_is_durable_once_it_was_opened)
     }
 }
 
-#define PIECE (256ull << 10) /* that is written ahead with as many calls as a block */
+#define PIECE (64ull << 10) /* that is written ahead with as many calls as a block */
 
 Test(journal, so_is_a_length_whose_flush_failed)
 {
@@ -87,7 +87,7 @@ Test(journal, so_is_a_length_whose_flush_failed)
         rig_expect_all(r, "by the next process");
         cr_assert_eq(journal_bytes(r->j), MIB + PIECE);
         while (journal_next(r->j).at <= MIB)
-            cr_assert_eq(rig_append(r, 20 * BLOCK), 0);
+            cr_assert_eq(rig_append(r, 10 * BLOCK), 0);
         journal_memory_crash(r->file, seed);
         rig_expect_all(r, "after a power cut");
         rig_done(r);

@@ -91,6 +91,7 @@ static struct rig begin(uint64_t bytes)
                                       .dir = "a test",
                                       .bytes = bytes,
                                       .memory_bytes = 64 << 10,
+                                      .keep_padded = true,
                                       .create = true};
     cr_assert_eq(r.file->ops->again(r.file, &o.file), 0);
     cr_assert_eq(store_journal_open(&o, &r.store, why, sizeof why), 0, "%s", why);
