@@ -89,7 +89,8 @@ int journal_walk(const uint8_t *map, uint64_t bytes, const uint8_t id[JOURNAL_ID
 /* Make the file longer, in two steps. The first may run in a thread of its own beside everything else: it sets the blocks aside from
  * `from`, which is journal_bytes(), to `to`, durably, so that no record meets a full disk; `written`: and writes them, so that the flush of the first record
  * in them is as short as that of later ones. The second says that they may be used. It opens the file once
- * more, so a failed flush is told to both threads. fails: NO_SPACE (what was got is given back), IO: the journal stays as it is. */
+ * more, so a failed flush is told to both threads. fails: NO_SPACE: the journal stays as it is, and what was got is
+ * given back; IO: so it does, but how long the next start finds it is not known, so that it is never tried again. */
 int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to, bool written);
 void journal_extended(struct journal *j, uint64_t bytes);
 struct journal_file *journal_file_of(struct journal *j);

@@ -90,6 +90,10 @@ int journal_extend_file(struct journal_file *file, uint64_t from, uint64_t to, b
             f, from); /* to give back the space; beyond the head block's length nothing is read */
     } else {
         err = write_head_block(f, head + HEAD_ID, to);
+        /* The new length may be what the next start reads. To go on with the old one, as after a full disk, and to truncate when the next
+         * attempt fails, would cut that start short. */
+        if (err == SHUNT_NO_SPACE)
+            err = SHUNT_IO;
     }
     f->ops->close(f);
     return err;
