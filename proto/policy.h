@@ -30,6 +30,9 @@ enum policy_order { ORDER_NONE = 0, ORDER_KEY = 1 };
 /* Values of `on_dead`. */
 enum policy_on_dead { ON_DEAD_CONTINUE = 0, ON_DEAD_BLOCK = 1, ON_DEAD_FOLLOW = 2 };
 
+/* Values of `fair`. */
+enum policy_fair { FAIR_NONE = 0, FAIR_KEY = 1 };
+
 /* What a value of a CHOICE is called; NULL: it is none of it, or the field is no choice. */
 const char *policy_choice(enum policy_field field, int64_t value);
 

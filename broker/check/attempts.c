@@ -25,6 +25,7 @@ static void count_row(struct checked_group *g, const struct attempt_record *row)
             g->tally.ready++;
             g->tally.suspects += row->suspect && !row->parked;
             g->tally.parked += row->parked && !attempt_is_ahead(row);
+            g->tally.listed += row->turn != 0;
         }
         break;
     case ATTEMPT_HELD:

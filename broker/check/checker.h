@@ -52,6 +52,7 @@ struct tally {
     uint64_t ruled;               /* letters that a rule will act on */
     uint64_t indexed;             /* in the index by key */
     uint64_t parked;              /* ready, behind another one of their key */
+    uint64_t listed;              /* in the turn index */
     uint64_t blocking;            /* dead, and hold their keys */
     uint64_t blocked, blocked_by; /* keys that are held, and by how many in all, as their own rows say */
 };

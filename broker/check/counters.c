@@ -55,6 +55,7 @@ static void check_group(struct checker *c, const struct checked_group *g)
     compare(c, name.text, "suspects", n->suspects, y->suspects);
     compare(c, name.text, "indexed", g->r.indexed, y->indexed);
     compare(c, name.text, "parked", g->r.parked, y->parked);
+    compare(c, name.text, "listed", g->r.fair.listed, y->listed);
     compare(c, name.text, "blocking", g->r.blocking, y->blocking);
     compare(c, name.text, "blocked", g->r.blocked, y->blocked);
     compare(c, name.text, "blocking, by key", g->r.blocking, y->blocked_by);

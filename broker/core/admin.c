@@ -39,9 +39,15 @@ static int change_policy(struct policy *p, const struct policy_change *change, b
     return 0;
 }
 
-/* In a group of a dead-letter queue there is nothing to order. */
+/* In a group of a dead-letter queue there is nothing to order, and nobody's turn. */
 static int check_order(const struct topic *t, const struct policy *own, const char **ret_why)
 {
+    if (t->r.origin_group && policy_value(own, &t->r.policy, POLICY_fair) != FAIR_NONE) {
+        *ret_why =
+            "in the groups of a dead-letter queue keys take no turns; set fair on the group whose dead "
+            "letters these are";
+        return SHUNT_BAD_ARGUMENT;
+    }
     if (!t->r.origin_group || policy_value(own, &t->r.policy, POLICY_order) == ORDER_NONE)
         return 0;
     *ret_why = "the groups of a dead-letter queue are not ordered by key; set order on the group whose dead "

@@ -13,29 +13,15 @@
 #include "base/check.h"
 #include "broker/core/due.h"
 #include "broker/core/edit.h"
+#include "broker/core/handing.h"
 #include "broker/core/history.h"
 #include "broker/core/order.h"
 #include "broker/core/view.h"
 
-/* One assign command as it proceeds. */
-struct handing {
-    struct group *g;
-    const struct assign_command *c;
-    uint32_t count;
-    uint64_t bytes;
-    uint32_t removed; /* found unfit and taken out of the way */
-    bool full;        /* the credit is used up */
-    bool caught_up;   /* what waited for the cursor waits for it no longer */
-    bool out_of_room; /* of what the batch may write */
-};
-
-/* One command takes no more than that out of the way; then the group asks to be looked at again. */
-#define REMOVED_MAX 1024
-
 /* Rows that are stepped over one by one; what lies behind more is sought. */
 #define STEPPED_MAX 16
 
-static bool over(const struct ledger *l, struct handing *h)
+bool handing_over(const struct ledger *l, struct handing *h)
 {
     h->out_of_room = !ledger_has_room(l, COST_MOVE_BYTES);
     return h->full || h->count >= h->c->messages || h->removed >= REMOVED_MAX || h->out_of_room;
@@ -143,7 +129,7 @@ static bool is_unfit(const struct group *g, const struct attempt_record *row, co
 
 /* ---- what waits in front ---- */
 
-static int first_waiting(struct ledger *l, const struct handing *h, uint64_t *ret_seq)
+int handing_first_waiting(struct ledger *l, const struct handing *h, uint64_t *ret_seq)
 {
     int64_t due_ms = 0;
     *ret_seq = 0;
@@ -151,7 +137,7 @@ static int first_waiting(struct ledger *l, const struct handing *h, uint64_t *re
     return !err && due_ms > h->g->r.due_mark_ms ? SHUNT_NOT_FOUND : err;
 }
 
-static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
+int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
 {
     enum where where;
     struct attempt_record row;
@@ -191,12 +177,12 @@ static int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
     return err ? err : place_hold(l, h->g, seq, &row);
 }
 
-static int hand_lane(struct ledger *l, struct handing *h)
+int hand_lane(struct ledger *l, struct handing *h)
 {
     uint64_t seq;
     int err = 0;
-    while (!err && !over(l, h)) {
-        err = first_waiting(l, h, &seq);
+    while (!err && !handing_over(l, h)) {
+        err = handing_first_waiting(l, h, &seq);
         if (!err)
             err = hand_waiting(l, h, seq);
     }
@@ -205,11 +191,9 @@ static int hand_lane(struct ledger *l, struct handing *h)
 
 /* ---- the cursor ---- */
 
-/* Move `next` to `seq`; what lies between was never this group's, or is done, or has a row. Writes nothing,
- * so that the cursor's bytes stay. */
-static int skip_to(struct ledger *l, struct group *g, uint64_t seq)
+int handing_skip(struct ledger *l, struct group *g, uint64_t seq)
 {
-    if (seq == g->r.next)
+    if (seq <= g->r.next)
         return 0;
     ledger_dirty_group(l, g);
     if (g->r.floor != g->r.next) {
@@ -222,7 +206,6 @@ static int skip_to(struct ledger *l, struct group *g, uint64_t seq)
     return 0;
 }
 
-/* Parse a row of the topic as message_load() does, from where the cursor stands. */
 static int decode_fresh(struct ledger *l, struct topic *t, uint64_t seq, struct slice key, struct slice value,
                         struct loaded_message *ret)
 {
@@ -233,10 +216,7 @@ static int decode_fresh(struct ledger *l, struct topic *t, uint64_t seq, struct 
     return 0;
 }
 
-/* Whether the row under the cursor, which cannot be read, is where its key puts it. A damaged key may say any
- * number, and going there would pass over the messages that follow; so the next row has to agree. Moves the
- * cursor. */
-static bool key_holds(struct store_cursor *cursor, const struct topic *t, uint64_t next, uint64_t seq)
+bool handing_key_holds(struct store_cursor *cursor, const struct topic *t, uint64_t next, uint64_t seq)
 {
     struct slice key, value;
     uint32_t id;
@@ -248,10 +228,8 @@ static bool key_holds(struct store_cursor *cursor, const struct topic *t, uint64
     return id != t->r.id || after > seq;
 }
 
-/* The row after that of `seq`. Behind it may lie any number of rows whose bits are set (scheduled, or purged
- * in this group alone): where there are more than a few, the cursor goes past all of them at once. */
-static int next_row(const struct group *g, struct store_cursor *cursor, uint64_t seq, struct slice *ret_key,
-                    struct slice *ret_value)
+int handing_next_row(const struct group *g, struct store_cursor *cursor, uint64_t seq, struct slice *ret_key,
+                     struct slice *ret_value)
 {
     uint64_t clear = seq + 1 < g->bits.high ? bitmap_next_clear(&g->bits, seq + 1) : seq + 1;
     if (clear - seq < STEPPED_MAX)
@@ -260,13 +238,8 @@ static int next_row(const struct group *g, struct store_cursor *cursor, uint64_t
     return store_cursor_seek(cursor, key_slice(&key), ret_key, ret_value);
 }
 
-/* What became of the message under the cursor. */
-enum fresh { FRESH_GIVEN, FRESH_OVER, FRESH_REMOVED };
-
-/* Another one of its key comes before it. It gets rows, which a full store has no room for: there the cursor waits where it is
- * until that one is out of the way, and what lies behind waits with it. */
-static int pass_over(struct ledger *l, struct handing *h, uint64_t seq, uint64_t key, enum order_turn turn,
-                     enum fresh *ret)
+int handing_pass_over(struct ledger *l, struct handing *h, uint64_t seq, uint64_t key, enum order_turn turn,
+                      enum fresh *ret)
 {
     struct attempt_record row;
     if (ledger_is_full(l)) {
@@ -299,13 +272,13 @@ static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const s
     enum order_turn turn = TURN_NOW;
     int err = of ? order_turn_of(l, g, of, seq, &turn) : 0;
     if (!err && turn)
-        return pass_over(l, h, seq, of, turn, ret);
+        return handing_pass_over(l, h, seq, of, turn, ret);
     *ret = FRESH_OVER;
     if (err || !fits(h, m->bytes))
         return err;
     *ret = FRESH_GIVEN;
-    if (of)
-        err = order_out(g, seq, of);
+    if (g->keys)
+        err = order_out(l, g, seq, of);
     if (err)
         return err;
     g->r.counts.ready--;
@@ -323,23 +296,23 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
     struct slice key, value;
     uint32_t id;
     uint64_t seq;
-    int err = skip_to(l, g, bitmap_next_clear(&g->bits, g->r.next));
+    int err = handing_skip(l, g, bitmap_next_clear(&g->bits, g->r.next));
     struct key from = key_id_seq(t->r.id, g->r.next);
     if (!err)
         err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
-    while (!err && !over(l, h)) {
+    while (!err && !handing_over(l, h)) {
         if (!key_read_id_seq(key, &id, &seq) || id != t->r.id)
             return SHUNT_NOT_FOUND;
-        if (seq >= t->r.head)
-            return SHUNT_CORRUPT;
+        if (seq >= h->until)
+            return seq >= t->r.head ? SHUNT_CORRUPT : SHUNT_NOT_FOUND;
         if (!bitmap_get(&g->bits, seq)) {
             struct loaded_message m;
             enum fresh fresh = FRESH_OVER;
             err = decode_fresh(l, t, seq, key, value, &m);
-            if (!err && m.corrupt && !key_holds(cursor, t, g->r.next, seq))
+            if (!err && m.corrupt && !handing_key_holds(cursor, t, g->r.next, seq))
                 return SHUNT_CORRUPT;
             if (!err)
-                err = skip_to(l, g, seq);
+                err = handing_skip(l, g, seq);
             if (!err)
                 err = hand_fresh(l, h, seq, &m, &fresh);
             if (err || fresh != FRESH_GIVEN || m.corrupt) {
@@ -348,16 +321,16 @@ static int hand_run(struct ledger *l, struct handing *h, struct store_cursor *cu
                 return err;
             }
         }
-        err = next_row(g, cursor, seq, &key, &value);
+        err = handing_next_row(g, cursor, seq, &key, &value);
     }
     return err;
 }
 
-static int hand_cursor(struct ledger *l, struct handing *h)
+int hand_cursor(struct ledger *l, struct handing *h)
 {
     bool again = true;
     int err = 0;
-    while (!err && again && h->g->r.next < h->g->topic->r.head && !over(l, h)) {
+    while (!err && again && h->g->r.next < h->until && !handing_over(l, h)) {
         struct store_cursor *cursor;
         again = false;
         err = store_cursor_open(l->txn, h->g->topic->r.origin_group ? TABLE_DEAD : TABLE_MESSAGE, &cursor);
@@ -367,12 +340,11 @@ static int hand_cursor(struct ledger *l, struct handing *h)
         store_cursor_close(cursor);
     }
     if (err == SHUNT_NOT_FOUND) /* no rows left: whatever lies before the head is gone */
-        err = skip_to(l, h->g, h->g->topic->r.head);
+        err = handing_skip(l, h->g, h->until);
     return err;
 }
 
-/* From the cursor. In a group that is ordered by key it may pass messages that waited for that: then the lane has something again. */
-static int hand_first_time(struct ledger *l, struct handing *h)
+int hand_first_time(struct ledger *l, struct handing *h)
 {
     int err = window_shorten(l, h->g, h->c->messages);
     if (!err)
@@ -380,38 +352,4 @@ static int hand_first_time(struct ledger *l, struct handing *h)
     if (!err && h->g->keys)
         err = order_catch_up(l, h->g, &h->caught_up);
     return err || !h->caught_up ? err : hand_lane(l, h);
-}
-
-/* What the setting `order` asks for before anything is handed out. */
-static int hand_ordered(struct ledger *l, struct handing *h)
-{
-    int err = order_dead_undone(h->g) ? order_dead_follow(l, h->g) : order_dead_undo(l, h->g);
-    if (!err && !group_is_ordered(h->g))
-        err = order_undo(l, h->g);
-    if (err || !h->g->keys)
-        return err;
-    return order_catch_up(l, h->g, &h->caught_up);
-}
-
-int apply_assign(struct ledger *l, const struct assign_command *c)
-{
-    struct handing h = {.g = catalog_live_group(l, c->group), .c = c};
-    int err = 0;
-    if (h.g && !h.g->r.paused) {
-        if (h.g->keys)
-            err = hand_ordered(l, &h);
-        if (!err)
-            err = hand_lane(l, &h);
-        if (!err && c->lane == LANE_NORMAL)
-            err = hand_first_time(l, &h);
-        if (h.count)
-            ledger_dirty_group(l, h.g);
-        if (h.removed >= REMOVED_MAX || h.out_of_room)
-            ledger_tell_ready(l, h.g);
-    }
-    result_add(l, RESULT_ASSIGNED)->assigned = h.count;
-    l->results.round++; /* the group may be looked at anew */
-    if (h.caught_up)    /* … and must be: it got nothing perhaps, and has as much ready as before */
-        ledger_tell_ready(l, h.g);
-    return err;
 }

@@ -1,40 +1,55 @@
-/* key_table: the keys of which a consumer has a message, in a group that is ordered by key. Each entry is one message and is
- * found by its key, of which only a hash is kept, and by its number.
+/* key_table: the keys of which consumers have messages, in a group that is ordered by key or hands out in fair turns. Each message is
+ * found by its number; each key, of which only a hash is kept, with how many messages of it are out.
  */
 #ifndef SHUNT_CORE_KEY_TABLE_H
 #define SHUNT_CORE_KEY_TABLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "broker/core/key_turns.h"
 
-struct key_entry {
-    uint64_t key, seq;
-    uint32_t next_by_key, next_by_seq; /* of the same bucket; KEY_TABLE_END: none */
+struct message_out {
+    uint64_t seq, key;
+    uint32_t next; /* of the same bucket; KEY_TABLE_END: none */
+};
+
+struct key_out {
+    uint64_t key;
+    uint32_t next; /* as above */
+    uint32_t out;  /* messages of it; at least 1 */
+    bool waits;    /* there are others that can be handed out: it is among `turns` */
 };
 
 #define KEY_TABLE_END   UINT32_MAX
 #define KEY_TABLE_LEAST 64u
 
-/* An entry and its buckets take 32 bytes. The table doubles when it is full and is halved when less than a
- * quarter of it is used; so while it grows an entry costs at most 64 bytes. */
+/* A message and its bucket take 28 bytes, a key and its own 28. Both tables double when they are full and are halved when less than a
+ * quarter is used; so while they grow a message costs at most 112 bytes, if each has a key of its own. `turns` has 16 bytes, at most 32,
+ * for each key that waits. */
 struct key_table {
-    struct key_entry *entries; /* the first `count` are in use, in any order */
-    uint32_t *by_key, *by_seq; /* buckets: as many as `capacity`, a power of two */
+    struct message_out *messages; /* the first `count` are in use, in any order */
+    uint32_t *by_seq;             /* buckets: as many as `capacity`, a power of two */
     uint32_t count, capacity;
+    struct key_out *keys; /* the same of keys */
+    uint32_t *by_key;
+    uint32_t keys_count, keys_capacity;
+    struct key_turns turns;
+    bool no_key; /* what has no key is here, too (fair.h) */
 };
 
 struct key_table *key_table_new(void);    /* NULL without memory */
 void key_table_free(struct key_table *t); /* takes NULL */
-/* A message is out. fails: NO_MEMORY. in: no entry has this number. */
+/* A message is out. fails: NO_MEMORY. in: none has this number. */
 int key_table_add(struct key_table *t, uint64_t key, uint64_t seq);
-/* False if there is no entry with that number. ret_key may be NULL. */
+/* False if none with that number is out. ret_key may be NULL. */
 bool key_table_find(const struct key_table *t, uint64_t seq, uint64_t *ret_key);
 bool key_table_remove(struct key_table *t, uint64_t seq, uint64_t *ret_key);
-/* A message of the key is out. */
+/* How many messages of the key are out; and whether any is. */
+uint32_t key_table_out(const struct key_table *t, uint64_t key);
 bool key_table_has(const struct key_table *t, uint64_t key);
-/* The first one that is out of the key, by number; false if none is. cost: by those that are */
+/* The first one that is out of the key, by number; false if none is. cost: by all that are out */
 bool key_table_first(const struct key_table *t, uint64_t key, uint64_t *ret_seq);
-size_t key_table_bytes(const struct key_table *t); /* that it takes */
+/* Others of the key wait to be handed out, or do not any more. Says nothing of a key that has none out. fails: NO_MEMORY */
+int key_table_waits(struct key_table *t, uint64_t key, bool waits);
+/* If it is said of the key that others wait. */
+bool key_table_is_waiting(const struct key_table *t, uint64_t key);
 
 #endif

@@ -13,7 +13,7 @@ enum lane {
  * letters that a rule will act on then, by their numbers in the DLQ, and those of a group that is ordered, where some have a
  * key's hash where others have a time: the index by key; what waits until the cursor has passed it, whose time is 0; dead letters
  * that hold their keys, by key and by the time of their death; and their keys, each with how many of them there are in the number's
- * place. The numbers are in the store: another lane gets the next free one. */
+ * place; and of a group with fair turns, what waits for its turn, by key. The numbers are in the store: another lane gets the next free one. */
 enum due_place {
     DUE_NORMAL = 0,
     DUE_SUSPECT = 1,
@@ -24,7 +24,8 @@ enum due_place {
     DUE_AHEAD = 6,
     DUE_BLOCKED = 7,       /* by key, and number of the message */
     DUE_BLOCKED_SINCE = 8, /* by death, and number of the message */
-    DUE_BLOCKED_KEYS = 9   /* by key, and how many there are of it */
+    DUE_BLOCKED_KEYS = 9,  /* by key, and how many there are of it */
+    DUE_FAIR = 10          /* by key, and number of the message */
 };
 
 static inline enum due_place due_place_of(enum lane lane)

@@ -1,6 +1,7 @@
 /* order: see order.h. */
 #include "broker/core/order.h"
 #include "broker/core/due.h"
+#include "broker/core/fair.h"
 
 #include <xxhash.h>
 
@@ -33,6 +34,13 @@ int order_load_key(struct ledger *l, const struct group *g, uint64_t seq, uint64
     int err = message_load(l, g->topic, seq, true, &m);
     *ret = err ? 0 : order_key(m.message);
     return err;
+}
+
+int order_find_key(struct ledger *l, const struct group *g, uint64_t seq, uint64_t *ret)
+{
+    if (key_table_find(g->keys, seq, ret) && *ret != FAIR_NO_KEY)
+        return 0;
+    return order_load_key(l, g, seq, ret);
 }
 
 /* ---- the index ---- */
@@ -70,29 +78,30 @@ int order_index_first(struct ledger *l, const struct group *g, bool any, uint64_
 int order_join(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
 {
     uint64_t key;
-    int err = 0;
     if (row->key || !group_is_ordered(g))
         return 0;
-    if (!key_table_find(g->keys, seq, &key))
-        err = order_load_key(l, g, seq, &key);
+    int err = order_find_key(l, g, seq, &key);
     if (err || !key)
         return err;
     row->key = key;
     return order_index_put(l, g, seq, key);
 }
 
-int order_out(struct group *g, uint64_t seq, uint64_t key)
+int order_out(struct ledger *l, struct group *g, uint64_t seq, uint64_t key)
 {
-    return key ? key_table_add(g->keys, key, seq) : 0;
+    if (g->keys->no_key)
+        key = fair_key(key);
+    int err = key ? key_table_add(g->keys, key, seq) : 0;
+    return err || !key ? err : fair_out(l, g, key);
 }
 
 int order_held(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row)
 {
-    uint64_t key = row->key;
+    uint64_t key = row->key ? row->key : row->turn;
     if (key_table_find(g->keys, seq, NULL))
         return 0; /* it was out before */
     int err = key ? 0 : order_load_key(l, g, seq, &key);
-    return err ? err : order_out(g, seq, key);
+    return err ? err : order_out(l, g, seq, key);
 }
 
 uint64_t order_left(struct group *g, uint64_t seq, uint64_t key)
@@ -100,5 +109,7 @@ uint64_t order_left(struct group *g, uint64_t seq, uint64_t key)
     uint64_t out = 0;
     (void)key_table_remove(g->keys, seq, &out);
     key = key ? key : out;
+    if (!group_is_ordered(g) && !g->r.indexed)
+        return 0;
     return key && !key_table_has(g->keys, key) ? key : 0;
 }

@@ -17,7 +17,7 @@
  * Where the setting `on-dead` says so, a dead letter holds its key (order_dead.c): what comes after it waits until it has left, or
  * follows it, when its turn to be handed out comes. Then the first in the index may be parked, too, though none of its key is out.
  *
- * A group without the setting `order` has no table, and each function below is behind a test of that pointer.
+ * A group without the settings `order` and `fair` (fair.h) has no table, and each function below is behind a test of that pointer.
  */
 #ifndef SHUNT_CORE_ORDER_H
 #define SHUNT_CORE_ORDER_H
@@ -34,6 +34,8 @@ uint64_t order_key(struct slice message);
 /* ---- order.c ---- */
 
 int order_load_key(struct ledger *l, const struct group *g, uint64_t seq, uint64_t *ret);
+/* The same, which the table may know. in: the group has one */
+int order_find_key(struct ledger *l, const struct group *g, uint64_t seq, uint64_t *ret);
 int order_index_put(struct ledger *l, struct group *g, uint64_t seq, uint64_t key);
 int order_index_delete(struct ledger *l, struct group *g, uint64_t seq, uint64_t key);
 /* The first row of the key or, with `any`, of that key or one behind it, which *key becomes. *ret_seq 0: there is none. */
@@ -44,9 +46,9 @@ int order_index_first(struct ledger *l, const struct group *g, bool any, uint64_
 /* Its row in `attempt` is about to be written: put it into the index if it has a key and is not there. */
 int order_join(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row);
 /* It is out; for the first time, or with a row. */
-int order_out(struct group *g, uint64_t seq, uint64_t key);
+int order_out(struct ledger *l, struct group *g, uint64_t seq, uint64_t key);
 int order_held(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row);
-/* It is not, if it was. Returns its key if none of that is out now, else 0. */
+/* It is not, if it was. Returns its key if none of that is out now and others may wait for that, else 0. */
 uint64_t order_left(struct group *g, uint64_t seq, uint64_t key);
 
 /* ---- order_dead.c ---- */

@@ -73,8 +73,8 @@ int order_dead_joins(struct ledger *l, struct group *g, uint64_t seq, struct att
     int err = 0;
     if (key)
         err = order_index_delete(l, g, seq, key);
-    else if (!key_table_find(g->keys, seq, &key))
-        err = order_load_key(l, g, seq, &key);
+    else
+        err = order_find_key(l, g, seq, &key);
     if (err || !key)
         return err;
     row->key = key;

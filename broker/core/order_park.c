@@ -1,5 +1,6 @@
 /* order_park: what waits for another one of its key, and the tables of groups as their setting changes; see order.h. */
 #include "broker/core/due.h"
+#include "broker/core/fair.h"
 #include "broker/core/order.h"
 
 #define AHEAD_MS 1 /* says in the row of one that is parked that it is ahead */
@@ -21,6 +22,7 @@ int order_park(struct ledger *l, struct group *g, uint64_t seq, enum where where
     row->key = key;
     row->state = ATTEMPT_WAITING;
     row->parked = true;
+    row->turn = 0;
     row->due_ms = seq >= g->r.next && where == WHERE_TRACKED ? AHEAD_MS : 0;
     g->r.counts.ready++;
     if (attempt_is_ahead(row)) {
@@ -74,7 +76,7 @@ static int load_first_flights(struct ledger *l, struct group *g)
         uint64_t key;
         err = order_load_key(l, g, seq, &key);
         if (!err)
-            err = order_out(g, seq, key);
+            err = order_out(l, g, seq, key);
     }
     return err;
 }
@@ -103,20 +105,24 @@ static int load_all_held(struct ledger *l, struct group *g)
 
 int order_settings(struct ledger *l, struct group *g)
 {
-    bool wanted = group_is_ordered(g) || g->r.indexed || g->r.blocking;
-    if (wanted == (bool)g->keys)
+    bool fair = group_is_fair(g);
+    bool wanted = group_is_ordered(g) || g->r.indexed || g->r.blocking || fair || g->r.fair.listed;
+    if (wanted == (bool)g->keys && (!wanted || g->keys->no_key == fair))
         return 0;
-    if (!wanted) {
-        key_table_free(g->keys);
-        g->keys = NULL;
+    int err = fair ? 0 : fair_run(l, g, 0);
+    if (err)
+        return err;
+    key_table_free(g->keys); /* one that has others in it, as well */
+    g->keys = NULL;
+    if (!wanted)
         return 0;
-    }
     g->keys = key_table_new();
     if (!g->keys)
         return SHUNT_NO_MEMORY;
+    g->keys->no_key = fair;
     if (!g->r.counts.in_flight)
         return 0;
-    int err = load_first_flights(l, g);
+    err = load_first_flights(l, g);
     return err ? err : load_all_held(l, g);
 }
 
@@ -163,11 +169,8 @@ int order_undo(struct ledger *l, struct group *g)
     }
     if (err)
         return err;
-    if (g->r.indexed) {
-        ledger_tell_ready(l, g);
-    } else if (!g->r.blocking) {
-        key_table_free(g->keys);
-        g->keys = NULL;
-    }
+    if (!g->r.indexed)
+        return order_settings(l, g);
+    ledger_tell_ready(l, g);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* place: where a message is for a group, and its moves. Every counter of a group changes here and in publish
  * and handout. */
 #include "base/check.h"
+#include "broker/core/fair.h"
 #include "broker/core/order.h"
 
 int place_find(struct ledger *l, const struct group *g, uint64_t seq, enum where *ret,
@@ -103,6 +104,10 @@ static int leave_tracked(struct ledger *l, struct group *g, uint64_t seq, const 
         if (row->parked && !attempt_is_ahead(row)) { /* its place in the index stays */
             g->r.parked--;
             return 0;
+        }
+        if (row->turn) {
+            int err = due_delete(l, g, seq, row);
+            return err ? err : fair_unlisted(l, g, row->turn);
         }
         break;
     }
@@ -209,6 +214,7 @@ int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
     int err = 0;
     row->state = ATTEMPT_WAITING;
     row->parked = false;
+    row->turn = 0;
     row->due_ms = due_ms;
     if (due_ms > g->r.due_mark_ms)
         row->since_ms = due_ms;
@@ -234,6 +240,26 @@ int place_wait(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
     return err || !g->keys ? err : let_go(l, g, seq, row->key);
 }
 
+int place_turn(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row, uint64_t key)
+{
+    int err = 0;
+    row->state = ATTEMPT_WAITING;
+    row->parked = false;
+    row->turn = key;
+    if (row->expires_ms && !row->has_expiry) {
+        row->has_expiry = true;
+        err = expiry_put(l, g, seq, row->expires_ms);
+    }
+    if (!err)
+        err = fair_listed(l, g, key);
+    if (!err)
+        err = due_put(l, g, seq, row);
+    if (!err)
+        err = order_join(l, g, seq, row);
+    g->r.counts.ready++;
+    return err ? err : place_write(l, g, seq, row);
+}
+
 int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row)
 {
     row->state = ATTEMPT_HELD;
@@ -245,6 +271,7 @@ int place_hold(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
         err = order_join(l, g, seq, row);
     if (!err && g->keys)
         err = order_held(l, g, seq, row);
+    row->turn = 0;
     return err ? err : place_write(l, g, seq, row);
 }
 
@@ -254,6 +281,7 @@ int place_dead(struct ledger *l, struct group *g, uint64_t seq, struct attempt_r
     int err = 0;
     row->state = ATTEMPT_DEAD;
     row->parked = false;
+    row->turn = 0;
     row->due_ms = 0;
     row->dead_seq = dead_seq;
     g->r.counts.dead++;

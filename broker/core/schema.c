@@ -70,10 +70,11 @@ static void rule_field(struct codec *c, uint32_t *rule, bool given)
         c->failed = true;
 }
 
-/* Beside the state, in its byte: the message has a key in the index; it is parked; it has a deadline. */
+/* Beside the state, in its byte: the message has a key in the index; it is parked; it has a deadline; it is in the turn index. */
 #define ATTEMPT_KEYED    4u
 #define ATTEMPT_PARKED   8u
 #define ATTEMPT_DEADLINE 16u
+#define ATTEMPT_TURN     32u
 
 /* job, job_cause, outcome; after them at most `ruled` and `edit`, which are shorter */
 #define BROUGHT_BACK_BYTES 17
@@ -95,13 +96,14 @@ static void attempt_fields(struct codec *c, struct attempt_record *r)
     unsigned state = 0; /* of what is read, nothing is known yet */
     if (c->writing) {
         state = r->state | (r->key ? ATTEMPT_KEYED : 0) | (r->parked ? ATTEMPT_PARKED : 0) |
-                (r->deadline_ms ? ATTEMPT_DEADLINE : 0);
+                (r->deadline_ms ? ATTEMPT_DEADLINE : 0) | (r->turn ? ATTEMPT_TURN : 0);
     }
-    codec_choice(c, &state, 2 * ATTEMPT_DEADLINE);
+    codec_choice(c, &state, 2 * ATTEMPT_TURN);
     bool keyed = state & ATTEMPT_KEYED;
     r->state = (enum attempt_state)(state & (ATTEMPT_KEYED - 1));
     r->parked = state & ATTEMPT_PARKED;
-    if (r->state > ATTEMPT_DEAD || (r->parked && (!keyed || r->state != ATTEMPT_WAITING)))
+    if (r->state > ATTEMPT_DEAD || (r->parked && (!keyed || r->state != ATTEMPT_WAITING)) ||
+        ((state & ATTEMPT_TURN) && (r->parked || r->state != ATTEMPT_WAITING)))
         c->failed = true;
     codec_bool(c, &r->suspect);
     codec_bool(c, &r->has_expiry);
@@ -128,6 +130,7 @@ static void attempt_fields(struct codec *c, struct attempt_record *r)
     else
         codec_i64(c, &r->since_ms);
     (void)number_field(c, &r->key, keyed);
+    (void)number_field(c, &r->turn, state & ATTEMPT_TURN);
     deadline_fields(c, r, state & ATTEMPT_DEADLINE);
     bool brought = c->writing ? r->job != 0 : c->end - c->at >= BROUGHT_BACK_BYTES;
     unsigned outcome = brought ? r->outcome : REDRIVE_PENDING;

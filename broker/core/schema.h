@@ -103,6 +103,15 @@ struct group_counts {
     uint64_t ruled[RULE_ACTIONS];        /* what rules did */
 };
 
+/* Of a group with fair turns (fair.h). */
+struct fair_record {
+    uint64_t listed; /* messages in the turn index */
+    uint64_t keys;   /* of which some are there, or in the run */
+    uint64_t last;   /* the hash of the key that was handed one last */
+    uint64_t run;    /* of the key of which alone are all that have no row, from `next` on … */
+    uint64_t upto;   /* … up to this number; both 0: there is no run */
+};
+
 struct group_record {
     uint32_t id;
     uint32_t topic;
@@ -129,6 +138,7 @@ struct group_record {
     uint64_t parked;         /* of those, ready ones that wait behind another message of their key */
     uint64_t blocking, blocked; /* dead letters that hold their keys, and those keys */
     uint64_t followed;          /* keys below it were looked at since the setting changed; 0: all were */
+    struct fair_record fair;
 };
 
 enum attempt_state { ATTEMPT_WAITING = 0, ATTEMPT_HELD = 1, ATTEMPT_DEAD = 2 };
@@ -160,6 +170,7 @@ struct attempt_record {
     uint64_t edit; /* the number of its edit: the group gets what the edit table has; 0: as published */
     uint64_t key;  /* hash of its key, if an ordered group has it in the index or, dead, holds by it; or 0 */
     bool parked;   /* waiting, in no lane: for one of its key or, if `due_ms` is not 0, for the cursor */
+    uint64_t turn; /* waiting, in no lane but in the turn index of a fair group: the hash of its key there */
     bool on_file;  /* not stored: it was read from a row */
 };
 

@@ -116,12 +116,13 @@ __attribute__((cold, noinline)) static void more_counts_fields(struct codec *c, 
 /* Numbers that came later: as many as there are up to the last that is not 0. Another one comes behind these, and into has_later(). */
 static bool has_later(const struct group_record *r)
 {
-    return (r->blocking | r->blocked | r->followed) != 0;
+    return (r->blocking | r->fair.keys) != 0; /* without them the others are 0, too */
 }
 
 __attribute__((cold, noinline)) static void later_fields(struct codec *c, struct group_record *r)
 {
-    uint64_t *const all[] = {&r->blocking, &r->blocked, &r->followed};
+    uint64_t *const all[] = {&r->blocking,  &r->blocked,   &r->followed, &r->fair.listed,
+                             &r->fair.keys, &r->fair.last, &r->fair.run, &r->fair.upto};
     size_t count = sizeof all / sizeof *all, left = (size_t)(c->end - c->at) / sizeof **all;
     while (c->writing && !*all[count - 1])
         count--;
@@ -177,6 +178,7 @@ static void group_fields(struct codec *c, struct group_record *r)
         r->past = 0;
         r->ruled_waiting = r->indexed = r->parked = 0;
         r->blocking = r->blocked = r->followed = 0;
+        r->fair = (struct fair_record){0};
         memset(n->outcomes, 0, sizeof n->outcomes);
         memset(n->ruled, 0, sizeof n->ruled);
         n->attempts[ATTEMPT_DEADLINE_EXCEEDED] = n->dead_lettered[DEAD_DEADLINE_EXCEEDED] = 0;

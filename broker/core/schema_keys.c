@@ -49,6 +49,8 @@ struct key attempt_due_key(uint32_t group, uint64_t seq, const struct attempt_re
         return key_due(group, DUE_BLOCKED, (int64_t)row->key, seq);
     if (attempt_is_ahead(row))
         return key_due(group, DUE_AHEAD, 0, seq);
+    if (row->turn)
+        return key_due(group, DUE_FAIR, (int64_t)row->turn, seq);
     if (row->parked)
         return key_due(group, DUE_KEYED, (int64_t)row->key, seq);
     return key_due(group, due_place_of(row->suspect ? LANE_SUSPECT : LANE_NORMAL), row->due_ms, seq);

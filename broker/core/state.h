@@ -60,7 +60,7 @@ struct group {
     size_t causes_count, causes_capacity;
     struct rule **rules; /* on its dead letters, in order of number */
     size_t rules_count;
-    struct key_table *keys; /* of what is out, if it is ordered by key; else NULL (order.h) */
+    struct key_table *keys; /* of what is out, if it is ordered by key or fair; else NULL (order.h) */
     uint32_t slot;          /* in the ledger's queues */
     bool queued;            /* it has one */
     uint64_t charged;       /* the batch in which its record was counted as written */

@@ -1,5 +1,6 @@
 /* view: topics, groups and jobs as maps, and the numbers for metrics. */
 #include "broker/core/cause.h"
+#include "broker/core/due.h"
 #include "broker/core/order.h"
 #include "broker/core/view_put.h"
 
@@ -69,6 +70,29 @@ static int oldest_waiting(struct ledger *l, const struct group *g, enum due_plac
     return !err && due_ms == 0 && from_ms == 0 ? oldest_waiting(l, g, place, 1, oldest_ms) : err;
 }
 
+/* So many keys' first messages are looked at, at most, for the oldest of those that wait for their turn. */
+#define AGE_KEYS_MAX 1024
+
+/* The first of each key that takes turns. */
+static int oldest_in_turn(struct ledger *l, const struct group *g, int64_t *oldest_ms)
+{
+    int64_t key = 0;
+    uint64_t seq = 0;
+    int err = 0;
+    for (unsigned keys = 0; !err && g->r.fair.listed && keys < AGE_KEYS_MAX; keys++) {
+        enum where where;
+        struct attempt_record row = {0};
+        err = due_first(l, g, DUE_FAIR, &key, &seq);
+        ledger_looked(l, 0);
+        if (!err)
+            err = place_find(l, g, seq, &where, &row);
+        if (!err)
+            err = note_age(l, g, seq, row.since_ms, oldest_ms);
+        seq = UINT64_MAX; /* the next key */
+    }
+    return err == SHUNT_NOT_FOUND || err == SHUNT_CORRUPT ? 0 : err; /* as above */
+}
+
 /* The first row at or after *seq whose bit is clear; NOT_FOUND if there is none. Between clear bits without a
  * row may lie any number of rows with a bit: after as many as a page may cost, the next row stands for the
  * one sought, because it is the older one. */
@@ -117,6 +141,8 @@ static int oldest_ready(const struct view *v, const struct group *g, int64_t *re
     int err = 0;
     for (enum lane lane = 0; !err && lane < LANES; lane++)
         err = oldest_waiting(l, g, due_place_of(lane), 0, ret_ms);
+    if (!err)
+        err = oldest_in_turn(l, g, ret_ms);
     return err ? err : oldest_fresh(l, g, ret_ms);
 }
 

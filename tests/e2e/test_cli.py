@@ -177,12 +177,12 @@ class Topics(Case):
     def test_create_update_show_list_delete(self):
         self.shunt("topic", "create", "files", "--max-attempts", "3", "--backoff", "10ms..50ms", "--lease", "1m", "--ttl", "7d",
                    "--expired", "discard", "--dlq-retention", "30d", "--max-messages", "1000", "--max-bytes", "2GiB", "--dlq-slo", "90s", "--backoff-floor", "20ms", "--order", "key",
-                   "--on-dead", "block", "--follow-max", "7")
+                   "--on-dead", "block", "--follow-max", "7", "--fair", "key")
         policy = self.document("topic", "show", "files")["policy"]
         self.assertEqual(policy, {"max_attempts": 3, "backoff_min_ms": 10, "backoff_max_ms": 50, "lease_ms": 60000,
                                   "ttl_ms": 7 * 86400000, "expired": "discard", "dlq_retention_ms": 30 * 86400000,
                                   "max_messages": 1000, "max_bytes": 2 << 30, "dlq_slo_ms": 90000, "history_after_ms": 3600000, "backoff_floor_ms": 20, "order": "key",
-                                  "on_dead": "block", "follow_max": 7})
+                                  "on_dead": "block", "follow_max": 7, "fair": "key"})
         changed = self.document("topic", "update", "files", "--max-attempts", "inherit", "--backoff-max", "1s")["policy"]
         self.assertEqual((changed["max_attempts"], changed["backoff_min_ms"], changed["backoff_max_ms"]), (5, 10, 1000))
         made = self.document("topic", "create", "another")
@@ -265,7 +265,7 @@ class Topics(Case):
     def test_bad_settings_name_the_setting(self):
         for option, value in (("max-attempts", "0"), ("max-attempts", "1001"), ("max-attempts", "-1"), ("max-attempts", "many"), ("lease", "1ms"),
                               ("lease", "-1s"), ("lease", "30"), ("lease", "13h"), ("backoff", "5s..1s"), ("backoff", "1s"), ("ttl", "-1s"),
-                              ("ttl", "99999999999d"), ("expired", "perhaps"), ("order", "perhaps"), ("on-dead", "stop"), ("follow-max", "0"), ("max-bytes", "-1"), ("max-bytes", "99999999999GiB"),
+                              ("ttl", "99999999999d"), ("expired", "perhaps"), ("order", "perhaps"), ("on-dead", "stop"), ("fair", "perhaps"), ("follow-max", "0"), ("max-bytes", "-1"), ("max-bytes", "99999999999GiB"),
                               ("max-messages", "1.5"), ("dlq-retention", "soon")):
             with self.subTest(option=option, value=value):
                 done = self.shunt("topic", "create", "t", "--" + option, value, code=USAGE)

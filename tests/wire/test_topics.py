@@ -21,6 +21,7 @@ DEFAULTS = {
     "order": 0,
     "on_dead": 0,
     "follow_max": 1000,
+    "fair": 0,
 }
 OF_TOPICS = {"ttl_ms", "max_messages", "max_bytes"}
 BOUNDS = {
@@ -37,6 +38,7 @@ BOUNDS = {
     "order": (0, 1),
     "on_dead": (0, 2),
     "follow_max": (1, 1000000),
+    "fair": (0, 1),
 }
 
 

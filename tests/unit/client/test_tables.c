@@ -204,6 +204,8 @@ Test(policy, settings_become_fields_of_the_wire)
         {"on-dead", "stop", true, SHUNT_BAD_ARGUMENT, NULL, 0},
         {"follow-max", "0", true, SHUNT_BAD_ARGUMENT, NULL, 0},
         {"follow-max", "1000000", true, 0, "follow_max", 1000000},
+        {"fair", "key", true, 0, "fair", 1},
+        {"fair", "turns", true, SHUNT_BAD_ARGUMENT, NULL, 0},
         {"order", "inherit", true, 0, "order", -1},
         {"max-bytes", "1GiB", false, 0, "max_bytes", 1073741824},
         {"max-bytes", "1GiB", true, SHUNT_BAD_ARGUMENT, NULL, 0},

@@ -149,7 +149,7 @@ static void audit_acts(struct audit *a)
 
 struct tally {
     struct group_counts n;
-    uint64_t due_rows, history_rows, past, ruled, edit_rows, indexed, parked, blocking, out;
+    uint64_t due_rows, history_rows, past, ruled, edit_rows, indexed, parked, blocking, listed, out;
     bool damaged; /* a message cannot be read: what its head said is unknown */
 };
 
@@ -161,6 +161,7 @@ static void audit_waiting(const struct group *g, const struct attempt_record *ro
         y->n.ready++;
         y->n.suspects += row->suspect && !row->parked;
         y->parked += row->parked && !attempt_is_ahead(row);
+        y->listed += row->turn != 0;
     }
 }
 
@@ -295,6 +296,8 @@ static void audit_group(struct audit *a, const struct group *g)
     cr_assert_eq(n->suspects, y.n.suspects);
     cr_assert(g->r.parked == y.parked && g->r.indexed == y.indexed && g->r.blocking == y.blocking);
     audit_blocked(a, g);
+    cr_assert_eq(g->r.fair.listed, y.listed);
+    audit_turns(a, g);
     cr_assert_eq(g->keys ? g->keys->count : 0, y.out);
     cr_assert_eq(n->tracked, y.n.tracked);
     cr_assert_eq(n->tracked, count_of(a, TABLE_ATTEMPT, g->r.id, NULL));

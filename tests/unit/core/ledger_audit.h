@@ -30,6 +30,9 @@ void audit_blocked(struct audit *a, const struct group *g);
 /* Of one that is out, in a group that is ordered: it is in the table, with its key. Returns how many entries it has there. */
 uint64_t audit_out(struct audit *a, const struct group *g, uint64_t seq);
 
+/* The keys that wait in a group with fair turns are counted, the table knows those that have something out, and the run is of one key. */
+void audit_turns(struct audit *a, const struct group *g);
+
 /* What has no outcome yet for a redrive is what rows say of it, and each letter that it moved has one. */
 void audit_outcomes(struct audit *a);
 

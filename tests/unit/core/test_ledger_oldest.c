@@ -1,6 +1,6 @@
 /* Since when the oldest ready message of a group has been ready. */
 #include "broker/core/view.h"
-#include "tests/unit/core/ledger_fixture.h"
+#include "tests/unit/core/ledger_order.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -114,5 +114,23 @@ Test(ledger_oldest, a_damaged_tree_that_answers_with_the_front_again_is_not_aske
     f.store->ops = &misled;
     cr_assert_eq(oldest_ready(&f, "t", "default"), 0);
     f.store->ops = sound;
+    fixture_done(&f);
+}
+
+/* Those that wait for their turn by key stand elsewhere. */
+Test(ledger_oldest, it_may_wait_for_the_turn_of_its_key)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(POLICY_fair, FAIR_KEY, -1));
+    publish_keys(&f, "CA", 0, 0);
+    fixture_at(&f, 10);
+    publish_keys(&f, "AAA", 0, 0);
+    fixture_at(&f, 20);
+    for (uint64_t seq = 1; seq <= 2; seq++) {
+        assign(&f, "t", "default", 1);
+        cr_assert_eq(f.handed, 1);
+        cr_assert_eq(oldest_ready(&f, "t", "default"), seq == 1 ? 0 : 10);
+    }
     fixture_done(&f);
 }

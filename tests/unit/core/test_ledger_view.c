@@ -121,7 +121,7 @@ static void end(struct look *k)
 #define GROUP_POLICY                                                                                         \
     "policy:{max_attempts:2\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\nexpired:0\n"        \
     "dlq_retention_ms:0\ndlq_slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:" \
-    "0\nfollow_max:1000}\n"
+    "0\nfollow_max:1000\nfair:0}\n"
 
 Test(ledger_view, a_group)
 {
@@ -166,12 +166,12 @@ Test(ledger_view, a_topic_and_the_list_of_topics)
     mpack_read_init(&r, k.b.data, k.b.size);
     out_size = 0;
     put_value(&r);
-    static const char head[] =
-        "{topic:\"a\"\ncreated:1000000\nmessages:2\nbytes:40\npublished:2\npolicy:{"
-        "max_attempts:5\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\n"
-        "expired:0\ndlq_retention_ms:0\nttl_ms:0\nmax_messages:0\nmax_bytes:0\ndlq_"
-        "slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:0\nfollow_max:1000}\n"
-        "groups:[{topic:\"a\"\ngroup:\"default\"\n";
+    static const char head[] = "{topic:\"a\"\ncreated:1000000\nmessages:2\nbytes:40\npublished:2\npolicy:{"
+                               "max_attempts:5\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\n"
+                               "expired:0\ndlq_retention_ms:0\nttl_ms:0\nmax_messages:0\nmax_bytes:0\ndlq_"
+                               "slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_"
+                               "dead:0\nfollow_max:1000\nfair:0}\n"
+                               "groups:[{topic:\"a\"\ngroup:\"default\"\n";
     cr_assert(strncmp(out, head, sizeof head - 1) == 0, "%s", out);
     static const struct {
         const char *after;
