@@ -24,7 +24,11 @@ struct item {
 
 void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bool single)
 {
-    *p = (struct pipeline){.call = call, .topic = topic, .print_ids = single};
+    *p = (struct pipeline){.call = call,
+                           .topic = topic,
+                           .parts = (uint32_t)options_number(&call->options, "split", 1),
+                           .part = arc4random(), /* so that many commands with one message each spread, too */
+                           .print_ids = single};
     output_begin(&p->out, call->form, !single);
 }
 
@@ -127,11 +131,24 @@ static uint64_t answered(const struct pipeline *p)
     return p->confirmed + p->failed;
 }
 
-bool pipeline_push(struct pipeline *p, const struct shunt_message *message, const char *name)
+/* A message without a key has nothing to split. */
+static int split_key(struct pipeline *p, struct shunt_message *message)
+{
+    int code = p->parts > 1 ? shunt_message_split(message, p->parts, p->part++) : 0;
+    return code == SHUNT_BAD_ARGUMENT ? 0 : code;
+}
+
+bool pipeline_push(struct pipeline *p, struct shunt_message *message, const char *name)
 {
     struct shunt_error err = {0};
     if (p->broken)
         return false;
+    err.code = split_key(p, message);
+    if (err.code) {
+        p->queued++;
+        fail(p, name, p->line, &err);
+        return !p->broken;
+    }
     struct item *item = malloc(sizeof *item);
     if (!item) {
         err.code = SHUNT_NO_MEMORY;

@@ -114,6 +114,8 @@ static int choose(const struct call *call, enum source *ret)
         return call_misused(call, "--producer numbers lines: it goes with --lines and --jsonl");
     if (!jsonl && options_flag(&call->options, "dry-run"))
         return call_misused(call, "--dry-run goes with --jsonl");
+    if (!jsonl && options_flag(&call->options, "split") && !options_flag(&call->options, "key"))
+        return call_misused(call, "--split makes parts of a key: give --key, too");
     return EXIT_OK;
 }
 
@@ -163,6 +165,8 @@ static const struct option_row rows[] = {
     {"header", 'H', "KEY=VALUE", OPTION_TEXT, WORDS_NONE, 0, 0,
      "a header of the message; may be given several times"},
     {"key", 0, "KEY", OPTION_TEXT, WORDS_NONE, 0, 0, "the key of the message"},
+    {"split", 0, "N", OPTION_COUNT, WORDS_NONE, 1, SHUNT_SPLIT_PARTS_MAX,
+     "make the key K one of K#0 to K#N-1, in turn (1 to 1024)"},
     {"delay", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "hand the message out only after D"},
     {"ttl", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0, "time to live (default: the topic's)"},
     {"deadline", 0, "D|TIME|none", OPTION_TEXT, WORDS_NONE, 0, 0,
@@ -189,6 +193,7 @@ static const struct command commands[] = {{
              "not.",
     .examples = "  shunt publish orders '{\"id\": 7}' -H source=shop --key customer-12\n"
                 "  shunt publish files --file inbox/*.json\n"
+                "  shunt publish counts --lines events.txt --key all --split 8\n"
                 "  seq 1000000 | shunt publish numbers --lines\n"
                 "  shunt publish files --jsonl dead.jsonl --producer dead.jsonl\n"
                 "  shunt publish mails --delay 10m < mail.eml\n"

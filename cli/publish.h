@@ -12,6 +12,8 @@ struct shunt_message;
 
 struct pipeline {
     struct call *call;
+    uint32_t parts; /* of each key */
+    uint64_t part;  /* that the next one becomes */
     const char *topic;
     struct output out;
     bool print_ids;  /* in table form: there is one message only */
@@ -31,9 +33,9 @@ int publish_compose(const struct call *call, struct shunt_message *message);
 int publish_lines(struct call *call, struct shunt_message *message);
 
 void pipeline_begin(struct pipeline *p, struct call *call, const char *topic, bool single);
-/* Queue a message; `name` (may be NULL) is how to speak of it in an error and must outlive the pipeline.
+/* Queue a message, its key split if the call says so; `name` (may be NULL) is how to speak of it in an error and must outlive the pipeline.
  * False if it is broken. */
-bool pipeline_push(struct pipeline *p, const struct shunt_message *message, const char *name);
+bool pipeline_push(struct pipeline *p, struct shunt_message *message, const char *name);
 /* Count a message that could not be made; the complaint was made already. */
 void pipeline_miss(struct pipeline *p, int code);
 /* Publish what was pushed until there is something to read from `fd`, which may take for ever. False if it is

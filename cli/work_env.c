@@ -17,8 +17,8 @@
 #define HEADER_PREFIX "SHUNT_HEADER_"
 
 static const char *const names[] = {
-    "SHUNT_TOPIC=",      "SHUNT_GROUP=",   "SHUNT_MESSAGE=",      "SHUNT_ATTEMPT=", "SHUNT_KEY=",
-    "SHUNT_KEY_BASE64=", "SHUNT_HEADERS=", DEADLINE_VARIABLE "=", HEADER_PREFIX};
+    "SHUNT_TOPIC=",      "SHUNT_GROUP=",    "SHUNT_MESSAGE=", "SHUNT_ATTEMPT=",      "SHUNT_KEY=",
+    "SHUNT_KEY_BASE64=", "SHUNT_BASE_KEY=", "SHUNT_HEADERS=", DEADLINE_VARIABLE "=", HEADER_PREFIX};
 
 static bool is_message_name(const char *entry)
 {
@@ -172,11 +172,15 @@ static void set_key(struct work_env *e, const struct shunt_delivery *d)
     char *text = NULL;
     size_t text_bytes = 0;
     size_t bytes = 0;
+    size_t base_bytes = 0;
     struct json j;
+    const void *base;
     const void *key = shunt_delivery_key(d, &bytes);
     if (!key)
         return;
     work_env_set_bytes(e, "SHUNT_KEY", key, bytes);
+    base = shunt_delivery_base_key(d, &base_bytes);
+    work_env_set_bytes(e, "SHUNT_BASE_KEY", base, base_bytes);
     if (utf8_valid(key, bytes) && !memchr(key, '\0', bytes))
         return;
     FILE *stream = open_memstream(&text, &text_bytes);

@@ -31,7 +31,9 @@ static void write_members(struct json *j, const struct shunt_delivery *d, int64_
 {
     char time[32];
     size_t bytes = 0;
+    size_t base_bytes = 0;
     const void *key = shunt_delivery_key(d, &bytes);
+    const void *base = shunt_delivery_base_key(d, &base_bytes);
     const struct shunt_value *dead = shunt_delivery_dead(d);
     json_key(j, "id");
     json_string(j, shunt_delivery_id(d));
@@ -59,6 +61,8 @@ static void write_members(struct json *j, const struct shunt_delivery *d, int64_
     delivered_headers(j, d, true);
     if (key)
         text_or_base64(j, "key", "key_base64", key, bytes);
+    if (base_bytes != bytes)
+        text_or_base64(j, "base_key", "base_key_base64", base, base_bytes);
     if (dead) {
         json_key(j, "dead");
         dead_delivered_json(j, dead);

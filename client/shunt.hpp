@@ -146,6 +146,12 @@ class message
         check(shunt_message_key(m_.get(), key.data(), key.size()));
         return *this;
     }
+    // The key becomes one of so many parts, by the number.
+    message &split(uint32_t parts, uint64_t number)
+    {
+        check(shunt_message_split(m_.get(), parts, number));
+        return *this;
+    }
     message &delay(milliseconds t)
     {
         check(shunt_message_delay(m_.get(), t.count()));
@@ -252,6 +258,12 @@ class received
     {
         size_t bytes = 0;
         const void *data = shunt_delivery_key(shown_, &bytes);
+        return text(data, bytes);
+    }
+    std::string_view base_key() const noexcept // as it was before it was split
+    {
+        size_t bytes = 0;
+        const void *data = shunt_delivery_base_key(shown_, &bytes);
         return text(data, bytes);
     }
     std::optional<std::string_view> header(const char *key) const noexcept

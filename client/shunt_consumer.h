@@ -100,6 +100,8 @@ SHUNT_API const char *shunt_delivery_id(const struct shunt_delivery *d); /* "ord
 SHUNT_API uint64_t shunt_delivery_seq(const struct shunt_delivery *d);
 SHUNT_API const void *shunt_delivery_body(const struct shunt_delivery *d, size_t *ret_bytes);
 SHUNT_API const void *shunt_delivery_key(const struct shunt_delivery *d, size_t *ret_bytes); /* NULL: none */
+/* The key as it was before its publisher split it (shunt_message_split()); the key of a message whose key was not. NULL: none */
+SHUNT_API const void *shunt_delivery_base_key(const struct shunt_delivery *d, size_t *ret_bytes);
 SHUNT_API size_t shunt_delivery_headers(const struct shunt_delivery *d);                     /* how many */
 /* Header number `i` (0-based); false past the last. Keys and values are not terminated. */
 SHUNT_API bool shunt_delivery_header_at(const struct shunt_delivery *d, size_t i, const char **ret_key, size_t *ret_key_bytes,

@@ -19,6 +19,13 @@ SHUNT_API void shunt_message_body(struct shunt_message *m, const void *body, siz
 /* fails: TOO_LARGE, BAD_ARGUMENT (empty key, not UTF-8), NO_MEMORY. A key set twice keeps the later value. */
 SHUNT_API int shunt_message_header(struct shunt_message *m, const char *key, const void *value, size_t bytes);
 SHUNT_API int shunt_message_key(struct shunt_message *m, const void *key, size_t bytes);
+/* Split the key of `m`, which was set before, into `parts`: `K` becomes `K#0` to `K#<parts-1>`, by `number` modulo `parts`, so that messages of one key need not wait for each other where a
+ * group has `order` `key`; they are in order within each part only. `number` is a counter, to fill the parts evenly, or a hash of what is still to be in order, such as the line of
+ * an order. The header `shunt-split` says how many parts there are, and shunt_delivery_base_key() tells the consumer what the key was. Splitting again begins with the whole key; with 1
+ * part it is whole again, as it is after shunt_message_key(). fails: BAD_ARGUMENT (no key, parts 0 or more than SHUNT_SPLIT_PARTS_MAX), TOO_LARGE (the key has no
+ * room for the part: it is whole then; or there are too many headers), NO_MEMORY */
+#define SHUNT_SPLIT_PARTS_MAX 1024
+SHUNT_API int shunt_message_split(struct shunt_message *m, uint32_t parts, uint64_t number);
 SHUNT_API int shunt_message_delay(struct shunt_message *m, int64_t delay_ms); /* fails: BAD_ARGUMENT */
 /* Counts from when the message can first be taken: a delay is not part of it. */
 SHUNT_API int shunt_message_ttl(struct shunt_message *m, int64_t ttl_ms); /* fails: BAD_ARGUMENT */

@@ -28,12 +28,13 @@ const bytesOf = (fields, name) => name in fields ? Buffer.from(fields[name]) : n
 /** A message: id, topic, group, attempt, deliveries, generation, published, ttl_ms, lease_ms, timeout_ms, headers; body and key are buffers; `dead` is of a dead-letter queue alone. */
 export class Message {
   constructor (fields) {
-    const { body, body_base64, key, key_base64, headers, ...rest } = fields
+    const { body, body_base64, key, key_base64, base_key, base_key_base64, headers, ...rest } = fields
     Object.assign(this, { ttl_ms: null, timeout_ms: null, dead: null }, rest)
     this.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) =>
       [name, typeof value === 'string' ? value : Buffer.from(value.base64, 'base64')]))
     this.body = bytesOf(fields, 'body')
     this.key = bytesOf(fields, 'key')
+    this.baseKey = bytesOf(fields, 'base_key') ?? this.key
   }
 
   json () { return JSON.parse(this.body.toString()) }

@@ -1,6 +1,7 @@
 /* message: headers are encoded as they are set, so that publishing the message is a few copies. */
 #include "client/wire/message.h"
 #include "base/utf8.h"
+#include "client/wire/split.h"
 #include "proto/message.h"
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ void shunt_message_clear(struct shunt_message *m)
     m->headers.failed = false;
     m->headers_count = 0;
     m->key_bytes = 0;
+    m->base_bytes = 0;
     m->delay_ms = 0;
     m->ttl_ms = 0;
     m->deadline_ms = 0;
@@ -104,12 +106,22 @@ int shunt_message_header(struct shunt_message *m, const char *key, const void *v
     return rc;
 }
 
+void message_unsplit(struct shunt_message *m)
+{
+    if (!m->base_bytes)
+        return;
+    m->key_bytes = m->base_bytes;
+    m->base_bytes = 0;
+    remove_pair(m, SPLIT_HEADER, strlen(SPLIT_HEADER));
+}
+
 int shunt_message_key(struct shunt_message *m, const void *key, size_t bytes)
 {
     if (bytes == 0)
         return SHUNT_BAD_ARGUMENT;
     if (bytes > KEY_BYTES_MAX)
         return SHUNT_TOO_LARGE;
+    message_unsplit(m);
     memcpy(m->key, key, bytes);
     m->key_bytes = bytes;
     return 0;

@@ -13,7 +13,7 @@ from typing import Any
 from . import errors, protocol
 from .frames import Handout, Received
 from .link import Backoff, Call, Link
-from .publishing import milliseconds
+from .publishing import base_key, milliseconds
 
 WINDOW_MAX = protocol.KEPT_MAX  # so that all that is held can be taken up again
 MARGIN = 0.1  # of a lease: a message that lay here for the rest of it is dropped unbegun
@@ -51,7 +51,7 @@ class Delivery:
     """A message in the hands of this consumer, which answers it once: ack, nack, reject, release or late.
 
     topic, group, seq, id   where it is from, its number, and its name `TOPIC/SEQ`
-    body, headers, key      as published
+    body, headers, key      as published; base_key is the key before it was split
     attempts, deliveries    failed attempts and hand-outs in this generation, the latter with this one
     generation, published   how often it was redriven; when it was published, in ms since 1970
     deadline                when nobody needs it any more, in seconds since 1970; None: it has no deadline, or none that is in force
@@ -97,6 +97,11 @@ class Delivery:
     def remaining(self) -> float | None:
         """Seconds until its deadline, by the clock of this process since it came, so that clocks may differ; 0: it has passed. None: it has none."""
         return None if self._expires is None else max(0.0, self._expires - time.monotonic())
+
+    @property
+    def base_key(self) -> bytes | str | None:
+        """The key as it was before its publisher split it; the key of a message whose key was not."""
+        return base_key(self.key, self.headers)
 
     def json(self) -> Any:
         return json.loads(self.body)

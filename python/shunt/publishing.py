@@ -4,6 +4,7 @@ unchanged, in order and before any new one, and the broker stores none of them t
 from __future__ import annotations
 
 import collections
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -16,6 +17,10 @@ from .packing import array_head, encode
 FRAME_BYTES = 256 << 10  # gathered for one frame of a Publisher
 FRAMES_AHEAD = 2  # on their way before a Publisher gathers more
 DEDUP_FRAMES_LEAST = 2
+SPLIT_PARTS_MAX = 1024
+SPLIT_HEADER = "shunt-split"  # of a message whose key is a part: in how many it was split
+_PLAIN_NUMBER = re.compile("0|[1-9][0-9]{0,3}")
+_PART = re.compile(rb"(.+)#(0|[1-9][0-9]{0,3})", re.DOTALL)
 
 
 class Message(NamedTuple):
@@ -58,6 +63,31 @@ def pack_message(message: Message) -> bytes:
             break
         fields.pop()
     return encode(fields)
+
+
+def split(message: Message, parts: int, number: int) -> Message:
+    """The message with its key as one of so many parts: `K` becomes `K#0` to `K#<parts-1>`, by `number` modulo `parts`, so that messages of one key need not wait for each other where
+    a group keeps their order. `number` is a counter, or a hash of what is still to be in order. A consumer finds `K` as `base_key`. With one part it stays as it is."""
+    if message.key is None or not len(message.key):
+        raise errors.BadArgument("a message without a key cannot be split")
+    if not 1 <= parts <= SPLIT_PARTS_MAX:
+        raise errors.BadArgument(f"a key is split into 1 to {SPLIT_PARTS_MAX} parts, not {parts}")
+    if parts == 1:
+        return message
+    part = f"#{number % parts}"
+    return message._replace(key=message.key + part if isinstance(message.key, str) else bytes(message.key) + part.encode(), headers={**(message.headers or {}), SPLIT_HEADER: str(parts)})
+
+
+def base_key(key: bytes | str | None, headers: Mapping[str, str | bytes]) -> bytes | str | None:
+    """The key as it was before it was split; one that was not is its own."""
+    count = headers.get(SPLIT_HEADER, "")
+    count = count.decode("latin-1") if isinstance(count, bytes) else count
+    if key is None or not _PLAIN_NUMBER.fullmatch(count) or int(count) > SPLIT_PARTS_MAX:
+        return key
+    found = _PART.fullmatch(key if isinstance(key, bytes) else key.encode("utf-8", "surrogateescape"))
+    if not found or int(found[2]) >= int(count):
+        return key
+    return key[: found.end(1)] if isinstance(key, bytes) else found[1].decode("utf-8", "surrogateescape")
 
 
 class Frame:

@@ -44,6 +44,7 @@ class Working(Case):
         variables = dict(entry.split("=", 1) for entry in self.work("--", "env", "-0").stdout.split("\0") if entry)
         self.assertEqual(json.loads(variables["SHUNT_HEADERS"]), headers)
         self.assertEqual((variables["SHUNT_KEY"], variables["SHUNT_HEADER_TRACE_ID"]), ("key 7", "first"))
+        self.assertEqual(variables["SHUNT_BASE_KEY"], "key 7")
         self.assertNotIn("SHUNT_KEY_BASE64", variables)
 
     def test_headers_and_keys_that_are_no_text(self):

@@ -58,7 +58,7 @@ class Examples(unittest.TestCase):
         self.assertIn("UNKNOWN_TOPIC", failed.stderr)
 
     def test_programs_called_wrongly_explain_themselves(self):
-        for name in ["publish", "publish_pipelined", "consume", "worker", "worker_fork", "dlq", "uv_consumer"]:
+        for name in ["publish", "publish_pipelined", "consume", "worker", "worker_fork", "dlq", "split_count", "uv_consumer"]:
             with self.subTest(name):
                 self.assertIn("usage: ", self.run_example(name, status=64).stderr)
 
@@ -67,6 +67,15 @@ class Examples(unittest.TestCase):
         done = self.run_example("publish_pipelined", "orders", 20000)
         self.assertEqual(done.stdout, "20000 durable, 0 failed\n")
         self.assertEqual(self.group("orders")["ready"], 20000)
+
+    def test_split_count_adds_up_what_it_counted_in_parts(self):
+        self.topic("counts", "--order", "key")
+        self.run_example("split_count", "publish", "counts", "hot", 8, 100)
+        self.run_example("split_count", "publish", "counts", "cold#1", 1, 3)
+        done = self.run_example("split_count", "count", "counts")
+        self.assertEqual(sorted(done.stdout.splitlines()), ["cold#1: 3 in 1 part", "hot: 100 in 8 parts"])
+        self.assertEqual(self.group("counts")["acked"], 103)
+        self.run_example("split_count", "publish", "counts", "hot", 0, 1, status=1)
 
     def test_consume_answers_each_message_by_its_body(self):
         self.topic("orders", "--backoff", "1ms..2ms")

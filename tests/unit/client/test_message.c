@@ -1,5 +1,6 @@
 /* Composing a message. */
 #include "client/wire/message.h"
+#include "client/wire/split.h"
 #include "proto/message.h"
 #include <criterion/criterion.h>
 #include <string.h>
@@ -123,4 +124,80 @@ Test(message, keys_and_times_end_at_their_limits)
     cr_assert_eq(shunt_message_ttl(m, DURATION_MS_MAX + 1), SHUNT_BAD_ARGUMENT);
     shunt_message_clear(m);
     cr_assert_eq(encode().key.size, 0);
+}
+
+/* ---- keys in parts */
+
+static struct slice base_of(struct message_view v)
+{
+    return split_base_key(&v);
+}
+
+Test(message, a_split_key_is_its_part_and_the_base_is_read_from_it)
+{
+    static const char *const keys[] = {"k#0", "k#1", "k#2", "k#0"};
+    cr_assert_eq(shunt_message_key(m, "k", 1), 0);
+    for (uint64_t i = 0; i < 4; i++) {
+        cr_assert_eq(shunt_message_split(m, 3, i), 0);
+        struct message_view v = encode();
+        cr_assert(slice_is(v.key, keys[i]));
+        cr_assert(slice_is(base_of(v), "k"));
+        cr_assert_eq(v.headers_count, 1, "the header is there once");
+        cr_assert(slice_is(message_header(&v, "shunt-split"), "3"));
+    }
+    cr_assert_eq(shunt_message_split(m, SHUNT_SPLIT_PARTS_MAX, UINT64_MAX), 0);
+    cr_assert(slice_is(encode().key, "k#1023"));
+    cr_assert(slice_is(base_of(encode()), "k"));
+}
+
+Test(message, with_one_part_or_another_key_it_is_whole_again)
+{
+    cr_assert_eq(shunt_message_key(m, "k", 1), 0);
+    cr_assert_eq(shunt_message_split(m, 8, 5), 0);
+    cr_assert_eq(shunt_message_split(m, 1, 5), 0);
+    cr_assert(slice_is(encode().key, "k"));
+    cr_assert_eq(encode().headers_count, 0);
+    cr_assert_eq(shunt_message_split(m, 8, 5), 0);
+    cr_assert_eq(shunt_message_key(m, "other", 5), 0);
+    cr_assert(slice_is(encode().key, "other"));
+    cr_assert_eq(encode().headers_count, 0);
+    cr_assert_eq(shunt_message_split(m, 8, 5), 0);
+    shunt_message_clear(m);
+    cr_assert_eq(encode().key.size, 0);
+    cr_assert_eq(encode().headers_count, 0);
+}
+
+Test(message, what_cannot_be_split_is_refused_and_stays_whole)
+{
+    uint8_t long_key[KEY_BYTES_MAX] = {1};
+    cr_assert_eq(shunt_message_split(m, 8, 0), SHUNT_BAD_ARGUMENT, "there is no key");
+    cr_assert_eq(shunt_message_key(m, "k", 1), 0);
+    cr_assert_eq(shunt_message_split(m, 0, 0), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_message_split(m, SHUNT_SPLIT_PARTS_MAX + 1, 0), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_message_key(m, long_key, KEY_BYTES_MAX - 2), 0);
+    cr_assert_eq(shunt_message_split(m, 8, 0), 0, "there is just room");
+    cr_assert_eq(shunt_message_key(m, long_key, KEY_BYTES_MAX - 1), 0);
+    cr_assert_eq(shunt_message_split(m, 8, 0), SHUNT_TOO_LARGE);
+    cr_assert_eq(encode().key.size, KEY_BYTES_MAX - 1);
+    cr_assert_eq(encode().headers_count, 0);
+}
+
+Test(message, a_key_that_only_looks_like_a_part_is_its_own_base)
+{
+    static const struct {
+        const char *key, *parts, *base;
+    } rows[] = {
+        {"k#1", NULL, "k#1"},        {"k#1", "", "k#1"},  {"k#1", "x8", "k#1"},  {"k#1", "8x", "k#1"},
+        {"k#1", "1025", "k#1"},      {"k#8", "8", "k#8"}, {"k#01", "8", "k#01"}, {"k1", "8", "k1"},
+        {"#1", "8", "#1"},           {"1", "8", "1"},     {"k#", "8", "k#"},     {"k", "8", "k"},
+        {"k#00000", "8", "k#00000"}, {"k#7", "8", "k"},   {"k#2#7", "8", "k#2"}, {"##0", "2", "#"},
+        {"k#7", "008", "k#7"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        shunt_message_clear(m);
+        cr_assert_eq(shunt_message_key(m, rows[i].key, strlen(rows[i].key)), 0);
+        if (rows[i].parts)
+            cr_assert_eq(shunt_message_header(m, SPLIT_HEADER, rows[i].parts, strlen(rows[i].parts)), 0);
+        cr_assert(slice_is(base_of(encode()), rows[i].base), "row %zu", i);
+    }
 }

@@ -42,11 +42,11 @@ static int64_t figure(libshunt::connection &c, const char *name)
 
 static void a_message_goes_round(libshunt::connection &c)
 {
-    EXPECT(c.publish("orders", libshunt::message("hello").header("from", "test").key("k"), WAIT) == 1);
+    EXPECT(c.publish("orders", libshunt::message("hello").header("from", "test").key("k").split(8, 11), WAIT) == 1);
     libshunt::consumer orders = c.subscribe("orders");
     {
         auto d = orders.next(WAIT);
-        EXPECT(d && d->body() == "hello" && d->key() == "k" && d->header("from") == "test" && !d->header("none"));
+        EXPECT(d && d->body() == "hello" && d->key() == "k#3" && d->base_key() == "k" && d->header("from") == "test" && !d->header("none"));
         EXPECT(std::string(d->id()) == "orders/1" && d->deliveries() == 1 && d->lease_left() > 1s);
     } // not answered: it goes back
     auto again = orders.next(WAIT);
@@ -80,6 +80,7 @@ static void what_fails_throws(libshunt::connection &c)
     EXPECT(code_of([&] { c.subscribe("nowhere"); }) == SHUNT_UNKNOWN_TOPIC);
     EXPECT(code_of([&] { libshunt::connection bad("http://x"); }) == SHUNT_BAD_ARGUMENT);
     EXPECT(code_of([&] { libshunt::message("x").key(""); }) == SHUNT_BAD_ARGUMENT);
+    EXPECT(code_of([&] { libshunt::message("x").split(8, 0); }) == SHUNT_BAD_ARGUMENT);
     EXPECT(code_of([&] {
                libshunt::call([&](shunt_error *e) { return shunt_topic_delete(c.get(), "nowhere", 20000, nullptr, e); });
            }) == SHUNT_UNKNOWN_TOPIC);
