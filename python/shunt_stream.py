@@ -45,8 +45,7 @@ class Message:
         self.ttl_ms, self.dead = fields.get("ttl_ms"), fields.get("dead")
         self.headers = {key: value if isinstance(value, str) else base64.b64decode(value["base64"]) for key, value in fields["headers"].items()}
         self.key, self.body = _bytes_of(fields, "key"), _bytes_of(fields, "body")
-        base = _bytes_of(fields, "base_key")
-        self.base_key = self.key if base is None else base
+        self.base_key = _bytes_of(fields, "base_key") or self.key
 
     def json(self):
         return json.loads(self.body)

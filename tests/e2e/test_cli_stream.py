@@ -16,6 +16,7 @@ import wire
 from cli_case import FAILED, USAGE, Case, lines_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SPLIT_PARTS_MAX = 1024
 # A command that speaks the protocol by itself. Its `handle` gets the message's fields, and what it returns is the answer.
 BARE = """
 import json, os, signal, sys, time
@@ -456,6 +457,35 @@ class Helpers(Streaming):
         self.assertEqual([json.loads(line) for line in done.stderr.splitlines() if line.startswith("[")],
                          [["first", None, "rejected", "cannot", 1], ["second", 3600000, "rejected", "cannot", 1]])
         self.assertEqual(self.group("t")["dead"], 0)
+
+    def check_keys(self, command):
+        """A worker that prints the key of each message, and what it was before it was split."""
+        self.shunt("publish", "t", "part", "--key", "hot", "--split", str(SPLIT_PARTS_MAX))
+        self.shunt("publish", "t", "whole", "--key", "cold#1")
+        self.shunt("publish", "t", "without")
+        done = self.shunt("work", "t", "--stream", "--drain", "--", *command)
+        part, *others = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("[")]
+        self.assertRegex(part[0], "^hot#[0-9]+$")
+        self.assertEqual(part[1], "hot")
+        self.assertEqual(others, [["cold#1", "cold#1"], [None, None]])
+
+    def test_python_knows_the_whole_key(self):
+        path = self.directory / "helper.py"
+        path.write_text(f"""
+import sys; sys.path.insert(0, {str(ROOT / 'python')!r})
+import json, shunt_stream
+shunt_stream.run(lambda m: print(json.dumps([k and k.decode() for k in (m.key, m.base_key)])))
+""")
+        self.check_keys([sys.executable, str(path)])
+
+    @unittest.skipUnless(shutil.which("node"), "node is not installed")
+    def test_node_knows_the_whole_key(self):
+        path = self.directory / "helper.mjs"
+        path.write_text(f"""
+import {{ run }} from {json.dumps(str(ROOT / 'node/shunt_stream.mjs'))}
+run(m => console.log(JSON.stringify([m.key, m.baseKey].map(k => k && k.toString()))))
+""")
+        self.check_keys(["node", str(path)])
 
     def test_python_is_told_of_deaths(self):
         path = self.directory / "helper.py"
