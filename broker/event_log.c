@@ -6,8 +6,10 @@
 
 void event_log_init(struct event_log *t, const struct log *log)
 {
-    *t = (struct event_log){
-        .log = log, .acts.window_ms = -EVENT_LOG_WINDOW_MS, .causes.window_ms = -EVENT_LOG_WINDOW_MS};
+    *t = (struct event_log){.log = log,
+                            .acts.window_ms = -EVENT_LOG_WINDOW_MS,
+                            .causes.window_ms = -EVENT_LOG_WINDOW_MS,
+                            .breakers.window_ms = -EVENT_LOG_WINDOW_MS};
     (void)pthread_mutex_init(&t->lock, NULL); /* cannot fail on Linux */
 }
 
@@ -30,7 +32,10 @@ static void tell_suppressed(struct event_log *t, struct event_log_lines *lines)
     if (!lines->suppressed)
         return;
     log_begin(&line, t->log, LOG_LEVEL_WARNING, "lines_suppressed");
-    log_text(&line, "about", lines == &t->acts ? "administrative acts" : "causes of dead letters");
+    log_text(&line, "about",
+             lines == &t->acts     ? "administrative acts"
+             : lines == &t->causes ? "causes of dead letters"
+                                   : "breakers");
     number(&line, "count", lines->suppressed);
     log_end(&line);
     lines->suppressed = 0;
@@ -95,6 +100,22 @@ static void tell_cause(struct event_log *t, const struct event *event, int64_t n
     log_text(&line, "cause", fingerprint);
     log_text(&line, "title", event->title);
     log_text(&line, "message", message);
+    log_end(&line);
+}
+
+static void tell_breaker(struct event_log *t, const struct event *event, int64_t now_ms)
+{
+    struct log_line line;
+    if (!counts(t, &t->breakers, now_ms))
+        return;
+    log_begin(&line, t->log, event->open ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+              event->open ? "breaker_opened" : "breaker_closed");
+    log_text(&line, "topic", event->topic);
+    log_text(&line, "group", event->group);
+    if (event->open)
+        log_number(&line, "failed", (int64_t)event->count);
+    else
+        log_number(&line, "open_ms", event->open_ms);
     log_end(&line);
 }
 
@@ -236,6 +257,9 @@ void event_log_write(struct event_log *t, const struct event *event, int64_t now
     case EVENT_CAUSE:
         tell_cause(t, event, now_ms);
         break;
+    case EVENT_BREAKER:
+        tell_breaker(t, event, now_ms);
+        break;
     case EVENT_DEAD:
     case EVENT_OVERDUE:
         add_dead(t, event, now_ms);
@@ -256,6 +280,7 @@ void event_log_due(struct event_log *t, int64_t now_ms, bool all)
     (void)pthread_mutex_lock(&t->lock);
     lines_due(t, &t->acts, now_ms, all);
     lines_due(t, &t->causes, now_ms, all);
+    lines_due(t, &t->breakers, now_ms, all);
     groups_due(t, now_ms, all);
     others_due(t, EVENT_DEAD, &t->dead_others);
     others_due(t, EVENT_OVERDUE, &t->overdue_others);

@@ -69,6 +69,19 @@ static void judge_age(struct check *c, const struct shunt_value *group, uint64_t
                 shunt_format_duration(limit, late ? age.crit_ms : age.warn_ms));
 }
 
+static void judge_breaker(struct check *c, const struct shunt_value *group)
+{
+    const char *state = record_text(group, "breaker");
+    char span[32];
+    if (!state || strcmp(state, "off") == 0 || strcmp(state, "closed") == 0)
+        return;
+    int64_t open_ms = c->now_ms - bounded(record_integer(group, "breaker_since"), 0);
+    verdict_add(
+        &c->verdict, LEVEL_WARNING, "breaker", record_text(group, "topic"), record_text(group, "group"),
+        "its breaker opened %s ago because most of its messages failed: see to what its consumers need",
+        shunt_format_duration(span, open_ms < 0 ? 0 : open_ms / 1000 * 1000));
+}
+
 static void judge_group(struct check *c, const struct shunt_value *group)
 {
     /* A broker that is too old to know what was looked at: then each dead letter counts. */
@@ -92,6 +105,7 @@ static void judge_group(struct check *c, const struct shunt_value *group)
                     "paused, and %" PRIu64 " %s", waiting,
                     call_plural(waiting, "message waits", "messages wait"));
     }
+    judge_breaker(c, group);
 }
 
 static void judge_broker(struct check *c, const struct shunt_value *stats)
@@ -213,7 +227,8 @@ static const struct command commands[] = {{
     .text = "judge the broker for a monitoring system that runs commands, as Nagios does",
     .about =
         "Judged are dead letters that nobody has looked at, of TOPIC or of all topics; groups that are\n"
-        "paused while messages wait; whether the store is full, and whether messages are lost count of.\n"
+        "paused while messages wait, and those whose breaker is open; whether the store is full, and\n"
+        "whether messages are lost count of.\n"
         "Exit codes are a plug-in's: 0 ok, 1 warning, 2 critical (also if the broker cannot be reached),\n"
         "3 unknown (nothing could be judged: no such topic, an option that is not valid).",
     .examples = "  shunt check\n  shunt check orders -g default --warn-age 10m --crit-age 1h\n"

@@ -158,6 +158,18 @@ static int run_resume(struct call *call)
     return show_change(call, "resumed");
 }
 
+static int run_reset_breaker(struct call *call)
+{
+    struct shunt_error err = {0};
+    int code = call_connect(call);
+    if (code)
+        return code;
+    if (shunt_group_reset_breaker(call->shunt, call_word(call, 0), call_word(call, 1), call->timeout_ms,
+                                  &err))
+        return call_failed(call, &err);
+    return show_change(call, "hands out messages: its breaker is closed");
+}
+
 static const struct option_row create_rows[] = {
     {"from", 0, "oldest|now", OPTION_TEXT, WORDS_NONE, 0, 0,
      "begin with the oldest message stored or with the next one published (default: oldest)"},
@@ -252,6 +264,18 @@ static const struct command commands[] = {
      .words_min = 2,
      .words_max = 2,
      .run = run_resume},
+    {.noun = "group",
+     .verb = "reset-breaker",
+     .usage = "TOPIC GROUP",
+     .text = "close its breaker: hand out messages at once, and charge failures again",
+     .about =
+         "The breaker opens when most of the latest messages failed, whichever they were: then something "
+         "that all of them need is away.\nIt closes by itself once a message is acked again, and opens "
+         "again if messages fail as before. --breaker off leaves it closed.",
+     .examples = "  shunt group reset-breaker orders default\n",
+     .words_min = 2,
+     .words_max = 2,
+     .run = run_reset_breaker},
 };
 
 const struct command_set group_set = {"group", "create, change, show, pause and delete the groups of a topic",

@@ -41,6 +41,7 @@ static const struct record_field fields[] = {
     {"delayed", RECORD_COUNT, "delayed", NULL},
     {"dead", RECORD_COUNT, "dead", NULL},
     {"unattended", RECORD_COUNT, "of them unattended", NULL},
+    {"breakers_open", RECORD_COUNT, "breakers open", NULL},
     {"causes", RECORD_COUNT, "causes of the dead", NULL},
     {"causes_shared", RECORD_COUNT, NULL, NULL}, /* see shared_line() */
     {"acked", RECORD_COUNT, "acked", NULL},

@@ -79,6 +79,8 @@ static const struct saying outcomes[] = {
     {"ttl_expired", "its time to live was over", "nobody had it when its time to live was over"},
     {"deadline_exceeded", "its deadline passed",
      "its publisher said until when it is needed, and that is no fault of the message or of a handler"},
+    {"outage", "failed in an outage",
+     "most of the group's latest messages failed, so its breaker was open: no fault of this message"},
     {0},
 };
 
@@ -223,6 +225,7 @@ static void tell_ready(struct story *s)
         {"alone", "it is a suspect: a connection that holds nothing else is given it, alone", NULL},
         {"consumer", "nothing, until a consumer of the group connects", NULL},
         {"resume", "nothing, until the group is resumed: it is paused", NULL},
+        {"breaker", "nothing, until the group's breaker closes: most of its latest messages failed", NULL},
         {"room", "nothing, until the store has room: it is too full to hand anything out", NULL},
         {0},
     };

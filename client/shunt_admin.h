@@ -62,6 +62,9 @@ SHUNT_API int shunt_group_pause(struct shunt *s, const char *topic, const char *
                                 struct shunt_error *err);
 SHUNT_API int shunt_group_resume(struct shunt *s, const char *topic, const char *group, int64_t timeout_ms,
                                  struct shunt_error *err);
+/* Close the breaker of a group that holds messages back because most of them failed; it opens again if they fail as before. */
+SHUNT_API int shunt_group_reset_breaker(struct shunt *s, const char *topic, const char *group, int64_t timeout_ms,
+                                        struct shunt_error *err);
 
 /* The settings that a topic or group can have, for help texts: row `i`; false past the last. Static storage. */
 struct shunt_setting {

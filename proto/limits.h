@@ -102,6 +102,8 @@
 #define REDRIVE_ROUND_MAX     1000                     /* letters of a redrive with max_fail and without a rate whose outcome is not known */
 #define SPREAD_MS_MAX         86400000ll               /* over which redriven messages come back */
 
+#define BREAKER_WINDOW_MAX    100                      /* outcomes that a group's breaker looks at */
+
 /* Rules on the dead letters of a group. */
 #define RULES_MAX             32                       /* of one group */
 #define RULES_TOTAL_MAX       4000                     /* of all groups together */

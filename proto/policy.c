@@ -18,6 +18,7 @@ static const char *const policy_choices[POLICY_COUNT][POLICY_CHOICES_MAX] = {
     [POLICY_order] = {"none", "key"},
     [POLICY_on_dead] = {"continue", "block", "follow"},
     [POLICY_fair] = {"none", "key"},
+    [POLICY_breaker] = {"off", "on"},
 };
 
 const char *policy_choice(enum policy_field field, int64_t value)

@@ -29,6 +29,8 @@ struct policy_row {
 enum policy_order { ORDER_NONE = 0, ORDER_KEY = 1 };
 /* Values of `on_dead`. */
 enum policy_on_dead { ON_DEAD_CONTINUE = 0, ON_DEAD_BLOCK = 1, ON_DEAD_FOLLOW = 2 };
+/* Values of `breaker`. */
+enum policy_breaker { BREAKER_OFF = 0, BREAKER_ON = 1 };
 
 /* Values of `fair`. */
 enum policy_fair { FAIR_NONE = 0, FAIR_KEY = 1 };

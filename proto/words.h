@@ -13,6 +13,7 @@ enum attempt_outcome {
     ATTEMPT_BROKER_RESTART = 7,
     ATTEMPT_TTL_EXPIRED = 8,
     ATTEMPT_DEADLINE_EXCEEDED = 9,
+    ATTEMPT_OUTAGE = 10, /* it failed while the breaker of its group was open, or of what had opened it */
     ATTEMPT_OUTCOMES
 };
 
@@ -69,14 +70,27 @@ enum rule_action {
     RULE_ACTIONS
 };
 
+/* What the breaker of a group does. */
+enum breaker_state {
+    BREAKER_CLOSED = 0,    /* nothing */
+    BREAKER_OPEN = 1,      /* nothing is handed out */
+    BREAKER_HALF_OPEN = 2, /* one message is: the probe */
+    BREAKER_RAMP = 3,      /* more and more are */
+    BREAKER_STATES
+};
+
 #define ATTEMPT_OUTCOME_NAMES                                                                                            \
     {                                                                                                                    \
         "nacked", "rejected", "released", "lease_expired", "unstarted", "disconnected", "suspected", "broker_restart",   \
-            "ttl_expired", "deadline_exceeded"                                                                           \
+            "ttl_expired", "deadline_exceeded", "outage"                                                                 \
     }
 #define DEAD_REASON_NAMES                                                                                                \
     {                                                                                                                    \
         "rejected", "max_attempts", "ttl_expired", "corrupt", "predecessor_dead", "operator", "deadline_exceeded"        \
+    }
+#define BREAKER_STATE_NAMES                                                                                              \
+    {                                                                                                                    \
+        "closed", "open", "half_open", "ramp"                                                                            \
     }
 #define CAUSE_STATE_NAMES                                                                                                \
     {                                                                                                                    \

@@ -2,6 +2,7 @@
 #include "base/array.h"
 #include "base/slice.h"
 #include "broker/check/checker.h"
+#include "broker/core/schema_breaker.h"
 
 #include "broker/store/store_version.h"
 #include <inttypes.h>
@@ -275,16 +276,25 @@ static int check_names(struct checker *c)
     return 0;
 }
 
+static int breaker_row(struct checker *c, struct slice key, struct slice value)
+{
+    uint32_t id;
+    struct breaker_record r;
+    const struct checked_group *g = key_read_id(key, &id) ? group_of(c, id) : NULL;
+    if (!g)
+        problem(c, PROBLEM_ORPHAN, "breaker: a row of no group, with a key of %zu bytes", key.size);
+    else if (breaker_decode(key, value, &r))
+        problem(c, PROBLEM_CHECKSUM, "%s: its breaker", group_name(g).text);
+    return 0;
+}
+
 int check_catalogue(struct checker *c)
 {
     static const struct {
         enum store_table table;
         row_fn *row;
-    } parts[] = {{TABLE_META, meta_row},
-                 {TABLE_TOPIC, topic_row},
-                 {TABLE_GROUP, group_row},
-                 {TABLE_JOB, job_row},
-                 {TABLE_DEDUP, dedup_row}};
+    } parts[] = {{TABLE_META, meta_row}, {TABLE_TOPIC, topic_row}, {TABLE_GROUP, group_row},
+                 {TABLE_JOB, job_row},   {TABLE_DEDUP, dedup_row}, {TABLE_BREAKER, breaker_row}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         int err = scan(c, parts[i].table, parts[i].row);
         if (err)

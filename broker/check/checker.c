@@ -35,7 +35,7 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_HISTORY] = "history", [TABLE_DUE] = "due",     [TABLE_EXPIRY] = "expiry",
     [TABLE_DEAD] = "dead",       [TABLE_JOB] = "job",     [TABLE_DEDUP] = "dedup",
     [TABLE_CAUSE] = "cause",     [TABLE_AUDIT] = "audit", [TABLE_RULE] = "rule",
-    [TABLE_EDIT] = "edit",
+    [TABLE_EDIT] = "edit",       [TABLE_BREAKER] = "breaker",
 };
 
 /* The store counts a table's rows where the table is rooted: a page that is lost or stale, with checksums

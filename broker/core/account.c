@@ -1,5 +1,6 @@
 /* account: small services for all that applies commands: what has changed, what is to be told, chance. */
 #include "base/check.h"
+#include "broker/core/group_queue.h"
 #include "broker/core/state.h"
 
 #include <string.h>

@@ -1,6 +1,8 @@
 /* admin: creating, changing and deleting topics and groups, and starting jobs on their messages. */
 #include "base/check.h"
+#include "broker/core/breaker.h"
 #include "broker/core/cause.h"
+#include "broker/core/group_queue.h"
 #include "broker/core/job.h"
 #include "broker/core/order.h"
 #include "broker/core/rule.h"
@@ -55,18 +57,22 @@ static int check_order(const struct topic *t, const struct policy *own, const ch
     return SHUNT_BAD_ARGUMENT;
 }
 
-/* back-off's bounds must not cross, for a group or a topic with its defaults. */
-static int check_back_off(const struct policy *own, const struct policy *topic, const char **ret_why)
+/* The bounds of waits must not cross, for a group or a topic with its defaults. */
+static int check_bounds(const struct policy *own, const struct policy *topic, const char **ret_why)
 {
-    if (policy_value(own, topic, POLICY_backoff_min_ms) <= policy_value(own, topic, POLICY_backoff_max_ms))
-        return 0;
-    *ret_why = "backoff_min_ms is larger than backoff_max_ms";
-    return SHUNT_BAD_ARGUMENT;
+    *ret_why = NULL;
+    if (policy_value(own, topic, POLICY_backoff_min_ms) > policy_value(own, topic, POLICY_backoff_max_ms))
+        *ret_why = "backoff_min_ms is larger than backoff_max_ms";
+    else if (policy_value(own, topic, POLICY_breaker_pause_min_ms) >
+             policy_value(own, topic, POLICY_breaker_pause_max_ms))
+        *ret_why = "breaker_pause_min_ms is larger than breaker_pause_max_ms";
+    return *ret_why ? SHUNT_BAD_ARGUMENT : 0;
 }
 
 static int settings_changed(struct ledger *l, struct group *g)
 {
     group_settings_changed(l, g);
+    breaker_settings(l, g);
     ledger_tell_ready(l, g); /* of one that is not ordered any more, more can be handed out */
     if (g->r.blocking)
         order_dead_settings(l, g);
@@ -133,7 +139,7 @@ int apply_topic_create(struct ledger *l, const struct topic_command *c)
     if (!refusal)
         refusal = change_policy(&policy, &c->change, true, &why);
     if (!refusal)
-        refusal = check_back_off(NULL, &policy, &why);
+        refusal = check_bounds(NULL, &policy, &why);
     if (refusal) {
         ledger_tell_done(l, refusal, why, 0, 0);
         return 0;
@@ -182,9 +188,9 @@ int apply_topic_update(struct ledger *l, const struct topic_command *c)
     struct policy policy = t->r.policy;
     int refusal = change_policy(&policy, &c->change, true, &why);
     if (!refusal)
-        refusal = check_back_off(NULL, &policy, &why);
+        refusal = check_bounds(NULL, &policy, &why);
     for (size_t i = 0; !refusal && i < t->groups_count; i++)
-        refusal = check_back_off(&t->groups[i]->r.policy, &policy, &why);
+        refusal = check_bounds(&t->groups[i]->r.policy, &policy, &why);
     if (!refusal) {
         t->r.policy = policy;
         ledger_dirty_topic(l, t);
@@ -235,7 +241,7 @@ int apply_group_create(struct ledger *l, const struct group_command *c)
     if (!refusal)
         refusal = change_policy(&policy, &c->change, false, &why);
     if (!refusal)
-        refusal = check_back_off(&policy, &t->r.policy, &why);
+        refusal = check_bounds(&policy, &t->r.policy, &why);
     if (!refusal)
         refusal = check_order(t, &policy, &why);
     if (!refusal && ledger_is_full(l))
@@ -274,7 +280,7 @@ int apply_group_update(struct ledger *l, const struct group_command *c)
     struct policy policy = g->r.policy;
     int refusal = change_policy(&policy, &c->change, false, &why);
     if (!refusal)
-        refusal = check_back_off(&policy, &g->topic->r.policy, &why);
+        refusal = check_bounds(&policy, &g->topic->r.policy, &why);
     if (!refusal)
         refusal = check_order(g->topic, &policy, &why);
     if (!refusal) {
@@ -318,6 +324,7 @@ static void drop_reader(struct ledger *l, struct group *g, int err)
     tell_gone(l, g, err);
     triage_forget(l, g);
     rules_forget(l, g);
+    breaker_forget(l, g);
     catalog_drop_group(l, g);
 }
 

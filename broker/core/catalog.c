@@ -5,6 +5,7 @@
 #include "base/array.h"
 #include "base/check.h"
 #include "base/search.h"
+#include "broker/core/group_queue.h"
 #include "broker/core/state.h"
 #include "proto/names.h"
 

@@ -2,6 +2,7 @@
 #ifndef SHUNT_CORE_CAUSE_H
 #define SHUNT_CORE_CAUSE_H
 
+#include "broker/core/group_queue.h"
 #include "broker/core/state.h"
 
 struct job;

@@ -30,6 +30,8 @@
 #define COST_CAUSE_BYTES (COST_PLACE_BYTES + 4 * COST_PAGE_BYTES)
 /* The record of a rule, once in a transaction: with texts as long as they may be. */
 #define COST_RULE_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
+/* The record of a breaker, once in a transaction: with a window as long as it may be. */
+#define COST_BREAKER_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
 /* What a command on one topic and one group changes of both. */
 #define COST_RECORDS_BYTES (COST_TOPIC_BYTES + COST_GROUP_BYTES)
 /* An edit of a dead letter without its body: the records, the letter's rows in attempt and dead, its cause, and rows of the edit
@@ -49,9 +51,10 @@
 /* Rows of one message in one group, all at places of their own: attempt, due (old and new), expiry, history,
  * dead, the message; its place in the index by key, and attempt and due of the next one of its key; of a dead letter that holds its
  * key, the places of letter, time and key in due; and the cause that counts it, and the redrive, or the rule, whose outcome it is. And a rule on dead letters,
- * with another row in due. */
+ * with another row in due. And the breaker of the group. */
 #define COST_MOVE_BYTES                                                                                      \
-    (16u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES + COST_JOB_BYTES + COST_RULE_BYTES)
+    (16u * (uint64_t)COST_PLACE_BYTES + 2 * COST_CAUSE_BYTES + COST_JOB_BYTES + COST_RULE_BYTES +            \
+     COST_BREAKER_BYTES)
 /* The same with all its rows in history going. */
 #define COST_END_BYTES (COST_MOVE_BYTES + HISTORY_ROWS_MAX * (uint64_t)COST_PAGE_BYTES)
 

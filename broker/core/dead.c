@@ -6,6 +6,7 @@
  */
 #include "base/check.h"
 #include "broker/core/cause.h"
+#include "broker/core/group_queue.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
 #include "broker/core/rule.h"

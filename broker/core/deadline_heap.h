@@ -40,6 +40,11 @@ void deadline_heap_set(struct deadline_heap *h, uint32_t id, int64_t mono_ms);
 void deadline_heap_remove(struct deadline_heap *h, uint32_t id);
 /* False when the heap is empty. */
 bool deadline_heap_first(const struct deadline_heap *h, uint32_t *ret_id, int64_t *ret_mono_ms);
+/* The time of the first, or `never` when the heap is empty. Here, because each turn asks it of several. */
+static inline int64_t deadline_heap_when(const struct deadline_heap *h, int64_t never)
+{
+    return h->count ? h->entries[0].mono_ms : never;
+}
 bool deadline_heap_has(const struct deadline_heap *h, uint32_t id);
 int64_t deadline_heap_of(const struct deadline_heap *h, uint32_t id); /* in: it is in the heap */
 void deadline_heap_check_slow(const struct deadline_heap *h);

@@ -5,9 +5,9 @@
  * A group that is taken too early has nothing to do and changes nothing, and those taken come in order of
  * their ids; so two ledgers that apply the same batches do the same, wherever one of them was loaded anew.
  */
+#include "broker/core/group_queue.h"
 #include "base/array.h"
 #include "base/check.h"
-#include "broker/core/state.h"
 
 #include <stdlib.h>
 
@@ -81,13 +81,6 @@ void group_settings_changed(struct ledger *l, const struct group *g)
     group_queue_at(l, QUEUE_RETENTION, g, l->now_ms);
     group_queue_at(l, QUEUE_TRIAGE, g, l->now_ms);
     group_queue_at(l, QUEUE_PAST, g, g->r.past ? l->now_ms : NEVER);
-}
-
-int64_t group_queue_first(const struct ledger *l, enum group_queue queue)
-{
-    uint32_t slot;
-    int64_t at_ms;
-    return deadline_heap_first(&l->queues[queue], &slot, &at_ms) ? at_ms : NEVER;
 }
 
 static int by_id(const void *a, const void *b)

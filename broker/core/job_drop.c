@@ -57,6 +57,8 @@ static int clear_group_rows(struct ledger *l, uint32_t id, unsigned *left)
         err = clear_sealed_rows(l, TABLE_CAUSE, id);
     if (!err && *left)
         err = clear_sealed_rows(l, TABLE_RULE, id);
+    if (!err && *left)
+        err = clear_sealed_rows(l, TABLE_BREAKER, id);
     return err;
 }
 

@@ -1,6 +1,7 @@
 /* ledger: loading, applying batches, sealing. */
 #include "broker/core/ledger.h"
 #include "base/check.h"
+#include "broker/core/breaker.h"
 #include "broker/core/cause.h"
 #include "broker/core/edit.h"
 #include "broker/core/job.h"
@@ -47,6 +48,8 @@ int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t
     if (!err)
         err = rules_load(l, ret_why, why_bytes);
     if (!err)
+        err = breakers_load(l, ret_why, why_bytes);
+    if (!err)
         err = dead_count_old(l);
     if (!err)
         err = unattended_count_old(l);
@@ -70,6 +73,7 @@ void ledger_free(struct ledger *l)
         return;
     causes_free(l);
     rules_free(l);
+    breakers_free(l);
     catalog_free(l);
     jobs_free(l);
     group_queues_free(l);
@@ -104,6 +108,7 @@ static int apply_command(struct ledger *l, const struct command *c)
     case COMMAND_##NAME:                                                                                     \
         return apply;
 #include "broker/core/command.def"
+#include "broker/core/group_queue.h"
     }
     return SHUNT_CORRUPT; /* a batch from a log that this version cannot read */
 }
@@ -164,6 +169,8 @@ int ledger_seal(struct ledger *l, struct store_txn *txn)
         err = causes_flush(l);
     if (!err)
         err = rules_flush(l);
+    if (!err && l->dirty_breakers)
+        err = breakers_flush(l);
     if (!err)
         err = jobs_flush(l);
     if (!err) {
@@ -206,6 +213,12 @@ int64_t ledger_time(const struct ledger *l)
     return l->meta.time_ms;
 }
 
+static void limit(struct group_ready *ready, uint32_t most)
+{
+    for (enum lane lane = 0; most != BREAKER_NO_LIMIT && lane < LANES; lane++)
+        ready->lane[lane] = ready->lane[lane] < most ? ready->lane[lane] : most;
+}
+
 void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_ready *ret)
 {
     const struct group *g = catalog_live_group(l, group);
@@ -217,5 +230,7 @@ void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_rea
         ret->lane[LANE_NORMAL] = g->r.counts.ready - g->r.counts.suspects - parked;
         ret->lane[LANE_SUSPECT] = g->r.counts.suspects;
         ret->paused = g->r.paused;
+        if (g->watched)
+            limit(ret, breaker_may(g));
     }
 }

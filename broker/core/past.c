@@ -7,6 +7,7 @@
  * a dead letter is that of the message.
  */
 #include "broker/core/past.h"
+#include "broker/core/group_queue.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
 

@@ -3,6 +3,7 @@
  * (TAKE_UP), then anybody does. Without such a wait it is ready at once. The attempt ledger says
  * `broker_restart`. Costs by what was in flight, whatever the backlog; as much as the batch has room for, and
  * the next step goes on where this one ended. */
+#include "broker/core/breaker.h"
 #include "broker/core/due.h"
 #include "broker/core/history.h"
 #include "broker/core/state.h"
@@ -28,6 +29,8 @@ static int give_back(struct ledger *l, struct group *g, uint64_t seq, int64_t un
     int err = place_find(l, g, seq, &where, &row);
     if (!err && where != WHERE_FLIGHT && (where != WHERE_TRACKED || row.state != ATTEMPT_HELD))
         err = SHUNT_CORRUPT;
+    if (!err && g->watched)
+        breaker_left(l, g, seq);
     if (!err)
         err = place_leave(l, g, seq, where, &row);
     if (!err && where == WHERE_FLIGHT)

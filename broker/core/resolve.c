@@ -1,5 +1,6 @@
 /* resolve: the end of deliveries, by the truth table. */
 #include "base/check.h"
+#include "broker/core/breaker.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
 
@@ -23,6 +24,7 @@ static const struct rule rules[ATTEMPT_OUTCOMES] = {
     [ATTEMPT_BROKER_RESTART] = {.suspect = -1},
     [ATTEMPT_TTL_EXPIRED] = {.suspect = -1},
     [ATTEMPT_DEADLINE_EXCEEDED] = {.dead = true, .suspect = 0}, /* unless the group discards it */
+    [ATTEMPT_OUTAGE] = {.suspect = -1}, /* what others become while the breaker is open */
 };
 
 static int64_t back_off_ms(struct ledger *l, const struct group *g, uint32_t attempts)
@@ -45,10 +47,43 @@ static int64_t due_ms(struct ledger *l, const struct group *g, const struct rule
     return r->delay_ms ? l->now_ms + r->delay_ms : 0;
 }
 
+/* Its breaker is told. *ret_spared: so it is not charged. A rejection is the consumer's word on this very message. */
+static int tell_breaker(struct ledger *l, struct group *g, const struct resolution *r,
+                        const struct attempt_record *row, bool *ret_spared)
+{
+    const struct rule *rule = &rules[r->outcome];
+    *ret_spared = false;
+    if (rule->charged && !rule->dead)
+        return breaker_failed(l, g, r->seq, row, r->leased_ms, ret_spared);
+    if (g->watched)
+        breaker_left(l, g, r->seq);
+    return 0;
+}
+
+/* Uncharged, and no sooner than what is ready now: what failed while the breaker is open must not be the next probe. */
+static int spare(struct ledger *l, struct group *g, const struct resolution *r, struct attempt_record *row,
+                 struct history_record *h)
+{
+    static const char *const outcomes[] = ATTEMPT_OUTCOME_NAMES;
+    h->outcome = ATTEMPT_OUTAGE;
+    h->charged = false;
+    if (!h->error_type.size)
+        h->error_type = slice_of(outcomes[r->outcome]);
+    int err = history_add(l, g, r->seq, row, h);
+    if (err)
+        return err;
+    if (rules[r->outcome].suspect >= 0)
+        row->suspect = rules[r->outcome].suspect != 0;
+    row->back_job = l->meta.job_next;
+    int64_t at_ms = due_ms(l, g, &rules[r->outcome], r, row->attempts);
+    return place_wait(l, g, r->seq, row, at_ms > g->r.due_mark_ms ? at_ms : g->r.due_mark_ms);
+}
+
 static int fail(struct ledger *l, struct group *g, const struct resolve_command *c,
                 const struct resolution *r, struct attempt_record *row)
 {
     const struct rule *rule = &rules[r->outcome];
+    bool spared;
     struct history_record h = {.outcome = r->outcome,
                                .charged = rule->charged,
                                .generation = row->generation,
@@ -62,7 +97,11 @@ static int fail(struct ledger *l, struct group *g, const struct resolve_command 
                                .error_message = r->error_message,
                                .error_stack = r->error_stack,
                                .fingerprint = r->fingerprint};
-    int err = history_add(l, g, r->seq, row, &h);
+    int err = tell_breaker(l, g, r, row, &spared);
+    if (!err && spared)
+        return spare(l, g, r, row, &h);
+    if (!err)
+        err = history_add(l, g, r->seq, row, &h);
     if (err)
         return err;
     if (rule->charged)
@@ -96,6 +135,8 @@ static int give_up(struct ledger *l, struct group *g, const struct resolve_comma
         failed.outcome = ATTEMPT_NACKED;
         failed.delay_ms = DELAY_BACKOFF;
     } else if (group_setting(g, POLICY_expired) == 1) {
+        if (g->watched)
+            breaker_left(l, g, r->seq);
         return place_done(l, g, r->seq, row->on_file ? row : NULL, DONE_DISCARDED, NULL);
     }
     return fail(l, g, c, &failed, row);
@@ -124,6 +165,8 @@ static int resolve_one(struct ledger *l, struct group *g, const struct resolve_c
     err = place_leave(l, g, r->seq, where, &row);
     if (err)
         return err;
+    if (r->acked && g->watched)
+        breaker_acked(l, g, r->seq);
     if (r->acked && tracked)
         return ack_tracked(l, g, c, r->seq, &row);
     if (r->acked)

@@ -24,6 +24,7 @@ enum result_kind {
     RESULT_CAUSE,     /* for the log: a cause is new, or has regressed */
     RESULT_HELD,      /* a redrive waits from now on for a consumer of another build, which may be there */
     RESULT_OVERDUE,   /* nobody has looked at dead letters of the group that are as old as dlq-slo */
+    RESULT_BREAKER,   /* for the log: the group's breaker has opened, or closed */
     RESULT_ATTENDED,  /* for the metrics: somebody looked at what nobody had looked at: a letter or a cause */
 };
 
@@ -111,6 +112,12 @@ struct result {
             uint64_t count, seq; /* of the first message; it died … */
             int64_t died_ms;     /* … then */
         } overdue;
+        struct {
+            uint32_t group;
+            bool open;       /* it has opened, after so many … */
+            uint32_t failed; /* … different messages had failed; or it has closed, and … */
+            int64_t open_ms; /* … was open for so long */
+        } breaker;
         int64_t attended_ms; /* how long the letter, or the first of the cause's, had been dead */
     };
 };

@@ -1,5 +1,6 @@
 /* rule_decide: which rule a letter is for, when it acts, and what comes of it. */
 #include "base/check.h"
+#include "broker/core/group_queue.h"
 #include "broker/core/rule.h"
 
 /* ---- which ---- */

@@ -1,6 +1,7 @@
 /* rule_turn: rules act on the letters that are due, and are set and deleted. */
 #include "broker/core/cause.h"
 #include "broker/core/due.h"
+#include "broker/core/group_queue.h"
 #include "broker/core/rule.h"
 #include "broker/core/view_put.h"
 

@@ -2,6 +2,7 @@
  * group needs it any more, and the end of a dead letter is the end, or the return, of the message it stands
  * for. */
 #include "base/check.h"
+#include "broker/core/breaker.h"
 #include "broker/core/cause.h"
 #include "broker/core/edit.h"
 #include "broker/core/history.h"
@@ -96,6 +97,8 @@ int place_forget(struct ledger *l, struct group *g, uint64_t seq, enum done_how 
         result->revoked.group = g->r.id;
         result->revoked.seq = seq;
     }
+    if (g->watched)
+        breaker_left(l, g, seq);
     err = place_leave(l, g, seq, where, &row);
     return err ? err : place_done(l, g, seq, tracked ? &row : NULL, how, NULL);
 }

@@ -1,7 +1,7 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
  * Files, each needing only those before it: sums, account and results (services), cost, catalog (topics and groups in
- * memory), message, history, due, order and order_dead (order.h), place (where a message is, and its moves), window, dedup, cause (what dead letters
+ * memory), message, history, due, order and order_dead (order.h), breaker (breaker.h), place (where a message is, and its moves), window, dedup, cause (what dead letters
  * died of), past (what is kept of messages that have ended), rule (rule.h), settle (the end of a message, and of a dead letter),
  * dead (divert, redrive), order_change, order_park, handout, publish, move (dead letters to other topics), resolve, recover, job (job.h),
  * admin, audit, tick; ledger (load, apply, seal) is on top, beside views, which change nothing.
@@ -28,6 +28,7 @@ enum group_queue {
     QUEUE_TRIAGE,    /* its marks of unattended letters can move */
     QUEUE_PAST,      /* the history of a message that has ended is forgotten */
     QUEUE_RULED,     /* a rule acts on a dead letter of it */
+    QUEUE_BREAKER,   /* a pause of its breaker is over */
     GROUP_QUEUES
 };
 
@@ -57,15 +58,16 @@ struct group {
     struct group *stale_next;
     struct sums summed;    /* what it adds to the ledger's sums */
     struct cause **causes; /* of its dead letters, in order of fingerprint */
-    size_t causes_count, causes_capacity;
-    struct rule **rules; /* on its dead letters, in order of number */
-    size_t rules_count;
-    struct key_table *keys; /* of what is out, if it is ordered by key or fair; else NULL (order.h) */
-    uint32_t slot;          /* in the ledger's queues */
-    bool queued;            /* it has one */
-    uint64_t charged;       /* the batch in which its record was counted as written */
-    uint64_t told_ready;    /* the round of results in which it was told that something became ready */
-    uint64_t charged_chunk; /* of the bitmap: the one that was counted last in that batch */
+    size_t causes_count, causes_capacity, rules_count;
+    struct rule **rules;     /* on its dead letters, in order of number */
+    struct key_table *keys;  /* of what is out, if it is ordered by key or fair; else NULL (order.h) */
+    struct breaker *breaker; /* NULL: it never had to do (breaker.h) */
+    bool watched;            /* it is to be told what happens to messages */
+    bool queued;             /* it has a … */
+    uint32_t slot;           /* … in the ledger's queues */
+    uint64_t charged;        /* the batch in which its record was counted as written */
+    uint64_t told_ready;     /* the round of results in which it was told that something became ready */
+    uint64_t charged_chunk;  /* of the bitmap: the one that was counted last in that batch */
 };
 
 struct message_view;
@@ -88,6 +90,7 @@ struct ledger {
     struct group *dirty_groups;
     struct cause *dirty_causes;
     struct rule *dirty_rules;
+    struct breaker *dirty_breakers;
     struct fault_memo faults;
     size_t causes_count;   /* of all groups */
     size_t causes_shared;  /* of them CAUSE_OTHERS: each is of a group that has more than may be kept */
@@ -116,8 +119,7 @@ struct ledger {
     size_t taken_capacity;
     struct deadline_heap queues[GROUP_QUEUES]; /* by slot */
     int64_t expiry_at_ms;                      /* nothing expires before this */
-    /* Until then no tick comes for what waits for room in the store. A tick that comes all the same looks at it: what a batch
-     * does must not depend on what only memory knows. */
+    /* Until then no tick comes for what waits for room. One that comes all the same looks: memory must decide nothing. */
     int64_t expiry_retry_ms, ruled_retry_ms;
     int64_t audit_oldest_ms; /* of the audit log's oldest row, if it has any */
 
@@ -347,27 +349,8 @@ int apply_clock(struct ledger *l, int64_t machine_ms);
 void sums_stale(struct ledger *l, struct group *g);  /* its counts may have changed */
 void sums_forget(struct ledger *l, struct group *g); /* it is about to be freed */
 
-/* ---- group_queue ---- */
-
-/* Why so many more groups (each with its DLQ's own) would be too many in all, or NULL. What is being cleared
- * away counts: it takes its memory until then. */
-const char *catalog_full(const struct ledger *l, uint64_t more);
-/* A slot in the queues: before anything of the group may become due. fails: NO_MEMORY */
-int group_queue_join(struct ledger *l, struct group *g);
-void group_queue_leave(struct ledger *l, struct group *g); /* if it has one */
-void group_queues_free(struct ledger *l);
-/* Something of the group is to be done then, or earlier if that was said before; NEVER says nothing. */
-void group_queue_at(struct ledger *l, enum group_queue queue, const struct group *g, int64_t at_ms);
-int64_t group_queue_first(const struct ledger *l, enum group_queue queue); /* NEVER: nothing is to be done */
-/* Take out those that are due by then, into `taken` in order of id; returns how many. */
-size_t group_queue_take(struct ledger *l, enum group_queue queue, int64_t upto_ms);
-/* Other settings may be in force: what is kept may be kept for another time, and be overdue at another. */
-void group_settings_changed(struct ledger *l, const struct group *g);
-
-/* Rows that a view or an operator's command may cost before it ends its page. */
-#define LOOK_ROWS_MAX 10000
-/* What a row that is changed, moved or deleted counts, against one that is looked at. */
-#define CHANGED_ROW 8
+#define LOOK_ROWS_MAX 10000 /* that a view or an operator's command may cost before it ends its page */
+#define CHANGED_ROW   8 /* what a row that is changed, moved or deleted counts, against one that is looked at */
 /* What a message with a delay or a time to live counts, for each group: rows at places of their own. The
  * ledger leaves out what can be seen of the request: one group, if it is the message that has them and not
  * its topic. */

@@ -1,5 +1,6 @@
 /* sums: what STATS shows over all groups. They are kept, and only the groups that have changed since somebody
  * asked are looked at again: a request of a few bytes must not walk over all topics. */
+#include "broker/core/breaker.h"
 #include "broker/core/state.h"
 #include "broker/core/view.h"
 
@@ -36,7 +37,8 @@ static struct sums part_of(const struct group *g)
                          .dead = n->dead,
                          .unattended = n->unattended,
                          .acked = n->acked,
-                         .deliveries = n->deliveries};
+                         .deliveries = n->deliveries,
+                         .breakers_open = g->breaker && g->breaker->r.state != BREAKER_CLOSED};
 }
 
 /* Unsigned: what is taken away and added again wraps back. */
@@ -52,6 +54,7 @@ static void replace(struct sums *sum, const struct sums *before, const struct su
     sum->unattended += after->unattended - before->unattended;
     sum->acked += after->acked - before->acked;
     sum->deliveries += after->deliveries - before->deliveries;
+    sum->breakers_open += after->breakers_open - before->breakers_open;
 }
 
 const struct sums *view_sums(struct ledger *l)

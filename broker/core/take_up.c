@@ -1,5 +1,6 @@
 /* take_up: what ends a delivery beside its answer: the consumer that had it goes on with it after a lost
  * connection, or nobody was sent it, because it is damaged. */
+#include "broker/core/breaker.h"
 #include "broker/core/edit.h"
 #include "broker/core/handout.h"
 #include "broker/core/order.h"
@@ -91,6 +92,8 @@ int apply_corrupt(struct ledger *l, const struct corrupt_command *c)
     if (err || (where != WHERE_FLIGHT && !(tracked && row.state == ATTEMPT_HELD)) ||
         row.deliveries_total != c->token)
         return err; /* something else became of it */
+    if (g->watched)
+        breaker_left(l, g, c->seq);
     err = place_leave(l, g, c->seq, where, &row);
     row.deliveries--; /* it was not sent */
     row.deliveries_total--;

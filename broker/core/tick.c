@@ -1,7 +1,9 @@
 /* tick: what the passing of time alone brings about: messages fall due, times to live and retentions run out,
  * jobs go on, old producers are forgotten. Each part does a bounded amount; what is left is due again at
  * once. */
+#include "broker/core/breaker.h"
 #include "broker/core/cause.h"
+#include "broker/core/group_queue.h"
 #include "broker/core/job.h"
 #include "broker/core/past.h"
 #include "broker/core/rule.h"
@@ -279,6 +281,8 @@ int64_t ledger_tick_at(const struct ledger *l)
     int64_t expiry_ms = later(l->expiry_at_ms, l->expiry_retry_ms);
     at_ms = expiry_ms < at_ms ? expiry_ms : at_ms;
     at_ms = retention_ms < at_ms ? retention_ms : at_ms;
+    int64_t breaker_ms = group_queue_first(l, QUEUE_BREAKER);
+    at_ms = breaker_ms < at_ms ? breaker_ms : at_ms;
     int64_t past_ms = past_at(l), ruled_ms = later(group_queue_first(l, QUEUE_RULED), l->ruled_retry_ms);
     at_ms = past_ms < at_ms ? past_ms : at_ms;
     at_ms = ruled_ms < at_ms ? ruled_ms : at_ms;
@@ -298,6 +302,8 @@ int apply_tick(struct ledger *l)
     int err = 0;
     if (group_queue_first(l, QUEUE_DUE) <= l->now_ms)
         err = tick_due(l);
+    if (!err && group_queue_first(l, QUEUE_BREAKER) <= l->now_ms)
+        err = breakers_tick(l);
     if (!err && l->expiry_at_ms <= l->now_ms)
         err = tick_expiry(l);
     if (!err && group_queue_first(l, QUEUE_RETENTION) <= l->now_ms)

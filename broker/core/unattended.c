@@ -8,6 +8,7 @@
  * can, and by what is stored alone: what lets one move puts the group in the queue.
  */
 #include "broker/core/cause.h"
+#include "broker/core/group_queue.h"
 
 #define TICK_ROWS_MAX 4096 /* that the marks of all groups pass in one tick */
 

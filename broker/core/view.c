@@ -1,4 +1,5 @@
 /* view: topics, groups and jobs as maps, and the numbers for metrics. */
+#include "broker/core/breaker.h"
 #include "broker/core/cause.h"
 #include "broker/core/due.h"
 #include "broker/core/order.h"
@@ -189,6 +190,18 @@ static void put_policy(struct mpack_buffer *to, const struct policy *own, const 
     mpack_patch_map(to, map, count);
 }
 
+#define BREAKER_FIELDS 4
+static void put_breaker(struct ledger *l, const struct group *g, struct mpack_buffer *to)
+{
+    static const char *const names[BREAKER_STATES] = BREAKER_STATE_NAMES;
+    static const struct breaker_record none = {.state = BREAKER_CLOSED};
+    const struct breaker_record *r = g->breaker ? &g->breaker->r : &none;
+    put_text(to, "breaker", breaker_is_on(g) ? names[r->state] : "off");
+    put_time(l, to, "breaker_since", r->since_ms);
+    put_time(l, to, "breaker_until", r->until_ms);
+    put_uint(to, "breaker_trips", r->trips);
+}
+
 int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
 {
     const struct group_counts *n = &g->r.counts;
@@ -238,6 +251,7 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
     put_time(v->ledger, to, "oldest_dead", dead_ms);
     put_time(v->ledger, to, "oldest_unattended", unattended_ms);
     put_time(v->ledger, to, "oldest_blocked", order_blocked_since(v->ledger, g));
+    put_breaker(v->ledger, g, to);
     put_text(to, "dlq", g->dlq ? g->dlq->r.name : NULL);
     put_policy(to, &g->r.policy, &g->topic->r.policy, false);
     mpack_write_cstr(to, "own");
@@ -246,7 +260,7 @@ int view_group(const struct view *v, struct group *g, struct mpack_buffer *to)
         if (g->r.policy.given >> i & 1)
             mpack_write_cstr(to, policy_rows[i].field);
     }
-    mpack_patch_map(to, map, 3 + (uint32_t)(sizeof counts / sizeof *counts) + 7);
+    mpack_patch_map(to, map, 3 + (uint32_t)(sizeof counts / sizeof *counts) + 7 + BREAKER_FIELDS);
     return written(to);
 }
 
@@ -307,6 +321,8 @@ static void fill_numbers(const struct view *v, struct group *g, struct group_num
                                   .id = g->r.id,
                                   .topic_id = g->topic->r.id,
                                   .paused = g->r.paused,
+                                  .breaker = g->breaker ? g->breaker->r.state : BREAKER_CLOSED,
+                                  .breaker_trips = g->breaker ? g->breaker->r.trips : 0,
                                   .dlq_retention_ms = group_setting(g, POLICY_dlq_retention_ms),
                                   .dlq_slo_ms = group_setting(g, POLICY_dlq_slo_ms)};
     v->ledger->txn = v->txn;

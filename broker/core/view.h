@@ -94,6 +94,8 @@ struct group_numbers {
     uint64_t blocked_keys;                                         /* that dead letters hold… */
     int64_t oldest_blocked_ms; /* … and when the one died that has for longest; 0: none */
     bool paused;
+    enum breaker_state breaker;
+    uint64_t breaker_trips;
     int64_t dlq_retention_ms; /* 0: dead letters are kept for ever */
     int64_t next_expiry_ms;   /* when it drops the oldest one; 0: it drops none */
     int64_t dlq_slo_ms;       /* 0: none */
@@ -119,6 +121,7 @@ struct sums {
     uint64_t conservation_error; /* published minus the sum of the states, DLQs' included: 0 unless there is a
                                     bug */
     uint64_t published, ready, in_flight, delayed, dead, unattended, acked, deliveries;
+    uint64_t breakers_open; /* groups whose breaker is not closed */
 };
 const struct sums *view_sums(struct ledger *l);
 uint64_t group_conservation_error(const struct group_counts *n);

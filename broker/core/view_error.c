@@ -83,6 +83,7 @@ static void compose(struct view_error *e, const struct history_record *h, int64_
     case ATTEMPT_RELEASED:
     case ATTEMPT_UNSTARTED:
     case ATTEMPT_BROKER_RESTART:
+    case ATTEMPT_OUTAGE: /* it says what it was */
     case ATTEMPT_OUTCOMES:
         break;
     }

@@ -2,6 +2,7 @@
  *
  * All of it is in the rows: the attempt row says where, the history what happened, the settings what is in force and
  * which of them supplied it. Only who holds the message now is the dispatcher's to know. */
+#include "broker/core/breaker.h"
 #include "broker/core/cause.h"
 #include "broker/core/fingerprint.h"
 #include "broker/core/history.h"
@@ -83,6 +84,8 @@ static const char *next_of_ready(const struct story *s, uint64_t consumers)
 {
     if (s->g->r.paused)
         return "resume";
+    if (s->g->breaker && s->g->breaker->r.state != BREAKER_CLOSED)
+        return "breaker";
     if (s->l->room.fullness >= STORE_HELD)
         return "room";
     if (s->waits_for && state_before(s) == STATE_DEAD)

@@ -158,6 +158,9 @@ __attribute__((always_inline)) static inline void heed(struct engine *e, struct 
     case RESULT_OVERDUE:
         events_overdue(e, r);
         return;
+    case RESULT_BREAKER:
+        events_breaker(e, r);
+        return;
     case RESULT_JOB_ENDED:
         events_job_ended(e, r);
         return;

@@ -13,6 +13,7 @@ enum event_kind {
     EVENT_DEAD,     /* messages of one group became dead letters */
     EVENT_CAUSE,    /* they died of something new, or of what was taken for resolved */
     EVENT_OVERDUE,  /* nobody has looked at some that are as old as dlq-slo */
+    EVENT_BREAKER,  /* the breaker of a group has opened, or closed */
     EVENT_FULL,     /* from now on publishes are refused */
     EVENT_ROOM,     /* from now on they no longer are */
     EVENT_CLOCK,    /* at the start: the times that are shown are off */
@@ -37,6 +38,9 @@ struct event {
     uint64_t cause; /* fingerprint */
     const char *title;
     bool regressed;
+    /* EVENT_BREAKER: `count` is of the different messages that had failed when it opened */
+    bool open;
+    int64_t open_ms; /* it has closed: how long it was open */
     /* EVENT_FULL, EVENT_ROOM: */
     const char *limit;                                            /* what bounds the store: `map` or `disk` */
     uint64_t free_bytes, reserve_bytes, map_bytes, map_bytes_max; /* full: less is free than is kept */

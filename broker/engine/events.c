@@ -116,6 +116,16 @@ void events_overdue(struct engine *e, const struct result *r)
     event->died_ms = ledger_shown_ms(e->ledger, r->overdue.died_ms);
 }
 
+void events_breaker(struct engine *e, const struct result *r)
+{
+    struct event *event = add_of_group(e, EVENT_BREAKER, r->breaker.group);
+    if (!event)
+        return;
+    event->open = r->breaker.open;
+    event->count = r->breaker.failed;
+    event->open_ms = r->breaker.open_ms;
+}
+
 void events_job_ended(struct engine *e, const struct result *r)
 {
     struct event *event = add(e, EVENT_JOB_DONE);

@@ -28,6 +28,7 @@ void events_clock(struct engine *e);
 /* Reported by the ledger. */
 void events_died(struct engine *e, uint32_t group, uint64_t seq, enum dead_reason reason);
 void events_cause(struct engine *e, const struct result *r);
+void events_breaker(struct engine *e, const struct result *r);
 void events_overdue(struct engine *e, const struct result *r);
 void events_job_ended(struct engine *e, const struct result *r);
 /* All of it is durable: tell. */

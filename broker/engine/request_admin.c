@@ -142,6 +142,14 @@ int make_group_resume(struct session *s, const union request_fields *fields, str
     return 0;
 }
 
+int make_breaker_reset(struct session *s, const union request_fields *fields, struct step *ret)
+{
+    (void)s;
+    ret->command.group.topic = fields->breaker_reset.topic;
+    ret->command.group.group = fields->breaker_reset.group;
+    return 0;
+}
+
 struct group *look_find_group(const struct engine *e, struct step *st)
 {
     struct group *g = ledger_group(e->ledger, st->topic, st->group, &st->err);

@@ -27,6 +27,7 @@ void rest_tell(struct rest *r, struct snapshot_group *now, bool *there)
     GROW(redriven);
     GROW(expired_unattended);
     GROW(slo_breaches);
+    GROW(breaker_trips);
     for (unsigned i = 0; i < ATTEMPT_OUTCOMES; i++)
         GROW(attempts[i]);
     for (unsigned i = 0; i < DEAD_REASONS; i++)

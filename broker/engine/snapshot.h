@@ -29,6 +29,8 @@ struct snapshot_group {
     uint64_t blocked_keys; /* that dead letters hold */
     int64_t
         oldest_blocked_ms; /* wall time of death of the one that has held its key for longest; 0: none does */
+    uint64_t breaker;      /* enum breaker_state; of several groups, how many are not closed */
+    uint64_t breaker_trips;
     int64_t oldest_ready_ms;      /* wall time since when it has been ready; 0: nothing is */
     int64_t oldest_dead_ms;       /* wall time of death; 0: the DLQ is empty */
     int64_t oldest_in_flight_ms;  /* wall time of hand-out; 0: nothing is in flight */

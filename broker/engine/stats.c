@@ -77,6 +77,7 @@ void look_stats(struct engine *e, struct step *st)
                    {"delayed", t->sums.delayed},
                    {"dead", t->sums.dead},
                    {"unattended", t->sums.unattended},
+                   {"breakers_open", t->sums.breakers_open},
                    {"causes", view_causes_count(e->ledger)},
                    {"causes_shared", view_causes_shared(e->ledger)},
                    {"acked", t->sums.acked},

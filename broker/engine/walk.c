@@ -33,6 +33,7 @@ static void add_counts(struct snapshot_group *to, const struct group_numbers *f,
     to->blocked_keys += f->blocked_keys;
     to->consumers += consumers;
     to->paused += f->paused;
+    to->breaker_trips += f->breaker_trips;
     for (size_t i = 0; i < ATTEMPT_OUTCOMES; i++)
         to->attempts[i] += n->attempts[i];
     for (size_t i = 0; i < DEAD_REASONS; i++)
@@ -78,6 +79,7 @@ static bool add_group(const struct engine *e, struct group_walk *k, const struct
         s->has_rest = true;
     if (!row)
         return false;
+    row->breaker += row == &s->rest ? f->breaker != BREAKER_CLOSED : f->breaker;
     add_counts(row, f, dispatcher_members(e->dispatcher, f->id));
     int64_t lease_ms = ledger_shown_ms(e->ledger, dispatcher_oldest_lease(e->dispatcher, f->id));
     row->oldest_in_flight_ms = older(row->oldest_in_flight_ms, lease_ms);

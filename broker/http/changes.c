@@ -90,6 +90,8 @@ static struct kind kind_of(const struct event *event)
 
 static const char *name_of(const struct event *event)
 {
+    if (event->kind == EVENT_BREAKER)
+        return event->open ? "breaker_opened" : "breaker_closed";
     if (event->kind == EVENT_CAUSE && event->regressed)
         return "cause_regressed";
     const char *name = kind_of(event).name;
@@ -127,7 +129,11 @@ static void put_event(struct text *to, const struct event *event, int64_t wall_m
     put_cause(to, event);
     put_text(to, "asked", event->asked);
     put_number_of(to, "job", event->job);
-    if (event->job || event->count)
+    if (event->kind == EVENT_BREAKER && event->open)
+        put_number(to, "failed", (int64_t)event->count);
+    else if (event->kind == EVENT_BREAKER)
+        put_number(to, "open_ms", event->open_ms);
+    else if (event->job || event->count)
         put_number(to, "count", (int64_t)event->count);
     put_message(to, event);
     put_text(to, "reason", event->kind == EVENT_DEAD && event->topic ? reasons[event->reason] : event->why);

@@ -40,6 +40,7 @@ enum store_table {
     TABLE_AUDIT, /* number                              -> an act of an operator */
     TABLE_RULE,  /* group | number                      -> a rule on the group's dead letters */
     TABLE_EDIT,  /* group | seq | row                   -> what an operator made of a dead letter, and who */
+    TABLE_BREAKER, /* group                            -> what the group's breaker knows, if it ever had to do */
     TABLE_COUNT
 };
 

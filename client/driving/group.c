@@ -100,3 +100,15 @@ int shunt_group_resume(struct shunt *s, const char *topic, const char *group, in
     call_begin(&call, &request_group_resume, &q, false);
     return call_finish(s, &call, timeout_ms, err);
 }
+
+int shunt_group_reset_breaker(struct shunt *s, const char *topic, const char *group, int64_t timeout_ms,
+                        struct shunt_error *err)
+{
+    struct call call;
+    const union request_fields q = {.breaker_reset = {.topic = slice_of(topic), .group = slice_of(group)}};
+    int rc = check_names(topic, group, err);
+    if (rc != 0)
+        return rc;
+    call_begin(&call, &request_breaker_reset, &q, false);
+    return call_finish(s, &call, timeout_ms, err);
+}

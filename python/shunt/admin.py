@@ -82,6 +82,10 @@ class Admin:
     def group_resume(self, topic: str, group: str = "default", *, reason: str | None = None) -> None:
         self._request(protocol.GROUP_RESUME, topic, group, reason)
 
+    def group_reset_breaker(self, topic: str, group: str = "default", *, reason: str | None = None) -> None:
+        """Close the breaker of a group; it opens again if messages fail as before."""
+        self._request(protocol.BREAKER_RESET, topic, group, reason)
+
     def group_holders(self, topic: str, group: str = "default") -> Iterator[Info]:
         """The messages in flight, each with its holder."""
         return self._pages(protocol.GROUP_HOLDERS, topic, group, after=0)

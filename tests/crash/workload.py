@@ -14,7 +14,7 @@ from witness import History, Witness, finish  # noqa: E402
 
 TOPIC, SIDE = "jobs", "side"
 PRODUCER = b"the-crash-tester"
-POLICY = {"max_attempts": 2, "lease_ms": 3600000, "backoff_min_ms": 1, "backoff_max_ms": 1}
+POLICY = {"max_attempts": 2, "breaker": 0, "lease_ms": 3600000, "backoff_min_ms": 1, "backoff_max_ms": 1}
 HOUR_MS = 3600000
 FRAME_MESSAGES = 6
 LARGE_BODY_BYTES = 20000  # several pages of its own

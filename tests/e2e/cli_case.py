@@ -64,6 +64,6 @@ class Case(unittest.TestCase):
 
     def fill_dlq(self, topic, bodies, reject=True):
         """A topic whose dead letters are `bodies`."""
-        self.shunt("topic", "create", topic, "--max-attempts", "1")
+        self.shunt("topic", "create", topic, "--max-attempts", "1", "--breaker", "off")
         self.shunt("publish", topic, "--lines", input="".join(body + "\n" for body in bodies))
         self.shunt("work", topic, "--drain", "--", "sh", "-c", "echo cannot: $(cat) >&2; exit %d" % (65 if reject else 7))

@@ -152,7 +152,7 @@ class Crowd:
         self.looked = 0.0
         self.publisher = None
         self.holders = [Holder(self, f"holder-{i}", room) for i, room in enumerate(ROOMS)]
-        self.witness().topic_create(TOPIC, max_attempts=MAX_ATTEMPTS, lease_ms=LEASE_MS, backoff_min_ms=1, backoff_max_ms=20)
+        self.witness().topic_create(TOPIC, max_attempts=MAX_ATTEMPTS, breaker=0, lease_ms=LEASE_MS, backoff_min_ms=1, backoff_max_ms=20)
 
     def address(self):
         host, _, port = self.server.url.removeprefix("shunt://").rpartition(":")

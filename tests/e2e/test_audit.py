@@ -17,6 +17,7 @@ class Audit(Case):
                ("group_updated", "t", "g", ["group", "update", "t", "g", "--max-attempts", "3"]),
                ("group_paused", "t", "g", ["group", "pause", "t", "g"]),
                ("group_resumed", "t", "g", ["group", "resume", "t", "g"]),
+               ("breaker_reset", "t", "g", ["group", "reset-breaker", "t", "g"]),
                ("topic_purged", "t", "g", ["topic", "purge", "t", "-g", "g", "-y"]),
                ("dlq_redriven", "t", "default", ["dlq", "redrive", "t", "--all"]),
                ("dlq_purged", "t", "default", ["dlq", "purge", "t", "--all", "-y"]),

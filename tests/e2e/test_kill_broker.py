@@ -121,7 +121,7 @@ class KillBroker(unittest.TestCase):
         self.notes = []
         self.server.options = ["--listen", self.server.url.removeprefix("shunt://"), "--config", settings]
         with wire.connect(self.server) as client:
-            client.topic_create(TOPIC, max_attempts=history.MAX_ATTEMPTS, lease_ms=600000, backoff_min_ms=1, backoff_max_ms=20)
+            client.topic_create(TOPIC, max_attempts=history.MAX_ATTEMPTS, breaker=0, lease_ms=600000, backoff_min_ms=1, backoff_max_ms=20)
         self.note("group", topic=TOPIC, group="default", max_attempts=history.MAX_ATTEMPTS)
         self.storm = Storm(self.server)
         self.addCleanup(self.storm.close)

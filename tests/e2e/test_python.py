@@ -552,6 +552,7 @@ class Administration(Case):
         self.broker.group_pause("t001", "more")
         self.assertTrue(self.broker.group_show("t001", "more")["paused"])
         self.broker.group_resume("t001", "more")
+        self.broker.group_reset_breaker("t001", "more")
         self.assertEqual([group["group"] for group in self.broker.group_list("t001")], ["default", "more"])
         self.broker.group_delete("t001", "more")
         self.broker.publish("t002", b"")

@@ -24,7 +24,7 @@ class Redrive(unittest.TestCase):
         self.server = self.enterContext(harness.Server())
         self.client = wire.connect(self.server)
         self.addCleanup(self.client.close)
-        self.client.topic_create("orders", [FAILING, GOOD], max_attempts=2, backoff_min_ms=1, backoff_max_ms=2)
+        self.client.topic_create("orders", [FAILING, GOOD], max_attempts=2, breaker=0, backoff_min_ms=1, backoff_max_ms=2)
         self.bodies = {seq: body for body, seq in wire.publish_all(self.client, "orders", [b"order %d" % n for n in range(MESSAGES)]).items()}
         self.failing = self.member(FAILING)
         self.good = self.member(GOOD)

@@ -93,6 +93,15 @@ class Runbooks(Case):
             self.shunt("publish", "orders", "--key", "account-17", "debit")
         self.shunt("work", "orders", "--drain", "--", "false", code=NOT_NOW)
 
+    def opens(self):
+        """A group all of whose messages failed, and whose breaker waits."""
+        self.shunt("topic", "create", "orders", "--max-attempts", "5", "--breaker-window", "5", "--breaker-pause-min", "10m", "--breaker-pause-max", "10m")
+        self.shunt("publish", "orders", "--lines", input="fine\n" * 8)
+        worker = self.start("work", "orders", "--", "sh", "-c", "echo 'ConnectionError: the database is away' >&2; exit 1")
+        self.eventually(self.is_open)
+        worker.kill()
+        worker.wait()
+
     def lies(self):
         """A backlog in two groups, of which nobody consumes."""
         self.dies()
@@ -118,6 +127,9 @@ class Runbooks(Case):
 
     def is_blocked(self):
         return self.group("orders")["blocked_keys"] == 1
+
+    def is_open(self):
+        return self.group("orders")["breaker"] not in ("closed", "off")
 
     def backs_up(self):
         subprocess.run([harness.SHUNTD, "--config", self.config, "--data", self.server.data, "--backup", self.backups / f"{time.monotonic_ns()}"], check=True, capture_output=True, timeout=COMMAND_SECONDS_MAX)
@@ -224,6 +236,7 @@ class Runbooks(Case):
         "ShuntConservationError": (dies, None, None),
         "ShuntStoreNearlyFull": (dies, None, None),
         "ShuntDiskNearlyFull": (dies, None, None),
+        "ShuntBreakerOpen": (opens, is_open, "Act"),
         "ShuntBackupOld": (has_an_old_backup, has_no_new_backup, "Act"),
         "ShuntBackupFailed": (fails_to_back_up, has_a_failed_backup, "Act"),
         "ShuntLogDropped": (dies, None, None),

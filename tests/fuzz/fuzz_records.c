@@ -7,6 +7,7 @@
 #include "broker/check.h"
 #include "broker/core/ledger.h"
 #include "broker/core/schema.h"
+#include "broker/core/schema_breaker.h"
 #include "broker/core/schema_edit.h"
 #include "proto/errors.h"
 #include "tests/fuzz/fuzz.h"
@@ -47,6 +48,7 @@ union record {
     struct audit_record audit;
     struct rule_record rule;
     struct edit_record edit;
+    struct breaker_record breaker;
     uint64_t words[CHUNK_BYTES / 8];
 };
 
@@ -102,6 +104,9 @@ static int copy_record(enum store_table table, struct slice key, struct slice va
         break;
     case TABLE_AUDIT:
         COPY(audit);
+        break;
+    case TABLE_BREAKER:
+        COPY(breaker);
         break;
     case TABLE_RULE:
         COPY(rule);

@@ -17,8 +17,9 @@ static void setting(struct mpack_buffer *to, const char *name, int64_t value)
 
 static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
 {
-    mpack_write_map(to, 4 + discard + 3 * s->plan.ordered);
+    mpack_write_map(to, 5 + discard + 3 * s->plan.ordered);
     setting(to, "max_attempts", s->plan.max_attempts);
+    setting(to, "breaker", 0); /* the model knows of none */
     setting(to, "lease_ms", s->plan.lease_ms);
     setting(to, "backoff_min_ms", s->plan.backoff_ms);
     setting(to, "backoff_max_ms", s->plan.backoff_ms * 4);

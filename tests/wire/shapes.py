@@ -43,6 +43,7 @@ REQUESTS = {
     "GROUP_DELETE": [TOPIC, GROUP, REASON],
     "GROUP_PAUSE": [TOPIC, GROUP, REASON],
     "GROUP_RESUME": [TOPIC, GROUP, REASON],
+    "BREAKER_RESET": [TOPIC, GROUP, REASON],
     "GROUP_HOLDERS": [TOPIC, GROUP, may("uint"), may("uint")],
     "PEEK": [TOPIC, GROUP, may("uint"), may("uint"), may("bool")],
     "WHY": [TOPIC, must("uint"), may("str")],

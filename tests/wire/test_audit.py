@@ -4,7 +4,7 @@ import time
 import unittest
 
 from client import (AUDIT_LIST, CAUSE_UPDATE, CLOCK_SET, DLQ_ATTEND, DLQ_EDIT, DLQ_PURGE, DLQ_REDRIVE, RULE_DELETE, RULE_SET, GROUP_CREATE, GROUP_DELETE, GROUP_PAUSE,
-                    GROUP_RESUME, GROUP_UPDATE, JOB_CANCEL, TOPIC_CREATE, TOPIC_DELETE, TOPIC_PURGE, TOPIC_UPDATE)
+                    GROUP_RESUME, GROUP_UPDATE, BREAKER_RESET, JOB_CANCEL, TOPIC_CREATE, TOPIC_DELETE, TOPIC_PURGE, TOPIC_UPDATE)
 from server import WireTest
 
 KEYS = {"id", "time", "act", "topic", "group", "asked", "job", "count", "client", "host", "peer", "reason"}
@@ -42,6 +42,7 @@ class Audit(WireTest):
         act(GROUP_UPDATE, [name, "g", {"max_attempts": 7}], 3, ("group_updated", name, "g", "max_attempts=7"))
         act(GROUP_PAUSE, [name, "g"], 2, ("group_paused", name, "g", None))
         act(GROUP_RESUME, [name, "g"], 2, ("group_resumed", name, "g", None))
+        act(BREAKER_RESET, [name, "g"], 2, ("breaker_reset", name, "g", None))
         worker.publish(name, b"1", b"2", b"3")
         subscription = worker.subscribe(name, "default", messages=3)
         subscription.resolve(*((d.seq, d.token, 2, None, "E", "m", None) for d in subscription.take(3)))
@@ -70,7 +71,7 @@ class Audit(WireTest):
             self.assertEqual(row["id"], before + 1 + at)
             self.assertLess(abs(row["time"] - time.time() * 1000), 3600000)
         self.assertEqual(following, rows[-1]["id"])
-        redriven, cancelled = rows[10], rows[11]
+        redriven, cancelled = rows[11], rows[12]
         self.assertEqual((redriven["job"], redriven["count"], cancelled["job"]), (job, 2, job))
 
     def test_what_is_refused_or_only_looks_leaves_none(self):

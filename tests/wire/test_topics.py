@@ -22,6 +22,7 @@ DEFAULTS = {
     "on_dead": 0,
     "follow_max": 1000,
     "fair": 0,
+    "breaker": 1, "breaker_window": 40, "breaker_threshold": 80, "breaker_pause_min_ms": 1000, "breaker_pause_max_ms": 15000,
 }
 OF_TOPICS = {"ttl_ms", "max_messages", "max_bytes"}
 BOUNDS = {
@@ -39,6 +40,9 @@ BOUNDS = {
     "on_dead": (0, 2),
     "follow_max": (1, 1000000),
     "fair": (0, 1),
+    "breaker": (0, 1),
+    "breaker_window": (5, 100),
+    "breaker_threshold": (50, 100),
 }
 
 

@@ -12,6 +12,7 @@ void bench_init(struct fixture *f)
     fixture_init(f);
     f->careless = f->quiet = true;
     topic_create_groups(f, "orders", "default audit");
+    group_update(f, "orders", "default", settings(POLICY_breaker, BREAKER_OFF, -1));
     publish(f, "orders", 10);
     assign(f, "orders", "default", 7);
     ack(f, "orders", "default", 1);

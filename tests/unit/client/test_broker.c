@@ -377,6 +377,9 @@ Test(broker, topics_and_groups_are_made_shown_and_listed)
     shunt_value_free(v);
     ok(shunt_group_pause(s, "b", "audit", WAIT_MS, &err));
     ok(shunt_group_resume(s, "b", "audit", WAIT_MS, &err));
+    ok(shunt_group_reset_breaker(s, "b", "audit", WAIT_MS, &err));
+    cr_assert_eq(shunt_group_reset_breaker(s, "b", "none", WAIT_MS, &err), SHUNT_UNKNOWN_GROUP);
+    cr_assert_eq(shunt_group_reset_breaker(s, "b", NULL, WAIT_MS, &err), SHUNT_BAD_ARGUMENT);
     ok(shunt_group_delete(s, "b", "audit", WAIT_MS, NULL, &err));
     cr_assert_eq(shunt_group_delete(s, "b", "default", WAIT_MS, NULL, &err), SHUNT_LAST_GROUP);
     (void)publish("a", "x");

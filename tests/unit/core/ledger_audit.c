@@ -1,5 +1,6 @@
 /* ledger_audit: a walk over everything stored, from the rows alone, compared with what the ledger counts. */
 #include "tests/unit/core/ledger_audit.h"
+#include "broker/core/breaker.h"
 #include "broker/core/cause.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
@@ -101,6 +102,19 @@ static void audit_memory(struct audit *a)
             same(a, TABLE_RULE, key, bytes, rule_encode(bytes, key_slice(&key), &g->rules[k]->r), "a rule");
         }
     }
+    uint64_t breakers = 0;
+    for (size_t i = 0; i < l->groups_count; i++) {
+        const struct group *g = l->groups[i];
+        struct key key = key_id(g->r.id);
+        struct slice value;
+        bool stored = audit_get(a, TABLE_BREAKER, key, &value);
+        breakers += stored;
+        cr_assert(g->r.dropped || stored || !g->watched);
+        size_t size = stored && !g->r.dropped ? breaker_encode(bytes, key_slice(&key), &g->breaker->r) : 0;
+        if (size)
+            same(a, TABLE_BREAKER, key, bytes, size, "a breaker");
+    }
+    cr_assert_eq(count_all(a, TABLE_BREAKER), breakers);
     cr_assert_eq(count_all(a, TABLE_JOB), l->kept_count);
     for (size_t i = 0; i < l->kept_count; i++) {
         struct key key = key_job(l->kept[i]->r.id);
@@ -398,6 +412,8 @@ static void audit_sums(struct ledger *l)
         all.unattended += n->unattended;
         all.acked += n->acked;
         all.deliveries += n->deliveries;
+        const struct breaker *b = l->groups[i]->breaker;
+        all.breakers_open += b && b->r.state != BREAKER_CLOSED;
     }
     cr_assert_eq(kept->conservation_error, 0);
     cr_assert_eq(memcmp(&all, kept, sizeof all), 0);

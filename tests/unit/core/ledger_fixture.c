@@ -194,11 +194,13 @@ static void heed(struct fixture *f, struct store_txn *t, const struct command *c
         f->causes++;
         return;
     case RESULT_OVERDUE:
-        f->overdue = r->overdue.count;
-        f->overdue_seq = r->overdue.seq;
+        f->overdue = r->overdue.count, f->overdue_seq = r->overdue.seq;
         return;
     case RESULT_HELD:
         f->held_jobs++;
+        return;
+    case RESULT_BREAKER:
+        *(r->breaker.open ? &f->opened : &f->closed) += 1;
         return;
     case RESULT_DIED:
     case RESULT_JOB_ENDED:
@@ -405,7 +407,7 @@ void show_counts(struct fixture *f, const char *topic, const char *group)
     } counts[] = {{"published", n->published}, {"ready", n->ready},         {"in_flight", n->in_flight},
                   {"delayed", n->delayed},     {"dead", n->dead},           {"acked", n->acked},
                   {"expired", n->expired},     {"discarded", n->discarded}, {"purged", n->purged},
-                  {"away", n->moved_away},  {"suspects", n->suspects},   {"redriven", n->redriven}};
+                  {"away", n->moved_away},     {"suspects", n->suspects},   {"redriven", n->redriven}};
     char all[256] = "";
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         if (counts[i].value) {

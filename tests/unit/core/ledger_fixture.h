@@ -56,6 +56,7 @@ struct fixture {
     unsigned causes; /* how often one was told to be new or to have regressed, and the last of them */
     uint64_t cause;
     enum cause_state cause_state;
+    unsigned opened, closed;       /* breakers, ever */
     uint64_t held_jobs;            /* told to wait for another build */
     uint64_t overdue, overdue_seq; /* letters that were told last to be overdue, and the first of them */
 

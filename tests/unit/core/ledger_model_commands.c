@@ -336,6 +336,7 @@ void model_apply(struct model *m, const struct command *c)
     case COMMAND_TOPIC_DELETE:
     case COMMAND_GROUP_UPDATE:
     case COMMAND_TAKE_UP:
+    case COMMAND_BREAKER_RESET: /* none is on */
     case COMMAND_CLOCK: /* only what is shown */
     case COMMAND_JOB_CANCEL:
     case COMMAND_JOB_PAUSE:

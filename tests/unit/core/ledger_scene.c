@@ -244,6 +244,14 @@ static void do_corrupt(struct fixture *f)
                                     .corrupt = {group, seq, fixture_token(f, group, seq), 0, false}});
 }
 
+static void do_breaker_reset(struct fixture *f)
+{
+    assign(f, "t", "a", 1);
+    nack(f, "t", "a", f->handed_seqs[0], 5000);
+    fixture_run(f, (struct command){.kind = COMMAND_BREAKER_RESET,
+                                    .group = {.topic = text("t"), .group = text("a")}});
+}
+
 const struct scene_doing scene_doings[] = {
     {COMMAND_RECOVER, do_recover},
     {COMMAND_LIMITS, do_limits},
@@ -288,6 +296,7 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_RULE_SET, do_rule_set},
     {COMMAND_TICK, do_ruled_death},
     {COMMAND_RULE_DELETE, do_rule_delete},
+    {COMMAND_BREAKER_RESET, do_breaker_reset},
 };
 const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
 

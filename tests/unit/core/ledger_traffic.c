@@ -169,6 +169,16 @@ static struct policy_change make_change(struct traffic *t, bool of_topic)
         c.set.given |= 1u << POLICY_history_after_ms;
         c.set.value[POLICY_history_after_ms] = (int64_t)traffic_random(t, 3) * 1500;
     }
+    if (t->plain) { /* the model knows of no breaker */
+        c.set.given |= 1u << POLICY_breaker;
+    } else if (chance(t, 60)) { /* one that opens now and then */
+        c.set.given |= 1u << POLICY_breaker_window | 1u << POLICY_breaker_threshold |
+                       1u << POLICY_breaker_pause_min_ms | 1u << POLICY_breaker_pause_max_ms;
+        c.set.value[POLICY_breaker_window] = 5 + (int64_t)traffic_random(t, 4);
+        c.set.value[POLICY_breaker_threshold] = 50 + (int64_t)traffic_random(t, 50);
+        c.set.value[POLICY_breaker_pause_min_ms] = 10 + (int64_t)traffic_random(t, 90);
+        c.set.value[POLICY_breaker_pause_max_ms] = 50 + (int64_t)traffic_random(t, 900);
+    }
     if (!t->plain && of_topic && chance(t, 20)) {
         c.set.given |= 1u << POLICY_ttl_ms | 1u << POLICY_max_messages;
         c.set.value[POLICY_ttl_ms] = (int64_t)traffic_random(t, 3000);

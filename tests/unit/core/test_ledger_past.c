@@ -226,7 +226,7 @@ Test(ledger_past, at_most_so_many_messages_of_a_group_and_the_oldest_are_forgott
 {
     fixture_init(&f);
     f.quiet = f.careless = true;
-    topic_create(&f, "t", settings(-1));
+    topic_create(&f, "t", settings(POLICY_breaker, BREAKER_OFF, -1));
     fail_and_ack(PAST_LOW);
     tick_until_quiet(&f);
     cr_assert_eq(past(), PAST_LOW, "%llu", (unsigned long long)past());
@@ -247,7 +247,7 @@ Test(ledger_past, at_most_so_many_messages_of_a_group_and_the_oldest_are_forgott
 
 Test(ledger_past, full_store_keeps_nothing_and_forgets_what_there_is)
 {
-    begin(600, settings(-1));
+    begin(600, settings(POLICY_breaker, BREAKER_OFF, -1));
     f.careless = true;
     for (uint64_t seq = 1; seq <= 599; seq++)
         ack(&f, "t", "default", seq);

@@ -222,7 +222,7 @@ Test(ledger_resolve, many_that_a_lower_max_attempts_condemns_stop_nobody)
     struct fixture f;
     fixture_init(&f);
     f.careless = true; /* an audit of this many rows after each step takes long */
-    topic_create(&f, "t", settings(POLICY_max_attempts, 10, -1));
+    topic_create(&f, "t", settings(POLICY_max_attempts, 10, POLICY_breaker, BREAKER_OFF, -1));
     publish(&f, "t", MANY);
     assign(&f, "t", "default", MANY);
     for (uint64_t seq = 1; seq <= MANY; seq++) {

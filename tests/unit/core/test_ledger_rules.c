@@ -1,4 +1,5 @@
 /* Rules on dead letters: which decides, what each action does and how often, and that none can lose or hide anything. */
+#include "broker/core/group_queue.h"
 #include "tests/unit/core/ledger_rules.h"
 
 /* Until a rule has acted on the next letter. What the queue says may be too early. */

@@ -1,6 +1,7 @@
 /* test_ledger_unattended: dead letters that nobody has looked at: how many, since when, and which were overdue. The
  * audit after each batch counts them by their rows. */
 #include "broker/core/cause.h"
+#include "broker/core/group_queue.h"
 #include "tests/unit/core/ledger_fixture.h"
 
 #include <criterion/criterion.h>

@@ -120,8 +120,9 @@ static void end(struct look *k)
 
 #define GROUP_POLICY                                                                                         \
     "policy:{max_attempts:2\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\nexpired:0\n"        \
-    "dlq_retention_ms:0\ndlq_slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:" \
-    "0\nfollow_max:1000\nfair:0}\n"
+    "dlq_retention_ms:0\ndlq_slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\n"                  \
+    "order:0\non_dead:0\nfollow_max:1000\nfair:0\nbreaker:1\nbreaker_window:40\nbreaker_threshold:80\n"      \
+    "breaker_pause_min_ms:1000\nbreaker_pause_max_ms:15000}\n"
 
 Test(ledger_view, a_group)
 {
@@ -144,8 +145,9 @@ Test(ledger_view, a_group)
            "expired:0\nexpired_unattended:0\nslo_breaches:0\ndiscarded:0\npurged:0\nmoved:0\nredriven:"
            "0\npublished:3\n"
            "deliveries:2\nparked:0\nblocked_keys:0\nblocked_messages:0\nconsumers:3\n"
-           "oldest_ready:1000005\noldest_dead:1000009\noldest_unattended:1000009\noldest_blocked:nil\ndlq:"
-           "\"dlq:t:"
+           "oldest_ready:1000005\noldest_dead:1000009\noldest_unattended:1000009\noldest_blocked:nil\n"
+           "breaker:\"closed\"\nbreaker_since:nil\n"
+           "breaker_until:nil\nbreaker_trips:0\ndlq:\"dlq:t:"
            "default\"\n" GROUP_POLICY "own:[\"max_attempts\"]}\n");
     end(&k);
     fixture_done(&f);
@@ -166,12 +168,15 @@ Test(ledger_view, a_topic_and_the_list_of_topics)
     mpack_read_init(&r, k.b.data, k.b.size);
     out_size = 0;
     put_value(&r);
-    static const char head[] = "{topic:\"a\"\ncreated:1000000\nmessages:2\nbytes:40\npublished:2\npolicy:{"
-                               "max_attempts:5\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\n"
-                               "expired:0\ndlq_retention_ms:0\nttl_ms:0\nmax_messages:0\nmax_bytes:0\ndlq_"
-                               "slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_"
-                               "dead:0\nfollow_max:1000\nfair:0}\n"
-                               "groups:[{topic:\"a\"\ngroup:\"default\"\n";
+    static const char head[] =
+        "{topic:\"a\"\ncreated:1000000\nmessages:2\nbytes:40\npublished:2\npolicy:{"
+        "max_attempts:5\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\n"
+        "expired:0\ndlq_retention_ms:0\nttl_ms:0\nmax_messages:0\nmax_bytes:0\ndlq_"
+        "slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:0\n"
+        "follow_max:1000\nfair:0\nbreaker:1\n"
+        "breaker_window:40\nbreaker_threshold:80\nbreaker_pause_min_ms:1000\n"
+        "breaker_pause_max_ms:15000}\n"
+        "groups:[{topic:\"a\"\ngroup:\"default\"\n";
     cr_assert(strncmp(out, head, sizeof head - 1) == 0, "%s", out);
     static const struct {
         const char *after;

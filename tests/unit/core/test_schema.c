@@ -2,6 +2,7 @@
  * are refused. */
 #include "broker/core/codec.h"
 #include "broker/core/schema.h"
+#include "broker/core/schema_breaker.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -291,23 +292,25 @@ Test(schema, a_row_of_a_message_with_a_deadline_is_longer_and_others_are_as_they
     cr_assert_eq(attempt_decode(key, with_sum(TABLE_ATTEMPT, size + 16), &got), SHUNT_CORRUPT);
 }
 
-Test(schema, counts_of_deadlines_stand_in_a_groups_row_only_where_there_are_any)
+Test(schema, counts_of_deadlines_and_outages_stand_in_a_groups_row_only_where_there_are_any)
 {
     static struct group_record r = {.id = 1, .name = "g", .paused = true, .indexed = 4}, got;
     size_t bare = group_encode(bytes, key, &r), size;
     cr_assert(group_decode(key, (struct slice){bytes, bare}, &got) == 0 && got.paused && got.indexed == 4);
-    for (unsigned which = 1; which < 4; which++) {
+    for (unsigned which = 1; which < 8; which++) {
         r.counts.attempts[ATTEMPT_DEADLINE_EXCEEDED] = which & 1 ? 7 : 0;
         r.counts.dead_lettered[DEAD_DEADLINE_EXCEEDED] = which & 2 ? 8 : 0;
+        r.counts.attempts[ATTEMPT_OUTAGE] = which & 4 ? 9 : 0;
         size = group_encode(bytes, key, &r);
-        cr_assert_eq(size, bare + 1 + (which == 3 ? 18 : 9));
+        cr_assert_eq(size, bare + 1 + 9 * (size_t)__builtin_popcount(which));
         cr_assert_eq(group_decode(key, (struct slice){bytes, size}, &got), 0);
         cr_assert(got.counts.attempts[ATTEMPT_DEADLINE_EXCEEDED] == (which & 1 ? 7 : 0) &&
-                  got.counts.dead_lettered[DEAD_DEADLINE_EXCEEDED] == (which & 2 ? 8 : 0) && got.paused &&
+                  got.counts.dead_lettered[DEAD_DEADLINE_EXCEEDED] == (which & 2 ? 8 : 0) &&
+                  got.counts.attempts[ATTEMPT_OUTAGE] == (which & 4 ? 9 : 0) && got.paused &&
                   got.indexed == 4);
     }
     /* Behind it `indexed` and `parked`: two numbers that come in another order, or one that says nothing. */
-    size_t at = size - 8 - 16 - 18;
+    size_t at = size - 8 - 16 - 27;
     bytes[at] = 2, bytes[at + 9] = 1;
     cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &got), SHUNT_CORRUPT);
     bytes[at] = 1, bytes[at + 9] = 2, bytes[at + 8] = 0;
@@ -329,11 +332,42 @@ Test(schema, numbers_of_a_group_that_came_later_stand_up_to_the_last_that_is_not
     cr_assert_eq(size, bare + 8 * (1 + RULE_ACTIONS) + 16 + 24);
     cr_assert_eq(group_decode(key, (struct slice){bytes, size}, &got), 0);
     cr_assert(got.blocking == 3 && !got.blocked && got.followed == 5);
-    for (size_t more = 1; more <= 8; more++)
+    for (size_t more = 1; more < 8; more++)
         cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8 + more), &got), SHUNT_CORRUPT);
     size = group_encode(bytes, key, &r);
     put_number(bytes + size - 16, 0, 8); /* the last one says nothing */
     cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &got), SHUNT_CORRUPT);
     r = (struct group_record){.id = 1, .name = "g", .indexed = 4};
     cr_assert_eq(group_encode(bytes, key, &r), bare + 16, "the others are as they were");
+}
+
+Test(schema, a_breaker_holds_what_its_state_can_have_and_no_more)
+{
+    static struct breaker_record r = {.state = BREAKER_CLOSED,
+                                      .since_ms = 3,
+                                      .well_ms = 2,
+                                      .trips = 5,
+                                      .count = BREAKER_WINDOW_MAX,
+                                      .entries = {{7, 9}, {8, 0}}},
+                                 got;
+    const size_t head = 1 + 3 * 8 + 2 * 4 + 8 + 4;
+    size_t size = breaker_encode(bytes, key, &r);
+    cr_assert_eq(size, head + 16 * BREAKER_WINDOW_MAX + 8);
+    cr_assert_eq(breaker_decode(key, (struct slice){bytes, size}, &got), 0);
+    cr_assert(got.count == BREAKER_WINDOW_MAX && got.trips == 5 && got.entries[0].key == 9 &&
+              got.since_ms == 3);
+    bytes[0] = BREAKER_RAMP; /* where nothing has failed: an ack, and a key */
+    cr_assert_eq(breaker_decode(key, with_sum(TABLE_BREAKER, size - 8), &got), SHUNT_CORRUPT);
+    bytes[0] = BREAKER_STATES;
+    cr_assert_eq(breaker_decode(key, with_sum(TABLE_BREAKER, size - 8), &got), SHUNT_CORRUPT);
+    r = (struct breaker_record){.state = BREAKER_RAMP, .limit = BREAKER_WINDOW_MAX};
+    size = breaker_encode(bytes, key, &r);
+    bytes[1 + 3 * 8 + 4 + 3]++; /* one more than may be out */
+    cr_assert_eq(breaker_decode(key, with_sum(TABLE_BREAKER, size - 8), &got), SHUNT_CORRUPT);
+    r = (struct breaker_record){.state = BREAKER_CLOSED, .count = 1};
+    size = breaker_encode(bytes, key, &r);
+    cr_assert_eq(breaker_decode(key, (struct slice){bytes, size}, &got), 0);
+    bytes[size - 8 - 1] = 4;
+    cr_assert_eq(breaker_decode(key, with_sum(TABLE_BREAKER, size - 8), &got), SHUNT_CORRUPT,
+                 "an ack has no key");
 }

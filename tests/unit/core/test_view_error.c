@@ -31,6 +31,7 @@ Test(view_error, what_ran_out_and_at_whom)
         [ATTEMPT_SUSPECTED] = "suspected: the connection to worker-7 on host-a was lost 30s after the "
                               "hand-out, while it ran this message and others",
         [ATTEMPT_BROKER_RESTART] = ": ",
+        [ATTEMPT_OUTAGE] = ": ",
         [ATTEMPT_TTL_EXPIRED] =
             "ttl_expired: the time to live of 5m ran out while the message waited for a consumer",
         [ATTEMPT_DEADLINE_EXCEEDED] =
