@@ -130,6 +130,13 @@ struct model_message {
 
 enum model_exists { MODEL_NO, MODEL_MAYBE, MODEL_YES, MODEL_GONE };
 
+/* Others, with messages out, were handed out so often while this key had none out and waited. */
+struct model_passed {
+    uint64_t key;
+    unsigned count; /* 0: this place is free */
+};
+#define MODEL_PASSED_MAX 8
+
 struct model_group {
     char topic[160], name[40];
     unsigned exists; /* enum model_exists */
@@ -138,8 +145,10 @@ struct model_group {
     unsigned other;    /* the DLQ's place, or its origin's */
     unsigned messages; /* place of the messages of its topic: the first of the topic's groups */
     bool paused, paused_maybe;
-    bool ordered;                          /* by key, … */
-    int64_t on_dead;                       /* … and what a dead one does to its key */
+    bool ordered;    /* by key, … */
+    int64_t on_dead; /* … and what a dead one does to its key */
+    bool fair;       /* its keys take turns; what was passed over of those: */
+    struct model_passed passed[MODEL_PASSED_MAX];
     bool purging, purging_dead, redriving; /* a job may be at work */
     /* Which rules may have been in force in this turn; from `rulings_now` on: which may be now. */
     struct model_ruling rulings[MODEL_RULINGS_MAX];
@@ -395,6 +404,9 @@ void model_taken_up(struct model *m, uint32_t number, struct model_group *g, uin
 void model_check_turn(struct model *m, struct model_group *g, uint64_t seq);
 /* It may be dead by now because an earlier one of its key is. */
 bool model_may_follow(struct model *m, struct model_group *g, uint64_t seq);
+
+/* model_fair.c: in a group whose keys take turns, it passed no key over that has nothing out, or not often. */
+void model_check_fair(struct model *m, struct model_group *g, uint64_t seq);
 
 /* model_deliver.c */
 void model_deliveries(struct model *m, uint32_t number);

@@ -45,6 +45,8 @@ static void set(struct model_group *g, struct slice name, int64_t value, bool su
         g->when_expired = value ? MODEL_DISCARD : MODEL_KEEP;
     } else if (slice_is(name, "order")) {
         g->ordered = value != 0;
+    } else if (slice_is(name, "fair")) {
+        g->fair = value != 0;
     } else if (slice_is(name, "on_dead")) {
         g->on_dead = value;
     }

@@ -17,7 +17,7 @@ static void setting(struct mpack_buffer *to, const char *name, int64_t value)
 
 static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
 {
-    mpack_write_map(to, 5 + discard + 3 * s->plan.ordered);
+    mpack_write_map(to, 5 + discard + 3 * s->plan.ordered + s->plan.fair);
     setting(to, "max_attempts", s->plan.max_attempts);
     setting(to, "breaker", 0); /* the model knows of none */
     setting(to, "lease_ms", s->plan.lease_ms);
@@ -25,6 +25,8 @@ static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
     setting(to, "backoff_max_ms", s->plan.backoff_ms * 4);
     if (discard)
         setting(to, "expired", 1);
+    if (s->plan.fair)
+        setting(to, "fair", 1);
     if (s->plan.ordered) {
         setting(to, "order", 1);
         setting(to, "on_dead", s->plan.on_dead);

@@ -37,6 +37,8 @@ static const char *const names[PLANTS] = {"none",
                                           "order-stuck",
                                           "dead-forgotten",
                                           "dead-stuck",
+                                          "fair-starve",
+                                          "fair-forget",
                                           "late-deadline",
                                           "charged-late",
                                           "kept-deadline",
@@ -195,6 +197,8 @@ void plant_crash(struct sim *s)
     case PLANT_ORDER_REDRIVE:
     case PLANT_ORDER_LEASE:
     case PLANT_ORDER_STUCK:
+    case PLANT_FAIR_STARVE:
+    case PLANT_FAIR_FORGET:
     case PLANT_DEAD_FORGOTTEN:
     case PLANT_DEAD_STUCK:
     case PLANT_LATE_DEADLINE:

@@ -44,6 +44,9 @@ enum plant {
     PLANT_ORDER_STUCK,    /* nothing lets go of what waits behind another one */
     PLANT_DEAD_FORGOTTEN, /* a dead letter does not hold its key, as if nobody had set that */
     PLANT_DEAD_STUCK,     /* what waits for a dead letter waits on when that was purged, dropped or moved */
+    /* Of groups whose keys take turns. */
+    PLANT_FAIR_STARVE, /* the key with most in a row goes first as long as it has any */
+    PLANT_FAIR_FORGET, /* after a restart, keys that come to wait are not known to */
     /* Of deadlines. */
     PLANT_LATE_DEADLINE, /* they count half a second too late */
     PLANT_CHARGED_LATE,  /* who has no time left for a message is charged */
@@ -65,6 +68,11 @@ struct journal_file_ops;
 static inline bool plant_is_of_rules(enum plant plant)
 {
     return plant >= PLANT_VOLATILE_RULE && plant <= PLANT_MOVED_TWICE;
+}
+
+static inline bool plant_is_of_turns(enum plant plant)
+{
+    return plant == PLANT_FAIR_STARVE || plant == PLANT_FAIR_FORGET;
 }
 
 static inline bool plant_is_of_order(enum plant plant)

@@ -1,4 +1,5 @@
-/* plant_order: bugs of groups that are ordered by key, between the core's files (the linker's --wrap). */
+/* plant_order: bugs of groups that are ordered by key or whose keys take turns, between the core's files (the linker's --wrap). */
+#include "broker/core/fair.h"
 #include "broker/core/history.h"
 #include "broker/core/order.h"
 #include "tests/sim/plant.h"
@@ -23,7 +24,12 @@ int __real_place_out_of_order(struct ledger *l, struct group *g, uint64_t seq,
 int __wrap_place_out_of_order(struct ledger *l, struct group *g, uint64_t seq,
                               const struct attempt_record *row);
 
-static bool recovering;
+int __real_fair_choose(struct ledger *l, struct group *g, uint64_t *ret_key);
+int __wrap_fair_choose(struct ledger *l, struct group *g, uint64_t *ret_key);
+int __real_fair_listed(struct ledger *l, struct group *g, uint64_t key);
+int __wrap_fair_listed(struct ledger *l, struct group *g, uint64_t key);
+
+static bool recovering, restarted;
 static uint64_t lost; /* the message whose lease ran out last */
 
 bool __wrap_key_table_has(const struct key_table *t, uint64_t key)
@@ -48,6 +54,7 @@ uint64_t __wrap_order_left(struct group *g, uint64_t seq, uint64_t key)
 int __wrap_apply_recover(struct ledger *l, const struct recover_command *c)
 {
     recovering = true;
+    restarted |= ledger_in_flight(l) > 0;
     int err = __real_apply_recover(l, c);
     recovering = false;
     return err;
@@ -75,4 +82,22 @@ int __wrap_place_out_of_order(struct ledger *l, struct group *g, uint64_t seq,
     if (plant_is(PLANT_DEAD_STUCK) && row && row->state == ATTEMPT_DEAD)
         return 0;
     return __real_place_out_of_order(l, g, seq, row);
+}
+
+int __wrap_fair_choose(struct ledger *l, struct group *g, uint64_t *ret_key)
+{
+    if (!plant_is(PLANT_FAIR_STARVE) || !g->r.fair.run)
+        return __real_fair_choose(l, g, ret_key);
+    *ret_key = g->r.fair.run;
+    return 0;
+}
+
+/* What is in flight at a restart comes back and waits: that is when a group has something in its lane. */
+int __wrap_fair_listed(struct ledger *l, struct group *g, uint64_t key)
+{
+    uint64_t keys = g->r.fair.keys;
+    int err = __real_fair_listed(l, g, key);
+    if (plant_is(PLANT_FAIR_FORGET) && restarted)
+        g->r.fair.keys = keys;
+    return err;
 }

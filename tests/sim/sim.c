@@ -131,6 +131,12 @@ static void plan_for_plant(struct sim *s)
             s->plan.rules = true;
             s->plan.crash_percent = s->plan.crash_percent > 20 ? s->plan.crash_percent : 20;
         }
+        if (plant_is_of_turns(s->plant)) {
+            s->plan.fair = true;
+            s->plan.ordered = false;
+            s->plan.full_bytes = 0;
+            s->plan.crash_percent = 20;
+        }
         if (plant_is_of_order(s->plant)) {
             s->plan.ordered = true;
             if (plant_is_of_dead(s->plant) && s->plan.on_dead == ON_DEAD_CONTINUE)
@@ -326,6 +332,7 @@ bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_ho
     s->plan.ordered = sim_digest(&seed, sizeof seed) / 2 % 3 == 0;
     s->plan.on_dead = (unsigned)(sim_digest(&seed, sizeof seed) / 6 % 3);
     s->plan.follow_max = 1 + (unsigned)(sim_digest(&seed, sizeof seed) / 18 % 4);
+    s->plan.fair = sim_digest(&seed, sizeof seed) / 72 % 2;
     plan_for_plant(s);
     plant_begin(s);
     if (how->calm)

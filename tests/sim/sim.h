@@ -111,6 +111,7 @@ struct plan {
     bool ordered;        /* groups are ordered by key, … */
     unsigned on_dead;    /* … and a dead letter does that to its key */
     unsigned follow_max; /* how many follow one */
+    bool fair;           /* keys take turns */
     int64_t lease_ms, backoff_ms, resume_wait_ms;
     unsigned max_attempts;
 };
