@@ -154,7 +154,7 @@ def drain(subscription):
 def nacks(store):
     """Each with a large stack."""
     client = store.connect()
-    client.topic_create("t", max_attempts=1000, backoff_min_ms=1, backoff_max_ms=1)
+    client.topic_create("t", max_attempts=1000, breaker=0, backoff_min_ms=1, backoff_max_ms=1)
     store.fill(client, b"x" * 100)
     subscription = client.subscribe("t", messages=1000, bytes=1 << 28)
     for _ in range(60):
@@ -167,7 +167,7 @@ def nacks(store):
 def expiries(store):
     """Leases run out over and over, each with a row of the attempt ledger, and those that had their attempts become dead letters."""
     client = store.connect(client="c" * 100, host="h" * 100, build="b" * 100)
-    client.topic_create("t", max_attempts=20, lease_ms=20, backoff_min_ms=1, backoff_max_ms=1)
+    client.topic_create("t", max_attempts=20, breaker=0, lease_ms=20, backoff_min_ms=1, backoff_max_ms=1)
     store.fill(client, b"x")
     subscription = client.subscribe("t", messages=CREDIT, bytes=1 << 28)
     while store.group(client)["deliveries"] < 200000:

@@ -499,7 +499,7 @@ class Working(Case):
 
 class Administration(Case):
     def test_dead_letters(self):
-        self.broker.topic_create("t", max_attempts=1, groups=["a", "b"])
+        self.broker.topic_create("t", max_attempts=1, breaker=0, groups=["a", "b"])
         self.broker.publish_batch("t", map(str, range(150)))
         with self.assertRaises(shunt.UnknownGroup):
             self.broker.consume("t")
