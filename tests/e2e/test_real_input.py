@@ -102,7 +102,8 @@ class RealInput(unittest.TestCase):
         self.assertGreater(len(expected), 5)
         self.assertLess(len(expected), len(self.files))
         shunt = self.server.shunt
-        shunt("topic", "create", "files", "--max-attempts", MAX_ATTEMPTS, "--backoff", "10ms..50ms")
+        # More of them are bad than a breaker takes for poison.
+        shunt("topic", "create", "files", "--max-attempts", MAX_ATTEMPTS, "--backoff", "10ms..50ms", "--breaker", "off")
         published = shunt("publish", "files", "--file", *self.files, "-H", "suite=parsing", "-o", "jsonl").stdout.splitlines()
         self.assertEqual(len(published), len(self.files))
         shunt("work", "files", "-j", JOBS, "--drain", "--", *command, timeout=250)
