@@ -1,13 +1,10 @@
 /* model_fair: in a group whose keys take turns, a key that has nothing out goes before those that have. The broker hands out as it lies
  * what there is credit for in all, and the model knows of some things later than the broker; so a key may be passed over now and then,
- * but not again and again. What is not sure is not held against the broker. */
+ * but not more often than one of them has credit for. What is not sure is not held against the broker. */
 #include "tests/sim/model.h"
 #include "tests/sim/sim.h"
 
 #include <stdio.h>
-
-/* More than any client of the simulator has credit for. */
-#define PASSED_MAX 24
 
 struct seen {
     bool out;   /* one of the key may be out */
@@ -89,9 +86,9 @@ static void pass_over(struct model *m, struct model_group *g, uint64_t seq, uint
         return;
     p->key = key;
     p->count = seen.waits && !seen.out ? p->count + 1 : 0;
-    if (p->count <= PASSED_MAX)
+    if (p->count <= SIM_CREDIT_MAX)
         return;
-    (void)snprintf(text, sizeof text, "the %uth that was handed out before one of a key with nothing out",
+    (void)snprintf(text, sizeof text, "number %u that was handed out before one of a key with nothing out",
                    p->count);
     model_fail(m, g, seq, text);
 }

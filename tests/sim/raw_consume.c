@@ -40,7 +40,7 @@ static void subscribe(struct raw *r, unsigned place, bool dlq)
                                     .group_name = history_name(&s->history, group)};
     mpack_write_cstr(&frame, name);
     mpack_write_cstr(&frame, group);
-    mpack_write_uint(&frame, s->draining ? 50 : dice_from(&s->dice, 1, 20));
+    mpack_write_uint(&frame, s->draining ? SIM_CREDIT_MAX : dice_from(&s->dice, 1, 20));
     mpack_write_uint(&frame, dice_once_in(&s->dice, 8) ? 100 : 100000);
     raw_send(r, &frame, offset);
 }
@@ -97,7 +97,7 @@ static void change_credit(struct raw *r, unsigned sub)
     if (!raw_ask(r, &frame, &offset, OP_CREDIT, 3))
         return;
     mpack_write_uint(&frame, r->subs[sub].id);
-    mpack_write_uint(&frame, s->draining ? 50 : dice_below(&s->dice, 30));
+    mpack_write_uint(&frame, s->draining ? SIM_CREDIT_MAX : dice_below(&s->dice, 30));
     mpack_write_uint(&frame, s->draining ? 1000000 : dice_below(&s->dice, 5000));
     raw_send(r, &frame, offset);
 }

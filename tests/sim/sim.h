@@ -116,6 +116,9 @@ struct plan {
     unsigned max_attempts;
 };
 
+/* A client that works through what is left at the end has credit for so many messages; others have less. */
+#define SIM_CREDIT_MAX 50
+
 struct sim_figures {
     uint64_t rounds, turns, crashes, commit_faults, deaths, breaks, stalls, jumps, damages, hostile,
         full_turns;
@@ -221,8 +224,8 @@ bool server_damage(struct sim *s);
 void server_check(struct sim *s);
 /* Nothing ready, in flight or delayed in any group, and no job running. */
 bool server_is_drained(struct sim *s);
-uint64_t server_jobs_begun(const struct sim *s); /* ever: the highest number of a job */
-uint64_t server_paused_job(const struct sim *s); /* a job that waits to be resumed; 0: none */
+uint64_t server_jobs_begun(const struct sim *s);  /* ever: the highest number of a job */
+uint64_t server_paused_job(const struct sim *s);  /* a job that waits to be resumed; 0: none */
 uint64_t server_waiting_job(const struct sim *s); /* a redrive that waits for outcomes; 0: none */
 /* Something waits in the group, and dead letters hold keys. */
 bool server_is_blocked(const struct sim *s, const char *topic, const char *group);
