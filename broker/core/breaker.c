@@ -281,6 +281,14 @@ int breaker_failed(struct ledger *l, struct group *g, uint64_t seq, const struct
     return 0;
 }
 
+void breaker_parted(struct ledger *l, struct group *g)
+{
+    const struct group_counts *n = &g->r.counts;
+    enum breaker_state state = g->breaker->r.state;
+    if ((state == BREAKER_HALF_OPEN || state == BREAKER_RAMP) && !(n->ready + n->delayed + n->in_flight))
+        close_it(l, g->breaker);
+}
+
 /* ---- time, settings, an operator ---- */
 
 static void pause_is_over(struct ledger *l, struct breaker *b)

@@ -17,7 +17,8 @@
  *
  * No single fault opens it. A message has one place in the window, its latest outcome; those of one key have a quarter of the places,
  * and so have, together, those that were dead before. A rejection says something of its message, a suspicion of others: they do
- * not count. What could not open it cannot keep it open either: if fewer messages are left than it takes, a pause ends in CLOSED.
+ * not count. What could not open it cannot keep it open either: if fewer messages are left than it takes, a pause ends in CLOSED,
+ * and if none is left, HALF_OPEN and RAMP do.
  * In doubt, that is when most of the latest outcomes are failures, new messages are handed out before those that failed: they
  * tell more.
  *
@@ -51,6 +52,8 @@ void breaker_out(struct ledger *l, struct group *g, uint64_t seq);
 void breaker_acked(struct ledger *l, struct group *g, uint64_t seq);
 /* It came back, or went, and that says nothing. */
 void breaker_left(struct ledger *l, struct group *g, uint64_t seq);
+/* One is done or dead, and counted so: it may have been the last. */
+void breaker_parted(struct ledger *l, struct group *g);
 /* A failure that is to be charged, of a message that was handed out at that time; `row` is its own. *ret_spared: it is not. */
 int breaker_failed(struct ledger *l, struct group *g, uint64_t seq, const struct attempt_record *row,
                    int64_t leased_ms, bool *ret_spared);

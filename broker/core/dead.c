@@ -5,6 +5,7 @@
  * from the group's first day.
  */
 #include "base/check.h"
+#include "broker/core/breaker.h"
 #include "broker/core/cause.h"
 #include "broker/core/group_queue.h"
 #include "broker/core/history.h"
@@ -141,7 +142,10 @@ int dead_divert(struct ledger *l, struct group *g, uint64_t seq, struct attempt_
     died->died.group = g->r.id;
     died->died.reason = reason;
     died->died.seq = seq;
-    return place_dead(l, g, seq, row, dead_seq);
+    err = place_dead(l, g, seq, row, dead_seq);
+    if (!err && g->watched)
+        breaker_parted(l, g);
+    return err;
 }
 
 int expire_message(struct ledger *l, struct group *g, uint64_t seq, enum where where,

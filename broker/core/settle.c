@@ -79,6 +79,8 @@ int place_done(struct ledger *l, struct group *g, uint64_t seq, const struct att
         return err;
     count_done(&g->r.counts, how);
     ledger_dirty_group(l, g);
+    if (g->watched)
+        breaker_parted(l, g);
     if (g->keys || (row && row->key))
         err = place_out_of_order(l, g, seq, row);
     return err ? err : release(l, g, seq, how);

@@ -195,3 +195,62 @@ Test(ledger_breaker_back, the_longest_window_is_kept_whole)
     cr_assert_eq(state(&f), BREAKER_OPEN);
     fixture_done(&f);
 }
+
+/* Half open, with 5 and 6 out since before, and 20 messages in all. */
+static void begin_half_open(struct fixture *f)
+{
+    begin_open(f);
+    tick(f, f->now_ms + 100);
+    cr_assert_eq(state(f), BREAKER_HALF_OPEN);
+}
+
+Test(ledger_breaker_back, a_purge_of_all_that_could_be_a_probe_closes_it)
+{
+    struct fixture f;
+    begin_half_open(&f);
+    nack_now(&f, 5);
+    nack_now(&f, 6);
+    cr_assert_eq(state(&f), BREAKER_HALF_OPEN);
+    topic_purge(&f, "t", "default");
+    tick_until_quiet(&f);
+    cr_assert_eq(g_of(&f)->r.counts.ready + g_of(&f)->r.counts.delayed + g_of(&f)->r.counts.in_flight, 0);
+    cr_assert(state(&f) == BREAKER_CLOSED && !g_of(&f)->breaker->r.count);
+    fixture_reload(&f);
+    cr_assert_eq(state(&f), BREAKER_CLOSED);
+    fixture_done(&f);
+}
+
+/* All that are left but one are rejected as they come out: each is a probe that says nothing. */
+Test(ledger_breaker_back, while_one_is_left_it_waits_for_that_and_then_it_closes)
+{
+    struct fixture f;
+    begin_half_open(&f);
+    fail(&f, "t", "default", 5, ATTEMPT_REJECTED);
+    fail(&f, "t", "default", 6, ATTEMPT_REJECTED);
+    for (int left = 18; left > 0; left--) {
+        cr_assert_eq(state(&f), BREAKER_HALF_OPEN, "%d are left", left);
+        assign(&f, "t", "default", 1);
+        cr_assert_eq(f.handed, 1);
+        fail(&f, "t", "default", f.handed_seqs[0], ATTEMPT_REJECTED);
+    }
+    cr_assert_eq(state(&f), BREAKER_CLOSED);
+    fixture_done(&f);
+}
+
+Test(ledger_breaker_back, a_ramp_whose_last_message_is_done_is_over)
+{
+    struct fixture f;
+    begin_half_open(&f);
+    for (uint64_t seq = 5; seq <= 6; seq++)
+        ack(&f, "t", "default", seq);
+    for (int left = 18; left > 0; left--) {
+        assign(&f, "t", "default", 1);
+        cr_assert_eq(f.handed, 1);
+        if (left > 2)
+            fail(&f, "t", "default", f.handed_seqs[0], ATTEMPT_REJECTED);
+        else
+            ack(&f, "t", "default", f.handed_seqs[0]);
+        cr_assert_eq(state(&f), left == 1 ? BREAKER_CLOSED : left == 2 ? BREAKER_RAMP : BREAKER_HALF_OPEN);
+    }
+    fixture_done(&f);
+}
