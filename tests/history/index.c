@@ -303,6 +303,16 @@ bool index_has(const struct index *x, enum history_kind kind, uint32_t topic, ui
     return false;
 }
 
+bool index_spares(const struct index *x, uint32_t topic, uint32_t group)
+{
+    for (size_t i = 0; i < x->counts[HISTORY_GROUP]; i++) {
+        const struct history_event *e = x->sorted[HISTORY_GROUP][i];
+        if (e->topic == topic && e->group == group && e->spares)
+            return true;
+    }
+    return false;
+}
+
 bool index_lost_between(const struct index *x, uint32_t client, int64_t from_us, int64_t to_us)
 {
     for (size_t i = 0; i < x->counts[HISTORY_LOST]; i++) {

@@ -48,6 +48,8 @@ const struct asked *index_at(const struct index *x, uint32_t topic, uint64_t seq
 const struct asked *index_body(const struct index *x, uint64_t body);
 /* Whether there is an event of that kind for (topic, group, seq); a seq of 0 matches any. */
 bool index_has(const struct index *x, enum history_kind kind, uint32_t topic, uint32_t group, uint64_t seq);
+/* Whether the group has a breaker: a nack may not be charged. */
+bool index_spares(const struct index *x, uint32_t topic, uint32_t group);
 /* Whether the client may have lost what it held between two times, or the broker was restarted. */
 bool index_lost_between(const struct index *x, uint32_t client, int64_t from_us, int64_t to_us);
 /* The deliveries of one message: the first, and how many. */

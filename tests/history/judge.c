@@ -35,11 +35,12 @@ static uint64_t unseen_kept(const struct delivered *d, const struct delivered *n
 static void charges(const struct index *x, const struct delivered *first, size_t count, uint32_t generation,
                     uint64_t *ret_least, uint64_t *ret_most)
 {
+    bool spares = count && index_spares(x, first->e->topic, first->e->group);
     *ret_least = *ret_most = 0;
     for (size_t i = 0; i < count; i++) {
         if (first[i].e->generation != generation)
             continue;
-        *ret_least += first[i].nacked;
+        *ret_least += first[i].nacked && !spares;
         *ret_most += is_chargeable(&first[i]) + unseen_kept(&first[i], &first[i + 1]);
         if (x->unmarked_clients && first[i].e->deliveries)
             *ret_most += unseen_before(&first[i], i ? &first[i - 1] : NULL);

@@ -93,13 +93,14 @@ static void judge_dead(struct index *x, const struct history_event *e)
     const struct delivered *d = index_deliveries(x, e->topic, e->group, e->seq, &count);
     uint64_t least = 0, most = 0, seen = 0, rejects = 0, kept = 0;
     uint32_t deliveries = 0;
+    bool spares = index_spares(x, e->topic, e->group);
     for (size_t i = 0; i < count; i++) {
         if (d[i].e->generation > e->generation)
             index_problem(x, e, "a dead letter's generation went down");
         if (d[i].e->generation != e->generation)
             continue;
         seen++;
-        least += d[i].nacked || d[i].rejected;
+        least += (d[i].nacked && !spares) || d[i].rejected;
         most += may_have_been_charged(x, &d[i]);
         kept += d[i].kept;
         rejects += d[i].maybe_rejected;

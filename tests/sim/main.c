@@ -36,6 +36,7 @@ static const char help[] =
     "                untold-room, fed-silent, old-token, charge-prefetch, lost-outcome; volatile-rule,\n"
     "                forgotten-ruling, early-rule, moved-twice; order-two, order-restart, order-redrive,\n"
     "                order-lease, order-stuck, dead-forgotten, dead-stuck; fair-starve, fair-forget;\n"
+    "                breaker-charges, breaker-floods, breaker-stuck, breaker-forgotten, breaker-poison;\n"
     "                late-deadline,\n"
     "                charged-late, kept-deadline; journal-early-reply, journal-round-early,\n"
     "                journal-away-early, journal-skip-last, journal-drop-frozen,\n"
@@ -167,6 +168,10 @@ static bool saw_enough(uint64_t seeds)
                  {"discarded", total.discarded, 50},
                  {"brought_back", total.brought_back, 50},
                  {"moved", total.moved, 50},
+                 {"opened", total.opened, 200},
+                 {"probed", total.probed, 200},
+                 {"ramped", total.ramped, 100},
+                 {"ramped_up", total.ramped_up, 50},
                  {"freezes", total_journal.freezes, 200},
                  {"merges", total_journal.merges, 200},
                  {"stubs", total_journal.stubs, 200},
@@ -189,18 +194,17 @@ static bool saw_enough(uint64_t seeds)
                  {"ended", total_journal.ended, 10},
                  {"damaged", total_journal.damaged, 10},
                  {"checked", total_journal.checked, 10}};
-    bool good = true;
+    size_t count = sizeof wants / sizeof *wants, few = 0;
     (void)printf("%" PRIu64 " seeds:", seeds);
-    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
-        (void)printf(" %s=%" PRIu64, wants[i].what, wants[i].seen);
-    (void)printf("\n");
-    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
+    for (size_t i = 0; i < count; i++)
+        (void)printf(" %s=%" PRIu64 "%s", wants[i].what, wants[i].seen, i + 1 < count ? "" : "\n");
+    for (size_t i = 0; i < count; i++) {
         if (wants[i].seen >= wants[i].least_in_1000 * (seeds / 100) / 10)
             continue;
         (void)printf("saw too little: %s\n", wants[i].what);
-        good = false;
+        few++;
     }
-    return good;
+    return !few;
 }
 
 /* ---- running ---- */

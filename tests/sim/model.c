@@ -135,6 +135,7 @@ void model_done(struct sim *s)
     for (unsigned i = 0; i < m->groups_count; i++) {
         free(m->groups[i].cells);
         free(m->groups[i].list);
+        free(m->groups[i].breaker.failed);
     }
     free(m->conns);
     free(m->live);
@@ -206,6 +207,8 @@ void model_turn(struct sim *s, int64_t wall_ms, int64_t mono_ms)
     if (wall_ms > m->wall || !m->turned) /* a time that never became durable does not count */
         m->wall = wall_ms;
     m->mono = mono_ms;
+    if (!m->steps)
+        m->began = mono_ms;
     m->turned = true;
     m->dying = false;
     m->steps++;
@@ -401,6 +404,10 @@ void model_end(struct sim *s, struct engine *e)
     s->figures.discarded = m->figures.ruled[RULE_DISCARD];
     s->figures.brought_back = m->figures.ruled[RULE_REDRIVE];
     s->figures.moved = m->figures.ruled[RULE_MOVE];
+    s->figures.opened = m->figures.opened;
+    s->figures.probed = m->figures.probed;
+    s->figures.ramped = m->figures.ramped;
+    s->figures.ramped_up = m->figures.ramped_up;
     s->figures.suspects = m->figures.suspects;
     s->figures.ends_holding = m->figures.ends_holding;
     s->figures.ends_asked = m->figures.ends_asked;

@@ -22,6 +22,7 @@
 #define SHUNT_TESTS_SIM_MODEL_H
 
 #include "proto/words.h"
+#include "tests/sim/model_breaker.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,6 +73,7 @@ struct model_is {
     unsigned rule;          /* DEAD: the setting of the rule that will act on it; 0: none will */
     uint8_t reason;         /* DEAD */
     bool muted;             /* DEAD */
+    uint8_t judged;         /* what its breaker made of its failure in this turn */
 };
 
 /* A rule on dead letters, as somebody has set it. */
@@ -92,8 +94,6 @@ struct model_ruling {
     struct model_rule rules[MODEL_RULES_MAX];
 };
 
-enum model_mark { MARK_NONE, MARK_MAYBE, MARK_YES };
-
 struct model_cell {
     bool mine; /* the group has business with it */
     struct model_is now;
@@ -104,7 +104,9 @@ struct model_cell {
     int64_t ends_lo, ends_hi; /* of the lease: mono ms, between */
     unsigned over;            /* turns that ended after that, and that had handled all that its holder sent */
     enum model_mark started;
-    uint64_t bytes, order; /* order: of its delivery */
+    uint64_t bytes, order;  /* order: of its delivery */
+    bool counts;            /* its breaker knows that it is out: it was not taken up */
+    int64_t out_lo, out_hi; /* when it was handed out: mono ms, between */
     int64_t lease;
     enum model_mark charged; /* if its lease ends in this turn */
     uint64_t link;           /* of a dead one: its number in the DLQ; in a DLQ: that of its origin */
@@ -158,6 +160,7 @@ struct model_group {
     bool keeps;                        /* it may have been asked to keep deadlines */
     uint32_t attempts_lo, attempts_hi; /* max_attempts, between */
     uint32_t attempts_next; /* from the next turn on: in this one, requests may have come before the change */
+    struct model_breaker breaker;
     bool ended_now;
     bool closed; /* somebody was told that it is gone */
     int64_t lease, backoff_min, backoff_max;
@@ -220,12 +223,14 @@ struct model_figures {
     uint64_t taken_up;                 /* after a lost connection */
     uint64_t ends_holding, ends_asked; /* of a client's sending side, with messages or requests under way */
     uint64_t walks;
-    uint64_t ruled[RULE_ACTIONS]; /* what rules have done in the groups that there are */
+    uint64_t ruled[RULE_ACTIONS];               /* what rules have done in the groups that there are */
+    uint64_t opened, probed, ramped, ramped_up; /* breakers; ramped_up: closed by acks */
 };
 
 struct model {
     struct sim *sim;
     int64_t wall, mono;         /* of this turn, ms */
+    int64_t began;              /* mono: when its first step was made */
     int64_t left;               /* mono ms: when what it says left, after its commit */
     bool turned;                /* since the broker's last start */
     bool admin_lost;            /* a request that changes groups will not be answered */
@@ -407,6 +412,10 @@ bool model_may_follow(struct model *m, struct model_group *g, uint64_t seq);
 
 /* model_fair.c: in a group whose keys take turns, it passed no key over that has nothing out, or not often. */
 void model_check_fair(struct model *m, struct model_group *g, uint64_t seq);
+
+/* model_breaker.c: this has happened to a message, or may have. */
+void model_breaker_told(struct model *m, struct model_group *g, const struct model_cell *c,
+                        enum model_event event);
 
 /* model_deliver.c */
 void model_deliveries(struct model *m, uint32_t number);

@@ -20,6 +20,7 @@ bool model_is_admin(unsigned op)
     case OP_DLQ_PURGE:
     case OP_RULE_SET:
     case OP_RULE_DELETE:
+    case OP_BREAKER_RESET:
         return true;
     default:
         return false;
@@ -49,6 +50,8 @@ static void set(struct model_group *g, struct slice name, int64_t value, bool su
         g->fair = value != 0;
     } else if (slice_is(name, "on_dead")) {
         g->on_dead = value;
+    } else {
+        model_breaker_set(g, name, value);
     }
 }
 
@@ -141,6 +144,9 @@ static void on_group(struct model *m, struct model_group *g, unsigned op, struct
     case OP_GROUP_PAUSE:
     case OP_GROUP_RESUME:
         pause(g, op == OP_GROUP_PAUSE, sure);
+        return;
+    case OP_BREAKER_RESET:
+        g->breaker.reset = true;
         return;
     case OP_RULE_SET:
     case OP_RULE_DELETE:

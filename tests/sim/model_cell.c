@@ -115,22 +115,36 @@ static void back_off(const struct model *m, const struct model_group *g, struct 
     is->due_hi = m->wall + (bound < g->backoff_max ? bound : g->backoff_max);
 }
 
-/* One more failed attempt; at the limit that is the last. */
-static void charge(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
-                   int64_t delay)
+static void try_later(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
+                      int64_t delay)
 {
-    is.attempts++;
-    if (!g->is_dlq && is.attempts >= g->attempts_lo) {
-        model_die(m, g, to, is, DEAD_MAX_ATTEMPTS);
-        if (is.attempts >= g->attempts_hi)
-            return;
-    }
     back_off(m, g, &is);
     if (delay > 0)
         wait(&is, m->wall + delay);
     else if (delay == 0)
         is.state = MODEL_READY;
     model_put(m, to, &is);
+}
+
+/* One more failed attempt; at the limit that is the last. With a breaker it may not be charged. */
+static void charge(struct model *m, const struct model_group *g, struct model_set *to, struct model_is is,
+                   int64_t delay)
+{
+    if (!g->is_dlq && g->breaker.on) {
+        bool known = g->breaker.early == MARK_NONE;
+        is.judged = known ? MODEL_SPARED : MODEL_EITHER;
+        try_later(m, g, to, is, delay);
+        if (g->breaker.early == MARK_YES)
+            return;
+        is.judged = known ? MODEL_CHARGED : MODEL_EITHER;
+    }
+    is.attempts++;
+    if (!g->is_dlq && is.attempts >= g->attempts_lo) {
+        model_die(m, g, to, is, DEAD_MAX_ATTEMPTS);
+        if (is.attempts >= g->attempts_hi)
+            return;
+    }
+    try_later(m, g, to, is, delay);
 }
 
 /* Its holder has no time for it: it goes as if nobody had taken it before its deadline; without one it has failed. */
@@ -324,6 +338,7 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
     const struct model_message *message =
         model_message(m, origin, g->is_dlq ? c->link : (uint64_t)(c - g->cells));
     const struct model_is *is = model_states(m, c, &count);
+    g->breaker.early = model_breaker_early(g, c);
     for (unsigned i = 0; i < count; i++) {
         bool did = event <= EVENT_CLOSED ? from_flight(m, g, event, delay, is[i], &to)
                    : event == EVENT_DUE  ? due(m, is[i], &to)
@@ -332,8 +347,10 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
         if (!did || !sure)
             model_put(m, &to, &is[i]);
     }
-    if (any)
+    if (any) {
+        model_breaker_told(m, g, c, event);
         (void)model_settle(m, c, &to);
+    }
     return any;
 }
 

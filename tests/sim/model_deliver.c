@@ -226,6 +226,7 @@ static void deliver(struct model *m, uint32_t number, const struct model_sub *su
     check_receiver(m, number, sub, c, d);
     model_check_turn(m, g, d->seq);
     model_check_fair(m, g, d->seq);
+    model_breaker_delivers(m, g, c);
     (void)model_event(m, g, c, EVENT_DELIVERED, 0, true);
     c->conn = number;
     c->sub = sub->id;

@@ -43,6 +43,9 @@ static void hold(struct model *m, uint32_t number, struct model_cell *c, uint64_
     c->sub = sub;
     c->order = ++m->deliveries;
     c->over = 0;
+    c->counts = false;
+    c->out_lo = 0;
+    c->out_hi = INT64_MAX;
     c->started = a->started || !m->conns[number].marks ? MARK_YES : MARK_NONE;
 }
 

@@ -62,7 +62,7 @@ static bool same(const struct model_is *a, const struct model_is *b)
            a->token == b->token && a->due_lo == b->due_lo && a->due_hi == b->due_hi &&
            a->expires == b->expires && a->left == b->left && a->deadline == b->deadline &&
            a->ttl_ends == b->ttl_ends && a->ruled == b->ruled && a->rule == b->rule &&
-           a->reason == b->reason && a->muted == b->muted;
+           a->reason == b->reason && a->muted == b->muted && a->judged == b->judged;
 }
 
 void model_put(struct model *m, struct model_set *s, const struct model_is *is)

@@ -3,7 +3,6 @@
 #include "tests/sim/model.h"
 #include "tests/sim/server.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct walk {
@@ -106,11 +105,10 @@ static bool is_seen(const struct model_is *is, const void *context)
         return false;
     if (is->state == MODEL_DELAYED && (s->is.due_lo < is->due_lo || s->is.due_lo > is->due_hi))
         return false;
-    if (s->row && is->ruled != s->is.ruled)
-        return false;
     if (is->state == MODEL_DEAD && !is_ruled(is, s))
         return false;
-    if (s->row && is->deadline != MODEL_UNKNOWN_TIME && is->deadline != s->is.deadline)
+    bool differs = is->deadline != MODEL_UNKNOWN_TIME && is->deadline != s->is.deadline;
+    if (s->row && (differs || is->ruled != s->is.ruled))
         return false;
     if (!s->row || is->expires == MODEL_UNKNOWN_TIME)
         return true;
@@ -360,6 +358,7 @@ static void walk_live(struct walk *w)
             c->set = 0;
             continue;
         }
+        model_breaker_keep(m, g, c, at.seq);
         adopt(w, g, c, at.seq);
         if (c->now.state == MODEL_DONE) {
             count_done(m, g, at.seq, c->now.how);
@@ -405,6 +404,7 @@ static void walk(struct walk *w, bool all)
         if (!w->groups[i] || g->is_dlq)
             continue;
         model_find_rules(m, g, w->groups[i]);
+        model_breaker_judge(m, g, w->groups[i]);
         find_messages(w, g, w->groups[i]);
         if (g->fresh)
             begin_group(w, g, w->groups[i]);
@@ -417,6 +417,7 @@ static void walk(struct walk *w, bool all)
         if (g->is_dlq)
             find_letters(w, g, w->groups[i]);
         compare_counts(w, g, w->groups[i]);
+        model_breaker_turned(g, w->groups[i]);
     }
     if (all) {
         walk_others(w);
@@ -428,11 +429,10 @@ static void walk(struct walk *w, bool all)
         if (g->attempts_next)
             g->attempts_lo = g->attempts_hi = g->attempts_next;
         g->attempts_next = 0;
-        if (!w->l->jobs_count)
+        if (!w->l->jobs_count) {
             g->spread = 0;
-        g->keeps &= w->l->jobs_count != 0;
-        if (!w->l->jobs_count)
-            g->purging = g->purging_dead = g->redriving = false;
+            g->keeps = g->purging = g->purging_dead = g->redriving = false;
+        }
     }
     m->figures.walks++;
 }

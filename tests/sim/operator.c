@@ -17,9 +17,9 @@ static void setting(struct mpack_buffer *to, const char *name, int64_t value)
 
 static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
 {
-    mpack_write_map(to, 5 + discard + 3 * s->plan.ordered + s->plan.fair);
+    mpack_write_map(to, 5 + discard + 3 * s->plan.ordered + s->plan.fair + 4 * s->plan.breaker);
     setting(to, "max_attempts", s->plan.max_attempts);
-    setting(to, "breaker", 0); /* the model knows of none */
+    setting(to, "breaker", s->plan.breaker);
     setting(to, "lease_ms", s->plan.lease_ms);
     setting(to, "backoff_min_ms", s->plan.backoff_ms);
     setting(to, "backoff_max_ms", s->plan.backoff_ms * 4);
@@ -27,6 +27,12 @@ static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
         setting(to, "expired", 1);
     if (s->plan.fair)
         setting(to, "fair", 1);
+    if (s->plan.breaker) {
+        setting(to, "breaker_window", s->plan.breaker_window);
+        setting(to, "breaker_threshold", s->plan.breaker_threshold);
+        setting(to, "breaker_pause_min_ms", s->plan.breaker_pause_ms);
+        setting(to, "breaker_pause_max_ms", s->plan.breaker_pause_ms * 4);
+    }
     if (s->plan.ordered) {
         setting(to, "order", 1);
         setting(to, "on_dead", s->plan.on_dead);
@@ -103,6 +109,7 @@ static void made(struct raw *r, unsigned place, int err)
     e->max_attempts = s->plan.max_attempts;
     e->ordered = s->plan.ordered;
     e->holds = s->plan.on_dead != ON_DEAD_CONTINUE;
+    e->spares = s->plan.breaker;
 }
 
 /* ---- one request about a place ---- */
@@ -275,6 +282,8 @@ void operator_act(struct raw *r)
         operator_redrive(r, OP_DLQ_REDRIVE, place);
     else if (dice_once_in(&s->dice, 12))
         operator_change_job(r);
+    else if (s->plan.breaker && dice_once_in(&s->dice, 12))
+        simple(r, OP_BREAKER_RESET, place);
     else if (s->plan.rules && dice_once_in(&s->dice, 3))
         operator_change_rule(r, place);
     else if (s->plan.admin)

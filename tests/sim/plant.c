@@ -39,6 +39,11 @@ static const char *const names[PLANTS] = {"none",
                                           "dead-stuck",
                                           "fair-starve",
                                           "fair-forget",
+                                          "breaker-charges",
+                                          "breaker-floods",
+                                          "breaker-stuck",
+                                          "breaker-forgotten",
+                                          "breaker-poison",
                                           "late-deadline",
                                           "charged-late",
                                           "kept-deadline",
@@ -199,6 +204,11 @@ void plant_crash(struct sim *s)
     case PLANT_ORDER_STUCK:
     case PLANT_FAIR_STARVE:
     case PLANT_FAIR_FORGET:
+    case PLANT_BREAKER_CHARGES:
+    case PLANT_BREAKER_FLOODS:
+    case PLANT_BREAKER_STUCK:
+    case PLANT_BREAKER_FORGOTTEN:
+    case PLANT_BREAKER_POISON:
     case PLANT_DEAD_FORGOTTEN:
     case PLANT_DEAD_STUCK:
     case PLANT_LATE_DEADLINE:

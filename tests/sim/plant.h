@@ -47,6 +47,12 @@ enum plant {
     /* Of groups whose keys take turns. */
     PLANT_FAIR_STARVE, /* the key with most in a row goes first as long as it has any */
     PLANT_FAIR_FORGET, /* after a restart, keys that come to wait are not known to */
+    /* Of breakers (plant_breaker.c). */
+    PLANT_BREAKER_CHARGES,   /* failures are charged while it is open or half open */
+    PLANT_BREAKER_FLOODS,    /* it lets out as many as there is credit for */
+    PLANT_BREAKER_STUCK,     /* no pause ends */
+    PLANT_BREAKER_FORGOTTEN, /* it is kept in memory only */
+    PLANT_BREAKER_POISON,    /* one message that fails again and again takes many places */
     /* Of deadlines. */
     PLANT_LATE_DEADLINE, /* they count half a second too late */
     PLANT_CHARGED_LATE,  /* who has no time left for a message is charged */
@@ -73,6 +79,11 @@ static inline bool plant_is_of_rules(enum plant plant)
 static inline bool plant_is_of_turns(enum plant plant)
 {
     return plant == PLANT_FAIR_STARVE || plant == PLANT_FAIR_FORGET;
+}
+
+static inline bool plant_is_of_breakers(enum plant plant)
+{
+    return plant >= PLANT_BREAKER_CHARGES && plant <= PLANT_BREAKER_POISON;
 }
 
 static inline bool plant_is_of_order(enum plant plant)

@@ -113,6 +113,7 @@ static void plan_for_plant(struct sim *s)
 {
     if (s->plant == PLANT_NONE)
         return;
+    s->plan.breaker = plant_is_of_breakers(s->plant);
     if (s->plant >= PLANT_JOURNAL_EARLY_REPLY) {
         s->plan.journal = true;
         s->plan.crash_percent = 30;
@@ -320,6 +321,16 @@ static bool attempt(struct sim *s)
     return true;
 }
 
+/* So small that it opens often. */
+static void plan_breaker(struct sim *s)
+{
+    uint64_t by = sim_digest(&s->seed, sizeof s->seed) / 144;
+    s->plan.breaker = by % 3 == 0;
+    s->plan.breaker_window = 5 + (int64_t)(by / 3 % 4);
+    s->plan.breaker_threshold = by / 12 % 2 ? 50 : 60;
+    s->plan.breaker_pause_ms = 10 + (int64_t)(by / 24 % 100);
+}
+
 bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_how *how, FILE *history_to)
 {
     *s = (struct sim){.seed = seed,
@@ -336,6 +347,7 @@ bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_ho
     s->plan.on_dead = (unsigned)(sim_digest(&seed, sizeof seed) / 6 % 3);
     s->plan.follow_max = 1 + (unsigned)(sim_digest(&seed, sizeof seed) / 18 % 4);
     s->plan.fair = sim_digest(&seed, sizeof seed) / 72 % 2;
+    plan_breaker(s);
     plan_for_plant(s);
     plant_begin(s);
     if (how->calm)

@@ -112,6 +112,8 @@ struct plan {
     unsigned on_dead;    /* … and a dead letter does that to its key */
     unsigned follow_max; /* how many follow one */
     bool fair;           /* keys take turns */
+    bool breaker;        /* groups have one, of these settings: */
+    int64_t breaker_window, breaker_threshold, breaker_pause_ms;
     int64_t lease_ms, backoff_ms, resume_wait_ms;
     unsigned max_attempts;
 };
@@ -131,6 +133,7 @@ struct sim_figures {
     uint64_t ends, ends_inside; /* of a client's sending side; inside a frame */
     uint64_t walks, stale, suspects, ends_holding, ends_asked; /* of the model */
     uint64_t muted, discarded, brought_back, moved;            /* letters, by rules */
+    uint64_t opened, probed, ramped, ramped_up;                /* breakers */
 };
 
 struct sim {
