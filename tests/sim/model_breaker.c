@@ -220,6 +220,8 @@ void model_breaker_judge(struct model *m, struct model_group *g, const struct gr
     if (failed >= needed(b))
         model_fail(m, g, 0, "its breaker is closed though so many failed");
     b->spares = judge_failures(m, b, r);
+    b->ramps = b->state == BREAKER_RAMP && r->state == BREAKER_RAMP && r->trips == b->trips &&
+               m->steps == 1 && !m->dying;
     if (r->well_ms != b->well_ms) {
         b->well_lo = m->began;
         b->well_hi = m->mono;
@@ -239,16 +241,25 @@ void model_breaker_judge(struct model *m, struct model_group *g, const struct gr
 
 static bool is_judged(const struct model_is *is, const void *context)
 {
-    const struct model_group *g = context;
-    return is->judged == MODEL_EITHER || g->breaker.spares == MARK_MAYBE ||
-           (is->judged == MODEL_SPARED) == (g->breaker.spares == MARK_YES);
+    const enum model_mark *spared = context;
+    return is->judged == MODEL_EITHER || *spared == MARK_MAYBE ||
+           (is->judged == MODEL_SPARED) == (*spared == MARK_YES);
+}
+
+/* In a ramp those that it let out itself are charged: so poison dies. */
+static enum model_mark is_spared(const struct model *m, const struct model_breaker *b,
+                                 const struct model_cell *c)
+{
+    bool ramps = b->ramps && c->counts && c->order > b->paused_at && c->out_hi < m->began;
+    return ramps ? MARK_NONE : b->spares;
 }
 
 void model_breaker_keep(struct model *m, struct model_group *g, struct model_cell *c, uint64_t seq)
 {
     if (!g->breaker.on)
         return;
-    if (!model_only(m, c, is_judged, g))
+    enum model_mark spared = is_spared(m, &g->breaker, c);
+    if (!model_only(m, c, is_judged, &spared))
         model_fail(m, g, seq, "a failure that can neither be charged nor be left uncharged");
     unsigned count = c->set ? m->sets[c->set - 1].count : 1;
     struct model_is *is = c->set ? m->sets[c->set - 1].is : &c->now;

@@ -37,7 +37,8 @@ struct model_breaker {
     uint64_t acks, delivered;
     bool reset;             /* somebody asked to close it */
     enum model_mark early;  /* the message that fails now was out before a probe was acked */
-    enum model_mark spares; /* failures of it are not charged */
+    enum model_mark spares; /* failures of it are not charged … */
+    bool ramps;             /* … but those of what the ramp let out, as it is one before and after */
 };
 
 void model_breaker_set(struct model_group *g, struct slice name, int64_t value);

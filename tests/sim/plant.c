@@ -40,6 +40,7 @@ static const char *const names[PLANTS] = {"none",
                                           "fair-starve",
                                           "fair-forget",
                                           "breaker-charges",
+                                          "breaker-pardons",
                                           "breaker-floods",
                                           "breaker-stuck",
                                           "breaker-forgotten",
@@ -205,6 +206,7 @@ void plant_crash(struct sim *s)
     case PLANT_FAIR_STARVE:
     case PLANT_FAIR_FORGET:
     case PLANT_BREAKER_CHARGES:
+    case PLANT_BREAKER_PARDONS:
     case PLANT_BREAKER_FLOODS:
     case PLANT_BREAKER_STUCK:
     case PLANT_BREAKER_FORGOTTEN:

@@ -49,6 +49,7 @@ enum plant {
     PLANT_FAIR_FORGET, /* after a restart, keys that come to wait are not known to */
     /* Of breakers (plant_breaker.c). */
     PLANT_BREAKER_CHARGES,   /* failures are charged while it is open or half open */
+    PLANT_BREAKER_PARDONS,   /* those of its ramp are not */
     PLANT_BREAKER_FLOODS,    /* it lets out as many as there is credit for */
     PLANT_BREAKER_STUCK,     /* no pause ends */
     PLANT_BREAKER_FORGOTTEN, /* it is kept in memory only */

@@ -27,6 +27,8 @@ int __wrap_breaker_failed(struct ledger *l, struct group *g, uint64_t seq, const
     int err = __real_breaker_failed(l, g, seq, row, leased_ms, ret_spared);
     if (plant_is(PLANT_BREAKER_CHARGES))
         *ret_spared = false;
+    if (plant_is(PLANT_BREAKER_PARDONS) && g->breaker && g->breaker->r.state == BREAKER_RAMP)
+        *ret_spared = true;
     return err;
 }
 

@@ -97,6 +97,16 @@ Test(history, unknown_outcomes_are_allowed_both_ways)
     cr_assert_eq(v.problems, 0, "%s", v.text);
 }
 
+/* Without the flag it is a nack that was not counted, as the case below says. */
+Test(history, a_group_with_a_breaker_may_leave_a_nack_uncharged)
+{
+    struct history_verdict v =
+        judge(17, "{'t':19,'e':'deliver','client':1,'topic':'o','group':'g','seq':3,'token':2,'attempts':0,'"
+                  "deliveries':2,'generation':0,'body':'cc'}\n"
+                  "{'t':1,'e':'group','topic':'o','group':'g','max_attempts':2,'breaker':true}");
+    cr_assert_eq(v.problems, 0, "%s", v.text);
+}
+
 struct broken {
     int line;
     const char *instead, *found;
