@@ -137,6 +137,13 @@ int handing_first_waiting(struct ledger *l, const struct handing *h, uint64_t *r
     return !err && due_ms > h->g->r.due_mark_ms ? SHUNT_NOT_FOUND : err;
 }
 
+/* After a restart the time to live is lengthened for the one who held it; if that one came back and gave it up, nobody else is to get it
+ * past its deadline. */
+static bool is_past_deadline(const struct ledger *l, const struct group *g, const struct attempt_record *row)
+{
+    return !g->origin && row->deadline_ms && row->deadline_ms <= l->now_ms;
+}
+
 int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
 {
     enum where where;
@@ -151,7 +158,7 @@ int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
         return err;
     enum dead_reason reason;
     bool unfit = is_unfit(h->g, &row, &m, &reason);
-    bool expired = row.expires_ms && row.expires_ms <= l->now_ms;
+    bool expired = (row.expires_ms && row.expires_ms <= l->now_ms) || is_past_deadline(l, h->g, &row);
     if (unfit || expired) {
         h->removed++;
         return expired ? expire_message(l, h->g, seq, where, &row)

@@ -269,7 +269,8 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
         return model_rule_acts(m, g, to, is, message);
     bool waits = is.state == MODEL_READY || is.state == MODEL_DELAYED;
     bool expired = is.expires == MODEL_UNKNOWN_TIME || (is.expires && is.expires <= m->wall);
-    bool can = event == EVENT_TTL         ? waits && expired
+    bool late = is.deadline > 0 && is.deadline <= m->wall;
+    bool can = event == EVENT_TTL         ? waits && (expired || late)
                : event == EVENT_PURGED    ? waits
                : event == EVENT_CORRUPT   ? waits
                : event == EVENT_FOLLOWED  ? is.state == MODEL_READY

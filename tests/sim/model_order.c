@@ -6,10 +6,11 @@
 
 #include <stdio.h>
 
-/* It may leave at the next look: its time to live has passed, or it has failed as often as it may. */
+/* It may leave at the next look: its time to live or its deadline has passed, or it has failed as often as it may. */
 static bool may_leave(const struct model *m, const struct model_group *g, const struct model_is *is)
 {
-    return (is->expires > 0 && is->expires <= m->wall) || is->attempts >= g->attempts_lo;
+    return (is->expires > 0 && is->expires <= m->wall) || (is->deadline > 0 && is->deadline <= m->wall) ||
+           is->attempts >= g->attempts_lo;
 }
 
 static bool surely_waits(const struct model *m, const struct model_group *g, const struct model_cell *c)

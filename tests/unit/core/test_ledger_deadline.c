@@ -252,6 +252,28 @@ Test(ledger_deadline, who_held_it_at_a_restart_has_its_time_to_come_back)
     fixture_done(&f);
 }
 
+/* Its time to live was lengthened for its holder, not for others. */
+Test(ledger_deadline, what_its_holder_gives_up_after_a_restart_goes_to_nobody_past_it)
+{
+    struct fixture f;
+    fixture_init(&f);
+    topic_create(&f, "t", settings(-1));
+    publish_by(&f, 0, 0, 50);
+    assign(&f, "t", "default", 1);
+    fixture_crash(&f);
+    fixture_at(&f, 40);
+    recover_waiting(&f, 1000);
+    take_up(&f, "t", "default", 1, 1);
+    fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
+    expect_state(&f, "t", "default", 1, "ready");
+    tick(&f, 50);
+    assign(&f, "t", "default", 1);
+    cr_assert_eq(f.handed, 0);
+    expect_state(&f, "t", "default", 1, "dead");
+    cr_assert_eq(reason_of(&f, 1), DEAD_DEADLINE_EXCEEDED);
+    fixture_done(&f);
+}
+
 Test(ledger_deadline, it_counts_by_the_clock_that_is_shown)
 {
     struct fixture f;
