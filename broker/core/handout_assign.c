@@ -23,8 +23,13 @@ static int hand(struct ledger *l, struct handing *h, bool new_first)
     int err = h->g->keys ? hand_ordered(l, h) : 0;
     if (!err && h->g->keys && normal && group_is_fair(h->g))
         err = hand_fairly(l, h);
-    if (!err && normal && new_first)
+    if (!err && normal && new_first) {
+        /* In a full store what is new may have to wait for what is in the lane. */
+        bool full = h->full;
         err = hand_first_time(l, h);
+        if (ledger_is_full(l))
+            h->full = full;
+    }
     if (!err)
         err = hand_lane(l, h);
     if (!err && normal && !new_first)

@@ -142,6 +142,24 @@ Test(ledger_order, in_a_full_store_what_must_wait_stays_at_the_cursor)
     fixture_done(&f);
 }
 
+/* Most fail, so what never failed would come first; but it waits for those that did, and a full store cannot set it aside. */
+Test(ledger_order, in_a_full_store_what_must_wait_does_not_hide_what_failed)
+{
+    struct fixture f;
+    begin(&f, "ABC");
+    gets(&f, "1 2 3");
+    publish_keys(&f, "ABC", 0, 0);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        fail(&f, "t", "default", seq, ATTEMPT_NACKED);
+    tick(&f, f.now_ms + 100);
+    f.room.fullness = STORE_FULL;
+    gets(&f, "1 2 3");
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        ack(&f, "t", "default", seq);
+    gets(&f, "4 5 6");
+    fixture_done(&f);
+}
+
 Test(ledger_order, a_damaged_message_has_no_key)
 {
     struct fixture f;
