@@ -35,6 +35,11 @@ bool journal_has_room(const struct journal *j, size_t body_bytes)
     return body_bytes <= journal_body_bytes_max(j) && room_for(j, record_bytes(body_bytes)) != 0;
 }
 
+bool journal_needs_length(const struct journal *j, size_t body_bytes)
+{
+    return !is_wrapped(j) || body_bytes > journal_body_bytes_max(j);
+}
+
 size_t journal_body_bytes_max(const struct journal *j)
 {
     uint64_t blocks = (j->bytes - RECORDS_AT) / JOURNAL_BLOCK_BYTES / 5;

@@ -62,6 +62,9 @@ void journal_close(struct journal *j); /* takes NULL; flushes nothing */
 struct journal_place journal_next(const struct journal *j);
 /* Whether a body of so many bytes can be appended now. False: release records, or extend the file. */
 bool journal_has_room(const struct journal *j, size_t body_bytes);
+/* Whether a longer file would help such a body that has no room. Where records have begun again at the front it does not: they go on up to the
+ * first needed one, wherever the file ends. */
+bool journal_needs_length(const struct journal *j, size_t body_bytes);
 /* The most bytes that a body can have in a file of this size: a fifth of it, so that two always fit while two are still needed, wherever
  * those stand. */
 size_t journal_body_bytes_max(const struct journal *j);

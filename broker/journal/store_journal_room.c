@@ -22,6 +22,9 @@
 #define PADDED_BYTES_MAX (4ull << 20)
 /* It is made longer when so much of it is needed. */
 #define EXTEND_PART 3
+/* By no more at a time: the thread that does it also puts generations away, and the engine would wait for the one while it does the other. If nobody writes, by more. */
+#define EXTEND_BYTES      (16ull << 20)
+#define EXTEND_IDLE_BYTES (128ull << 20)
 /* The blocks behind its end are written when it is made longer, so that the flush of a record has nothing else to do; but where records are as
  * long as this in the mean, the disk's bandwidth is what they wait for, and each byte would go there twice. */
 #define SHORT_RECORD_BYTES (32u << 10)
@@ -75,7 +78,9 @@ static void extend(struct journal_store *s)
     bool short_records = !records || (appended - s->extended_appended) / records < SHORT_RECORD_BYTES;
     s->extended_number = next.number;
     s->extended_appended = appended;
-    merge_ask_file(&s->merge, journal_file_of(s->journal), bytes, least(2 * bytes, s->bytes), short_records);
+    uint64_t more = least(bytes, records ? EXTEND_BYTES : EXTEND_IDLE_BYTES);
+    merge_ask_file(&s->merge, journal_file_of(s->journal), bytes, least(bytes + more, s->bytes),
+                   short_records);
 }
 
 int journal_make_room(struct journal_store *s, size_t body_bytes)
@@ -83,9 +88,10 @@ int journal_make_room(struct journal_store *s, size_t body_bytes)
     int err = 0;
     while (!err && !journal_has_room(s->journal, body_bytes)) {
         s->waits++;
-        if (may_extend(s))
+        bool helps = journal_needs_length(s->journal, body_bytes);
+        if (helps && may_extend(s))
             extend(s);
-        if (merge_busy(&s->merge, MERGE_FILE)) {
+        if (helps && merge_busy(&s->merge, MERGE_FILE)) {
             err = take_file(s, true);
             continue;
         }

@@ -125,6 +125,22 @@ Test(journal_growth, long_records_are_written_once)
     store_close(s);
 }
 
+/* While the file is made longer no generation is put away, so the engine may wait for the one and the other. */
+Test(journal_growth, a_long_file_grows_by_small_steps)
+{
+    struct store *s = opened(256 * MIB);
+    uint64_t before = file_bytes(s), most = 0;
+    for (unsigned n = 0; file_bytes(s) < 64 * MIB; n++) {
+        cr_assert_lt(n, 2048u, "it stays at %llu MiB", (unsigned long long)(file_bytes(s) / MIB));
+        write_one(s, n, 256u << 10);
+        uint64_t more = file_bytes(s) - before;
+        most = more > most ? more : most;
+        before += more;
+    }
+    cr_assert_eq(most, 16 * MIB, "%llu MiB at once", (unsigned long long)(most / MIB));
+    store_close(s);
+}
+
 Test(journal_growth, what_a_full_disk_refused_is_tried_again_when_it_has_room)
 {
     struct store *s = opened(64 * MIB);
