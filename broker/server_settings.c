@@ -18,7 +18,10 @@ struct engine_limits server_engine_limits(const struct server *s)
                                   .inbox_bytes_max = (uint64_t)number[CONFIG_inbox_bytes_max],
                                   .commit_bytes_max = (uint64_t)number[CONFIG_commit_bytes_max],
                                   .retry_after_ms = number[CONFIG_retry_after_ms],
-                                  .ack_wait_ms = number[CONFIG_ack_wait_ms]};
+                                  .ack_wait_ms = number[CONFIG_ack_wait_ms],
+                                  .hot_keys = (uint32_t)number[CONFIG_hot_keys],
+                                  .hot_keys_half_life_ms = number[CONFIG_hot_keys_half_life_ms],
+                                  .hot_keys_memory_max = (uint64_t)number[CONFIG_hot_keys_memory]};
 }
 
 struct net_limits server_net_limits(const struct server *s)

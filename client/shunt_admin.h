@@ -104,6 +104,16 @@ SHUNT_API int shunt_client_list(struct shunt *s, uint64_t after, uint32_t limit,
 SHUNT_API int shunt_group_holders(struct shunt *s, const char *topic, const char *group, uint64_t after, uint32_t limit,
                                   int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err);
 
+/* Which keys weigh most in a topic, the heaviest first: a MAP {by, keys: LIST, …} as in PROTOCOL.md section 5.
+ * by     `rate` (NULL: the same; of the topic, by messages published), or of a group `waiting`, `in_flight`, `failures`, `blocked`
+ * group  NULL: `default`, or by rate none
+ * limit  keys; 0: 100, more than 1000 are that many
+ * Keys are bytes as publishers gave them (shunt_value_text() with their number): make control characters harmless before you show them.
+ * All but `blocked` are estimates of the last minute or so, of which the map tells the error's bound, and begin anew with the broker.
+ * fails: BAD_ARGUMENT (`by`), UNKNOWN_TOPIC, UNKNOWN_GROUP, UNSUPPORTED (the broker is too old for this) */
+SHUNT_API int shunt_keys(struct shunt *s, const char *topic, const char *group, const char *by, uint32_t limit,
+                         int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err);
+
 #define SHUNT_ALL UINT64_MAX
 
 /* Send dead letters back to the failing group: those named by `ids` (ids_count > 0), else the oldest `count`, or SHUNT_ALL.

@@ -69,6 +69,14 @@ static void count_rows(struct engine *e, const struct step *st, uint64_t rows)
     e->collected.rows_seen = rows;
 }
 
+/* Of what was stored. */
+__attribute__((cold, noinline)) static void note_keys(struct engine *e, const struct step *st)
+{
+    const struct publish_command *p = &st->command.publish;
+    uint32_t stored = st->err || st->count < p->stored ? 0 : (uint32_t)st->count - p->stored;
+    keys_published(&e->keys, p->topic, p->messages, stored < p->count ? stored : p->count, e->mono_ms);
+}
+
 static void heed_published(struct engine *e, struct step *st, const struct published_result *p)
 {
     uint32_t before = st->command.publish.stored;
@@ -79,6 +87,8 @@ static void heed_published(struct engine *e, struct step *st, const struct publi
     st->count = p->accepted;
     st->refusal = p->refusal;
     e->turn_messages += p->err || p->accepted < before ? 0 : p->accepted - before;
+    if (st->keyed)
+        note_keys(e, st);
     count_rows(e, st, p->rows);
 }
 
@@ -111,6 +121,13 @@ static void note_attended(struct engine *e, int64_t after_ms)
     histogram_add(&e->attend_seconds, bounds, (double)after_ms / 1000);
 }
 
+static void forget_keys(struct engine *e, const struct result *gone)
+{
+    keys_forget_group(&e->keys, gone->group_gone.group);
+    if (gone->group_gone.err == SHUNT_UNKNOWN_TOPIC && gone->group_gone.topic)
+        keys_forget_topic(&e->keys, slice_of(gone->group_gone.topic));
+}
+
 /* `st`: the step of the command that it is of; NULL: nobody waits for it. */
 __attribute__((always_inline)) static inline void heed(struct engine *e, struct step *st,
                                                        const struct command *c, const struct result *r)
@@ -139,9 +156,11 @@ __attribute__((always_inline)) static inline void heed(struct engine *e, struct 
         return;
     case RESULT_REVOKED:
         dispatcher_revoke(e->dispatcher, r->revoked.group, r->revoked.seq);
+        keys_forget(&e->keys, r->revoked.group, r->revoked.seq);
         return;
     case RESULT_GROUP_GONE:
         subscriptions_end(e, r);
+        forget_keys(e, r);
         return;
     case RESULT_DAMAGED: /* nobody waits for it */
         collect_command(e, &(struct command){.kind = COMMAND_CORRUPT, .corrupt = r->damaged}, NULL);

@@ -95,6 +95,13 @@ static size_t write_delivery(struct engine *e, struct subscription *sub, uint32_
     return bytes;
 }
 
+__attribute__((cold, noinline)) static void note_key(struct engine *e, uint32_t group,
+                                                     const struct handout *h)
+{
+    keys_handed_out(&e->keys, group, h->seq, h->message,
+                    h->deliveries > 1 ? -1 : e->wall_ms - h->published_ms, e->mono_ms);
+}
+
 void deliver_message(struct engine *e, const struct assignment *a, const struct handout *h)
 {
     size_t bytes = write_delivery(e, subscription_of(a->member), a->group, h);
@@ -102,6 +109,8 @@ void deliver_message(struct engine *e, const struct assignment *a, const struct 
         dispatcher_lease(e->dispatcher, a, h->seq, h->token, bytes, h->lease_ms, e->mono_ms, e->wall_ms);
     if (err)
         engine_die(e, err, "no lease for a message handed out");
+    if (!h->dead && keys_may_have(h->message))
+        note_key(e, a->group, h);
     e->turn_messages++;
     e->room.leases_more -= e->room.leases_more > 0;
     e->hand_out.bytes += bytes;

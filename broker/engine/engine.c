@@ -61,6 +61,8 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     atomic_store(&config->totals->inbox_bytes_max, config->limits.inbox_bytes_max);
     e->store = store;
     producers_init(&e->producers);
+    const struct keys_limits keys = engine_keys_limits(&config->limits);
+    keys_init(&e->keys, &keys);
     init_port(e);
     e->dispatcher = dispatcher_new(deliver_ready, e);
     if (e->dispatcher)
@@ -103,6 +105,7 @@ void engine_free(struct engine *e)
     store_close(e->store);
     arena_done(&e->arena);
     events_done(e);
+    keys_done(&e->keys);
     steps_free(&e->steps);
     collected_free(&e->collected);
     free(e->ended.items);

@@ -47,6 +47,9 @@ struct engine_limits {
     uint64_t commit_bytes_max; /* of requests taken into one transaction */
     int64_t retry_after_ms;    /* asked of clients after NO_SPACE, TOO_MANY, SHUTTING_DOWN; 0: they are not */
     int64_t ack_wait_ms;       /* acks that nothing waits for are committed after so long; 0: at once */
+    uint32_t hot_keys;         /* counters for each look at keys (keys.h); 0: nobody looks */
+    int64_t hot_keys_half_life_ms;
+    uint64_t hot_keys_memory_max; /* bytes, of all of them */
 };
 
 struct engine_config {

@@ -37,6 +37,8 @@ static void add_run(struct engine *e, const struct ended *run, size_t count)
                                          .delay_ms = DELAY_BACKOFF,
                                          .leased_ms = run[i].end.leased_ms,
                                          .started_ms = run[i].end.started_ms};
+        keys_ended(&e->keys, run[i].end.group, run[i].end.seq, e->wall_ms - run[i].end.leased_ms,
+                   keys_failed(run[i].end.outcome), e->mono_ms);
     }
     struct command c = {.kind = COMMAND_RESOLVE,
                         .resolve = {.group = run->end.group,

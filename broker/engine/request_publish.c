@@ -13,14 +13,15 @@
 
 /* Read all messages while nothing of what follows them has been done: a frame of the wrong shape ends its
  * connection there and then. A limit that one breaks is the ledger's to refuse, because a frame that was answered
- * before gets that answer again. Returns PROTOCOL and why, or 0 and how many have a time of their own. */
-static int read_messages(struct engine *e, struct publish_command *p, uint64_t *ret_timed,
+ * before gets that answer again. Returns PROTOCOL and why, or 0, how many have a time of their own, and whether one has a key. */
+static int read_messages(struct engine *e, struct publish_command *p, uint64_t *ret_timed, bool *ret_keyed,
                          const char **ret_why)
 {
     struct mpack_reader r;
     struct message_view m;
     mpack_read_init(&r, p->messages.data, p->messages.size);
     p->checked = true;
+    size_t key_bytes = 0;
     *ret_timed = 0;
     for (uint32_t i = 0; i < p->count; i++) {
         const char *why = NULL;
@@ -31,7 +32,9 @@ static int read_messages(struct engine *e, struct publish_command *p, uint64_t *
         }
         p->checked &= !err;
         *ret_timed += !err && message_is_timed(&m);
+        key_bytes |= m.key.size;
     }
+    *ret_keyed = key_bytes != 0;
     return 0;
 }
 
@@ -82,13 +85,14 @@ int make_publish(struct session *s, const union request_fields *fields, struct s
     p->forget_below = q->forget_below;
     p->count = q->messages.count;
     p->messages = q->messages.bytes;
-    int err = s->division.begun ? 0 : read_messages(s->engine, p, &timed, &ret->why);
+    int err = s->division.begun ? 0 : read_messages(s->engine, p, &timed, &ret->keyed, &ret->why);
     if (err)
         return err;
     ret->rows = (uint64_t)p->count * ROWS_OF_MESSAGE + timed * ROWS_OF_TIMED;
     err = s->division.begun ? 0 : check_fields(s, p, &ret->why);
     if (err)
         return err;
+    ret->keyed |= s->division.begun; /* it is looked at again */
     if (!fits(s, p, timed))
         ret->rows = divide_publish(s, p);
     if (s->has_producer)

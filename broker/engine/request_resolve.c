@@ -69,6 +69,10 @@ static int resolve_entry(struct engine *e, const struct subscription *sub, uint3
     if (err)
         return err;
     finish_entry(entry, outcome, &times);
+    if (e->keys.out) {
+        keys_ended(&e->keys, member_group(sub->member), entry->seq, e->wall_ms - times.leased_ms,
+                   !entry->acked && keys_failed(entry->outcome), e->mono_ms);
+    }
     if (to->count != index)
         to->entries[to->count] = *entry;
     to->indexes[to->count++] = to->first + index;

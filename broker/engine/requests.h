@@ -14,7 +14,7 @@ request_make_fn make_publish, make_subscribe, make_resolve, make_started, make_t
 step_fn act_hello, act_goodbye, act_subscribe, act_credit, act_unsubscribe, mark_started, run_publish,
     run_resolve, run_clock_set, look_topic, look_topics, look_group, look_groups, look_peek, look_why,
     look_dead_list, look_dead, look_causes, look_cause, look_job, look_jobs, look_stats, look_audit,
-    look_producer, look_rules, look_rule_test, look_clients, look_holders, run_dlq_edit;
+    look_producer, look_rules, look_rule_test, look_clients, look_holders, look_keys, run_dlq_edit;
 /* Which dead letters; returns what is wrong with it, or NULL. */
 const char *make_filter(const struct dead_filter *f, struct letter_filter *ret);
 /* The name's number; -1: there is none of it. */

@@ -17,6 +17,7 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/events.h"
 #include "broker/engine/inbox.h"
+#include "broker/engine/keys.h"
 #include "broker/engine/leases.h"
 #include "broker/engine/producers.h"
 #include "broker/engine/room.h"
@@ -64,7 +65,7 @@ struct session {
     struct division division;
     bool silence_told;       /* it has been told of as silent, and not of as heard again */
     int64_t silence_told_ms; /* when it last was; 0: never */
-    bool dead_history; /* its deliveries from DLQs tell the history of the letters */
+    bool dead_history;       /* its deliveries from DLQs tell the history of the letters */
     bool has_producer;
     bool superseded; /* a newer connection speaks for the producer: nothing more is published on this one */
     uint8_t producer[PRODUCER_ID_BYTES];
@@ -125,6 +126,7 @@ struct engine {
     struct collected collected;
     struct ended_list ended;
     struct hand_out hand_out;
+    struct keys keys;
     struct arena arena;
     bool ticked;
     int64_t tick_not_before_ms; /* mono: the last tick had things to do, and no room for any */
@@ -159,6 +161,13 @@ static inline struct session *session_of(const struct holder *h)
 static inline struct subscription *subscription_of(const struct member *m)
 {
     return magic_of(member_owner(m), subscription, SUBSCRIPTION_MAGIC);
+}
+
+static inline struct keys_limits engine_keys_limits(const struct engine_limits *limits)
+{
+    return (struct keys_limits){.counters = limits->hot_keys,
+                                .half_life_ms = limits->hot_keys_half_life_ms,
+                                .memory_max = limits->hot_keys_memory_max};
 }
 
 _Noreturn void engine_die(struct engine *e, int err, const char *what);

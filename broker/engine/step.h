@@ -91,6 +91,7 @@ struct step {
         int64_t caught_up_ms; /* STEP_CAUGHT_UP: by then */
     };
     const struct assignment *assignment; /* of an ASSIGN: whom it is for */
+    bool keyed;                          /* a PUBLISH: one of its messages may have a key */
     bool more;                           /* the request goes on in a later turn: it is not answered yet */
 
     /* What came of it. */

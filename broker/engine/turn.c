@@ -55,6 +55,8 @@ static void take_reload(struct engine *e)
     if (reload) {
         dispatcher_limit(e->dispatcher, e->config.limits.in_flight_max, e->config.limits.connections_max);
         add_limits(e);
+        const struct keys_limits keys = engine_keys_limits(&e->config.limits);
+        keys_limit(&e->keys, &keys);
     }
 }
 

@@ -90,6 +90,11 @@ class Admin:
         """The messages in flight, each with its holder."""
         return self._pages(protocol.GROUP_HOLDERS, topic, group, after=0)
 
+    def keys(self, topic: str, group: str | None = None, *, by: str = "rate", limit: int = 100) -> Info:
+        """Which keys weigh most, the heaviest first. `by`: rate (of the topic), or of a group (default: `default`) waiting, in_flight, failures or blocked. The
+        keys are bytes. All but blocked are estimates; what their error is at most stands beside them."""
+        return dict(self._ask(protocol.KEY_LIST, topic, group, by, limit))
+
     def peek(self, topic: str, group: str = "default", *, bodies: bool = False) -> Iterator[Info]:
         """Messages that are ready, delayed or in flight, in order of `seq`, without taking any. With `bodies` also `body`, `headers` and `key`, which are None
         if the stored message cannot be read. For a dead-letter queue use dlq_list()."""

@@ -45,6 +45,7 @@ REQUESTS = {
     "GROUP_RESUME": [TOPIC, GROUP, REASON],
     "BREAKER_RESET": [TOPIC, GROUP, REASON],
     "GROUP_HOLDERS": [TOPIC, GROUP, may("uint"), may("uint")],
+    "KEY_LIST": [TOPIC, may("str"), may("str"), may("uint")],
     "PEEK": [TOPIC, GROUP, may("uint"), may("uint"), may("bool")],
     "WHY": [TOPIC, must("uint"), may("str")],
     "DLQ_LIST": [TOPIC, GROUP, may("uint"), may("uint"), may("map")],
