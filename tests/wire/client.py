@@ -249,6 +249,9 @@ class Client:
         """Rows, whether there are more, where the next page begins, the server's time."""
         return self.request(GROUP_HOLDERS, topic, group, after, limit)[:4]
 
+    def key_list(self, topic, group=None, by=None, limit=None):
+        return self.request(KEY_LIST, topic, group, by, limit)[0]
+
     # ---- looking, dead letters, jobs ----
 
     def peek(self, topic, group="default", after=0, limit=100, bodies=False):

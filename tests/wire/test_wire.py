@@ -20,6 +20,7 @@ from test_details import *  # noqa: F403
 from test_frames import *  # noqa: F403
 from test_hello import *  # noqa: F403
 from test_keep import *  # noqa: F403
+from test_keys import *  # noqa: F403
 from test_lease import *  # noqa: F403
 from test_packing import *  # noqa: F403
 from test_patience import *  # noqa: F403
