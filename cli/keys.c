@@ -12,6 +12,7 @@
 
 #define KEYS_ROWS_DEFAULT 20
 #define KEYS_ROWS_MAX     1000
+#define KEY_BYTES_SHOWN   256 /* as many as a key can have */
 
 static const struct record_field blocked_key_fields[] = {
     {"key", RECORD_BYTES, NULL, NULL},
@@ -70,12 +71,15 @@ static const struct by *find_by(const char *word)
 
 static void key_cell(struct table *t, const struct shunt_value *row)
 {
+    char text[KEY_BYTES_SHOWN + 1];
     size_t bytes = 0;
     const char *key = shunt_value_text(shunt_value_get(row, "key"), &bytes);
-    if (key)
-        table_cellf(t, "%.*s", (int)bytes, key);
-    else
-        table_cell(t, NULL);
+    if (bytes > KEY_BYTES_SHOWN)
+        bytes = KEY_BYTES_SHOWN;
+    for (size_t i = 0; key && i < bytes; i++)
+        text[i] = key[i] ? key[i] : '\1'; /* the table tames both */
+    text[bytes] = '\0';
+    table_cell(t, key ? text : NULL);
 }
 
 static void milli_cell(struct table *t, int64_t milli)

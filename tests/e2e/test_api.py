@@ -308,6 +308,19 @@ class Looking(Calls):
         self.refused(404, "UNKNOWN_GROUP", "GET", "/api/v1/topics/t/groups/none/holders", detail="none")
         self.refused(405, "BAD_METHOD", "DELETE", "/api/v1/clients")
 
+    def test_keys_that_weigh_most_come_first_and_are_escaped(self):
+        self.api.ask("POST", "/api/v1/topics", {"topic": "t"})
+        client = self.enterContext(wire.connect(self.server))
+        hostile = "\x1b]0;owned\x07\r\n\u202e\"\\"
+        client.publish("t", *[wire.Message(b"x", key=key) for key in (b"once", hostile.encode(), hostile.encode(), b"\xff\x00", hostile.encode(), b"\xff\x00")])
+        found = self.api.get("/topics/t/keys")
+        self.assertEqual([row.get("key") for row in found["keys"]][::2], [hostile, "once"])
+        self.assertEqual(found["keys"][1]["key"], {"base64": "/wA="})
+        self.assertEqual(len(self.api.get("/topics/t/keys?by=rate&limit=1")["keys"]), 1)
+        self.assertEqual(self.api.get("/topics/t/keys?by=blocked&group=default"), {"by": "blocked", "more": False, "keys": []})
+        self.refused(400, "BAD_ARGUMENT", "GET", "/api/v1/topics/t/keys?by=colour", detail="rate, waiting")
+        self.refused(404, "UNKNOWN_GROUP", "GET", "/api/v1/topics/t/keys?by=waiting&group=none", detail="none")
+
     def test_a_large_body_comes_whole(self):
         self.api.ask("POST", "/api/v1/topics", {"topic": "t"})
         client = self.enterContext(wire.connect(self.server))

@@ -94,6 +94,51 @@ class Clients(Case):
             self.assertNotIn("\x1b", said)
             self.assertIn(HOSTILE, [row.get("client") or row.get("consumer") for row in lines_of(said)], "JSON has it whole, escaped")
 
+    def publish_keys(self, *keys):
+        self.admin.publish("t", *[wire.Message(b"x", key=key) for key in keys])
+
+    def test_the_keys_that_weigh_most_come_first(self):
+        self.publish_keys(b"b", b"a", b"b", b"b")
+        done = self.shunt("keys", "t")
+        heading, first, second = done.stdout.splitlines()
+        self.assertRegex(heading, r"^KEY +PER SECOND +SHARE +TOO LARGE BY AT MOST$")
+        self.assertRegex(first, r"^b +\d+\.\d{3} +75\.\d % +0\.000$")
+        self.assertRegex(second, r"^a +\d+\.\d{3} +25\.\d % +0\.000$")
+        self.assertIn("messages published in a second, of the last 1m or so; of all keys ", done.stderr)
+        found = self.document("keys", "t", "--limit", "1")
+        self.assertEqual(list(found), ["by", "counters", "half_life_ms", "all_milli", "bound_milli", "since", "keys"])
+        self.assertEqual([list(row) for row in found["keys"]], [["key", "milli", "error_milli"]])
+        self.assertEqual(self.document("keys", "t", "-g", "other", "--by", "in-flight")["keys"], [])
+        self.assertIn("no key is known by waiting", self.shunt("keys", "t", "--by", "waiting").stderr)
+
+    def test_a_blocked_key_is_shown_with_its_letter(self):
+        self.admin.topic_create("ordered", order=1, on_dead=1)
+        self.admin.publish("ordered", wire.Message(b"x", key=b"poison"), wire.Message(b"x", key=b"poison"))
+        subscription = self.admin.subscribe("ordered", messages=2)
+        subscription.reject(*subscription.take(1))
+        wire.until(lambda: self.admin.group_show("ordered", "default")["blocked_messages"])
+        [row] = self.document("keys", "ordered", "--by", "blocked")["keys"]
+        self.assertEqual((row["key"], row["waiting"], row["letters"], row["message"], row["letter"]), ("poison", 1, 1, "ordered/1", "dlq:ordered:default/1"))
+        self.assertRegex(self.shunt("keys", "ordered", "--by", "blocked").stdout.splitlines()[1], r"^poison +1 +1 +dlq:ordered:default/1 +\S+$")
+
+    def test_a_wrong_question_about_keys_is_told_as_such(self):
+        self.assertIn("must be rate, waiting, in-flight, failures or blocked", self.shunt("keys", "t", "--by", "in_flight", code=USAGE).stderr)
+        self.shunt("keys", "t", "--limit", "0", code=USAGE)
+        self.shunt("keys", "t", "--limit", "1001", code=USAGE)
+        self.shunt("keys", code=USAGE)
+        self.assertIn("none", self.shunt("keys", "t", "-g", "none", code=FAILED).stderr)
+
+    def test_keys_are_harmless_on_a_terminal(self):
+        self.publish_keys(HOSTILE.encode(), b"\xff\x00end")
+        shown = self.shunt("keys", "t").stdout
+        self.assertEqual(re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown), [])
+        self.assertEqual(len(shown.splitlines()), 3, "no row is broken in two")
+        self.assertIn("end", shown)
+        said = self.shunt("keys", "t", "-o", "json").stdout
+        self.assertNotIn("\x1b", said)
+        rows = self.document("keys", "t")["keys"]
+        self.assertEqual({row.get("key") or row["key_base64"] for row in rows}, {HOSTILE, "/wBlbmQ="})
+
     def test_of_a_group_the_message_that_is_held_longest_comes_first(self):
         its, [first, second] = self.hold("one", count=2, host="h1", build="b1")
         its.release(first)

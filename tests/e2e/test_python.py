@@ -177,6 +177,7 @@ class Publishing(Case):
             delivery = consumer.next(30)
             self.assertEqual((delivery.id, delivery.body, delivery.headers, delivery.key), ("t/1", b"\x00\xff", {"a": "ä", "b": b"\x01"}, b"k"))
             self.assertEqual([held["seq"] for held in self.broker.group_holders("t")], [1])
+            self.assertEqual(([row["key"] for row in self.broker.keys("t")["keys"]], self.broker.keys("t", by="blocked")["keys"]), ([b"k"], []))
             self.assertEqual((delivery.attempt, delivery.deliveries, delivery.generation, delivery.dead), (1, 1, 0, None))
 
     def test_the_next_host_is_taken(self):

@@ -99,3 +99,28 @@ Test(clients, a_message_in_flight_is_listed_with_its_holder)
     cr_assert_eq(shunt_group_holders(s, NULL, NULL, 0, 0, WAIT_MS, &page, &err), SHUNT_BAD_ARGUMENT);
     cr_assert_eq(shunt_group_holders(s, "t", "a/b", 0, 0, WAIT_MS, &page, &err), SHUNT_BAD_NAME);
 }
+
+Test(clients, the_keys_that_weigh_most_come_first)
+{
+    static const char *const keys[] = {"often", "once", "often"};
+    struct shunt_value *found = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        struct shunt_message *m = shunt_message_new("x", 1);
+        ok(shunt_message_set_key(m, keys[i], strlen(keys[i])));
+        ok(shunt_publish(s, "t", m, WAIT_MS, NULL, &err));
+        shunt_message_free(m);
+    }
+    ok(shunt_keys(s, "t", NULL, NULL, 0, WAIT_MS, &found, &err));
+    const struct shunt_value *rows = shunt_value_get(found, "keys");
+    cr_assert_str_eq(text(found, "by"), "rate");
+    cr_assert_eq(shunt_value_count(rows), 2);
+    cr_assert_str_eq(text(shunt_value_at(rows, 0), "key"), "often");
+    cr_assert_gt(integer(shunt_value_at(rows, 0), "milli"), integer(shunt_value_at(rows, 1), "milli"));
+    shunt_value_free(found);
+    ok(shunt_keys(s, "t", "default", "blocked", 1, WAIT_MS, &found, &err));
+    cr_assert_eq(shunt_value_count(shunt_value_get(found, "keys")), 0);
+    shunt_value_free(found);
+    cr_assert_eq(shunt_keys(s, "t", "none", "waiting", 0, WAIT_MS, &found, &err), SHUNT_UNKNOWN_GROUP);
+    cr_assert_eq(shunt_keys(s, "t", NULL, "nonsense", 0, WAIT_MS, &found, &err), SHUNT_BAD_ARGUMENT);
+    cr_assert_eq(shunt_keys(s, "no name", NULL, NULL, 0, WAIT_MS, &found, &err), SHUNT_BAD_NAME);
+}
