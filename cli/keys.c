@@ -132,9 +132,7 @@ static void note_rest(const struct call *call, const struct by *by, const struct
     char half_life[32];
     if (!by->heading) {
         if (record_integer(keys, "more"))
-            call_note(
-                call,
-                "there is more than the broker looks at for this: 1000 rows; other keys are blocked, too");
+            call_note(call, "other keys are blocked, too: the broker looks at 1000 rows for this");
         return;
     }
     if (!record_integer(keys, "counters")) {
@@ -194,12 +192,10 @@ static const struct command commands[] = {{
     .noun = "keys",
     .usage = "TOPIC [-g GROUP] [--by rate|waiting|in-flight|failures|blocked] [--limit N]",
     .text = "list the keys that weigh most",
-    .about = "By the rate at which a topic's messages of a key are published; or by what they are to a "
-             "group: how\n"
-             "many wait, are in flight, fail, or are blocked behind a dead letter of their key. All but "
-             "blocked are\n"
-             "estimates of the last minute or so (the broker's hot-keys-half-life) and begin anew with the "
-             "broker.",
+    .about = "By the rate at which a topic's messages of a key are published; or by what they are to\n"
+             "a group: how many wait, are in flight, fail, or are blocked behind a dead letter of\n"
+             "their key. All but blocked are estimates of the last minute or so (the broker's\n"
+             "hot-keys-half-life) and begin again with the broker.",
     .examples = "  shunt keys orders\n  shunt keys orders -g billing --by waiting\n"
                 "  shunt keys orders --by blocked -o json | jq -r '.keys[].letter'\n",
     .options = rows,

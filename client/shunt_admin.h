@@ -109,7 +109,7 @@ SHUNT_API int shunt_group_holders(struct shunt *s, const char *topic, const char
  * group  NULL: `default`, or by rate none
  * limit  keys; 0: 100, more than 1000 are that many
  * Keys are bytes as publishers gave them (shunt_value_text() with their number): make control characters harmless before you show them.
- * All but `blocked` are estimates of the last minute or so, of which the map tells the error's bound, and begin anew with the broker.
+ * All but `blocked` are estimates of the last minute or so, of which the map tells the error's bound, and begin again with the broker.
  * fails: BAD_ARGUMENT (`by`), UNKNOWN_TOPIC, UNKNOWN_GROUP, UNSUPPORTED (the broker is too old for this) */
 SHUNT_API int shunt_keys(struct shunt *s, const char *topic, const char *group, const char *by, uint32_t limit,
                          int64_t timeout_ms, struct shunt_value **ret, struct shunt_error *err);

@@ -40,7 +40,7 @@ int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t li
 /* The messages of the group that are in flight, each with its holder, in order of number: `[held, …], more, next`. */
 int view_holders(const struct view *v, struct group *g, uint64_t after, uint32_t limit,
                  struct mpack_buffer *to);
-/* The keys that dead letters hold, those first behind which most messages wait, at most so many: a `keys` map. No more than
+/* The keys that dead letters hold, those first behind which most messages wait, at most `limit`: a `keys` map. No more than
  * BLOCKED_ROWS_MAX rows are looked at. */
 int view_blocked_keys(const struct view *v, struct group *g, uint32_t limit, struct mpack_buffer *to);
 /* `[dead, …], more, next`. `filter` NULL: all. */
