@@ -43,34 +43,36 @@ static struct key_out *unlink_out(struct keys *k, struct key_out **at)
     *at = out->next;
     k->out--;
     k->bytes -= sizeof *out + out->key_bytes;
+    k->out_bytes -= sizeof *out + out->key_bytes;
     return out;
 }
 
 static void remember(struct keys *k, uint32_t group, uint64_t seq, uint64_t hash, struct slice key)
 {
-    if (k->out == KEYS_OUT_MAX || k->bytes > k->limits.memory_max / 2)
+    size_t bytes = sizeof(struct key_out) + key.size;
+    if (k->out == KEYS_OUT_MAX || k->out_bytes + bytes > k->limits.memory_max / 2)
         return;
     if (!k->out_buckets && !(k->out_buckets = calloc(KEY_OUT_BUCKETS, sizeof(struct key_out *))))
         return;
     struct key_out **at = place_of(k, group, seq);
-    struct key_out *out =
-        *at ? NULL : malloc(sizeof *out + key.size); /* it may be there: nobody told its end */
+    struct key_out *out = *at ? NULL : malloc(bytes); /* it may be there: nobody told its end */
     if (!out)
         return;
     *out = (struct key_out){.seq = seq, .hash = hash, .group = group, .key_bytes = (uint32_t)key.size};
     memcpy(out->key, key.data, key.size);
     *at = out;
     k->out++;
-    k->bytes += sizeof *out + key.size;
+    k->bytes += bytes;
+    k->out_bytes += bytes;
 }
 
 /* ---- watches ---- */
 
 static size_t bucket(uint64_t id)
 {
-    return id * 0x9e3779b97f4a7c15ull >> 56;
+    return id * 0x9e3779b97f4a7c15ull >> 52;
 }
-_Static_assert(KEY_BUCKETS == 1 << 8, "a bucket is chosen by 8 bits");
+_Static_assert(KEY_BUCKETS == 1 << 12, "a bucket is chosen by 12 bits");
 
 static struct key_watch *find(const struct keys *k, uint64_t id)
 {
@@ -80,8 +82,23 @@ static struct key_watch *find(const struct keys *k, uint64_t id)
     return w;
 }
 
+static void leave_order(struct keys *k, struct key_watch *w)
+{
+    *(w->newer ? &w->newer->idler : &k->newest) = w->idler;
+    *(w->idler ? &w->idler->newer : &k->idlest) = w->newer;
+}
+
+static void enter_order(struct keys *k, struct key_watch *w)
+{
+    w->newer = NULL;
+    w->idler = k->newest;
+    *(k->newest ? &k->newest->newer : &k->idlest) = w;
+    k->newest = w;
+}
+
 static void drop(struct keys *k, struct key_watch *w)
 {
+    leave_order(k, w);
     struct key_watch **link = &k->buckets[bucket(w->id)];
     while (*link != w)
         link = &(*link)->next;
@@ -119,30 +136,25 @@ void keys_done(struct keys *k)
     }
     free(k->out_buckets);
     k->out_buckets = NULL;
-    for (size_t i = 0; i < KEY_BUCKETS; i++) {
-        while (k->buckets[i])
-            drop(k, k->buckets[i]);
-    }
+    while (k->idlest)
+        drop(k, k->idlest);
 }
 
-/* Until no more memory is used than may be. The one that was used last stays: alone it takes less than the least that can be set. */
-static void make_place(struct keys *k, const struct key_watch *but)
+/* Until no more memory is used than may be. The one that was used last stays: beside messages in flight it has half of the memory, and
+ * alone it takes less than half of the least that can be set. */
+static void make_place(struct keys *k)
 {
-    while (k->bytes > k->limits.memory_max && k->watches > 1) {
-        struct key_watch *idlest = NULL;
-        for (size_t i = 0; i < KEY_BUCKETS; i++) {
-            for (struct key_watch *w = k->buckets[i]; w; w = w->next)
-                idlest = w != but && (!idlest || w->used_ms < idlest->used_ms) ? w : idlest;
-        }
-        drop(k, idlest);
-    }
+    while (k->idlest != k->newest && (k->bytes > k->limits.memory_max || k->watches > KEY_WATCHES_MAX))
+        drop(k, k->idlest);
 }
 
 /* The watch, made if need be; NULL without memory. */
-static struct key_watch *use(struct keys *k, uint64_t id, int64_t mono_ms)
+static struct key_watch *use(struct keys *k, uint64_t id)
 {
     struct key_watch *w = find(k, id);
-    if (!w) {
+    if (w) {
+        leave_order(k, w);
+    } else {
         w = calloc(1, sizeof *w);
         if (!w)
             return NULL;
@@ -155,7 +167,8 @@ static struct key_watch *use(struct keys *k, uint64_t id, int64_t mono_ms)
         k->watches++;
         k->bytes += sizeof *w;
     }
-    w->used_ms = mono_ms;
+    enter_order(k, w);
+    make_place(k);
     return w;
 }
 
@@ -166,8 +179,7 @@ static void add(struct keys *k, struct key_watch *w, enum key_measure measure, u
     k->bytes -= s->bytes;
     key_sketch_add(s, hash, key, weight, mono_ms);
     k->bytes += s->bytes;
-    if (k->bytes > k->limits.memory_max)
-        make_place(k, w);
+    make_place(k);
 }
 
 static uint64_t topic_id(const struct keys *k, struct slice topic)
@@ -202,7 +214,7 @@ void keys_published(struct keys *k, struct slice topic, struct slice messages, u
             return; /* they were read before: it does not happen */
         if (!m.key.size)
             continue;
-        if (!w && !(w = use(k, topic_id(k, topic), mono_ms)))
+        if (!w && !(w = use(k, topic_id(k, topic))))
             return;
         add(k, w, KEY_RATE, hash_of(k, m.key), m.key, 1, mono_ms);
     }
@@ -219,11 +231,12 @@ void keys_handed_out(struct keys *k, uint32_t group, uint64_t seq, struct slice 
     mpack_read_init(&r, message.data, message.size);
     if (message_read(&r, BODY_BYTES_MAX, &m, &why) || !m.key.size)
         return;
-    struct key_watch *w = use(k, group, mono_ms);
+    struct key_watch *w = use(k, group);
     if (!w)
         return;
     uint64_t hash = hash_of(k, m.key);
     remember(k, group, seq, hash, m.key);
+    make_place(k);
     waited_ms -= m.delay_ms;
     if (waited_ms > 0)
         add(k, w, KEY_WAITING, hash, m.key, (double)waited_ms / 1000, mono_ms);
@@ -235,7 +248,7 @@ void keys_ended(struct keys *k, uint32_t group, uint64_t seq, int64_t held_ms, b
     if (!at || !*at)
         return;
     struct key_out *out = unlink_out(k, at);
-    struct key_watch *w = use(k, group, mono_ms);
+    struct key_watch *w = use(k, group);
     const struct slice key = {out->key, out->key_bytes};
     if (w && held_ms > 0)
         add(k, w, KEY_IN_FLIGHT, out->hash, key, (double)held_ms / 1000, mono_ms);

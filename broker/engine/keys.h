@@ -3,9 +3,9 @@
  * it is forgotten with the process.
  *
  * A topic and each of its groups is a *watch*, from its first message with a key on. Messages without a key cost a look at one byte
- * or bit. Memory is bounded by `memory_max`: when it is used up, the watch that was idle for longest makes place. Of the messages in
- * flight no more than KEYS_OUT_MAX are remembered with their keys, and those take half of that memory at most: what is handed out
- * beyond counts as waiting alone.
+ * or bit. Memory is bounded by `memory_max`, watches also by KEY_WATCHES_MAX: when that is used up, the watch that was idle for
+ * longest makes place. Of the messages in flight no more than KEYS_OUT_MAX are remembered with their keys, and those take half of
+ * that memory at most: what is handed out beyond counts as waiting alone.
  */
 #ifndef SHUNT_ENGINE_KEYS_H
 #define SHUNT_ENGINE_KEYS_H
@@ -13,7 +13,8 @@
 #include "broker/engine/key_sketch.h"
 #include "proto/words.h"
 
-#define KEYS_OUT_MAX 65536
+#define KEYS_OUT_MAX    65536
+#define KEY_WATCHES_MAX 16384 /* topics and groups */
 
 /* The settings of broker/config.def. */
 struct keys_limits {
@@ -37,21 +38,23 @@ enum key_measure {
 
 struct key_watch {
     uint64_t id;
-    struct key_watch *next;
-    int64_t used_ms;
+    struct key_watch *next;          /* of its bucket */
+    struct key_watch *newer, *idler; /* in the order of use */
     struct key_sketch sketch[KEY_MEASURES];
 };
 
 struct key_out; /* a message in flight, and its key */
 
-#define KEY_BUCKETS     256
+#define KEY_BUCKETS     4096
 #define KEY_OUT_BUCKETS 16384
 
 struct keys {
     struct keys_limits limits;
-    uint64_t seed; /* of hashes, so that nobody can choose keys that share one */
-    size_t bytes;  /* of memory, all but the struct's own */
+    uint64_t seed;    /* of hashes, so that nobody can choose keys that share one */
+    size_t bytes;     /* of memory, all but the struct's own */
+    size_t out_bytes; /* of them, for messages in flight */
     struct key_watch *buckets[KEY_BUCKETS];
+    struct key_watch *newest, *idlest; /* in the order of use */
     uint32_t watches;
     struct key_out **out_buckets; /* KEY_OUT_BUCKETS of them, made with the first */
     uint32_t out;                 /* messages in flight whose keys are remembered */

@@ -128,6 +128,36 @@ Test(keys, above_the_bound_of_memory_the_idlest_makes_place)
     cr_assert_null(keys_of_topic(&keys, slice_of("t1")));
 }
 
+Test(keys, however_many_topics_are_watched_messages_in_flight_are_remembered)
+{
+    char topic[32];
+    (void)message(&buffer, "a", 0);
+    struct slice m = {buffer.data, buffer.size};
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(topic, sizeof topic, "t%d", i);
+        keys_published(&keys, slice_of(topic), m, 1, 0);
+    }
+    for (uint64_t seq = 1; seq <= 100; seq++)
+        keys_handed_out(&keys, 7, seq, m, 0, 0);
+    cr_assert_eq(keys.out, 100);
+    cr_assert_leq(keys.bytes, keys.limits.memory_max);
+}
+
+Test(keys, with_much_memory_the_number_of_topics_is_bounded)
+{
+    const struct keys_limits much = {.counters = 8, .half_life_ms = 60000, .memory_max = 1 << 30};
+    char topic[32];
+    (void)message(&buffer, "a", 0);
+    keys_limit(&keys, &much);
+    for (uint32_t i = 0; i <= KEY_WATCHES_MAX; i++) {
+        (void)snprintf(topic, sizeof topic, "t%u", i);
+        keys_published(&keys, slice_of(topic), (struct slice){buffer.data, buffer.size}, 1, 0);
+        cr_assert_eq(keys.watches, i < KEY_WATCHES_MAX ? i + 1 : KEY_WATCHES_MAX);
+    }
+    cr_assert_null(keys_of_topic(&keys, slice_of("t0")));
+    cr_assert_not_null(keys_of_topic(&keys, slice_of("t1")));
+}
+
 Test(keys, messages_in_flight_are_remembered_within_half_of_the_memory)
 {
     struct slice m = message(&buffer, "a-key-of-some-length-that-takes-its-place", 0);
