@@ -79,6 +79,15 @@ enum breaker_state {
     BREAKER_STATES
 };
 
+/* What keys are weighed by. A sum of seconds in a second is a mean number: of messages that wait, or are in flight. */
+enum key_measure {
+    KEY_RATE,      /* of a topic: 1 for each message published */
+    KEY_WAITING,   /* of a group: seconds from when a message could first be handed out until it was, told then */
+    KEY_IN_FLIGHT, /* seconds that it was in flight, told at its end */
+    KEY_FAILURES,  /* 1 for each attempt that failed */
+    KEY_MEASURES
+};
+
 #define ATTEMPT_OUTCOME_NAMES                                                                                            \
     {                                                                                                                    \
         "nacked", "rejected", "released", "lease_expired", "unstarted", "disconnected", "suspected", "broker_restart",   \
@@ -91,6 +100,10 @@ enum breaker_state {
 #define BREAKER_STATE_NAMES                                                                                              \
     {                                                                                                                    \
         "closed", "open", "half_open", "ramp"                                                                            \
+    }
+#define KEY_MEASURE_NAMES                                                                                                \
+    {                                                                                                                    \
+        "rate", "waiting", "in_flight", "failures"                                                                       \
     }
 #define CAUSE_STATE_NAMES                                                                                                \
     {                                                                                                                    \

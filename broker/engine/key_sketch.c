@@ -239,6 +239,19 @@ double key_sketch_per_second(struct key_sketch *s, int64_t mono_ms)
     return s->total * rate_of_weight(s, mono_ms);
 }
 
+double key_sketch_share(struct key_sketch *s, int64_t mono_ms)
+{
+    double most = 0;
+    if (!s->begun)
+        return 0;
+    advance(s, mono_ms);
+    for (uint32_t i = 0; i < s->count; i++) {
+        double sure = s->counters[i].weight - s->counters[i].error;
+        most = sure > most ? sure : most;
+    }
+    return s->total > most ? most / s->total : most > 0;
+}
+
 static struct key_weight weight_of(const struct key_sketch *s, uint32_t at, double rate)
 {
     const struct key_counter *c = &s->counters[at];

@@ -56,6 +56,8 @@ void key_sketch_done(struct key_sketch *s);
 void key_sketch_add(struct key_sketch *s, uint64_t hash, struct slice key, double weight, int64_t mono_ms);
 /* Of all keys. */
 double key_sketch_per_second(struct key_sketch *s, int64_t mono_ms);
+/* How much of all the heaviest key weighs, at least: 0 to 1; 0 if nothing is known. */
+double key_sketch_share(struct key_sketch *s, int64_t mono_ms);
 /* False: it has no counter. */
 bool key_sketch_find(struct key_sketch *s, uint64_t hash, int64_t mono_ms, struct key_weight *ret);
 /* The heaviest `most` of them, the heaviest first and of the same weight by their bytes; returns how many. */

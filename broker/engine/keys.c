@@ -197,6 +197,15 @@ struct key_watch *keys_of_group(const struct keys *k, uint32_t group)
     return find(k, group);
 }
 
+int64_t keys_share(const struct keys *k, enum key_measure measure, struct slice topic, uint32_t group,
+                   int64_t mono_ms)
+{
+    struct key_watch *w = measure == KEY_RATE ? keys_of_topic(k, topic) : keys_of_group(k, group);
+    double share = w ? key_sketch_share(&w->sketch[measure], mono_ms) : 0;
+    int64_t milli = (int64_t)(share * 1000);
+    return milli + ((double)milli < share * 1000);
+}
+
 /* ---- what happens ---- */
 
 void keys_published(struct keys *k, struct slice topic, struct slice messages, uint32_t count,

@@ -23,19 +23,6 @@ struct keys_limits {
     uint64_t memory_max;  /* bytes, of all watches */
 };
 
-/* What a sketch weighs by. A sum of seconds in a second is a mean number: of messages that wait, or are in flight. */
-enum key_measure {
-    KEY_RATE,    /* a topic's: 1 for each message published */
-    KEY_WAITING, /* a group's: seconds from when a message could first be handed out until it was, told then */
-    KEY_IN_FLIGHT, /* seconds that it was in flight, told at its end */
-    KEY_FAILURES,  /* 1 for each attempt that failed */
-    KEY_MEASURES
-};
-#define KEY_MEASURE_NAMES                                                                                    \
-    {                                                                                                        \
-        "rate", "waiting", "in_flight", "failures"                                                           \
-    }
-
 struct key_watch {
     uint64_t id;
     struct key_watch *next;          /* of its bucket */
@@ -97,5 +84,8 @@ void keys_forget_topic(struct keys *k, struct slice topic);
 /* NULL: it has had no message with a key, or not for long. */
 struct key_watch *keys_of_topic(const struct keys *k, struct slice topic);
 struct key_watch *keys_of_group(const struct keys *k, uint32_t group);
+/* How much of the whole the hottest key is, at least, in thousandths rounded up; 0: no key is known. */
+int64_t keys_share(const struct keys *k, enum key_measure measure, struct slice topic, uint32_t group,
+                   int64_t mono_ms);
 
 #endif

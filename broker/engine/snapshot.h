@@ -31,13 +31,14 @@ struct snapshot_group {
         oldest_blocked_ms; /* wall time of death of the one that has held its key for longest; 0: none does */
     uint64_t breaker;      /* enum breaker_state; of several groups, how many are not closed */
     uint64_t breaker_trips;
-    int64_t oldest_ready_ms;      /* wall time since when it has been ready; 0: nothing is */
-    int64_t oldest_dead_ms;       /* wall time of death; 0: the DLQ is empty */
-    int64_t oldest_in_flight_ms;  /* wall time of hand-out; 0: nothing is in flight */
-    int64_t oldest_unattended_ms; /* wall time of death; 0: there is none */
-    int64_t next_expiry_ms;       /* wall time at which retention drops the oldest; 0: it drops none */
-    int64_t dlq_retention_ms;     /* how long a dead letter is kept; 0: for ever, or not of one group */
-    int64_t dlq_slo_ms;           /* the setting dlq-slo; 0: none, or not of one group */
+    int64_t hot_key_milli[KEY_MEASURES]; /* of the whole the hottest key, at least; 0: no key is known */
+    int64_t oldest_ready_ms;             /* wall time since when it has been ready; 0: nothing is */
+    int64_t oldest_dead_ms;              /* wall time of death; 0: the DLQ is empty */
+    int64_t oldest_in_flight_ms;         /* wall time of hand-out; 0: nothing is in flight */
+    int64_t oldest_unattended_ms;        /* wall time of death; 0: there is none */
+    int64_t next_expiry_ms;              /* wall time at which retention drops the oldest; 0: it drops none */
+    int64_t dlq_retention_ms; /* how long a dead letter is kept; 0: for ever, or not of one group */
+    int64_t dlq_slo_ms;       /* the setting dlq-slo; 0: none, or not of one group */
     uint64_t
         conservation_error; /* how far published is from the sum of the states; 0 unless there is a bug */
 };

@@ -52,6 +52,15 @@ static void add_counts(struct snapshot_group *to, const struct group_numbers *f,
     to->conservation_error += group_conservation_error(n);
 }
 
+/* Of several groups, the most. */
+static void add_hot_keys(const struct engine *e, struct snapshot_group *to, const struct group_numbers *f)
+{
+    for (unsigned i = 0; i < KEY_MEASURES; i++) {
+        int64_t milli = keys_share(&e->keys, (enum key_measure)i, slice_of(f->topic), f->id, e->mono_ms);
+        to->hot_key_milli[i] = milli > to->hot_key_milli[i] ? milli : to->hot_key_milli[i];
+    }
+}
+
 /* NULL without memory. */
 static struct snapshot_group *add_row(struct group_walk *k, const struct group_numbers *f)
 {
@@ -81,6 +90,8 @@ static bool add_group(const struct engine *e, struct group_walk *k, const struct
         return false;
     row->breaker += row == &s->rest ? f->breaker != BREAKER_CLOSED : f->breaker;
     add_counts(row, f, dispatcher_members(e->dispatcher, f->id));
+    if (e->keys.watches)
+        add_hot_keys(e, row, f);
     int64_t lease_ms = ledger_shown_ms(e->ledger, dispatcher_oldest_lease(e->dispatcher, f->id));
     row->oldest_in_flight_ms = older(row->oldest_in_flight_ms, lease_ms);
     return true;

@@ -232,6 +232,24 @@ static void write_group_time(struct text *to, const struct metric *m, const stru
     }
 }
 
+static void write_hot_keys(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const names[KEY_MEASURES] = KEY_MEASURE_NAMES;
+    const struct snapshot_group *g;
+    for (size_t i = 0; (g = group_at(v->snapshot, i)); i++) {
+        for (size_t by = 0; by < KEY_MEASURES; by++) {
+            if (!g->hot_key_milli[by])
+                continue;
+            begin_group(to, m, v, g);
+            text_add(to, ",");
+            text_add_label(to, "by", names[by]);
+            text_add(to, "} ");
+            text_add_ms_as_seconds(to, g->hot_key_milli[by]); /* thousandths are written alike */
+            text_add(to, "\n");
+        }
+    }
+}
+
 /* ---- the engine ---- */
 
 static void write_engine_value(struct text *to, const struct metric *m, const struct metrics_view *v)

@@ -111,6 +111,16 @@ class Metrics(unittest.TestCase):
         self.assertIsNone(value("shunt_dlq_oldest_unattended_timestamp_seconds"))
         self.assertIsNone(value("shunt_dlq_next_expiry_timestamp_seconds"))
 
+    def test_the_hottest_key_shows_and_its_name_does_not(self):
+        self.server.shunt("topic", "create", "metrics")
+        self.server.shunt("publish", "metrics", "--key", "customer-17", "--lines", input="x\n" * 3)
+        self.server.shunt("publish", "metrics", "--key", "customer-4", "x")
+        self.server.shunt("publish", "metrics", "no key")
+        page = get(self.server.http + "/metrics")[1]
+        shares = {labels: value for (name, labels), value in samples(page).items() if name == "shunt_hot_key_share"}
+        self.assertEqual(shares, {frozenset({("topic", "metrics"), ("group", "default"), ("by", "rate")}): 0.75})
+        self.assertNotIn("customer", page)
+
     def test_what_came_of_redrives_shows(self):
         of = frozenset({("topic", "metrics"), ("group", "default")})
         self.server.shunt("topic", "create", "metrics", "--max-attempts", "1")

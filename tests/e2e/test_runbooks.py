@@ -93,6 +93,12 @@ class Runbooks(Case):
             self.shunt("publish", "orders", "--key", "account-17", "debit")
         self.shunt("work", "orders", "--drain", "--", "false", code=NOT_NOW)
 
+    def heats(self):
+        """A key whose messages wait for each other, and nothing else."""
+        self.shunt("topic", "create", "orders", "--order", "key")
+        self.shunt("publish", "orders", "--key", "account-17", "--lines", input="debit\n" * 3)
+        self.eventually(lambda: self.document("consume", "orders", "-n", "1") and self.is_hot())
+
     def opens(self):
         """A group all of whose messages failed, and whose breaker waits."""
         self.shunt("topic", "create", "orders", "--max-attempts", "5", "--breaker-window", "5", "--breaker-pause-min", "10m", "--breaker-pause-max", "10m")
@@ -127,6 +133,9 @@ class Runbooks(Case):
 
     def is_blocked(self):
         return self.group("orders")["blocked_keys"] == 1
+
+    def is_hot(self):
+        return [row["key"] for row in self.document("keys", "orders", "--by", "waiting")["keys"]] == ["account-17"]
 
     def is_open(self):
         return self.group("orders")["breaker"] not in ("closed", "off")
@@ -229,6 +238,7 @@ class Runbooks(Case):
         "ShuntLettersBounce": (redrives, None, None),
         "ShuntBacklogWithoutConsumers": (lies, None, None),
         "ShuntBacklogOld": (pauses, None, None),
+        "ShuntHotKey": (heats, is_hot, None),
         "ShuntKeyBlocked": (blocks, is_blocked, "Act"),
         "ShuntGroupPaused": (pauses, is_paused, "Act"),
         "ShuntInFlightOld": (holds, None, None),

@@ -161,6 +161,25 @@ Test(key_sketch, a_key_that_took_over_a_counter_is_over_counted_by_its_error)
     key_sketch_done(&s);
 }
 
+/* Where each key takes over what was there before, the estimate alone would call all of it one key's. */
+Test(key_sketch, the_share_of_the_heaviest_is_what_is_certain_of_it)
+{
+    struct key_sketch s;
+    key_sketch_init(&s, 2, HALF_LIFE_MS);
+    cr_assert_float_eq(key_sketch_share(&s, 0), 0, 1e-12, "nothing is known");
+    add(&s, 1, 6, 0);
+    cr_assert_float_eq(key_sketch_share(&s, 0), 1, 1e-12);
+    add(&s, 2, 2, 0);
+    cr_assert_float_eq(key_sketch_share(&s, HALF_LIFE_MS), 0.75, 1e-9, "both have faded");
+    key_sketch_done(&s);
+    key_sketch_init(&s, 2, HALF_LIFE_MS);
+    for (uint32_t key = 0; key < 100; key++)
+        add(&s, key, 1, 0);
+    cr_assert_float_eq(key_sketch_share(&s, 0), 0.01, 1e-9);
+    cr_assert_float_eq(key_sketch_share(&s, 1000 * HALF_LIFE_MS), 0, 1e-12, "it is long ago");
+    key_sketch_done(&s);
+}
+
 /* ---- time ---- */
 
 Test(key_sketch, a_weight_is_half_after_each_half_life)

@@ -169,6 +169,20 @@ Test(keys, messages_in_flight_are_remembered_within_half_of_the_memory)
     cr_assert_leq(keys.out, KEYS_OUT_MAX);
 }
 
+Test(keys, the_hottest_keys_share_is_the_topics_by_rate_and_the_groups_by_all_else)
+{
+    (void)message(&buffer, "a", 0);
+    (void)message(&buffer, "b", 0);
+    (void)message(&buffer, "a", 0);
+    keys_published(&keys, slice_of("orders"), (struct slice){buffer.data, buffer.size}, 3, 0);
+    keys_handed_out(&keys, 7, 1, message(&buffer, "slow", 0), 9000, 0);
+    cr_assert_eq(keys_share(&keys, KEY_RATE, slice_of("orders"), 7, 0), 667, "2 of 3, rounded up");
+    cr_assert_eq(keys_share(&keys, KEY_WAITING, slice_of("orders"), 7, 0), 1000);
+    cr_assert_eq(keys_share(&keys, KEY_WAITING, slice_of("orders"), 8, 0), 0);
+    cr_assert_eq(keys_share(&keys, KEY_FAILURES, slice_of("orders"), 7, 0), 0);
+    cr_assert_eq(keys_share(&keys, KEY_RATE, slice_of("other"), 7, 0), 0);
+}
+
 Test(keys, without_counters_nothing_is_remembered)
 {
     const struct keys_limits off = {.counters = 0, .half_life_ms = 60000, .memory_max = 1 << 20};

@@ -105,6 +105,20 @@ Test(metrics, a_group_has_its_numbers)
     snapshot_free(s);
 }
 
+Test(metrics, the_hottest_key_of_a_group_is_told_by_each_measure_that_knows_one)
+{
+    struct snapshot *s = fake_snapshot(2, true);
+    s->rows[0].hot_key_milli[KEY_RATE] = 1000, s->rows[0].hot_key_milli[KEY_IN_FLIGHT] = 7;
+    s->rest.hot_key_milli[KEY_WAITING] = 510;
+    char *page = page_of(s);
+    expect_line(page, "shunt_hot_key_share{topic=\"topic0\",group=\"group0\",by=\"rate\"} 1");
+    expect_line(page, "shunt_hot_key_share{topic=\"topic0\",group=\"group0\",by=\"in_flight\"} 0.007");
+    expect_line(page, "shunt_hot_key_share{topic=\"_other\",by=\"waiting\"} 0.51");
+    cr_assert_eq(count_lines(page, "shunt_hot_key_share{"), 3, "no series where no key is known");
+    free(page);
+    snapshot_free(s);
+}
+
 Test(metrics, what_nobody_has_looked_at_has_its_numbers)
 {
     struct snapshot *s = fake_snapshot(1, true);
