@@ -104,7 +104,7 @@ void engine_post(struct engine *e, struct inbox_item *item);
  * that a lone request needs beside its flush. True: it was, and what is to be sent waits at engine_take(), without notify(). It takes as long as
  * the turn, with its commit. False: the engine's thread does it. */
 bool engine_serve(struct engine *e);
-#define ENGINE_SERVE_BYTES_MAX (16u * 1024)
+#define ENGINE_SERVE_BYTES_MAX (128u * 1024)
 /* True if the caller should post no more of this connection (NULL: of any) until notify() was called. */
 bool engine_inbox_full(struct engine *e, const struct link *link);
 /* Take all that waits to be sent, in order, as a list; NULL if there is nothing. The net thread only. */
