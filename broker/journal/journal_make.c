@@ -15,7 +15,7 @@
 #define PIECE_PARTS_NEW    4
 #define PIECE_PARTS_BESIDE 1
 /* Set aside by one call: a file system may keep the file's lock for the whole of it, and a record would wait (a tmpfs fills a gigabyte with zeros in a third of a second). */
-#define SET_ASIDE_BYTES (4ull << 20)
+#define SET_ASIDE_BYTES (256ull << 10)
 
 static int set_aside(struct journal_file *f, uint64_t from, uint64_t to, bool *ret_done)
 {
