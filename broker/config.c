@@ -19,8 +19,9 @@ const struct config_row config_rows[CONFIG_COUNT] = {
 #undef CONFIG
 };
 
+static const char *check_tls(const struct config *c);
 static bool parse(const struct config_row *row, const char *value, int64_t *ret, const char **ret_why);
-static bool parse_auto(const char *value, int64_t *ret, const char **ret_why);
+static bool parse_word(enum config_unit unit, const char *value, int64_t *ret, const char **ret_why);
 static bool parse_number(enum config_unit unit, const char *value, int64_t *ret, const char **ret_why);
 static bool parse_text(const struct config_row *row, const char *value, const char **ret_why);
 static bool parse_command(const char *value, const char **ret_why);
@@ -91,7 +92,29 @@ int config_check(const struct config *c, char *ret_why, size_t why_bytes)
                        c->text[CONFIG_map_bytes], c->text[CONFIG_map_bytes_max]);
         return SHUNT_BAD_ARGUMENT;
     }
-    return 0;
+    const char *why = check_tls(c);
+    if (why)
+        (void)snprintf(ret_why, why_bytes, "%s", why);
+    return why ? SHUNT_BAD_ARGUMENT : 0;
+}
+
+/* What is wrong with those of TLS together; NULL: nothing. */
+static const char *check_tls(const struct config *c)
+{
+    bool cert = config_unless_off(c, CONFIG_tls_cert), key = config_unless_off(c, CONFIG_tls_key);
+    bool ca = config_unless_off(c, CONFIG_tls_client_ca);
+    bool asks = c->number[CONFIG_tls_client_auth] != CLIENT_AUTH_OFF;
+    if (cert && !key)
+        return "tls-cert needs tls-key, the file with its private key";
+    if (key && !cert)
+        return "tls-key needs tls-cert, the file with its certificate";
+    if (asks && !cert)
+        return "tls-client-auth needs tls-cert: without TLS nobody can show a certificate";
+    if (asks && !ca)
+        return "tls-client-auth needs tls-client-ca, the authorities whose clients are let in";
+    if (ca && !asks)
+        return "tls-client-ca does nothing without tls-client-auth request or require";
+    return NULL;
 }
 
 bool config_http_is_off(const struct config *c)
@@ -113,9 +136,12 @@ static bool parse(const struct config_row *row, const char *value, int64_t *ret,
     case VALUE_HOSTS:
     case VALUE_COMMAND:
     case VALUE_URL:
+    case VALUE_PATH_OR_OFF:
         return parse_text(row, value, ret_why);
     case VALUE_AUTO:
-        return parse_auto(value, ret, ret_why);
+    case VALUE_CLIENT_AUTH:
+    case VALUE_TLS_VERSION:
+        return parse_word(row->unit, value, ret, ret_why);
     case VALUE_LEVEL:
         *ret = log_level_find(value);
         *ret_why = "must be debug, info, warning or error";
@@ -140,14 +166,23 @@ static bool parse_number(enum config_unit unit, const char *value, int64_t *ret,
     return units_parse_count(value, 0, INT64_MAX, ret, ret_why);
 }
 
-static bool parse_auto(const char *value, int64_t *ret, const char **ret_why)
+/* One of a few words; `*ret` is its place among them. */
+static bool parse_word(enum config_unit unit, const char *value, int64_t *ret, const char **ret_why)
 {
-    static const char *const words[] = {[AUTO_AUTO] = "auto", [AUTO_ON] = "on", [AUTO_OFF] = "off"};
-    for (*ret = AUTO_AUTO; *ret <= AUTO_OFF; ++*ret) {
+    static const char *const switches[] = {[AUTO_AUTO] = "auto", [AUTO_ON] = "on", [AUTO_OFF] = "off", NULL};
+    static const char *const auths[] = {[CLIENT_AUTH_OFF] = "off",
+                                        [CLIENT_AUTH_REQUEST] = "request",
+                                        [CLIENT_AUTH_REQUIRE] = "require",
+                                        NULL};
+    static const char *const versions[] = {[TLS_VERSION_12] = "1.2", [TLS_VERSION_13] = "1.3", NULL};
+    const char *const *words = unit == VALUE_AUTO ? switches : unit == VALUE_CLIENT_AUTH ? auths : versions;
+    for (*ret = 0; words[*ret]; ++*ret) {
         if (strcmp(value, words[*ret]) == 0)
             return true;
     }
-    *ret_why = "must be auto, on or off";
+    *ret_why = unit == VALUE_AUTO          ? "must be auto, on or off"
+               : unit == VALUE_CLIENT_AUTH ? "must be off, request or require"
+                                           : "must be 1.2 or 1.3";
     return false;
 }
 
@@ -186,7 +221,7 @@ static bool parse_text(const struct config_row *row, const char *value, const ch
         return strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:, ") ==
                strlen(value);
     }
-    if (row->unit == VALUE_PATH) {
+    if (row->unit == VALUE_PATH || row->unit == VALUE_PATH_OR_OFF) {
         *ret_why = "must not be empty";
         return value[0] != '\0';
     }

@@ -31,9 +31,14 @@ enum config_unit {
     VALUE_HOSTS,
     VALUE_COMMAND,
     VALUE_URL,
+    VALUE_PATH_OR_OFF,
+    VALUE_CLIENT_AUTH,
+    VALUE_TLS_VERSION,
 };
 
 enum config_auto { AUTO_AUTO, AUTO_ON, AUTO_OFF };
+enum config_client_auth { CLIENT_AUTH_OFF, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
+enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
 
 struct config_row {
     const char *name;
@@ -48,7 +53,7 @@ extern const struct config_row config_rows[CONFIG_COUNT];
 
 struct config {
     char *text[CONFIG_COUNT];     /* each as it was written */
-    int64_t number[CONFIG_COUNT]; /* bytes, ms, a count, a log level or an enum config_auto; 0 for texts */
+    int64_t number[CONFIG_COUNT]; /* bytes, ms, a count, a log level or an enum from above; 0 for texts */
 };
 
 /* The defaults. fails: NO_MEMORY. */

@@ -13,6 +13,7 @@
 #include "broker/http/changes.h"
 #include "broker/log_writer.h"
 #include "broker/net/address.h"
+#include "broker/net/tls.h"
 #include "broker/notify.h"
 #include "broker/reload.h"
 #include "broker/server_private.h"
@@ -24,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static int begin(struct server *s);
@@ -45,7 +45,6 @@ static void read_backups(void *context, struct backup_times *ret)
 static int start_http(struct server *s);
 static int announce(struct server *s);
 static void warn_if_exposed(struct server *s, const char *setting, const struct sockaddr_storage *address);
-static void raise_descriptors(struct server *s);
 static int cannot_start(struct server *s, int exit_code, const char *why);
 static void on_engine_notify(void *context);
 static void on_engine_fatal(void *context, int err, const char *text);
@@ -81,6 +80,7 @@ int server_run(const struct options *options, struct config *config)
         engine_free(s.engine);
         changes_free(s.changes);
         on_breach_stop(s.on_breach);
+        tls_context_free(s.tls);
         (void)uv_loop_close(&s.loop); /* nothing is left in it */
     }
     event_log_due(&s.event_log, 0, true);
@@ -133,11 +133,15 @@ static int begin(struct server *s)
 
 static int start(struct server *s)
 {
-    raise_descriptors(s);
+    server_raise_descriptors(s);
     int fd = -1;
     int exit_code = server_watch_signals(s);
     if (exit_code)
         return cannot_start(s, exit_code, "cannot watch signals");
+    char why[SERVER_WHY_BYTES] = "";
+    exit_code = server_tls_start(s, why, sizeof why);
+    if (exit_code)
+        return cannot_start(s, exit_code, why);
     exit_code = start_listening(s, &fd);
     if (exit_code)
         return exit_code;
@@ -163,7 +167,8 @@ static int start_listening(struct server *s, int *ret_fd)
         return cannot_start(s, EXIT_CODE_CONFIG, "listen: not an address");
     int err = address_listen(&address, ret_fd, &s->listen_address);
     if (err == 0) {
-        warn_if_exposed(s, "listen", &address);
+        if (s->config.number[CONFIG_tls_client_auth] != CLIENT_AUTH_REQUIRE)
+            warn_if_exposed(s, "listen", &address);
         return 0;
     }
     char why[SERVER_WHY_BYTES];
@@ -223,6 +228,7 @@ static int start_net(struct server *s, int fd)
 {
     struct net_config config = {.loop = &s->loop,
                                 .listen_fd = fd,
+                                .tls = s->tls,
                                 .limits = server_net_limits(s),
                                 .port = {s, port_post, port_full, port_take, port_serve},
                                 .totals = &s->totals,
@@ -317,6 +323,7 @@ static int announce(struct server *s)
     log_begin_always(&line, &s->log, LOG_LEVEL_INFO, "listening"); /* who started it waits for this line */
     log_text(&line, "listen", listen_text);
     log_text(&line, "http", http_text);
+    log_text(&line, "tls", s->tls ? "on" : "off");
     log_text(&line, "data", s->config.text[CONFIG_data]);
     log_text(&line, "version", SHUNT_VERSION);
     log_end(&line);
@@ -336,29 +343,6 @@ static void warn_if_exposed(struct server *s, const char *setting, const struct 
     log_text(&line, "why",
              "there is no authentication yet: everyone who can reach this address can publish, consume and "
              "delete");
-    log_end(&line);
-}
-
-static void raise_descriptors(struct server *s)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what counts is read back */
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return;
-    const int64_t *number = s->config.number;
-    uint64_t wanted = (uint64_t)(number[CONFIG_connections_max] + number[CONFIG_http_connections] +
-                                 2 * number[CONFIG_http_leases] + SERVER_DESCRIPTORS_OWN);
-    if (limit.rlim_cur >= wanted)
-        return;
-    struct log_line line;
-    log_begin(&line, &s->log, LOG_LEVEL_WARNING, "few_descriptors");
-    log_number(&line, "limit", (int64_t)limit.rlim_cur);
-    log_number(&line, "wanted", (int64_t)wanted);
-    log_text(&line, "why",
-             "the settings of connections and leases need more open files: raise LimitNOFILE or ulimit -n");
     log_end(&line);
 }
 

@@ -1,5 +1,5 @@
-/* server_private: the running server, as server.c (starting), server_signals.c (reloading, stopping, watchdog) and
- * server_settings.c (what its settings come to) share it. Each needs only those behind it. */
+/* server_private: the running server, as server.c (starting), server_signals.c (reloading, stopping, watchdog),
+ * server_tls.c and server_settings.c (what its settings come to) share it. Each needs only those behind it. */
 #ifndef SHUNT_BROKER_SERVER_PRIVATE_H
 #define SHUNT_BROKER_SERVER_PRIVATE_H
 
@@ -43,6 +43,7 @@ struct server {
     struct engine *engine;
     bool engine_runs;
     struct flow_totals totals; /* of net and engine */
+    struct tls_context *tls;   /* what clients are met with; NULL: plainly */
     struct net *net;
     struct changes *changes; /* from before the engine runs; NULL: there is no API to follow them */
     struct http *http;       /* NULL if switched off */
@@ -60,8 +61,17 @@ static inline struct server *server_of(void *context)
 /* What the settings in force come to, without whom the engine is to call. */
 struct engine_limits server_engine_limits(const struct server *s);
 struct net_limits server_net_limits(const struct server *s);
+/* Raise the limit on open files as far as it goes, and warn if the settings want more. */
+void server_raise_descriptors(struct server *s);
 /* Hand the settings in force to those who use them. */
 void server_apply_settings(struct server *s);
+
+/* ---- server_tls.c ---- */
+/* Read the files of TLS, if it is on. Returns an exit status, with a sentence in `ret_why`. */
+int server_tls_start(struct server *s, char *ret_why, size_t why_bytes);
+/* Read them again, as the settings `fresh` name them, and meet with them who connects from now on.
+ * fails: BAD_ARGUMENT, IO, NO_MEMORY, with a sentence; then nothing has changed. */
+int server_tls_reload(struct server *s, const struct config *fresh, char *ret_why, size_t why_bytes);
 
 /* ---- server_signals.c ---- */
 /* Ignore SIGPIPE and SIGXFSZ; watch SIGTERM, SIGINT, SIGHUP. Returns an exit status. */

@@ -1,5 +1,6 @@
 /* server_settings: the settings in force as the engine and the sockets take them. */
 #include "broker/server_private.h"
+#include <sys/resource.h>
 
 struct engine_limits server_engine_limits(const struct server *s)
 {
@@ -37,7 +38,31 @@ struct net_limits server_net_limits(const struct server *s)
                                .unsent_bytes_max = (uint64_t)number[CONFIG_unsent_bytes_max],
                                .unsent_total_max = (uint64_t)number[CONFIG_unsent_total_max],
                                .retry_after_ms = number[CONFIG_retry_after_ms],
+                               .handshakes_max = (uint64_t)number[CONFIG_tls_handshakes],
                                .partial_bytes_max = partial};
+}
+
+void server_raise_descriptors(struct server *s)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what counts is read back */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return;
+    const int64_t *number = s->config.number;
+    uint64_t wanted = (uint64_t)(number[CONFIG_connections_max] + number[CONFIG_http_connections] +
+                                 2 * number[CONFIG_http_leases] + SERVER_DESCRIPTORS_OWN);
+    if (limit.rlim_cur >= wanted)
+        return;
+    struct log_line line;
+    log_begin(&line, &s->log, LOG_LEVEL_WARNING, "few_descriptors");
+    log_number(&line, "limit", (int64_t)limit.rlim_cur);
+    log_number(&line, "wanted", (int64_t)wanted);
+    log_text(&line, "why",
+             "the settings of connections and leases need more open files: raise LimitNOFILE or ulimit -n");
+    log_end(&line);
 }
 
 void server_apply_settings(struct server *s)

@@ -108,7 +108,10 @@ static void reload(struct server *s)
     char why[CONFIG_WHY_BYTES] = "";
     struct config fresh;
     struct log_line line;
-    if (options_config(s->options, &fresh, why, sizeof why) != 0) {
+    int err = options_config(s->options, &fresh, why, sizeof why);
+    if (!err && (err = server_tls_reload(s, &fresh, why, sizeof why)) != 0)
+        config_done(&fresh);
+    if (err) {
         log_begin(&line, &s->log, LOG_LEVEL_ERROR, "reload_failed");
         log_text(&line, "why", why);
     } else {

@@ -29,6 +29,9 @@ struct shunt;
  *          Of several (at most 16), any is tried first, and after each failure, whatever it was, or a lost connection the next in turn, after a random time up to
  *          reconnect-min; once all have been tried, the back-off grows. Only what ends the handle does not go on to the next: UNAUTHENTICATED, FORBIDDEN,
  *          VERSION_MISMATCH, and PROTOCOL if another handle has taken its `producer`.
+ *          shunts://HOST…[?ca=FILE][&cert=FILE&key=FILE] is the same with TLS. The broker's certificate must lead to an authority of `ca` (without it, to one of the
+ *          system's), be in time, and name HOST; `cert` and `key` are shown to a broker that asks. The files, in PEM, are looked at now and read again for each
+ *          connection; a key that others can read is refused. In their names %XX stands for a byte.
  *          A name is looked up with getaddrinfo(3) for each attempt to connect, which may wait for a name server: if
  *          shunt_process() must not wait, give an address.
  * options  may be NULL; keys:
@@ -51,7 +54,7 @@ struct shunt;
  *                     may have it; the one that connects later ends the other with PROTOCOL              (default: none, the library numbers)
  *   marks             yes|no: send started marks                  (default yes)
  *   mark-time         handler time one started mark may cover     (default 200us; 0 marks one by one)
- * fails: BAD_ARGUMENT (the url or an option: the text says which), NO_MEMORY, IO. */
+ * fails: BAD_ARGUMENT (the url, a file that it names, or an option: the text says which), NO_MEMORY, IO. */
 SHUNT_API int shunt_open(const char *url, const struct shunt_options *options, struct shunt **ret,
                          struct shunt_error *err);
 

@@ -5,14 +5,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct conn *conn_new(struct net *n, int fd, const char *peer)
+struct conn *conn_new(struct net *n, int fd, const char *peer, bool tls)
 {
     struct conn *c = calloc(1, sizeof *c);
     struct inbox_item *lost = calloc(1, sizeof *lost);
     struct link *link = link_new(n->next_id, n->config.totals);
-    if (!c || !lost || !link || uv_tcp_init(n->config.loop, &c->tcp) != 0) {
+    struct tls_stream *stream = tls ? calloc(1, sizeof *stream) : NULL;
+    if (!c || !lost || !link || (tls && !stream) || uv_tcp_init(n->config.loop, &c->tcp) != 0) {
         if (link)
             link_unref(link);
+        free(stream);
         free(lost);
         free(c);
         (void)close(fd); /* nothing was sent through it */
@@ -24,6 +26,7 @@ struct conn *conn_new(struct net *n, int fd, const char *peer)
     c->hung_up = conn_hung_up;
     c->link = link;
     c->lost = lost;
+    c->tls = stream;
     c->tcp.data = c;
     link->conn = c;
     (void)snprintf(link->peer, sizeof link->peer, "%s", peer);
@@ -31,6 +34,7 @@ struct conn *conn_new(struct net *n, int fd, const char *peer)
     ring_init(&c->turn);
     ring_init(&c->wait);
     ring_init(&c->dirty);
+    ring_init(&c->shakes);
     ring_append(&n->conns, &c->all);
     ring_append(&n->resting, &c->turn);
     n->count++;

@@ -17,13 +17,17 @@
  *
  * Whether its socket is read is another question: READING in broker/flow/flow.h.
  *
- *     conn.c ──→ conn_input.c ──→ conn_output.c ──→ conn_reading.c ──→ conn_ask.c ──→ conn_end.c
+ * With TLS all of its handshake belongs to GREETING, and the FIN of the picture is close_notify and FIN; a FIN
+ * alone, which anybody on the way could have sent, is a loss.
+ *
+ *     conn.c ─→ conn_input.c ─→ conn_tls.c ─→ conn_frames.c ─→ conn_output.c ─→ conn_seal.c ─→ conn_reading.c ─→ conn_ask.c ─→ conn_end.c
  */
 #ifndef SHUNT_NET_CONN_H
 #define SHUNT_NET_CONN_H
 
 #include "broker/net/net_private.h"
 #include "broker/net/writer.h"
+#include "tls/stream.h"
 
 enum conn_state { CONN_GREETING, CONN_OPEN, CONN_BROKEN, CONN_ENDING, CONN_LINGERING, CONN_CLOSED };
 
@@ -40,7 +44,8 @@ struct conn {
     struct ring all;  /* in net->conns */
     struct ring turn; /* in net->resting or net->no_room, by `reading` */
     struct ring wait; /* in net->unread: READING_UNREAD, or the engine waits for its client */
-    struct ring dirty; /* during one pump */
+    struct ring dirty;  /* during one pump */
+    struct ring shakes; /* in net->handshakes: its handshake was begun and is not done */
     enum conn_state state;
     enum flow_reading reading;
     enum flow_reading after_room; /* what on_read() makes of it if on_room() gave no room */
@@ -51,7 +56,11 @@ struct conn {
     int64_t ask_ms;               /* not 0: the engine is to be told when `ask_left` is read */
     size_t ask_left;              /* bytes of what had reached the socket when it asked */
     size_t write_left;            /* bytes uv_write() had not written when last looked at */
-    size_t write_size;            /* bytes given to it */
+    size_t write_size;            /* bytes of the writer that were given to it */
+    struct tls_stream *tls;       /* NULL: what goes through the socket is plain */
+    uint8_t *sending;             /* with TLS: the memory that uv_write() writes; NULL: nothing */
+    size_t sealed;                /* with TLS: bytes of the writer that are encrypted and not yet written */
+    int64_t record_since_ms;      /* with TLS: the first bytes of the unfinished record came */
     struct reader reader;
     struct writer writer;
     size_t room;        /* what the last alloc callback offered */
@@ -74,9 +83,9 @@ static inline struct conn *conn_of(void *data)
 
 /* ---- conn.c ---- */
 
-/* Make a connection of an accepted socket and read from it. Takes `fd` in any case. NULL if it could not be
- * made. */
-struct conn *conn_new(struct net *n, int fd, const char *peer);
+/* Make a connection of an accepted socket and read from it; its peer speaks TLS or not. Takes `fd` in any
+ * case. NULL if it could not be made. */
+struct conn *conn_new(struct net *n, int fd, const char *peer, bool tls);
 
 /* ---- conn_tune.c ---- */
 
@@ -90,6 +99,22 @@ void conn_read_on(struct conn *c);
 /* Its peer is gone, as writing shows. What that sent before, such as which message it was at work on, is taken; then it is closed. */
 void conn_hung_up(struct conn *c);
 
+/* ---- conn_tls.c ---- */
+
+/* Where libuv may read to, as conn_read_on()'s callback says it; no room with `after_room` for why. */
+void conn_tls_room(struct conn *c, uv_buf_t *ret);
+/* `size` bytes were read to there. */
+void conn_tls_took(struct conn *c, const void *bytes, size_t size);
+/* Go on with what was read before and had to wait. False: it must wait still, or the connection is over. */
+bool conn_tls_go_on(struct conn *c);
+
+/* ---- conn_frames.c ---- */
+
+/* `size` plain bytes lie where reader_room() said; `socket_bytes` of the socket went into them. */
+void conn_take_frames(struct conn *c, size_t size, size_t socket_bytes);
+/* The peer will send nothing more, but may wait for answers. */
+void conn_peer_ended(struct conn *c);
+
 /* ---- conn_output.c ---- */
 
 /* Queue one item. Takes it; drops it if the connection is ending. Nothing is written before conn_flush(). */
@@ -101,6 +126,23 @@ void conn_end(struct conn *c, int code, uint64_t request_id, const char *text);
 
 /* An ERROR frame in a fresh item without a link; NULL without memory. `retry_after_ms`: what a peer that is to wait is told; 0: nothing. */
 struct outbox_item *conn_error_item(int code, uint64_t request_id, const char *text, int64_t retry_after_ms);
+
+/* ---- conn_seal.c: with TLS ---- */
+
+/* The next bytes for the socket: those of the handshake first, then the writer's, encrypted. Returns how many
+ * buffers: 1, or 0 if there are none. */
+unsigned conn_seal(struct conn *c, struct iovec *to);
+/* The socket took so many. Returns how many bytes of the writer are written by that. */
+size_t conn_seal_wrote(struct conn *c, size_t size);
+/* libuv has them all, and needs the memory until it has written them. */
+void conn_seal_lend(struct conn *c);
+/* All is written, and nothing will follow: put close_notify there. True: there is something to be sent. */
+bool conn_seal_end(struct conn *c);
+/* Its handshake is under way. */
+static inline bool conn_is_shaking(const struct conn *c)
+{
+    return c->tls && c->tls->state <= TLS_HANDSHAKE;
+}
 
 /* ---- conn_reading.c ---- */
 
@@ -129,7 +171,9 @@ void conn_caught_up(struct conn *c);
 
 /* Close at once. */
 void conn_close(struct conn *c);
-/* The same, as memory ran out: a report, and not the peer's doing. */
+/* Its handshake is over, if one was under way. */
+void conn_shaken(struct conn *c);
+/* conn_close(), as memory ran out: a report, and not the peer's doing. */
 void conn_no_memory(struct conn *c, const char *text);
 /* The connection ends for want of our room or patience, and not because of its peer: the engine is told so.
  * Before conn_end() or conn_close(). */

@@ -8,10 +8,13 @@ static void on_closed(uv_handle_t *handle)
     struct conn *c = conn_of(handle->data);
     struct net *n = c->net;
     check(c->state == CONN_CLOSED && !ring_linked(&c->turn) && !ring_linked(&c->wait) &&
-          !ring_linked(&c->dirty));
+          !ring_linked(&c->dirty) && !ring_linked(&c->shakes) && !c->sending);
     ring_remove(&c->all);
     reader_done(&c->reader, &n->pool);
     writer_done(&c->writer);
+    if (c->tls)
+        tls_stream_done(c->tls);
+    free(c->tls);
     link_unref(c->link);
     free(c->lost);
     c->magic = 0;
@@ -32,10 +35,19 @@ void conn_close(struct conn *c)
     c->ask = FLOW_ASK_NOTHING;
     ring_remove(&c->turn);
     ring_remove(&c->wait);
+    conn_shaken(c);
     if (c->reading != READING_OVER)
         flow_reading_move(&c->reading, READING_OVER);
     net_report(c->net, NET_CLOSED, c->link->peer, "");
     uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+void conn_shaken(struct conn *c)
+{
+    if (!ring_linked(&c->shakes))
+        return;
+    ring_remove(&c->shakes);
+    c->net->shaking--;
 }
 
 void conn_no_memory(struct conn *c, const char *text)

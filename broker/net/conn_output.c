@@ -33,7 +33,13 @@ void conn_flush(struct conn *c)
     struct iovec iov[WRITER_BUFFERS_MAX];
     uv_buf_t bufs[WRITER_BUFFERS_MAX];
     while (c->state < CONN_LINGERING && !c->write_pending) {
-        unsigned count = writer_gather(&c->writer, iov, WRITER_BUFFERS_MAX);
+        unsigned count = c->tls ? conn_seal(c, iov) : writer_gather(&c->writer, iov, WRITER_BUFFERS_MAX);
+        if (count == 0 && c->tls && c->state == CONN_ENDING && conn_seal_end(c))
+            continue;
+        if (count == 0 && c->tls && c->tls->no_memory) {
+            conn_no_memory(c, c->tls->why);
+            return;
+        }
         if (count == 0)
             break;
         size_t size = 0;
@@ -44,7 +50,7 @@ void conn_flush(struct conn *c)
         }
         int done = uv_try_write((uv_stream_t *)&c->tcp, bufs, count);
         if (done > 0) {
-            wrote(c, (size_t)done);
+            wrote(c, c->tls ? conn_seal_wrote(c, (size_t)done) : (size_t)done);
             if (c->state == CONN_CLOSED || (size_t)done == size)
                 continue;
         } else if (done != UV_EAGAIN) {
@@ -53,6 +59,8 @@ void conn_flush(struct conn *c)
         } else if (uv_write(&c->write, (uv_stream_t *)&c->tcp, bufs, count, on_written) == 0) {
             c->write_pending = true;
             c->write_size = c->write_left = size;
+            if (c->tls)
+                conn_seal_lend(c);
         } else {
             conn_close(c);
             return;
@@ -123,6 +131,8 @@ static void on_written(uv_write_t *request, int status)
 {
     struct conn *c = conn_of(request->handle->data);
     c->write_pending = false;
+    free(c->sending);
+    c->sending = NULL;
     if (c->state == CONN_CLOSED)
         return;
     if (status != 0) {

@@ -27,10 +27,17 @@ void conn_tick(struct conn *c, int64_t now_ms)
             c->write_since_ms = now_ms;
         c->write_left = left;
     }
-    if (!writer_is_empty(&c->writer) && now_ms - c->write_since_ms > limits->write_ms) {
+    bool sends = c->write_pending || (!writer_is_empty(&c->writer) && !conn_is_shaking(c));
+    if (sends && now_ms - c->write_since_ms > limits->write_ms) {
         net_report(c->net, NET_TIMED_OUT, c->link->peer, "the peer does not read what was sent to it");
         conn_not_its_fault(c);
         conn_close(c);
+        return;
+    }
+    if (conn_is_shaking(c) && now_ms - c->since_ms > limits->hello_ms) {
+        net_report(c->net, NET_TIMED_OUT, c->link->peer, "the handshake of TLS was not done in time");
+        conn_not_its_fault(c);
+        conn_close(c); /* nothing can be said to it */
         return;
     }
     if (c->state == CONN_GREETING && now_ms - c->since_ms > limits->hello_ms)
@@ -43,6 +50,9 @@ void conn_tick(struct conn *c, int64_t now_ms)
  * time. */
 static bool frame_too_slow(const struct conn *c, int64_t now_ms)
 {
+    if (c->tls && c->reading == READING_ON && tls_stream_is_partial(c->tls) &&
+        now_ms - c->record_since_ms > c->net->config.limits.frame_ms)
+        return true;
     if (!reader_is_partial(&c->reader) || c->reading != READING_ON)
         return false;
     const struct net *n = c->net;

@@ -38,7 +38,7 @@ void door_let_in(struct net *n)
         struct visitor *next = v->next;
         if (n->detached)
             (void)close(v->fd); /* the other end sees it: nobody will answer */
-        else if (!conn_new(n, v->fd, v->peer))
+        else if (!conn_new(n, v->fd, v->peer, false))
             net_report(n, NET_NO_MEMORY, v->peer, "no memory for a connection");
         free(v);
         v = next;

@@ -150,7 +150,7 @@ static void admit(struct net *n, int fd, const char *peer)
         return;
     }
     bool refuse = n->count >= max;
-    struct conn *c = conn_new(n, fd, peer);
+    struct conn *c = conn_new(n, fd, peer, n->config.tls != NULL);
     if (!c) {
         net_report(n, NET_NO_MEMORY, peer, "no memory for a connection");
         return;
@@ -167,8 +167,10 @@ static void turn_away(struct net *n, int err)
     if (l->spare_fd >= 0) {
         (void)close(l->spare_fd); /* only read from */
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        struct outbox_item *item = conn_error_item(
-            SHUNT_TOO_MANY, 0, "the server has no file descriptors left", n->config.limits.retry_after_ms);
+        struct outbox_item *item =
+            n->config.tls ? NULL
+                          : conn_error_item(SHUNT_TOO_MANY, 0, "the server has no file descriptors left",
+                                            n->config.limits.retry_after_ms);
         if (fd >= 0 && item) {
             (void)send(fd, item->bytes.data, item->bytes.size,
                        MSG_NOSIGNAL); /* a courtesy: the close says it too */

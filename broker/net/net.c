@@ -34,6 +34,7 @@ int net_new(const struct net_config *config, struct net **ret)
     ring_init(&n->resting);
     ring_init(&n->no_room);
     ring_init(&n->unread);
+    ring_init(&n->handshakes);
     n->async.data = n->tick.data = n->prepare.data = n->check.data = n;
     if (listener_init(n) != 0) {
         free(n);
@@ -79,6 +80,12 @@ void net_limits_set(struct net *n, const struct net_limits *limits)
     n->pool.freed = true; /* there may be more room now, everywhere */
     net_goes_on_below(&n->config.totals->net_goes_on, SIZE_MAX);
     start_tick(n);
+}
+
+void net_tls_set(struct net *n, struct tls_context *tls)
+{
+    check(n->magic == NET_MAGIC && n->config.tls && tls);
+    n->config.tls = tls;
 }
 
 void net_stop_accepting(struct net *n)

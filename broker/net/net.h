@@ -11,6 +11,7 @@
 #include <uv.h>
 
 struct net;
+struct tls_context;
 
 /* The engine, as seen from here. */
 struct net_port {
@@ -30,6 +31,8 @@ enum net_event {
     NET_BAD_FRAME,      /* the peer broke the protocol */
     NET_TIMED_OUT,      /* the peer was too slow */
     NET_EVICTED,        /* a peer that takes nothing was closed: too much waits for all together */
+    NET_TLS_FAILED,     /* the peer and we do not come together, or what it sent is damaged */
+    NET_CROWDED_OUT,    /* a handshake was given up, as it was the oldest of too many */
     NET_NO_MEMORY,      /* a connection was closed because memory ran out */
     NET_OPENED,
     NET_CLOSED,
@@ -45,6 +48,7 @@ struct net_limits {
     uint64_t unsent_bytes_max;  /* past it a connection is not read; below half of it deliveries go on */
     uint64_t unsent_total_max;  /* of all connections (struct flow_limits); 0: no limit */
     int64_t retry_after_ms;     /* asked of a peer that is refused; 0: nothing is */
+    uint64_t handshakes_max;    /* handshakes of TLS under way; the oldest makes room for one more */
     uint64_t partial_bytes_max; /* memory for the unfinished frames of all connections */
 };
 
@@ -58,9 +62,13 @@ struct net_limits {
 /* At most so much is read from one connection in one round of the loop; then the others have their turn. */
 #define NET_ROUND_BYTES_MAX (256u * 1024)
 
+/* So many handshakes get on in one round of the loop: each takes as long as hundreds of frames. */
+#define NET_HANDSHAKES_A_ROUND 8
+
 struct net_config {
     uv_loop_t *loop;
-    int listen_fd; /* from address_listen() */
+    int listen_fd;           /* from address_listen() */
+    struct tls_context *tls; /* lent until net_tls_set() or the end; NULL: clients speak plainly */
     struct net_limits limits;
     struct net_port port;
     struct flow_totals *totals; /* lent, also to the engine; outlives the connections */
@@ -87,6 +95,9 @@ int net_connect(struct net *n, const char *peer);
 
 /* Take over changed limits. */
 void net_limits_set(struct net *n, const struct net_limits *limits);
+
+/* Clients that connect from now on are met with `tls`, lent as in the configuration, and not NULL, as that was not. */
+void net_tls_set(struct net *n, struct tls_context *tls);
 
 /* Stop accepting and close the listening socket. */
 void net_stop_accepting(struct net *n);

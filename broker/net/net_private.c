@@ -77,6 +77,7 @@ static void finish(struct net *n)
     if (!n->freeing || n->handles > 0 || n->count > 0)
         return;
     reader_pool_done(&n->pool);
+    free(n->tls_input);
     n->magic = 0;
     free(n);
 }

@@ -33,12 +33,17 @@ struct net {
     bool reading;         /* between the two */
     bool soon;            /* items were posted meanwhile */
     struct reader_pool pool;
-    struct ring conns;   /* all, by conn.all; the oldest first, as what becomes free goes to them first */
-    struct ring resting; /* those that are looked at in the next round, by conn.turn */
-    struct ring no_room; /* those that wait for room in the inbox or for memory, by conn.turn */
-    struct ring unread;  /* those that wait for their client, or for others' bytes to go, by conn.wait */
-    uint64_t round;      /* of the loop: its number */
-    uint64_t count;      /* of conns */
+    struct ring conns;      /* all, by conn.all; the oldest first, as what becomes free goes to them first */
+    struct ring resting;    /* those that are looked at in the next round, by conn.turn */
+    struct ring no_room;    /* those that wait for room in the inbox or for memory, by conn.turn */
+    struct ring unread;     /* those that wait for their client, or for others' bytes to go, by conn.wait */
+    struct ring handshakes; /* of TLS, under way; the oldest first, by conn.shakes */
+    uint64_t shaking;       /* their number */
+    uint64_t shake_round;   /* the round in which some got on, */
+    unsigned shaken;        /* and how many */
+    uint8_t *tls_input;     /* what comes encrypted is read to here; NULL before the first */
+    uint64_t round;         /* of the loop: its number */
+    uint64_t count;         /* of conns */
     uint64_t next_id;
     _Atomic(struct visitor *) visitors; /* of this process, not let in yet; any thread adds */
     unsigned handles;                   /* of this object, not yet closed */

@@ -19,6 +19,7 @@ static void unreserve(struct reader *r, struct reader_pool *pool);
 static size_t find_frames(struct reader *r, const uint8_t *bytes, size_t size, size_t payload_max,
                           struct reader_result *ret);
 static bool is_hello(struct slice payload, uint64_t *ret_request_id);
+static bool looks_like_tls(const uint8_t *bytes, size_t size);
 static bool is_short(const struct reader *r);
 static bool may_reserve(const struct reader_pool *pool, size_t more);
 
@@ -179,11 +180,16 @@ static void unreserve(struct reader *r, struct reader_pool *pool)
 static size_t find_frames(struct reader *r, const uint8_t *bytes, size_t size, size_t payload_max,
                           struct reader_result *ret)
 {
+    static const char spoke_tls[] =
+        "TLS was spoken to an address that speaks plainly: connect with shunt://, "
+        "or set tls-cert and tls-key";
     size_t at = 0;
     while (at < size) {
         struct slice payload;
         size_t limit = r->greeted ? payload_max : HELLO_BYTES_MAX;
         enum frame_state state = frame_next(bytes + at, size - at, limit, &payload, &r->need, &ret->why);
+        if (state != FRAME_WHOLE && !r->greeted && looks_like_tls(bytes + at, size - at))
+            ret->why = spoke_tls;
         if (state != FRAME_WHOLE)
             return at;
         if (!r->greeted && !is_hello(payload, &ret->request_id)) {
@@ -205,6 +211,12 @@ static bool is_hello(struct slice payload, uint64_t *ret_request_id)
     uint64_t op = mpack_read_uint(&reader);
     *ret_request_id = mpack_read_uint(&reader);
     return op == OP_HELLO;
+}
+
+/* As it begins: a record of a handshake, of any version. As a frame's length it is more than a HELLO may have. */
+static bool looks_like_tls(const uint8_t *bytes, size_t size)
+{
+    return size >= 2 && bytes[0] == 0x16 && bytes[1] == 0x03;
 }
 
 /* It has no room for the next bytes, or not for the whole frame. */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -36,7 +35,7 @@ int loop_init(struct shunt *s, const struct url_list *hosts, struct shunt_error 
     *loop = (struct loop){.hosts = *hosts, .epoll_fd = -1, .timer_fd = -1, .armed_us = INT64_MAX};
     reconnect_init(&loop->reconnect, hosts->count, s->settings.reconnect_min_ms,
                    s->settings.reconnect_max_ms);
-    socket_init(&loop->socket);
+    socket_init(&loop->socket, &loop->hosts.tls);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = EVENT_TIMER};
@@ -52,6 +51,8 @@ int loop_init(struct shunt *s, const struct url_list *hosts, struct shunt_error 
 
 void loop_done(struct shunt *s)
 {
+    if (!handle_is_copy(s))
+        socket_end(&s->loop.socket);
     socket_close(&s->loop.socket);
     if (s->loop.epoll_fd >= 0)
         (void)close(s->loop.epoll_fd); /* holds no data */
@@ -71,9 +72,9 @@ void client_abandon_after_fork(struct shunt *s)
 static void watch(struct loop *loop, int operation, bool writable)
 {
     struct epoll_event event = {.data.u32 = EVENT_SOCKET};
-    event.events = loop->socket.state == SOCKET_CONNECTING ? EPOLLOUT
-                   : writable                              ? EPOLLIN | EPOLLOUT
-                                                           : EPOLLIN;
+    event.events = loop->socket.state == SOCKET_CONNECTING            ? EPOLLOUT
+                   : writable || socket_wants_to_write(&loop->socket) ? EPOLLIN | EPOLLOUT
+                                                                      : EPOLLIN;
     (void)epoll_ctl(loop->epoll_fd, operation, loop->socket.fd,
                     &event); /* fails only without kernel memory: a time-out follows */
 }
@@ -165,12 +166,20 @@ void loop_advance(struct shunt *s, int64_t now_us)
 
 /* ---- bytes ---- */
 
-static void system_error(struct shunt *s, const char *what, int error_no, int64_t now_us)
+/* Write `pieces`, or what was taken before. False: the socket is full, or it broke. */
+static bool write_on(struct shunt *s, struct iovec *pieces, int count, int64_t now_us)
 {
+    struct loop *loop = &s->loop;
     struct shunt_error error;
-    error_set(&error, SHUNT_UNREACHABLE, "%s %.255s port %u: %s", what, current(&s->loop)->host,
-              (unsigned)current(&s->loop)->port, strerror(error_no));
-    broke(s, &error, now_us);
+    size_t taken;
+    enum socket_got got = socket_write(&loop->socket, current(loop), pieces, count, &taken, &error);
+    if (got == SOCKET_BROKEN)
+        broke(s, &error, now_us);
+    else if (socket_is_clear(&loop->socket))
+        core_sent(&s->core, taken);
+    else
+        core_taken(&s->core, taken);
+    return got == SOCKET_GOT;
 }
 
 void loop_send(struct shunt *s, int64_t now_us)
@@ -183,22 +192,13 @@ void loop_send(struct shunt *s, int64_t now_us)
         core_try_to_part(&s->core);
     if (loop->socket.state != SOCKET_OPEN || handle_is_copy(s))
         return;
-    while (!blocked && (count = core_output(&s->core, now_us, pieces, PIECES_MAX)) > 0) {
-        size_t size = 0;
-        for (int i = 0; i < count; i++)
-            size += pieces[i].iov_len;
-        struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
-        ssize_t sent = sendmsg(loop->socket.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0 && errno != EAGAIN) {
-            system_error(s, "cannot write to", errno, now_us);
-            return;
-        }
-        if (sent > 0)
-            core_sent(&s->core, (size_t)sent);
-        blocked = sent < 0 || (size_t)sent < size;
-    }
+    if (!socket_is_clear(&loop->socket)) /* what was taken before goes first */
+        blocked = !write_on(s, NULL, 0, now_us);
+    while (!blocked && loop->socket.state == SOCKET_OPEN &&
+           (count = core_output(&s->core, now_us, pieces, PIECES_MAX)) > 0)
+        blocked = !write_on(s, pieces, count, now_us);
+    if (loop->socket.state != SOCKET_OPEN)
+        return;
     if (blocked != loop->blocked)
         watch(loop, EPOLL_CTL_MOD, blocked);
     loop->blocked = blocked;
@@ -217,24 +217,25 @@ static void receive(struct shunt *s, int64_t now_us)
 {
     struct loop *loop = &s->loop;
     bool greeted = s->core.phase == CORE_READY;
-    for (int i = 0; i < READS_A_TURN && loop->socket.state == SOCKET_OPEN; i++) {
+    for (int i = 0;
+         (i < READS_A_TURN || socket_has_input(&loop->socket)) && loop->socket.state == SOCKET_OPEN; i++) {
         struct shunt_error error = {0};
-        size_t size = 0;
+        size_t size = 0, got = 0;
         void *space = core_space(&s->core, &size);
         if (!space)
             return; /* no memory now: the next turn tries again */
-        ssize_t got = recv(loop->socket.fd, space, size, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        enum socket_got what = socket_read(&loop->socket, current(loop), space, size, &got, &error);
+        if (what == SOCKET_NOTHING)
             return;
-        if (got < 0) {
-            system_error(s, "cannot read from", errno, now_us);
+        if (what == SOCKET_BROKEN) {
+            broke(s, &error, now_us);
             return;
         }
-        if (got == 0) {
+        if (what == SOCKET_ENDED) {
             closed_by_peer(s, now_us);
             return;
         }
-        if (core_received(&s->core, (size_t)got, now_us, &error) != 0) {
+        if (core_received(&s->core, got, now_us, &error) != 0) {
             broke(s, &error, now_us);
             return;
         }
@@ -244,7 +245,7 @@ static void receive(struct shunt *s, int64_t now_us)
             reconnect_succeeded(&loop->reconnect, now_us);
             events_add(&loop->events, SHUNT_CONNECTED, current(loop), &loop->last, 0);
         }
-        if ((size_t)got < size)
+        if (got < size && !socket_reads_in_parts(&loop->socket))
             return;
     }
 }
@@ -262,6 +263,8 @@ static int64_t due_us(const struct shunt *s)
     const struct loop *loop = &s->loop;
     if (s->core.fatal.code != 0 || s->closing || s->core.left)
         return INT64_MAX;
+    if (socket_has_input(&loop->socket))
+        return 0;
     int64_t next_us = s->core.expires_us;
     if (loop->socket.state != SOCKET_CLOSED)
         return earliest(next_us, s->core.phase != CORE_READY ? loop->give_up_us : core_due_us(&s->core));
@@ -300,11 +303,13 @@ void loop_wait(struct shunt *s, int64_t until_us)
     for (int i = 0; i < count; i++) {
         if (events[i].data.u32 == EVENT_TIMER)
             drain_timer(loop);
-        else if (loop->socket.state == SOCKET_CONNECTING)
+        else if (loop->socket.state == SOCKET_CONNECTING || loop->socket.state == SOCKET_SECURING)
             continue_attempt(s, now_us);
         else if ((events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0)
             receive(s, now_us);
     }
+    if (socket_has_input(&loop->socket)) /* memory ran out before */
+        receive(s, now_us);
     if (core_is_silent(&s->core, now_us)) /* now that all that came has been looked at */
         fell_silent(s, now_us);
 }

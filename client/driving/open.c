@@ -20,7 +20,7 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
         uint8_t producer_id[PRODUCER_ID_BYTES];
     } random;
     int rc = url_parse(url, &where, err);
-    if (rc != 0)
+    if (rc != 0 || (where.tls.wanted && (rc = secure_check(&where.tls, err)) != 0))
         return rc;
     if ((rc = fork_count_begin(err)) != 0)
         return rc;

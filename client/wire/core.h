@@ -59,9 +59,11 @@ void *core_space(struct core *core, size_t *ret_size);
 int core_received(struct core *core, size_t size, int64_t now_us, struct shunt_error *err);
 
 /* What is to be sent next, at most `max` pieces; 0 if nothing. The pieces live until the next call into the
- * core. Then core_sent() with how much the socket took. */
+ * core. Then core_sent() with how much the socket took; or core_taken() with how much was taken on its way
+ * there and will go before anything else, and core_sent(core, 0) when the socket has all that was taken. */
 int core_output(struct core *core, int64_t now_us, struct iovec *pieces, int max);
 void core_sent(struct core *core, size_t size);
+void core_taken(struct core *core, size_t size);
 /* True if core_output() may have something. */
 bool core_has_output(const struct core *core);
 /* When core_output() will have something without being asked for more, INT64_MAX if it does not know. */

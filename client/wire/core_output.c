@@ -115,7 +115,7 @@ static void tell_marked(struct core *core)
     }
 }
 
-void core_sent(struct core *core, size_t size)
+void core_taken(struct core *core, size_t size)
 {
     if (size > 0 && core->producer.unsent && core->producer.unsent_offset > 0)
         size -= sent_of_batch(core, size);
@@ -124,6 +124,12 @@ void core_sent(struct core *core, size_t size)
     size -= part;
     while (size > 0)
         size -= sent_of_batch(core, size);
+}
+
+void core_sent(struct core *core, size_t size)
+{
+    core_taken(core, size);
+    output_arrived(&core->output);
     if (core->marks_waiting)
         tell_marked(core);
 }

@@ -46,7 +46,7 @@ bool marks_done(const struct shunt_delivery *d)
     const struct core *core = d->consumer->core;
     if (delivery_away(d))
         return false; /* it may not be ours any more */
-    return !core->settings->marks || (d->marked_at != 0 && d->marked_at <= output_sent_to(&core->output));
+    return !core->settings->marks || (d->marked_at != 0 && d->marked_at <= core->output.reached);
 }
 
 /* STARTED for `count` deliveries from `d` on. */

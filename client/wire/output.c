@@ -19,6 +19,11 @@ uint64_t output_sent_to(const struct output *o)
     return o->begin + o->sent;
 }
 
+void output_arrived(struct output *o)
+{
+    o->reached = output_sent_to(o);
+}
+
 size_t output_left(const struct output *o)
 {
     return o->bytes.size - o->sent;

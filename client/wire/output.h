@@ -7,8 +7,9 @@
 
 struct output {
     struct mpack_buffer bytes;
-    size_t sent;    /* of them */
-    uint64_t begin; /* place of the first */
+    size_t sent;      /* of them */
+    uint64_t begin;   /* place of the first */
+    uint64_t reached; /* place up to which the socket has them; between it and `sent` they are on their way */
 };
 
 void output_done(struct output *o);
@@ -16,6 +17,8 @@ void output_done(struct output *o);
  */
 uint64_t output_end(const struct output *o);
 uint64_t output_sent_to(const struct output *o);
+/* All that was sent has reached the socket. */
+void output_arrived(struct output *o);
 /* How much is not sent. */
 size_t output_left(const struct output *o);
 /* 0, or NO_MEMORY, in which case the output is as it was when it ended at `end`. */

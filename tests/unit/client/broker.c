@@ -14,8 +14,9 @@ static void run(const struct broker *b, int err_fd)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* no broker outlives its test */
     (void)dup2(err_fd, STDERR_FILENO);
+    const char *config = getenv("BROKER_CONFIG");
     execl(getenv("SHUNTD"), "shuntd", "--listen", b->listen, "--http", "127.0.0.1:0", "--data", b->data,
-          (char *)NULL);
+          config ? "--config" : (char *)NULL, config, (char *)NULL);
     _exit(127);
 }
 
@@ -29,7 +30,9 @@ static void read_address(struct broker *b, FILE *log)
             strcat(all, line);
         if (strstr(line, "event=listening") && at) {
             cr_assert_eq(sscanf(at, " listen=%63s", b->listen), 1);
-            (void)snprintf(b->url, sizeof b->url, "shunt://%s", b->listen);
+            const char *query = getenv("BROKER_QUERY");
+            (void)snprintf(b->url, sizeof b->url, "shunt%s://%s%s", query ? "s" : "", b->listen,
+                           query ? query : "");
             return;
         }
     }

@@ -230,15 +230,17 @@ static int deaf_port(int *ret_port)
 
 Test(event_loop, the_next_host_is_tried_and_the_program_is_told)
 {
-    char url[200];
+    char url[400];
     int deaf[2], good;
     struct seen seen = {0};
     struct told ping = {0};
     struct shunt *one;
-    cr_assert_eq(sscanf(broker.url, "shunt://127.0.0.1:%d", &good), 1);
+    const char *host = strstr(broker.url, "127.0.0.1:"), *query = strchr(broker.url, '?');
+    cr_assert_eq(sscanf(host, "127.0.0.1:%d", &good), 1);
     (void)deaf_port(&deaf[0]);
     (void)deaf_port(&deaf[1]);
-    (void)snprintf(url, sizeof url, "shunt://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d", deaf[0], good, deaf[1]);
+    (void)snprintf(url, sizeof url, "%.*s127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d%s", (int)(host - broker.url),
+                   broker.url, deaf[0], good, deaf[1], query ? query : "");
     ok(shunt_open(url, NULL, &one, &err));
     shunt_on_event(one, see, &seen);
     ok(shunt_connect(one, WAIT_MS, &err));

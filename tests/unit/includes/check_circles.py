@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-ROOMS = ("base", "broker", "cli", "client", "proto")
+ROOMS = ("base", "broker", "cli", "client", "proto", "tls")
 
 
 def objects(build):

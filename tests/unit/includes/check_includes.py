@@ -11,7 +11,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
-TOP = ("base", "proto", "broker", "client", "cli", "bench", "tests")
+TOP = ("base", "proto", "tls", "broker", "client", "cli", "bench", "tests")
 
 
 def covers(place, path):

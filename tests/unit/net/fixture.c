@@ -24,6 +24,11 @@ static void on_guard(uv_timer_t *timer);
 
 void fixture_start(struct fixture *f, const struct net_limits *limits)
 {
+    fixture_start_tls(f, limits, NULL);
+}
+
+void fixture_start_tls(struct fixture *f, const struct net_limits *limits, struct tls_context *tls)
+{
     *f = (struct fixture){0};
     struct sockaddr_storage any;
     const char *why = "";
@@ -35,6 +40,7 @@ void fixture_start(struct fixture *f, const struct net_limits *limits)
     uv_timer_start(&f->guard, on_guard, GUARD_MS, 0);
     struct net_config config = {.loop = &f->loop,
                                 .listen_fd = fd,
+                                .tls = tls,
                                 .limits = limits ? *limits : fixture_limits(),
                                 .port = {f, post, full, take, serve},
                                 .totals = &f->totals,
@@ -67,6 +73,7 @@ struct net_limits fixture_limits(void)
                                .write_ms = GUARD_MS * 10,
                                .peer_ms = GUARD_MS * 10,
                                .unsent_bytes_max = 1 << 20,
+                               .handshakes_max = 100,
                                .partial_bytes_max = 64 << 20};
 }
 

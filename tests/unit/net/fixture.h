@@ -31,6 +31,8 @@ struct fixture {
 
 /* Start listening with these limits (NULL: generous ones). */
 void fixture_start(struct fixture *f, const struct net_limits *limits);
+/* The same, and clients speak TLS with `tls`, which is lent; NULL: plainly. */
+void fixture_start_tls(struct fixture *f, const struct net_limits *limits, struct tls_context *tls);
 /* Take it all down and check that nothing is left. */
 void fixture_stop(struct fixture *f);
 struct net_limits fixture_limits(void);

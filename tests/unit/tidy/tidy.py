@@ -20,7 +20,7 @@ import english
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILE_LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
-TOP = ("base", "proto", "broker", "client", "cli", "bench", "python", "tests", "deploy", "docs", "findings", "README.md", "CHANGELOG.md")
+TOP = ("base", "proto", "tls", "broker", "client", "cli", "bench", "python", "tests", "deploy", "docs", "findings", "README.md", "CHANGELOG.md")
 C_FILES = (".c", ".h", ".def")
 TEXT_FILES = C_FILES + (".py", ".sh", ".txt", ".conf", ".service", "meson.build")
 DOCUMENTS = (".md", ".1", ".8", ".yml")
@@ -64,7 +64,7 @@ def check_guard(path, text, guards):
 
 
 # Where what a library or another room carried as `void *` is known by its magic. crash_capture runs while the process crashes, and must not crash it again.
-CARRIED_IN = re.compile(r"(client/(wire|driving|worker)|cli|broker(/\w+)?)/(?!crash_capture\.c)\w+\.[ch]$")
+CARRIED_IN = re.compile(r"(client/(wire|driving|worker)|cli|tls|broker(/\w+)?)/(?!crash_capture\.c)\w+\.[ch]$")
 CARRIED = re.compile(r"struct \w+ \*\w+ = (context|arg|argument|cls|with|who|(\w+(->|\.))?data|(\w+(->|\.))?who|(holder|member)_owner\(\w+\));|\(\((const )?struct \w+ \*\)(context|arg|argument|cls|with|who)\)")
 
 
