@@ -76,6 +76,8 @@ static const struct saying outcomes[] = {
      "is "
      "handed out alone, so that a second loss has one culprit"},
     {"broker_restart", "the broker restarted", "a restart of the broker is no fault of the message"},
+    {"recalled", "was taken back",
+     "a message of its key before it, which was out with it, failed; it comes again behind that one"},
     {"ttl_expired", "its time to live was over", "nobody had it when its time to live was over"},
     {"deadline_exceeded", "its deadline passed",
      "its publisher said until when it is needed, and that is no fault of the message or of a handler"},

@@ -13,7 +13,8 @@ enum attempt_outcome {
     ATTEMPT_BROKER_RESTART = 7,
     ATTEMPT_TTL_EXPIRED = 8,
     ATTEMPT_DEADLINE_EXCEEDED = 9,
-    ATTEMPT_OUTAGE = 10, /* it failed while the breaker of its group was open, or of what had opened it */
+    ATTEMPT_OUTAGE = 10,   /* it failed while the breaker of its group was open, or of what had opened it */
+    ATTEMPT_RECALLED = 11, /* one of its key before it, which was out with it, failed */
     ATTEMPT_OUTCOMES
 };
 
@@ -81,46 +82,47 @@ enum breaker_state {
 
 /* What keys are weighed by. A sum of seconds in a second is a mean number: of messages that wait, or are in flight. */
 enum key_measure {
-    KEY_RATE,      /* of a topic: 1 for each message published */
-    KEY_WAITING,   /* of a group: seconds from when a message could first be handed out until it was, told then */
+    KEY_RATE,    /* of a topic: 1 for each message published */
+    KEY_WAITING, /* of a group: seconds from when a message could first be handed out until it was, told then */
     KEY_IN_FLIGHT, /* seconds that it was in flight, told at its end */
     KEY_FAILURES,  /* 1 for each attempt that failed */
     KEY_MEASURES
 };
 
-#define ATTEMPT_OUTCOME_NAMES                                                                                            \
-    {                                                                                                                    \
-        "nacked", "rejected", "released", "lease_expired", "unstarted", "disconnected", "suspected", "broker_restart",   \
-            "ttl_expired", "deadline_exceeded", "outage"                                                                 \
+#define ATTEMPT_OUTCOME_NAMES                                                                                \
+    {                                                                                                        \
+        "nacked", "rejected", "released", "lease_expired", "unstarted", "disconnected", "suspected",         \
+            "broker_restart", "ttl_expired", "deadline_exceeded", "outage", "recalled"                       \
     }
-#define DEAD_REASON_NAMES                                                                                                \
-    {                                                                                                                    \
-        "rejected", "max_attempts", "ttl_expired", "corrupt", "predecessor_dead", "operator", "deadline_exceeded"        \
+#define DEAD_REASON_NAMES                                                                                    \
+    {                                                                                                        \
+        "rejected", "max_attempts", "ttl_expired", "corrupt", "predecessor_dead", "operator",                \
+            "deadline_exceeded"                                                                              \
     }
-#define BREAKER_STATE_NAMES                                                                                              \
-    {                                                                                                                    \
-        "closed", "open", "half_open", "ramp"                                                                            \
+#define BREAKER_STATE_NAMES                                                                                  \
+    {                                                                                                        \
+        "closed", "open", "half_open", "ramp"                                                                \
     }
-#define KEY_MEASURE_NAMES                                                                                                \
-    {                                                                                                                    \
-        "rate", "waiting", "in_flight", "failures"                                                                       \
+#define KEY_MEASURE_NAMES                                                                                    \
+    {                                                                                                        \
+        "rate", "waiting", "in_flight", "failures"                                                           \
     }
-#define CAUSE_STATE_NAMES                                                                                                \
-    {                                                                                                                    \
-        "new", "seen", "muted", "resolved", "regressed"                                                                  \
+#define CAUSE_STATE_NAMES                                                                                    \
+    {                                                                                                        \
+        "new", "seen", "muted", "resolved", "regressed"                                                      \
     }
 
-#define JOB_PHASE_NAMES                                                                                                  \
-    {                                                                                                                    \
-        "running", "paused", "held", "canary", "ramp", "done", "cancelled", "stopped"                                    \
+#define JOB_PHASE_NAMES                                                                                      \
+    {                                                                                                        \
+        "running", "paused", "held", "canary", "ramp", "done", "cancelled", "stopped"                        \
     }
-#define REDRIVE_OUTCOME_NAMES                                                                                            \
-    {                                                                                                                    \
-        "pending", "acked", "failed_same", "failed_other", "gone"                                                        \
+#define REDRIVE_OUTCOME_NAMES                                                                                \
+    {                                                                                                        \
+        "pending", "acked", "failed_same", "failed_other", "gone"                                            \
     }
-#define RULE_ACTION_NAMES                                                                                                \
-    {                                                                                                                    \
-        "mute", "discard", "redrive", "move"                                                                                     \
+#define RULE_ACTION_NAMES                                                                                    \
+    {                                                                                                        \
+        "mute", "discard", "redrive", "move"                                                                 \
     }
 
 #endif

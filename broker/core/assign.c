@@ -41,12 +41,14 @@ static void give_suspect(struct dispatcher *d, struct pool *p, struct assignment
 
 /* The next taker's share of what is ready. Turns are counted, not members: within one round each of the
  * takers is given the same, whether the ones before it have come back into the ring or not. */
-static uint32_t share(struct pool *p, const struct member *m, uint64_t ready, uint64_t room)
+static uint32_t share(struct pool *p, const struct member *m, uint64_t ready, uint32_t run, uint64_t room)
 {
     if (p->turns_left == 0 || p->turns_left > p->taker_count)
         p->turns_left = p->taker_count;
     uint64_t even = (ready + p->turns_left - 1) / p->turns_left;
     p->turns_left--;
+    if (even < run)
+        even = least(run, ready);
     even = least(least(even, ASSIGN_TURN_MESSAGES), room);
     return (uint32_t)least(even, m->credit_messages - m->leased_messages);
 }
@@ -64,7 +66,8 @@ static struct member *next_taker(struct dispatcher *d, struct pool *p, uint64_t 
     return NULL;
 }
 
-static bool give_normal(struct dispatcher *d, struct pool *p, uint64_t ready, struct assignment *ret)
+static bool give_normal(struct dispatcher *d, struct pool *p, const struct group_ready *ready,
+                        struct assignment *ret)
 {
     uint64_t room;
     struct member *m = next_taker(d, p, &room);
@@ -74,7 +77,7 @@ static bool give_normal(struct dispatcher *d, struct pool *p, uint64_t ready, st
         .member = m,
         .group = p->group,
         .lane = LANE_NORMAL,
-        .messages = share(p, m, ready, room),
+        .messages = share(p, m, ready->lane[LANE_NORMAL], ready->run, room),
         .bytes = free_bytes(m),
         .oversize_first = m->leased_messages == 0,
     };
@@ -105,7 +108,7 @@ static enum visit visit(struct dispatcher *d, struct pool *p, struct assignment 
     } else if (pool_draining(p)) {
         isolation_end(d, p->lone->holder, false);
     }
-    if (ready.lane[LANE_NORMAL] && give_normal(d, p, ready.lane[LANE_NORMAL], ret))
+    if (ready.lane[LANE_NORMAL] && give_normal(d, p, &ready, ret))
         return GIVEN;
     return later ? LATER : NOTHING;
 }

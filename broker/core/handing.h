@@ -19,6 +19,8 @@ struct handing {
     bool full;        /* the credit is used up */
     bool caught_up;   /* what waited for the cursor waits for it no longer */
     bool out_of_room; /* of what the batch may write */
+    uint32_t mark;    /* of a group that is ordered: how many were out before … */
+    uint32_t run;     /* … and how many of a key may be, if its keys take no turns */
 };
 
 /* What became of the message under the cursor. */

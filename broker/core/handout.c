@@ -58,8 +58,10 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
     h->count++;
     h->bytes += m->bytes;
     h->g->r.counts.deliveries++;
-    if (m->corrupt)
+    if (m->corrupt) {
+        h->full |= h->run > 1; /* it is about to die: nothing is given behind it as of its run */
         return handout_damaged(l, h->g, seq, row->deliveries_total);
+    }
     l->results.handed_out++;
     result_add(l, RESULT_HANDED_OUT)->handed_out =
         (struct handout){.seq = seq,
@@ -144,7 +146,8 @@ static bool is_past_deadline(const struct ledger *l, const struct group *g, cons
     return !g->origin && row->deadline_ms && row->deadline_ms <= l->now_ms;
 }
 
-int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
+/* `*ret_key`: of what was handed out in a group that is ordered; 0: it has none, or was not. */
+static int hand_one(struct ledger *l, struct handing *h, uint64_t seq, uint64_t *ret_key)
 {
     enum where where;
     struct attempt_record row;
@@ -157,6 +160,7 @@ int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
     if (err)
         return err;
     enum dead_reason reason;
+    *ret_key = 0;
     bool unfit = is_unfit(h->g, &row, &m, &reason);
     bool expired = (row.expires_ms && row.expires_ms <= l->now_ms) || is_past_deadline(l, h->g, &row);
     if (unfit || expired) {
@@ -167,7 +171,7 @@ int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
     uint64_t of = row.key || !h->g->keys ? row.key : order_key(m.message);
     enum order_turn turn = TURN_NOW;
     if (h->g->keys)
-        err = order_turn_of(l, h->g, of, seq, &turn);
+        err = order_turn_of(l, h->g, h->mark, of, seq, &turn);
     if (!err && (turn || (of && seq >= h->g->r.next && group_is_ordered(h->g)))) {
         h->removed++;
         return turn == TURN_FOLLOWS ? follow(l, h->g, seq, where, &row)
@@ -178,10 +182,35 @@ int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
     struct attempt_record before = row;
     row.deliveries++;
     row.deliveries_total++;
+    *ret_key = of;
     err = give(l, h, seq, &row, &m);
     if (!err)
         err = place_leave(l, h->g, seq, where, &before);
     return err ? err : place_hold(l, h->g, seq, &row);
+}
+
+/* Those behind it that wait for their key alone, as far as a run goes. */
+static int hand_rest_of_run(struct ledger *l, struct handing *h, uint64_t key, uint64_t seq)
+{
+    int err = 0;
+    uint64_t given = key;
+    while (!err && given && !handing_over(l, h)) {
+        enum order_turn turn = TURN_WAITS;
+        err = order_run_next(l, h->g, key, seq, &seq);
+        if (!err && seq)
+            err = order_turn_of(l, h->g, h->mark, key, seq, &turn);
+        if (err || turn)
+            return err;
+        err = hand_one(l, h, seq, &given);
+    }
+    return err;
+}
+
+int hand_waiting(struct ledger *l, struct handing *h, uint64_t seq)
+{
+    uint64_t key;
+    int err = hand_one(l, h, seq, &key);
+    return err || h->run < 2 || !key ? err : hand_rest_of_run(l, h, key, seq);
 }
 
 int hand_lane(struct ledger *l, struct handing *h)
@@ -277,7 +306,7 @@ static int hand_fresh(struct ledger *l, struct handing *h, uint64_t seq, const s
     }
     uint64_t of = g->keys ? order_key(m->message) : 0;
     enum order_turn turn = TURN_NOW;
-    int err = of ? order_turn_of(l, g, of, seq, &turn) : 0;
+    int err = of ? order_turn_of(l, g, h->mark, of, seq, &turn) : 0;
     if (!err && turn)
         return handing_pass_over(l, h, seq, of, turn, ret);
     *ret = FRESH_OVER;

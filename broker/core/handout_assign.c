@@ -21,6 +21,10 @@ static int hand(struct ledger *l, struct handing *h, bool new_first)
 {
     bool normal = h->c->lane == LANE_NORMAL;
     int err = h->g->keys ? hand_ordered(l, h) : 0;
+    if (!err && h->g->keys) {
+        h->mark = h->g->keys->count;
+        h->run = group_is_fair(h->g) ? 1 : order_run_max(h->g);
+    }
     if (!err && h->g->keys && normal && group_is_fair(h->g))
         err = hand_fairly(l, h);
     if (!err && normal && new_first) {

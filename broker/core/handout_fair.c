@@ -97,7 +97,7 @@ static int look_at_ordered(struct ledger *l, struct handing *h, uint64_t seq, ui
     enum fresh fresh;
     int err = handing_skip(l, h->g, seq);
     if (!err)
-        err = order_turn_of(l, h->g, key, seq, &turn);
+        err = order_turn_of(l, h->g, h->mark, key, seq, &turn);
     if (!err && turn)
         err = handing_pass_over(l, h, seq, key, turn, &fresh);
     else if (!err)

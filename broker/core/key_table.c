@@ -146,17 +146,39 @@ bool key_table_has(const struct key_table *t, uint64_t key)
     return find_key(t, key) != KEY_TABLE_END;
 }
 
-bool key_table_first(const struct key_table *t, uint64_t key, uint64_t *ret_seq)
+void key_table_run(const struct key_table *t, uint64_t key, uint32_t mark, struct key_run *ret)
 {
+    *ret = (struct key_run){.count = key_table_out(t, key)};
+    uint32_t since = 0;
+    for (uint32_t i = mark; i < t->count; i++) {
+        if (t->messages[i].key != key)
+            continue;
+        since++;
+        if (t->messages[i].seq > ret->highest)
+            ret->highest = t->messages[i].seq;
+    }
+    ret->older = since < ret->count;
+}
+
+bool key_table_behind(const struct key_table *t, uint64_t key, uint64_t seq, uint64_t *ret_seq)
+{
+    uint64_t first = UINT64_MAX;
     if (!key_table_has(t, key))
         return false;
-    uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < t->count; i++) {
-        if (t->messages[i].key == key && t->messages[i].seq < first)
-            first = t->messages[i].seq;
+        const struct message_out *m = &t->messages[i];
+        if (m->key == key && m->seq > seq && m->seq < first)
+            first = m->seq;
     }
+    if (first == UINT64_MAX)
+        return false;
     *ret_seq = first;
     return true;
+}
+
+bool key_table_first(const struct key_table *t, uint64_t key, uint64_t *ret_seq)
+{
+    return key_table_behind(t, key, 0, ret_seq); /* numbers are from 1 */
 }
 
 int key_table_waits(struct key_table *t, uint64_t key, bool waits)

@@ -45,6 +45,16 @@ bool key_table_remove(struct key_table *t, uint64_t seq, uint64_t *ret_key);
 /* How many messages of the key are out; and whether any is. */
 uint32_t key_table_out(const struct key_table *t, uint64_t key);
 bool key_table_has(const struct key_table *t, uint64_t key);
+/* Of those that are out of a key: how many; of those that were put in when the table had `mark` entries or more, the highest number; and whether one was put in before the table had `mark` entries. in: none
+ * has been removed since it had so many. cost: by how many have been put in since */
+struct key_run {
+    uint32_t count;
+    bool older;
+    uint64_t highest;
+};
+void key_table_run(const struct key_table *t, uint64_t key, uint32_t mark, struct key_run *ret);
+/* The first one that is out of the key behind that number; false if none is. cost: by all that are out, unless none of the key is */
+bool key_table_behind(const struct key_table *t, uint64_t key, uint64_t seq, uint64_t *ret_seq);
 /* The first one that is out of the key, by number; false if none is. cost: by all that are out */
 bool key_table_first(const struct key_table *t, uint64_t key, uint64_t *ret_seq);
 /* Others of the key wait to be handed out, or do not any more. Says nothing of a key that has none out. fails: NO_MEMORY */

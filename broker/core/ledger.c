@@ -213,6 +213,15 @@ int64_t ledger_time(const struct ledger *l)
     return l->meta.time_ms;
 }
 
+/* As many more as may be handed out in runs. */
+static void add_runs(const struct group *g, uint64_t parked, struct group_ready *ret)
+{
+    uint64_t *ready = &ret->lane[LANE_NORMAL];
+    uint64_t more = *ready * (order_run_max(g) - 1);
+    *ready += more < parked ? more : parked;
+    ret->run = order_run_max(g);
+}
+
 static void limit(struct group_ready *ready, uint32_t most)
 {
     for (enum lane lane = 0; most != BREAKER_NO_LIMIT && lane < LANES; lane++)
@@ -228,6 +237,8 @@ void ledger_group_ready(const struct ledger *l, uint32_t group, struct group_rea
         bool stay = group_is_ordered(g) && order_dead_undone(g) && !g->r.followed;
         uint64_t parked = stay ? g->r.parked : 0;
         ret->lane[LANE_NORMAL] = g->r.counts.ready - g->r.counts.suspects - parked;
+        if (g->keys && ret->lane[LANE_NORMAL]) /* with each of them may go what waits behind it */
+            add_runs(g, parked, ret);
         ret->lane[LANE_SUSPECT] = g->r.counts.suspects;
         ret->paused = g->r.paused;
         if (g->watched)

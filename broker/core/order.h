@@ -17,6 +17,9 @@
  * Where the setting `on-dead` says so, a dead letter holds its key (order_dead.c): what comes after it waits until it has left, or
  * follows it, when its turn to be handed out comes. Then the first in the index may be parked, too, though none of its key is out.
  *
+ * With the setting `key-run` one hand-out gives a consumer several of a key, a *run* (order_run.c). What is out of a key is out with one
+ * consumer: the next ones go when all of the run are done.
+ *
  * A group without the settings `order` and `fair` (fair.h) has no table, and each function below is behind a test of that pointer.
  */
 #ifndef SHUNT_CORE_ORDER_H
@@ -59,7 +62,9 @@ enum order_turn {
     TURN_WAITS,   /* for another one of its key */
     TURN_FOLLOWS, /* it is to die, because one of its key before it is dead */
 };
-int order_turn_of(struct ledger *l, const struct group *g, uint64_t key, uint64_t seq, enum order_turn *ret);
+/* `mark`: how many were out before the hand-out to this consumer began; what of the key is out since may have it with them, as a run. */
+int order_turn_of(struct ledger *l, const struct group *g, uint32_t mark, uint64_t key, uint64_t seq,
+                  enum order_turn *ret);
 /* A dead letter of the group holds its key from now on. */
 bool order_dead_hold(const struct group *g);
 /* It has died, and holds its key if it has one: its row says so then, and is to be written. in: order_dead_hold() */
@@ -94,6 +99,18 @@ int place_let_go(struct ledger *l, struct group *g, uint64_t key);
 void order_dead_settings(struct ledger *l, struct group *g);
 int order_dead_undo(struct ledger *l, struct group *g);
 int order_dead_follow(struct ledger *l, struct group *g);
+
+/* ---- order_run.c: with the setting `key-run`, several of a key are out with one consumer ---- */
+
+/* How many may be. */
+uint32_t order_run_max(const struct group *g);
+/* The next of the key behind that number may be in a run with it: it waits for its key alone. *ret_seq 0: there is none. */
+int order_run_next(struct ledger *l, const struct group *g, uint64_t key, uint64_t seq, uint64_t *ret_seq);
+/* That message was out and has come to rest. If it comes again, or is dead and holds its key, those of its key that are out and come
+ * after it are taken back, uncharged, to come again behind it. */
+int order_recall(struct ledger *l, struct group *g, uint64_t key, uint64_t seq);
+/* What that writes at most, while the message is still out. */
+uint64_t order_recall_cost(const struct group *g, uint64_t seq);
 
 /* ---- view_key.c ---- */
 

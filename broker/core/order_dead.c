@@ -124,24 +124,6 @@ int order_behind_dead(struct ledger *l, const struct group *g, uint64_t key, uin
     return err;
 }
 
-/* Of all that may hold its key: what is out, what waits before it, what is dead. */
-int order_turn_of(struct ledger *l, const struct group *g, uint64_t key, uint64_t seq, enum order_turn *ret)
-{
-    uint64_t first = 0;
-    int err = 0;
-    *ret = TURN_NOW;
-    if (!key || !group_is_ordered(g))
-        return 0;
-    bool out = key_table_has(g->keys, key);
-    if (!out && g->r.indexed)
-        err = order_index_first(l, g, false, &key, &first);
-    if (out || (first && first < seq))
-        *ret = TURN_WAITS;
-    else if (!err && g->r.blocking)
-        err = order_behind_dead(l, g, key, seq, ret);
-    return err;
-}
-
 int64_t order_blocked_since(struct ledger *l, const struct group *g)
 {
     int64_t died_ms = 0;

@@ -3,6 +3,7 @@
 #include "broker/core/breaker.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
+#include "broker/core/order.h"
 
 /* What an outcome does; the rows of the truth table. */
 struct rule {
@@ -25,6 +26,7 @@ static const struct rule rules[ATTEMPT_OUTCOMES] = {
     [ATTEMPT_TTL_EXPIRED] = {.suspect = -1},
     [ATTEMPT_DEADLINE_EXCEEDED] = {.dead = true, .suspect = 0}, /* unless the group discards it */
     [ATTEMPT_OUTAGE] = {.suspect = -1}, /* what others become while the breaker is open */
+    [ATTEMPT_RECALLED] = {.suspect = -1},
 };
 
 static int64_t back_off_ms(struct ledger *l, const struct group *g, uint32_t attempts)
@@ -162,6 +164,9 @@ static int resolve_one(struct ledger *l, struct group *g, const struct resolve_c
                          : where != WHERE_FLIGHT || r->token != 1;
     if (*ret_stale)
         return 0;
+    uint64_t key = 0;
+    if (g->keys && !r->acked)
+        (void)key_table_find(g->keys, r->seq, &key);
     err = place_leave(l, g, r->seq, where, &row);
     if (err)
         return err;
@@ -174,8 +179,10 @@ static int resolve_one(struct ledger *l, struct group *g, const struct resolve_c
     if (!tracked)
         err = place_track(l, g, r->seq, where, &row);
     if (!err && r->outcome == ATTEMPT_DEADLINE_EXCEEDED)
-        return give_up(l, g, c, r, &row);
-    return err ? err : fail(l, g, c, r, &row);
+        err = give_up(l, g, c, r, &row);
+    else if (!err)
+        err = fail(l, g, c, r, &row);
+    return err || !key ? err : order_recall(l, g, key, r->seq);
 }
 
 /* No less than any of them: while there is so much, none is looked at. */
@@ -207,7 +214,10 @@ int apply_resolve(struct ledger *l, const struct resolve_command *c)
     struct group *g = catalog_live_group(l, c->group);
     for (uint32_t i = 0; i < c->count; i++) {
         bool stale = true;
-        if (!ledger_has_room(l, COST_ENTRY_MOST) && !ledger_has_room(l, entry_cost(&c->entries[i]))) {
+        uint64_t recalled =
+            g && g->keys && !c->entries[i].acked ? order_recall_cost(g, c->entries[i].seq) : 0;
+        if (!ledger_has_room(l, COST_ENTRY_MOST + recalled) &&
+            !ledger_has_room(l, entry_cost(&c->entries[i]) + recalled)) {
             l->out_of_room = true;
             l->entries = i;
             return 0;

@@ -62,11 +62,12 @@ static bool has_been_ruled(const struct group_record *r)
 #define COUNT_DEADLINES 1u /* attempts that ended because a deadline had passed */
 #define COUNT_LATE      2u /* dead letters of that reason */
 #define COUNT_OUTAGES   3u /* failures that were not charged because the breaker was open */
+#define COUNT_RECALLED  4u /* attempts that were recalled */
 
 static bool has_more_counts(const struct group_counts *n)
 {
     return (n->attempts[ATTEMPT_DEADLINE_EXCEEDED] | n->dead_lettered[DEAD_DEADLINE_EXCEEDED] |
-            n->attempts[ATTEMPT_OUTAGE]) != 0;
+            n->attempts[ATTEMPT_OUTAGE] | n->attempts[ATTEMPT_RECALLED]) != 0;
 }
 
 /* Whether there are others is said beside `paused`, in its byte. */
@@ -90,7 +91,8 @@ __attribute__((cold, noinline)) static void more_counts_fields(struct codec *c, 
 {
     uint64_t *const all[] = {[COUNT_DEADLINES] = &n->attempts[ATTEMPT_DEADLINE_EXCEEDED],
                              [COUNT_LATE] = &n->dead_lettered[DEAD_DEADLINE_EXCEEDED],
-                             [COUNT_OUTAGES] = &n->attempts[ATTEMPT_OUTAGE]};
+                             [COUNT_OUTAGES] = &n->attempts[ATTEMPT_OUTAGE],
+                             [COUNT_RECALLED] = &n->attempts[ATTEMPT_RECALLED]};
     const unsigned most = sizeof all / sizeof *all;
     unsigned count = 0, last = 0;
     for (unsigned i = 1; c->writing && i < most; i++)
@@ -185,7 +187,7 @@ static void group_fields(struct codec *c, struct group_record *r)
         memset(n->outcomes, 0, sizeof n->outcomes);
         memset(n->ruled, 0, sizeof n->ruled);
         n->attempts[ATTEMPT_DEADLINE_EXCEEDED] = n->dead_lettered[DEAD_DEADLINE_EXCEEDED] = 0;
-        n->attempts[ATTEMPT_OUTAGE] = 0;
+        n->attempts[ATTEMPT_OUTAGE] = n->attempts[ATTEMPT_RECALLED] = 0;
     }
     if (c->writing || c->at < c->end)
         codec_u64(c, &r->past);

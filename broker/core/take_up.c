@@ -34,7 +34,8 @@ static void tell_taken_up(struct ledger *l, const struct group *g, uint32_t entr
 }
 
 /* As hand_waiting(), out of turn and without sending anything: the consumer has the message. */
-static int take_up(struct ledger *l, struct group *g, uint32_t entry, const struct delivery_name *name)
+static int take_up(struct ledger *l, struct group *g, uint32_t mark, uint32_t entry,
+                   const struct delivery_name *name)
 {
     enum where where;
     struct attempt_record row;
@@ -44,7 +45,7 @@ static int take_up(struct ledger *l, struct group *g, uint32_t entry, const stru
     if (err || !may_be_taken_up(l, g, where, &row, name->token))
         return err;
     if (g->keys)
-        err = order_turn_of(l, g, row.key, name->seq, &turn);
+        err = order_turn_of(l, g, mark, row.key, name->seq, &turn);
     if (err || turn)
         return err;
     err = message_load_for(l, g, name->seq, &row, true, &m);
@@ -66,10 +67,11 @@ static int take_up(struct ledger *l, struct group *g, uint32_t entry, const stru
 int apply_take_up(struct ledger *l, const struct take_up_command *c)
 {
     struct group *g = catalog_live_group(l, c->group);
+    uint32_t mark = g && g->keys ? g->keys->count : 0; /* a run is taken up as one, too */
     int err = 0;
     /* Without room the rest is not taken up: it waits, as for anybody. */
     for (uint32_t i = 0; !err && g && i < c->count && ledger_has_room(l, COST_END_BYTES); i++)
-        err = take_up(l, g, i, &c->entries[i]);
+        err = take_up(l, g, mark, i, &c->entries[i]);
     return err;
 }
 
@@ -82,6 +84,9 @@ int apply_corrupt(struct ledger *l, const struct corrupt_command *c)
     struct attempt_record row;
     int err = g ? place_find(l, g, c->seq, &where, &row) : 0;
     bool tracked = where == WHERE_TRACKED;
+    uint64_t key = 0;
+    if (g && g->keys)
+        (void)key_table_find(g->keys, c->seq, &key);
     if (where == WHERE_FLIGHT) {
         row = (struct attempt_record){.deliveries = 1,
                                       .deliveries_total = 1,
@@ -98,5 +103,7 @@ int apply_corrupt(struct ledger *l, const struct corrupt_command *c)
     row.deliveries--; /* it was not sent */
     row.deliveries_total--;
     g->r.counts.deliveries--;
-    return err ? err : handout_set_aside(l, g, c->seq, &row, DEAD_CORRUPT);
+    if (!err)
+        err = handout_set_aside(l, g, c->seq, &row, DEAD_CORRUPT);
+    return err || !key ? err : order_recall(l, g, key, c->seq);
 }

@@ -81,6 +81,7 @@ static void compose(struct view_error *e, const struct history_record *h, int64_
         add(e, " gave no reason");
         break;
     case ATTEMPT_RELEASED:
+    case ATTEMPT_RECALLED:
     case ATTEMPT_UNSTARTED:
     case ATTEMPT_BROKER_RESTART:
     case ATTEMPT_OUTAGE: /* it says what it was */

@@ -177,13 +177,13 @@ class Topics(Case):
     def test_create_update_show_list_delete(self):
         self.shunt("topic", "create", "files", "--max-attempts", "3", "--backoff", "10ms..50ms", "--lease", "1m", "--ttl", "7d",
                    "--expired", "discard", "--dlq-retention", "30d", "--max-messages", "1000", "--max-bytes", "2GiB", "--dlq-slo", "90s", "--backoff-floor", "20ms", "--order", "key",
-                   "--on-dead", "block", "--follow-max", "7", "--fair", "key",
+                   "--on-dead", "block", "--follow-max", "7", "--fair", "key", "--key-run", "5",
                    "--breaker", "off", "--breaker-window", "20", "--breaker-threshold", "90", "--breaker-pause-min", "2s", "--breaker-pause-max", "1m")
         policy = self.document("topic", "show", "files")["policy"]
         self.assertEqual(policy, {"max_attempts": 3, "backoff_min_ms": 10, "backoff_max_ms": 50, "lease_ms": 60000,
                                   "ttl_ms": 7 * 86400000, "expired": "discard", "dlq_retention_ms": 30 * 86400000,
                                   "max_messages": 1000, "max_bytes": 2 << 30, "dlq_slo_ms": 90000, "history_after_ms": 3600000, "backoff_floor_ms": 20, "order": "key",
-                                  "on_dead": "block", "follow_max": 7, "fair": "key",
+                                  "on_dead": "block", "follow_max": 7, "fair": "key", "key_run": 5,
                                   "breaker": "off", "breaker_window": 20, "breaker_threshold": 90, "breaker_pause_min_ms": 2000, "breaker_pause_max_ms": 60000})
         changed = self.document("topic", "update", "files", "--max-attempts", "inherit", "--backoff-max", "1s")["policy"]
         self.assertEqual((changed["max_attempts"], changed["backoff_min_ms"], changed["backoff_max_ms"]), (5, 10, 1000))

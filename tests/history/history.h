@@ -17,8 +17,8 @@ enum history_kind {
     HISTORY_CLIENT, /* a connection stands: client, marks */
     HISTORY_LOST,   /* a connection ended, or may have: client */
     HISTORY_GROUP, /* a group exists from here on: topic, group, max_attempts (the least it ever has); ordered, if it is by key
-                          from the beginning; holds, if a dead one holds its key; spares, if it has a breaker, so that failures
-                          may not be charged */
+                          from the beginning; holds, if a dead one holds its key; runs, if several of one may be out; spares,
+                          if it has a breaker, so that failures may not be charged */
     HISTORY_PUBLISH,   /* asked: op, topic, body; ttl if the message has a time to live; key if it has one */
     HISTORY_PUBLISHED, /* answered: op, seq */
     HISTORY_REFUSED,   /* answered with an error: op */
@@ -73,7 +73,7 @@ struct history_event {
     enum history_kind kind;
     uint32_t client, topic, group; /* topic and group: history_name() */
     uint32_t attempts, deliveries, generation;
-    bool marks, ttl, ordered, holds, spares;
+    bool marks, ttl, ordered, holds, runs, spares;
     uint8_t outcome, result, reason;
     uint32_t max_attempts;
     uint64_t op; /* pairs a question with its answer */

@@ -97,6 +97,8 @@ static void write_event(const struct history *h, const struct history_event *e, 
         (void)fputs(",\"dead_hold\":true", to);
     if (e->spares)
         (void)fputs(",\"breaker\":true", to);
+    if (e->runs)
+        (void)fputs(",\"runs\":true", to);
     if (e->key)
         (void)fprintf(to, ",\"key\":\"%016" PRIx64 "\"", e->key);
     if (e->sent_us)
@@ -208,6 +210,7 @@ static void read_fields(struct line *l, struct history *h, struct history_event 
     e->ordered = json_is_true(json_object_get(l->object, "ordered"));
     e->holds = json_is_true(json_object_get(l->object, "dead_hold"));
     e->spares = json_is_true(json_object_get(l->object, "breaker"));
+    e->runs = json_is_true(json_object_get(l->object, "runs"));
     if (json_object_get(l->object, "key"))
         e->key = digest(l, "key");
     if (e->kind == HISTORY_DELIVER && json_object_get(l->object, "sent_us")) {

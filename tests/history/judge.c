@@ -61,11 +61,22 @@ static void judge_step(struct index *x, const struct delivered *a, const struct 
         index_problem(x, b->e, "a delivery that was not counted");
 }
 
+/* What comes behind another one of its run may be taken back at any time: whether it was, the model says. */
+static bool has_runs(const struct index *x, const struct history_event *delivery)
+{
+    for (size_t i = 0; i < x->counts[HISTORY_GROUP]; i++) {
+        const struct history_event *g = x->sorted[HISTORY_GROUP][i];
+        if (g->topic == delivery->topic && g->group == delivery->group)
+            return g->ordered && g->runs;
+    }
+    return false;
+}
+
 /* When the later delivery came, nothing but the end of its lease can have ended this one. */
 static bool is_kept_until(const struct index *x, const struct delivered *d, const struct history_event *later)
 {
     int64_t seen_us = d->e->t_us > later->t_us ? d->e->t_us : later->t_us;
-    if (!d->e->sent_us || !(later->sent_us || later->sent_by_us) || d->extended)
+    if (!d->e->sent_us || !(later->sent_us || later->sent_by_us) || d->extended || has_runs(x, later))
         return false;
     return !(d->asked_end && d->asked_end_us <= later->t_us) &&
            !index_lost_between(x, d->e->client, d->e->sent_us, seen_us);

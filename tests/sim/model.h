@@ -148,7 +148,8 @@ struct model_group {
     unsigned messages; /* place of the messages of its topic: the first of the topic's groups */
     bool paused, paused_maybe;
     bool ordered;    /* by key, … */
-    int64_t on_dead; /* … and what a dead one does to its key */
+    int64_t on_dead; /* … what a dead one does to its key, … */
+    int64_t run;     /* … and how many of one may be out; 0: as if it were 1 */
     bool fair;       /* its keys take turns; what was passed over of those: */
     struct model_passed passed[MODEL_PASSED_MAX];
     bool purging, purging_dead, redriving; /* a job may be at work */
@@ -321,6 +322,7 @@ enum model_event {
     EVENT_ACKED,
     EVENT_NACKED,
     EVENT_REJECTED,
+    EVENT_RECALLED,  /* one of its key before it, which was out with it, failed */
     EVENT_RELEASED,  /* and unstarted: back at once, uncharged */
     EVENT_RESTARTED, /* back, uncharged, when those who held it have had their time to come back */
     EVENT_LEASE_OVER,
@@ -406,7 +408,11 @@ void model_taken_up(struct model *m, uint32_t number, struct model_group *g, uin
                     struct mpack_reader *asked, struct mpack_reader *reply);
 
 /* model_order.c: in a group that is ordered by key it is the turn of this one. */
-void model_check_turn(struct model *m, struct model_group *g, uint64_t seq);
+void model_check_turn(struct model *m, struct model_group *g, uint64_t seq, uint32_t conn, uint64_t sub);
+/* That one was out and has come to rest: those of its run behind it are taken back. */
+void model_recall(struct model *m, struct model_group *g, uint64_t seq, bool sure);
+/* One before it is out, perhaps of its run. */
+bool model_may_be_recalled(struct model *m, struct model_group *g, uint64_t seq);
 /* It may be dead by now because an earlier one of its key is. */
 bool model_may_follow(struct model *m, struct model_group *g, uint64_t seq);
 

@@ -50,6 +50,8 @@ static void set(struct model_group *g, struct slice name, int64_t value, bool su
         g->fair = value != 0;
     } else if (slice_is(name, "on_dead")) {
         g->on_dead = value;
+    } else if (slice_is(name, "key_run")) {
+        g->run = value;
     } else {
         model_breaker_set(g, name, value);
     }

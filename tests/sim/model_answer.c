@@ -81,6 +81,12 @@ static void accepted(struct model *m, uint32_t number, const struct model_sub *s
     struct model_cell *c = g ? model_cell(m, g, entry->seq) : NULL;
     if (!c)
         model_fail(m, g ? g : m->groups, entry->seq, "an answer to a message that there is not had effect");
+    /* Prolonged, and then perhaps taken back by what came before it in the same turn. */
+    if (entry->outcome == OUTCOME_EXTEND && g->run > 1 && !model_must_be(m, c, MODEL_FLIGHT)) {
+        if (model_holds(m, c, entry->token))
+            extend(m, c, came, entry->delay);
+        return;
+    }
     if (c->conn != number || c->sub != sub->id || !model_only(m, c, is_held, &entry->token))
         model_fail(m, g, entry->seq, "a stale token had effect");
     if (c->ends_hi <= came && c->over > MODEL_OVER_TURNS)
@@ -93,8 +99,10 @@ static void accepted(struct model *m, uint32_t number, const struct model_sub *s
     (void)model_resolve(m, g, c, events[entry->outcome], entry->outcome == OUTCOME_NACK ? entry->delay : -1,
                         true);
     c->conn = 0;
+    /* In a group with runs, what was taken back in this turn may have stood before it. */
+    bool surely = oldest == MARK_YES && g->run <= 1;
     if (oldest)
-        model_next_begins(m, number, sub->id, came, oldest == MARK_YES);
+        model_next_begins(m, number, sub->id, came, surely);
 }
 
 static void refused(struct model *m, uint32_t number, const struct model_sub *sub,

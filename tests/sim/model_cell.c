@@ -322,6 +322,26 @@ static bool from_rest(struct model *m, const struct model_group *g, const struct
     return true;
 }
 
+/* As if it had been taken back from where it is in flight now. */
+static void add_recalled(struct model *m, const struct model_cell *c, struct model_set *to)
+{
+    unsigned count;
+    const struct model_is *is = model_states(m, c, &count);
+    for (unsigned i = 0; i < count; i++) {
+        struct model_is back = is[i];
+        back.state = MODEL_READY;
+        if (is[i].state == MODEL_FLIGHT)
+            model_put(m, to, &back);
+    }
+}
+
+/* Ends that come with those of others, in an order that is not known. */
+static bool is_of_many(enum model_event event)
+{
+    return event == EVENT_RELEASED || event == EVENT_LEASE_OVER || event == EVENT_DISCONNECTED ||
+           event == EVENT_SUSPECTED || event == EVENT_CLOSED;
+}
+
 bool model_event(struct model *m, struct model_group *g, struct model_cell *c, enum model_event event,
                  int64_t delay, bool sure)
 {
@@ -335,6 +355,7 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
         return false;
     if (!c->set && event == EVENT_DUE && c->now.state != MODEL_DELAYED)
         return false;
+    bool may_be_first = is_of_many(event) && model_may_be_recalled(m, g, (uint64_t)(c - g->cells));
     struct model_group *origin = g->is_dlq ? &m->groups[g->other] : g;
     const struct model_message *message =
         model_message(m, origin, g->is_dlq ? c->link : (uint64_t)(c - g->cells));
@@ -348,10 +369,17 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
         if (!did || !sure)
             model_put(m, &to, &is[i]);
     }
+    if (any && may_be_first) /* one before it may have ended first, and taken this one back */
+        add_recalled(m, c, &to);
     if (any) {
         model_breaker_told(m, g, c, event);
         (void)model_settle(m, c, &to);
     }
+    bool fails =
+        event <= EVENT_CLOSED && event != EVENT_ACKED && event != EVENT_RECALLED && event != EVENT_RESTARTED;
+    bool at_once = sure && !is_of_many(event); /* else an answer may have come before */
+    if (any && fails)
+        model_recall(m, g, (uint64_t)(c - g->cells), at_once);
     return any;
 }
 

@@ -54,7 +54,7 @@ static void told(struct model *m, uint32_t number, struct model_group *g, struct
 {
     if (token != a->token + 1 || !model_only(m, c, is_its_own, a))
         model_fail(m, g, a->seq, "taken up though it was not its consumer's any more");
-    model_check_turn(m, g, a->seq);
+    model_check_turn(m, g, a->seq, number, sub);
     (void)model_event(m, g, c, EVENT_TAKEN_UP, 0, true);
     hold(m, number, c, sub, a);
     c->lease = g->lease;

@@ -81,7 +81,8 @@ static void end_lease(struct model *m, struct model_group *g, struct model_cell 
     /* Else it may have been answered before. */
     bool sure = c->over > MODEL_OVER_TURNS && !m->dying && m->steps == 1;
     enum model_mark started = conn->marks ? c->started : c->charged;
-    conn->silent |= sure && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES;
+    conn->silent |= sure && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES &&
+                    !model_may_be_recalled(m, g, (uint64_t)(c - g->cells));
     if (started && conn->charged != MARK_YES)
         conn->charged = sure && started == MARK_YES ? MARK_YES : MARK_MAYBE;
     if (started == MARK_MAYBE) {

@@ -17,7 +17,7 @@ static void setting(struct mpack_buffer *to, const char *name, int64_t value)
 
 static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
 {
-    mpack_write_map(to, 5 + discard + 3 * s->plan.ordered + s->plan.fair + 4 * s->plan.breaker);
+    mpack_write_map(to, 5 + discard + 4 * s->plan.ordered + s->plan.fair + 4 * s->plan.breaker);
     setting(to, "max_attempts", s->plan.max_attempts);
     setting(to, "breaker", s->plan.breaker);
     setting(to, "lease_ms", s->plan.lease_ms);
@@ -37,6 +37,7 @@ static void write_policy(struct sim *s, struct mpack_buffer *to, bool discard)
         setting(to, "order", 1);
         setting(to, "on_dead", s->plan.on_dead);
         setting(to, "follow_max", s->plan.follow_max);
+        setting(to, "key_run", s->plan.key_run);
     }
 }
 
@@ -109,6 +110,7 @@ static void made(struct raw *r, unsigned place, int err)
     e->max_attempts = s->plan.max_attempts;
     e->ordered = s->plan.ordered;
     e->holds = s->plan.on_dead != ON_DEAD_CONTINUE;
+    e->runs = s->plan.key_run > 1;
     e->spares = s->plan.breaker;
 }
 

@@ -37,6 +37,7 @@ static const char *const names[PLANTS] = {"none",
                                           "order-stuck",
                                           "dead-forgotten",
                                           "dead-stuck",
+                                          "run-kept",
                                           "fair-starve",
                                           "fair-forget",
                                           "breaker-charges",
@@ -213,6 +214,7 @@ void plant_crash(struct sim *s)
     case PLANT_BREAKER_POISON:
     case PLANT_DEAD_FORGOTTEN:
     case PLANT_DEAD_STUCK:
+    case PLANT_RUN_KEPT:
     case PLANT_LATE_DEADLINE:
     case PLANT_CHARGED_LATE:
     case PLANT_KEPT_DEADLINE:

@@ -44,6 +44,7 @@ enum plant {
     PLANT_ORDER_STUCK,    /* nothing lets go of what waits behind another one */
     PLANT_DEAD_FORGOTTEN, /* a dead letter does not hold its key, as if nobody had set that */
     PLANT_DEAD_STUCK,     /* what waits for a dead letter waits on when that was purged, dropped or moved */
+    PLANT_RUN_KEPT,       /* when one of a run fails, those behind it are left where they are */
     /* Of groups whose keys take turns. */
     PLANT_FAIR_STARVE, /* the key with most in a row goes first as long as it has any */
     PLANT_FAIR_FORGET, /* after a restart, keys that come to wait are not known to */
@@ -89,7 +90,7 @@ static inline bool plant_is_of_breakers(enum plant plant)
 
 static inline bool plant_is_of_order(enum plant plant)
 {
-    return plant >= PLANT_ORDER_TWO && plant <= PLANT_DEAD_STUCK;
+    return plant >= PLANT_ORDER_TWO && plant <= PLANT_RUN_KEPT;
 }
 
 static inline bool plant_is_of_dead(enum plant plant)

@@ -29,6 +29,9 @@ int __wrap_fair_choose(struct ledger *l, struct group *g, uint64_t *ret_key);
 int __real_fair_listed(struct ledger *l, struct group *g, uint64_t key);
 int __wrap_fair_listed(struct ledger *l, struct group *g, uint64_t key);
 
+int __real_order_recall(struct ledger *l, struct group *g, uint64_t key, uint64_t seq);
+int __wrap_order_recall(struct ledger *l, struct group *g, uint64_t key, uint64_t seq);
+
 static bool recovering, restarted;
 static uint64_t lost; /* the message whose lease ran out last */
 
@@ -100,4 +103,9 @@ int __wrap_fair_listed(struct ledger *l, struct group *g, uint64_t key)
     if (plant_is(PLANT_FAIR_FORGET) && restarted)
         g->r.fair.keys = keys;
     return err;
+}
+
+int __wrap_order_recall(struct ledger *l, struct group *g, uint64_t key, uint64_t seq)
+{
+    return plant_is(PLANT_RUN_KEPT) ? 0 : __real_order_recall(l, g, key, seq);
 }

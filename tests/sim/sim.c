@@ -140,6 +140,7 @@ static void plan_for_plant(struct sim *s)
         }
         if (plant_is_of_order(s->plant)) {
             s->plan.ordered = true;
+            s->plan.key_run = s->plant == PLANT_RUN_KEPT ? 3 : 1;
             if (plant_is_of_dead(s->plant) && s->plan.on_dead == ON_DEAD_CONTINUE)
                 s->plan.on_dead = ON_DEAD_BLOCK;
             s->plan.crash_percent = s->plant == PLANT_ORDER_RESTART ? 30 : s->plan.crash_percent;
@@ -347,6 +348,7 @@ bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_ho
     s->plan.on_dead = (unsigned)(sim_digest(&seed, sizeof seed) / 6 % 3);
     s->plan.follow_max = 1 + (unsigned)(sim_digest(&seed, sizeof seed) / 18 % 4);
     s->plan.fair = sim_digest(&seed, sizeof seed) / 72 % 2;
+    s->plan.key_run = 1 + (unsigned)(sim_digest(&seed, sizeof seed) / 345600 % 4);
     plan_breaker(s);
     plan_for_plant(s);
     plant_begin(s);

@@ -112,6 +112,7 @@ struct plan {
     unsigned on_dead;    /* … and a dead letter does that to its key */
     unsigned follow_max; /* how many follow one */
     bool fair;           /* keys take turns */
+    unsigned key_run;    /* how many of a key are out at once */
     bool breaker;        /* groups have one, of these settings: */
     int64_t breaker_window, breaker_threshold, breaker_pause_ms;
     int64_t lease_ms, backoff_ms, resume_wait_ms;

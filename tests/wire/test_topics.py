@@ -23,6 +23,7 @@ DEFAULTS = {
     "follow_max": 1000,
     "fair": 0,
     "breaker": 1, "breaker_window": 40, "breaker_threshold": 80, "breaker_pause_min_ms": 1000, "breaker_pause_max_ms": 15000,
+    "key_run": 1,
 }
 OF_TOPICS = {"ttl_ms", "max_messages", "max_bytes"}
 BOUNDS = {
@@ -43,6 +44,7 @@ BOUNDS = {
     "breaker": (0, 1),
     "breaker_window": (5, 100),
     "breaker_threshold": (50, 100),
+    "key_run": (1, 100),
 }
 
 

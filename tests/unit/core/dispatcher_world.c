@@ -71,6 +71,7 @@ static void say_ready(void *context, uint32_t group, struct group_ready *ret)
     w->asked++;
     ret->lane[LANE_NORMAL] = waiting(&g->ready[LANE_NORMAL]);
     ret->lane[LANE_SUSPECT] = waiting(&g->ready[LANE_SUSPECT]);
+    ret->run = 0;
     ret->paused = g->paused;
 }
 

@@ -145,7 +145,7 @@ Test(ledger_faults, of_reading_figures_leave_those_out)
 Test(ledger_faults, nothing_is_ready_in_a_group_that_there_is_not)
 {
     struct fixture f;
-    struct group_ready ready = {{1, 1}, true};
+    struct group_ready ready = {.lane = {1, 1}, .paused = true};
     scene_init(&f);
     ledger_group_ready(f.l, 9999, &ready);
     cr_assert(!ready.lane[LANE_NORMAL] && !ready.lane[LANE_SUSPECT] && !ready.paused);

@@ -122,7 +122,7 @@ static void end(struct look *k)
     "policy:{max_attempts:2\nlease_ms:30000\nbackoff_min_ms:1000\nbackoff_max_ms:300000\nexpired:0\n"        \
     "dlq_retention_ms:0\ndlq_slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\n"                  \
     "order:0\non_dead:0\nfollow_max:1000\nfair:0\nbreaker:1\nbreaker_window:40\nbreaker_threshold:80\n"      \
-    "breaker_pause_min_ms:1000\nbreaker_pause_max_ms:15000}\n"
+    "breaker_pause_min_ms:1000\nbreaker_pause_max_ms:15000\nkey_run:1}\n"
 
 Test(ledger_view, a_group)
 {
@@ -175,7 +175,7 @@ Test(ledger_view, a_topic_and_the_list_of_topics)
         "slo_ms:300000\nhistory_after_ms:3600000\nbackoff_floor_ms:0\norder:0\non_dead:0\n"
         "follow_max:1000\nfair:0\nbreaker:1\n"
         "breaker_window:40\nbreaker_threshold:80\nbreaker_pause_min_ms:1000\n"
-        "breaker_pause_max_ms:15000}\n"
+        "breaker_pause_max_ms:15000\nkey_run:1}\n"
         "groups:[{topic:\"a\"\ngroup:\"default\"\n";
     cr_assert(strncmp(out, head, sizeof head - 1) == 0, "%s", out);
     static const struct {

@@ -292,25 +292,27 @@ Test(schema, a_row_of_a_message_with_a_deadline_is_longer_and_others_are_as_they
     cr_assert_eq(attempt_decode(key, with_sum(TABLE_ATTEMPT, size + 16), &got), SHUNT_CORRUPT);
 }
 
-Test(schema, counts_of_deadlines_and_outages_stand_in_a_groups_row_only_where_there_are_any)
+Test(schema, counts_that_few_groups_have_stand_in_a_groups_row_only_where_there_are_any)
 {
     static struct group_record r = {.id = 1, .name = "g", .paused = true, .indexed = 4}, got;
     size_t bare = group_encode(bytes, key, &r), size;
     cr_assert(group_decode(key, (struct slice){bytes, bare}, &got) == 0 && got.paused && got.indexed == 4);
-    for (unsigned which = 1; which < 8; which++) {
+    for (unsigned which = 1; which < 16; which++) {
         r.counts.attempts[ATTEMPT_DEADLINE_EXCEEDED] = which & 1 ? 7 : 0;
         r.counts.dead_lettered[DEAD_DEADLINE_EXCEEDED] = which & 2 ? 8 : 0;
         r.counts.attempts[ATTEMPT_OUTAGE] = which & 4 ? 9 : 0;
+        r.counts.attempts[ATTEMPT_RECALLED] = which & 8 ? 10 : 0;
         size = group_encode(bytes, key, &r);
         cr_assert_eq(size, bare + 1 + 9 * (size_t)__builtin_popcount(which));
         cr_assert_eq(group_decode(key, (struct slice){bytes, size}, &got), 0);
         cr_assert(got.counts.attempts[ATTEMPT_DEADLINE_EXCEEDED] == (which & 1 ? 7 : 0) &&
                   got.counts.dead_lettered[DEAD_DEADLINE_EXCEEDED] == (which & 2 ? 8 : 0) &&
-                  got.counts.attempts[ATTEMPT_OUTAGE] == (which & 4 ? 9 : 0) && got.paused &&
+                  got.counts.attempts[ATTEMPT_OUTAGE] == (which & 4 ? 9 : 0) &&
+                  got.counts.attempts[ATTEMPT_RECALLED] == (which & 8 ? 10 : 0) && got.paused &&
                   got.indexed == 4);
     }
     /* Behind it `indexed` and `parked`: two numbers that come in another order, or one that says nothing. */
-    size_t at = size - 8 - 16 - 27;
+    size_t at = size - 8 - 16 - 36;
     bytes[at] = 2, bytes[at + 9] = 1;
     cr_assert_eq(group_decode(key, with_sum(TABLE_GROUP, size - 8), &got), SHUNT_CORRUPT);
     bytes[at] = 1, bytes[at + 9] = 2, bytes[at + 8] = 0;

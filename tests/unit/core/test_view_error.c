@@ -32,6 +32,7 @@ Test(view_error, what_ran_out_and_at_whom)
                               "hand-out, while it ran this message and others",
         [ATTEMPT_BROKER_RESTART] = ": ",
         [ATTEMPT_OUTAGE] = ": ",
+        [ATTEMPT_RECALLED] = ": ",
         [ATTEMPT_TTL_EXPIRED] =
             "ttl_expired: the time to live of 5m ran out while the message waited for a consumer",
         [ATTEMPT_DEADLINE_EXCEEDED] =
