@@ -5,6 +5,7 @@
  */
 #include "broker/core/breaker.h"
 #include "broker/core/due.h"
+#include "broker/core/fair.h"
 #include "broker/core/history.h"
 #include "broker/core/order.h"
 
@@ -109,6 +110,12 @@ static int take_back(struct ledger *l, struct group *g, uint64_t seq)
     return err ? err : place_wait(l, g, seq, &row, g->r.due_mark_ms);
 }
 
+/* Where keys take turns, those without one share a key, which has no order. */
+static bool has_order(const struct group *g, uint64_t key)
+{
+    return group_is_ordered(g) && key != FAIR_NO_KEY;
+}
+
 /* Whether those behind it must not be done before it. */
 static int comes_first(struct ledger *l, const struct group *g, uint64_t seq, bool *ret)
 {
@@ -124,7 +131,7 @@ int order_recall(struct ledger *l, struct group *g, uint64_t key, uint64_t seq)
 {
     uint64_t behind;
     bool first;
-    if (!group_is_ordered(g) || !key_table_behind(g->keys, key, seq, &behind))
+    if (!has_order(g, key) || !key_table_behind(g->keys, key, seq, &behind))
         return 0;
     int err = comes_first(l, g, seq, &first);
     while (!err && first && key_table_behind(g->keys, key, seq, &behind))
@@ -135,7 +142,7 @@ int order_recall(struct ledger *l, struct group *g, uint64_t key, uint64_t seq)
 uint64_t order_recall_cost(const struct group *g, uint64_t seq)
 {
     uint64_t key;
-    if (!group_is_ordered(g) || !key_table_find(g->keys, seq, &key))
+    if (!key_table_find(g->keys, seq, &key) || !has_order(g, key))
         return 0;
     return (key_table_out(g->keys, key) - 1) * COST_RECALL_BYTES;
 }

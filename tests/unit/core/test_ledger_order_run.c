@@ -202,6 +202,37 @@ Test(ledger_order, as_much_is_said_to_be_ready_as_may_go_in_runs)
     fixture_done(&f);
 }
 
+Test(ledger_order, those_without_a_key_are_in_no_run_where_keys_take_turns)
+{
+    for (int64_t run = 1; run <= 3; run += 2) {
+        struct fixture f;
+        begin(&f, "");
+        topic_update(&f, "t", settings(POLICY_key_run, run, POLICY_fair, FAIR_KEY, -1));
+        publish_keys(&f, "---", 0, 0);
+        gets(&f, "1 2 3");
+        cr_assert_eq(order_recall_cost(g_of(&f), 1), 0);
+        fail(&f, "t", "default", 1, ATTEMPT_NACKED);
+        expect_state(&f, "t", "default", 2, "in_flight");
+        ack(&f, "t", "default", 3);
+        cr_assert_eq(f.stale, 0);
+        fixture_done(&f);
+    }
+}
+
+Test(ledger_order, where_keys_take_turns_what_is_behind_a_failed_one_is_taken_back_too)
+{
+    struct fixture f;
+    begin(&f, "");
+    topic_update(&f, "t", settings(POLICY_key_run, 3, POLICY_fair, FAIR_KEY, -1));
+    publish_keys(&f, "AAAB", 0, 0);
+    assign(&f, "t", "default", 60);
+    fail(&f, "t", "default", 1, ATTEMPT_NACKED);
+    for (uint64_t seq = 2; seq <= 3; seq++)
+        expect_state(&f, "t", "default", seq, "ready");
+    expect_state(&f, "t", "default", 4, "in_flight");
+    fixture_done(&f);
+}
+
 /* Opened by 1 to 4, and probed with 6. What was taken back would keep its place among those that are out for ever. */
 Test(ledger_order, a_breaker_bounds_runs_and_makes_room_for_what_was_taken_back)
 {
