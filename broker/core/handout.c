@@ -59,7 +59,8 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
     h->bytes += m->bytes;
     h->g->r.counts.deliveries++;
     if (m->corrupt) {
-        h->full |= h->run > 1; /* it is about to die: nothing is given behind it as of its run */
+        /* It is about to die: nothing is given behind it as of its run. */
+        h->full |= h->g->keys && order_run_max(h->g) > 1;
         return handout_damaged(l, h->g, seq, row->deliveries_total);
     }
     l->results.handed_out++;
