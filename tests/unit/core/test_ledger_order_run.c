@@ -219,13 +219,28 @@ Test(ledger_order, those_without_a_key_are_in_no_run_where_keys_take_turns)
     }
 }
 
+/* While there is credit for all, nothing is chosen. */
+Test(ledger_order, where_keys_take_turns_a_key_has_one_out_if_there_is_less_credit_than_messages)
+{
+    struct fixture f;
+    begin(&f, "");
+    topic_update(&f, "t", settings(POLICY_key_run, 3, POLICY_fair, FAIR_KEY, -1));
+    publish_keys(&f, "AAABBB", 0, 0);
+    assign(&f, "t", "default", 4);
+    cr_assert_eq(f.handed, 2);
+    expect_state(&f, "t", "default", 1, "in_flight");
+    expect_state(&f, "t", "default", 4, "in_flight");
+    gets_of(&f, 4, "");
+    fixture_done(&f);
+}
+
 Test(ledger_order, where_keys_take_turns_what_is_behind_a_failed_one_is_taken_back_too)
 {
     struct fixture f;
     begin(&f, "");
     topic_update(&f, "t", settings(POLICY_key_run, 3, POLICY_fair, FAIR_KEY, -1));
     publish_keys(&f, "AAAB", 0, 0);
-    assign(&f, "t", "default", 60);
+    gets(&f, "1 2 3 4");
     fail(&f, "t", "default", 1, ATTEMPT_NACKED);
     for (uint64_t seq = 2; seq <= 3; seq++)
         expect_state(&f, "t", "default", seq, "ready");
