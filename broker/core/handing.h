@@ -17,6 +17,7 @@ struct handing {
     uint32_t removed; /* found unfit and taken out of the way */
     uint32_t looked;  /* at messages whose keys take turns, before one is chosen */
     bool full;        /* the credit is used up */
+    bool damaged;     /* one of a run was: nothing is given behind it */
     bool caught_up;   /* what waited for the cursor waits for it no longer */
     bool out_of_room; /* of what the batch may write */
     uint32_t mark;    /* of a group that is ordered: how many were out before … */

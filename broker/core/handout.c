@@ -60,7 +60,8 @@ static int give(struct ledger *l, struct handing *h, uint64_t seq, const struct 
     h->g->r.counts.deliveries++;
     if (m->corrupt) {
         /* It is about to die: nothing is given behind it as of its run. */
-        h->full |= h->g->keys && order_run_max(h->g) > 1;
+        h->damaged |= h->g->keys && order_run_max(h->g) > 1;
+        h->full |= h->damaged;
         return handout_damaged(l, h->g, seq, row->deliveries_total);
     }
     l->results.handed_out++;

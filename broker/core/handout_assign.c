@@ -32,7 +32,7 @@ static int hand(struct ledger *l, struct handing *h, bool new_first)
         bool full = h->full;
         err = hand_first_time(l, h);
         if (ledger_is_full(l))
-            h->full = full;
+            h->full = full || h->damaged;
     }
     if (!err)
         err = hand_lane(l, h);

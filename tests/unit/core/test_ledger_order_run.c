@@ -248,6 +248,29 @@ Test(ledger_order, where_keys_take_turns_what_is_behind_a_failed_one_is_taken_ba
     fixture_done(&f);
 }
 
+/* It is in front, its key is known, and the next of that key lies at the cursor. */
+Test(ledger_order, nothing_is_given_behind_a_damaged_one_of_its_key)
+{
+    for (int64_t fair = FAIR_NONE; fair <= FAIR_KEY; fair++) {
+        struct fixture f;
+        begin(&f, "");
+        topic_update(&f, "t",
+                     settings(POLICY_key_run, 3, POLICY_fair, fair, POLICY_on_dead, ON_DEAD_BLOCK, -1));
+        publish_keys(&f, "A", 0, 0);
+        gets(&f, "1");
+        fail(&f, "t", "default", 1, ATTEMPT_RELEASED);
+        publish_keys(&f, "A", 0, 0);
+        flip_message_byte(&f, "t", 1, 20);
+        gets(&f, "");
+        expect_state(&f, "t", "default", 1, "dead");
+        gets(&f, "");
+        dlq_purge(&f, "t", "default", 1);
+        tick_until_quiet(&f);
+        gets(&f, "2");
+        fixture_done(&f);
+    }
+}
+
 /* Opened by 1 to 4, and probed with 6. What was taken back would keep its place among those that are out for ever. */
 Test(ledger_order, a_breaker_bounds_runs_and_makes_room_for_what_was_taken_back)
 {
