@@ -168,11 +168,8 @@ void plant_crash(struct sim *s)
         good = disk_rebuild(&s->disk, before, NULL, NULL);
         break;
     case PLANT_SPLIT_DIVERT:
-        since.change = lose_reject;
-        good = disk_rebuild(&s->disk, last, filter, &since);
-        break;
     case PLANT_LOST_ACK:
-        since = (struct since){.index = before, .change = forget_ack};
+        since.change = s->plant == PLANT_LOST_ACK ? forget_ack : lose_reject;
         good = disk_rebuild(&s->disk, last, filter, &since);
         break;
     case PLANT_VOLATILE_COUNT:

@@ -100,7 +100,7 @@ static struct plan make_plan(struct sim *s)
                      .resume_wait_ms = dice_once_in(d, 2) ? (int64_t)dice_from(d, 1, 3000) : 0,
                      .max_attempts = (unsigned)dice_from(d, 1, 4)};
     if (dice_once_in(d, 5)) {
-        p.unsent_total_max = dice_from(d, 1000, 10000);
+        p.unsent_total_max = dice_from(d, 1000, 2500); /* so little that it is often reached */
         p.deaf_percent = 50;
     }
     if (dice_once_in(d, 5))
