@@ -144,6 +144,8 @@ static void plan_for_plant(struct sim *s)
             if (plant_is_of_dead(s->plant) && s->plan.on_dead == ON_DEAD_CONTINUE)
                 s->plan.on_dead = ON_DEAD_BLOCK;
             s->plan.crash_percent = s->plant == PLANT_ORDER_RESTART ? 30 : s->plan.crash_percent;
+            if (s->plant == PLANT_ORDER_LEASE)
+                s->plan.lease_ms = 100; /* so that some run out */
         }
         return;
     }
