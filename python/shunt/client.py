@@ -14,6 +14,7 @@ from .admin import Admin
 from .consuming import Consumer
 from .link import Link
 from .publishing import Frame, Message, Outbox, Publisher, pack_message
+from .secure import context_of
 from .url import URL_DEFAULT, parse_url
 
 TIMEOUT_S = 60.0
@@ -30,6 +31,7 @@ class Client(Admin):
     """A client of one broker, over any number of connections: it connects when it is first needed, and again whenever the connection was lost.
 
     url              shunt://HOST[:PORT][,HOST[:PORT]]…, at most 16. Any is tried first, and after a failure the next in turn.
+                     With TLS shunts://HOST…[?ca=FILE][&cert=FILE&key=FILE]: files in PEM, read again for each connection; the broker's certificate must name HOST.
     client           the name in the history of messages (default: the program's name and process id)
     host, build      its machine (default: the host name), and the version of the program
     producer         16 bytes, for a program that numbers its messages itself, over its restarts: see publish(). One client at a time may have it.
@@ -53,7 +55,10 @@ class Client(Admin):
         if build is not None:
             hello["build"] = build
         self._timeout = timeout
-        self._link = Link(parse_url(url), hello, connect_timeout)
+        hosts, tls = parse_url(url)
+        if tls:
+            context_of(tls)  # files that cannot be used are told at once
+        self._link = Link(hosts, hello, connect_timeout, tls)
         self._outbox = Outbox(self._link, producer is not None)
         self._link.hooks.append(self._outbox)
 

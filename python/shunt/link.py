@@ -12,6 +12,7 @@ import os
 import random
 import select
 import socket
+import ssl
 import threading
 import time
 import weakref
@@ -21,7 +22,8 @@ from typing import Any, Protocol
 from . import errors, protocol
 from .frames import FrameReader, Received, frame, parse, with_length
 from .packing import PackingError, array_head, encode
-from .url import Host
+from .secure import Secure, context_of, said
+from .url import Host, Tls
 
 RECONNECT_MIN_S, RECONNECT_MAX_S = 0.05, 5.0
 READ_BYTES = 1 << 18
@@ -82,9 +84,9 @@ def patient(wait: float, asked: float, most: float) -> float:
 
 
 class Link:
-    def __init__(self, hosts: list[Host], hello: dict[str, Any], connect_timeout: float) -> None:
+    def __init__(self, hosts: list[Host], hello: dict[str, Any], connect_timeout: float, tls: Tls | None = None) -> None:
         self.changed = threading.Condition()
-        self.hosts, self.hello, self.connect_timeout = hosts, hello, connect_timeout
+        self.hosts, self.hello, self.connect_timeout, self.tls = hosts, hello, connect_timeout, tls
         self.host = random.randrange(len(hosts))
         self.hooks: list[Hook] = []
         self.info: dict[str, Any] = {}
@@ -93,7 +95,8 @@ class Link:
         self.last_error: errors.Error | None = None
         self.failures = 0  # attempts to connect, since one succeeded
         self._socket: socket.socket | None = None
-        self._out = bytearray()
+        self._secure: Secure | None = None  # of the connection that is up, if it speaks TLS
+        self._out = bytearray()  # encrypted, if it does
         self._calls: collections.OrderedDict[int, Call] = collections.OrderedDict()
         self._next_id = 1
         self._wake_read, self._wake_write = os.pipe()
@@ -177,7 +180,7 @@ class Link:
     def send(self, data: bytes) -> None:
         """Locked, and only while `is_up`. What the socket does not take now, the link's thread writes."""
         waited = bool(self._out)
-        self._out += data
+        self._out += self._secure.seal(data) if self._secure else data
         if not waited:
             self._write()
             if self._out:
@@ -299,7 +302,14 @@ class Link:
         self._socket = connection  # from now on a forked child closes its copy
         try:
             self._set_options(connection)
-            reader = self._greet(connection, host)
+            secure = self._shake(connection, host) if self.tls else None
+            reader = self._greet(connection, host, secure)
+        except errors.BadArgument as error:  # files that could be used when the client was made
+            connection.close()
+            raise errors.Unreachable(f"{host}: {error.text}") from error
+        except ssl.SSLError as error:
+            connection.close()
+            raise errors.Unreachable(f"{host}: {said(error)}") from error
         except (OSError, PackingError) as error:
             connection.close()
             raise errors.Unreachable(f"{host}: {error}") from error
@@ -308,6 +318,15 @@ class Link:
             raise
         return connection, reader
 
+    def _shake(self, connection: socket.socket, host: Host) -> Secure:
+        assert self.tls
+        secure = Secure(context_of(self.tls), host.name)
+        try:
+            secure.shake(connection, time.monotonic() + self.connect_timeout)
+        except TimeoutError:
+            raise TimeoutError(f"no TLS within {self.connect_timeout:g} s") from None
+        return secure
+
     def _set_options(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -315,19 +334,20 @@ class Link:
             if hasattr(socket, option):
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
-    def _greet(self, connection: socket.socket, host: Host) -> FrameReader:
+    def _greet(self, connection: socket.socket, host: Host, secure: Secure | None) -> FrameReader:
         deadline = time.monotonic() + self.connect_timeout
         reader = FrameReader()
-        connection.sendall(frame(protocol.HELLO, 1, protocol.VERSION, protocol.VERSION, self.hello))
+        hello = frame(protocol.HELLO, 1, protocol.VERSION, protocol.VERSION, self.hello)
+        connection.sendall(secure.seal(hello) if secure else hello)
         while (payload := reader.take()) is None:
             connection.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 data = connection.recv(READ_BYTES)
             except TimeoutError:
                 raise TimeoutError(f"no answer to HELLO within {self.connect_timeout:g} s") from None
-            if not data:
+            if not data or (secure and secure.ended):
                 raise ConnectionResetError("the server closed the connection before it answered HELLO")
-            reader.feed(data)
+            reader.feed(secure.open(data) if secure else data)
         received = parse(payload)
         if received.op == protocol.ERROR:
             error = _error_of(received.fields)
@@ -338,7 +358,7 @@ class Link:
         connection.setblocking(False)
         with self.changed:
             self.info = received.fields[1]
-            self._socket, self._next_id = connection, 2
+            self._socket, self._secure, self._next_id = connection, secure, 2
             self._out.clear()
             self.is_up, self.failures = True, 0
             for hook in list(self.hooks):
@@ -363,6 +383,8 @@ class Link:
                         self.changed.notify_all()
                     if self.ended:
                         return self.ended
+                    if self._secure and self._secure.ended:
+                        return self._closing or errors.Disconnected("the server closed the connection")
                     self._tick()
                     self._write()
                     poll.register(connection, select.POLLIN | (select.POLLOUT if self._out else 0))
@@ -375,13 +397,21 @@ class Link:
                         data = connection.recv(READ_BYTES)
                         if not data:
                             return self._closing or errors.Disconnected("the server closed the connection")
-                        reader.feed(data)
+                        reader.feed(self._open(data))
             except BlockingIOError:
                 continue
             except OSError as error:
                 return self._closing or errors.Disconnected(str(error))
             except (PackingError, errors.Protocol) as error:
                 return errors.Disconnected(f"the server broke the protocol: {error}")
+
+    def _open(self, data: bytes) -> bytes:
+        if not self._secure:
+            return data
+        with self.changed:  # others write meanwhile
+            data = self._secure.open(data)
+            self._out += self._secure.answers()
+        return data
 
     _closing: errors.Error | None = None  # what the server said before it closed
 
@@ -427,7 +457,12 @@ class Link:
 
     def _lost(self, error: errors.Error, connection: socket.socket) -> None:
         with self.changed:
-            self.is_up, self._socket, self._closing = False, None, None
+            if self._leaving and self._secure:
+                try:
+                    connection.send(self._secure.end())
+                except OSError:
+                    pass  # it is lost already
+            self.is_up, self._socket, self._secure, self._closing = False, None, None, None
             connection.close()
             self._out.clear()
             self.failures += 1

@@ -18,6 +18,7 @@ from certificates import Authority
 
 sys.path.insert(0, str(harness.SOURCE_ROOT / "python"))
 
+import shunt  # noqa: E402
 from shunt.frames import FrameReader, frame  # noqa: E402
 from shunt.packing import decode  # noqa: E402
 from shunt.protocol import HELLO, PING  # noqa: E402
@@ -117,6 +118,33 @@ class Tls(unittest.TestCase):
         worked = self.shunt("work", "orders", "-j", "4", "--drain", "--", "sh", "-c", "cat; echo").stdout
         self.assertEqual(sorted(worked.split("\n")), sorted(lines.split("\n") + [""] * (worked.count("\n") - lines.count("\n"))))
 
+    def test_python_does_the_same(self):
+        self.start()
+        with shunt.connect(self.url("localhost")) as broker:
+            bodies = [os.urandom(number * 997 % 300000) for number in range(60)]
+            broker.topic_create("things")
+            broker.publish_batch("things", bodies[:20])
+            for body in bodies[20:]:
+                broker.publish("things", body)
+            with broker.consume("things") as consumer:
+                for body in bodies:
+                    delivery = consumer.next(20)
+                    self.assertEqual(delivery.body, body)
+                    delivery.ack()
+            port = self.port
+            self.server.options += ["--listen", f"127.0.0.1:{port}"]
+            self.server.kill()
+            self.server.start()
+            self.assertEqual(broker.publish("things", "after the loss"), 61)
+        with self.talker() as talker:
+            self.assertEqual(talker.ask(PING)[1], talker.next_id)
+        other = Authority(self.directory / "other", "other")
+        for url, word in ((self.url(ca=other.cert), "not accepted"), (f"shunt://127.0.0.1:{port}", "connect with shunts://")):
+            with self.assertRaisesRegex(shunt.Unreachable, word):
+                shunt.connect(url)
+        with self.assertRaisesRegex(shunt.BadArgument, "No such file"):
+            shunt.Client(self.url(ca="/nowhere"))
+
     # ---- whom a client refuses ----
 
     def test_a_certificate_of_an_unknown_authority_is_refused(self):
@@ -187,6 +215,8 @@ class Tls(unittest.TestCase):
                 with self.subTest(auth=auth, who=who):
                     done = self.shunt("ping", url=self.url(**query), check=False)
                     self.assertEqual(done.returncode, 0 if let_in else UNREACHABLE, done.stderr)
+                    with contextlib.nullcontext() if let_in else self.assertRaises(shunt.Unreachable):
+                        shunt.connect(self.url(**query)).close()
             if auth == "require":
                 self.refused(self.url(), "wants a certificate of the client", "cert= and key=")
             self.server.stop()

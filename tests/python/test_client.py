@@ -47,13 +47,23 @@ class Tables(unittest.TestCase):
 
 class Url(unittest.TestCase):
     def test_hosts(self):
-        self.assertEqual(url.parse_url("shunt://a.b:1,[::1]:65535,c-d_e/"), [("a.b", 1), ("::1", 65535), ("c-d_e", 7480)])
-        self.assertEqual([str(host) for host in url.parse_url("shunt://[::1],h:9")], ["[::1]:7480", "h:9"])
-        self.assertEqual(len(url.parse_url("shunt://" + ",".join(["h"] * 16))), 16)
+        self.assertEqual(url.parse_url("shunt://a.b:1,[::1]:65535,c-d_e/"), ([("a.b", 1), ("::1", 65535), ("c-d_e", 7480)], None))
+        self.assertEqual([str(host) for host in url.parse_url("shunt://[::1],h:9")[0]], ["[::1]:7480", "h:9"])
+        self.assertEqual(len(url.parse_url("shunt://" + ",".join(["h"] * 16))[0]), 16)
 
     def test_what_could_mean_two_things_is_refused(self):
         for text in ("http://h", "h", "shunt://", "shunt://h,", "shunt://h:", "shunt://h:0", "shunt://h:65536", "shunt://h:1x", "shunt://::1", "shunt://[h]", "shunt://[]", "shunt://h/path",
                      "shunt://a@b", "shunt://-h", "shunt://h h", "shunt://" + "x" * 256, "shunt://" + ",".join(["h"] * 17), "shunt://[::1", "shunt://h:1:2", "shunt://h\n"):
+            with self.subTest(text), self.assertRaises(shunt.BadArgument):
+                url.parse_url(text)
+
+
+    def test_tls_is_a_scheme_of_its_own_with_files_behind_it(self):
+        tls = url.Tls
+        for text, expected in (("shunts://h", tls()), ("shunts://h:1,i/?ca=/a%20b%26c", tls("/a b&c")), ("shunts://h?cert=c&key=k&ca=a", tls("a", "c", "k"))):
+            self.assertEqual(url.parse_url(text)[1], expected)
+        for text in ("shunt://h?ca=a", "shunts://h?", "shunts://h?ca=", "shunts://h?ca", "shunts://h?cert=c", "shunts://h?key=k", "shunts://h?ca=a&ca=b", "shunts://h?x=y", "shunts://h?ca=%2",
+                     "shunts://h?ca=%00", "shunts://h?ca=a&", "shunts://?ca=a"):
             with self.subTest(text), self.assertRaises(shunt.BadArgument):
                 url.parse_url(text)
 

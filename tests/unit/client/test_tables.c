@@ -53,6 +53,36 @@ Test(url, several_hosts_each_with_a_port_of_its_own)
     cr_assert_eq(url_parse("shunt://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", &u, &err), SHUNT_BAD_ARGUMENT);
 }
 
+Test(url, tls_is_a_scheme_of_its_own_with_files_behind_it)
+{
+    static const struct {
+        const char *text, *ca, *cert, *key;
+    } rows[] = {
+        {"shunts://h", "", "", ""},
+        {"shunts://h:1,i/?ca=/a%20b%26c", "/a b&c", "", ""},
+        {"shunts://[::1]?cert=c&key=k&ca=a", "a", "c", "k"},
+    };
+    struct url_list u;
+    struct shunt_error err;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cr_assert_eq(url_parse(rows[i].text, &u, &err), 0, "%s", err.text);
+        cr_assert(u.tls.wanted);
+        cr_assert_str_eq(u.tls.ca, rows[i].ca);
+        cr_assert_str_eq(u.tls.cert, rows[i].cert);
+        cr_assert_str_eq(u.tls.key, rows[i].key);
+    }
+    cr_assert_eq(url_parse("shunt://h", &u, &err), 0);
+    cr_assert_not(u.tls.wanted);
+    char longest[URL_FILE_BYTES_MAX + 64];
+    int head = snprintf(longest, sizeof longest, "shunts://h?ca=");
+    memset(longest + head, 'x', URL_FILE_BYTES_MAX + 1);
+    longest[head + URL_FILE_BYTES_MAX] = '\0';
+    cr_assert_eq(url_parse(longest, &u, &err), 0, "%s", err.text);
+    longest[head + URL_FILE_BYTES_MAX] = 'x';
+    longest[head + URL_FILE_BYTES_MAX + 1] = '\0';
+    cr_assert_eq(url_parse(longest, &u, &err), SHUNT_BAD_ARGUMENT);
+}
+
 Test(url, bad_ones_are_refused_with_a_reason)
 {
     static const char *const rows[] = {
@@ -69,6 +99,18 @@ Test(url, bad_ones_are_refused_with_a_reason)
         "shunt://a:1,b:0",
         "shunt://a/,b",
         "shunt://:7480",
+        "shunt://h?ca=a",
+        "shunts://h?",
+        "shunts://h?ca=",
+        "shunts://h?ca",
+        "shunts://h?cert=c",
+        "shunts://h?key=k",
+        "shunts://h?ca=a&ca=b",
+        "shunts://h?x=y",
+        "shunts://h?ca=%2",
+        "shunts://h?ca=%00",
+        "shunts://h?ca=a&",
+        "shunts://?ca=a",
         "shunt:///",
         "shunt://h:",
         "shunt://h:0",
