@@ -20,7 +20,7 @@ static int write_line(const char *path, int64_t wall_ms, char *ret_why, size_t w
 {
     char line[LINE_BYTES];
     int size = snprintf(line, sizeof line, "%" PRId64 "\n", wall_ms);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return store_file_failed("create", path, ret_why, why_bytes);
     int err = 0;

@@ -12,6 +12,8 @@ import sys
 import tempfile
 import unittest
 
+import hardened
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 STEP_SECONDS_MAX = 1500
@@ -102,6 +104,8 @@ class Roots(unittest.TestCase):
         installed = self.debian("installed", ["systemd-sysv", "dbus", *tools], f"copy-in {packages} /root", 'chroot "$1" sh -c "apt-get -y install /root/packages/*.deb"')
         for path in ("usr/lib/x86_64-linux-gnu/libshunt.so", "usr/share/doc/shunt/docs/cli.md", "etc/shunt/shuntd.conf"):
             self.assertTrue((installed / path).exists(), path)
+        for path in ("usr/bin/shuntd", "usr/bin/shunt", "usr/bin/shunt-bench", "usr/lib/x86_64-linux-gnu/libshunt.so.0"):
+            self.assertEqual(hardened.linked_faults(installed / path) + hardened.compiled_faults(installed / path), [], path)
         shutil.copytree(ROOT / "debian/tests", installed / "root/tests")
         with subprocess.Popen([HERE / "boot.sh", installed], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as machine:
             try:
