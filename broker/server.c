@@ -280,6 +280,7 @@ static int start_http(struct server *s)
                                  .log_dropped = log_writer_dropped(s->log.writer),
                                  .changes = s->changes,
                                  .breaches = on_breach_counts(s->on_breach),
+                                 .certificate_expires_ms = &s->certificate_expires_ms,
                                  .hosts = s->config.text[CONFIG_http_hosts],
                                  .connect = connect_to_self,
                                  .backups = read_backups,

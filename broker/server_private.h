@@ -42,8 +42,9 @@ struct server {
     bool watchdog_made, watchdog_busy;
     struct engine *engine;
     bool engine_runs;
-    struct flow_totals totals; /* of net and engine */
-    struct tls_context *tls;   /* what clients are met with; NULL: plainly */
+    struct flow_totals totals;              /* of net and engine */
+    struct tls_context *tls;                /* what clients are met with; NULL: plainly */
+    _Atomic int64_t certificate_expires_ms; /* of it; 0: there is none */
     struct net *net;
     struct changes *changes; /* from before the engine runs; NULL: there is no API to follow them */
     struct http *http;       /* NULL if switched off */

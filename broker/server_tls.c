@@ -8,7 +8,7 @@
 #include <time.h>
 
 static int load(const struct config *config, struct tls_context **ret, char *ret_why, size_t why_bytes);
-static void tell(const struct server *s);
+static void tell(struct server *s);
 
 int server_tls_start(struct server *s, char *ret_why, size_t why_bytes)
 {
@@ -57,9 +57,10 @@ static int load(const struct config *config, struct tls_context **ret, char *ret
     return tls_context_new(&settings, ret, ret_why, why_bytes);
 }
 
-static void tell(const struct server *s)
+static void tell(struct server *s)
 {
     int64_t expires_ms = tls_context_expires_ms(s->tls);
+    atomic_store(&s->certificate_expires_ms, expires_ms);
     time_t expires_s = (time_t)(expires_ms / 1000);
     bool expired = expires_s <= time(NULL);
     char text[32] = "";

@@ -304,6 +304,7 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
                                             .version = config->version,
                                             .log_dropped = config->log_dropped,
                                             .breaches = config->breaches,
+                                            .certificate_expires_ms = config->certificate_expires_ms,
                                             .ready = &h->ready,
                                             .backups = config->backups,
                                             .context = config->context};

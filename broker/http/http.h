@@ -41,8 +41,9 @@ struct http_config {
     uint32_t leases_max;      /* lease calls with messages that are not answered; 0: LOANS_DEFAULT */
     uint32_t metrics_topics;  /* topics with series of their own; all others are summed in one */
     const char *version;      /* for shunt_build_info; lives as long as the http */
-    const _Atomic uint64_t *log_dropped;  /* log lines that were not written; NULL: nobody counts */
-    const struct breach_counts *breaches; /* NULL: nobody is told */
+    const _Atomic uint64_t *log_dropped;           /* log lines that were not written; NULL: nobody counts */
+    const struct breach_counts *breaches;          /* NULL: nobody is told */
+    const _Atomic int64_t *certificate_expires_ms; /* by the wall clock, 0: there is none; NULL: the same */
     struct changes
         *changes; /* what followers of the admin API get; outlives the http; NULL: the API is not served */
     const char *hosts; /* names of this server beside loopback, for the API; lives as long as the http */

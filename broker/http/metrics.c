@@ -115,6 +115,16 @@ static void write_breaches(struct text *to, const struct metric *m, const struct
     }
 }
 
+static void write_certificate(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    if (!v->certificate_expires_ms)
+        return;
+    text_add(to, m->row.name);
+    text_add(to, " ");
+    text_add_ms_as_seconds(to, v->certificate_expires_ms);
+    text_add(to, "\n");
+}
+
 static void write_build_info(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     write_labelled(to, m, "version", v->version, 1);
@@ -403,7 +413,7 @@ static bool needs_snapshot(const struct metric *m)
 {
     return m->write != write_up && m->write != write_snapshot_age && m->write != write_ready &&
            m->write != write_build_info && m->write != write_log_dropped && m->write != write_breaches &&
-           m->write != write_process_value;
+           m->write != write_certificate && m->write != write_process_value;
 }
 
 void metrics_write(struct text *to, const struct metrics_view *view)

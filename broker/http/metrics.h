@@ -26,6 +26,7 @@ struct metrics_view {
     int64_t snapshot_age_ms; /* since the engine last answered, or since the start if it never did */
     bool ready;              /* as /readyz says */
     uint64_t log_dropped;    /* log lines that were not written */
+    int64_t certificate_expires_ms;       /* by the wall clock; 0: there is none */
     const struct breach_counts *breaches; /* NULL: nobody is told */
     const struct backup_times *backups;   /* NULL: nobody knows */
     const struct process_stats *process;

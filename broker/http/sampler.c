@@ -78,6 +78,8 @@ static struct page *make_page(struct sampler *s, enum metrics_format format, con
         .snapshot_age_ms = now_ms - s->answered_mono_ms,
         .ready = atomic_load(s->config.ready),
         .log_dropped = s->config.log_dropped ? atomic_load(s->config.log_dropped) : 0,
+        .certificate_expires_ms =
+            s->config.certificate_expires_ms ? atomic_load(s->config.certificate_expires_ms) : 0,
         .breaches = s->config.breaches,
         .process = &process,
         .version = s->config.version,

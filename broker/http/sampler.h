@@ -51,8 +51,9 @@ struct sampler_config {
     uint32_t topics_max;
     const char *version;
     const _Atomic bool *ready;
-    const _Atomic uint64_t *log_dropped;  /* NULL: nobody counts */
-    const struct breach_counts *breaches; /* as above */
+    const _Atomic uint64_t *log_dropped;           /* NULL: nobody counts */
+    const struct breach_counts *breaches;          /* as above */
+    const _Atomic int64_t *certificate_expires_ms; /* as above */
     /* When backups ended; NULL: nobody knows. It reads files of the store's disk, so it is asked only if the engine has answered. */
     void (*backups)(void *context, struct backup_times *ret);
     void *context;

@@ -22,13 +22,13 @@ class Authority:
     def _openssl(*args):
         subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
 
-    def issue(self, name, names="DNS:localhost,IP:127.0.0.1", ended=False):
+    def issue(self, name, names="DNS:localhost,IP:127.0.0.1", ended=False, days=1):
         """A certificate and its key, as paths; `ended`: it was good until yesterday."""
         cert, key = self._paths(name)
         request, about = cert.with_suffix(".request"), cert.with_suffix(".ext")
         about.write_text(f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\n", encoding="utf-8")
         self._openssl("req", "-new", *self._fresh(), "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        lasts = ["-days", "-1"] if ended else ["-days", "1"]
+        lasts = ["-days", "-1" if ended else str(days)]
         self._openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial", *lasts, "-extfile", about, "-out", cert)
         key.chmod(0o600)
         return cert, key

@@ -120,7 +120,7 @@ class Server(Program):
         """Start it, and return when it listens."""
         command = [*self.wrapper, self.program, "--data", self.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options]
         line = self.launch(command, "event=listening").string
-        self.url = "shunt://" + re.search(r"\blisten=(\S+)", line)[1]
+        self.url = f"shunt{'s' * (' tls=on' in line)}://" + re.search(r"\blisten=(\S+)", line)[1]
         http = re.search(r"\bhttp=(\S+)", line)
         self.http = http and "http://" + http[1]
 

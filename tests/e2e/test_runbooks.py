@@ -10,8 +10,10 @@ import shutil
 import subprocess
 import time
 import unittest
+import urllib.request
 
 import harness
+from certificates import Authority
 from cli_case import Case
 
 PAGES = harness.SOURCE_ROOT / "docs/runbooks"
@@ -166,6 +168,31 @@ class Runbooks(Case):
         succeeded, failed = self.backup_times()
         return failed > succeeded
 
+    def shows_an_old_certificate(self):
+        """One that ends tomorrow is in use; a new one lies in its place."""
+        authority = Authority(self.directory / "certificates")
+        cert, key = authority.issue("broker")
+        self.server.stop()
+        self.config.write_text(f"tls-cert: {cert}\ntls-key: {key}\n", encoding="utf-8")
+        self.server.start()
+        self.server.url += f"?ca={authority.cert}"
+        self.dies()
+        authority.issue("broker", days=90)
+        self.environment |= {"CERT": str(cert), "KEY": str(key)}
+        self.certificate_asked = False
+
+    def ends_soon(self):
+        with urllib.request.urlopen(f"{self.server.http}/metrics", timeout=COMMAND_SECONDS_MAX) as answer:
+            ends = re.search(r"(?m)^shunt_tls_certificate_expiry_timestamp_seconds (\S+)$", answer.read().decode())
+        return float(ends[1]) < time.time() + 14 * 86400
+
+    def shows_it_still(self):
+        """Asked before the page's commands, and behind them; then it may take a moment until the signal has come."""
+        if self.certificate_asked:
+            self.eventually(lambda: not self.ends_soon())
+        self.certificate_asked = True
+        return self.ends_soon()
+
     # ---- running
 
     def run_blocks(self, prepare, blocks):
@@ -194,6 +221,10 @@ class Runbooks(Case):
         self.started.clear()
         self.server.shunt("topic", "delete", "orders", "-y", check=False)
         (self.directory / "letters.jsonl").unlink(missing_ok=True)
+        if self.server.url.startswith("shunts:"):
+            self.server.stop()
+            self.config.write_text("log-level: info\n", encoding="utf-8")
+            self.server.start()
         for backup in self.backups.iterdir():  # the next page may name its own after the same second
             shutil.rmtree(backup)
 
@@ -249,6 +280,7 @@ class Runbooks(Case):
         "ShuntBreakerOpen": (opens, is_open, "Act"),
         "ShuntBackupOld": (has_an_old_backup, has_no_new_backup, "Act"),
         "ShuntBackupFailed": (fails_to_back_up, has_a_failed_backup, "Act"),
+        "ShuntCertificateExpires": (shows_an_old_certificate, shows_it_still, "Act"),
         "ShuntLogDropped": (dies, None, None),
         "ShuntDown": (stops, None, None),
         "ShuntUnhealthy": (dies, None, None),

@@ -24,6 +24,7 @@ static char *page_of(const struct snapshot *s)
                                 .snapshot_age_ms = 250,
                                 .ready = true,
                                 .log_dropped = 8,
+                                .certificate_expires_ms = 2500,
                                 .breaches = &breaches,
                                 .backups = s ? &backups : NULL,
                                 .process = &process,
@@ -184,6 +185,7 @@ Test(metrics, the_engine_and_the_process_have_their_numbers)
     expect_line(page, "shunt_snapshot_age_seconds 0.25");
     expect_line(page, "shunt_build_info{version=\"1.2.3\"} 1");
     expect_line(page, "shunt_log_dropped_total 8");
+    expect_line(page, "shunt_tls_certificate_expiry_timestamp_seconds 2.5");
     expect_line(page, "shunt_on_breach_total{by=\"command\",outcome=\"told\"} 0");
     expect_line(page, "shunt_on_breach_total{by=\"url\",outcome=\"given_up\"} 6");
     expect_line(page, "shunt_backup_last_success_timestamp_seconds 1.5");
