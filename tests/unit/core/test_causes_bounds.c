@@ -92,7 +92,7 @@ Test(causes_bounds, causes_of_all_groups_have_a_limit)
 {
     enum { TOPICS = CAUSES_TOTAL_MAX / CAUSES_MAX / 2 };
     struct fixture f;
-    char topic[8];
+    char topic[16];
     begin(&f);
     for (int i = 0; i <= TOPICS; i++) {
         (void)snprintf(topic, sizeof topic, "t%d", i);
