@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OUT_BYTES_MIN    1024u
-#define TLS_STREAM_MAGIC 0x746c7331u
+#define OUT_BYTES_MIN     1024u
+#define RECORD_BYTES_MORE 64u /* what a record is longer than its plain bytes, at most */
+#define TLS_STREAM_MAGIC  0x746c7331u
 
 static int on_read(BIO *bio, char *to, size_t size, size_t *ret);
 static int on_write(BIO *bio, const char *bytes, size_t size, size_t *ret);
@@ -50,13 +51,15 @@ static int on_read(BIO *bio, char *to, size_t size, size_t *ret)
     return 1;
 }
 
+/* For `size` more bytes, and not much more: what is sent at a time should stay below the sizes for which the allocator asks
+ * the kernel. */
 static bool make_room(struct tls_stream *s, size_t size)
 {
-    size_t wanted = s->out_size + size, capacity = s->out_capacity ? s->out_capacity : OUT_BYTES_MIN;
+    size_t wanted = s->out_size + size, capacity = s->out_capacity + s->out_capacity / 2;
     if (wanted <= s->out_capacity)
         return true;
-    while (capacity < wanted)
-        capacity *= 2;
+    if (capacity < wanted)
+        capacity = wanted < OUT_BYTES_MIN ? OUT_BYTES_MIN : wanted;
     uint8_t *out = realloc(s->out, capacity);
     if (!out)
         return false;
@@ -239,6 +242,8 @@ bool tls_stream_write(struct tls_stream *s, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
     check(tls_stream_may_write(s));
+    (void)make_room(s,
+                    size + (size / TLS_RECORD_BYTES_MAX + 1) * RECORD_BYTES_MORE); /* else piece by piece */
     while (size > 0) {
         size_t part = size < TLS_RECORD_BYTES_MAX ? size : TLS_RECORD_BYTES_MAX, done = 0;
         ERR_clear_error();

@@ -207,25 +207,26 @@ enum secure_got secure_read(struct secure *t, int fd, void *to, size_t size, siz
     }
 }
 
-/* Encrypt as much as may wait. */
+/* Encrypt as much as may wait, in whole records but for the last. */
 static enum secure_got seal(struct secure *t, const struct iovec *pieces, int count, size_t *ret)
 {
     size_t taken = 0, filled = 0;
     for (int i = 0; i < count && taken < OUTPUT_BYTES; i++) {
-        const uint8_t *at = pieces[i].iov_base;
-        size_t left = pieces[i].iov_len;
-        while (left > 0 && taken < OUTPUT_BYTES) {
-            size_t room = sizeof t->record - filled, part = left < room ? left : room;
-            memcpy(t->record + filled, at, part);
+        const uint8_t *at = pieces[i].iov_base, *end = at + pieces[i].iov_len;
+        while (at < end && taken < OUTPUT_BYTES) {
+            size_t left = (size_t)(end - at), room = sizeof t->record - filled;
+            size_t part = left < room ? left : room;
+            bool whole = filled == 0 && part == room; /* it need not be copied */
+            if (!whole)
+                memcpy(t->record + filled, at, part);
             filled += part;
-            taken += part;
+            if (filled == sizeof t->record) {
+                if (!tls_stream_write(&t->stream, whole ? at : t->record, filled))
+                    return SECURE_BROKEN;
+                filled = 0;
+            }
             at += part;
-            left -= part;
-            if (filled < sizeof t->record)
-                continue;
-            if (!tls_stream_write(&t->stream, t->record, filled))
-                return SECURE_BROKEN;
-            filled = 0;
+            taken += part;
         }
     }
     *ret = taken;
