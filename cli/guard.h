@@ -20,12 +20,15 @@
 /* How long after a SIGKILL something may still be there before nobody waits for it any longer. */
 #define GUARD_KILL_MS 2000
 
+struct confine;
+
 struct guard_spec {
     const char *path; /* of the program */
     char *const *arguments;
     char *const *environment;
     const int *streams; /* its standard input, output and error: three descriptors above 2, closed on exec */
     bool leave;         /* what the command left running may run on after it */
+    const struct confine *confine; /* NULL: it may do what we may */
 };
 
 struct guard {

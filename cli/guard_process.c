@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/confine.h"
 #include "cli/guard.h"
 
 /* How often what is left is looked at, beside each end of a child. */
@@ -51,7 +52,8 @@ static _Noreturn void become_command(const struct guard_spec *spec, pid_t guard,
     ready = ready && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
     if (ready && getppid() == guard) {
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
-        (void)execve(spec->path, spec->arguments, spec->environment);
+        if (!spec->confine || confine_enter(spec->confine))
+            (void)execve(spec->path, spec->arguments, spec->environment);
     }
     int error = errno;
     (void)!write(fail_fd, &error, sizeof error); /* its reader may be gone */

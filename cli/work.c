@@ -16,10 +16,12 @@
 #include "base/magic.h"
 #include "cli/call.h"
 #include "cli/command.h"
+#include "cli/confine.h"
 #include "cli/program.h"
 #include "cli/reaper.h"
 #include "cli/signals.h"
 #include "cli/sink.h"
+#include "cli/work.h"
 #include "cli/work_broker.h"
 #include "cli/work_identity.h"
 #include "cli/work_idle.h"
@@ -27,10 +29,11 @@
 #include "cli/work_resolve.h"
 #include "client/shunt.h"
 
-#define OTHER_POLLS    4
-#define JOBS_MAX       1024
-#define PREFETCH_MAX   4096
-#define PREFETCH_BYTES "64MiB"
+#define OTHER_POLLS 4
+/* Less would not do to load a program. */
+#define MEMORY_MIN       "1MiB"
+#define MEMORY_BYTES_MIN (1024 * 1024)
+#define PREFETCH_BYTES   "64MiB"
 /* Messages fetched for each standing command: it waits for nothing while answers become durable. */
 #define PREFETCH_STANDING 32
 #define RECONNECT_LOOK_MS 1000
@@ -349,16 +352,54 @@ static int end_output(struct work *w, int code)
     return code == EXIT_OK && w->out.dropped_in_all ? EXIT_PARTLY : code;
 }
 
-static int run_work(struct call *call)
+static int check_options(struct call *call)
+{
+    const struct options *o = &call->options;
+    if (options_find(o, "start-timeout") && !options_flag(o, "stream"))
+        return call_misused(call, "--start-timeout goes with --stream");
+    if ((options_find(o, "writable") || options_find(o, "memory")) && !options_flag(o, "confine"))
+        return call_misused(call, "--writable and --memory go with --confine");
+    return EXIT_OK;
+}
+
+/* Returns an exit code. */
+static int confine_commands(struct call *call, struct confine *c)
+{
+    char why[CONFINE_WHY_BYTES];
+    int64_t memory_bytes = 0;
+    struct shunt_error err = {0};
+    const char *writable = options_text(&call->options, "writable", NULL);
+    const char *memory = options_text(&call->options, "memory", NULL);
+    if (memory && (shunt_parse_size(memory, &memory_bytes, &err) || memory_bytes < MEMORY_BYTES_MIN)) {
+        return call_misused(call, "--memory %.60s: %s", memory,
+                            err.code ? err.text : "must be at least " MEMORY_MIN);
+    }
+    /* The one place where there can be temporary files. */
+    if (writable && setenv("TMPDIR", writable, 1))
+        return call_misused(call, "--writable %.120s: %s", writable, strerror(errno));
+    if (!confine_prepare(c, writable, memory_bytes, why)) {
+        call_complain("commands cannot be confined: %s", why);
+        return EXIT_FAILED;
+    }
+    return EXIT_OK;
+}
+
+int work_run(struct call *call)
 {
     char *program = NULL;
-    if (options_find(&call->options, "start-timeout") && !options_flag(&call->options, "stream"))
-        return call_misused(call, "--start-timeout goes with --stream");
+    struct confine confine = {0};
+    int code = check_options(call);
+    if (code)
+        return code;
     int error = program_find(call->options.rest[0], &program);
     if (error) {
         call_complain("%s: %s", call->options.rest[0],
                       error == ENOENT ? "command not found" : strerror(error));
         return EXIT_USAGE;
+    }
+    if (options_flag(&call->options, "confine") && (code = confine_commands(call, &confine)) != EXIT_OK) {
+        free(program);
+        return code;
     }
     struct work w = {.call = call,
                      .pool = {.call = call,
@@ -367,11 +408,12 @@ static int run_work(struct call *call)
                               .timeout_ms = options_number(&call->options, "timeout", 0),
                               .standing = options_flag(&call->options, "stream"),
                               .start_ms = options_number(&call->options, "start-timeout", STREAM_START_MS),
-                              .leave = options_flag(&call->options, "keep-background")},
+                              .leave = options_flag(&call->options, "keep-background"),
+                              .confine = confine.filter ? &confine : NULL},
                      .stop_timeout_ms = options_number(&call->options, "stop-timeout", 0),
                      .signal_fd = -1};
     work_idle_init(&w.idle, call, options_flag(&call->options, "drain"));
-    int code = EXIT_FAILED;
+    code = EXIT_FAILED;
     if (sink_open(&w.out, STDOUT_FILENO) && sink_open(&w.err, STDERR_FILENO)) {
         w.pool.out = &w.out;
         w.pool.err = &w.err;
@@ -382,68 +424,8 @@ static int run_work(struct call *call)
     if (w.signal_fd >= 0)
         (void)close(w.signal_fd);
     work_pool_done(&w.pool);
+    confine_done(&confine);
     free(w.rows);
     free(program);
     return code;
 }
-
-static const struct option_row rows[] = {
-    {"group", 'g', "GROUP", OPTION_TEXT, WORDS_NONE, 0, 0, "the group (default: `default`)"},
-    {"jobs", 'j', "N", OPTION_COUNT, WORDS_NONE, 1, JOBS_MAX,
-     "run at most N commands at a time (default: 1)"},
-    {"stream", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
-     "start COMMAND once for each of N, and speak JSON lines with it (docs/workers.md)"},
-    {"prefetch", 0, "N", OPTION_COUNT, WORDS_NONE, 1, PREFETCH_MAX,
-     "fetch at most N messages ahead (default: one a command, 32 with --stream)"},
-    {"start-timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 1, 0,
-     "with --stream: kill a COMMAND that does not begin to read a message for so long (default: 60s)"},
-    {"timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
-     "kill a command that takes longer: a failed attempt (default: 0, no limit)"},
-    {"stop-timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 0, 0,
-     "after a first signal to stop, end commands that run longer: not a failure (default: 0, wait for them)"},
-    {"keep-background", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0,
-     "let processes run on that a command leaves in the background when it ends"},
-    {"client", 0, "NAME", OPTION_TEXT, WORDS_NONE, 0, 0,
-     "the consumer's name in the history of failures (default: the command's file and our pid)"},
-    {"build", 0, "ID", OPTION_TEXT, WORDS_NONE, 0, 0,
-     "the command's build in that history (default: a hash of its file)"},
-    {"drain", 0, NULL, OPTION_FLAG, WORDS_NONE, 0, 0, "return when nothing is ready, in flight or delayed"},
-};
-
-static const struct command commands[] = {{
-    .noun = "work",
-    .usage = "TOPIC [-g GROUP] [-j N] [--stream] [--timeout D] [--stop-timeout D] [--keep-background] "
-             "[--drain] -- "
-             "COMMAND [ARGUMENT…]",
-    .text = "run a command on each message, the body on its standard input",
-    .about =
-        "If COMMAND exits 0, the message is acked; with 65 it is rejected (straight to the dead-letter "
-        "queue);\n"
-        "anything else is a failed attempt, named after the exception that ended COMMAND, or `exit N`,\n"
-        "`SIGSEGV` and so on, or `timeout`. The attempt keeps the line of stderr that says what failed, else "
-        "the\n"
-        "last one (of stdout, if stderr stayed empty), and the last 16 KiB. COMMAND's environment has\n"
-        "SHUNT_TOPIC, SHUNT_GROUP, SHUNT_MESSAGE (TOPIC/SEQ), SHUNT_ATTEMPT (1, 2, …) and "
-        "SHUNT_HEADER_<KEY>.\n"
-        "Its output goes to ours, line by line. The lease is extended for as long as it runs. After "
-        "SIGTERM,\n"
-        "SIGINT or SIGHUP, `work` waits for the commands that run; a second signal kills them. A command "
-        "that\n"
-        "dies because of a stop has not failed. If the broker cannot be reached, `work` tries until it can.\n"
-        "--drain exits 75 if the group is paused, or what it has waits for dead letters of its keys.\n"
-        "With --stream COMMAND stays, reads a line of JSON for each message and answers with one: tens of "
-        "times\n"
-        "as many messages. A COMMAND that dies is started again, and only the message that it held is "
-        "charged.",
-    .examples = "  shunt work mails --stream -j 4 -- python3 send_mails.py\n"
-                "  shunt work files -j 4 --drain -- python3 -m json.tool\n"
-                "  shunt work mails --timeout 30s -- sh -c 'sendmail \"$SHUNT_HEADER_TO\"'\n",
-    .options = rows,
-    .options_count = sizeof rows / sizeof *rows,
-    .words_min = 1,
-    .words_max = 1,
-    .command_line = true,
-    .run = run_work,
-}};
-
-const struct command_set work_set = {"work", "run a command on each message", commands, 1};

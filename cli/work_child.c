@@ -82,7 +82,8 @@ int child_start(struct child *c, const struct child_spec *spec)
                                                             .arguments = spec->arguments,
                                                             .environment = spec->environment,
                                                             .streams = pipes.far,
-                                                            .leave = spec->leave});
+                                                            .leave = spec->leave,
+                                                            .confine = spec->confine});
     }
     if (error) {
         pipes_close(&pipes);

@@ -34,10 +34,11 @@ struct child_spec {
     int64_t left_ms;    /* until the deadline of what it does; 0: there is none */
     int64_t grace_ms;
     struct lines
-        *lines;       /* it stands: its input stays open for child_give(), and what it writes to its standard
+        *lines; /* it stands: its input stays open for child_give(), and what it writes to its standard
                             output comes here; NULL: it runs on `body` alone */
-    bool leave;       /* what it left running when it ended may run on */
-    struct sink *out; /* where its standard output and error go on to; NULL: nowhere */
+    bool leave; /* what it left running when it ended may run on */
+    const struct confine *confine; /* NULL: it may do what we may */
+    struct sink *out;              /* where its standard output and error go on to; NULL: nowhere */
     struct sink *err;
 };
 

@@ -110,6 +110,7 @@ static struct child_spec spec_of(const struct work_pool *p)
                                .timeout_ms = p->timeout_ms,
                                .grace_ms = CHILD_GRACE_MS,
                                .leave = p->leave,
+                               .confine = p->confine,
                                .out = p->out,
                                .err = p->err};
 }

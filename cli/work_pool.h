@@ -52,9 +52,10 @@ struct work_pool {
     const char *program;
     char *const *arguments;
     int64_t timeout_ms;
-    bool standing;    /* commands stand, and answer with lines */
-    int64_t start_ms; /* of a standing command: how long it may take to begin with a message */
-    bool leave;       /* what commands left running may run on */
+    bool standing;                 /* commands stand, and answer with lines */
+    int64_t start_ms;              /* of a standing command: how long it may take to begin with a message */
+    bool leave;                    /* what commands left running may run on */
+    const struct confine *confine; /* NULL: commands may do what we may */
     struct work_slot *slots;
     size_t slots_count;
     size_t next; /* where the next turn begins to pump */

@@ -5,7 +5,7 @@
 
 build_packages=(
     meson:meson ninja:ninja-build gcc:gcc pkg-config:pkg-config libc6-dev
-    libuv1-dev liblmdb-dev libmicrohttpd-dev libjansson-dev libyaml-dev libxxhash-dev libdw-dev libmsgpack-dev libssl-dev uthash-dev
+    libuv1-dev liblmdb-dev libmicrohttpd-dev libjansson-dev libyaml-dev libxxhash-dev libdw-dev libmsgpack-dev libseccomp-dev libssl-dev uthash-dev
 )
 
 # shellcheck disable=SC2034 # used by ./test
