@@ -147,7 +147,7 @@ static bool make_filter(struct confine *c, long abi, char *ret_why)
 {
     const uint32_t action = SECCOMP_RET_ERRNO;
     if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action)) {
-        WHY("this kernel has no seccomp, by which sockets are refused: %s", strerror(errno));
+        WHY("this kernel has no seccomp, by which the network is refused: %s", strerror(errno));
         return false;
     }
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
