@@ -82,6 +82,7 @@ int call_exit_code(const struct call *call, const struct shunt_error *err)
     case SHUNT_UNREACHABLE:
         return EXIT_UNREACHABLE;
     case SHUNT_TIMEOUT:
+    case SHUNT_DEADLINE_EXCEEDED:
     case SHUNT_DISCONNECTED:
         return call->shunt && shunt_connected(call->shunt) ? EXIT_FAILED : EXIT_UNREACHABLE;
     case SHUNT_FORBIDDEN:

@@ -47,6 +47,7 @@ static const struct record_field fields[] = {
     {"acked", RECORD_COUNT, "acked", NULL},
     {"deliveries", RECORD_COUNT, "deliveries", NULL},
     {"conservation_error", RECORD_COUNT, "conservation error", NULL},
+    {"requests_expired", RECORD_COUNT, "requests expired", NULL},
     {"commits", RECORD_COUNT, "commits", NULL},
     {"applied_index", RECORD_COUNT, "applied index", NULL},
     {"store_bytes", RECORD_MAP, "store bytes", NULL},

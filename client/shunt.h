@@ -13,7 +13,10 @@
  * *_async call. A callback may use every function of the handle except shunt_close(); a blocking function makes further
  * callbacks meanwhile. Each callback is made exactly once.
  *
- * Timeouts are milliseconds from the call; 0 does only what is possible at once, SHUNT_FOREVER waits without end.
+ * Timeouts are milliseconds from the call; 0 does only what is possible at once, SHUNT_FOREVER waits without end. They travel with the
+ * request: the broker does not begin with one whose time is over, and what a call that failed with TIMEOUT asked for does not happen later, unless the broker
+ * had begun with it in time (or is too old to be told). DEADLINE_EXCEEDED instead of TIMEOUT says that nothing was done. The same holds for the option `request-timeout`
+ * and publishes. Answers to deliveries and what gives them back have no such limit.
  *
  * Errors: a call that can fail returns 0 or a code of enum shunt_err, and fills in `err` unless it is NULL. Results go
  * to ret_ parameters, which stay untouched on failure. Strings and bytes passed in are copied before the call returns

@@ -44,14 +44,14 @@ SHUNT_API void shunt_message_inherit(struct shunt_message *m, const struct shunt
 SHUNT_API int shunt_message_number(struct shunt_message *m, uint64_t number);
 
 /* Publish and wait until the message is durable. ret_seq (may be NULL) gets its number: the message is TOPIC/SEQ.
- * fails: UNKNOWN_TOPIC, RESERVED, BAD_NAME, TOO_LARGE, TOPIC_FULL, NO_SPACE, TIMEOUT (unknown: the library goes on sending it, so may_retry is
- *        false: to publish it again would store it twice), UNREACHABLE (it was not sent and will not be), … */
+ * fails: UNKNOWN_TOPIC, RESERVED, BAD_NAME, TOO_LARGE, TOPIC_FULL, NO_SPACE, TIMEOUT (unknown: it may be stored, so may_retry is
+ *        false: to publish it again could store it twice), DEADLINE_EXCEEDED (the time was over before the broker came to it: it was not stored and will not be), UNREACHABLE (it was not sent and will not be), … */
 SHUNT_API int shunt_publish(struct shunt *s, const char *topic, const struct shunt_message *m, int64_t timeout_ms,
                             uint64_t *ret_seq, struct shunt_error *err);
 
 /* Called once for each queued message. When it is durable, err is NULL and seq is set; otherwise err says why not, and is lent for the call.
- * TIMEOUT after the option `request-timeout`: with may_retry the message was not sent and will not be; without, it may be stored, now or later,
- * because the library goes on sending what it has begun with. */
+ * TIMEOUT after the option `request-timeout`: with may_retry the message was not sent and will not be; without, it may be stored; by a broker that is too old to know
+ * time-outs also later, because the library goes on sending what it has begun with. DEADLINE_EXCEEDED: it was not stored and will not be. */
 typedef void shunt_published_cb(void *context, uint64_t seq, const struct shunt_error *err);
 
 /* Queue without waiting. Messages to one topic are stored in the order of the calls.

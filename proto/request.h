@@ -185,5 +185,9 @@ struct request_form {
 /* Append the request's frame; returns its offset for frame_end(). */
 size_t request_begin(struct mpack_buffer *to, const struct request_form *form, uint64_t id,
                      const union request_fields *fields);
+/* The same as a WITHIN: it is not done if `timeout_ms` have passed before the server comes to it. REQUEST_NO_LIMIT: without one. */
+#define REQUEST_NO_LIMIT UINT64_MAX
+size_t request_begin_within(struct mpack_buffer *to, uint64_t timeout_ms, const struct request_form *form,
+                            uint64_t id, const union request_fields *fields);
 
 #endif

@@ -371,3 +371,16 @@ size_t request_begin(struct mpack_buffer *to, const struct request_form *form, u
     set_head(to, frame + FRAME_HEADER_BYTES, 0x90, 2 + count);
     return frame;
 }
+
+size_t request_begin_within(struct mpack_buffer *to, uint64_t timeout_ms, const struct request_form *form,
+                            uint64_t id, const union request_fields *fields)
+{
+    if (timeout_ms == REQUEST_NO_LIMIT)
+        return request_begin(to, form, id, fields);
+    const union request_fields outside = {.within = {.timeout_ms = timeout_ms, .op = form->op}};
+    size_t frame = frame_begin(to, OP_WITHIN, id, 0);
+    uint32_t count = request_within.write(to, &outside);
+    count += form->write(to, fields);
+    set_head(to, frame + FRAME_HEADER_BYTES, 0x90, 2 + count);
+    return frame;
+}

@@ -29,8 +29,9 @@ enum {
 #include "proto/request.def"
 };
 
-/* What a HELLO may ask for: the history of dead letters in deliveries from a DLQ. */
+/* What a HELLO may ask for: the history of dead letters in deliveries from a DLQ; WITHIN. */
 #define FEATURE_DEAD_HISTORY "dead_history"
+#define FEATURE_WITHIN       "within"
 
 /* What a RESOLVE entry says of a delivery. */
 enum wire_outcome {

@@ -37,16 +37,12 @@ static uint64_t hash(struct slice name)
     return h;
 }
 
-bool divide_must_wait(const struct session *s, struct slice request)
+bool divide_must_wait(const struct session *s, uint64_t op, const struct mpack_reader *fields)
 {
     struct ring *all = &s->engine->publishing;
-    struct mpack_reader r;
-    mpack_read_init(&r, request.data, request.size);
-    (void)mpack_read_array(&r); /* the net thread has validated it */
-    uint64_t op = mpack_read_uint(&r);
+    struct mpack_reader r = *fields;
     if (op != OP_PUBLISH && op != OP_TOPIC_DELETE)
         return false;
-    (void)mpack_read_uint(&r);
     struct slice topic = mpack_read_str(&r);
     if (r.failed)
         return false;

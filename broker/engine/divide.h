@@ -34,9 +34,9 @@ struct division {
 
 /* So many rows of work may be done for it in this turn, at least DIVIDE_ROWS_MIN. */
 uint64_t share_left(const struct session *s);
-/* The request is a PUBLISH to a topic, or the deletion of one, to which another connection publishes in
- * parts: it waits for that. */
-bool divide_must_wait(const struct session *s, struct slice request);
+/* The request, by its operation and what stands at the reader, is a PUBLISH to a topic, or the deletion of
+ * one, to which another connection publishes in parts: it waits for that. */
+bool divide_must_wait(const struct session *s, uint64_t op, const struct mpack_reader *fields);
 /* Of a PUBLISH whose topic and messages are set: leave as many of its messages as may be stored in this turn,
  * and go on with the others later. `p`: all of its messages; becomes those of this part.
  * Returns the rows that these are. */

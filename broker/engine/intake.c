@@ -33,6 +33,21 @@ struct envelope {
     const struct request *request; /* NULL: there is no such operation */
 };
 
+/* WITHIN: what it asks for takes its place, if its time is not over or it was begun in time. Most requests are none. */
+static __attribute__((cold, noinline)) void look_inside(const struct session *s, int64_t received_ms,
+                                                        struct envelope *from)
+{
+    struct mpack_reader inside = from->fields.r;
+    uint64_t timeout_ms = mpack_read_uint(&inside), op = mpack_read_uint(&inside);
+    int64_t waited_ms = s->engine->mono_ms - received_ms;
+    bool over = waited_ms >= 0 && (uint64_t)waited_ms >= timeout_ms;
+    if (inside.failed || (over && !s->division.begun) || !request_fits_within(op))
+        return; /* it stays what it is, and is refused */
+    from->fields.r = inside;
+    from->op = op;
+    from->request = request_find(op);
+}
+
 static void open_envelope(struct slice payload, struct envelope *ret)
 {
     struct mpack_reader *r = &ret->fields.r;
@@ -135,7 +150,7 @@ static struct wait must_wait(const struct session *s, const struct envelope *fro
 {
     bool weighs = from->request && from->request->pace == REQUEST_WEIGHS;
     if (flow_share_is_up(&s->engine->turn, &s->flow.share, weighs) ||
-        (!ring_empty(&s->engine->publishing) && divide_must_wait(s, from->payload)))
+        (!ring_empty(&s->engine->publishing) && divide_must_wait(s, from->op, &from->fields.r)))
         return (struct wait){.turn = true};
     if (s->division.begun) /* others may wait for its end */
         return (struct wait){.turn = false};
@@ -158,10 +173,10 @@ static bool take_frame(struct session *s, struct envelope *from)
 }
 
 /* Take the frames of one read; returns how many bytes of them. Less than all: the rest must wait. */
-static size_t take_frames(struct session *s, struct slice bytes, struct wait *ret_wait)
+static size_t take_frames(struct session *s, const struct inbox_item *item, struct wait *ret_wait)
 {
-    const uint8_t *at = bytes.data;
-    size_t left = bytes.size;
+    const uint8_t *at = item->bytes.data;
+    size_t left = item->bytes.size;
     flow_serve(&s->engine->turn, s);
     while (left && flow_may(&s->flow, FLOW_GO_ON)) {
         /* The net thread has validated each of them: only the lengths are looked at here. */
@@ -170,15 +185,17 @@ static size_t take_frames(struct session *s, struct slice bytes, struct wait *re
         check(size <= left - FRAME_HEADER_BYTES);
         struct envelope from;
         open_envelope((struct slice){at + FRAME_HEADER_BYTES, size}, &from);
+        if (from.op == OP_WITHIN)
+            look_inside(s, item->received_ms, &from);
         *ret_wait = must_wait(s, &from);
         if (!ret_wait->turn && ret_wait->ask == FLOW_ASK_NOTHING)
             ret_wait->turn = !take_frame(s, &from);
         if (ret_wait->turn || ret_wait->ask != FLOW_ASK_NOTHING)
-            return bytes.size - left;
+            return item->bytes.size - left;
         at += FRAME_HEADER_BYTES + size;
         left -= FRAME_HEADER_BYTES + size;
     }
-    return bytes.size;
+    return item->bytes.size;
 }
 
 /* ---- items of the inbox: each returns true if the item is done with; otherwise its connection keeps it ----
@@ -198,7 +215,7 @@ static bool take_bytes(struct engine *e, struct inbox_item *item)
         return false;
     }
     struct wait wait = {.ask = FLOW_ASK_NOTHING};
-    size_t done = take_frames(s, item->bytes, &wait);
+    size_t done = take_frames(s, item, &wait);
     if (done == item->bytes.size)
         return true;
     steps_run(e); /* they point into the item, which moves */

@@ -61,10 +61,11 @@ struct inbox_item {
     struct link *link;   /* a reference; NULL with PORT_SNAPSHOT and PORT_ROOM */
     struct chunk *chunk; /* a reference; only with PORT_FRAMES */
     struct slice bytes;
-    uint64_t request_id;        /* only with PORT_BROKEN: of the bad frame, 0 if it could not be read */
-    const char *why;            /* only with PORT_BROKEN; static storage */
-    bool closed;                /* only with PORT_LOST: for want of room or patience, not by the peer */
-    int64_t ask_ms;             /* only with PORT_CAUGHT_UP: as it was asked */
+    int64_t received_ms; /* only with PORT_FRAMES: mono, when the last of them had come, at the latest */
+    uint64_t request_id; /* only with PORT_BROKEN: of the bad frame, 0 if it could not be read */
+    const char *why;     /* only with PORT_BROKEN; static storage */
+    bool closed;         /* only with PORT_LOST: for want of room or patience, not by the peer */
+    int64_t ask_ms;      /* only with PORT_CAUGHT_UP: as it was asked */
     struct snapshot_wait *wait; /* only with PORT_SNAPSHOT */
     size_t memory_bytes;        /* kept alive beside the item; 0: the size of `bytes` */
     size_t counted_bytes;       /* the engine's: what it adds to the account's inbox … */

@@ -39,5 +39,10 @@ struct request {
 
 /* NULL: there is no such request. */
 const struct request *request_find(uint64_t op);
+/* Whether a WITHIN may carry it: what is answered, but for HELLO; and what nobody knows, to be refused as that. */
+static inline bool request_fits_within(uint64_t op)
+{
+    return op != OP_WITHIN && op != OP_HELLO && op != OP_STARTED;
+}
 
 #endif

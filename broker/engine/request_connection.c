@@ -6,11 +6,12 @@
 #include "broker/engine/requests.h"
 #include "broker/engine/session.h"
 #include "broker/engine/state.h"
+#include "broker/engine/text.h"
 #include "proto/errors.h"
 
 #include <string.h>
 
-static void welcome(struct session *s, uint64_t request_id)
+static void welcome(struct session *s, uint64_t request_id, bool within)
 {
     const struct engine *e = s->engine;
     struct answer a = answer_begin(s, request_id, FIELDS_OF_WELCOME);
@@ -30,9 +31,11 @@ static void welcome(struct session *s, uint64_t request_id)
     mpack_write_cstr(out, "now");
     mpack_write_int(out, ledger_shown_ms(e->ledger, e->wall_ms));
     mpack_write_cstr(out, "features");
-    mpack_write_array(out, s->dead_history);
+    mpack_write_array(out, s->dead_history + within);
     if (s->dead_history)
         mpack_write_cstr(out, FEATURE_DEAD_HISTORY);
+    if (within)
+        mpack_write_cstr(out, FEATURE_WITHIN);
     answer_end(s, request_id, &a, 0, NULL);
 }
 
@@ -75,7 +78,19 @@ void act_hello(struct engine *e, struct step *st)
     dispatcher_caught_up(e->dispatcher, s->holder, e->mono_ms);
     s->greeted = true;
     s->greeted_ms = e->wall_ms;
-    welcome(s, st->request_id);
+    welcome(s, st->request_id, asks_for(&h->features, FEATURE_WITHIN));
+}
+
+/* It became no other request: its time is over, or it cannot carry that one. */
+int make_within(struct session *s, const union request_fields *fields, struct step *ret)
+{
+    if (!request_fits_within(fields->within.op)) {
+        ret->why =
+            engine_text(s->engine, "operation %llu within WITHIN", (unsigned long long)fields->within.op);
+        return SHUNT_UNSUPPORTED;
+    }
+    s->engine->requests_expired++;
+    return SHUNT_DEADLINE_EXCEEDED;
 }
 
 void act_goodbye(struct engine *e, struct step *st)

@@ -10,7 +10,7 @@ request_make_fn make_publish, make_subscribe, make_resolve, make_started, make_t
     make_topic_update, make_topic_delete, make_topic_purge, make_group_create, make_group_update,
     make_group_delete, make_group_pause, make_group_resume, make_dlq_redrive, make_dlq_purge, make_dlq_attend,
     make_cause_update, make_job_cancel, make_job_pause, make_job_resume, make_rule_set, make_rule_delete,
-    make_dlq_edit, make_breaker_reset;
+    make_dlq_edit, make_breaker_reset, make_within;
 step_fn act_hello, act_goodbye, act_subscribe, act_credit, act_unsubscribe, mark_started, run_publish,
     run_resolve, run_clock_set, look_topic, look_topics, look_group, look_groups, look_peek, look_why,
     look_dead_list, look_dead, look_causes, look_cause, look_job, look_jobs, look_stats, look_audit,

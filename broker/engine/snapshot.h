@@ -69,6 +69,7 @@ struct snapshot {
     struct histogram commit_messages; /* messages published, delivered or resolved in one commit */
     struct histogram attend_seconds;  /* between death and being looked at */
     uint64_t commits;
+    uint64_t requests_expired; /* their time was over before their turn came */
     /* The groups of the first `topics_max` topics by id, then, if there are more, all others summed in
      * `rest`. */
     struct snapshot_group *rows;

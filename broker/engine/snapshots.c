@@ -42,6 +42,7 @@ static void fill(struct engine *e, struct snapshot *s)
     s->commit_messages = e->commit_messages;
     s->attend_seconds = e->attend_seconds;
     s->commits = e->commits;
+    s->requests_expired = e->requests_expired;
 }
 
 void snapshots_want(struct engine *e, struct snapshot_wait *w)

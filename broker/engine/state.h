@@ -149,6 +149,7 @@ struct engine {
     struct totals totals;
     int64_t clock_error_ms; /* when the clock was last put right */
     uint64_t subscriptions, commits;
+    uint64_t requests_expired; /* their time was over before their turn came */
     int64_t begun_mono_ms;
     struct histogram commit_seconds, commit_messages, attend_seconds;
 };

@@ -69,6 +69,7 @@ void look_stats(struct engine *e, struct step *st)
                    {"topics", view_topics_count(e->ledger)},
                    {"groups", t->sums.groups},
                    {"commits", e->commits},
+                   {"requests_expired", e->requests_expired},
                    {"applied_index", ledger_index(e->ledger)},
                    {"memory_bytes", t->memory_bytes},
                    {"published", t->sums.published},

@@ -51,6 +51,7 @@ struct conn {
     enum flow_reading after_room; /* what on_read() makes of it if on_room() gave no room */
     enum flow_ask ask;            /* what the engine waits for: it is not read until then */
     bool told_engine;             /* a PORT_FRAMES was posted */
+    bool late;                    /* it was not read for some time */
     bool write_pending;           /* uv_write() runs */
     bool end_when_sent;           /* the engine asked to close after what is queued */
     int64_t ask_ms;               /* not 0: the engine is to be told when `ask_left` is read */
@@ -166,6 +167,8 @@ void conn_look_unread(struct conn *c);
 void conn_ask(struct conn *c, int64_t ask_ms);
 /* If it asked and that much was read, tell it. */
 void conn_caught_up(struct conn *c);
+/* When what has just been read had come, at the latest. */
+int64_t conn_received_ms(struct conn *c);
 
 /* ---- conn_end.c ---- */
 

@@ -41,6 +41,7 @@ static bool post_frames(struct conn *c, struct chunk *chunk, struct slice frames
     bool posted = conn_post(c, &(struct inbox_item){.kind = PORT_FRAMES,
                                                     .chunk = chunk,
                                                     .bytes = frames,
+                                                    .received_ms = conn_received_ms(c),
                                                     .memory_bytes = shared ? frames.size : chunk->capacity});
     if (!posted)
         chunk_unref(chunk);

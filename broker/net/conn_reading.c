@@ -19,6 +19,7 @@ void conn_reading(struct conn *c, enum flow_reading to)
         (void)uv_read_stop((uv_stream_t *)&c->tcp); /* always 0 */
     flow_reading_move(&c->reading, to);
     ring_remove(&c->turn);
+    c->late |= to == READING_NO_ROOM || to == READING_UNREAD;
     if (to == READING_RESTS)
         ring_append(&c->net->resting, &c->turn);
     else if (to == READING_NO_ROOM)

@@ -7,6 +7,7 @@
 
 #define TICK_MS_DRAINING 5
 #define TICK_MS_TIGHT    50
+#define LATE_MS          10 /* of a round: this thread did something else, such as a turn of the engine */
 
 static void on_notify(uv_async_t *async);
 static void on_tick(uv_timer_t *timer);
@@ -227,6 +228,7 @@ static void on_round(uv_prepare_t *prepare)
     struct net *n = net_of(prepare->data);
     n->round++;
     n->reading = true;
+    n->late = net_now_ms(n) - n->read_all_ms >= LATE_MS;
     if (n->pool.freed) {
         n->pool.freed = false;
         room_came(n);
@@ -247,6 +249,7 @@ static void on_read_all(uv_check_t *check)
     struct net *n = net_of(check->data);
     bool soon = n->soon && !n->detached;
     n->reading = n->soon = false;
+    n->read_all_ms = net_now_ms(n);
     if (soon && n->config.port.serve(n->config.port.context))
         engine_has_run(n);
 }

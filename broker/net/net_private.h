@@ -31,6 +31,8 @@ struct net {
     uv_prepare_t prepare; /* at the beginning of each round of the loop */
     uv_check_t check;     /* when all sockets that could be read in it were */
     bool reading;         /* between the two */
+    bool late;            /* what is read in this round may have lain in its socket for long */
+    int64_t read_all_ms;  /* when all that could be read last was */
     bool soon;            /* items were posted meanwhile */
     struct reader_pool pool;
     struct ring conns;      /* all, by conn.all; the oldest first, as what becomes free goes to them first */

@@ -31,6 +31,7 @@ int call_run(struct shunt *s, struct call *c, int64_t timeout_ms, struct shunt_e
     add_reason(s, c);
     if (c->request.failed)
         return error_set(err, SHUNT_NO_MEMORY, NULL);
+    c->until_us = loop_deadline_us(timeout_ms);
     core_queue_call(&s->core, c);
     rc = loop_until(s, timeout_ms, has_ended, c, err);
     if (c->state != CALL_ENDED) {

@@ -27,7 +27,7 @@ static int add(struct shunt *s, const char *topic, const struct shunt_message *m
 int shunt_publish_async(struct shunt *s, const char *topic, const struct shunt_message *m,
                         shunt_published_cb *callback, void *context, struct shunt_error *err)
 {
-    struct promise promise = {callback, context, core_limit_us(&s->core, clock_mono_coarse_us())};
+    struct promise promise = {callback, context, core_limit_us(&s->core, clock_mono_coarse_us()), 0};
     return add(s, topic, m, promise, err);
 }
 
@@ -64,7 +64,7 @@ static bool has_room(void *arg)
 static int queue(struct shunt *s, const char *topic, const struct shunt_message *m, struct waiting *w,
                  int64_t deadline_us, struct shunt_error *err)
 {
-    struct promise promise = {published, w, INT64_MAX}; /* it has a limit of its own */
+    struct promise promise = {published, w, INT64_MAX, deadline_us}; /* it has a limit of its own */
     int rc;
     while ((rc = add(s, topic, m, promise, err)) == SHUNT_BUSY) {
         w->seq = (uint64_t)s->core.producer.messages;

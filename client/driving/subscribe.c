@@ -63,6 +63,7 @@ int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
     int rc = begin(s, topic, group, options, &c, err);
     if (rc != 0)
         return rc;
+    c->until_us = loop_deadline_us(timeout_ms);
     rc = loop_until(s, timeout_ms, is_decided, c, err);
     if (rc == 0 && c->state == CONSUMER_ENDED)
         rc = error_set(err, c->end.code, "%s", c->end.text);
@@ -86,6 +87,7 @@ int shunt_subscribe_async(struct shunt *s, const char *topic, const char *group,
         return rc;
     }
     notice->until_us = core_limit_us(&s->core, clock_mono_us());
+    c->until_us = notice->until_us;
     c->decided = notice;
     loop_wake(s);
     *ret = c;

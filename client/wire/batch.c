@@ -37,7 +37,8 @@ int batch_begin(struct batch *b, const char *topic, size_t topic_bytes)
     b->count = b->accepted = b->called = 0;
     b->body_bytes_max = 0;
     b->id = b->number = b->sequence = b->first_seq = 0;
-    b->begun = b->written = false;
+    b->begun = b->written = b->repeated = false;
+    b->until_us = 0;
     b->error.code = 0;
     return mpack_extend(&b->bytes, BATCH_HEAD_BYTES_MAX) ? 0 : SHUNT_NO_MEMORY;
 }
@@ -62,6 +63,9 @@ static int commit(struct batch *b, size_t size_before, size_t body_bytes, struct
         return SHUNT_NO_MEMORY;
     }
     b->promises[b->count++] = promise;
+    int64_t until_us = promise.waits_us ? promise.waits_us : promise.until_us;
+    if (until_us > b->until_us)
+        b->until_us = until_us;
     if (body_bytes > b->body_bytes_max)
         b->body_bytes_max = body_bytes;
     return 0;
@@ -102,23 +106,29 @@ void batch_remove(struct batch *b, uint32_t index)
 
 void batch_seal(struct batch *b, uint64_t id, uint64_t sequence, uint64_t forget_below)
 {
-    uint8_t room[BATCH_HEAD_BYTES_MAX];
     check(b->id == 0 && id != 0 && b->count > 0);
+    b->id = id;
+    b->sequence = sequence;
+    b->forget_below = forget_below;
+    batch_head(b, REQUEST_NO_LIMIT);
+}
+
+void batch_head(struct batch *b, uint64_t timeout_ms)
+{
+    uint8_t room[BATCH_HEAD_BYTES_MAX];
     struct mpack_buffer head = {.data = room,
                                 .capacity = sizeof room}; /* never grows: the largest head fits */
     const union request_fields q = {.publish = {.topic = {b->topic, b->topic_bytes},
-                                                .sequence = sequence,
-                                                .forget_below = forget_below,
+                                                .sequence = b->sequence,
+                                                .forget_below = b->forget_below,
                                                 .messages = {.count = b->count}}};
     /* The length is filled in below, because the messages stand elsewhere. */
-    (void)request_begin(&head, &request_publish, id, &q);
+    (void)request_begin_within(&head, timeout_ms, &request_publish, b->id, &q);
     size_t payload = head.size - FRAME_HEADER_BYTES + batch_bytes(b);
     for (int i = 0; i < FRAME_HEADER_BYTES; i++)
         room[i] = (uint8_t)(payload >> (8 * (FRAME_HEADER_BYTES - 1 - i)));
     b->begin = BATCH_HEAD_BYTES_MAX - head.size;
     memcpy(b->bytes.data + b->begin, room, head.size);
-    b->id = id;
-    b->sequence = sequence;
 }
 
 void batch_free_all(struct batch_queue *q)

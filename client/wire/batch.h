@@ -15,6 +15,7 @@ struct promise {
     shunt_published_cb *callback; /* may be NULL */
     void *context;
     int64_t until_us; /* it is kept by then; INT64_MAX: some day */
+    int64_t waits_us; /* somebody waits for it until then; 0: as long as it takes to be kept */
 };
 
 #define BATCH_MAGIC 0xe1ce419du
@@ -33,8 +34,11 @@ struct batch {
     uint64_t id;
     uint64_t number;   /* its only message's, of the program's; 0: none */
     uint64_t sequence; /* 0 without idempotence */
-    bool begun;        /* some of it was handed to the socket */
-    bool written;      /* all of it was handed to the socket of this connection */
+    uint64_t forget_below;
+    int64_t until_us; /* somebody waits for one of its messages; INT64_MAX: without end */
+    bool repeated;    /* it was begun on an earlier connection: some of it may be stored */
+    bool begun;       /* some of it was handed to the socket */
+    bool written;     /* all of it was handed to the socket of this connection */
     /* FINISHED */
     uint32_t accepted; /* this many have sequence numbers from first_seq on */
     uint64_t first_seq;
@@ -48,8 +52,8 @@ struct batch_queue {
     size_t count;
 };
 
-/* The largest head: length, array, op, id, topic, sequence, forget_below, array. */
-#define BATCH_HEAD_BYTES_MAX (4 + 1 + 2 + 9 + 2 + NAME_BYTES_MAX + 9 + 9 + 5)
+/* The largest head: length, array, WITHIN, id, time-out, op, topic, sequence, forget_below, array. */
+#define BATCH_HEAD_BYTES_MAX (4 + 1 + 1 + 9 + 9 + 2 + 2 + NAME_BYTES_MAX + 9 + 9 + 5)
 
 struct batch *batch_new(void);
 void batch_free(struct batch *b);
@@ -63,8 +67,10 @@ int batch_add(struct batch *b, const struct shunt_message *m, struct promise pro
 int batch_add_raw(struct batch *b, struct slice message, size_t body_bytes, struct promise promise);
 /* Take message `index` of an OPEN batch out. */
 void batch_remove(struct batch *b, uint32_t index);
-/* Write the head; `id`, `sequence` stay the frame's own. */
+/* `id`, `sequence` and `forget_below` stay the frame's own. It has a head without a limit. */
 void batch_seal(struct batch *b, uint64_t id, uint64_t sequence, uint64_t forget_below);
+/* Write another head, before any of it is sent on a connection: with so much time, or REQUEST_NO_LIMIT. */
+void batch_head(struct batch *b, uint64_t timeout_ms);
 
 void batch_free_all(struct batch_queue *q);
 

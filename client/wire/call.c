@@ -8,7 +8,7 @@
 void call_begin(struct call *c, const struct request_form *form, const union request_fields *fields,
                 bool repeatable)
 {
-    *c = (struct call){.magic = CALL_MAGIC, .op = form->op, .repeatable = repeatable};
+    *c = (struct call){.magic = CALL_MAGIC, .op = form->op, .repeatable = repeatable, .until_us = INT64_MAX};
     c->fields = form->write(&c->request, fields);
 }
 
@@ -35,6 +35,7 @@ struct call *call_new(const struct request_form *form, const union request_field
         return NULL;
     }
     c->notice = notice;
+    c->until_us = notice->until_us;
     return c;
 }
 

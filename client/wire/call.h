@@ -21,6 +21,7 @@ struct call {
     bool repeatable;             /* reads only: a lost connection just means to ask again */
     bool bound;                  /* it speaks of this connection, and is never sent on another */
     struct notice *notice;       /* nobody waits: the core ends and frees it; NULL: somebody does */
+    int64_t until_us;            /* somebody waits for its end; INT64_MAX: without end */
     unsigned tries;              /* that it was sent */
     int64_t after_us;            /* QUEUED: not before; 0: at once */
     uint64_t id;

@@ -28,6 +28,7 @@ struct shunt_consumer *consumer_new(struct core *core, const char *topic, const 
     c->credit_messages = messages;
     c->credit_bytes = bytes;
     c->handler_ns = -1;
+    c->until_us = INT64_MAX;
     c->backoff = (struct backoff){.min_ms = core->settings->reconnect_min_ms,
                                   .max_ms = core->settings->reconnect_max_ms};
     c->next = core->consumers;

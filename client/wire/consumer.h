@@ -86,6 +86,7 @@ struct shunt_consumer {
     int64_t retry_at_us; /* WANTED: not before */
     struct backoff backoff;
     struct shunt_error end; /* ENDED: why */
+    int64_t until_us;       /* somebody waits until then for it to be ACTIVE; INT64_MAX: without end */
     struct notice *decided; /* is told when it first is ACTIVE, or ENDED; NULL: nobody waits, or it is told */
     struct delivery_list queued;
     struct delivery_list held;

@@ -4,7 +4,8 @@
 #include "proto/frame.h"
 #include "proto/request.h"
 
-static int write_subscribe(struct shunt_consumer *c)
+/* One that stood is wanted again however long that takes. */
+static int write_subscribe(struct shunt_consumer *c, int64_t now_us)
 {
     struct core *core = c->core;
     uint64_t end = output_end(&core->output);
@@ -16,7 +17,8 @@ static int write_subscribe(struct shunt_consumer *c)
                                                   .messages = c->credit_messages,
                                                   .bytes = c->credit_bytes,
                                                   .kept = {.count = keep_count(c)}}};
-    size_t frame = request_begin(&core->output.bytes, &request_subscribe, id, &q);
+    uint64_t timeout_ms = c->was_active ? REQUEST_NO_LIMIT : core_within_ms(core, c->until_us, now_us);
+    size_t frame = request_begin_within(&core->output.bytes, timeout_ms, &request_subscribe, id, &q);
     keep_write(c, q.subscribe.kept.count, &core->output.bytes);
     frame_end(&core->output.bytes, frame);
     int rc = output_check(&core->output, end);
@@ -80,7 +82,7 @@ int consumer_write(struct shunt_consumer *c, int64_t now_us)
 {
     int rc = 0;
     if (c->state == CONSUMER_WANTED && now_us >= c->retry_at_us)
-        return write_subscribe(c);
+        return write_subscribe(c, now_us);
     if (c->state != CONSUMER_ACTIVE)
         return 0;
     if (c->open)

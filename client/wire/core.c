@@ -259,6 +259,16 @@ static void call_refused(struct core *core, struct call *call, const struct shun
         core_end_call(core, call, error);
 }
 
+/* What was sent before may have been stored then: all that is known is that nobody will do more for it. */
+static void unless_stored_before(const struct batch *b, struct shunt_error *error)
+{
+    if (error->code != SHUNT_DEADLINE_EXCEEDED || !b->repeated)
+        return;
+    error_set(error, SHUNT_TIMEOUT,
+              "no answer in time: the message may have been stored before the connection was lost");
+    error->may_retry = false; /* it would be there twice */
+}
+
 static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, int64_t now_us,
                         struct shunt_error *err)
 {
@@ -275,6 +285,7 @@ static int read_refusal(struct core *core, uint64_t id, struct mpack_reader *r, 
         struct batch *b = magic_of(waiter.who, batch, BATCH_MAGIC);
         if (!b->written)
             return SHUNT_PROTOCOL;
+        unless_stored_before(b, &error);
         producer_answered(&core->producer, b, 0, 0, error.code, error.text);
         b->error.may_retry = error.may_retry;
         patience_publish_refused(core, &error, wait_ms, now_us);

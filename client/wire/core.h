@@ -30,6 +30,7 @@ struct core {
     struct call *goodbye;    /* to be queued as soon as all is answered; NULL: none */
     struct notice_list told; /* to be called back */
     bool work;               /* something may have to be written to `out` */
+    bool within;             /* the broker knows WITHIN */
     bool leaving;            /* GOODBYE is coming: no further batch is begun */
     bool left;               /* it is answered or given up: no further connection */
     bool marks_waiting;      /* shunt_next() had something whose mark was not sent yet */
@@ -95,6 +96,14 @@ void core_try_to_part(struct core *core);
 
 /* Until when a call that begins now must have been answered; INT64_MAX: some day. */
 int64_t core_limit_us(struct core *core, int64_t now_us);
+/* For how many ms somebody will still wait for an answer, for request_begin_within(); REQUEST_NO_LIMIT: without end, or the broker
+ * cannot be told. */
+static inline uint64_t core_within_ms(const struct core *core, int64_t until_us, int64_t now_us)
+{
+    if (!core->within || until_us == INT64_MAX)
+        return REQUEST_NO_LIMIT;
+    return until_us <= now_us ? 0 : ((uint64_t)(until_us - now_us) + 999) / 1000;
+}
 /* Calls whose limit has passed end. */
 void core_expire(struct core *core, int64_t now_us);
 /* When a PING is due, or the answer to the one under way. INT64_MAX: never. */

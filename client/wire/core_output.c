@@ -7,13 +7,27 @@
 
 #define TURN_BYTES (1024u * 1024) /* enough for one system call; more would only seal batches early */
 
-static int write_call(struct core *core, struct call *call)
+/* What gives something back is done whether somebody waits for that or not. */
+static size_t begin_call(struct core *core, const struct call *call, int64_t now_us)
+{
+    struct mpack_buffer *out = &core->output.bytes;
+    bool gives_back = call->op == OP_GOODBYE || call->op == OP_UNSUBSCRIBE;
+    uint64_t timeout_ms = gives_back ? REQUEST_NO_LIMIT : core_within_ms(core, call->until_us, now_us);
+    if (timeout_ms == REQUEST_NO_LIMIT)
+        return frame_begin(out, call->op, call->id, call->fields);
+    const union request_fields outside = {.within = {.timeout_ms = timeout_ms, .op = call->op}};
+    size_t frame = frame_begin(out, OP_WITHIN, call->id, 2 + call->fields);
+    (void)request_within.write(out, &outside); /* its two fields */
+    return frame;
+}
+
+static int write_call(struct core *core, struct call *call, int64_t now_us)
 {
     uint64_t end = output_end(&core->output);
     call->id = requests_add(&core->requests, WAITER_CALL, call);
     if (call->id == 0)
         return SHUNT_NO_MEMORY;
-    size_t frame = frame_begin(&core->output.bytes, call->op, call->id, call->fields);
+    size_t frame = begin_call(core, call, now_us);
     mpack_write_raw(&core->output.bytes, call->request.data, call->request.size);
     frame_end(&core->output.bytes, frame);
     int rc = output_check(&core->output, end);
@@ -36,7 +50,7 @@ static int write_calls(struct core *core, int64_t now_us)
         if (call->state != CALL_QUEUED)
             continue;
         if (call->after_us <= now_us)
-            rc = write_call(core, call);
+            rc = write_call(core, call, now_us);
         else if (call->after_us < next_us)
             next_us = call->after_us;
     }
@@ -86,6 +100,7 @@ int core_output(struct core *core, int64_t now_us, struct iovec *pieces, int max
         b = producer_next(p, &core->requests, b);
         if (!b)
             break;
+        batch_head(b, core_within_ms(core, b->until_us, now_us));
         pieces[count++] = piece(b->bytes.data + b->begin, b->bytes.size - b->begin);
         bytes += b->bytes.size - b->begin;
     }

@@ -5,8 +5,9 @@
 #include "proto/request.h"
 
 /* What is asked for, as the elements of the list: strs of fewer than 32 bytes begin with 0xa0 and their length. */
-static const char features[] = "\xac" FEATURE_DEAD_HISTORY;
-_Static_assert(sizeof features - 2 == 0xac - 0xa0, "the length of the feature");
+static const char features[] = "\xac" FEATURE_DEAD_HISTORY "\xa6" FEATURE_WITHIN;
+_Static_assert(sizeof FEATURE_DEAD_HISTORY - 1 == 0xac - 0xa0 && sizeof FEATURE_WITHIN - 1 == 0xa6 - 0xa0,
+               "the lengths of the features");
 
 int hello_write(struct core *core)
 {
@@ -22,7 +23,7 @@ int hello_write(struct core *core)
                                                     .host = slice_of(s->host),
                                                     .build = slice_of(s->build),
                                                     .marks = s->marks,
-                                                    .features = {1, {features, sizeof features - 1}}}}};
+                                                    .features = {2, {features, sizeof features - 1}}}}};
     if (s->idempotent)
         q.hello.options.producer = (struct slice){core->producer.id, sizeof core->producer.id};
     frame_end(out, request_begin(out, &request_hello, id, &q));
@@ -35,7 +36,16 @@ static uint64_t read_limit(struct mpack_reader *r, uint64_t least, uint64_t most
     return v < least ? least : v > most ? most : v;
 }
 
-static void read_info(struct mpack_reader *r, struct server_limits *ret)
+static bool has_within(struct mpack_reader *r)
+{
+    bool found = false;
+    uint32_t count = mpack_read_array(r);
+    for (uint32_t i = 0; i < count && !r->failed; i++)
+        found |= slice_is(mpack_read_str(r), FEATURE_WITHIN);
+    return found;
+}
+
+static void read_info(struct mpack_reader *r, struct server_limits *ret, bool *ret_within)
 {
     uint32_t count = mpack_read_map(r);
     for (uint32_t i = 0; i < count && !r->failed; i++) {
@@ -48,6 +58,8 @@ static void read_info(struct mpack_reader *r, struct server_limits *ret)
             ret->messages = (uint32_t)read_limit(r, 1, FRAME_MESSAGES_MAX);
         else if (slice_is(key, "dedup_frames"))
             ret->dedup_frames = (uint32_t)read_limit(r, 2, DEDUP_FRAMES_MAX);
+        else if (slice_is(key, "features"))
+            *ret_within = has_within(r);
         else
             (void)mpack_read_any(r); /* not needed here */
     }
@@ -57,7 +69,8 @@ int hello_answered(struct core *core, struct mpack_reader *reply, struct shunt_e
 {
     uint64_t version = mpack_read_uint(reply);
     struct server_limits limits = core->producer.limits;
-    read_info(reply, &limits);
+    bool within = false;
+    read_info(reply, &limits, &within);
     if (reply->failed)
         return SHUNT_PROTOCOL;
     if (version < PROTOCOL_VERSION_MIN || version > PROTOCOL_VERSION_MAX) {
@@ -66,6 +79,7 @@ int hello_answered(struct core *core, struct mpack_reader *reply, struct shunt_e
         return hello_refused(core, &error, err);
     }
     core->producer.limits = limits;
+    core->within = within;
     core->phase = CORE_READY;
     core->work = true;
     return 0;

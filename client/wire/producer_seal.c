@@ -20,6 +20,7 @@ void producer_lost(struct producer *p, struct requests *requests)
     for (struct batch *b = p->sealed.head; b; b = next) {
         next = b->next;
         b->written = false;
+        b->repeated |= b->begun;
         if (b->sequence == 0 && b->begun) /* sent again it could be stored twice */
             lost_for_good(p, requests, b);
     }

@@ -51,7 +51,7 @@ class Client(Admin):
             "client": f"{os.path.basename(sys.argv[0]) or 'python'}-{os.getpid()}" if client is None else client,
             "host": socket.gethostname() if host is None else host,
             "producer": os.urandom(PRODUCER_BYTES) if producer is None else producer,
-            "features": ["dead_history"]}  # letters tell their attempts as they are consumed
+            "features": ["dead_history", "within"]}  # letters tell their attempts as they are consumed; calls tell how long they wait
         if build is not None:
             hello["build"] = build
         self._timeout = timeout
@@ -105,7 +105,8 @@ class Client(Admin):
     ) -> int:
         """Publish one message; returns its number in the topic when it is on disk. It is stored once, also if the connection was lost on the way.
         `delay` and `ttl` are seconds, `deadline` is a time after which nobody needs it (Message). With a `producer` of the client's own, `number` is this message's, greater than all before it; one that was stored before is not
-        stored again. Raises Unreachable if nothing was sent, Busy if too many before it are not confirmed, and Timeout if it is unknown whether it was (or still will be) stored."""
+        stored again. Raises Unreachable if nothing was sent, Busy if too many before it are not confirmed, Timeout if it is unknown whether it was stored (or will be, by a broker that is too old to be told how long the
+        call waits), and DeadlineExceeded if it was not, because that was over before the broker came to it."""
         return self._publish(topic, [Message(body, headers, key, delay, ttl, deadline)], number, timeout)[0]
 
     def publish_batch(self, topic: str, messages: Iterable[Message | bytes | str], *, timeout: float | None = None) -> list[int]:
@@ -125,7 +126,7 @@ class Client(Admin):
             self._link.start()
             if not self._link.wait(self._outbox.room, deadline):
                 raise errors.Busy("the publishes before this one are not confirmed; it was not published")
-            frame = self._outbox.submit(topic, rows, number)
+            frame = self._outbox.submit(topic, rows, number, deadline=deadline)
             if not self._link.wait(lambda: frame.done, deadline):
                 raise self._too_late(frame)
             if frame.error:
@@ -138,7 +139,7 @@ class Client(Admin):
             if self._outbox.held_until is not None and self._outbox.held_error:
                 return self._outbox.held_error.again()  # it waited for that
             return errors.Unreachable(self._link.last_error.text if self._link.last_error else "no connection in time; the message was not published")
-        return errors.Timeout("not confirmed in time: whether the message was stored is unknown, and it is sent again when there is a connection")
+        return errors.Timeout("not confirmed in time: whether the message was stored is unknown")
 
     def publisher(self, topic: str, *, window: int = PUBLISH_WINDOW, window_bytes: int = PUBLISH_WINDOW_BYTES) -> Publisher:
         """Publish many: as a context, it has published all when it is left. At most `window` messages of `window_bytes` are unconfirmed."""

@@ -168,6 +168,7 @@ class Consumer:
         self._stopped = self._closed = False
         self._backoff = Backoff(0.1)
         self._retry_at: float | None = None
+        self._opening_until: float | None = None  # until it first stood
 
     # ---- for the program ----
 
@@ -397,7 +398,7 @@ class Consumer:
         if kept:
             fields.append([part for delivery in kept for part in (delivery.seq, delivery._token, delivery._started)])
         self._subscribing = True
-        self._link.call(protocol.SUBSCRIBE, *fields, then=lambda call: self._subscribed(kept, held, call))
+        self._link.call(protocol.SUBSCRIBE, *fields, then=lambda call: self._subscribed(kept, held, call), deadline=self._opening_until)
 
     def _subscribed(self, kept: list[Delivery], held: list[Delivery], call: Call) -> None:
         early, self._early, self._subscribing = self._early, [], False
@@ -414,7 +415,7 @@ class Consumer:
             if self._closed:
                 self._link.call(protocol.UNSUBSCRIBE, call.fields[0])
                 return
-            self._sub = call.fields[0]
+            self._sub, self._opening_until = call.fields[0], None
             self._backoff.reset()
             self._take_up(list(zip(held, itertools.chain(tokens, itertools.repeat(0)))))
             for sub, handouts, now in early:
@@ -477,6 +478,7 @@ class Consumer:
     def _open(self, deadline: float | None) -> None:
         """Subscribe, and wait for the answer, or for stop()."""
         with self._link.changed:
+            self._opening_until = deadline
             self._link.hooks.append(self)
             try:
                 if self._link.is_up:

@@ -7,7 +7,7 @@ from . import protocol
 __all__ = [
     "Error", "Protocol", "VersionMismatch", "Unauthenticated", "Forbidden", "BadArgument", "BadName", "Reserved", "TooLarge", "Unsupported",
     "UnknownTopic", "UnknownGroup", "TopicExists", "GroupExists", "NotFound", "Stale", "LastGroup", "TopicFull", "NoSpace", "TooMany", "DedupWindow",
-    "NotLeader", "Unavailable", "ShuttingDown", "Unreachable", "Disconnected", "Timeout", "Closed", "Empty", "Busy", "NoMemory", "InputOutput",
+    "NotLeader", "Unavailable", "ShuttingDown", "DeadlineExceeded", "Unreachable", "Disconnected", "Timeout", "Closed", "Empty", "Busy", "NoMemory", "InputOutput",
     "Corrupt", "StoreLocked", "StoreVersion", "StoreTruncated", "StoreReadOnly", "Internal",
 ]
 
@@ -180,6 +180,12 @@ class ShuttingDown(Error):
     """The server is stopping."""
 
     code, name, may_retry = 42, "SHUTTING_DOWN", True
+
+
+class DeadlineExceeded(Error, TimeoutError):
+    """The call's time was over before the broker came to it: nothing was done."""
+
+    code, name, may_retry = 43, "DEADLINE_EXCEEDED", True
 
 
 class Unreachable(Error, ConnectionError):

@@ -8,6 +8,7 @@ a connection (the publishes without an answer, the consumers) is told by its hoo
 from __future__ import annotations
 
 import collections
+import math
 import os
 import random
 import select
@@ -151,20 +152,24 @@ class Link:
         deadline = time.monotonic() + timeout
         with self.changed:
             self.wait_up(deadline)
-            call = self.call(op, *fields)
+            call = self.call(op, *fields, deadline=deadline)
             if not self.wait(lambda: call.done, deadline):
                 raise errors.Timeout(f"no answer within {timeout:g} s")
             if call.error:
                 raise call.error
             return call.fields
 
-    def call(self, op: int, *fields: object, then: Callable[[Call], None] | None = None) -> Call:
-        """Send a request without waiting. Locked, and only while `is_up`. `then` is called, locked, when it ended."""
-        return self.call_packed(op, len(fields), b"".join(map(encode, fields)), then)
+    def call(self, op: int, *fields: object, then: Callable[[Call], None] | None = None, deadline: float | None = None) -> Call:
+        """Send a request without waiting. Locked, and only while `is_up`. `then` is called, locked, when it ended. After `deadline` nobody waits for it, and a
+        broker that knows WITHIN does not begin with it."""
+        return self.call_packed(op, len(fields), b"".join(map(encode, fields)), then, deadline)
 
-    def call_packed(self, op: int, count: int, fields: bytes, then: Callable[[Call], None] | None = None) -> Call:
+    def call_packed(self, op: int, count: int, fields: bytes, then: Callable[[Call], None] | None = None, deadline: float | None = None) -> Call:
         """The same with `count` fields that are msgpack already."""
         call = Call(self._next_id, then)
+        if deadline is not None and "within" in self.info.get("features", ()):
+            left = max(0, math.ceil((deadline - time.monotonic()) * 1000))
+            op, count, fields = protocol.WITHIN, count + 2, encode(left) + encode(op) + fields
         data = with_length(array_head(count + 2) + encode(op) + encode(call.id) + fields)
         if len(data) - 4 > protocol.FRAME_BYTES_MAX:
             raise errors.TooLarge(f"a frame of {len(data) - 4} bytes; at most {protocol.FRAME_BYTES_MAX}")

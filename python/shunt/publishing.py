@@ -93,12 +93,12 @@ def base_key(key: bytes | str | None, headers: Mapping[str, str | bytes]) -> byt
 class Frame:
     """One PUBLISH, until it is answered. `seqs` are the numbers that its first messages got; `error` says why the rest were refused."""
 
-    __slots__ = ("number", "topic", "rows", "forget_below", "was_sent", "done", "seqs", "error", "then")
+    __slots__ = ("number", "topic", "rows", "forget_below", "deadline", "was_sent", "was_sent_before", "done", "seqs", "error", "then")
 
-    def __init__(self, topic: str, rows: list[bytes], then: Callable[[Frame], None] | None) -> None:
-        self.topic, self.rows, self.then = topic, rows, then
+    def __init__(self, topic: str, rows: list[bytes], then: Callable[[Frame], None] | None, deadline: float | None) -> None:
+        self.topic, self.rows, self.then, self.deadline = topic, rows, then, deadline
         self.number = self.forget_below = 0
-        self.was_sent = self.done = False
+        self.was_sent = self.was_sent_before = self.done = False
         self.seqs: list[int] = []
         self.error: errors.Error | None = None
 
@@ -113,9 +113,10 @@ class Outbox:
         self.held_until: float | None = None  # the store is full, and the broker wants to be left alone
         self.held_error: errors.Error | None = None
 
-    def submit(self, topic: str, rows: list[bytes], number: int | None = None, then: Callable[[Frame], None] | None = None) -> Frame:
+    def submit(self, topic: str, rows: list[bytes], number: int | None = None, then: Callable[[Frame], None] | None = None, deadline: float | None = None) -> Frame:
+        """After `deadline` nobody waits for it."""
         self.check_number(number)
-        frame = Frame(topic, rows, then)
+        frame = Frame(topic, rows, then, deadline)
         self._number(frame, number)
         if self.link.is_up and self.held_until is None:
             self._send(frame)
@@ -153,10 +154,10 @@ class Outbox:
         return True
 
     def _send(self, frame: Frame) -> None:
-        frame.was_sent = True
+        frame.was_sent_before, frame.was_sent = frame.was_sent, True
         rows = [array_head(len(frame.rows)), *frame.rows]
         fields = encode(frame.topic) + encode(frame.number) + encode(frame.forget_below) + b"".join(rows)
-        self.link.call_packed(protocol.PUBLISH, 4, fields, lambda call: self._answered(frame, call))
+        self.link.call_packed(protocol.PUBLISH, 4, fields, lambda call: self._answered(frame, call), frame.deadline)
 
     def _answered(self, frame: Frame, call: Call) -> None:
         if isinstance(call.error, (errors.Disconnected, errors.Closed)):
@@ -165,6 +166,8 @@ class Outbox:
         if isinstance(call.error, errors.Protocol):
             frame.error = errors.Protocol(f"{call.error.text}: does another client use this producer id?")
             self.link.end(frame.error)
+        elif isinstance(call.error, errors.DeadlineExceeded) and frame.was_sent_before:
+            frame.error = errors.Timeout("not confirmed in time: it may have been stored before the connection was lost")
         elif call.error:
             frame.error = call.error
             self._hold(call.error)

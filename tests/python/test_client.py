@@ -315,6 +315,45 @@ class Hostile(unittest.TestCase):
         server, client = self.serve(lambda server: server.send(128, server.recv()[1], 1, 7, 0))
         self.assertEqual(client.publish("t", b"x"), 7)
 
+    def test_calls_say_how_long_they_wait_to_a_broker_that_knows_it(self):
+        for features in ([], ["within"]):
+            with self.subTest(features):
+                seen = []
+
+                def script(server, seen=seen):
+                    for answer in ([1, 7, 0], [{"ready": 1}], [5, 30000]):
+                        seen.append(server.recv())
+                        server.send(128, seen[-1][1], *answer)
+
+                _, client = self.serve(script, info={**INFO, "features": features})
+                client.connect()  # so that all the time is left
+                self.assertEqual(client.publish("t", b"x", timeout=9), 7)
+                self.assertEqual(client.group_show("t")["ready"], 1)
+                client.consume("t", timeout=9).stop()
+                operations = [protocol.PUBLISH, protocol.GROUP_SHOW, protocol.SUBSCRIBE]
+                if features:
+                    self.assertEqual([request[0] for request in seen], [protocol.WITHIN] * 3)
+                    self.assertEqual([request[3] for request in seen], operations)
+                    for request, most in zip(seen, (9000, 10000, 9000)):
+                        self.assertTrue(0 < request[2] <= most, request)
+                else:
+                    self.assertEqual([request[0] for request in seen], operations)
+                client.close(0)
+
+    def test_what_was_sent_before_may_have_been_stored_though_its_time_was_over(self):
+        def script(server):
+            request = server.recv()
+            if server.connections == 1:
+                raise ConnectionResetError("lost with the request under way")
+            server.send(129, request[1], 43, "DEADLINE_EXCEEDED", "", True)
+
+        _, client = self.serve(script, info={**INFO, "features": ["within"]})
+        with self.assertRaisesRegex(shunt.Timeout, "may have been stored"):
+            client.publish("t", b"x")
+        with self.assertRaises(shunt.DeadlineExceeded) as caught:
+            self.serve(lambda server: server.send(129, server.recv()[1], 43, "DEADLINE_EXCEEDED", "", True))[1].publish("t", b"x")
+        self.assertIsInstance(caught.exception, TimeoutError)
+
     def refuse(self, server, *asked):
         server.send(129, server.recv()[1], 28, "NO_SPACE", "full", True, *asked)
         server.send(128, server.recv()[1], 1, 7, 0)

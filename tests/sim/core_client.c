@@ -170,8 +170,8 @@ static void publish(struct core_client *c)
                                   .key = sim_key_digest((struct slice){encoded.data, encoded.size})};
     mpack_buffer_done(&encoded);
     struct ticket *ticket = ticket_new(c, op);
-    if (producer_add(&c->core.producer, place->topic, &m, (struct promise){on_published, ticket, INT64_MAX},
-                     &full, &error)) {
+    if (producer_add(&c->core.producer, place->topic, &m,
+                     (struct promise){on_published, ticket, INT64_MAX, 0}, &full, &error)) {
         ticket->done = true; /* the window is full: it was not asked */
         return;
     }

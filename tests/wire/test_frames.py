@@ -178,7 +178,7 @@ class GoodFrames(WireTest):
 
     def test_unknown_operations_are_unsupported_and_harmless(self):
         client = self.connect()
-        for op in (0, 4, 99, OK, ERROR, DELIVER, 255, 2**32 + PING, 2**64 - 1):
+        for op in (0, 5, 99, OK, ERROR, DELIVER, 255, 2**32 + PING, 2**64 - 1):
             with self.subTest(op=op):
                 self.refused("UNSUPPORTED", client.request, op)
         client.ping()

@@ -33,6 +33,7 @@ from test_silence import *  # noqa: F403
 from test_texts import *  # noqa: F403
 from test_topics import *  # noqa: F403
 from test_why import *  # noqa: F403
+from test_within import *  # noqa: F403
 
 if __name__ == "__main__":
     if not os.access(os.environ.get("SHUNTD", ""), os.X_OK):

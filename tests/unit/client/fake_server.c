@@ -271,11 +271,16 @@ void fake_connect_with(struct fake *f, uint64_t max_body_bytes, uint64_t max_mes
     struct seen_frame *hello = fake_only(f, OP_HELLO);
     size_t frame = frame_begin(&f->said, OP_OK, hello->id, 2);
     mpack_write_uint(&f->said, 1);
-    mpack_write_map(&f->said, 4);
+    mpack_write_map(&f->said, 5);
     write_limit(&f->said, "max_body_bytes", max_body_bytes != 0 ? max_body_bytes : BODY_BYTES_MAX);
     write_limit(&f->said, "max_messages", max_messages != 0 ? max_messages : FRAME_MESSAGES_MAX);
     write_limit(&f->said, "dedup_frames", dedup_frames != 0 ? dedup_frames : DEDUP_FRAMES_MAX);
     write_limit(&f->said, "something_new", 1);
+    mpack_write_cstr(&f->said, "features");
+    mpack_write_array(&f->said, f->within ? 2 : 1);
+    mpack_write_cstr(&f->said, "some_feature");
+    if (f->within)
+        mpack_write_cstr(&f->said, FEATURE_WITHIN);
     frame_end(&f->said, frame);
     cr_assert_eq(fake_feed(f), 0);
     cr_assert_eq(f->core.phase, CORE_READY);
@@ -321,7 +326,8 @@ int fake_publish(struct fake *f, const char *topic, const char *body, shunt_publ
     struct shunt_message *m = shunt_message_new();
     bool full;
     shunt_message_body(m, body, strlen(body));
-    int rc = producer_add(&f->core.producer, topic, m, (struct promise){callback, context, INT64_MAX}, &full, NULL);
+    int rc = producer_add(&f->core.producer, topic, m, (struct promise){callback, context, INT64_MAX, 0},
+                          &full, NULL);
     shunt_message_free(m);
     return rc;
 }

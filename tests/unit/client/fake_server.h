@@ -35,6 +35,7 @@ struct fake {
     struct settings settings;
     struct core core;
     int64_t now_us;
+    bool within;              /* the next connection is to one that knows WITHIN */
     struct shunt handle;      /* only for calls that wake its loop: nobody watches it */
     struct mpack_buffer sent; /* all of this connection */
     size_t read;              /* frames seen of it, in bytes */

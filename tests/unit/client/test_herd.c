@@ -138,9 +138,9 @@ static void begin(struct herd *h, struct client *c, uint64_t seed)
     reconnect_init(&c->reconnect, 1, MIN_MS, MAX_MS);
     come_back(h, c);
     shunt_message_body(m, "pending", 7);
-    cr_assert_eq(
-        producer_add(&c->core.producer, "orders", m, (struct promise){published, c, INT64_MAX}, &full, NULL),
-        0);
+    cr_assert_eq(producer_add(&c->core.producer, "orders", m, (struct promise){published, c, INT64_MAX, 0},
+                              &full, NULL),
+                 0);
     shunt_message_free(m);
     for (int i = 0; i < CALLS; i++) {
         const union request_fields q = {.topic_show = {.topic = slice_of("orders")}};

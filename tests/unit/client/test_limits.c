@@ -43,7 +43,7 @@ static void hear(void *context, const struct shunt_error *err)
 static void publish(const char *body, struct told *t)
 {
     struct shunt_message *m = shunt_message_new();
-    struct promise promise = {hear_published, t, core_limit_us(&f.core, f.now_us)};
+    struct promise promise = {hear_published, t, core_limit_us(&f.core, f.now_us), 0};
     bool full;
     shunt_message_body(m, body, strlen(body));
     cr_assert_eq(producer_add(&f.core.producer, "orders", m, promise, &full, NULL), 0);
@@ -138,7 +138,7 @@ Test(limits, an_answer_is_told_once_and_pends_until_it_is_answered)
     struct shunt_delivery *d = fake_next(c, &f);
     struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = SHUNT_ACK};
     struct resolver resolver = {
-        .callback = hear, .context = &t, .until_us = core_limit_us(&f.core, f.now_us)};
+        .callback = hear, .context = &t, .until_us = core_limit_us(&f.core, f.now_us), 0};
     cr_assert_eq(delivery_resolve(d, &entry, resolver, f.now_us), 0);
     struct seen_frame *frame = fake_only(&f, OP_RESOLVE);
     uint64_t id = frame->id;
@@ -160,7 +160,7 @@ Test(limits, a_kept_answer_has_a_limit_and_is_sent_all_the_same)
     struct shunt_delivery *d = fake_next(c, &f);
     struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = SHUNT_ACK};
     struct resolver resolver = {
-        .callback = hear, .context = &t, .until_us = core_limit_us(&f.core, f.now_us)};
+        .callback = hear, .context = &t, .until_us = core_limit_us(&f.core, f.now_us), 0};
     fake_lose(&f);
     cr_assert_eq(delivery_resolve(d, &entry, resolver, f.now_us), 0);
     pass(10);

@@ -345,7 +345,7 @@ static int publish_numbered(uint64_t number, int i)
     bool full;
     if (number != 0)
         cr_assert_eq(shunt_message_number(m, number), 0);
-    int rc = producer_add(&fake.core.producer, "orders", m, (struct promise){hear, &heard[i], INT64_MAX},
+    int rc = producer_add(&fake.core.producer, "orders", m, (struct promise){hear, &heard[i], INT64_MAX, 0},
                           &full, NULL);
     shunt_message_free(m);
     return rc;

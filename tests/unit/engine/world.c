@@ -31,6 +31,7 @@ void post_frame(struct world *w, struct link *link, struct mpack_buffer *frame, 
     item->chunk = chunk ? chunk : chunk_new((uint32_t)frame->size);
     memcpy(item->chunk->data, frame->data, frame->size);
     item->bytes = (struct slice){item->chunk->data, frame->size};
+    item->received_ms = w->now_ms;
     engine_post(w->engine, item);
     mpack_buffer_done(frame);
 }

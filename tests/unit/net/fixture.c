@@ -240,6 +240,7 @@ static void post(void *context, struct inbox_item *item)
     if (item->kind == PORT_FRAMES) {
         cr_assert(item->chunk);
         f->posts++;
+        f->received_ms = item->received_ms;
         mpack_write_raw(&f->frames, item->bytes.data, item->bytes.size);
         if (!f->link) {
             f->link = item->link;

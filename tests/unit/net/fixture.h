@@ -20,6 +20,7 @@ struct fixture {
     unsigned closed;                  /* of the lost: by the server */
     unsigned caught_up, posts_before; /* answers to engine_asks(), and the posts before the last of them */
     int64_t asked_ms;                 /* as that one says */
+    int64_t received_ms;              /* of the last post */
     bool full;
     const struct link *full_for; /* or for this one alone */
     bool silent;                 /* a bad frame, or the end, is not answered: what came before it waits */

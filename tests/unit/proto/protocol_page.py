@@ -53,6 +53,8 @@ def field_in_c(row):
     """A field as the page shows it; None if the row is none: it says more about a field."""
     if row == "REASON":
         return "reason?"
+    if row == "INSIDE":
+        return "field, …"
     match = FIELD.fullmatch(row)
     if not match:
         return None
@@ -85,7 +87,7 @@ def entries_in_c(text):
 
 def strangers(text):
     """Rows that are none of the table's, so that none is passed over; and answers that do not count their fields."""
-    rows = "REASON OPTIONAL_OF ITEM ITEM_END VALUE OPTIONAL_VALUE KEY KEY_OF NO_OTHER_KEYS MAP NO_FIELDS TOPIC TOPIC_OR_DLQ GROUP OPTIONAL_GROUP FIELD OPTIONAL LIST OPTIONAL_LIST AT_MOST ONLY_IF REQUEST ANSWER NOTICE MAP_END END"
+    rows = "REASON INSIDE OPTIONAL_OF ITEM ITEM_END VALUE OPTIONAL_VALUE KEY KEY_OF NO_OTHER_KEYS MAP NO_FIELDS TOPIC TOPIC_OR_DLQ GROUP OPTIONAL_GROUP FIELD OPTIONAL LIST OPTIONAL_LIST AT_MOST ONLY_IF REQUEST ANSWER NOTICE MAP_END END"
     body = text[text.index("\nMAP("):text.rindex("\n#include")]
     found = [line for line in body.splitlines() if line and re.split(r"\W", line)[0] not in rows.split()]
     for name, count, fields in re.findall(r'^ANSWER\((\w+), (\d+), "([^"]*)"\)$', text, re.M):
