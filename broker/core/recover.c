@@ -6,6 +6,7 @@
 #include "broker/core/breaker.h"
 #include "broker/core/due.h"
 #include "broker/core/history.h"
+#include "broker/core/order.h"
 #include "broker/core/state.h"
 
 /* What it is to end: no time to live passes in a handler's hands, nor while the handler may come back. */
@@ -20,8 +21,8 @@ static int outlive(struct ledger *l, struct group *g, uint64_t seq, struct attem
     return err;
 }
 
-/* `until_ms` 0: it waits for nobody. */
-static int give_back(struct ledger *l, struct group *g, uint64_t seq, int64_t until_ms)
+/* `until_ms` 0: it waits for nobody. *ret_keyless: it has no key, or one that cannot be read any more. */
+static int give_back(struct ledger *l, struct group *g, uint64_t seq, int64_t until_ms, bool *ret_keyless)
 {
     struct history_record h = {.outcome = ATTEMPT_BROKER_RESTART};
     enum where where;
@@ -40,7 +41,22 @@ static int give_back(struct ledger *l, struct group *g, uint64_t seq, int64_t un
     if (!err)
         err = outlive(l, g, seq, &row, until_ms);
     row.back_job = l->meta.job_next;
-    return err ? err : place_wait(l, g, seq, &row, until_ms);
+    err = err ? err : place_wait(l, g, seq, &row, until_ms);
+    *ret_keyless |= !row.key;
+    return err;
+}
+
+/* What was damaged while it was out let nobody go: its key was known to memory alone. So each key is looked at. */
+static int let_go_of_all(struct ledger *l, struct group *g)
+{
+    uint64_t key = 0, seq;
+    int err;
+    do {
+        err = order_index_first(l, g, true, &key, &seq);
+        if (!err && seq)
+            err = place_let_go(l, g, key);
+    } while (!err && seq && ++key);
+    return err;
 }
 
 static int64_t waits_until(const struct ledger *l, const struct group *g, const struct recover_command *c)
@@ -51,25 +67,27 @@ static int64_t waits_until(const struct ledger *l, const struct group *g, const 
 
 static int recover_first_flights(struct ledger *l, struct group *g, int64_t until_ms)
 {
+    bool keyless = false;
     uint64_t seq = g->r.floor;
     while ((seq = bitmap_next_clear(&g->bits, seq)) < g->r.next && ledger_has_room(l, COST_MOVE_BYTES)) {
-        int err = give_back(l, g, seq, until_ms);
+        int err = give_back(l, g, seq, until_ms, &keyless);
         if (err)
             return err;
         seq++;
     }
-    return 0;
+    return keyless && g->keys && g->r.parked ? let_go_of_all(l, g) : 0;
 }
 
 static int recover_held(struct ledger *l, struct group *g, int64_t until_ms)
 {
+    bool keyless = false; /* of no interest: their keys are in their rows */
     while (ledger_has_room(l, COST_MOVE_BYTES)) {
         int64_t due_ms = 0;
         uint64_t seq = 0;
         int err = due_first(l, g, DUE_HELD, &due_ms, &seq);
         if (err)
             return err == SHUNT_NOT_FOUND ? 0 : err;
-        err = give_back(l, g, seq, until_ms);
+        err = give_back(l, g, seq, until_ms, &keyless);
         if (err)
             return err;
     }

@@ -26,7 +26,7 @@ struct fixture {
     char *trace;
     size_t trace_size;
     bool quiet;             /* nothing is written down */
-    bool careless;          /* the store is not walked after each batch */
+    bool careless;          /* the store is not walked after each batch and start */
     struct batch_room room; /* of each batch */
     const struct actor *by; /* who asks for what fixture_run() is given */
     struct token tokens[TOKENS_MAX];

@@ -190,3 +190,23 @@ Test(ledger_order, one_more_row_is_the_price_of_one_that_is_parked_and_no_memory
     f.careless = false;
     fixture_done(&f);
 }
+
+/* Nobody knows its key after a restart. */
+Test(ledger_order, one_that_was_damaged_while_it_was_out_lets_the_next_one_go_after_a_restart)
+{
+    struct fixture f;
+    begin(&f, "AABAB");
+    gets(&f, "1 3");
+    cr_assert_eq(g_of(&f)->r.parked, 3);
+    flip_message_byte(&f, "t", 1, 20);
+    f.careless = true; /* until what was out is given back */
+    fixture_crash(&f);
+    f.careless = false;
+    recover(&f);
+    cr_assert_eq(g_of(&f)->r.parked, 2, "the fourth waits for the second, and the fifth for the third");
+    gets(&f, "3 2");
+    expect_state(&f, "t", "default", 1, "dead");
+    ack(&f, "t", "default", 2);
+    gets(&f, "4");
+    fixture_done(&f);
+}
