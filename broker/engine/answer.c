@@ -39,6 +39,9 @@ static void published(struct mpack_buffer *out, const struct step *st)
     mpack_write_uint(out, st->count);
     mpack_write_uint(out, st->number);
     mpack_write_int(out, st->refusal);
+    int64_t wait_ms = reply_retry_after_ms(st->session->engine, st->refusal);
+    if (wait_ms)
+        mpack_write_int(out, wait_ms);
 }
 
 static int by_index(const void *a, const void *b)
@@ -89,7 +92,8 @@ static uint32_t fields_of(const struct step *st)
 {
     enum wire_answer answer = st->request->answer;
     bool tokens = answer == ANSWER_SUBSCRIBED && st->subscribing.kept.given;
-    return answers[answer].fields + tokens;
+    bool wait = answer == ANSWER_PUBLISHED && reply_retry_after_ms(st->session->engine, st->refusal);
+    return answers[answer].fields + tokens + wait;
 }
 
 void step_answer(const struct step *st)

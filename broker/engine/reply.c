@@ -15,8 +15,7 @@ struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_
     return out;
 }
 
-/* How long the client is asked to wait before it asks again; 0: that is not said. */
-static int64_t retry_after_ms(const struct engine *e, int err)
+int64_t reply_retry_after_ms(const struct engine *e, int err)
 {
     return err_has_retry_after(err) ? e->config.limits.retry_after_ms : 0;
 }
@@ -25,7 +24,7 @@ void reply_error(struct session *s, uint64_t request_id, int err, const char *wh
 {
     struct mpack_buffer *out = session_out(s);
     const char *text = err_text(err);
-    int64_t wait_ms = retry_after_ms(s->engine, err);
+    int64_t wait_ms = reply_retry_after_ms(s->engine, err);
     size_t frame = frame_begin(out, OP_ERROR, request_id, wait_ms ? 5 : 4);
     share_count(s, ROWS_OF_ERROR);
     mpack_write_int(out, err);
@@ -49,7 +48,7 @@ void reply_closed(struct session *s, uint64_t sub, int err, const char *why)
 {
     struct mpack_buffer *out = session_out(s);
     const char *text = err_text(err);
-    int64_t wait_ms = retry_after_ms(s->engine, err);
+    int64_t wait_ms = reply_retry_after_ms(s->engine, err);
     size_t frame = frame_begin(out, OP_CLOSED, 0, wait_ms ? 4 : 3);
     mpack_write_uint(out, sub);
     mpack_write_int(out, err);

@@ -4,6 +4,9 @@
 
 #include "base/slice.h"
 
+#include <stdint.h>
+
+struct engine;
 struct mpack_buffer;
 struct session;
 
@@ -12,6 +15,8 @@ struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_
 void reply_error(struct session *s, uint64_t request_id, int err, const char *why);
 /* That there is no such topic or group, by its name. */
 void reply_missing(struct session *s, uint64_t request_id, int err, struct slice topic, struct slice group);
+/* How long a client that gets this error is asked to wait before it asks again, ms; 0: that is not said. */
+int64_t reply_retry_after_ms(const struct engine *e, int err);
 /* Answer with ERROR PROTOCOL and close. */
 void reply_broken(struct session *s, uint64_t request_id, const char *why);
 void reply_closed(struct session *s, uint64_t sub, int err, const char *why);

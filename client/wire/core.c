@@ -187,12 +187,18 @@ static void call_answered(struct core *core, struct call *call, const struct mpa
     block_hold(call->block);
 }
 
-static int publish_answered(struct core *core, struct batch *b, struct mpack_reader *r)
+/* [128, id, accepted, first_seq, code, retry_after_ms?] */
+static int publish_answered(struct core *core, struct batch *b, struct mpack_reader *r, int64_t now_us)
 {
     uint64_t accepted = mpack_read_uint(r), first_seq = mpack_read_uint(r), code = mpack_read_uint(r);
     if (r->failed || !b->written || code > INT32_MAX)
         return SHUNT_PROTOCOL;
     producer_answered(&core->producer, b, accepted, first_seq, (int)code, NULL);
+    if (code) {
+        struct shunt_error rest;
+        error_set(&rest, (int)code, NULL);
+        patience_publish_refused(core, &rest, patience_read(core, r, now_us), now_us);
+    }
     core->work = true; /* the next batch may go */
     return 0;
 }
@@ -216,7 +222,7 @@ static int read_ok(struct core *core, uint64_t id, uint32_t fields, struct mpack
     case WAITER_HELLO:
         return hello_answered(core, r, err);
     case WAITER_PUBLISH:
-        return publish_answered(core, magic_of(waiter.who, batch, BATCH_MAGIC), r);
+        return publish_answered(core, magic_of(waiter.who, batch, BATCH_MAGIC), r, now_us);
     case WAITER_RESOLVE:
         return resolution_answered(&core->resolutions, magic_of(waiter.who, resolution, RESOLUTION_MAGIC), r);
     case WAITER_SUBSCRIBE:

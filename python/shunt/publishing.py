@@ -172,14 +172,14 @@ class Outbox:
             frame.error = call.error
             self._hold(call.error)
         else:
-            self._stored(frame, *check_stored(call.fields, len(frame.rows)))
+            self._stored(frame, *check_stored(call.fields, len(frame.rows)), call.fields[3] if len(call.fields) > 3 else None)
             if frame.number in self.frames:
                 return  # the rest is on its way
         frame.done, frame.rows = True, []
         if frame.then:
             frame.then(frame)
 
-    def _stored(self, frame: Frame, accepted: int, first: int, code: int) -> None:
+    def _stored(self, frame: Frame, accepted: int, first: int, code: int, retry_after_ms: object) -> None:
         frame.seqs += range(first, first + accepted)
         if code == errors.Unavailable.code and accepted < len(frame.rows):  # broken off by a crash, and others came behind it: the rest goes in a frame of its own
             frame.rows = frame.rows[accepted:]
@@ -187,7 +187,8 @@ class Outbox:
             if self.link.is_up and self.held_until is None:
                 self._send(frame)
         elif code:
-            frame.error = errors.error_of(code, f"{accepted} of {len(frame.rows)} messages were stored")
+            frame.error = errors.error_of(code, f"{accepted} of {len(frame.rows)} messages were stored", retry_after_ms=retry_after_ms)
+            self._hold(frame.error)
 
     def _hold(self, error: errors.Error) -> None:
         """The store is full for those behind it as well."""

@@ -371,6 +371,18 @@ class Hostile(unittest.TestCase):
             client._link.wake()
         self.assertEqual(client.publish("t", b"sent"), 7)
 
+    def test_so_they_do_when_a_frame_was_stored_in_part_for_want_of_room(self):
+        def script(server):
+            server.send(128, server.recv()[1], 1, 7, 28, 300)
+            server.send(128, server.recv()[1], 1, 8, 0)
+
+        with unittest.mock.patch.object(shunt.publishing, "jittered", lambda seconds: 1000 * seconds):
+            _, client = self.serve(script)
+            with self.assertRaises(shunt.NoSpace) as caught:
+                client.publish_batch("t", [b"stored", b"not"])
+        self.assertEqual((caught.exception.accepted, caught.exception.retry_after), ([7], 0.3))
+        self.assertRaises(shunt.NoSpace, client.publish, "t", b"not sent", timeout=0.05)
+
     def test_one_that_asks_for_nothing_gets_the_next_at_once(self):
         for asked in ((), (0,), (None,), ("later",)):
             server, client = self.serve(lambda server, asked=asked: self.refuse(server, *asked))

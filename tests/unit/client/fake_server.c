@@ -111,13 +111,21 @@ void say_ok(struct fake *f, uint64_t id)
     frame_end(&f->said, frame_begin(&f->said, OP_OK, id, 0));
 }
 
-void say_published(struct fake *f, uint64_t id, uint64_t accepted, uint64_t first_seq, int code)
+void say_stored_in_part(struct fake *f, uint64_t id, uint64_t accepted, uint64_t first_seq, int code,
+                        int64_t retry_after_ms)
 {
-    size_t frame = frame_begin(&f->said, OP_OK, id, 3);
+    size_t frame = frame_begin(&f->said, OP_OK, id, retry_after_ms ? 4 : 3);
     mpack_write_uint(&f->said, accepted);
     mpack_write_uint(&f->said, first_seq);
     mpack_write_uint(&f->said, (uint64_t)code);
+    if (retry_after_ms)
+        mpack_write_int(&f->said, retry_after_ms);
     frame_end(&f->said, frame);
+}
+
+void say_published(struct fake *f, uint64_t id, uint64_t accepted, uint64_t first_seq, int code)
+{
+    say_stored_in_part(f, id, accepted, first_seq, code, 0);
 }
 
 void say_error(struct fake *f, uint64_t id, int code, const char *text)

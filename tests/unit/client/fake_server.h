@@ -86,6 +86,9 @@ struct seen_frame *fake_frame(struct fake *f, size_t i, unsigned op);
 /* Say something; fake_feed() sends it. */
 void say_ok(struct fake *f, uint64_t id);
 void say_published(struct fake *f, uint64_t id, uint64_t accepted, uint64_t first_seq, int code);
+/* The same, and how long to wait with the rest. */
+void say_stored_in_part(struct fake *f, uint64_t id, uint64_t accepted, uint64_t first_seq, int code,
+                        int64_t retry_after_ms);
 void say_error(struct fake *f, uint64_t id, int code, const char *text);
 void say_subscribed(struct fake *f, uint64_t id, uint64_t sub);
 /* `count` messages from `seq` on with the body "m<seq>" and token 1000 + seq. */

@@ -72,6 +72,36 @@ Test(patience, after_no_space_publishes_wait_as_long_as_asked_and_a_random_time)
     cr_assert_geq(most_ms, 1900);
 }
 
+/* Two go in one frame, the first is stored; how long the next one then waits. */
+static int64_t waits_us(int code, int64_t asked_ms)
+{
+    fake_connect(&f);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(fake_publish(&f, "orders", "half", NULL, NULL), 0);
+    say_stored_in_part(&f, fake_only(&f, OP_PUBLISH)->id, 1, 1, code, asked_ms);
+    cr_assert_eq(fake_feed(&f), 0);
+    fake_call_back(&f.core);
+    cr_assert_eq(fake_publish(&f, "orders", "next", NULL, NULL), 0);
+    fake_take(&f);
+    return f.count ? 0 : core_due_us(&f.core) - f.now_us;
+}
+
+Test(patience, a_frame_that_was_stored_in_part_for_want_of_room_holds_the_next_back)
+{
+    int64_t us = waits_us(SHUNT_NO_SPACE, 1000);
+    cr_assert(us >= SECOND_US && us <= 2 * SECOND_US, "%lld", (long long)us);
+}
+
+Test(patience, one_that_was_stored_in_part_and_asks_for_nothing_does_not)
+{
+    cr_assert_eq(waits_us(SHUNT_NO_SPACE, 0), 0);
+}
+
+Test(patience, nor_does_one_whose_topic_is_full)
+{
+    cr_assert_eq(waits_us(SHUNT_TOPIC_FULL, 1000), 0);
+}
+
 Test(patience, nobody_is_believed_more_than_a_minute)
 {
     fake_connect(&f);

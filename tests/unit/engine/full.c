@@ -57,9 +57,10 @@ static void take_frame(struct full *f, struct slice payload)
     if (op == OP_OK && fields > 2 && id != 1) {
         f->code = 0;
         f->first = mpack_peek(&r) == MPACK_INT ? mpack_read_uint(&r) : 0;
-        if (fields == 5) {
+        if (fields == 5 || fields == 6) {
             (void)mpack_read_uint(&r);
             f->refusal = (int)mpack_read_int(&r);
+            f->retry_after_ms = fields == 6 ? mpack_read_int(&r) : 0;
         }
     } else if (op == OP_ERROR) {
         f->code = (int)mpack_read_uint(&r);

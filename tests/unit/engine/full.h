@@ -20,10 +20,11 @@ struct full {
     int64_t now_ms;
     uint64_t random;
     /* The last answer. */
-    int code;       /* 0: OK */
-    uint64_t first; /* its first field: of a publish, how many were accepted */
-    int refusal;    /* of a publish, of the rest */
-    char text[256]; /* of an error */
+    int code;               /* 0: OK */
+    uint64_t first;         /* its first field: of a publish, how many were accepted */
+    int refusal;            /* of a publish, of the rest, … */
+    int64_t retry_after_ms; /* … and how long to wait before it is sent */
+    char text[256];         /* of an error */
     uint64_t sub;
     /* Deliveries that were not answered yet. */
     struct held *held;

@@ -12,7 +12,7 @@ static void comes_back(struct full *f)
 {
     full_purge_dlq(f, "default");
     full_purge_topic(f);
-    full_purge_topic(f); /* what the first left in flight was given back by now */
+    full_purge_topic(f);          /* what the first left in flight was given back by now */
     full_purge_dlq(f, "default"); /* and what expired once the first had made room for it */
     full_publish(f, 100, 100, 0, 0, false);
     cr_assert(!f->code && f->first == 100, "%d %s", f->code, f->text);
@@ -33,6 +33,21 @@ Test(full, delays_and_times_to_live_of_one_frame_do_not_end_the_server)
         full_purge_topic(&f);
         full_publish(&f, 100, 100, 0, 0, false);
         cr_assert(!f.code && f.first == 100);
+        full_end(&f);
+    }
+}
+
+Test(full, a_frame_that_was_stored_in_part_says_how_long_to_wait_with_the_rest)
+{
+    for (int64_t asked_ms = 0; asked_ms <= 700; asked_ms += 700) {
+        struct full f;
+        full_begin(&f, 32 * MIB, 1);
+        f.engine->config.limits.retry_after_ms = asked_ms;
+        do
+            full_publish(&f, FRAME_MESSAGES_MAX, 100, 0, 0, false);
+        while (!f.code && !f.refusal);
+        cr_assert(!f.code && f.first < FRAME_MESSAGES_MAX, "the last frame is stored in part");
+        cr_assert_eq(f.retry_after_ms, asked_ms);
         full_end(&f);
     }
 }
