@@ -103,6 +103,8 @@ uint64_t redrive_target(const struct job_record *r);
 int64_t redrive_at(const struct job_record *r);
 /* How many may be moved now. */
 uint64_t redrive_allowance(const struct ledger *l, const struct job_record *r);
+/* With a rate: one may be moved at once, the next ones from a random time on. */
+void redrive_paced(struct ledger *l, struct job_record *r);
 /* So many of them were. */
 void redrive_spend(struct ledger *l, struct job_record *r, uint64_t moved);
 

@@ -86,7 +86,6 @@ static void take_options(struct job_record *r, const struct dead_command *c)
 {
     letter_filter_keep(&r->filter, &c->filter);
     r->rate = c->rate;
-    r->allowed = 1000; /* one at once */
     r->spread_ms = c->spread_ms;
     r->canary = c->canary;
     r->has_max_fail = c->has_max_fail;

@@ -46,11 +46,12 @@ bool ledger_awaits_build(const struct ledger *l, uint32_t group, uint64_t job, s
 int apply_build_seen(struct ledger *l, const struct build_command *c)
 {
     int err = 0;
-    for (size_t i = 0; !err && i < l->jobs_count; i++) {
-        struct job *j = l->jobs[i];
+    for (size_t i = 0; !err && i < l->kept_count; i++) {
+        struct job *j = l->kept[i];
         if (!awaits(l, j, c->group, c->build))
             continue;
         job_enter(l, j, redrive_begins(&j->r));
+        redrive_paced(l, &j->r);
         err = job_changed(l, j);
     }
     return err;

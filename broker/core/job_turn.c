@@ -61,6 +61,7 @@ int job_begin(struct ledger *l, struct job *j)
         return SHUNT_NO_MEMORY;
     j->r.id = l->meta.job_next++;
     j->r.begun_ms = j->r.allowed_ms = l->now_ms;
+    redrive_paced(l, &j->r);
     int err = job_keep(l, j);
     if (!err && j->r.phase == JOB_HELD)
         job_tell_held(l, j);

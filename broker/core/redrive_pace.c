@@ -1,7 +1,12 @@
-/* redrive_pace: how many letters a redrive may move now, and when it may move the next: by its phase and its rate. */
+/* redrive_pace: how many letters a redrive may move now, and when it may move the next: by its phase and its rate.
+ *
+ * Many may begin, or go on, at the same moment: after a restart, or when the build comes that they wait for. So that those of one rate do
+ * not move their letters at the same moments from then on, each has a place of its own within the time that its rate has for a letter.
+ */
 #include "broker/core/job.h"
 
 #define THOUSANDTHS 1000ull
+#define IDLE_MS     2000 /* a job that did nothing for longer is begun anew; it has lost a second's worth */
 
 enum job_phase redrive_begins(const struct job_record *r)
 {
@@ -24,7 +29,7 @@ uint64_t redrive_target(const struct job_record *r)
 static uint64_t allowed(const struct ledger *l, const struct job_record *r)
 {
     int64_t elapsed_ms = l->now_ms - r->allowed_ms;
-    uint64_t most = r->rate * THOUSANDTHS;
+    uint64_t most = r->rate * THOUSANDTHS + THOUSANDTHS - 1; /* and the part of the next one that it has */
     uint64_t sum = r->allowed + (uint64_t)(elapsed_ms < 1000 ? elapsed_ms : 1000) * r->rate;
     return sum < most ? sum : most;
 }
@@ -46,10 +51,21 @@ uint64_t redrive_allowance(const struct ledger *l, const struct job_record *r)
     return rated < may ? rated : may;
 }
 
+void redrive_paced(struct ledger *l, struct job_record *r)
+{
+    if (!r->rate)
+        return;
+    r->allowed_ms = l->now_ms;
+    r->allowed = THOUSANDTHS + ledger_random(l, THOUSANDTHS);
+}
+
 void redrive_spend(struct ledger *l, struct job_record *r, uint64_t moved)
 {
     if (!r->rate || !moved)
         return;
+    bool idle = l->now_ms - r->allowed_ms > IDLE_MS;
     r->allowed = allowed(l, r) - moved * THOUSANDTHS;
+    if (idle)
+        r->allowed += ledger_random(l, THOUSANDTHS) - r->allowed % THOUSANDTHS;
     r->allowed_ms = l->now_ms;
 }

@@ -140,21 +140,21 @@ class Lowered(WireTest):
 class Jobs(WireTest):
     def test_redrives_with_a_rate_leave_room_for_other_jobs(self):
         client = self.create()
-        count = JOBS_RATED_MAX * 2 + 4
+        count = JOBS_RATED_MAX * 3 + 6  # the second of three comes within a second, the third not before
         client.publish(self.topic, *[b"x"] * count)
         subscription = client.subscribe(self.topic, messages=count)
         subscription.resolve(*((d.seq, d.token, REJECT) for d in subscription.take(count)))
         subscription.credit(0)
-        pairs = [{"ids": [str(2 * n + 1), str(2 * n + 2)]} for n in range(JOBS_RATED_MAX + 1)]
-        asked = [client.send(DLQ_REDRIVE, self.topic, "default", pair, 1) for pair in pairs]
+        threes = [{"ids": [str(3 * n + 1), str(3 * n + 2), str(3 * n + 3)]} for n in range(JOBS_RATED_MAX + 1)]
+        asked = [client.send(DLQ_REDRIVE, self.topic, "default", three, 1) for three in threes]
         jobs = [client.reply(id)[0] for id in asked[:-1]]
         error = self.refused("TOO_MANY", client.reply, asked[-1])
         self.assertTrue(error.retry)
         self.assertIn("rate", error.text)
         self.server.restart()
         client = self.connect()
-        self.refused("TOO_MANY", client.dlq_redrive, self.topic, rate=1, **pairs[-1])
-        job, _ = client.dlq_redrive(self.topic, **pairs[-1])
+        self.refused("TOO_MANY", client.dlq_redrive, self.topic, rate=1, **threes[-1])
+        job, _ = client.dlq_redrive(self.topic, **threes[-1])
         self.until(lambda: client.job_show(job)["state"] == "done")
         self.until(lambda: client.job_show(jobs[-1])["state"] == "done")
         client.topic_delete(self.topic)

@@ -2,6 +2,8 @@
 #include "proto/errors.h"
 #include "tests/unit/core/ledger_redrive.h"
 
+#include <stdio.h>
+
 /* ---- the rate ---- */
 
 Test(ledger_redrive, a_rate_never_saves_up_more_than_one_second)
@@ -17,7 +19,8 @@ Test(ledger_redrive, a_rate_never_saves_up_more_than_one_second)
     fixture_reload(&f);
     tick(&f, 3600000); /* the broker was away */
     cr_assert_eq(redriven(&f), 7);
-    tick(&f, 3600199);
+    cr_assert_lt(job_of(&f, 1).allowed, 1000);
+    tick(&f, 3600000);
     cr_assert_eq(redriven(&f), 7);
     job_pause(&f, 1);
     tick(&f, 7200000);
@@ -25,6 +28,51 @@ Test(ledger_redrive, a_rate_never_saves_up_more_than_one_second)
     job_resume(&f, 1);
     tick(&f, 7200000);
     cr_assert_eq(redriven(&f), 12);
+    fixture_done(&f);
+}
+
+#define TOGETHER 100
+
+/* So many, each with a message a second for three of its own, have moved `before` of them; those that follow come spread over the second,
+ * which are quarters here: 25 in each, and six times their deviation. */
+static void expect_spread(struct fixture *f, int64_t from_ms, uint64_t before)
+{
+    for (int quarter = 1; quarter <= 4; quarter++) {
+        uint64_t had = redriven(f);
+        tick(f, from_ms + 250 * quarter);
+        uint64_t came = redriven(f) - had;
+        cr_assert(came > 0 && came < 51, "quarter %d: %llu", quarter, (unsigned long long)came);
+    }
+    cr_assert_eq(redriven(f), before + TOGETHER);
+}
+
+static void begin_together(struct fixture *f)
+{
+    begin(f, 3 * TOGETHER);
+    for (unsigned i = 1; i <= 3 * TOGETHER; i += 3) {
+        char ids[64];
+        (void)snprintf(ids, sizeof ids, "t/%u t/%u t/%u", i, i + 1, i + 2);
+        redrive_ids_at(f, "t", "default", ids, 1);
+    }
+    cr_assert_eq(redriven(f), TOGETHER, "one at once");
+}
+
+Test(ledger_redrive, those_that_begin_together_do_not_go_on_together)
+{
+    struct fixture f;
+    begin_together(&f);
+    expect_spread(&f, f.now_ms, TOGETHER);
+    fixture_done(&f);
+}
+
+Test(ledger_redrive, nor_do_those_that_all_were_away_for_long)
+{
+    struct fixture f;
+    begin_together(&f);
+    fixture_reload(&f);
+    tick(&f, f.now_ms + 3600000);
+    cr_assert_eq(redriven(&f), 2 * TOGETHER, "a second's worth, at once");
+    expect_spread(&f, f.now_ms, 2 * TOGETHER);
     fixture_done(&f);
 }
 
