@@ -100,6 +100,7 @@
 #define CANARY_MAX            1000000
 #define REDRIVE_ROUND_LEAST   8                        /* letters that a redrive with max_fail, without a canary or a rate, sends first */
 #define REDRIVE_ROUND_MAX     1000                     /* letters of a redrive with max_fail and without a rate whose outcome is not known */
+#define REDRIVE_RECENT        1000                     /* latest outcomes of a redrive, among which no more than max_fail may have failed either */
 #define SPREAD_MS_MAX         86400000ll               /* over which redriven messages come back */
 
 #define BREAKER_WINDOW_MAX    100                      /* outcomes that a group's breaker looks at */

@@ -50,7 +50,8 @@ void job_enter(struct ledger *l, struct job *j, enum job_phase phase)
     if (!job_over(r))
         return;
     r->ended_ms = l->now_ms;
-    r->ids_count = 0; /* nobody asks for them any more */
+    r->ids_count = 0;                       /* nobody asks for them any more, … */
+    memset(r->recent, 0, sizeof r->recent); /* … nor for these */
     tell_ended(l, r);
 }
 

@@ -7,7 +7,8 @@
  * to the end, or up to REDRIVE_ROUND_MAX if too many failures stop it, so that not all of it is out by then). With such a stop and
  * neither a rate nor a canary it begins with RAMP. A job that waits for outcomes is due when the last of them comes.
  *
- * An outcome is known with the first charged failure of the message, or with its end. If it is acked after a failure, it
+ * With max_fail, too many failures of all stop it, or too many of the latest: what begins to fail late would never outweigh what went well
+ * before. An outcome is known with the first charged failure of the message, or with its end. If it is acked after a failure, it
  * counts as acked from then on. The message's row names the job, so that an outcome costs one look at it.
  */
 #include "broker/core/cause.h"
@@ -47,11 +48,70 @@ static uint64_t known(const struct job_record *r)
     return failures(r) + r->outcomes[REDRIVE_ACKED];
 }
 
+/* The slice that the latest outcome is in. */
+static unsigned recent_at(const struct job_record *r)
+{
+    return (unsigned)((known(r) - 1) / RECENT_SLICE % RECENT_SLICES);
+}
+
+/* A message that had that outcome has this one, and is counted so. That one which failed is acked after all is taken off the latest
+ * failures, because nothing says which of them it was. */
+static void note_recent(struct job_record *r, enum redrive_outcome was, bool failed)
+{
+    bool again = was != REDRIVE_PENDING;
+    if (!r->has_max_fail || job_over(r) || !known(r))
+        return;
+    unsigned at = recent_at(r);
+    if (!again && (known(r) - 1) % RECENT_SLICE == 0)
+        r->recent[at] = 0;
+    if (!again)
+        r->recent[at] += failed;
+    for (unsigned i = 0; again && i < RECENT_SLICES; i++) {
+        uint8_t *slice = &r->recent[(at + RECENT_SLICES - i) % RECENT_SLICES];
+        again = !*slice;
+        *slice = (uint8_t)(*slice - (*slice > 0));
+    }
+}
+
+static uint64_t recent_failures(const struct job_record *r)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < RECENT_SLICES; i++)
+        sum += r->recent[i];
+    return sum;
+}
+
+/* As many as the slices count once all have been used: the last one may not be full. */
+static uint64_t recent_known(const struct job_record *r)
+{
+    return REDRIVE_RECENT - RECENT_SLICE + 1 + (known(r) - 1) % RECENT_SLICE;
+}
+
+static bool is_too_many(const struct job_record *r, uint64_t failed, uint64_t of)
+{
+    return r->has_max_fail && failed * THOUSANDTHS > of * r->max_fail;
+}
+
+static bool fails_lately(const struct job_record *r)
+{
+    return known(r) > REDRIVE_RECENT && is_too_many(r, recent_failures(r), recent_known(r));
+}
+
 static bool fails_too_often(const struct job_record *r)
 {
-    uint64_t failed = failures(r);
-    return (phase_of(r) == JOB_CANARY && failed) ||
-           (r->has_max_fail && failed * THOUSANDTHS > known(r) * r->max_fail);
+    return (phase_of(r) == JOB_CANARY && failures(r)) || is_too_many(r, failures(r), known(r));
+}
+
+static void stop(struct ledger *l, struct job *j, uint64_t seq, bool same)
+{
+    struct job_record *r = &j->r;
+    r->stopped_recent = !fails_too_often(r);
+    r->stopped_seq = seq;
+    r->stopped_same = same;
+    r->stopped_failed = r->stopped_recent ? recent_failures(r) : failures(r);
+    r->stopped_known = r->stopped_recent ? recent_known(r) : known(r);
+    r->before = phase_of(r);
+    job_enter(l, j, JOB_STOPPED);
 }
 
 /* All that are out have an outcome: twice as many. */
@@ -77,18 +137,15 @@ void redrive_goes_on(struct ledger *l, struct job *j)
         next_round(l, j);
 }
 
-static int heed_outcome(struct ledger *l, struct job *j, uint64_t seq, enum redrive_outcome outcome)
+static int heed_outcome(struct ledger *l, struct job *j, uint64_t seq, enum redrive_outcome was,
+                        enum redrive_outcome outcome)
 {
     struct job_record *r = &j->r;
     bool failed = outcome == REDRIVE_FAILED_SAME || outcome == REDRIVE_FAILED_OTHER;
-    if (failed && !job_over(r) && fails_too_often(r)) {
-        r->stopped_seq = seq;
-        r->stopped_same = outcome == REDRIVE_FAILED_SAME;
-        r->stopped_failed = failures(r);
-        r->stopped_known = known(r);
-        r->before = phase_of(r);
-        job_enter(l, j, JOB_STOPPED);
-    }
+    if (outcome != REDRIVE_GONE)
+        note_recent(r, was, failed);
+    if (failed && !job_over(r) && (fails_too_often(r) || fails_lately(r)))
+        stop(l, j, seq, outcome == REDRIVE_FAILED_SAME);
     redrive_goes_on(l, j);
     return job_changed(l, j);
 }
@@ -108,7 +165,7 @@ static int set_outcome(struct ledger *l, struct group *g, uint64_t seq, const st
     }
     j->r.outcomes[row->outcome]--;
     j->r.outcomes[outcome]++;
-    return heed_outcome(l, j, seq, outcome);
+    return heed_outcome(l, j, seq, row->outcome, outcome);
 }
 
 static int fail_of(struct ledger *l, struct group *g, uint64_t seq, struct attempt_record *row,

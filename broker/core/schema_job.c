@@ -1,6 +1,8 @@
 /* schema_job: the records that have a filter: those of jobs and of rules. */
 #include "broker/core/schema_record.h"
 
+#include <string.h>
+
 static void filter_text_fields(struct codec *c, struct filter_text *t)
 {
     codec_u32(c, &t->size);
@@ -32,6 +34,34 @@ static void phase_field(struct codec *c, enum job_phase *phase)
     *phase = (enum job_phase)number;
 }
 
+static bool has_recent(const struct job_record *r)
+{
+    bool any = r->stopped_recent;
+    for (unsigned i = 0; i < RECENT_SLICES; i++)
+        any |= r->recent[i] != 0;
+    return any;
+}
+
+/* Said only if there is something to say. */
+static void late_fields(struct codec *c, struct job_record *r)
+{
+    bool recent = c->writing ? has_recent(r) : c->end - c->at > 1;
+    bool any = c->writing ? r->keep_deadline || recent : c->at < c->end;
+    if (!c->writing) {
+        r->keep_deadline = r->stopped_recent = false;
+        memset(r->recent, 0, sizeof r->recent);
+    }
+    if (any)
+        codec_bool(c, &r->keep_deadline);
+    if (recent) {
+        codec_bool(c, &r->stopped_recent);
+        codec_bytes(c, r->recent, sizeof r->recent);
+    }
+    for (unsigned i = 0; i < RECENT_SLICES; i++)
+        c->failed |= r->recent[i] > RECENT_SLICE;
+    c->failed |= any != (r->keep_deadline || recent) || recent != has_recent(r);
+}
+
 /* What a redrive does beyond moving letters; an older server wrote none of it. */
 static void redrive_fields(struct codec *c, struct job_record *r)
 {
@@ -54,18 +84,15 @@ static void redrive_fields(struct codec *c, struct job_record *r)
     if (!c->writing && c->at == c->end) {
         r->to[0] = r->build[0] = '\0';
         r->refusal = 0;
-        r->held = r->keep_deadline = false;
+        r->held = r->keep_deadline = r->stopped_recent = false;
+        memset(r->recent, 0, sizeof r->recent);
         return;
     }
     codec_text(c, r->to, sizeof r->to);
     codec_u32(c, &r->refusal);
     codec_bool(c, &r->held);
     codec_text(c, r->build, sizeof r->build);
-    bool more = c->writing ? r->keep_deadline : c->at < c->end;
-    r->keep_deadline = more;
-    if (more)
-        codec_bool(c, &r->keep_deadline);
-    c->failed |= more != r->keep_deadline; /* is said by leaving it out */
+    late_fields(c, r);
 }
 
 /* Those that are over say so twice: that is all that an older server says. */

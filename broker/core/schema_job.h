@@ -41,6 +41,10 @@ struct rule_record {
     char to[NAME_BYTES_MAX + 1];         /* move: the topic */
 };
 
+/* The latest outcomes of a redrive, counted in slices: a new one takes the place of the oldest. */
+#define RECENT_SLICES 10
+#define RECENT_SLICE  (REDRIVE_RECENT / RECENT_SLICES) /* outcomes */
+
 struct job_record {
     uint64_t id;
     enum job_kind kind;
@@ -75,6 +79,8 @@ struct job_record {
     bool held;   /* it was to begin when a consumer of another build came than those that failed… */
     char build[CLIENT_NAME_BYTES_MAX + 1]; /* …or, if it is not empty, of this one */
     bool keep_deadline;                    /* what comes back keeps its deadline */
+    bool stopped_recent;           /* the latest ones were too many that failed, and not those of all */
+    uint8_t recent[RECENT_SLICES]; /* with max_fail, while it runs: how many failed of those in each slice */
 };
 
 /* It does nothing more. */

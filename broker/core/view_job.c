@@ -64,7 +64,7 @@ static void say_canary_failed(struct sentence *s, const struct job_record *r)
 static void say_too_many_failed(struct sentence *s, const struct job_record *r)
 {
     add_number(s, r->stopped_failed);
-    add(s, " of ");
+    add(s, r->stopped_recent ? " of the latest " : " of ");
     add_number(s, r->stopped_known);
     add(s, " failed again, which is more than ");
     add_share(s, r->max_fail);

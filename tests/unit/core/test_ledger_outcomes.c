@@ -46,6 +46,21 @@ Test(ledger_redrive, no_failure_at_all_may_be_asked_for)
 
 #define MANY 200000
 
+/* So many letters, which are redriven unless more than `max_fail` thousandths fail (negative: whatever fails). */
+static void begin_many(struct fixture *f, uint64_t count, uint64_t rate, int max_fail)
+{
+    struct dead_command c = all();
+    fixture_init(f);
+    f->quiet = f->careless = true;
+    topic_create(f, "t", settings(POLICY_max_attempts, 2, -1));
+    for (uint64_t seq = 1; seq <= count; seq += 500)
+        die(f, seq, seq + 499, "A");
+    c.rate = (uint32_t)rate;
+    c.has_max_fail = max_fail >= 0;
+    c.max_fail = (uint32_t)max_fail;
+    redrive_as(f, &c);
+}
+
 static void take_half(struct fixture *f)
 {
     assign(f, "t", "default", 64);
@@ -64,17 +79,8 @@ static void take_half(struct fixture *f)
 static uint64_t moved_of_many(uint64_t rate, int max_fail)
 {
     struct fixture f;
-    struct dead_command c = all();
-    fixture_init(&f);
-    f.quiet = f.careless = true;
-    topic_create(&f, "t", settings(POLICY_max_attempts, 2, -1));
-    for (uint64_t seq = 1; seq <= MANY; seq += 500)
-        die(&f, seq, seq + 499, "A");
-    c.rate = (uint32_t)rate;
-    c.has_max_fail = max_fail >= 0;
-    c.max_fail = (uint32_t)max_fail;
-    redrive_as(&f, &c);
     struct job_record r;
+    begin_many(&f, MANY, rate, max_fail);
     for (int64_t ms = 100; r = job_of(&f, 1), !job_over(&r); ms += 100) {
         take_half(&f);
         tick(&f, ms);
@@ -100,6 +106,59 @@ Test(ledger_redrive, of_very_many_that_fail_again_by_halves_the_rest_is_untouche
 Test(ledger_redrive, without_a_stop_all_of_very_many_are_moved, .timeout = 120)
 {
     cr_assert_eq(moved_of_many(0, -1), MANY);
+}
+
+/* Twenty at a time, of which so many of ten fail. `tried` NULL: for good; otherwise it says which have failed once, and are acked. */
+static void take_twenty(struct fixture *f, unsigned fail, bool *tried)
+{
+    uint64_t seqs[20];
+    assign(f, "t", "default", 20);
+    uint32_t handed = f->handed;
+    memcpy(seqs, f->handed_seqs, sizeof seqs);
+    for (uint32_t i = 0; i < handed; i++) {
+        bool fails = i % 10 < fail && !(tried && tried[seqs[i]]);
+        if (fails && tried)
+            tried[seqs[i]] = true;
+        if (fails)
+            fail_as(f, seqs[i], tried ? ATTEMPT_NACKED : ATTEMPT_REJECTED, "A", "as planted");
+        else
+            ack(f, "t", "default", seqs[i]);
+    }
+    tick(f, f->now_ms + 1000000);
+}
+
+Test(ledger_redrive, those_that_begin_to_fail_late_stop_it_too, .timeout = 120)
+{
+    struct fixture f;
+    struct job_record r;
+    begin_many(&f, 8000, 0, 250);
+    while (r = job_of(&f, 1), !job_over(&r)) {
+        uint64_t known = r.outcomes[REDRIVE_ACKED] + r.outcomes[REDRIVE_FAILED_SAME];
+        take_twenty(&f, known < 4000 ? 0 : 5, NULL);
+        if (known % 1000 == 500)
+            fixture_reload(&f);
+    }
+    expect_phase(&f, 1, JOB_STOPPED);
+    cr_assert(r.stopped_recent && r.stopped_known > 900 && r.stopped_known <= 1000);
+    cr_assert_gt(r.stopped_failed * 1000, r.stopped_known * 250);
+    cr_assert_leq(r.stopped_failed, 300, "at once");
+    cr_assert_leq(r.outcomes[REDRIVE_FAILED_SAME] * 8, r.outcomes[REDRIVE_ACKED], "of all they are few");
+    cr_assert_lt(r.done, 6000, "the rest is untouched");
+    fixture_done(&f);
+}
+
+/* Of each ten that come, eight fail once, and are acked soon after. */
+Test(ledger_redrive, what_is_acked_in_the_end_is_no_failure_among_the_latest_either, .timeout = 120)
+{
+    static bool tried[3001];
+    struct fixture f;
+    struct job_record r;
+    begin_many(&f, 3000, 10, 250);
+    while (r = job_of(&f, 1), !job_over(&r))
+        take_twenty(&f, r.outcomes[REDRIVE_ACKED] < 1000 ? 0 : 8, tried);
+    expect_phase(&f, 1, JOB_DONE);
+    cr_assert_eq(redriven(&f), 3000);
+    fixture_done(&f);
 }
 
 /* ---- outcomes ---- */

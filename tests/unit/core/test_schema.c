@@ -214,6 +214,30 @@ Test(schema, what_rules_note_takes_room_only_where_they_noted_it)
     cr_assert(dead.rule == 5 && dead.due_ms == 9);
 }
 
+Test(schema, the_latest_outcomes_of_a_redrive_take_room_only_if_some_failed)
+{
+    static struct job_record r = {.id = 1, .kind = JOB_REDRIVE}, back;
+    size_t bare = job_encode(bytes, key, &r);
+    back.keep_deadline = back.stopped_recent = true;
+    back.recent[3] = 4;
+    cr_assert_eq(job_decode(key, (struct slice){bytes, bare}, &back), 0);
+    cr_assert(!back.keep_deadline && !back.stopped_recent && !back.recent[3]);
+    r.keep_deadline = true;
+    cr_assert_eq(job_encode(bytes, key, &r), bare + 1);
+    for (int keeps = 0; keeps < 2; keeps++) {
+        r.keep_deadline = keeps;
+        r.recent[RECENT_SLICES - 1] = RECENT_SLICE;
+        size_t size = job_encode(bytes, key, &r);
+        cr_assert_eq(size, bare + 2 + RECENT_SLICES);
+        cr_assert_eq(job_decode(key, (struct slice){bytes, size}, &back), 0);
+        cr_assert(back.keep_deadline == keeps && back.recent[RECENT_SLICES - 1] == RECENT_SLICE);
+        bytes[size - 9] = RECENT_SLICE + 1;
+        cr_assert_eq(job_decode(key, with_sum(TABLE_JOB, size - 8), &back), SHUNT_CORRUPT);
+        bytes[size - 9] = 0; /* that none failed, said twice */
+        cr_assert_eq(job_decode(key, with_sum(TABLE_JOB, size - 8), &back), SHUNT_CORRUPT);
+    }
+}
+
 Test(schema, builds_of_a_cause_before_those_counted_take_room_only_if_there_are_any)
 {
     static struct cause_record r, back;
