@@ -41,7 +41,8 @@ struct outgoing {
     const void *body;
     size_t bytes;
     int64_t delay_ms;
-    void *promise; /* comes back in confirmed() */
+    const char *key; /* NULL: none */
+    void *promise;   /* comes back in confirmed() */
 };
 
 struct link;

@@ -1,6 +1,7 @@
 /* link_shunt: the driver for shunt itself, on its public client. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/link.h"
 #include "client/shunt.h"
@@ -109,7 +110,8 @@ static bool link_shunt_publish(struct link *l, const struct outgoing *m)
     void **promise = m->promise;
     promise[0] = l;
     shunt_message_body(l->message, m->body, m->bytes);
-    if (shunt_message_delay(l->message, m->delay_ms) != 0)
+    if (shunt_message_delay(l->message, m->delay_ms) != 0 ||
+        (m->key && shunt_message_key(l->message, m->key, strlen(m->key)) != 0))
         return false;
     return shunt_publish_async(l->shunt, m->topic, l->message, on_published, promise, NULL) == 0;
 }

@@ -8,6 +8,7 @@
 
 #define BODY_BYTES_LEAST 16 /* time stamp and mark */
 #define TOPIC_NAME_BYTES 32
+#define KEY_TEXT_BYTES   24
 
 enum phase {
     PHASE_WARM,    /* running, nothing is recorded */
@@ -32,6 +33,8 @@ struct load {
     unsigned poison_every; /* one message in so many is refused by its consumer; 0: none */
     bool poison_nacks;     /* it is nacked until its attempts are used up, and not rejected */
     uint64_t due_ns;       /* messages are delayed until then; 0: not delayed */
+    uint64_t keys;         /* messages have so many keys, in no order, … */
+    uint64_t first_key;    /* … numbered from here; 0 keys: they have none */
 
     /* While it runs. */
     _Atomic int phase;
@@ -41,6 +44,8 @@ struct load {
 /* Topic number `i` of a run: `bench`, or one of many. Group number `i`; NULL is the server's default. */
 const char *load_topic(const struct load *l, unsigned i, char *to);
 const char *load_group(const struct load *l, unsigned i, char *to);
+/* The key of message number `i`; NULL: none. */
+const char *load_key(const struct load *l, uint64_t i, char *to);
 
 static inline enum phase load_phase(struct load *l)
 {

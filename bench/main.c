@@ -16,7 +16,7 @@ static const struct workload workloads[] = {
     {"publish", workload_publish}, {"e2e", workload_e2e},         {"drain", workload_drain},
     {"poison", workload_poison},   {"topics", workload_topics},   {"connections", workload_connections},
     {"groups", workload_groups},   {"delayed", workload_delayed}, {"restart", workload_restart},
-    {"store", workload_store},
+    {"store", workload_store},     {"keys", workload_keys},
 };
 #define WORKLOADS (sizeof workloads / sizeof *workloads)
 #define USUAL     3 /* the first so many run when none is named */

@@ -44,11 +44,13 @@ static const struct row rows[] = {
     {"floor", REAL, AT(floor_s), "SECONDS", "how long to measure each floor; 0 leaves them out (0.7)"},
     {"calm", REAL, AT(calm_us), "US",
      "begin each run only when an fdatasync takes no longer; wait for half a minute at most"},
-    {"count", NUMBER, AT(count), "N", "messages of drain, delayed and restart (1000000) and store (200000)"},
+    {"count", NUMBER, AT(count), "N",
+     "messages of drain, delayed, restart and keys (1000000) and store (200000)"},
     {"prefill", NUMBER, AT(prefill), "N", "ready messages that are there before publish begins (0)"},
     {"topics", NUMBER, AT(topics), "N", "topics of the workloads topics (10000) and store (20)"},
     {"connections", NUMBER, AT(connections), "N", "connections of the workload connections (1000)"},
     {"groups", NUMBER, AT(groups), "N", "groups of the workload groups (2, then 4, then 8)"},
+    {"keys", NUMBER, AT(keys), "N", "keys of the workload keys (100000)"},
     {"output", FORM, AT(form), "FORM", "table, tsv or json (table)"},
 };
 #define ROWS (sizeof rows / sizeof *rows)
@@ -67,7 +69,9 @@ static void help(void)
            "  connections  publish over many connections\n"
            "  groups       e2e with several groups on one topic\n"
            "  delayed      many messages that wait, then all come due\n"
-           "  restart      from SIGKILL, with a backlog, to the first delivery\n\nOptions:\n");
+           "  restart      from SIGKILL, with a backlog, to the first delivery\n"
+           "  keys         order by key: restart, memory, and others beside a key whose messages "
+           "wait\n\nOptions:\n");
     for (size_t i = 0; i < ROWS; i++) {
         char left[64];
         (void)snprintf(left, sizeof left, "--%s %s", rows[i].name, rows[i].argument);
@@ -153,12 +157,13 @@ static void set_defaults(struct options *o)
                           .warm_s = 0.5,
                           .seconds = 3,
                           .floor_s = 0.7,
-                          .connections = 1000};
+                          .connections = 1000,
+                          .keys = 100000};
 }
 
 static bool are_sound(const struct options *o)
 {
-    if (o->publishers == 0 || o->consumers == 0 || o->threads == 0 || o->connections == 0)
+    if (o->publishers == 0 || o->consumers == 0 || o->threads == 0 || o->connections == 0 || o->keys == 0)
         return false;
     for (size_t i = 0; i < o->sizes.count; i++) {
         if (o->sizes.values[i] < 16)

@@ -39,6 +39,7 @@ struct options {
     unsigned topics; /* 0: the workload's own */
     unsigned connections;
     unsigned groups; /* 0: 2, 4 and 8 */
+    unsigned keys;
     enum form form;
     char **workloads; /* as given; none: the usual ones */
     size_t workloads_count;

@@ -94,7 +94,7 @@ static bool may_send(const struct publisher *p, uint64_t now_ns)
 static bool send_one(struct publisher *p, uint64_t now_ns)
 {
     struct load *l = p->load;
-    char name[TOPIC_NAME_BYTES];
+    char name[TOPIC_NAME_BYTES], key[KEY_TEXT_BYTES];
     struct promise *promise = p->spare;
     bool poison = is_poison(p);
     promise->intended_ns = p->interval_ns > 0 ? (uint64_t)p->next_ns : now_ns;
@@ -103,6 +103,7 @@ static bool send_one(struct publisher *p, uint64_t now_ns)
                          .body = p->body,
                          .bytes = l->body_bytes,
                          .delay_ms = delay_ms(p, now_ns),
+                         .key = load_key(l, p->sent * l->publishers + p->number, key),
                          .promise = promise};
     if (!l->driver->publish(p->link, &m))
         return false;

@@ -30,6 +30,7 @@ bool workload_connections(struct bench *b);
 bool workload_groups(struct bench *b);
 bool workload_delayed(struct bench *b);
 bool workload_restart(struct bench *b);
+bool workload_keys(struct bench *b);
 
 /* ---- for workloads ---- */
 
@@ -43,6 +44,8 @@ typedef bool bench_one(struct bench *b, uint32_t body_bytes, uint32_t window);
 bool bench_each(struct bench *b, bench_one *one);
 /* Put the floor into the result, name it, print it. */
 bool bench_report(struct bench *b, struct result *r, const char *name, enum floor_work floor);
+/* End the server, with SIGKILL or politely, start it again, and report how long it takes until one of `count` messages comes. */
+bool bench_restart(struct bench *b, bool kill, uint64_t count, const char *name);
 void bench_against(struct result *r, const char *name, double rate);
 
 #endif

@@ -24,7 +24,7 @@ static bool first_delivery(struct bench *b)
     return ok;
 }
 
-static bool restart(struct bench *b, bool kill, uint64_t count)
+bool bench_restart(struct bench *b, bool kill, uint64_t count, const char *name)
 {
     struct histogram once = {0};
     struct result r = {.server = "shunt", .body_bytes = b->options->sizes.values[0], .messages = count};
@@ -34,7 +34,7 @@ static bool restart(struct bench *b, bool kill, uint64_t count)
     histogram_record(&once, clock_ns() - begin_ns);
     result_latency(&r, "arrive", &once);
     r.seconds = r.p50_us / 1e6;
-    (void)snprintf(r.workload, sizeof r.workload, "%s", kill ? "restart, killed" : "restart, clean");
+    (void)snprintf(r.workload, sizeof r.workload, "%s", name);
     report_add(b->options->form, &r);
     return true;
 }
@@ -53,7 +53,8 @@ bool workload_restart(struct bench *b)
     load.rate = 0;
     load.count = o->count ? o->count : COUNT;
     bool ok = run_fill(&b->subject, &load, &filled, b->why);
-    ok = ok && restart(b, true, load.count) && restart(b, false, load.count);
+    ok = ok && bench_restart(b, true, load.count, "restart, killed") &&
+         bench_restart(b, false, load.count, "restart, clean");
     bench_server_done(b);
     return ok;
 }
