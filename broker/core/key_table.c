@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OUT_MOST 0x7fffffffu /* that the field has room for; there are never as many messages */
+
 struct key_table *key_table_new(void)
 {
     return calloc(1, sizeof(struct key_table));
@@ -25,29 +27,65 @@ void key_table_free(struct key_table *t)
 }
 
 /* Numbers follow each other, and keys are hashes already; both are spread over the buckets. */
-static uint32_t *bucket(uint32_t *heads, uint32_t capacity, uint64_t value)
+static uint32_t *bucket(uint32_t *heads, uint32_t buckets, uint64_t value)
 {
-    return &heads[(value * 0x9e3779b97f4a7c15ull >> 32) & (capacity - 1)];
+    return &heads[(value * 0x9e3779b97f4a7c15ull >> 32) & (buckets - 1)];
 }
 
-/* Other memory for `count` elements of `each` bytes with `capacity` buckets, which are empty. */
-static bool move(void *elements, size_t each, uint32_t **heads, uint32_t count, uint32_t capacity)
+/* ---- room ---- */
+
+/* For one more. False without memory. */
+static bool grow(void *elements, size_t each, uint32_t count, uint32_t *capacity)
 {
-    void *old, *to = malloc(capacity * each);
-    uint32_t *to_heads = malloc(capacity * sizeof *to_heads);
-    if (!to || !to_heads) {
-        free(to);
-        free(to_heads);
-        return false;
-    }
+    uint32_t more = *capacity ? *capacity + *capacity / 4 : KEY_TABLE_LEAST;
+    void *old;
+    if (count < *capacity)
+        return true;
     memcpy(&old, elements, sizeof old);
-    if (count)
-        memcpy(to, old, count * each);
-    free(old);
-    free(*heads);
-    memset(to_heads, 0xff, capacity * sizeof *to_heads);
+    void *to = realloc(old, more * each);
+    if (!to)
+        return false;
     memcpy(elements, &to, sizeof to);
-    *heads = to_heads;
+    *capacity = more;
+    return true;
+}
+
+/* Without memory it stays as it is. */
+static void shrink(void *elements, size_t each, uint32_t count, uint32_t *capacity)
+{
+    uint32_t less = *capacity - *capacity / 8;
+    void *old;
+    if (*capacity <= KEY_TABLE_LEAST || count >= *capacity - *capacity / 4)
+        return;
+    less = less > KEY_TABLE_LEAST ? less : KEY_TABLE_LEAST;
+    memcpy(&old, elements, sizeof old);
+    void *to = realloc(old, less * each);
+    if (!to)
+        return;
+    memcpy(elements, &to, sizeof to);
+    *capacity = less;
+}
+
+/* How many buckets so many elements are to have that have so many. */
+static uint32_t buckets_for(uint32_t count, uint32_t buckets)
+{
+    if (!buckets)
+        return KEY_TABLE_LEAST;
+    if (count > 2 * buckets + buckets / 2)
+        return 2 * buckets;
+    return count < buckets && buckets > KEY_TABLE_LEAST ? buckets / 2 : buckets;
+}
+
+/* Others, which are empty: all elements are to be linked anew. */
+static bool other_buckets(uint32_t **heads, uint32_t *buckets, uint32_t want)
+{
+    uint32_t *to = malloc(want * sizeof *to);
+    if (!to)
+        return false;
+    memset(to, 0xff, want * sizeof *to);
+    free(*heads);
+    *heads = to;
+    *buckets = want;
     return true;
 }
 
@@ -55,24 +93,27 @@ static bool move(void *elements, size_t each, uint32_t **heads, uint32_t count, 
 
 static void link_message(struct key_table *t, uint32_t at)
 {
-    uint32_t *head = bucket(t->by_seq, t->capacity, t->messages[at].seq);
+    uint32_t *head = bucket(t->by_seq, t->seq_buckets, t->messages[at].seq);
     t->messages[at].next = *head;
     *head = at;
 }
 
 static void unlink_message(struct key_table *t, uint32_t at)
 {
-    uint32_t *from = bucket(t->by_seq, t->capacity, t->messages[at].seq);
+    uint32_t *from = bucket(t->by_seq, t->seq_buckets, t->messages[at].seq);
     while (*from != at)
         from = &t->messages[*from].next;
     *from = t->messages[at].next;
 }
 
-static bool resize_messages(struct key_table *t, uint32_t capacity)
+/* `count`: how many there are to be. */
+static bool messages_buckets(struct key_table *t, uint32_t count)
 {
-    if (!move(&t->messages, sizeof *t->messages, &t->by_seq, t->count, capacity))
+    uint32_t want = buckets_for(count, t->seq_buckets);
+    if (want == t->seq_buckets)
+        return true;
+    if (!other_buckets(&t->by_seq, &t->seq_buckets, want))
         return false;
-    t->capacity = capacity;
     for (uint32_t i = 0; i < t->count; i++)
         link_message(t, i);
     return true;
@@ -82,7 +123,7 @@ static uint32_t find_message(const struct key_table *t, uint64_t seq)
 {
     if (!t->count)
         return KEY_TABLE_END;
-    uint32_t at = *bucket(t->by_seq, t->capacity, seq);
+    uint32_t at = *bucket(t->by_seq, t->seq_buckets, seq);
     while (at != KEY_TABLE_END && t->messages[at].seq != seq)
         at = t->messages[at].next;
     return at;
@@ -102,24 +143,26 @@ bool key_table_find(const struct key_table *t, uint64_t seq, uint64_t *ret_key)
 
 static void link_key(struct key_table *t, uint32_t at)
 {
-    uint32_t *head = bucket(t->by_key, t->keys_capacity, t->keys[at].key);
+    uint32_t *head = bucket(t->by_key, t->key_buckets, t->keys[at].key);
     t->keys[at].next = *head;
     *head = at;
 }
 
 static void unlink_key(struct key_table *t, uint32_t at)
 {
-    uint32_t *from = bucket(t->by_key, t->keys_capacity, t->keys[at].key);
+    uint32_t *from = bucket(t->by_key, t->key_buckets, t->keys[at].key);
     while (*from != at)
         from = &t->keys[*from].next;
     *from = t->keys[at].next;
 }
 
-static bool resize_keys(struct key_table *t, uint32_t capacity)
+static bool keys_buckets(struct key_table *t, uint32_t count)
 {
-    if (!move(&t->keys, sizeof *t->keys, &t->by_key, t->keys_count, capacity))
+    uint32_t want = buckets_for(count, t->key_buckets);
+    if (want == t->key_buckets)
+        return true;
+    if (!other_buckets(&t->by_key, &t->key_buckets, want))
         return false;
-    t->keys_capacity = capacity;
     for (uint32_t i = 0; i < t->keys_count; i++)
         link_key(t, i);
     return true;
@@ -129,7 +172,7 @@ static uint32_t find_key(const struct key_table *t, uint64_t key)
 {
     if (!t->keys_count)
         return KEY_TABLE_END;
-    uint32_t at = *bucket(t->by_key, t->keys_capacity, key);
+    uint32_t at = *bucket(t->by_key, t->key_buckets, key);
     while (at != KEY_TABLE_END && t->keys[at].key != key)
         at = t->keys[at].next;
     return at;
@@ -208,7 +251,7 @@ static void count_out(struct key_table *t, struct key_out *k, uint32_t out)
         key_turns_remove(&t->turns, k->key, k->out);
         check(!key_turns_put(&t->turns, k->key, out));
     }
-    k->out = out;
+    k->out = out & OUT_MOST;
 }
 
 static void leave_key(struct key_table *t, uint64_t key)
@@ -228,8 +271,8 @@ static void leave_key(struct key_table *t, uint64_t key)
         link_key(t, at);
     }
     t->keys_count--;
-    if (t->keys_capacity > KEY_TABLE_LEAST && t->keys_count < t->keys_capacity / 4)
-        (void)resize_keys(t, t->keys_capacity / 2); /* without memory it stays as it is */
+    shrink(&t->keys, sizeof *t->keys, t->keys_count, &t->keys_capacity);
+    (void)keys_buckets(t, t->keys_count); /* without memory they stay as they are */
 }
 
 /* ---- both ---- */
@@ -238,10 +281,9 @@ int key_table_add(struct key_table *t, uint64_t key, uint64_t seq)
 {
     check(find_message(t, seq) == KEY_TABLE_END);
     check(t->count < UINT32_MAX / 4);
-    if (t->count == t->capacity && !resize_messages(t, t->capacity ? 2 * t->capacity : KEY_TABLE_LEAST))
-        return SHUNT_NO_MEMORY;
-    if (t->keys_count == t->keys_capacity &&
-        !resize_keys(t, t->keys_capacity ? 2 * t->keys_capacity : KEY_TABLE_LEAST))
+    if (!grow(&t->messages, sizeof *t->messages, t->count, &t->capacity) ||
+        !grow(&t->keys, sizeof *t->keys, t->keys_count, &t->keys_capacity) ||
+        !messages_buckets(t, t->count + 1) || !keys_buckets(t, t->keys_count + 1))
         return SHUNT_NO_MEMORY;
     t->messages[t->count] = (struct message_out){.seq = seq, .key = key};
     link_message(t, t->count++);
@@ -270,8 +312,8 @@ bool key_table_remove(struct key_table *t, uint64_t seq, uint64_t *ret_key)
         link_message(t, at);
     }
     t->count--;
-    if (t->capacity > KEY_TABLE_LEAST && t->count < t->capacity / 4)
-        (void)resize_messages(t, t->capacity / 2); /* without memory it stays as it is */
+    shrink(&t->messages, sizeof *t->messages, t->count, &t->capacity);
+    (void)messages_buckets(t, t->count); /* without memory they stay as they are */
     leave_key(t, key);
     return true;
 }

@@ -13,24 +13,26 @@ struct message_out {
 
 struct key_out {
     uint64_t key;
-    uint32_t next; /* as above */
-    uint32_t out;  /* messages of it; at least 1 */
-    bool waits;    /* there are others that can be handed out: it is among `turns` */
+    uint32_t next;      /* as above */
+    uint32_t out : 31;  /* messages of it; at least 1 */
+    uint32_t waits : 1; /* there are others that can be handed out: it is among `turns` */
 };
 
 #define KEY_TABLE_END   UINT32_MAX
 #define KEY_TABLE_LEAST 64u
 
-/* A message and its bucket take 28 bytes, a key and its own 28. Both tables double when they are full and are halved when less than a
- * quarter is used; so while they grow a message costs at most 112 bytes, if each has a key of its own. `turns` has 16 bytes, at most 32,
- * for each key that waits. */
+/* A message takes 24 bytes and a key 16, and each of the two a share of a bucket, of which there are no more than elements. Tables grow by a
+ * quarter, and are made smaller when less than three quarters are used: so a message that is out takes at most 64 bytes (beyond
+ * the least that there is room for), if each has a key of its own. `turns` has 16 bytes, at most 32, for each key that waits. */
 struct key_table {
     struct message_out *messages; /* the first `count` are in use, in any order */
-    uint32_t *by_seq;             /* buckets: as many as `capacity`, a power of two */
     uint32_t count, capacity;
+    uint32_t *by_seq;
+    uint32_t seq_buckets; /* a power of two; 0: nothing was put in yet */
     struct key_out *keys; /* the same of keys */
-    uint32_t *by_key;
     uint32_t keys_count, keys_capacity;
+    uint32_t *by_key;
+    uint32_t key_buckets;
     struct key_turns turns;
     bool no_key; /* what has no key is here, too (fair.h) */
 };

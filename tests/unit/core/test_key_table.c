@@ -37,6 +37,24 @@ Test(key_table, many_keys_come_and_go_in_any_order)
     key_table_free(t);
 }
 
+/* Each of a key of its own, which takes most. */
+Test(key_table, a_message_that_is_out_takes_at_most_64_bytes)
+{
+    enum { MOST = 100000 };
+    struct key_table *t = key_table_new();
+    for (uint64_t i = 1; i <= 2 * (uint64_t)MOST; i++) {
+        if (i <= MOST)
+            cr_assert_eq(key_table_add(t, i * 0x9e3779b97f4a7c15ull, i), 0);
+        else
+            cr_assert(key_table_remove(t, i - MOST, NULL));
+        size_t bytes = t->capacity * sizeof *t->messages + t->keys_capacity * sizeof *t->keys +
+                       (t->seq_buckets + t->key_buckets) * sizeof(uint32_t);
+        size_t least = KEY_TABLE_LEAST * (sizeof *t->messages + sizeof *t->keys + 2 * sizeof(uint32_t));
+        cr_assert_leq(bytes, 64 * (size_t)t->count + least, "%u: %zu", t->count, bytes);
+    }
+    key_table_free(t);
+}
+
 static uint64_t next_after(const struct key_table *t, uint64_t last)
 {
     uint64_t key = 0;
