@@ -142,10 +142,11 @@ static int early_begin(struct store *s, bool write, struct store_txn **ret)
     return err && err != SHUNT_NO_SPACE ? err : sound->begin(s, write, ret);
 }
 
-/* LMDB's transactions end on the thread that began them: those before the engine has its own end at once. */
+/* LMDB's transactions end on the thread that began them: those before the engine has its own end at once. With a journal any thread may
+ * run a turn, and end what another one began. */
 static int early_commit(struct store_txn *txn)
 {
-    if (gettid() == getpid())
+    if (gettid() == getpid() && !sound->any_thread)
         return sound->commit(txn);
     unfinished = txn;
     return 0;
