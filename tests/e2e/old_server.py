@@ -1,5 +1,5 @@
 """old_server: a proxy that makes a server look like one from before there were causes: it does not know the requests about them, passes
-over the filter of DLQ_LIST, sends no `next`, and no cause with a letter."""
+over the filter of DLQ_LIST, sends no `next`, and no cause with a letter; nor does it know WITHIN."""
 import re
 import socket
 import struct
@@ -79,6 +79,9 @@ class OldServer:
                     fields = fields[:2]
                     for row in fields[0]:
                         del row["cause"], row["attended"]
+                for field in fields:
+                    if isinstance(field, dict) and "features" in field:
+                        field["features"].remove("within")
                 try:
                     put(client, [op, number, *fields])
                 except OSError:

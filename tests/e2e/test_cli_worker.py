@@ -12,7 +12,8 @@ import threading
 
 import harness
 from cli_case import OK, PARTLY, UNREACHABLE, WAIT_SECONDS_MAX, Case
-from wire import GROUP_SHOW
+from wire import GROUP_SHOW, WITHIN
+from packing import decode
 
 NOT_NOW = 75
 
@@ -69,7 +70,9 @@ class Proxy:
 
     def count(self, data):
         while len(data) >= 4 and len(data) >= 4 + int.from_bytes(data[:4], "big"):
-            operation = data[5]  # after the array's head: a number below 128
+            operation, *fields = decode(data[4:4 + int.from_bytes(data[:4], "big")])
+            if operation == WITHIN:
+                operation = fields[2]
             self.requests[operation] = self.requests.get(operation, 0) + 1
             data = data[4 + int.from_bytes(data[:4], "big"):]
         return data

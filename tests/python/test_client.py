@@ -390,8 +390,10 @@ class Hostile(unittest.TestCase):
             self.assertEqual(client.publish("t", b"next"), 7)
 
     def test_a_broker_that_stops_says_how_long(self):
-        _, client = self.serve(lambda server: [server.send(131, 0, 0, 42, "stops", 86400000), server.peer.shutdown(socket.SHUT_RDWR)])
+        connected = threading.Event()
+        _, client = self.serve(lambda server: [connected.wait(10), server.send(131, 0, 0, 42, "stops", 86400000), server.peer.shutdown(socket.SHUT_RDWR)])
         client.connect()
+        connected.set()
         self.wait_for(client, lambda: client._link.last_error)
         self.assertEqual((client._link.last_error.name, client._link.last_error.retry_after), ("SHUTTING_DOWN", 60))
 
