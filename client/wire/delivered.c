@@ -153,12 +153,13 @@ static void consumer_speak(struct shunt_consumer *c)
     c->core->work = true;
 }
 
-/* Nobody needs it any more. Without memory to say so its lease runs out, uncharged. */
-static void give_up(struct shunt_delivery *d, int64_t now_us)
+/* It will not be begun. Without memory to say so its lease runs out, uncharged. */
+static void give_up(struct shunt_delivery *d, enum shunt_outcome outcome, int64_t now_us)
 {
-    const struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = SHUNT_LATE};
+    const struct resolve_entry entry = {.seq = d->seq, .token = d->token, .outcome = outcome};
     struct shunt_consumer *c = d->consumer;
-    (void)delivery_resolve(d, &entry, (struct resolver){.until_us = INT64_MAX}, now_us);
+    if (delivery_resolve(d, &entry, (struct resolver){.until_us = INT64_MAX}, now_us) != 0)
+        consumer_speak(c);
     c->core->work = true;
 }
 
@@ -169,11 +170,13 @@ struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
     struct shunt_delivery *d;
     while ((d = c->queued.head) && (now_us >= d->deadline_us || now_us >= d->expires_us)) {
         if (now_us < d->deadline_us) {
-            give_up(d, now_us);
-            continue;
+            give_up(d, SHUNT_LATE, now_us);
+        } else if (delivery_may_last(d)) { /* when it ends there we would be silent, whatever we said before */
+            give_up(d, SHUNT_RELEASE, now_us);
+        } else {
+            delivery_free(d);
+            consumer_speak(c);
         }
-        delivery_free(d);
-        consumer_speak(c);
     }
     if (!d || (!c->marks_explicit && !marks_done(d)))
         return NULL;

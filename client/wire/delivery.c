@@ -50,6 +50,11 @@ bool delivery_away(const struct shunt_delivery *d)
     return !delivery_stale(d) && (d->epoch != d->consumer->epoch || d->consumer->state != CONSUMER_ACTIVE);
 }
 
+bool delivery_may_last(const struct shunt_delivery *d)
+{
+    return d->marked_at != 0 || !d->consumer->core->settings->marks;
+}
+
 void consumer_arrived(struct shunt_consumer *c)
 {
     c->arrived = true;

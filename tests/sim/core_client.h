@@ -46,7 +46,7 @@ struct history_event *core_note(struct core_client *c, enum history_kind kind,
 void core_note_arrivals(struct core_client *c, int64_t sent_us);
 /* Held ones that are this client's again, or once more, under another token. */
 void core_note_kept(struct core_client *c, int64_t sent_us);
-/* Those of the queue that consumer_take() is about to give up, because their deadline has passed. */
+/* Those of the queue that consumer_take() is about to give up, because their deadline has passed, or their lease. */
 void core_note_late(struct core_client *c, struct shunt_consumer *consumer);
 /* Those of the queue whose mark is in the output. */
 void core_note_started(struct core_client *c, struct shunt_consumer *consumer);

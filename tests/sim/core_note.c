@@ -61,11 +61,12 @@ void core_note_late(struct core_client *c, struct shunt_consumer *consumer)
     if (d && delivery_away(d))
         return;
     for (; d && (now_us >= d->deadline_us || now_us >= d->expires_us); d = d->next) {
-        if (now_us >= d->deadline_us || delivery_stale(d))
+        bool over = now_us >= d->deadline_us;
+        if (delivery_stale(d) || (over && !delivery_may_last(d)))
             continue;
         struct history_event *e = core_note(c, HISTORY_RESOLVE, d);
         e->op = c->client.sim->op_next++;
-        e->outcome = SHUNT_LATE;
+        e->outcome = over ? SHUNT_RELEASE : SHUNT_LATE;
     }
 }
 

@@ -118,3 +118,63 @@ Test(marks, a_mark_begins_the_lease_anew)
     struct shunt_delivery *d = fake_next(c, &f);
     cr_assert_eq(d->deadline_us, f.now_us + 30000 * 1000);
 }
+
+/* ---- what was not begun when its lease was over ---- */
+
+/* The numbers in the one RESOLVE that was sent, all RELEASE; as a bit for each. */
+static uint64_t released(void)
+{
+    struct mpack_reader *at = &fake_only(&f, OP_RESOLVE)->at;
+    uint64_t numbers = 0;
+    (void)mpack_read_uint(at);
+    for (uint32_t count = mpack_read_array(at); count; count--) {
+        uint32_t fields = mpack_read_array(at);
+        uint64_t seq = mpack_read_uint(at);
+        numbers |= 1ull << seq;
+        cr_assert_eq(mpack_read_uint(at), 1000 + seq);
+        cr_assert_eq(mpack_read_uint(at), SHUNT_RELEASE);
+        for (uint32_t i = 3; i < fields; i++)
+            (void)mpack_read_any(at);
+    }
+    cr_assert(!at->failed);
+    return numbers;
+}
+
+/* At the broker the answer to the one before it lengthened its lease: if that ended after we had spoken, we would be silent. */
+Test(marks, without_them_what_ran_out_in_the_queue_is_given_back)
+{
+    f.settings.marks = false;
+    struct shunt_consumer *c = fake_consume(&f, 1, 3);
+    struct shunt_delivery *d = fake_next(c, &f);
+    cr_assert_not_null(d);
+    f.now_us += 29999 * 1000;
+    cr_assert_eq(delivery_resolve(d, &(struct resolve_entry){.seq = 1, .token = 1001, .outcome = SHUNT_ACK},
+                                  (struct resolver){0}, f.now_us),
+                 0);
+    fake_take(&f);
+    f.now_us += 1000;
+    cr_assert_null(consumer_take(c, f.now_us));
+    cr_assert_eq(c->queued.count, 0);
+    cr_assert_eq(released(), 1 << 2 | 1 << 3);
+}
+
+/* Its lease began again when the mark reached the broker, which is after we wrote it. */
+Test(marks, what_was_marked_and_ran_out_in_the_queue_is_given_back)
+{
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
+    cr_assert_eq(marks_write(c, f.now_us), 0);
+    fake_take(&f);
+    f.now_us += 30000 * 1000;
+    cr_assert_null(consumer_take(c, f.now_us));
+    cr_assert_eq(c->queued.count, 0);
+    cr_assert_eq(released(), 1 << 1);
+}
+
+Test(marks, what_was_not_marked_and_ran_out_is_dropped_with_a_word)
+{
+    struct shunt_consumer *c = fake_consume(&f, 1, 1);
+    f.now_us += 30000 * 1000;
+    cr_assert_null(consumer_take(c, f.now_us));
+    cr_assert_eq(c->queued.count, 0);
+    (void)fake_only(&f, OP_CREDIT);
+}
