@@ -183,7 +183,7 @@ static bool saw_enough(uint64_t seeds)
                  {"no_disk", total_journal.no_disk, 10},
                  {"behind", total_journal.behind, 50},
                  {"torn", total_journal.torn, 10},
-                 {"whole", total_journal.whole, 3}, /* ten, on average */
+                 {"whole", total_journal.whole, 10},
                  {"replayed_0", total_journal.replayed_0, 10},
                  {"replayed_1", total_journal.replayed_1, 10},
                  {"replayed_more", total_journal.replayed_more, 100},
