@@ -14,6 +14,7 @@
 /* Calls of a file or a store within a start, about. */
 #define CALLS_OF_A_START  60
 #define CALLS_OF_A_COMMIT 6
+#define CALL_OF_THE_FLUSH 1 /* the first one writes the record */
 
 /* Operations have no context of their own, and a run has one disk. */
 static struct disk *the_disk;
@@ -355,12 +356,15 @@ void disk_journal_arm(struct disk *d)
     struct disk_journal *j = &d->journal;
     d->failures++;
     j->armed = true;
-    if (dice_once_in(&j->dice, 2))
-        arm_file(j, CALLS_OF_A_COMMIT);
-    else if (dice_once_in(&j->dice, 2))
+    if (dice_once_in(&j->dice, 2)) {
+        /* Half of the time it is the record's own flush, after which all of the record may be there though its commit failed. */
+        uint64_t call = dice_below(&j->dice, 2 * CALLS_OF_A_COMMIT);
+        journal_memory_fail(j->file, call < CALLS_OF_A_COMMIT ? call : CALL_OF_THE_FLUSH, SHUNT_IO);
+    } else if (dice_once_in(&j->dice, 2)) {
         arm_behind(d, CALLS_OF_A_START);
-    else
+    } else {
         j->fail_behind = true;
+    }
 }
 
 void disk_journal_calm(struct disk *d)
