@@ -155,6 +155,31 @@ Test(journal, can_be_made_longer_whether_wrapped_or_not)
     }
 }
 
+/* A commit that finds no room asks this before it waits for a longer file. */
+Test(journal, a_longer_file_helps_exactly_where_it_is_said_to)
+{
+    unsigned helped = 0, useless = 0;
+    for (uint64_t released = 1; released <= 4; released++) {
+        for (size_t times = 1; times <= 2; times++) {
+            struct rig *r = rig_new(MIB, 4 * MIB);
+            size_t max = journal_body_bytes_max(r->j);
+            rig_append_all(r, (size_t[]){max, max, max, max}, 4);
+            rig_release(r, released);
+            while (journal_has_room(r->j, max))
+                cr_assert_eq(rig_append(r, max), 0);
+            bool helps = journal_needs_length(r->j, times * max);
+            extend(r, 4 * MIB);
+            cr_assert(helps || !journal_has_room(r->j, times * max), "it would have helped");
+            cr_assert(times > 1 || helps == journal_has_room(r->j, max), "%llu released",
+                      (unsigned long long)released);
+            helped += helps;
+            useless += !helps;
+            rig_done(r);
+        }
+    }
+    cr_assert(helped && useless);
+}
+
 Test(journal, reading_only_writes_nothing)
 {
     struct rig *r = rig_new(MIB, MIB);
