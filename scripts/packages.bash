@@ -14,7 +14,7 @@ test_packages=(
     libcriterion-dev
     g++:g++ clang:clang libclang-rt-14-dev clang-format:clang-format
     nft:nftables ip:iproute2
-    python3:python3 python3-prometheus-client mypy:mypy python3-pip python3-setuptools python3-wheel openssl:openssl curl:curl node:nodejs jq:jq curl:curl strace:strace valgrind:valgrind
+    python3:python3 python3-prometheus-client mypy:mypy python3-pip python3-setuptools python3-wheel openssl:openssl node:nodejs jq:jq curl:curl strace:strace valgrind:valgrind
 )
 
 say() {

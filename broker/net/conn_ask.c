@@ -2,6 +2,7 @@
  * its answer may lie there; and it is told when requests had come, because their callers do not wait for ever. */
 #include "broker/net/conn.h"
 
+#include "base/clock.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -50,7 +51,7 @@ static int64_t newest_age_ms(const struct conn *c)
 
 int64_t conn_received_ms(struct conn *c)
 {
-    int64_t now_ms = (int64_t)(uv_hrtime() / 1000000);
+    int64_t now_ms = clock_mono_ms();
     bool late = c->late || c->net->late;
     c->late = false;
     return late ? now_ms - newest_age_ms(c) : now_ms;
