@@ -3,6 +3,7 @@
  *
  *   instructions WORK
  *
+ * A WORK that ends in -journal is the same over a journal before that store, whose file lies in memory, too.
  * Prints how many messages were worked on; only the part between the two toggles is counted: checking the
  * frames as the net thread does, and the engine's turns. instructions.py compares with instructions.txt.
  */
@@ -16,15 +17,19 @@
 #include "broker/engine/inbox.h"
 #include "broker/engine/state.h"
 #include "broker/engine/turn.h"
+#include "broker/journal/store_journal.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 
-#define MESSAGES   8192
-#define WINDOW     1024
-#define BODY_BYTES 100
-#define BEGIN_MS   1000000
-#define LATE_MS    4102444800000 /* 2100: later than the store, which began today */
+#define JOURNAL_SUFFIX "-journal" /* of a WORK */
+
+#define MESSAGES      8192
+#define WINDOW        1024
+#define BODY_BYTES    100
+#define BEGIN_MS      1000000
+#define JOURNAL_BYTES (32ull << 20) /* no generation of it is full within one work */
+#define LATE_MS       4102444800000 /* 2100: later than the store, which began today */
 
 /* What one side of a connection has to say, and what it was told. */
 struct machine {
@@ -338,6 +343,24 @@ static void run(struct machine *m, const char *work)
         die(NULL, 0, "unknown work");
 }
 
+/* The store in memory, or, if WORK says so, a journal before it, and WORK is without that. */
+static struct store *open_store(char *work, char *ret_why, size_t why_bytes)
+{
+    struct store *behind = store_memory_open(1ull << 32), *s = NULL;
+    size_t size = strlen(work), suffix = strlen(JOURNAL_SUFFIX);
+    if (!behind || size < suffix || strcmp(work + size - suffix, JOURNAL_SUFFIX) != 0)
+        return behind;
+    work[size - suffix] = '\0';
+    struct journal_file *file = journal_file_memory(JOURNAL_BYTES);
+    struct store_journal_options o = {.behind = behind,
+                                      .file = file,
+                                      .dir = "memory",
+                                      .bytes = JOURNAL_BYTES,
+                                      .memory_bytes = JOURNAL_BYTES,
+                                      .create = true};
+    return file && store_journal_open(&o, &s, ret_why, why_bytes) == 0 ? s : NULL;
+}
+
 int main(int argc, char **argv)
 {
     char why[512] = "";
@@ -353,8 +376,8 @@ int main(int argc, char **argv)
                                    .notify = ignore,
                                    .fatal = die};
     struct machine m = {.link = link_new(1, &totals)};
-    struct store *store = store_memory_open(1ull << 32);
-    if (argc != 2 || !m.link || !store || engine_new(&config, store, &m.engine, why, sizeof why) != 0)
+    struct store *store = argc == 2 ? open_store(argv[1], why, sizeof why) : NULL;
+    if (!m.link || !store || engine_new(&config, store, &m.engine, why, sizeof why) != 0)
         die(NULL, 0, why);
     say_hello(&m);
     run(&m, argv[1]);

@@ -68,6 +68,32 @@ bool server_restart(struct server *s, bool kill, char *why)
     return launch(s, why);
 }
 
+/* The settings that it has, but for one. */
+static bool write_config(const char *path, const char *from)
+{
+    char line[4096];
+    FILE *in = from[0] ? fopen(from, "re") : NULL, *out = fopen(path, "we");
+    bool ok = out && (in || !from[0]);
+    while (ok && in && fgets(line, sizeof line, in))
+        ok = strncmp(line, "journal:", 8) == 0 || fputs(line, out) >= 0;
+    ok = ok && fputs("\njournal: off\n", out) >= 0;
+    if (in)
+        (void)fclose(in); /* it was only read */
+    return out && fclose(out) == 0 && ok;
+}
+
+bool server_end_journal(struct server *s, char *why)
+{
+    char path[CHILD_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/no-journal.conf", s->child.dir);
+    if (size < 0 || (size_t)size >= sizeof path || !write_config(path, s->config)) {
+        (void)snprintf(why, WHY_BYTES, "cannot write a configuration in %.200s", s->child.dir);
+        return false;
+    }
+    memcpy(s->config, path, sizeof path);
+    return server_restart(s, false, why);
+}
+
 void server_done(struct server *s)
 {
     shunt_close(s->control, 0);

@@ -25,6 +25,8 @@ bool server_start(struct server *s, const char *program, const char *config, con
 bool server_join(struct server *s, const char *url, pid_t pid, char *why);
 /* Kill it and start it again on the same directory. Returns when it listens. */
 bool server_restart(struct server *s, bool kill, char *why);
+/* The same, and it has no journal any more: all that it has is in the store. */
+bool server_end_journal(struct server *s, char *why);
 void server_done(struct server *s);
 
 /* The topic `name` is made anew, with these settings (NULL: none), as key and value in turn, ended by NULL.

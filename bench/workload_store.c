@@ -1,5 +1,5 @@
 /* workload_store: what messages take while they lie in the store, those of one topic and those of many that
- * were published in turn. LMDB fills its pages only where a tree ends, so where they lie makes a difference. */
+ * were published in turn: when they have left the journal, which a server of its own is made to do. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,10 +20,13 @@ static bool run_one(struct bench *b, const char *name, unsigned topics, double *
     bool ok = bench_server(b);
     if (!ok)
         return false;
+    /* Before the topics: what only the journal has of them counts by a bound that is above what they take. */
+    uint64_t before_bytes = server_store_bytes(&b->server);
     for (unsigned i = 0; ok && topics > 1 && i < topics; i++)
         ok = server_topic(&b->server, load_topic(&load, i, topic), NULL, b->why);
-    uint64_t before_bytes = server_store_bytes(&b->server);
     ok = ok && run_fill(&b->subject, &load, &r, b->why);
+    if (ok && !o->url)
+        ok = server_end_journal(&b->server, b->why);
     r.store_bytes = (double)(server_store_bytes(&b->server) - before_bytes) / (double)load.count;
     r.page_messages = r.store_bytes > 0 ? (double)sysconf(_SC_PAGESIZE) / r.store_bytes : 0;
     bench_server_done(b);

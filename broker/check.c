@@ -10,9 +10,9 @@
 
 static int check_all(struct checker *c)
 {
-    static int (*const parts[])(struct checker *) = {check_catalogue, check_bits,     check_causes,
-                                                     check_rules,     check_messages, check_attempts,
-                                                     check_edits,     check_indexes,  check_audit};
+    static int (*const parts[])(struct checker *) = {
+        check_catalogue, check_bits,  check_causes,  check_rules, check_messages,
+        check_attempts,  check_edits, check_indexes, check_audit, check_identities};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         int err = parts[i](c);
         if (err)
@@ -59,5 +59,7 @@ int check_store(struct store *store, FILE *report, uint64_t *ret_problems)
     free(c.groups);
     free(c.by_topic);
     free(c.drops);
+    free(c.roles.all);
+    free(c.users.all);
     return err;
 }

@@ -5,6 +5,7 @@
 #include "broker/command_line.h"
 #include "broker/log_line.h"
 #include "broker/net/address.h"
+#include "broker/net/unix_socket.h"
 #include "proto/errors.h"
 #include "proto/units.h"
 
@@ -104,10 +105,13 @@ static const char *check_tls(const struct config *c)
     bool cert = config_unless_off(c, CONFIG_tls_cert), key = config_unless_off(c, CONFIG_tls_key);
     bool ca = config_unless_off(c, CONFIG_tls_client_ca);
     bool asks = c->number[CONFIG_tls_client_auth] != CLIENT_AUTH_OFF;
+    bool https = c->number[CONFIG_http_tls] == AUTO_ON && !config_http_is_off(c);
     if (cert && !key)
         return "tls-cert needs tls-key, the file with its private key";
     if (key && !cert)
         return "tls-key needs tls-cert, the file with its certificate";
+    if (https && !cert)
+        return "http-tls: on needs tls-cert, the file with the certificate that clients are shown";
     if (asks && !cert)
         return "tls-client-auth needs tls-cert: without TLS nobody can show a certificate";
     if (asks && !ca)
@@ -120,6 +124,12 @@ static const char *check_tls(const struct config *c)
 bool config_http_is_off(const struct config *c)
 {
     return !config_unless_off(c, CONFIG_http);
+}
+
+bool config_http_is_tls(const struct config *c)
+{
+    return !config_http_is_off(c) && config_unless_off(c, CONFIG_tls_cert) &&
+           c->number[CONFIG_http_tls] != AUTO_OFF;
 }
 
 const char *config_unless_off(const struct config *c, enum config_field field)
@@ -137,6 +147,7 @@ static bool parse(const struct config_row *row, const char *value, int64_t *ret,
     case VALUE_COMMAND:
     case VALUE_URL:
     case VALUE_PATH_OR_OFF:
+    case VALUE_SOCKET_OR_OFF:
         return parse_text(row, value, ret_why);
     case VALUE_AUTO:
     case VALUE_CLIENT_AUTH:
@@ -232,6 +243,8 @@ static bool parse_text(const struct config_row *row, const char *value, const ch
         return parse_command(value, ret_why);
     if (row->unit == VALUE_URL)
         return parse_url(value, ret_why);
+    if (row->unit == VALUE_SOCKET_OR_OFF)
+        return unix_socket_path_is_valid(value, ret_why);
     return address_parse(value, &ignored, ret_why);
 }
 

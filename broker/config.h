@@ -34,6 +34,7 @@ enum config_unit {
     VALUE_PATH_OR_OFF,
     VALUE_CLIENT_AUTH,
     VALUE_TLS_VERSION,
+    VALUE_SOCKET_OR_OFF,
 };
 
 enum config_auto { AUTO_AUTO, AUTO_ON, AUTO_OFF };
@@ -77,6 +78,8 @@ int config_check(const struct config *c, char *ret_why, size_t why_bytes);
 
 /* Is the HTTP interface switched off? */
 bool config_http_is_off(const struct config *c);
+/* Does it speak HTTPS? */
+bool config_http_is_tls(const struct config *c);
 /* The text of a setting that may be `off`: then NULL. */
 const char *config_unless_off(const struct config *c, enum config_field field);
 

@@ -71,3 +71,33 @@ void connection_log_consumer(struct connection_log *r, const struct consumer_not
     }
     log_end(&line);
 }
+
+void connection_log_login(struct connection_log *r, const struct login_notice *notice)
+{
+    struct log_line line;
+    if (!may_write(r, notice->mono_ms))
+        return;
+    log_begin(&line, r->log, LOG_LEVEL_WARNING, "login_failed");
+    log_text(&line, "user", *notice->user ? notice->user : NULL);
+    log_text(&line, "how", notice->how);
+    log_text(&line, "client", *notice->client ? notice->client : NULL);
+    log_text(&line, "peer", notice->peer);
+    log_text(&line, "why", notice->why);
+    log_end(&line);
+}
+
+void connection_log_limit(struct connection_log *r, const struct limit_notice *notice)
+{
+    struct log_line line;
+    if (!may_write(r, notice->mono_ms))
+        return;
+    log_begin(&line, r->log, LOG_LEVEL_WARNING, "rate_limited");
+    log_text(&line, "setting", notice->setting);
+    log_text(&line, "user", *notice->user ? notice->user : NULL);
+    log_text(&line, "client", *notice->client ? notice->client : NULL);
+    log_text(&line, "peer", notice->peer);
+    log_number(&line, "count", (int64_t)notice->count);
+    if (notice->wait_ms)
+        log_number(&line, "retry_after_ms", notice->wait_ms);
+    log_end(&line);
+}

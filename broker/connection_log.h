@@ -25,4 +25,10 @@ void connection_log_net(struct connection_log *r, int64_t now_ms, enum net_event
  * way. */
 void connection_log_consumer(struct connection_log *r, const struct consumer_notice *notice);
 
+/* One line for somebody who could not log in; limited in the same way. */
+void connection_log_login(struct connection_log *r, const struct login_notice *notice);
+
+/* One line for an address or a user that has reached what it may have; limited in the same way. */
+void connection_log_limit(struct connection_log *r, const struct limit_notice *notice);
+
 #endif

@@ -9,7 +9,8 @@ void event_log_init(struct event_log *t, const struct log *log)
     *t = (struct event_log){.log = log,
                             .acts.window_ms = -EVENT_LOG_WINDOW_MS,
                             .causes.window_ms = -EVENT_LOG_WINDOW_MS,
-                            .breakers.window_ms = -EVENT_LOG_WINDOW_MS};
+                            .breakers.window_ms = -EVENT_LOG_WINDOW_MS,
+                            .refusals.window_ms = -EVENT_LOG_WINDOW_MS};
     (void)pthread_mutex_init(&t->lock, NULL); /* cannot fail on Linux */
 }
 
@@ -33,9 +34,10 @@ static void tell_suppressed(struct event_log *t, struct event_log_lines *lines)
         return;
     log_begin(&line, t->log, LOG_LEVEL_WARNING, "lines_suppressed");
     log_text(&line, "about",
-             lines == &t->acts     ? "administrative acts"
-             : lines == &t->causes ? "causes of dead letters"
-                                   : "breakers");
+             lines == &t->acts       ? "administrative acts"
+             : lines == &t->causes   ? "causes of dead letters"
+             : lines == &t->breakers ? "breakers"
+                                     : "refused requests");
     number(&line, "count", lines->suppressed);
     log_end(&line);
     lines->suppressed = 0;
@@ -77,10 +79,27 @@ static void tell_act(struct event_log *t, const struct event *event, int64_t now
     number(&line, "job", event->job);
     if (event->error_ms)
         log_number(&line, "was_off_ms", event->error_ms);
+    log_text(&line, "user", event->user);
     log_text(&line, "client", event->client);
     log_text(&line, "host", event->host);
     log_text(&line, "peer", event->peer);
     log_text(&line, "reason", event->why);
+    log_end(&line);
+}
+
+static void tell_refused(struct event_log *t, const struct event *event, int64_t now_ms)
+{
+    struct log_line line;
+    if (!counts(t, &t->refusals, now_ms))
+        return;
+    log_begin(&line, t->log, LOG_LEVEL_WARNING, "request_refused");
+    log_text(&line, "user", event->user);
+    log_text(&line, "asked", event->asked);
+    log_text(&line, "topic", event->topic);
+    number(&line, "count", event->count);
+    log_text(&line, "client", event->client);
+    log_text(&line, "host", event->host);
+    log_text(&line, "peer", event->peer);
     log_end(&line);
 }
 
@@ -271,6 +290,9 @@ void event_log_write(struct event_log *t, const struct event *event, int64_t now
     case EVENT_CLOCK:
         tell_clock(t, event);
         break;
+    case EVENT_REFUSED:
+        tell_refused(t, event, now_ms);
+        break;
     }
     (void)pthread_mutex_unlock(&t->lock);
 }
@@ -281,6 +303,7 @@ void event_log_due(struct event_log *t, int64_t now_ms, bool all)
     lines_due(t, &t->acts, now_ms, all);
     lines_due(t, &t->causes, now_ms, all);
     lines_due(t, &t->breakers, now_ms, all);
+    lines_due(t, &t->refusals, now_ms, all);
     groups_due(t, now_ms, all);
     others_due(t, EVENT_DEAD, &t->dead_others);
     others_due(t, EVENT_OVERDUE, &t->overdue_others);

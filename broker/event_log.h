@@ -33,7 +33,7 @@ struct event_log_group {
 struct event_log {
     const struct log *log;
     pthread_mutex_t lock; /* the engine's thread tells, the main thread looks whether a window has ended */
-    struct event_log_lines acts, causes, breakers;
+    struct event_log_lines acts, causes, breakers, refusals;
     struct event_log_group groups[EVENT_LOG_GROUPS_MAX];
     size_t groups_count;
     uint64_t dead_others, overdue_others; /* of groups for which there was no room */

@@ -2,6 +2,7 @@
 #include "broker/backup.h"
 #include "broker/exit_code.h"
 #include "broker/export.h"
+#include "broker/init_admin.h"
 #include "broker/options.h"
 #include "broker/server.h"
 #include "broker/store/store_version.h"
@@ -44,6 +45,8 @@ static int run(const struct options *options)
     } else if (options->action == ACTION_BACKUP) {
         struct backup_options backup = {&config, options->backup_dir, options->backup_rate};
         exit_code = backup_run(&backup);
+    } else if (options->action == ACTION_INIT_ADMIN) {
+        exit_code = init_admin_run(&config, options->init_admin, options->password_file);
     } else if (options->action == ACTION_EXPORT) {
         exit_code = export_run(&config, options->export_to);
     }

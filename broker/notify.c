@@ -35,8 +35,7 @@ void notify_send(const char *state)
 void notify_reloading(void)
 {
     char state[64];
-    (void)snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
-                   (long long)clock_mono_us());
+    (void)snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_us());
     notify_send(state);
 }
 

@@ -13,6 +13,9 @@ enum option_id {
     OPTION_BACKUP,
     OPTION_BACKUP_RATE,
     OPTION_EXPORT,
+    OPTION_INIT_ADMIN,
+    OPTION_PASSWORD_FILE,
+    OPTION_INSECURE,
     OPTION_VERSION,
     OPTION_HELP,
     OPTION_OVERRIDES
@@ -22,12 +25,16 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"data", required_argument, NULL, OPTION_OVERRIDES + CONFIG_data},
     {"listen", required_argument, NULL, OPTION_OVERRIDES + CONFIG_listen},
+    {"listen-unix", required_argument, NULL, OPTION_OVERRIDES + CONFIG_listen_unix},
     {"http", required_argument, NULL, OPTION_OVERRIDES + CONFIG_http},
     {"check", required_argument, NULL, OPTION_CHECK},
     {"check-config", required_argument, NULL, OPTION_CHECK_CONFIG},
     {"backup", required_argument, NULL, OPTION_BACKUP},
     {"backup-rate", required_argument, NULL, OPTION_BACKUP_RATE},
     {"export", required_argument, NULL, OPTION_EXPORT},
+    {"init-admin", required_argument, NULL, OPTION_INIT_ADMIN},
+    {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
+    {"insecure", no_argument, NULL, OPTION_INSECURE},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -35,6 +42,8 @@ static const struct option long_options[] = {
 
 static const char usage[] =
     "Usage: shuntd [--config FILE] [--data DIR] [--listen ADDR:PORT] [--http ADDR:PORT|off]\n"
+    "              [--listen-unix PATH|off] [--insecure]\n"
+    "       shuntd [--config FILE] [--data DIR] --init-admin NAME [--password-file FILE|-]\n"
     "       shuntd [--config FILE] [--data DIR] --backup DIR [--backup-rate SIZE]\n"
     "       shuntd [--config FILE] [--data DIR] --export FILE|-\n"
     "       shuntd --check DIR | --check-config FILE | --version | --help\n"
@@ -44,7 +53,15 @@ static const char usage[] =
     "  --config FILE         read settings from FILE\n"
     "  --data DIR            setting `data`\n"
     "  --listen ADDR:PORT    setting `listen`\n"
+    "  --listen-unix PATH|off setting `listen-unix`\n"
     "  --http ADDR:PORT|off  setting `http`\n"
+    "  --insecure            let everybody in who can reach the server, from other machines too, without a "
+    "login\n"
+    "  --init-admin NAME     make the first administrator in the store of a stopped server, and print a "
+    "token for it,\n"
+    "                        once\n"
+    "  --password-file FILE|- give it a password, the first line of FILE or of standard input, in place of "
+    "the token\n"
     "  --check DIR           verify the store of a stopped server; exit 0 if it is in order, 1 if not\n"
     "  --backup DIR          copy the store, that of a running server too, into a new directory DIR, and\n"
     "                        verify the copy; run it as the server's user, with its --config or --data\n"
@@ -91,6 +108,13 @@ int options_parse(int argc, char **argv, struct options *ret, char *ret_why, siz
         } else if (id == OPTION_EXPORT) {
             o.export_to = optarg;
             err = set_action(&o, ACTION_EXPORT, ret_why, why_bytes);
+        } else if (id == OPTION_INIT_ADMIN) {
+            o.init_admin = optarg;
+            err = set_action(&o, ACTION_INIT_ADMIN, ret_why, why_bytes);
+        } else if (id == OPTION_PASSWORD_FILE) {
+            o.password_file = optarg;
+        } else if (id == OPTION_INSECURE) {
+            o.insecure = true;
         } else if (id == OPTION_BACKUP_RATE) {
             err = set_rate(&o, ret_why, why_bytes);
         } else if (id == OPTION_CHECK_CONFIG) {
@@ -106,6 +130,10 @@ int options_parse(int argc, char **argv, struct options *ret, char *ret_why, siz
     }
     if (!err && o.backup_rate && o.action != ACTION_BACKUP) {
         (void)snprintf(ret_why, why_bytes, "--backup-rate goes with --backup");
+        err = SHUNT_BAD_ARGUMENT;
+    }
+    if (!err && o.password_file && o.action != ACTION_INIT_ADMIN) {
+        (void)snprintf(ret_why, why_bytes, "--password-file goes with --init-admin");
         err = SHUNT_BAD_ARGUMENT;
     }
     if (!err)
@@ -162,7 +190,8 @@ static int set_action(struct options *o, enum options_action action, char *ret_w
 {
     if (o->action != ACTION_RUN && o->action != action) {
         (void)snprintf(ret_why, why_bytes,
-                       "--check, --backup, --check-config, --version and --help exclude each other");
+                       "--check, --backup, --export, --init-admin, --check-config, --version and --help "
+                       "exclude each other");
         return SHUNT_BAD_ARGUMENT;
     }
     o->action = action;

@@ -13,6 +13,7 @@ enum options_action {
     ACTION_BACKUP,
     ACTION_EXPORT,
     ACTION_CHECK_CONFIG,
+    ACTION_INIT_ADMIN,
     ACTION_VERSION,
     ACTION_HELP
 };
@@ -24,6 +25,9 @@ struct options {
     const char *check_dir;               /* with ACTION_CHECK */
     const char *backup_dir;              /* with ACTION_BACKUP */
     const char *export_to;               /* with ACTION_EXPORT: a file, or `-` */
+    bool insecure;                       /* nobody has to log in, from other machines either */
+    const char *init_admin;              /* with ACTION_INIT_ADMIN: the user's name */
+    const char *password_file;           /* with ACTION_INIT_ADMIN: a file, or `-`; NULL: a token is made */
     uint64_t backup_rate;                /* with ACTION_BACKUP: bytes a second; 0: as fast as it goes */
     const char *overrides[CONFIG_COUNT]; /* settings given on the command line; NULL: not given */
 };

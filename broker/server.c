@@ -5,13 +5,13 @@
  * down the other way round.
  */
 #include "broker/server.h"
-#include "broker/backup_mark.h"
 
 #include "base/clock.h"
 #include "broker/damage_guard.h"
 #include "broker/exit_code.h"
 #include "broker/http/changes.h"
 #include "broker/log_writer.h"
+#include "broker/login/login.h"
 #include "broker/net/address.h"
 #include "broker/net/tls.h"
 #include "broker/notify.h"
@@ -29,32 +29,21 @@
 
 static int begin(struct server *s);
 static int start(struct server *s);
-static int start_listening(struct server *s, int *ret_fd);
-static int start_changes(struct server *s);
 static int start_engine(struct server *s);
 static int start_on_breach(struct server *s);
-static int start_net(struct server *s, int fd);
-/* On a thread of HTTP's. */
-static void read_backups(void *context, struct backup_times *ret)
-{
-    const struct server *s = magic_of(context, server, SERVER_MAGIC);
-    ret->succeeded_ms = backup_mark_read(s->config.text[CONFIG_data], BACKUP_SUCCEEDED);
-    ret->failed_ms = backup_mark_read(s->config.text[CONFIG_data], BACKUP_FAILED);
-}
-
-static int start_http(struct server *s);
+static int start_net(struct server *s, struct server_doors *doors);
 static int announce(struct server *s);
-static void warn_if_exposed(struct server *s, const char *setting, const struct sockaddr_storage *address);
 static int cannot_start(struct server *s, int exit_code, const char *why);
 static void on_engine_notify(void *context);
 static void on_engine_fatal(void *context, int err, const char *text);
 static void on_engine_consumer(void *context, const struct consumer_notice *notice);
+static void on_engine_refused(void *context, const struct login_notice *notice);
+static void on_engine_limited(void *context, const struct limit_notice *notice);
 static void on_engine_told(void *context, const struct event *event);
 static void on_tell_timer(uv_timer_t *timer);
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text);
 static void port_post(void *context, struct inbox_item *item);
 static bool port_full(void *context, const struct link *link);
-static int connect_to_self(void *context, const char *peer);
 static struct outbox_item *port_take(void *context);
 static bool port_serve(void *context);
 
@@ -67,7 +56,7 @@ int server_run(const struct options *options, struct config *config)
     s.connection_log.log = &s.log;
     event_log_init(&s.event_log, &s.log);
     s.connection_log.window_ms = -CONNECTION_LOG_WINDOW_MS;
-    s.consumer_log = s.connection_log;
+    s.consumer_log = s.https_log = s.connection_log;
     int exit_code = begin(&s);
     if (exit_code == 0) {
         exit_code = start(&s);
@@ -78,9 +67,11 @@ int server_run(const struct options *options, struct config *config)
         (void)uv_run(&s.loop, UV_RUN_DEFAULT); /* 0: every handle is closed */
         http_stop(s.http);
         engine_free(s.engine);
+        login_free(s.login);
         changes_free(s.changes);
         on_breach_stop(s.on_breach);
         tls_context_free(s.tls);
+        unix_socket_remove(&s.unix_socket);
         (void)uv_loop_close(&s.loop); /* nothing is left in it */
     }
     event_log_due(&s.event_log, 0, true);
@@ -134,56 +125,32 @@ static int begin(struct server *s)
 static int start(struct server *s)
 {
     server_raise_descriptors(s);
-    int fd = -1;
+    struct server_doors doors = {.tcp = -1, .local = -1};
     int exit_code = server_watch_signals(s);
     if (exit_code)
         return cannot_start(s, exit_code, "cannot watch signals");
     char why[SERVER_WHY_BYTES] = "";
     exit_code = server_tls_start(s, why, sizeof why);
+    if (!exit_code)
+        exit_code = server_login_start(s, why, sizeof why);
     if (exit_code)
         return cannot_start(s, exit_code, why);
-    exit_code = start_listening(s, &fd);
-    if (exit_code)
-        return exit_code;
-    exit_code = start_changes(s);
+    exit_code = server_listen(s, &doors, why, sizeof why);
     if (!exit_code)
-        exit_code = start_on_breach(s);
+        exit_code = server_changes_start(s, why, sizeof why);
+    exit_code = exit_code ? cannot_start(s, exit_code, why) : start_on_breach(s);
     if (!exit_code)
         exit_code = start_engine(s);
-    if (exit_code) {
-        (void)close(fd); /* nothing was accepted */
+    if (!exit_code)
+        exit_code = start_net(s, &doors);
+    if (doors.tcp >= 0)
+        (void)close(doors.tcp); /* nothing was accepted */
+    if (doors.local >= 0)
+        (void)close(doors.local); /* nothing was accepted */
+    if (exit_code)
         return exit_code;
-    }
-    exit_code = start_net(s, fd);
-    return exit_code ? exit_code : start_http(s);
-}
-
-static int start_listening(struct server *s, int *ret_fd)
-{
-    const char *text = s->config.text[CONFIG_listen];
-    const char *ignored;
-    struct sockaddr_storage address;
-    if (!address_parse(text, &address, &ignored))
-        return cannot_start(s, EXIT_CODE_CONFIG, "listen: not an address");
-    int err = address_listen(&address, ret_fd, &s->listen_address);
-    if (err == 0) {
-        if (s->config.number[CONFIG_tls_client_auth] != CLIENT_AUTH_REQUIRE)
-            warn_if_exposed(s, "listen", &address);
-        return 0;
-    }
-    char why[SERVER_WHY_BYTES];
-    if (err == EADDRINUSE) {
-        (void)snprintf(
-            why, sizeof why,
-            "%s is taken by another process: stop that process, or choose another address with --listen",
-            text);
-    } else {
-        (void)snprintf(why, sizeof why, "cannot listen on %s: %s", text, strerror(err));
-    }
-    int exit_code = err == EACCES || err == EPERM               ? EXIT_CODE_NOT_PERMITTED
-                    : err == EADDRINUSE || err == EADDRNOTAVAIL ? EXIT_CODE_ADDRESS_TAKEN
-                                                                : EXIT_CODE_SYSTEM;
-    return cannot_start(s, exit_code, why);
+    exit_code = server_http_start(s, why, sizeof why);
+    return exit_code ? cannot_start(s, exit_code, why) : 0;
 }
 
 /* Before the engine, which may have something to tell at once. */
@@ -208,10 +175,13 @@ static int start_engine(struct server *s)
     if (err)
         return cannot_start(s, exit_code_of(err), why);
     struct engine_config config = {.limits = server_engine_limits(s),
+                                   .login = s->login,
                                    .totals = &s->totals,
                                    .notify = on_engine_notify,
                                    .fatal = on_engine_fatal,
                                    .consumer = on_engine_consumer,
+                                   .refused = on_engine_refused,
+                                   .limited = on_engine_limited,
                                    .told = on_engine_told,
                                    .context = s};
     err = engine_new(&config, store, &s->engine, why, sizeof why);
@@ -219,78 +189,30 @@ static int start_engine(struct server *s)
         store_close(store);
         return cannot_start(s, exit_code_of(err), why);
     }
-    return 0;
+    int exit_code = server_login_check(s, why, sizeof why);
+    return exit_code ? cannot_start(s, exit_code, why) : 0;
 }
 
 /* The engine's thread starts last: it may call on_engine_notify() at once, which needs the sockets' object.
  */
-static int start_net(struct server *s, int fd)
+static int start_net(struct server *s, struct server_doors *doors)
 {
     struct net_config config = {.loop = &s->loop,
-                                .listen_fd = fd,
+                                .listen_fd = doors->tcp,
+                                .unix_fd = doors->local,
                                 .tls = s->tls,
                                 .limits = server_net_limits(s),
                                 .port = {s, port_post, port_full, port_take, port_serve},
                                 .totals = &s->totals,
                                 .report = on_net_report,
                                 .context = s};
-    int err = net_new(&config, &s->net);
-    if (err) {
-        (void)close(fd); /* nothing was accepted */
+    if (net_new(&config, &s->net) != 0)
         return cannot_start(s, EXIT_CODE_SYSTEM, "cannot watch the listening socket");
-    }
-    err = engine_start(s->engine);
+    *doors = (struct server_doors){.tcp = -1, .local = -1};
+    int err = engine_start(s->engine);
     if (err)
         return cannot_start(s, EXIT_CODE_SYSTEM, "cannot start the engine's thread");
     s->engine_runs = true;
-    return 0;
-}
-
-/* With `auto`: programs of this machine can reach `listen` as well. Metrics are often served to other machines, and that must not
- * hand them the queues. */
-static bool api_is_on(const struct server *s)
-{
-    int64_t api = s->config.number[CONFIG_api];
-    return api == AUTO_ON || (api == AUTO_AUTO && address_is_loopback(&s->http_address));
-}
-
-/* The engine has something to tell as soon as it runs. */
-static int start_changes(struct server *s)
-{
-    const char *ignored;
-    if (config_http_is_off(&s->config))
-        return 0;
-    if (!address_parse(s->config.text[CONFIG_http], &s->http_address, &ignored))
-        return cannot_start(s, EXIT_CODE_CONFIG, "http: not an address");
-    if (!api_is_on(s))
-        return 0;
-    s->changes = changes_new();
-    return s->changes ? 0 : cannot_start(s, EXIT_CODE_SYSTEM, "no memory or descriptor for what changes");
-}
-
-static int start_http(struct server *s)
-{
-    if (config_http_is_off(&s->config))
-        return 0;
-    struct http_config config = {.listen = s->config.text[CONFIG_http],
-                                 .connections_max = (uint32_t)s->config.number[CONFIG_http_connections],
-                                 .leases_max = (uint32_t)s->config.number[CONFIG_http_leases],
-                                 .metrics_topics = (uint32_t)s->config.number[CONFIG_metrics_topics],
-                                 .version = SHUNT_VERSION,
-                                 .log_dropped = log_writer_dropped(s->log.writer),
-                                 .changes = s->changes,
-                                 .breaches = on_breach_counts(s->on_breach),
-                                 .certificate_expires_ms = &s->certificate_expires_ms,
-                                 .hosts = s->config.text[CONFIG_http_hosts],
-                                 .connect = connect_to_self,
-                                 .backups = read_backups,
-                                 .context = s};
-    char why[SERVER_WHY_BYTES] = "";
-    int err = http_start(&config, s->engine, &s->http, why, sizeof why);
-    if (err)
-        return cannot_start(s, err == SHUNT_IO ? EXIT_CODE_ADDRESS_TAKEN : exit_code_of(err), why);
-    warn_if_exposed(s, "http", &s->http_address);
-    address_port_set(&s->http_address, http_port(s->http));
     return 0;
 }
 
@@ -318,33 +240,23 @@ static int announce(struct server *s)
         http_set_ready(s->http, true);
     }
     tell_recovered(s);
+    server_login_tell(s, (int64_t)(uv_hrtime() / 1000000));
     if (net_start(s->net) != 0)
         return cannot_start(s, EXIT_CODE_SYSTEM, "cannot watch the listening socket");
     struct log_line line;
     log_begin_always(&line, &s->log, LOG_LEVEL_INFO, "listening"); /* who started it waits for this line */
     log_text(&line, "listen", listen_text);
+    log_text(&line, "unix", s->config.text[CONFIG_listen_unix]);
     log_text(&line, "http", http_text);
     log_text(&line, "tls", s->tls ? "on" : "off");
+    log_text(&line, "http_tls", s->http && config_http_is_tls(&s->config) ? "on" : "off");
+    log_text(&line, "auth", s->login ? "on" : "off");
     log_text(&line, "data", s->config.text[CONFIG_data]);
     log_text(&line, "version", SHUNT_VERSION);
     log_end(&line);
     notify_send("READY=1");
     server_watchdog_start(s);
     return 0;
-}
-
-static void warn_if_exposed(struct server *s, const char *setting, const struct sockaddr_storage *address)
-{
-    if (address_is_loopback(address))
-        return;
-    char text[ADDRESS_TEXT_BYTES_MAX];
-    struct log_line line;
-    log_begin(&line, &s->log, LOG_LEVEL_WARNING, "exposed");
-    log_text(&line, setting, address_format(text, address));
-    log_text(&line, "why",
-             "there is no authentication yet: everyone who can reach this address can publish, consume and "
-             "delete");
-    log_end(&line);
 }
 
 static int cannot_start(struct server *s, int exit_code, const char *why)
@@ -380,6 +292,20 @@ static void on_engine_consumer(void *context, const struct consumer_notice *noti
 }
 
 /* On the thread that runs the turn. */
+static void on_engine_refused(void *context, const struct login_notice *notice)
+{
+    struct server *s = server_of(context);
+    connection_log_login(&s->consumer_log, notice);
+}
+
+/* On the thread that runs the turn. */
+static void on_engine_limited(void *context, const struct limit_notice *notice)
+{
+    struct server *s = server_of(context);
+    connection_log_limit(&s->consumer_log, notice);
+}
+
+/* On the thread that runs the turn. */
 static void on_engine_told(void *context, const struct event *event)
 {
     struct server *s = server_of(context);
@@ -394,7 +320,9 @@ static void on_engine_told(void *context, const struct event *event)
 static void on_tell_timer(uv_timer_t *timer)
 {
     struct server *s = server_of(timer->data);
-    event_log_due(&s->event_log, (int64_t)(uv_hrtime() / 1000000), false);
+    int64_t now_ms = (int64_t)(uv_hrtime() / 1000000);
+    event_log_due(&s->event_log, now_ms, false);
+    server_login_tell(s, now_ms);
 }
 
 static void on_net_report(void *context, enum net_event event, const char *peer, const char *text)
@@ -425,11 +353,4 @@ static bool port_serve(void *context)
 {
     struct server *s = server_of(context);
     return engine_serve(s->engine);
-}
-
-/* On a thread of HTTP's. */
-static int connect_to_self(void *context, const char *peer)
-{
-    struct server *s = server_of(context);
-    return net_connect(s->net, peer);
 }

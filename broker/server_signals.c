@@ -5,6 +5,7 @@
  * Whenever it ends, what was confirmed is on disk: only answers can be lost.
  */
 #include "broker/exit_code.h"
+#include "broker/login/login.h"
 #include "broker/notify.h"
 #include "broker/reload.h"
 #include "broker/server_private.h"
@@ -67,10 +68,14 @@ void server_stop(struct server *s)
     notify_send("STOPPING=1");
     if (s->http)
         http_set_ready(s->http, false);
+    unix_socket_remove(
+        &s->unix_socket); /* before it is closed, as long as nothing else can have its number */
     net_stop_accepting(s->net);
     uint64_t begun_ns = uv_hrtime();
     engine_stop(s->engine);
     s->engine_runs = false;
+    if (s->login)
+        login_stop(s->login);
     int64_t left_ms = stop_ms - (int64_t)((uv_hrtime() - begun_ns) / 1000000);
     uv_update_time(&s->loop); /* engine_stop() blocked it */
     net_drain(s->net, left_ms > 0 ? left_ms : 0, on_drained, s);
@@ -81,6 +86,8 @@ void server_abandon(struct server *s)
     if (s->engine_runs)
         engine_stop(s->engine);
     s->engine_runs = false;
+    if (s->login)
+        login_stop(s->login);
     close_handles(s);
     net_free(s->net);
     s->net = NULL;

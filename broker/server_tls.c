@@ -37,6 +37,8 @@ int server_tls_reload(struct server *s, const struct config *fresh, char *ret_wh
     if (err)
         return err;
     net_tls_set(s->net, tls);
+    if (s->http && config_http_is_tls(&s->config))
+        http_tls_set(s->http, tls);
     tls_context_free(s->tls);
     s->tls = tls;
     tell(s);

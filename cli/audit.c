@@ -13,19 +13,13 @@
 #define PAGE_ROWS 1000
 
 static const struct record_field fields[] = {
-    {"id", RECORD_COUNT, NULL, NULL},
-    {"time", RECORD_TIME, NULL, NULL},
-    {"act", RECORD_TEXT, NULL, NULL},
-    {"topic", RECORD_TEXT, NULL, NULL},
-    {"group", RECORD_TEXT, NULL, NULL},
-    {"asked", RECORD_TEXT, NULL, NULL},
-    {"job", RECORD_COUNT, NULL, NULL},
-    {"count", RECORD_COUNT, NULL, NULL},
-    {"client", RECORD_TEXT, NULL, NULL},
-    {"host", RECORD_TEXT, NULL, NULL},
-    {"peer", RECORD_TEXT, NULL, NULL},
-    {"reason", RECORD_TEXT, NULL, NULL},
-    {0},
+    {"id", RECORD_COUNT, NULL, NULL},    {"time", RECORD_TIME, NULL, NULL},
+    {"act", RECORD_TEXT, NULL, NULL},    {"topic", RECORD_TEXT, NULL, NULL},
+    {"group", RECORD_TEXT, NULL, NULL},  {"asked", RECORD_TEXT, NULL, NULL},
+    {"job", RECORD_COUNT, NULL, NULL},   {"count", RECORD_COUNT, NULL, NULL},
+    {"user", RECORD_TEXT, NULL, NULL},   {"client", RECORD_TEXT, NULL, NULL},
+    {"host", RECORD_TEXT, NULL, NULL},   {"peer", RECORD_TEXT, NULL, NULL},
+    {"reason", RECORD_TEXT, NULL, NULL}, {0},
 };
 
 struct listing {
@@ -47,7 +41,8 @@ static void name_cell(struct table *t, const struct shunt_value *act)
 static void show(struct listing *l, const struct shunt_value *act)
 {
     char time[32];
-    const char *host = record_text(act, "host"), *client = record_text(act, "client");
+    const char *host = record_text(act, "host"), *user = record_text(act, "user");
+    const char *client = user ? user : record_text(act, "client");
     l->rows++;
     if (output_is_json(&l->out)) {
         record_json(&l->out.json, fields, act);

@@ -11,6 +11,7 @@
 
 #include "base/utf8.h"
 #include "cli/command.h"
+#include "cli/login.h"
 #include "cli/sink.h"
 #include "client/shunt_triage.h"
 
@@ -148,6 +149,7 @@ static int open_handle(struct call *call)
     struct shunt_error err = {0};
     struct shunt_options *options = shunt_options_new();
     name_operator(options);
+    login_by_environment(call->url, options);
     if (options)
         (void)shunt_options_set(options, "request-timeout", "0"); /* commands have their own limit, or none */
     if (options && call->producer)

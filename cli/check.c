@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cli/call.h"
 #include "cli/command.h"
+#include "cli/login.h"
 #include "cli/record.h"
 #include "cli/verdict.h"
 #include "client/shunt.h"
@@ -138,7 +139,11 @@ static bool ask_broker(struct check *c, struct shunt_error *err)
 {
     struct call *call = c->call;
     struct shunt_value *stats = NULL;
-    if (shunt_open(call->url, NULL, &call->shunt, err) || shunt_connect(call->shunt, call->timeout_ms, err) ||
+    struct shunt_options *options = shunt_options_new();
+    login_by_environment(call->url, options);
+    int opened = shunt_open(call->url, options, &call->shunt, err);
+    shunt_options_free(options);
+    if (opened || shunt_connect(call->shunt, call->timeout_ms, err) ||
         shunt_stats(call->shunt, call->timeout_ms, &stats, err))
         return false;
     c->now_ms = clock_wall_ms() + bounded(record_integer(stats, "clock_error_ms"), -AGE_MS_MAX);

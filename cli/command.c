@@ -8,9 +8,10 @@
 #include "cli/settings.h"
 
 static const struct command_set *const sets[] = {
-    &ping_set,    &topic_set, &group_set, &publish_set, &consume_set, &work_set,      &dlq_set,
-    &redrive_set, &rule_set,  &job_set,   &clock_set,   &audit_set,   &clients_set,   &keys_set,
-    &stats_set,   &check_set, &why_set,   &backup_set,  &bench_set,   &completion_set};
+    &ping_set,    &topic_set,    &group_set, &publish_set,   &consume_set, &work_set,    &dlq_set,
+    &redrive_set, &rule_set,     &job_set,   &clock_set,     &audit_set,   &clients_set, &keys_set,
+    &stats_set,   &overview_set, &check_set, &why_set,       &user_set,    &role_set,    &token_set,
+    &whoami_set,  &backup_set,   &bench_set, &completion_set};
 
 const struct command_set *command_set_at(size_t i)
 {

@@ -41,8 +41,8 @@ struct command_set {
 };
 
 extern const struct command_set ping_set, topic_set, group_set, publish_set, consume_set, work_set, dlq_set,
-    redrive_set, rule_set, job_set, clock_set, audit_set, clients_set, keys_set, stats_set, check_set,
-    why_set, backup_set, bench_set, completion_set;
+    redrive_set, rule_set, job_set, clock_set, audit_set, clients_set, keys_set, stats_set, overview_set,
+    check_set, why_set, user_set, role_set, token_set, whoami_set, backup_set, bench_set, completion_set;
 
 /* NULL if there is no such noun. */
 const struct command_set *command_set_find(const char *noun);

@@ -13,7 +13,9 @@
 #include "cli/complete.h"
 #include "cli/complete_offer.h"
 #include "cli/globals.h"
+#include "cli/login.h"
 #include "cli/record.h"
+#include "client/shunt_access.h"
 #include "client/shunt_triage.h"
 
 /* What is asked, and of which topic and group. */
@@ -46,7 +48,9 @@ static bool connect_to(struct asking *a)
     limit_time();
     struct shunt_options *options = shunt_options_new();
     int rc = options ? shunt_options_set(options, "client", "shunt-completion") : 1;
-    rc = rc ? rc : shunt_open(globals_url(a->c->url), options, &a->shunt, NULL);
+    const char *url = globals_url(a->c->url);
+    login_by_environment(url, options);
+    rc = rc ? rc : shunt_open(url, options, &a->shunt, NULL);
     shunt_options_free(options);
     return rc == 0 && shunt_connect(a->shunt, COMPLETE_ASK_MS, NULL) == 0;
 }
@@ -214,6 +218,32 @@ static void ask_rules(struct asking *a)
     shunt_value_free(rules);
 }
 
+/* ---- users and roles: administrators are told of them ---- */
+
+typedef int list_fn(struct shunt *s, const char *after, uint32_t limit, int64_t timeout_ms,
+                    struct shunt_value **ret, struct shunt_error *err);
+
+static void offer_names(struct asking *a, list_fn *list, const char *name)
+{
+    struct shunt_value *page = NULL;
+    if (list(a->shunt, NULL, COMPLETE_ROWS_MAX, COMPLETE_ASK_MS, &page, NULL) == 0) {
+        const struct shunt_value *rows = shunt_value_get(page, "rows");
+        for (size_t i = 0; i < shunt_value_count(rows); i++)
+            offer(a, record_text(shunt_value_at(rows, i), name), NULL);
+    }
+    shunt_value_free(page);
+}
+
+static void ask_users(struct asking *a)
+{
+    offer_names(a, shunt_user_list, "user");
+}
+
+static void ask_roles(struct asking *a)
+{
+    offer_names(a, shunt_role_list, "role");
+}
+
 /* ---- which is which ---- */
 
 /* By the names that usage lines and options give their arguments. */
@@ -225,7 +255,8 @@ static const struct {
     {"TOPIC", ask_topics, NULL},      {"GROUP", ask_groups, NULL},   {"FP", ask_causes, NULL},
     {"ID", ask_letters, NULL},        {"JOB", ask_jobs, NULL},       {"NUMBER", ask_rules, NULL},
     {"TOPIC/SEQ", ask_letters, NULL}, {"FILE", NULL, ":files"},      {"[FILE]", NULL, ":files"},
-    {"F…", NULL, ":files"},           {"DIR", NULL, ":directories"},
+    {"F…", NULL, ":files"},           {"DIR", NULL, ":directories"}, {"USER", ask_users, NULL},
+    {"[USER]", ask_users, NULL},      {"ROLE", ask_roles, NULL},
 };
 
 static void offer_alternatives(const struct complete *c, const char *name, size_t len)

@@ -72,5 +72,6 @@ int deadline_compose(const struct call *call, struct shunt_message *message)
         return EXIT_FAILED;
     }
     code = shunt_message_deadline(message, ms);
-    return code ? call_misused(call, "%.60s: %s", given ? given : inherited, shunt_error_text(code)) : EXIT_OK;
+    return code ? call_misused(call, "%.60s: %s", given ? given : inherited, shunt_error_text(code))
+                : EXIT_OK;
 }

@@ -145,7 +145,6 @@ static int move_some(struct move *m, const char *const *ids, size_t ids_count)
         m->touched += count;
         return EXIT_OK;
     }
-    count = 0;
     int code = job_follow(m->call, m->job, done_word(m), options_flag(&m->call->options, "watch"), &count);
     m->touched += count;
     return code;
@@ -237,14 +236,16 @@ int dlq_run_redrive(struct call *call)
     return code ? code : finish(&m);
 }
 
-/* How many a purge would take at most, from what the group has now. */
+/* How many a purge would take at most, from what the group has now; UINT64_MAX: one may not look. */
 static int look(const struct move *m, uint64_t *ret)
 {
     struct call *call = m->call;
     struct shunt_error err = {0};
     struct shunt_value *group = NULL;
-    if (shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group, &err))
-        return call_failed(call, &err);
+    if (shunt_group_show(call->shunt, call_word(call, 0), call_group(call), call->timeout_ms, &group, &err)) {
+        *ret = UINT64_MAX;
+        return err.code == SHUNT_FORBIDDEN ? EXIT_OK : call_failed(call, &err);
+    }
     uint64_t dead = (uint64_t)record_integer(group, "dead");
     uint64_t wanted = m->ids_count ? m->ids_count : m->count;
     *ret = wanted < dead ? wanted : dead;
@@ -271,6 +272,14 @@ int dlq_run_purge(struct call *call)
         tell(&m);
         return EXIT_NOTHING;
     }
+    if (count == UINT64_MAX && !m.ids_count && m.count == SHUNT_ALL) {
+        code = prompt_confirm(call, "purging %s of group %s of topic %s for good",
+                              m.filter.given ? "the dead letters that the filter names" : "all dead letters",
+                              call_group(call), call_word(call, 0));
+        return code ? code : finish(&m);
+    }
+    if (count == UINT64_MAX)
+        count = m.ids_count ? m.ids_count : m.count;
     code = prompt_confirm(call, "purging %s%" PRIu64 " %s of group %s of topic %s for good",
                           m.filter.given ? "those that the filter names, at most " : "", count,
                           call_plural(count, "dead letter", "dead letters"), call_group(call),

@@ -17,7 +17,8 @@ enum { ROW_URL, ROW_OUTPUT, ROW_TIMEOUT, ROW_QUIET, ROW_BECAUSE, ROW_REASON, ROW
 
 const struct option_row global_rows[] = {
     [ROW_URL] = {"url", 0, "URL", OPTION_TEXT, WORDS_NONE, 0, 0,
-                 "the broker; shunts:// with TLS (default: SHUNT_URL, else " URL_DEFAULT ")"},
+                 "the broker; shunts:// with TLS, shunt+unix:// on this machine (default: SHUNT_URL, "
+                 "else " URL_DEFAULT ")"},
     [ROW_OUTPUT] = {"output", 'o', "table|json|jsonl", OPTION_TEXT, WORDS_NONE, 0, 0,
                     "the form of the output (default: table)"},
     [ROW_TIMEOUT] = {"timeout", 0, "D", OPTION_DURATION, WORDS_NONE, 1, TIMEOUT_MS_MAX,

@@ -28,6 +28,8 @@ struct progress {
     bool outcomes; /* wait for them, too */
     uint64_t done, total;
     bool over;
+    bool begun;     /* by us, so that NOT_FOUND means that one may not look at it … */
+    bool hidden;    /* … as it was */
     bool in_bar;    /* the line of the terminal is a bar that is not ended */
     bool endless;   /* the broker's own, or it removes what was deleted: nobody can stop it */
     char phase[16]; /* that was told last */
@@ -132,6 +134,12 @@ static int look(struct call *call, uint64_t job, struct progress *p)
     int code = EXIT_OK;
     if (shunt_job_show(call->shunt, job, call->timeout_ms, &state, &err)) {
         end_bar(p);
+        if (err.code == SHUNT_NOT_FOUND && p->begun) {
+            call_note(call, "job %" PRIu64 " was begun; how it goes on shows only with the right to look",
+                      job);
+            p->over = p->hidden = true;
+            return EXIT_OK;
+        }
         code = call_failed(call, &err);
         call_complain("no answer about job %" PRIu64 ": it goes on at the broker", job);
         return code;
@@ -156,7 +164,8 @@ static int look(struct call *call, uint64_t job, struct progress *p)
 
 int job_follow(struct call *call, uint64_t job, const char *what, bool outcomes, uint64_t *ret_done)
 {
-    struct progress p = {.call = call, .what = what, .outcomes = outcomes, .over = job == 0};
+    struct progress p = {
+        .call = call, .what = what, .outcomes = outcomes, .over = job == 0, .begun = ret_done && *ret_done};
     int pause_ms = PAUSE_MS_MIN, code = EXIT_OK;
     int signal_fd = signals_open();
     while (!p.over && code == EXIT_OK) {
@@ -171,7 +180,7 @@ int job_follow(struct call *call, uint64_t job, const char *what, bool outcomes,
     }
     if (signal_fd >= 0)
         signals_close(signal_fd);
-    if (job != 0 && ret_done && p.over)
-        *ret_done = p.done;
+    if (ret_done && !p.hidden)
+        *ret_done = p.over ? p.done : 0;
     return code;
 }

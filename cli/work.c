@@ -17,6 +17,7 @@
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/confine.h"
+#include "cli/login.h"
 #include "cli/program.h"
 #include "cli/reaper.h"
 #include "cli/signals.h"
@@ -287,6 +288,7 @@ static int connect_as_command(struct work *w)
     if (code == 0 &&
         w->pool.standing) /* their commands die, not we: one mark may stand for several messages */
         code = shunt_options_set(options, "mark-time", MARK_TIME_STANDING);
+    login_by_environment(call->url, options);
     if (code == 0) /* an answer is waited for as long as it takes */
         code = shunt_options_set(options, "request-timeout", "0");
     if (code) {

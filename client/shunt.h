@@ -28,7 +28,7 @@
  * asked again if the connection was lost with them, and any call if the broker refused it for what passes by itself (SHUTTING_DOWN,
  * UNAVAILABLE, NOT_LEADER), as long as the call has time; these are at most a share of all calls (the option `retry-budget`), so that a
  * broker in trouble is not asked much more than before. What is over that ends with its error, as do publishes that the
- * broker refused. If the broker says how long it wants to be left alone, new attempts and, after NO_SPACE, new publishes wait that long and a
+ * broker refused. If the broker says how long it wants to be left alone, new attempts and, after NO_SPACE and TOO_MANY, new publishes wait that long and a
  * random time on top: see shunt_retry_after().
  *
  * Threads: a handle and what comes from it (consumers, deliveries, messages under way) belong to one thread at a time. Different

@@ -32,6 +32,8 @@ struct shunt;
  *          shunts://HOST…[?ca=FILE][&cert=FILE&key=FILE] is the same with TLS. The broker's certificate must lead to an authority of `ca` (without it, to one of the
  *          system's), be in time, and name HOST; `cert` and `key` are shown to a broker that asks. The files, in PEM, are looked at now and read again for each
  *          connection; a key that others can read is refused. In their names %XX stands for a byte.
+ *          shunt+unix:///PATH is the broker of this machine, by its Unix-domain socket (the server's setting `listen-unix`); PATH is absolute, at most 107 bytes, and
+ *          %XX stands for a byte in it. It is the only broker then.
  *          A name is looked up with getaddrinfo(3) for each attempt to connect, which may wait for a name server: if
  *          shunt_process() must not wait, give an address.
  * options  may be NULL; keys:
@@ -54,6 +56,10 @@ struct shunt;
  *                     may have it; the one that connects later ends the other with PROTOCOL              (default: none, the library numbers)
  *   marks             yes|no: send started marks                  (default yes)
  *   mark-time         handler time one started mark may cover     (default 200us; 0 marks one by one)
+ *   user              who the program is, with password or password-file (a file whose first line is the password)
+ *   token, token-file in their place: a token, or a file with it. Files are read again for each connection, and refused if others can read them. Of user,
+ *                     password-file, token-file and insecure the URL may say each instead: ?user=NAME&password-file=FILE, ?token-file=FILE, &insecure=yes
+ *   insecure          yes|no: such a secret may go to another machine without TLS; otherwise that is BAD_ARGUMENT     (default no)
  * fails: BAD_ARGUMENT (the url, a file that it names, or an option: the text says which), NO_MEMORY, IO. */
 SHUNT_API int shunt_open(const char *url, const struct shunt_options *options, struct shunt **ret,
                          struct shunt_error *err);
@@ -102,8 +108,8 @@ enum shunt_event_kind {
 struct shunt_event {
     size_t size;
     enum shunt_event_kind kind;
-    const char *host; /* which broker it is about */
-    uint16_t port;
+    const char *host;                /* which broker it is about; the path of its Unix-domain socket */
+    uint16_t port;                   /* 0: it is a path */
     const struct shunt_error *error; /* why; NULL if nothing is wrong */
     int64_t wait_ms;                 /* RETRYING: so long until the next attempt */
     const char *text;                /* the same in one line for a log, without an end of line */

@@ -46,8 +46,8 @@ SHUNT_API int shunt_message_number(struct shunt_message *m, uint64_t number);
 /* Publish and wait until the message is durable. ret_seq (may be NULL) gets its number: the message is TOPIC/SEQ.
  * fails: UNKNOWN_TOPIC, RESERVED, BAD_NAME, TOO_LARGE, TOPIC_FULL, NO_SPACE, TIMEOUT (unknown: it may be stored, so may_retry is
  *        false: to publish it again could store it twice), DEADLINE_EXCEEDED (the time was over before the broker came to it: it was not stored and will not be), UNREACHABLE (it was not sent and will not be), … */
-SHUNT_API int shunt_publish(struct shunt *s, const char *topic, const struct shunt_message *m, int64_t timeout_ms,
-                            uint64_t *ret_seq, struct shunt_error *err);
+SHUNT_API int shunt_publish(struct shunt *s, const char *topic, const struct shunt_message *m,
+                            int64_t timeout_ms, uint64_t *ret_seq, struct shunt_error *err);
 
 /* Called once for each queued message. When it is durable, err is NULL and seq is set; otherwise err says why not, and is lent for the call.
  * TIMEOUT after the option `request-timeout`: with may_retry the message was not sent and will not be; without, it may be stored; by a broker that is too old to know
@@ -62,7 +62,8 @@ SHUNT_API int shunt_publish_async(struct shunt *s, const char *topic, const stru
 
 /* The highest number of the option `producer` that is stored, or 0: a program that starts again goes on behind it. Lower ones are stored too, except those whose
  * publish failed and was not repeated. fails: BAD_ARGUMENT (the handle has no such option), UNSUPPORTED (the broker is too old) */
-SHUNT_API int shunt_producer_last(struct shunt *s, int64_t timeout_ms, uint64_t *ret_number, struct shunt_error *err);
+SHUNT_API int shunt_producer_last(struct shunt *s, int64_t timeout_ms, uint64_t *ret_number,
+                                  struct shunt_error *err);
 
 /* Wait until all queued publishes and resolutions are answered. fails: TIMEOUT, or the first failure of a publish without
  * a callback since the last flush. */

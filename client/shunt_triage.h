@@ -21,8 +21,9 @@ extern "C" {
 /* A dead letter is one of these if it is as all members say that are given. Texts are UTF-8, and not empty. */
 struct shunt_dlq_filter {
     size_t size;
-    const char *cause;  /* a fingerprint: 16 hexadecimal digits */
-    const char *reason; /* rejected, max_attempts, ttl_expired, corrupt, predecessor_dead, operator, deadline_exceeded */
+    const char *cause; /* a fingerprint: 16 hexadecimal digits */
+    /* rejected, max_attempts, ttl_expired, corrupt, predecessor_dead, operator, deadline_exceeded */
+    const char *reason;
     const char *type;   /* the error_type, whole */
     const char *match;  /* a part of the error_message */
     int64_t since_ms;   /* it died at this time or later, ms since 1970 in UTC */
@@ -90,7 +91,8 @@ struct shunt_redrive {
     const char
         *hold_for_build; /* not before a consumer of this build comes; "": of another one than those that
                                    failed. Then the canary begins. NULL: at once */
-    bool keep_deadline; /* deadlines stay: what has passed its own dies again at once. Otherwise they are dropped */
+    /* deadlines stay: what has passed its own dies again at once. Otherwise they are dropped */
+    bool keep_deadline;
 };
 
 /* Begin it. out: ret_job (0: there is nothing to do), ret_count: how many letters at most; both may be NULL.

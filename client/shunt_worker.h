@@ -10,11 +10,14 @@ extern "C" {
 
 /* Takes what a handler says beyond its outcome. Lent for the call. */
 struct shunt_verdict;
-SHUNT_API void shunt_verdict_failure(struct shunt_verdict *v, const struct shunt_failure *failure); /* copied */
-SHUNT_API void shunt_verdict_delay(struct shunt_verdict *v, int64_t delay_ms);                      /* for NACK and RELEASE */
+/* copied */
+SHUNT_API void shunt_verdict_failure(struct shunt_verdict *v, const struct shunt_failure *failure);
+/* for NACK and RELEASE */
+SHUNT_API void shunt_verdict_delay(struct shunt_verdict *v, int64_t delay_ms);
 
 /* Handle one message and return its outcome. With isolation `fork` this runs in a child process. */
-typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_delivery *d, struct shunt_verdict *v);
+typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_delivery *d,
+                                         struct shunt_verdict *v);
 
 /* Consume until SIGTERM or SIGINT, shunt_worker_stop(), or (with `drain`) nothing is left; then give back the messages that were not started.
  * options  may be NULL; keys:
@@ -44,8 +47,9 @@ typedef enum shunt_outcome shunt_handler(void *context, const struct shunt_deliv
  * If the broker cannot be reached, this waits until it can, also at the start.
  * fails: as shunt_subscribe(), except UNREACHABLE; TIMEOUT (stopped, but not all answers were confirmed); IO (children
  *        cannot be started); 0 after a clean stop. */
-SHUNT_API int shunt_worker_run(struct shunt *s, const char *topic, const char *group, const struct shunt_options *options,
-                               shunt_handler *handler, void *context, struct shunt_error *err);
+SHUNT_API int shunt_worker_run(struct shunt *s, const char *topic, const char *group,
+                               const struct shunt_options *options, shunt_handler *handler, void *context,
+                               struct shunt_error *err);
 /* Make the shunt_worker_run() of this handle return; may be called from a signal handler or the message handler. A call
  * from a handler with fork reaches the worker; in any other forked process it does nothing. */
 SHUNT_API void shunt_worker_stop(struct shunt *s);

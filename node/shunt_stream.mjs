@@ -4,7 +4,8 @@
 //     run(async (message) => { console.log('order', message.id, message.json()) })
 //
 // When the handler returns, or its promise is fulfilled, the message is acked; what it throws is a failed attempt, with its
-// name, text and stack. It may throw Reject (failed for good), Retry (failed, again later) or Release (given back, uncharged).
+// name, text and stack. It may throw Reject (failed for good), Retry (failed, again later), Release (given back, uncharged)
+// or Late (its deadline leaves no time; uncharged).
 // What console.log() prints goes to standard error: standard output belongs to the protocol. process.exit() and a rejection that
 // nobody handles end the process, which is charged to the message.
 import { writeSync } from 'node:fs'
@@ -23,13 +24,16 @@ export class Retry extends Error {
 /** Not handled, and nobody's fault: back to the queue, uncharged. */
 export class Release extends Retry {}
 
+/** Its deadline leaves no time for it; nobody is charged: it goes where it would have gone at its deadline. */
+export class Late extends Error {}
+
 const bytesOf = (fields, name) => name in fields ? Buffer.from(fields[name]) : name + '_base64' in fields ? Buffer.from(fields[name + '_base64'], 'base64') : null
 
-/** A message: id, topic, group, attempt, deliveries, generation, published, ttl_ms, lease_ms, timeout_ms, headers; body and key are buffers; `dead` is of a dead-letter queue alone. */
+/** A message: id, topic, group, attempt, deliveries, generation, published, ttl_ms, deadline, remaining_ms, lease_ms, timeout_ms, headers; body and key are buffers; `dead` is of a dead-letter queue alone. */
 export class Message {
   constructor (fields) {
     const { body, body_base64, key, key_base64, base_key, base_key_base64, headers, ...rest } = fields
-    Object.assign(this, { ttl_ms: null, timeout_ms: null, dead: null }, rest)
+    Object.assign(this, { ttl_ms: null, deadline: null, remaining_ms: null, timeout_ms: null, dead: null }, rest)
     this.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) =>
       [name, typeof value === 'string' ? value : Buffer.from(value.base64, 'base64')]))
     this.body = bytesOf(fields, 'body')
@@ -68,7 +72,7 @@ async function answer (handler, message) {
   } catch (error) {
     const wait = error?.delay === undefined || !(error instanceof Retry) ? {} : { delay_ms: Math.round(error.delay * 1000) }
     if (error instanceof Release) return { outcome: 'release', ...wait }
-    return { outcome: error instanceof Reject ? 'reject' : 'nack', ...wait, ...failureOf(error) }
+    return { outcome: error instanceof Reject ? 'reject' : error instanceof Late ? 'late' : 'nack', ...wait, ...failureOf(error) }
   }
 }
 

@@ -21,8 +21,10 @@ enum frame_state frame_next(const void *bytes, size_t size, size_t payload_max, 
         return FRAME_PARTIAL;
     }
     const uint8_t *payload = at + FRAME_HEADER_BYTES;
-    if (!mpack_check(payload, length, FRAME_DEPTH_MAX))
-        return bad(ret_why, "the payload is not one msgpack value within the limits, whose maps have str keys");
+    if (!mpack_check(payload, length, FRAME_DEPTH_MAX)) {
+        return bad(ret_why,
+                   "the payload is not one msgpack value within the limits, whose maps have str keys");
+    }
 
     struct mpack_reader r;
     mpack_read_init(&r, payload, length);

@@ -23,7 +23,17 @@ bool mpack_check(const void *bytes, size_t size, unsigned depth_max);
 
 /* ---- reader ---- */
 
-enum mpack_type { MPACK_NIL, MPACK_BOOL, MPACK_INT, MPACK_FLOAT, MPACK_STR, MPACK_BIN, MPACK_ARRAY, MPACK_MAP, MPACK_END };
+enum mpack_type {
+    MPACK_NIL,
+    MPACK_BOOL,
+    MPACK_INT,
+    MPACK_FLOAT,
+    MPACK_STR,
+    MPACK_BIN,
+    MPACK_ARRAY,
+    MPACK_MAP,
+    MPACK_END
+};
 
 struct mpack_reader {
     const uint8_t *at;

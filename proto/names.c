@@ -1,6 +1,7 @@
 /* names: the rules for names of topics, groups, dead-letter queues and messages. */
 #include "proto/names.h"
 
+#include "base/utf8.h"
 #include "proto/errors.h"
 
 #include <string.h>
@@ -29,6 +30,34 @@ int name_check(struct slice name, const char **ret_why)
 }
 
 _Static_assert(NAME_BYTES_MAX == 100, "name_check() says the limit in words");
+
+bool name_is_user(struct slice name)
+{
+    const uint8_t *at = name.data;
+    for (size_t i = 0; i < name.size && i < NAME_BYTES_MAX; i++) {
+        if (!is_name_byte(at[i]) && at[i] != '@')
+            return false;
+    }
+    return name.size > 0 && name.size <= NAME_BYTES_MAX;
+}
+
+bool name_is_of_certificate(struct slice name)
+{
+    static const char *const kinds[] = {"dns:", "email:", "uri:", "cn:"};
+    const uint8_t *at = name.data;
+    if (name.size > CERTIFICATE_NAME_BYTES_MAX || !utf8_valid(name.data, name.size))
+        return false;
+    for (size_t i = 0; i < name.size; i++) {
+        if (at[i] < ' ' || at[i] == 0x7f)
+            return false;
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t size = strlen(kinds[i]);
+        if (name.size > size && !memcmp(at, kinds[i], size))
+            return true;
+    }
+    return false;
+}
 
 bool name_is_dlq(struct slice name, struct slice *ret_topic, struct slice *ret_group)
 {

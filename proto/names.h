@@ -21,6 +21,13 @@ int name_check_topic(struct slice name, const char **ret_why);
 /* Write `dlq:TOPIC:GROUP`, terminated, into `to` (at least TOPIC_BYTES_MAX + 1 bytes); returns its length. */
 size_t name_dlq(char *to, struct slice topic, struct slice group);
 
+/* What a user or a role may be called: 1 to NAME_BYTES_MAX bytes of [A-Za-z0-9._@-]. */
+bool name_is_user(struct slice name);
+
+/* A name that a client certificate may carry: `dns:`, `email:`, `uri:` (of its subjectAltName) or `cn:` (of its subject), and what
+ * follows: at most CERTIFICATE_NAME_BYTES_MAX bytes in all, UTF-8 without control characters. */
+bool name_is_of_certificate(struct slice name);
+
 /* Parse `TOPIC/SEQ` (the topic may be a DLQ). False if it is not of that shape or SEQ is 0 or overflows. */
 bool name_parse_id(struct slice id, struct slice *ret_topic, uint64_t *ret_seq);
 

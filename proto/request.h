@@ -21,17 +21,17 @@
 /* An array as it lies in the frame. */
 struct wire_list {
     uint32_t count; /* of elements; of marks and kept deliveries, which are several elements each */
-    struct slice
-        bytes; /* of them; of a list that is left unread, what follows too. `data` is NULL if it was left out */
+    /* of them; of a list that is left unread, what follows too. `data` is NULL if it was left out */
+    struct slice bytes;
 };
 
 /* Which dead letters: those named, or the oldest `count`. */
 struct dead_choice {
     struct wire_list ids;
     uint64_t count; /* UINT64_MAX: all */
-    bool
-        matching; /* the oldest so many that the request's filter lets through: an older server, which passes over
-                       the filter, refuses that */
+    /* the oldest so many that the request's filter lets through: an older server, which passes over
+     * the filter, refuses that */
+    bool matching;
 };
 
 /* A header of a message. */
@@ -68,6 +68,10 @@ struct wire_header {
 #define KIND_cause_change    struct cause_change
 #define KIND_audit_filter    struct audit_filter
 #define KIND_rule_options    struct rule_options
+#define KIND_user_settings   struct user_settings
+#define KIND_role_settings   struct role_settings
+#define KIND_members         struct wire_list /* of texts, which take the place of all that were there */
+#define KIND_verifier        struct slice     /* of a password: nobody is to read it; `data` NULL: left out */
 
 #define OUTCOME_UNKNOWN UINT8_MAX
 #define SHARE_NONE      UINT64_MAX
@@ -86,6 +90,8 @@ struct wire_header {
 #define NONE_cause_change    ((struct cause_change){0})
 #define NONE_audit_filter    ((struct audit_filter){0})
 #define NONE_rule_options    ((struct rule_options){0})
+#define NONE_user_settings   ((struct user_settings){0})
+#define NONE_role_settings   ((struct role_settings){0})
 #define NONE_body            ((struct slice){0})
 #define NONE_label           ((struct slice){0})
 

@@ -198,6 +198,24 @@ static void say_names(struct line *to, const char *name, const struct wire_list 
     }
 }
 
+/* What takes the place of what was there: that there is nothing is said, too. */
+static void say_members(struct line *to, const char *name, const struct wire_list *v)
+{
+    say_names(to, name, v);
+    if (v->count || !v->bytes.data)
+        return;
+    put_name(to, name);
+    put_text(to, "none");
+}
+
+static void say_verifier(struct line *to, const char *name, const struct slice *v)
+{
+    if (!v->data)
+        return;
+    put_name(to, name);
+    put_text(to, v->size ? "set" : "none");
+}
+
 static void say_which(struct line *to, const char *name, const struct dead_choice *v)
 {
     const bool all = v->count == UINT64_MAX;

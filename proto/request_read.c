@@ -139,6 +139,13 @@ static void read_names(struct request_source *from, struct wire_list *ret, uint3
         skip_texts(from, ret);
 }
 
+/* All that take the place of what there was. */
+static void read_members(struct request_source *from, struct wire_list *ret, uint32_t max, int err,
+                         const char *why)
+{
+    read_names(from, ret, max, err, why);
+}
+
 static void read_texts(struct request_source *from, struct wire_list *ret)
 {
     if (read_head(from, 1, ret))
@@ -258,6 +265,12 @@ static void read_filter_text(struct request_source *from, struct slice *ret, siz
     *ret = mpack_read_str(&from->r);
     if (ret->size > max)
         refuse(from, err, why);
+}
+
+static void read_verifier(struct request_source *from, struct slice *ret, size_t max, int err,
+                          const char *why)
+{
+    read_filter_text(from, ret, max, err, why);
 }
 
 static void read_bytes(struct request_source *from, struct slice *ret, size_t max, int err, const char *why)

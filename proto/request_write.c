@@ -197,6 +197,26 @@ static bool none_texts(const struct wire_list *v)
     return none_list(v);
 }
 
+static void write_members(struct mpack_buffer *to, const struct wire_list *v)
+{
+    write_list(to, v, 1);
+}
+
+static bool none_members(const struct wire_list *v)
+{
+    return none_list(v);
+}
+
+static void write_verifier(struct mpack_buffer *to, const struct slice *v)
+{
+    mpack_write_str(to, v->data, v->size);
+}
+
+static bool none_verifier(const struct slice *v)
+{
+    return !v->data;
+}
+
 static void write_policy(struct mpack_buffer *to, const struct policy_change *v)
 {
     uint32_t pairs = 0;

@@ -9,8 +9,12 @@ enum wire_op {
 #include "proto/request.def"
 };
 
-/* What a connection will have to be allowed to do. */
-enum wire_right { RIGHT_NONE, RIGHT_LOOK, RIGHT_PUBLISH, RIGHT_CONSUME, RIGHT_ADMIN };
+/* What a connection has to be allowed to do: proto/need.def. */
+enum wire_need {
+#define NEED(NAME, on, rights, dlq_rights, quota, text) NEED_##NAME,
+#include "proto/need.def"
+    WIRE_NEEDS
+};
 
 /* What a request does: show what is stored, change it, or something about its own connection. */
 enum wire_effect { EFFECT_LOOKS, EFFECT_CHANGES, EFFECT_SELF };
@@ -32,6 +36,7 @@ enum {
 /* What a HELLO may ask for: the history of dead letters in deliveries from a DLQ; WITHIN. */
 #define FEATURE_DEAD_HISTORY "dead_history"
 #define FEATURE_WITHIN       "within"
+#define FEATURE_WATCH        "watch" /* of connections that the server makes to itself alone */
 
 /* What a RESOLVE entry says of a delivery. */
 enum wire_outcome {

@@ -1,4 +1,4 @@
-/* words: outcomes of attempts, reasons of dead letters, and phases of jobs, as stored, counted and sent. Numbers are stored: never reuse. */
+/* words: outcomes of attempts, reasons of dead letters, phases of jobs and rights, as stored, counted and sent. Numbers are stored: never reuse. */
 #ifndef SHUNT_PROTO_WORDS_H
 #define SHUNT_PROTO_WORDS_H
 
@@ -80,6 +80,23 @@ enum breaker_state {
     BREAKER_STATES
 };
 
+/* What a user may be given on the topics of a pattern. Those that begin with DLQ_ are on their dead-letter queues, where no other
+ * counts. A set of them has the bits RIGHT(NAME). */
+enum right {
+    RIGHT_PUBLISH = 0,
+    RIGHT_CONSUME = 1,
+    RIGHT_LOOK = 2,  /* list, peek, count */
+    RIGHT_ADMIN = 3, /* create, change, pause, delete */
+    RIGHT_DLQ_LOOK = 4,
+    RIGHT_DLQ_CONSUME = 5,
+    RIGHT_DLQ_REDRIVE = 6, /* bring back, edit, and what decides that: rules, the state of causes */
+    RIGHT_DLQ_PURGE = 7,
+    RIGHTS
+};
+#define RIGHT(NAME) (1u << RIGHT_##NAME)
+#define RIGHTS_ALL  ((1u << RIGHTS) - 1)
+#define RIGHTS_DLQ  (RIGHT(DLQ_LOOK) | RIGHT(DLQ_CONSUME) | RIGHT(DLQ_REDRIVE) | RIGHT(DLQ_PURGE))
+
 /* What keys are weighed by. A sum of seconds in a second is a mean number: of messages that wait, or are in flight. */
 enum key_measure {
     KEY_RATE,    /* of a topic: 1 for each message published */
@@ -119,6 +136,10 @@ enum key_measure {
 #define REDRIVE_OUTCOME_NAMES                                                                                \
     {                                                                                                        \
         "pending", "acked", "failed_same", "failed_other", "gone"                                            \
+    }
+#define RIGHT_NAMES                                                                                          \
+    {                                                                                                        \
+        "publish", "consume", "look", "admin", "dlq-look", "dlq-consume", "dlq-redrive", "dlq-purge"         \
     }
 #define RULE_ACTION_NAMES                                                                                    \
     {                                                                                                        \

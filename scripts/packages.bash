@@ -5,7 +5,7 @@
 
 build_packages=(
     meson:meson ninja:ninja-build gcc:gcc pkg-config:pkg-config libc6-dev
-    libuv1-dev liblmdb-dev libmicrohttpd-dev libjansson-dev libyaml-dev libxxhash-dev libdw-dev libmsgpack-dev libseccomp-dev libssl-dev uthash-dev
+    libuv1-dev liblmdb-dev libmicrohttpd-dev libjansson-dev libyaml-dev libxxhash-dev libargon2-dev libdw-dev libmsgpack-dev libseccomp-dev libssl-dev uthash-dev
 )
 
 # shellcheck disable=SC2034 # used by ./test
@@ -14,7 +14,7 @@ test_packages=(
     libcriterion-dev
     g++:g++ clang:clang libclang-rt-14-dev clang-format:clang-format
     nft:nftables ip:iproute2
-    python3:python3 python3-prometheus-client mypy:mypy python3-pip python3-setuptools python3-wheel openssl:openssl node:nodejs jq:jq curl:curl strace:strace valgrind:valgrind
+    python3:python3 python3-prometheus-client mypy:mypy python3-pip python3-setuptools python3-wheel openssl:openssl node:nodejs npm:npm chromium:chromium jq:jq curl:curl strace:strace valgrind:valgrind
 )
 
 say() {

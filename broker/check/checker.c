@@ -30,12 +30,13 @@ void problem(struct checker *c, enum problem kind, const char *format, ...)
 }
 
 static const char *const table_names[TABLE_COUNT] = {
-    [TABLE_META] = "meta",       [TABLE_TOPIC] = "topic", [TABLE_GROUP] = "group",
-    [TABLE_MESSAGE] = "message", [TABLE_DONE] = "done",   [TABLE_ATTEMPT] = "attempt",
-    [TABLE_HISTORY] = "history", [TABLE_DUE] = "due",     [TABLE_EXPIRY] = "expiry",
-    [TABLE_DEAD] = "dead",       [TABLE_JOB] = "job",     [TABLE_DEDUP] = "dedup",
-    [TABLE_CAUSE] = "cause",     [TABLE_AUDIT] = "audit", [TABLE_RULE] = "rule",
-    [TABLE_EDIT] = "edit",       [TABLE_BREAKER] = "breaker",
+    [TABLE_META] = "meta",       [TABLE_TOPIC] = "topic",     [TABLE_GROUP] = "group",
+    [TABLE_MESSAGE] = "message", [TABLE_DONE] = "done",       [TABLE_ATTEMPT] = "attempt",
+    [TABLE_HISTORY] = "history", [TABLE_DUE] = "due",         [TABLE_EXPIRY] = "expiry",
+    [TABLE_DEAD] = "dead",       [TABLE_JOB] = "job",         [TABLE_DEDUP] = "dedup",
+    [TABLE_CAUSE] = "cause",     [TABLE_AUDIT] = "audit",     [TABLE_RULE] = "rule",
+    [TABLE_EDIT] = "edit",       [TABLE_BREAKER] = "breaker", [TABLE_USER] = "user",
+    [TABLE_ROLE] = "role",       [TABLE_TOKEN] = "token",     [TABLE_DAMAGED] = "damaged",
 };
 
 /* The store counts a table's rows where the table is rooted: a page that is lost or stale, with checksums

@@ -99,6 +99,12 @@ struct checked_audit {
     int64_t time_ms;            /* of the last row */
 };
 
+/* Names of rows that were met, in the order of their numbers. */
+struct checked_names {
+    char (*all)[NAME_BYTES_MAX + 1];
+    size_t count, room;
+};
+
 struct checker {
     struct store_txn *txn;
     FILE *report;
@@ -117,6 +123,7 @@ struct checker {
     size_t drop_count, drop_room;
     struct checked_producer producer;
     struct checked_audit audit;
+    struct checked_names roles, users; /* as far as they can be read */
 };
 
 /* ---- checker.c ---- */
@@ -162,15 +169,16 @@ struct name group_name(const struct checked_group *g);
 
 /* ---- the parts; each fails as scan() does ---- */
 
-int check_catalogue(struct checker *c); /* meta, topic, group, job, dedup; must be the first */
-int check_bits(struct checker *c);      /* done; must be the second */
-int check_causes(struct checker *c);    /* cause; before the letters that name them */
-int check_rules(struct checker *c);     /* rule */
-int check_messages(struct checker *c);  /* message, dead */
-int check_audit(struct checker *c);     /* audit */
-int check_attempts(struct checker *c);  /* attempt, history */
-int check_edits(struct checker *c);     /* edit */
-int check_indexes(struct checker *c);   /* due, expiry */
-void check_counters(struct checker *c); /* after all others */
+int check_catalogue(struct checker *c);  /* meta, topic, group, job, dedup; must be the first */
+int check_bits(struct checker *c);       /* done; must be the second */
+int check_causes(struct checker *c);     /* cause; before the letters that name them */
+int check_rules(struct checker *c);      /* rule */
+int check_messages(struct checker *c);   /* message, dead */
+int check_audit(struct checker *c);      /* audit */
+int check_identities(struct checker *c); /* user, role, token */
+int check_attempts(struct checker *c);   /* attempt, history */
+int check_edits(struct checker *c);      /* edit */
+int check_indexes(struct checker *c);    /* due, expiry */
+void check_counters(struct checker *c);  /* after all others */
 
 #endif

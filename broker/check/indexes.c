@@ -199,8 +199,30 @@ static int expiry_row(struct checker *c, struct slice key, struct slice value)
     return err;
 }
 
+/* ---- damaged ---- */
+
+static int damaged_row(struct checker *c, struct slice key, struct slice value)
+{
+    uint32_t topic;
+    uint64_t seq;
+    bool stored;
+    struct slice message;
+    if (value.size)
+        problem(c, PROBLEM_CHECKSUM, "damage mark: a row that is not empty, of %zu bytes", value.size);
+    if (!key_read_id_seq(key, &topic, &seq)) {
+        problem(c, PROBLEM_ORPHAN, "damage mark: a row with a key of %zu bytes", key.size);
+        return 0;
+    }
+    int err = look_up(c, TABLE_MESSAGE, key_id_seq(topic, seq), &stored, &message);
+    if (!err && !stored)
+        problem(c, PROBLEM_ORPHAN, "damage mark %" PRIu32 "/%" PRIu64 ": no such message", topic, seq);
+    return err;
+}
+
 int check_indexes(struct checker *c)
 {
     int err = scan(c, TABLE_DUE, due_row);
-    return err ? err : scan(c, TABLE_EXPIRY, expiry_row);
+    if (!err)
+        err = scan(c, TABLE_EXPIRY, expiry_row);
+    return err ? err : scan(c, TABLE_DAMAGED, damaged_row);
 }

@@ -1,5 +1,6 @@
 /* audit: the log of what operators did. A command that brings its actor and succeeds leaves a row, in the transaction in
- * which it was applied; one that was refused changed nothing and leaves none.
+ * which it was applied; one that was refused changed nothing and leaves none. What was refused for want of a right never became a
+ * command: REFUSAL notes so many of them in one row.
  *
  * Rows are numbered without a gap, and leave from the oldest on: when they have been kept long enough (by ticks), and when
  * all together take too much (the newest stays whatever it takes). In a store without room the log does not grow beyond
@@ -131,7 +132,8 @@ static int add(struct ledger *l, const struct actor *by, const struct command_na
                                    .host = cut(by->host, CLIENT_NAME_BYTES_MAX),
                                    .peer = cut(by->peer, AUDIT_PEER_BYTES_MAX),
                                    .reason = cut(by->reason, AUDIT_REASON_BYTES_MAX),
-                                   .asked = cut(by->asked, AUDIT_ASKED_BYTES_MAX)};
+                                   .asked = cut(by->asked, AUDIT_ASKED_BYTES_MAX),
+                                   .user = cut(by->user, NAME_BYTES_MAX)};
     size_t size = audit_encode(l->record, key_slice(&key), &r);
     check(key.size + size <= AUDIT_ROW_BYTES_MAX);
     int err = ledger_put(l, TABLE_AUDIT, key_slice(&key), (struct slice){l->record, size});
@@ -176,6 +178,12 @@ int audit_note(struct ledger *l, const struct command *c)
     for (unsigned rows = 0; !err && rows < COST_AUDIT_ROWS && is_above(&l->meta, most); rows++)
         err = forget_oldest(l);
     return err ? err : look_at_oldest(l);
+}
+
+int apply_refusal(struct ledger *l, const struct refusal_command *c)
+{
+    ledger_tell_done(l, 0, NULL, 0, c->count);
+    return 0;
 }
 
 /* ---- loading ---- */

@@ -58,6 +58,7 @@ struct command_names command_names(const struct command *c)
         uint32_t values = 0;                                                                                 \
         (void)c;
 #define FIELD(kind, name, text)            values++;
+#define LATER(name, text)                  values += c->name.size > 0;
 #define CHOICE(type, name, count, text)    values++;
 #define LIST(kind, name, count, max, text) values++;
 #define STOP_IF(name)                                                                                        \
@@ -125,7 +126,10 @@ static void write_change(struct mpack_buffer *to, const struct policy_change *c)
     static void write_##member(struct mpack_buffer *to, const struct name *c)                                \
     {                                                                                                        \
         (void)to, (void)c;
-#define FIELD(kind, name, text)         write_##kind(to, &c->name);
+#define FIELD(kind, name, text) write_##kind(to, &c->name);
+#define LATER(name, text)                                                                                    \
+    if (c->name.size)                                                                                        \
+        write_bytes(to, &c->name);
 #define CHOICE(type, name, count, text) mpack_write_uint(to, c->name);
 #define LIST(kind, name, count, max, text)                                                                   \
     mpack_write_array(to, c->count);                                                                         \
@@ -275,6 +279,12 @@ static void read_change(struct source *from, struct policy_change *c)
 #define FIELD(kind, name, text)                                                                              \
     read_##kind(from, &c->name);                                                                             \
     seen++;
+#define LATER(name, text)                                                                                    \
+    if (values > seen) {                                                                                     \
+        read_bytes(from, &c->name);                                                                          \
+        from->r.failed |= !c->name.size;                                                                     \
+        seen++;                                                                                              \
+    }
 #define CHOICE(type, name, count, text)                                                                      \
     c->name = (type)read_below(from, count);                                                                 \
     seen++;

@@ -35,6 +35,24 @@ enum fullness {
 #define BATCH_COMMANDS_MAX (1u << 16)
 #define DELAY_BACKOFF      (-1) /* resolution.delay_ms */
 
+/* Whether a command that sets something by its name makes it, or finds it. */
+enum presence {
+    PRESENCE_ANY = 0,     /* made if it is not there */
+    PRESENCE_MISSING = 1, /* it is new: refused if it is there */
+    PRESENCE_THERE = 2,   /* it is changed: NOT_FOUND if it is not there */
+    PRESENCES
+};
+
+/* What a USER_SET changes: bits of user_command.given. */
+enum user_field {
+    USER_PASSWORD = 1u << 0,
+    USER_CERTIFICATES = 1u << 1,
+    USER_ROLES = 1u << 2,
+    USER_GRANTS = 1u << 3,
+    USER_DISABLED = 1u << 4,
+    USER_FIELDS_ALL = (1u << 5) - 1,
+};
+
 /* What the kinds of fields in command.def are in C. */
 #define KIND_flag          bool
 #define KIND_u32           uint32_t
@@ -48,6 +66,7 @@ enum fullness {
 #define KIND_resolution    struct resolution
 #define KIND_actor         struct actor
 #define KIND_letter_filter struct letter_filter
+#define KIND_grant         struct grant
 
 /* clang-format off */ /* which takes a brace and its semicolon apart */
 #define PART(name, text)                struct name {

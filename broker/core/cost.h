@@ -32,6 +32,10 @@
 #define COST_RULE_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
 /* The record of a breaker, once in a transaction: with a window as long as it may be. */
 #define COST_BREAKER_BYTES (COST_PLACE_BYTES + 2 * COST_PAGE_BYTES)
+/* The record of a user, which is longer than that of a role: with every list as long as it may be. */
+#define COST_IDENTITY_BYTES (COST_PLACE_BYTES + 5 * COST_PAGE_BYTES)
+/* The row of a token. */
+#define COST_TOKEN_BYTES (COST_PLACE_BYTES + COST_PAGE_BYTES)
 /* What a command on one topic and one group changes of both. */
 #define COST_RECORDS_BYTES (COST_TOPIC_BYTES + COST_GROUP_BYTES)
 /* An edit of a dead letter without its body: the records, the letter's rows in attempt and dead, its cause, and rows of the edit

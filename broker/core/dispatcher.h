@@ -36,8 +36,8 @@ struct member; /* a subscription of a connection to a group */
 /* What the ledger knows of a group; asked for each time it matters, so that no count is kept twice. */
 struct group_ready {
     uint64_t lane[LANES]; /* how many are ready in each */
-    uint32_t
-        run; /* a member is given no less at once, if that is ready: all of a key; 0: there is no such number */
+    /* a member is given no less at once, if that is ready: all of a key; 0: there is no such number */
+    uint32_t run;
     bool paused;
 };
 typedef void dispatcher_ready_fn(void *context, uint32_t group, struct group_ready *ret);

@@ -27,8 +27,8 @@ uint64_t fingerprint_of(const struct fault *f);
 
 /* What of a stack a fingerprint was made from, if the stack was not cut: for who wants to know which others come to the same. */
 struct fault_use {
-    bool *
-        counts; /* the caller's, false for each byte of the stack: true if it names the function or file of a frame */
+    /* the caller's, false for each byte of the stack: true if it names the function or file of a frame */
+    bool *counts;
     size_t headline,
         headline_bytes; /* where the stack tells the error that counts, with its type first; empty: nowhere */
     size_t type_bytes;

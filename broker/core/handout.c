@@ -250,8 +250,7 @@ static int decode_fresh(struct ledger *l, struct topic *t, uint64_t seq, struct 
     if (t->r.origin_group)
         return message_load(l, t, seq, true, ret);
     ret->is_dead = false;
-    message_take(key, value, true, ret);
-    return 0;
+    return message_verify(l, key, value, ret);
 }
 
 bool handing_key_holds(struct store_cursor *cursor, const struct topic *t, uint64_t next, uint64_t seq)

@@ -137,9 +137,12 @@ static int look_at(struct ledger *l, struct handing *h, uint64_t seq, const stru
 static int take_row(struct ledger *l, struct store_cursor *cursor, const struct topic *t, uint64_t expected,
                     uint64_t seq, struct slice key, struct slice value, struct loaded_message *ret)
 {
-    message_take(key, value, seq != expected, ret);
-    if (!ret->corrupt && ret->head.due_ms > l->now_ms)
-        message_take(key, value, true, ret);
+    int err = 0;
+    message_take(key, value, false, ret);
+    if (ret->corrupt || seq != expected || ret->head.due_ms > l->now_ms)
+        err = message_verify(l, key, value, ret);
+    if (err)
+        return err;
     return ret->corrupt && !handing_key_holds(cursor, t, expected, seq) ? SHUNT_CORRUPT : 0;
 }
 

@@ -4,6 +4,7 @@
 #ifndef SHUNT_CORE_KEY_TABLE_H
 #define SHUNT_CORE_KEY_TABLE_H
 
+#include "broker/core/key_gaps.h"
 #include "broker/core/key_turns.h"
 
 struct message_out {
@@ -34,7 +35,8 @@ struct key_table {
     uint32_t *by_key;
     uint32_t key_buckets;
     struct key_turns turns;
-    bool no_key; /* what has no key is here, too (fair.h) */
+    struct key_gaps gaps; /* of the group's index by key (order.c) */
+    bool no_key;          /* what has no key is here, too (fair.h) */
 };
 
 struct key_table *key_table_new(void);    /* NULL without memory */

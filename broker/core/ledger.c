@@ -4,6 +4,7 @@
 #include "broker/core/breaker.h"
 #include "broker/core/cause.h"
 #include "broker/core/edit.h"
+#include "broker/core/identity_keep.h"
 #include "broker/core/job.h"
 #include "broker/core/order.h"
 #include "broker/core/rule.h"
@@ -42,6 +43,9 @@ int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t
     if (!err)
         err = catalog_load(l, ret_why, why_bytes);
     if (!err)
+        err = damage_load(l);
+    l->damage.verifying = true;
+    if (!err)
         err = orders_load(l, ret_why, why_bytes);
     if (!err)
         err = causes_load(l, ret_why, why_bytes);
@@ -56,12 +60,15 @@ int ledger_new(struct store_txn *txn, struct ledger **ret, char *ret_why, size_t
     if (!err)
         err = jobs_load(l, ret_why, why_bytes);
     if (!err)
+        err = identities_load(l, ret_why, why_bytes);
+    if (!err)
         err = audit_load(l, ret_why, why_bytes);
     if (err) {
         ledger_free(l);
         return err;
     }
     l->now_ms = l->meta.time_ms;
+    l->damage.verifying = false;
     l->txn = NULL;
     *ret = l;
     return 0;
@@ -75,7 +82,9 @@ void ledger_free(struct ledger *l)
     rules_free(l);
     breakers_free(l);
     catalog_free(l);
+    damage_free(l);
     jobs_free(l);
+    identities_free(l);
     group_queues_free(l);
     results_free(&l->results);
     free(l->record);
@@ -134,6 +143,7 @@ int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *ba
     check(batch->time_ms >= l->meta.time_ms);
     l->txn = txn;
     results_begin(l);
+    damage_begin(&l->damage);
     l->now_ms = batch->time_ms;
     l->batch = batch->index;
     cost_begin(&l->meter, batch->index);
@@ -157,6 +167,7 @@ int ledger_apply(struct ledger *l, struct store_txn *txn, const struct batch *ba
         l->meta.index = batch->index;
         l->meta.time_ms = batch->time_ms;
     }
+    damage_end(&l->damage, l->applied || l->entries);
     l->txn = NULL;
     return err || !l->results.no_memory ? err : SHUNT_NO_MEMORY;
 }

@@ -42,6 +42,11 @@ const struct result *ledger_results(const struct ledger *l, size_t *ret_count);
 /* How many commands of the last batch were applied, and of the one after them, a RESOLVE, how many entries.
  * With neither the batch left no trace, and its index is free. */
 size_t ledger_applied(const struct ledger *l, uint32_t *ret_entries);
+/* For the engine, which orders the batches, behind each that was applied, in the same transaction: store which messages it, or the
+ * loading before it, found damaged, and tell them. A ledger elsewhere that applies the batch applies as many commands DAMAGED before
+ * the others (damage.h). *ret lives until the next batch. fails: IO, NO_SPACE */
+int ledger_settle_damage(struct ledger *l, struct store_txn *txn, const struct damaged_command **ret,
+                         size_t *ret_count);
 /* Write what apply has gathered in memory (counters, cursors, bitmaps, index applied). Before each commit. */
 int ledger_seal(struct ledger *l, struct store_txn *txn);
 /* True if something was applied since the last seal that must be committed. */

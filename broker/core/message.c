@@ -42,8 +42,10 @@ int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool ver
     }
     if (!err)
         err = store_get(l->txn, TABLE_MESSAGE, key_slice(&key), &value);
-    if (!err)
-        message_take(key_slice(&key), value, verify, ret);
+    if (!err && verify)
+        err = message_verify(l, key_slice(&key), value, ret);
+    else if (!err)
+        message_take(key_slice(&key), value, false, ret);
     if (ret->is_dead)
         stop_clocks(ret);
     if (err == SHUNT_NOT_FOUND || err == SHUNT_CORRUPT) {
@@ -62,6 +64,8 @@ int message_delete(struct ledger *l, struct topic *t, uint64_t seq)
     int err = store_del(l->txn, TABLE_MESSAGE, key_slice(&key), &size);
     if (err == SHUNT_NOT_FOUND) /* a damaged store lost it; nothing left to account for */
         return 0;
+    if (!err && l->damage.any)
+        err = damage_forget(l, key_slice(&key));
     if (err)
         return err;
     t->r.stored--;

@@ -49,6 +49,8 @@ int order_index_put(struct ledger *l, struct group *g, uint64_t seq, uint64_t ke
 {
     struct key row = key_due(g->r.id, DUE_KEYED, (int64_t)key, seq);
     g->r.indexed++;
+    if (g->keys)
+        key_gaps_forget(&g->keys->gaps, key);
     return ledger_put(l, TABLE_DUE, key_slice(&row), (struct slice){"", 0});
 }
 
@@ -65,7 +67,11 @@ int order_index_first(struct ledger *l, const struct group *g, bool any, uint64_
 {
     int64_t hash = (int64_t)*key;
     *ret_seq = 0;
+    if (!any && g->keys && key_gaps_has(&g->keys->gaps, *key))
+        return 0;
     int err = due_first(l, g, DUE_KEYED, &hash, ret_seq);
+    if (g->keys && (!err || err == SHUNT_NOT_FOUND) && (err || (uint64_t)hash > *key))
+        key_gaps_learn(&g->keys->gaps, *key, err ? UINT64_MAX : (uint64_t)hash - 1);
     if (err || (!any && (uint64_t)hash != *key))
         *ret_seq = 0;
     else

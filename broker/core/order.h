@@ -138,6 +138,9 @@ int order_waits_for(struct ledger *l, const struct group *g, uint64_t seq, uint6
 
 /* After loading: the tables of all groups that need one. fails: CORRUPT (`ret_why`), IO, NO_MEMORY */
 int orders_load(struct ledger *l, char *ret_why, size_t why_bytes);
+/* What memory knew of the keys that are out is gone, as after a restart: of a message that is damaged by now nothing says which its
+ * key was. */
+int orders_anew(struct ledger *l);
 /* The setting may have changed: make the table, of what is out now, or free it. */
 int order_settings(struct ledger *l, struct group *g);
 /* It may not go, or lies ahead of the cursor: park it. in: it is FRESH, or TRACKED and waits; `row` only for the latter, and scratch

@@ -138,6 +138,20 @@ int orders_load(struct ledger *l, char *ret_why, size_t why_bytes)
     return err;
 }
 
+int orders_anew(struct ledger *l)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < l->groups_count; i++) {
+        struct group *g = l->groups[i];
+        if (g->r.dropped || !g->keys)
+            continue;
+        key_table_free(g->keys);
+        g->keys = NULL;
+        err = order_settings(l, g);
+    }
+    return err;
+}
+
 static int undo_one(struct ledger *l, struct group *g, uint64_t key, uint64_t seq)
 {
     struct attempt_record row;

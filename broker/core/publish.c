@@ -56,10 +56,11 @@ __attribute__((cold, noinline)) static void set_deadline(const struct ledger *l,
         h->expires_ms = h->deadline_ms;
 }
 
-static inline struct message_head head_of(const struct ledger *l, const struct topic *t,
+/* `topic_ttl_ms`: the time to live of messages that have none of their own. */
+static inline struct message_head head_of(const struct ledger *l, int64_t topic_ttl_ms,
                                           const struct message_view *m)
 {
-    int64_t ttl_ms = m->ttl_ms ? m->ttl_ms : topic_setting(t, POLICY_ttl_ms);
+    int64_t ttl_ms = m->ttl_ms ? m->ttl_ms : topic_ttl_ms;
     struct message_head h = {.published_ms = l->now_ms, .due_ms = m->delay_ms ? l->now_ms + m->delay_ms : 0};
     if (ttl_ms) /* it counts from when the message can be taken: nothing expires before anybody could */
         h.expires_ms = message_since_ms(&h) + ttl_ms;
@@ -93,6 +94,11 @@ static int store_message(struct ledger *l, struct topic *t, const struct message
 static uint64_t less(uint64_t from, uint64_t what)
 {
     return from > what ? from - what : 0;
+}
+
+static bool topic_is_bounded(const struct topic *t)
+{
+    return topic_setting(t, POLICY_max_messages) || topic_setting(t, POLICY_max_bytes);
 }
 
 /* Dead letters do not count: what was put aside must not stop what comes behind it. A message that several
@@ -165,13 +171,14 @@ __attribute__((cold, noinline)) static bool each_fits(const struct ledger *l, co
     struct mpack_reader r;
     struct message_view m;
     struct cost_publishing cost = {.groups = t->groups_count};
+    const int64_t ttl_ms = topic_setting(t, POLICY_ttl_ms);
     const char *why;
     uint64_t bytes = cost_publish(t->groups_count);
     mpack_read_init(&r, c->messages.data, c->messages.size);
     for (uint32_t i = 0; i < c->count; i++) {
         int err = message_read(&r, l->meta.body_bytes_max, &m, &why);
         check(!err); /* they were read before */
-        struct message_head head = head_of(l, t, &m);
+        struct message_head head = head_of(l, ttl_ms, &m);
         if (head.due_ms)
             cost.ordered = ordered_groups(t);
         bytes += cost_message(&cost, KEY_BYTES + message_head_bytes(&head) + m.whole.size, head.due_ms,
@@ -197,6 +204,8 @@ __attribute__((always_inline)) static inline int store_messages(struct ledger *l
     struct mpack_reader r;
     struct message_view m;
     struct cost_publishing cost = {.groups = t->groups_count};
+    const int64_t ttl_ms = topic_setting(t, POLICY_ttl_ms);
+    const bool bounded = topic_is_bounded(t);
     const char *why;
     uint32_t accepted = 0;
     mpack_read_init(&r, c->messages.data, c->messages.size);
@@ -205,9 +214,9 @@ __attribute__((always_inline)) static inline int store_messages(struct ledger *l
         check(!err); /* they were read before, here or by the command's maker */
         if (accepted < from)
             continue;
-        struct message_head head = head_of(l, t, &m);
+        struct message_head head = head_of(l, ttl_ms, &m);
         size_t size = message_head_bytes(&head) + m.whole.size;
-        if (!topic_has_room(t, size)) {
+        if (bounded && !topic_has_room(t, size)) {
             *ret_refusal = SHUNT_TOPIC_FULL;
             break;
         }
@@ -345,7 +354,7 @@ int publish_one(struct ledger *l, struct topic *t, const struct message_view *m,
                 int *ret_refusal, uint64_t *ret_seq)
 {
     struct cost_publishing cost = {.groups = t->groups_count};
-    struct message_head head = head_of(l, t, m);
+    struct message_head head = head_of(l, topic_setting(t, POLICY_ttl_ms), m);
     size_t size = message_head_bytes(&head) + m->whole.size;
     uint64_t bytes = COST_PLACE_BYTES + cost_message(&cost, KEY_BYTES + size, head.due_ms, head.expires_ms);
     *ret_refusal = no_room(l, t, size, cost_publish(t->groups_count) + bytes + more);

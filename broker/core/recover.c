@@ -96,14 +96,19 @@ static int recover_held(struct ledger *l, struct group *g, int64_t until_ms)
 
 int apply_recover(struct ledger *l, const struct recover_command *c)
 {
-    if (!c->again)
+    int err = 0;
+    if (!c->again) {
         dedup_came_back(l);
+        err = l->damage.any ? orders_anew(l) : 0;
+    }
+    if (err)
+        return err;
     for (size_t i = 0; i < l->groups_count; i++) {
         struct group *g = l->groups[i];
         if (g->r.dropped || !g->r.counts.in_flight)
             continue;
         int64_t until_ms = waits_until(l, g, c);
-        int err = recover_first_flights(l, g, until_ms);
+        err = recover_first_flights(l, g, until_ms);
         if (!err)
             err = recover_held(l, g, until_ms);
         if (err)

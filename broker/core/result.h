@@ -45,8 +45,8 @@ struct handout {
 struct published_result {
     int err;
     int refusal; /* why the rest was not taken, or 0 */
-    uint32_t
-        accepted; /* with err 0: these got the numbers from first_seq on; otherwise the message it is about */
+    /* with err 0: these got the numbers from first_seq on; otherwise the message it is about */
+    uint32_t accepted;
     uint64_t first_seq;
     const char *why; /* of err; a constant, or NULL */
     uint64_t rows;   /* ledger_rows() by then */

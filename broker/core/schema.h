@@ -153,8 +153,8 @@ struct attempt_record {
     uint32_t deliveries;       /* in this generation */
     uint64_t deliveries_total; /* the token of the latest delivery */
     int64_t due_ms;            /* waiting: place in the due table; dead, and holding its key: when it died */
-    int64_t
-        expires_ms; /* 0: never; the first of the two that follow; dead: suspended, and without the deadline */
+    /* 0: never; the first of the two that follow; dead: suspended, and without the deadline */
+    int64_t expires_ms;
     int64_t deadline_ms; /* 0: none is in force; dead: the one that was */
     int64_t ttl_ends_ms; /* with a deadline: when its time to live is over; 0: it has none */
     int64_t ttl_left_ms; /* dead: what was left of it; 0: it had none */
@@ -269,16 +269,19 @@ struct cause_record {
     uint64_t past_builds[CAUSE_PAST_BUILDS_MAX];
 };
 
-/* An act of an operator that succeeded. */
+/* An act of an operator that succeeded; or requests that were refused. */
 struct audit_record {
     int64_t time_ms;
-    uint32_t request;    /* which act: the number of the request */
+    /* which act: the number of the request; with AUDIT_REFUSED: it was refused for want of a right */
+    uint32_t request;
     uint64_t job, count; /* as it was answered; 0: none */
     struct slice topic, group, client, host, peer, reason, asked;
+    struct slice user; /* empty: nobody had to log in */
 };
+#define AUDIT_REFUSED 0x80000000u
 /* What a row takes, at most. */
 #define AUDIT_ROW_BYTES_MAX                                                                                  \
-    (128 + TOPIC_BYTES_MAX + NAME_BYTES_MAX + 2 * CLIENT_NAME_BYTES_MAX + AUDIT_PEER_BYTES_MAX +             \
+    (128 + TOPIC_BYTES_MAX + 2 * NAME_BYTES_MAX + 2 * CLIENT_NAME_BYTES_MAX + AUDIT_PEER_BYTES_MAX +         \
      AUDIT_REASON_BYTES_MAX + AUDIT_ASKED_BYTES_MAX)
 
 struct dedup_answer {

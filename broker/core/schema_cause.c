@@ -79,6 +79,10 @@ static void audit_fields(struct codec *c, struct audit_record *r)
     codec_slice(c, &r->peer);
     codec_slice(c, &r->reason);
     codec_slice(c, &r->asked);
+    if (c->writing ? r->user.size > 0 : c->at < c->end) /* the last, and only where there is one */
+        codec_slice(c, &r->user);
+    else if (!c->writing)
+        r->user = (struct slice){0};
 }
 
 RECORD(cause, TABLE_CAUSE)

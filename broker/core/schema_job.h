@@ -74,9 +74,9 @@ struct job_record {
     bool stopped_same;
     uint64_t stopped_failed, stopped_known;
     char to[NAME_BYTES_MAX + 1]; /* the topic that the letters are moved to; empty: back to their group */
-    uint32_t
-        refusal; /* it pauses because the next one cannot be moved: why, a code of errors.h; 0: it does not */
-    bool held;   /* it was to begin when a consumer of another build came than those that failed… */
+    /* it pauses because the next one cannot be moved: why, a code of errors.h; 0: it does not */
+    uint32_t refusal;
+    bool held; /* it was to begin when a consumer of another build came than those that failed… */
     char build[CLIENT_NAME_BYTES_MAX + 1]; /* …or, if it is not empty, of this one */
     bool keep_deadline;                    /* what comes back keeps its deadline */
     bool stopped_recent;           /* the latest ones were too many that failed, and not those of all */

@@ -77,6 +77,11 @@ struct key key_audit(uint64_t id)
     return key_job(id);
 }
 
+struct key key_identity(uint64_t id)
+{
+    return key_job(id);
+}
+
 struct key key_dedup(struct slice producer, uint64_t chunk)
 {
     struct key k = {.size = 24};
@@ -147,6 +152,11 @@ bool key_read_job(struct slice key, uint64_t *ret_job)
 }
 
 bool key_read_audit(struct slice key, uint64_t *ret_id)
+{
+    return key_read_job(key, ret_id);
+}
+
+bool key_read_identity(struct slice key, uint64_t *ret_id)
 {
     return key_read_job(key, ret_id);
 }

@@ -29,6 +29,7 @@ struct key key_expiry(int64_t expires_ms, uint32_t group, uint64_t seq);
 struct key key_job(uint64_t job);
 struct key key_dedup(struct slice producer, uint64_t chunk); /* a producer's own row: its id alone */
 struct key key_audit(uint64_t id);
+struct key key_identity(uint64_t id); /* user, role, token */
 
 /* Parse back; false if the size is not that of such a key. */
 bool key_read_id(struct slice key, uint32_t *ret_id);
@@ -40,6 +41,7 @@ bool key_read_expiry(struct slice key, int64_t *ret_expires_ms, uint32_t *ret_gr
 bool key_read_job(struct slice key, uint64_t *ret_job);
 bool key_read_dedup(struct slice key, struct slice *ret_producer, uint64_t *ret_chunk);
 bool key_read_audit(struct slice key, uint64_t *ret_id);
+bool key_read_identity(struct slice key, uint64_t *ret_id);
 
 struct attempt_record;
 /* Its row in the due table, while it waits, is in flight again, or is dead and holds its key; and whether it waits for the cursor. */

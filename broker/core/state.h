@@ -1,10 +1,10 @@
 /* state: the ledger's own structures, shared by the files that apply commands and no others.
  *
- * Files, each needing only those before it: sums, account and results (services), cost, catalog (topics and groups in
- * memory), message, history, due, order and order_dead (order.h), breaker (breaker.h), place (where a message is, and its moves), window, dedup, cause (what dead letters
- * died of), past (what is kept of messages that have ended), rule (rule.h), settle (the end of a message, and of a dead letter),
- * dead (divert, redrive), order_change, order_park, handout, publish, move (dead letters to other topics), resolve, recover, job (job.h),
- * admin, audit, tick; ledger (load, apply, seal) is on top, beside views, which change nothing.
+ * Files, each needing only those before it: sums, account and results (services), cost, catalog (topics and groups in memory), message, damage
+ * (damage.h), history, due, order and order_dead (order.h), breaker (breaker.h), place (where a message is, and its moves), window, dedup, cause (what
+ * dead letters died of), past (what is kept of messages that have ended), rule (rule.h), settle (the end of a message, and of a dead letter), dead
+ * (divert, redrive), order_change, order_park, handout, publish, move (dead letters to other topics), resolve, recover, job (job.h), admin, identity
+ * (identity_keep.h), audit, tick; ledger (load, apply, seal) is on top, beside views, which change nothing.
  * Each function returns 0, or a failure of the store, which is fatal; refusals are results.
  */
 #ifndef SHUNT_CORE_STATE_H
@@ -12,6 +12,7 @@
 
 #include "broker/core/bitmap.h"
 #include "broker/core/cost.h"
+#include "broker/core/damage.h"
 #include "broker/core/deadline_heap.h"
 #include "broker/core/fault_memo.h"
 #include "broker/core/key_table.h"
@@ -110,6 +111,14 @@ struct ledger {
     struct slice moved_to;          /* the name of the copy of the letter that is being moved */
     struct deadline_heap jobs_when; /* by slot: when it is due, wall ms */
 
+    struct user **users; /* in order of name */
+    size_t users_count, users_capacity;
+    struct role **roles; /* in order of name; the built-in one is not among them */
+    size_t roles_count, roles_capacity;
+    size_t tokens_count;      /* of all users */
+    int64_t tokens_expire_ms; /* no token that a tick has left expires before this; NEVER: none does */
+    uint64_t identities;      /* ledger_identities() */
+
     struct sums sums; /* but for those that are stale */
     struct group *stale_groups;
 
@@ -129,14 +138,14 @@ struct ledger {
     /* The batch being applied. */
     struct store_txn *txn;
     int64_t now_ms;
-    size_t command;
-    uint64_t batch; /* its index */
+    size_t command, applied, entries; /* the one being applied; ledger_applied() */
+    uint64_t batch;                   /* its index */
     struct batch_room room;
-    uint64_t publish_max;    /* of room.publish_bytes */
-    uint64_t meter_max;      /* of room.bytes */
-    bool out_of_room;        /* the command was not applied, or not all of it */
-    size_t applied, entries; /* ledger_applied() */
-    struct results results;  /* of it, or of the last one */
+    uint64_t publish_max; /* of room.publish_bytes */
+    uint64_t meter_max;   /* of room.bytes */
+    bool out_of_room;     /* the command was not applied, or not all of it */
+    struct damages damage;
+    struct results results; /* of it, or of the last one */
 };
 
 /* ---- catalog ---- */
@@ -232,6 +241,13 @@ static inline void message_take(struct slice key, struct slice value, bool verif
         ret->head = (struct message_head){0};
         ret->message = (struct slice){0};
     }
+}
+/* The same, verified: it is damaged, too, if that is stored of it; and if it is found so only now, that is noted (damage.h). */
+static inline int message_verify(struct ledger *l, struct slice key, struct slice row,
+                                 struct loaded_message *ret)
+{
+    message_take(key, row, true, ret);
+    return ret->corrupt || l->damage.any ? damage_look(l, key, ret) : 0;
 }
 /* Load a message of a topic or, through its reference, of a DLQ. `verify` the checksum. */
 int message_load(struct ledger *l, const struct topic *t, uint64_t seq, bool verify,
@@ -335,6 +351,7 @@ int apply_dead(struct ledger *l, const struct dead_command *c, enum job_kind kin
 
 /* Note a command that brought its actor, and succeeded, in the audit log. */
 int audit_note(struct ledger *l, const struct command *c);
+int apply_refusal(struct ledger *l, const struct refusal_command *c);
 int64_t audit_at(const struct ledger *l); /* when the log's oldest row is to go; NEVER: not yet */
 int audit_tick(struct ledger *l);
 int audit_load(struct ledger *l, char *ret_why, size_t why_bytes);

@@ -70,6 +70,30 @@ const struct sums *view_sums(struct ledger *l)
     return &l->sums;
 }
 
+void view_sums_seen(const struct view *v, struct seen_sums *ret)
+{
+    const struct sums nothing = {0};
+    *ret = (struct seen_sums){0};
+    for (size_t i = 0; i < v->ledger->topics_count; i++) {
+        const struct topic *t = v->ledger->topics[i];
+        struct slice name = slice_of(t->r.name);
+        ledger_looked(v->ledger, 0);
+        if (t->r.dropped || t->r.origin_group)
+            continue;
+        bool seen = view_sees(v, name, false), dead = view_sees(v, name, true);
+        ret->topics += seen;
+        for (size_t j = 0; (seen || dead) && j < t->groups_count; j++) {
+            struct sums all = part_of(t->groups[j]);
+            struct sums part = seen ? all : nothing;
+            part.dead = dead ? all.dead : 0;
+            part.unattended = dead ? all.unattended : 0;
+            part.conservation_error = 0;
+            replace(&ret->sums, &nothing, &part);
+            ret->causes += dead ? t->groups[j]->causes_count : 0;
+        }
+    }
+}
+
 void sums_forget(struct ledger *l, struct group *g)
 {
     static const struct sums nothing;

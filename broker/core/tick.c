@@ -4,6 +4,7 @@
 #include "broker/core/breaker.h"
 #include "broker/core/cause.h"
 #include "broker/core/group_queue.h"
+#include "broker/core/identity_keep.h"
 #include "broker/core/job.h"
 #include "broker/core/past.h"
 #include "broker/core/rule.h"
@@ -290,6 +291,7 @@ int64_t ledger_tick_at(const struct ledger *l)
     at_ms = triage_ms < at_ms ? triage_ms : at_ms;
     at_ms = audit_ms < at_ms ? audit_ms : at_ms;
     at_ms = jobs_ms < at_ms ? jobs_ms : at_ms;
+    at_ms = tokens_at(l) < at_ms ? tokens_at(l) : at_ms;
     if (job_of_causes_begins(l))
         return l->now_ms;
     int64_t sweep_ms = dedup_sweep_at(l);
@@ -314,6 +316,8 @@ int apply_tick(struct ledger *l)
         err = unattended_tick(l);
     if (!err && past_at(l) <= l->now_ms)
         err = past_tick(l);
+    if (!err && tokens_at(l) <= l->now_ms)
+        err = tokens_tick(l);
     if (!err && audit_at(l) <= l->now_ms)
         err = audit_tick(l);
     if (!err && job_of_causes_begins(l))

@@ -20,20 +20,33 @@ struct view_holder {
 /* False: nobody that it knows. */
 typedef bool view_holder_fn(void *context, uint32_t group, uint64_t seq, struct view_holder *ret);
 
+/* Whether the one who looks may see what is of the topic; `dead`: of its dead letters. Topic empty: what is of none, or of all. */
+typedef bool view_sees_fn(const void *viewer, struct slice topic, bool dead);
+
 struct view {
     struct ledger *ledger;
     struct store_txn *txn; /* any that sees what was applied */
     view_members_fn *members;
     view_holder_fn *holder;
-    void *context; /* of both */
+    void *context;      /* of both */
+    view_sees_fn *sees; /* NULL: everything */
+    const void *viewer;
 };
+
+static inline bool view_sees(const struct view *v, struct slice topic, bool dead)
+{
+    return !v->sees || v->sees(v->viewer, topic, dead);
+}
 
 /* Each appends one msgpack value to `to`. fails: IO, CORRUPT, NO_MEMORY, and what is named. */
 int view_topic(const struct view *v, struct topic *t, struct mpack_buffer *to);
 int view_group(const struct view *v, struct group *g, struct mpack_buffer *to);
-/* `[topic_info, …], more` : two values. */
+/* `[topic_info, …], more` : two values. Those that may be seen. */
 int view_topics(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to);
 int view_groups(const struct view *v, struct topic *t, struct mpack_buffer *to);
+/* `[glance, …], more, next`: the groups of the topics behind `after` that may be seen, in the order of the topics' names. A page holds
+ * whole topics, and ends before the next one when it has `limit` groups. */
+int view_overview(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to);
 /* `[peeked, …], more, next`. fails: BAD_ARGUMENT for a DLQ */
 int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t limit, bool bodies,
               struct mpack_buffer *to);
@@ -63,13 +76,15 @@ int view_edited(const struct view *v, struct group *g, struct edit_command *c);
 struct act_filter {
     int64_t since_ms, until_ms; /* then or later; before then. 0: any */
     struct slice topic;         /* empty: any */
-    uint32_t request;           /* 0: any */
+    uint32_t request;           /* 0: any; AUDIT_REFUSED: what was refused */
 };
 /* What the act that such a request asks for is called. Static storage. */
 typedef const char *view_act_fn(uint32_t request);
-/* `[act, …], more, next`, from the one after `after` on. */
+/* Whether it is about dead letters. */
+typedef bool view_act_dead_fn(uint32_t request);
+/* `[act, …], more, next`, from the one after `after` on: those that may be seen. */
 int view_audit(const struct view *v, uint64_t after, uint32_t limit, const struct act_filter *filter,
-               view_act_fn *act, struct mpack_buffer *to);
+               view_act_fn *act, view_act_dead_fn *dead, struct mpack_buffer *to);
 /* The highest number of a producer's that was answered and is not forgotten, 0 if there is none. */
 int view_producer(const struct view *v, struct slice producer, struct mpack_buffer *to);
 /* `[rule, …]`, in order of number. */
@@ -79,6 +94,18 @@ int view_rules(const struct view *v, struct group *g, struct mpack_buffer *to);
  * NOT_FOUND */
 int view_rule_test(const struct view *v, struct group *g, uint32_t number, const struct letter_filter *filter,
                    uint64_t after, uint32_t limit, struct mpack_buffer *to);
+/* `[user, …], more`, in order of name, from the one behind `after` on; `only` not empty: that one. fails: NOT_FOUND */
+int view_users(const struct view *v, struct slice after, uint32_t limit, struct slice only,
+               struct mpack_buffer *to);
+/* `[role, …], more`, as users; the built-in one is among them. */
+int view_roles(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to);
+/* `[token, …], more, next`, in order of number; `only` not empty: of that user. fails: NOT_FOUND (no such user) */
+int view_tokens(const struct view *v, uint64_t after, uint32_t limit, struct slice only,
+                struct mpack_buffer *to);
+struct user;
+/* A `who` map. `u` NULL: somebody who may do everything. `token` 0: none; `expires_ms` of it, by the store's time. */
+int view_who(const struct view *v, const char *how, const struct user *u, uint64_t token, int64_t expires_ms,
+             struct mpack_buffer *to);
 /* fails: NOT_FOUND */
 int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to);
 /* `[job, …], more`: those that run and the finished ones that are kept, in order of id, from after one on. */
@@ -105,6 +132,8 @@ struct group_numbers {
     uint64_t causes[CAUSE_STATES];
     uint32_t id, topic_id;
 };
+/* What they are now. What cannot be read is left out; reading it for a consumer will say why. Counts in ledger_rows(). */
+void view_group_numbers(const struct view *v, struct group *g, struct group_numbers *ret);
 /* Walk the groups of all topics that are no DLQ, topic by topic in order of id: begin with a zeroed cursor;
  * false after the last. Commands may be applied in between: what is there all the while is met once. Each
  * step counts in ledger_rows(). */
@@ -127,6 +156,13 @@ struct sums {
     uint64_t breakers_open; /* groups whose breaker is not closed */
 };
 const struct sums *view_sums(struct ledger *l);
+/* The same of what may be seen, without the conservation error: `dead` and `unattended` of topics whose dead letters may. Costs by all
+ * topics, each of which counts in ledger_rows(). */
+struct seen_sums {
+    struct sums sums;
+    uint64_t topics, causes;
+};
+void view_sums_seen(const struct view *v, struct seen_sums *ret);
 uint64_t group_conservation_error(const struct group_counts *n);
 
 #endif

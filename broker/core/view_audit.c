@@ -5,7 +5,7 @@ static bool passes(const struct ledger *l, const struct act_filter *f, const str
 {
     int64_t shown_ms = ledger_shown_ms(l, r->time_ms);
     return (!f->since_ms || shown_ms >= f->since_ms) && (!f->until_ms || shown_ms < f->until_ms) &&
-           (!f->request || f->request == r->request) &&
+           (!f->request || f->request == r->request || f->request == (r->request & AUDIT_REFUSED)) &&
            (!f->topic.size ||
             (f->topic.size == r->topic.size && !memcmp(f->topic.data, r->topic.data, r->topic.size)));
 }
@@ -13,7 +13,7 @@ static bool passes(const struct ledger *l, const struct act_filter *f, const str
 static void put_act(const struct ledger *l, struct mpack_buffer *to, uint64_t id,
                     const struct audit_record *r, view_act_fn *act)
 {
-    mpack_write_map(to, 12);
+    mpack_write_map(to, 13);
     put_uint(to, "id", id);
     put_time(l, to, "time", r->time_ms);
     put_slice(to, "act", slice_of(act(r->request)));
@@ -22,6 +22,7 @@ static void put_act(const struct ledger *l, struct mpack_buffer *to, uint64_t id
     put_slice(to, "asked", r->asked);
     put_uint(to, "job", r->job);
     put_uint(to, "count", r->count);
+    put_slice(to, "user", r->user);
     put_slice(to, "client", r->client);
     put_slice(to, "host", r->host);
     put_slice(to, "peer", r->peer);
@@ -29,7 +30,7 @@ static void put_act(const struct ledger *l, struct mpack_buffer *to, uint64_t id
 }
 
 int view_audit(const struct view *v, uint64_t after, uint32_t limit, const struct act_filter *filter,
-               view_act_fn *act, struct mpack_buffer *to)
+               view_act_fn *act, view_act_dead_fn *dead, struct mpack_buffer *to)
 {
     struct ledger *l = v->ledger;
     const struct meta_record *m = &l->meta;
@@ -49,7 +50,7 @@ int view_audit(const struct view *v, uint64_t after, uint32_t limit, const struc
         if (!err)
             err = audit_decode(key_slice(&key), value, &r);
         ledger_looked(l, 0);
-        if (!err && passes(l, filter, &r)) {
+        if (!err && passes(l, filter, &r) && view_sees(v, r.topic, dead(r.request))) {
             put_act(l, to, id, &r, act);
             count++;
         }

@@ -55,7 +55,17 @@ static bool is_unattended(const struct cause_record *r)
     return r->dead && r->state != CAUSE_MUTED && r->last_ms > r->attended_ms;
 }
 
-#define CAUSE_FIELDS 17
+/* Deaths by hour, the oldest first: the last entry is that of `hours_until`. */
+static void put_hours(const struct ledger *l, const struct cause_record *r, struct mpack_buffer *to)
+{
+    put_time(l, to, "hours_until", r->hour * HOUR_MS);
+    put_key(to, "hours");
+    mpack_write_array(to, CAUSE_HOURS);
+    for (int64_t i = 1; i <= CAUSE_HOURS; i++)
+        mpack_write_uint(to, r->hours[(r->hour + i) % CAUSE_HOURS]);
+}
+
+#define CAUSE_FIELDS 19
 
 static void put_cause_fields(const struct ledger *l, const struct cause *c, struct mpack_buffer *to)
 {
@@ -84,6 +94,7 @@ static void put_cause_fields(const struct ledger *l, const struct cause *c, stru
     put_slice(to, "owner", slice_of(r->owner));
     put_slice(to, "note", slice_of(r->note));
     put_slice(to, "topic", slice_of(c->group->topic->r.name));
+    put_hours(l, r, to);
 }
 
 int view_causes(const struct view *v, struct group *g, struct mpack_buffer *to)
@@ -106,16 +117,6 @@ int view_causes(const struct view *v, struct group *g, struct mpack_buffer *to)
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }
 
-/* Deaths by hour, the oldest first: the last entry is that of `hours_until`. */
-static void put_hours(const struct ledger *l, const struct cause_record *r, struct mpack_buffer *to)
-{
-    put_time(l, to, "hours_until", r->hour * HOUR_MS);
-    put_key(to, "hours");
-    mpack_write_array(to, CAUSE_HOURS);
-    for (int64_t i = 1; i <= CAUSE_HOURS; i++)
-        mpack_write_uint(to, r->hours[(r->hour + i) % CAUSE_HOURS]);
-}
-
 int view_cause(const struct view *v, struct group *g, uint64_t fingerprint, struct mpack_buffer *to)
 {
     struct ledger *l = v->ledger;
@@ -133,9 +134,8 @@ int view_cause(const struct view *v, struct group *g, uint64_t fingerprint, stru
     if (err)
         return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
     ledger_looked(l, value.size);
-    mpack_write_map(to, CAUSE_FIELDS + 3);
+    mpack_write_map(to, CAUSE_FIELDS + 1);
     put_cause_fields(l, c, to);
-    put_hours(l, &c->r, to);
     put_key(to, "example");
     put_history_row(l, to, 1, &example, 0);
     return to->failed ? SHUNT_NO_MEMORY : 0;

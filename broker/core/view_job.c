@@ -203,16 +203,30 @@ int view_job(const struct view *v, uint64_t job, struct mpack_buffer *to)
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }
 
+/* What it is at work on. */
+static bool job_is_of_dead(enum job_kind kind)
+{
+    return kind == JOB_REDRIVE || kind == JOB_PURGE_DLQ || kind == JOB_CAUSES;
+}
+
 int view_jobs(const struct view *v, uint64_t after, uint32_t limit, struct mpack_buffer *to)
 {
     const struct ledger *l = v->ledger;
     size_t first = after == UINT64_MAX ? l->kept_count : job_position(l, after + 1);
-    size_t left = l->kept_count - first, count = left < limit ? left : limit;
-    mpack_write_array(to, (uint32_t)count);
-    for (size_t i = 0; i < count; i++) {
+    size_t array = mpack_write_array_open(to);
+    uint32_t count = 0;
+    bool more = false;
+    for (size_t i = first; i < l->kept_count && !more; i++) {
+        const struct job_record *r = &l->kept[i]->r;
         ledger_looked(v->ledger, 0);
-        put_job(l, &l->kept[first + i]->r, to);
+        if (!view_sees(v, slice_of(r->topic_name), job_is_of_dead(r->kind)))
+            continue;
+        more = count == limit;
+        if (!more)
+            put_job(l, r, to);
+        count += !more;
     }
-    mpack_write_bool(to, count < left);
+    mpack_patch_array(to, array, count);
+    mpack_write_bool(to, more);
     return to->failed ? SHUNT_NO_MEMORY : 0;
 }

@@ -4,6 +4,7 @@
 #include "broker/engine/deliver.h"
 #include "broker/engine/outbox.h"
 #include "broker/engine/request.h"
+#include "broker/engine/review.h"
 #include "broker/engine/state.h"
 #include "broker/engine/subscription.h"
 #include "broker/engine/take_up.h"
@@ -30,13 +31,13 @@ static const char *room_text(struct engine *e, enum command_kind kind)
             e, "one transaction cannot hold the first of these messages: publish fewer at once, or "
                "have fewer groups");
     }
-    return engine_text(e,
-                       "%s is nearly full: %llu MiB are free, and %s stops below %llu MiB; let consumers "
-                       "catch up, purge, or %s",
-                       disk ? "the disk" : "the store's map", (unsigned long long)(r->free_bytes >> 20),
-                       kind == COMMAND_PUBLISH ? "publishing" : "the making of topics and groups",
-                       (unsigned long long)(r->reserve_bytes >> 20),
-                       disk ? "make room on the disk" : "raise map-size-max");
+    return engine_text(
+        e,
+        "%s is nearly full: %llu MiB are free, and %s stops below %llu MiB; let consumers "
+        "catch up, purge, or %s",
+        disk ? "the disk" : "the store's map", (unsigned long long)(r->free_bytes >> 20),
+        kind == COMMAND_PUBLISH ? "publishing" : "the making of topics, groups, users, roles and tokens",
+        (unsigned long long)(r->reserve_bytes >> 20), disk ? "make room on the disk" : "raise map-size-max");
 }
 
 /* The ledger's reason, or what the error is about. */
@@ -51,6 +52,8 @@ static const char *reason(struct engine *e, const struct step *st, int err, cons
         return engine_no_job(e, st->command.job.id);
     if (err == SHUNT_NOT_FOUND && (kind == COMMAND_RULE_SET || kind == COMMAND_RULE_DELETE))
         return engine_no_rule(e, st->command.rule.number, st->topic, st->group);
+    if (err == SHUNT_NOT_FOUND && kind >= COMMAND_USER_SET)
+        return engine_no_identity(e, &st->command);
     return engine_about(e, err, st->topic, st->group, HINT_MISSING);
 }
 
@@ -81,8 +84,9 @@ static void heed_published(struct engine *e, struct step *st, const struct publi
 {
     uint32_t before = st->command.publish.stored;
     st->err = p->err;
-    st->why = p->err && p->why ? engine_text(e, "message %u: %s", p->accepted, p->why)
-                               : reason(e, st, p->err, p->why);
+    st->why = p->err && p->why           ? engine_text(e, "message %u: %s", p->accepted, p->why)
+              : p->err == SHUNT_TOO_MANY ? st->why
+                                         : reason(e, st, p->err, p->why);
     st->number = p->first_seq;
     st->count = p->accepted;
     st->refusal = p->refusal;
@@ -104,6 +108,7 @@ static void heed_refused(struct step *st, const struct command *c, uint32_t entr
 
 static void heed_done(struct engine *e, struct step *st, const struct done_result *d)
 {
+    e->review = true;
     if (st) {
         st->err = d->err;
         st->why = d->err == SHUNT_TOO_MANY && d->job ? busy(e, d->job) : reason(e, st, d->err, d->why);
@@ -240,6 +245,8 @@ void apply_collected(struct engine *e)
             transaction_cut(e, &b->commands[b->applied]);
         for (size_t i = from; i < b->applied; i++)
             tell(e, b->asked[i]);
+        if (e->review)
+            review_sessions(e);
     }
     b->count = b->applied = 0;
 }

@@ -125,14 +125,13 @@ void deliver_assigned(struct engine *e, const struct assignment *a, uint32_t cou
 
 /* ---- planning ---- */
 
-/* So much waits on all connections, or is planned to, that one more assignment could pass the limit. The
+/* So much is unsent on all connections, or is planned to be, that one more assignment could pass the limit. The
  * first of a plan may, by one message. */
 static bool all_have_enough(const struct engine *e, size_t planned)
 {
     uint64_t largest = e->config.limits.max_body_bytes + MESSAGE_EXTRA_BYTES_MAX;
-    uint64_t waiting =
-        engine_waiting(e) + e->hand_out.planned_bytes + (planned ? (planned + 1) * largest : 0);
-    return e->config.limits.unsent_total_max && waiting >= e->config.limits.unsent_total_max;
+    uint64_t unsent = engine_unsent(e) + e->hand_out.planned_bytes + (planned ? (planned + 1) * largest : 0);
+    return e->config.limits.unsent_total_max && unsent >= e->config.limits.unsent_total_max;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)

@@ -2,12 +2,15 @@
 #include "broker/engine/engine.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "broker/core/identity.h"
 #include "broker/engine/deliver.h"
+#include "broker/engine/identify.h"
 #include "broker/engine/inbox.h"
 #include "broker/engine/session.h"
 #include "broker/engine/snapshots.h"
 #include "broker/engine/state.h"
 #include "broker/engine/turn.h"
+#include "broker/login/login.h"
 #include "proto/errors.h"
 
 #include <stdio.h>
@@ -61,6 +64,8 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
     atomic_store(&config->totals->inbox_bytes_max, config->limits.inbox_bytes_max);
     e->store = store;
     producers_init(&e->producers);
+    refusals_init(&e->refusals);
+    quotas_init(&e->quotas, &config->limits);
     const struct keys_limits keys = engine_keys_limits(&config->limits);
     keys_init(&e->keys, &keys);
     init_port(e);
@@ -73,11 +78,20 @@ int engine_new(const struct engine_config *config, struct store *store, struct e
         engine_free(e);
         return err;
     }
+    if (config->login)
+        login_bind(config->login, identify_answered, e);
     wall_clock_begin(&e->clock, e->config.read_clocks, e->config.context, ledger_time(e->ledger),
                      ledger_ahead_ms(e->ledger));
+    e->identities = ledger_identities(e->ledger);
     *ret = e; /* before fatal() may be called */
     engine_recover(e);
     return 0;
+}
+
+bool engine_has_administrator(const struct engine *e)
+{
+    check(e->magic == ENGINE_MAGIC);
+    return ledger_has_administrator(e->ledger);
 }
 
 void engine_free(struct engine *e)
@@ -105,6 +119,8 @@ void engine_free(struct engine *e)
     store_close(e->store);
     arena_done(&e->arena);
     events_done(e);
+    refusals_done(&e->refusals);
+    quotas_done(&e->quotas);
     keys_done(&e->keys);
     steps_free(&e->steps);
     collected_free(&e->collected);

@@ -10,6 +10,7 @@
 #include "broker/engine/port.h"
 #include "broker/engine/snapshot.h"
 #include "broker/engine/wall_clock.h"
+#include "broker/flow/quota.h"
 #include <stdint.h>
 
 /* A consumer of which a lease ran out is not heard from (`silent`), or is again. Lent for the call. */
@@ -21,8 +22,28 @@ struct consumer_notice {
     int64_t mono_ms;   /* now */
 };
 
+/* Somebody could not log in. Lent for the call. */
+struct login_notice {
+    const char *how;           /* `password`, `token` or `certificate` */
+    const char *user;          /* whom it would have been; empty: nobody that is known */
+    const char *client, *peer; /* as it named itself; its address */
+    const char *why;
+    int64_t mono_ms; /* now */
+};
+
+/* One address or user has reached what it may have. Lent for the call. */
+struct limit_notice {
+    const char *setting;       /* whose value that is */
+    const char *user;          /* empty: none */
+    const char *client, *peer; /* as it named itself; its address */
+    uint64_t count;            /* refusals since the last such notice about that owner and setting */
+    int64_t wait_ms;           /* how long the last was asked to wait; 0: not known */
+    int64_t mono_ms;           /* now */
+};
+
 struct batch;
 struct engine;
+struct login;
 struct store;
 
 /* Work that requests may be in one turn, as rows looked at (broker/flow/share.h), before the next of them
@@ -50,11 +71,17 @@ struct engine_limits {
     uint32_t hot_keys;         /* counters for each look at keys (keys.h); 0: nobody looks */
     int64_t hot_keys_half_life_ms;
     uint64_t hot_keys_memory_max; /* bytes, of all of them */
+    struct quota_limits address,
+        user; /* of each (quotas.h); the connections of an address are the net thread's to count */
+    /* what a rate lets through in so long may come at once; at least 1 if there is a rate */
+    int64_t rate_burst_ms;
 };
 
 struct engine_config {
     struct engine_limits limits;
-    uint64_t turn_rows_max;     /* of work for requests in one turn (broker/flow/share.h); 0: TURN_ROWS_MAX */
+    uint64_t turn_rows_max; /* of work for requests in one turn (broker/flow/share.h); 0: TURN_ROWS_MAX */
+    /* lent, and bound to this engine: who wants to be let in must say who he is; NULL: anybody is let in */
+    struct login *login;
     struct flow_totals *totals; /* lent; those of the links, and of no other engine; never NULL */
 
     /* Called on the thread that runs the turn when the outbox is no longer empty, or the inbox no longer full. Must not
@@ -65,6 +92,10 @@ struct engine_config {
     void (*fatal)(void *context, int err, const char *text);
     /* Called on the thread that runs the turn; must not block. NULL: nobody listens. */
     void (*consumer)(void *context, const struct consumer_notice *notice);
+    /* Called on the thread that runs the turn; must not block. NULL: nobody listens. */
+    void (*refused)(void *context, const struct login_notice *notice);
+    /* Called on the thread that runs the turn; must not block. NULL: nobody listens. */
+    void (*limited)(void *context, const struct limit_notice *notice);
     /* Called on the thread that runs the turn for the log, after the commit that made it so. Must not block. `event` is
      * lent. NULL: nobody wants to know. */
     void (*told)(void *context, const struct event *event);
@@ -84,6 +115,8 @@ struct engine_config {
  * fails: CORRUPT, IO, NO_MEMORY; `ret_why` gets one sentence. */
 int engine_new(const struct engine_config *config, struct store *store, struct engine **ret, char *ret_why,
                size_t why_bytes);
+/* Whether an administrator can log in; before its thread starts. */
+bool engine_has_administrator(const struct engine *e);
 /* How many messages were in flight when it was made: they wait for those who held them. */
 uint64_t engine_recovered(const struct engine *e);
 /* Start its thread. fails: IO, NO_MEMORY. */
@@ -111,7 +144,7 @@ bool engine_inbox_full(struct engine *e, const struct link *link);
 struct outbox_item *engine_take(struct engine *e);
 
 /* Ask for a snapshot and wait for it; any thread but the engine's and (as it blocks) the net thread's.
- * in:    `topics_max` bounds the rows (the same in each call, or SNAPSHOT_NO_GROUPS); `commit`: force a
+ * in:    `topics_max` bounds the rows (the same in each call, or SNAPSHOT_NO_GROUPS, SNAPSHOT_UNATTENDED); `commit`: force a
  * commit, so that the answer proves that the disk answers too. Many groups take several turns, and their rows
  * are of different ones. fails: TIMEOUT (the engine may be busy or stuck), NO_MEMORY, SHUTTING_DOWN. */
 int engine_snapshot(struct engine *e, uint32_t topics_max, bool commit, int64_t timeout_ms,

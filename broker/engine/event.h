@@ -17,6 +17,7 @@ enum event_kind {
     EVENT_FULL,     /* from now on publishes are refused */
     EVENT_ROOM,     /* from now on they no longer are */
     EVENT_CLOCK,    /* at the start: the times that are shown are off */
+    EVENT_REFUSED,  /* `count` requests of `user` were refused for want of a right */
 };
 
 /* Texts live for the call. NULL or 0: there is no such thing. */
@@ -27,6 +28,7 @@ struct event {
     uint64_t job;
     uint64_t count; /* of messages: that the act is about, that the job went through, that died */
     /* EVENT_ACT: */
+    const char *user;                 /* who; of EVENT_REFUSED too, as what follows */
     const char *client, *host, *peer; /* who, by its own account; its address */
     const char *asked;                /* for what: `lease_ms=30000 ttl_ms=inherit` */
     const char *why;                  /* as the client gave it */

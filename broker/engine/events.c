@@ -38,6 +38,14 @@ static const char *copy_text(struct engine *e, const char *s)
 
 /* ---- acts ---- */
 
+static void copy_actor(struct engine *e, struct event *event, const struct actor *by)
+{
+    event->user = copy(e, by->user);
+    event->client = copy(e, by->client);
+    event->host = copy(e, by->host);
+    event->peer = copy(e, by->peer);
+}
+
 void events_act(struct engine *e, const struct step *st)
 {
     struct event *event = st->request->act && !st->err ? add(e, EVENT_ACT) : NULL;
@@ -50,11 +58,20 @@ void events_act(struct engine *e, const struct step *st)
     event->job = st->number;
     event->count = st->count;
     event->asked = copy(e, by->asked);
-    event->client = copy(e, by->client);
-    event->host = copy(e, by->host);
-    event->peer = copy(e, by->peer);
+    copy_actor(e, event, by);
     event->why = copy(e, by->reason);
     event->error_ms = st->command.kind == COMMAND_CLOCK ? e->clock_error_ms : 0;
+}
+
+void events_refused(struct engine *e, const struct command *c)
+{
+    struct event *event = add(e, EVENT_REFUSED);
+    if (!event)
+        return;
+    event->topic = copy(e, c->refusal.topic);
+    event->count = c->refusal.count;
+    event->asked = copy(e, c->by->asked);
+    copy_actor(e, event, c->by);
 }
 
 /* ---- what the ledger tells ---- */

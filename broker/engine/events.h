@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct command;
 struct engine;
 struct result;
 struct step;
@@ -21,6 +22,8 @@ struct event_list {
 
 /* A command was applied, and answered. */
 void events_act(struct engine *e, const struct step *st);
+/* Such a command REFUSAL was added to the batch. */
+void events_refused(struct engine *e, const struct command *c);
 /* Whether publishes are refused has been looked at. */
 void events_space(struct engine *e, const struct store_usage *usage);
 /* At the start: if the clock is off, the log says so, because times then look wrong. */

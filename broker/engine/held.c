@@ -15,8 +15,8 @@ uint64_t session_room(const struct session *s)
 {
     const struct engine *e = s->engine;
     struct flow_limits limits = engine_flow_limits(e);
-    return flow_left(&limits, session_waiting(s) + s->planned_bytes,
-                     engine_waiting(e) + e->hand_out.planned_bytes);
+    size_t own = session_waiting(s) + s->planned_bytes, all = own ? engine_waiting(e) : engine_unsent(e);
+    return flow_left(&limits, own, all + e->hand_out.planned_bytes);
 }
 
 static bool is_over(const struct session *s)
@@ -33,8 +33,7 @@ enum flow_ask session_must_wait(const struct session *s, const struct request *r
     if (!flow_may(&s->flow, FLOW_TAKE) || is_over(s))
         return FLOW_ASK_READ;
     bool is_long = request && bytes > request->short_bytes_max;
-    size_t unsent = flow_unsent_sum(s->engine->config.totals) + s->engine->out_bytes;
-    return is_long && unsent >= flow_mark(&limits) ? FLOW_ASK_LONG : FLOW_ASK_NOTHING;
+    return is_long && engine_unsent(s->engine) >= flow_mark(&limits) ? FLOW_ASK_LONG : FLOW_ASK_NOTHING;
 }
 
 /* The net thread says when it was read. */
@@ -127,8 +126,13 @@ void session_drained(struct session *s)
     bool blocked = flow_drained(&s->flow);
     if (s->holder && flow_may(&s->flow, FLOW_ASSIGN))
         dispatcher_hold(e->dispatcher, s->holder, false);
-    if (!blocked)
-        return;
+    if (blocked)
+        session_go_on(s);
+}
+
+void session_go_on(struct session *s)
+{
+    struct engine *e = s->engine;
     for (struct inbox_item *item = s->held.first; item; item = item->next)
         session_release(s, item);
     inbox_list_move(&e->backlog, &s->held);

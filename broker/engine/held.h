@@ -17,6 +17,8 @@ enum flow_ask session_must_wait(const struct session *s, const struct request *r
 /* If too much waits for it: nothing more is assigned to it until the net thread says that it was read. */
 void session_look_at_output(struct session *s);
 void session_drained(struct session *s); /* it says so */
+/* What it sent while it waited comes in front of the backlog. */
+void session_go_on(struct session *s);
 /* Its request waits: keep an item until session_drained() puts it in front of the backlog. Takes the item. */
 void session_block(struct session *s, struct inbox_item *item, enum flow_ask ask);
 /* It has used its share: it stands in the line, with this item, until its turn comes. Takes the item. */

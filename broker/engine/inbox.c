@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "broker/engine/snapshot_wait.h"
 #include "broker/engine/state.h"
+#include "broker/login/login.h"
 #include "proto/errors.h"
 
 #include <stdlib.h>
@@ -21,6 +22,8 @@ static bool is_whole(const struct inbox_item *item)
         return item->link && !item->chunk;
     case PORT_ROOM:
         return !item->link && !item->chunk;
+    case PORT_LOGIN:
+        return item->link && item->ticket;
     case PORT_SNAPSHOT:
         return !item->link && item->wait;
     }
@@ -73,6 +76,7 @@ void inbox_free(struct inbox_item *item)
         struct inbox_item *next = item->next;
         if (item->wait)
             snapshot_wait_answer(item->wait, NULL, SHUNT_SHUTTING_DOWN);
+        login_drop(item->ticket);
         chunk_unref(item->chunk);
         link_unref(item->link);
         free(item);

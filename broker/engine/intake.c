@@ -7,8 +7,10 @@
  */
 #include "broker/engine/intake.h"
 #include "base/check.h"
+#include "broker/engine/gate.h"
 #include "broker/engine/held.h"
 #include "broker/engine/inbox.h"
+#include "broker/engine/reply.h"
 #include "broker/engine/request.h"
 #include "broker/engine/run.h"
 #include "broker/engine/session.h"
@@ -16,12 +18,16 @@
 #include "broker/engine/snapshots.h"
 #include "broker/engine/state.h"
 #include "broker/engine/text.h"
+#include "broker/login/login.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
 
 /* No more requests are taken into a turn whose commands need this much: the smallest entry of a RESOLVE takes
  * 30 times its bytes. */
 #define TURN_ARENA_BYTES_MAX (32u * 1024 * 1024)
+
+/* What a connection may have sent behind a HELLO whose password is being verified. */
+#define LOGIN_HELD_BYTES_MAX (64u * 1024)
 
 /* ---- from a request to a step ---- */
 
@@ -59,9 +65,9 @@ static void open_envelope(struct slice payload, struct envelope *ret)
     ret->request = request_find(ret->op);
 }
 
-/* The gate: what a connection may not ask for becomes no step but the answer to it. Returns PROTOCOL and why,
- * or 0. Rights will be asked for here, by `request->right` and the names in the step. */
-static int gate(const struct session *s, const struct request *request, const char **ret_why)
+/* What a connection may not ask for becomes no step but the answer to it. Returns PROTOCOL and why, or 0. Rights are asked for
+ * at the gate (gate.h), when the names in the request are known. */
+static int greet(const struct session *s, const struct request *request, const char **ret_why)
 {
     bool hello = request && request->op == OP_HELLO;
     if (s->greeted != hello)
@@ -82,6 +88,7 @@ static int add_actor(struct session *s, const struct request *request, const uni
                          .client = slice_of(s->client),
                          .host = slice_of(s->host),
                          .peer = slice_of(s->link->peer),
+                         .user = slice_of(s->who.user),
                          .reason = request_reason(request->op, fields),
                          .asked = {asked, request_asked(request->op, fields, asked, AUDIT_ASKED_BYTES_MAX)}};
     c->by = by;
@@ -94,7 +101,7 @@ static int read_step(struct session *s, struct envelope *from, struct step *st)
     const struct request *request = from->request;
     struct request_source *source = &from->fields;
     union request_fields fields;
-    int err = gate(s, request, &st->why);
+    int err = greet(s, request, &st->why);
     if (err)
         return err;
     if (!request) {
@@ -114,6 +121,13 @@ static int read_step(struct session *s, struct envelope *from, struct step *st)
     }
     st->topic = source->topic;
     st->group = source->group;
+    /* A request that goes on in parts was let in when it began. */
+    if (who_is_asked(&s->who) && !s->division.begun)
+        err = gate_ask(s, st, kept ? &st->fields : &fields);
+    if (!err && s->engine->quotas.on && !s->division.begun)
+        err = quotas_ask(s, st, kept ? &st->fields : &fields);
+    if (err)
+        return err;
     if (request->act)
         err = add_actor(s, request, &fields, &st->command);
     if (err)
@@ -135,19 +149,22 @@ static bool add_request(struct session *s, struct envelope *from)
         share_count(s, st->rows);
     share_count(s, ROWS_OF_REQUEST + bytes / ROWS_BYTES);
     if (st->err)
-        st->kind = STEP_REPLY;
+        st->kind = st->err == SHUNT_FORBIDDEN ? STEP_REFUSED : STEP_REPLY;
     e->urgent |= st->err || st->request->hurry;
     return !st->err && st->request->pace == REQUEST_FLOWS;
 }
 
 /* What a request waits for. */
 struct wait {
+    bool login;        /* that it is known who it is */
     bool turn;         /* that its connection has its turn */
     enum flow_ask ask; /* or that its client reads */
 };
 
 static struct wait must_wait(const struct session *s, const struct envelope *from)
 {
+    if (s->flow.requests == REQUESTS_LOGIN)
+        return (struct wait){.login = true};
     bool weighs = from->request && from->request->pace == REQUEST_WEIGHS;
     if (flow_share_is_up(&s->engine->turn, &s->flow.share, weighs) ||
         (!ring_empty(&s->engine->publishing) && divide_must_wait(s, from->op, &from->fields.r)))
@@ -188,9 +205,9 @@ static size_t take_frames(struct session *s, const struct inbox_item *item, stru
         if (from.op == OP_WITHIN)
             look_inside(s, item->received_ms, &from);
         *ret_wait = must_wait(s, &from);
-        if (!ret_wait->turn && ret_wait->ask == FLOW_ASK_NOTHING)
+        if (!ret_wait->login && !ret_wait->turn && ret_wait->ask == FLOW_ASK_NOTHING)
             ret_wait->turn = !take_frame(s, &from);
-        if (ret_wait->turn || ret_wait->ask != FLOW_ASK_NOTHING)
+        if (ret_wait->login || ret_wait->turn || ret_wait->ask != FLOW_ASK_NOTHING)
             return item->bytes.size - left;
         at += FRAME_HEADER_BYTES + size;
         left -= FRAME_HEADER_BYTES + size;
@@ -201,6 +218,17 @@ static size_t take_frames(struct session *s, const struct inbox_item *item, stru
 /* ---- items of the inbox: each returns true if the item is done with; otherwise its connection keeps it ----
  */
 
+/* A client that has not logged in has no right to our memory. */
+static void look_at_stranger(struct session *s)
+{
+    size_t held_bytes = atomic_load(&s->link->account.held_bytes);
+    if (s->flow.requests != REQUESTS_LOGIN || s->link->own || held_bytes <= LOGIN_HELD_BYTES_MAX)
+        return;
+    reply_error(s, s->greeting.request_id, SHUNT_TOO_LARGE,
+                "at most 64 KiB may follow HELLO before it is answered");
+    session_close(s);
+}
+
 static bool take_bytes(struct engine *e, struct inbox_item *item)
 {
     struct session *s = item->link->session;
@@ -210,8 +238,9 @@ static bool take_bytes(struct engine *e, struct inbox_item *item)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for a connection");
     if (s->holder)
         silence_heard(s);
-    if (s->held.first) {
+    if (s->held.first || s->flow.requests == REQUESTS_LOGIN) {
         session_hold(s, item);
+        look_at_stranger(s);
         return false;
     }
     struct wait wait = {.ask = FLOW_ASK_NOTHING};
@@ -221,10 +250,13 @@ static bool take_bytes(struct engine *e, struct inbox_item *item)
     steps_run(e); /* they point into the item, which moves */
     item->bytes.data = (const uint8_t *)item->bytes.data + done;
     item->bytes.size -= done;
-    if (wait.turn)
+    if (wait.login)
+        session_hold(s, item);
+    else if (wait.turn)
         session_queue(s, item);
     else
         session_block(s, item, wait.ask);
+    look_at_stranger(s);
     return false;
 }
 
@@ -254,7 +286,7 @@ static bool take_word(struct engine *e, struct inbox_item *item)
     e->urgent |= item->kind != PORT_CAUGHT_UP;
     if (!s || (!flow_may(&s->flow, FLOW_GO_ON) && item->kind != PORT_CAUGHT_UP))
         return true;
-    if (s->held.first) {
+    if (s->held.first || s->flow.requests == REQUESTS_LOGIN) {
         session_hold(s, item);
         return false;
     }
@@ -267,6 +299,20 @@ static bool take_word(struct engine *e, struct inbox_item *item)
     st->request_id = item->request_id;
     st->err = SHUNT_PROTOCOL;
     st->why = item->why;
+    return true;
+}
+
+/* A failure counts whether or not somebody still waits to hear of it. */
+static bool take_login(struct engine *e, struct inbox_item *item)
+{
+    struct session *s = item->link->session;
+    struct login_ticket *ticket = item->ticket;
+    e->urgent = true;
+    item->ticket = NULL;
+    if (s)
+        steps_add(e, STEP_LOGIN, s)->ticket = ticket;
+    else
+        (void)login_end(e->config.login, ticket, e->mono_ms);
     return true;
 }
 
@@ -287,6 +333,8 @@ static bool take_item(struct engine *e, struct inbox_item *item)
         return true;
     case PORT_ROOM: /* this turn assigns */
         return true;
+    case PORT_LOGIN:
+        return take_login(e, item);
     case PORT_SNAPSHOT:
         e->urgent = true;
         snapshots_want(e, item->wait);

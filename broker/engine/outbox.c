@@ -25,8 +25,11 @@ static struct outbox_item *outbox_item(struct engine *e, struct session *s)
         engine_die(e, SHUNT_NO_MEMORY, "no memory for output");
     item->link = s->link;
     link_ref(s->link);
-    trim(&s->out);
+    if (!s->out_secret)
+        trim(&s->out);
     item->bytes = s->out;
+    item->secret = s->out_secret;
+    s->out_secret = false;
     item->close = s->flow.requests == REQUESTS_CLOSING;
     item->ask = s->ask;
     s->ask = FLOW_ASK_NOTHING;

@@ -32,6 +32,12 @@ static inline size_t engine_waiting(const struct engine *e)
     return atomic_load(&e->config.totals->waiting_bytes) + e->out_bytes;
 }
 
+/* Without requests that are held: those go only when their connections do, and nobody else may wait for that. */
+static inline size_t engine_unsent(const struct engine *e)
+{
+    return flow_unsent_sum(e->config.totals) + e->out_bytes;
+}
+
 /* Of that, the session's own. */
 static inline size_t session_waiting(const struct session *s)
 {

@@ -52,6 +52,8 @@ void link_unref(struct link *l)
         return;
     uint32_t refs = atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel);
     check(refs > 0);
-    if (refs == 1)
+    if (refs == 1) {
+        free(l->names);
         free(l);
+    }
 }

@@ -31,7 +31,12 @@ struct link {
     struct flow_account account; /* both threads' */
     struct session *session;     /* the engine's; nobody else touches it */
     void *conn;                  /* the net thread's; nobody else touches it */
-    char peer[64];               /* address, for logs; set before the first post */
+    char peer[64];               /* address, for logs; set before the first post, as is: */
+    /* that its certificate carries: each with a zero byte, an empty one at the end; NULL: none. Set as `peer` */
+    char *names;
+    bool own; /* made by this process itself, for HTTP */
+    /* through the Unix socket, by root or the user that the server runs as: the local administrator */
+    bool local;
 };
 
 struct link *link_new(uint64_t id, struct flow_totals *totals); /* NULL without memory; one reference */
@@ -49,8 +54,10 @@ enum port_kind {
     PORT_ROOM,      /* less waits for all clients together: messages may be assigned again */
     PORT_CAUGHT_UP, /* what had reached the socket when outbox_item.ask_ms came has been posted */
     PORT_SNAPSHOT,  /* somebody waits for a snapshot */
+    PORT_LOGIN,     /* the password of its HELLO has been verified, as `ticket` says */
 };
 
+struct login_ticket;
 struct snapshot_wait;
 
 /* net or http -> engine. The engine frees the item and drops its references to link and chunk. */
@@ -66,10 +73,11 @@ struct inbox_item {
     const char *why;     /* only with PORT_BROKEN; static storage */
     bool closed;         /* only with PORT_LOST: for want of room or patience, not by the peer */
     int64_t ask_ms;      /* only with PORT_CAUGHT_UP: as it was asked */
-    struct snapshot_wait *wait; /* only with PORT_SNAPSHOT */
-    size_t memory_bytes;        /* kept alive beside the item; 0: the size of `bytes` */
-    size_t counted_bytes;       /* the engine's: what it adds to the account's inbox … */
-    bool held;                  /* … or, while this is set, to what is held */
+    struct snapshot_wait *wait;  /* only with PORT_SNAPSHOT */
+    struct login_ticket *ticket; /* only with PORT_LOGIN */
+    size_t memory_bytes;         /* kept alive beside the item; 0: the size of `bytes` */
+    size_t counted_bytes;        /* the engine's: what it adds to the account's inbox … */
+    bool held;                   /* … or, while this is set, to what is held */
 };
 
 /* engine -> net. The net thread frees the item and its buffer, and drops the reference to link. */
@@ -79,9 +87,11 @@ struct outbox_item {
     struct mpack_buffer bytes; /* whole frames; may be empty */
     bool close;                /* close the connection once these bytes are written */
     enum flow_ask ask;         /* do not read it, and post PORT_DRAINED when its client has read enough */
-    int64_t
-        ask_ms; /* not 0: post PORT_CAUGHT_UP with it when all that has reached the socket by now is posted */
-    bool lent;  /* the net thread's: its bytes are being written and must not move */
+    /* not 0: post PORT_CAUGHT_UP with it when all that has reached the socket by now is posted */
+    int64_t ask_ms;
+    /* they hold a token: they are wiped when they have been sent, and go into nobody else's memory */
+    bool secret;
+    bool lent; /* the net thread's: its bytes are being written and must not move */
 };
 
 #endif

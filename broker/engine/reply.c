@@ -22,9 +22,15 @@ int64_t reply_retry_after_ms(const struct engine *e, int err)
 
 void reply_error(struct session *s, uint64_t request_id, int err, const char *why)
 {
+    reply_error_until(s, request_id, err, why, 0);
+}
+
+void reply_error_until(struct session *s, uint64_t request_id, int err, const char *why, int64_t wait_ms)
+{
     struct mpack_buffer *out = session_out(s);
     const char *text = err_text(err);
-    int64_t wait_ms = reply_retry_after_ms(s->engine, err);
+    if (!wait_ms)
+        wait_ms = reply_retry_after_ms(s->engine, err);
     size_t frame = frame_begin(out, OP_ERROR, request_id, wait_ms ? 5 : 4);
     share_count(s, ROWS_OF_ERROR);
     mpack_write_int(out, err);

@@ -13,6 +13,8 @@ struct session;
 /* An OK with fields: returns the buffer to write them to, and the frame's offset for frame_end(). */
 struct mpack_buffer *reply_begin(struct session *s, uint64_t request_id, uint32_t fields, size_t *ret_frame);
 void reply_error(struct session *s, uint64_t request_id, int err, const char *why);
+/* The same; `wait_ms`: how long it is asked to wait, 0: as always with such an error. */
+void reply_error_until(struct session *s, uint64_t request_id, int err, const char *why, int64_t wait_ms);
 /* That there is no such topic or group, by its name. */
 void reply_missing(struct session *s, uint64_t request_id, int err, struct slice topic, struct slice group);
 /* How long a client that gets this error is asked to wait before it asks again, ms; 0: that is not said. */

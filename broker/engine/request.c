@@ -8,7 +8,7 @@
 static const struct request requests[] = {
 #define REQUEST(NAME, name_, number, right_, effect_, answer_)                                               \
     [OP_##NAME].name = #NAME, [OP_##NAME].op = (number), [OP_##NAME].read = request_read_##name_,            \
-    [OP_##NAME].right = RIGHT_##right_, [OP_##NAME].effect = EFFECT_##effect_,                               \
+    [OP_##NAME].need = NEED_##right_, [OP_##NAME].effect = EFFECT_##effect_,                                 \
     [OP_##NAME].answer = ANSWER_##answer_,
 #include "proto/request.def"
 #define STEP(NAME, kind_, command_, make_, run_, pace_, hurry_, short_, act_)                                \

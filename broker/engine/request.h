@@ -32,7 +32,7 @@ struct request {
     /* Up to so many bytes its answer is short. A longer request waits while much waits to be sent. */
     uint32_t short_bytes_max;
     enum wire_answer answer;
-    enum wire_right right;
+    enum wire_need need;
     enum wire_effect effect;
     const char *act; /* what the log calls it; NULL: it is not told of */
 };

@@ -1,5 +1,11 @@
 /* request_admin: topics and groups. */
+#include "broker/core/facts.h"
+#include "broker/engine/answer.h"
+#include "broker/engine/apply.h"
 #include "broker/engine/collect.h"
+#include "broker/engine/gate.h"
+#include "broker/engine/outbox.h"
+#include "broker/engine/refusals.h"
 #include "broker/engine/reply.h"
 #include "broker/engine/requests.h"
 #include "broker/engine/state.h"
@@ -67,6 +73,25 @@ int make_topic_purge(struct session *s, const union request_fields *fields, stru
     return 0;
 }
 
+/* Of a topic or a group. Its dead letters go with it, so who may not drop them cannot delete it as long as there are some: what came
+ * before is applied first, because it may have made some. */
+void run_drop(struct engine *e, struct step *st)
+{
+    if (who_is_asked(&st->session->who)) {
+        apply_collected(e);
+        if (ledger_dead_letters(e->ledger, st->topic, st->group))
+            st->err = gate_ask_more(st->session, st, NEED_DLQ_PURGE);
+    }
+    if (!st->err) {
+        collect_command(e, &st->command, st);
+        return;
+    }
+    step_answer(st);
+    if (st->err == SHUNT_FORBIDDEN)
+        refusals_note(e, st);
+    session_count_output(st->session);
+}
+
 /* The topic that the step is about; NULL: there is none, and that was answered. */
 static struct topic *find_topic(const struct engine *e, const struct step *st)
 {
@@ -88,10 +113,21 @@ void look_topic(struct engine *e, struct step *st)
 
 void look_topics(struct engine *e, struct step *st)
 {
+    (void)e;
     const struct topic_list_request *q = &st->fields.topic_list;
-    struct view v = transaction_view(e);
+    struct view v = gate_view(st->session);
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_TOPICS);
     answer_end(st->session, st->request_id, &a, view_topics(&v, q->after, q->limit, a.out), NULL);
+}
+
+void look_overview(struct engine *e, struct step *st)
+{
+    const struct overview_request *q = &st->fields.overview;
+    struct view v = gate_view(st->session);
+    struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_OVERVIEW);
+    int err = view_overview(&v, q->after, q->limit, a.out);
+    mpack_write_int(a.out, ledger_shown_ms(e->ledger, e->wall_ms));
+    answer_end(st->session, st->request_id, &a, err, NULL);
 }
 
 /* ---- groups ---- */

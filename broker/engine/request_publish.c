@@ -105,6 +105,8 @@ void run_publish(struct engine *e, struct step *st)
 {
     if (e->room.fullness >= STORE_FULL)
         st->command.publish.refusal = SHUNT_NO_SPACE;
+    else if (st->wait_ms)
+        st->command.publish.refusal = SHUNT_TOO_MANY;
     collect_command(e, &st->command, st);
 }
 

@@ -8,9 +8,11 @@
 #include "base/check.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/apply.h"
+#include "broker/engine/greet.h"
 #include "broker/engine/held.h"
 #include "broker/engine/leases.h"
 #include "broker/engine/outbox.h"
+#include "broker/engine/refusals.h"
 #include "broker/engine/request.h"
 #include "broker/engine/session.h"
 #include "broker/engine/state.h"
@@ -52,6 +54,12 @@ static void run_reply(struct engine *e, struct step *st)
     step_answer(st);
 }
 
+static void run_refused(struct engine *e, struct step *st)
+{
+    step_answer(st);
+    refusals_note(e, st);
+}
+
 /* A client that sends nothing more cannot answer for what it holds. */
 static void run_ended(struct engine *e, struct step *st)
 {
@@ -87,8 +95,10 @@ static const struct {
     [STEP_ACT] = {run_request, .apart = true, .open = true},
     [STEP_MARK] = {run_request, .open = true},
     [STEP_REPLY] = {run_reply, .apart = true, .open = true},
+    [STEP_REFUSED] = {run_refused, .apart = true, .open = true},
     [STEP_ENDED] = {run_ended, .open = true},
     [STEP_LOST] = {.run = run_lost},
+    [STEP_LOGIN] = {.run = greet_verified, .apart = true},
     [STEP_CAUGHT_UP] = {.run = run_caught_up},
     [STEP_LEASES] = {.run = run_leases},
 };

@@ -47,6 +47,7 @@ void session_lost(struct engine *e, struct session *s, bool closed)
 static void session_free(struct engine *e, struct session *s)
 {
     producer_leave(s);
+    quotas_end(s);
     divide_end(s);
     while (s->subscriptions_count) /* of one that was never lost: the engine ends */
         session_drop_subscription(s, s->subscriptions[s->subscriptions_count - 1]);

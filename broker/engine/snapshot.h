@@ -4,6 +4,7 @@
 #define SHUNT_ENGINE_SNAPSHOT_H
 
 #include "broker/engine/histogram.h"
+#include "broker/flow/quota.h"
 #include "proto/limits.h"
 #include "proto/words.h"
 #include <stdbool.h>
@@ -27,9 +28,9 @@ struct snapshot_group {
     uint64_t consumers;
     uint64_t paused;       /* 1 or 0; of several groups, how many are */
     uint64_t blocked_keys; /* that dead letters hold */
-    int64_t
-        oldest_blocked_ms; /* wall time of death of the one that has held its key for longest; 0: none does */
-    uint64_t breaker;      /* enum breaker_state; of several groups, how many are not closed */
+    /* wall time of death of the one that has held its key for longest; 0: none does */
+    int64_t oldest_blocked_ms;
+    uint64_t breaker; /* enum breaker_state; of several groups, how many are not closed */
     uint64_t breaker_trips;
     int64_t hot_key_milli[KEY_MEASURES]; /* of the whole the hottest key, at least; 0: no key is known */
     int64_t oldest_ready_ms;             /* wall time since when it has been ready; 0: nothing is */
@@ -39,8 +40,8 @@ struct snapshot_group {
     int64_t next_expiry_ms;              /* wall time at which retention drops the oldest; 0: it drops none */
     int64_t dlq_retention_ms; /* how long a dead letter is kept; 0: for ever, or not of one group */
     int64_t dlq_slo_ms;       /* the setting dlq-slo; 0: none, or not of one group */
-    uint64_t
-        conservation_error; /* how far published is from the sum of the states; 0 unless there is a bug */
+    /* how far published is from the sum of the states; 0 unless there is a bug */
+    uint64_t conservation_error;
 };
 
 /* A connection of which a lease ran out, and from which nothing has come since: it is handed nothing. */
@@ -69,18 +70,26 @@ struct snapshot {
     struct histogram commit_messages; /* messages published, delivered or resolved in one commit */
     struct histogram attend_seconds;  /* between death and being looked at */
     uint64_t commits;
-    uint64_t requests_expired; /* their time was over before their turn came */
+    uint64_t logins, logins_failed; /* by password, token or certificate */
+    uint64_t logins_waiting;        /* passwords that wait to be verified */
+    uint64_t requests_expired;      /* their time was over before their turn came */
+    uint64_t limited[QUOTA_OWNERS]
+                    [QUOTA_LIMITS]; /* refused because an address or a user has reached what it may have */
+    uint64_t
+        refused[RIGHTS + 1]; /* requests, for want of each right; the last: not asked by an administrator */
     /* The groups of the first `topics_max` topics by id, then, if there are more, all others summed in
      * `rest`. */
     struct snapshot_group *rows;
     size_t rows_count;
     bool has_rest;
-    struct snapshot_group
-        rest; /* names empty; oldest_* are the oldest of them; counters as rest.h has them */
+    /* names empty; oldest_* are the oldest of them; counters as rest.h has them */
+    struct snapshot_group rest;
 };
 
 /* For topics_max of engine_snapshot(): without any group, as proof of life. */
 #define SNAPSHOT_NO_GROUPS UINT32_MAX
+/* The same: of all topics, the groups that have dead letters at which nobody has looked, and nothing of the rest. */
+#define SNAPSHOT_UNATTENDED (UINT32_MAX - 1)
 
 void snapshot_free(struct snapshot *s); /* takes NULL */
 

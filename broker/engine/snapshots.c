@@ -5,6 +5,7 @@
 #include "broker/engine/silence.h"
 #include "broker/engine/snapshot_wait.h"
 #include "broker/engine/state.h"
+#include "broker/login/login.h"
 #include "proto/errors.h"
 
 #include <stdlib.h>
@@ -42,7 +43,14 @@ static void fill(struct engine *e, struct snapshot *s)
     s->commit_messages = e->commit_messages;
     s->attend_seconds = e->attend_seconds;
     s->commits = e->commits;
+    s->logins = e->logins;
+    s->logins_failed = e->logins_failed;
+    s->logins_waiting = e->config.login ? login_waiting(e->config.login) : 0;
     s->requests_expired = e->requests_expired;
+    memcpy(s->limited, e->quotas.refused, sizeof s->limited);
+    s->limited[QUOTA_ADDRESS][QUOTA_CONNECTIONS] = atomic_load(&e->config.totals->crowded);
+    for (size_t i = 0; i < REFUSED_KINDS; i++)
+        s->refused[i] = e->refusals.count[i];
 }
 
 void snapshots_want(struct engine *e, struct snapshot_wait *w)

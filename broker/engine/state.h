@@ -20,11 +20,14 @@
 #include "broker/engine/keys.h"
 #include "broker/engine/leases.h"
 #include "broker/engine/producers.h"
+#include "broker/engine/quotas.h"
+#include "broker/engine/refusals.h"
 #include "broker/engine/room.h"
 #include "broker/engine/roster.h"
 #include "broker/engine/snapshots.h"
 #include "broker/engine/stats.h"
 #include "broker/engine/step.h"
+#include "broker/engine/who.h"
 #include "proto/limits.h"
 
 #include <pthread.h>
@@ -44,6 +47,17 @@ struct subscription {
     uint32_t count;
 };
 
+/* What its HELLO asked for besides, until it is answered. */
+struct greeting {
+    uint64_t request_id;
+    bool marks, within;
+    bool watches; /* it wants to see what all topics do */
+    uint64_t user,
+        changed; /* whom it says to be, and in which state of him that is looked at; 0: nobody that is known */
+    enum who_how how; /* and how it shows that */
+    int64_t wait_ms;  /* of a refusal: until it may try again; 0: not known */
+};
+
 #define SESSION_MAGIC 0xd46e7f25u
 struct session {
     uint32_t magic;
@@ -52,6 +66,7 @@ struct session {
     uint64_t number; /* in the roster */
     struct link *link;
     struct holder *holder; /* NULL before HELLO and after GOODBYE */
+    struct greeting greeting;
     bool greeted;
     int64_t greeted_ms;     /* wall: when HELLO came */
     struct flow flow;       /* what may go on for it */
@@ -61,6 +76,7 @@ struct session {
     struct ring output;     /* its link among the sessions with output */
     size_t out_counted;     /* of `out`, in the engine's out_bytes */
     struct mpack_buffer out;
+    bool out_secret;        /* it holds a token */
     struct inbox_list held; /* what came while it was QUEUED, BLOCKED or LEAVING */
     struct division division;
     bool silence_told;       /* it has been told of as silent, and not of as heard again */
@@ -73,6 +89,9 @@ struct session {
     struct subscription **subscriptions; /* in order of id */
     size_t subscriptions_count, subscriptions_capacity;
     uint64_t subscription_next;
+    struct who who; /* what it may ask for is decided by that */
+    struct gate_memo gate;
+    struct session_quotas quotas;
 };
 
 struct session_list {
@@ -149,7 +168,12 @@ struct engine {
     struct totals totals;
     int64_t clock_error_ms; /* when the clock was last put right */
     uint64_t subscriptions, commits;
-    uint64_t requests_expired; /* their time was over before their turn came */
+    uint64_t logins, logins_failed; /* by password, token or certificate */
+    uint64_t requests_expired;      /* their time was over before their turn came */
+    struct refusals refusals;
+    struct quotas quotas;
+    uint64_t identities; /* ledger_identities() when all sessions were last looked at (review.h) */
+    bool review;         /* something was applied that may have changed that */
     int64_t begun_mono_ms;
     struct histogram commit_seconds, commit_messages, attend_seconds;
 };

@@ -1,4 +1,5 @@
 /* stats: what STATS is answered with. */
+#include "broker/engine/gate.h"
 #include "broker/engine/reply.h"
 #include "broker/engine/requests.h"
 #include "broker/engine/silence.h"
@@ -32,6 +33,21 @@ static const struct totals *totals_now(struct engine *e)
     return t;
 }
 
+/* Of what this connection may see. What the server has at large is no topic's, and everybody's. */
+static struct seen_sums sums_of(struct session *s)
+{
+    struct seen_sums seen;
+    struct engine *e = s->engine;
+    if (gate_sees_all(s)) {
+        return (struct seen_sums){.sums = totals_now(e)->sums,
+                                  .topics = view_topics_count(e->ledger),
+                                  .causes = view_causes_count(e->ledger)};
+    }
+    struct view v = gate_view(s);
+    view_sums_seen(&v, &seen);
+    return seen;
+}
+
 /* How full the store is, and what bounds it. */
 static void write_store(struct engine *e, struct mpack_buffer *out)
 {
@@ -60,30 +76,32 @@ static void write_store(struct engine *e, struct mpack_buffer *out)
 void look_stats(struct engine *e, struct step *st)
 {
     const struct totals *t = totals_now(e);
+    const struct seen_sums seen = sums_of(st->session);
+    const struct sums *sums = &seen.sums;
     const struct {
         const char *key;
         uint64_t value;
     } numbers[] = {{"uptime_ms", (uint64_t)(e->mono_ms - e->begun_mono_ms)},
                    {"connections", e->sessions.count},
                    {"silent_consumers", dispatcher_silent_count(e->dispatcher)},
-                   {"topics", view_topics_count(e->ledger)},
-                   {"groups", t->sums.groups},
+                   {"topics", seen.topics},
+                   {"groups", sums->groups},
                    {"commits", e->commits},
                    {"requests_expired", e->requests_expired},
                    {"applied_index", ledger_index(e->ledger)},
                    {"memory_bytes", t->memory_bytes},
-                   {"published", t->sums.published},
-                   {"ready", t->sums.ready},
-                   {"in_flight", t->sums.in_flight},
-                   {"delayed", t->sums.delayed},
-                   {"dead", t->sums.dead},
-                   {"unattended", t->sums.unattended},
-                   {"breakers_open", t->sums.breakers_open},
-                   {"causes", view_causes_count(e->ledger)},
+                   {"published", sums->published},
+                   {"ready", sums->ready},
+                   {"in_flight", sums->in_flight},
+                   {"delayed", sums->delayed},
+                   {"dead", sums->dead},
+                   {"unattended", sums->unattended},
+                   {"breakers_open", sums->breakers_open},
+                   {"causes", seen.causes},
                    {"causes_shared", view_causes_shared(e->ledger)},
-                   {"acked", t->sums.acked},
-                   {"deliveries", t->sums.deliveries},
-                   {"conservation_error", t->sums.conservation_error}};
+                   {"acked", sums->acked},
+                   {"deliveries", sums->deliveries},
+                   {"conservation_error", sums->conservation_error}};
     const uint32_t count = sizeof numbers / sizeof *numbers;
     struct answer a = answer_begin(st->session, st->request_id, FIELDS_OF_INFO);
     mpack_write_map(a.out, count + 6);
@@ -96,7 +114,10 @@ void look_stats(struct engine *e, struct step *st)
     mpack_write_cstr(a.out, "clock_error_ms");
     mpack_write_int(a.out, wall_clock_error_ms(&e->clock));
     mpack_write_cstr(a.out, "silent");
-    silence_write(e, a.out);
+    if (gate_sees_clients(st->session))
+        silence_write(e, a.out);
+    else
+        mpack_write_array(a.out, 0);
     mpack_write_cstr(a.out, "full");
     mpack_write_bool(a.out, e->room.fullness >= STORE_FULL);
     write_store(e, a.out);

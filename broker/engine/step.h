@@ -14,12 +14,14 @@
 #define SHUNT_ENGINE_STEP_H
 
 #include "broker/core/command.h"
+#include "broker/engine/refusals.h"
 #include "proto/request.h"
 
 #include <stdbool.h>
 
 struct assignment;
 struct engine;
+struct login_ticket;
 struct request;
 struct session;
 struct subscription;
@@ -30,8 +32,10 @@ enum step_kind {
     STEP_ACT,       /* does something to its connection, after what came before was applied, and answers */
     STEP_MARK,      /* tells the dispatcher something, and answers nothing */
     STEP_REPLY,     /* its answer was known when the request was read */
+    STEP_REFUSED,   /* the same, for want of a right, which is noted */
     STEP_ENDED,     /* the peer sends nothing more */
     STEP_LOST,      /* the connection is gone */
+    STEP_LOGIN,     /* the password of its HELLO has been verified */
     STEP_CAUGHT_UP, /* no answer to a lease that was over at a certain time is on its way */
     STEP_LEASES,    /* leases run out, by the time of the turn */
     STEP_KINDS,
@@ -87,8 +91,10 @@ struct step {
         union request_fields fields;
         struct subscribing subscribing;
         struct resolving resolving;
-        bool closed;          /* STEP_LOST: by the server */
-        int64_t caught_up_ms; /* STEP_CAUGHT_UP: by then */
+        struct refusing refusing;
+        bool closed;                 /* STEP_LOST: by the server */
+        int64_t caught_up_ms;        /* STEP_CAUGHT_UP: by then */
+        struct login_ticket *ticket; /* STEP_LOGIN: taken by what runs it */
     };
     const struct assignment *assignment; /* of an ASSIGN: whom it is for */
     bool keyed;                          /* a PUBLISH: one of its messages may have a key */
@@ -98,6 +104,8 @@ struct step {
     int err;
     int refusal;     /* PUBLISH: of the messages that were not taken */
     const char *why; /* beside the text of `err`; NULL: that says it all */
+    /* with TOO_MANY: until it may be asked again; 0: nobody knows, and it is the setting's */
+    int64_t wait_ms;
     uint64_t number; /* PUBLISH: of the first message; otherwise the job's */
     uint64_t count;  /* PUBLISH: accepted; otherwise of what the job is for */
 };

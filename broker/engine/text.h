@@ -17,6 +17,10 @@ const char *engine_about(struct engine *e, int err, struct slice topic, struct s
 #define HINT_DELETED ", which was deleted"
 /* Why JOB_SHOW and JOB_CANCEL do not find it. */
 const char *engine_no_job(struct engine *e, uint64_t job);
+/* A user, role or token that a command speaks of is not there. */
+struct command;
+const char *engine_no_identity(struct engine *e, const struct command *c);
+const char *engine_no_user(struct engine *e, struct slice name);
 /* A group has no rule of that number. */
 const char *engine_no_rule(struct engine *e, uint32_t rule, struct slice topic, struct slice group);
 

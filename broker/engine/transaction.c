@@ -9,6 +9,8 @@
 #include "broker/engine/state.h"
 #include "proto/errors.h"
 
+#include <string.h>
+
 /* Whether a full disk has room again shows when more of it is asked for. Commits do; but where only publishes
  * come, and are refused, there is none. */
 #define DISK_ASK_MS 1000
@@ -166,6 +168,35 @@ void transaction_allow_wait(struct engine *e, int64_t ms)
         e->open_until_ms = e->mono_ms + most_ms;
 }
 
+/* The batch as others would apply it: what was found damaged comes first. */
+static void tell_applied(struct engine *e, const struct batch *batch, const struct damaged_command *damaged,
+                         size_t count)
+{
+    struct batch told = *batch;
+    struct command *commands = arena_take(&e->arena, (count + batch->count) * sizeof *commands);
+    if (!commands)
+        engine_die(e, SHUNT_NO_MEMORY, "no memory for a batch");
+    for (size_t i = 0; i < count; i++)
+        commands[i] = (struct command){.kind = COMMAND_DAMAGED, .damaged = damaged[i]};
+    memcpy(commands + count, batch->commands, batch->count * sizeof *commands);
+    told.commands = commands;
+    told.count += count;
+    e->config.applied(e->config.context, &told);
+}
+
+static void after_batch(struct engine *e, const struct batch *batch)
+{
+    const struct damaged_command *damaged;
+    size_t count;
+    int err = ledger_settle_damage(e->ledger, e->txn, &damaged, &count);
+    if (err)
+        engine_die(e, err, "what was found damaged could not be noted");
+    if (e->config.applied && count)
+        tell_applied(e, batch, damaged, count);
+    else if (e->config.applied)
+        e->config.applied(e->config.context, batch);
+}
+
 size_t transaction_apply(struct engine *e, struct command *commands, size_t count)
 {
     int64_t last_ms = ledger_time(e->ledger);
@@ -185,8 +216,8 @@ size_t transaction_apply(struct engine *e, struct command *commands, size_t coun
     if (entries)
         next->resolve.count = entries;
     batch.count = applied + (entries > 0);
-    if (batch.count && e->config.applied)
-        e->config.applied(e->config.context, &batch);
+    if (batch.count)
+        after_batch(e, &batch);
     if (entries)
         next->resolve.count = whole;
     e->room.unfit = !batch.count && !e->room.spent_bytes;

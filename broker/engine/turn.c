@@ -9,7 +9,9 @@
 #include "broker/engine/leases.h"
 #include "broker/engine/line.h"
 #include "broker/engine/outbox.h"
+#include "broker/engine/refusals.h"
 #include "broker/engine/reply.h"
+#include "broker/engine/review.h"
 #include "broker/engine/run.h"
 #include "broker/engine/session.h"
 #include "broker/engine/snapshots.h"
@@ -57,6 +59,7 @@ static void take_reload(struct engine *e)
         add_limits(e);
         const struct keys_limits keys = engine_keys_limits(&e->config.limits);
         keys_limit(&e->keys, &keys);
+        quotas_reload(e);
     }
 }
 
@@ -74,7 +77,7 @@ static int64_t next_due(const struct engine *e)
             e->mono_ms + wait_ms > e->tick_not_before_ms ? e->mono_ms + wait_ms : e->tick_not_before_ms;
         due_ms = at_ms < due_ms ? at_ms : due_ms;
     }
-    return due_ms;
+    return e->refusals.due_ms < due_ms ? e->refusals.due_ms : due_ms;
 }
 
 /* Whether the turn goes on with what comes in next, for all that would be committed are acks, and nobody gets
@@ -137,7 +140,13 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
     intake_begin(e);
     line_go_on(e);
     intake_take_backlog(e);
+    if (e->refusals.due_ms <= e->mono_ms)
+        refusals_tell(e);
     steps_run(e);
+    if (e->ticked) {
+        review_sessions(e);
+        steps_run(e);
+    }
     if (dispatcher_deadline(e->dispatcher) <= e->mono_ms) { /* what came in time has been judged before */
         (void)steps_add(e, STEP_LEASES, NULL);
         steps_run(e);

@@ -78,6 +78,8 @@ static struct snapshot_group *add_row(struct group_walk *k, const struct group_n
 static bool add_group(const struct engine *e, struct group_walk *k, const struct group_numbers *f)
 {
     struct snapshot *s = k->snapshot;
+    if (k->topics_max == SNAPSHOT_UNATTENDED && !f->counts->unattended)
+        return true;
     k->topics += f->topic_id != k->last_topic;
     k->last_topic = f->topic_id;
     s->groups++;
@@ -113,7 +115,8 @@ bool walk_step(struct engine *e, struct group_walk *k, uint64_t rows)
     uint64_t most = ledger_rows(e->ledger) + rows;
     while (ledger_rows(e->ledger) < most) {
         if (!view_next_group(&v, &k->cursor, &f)) {
-            rest_tell(&e->snapshots.rest, &k->snapshot->rest, &k->snapshot->has_rest);
+            if (k->topics_max != SNAPSHOT_UNATTENDED)
+                rest_tell(&e->snapshots.rest, &k->snapshot->rest, &k->snapshot->has_rest);
             return true;
         }
         if (!add_group(e, k, &f)) {

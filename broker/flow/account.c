@@ -12,7 +12,7 @@ bool flow_want_room(struct flow_totals *t, size_t all_max)
 
 bool flow_room_came(struct flow_totals *t, size_t all_max)
 {
-    if (!atomic_load(&t->room_wanted) || (all_max && atomic_load(&t->waiting_bytes) >= all_max))
+    if (!atomic_load(&t->room_wanted) || (all_max && flow_unsent_sum(t) >= all_max))
         return false;
     return atomic_exchange(&t->room_wanted, false);
 }

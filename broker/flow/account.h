@@ -24,13 +24,14 @@
 
 /* Of all connections of one net and engine. Made by their owner, zeroed. */
 struct flow_totals {
-    _Atomic size_t sockets; /* open, whatever was said on them */
+    _Atomic size_t sockets;   /* open, whatever was said on them */
+    _Atomic uint64_t crowded; /* connections that were refused because their address has as many as it may */
     _Atomic size_t waiting_bytes;
     _Atomic size_t held_bytes; /* of them, requests */
     _Atomic size_t inbox_bytes;
     _Atomic size_t inbox_bytes_max;
     _Atomic bool inbox_room_wanted; /* the net thread found no room in the inbox */
-    _Atomic bool room_wanted;       /* the engine assigns nothing, because `waiting` is at its limit */
+    _Atomic bool room_wanted;       /* the engine assigns nothing, because what is unsent is at its limit */
     _Atomic size_t net_goes_on;     /* connections that the net thread does not read go on below this sum */
     _Atomic size_t net_goes_on_unsent; /* the same, of those that wait for less to be unsent */
 };
@@ -137,8 +138,8 @@ static inline void flow_release(struct flow_account *a, size_t bytes)
     atomic_fetch_sub(&a->totals->waiting_bytes, bytes);
 }
 
-/* The engine's: it stops assigning while as much waits as may. True: there is room again by now, so it does
- * not. */
+/* The engine's: it stops assigning while as much is unsent as may be; what is held keeps nobody from what
+ * is his. True: there is room again by now, so it does not stop. */
 bool flow_want_room(struct flow_totals *t, size_t all_max);
 /* After bytes went: true, once for each wish, if the engine may assign again. It looks again then: the room
  * may have been taken since, and it wishes anew. */

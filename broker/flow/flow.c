@@ -24,7 +24,9 @@ void flow_reading_move(enum flow_reading *reading, enum flow_reading to)
 /* ---- the engine's ---- */
 
 static const unsigned requests_moves[] = {
-    [REQUESTS_OPEN] = TO(REQUESTS_QUEUED) | TO(REQUESTS_BLOCKED) | TO(REQUESTS_CLOSING) | TO(REQUESTS_GONE),
+    [REQUESTS_OPEN] = TO(REQUESTS_LOGIN) | TO(REQUESTS_QUEUED) | TO(REQUESTS_BLOCKED) | TO(REQUESTS_CLOSING) |
+                      TO(REQUESTS_GONE),
+    [REQUESTS_LOGIN] = TO(REQUESTS_OPEN) | TO(REQUESTS_CLOSING) | TO(REQUESTS_GONE),
     [REQUESTS_QUEUED] = TO(REQUESTS_OPEN) | TO(REQUESTS_LEAVING) | TO(REQUESTS_CLOSING) | TO(REQUESTS_GONE),
     [REQUESTS_BLOCKED] = TO(REQUESTS_OPEN) | TO(REQUESTS_CLOSING) | TO(REQUESTS_GONE),
     [REQUESTS_LEAVING] = TO(REQUESTS_CLOSING) | TO(REQUESTS_GONE),
@@ -34,6 +36,7 @@ static const unsigned requests_moves[] = {
 
 const uint8_t flow_allowed[REQUESTS_GONE + 1][OUTPUT_UNREAD + 1] = {
     [REQUESTS_OPEN] = {FLOW_TAKE | FLOW_GO_ON | FLOW_ASSIGN | FLOW_HEAR, FLOW_GO_ON | FLOW_HEAR},
+    [REQUESTS_LOGIN] = {FLOW_GO_ON | FLOW_HEAR, 0},
     [REQUESTS_QUEUED] = {FLOW_GO_ON | FLOW_ASSIGN | FLOW_HEAR, FLOW_GO_ON | FLOW_HEAR},
     [REQUESTS_BLOCKED] = {0, FLOW_GO_ON | FLOW_HEAR},
     [REQUESTS_LEAVING] = {FLOW_TAKE | FLOW_GO_ON, FLOW_TAKE | FLOW_GO_ON},
@@ -49,6 +52,7 @@ static void move(struct flow *f, enum flow_requests to)
 
 static void invariant(const struct flow *f)
 {
+    check(f->requests != REQUESTS_LOGIN || f->output == OUTPUT_READ);
     check(f->requests != REQUESTS_BLOCKED || f->output == OUTPUT_UNREAD);
     check(f->requests != REQUESTS_QUEUED || flow_in_line(f));
     check(!flow_in_line(f) || f->requests == REQUESTS_QUEUED || f->requests == REQUESTS_LEAVING);
@@ -99,6 +103,19 @@ bool flow_drained(struct flow *f)
         move(f, REQUESTS_OPEN);
     invariant(f);
     return blocked;
+}
+
+void flow_login(struct flow *f)
+{
+    move(f, REQUESTS_LOGIN);
+    invariant(f);
+}
+
+void flow_logged_in(struct flow *f)
+{
+    check(f->requests == REQUESTS_LOGIN);
+    move(f, REQUESTS_OPEN);
+    invariant(f);
 }
 
 void flow_leave(struct flow *f)

@@ -24,6 +24,7 @@
  *      │  │ ↑
  *      │  │ └──── its turn ──── QUEUED ──── lost ────→ LEAVING   what it sent before goes on in its turns
  *      │  └──── share used up ────↑                       │
+ *      ├──── its password is being verified ──→ LOGIN ──── it has been ──→ OPEN
  *      ├──── refused, or said goodbye ──→ CLOSING         │ all done, or refused
  *      │                                     │            ↓
  *      └──── lost (from everywhere) ─────────┴─────────→ GONE    forgotten at the end of the turn
@@ -37,6 +38,7 @@
  *     requests   while the output is READ               while it is UNREAD
  *     OPEN       requests are taken; assigned to         the next request makes it BLOCKED
  *     QUEUED     requests wait for its turn; assigned to requests wait for its turn
+ *     LOGIN      requests wait; it is assigned nothing   never: it was sent nothing yet
  *     BLOCKED    never                                   requests wait for its client
  *     LEAVING    requests are taken in its turns         the same
  *     CLOSING    nothing                                 nothing
@@ -70,6 +72,7 @@ enum flow_ask {
 
 enum flow_requests {
     REQUESTS_OPEN,
+    REQUESTS_LOGIN,
     REQUESTS_QUEUED,
     REQUESTS_BLOCKED,
     REQUESTS_LEAVING,
@@ -106,10 +109,12 @@ static inline bool flow_may(const struct flow *f, enum flow_what what)
 /* Each checks that the move is allowed, and the invariants after it. */
 void flow_queue(struct flow *f, struct ring *line); /* its share is used up: it stands last in the line */
 void flow_turn_came(struct flow *f);                /* out of the line; a LEAVING one stays what it is */
-void flow_unread(struct flow *f);  /* too much waits for it; the caller asks the net thread */
-void flow_block(struct flow *f);   /* and its requests wait for that */
-bool flow_drained(struct flow *f); /* PORT_DRAINED came; true: its requests were blocked, and go on */
-void flow_leave(struct flow *f);   /* it is lost, and has its turn still before it */
+void flow_unread(struct flow *f);    /* too much waits for it; the caller asks the net thread */
+void flow_block(struct flow *f);     /* and its requests wait for that */
+bool flow_drained(struct flow *f);   /* PORT_DRAINED came; true: its requests were blocked, and go on */
+void flow_login(struct flow *f);     /* its password is being verified */
+void flow_logged_in(struct flow *f); /* that is done: its requests go on, or it is closed */
+void flow_leave(struct flow *f);     /* it is lost, and has its turn still before it */
 void flow_close(struct flow *f);
 void flow_gone(struct flow *f);
 

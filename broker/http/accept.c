@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/magic.h"
 #include "broker/http/peers.h"
+#include "broker/http/pump.h"
 #include "broker/http/refuse.h"
 #include "proto/errors.h"
 #include <errno.h>
@@ -21,6 +22,7 @@ struct acceptor {
     uint32_t magic;
     struct MHD_Daemon *daemon;
     struct peers *peers;
+    struct pump *pump; /* NULL: clients speak plainly */
     int fd;
     int stop_fd; /* readable: end */
     pthread_t thread;
@@ -51,6 +53,17 @@ static bool wait_for(struct acceptor *a, bool *ret_peers)
     return ready > 0 && fds[0].revents;
 }
 
+bool acceptor_let_in(struct MHD_Daemon *daemon, struct peers *peers, int fd, const struct sockaddr *from,
+                     socklen_t from_bytes, char *names)
+{
+    if (!peers_enter(peers, clock_mono_ms()))
+        return false;
+    peers_named(peers, fd, names);
+    if (MHD_add_connection(daemon, fd, from, from_bytes) != MHD_YES)
+        peers_not_taken(peers); /* and it has closed it */
+    return true;
+}
+
 static void accept_one(struct acceptor *a)
 {
     struct sockaddr_storage from = {0};
@@ -61,10 +74,10 @@ static void accept_one(struct acceptor *a)
         a->rest_until_ms = now_ms + ACCEPT_REST_MS; /* for a reason that lasts */
     if (fd < 0)
         return;
-    if (!peers_enter(a->peers, now_ms))
+    if (a->pump)
+        pump_take(a->pump, fd, &from, from_len);
+    else if (!acceptor_let_in(a->daemon, a->peers, fd, (struct sockaddr *)&from, from_len, NULL))
         refuse(&a->refused, fd, a->peers->most, now_ms);
-    else if (MHD_add_connection(a->daemon, fd, (struct sockaddr *)&from, from_len) != MHD_YES)
-        peers_not_taken(a->peers); /* and it has closed it */
 }
 
 static void *run(void *argument)
@@ -79,14 +92,15 @@ static void *run(void *argument)
     return NULL;
 }
 
-int acceptor_start(struct MHD_Daemon *daemon, int fd, struct peers *peers, struct acceptor **ret)
+int acceptor_start(struct MHD_Daemon *daemon, int fd, struct peers *peers, struct pump *pump,
+                   struct acceptor **ret)
 {
     struct acceptor *a = calloc(1, sizeof *a);
     if (!a) {
         (void)close(fd); /* nobody has connected yet */
         return SHUNT_NO_MEMORY;
     }
-    *a = (struct acceptor){.magic = ACCEPTOR_MAGIC, .daemon = daemon, .peers = peers, .fd = fd};
+    *a = (struct acceptor){.magic = ACCEPTOR_MAGIC, .daemon = daemon, .peers = peers, .pump = pump, .fd = fd};
     a->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (a->stop_fd >= 0 && pthread_create(&a->thread, NULL, run, a) == 0) {
         *ret = a;

@@ -5,17 +5,26 @@
 #ifndef SHUNT_HTTP_ACCEPT_H
 #define SHUNT_HTTP_ACCEPT_H
 
-#include <stddef.h>
+#include <stdbool.h>
+#include <sys/socket.h>
 
 #define ACCEPT_REST_MS 100 /* after a failure */
 
 struct MHD_Daemon;
 struct acceptor;
 struct peers;
+struct pump;
 
-/* Start its thread. Takes `fd` in any case; the daemon and the peers must outlive it.
+/* Hand it to libmicrohttpd as a connection from `from`, whose certificate carries `names` (tls/peer_names.h; NULL: it showed none). Takes `fd` and them if there
+ * is a place; false: there is none. Any thread. */
+bool acceptor_let_in(struct MHD_Daemon *daemon, struct peers *peers, int fd, const struct sockaddr *from,
+                     socklen_t from_bytes, char *names);
+
+/* Start its thread. Takes `fd` in any case; the daemon and the peers must outlive it, and so must the pump, which gets all
+ * connections (NULL: they speak plainly).
  * fails: IO, NO_MEMORY. */
-int acceptor_start(struct MHD_Daemon *daemon, int fd, struct peers *peers, struct acceptor **ret);
+int acceptor_start(struct MHD_Daemon *daemon, int fd, struct peers *peers, struct pump *pump,
+                   struct acceptor **ret);
 
 /* Stop, close the listening socket, and free it. Takes NULL. */
 void acceptor_stop(struct acceptor *a);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/magic.h"
+#include "broker/http/call_timeout.h"
 #include "broker/http/caller.h"
 #include "broker/http/fields.h"
 #include "broker/http/guard.h"
@@ -11,8 +12,10 @@
 #include "broker/http/peers.h"
 #include "broker/http/publish.h"
 #include "broker/http/respond.h"
+#include "broker/http/sampler.h"
 #include "broker/http/sending.h"
 #include "broker/http/stream.h"
+#include "broker/http/watch.h"
 #include "proto/frame.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,10 +45,12 @@ struct api_request {
     char allow[API_ALLOW_BYTES];
     enum publish_form publishes; /* of a publish */
     struct text body;
-    size_t body_bytes;        /* that came, of which some may have been discarded */
-    bool numbered;            /* it is a publish with an Idempotency-Key */
+    size_t body_bytes; /* that came, of which some may have been discarded */
+    bool numbered;     /* it is a publish with an Idempotency-Key */
+    struct call_timeout timeout;
     struct call *call;        /* NULL: not begun, or given to the answer */
     struct lease_call *lease; /* of API_WORK, once it has begun */
+    struct watch *watch;      /* of what shows all topics: it is being asked whether it may see them */
 };
 
 static bool is_publish(const struct api_request *r)
@@ -110,7 +115,8 @@ static bool take_call(struct api_request *r, struct slice producer)
 {
     struct caller caller;
     caller_of(r->connection, &caller);
-    int err = calls_take(r->api->calls, caller.peer, caller.client, producer, &r->call);
+    int err = calls_take(r->api->calls, &caller, producer, &r->call);
+    caller_done(&caller);
     if (err == SHUNT_TOO_MANY) {
         peers_press(r->api->config.peers,
                     clock_mono_ms()); /* its places may be kept by one that does not read */
@@ -157,7 +163,9 @@ static enum MHD_Result begin(struct api_request *r)
     uint8_t id[PRODUCER_ID_BYTES];
     bool ok = is_publish(r) ? make_publish(r, body, id, &producer, &frame)
                             : fields_frame(&r->match, &r->target, body, CALL_REQUEST_ID, &frame, &r->problem);
-    ok = ok && take_call(r, producer);
+    if (ok && !call_timeout_wrap(&r->timeout, clock_mono_ms(), &frame))
+        ok = problem_is_error(&r->problem, SHUNT_NO_MEMORY, "");
+    ok = ok && take_call(r, producer); /* from here on the connection's age counts (net_connect()) */
     drop_body(r);
     if (ok)
         mpack_write_raw(&r->call->out, frame.data, frame.size);
@@ -188,27 +196,10 @@ static enum MHD_Result begin_lease(struct api_request *r)
 
 /* ---- the changes ---- */
 
-/* Where it wants to go on: the header of a browser that comes again, or the parameter of a client that cannot set one. */
-static const char *last_id(struct api_request *r, char text[CHANGES_ID_BYTES])
-{
-    const char *id = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Last-Event-ID");
-    for (unsigned i = 0; i < r->target.pairs_count; i++) {
-        const struct target_pair *pair = &r->target.pairs[i];
-        if (!slice_is(pair->name, "after") || i > 0) {
-            (void)problem_is(&r->problem, PROBLEM_BAD_FIELD, "the only parameter is `after`, once");
-            return NULL;
-        }
-        (void)snprintf(text, CHANGES_ID_BYTES, "%.*s", (int)pair->value.size,
-                       (const char *)pair->value.data); /* ids are short */
-        id = id && *id ? id : text;
-    }
-    return id;
-}
-
 static enum MHD_Result follow(struct api_request *r)
 {
     char text[CHANGES_ID_BYTES];
-    const char *id = last_id(r, text);
+    const char *id = stream_last_id(r->connection, &r->target, text, &r->problem);
     struct MHD_Response *response = NULL;
     if (problem_is_none(&r->problem))
         response = stream_new(r->api->streams, r->connection, id, &r->problem);
@@ -216,6 +207,38 @@ static enum MHD_Result follow(struct api_request *r)
         return respond_problem(r->connection, &r->problem, NULL);
     peers_stay(r->api->config.peers, connection_peer(r->connection));
     return respond(r->connection, MHD_HTTP_OK, "text/event-stream", NULL, response);
+}
+
+/* ---- what is answered here ---- */
+
+/* What shows all topics: of one who has been asked, where one has to log in. */
+static enum MHD_Result answer_watched(struct api_request *r)
+{
+    struct text text = {0};
+    if (r->match.row->what == API_EVENTS)
+        return follow(r);
+    if (r->target.pairs_count) {
+        (void)problem_is(&r->problem, PROBLEM_BAD_FIELD, "this call has no query");
+        return respond_problem(r->connection, &r->problem, NULL);
+    }
+    sampler_trail(r->api->config.sampler, &text);
+    return respond_text(r->connection, MHD_HTTP_OK, TYPE_JSON, NULL, &text);
+}
+
+static enum MHD_Result answer_own(struct api_request *r)
+{
+    struct text text = {0};
+    if (r->match.row->what == API_LIST)
+        api_write_list(&text);
+    else
+        api_write_settings(&text);
+    return respond_text(r->connection, MHD_HTTP_OK, TYPE_JSON, NULL, &text);
+}
+
+static enum MHD_Result ask_to_watch(struct api_request *r)
+{
+    r->watch = watch_begin(r->api->calls, r->connection, &r->problem);
+    return r->watch ? MHD_YES : respond_problem(r->connection, &r->problem, NULL);
 }
 
 /* ---- one request ---- */
@@ -239,21 +262,6 @@ struct api_request *api_request_new(struct api *a, struct MHD_Connection *connec
     else if (!target_read(target, &r->target, &why))
         (void)problem_is(&r->problem, PROBLEM_BAD_TARGET, "%s", why);
     return r;
-}
-
-static enum MHD_Result read_host(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    (void)kind;
-    guard_host(magic_of(context, guard, GUARD_MAGIC), name, value);
-    return MHD_YES;
-}
-
-static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                   const char *value)
-{
-    (void)kind;
-    guard_header(magic_of(context, guard, GUARD_MAGIC), name, value);
-    return MHD_YES;
 }
 
 static bool acts(const struct api_request *r)
@@ -302,10 +310,12 @@ static bool body_is_read(struct api_request *r)
 
 enum MHD_Result api_request_headers(struct api_request *r, const char *method)
 {
-    struct guard g = {.magic = GUARD_MAGIC, .hosts = r->api->config.hosts};
-    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, read_host, &g);   /* how many … */
-    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, read_header, &g); /* … does not matter */
-    if (problem_is_none(&r->problem) && guard_lets_in(&g, &r->problem) && route(r, method) && acts(r))
+    struct guard g = {.magic = GUARD_MAGIC, .hosts = r->api->config.hosts, .https = r->api->config.https};
+    guard_read(&g, r->connection);
+    call_timeout_read(&r->timeout, r->connection);
+    if (problem_is_none(&r->problem) && guard_lets_in(&g, &r->problem) && route(r, method) &&
+        call_timeout_is_good(&r->timeout, r->options || r->match.row->what == API_REQUEST, &r->problem) &&
+        acts(r))
         (void)type_fits(r, &g);
     if (!body_is_read(r))
         return respond_problem(r->connection, &r->problem, NULL);
@@ -345,6 +355,12 @@ enum MHD_Result api_request_whole(struct api_request *r)
         return answer_done(r);
     if (r->lease)
         return lease_call_answer(r->lease, r->api->config.peers);
+    if (r->watch) {
+        struct watch *watch = r->watch;
+        r->watch = NULL;
+        return watch_end(watch, &r->problem) ? answer_watched(r)
+                                             : respond_problem(r->connection, &r->problem, NULL);
+    }
     const char *allow = r->problem.code == PROBLEM_BAD_METHOD ? r->allow : NULL;
     if (!problem_is_none(&r->problem))
         return respond_problem(r->connection, &r->problem, allow);
@@ -352,12 +368,9 @@ enum MHD_Result api_request_whole(struct api_request *r)
         return respond_text(r->connection, MHD_HTTP_NO_CONTENT, NULL, r->allow, &text);
     if (r->match.row->what == API_REQUEST)
         return begin(r);
-    if (r->match.row->what == API_EVENTS)
-        return follow(r);
-    if (r->match.row->what >= API_LEASE)
-        return begin_lease(r);
-    api_write_list(&text);
-    return respond_text(r->connection, MHD_HTTP_OK, TYPE_JSON, NULL, &text);
+    if (r->match.row->what == API_EVENTS || r->match.row->what == API_UNATTENDED)
+        return r->api->config.calls.auth ? ask_to_watch(r) : answer_watched(r);
+    return r->match.row->what >= API_LEASE ? begin_lease(r) : answer_own(r);
 }
 
 void api_request_free(struct api_request *r, bool sent)
@@ -366,6 +379,7 @@ void api_request_free(struct api_request *r, bool sent)
         return;
     lease_call_free(r->lease, sent);
     call_free(r->call);
+    watch_free(r->watch);
     target_done(&r->target);
     drop_body(r);
     r->magic = 0;
@@ -381,11 +395,11 @@ int api_start(const struct api_config *config, struct api **ret)
         return SHUNT_NO_MEMORY;
     a->magic = API_MAGIC;
     a->config = *config;
-    int err = config->changes ? calls_start(&config->calls, &a->calls) : 0;
+    int err = config->changes || config->calls.auth ? calls_start(&config->calls, &a->calls) : 0;
     if (!err && config->changes)
         err = loans_start(&config->calls, &config->loans, &a->loans);
     if (!err && config->changes)
-        err = streams_start(config->changes, &a->streams);
+        err = streams_start(config->changes, config->calls.auth, &a->streams);
     if (err) {
         api_stop(a);
         api_free(a);
@@ -393,6 +407,11 @@ int api_start(const struct api_config *config, struct api **ret)
     }
     *ret = a;
     return 0;
+}
+
+struct calls *api_calls(struct api *a)
+{
+    return a->calls;
 }
 
 void api_ready(struct api *a, bool ready)

@@ -16,19 +16,24 @@
 struct api;
 struct api_request;
 struct peers;
+struct sampler;
 
 struct api_config {
     const char *hosts; /* names that Host may have beside loopback; lives as long as the API */
+    bool https;        /* clients speak TLS */
     struct calls_config calls;
     struct loans_limits loans;
     struct changes *changes; /* for those that follow them; outlives the API; NULL: the API is switched off */
     struct peers *peers;
+    struct sampler *sampler; /* whose trail is shown; outlives the API */
 };
 
 /* Make it. fails: IO, NO_MEMORY. */
 int api_start(const struct api_config *config, struct api **ret);
 /* Calls are taken from now on, or no longer; any thread. */
 void api_ready(struct api *a, bool ready);
+/* For those who ask whether they may watch. */
+struct calls *api_calls(struct api *a);
 /* Answer those that wait. Later calls are refused. Before libmicrohttpd is stopped; any thread. */
 void api_stop(struct api *a);
 void api_free(struct api *a); /* after api_stop(), and when no request is left; takes NULL */

@@ -2,6 +2,7 @@
 #include "broker/http/api_table.h"
 
 #include "base/check.h"
+#include "proto/policy.h"
 
 const struct api_row api_rows[] = {
 #define API(method, path, request, status, text)                                                             \
@@ -96,6 +97,44 @@ void api_write_list(struct text *to)
         if (api_rows[i].request)
             member(to, ",\"request\":", api_rows[i].request);
         member(to, ",\"text\":", api_rows[i].text);
+        text_add(to, "}");
+    }
+    text_add(to, "]}\n");
+}
+
+static void number(struct text *to, const char *name, int64_t value)
+{
+    text_add(to, name);
+    text_add_u64(to, (uint64_t)value); /* no setting is below 0 */
+}
+
+static void choices(struct text *to, enum policy_field field)
+{
+    text_add(to, ",\"choices\":[");
+    for (int64_t i = 0; policy_choice(field, i); i++) {
+        text_add(to, i ? "," : "");
+        text_add_json(to, policy_choice(field, i));
+    }
+    text_add(to, "]");
+}
+
+void api_write_settings(struct text *to)
+{
+    static const char *const units[] = {
+        [UNIT_COUNT] = "count", [UNIT_DURATION] = "duration", [UNIT_SIZE] = "size", [UNIT_CHOICE] = "choice"};
+    text_add(to, "{\"settings\":[");
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
+        const struct policy_row *row = &policy_rows[i];
+        member(to, i ? ",{\"setting\":" : "{\"setting\":", row->field);
+        member(to, ",\"option\":", row->option);
+        member(to, ",\"scope\":", row->scope == SCOPE_TOPIC ? "topic" : "group");
+        member(to, ",\"unit\":", units[row->unit]);
+        number(to, ",\"min\":", row->min);
+        number(to, ",\"max\":", row->max);
+        number(to, ",\"default\":", row->initial);
+        if (row->unit == UNIT_CHOICE)
+            choices(to, (enum policy_field)i);
+        member(to, ",\"text\":", row->text);
         text_add(to, "}");
     }
     text_add(to, "]}\n");

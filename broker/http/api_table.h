@@ -12,12 +12,15 @@
 enum api_what {
     API_REQUEST,
     API_LIST,
+    API_SETTINGS,
+    API_UNATTENDED,
     API_EVENTS,
     API_LEASE, /* this one and those behind it: API_WORK */
     API_ACK,
     API_NACK,
     API_REJECT,
     API_RELEASE,
+    API_LATE,
     API_EXTEND
 };
 
@@ -66,5 +69,7 @@ void api_allow(const struct target *target, char ret[API_ALLOW_BYTES]);
 
 /* The list of calls, as JSON. */
 void api_write_list(struct text *to);
+/* The settings of topics and groups, as JSON. */
+void api_write_settings(struct text *to);
 
 #endif

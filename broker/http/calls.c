@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/magic.h"
+#include "base/secret.h"
+#include "broker/http/caller.h"
 #include "broker/http/hello.h"
 #include "proto/errors.h"
 #include "proto/frame.h"
@@ -225,8 +227,7 @@ void calls_free(struct calls *c)
     free(c);
 }
 
-int calls_take(struct calls *c, const char *peer, const char *client, struct slice producer,
-               struct call **ret)
+int calls_take(struct calls *c, const struct caller *caller, struct slice producer, struct call **ret)
 {
     struct call *call = NULL;
     lock(c);
@@ -235,7 +236,7 @@ int calls_take(struct calls *c, const char *peer, const char *client, struct sli
         if (c->list[i].state == CALL_FREE)
             call = &c->list[i];
     }
-    int fd = call ? c->config.connect(c->config.context, peer) : -1;
+    int fd = call ? c->config.connect(c->config.context, caller->peer, caller->names) : -1;
     if (call)
         err = fd < 0 ? SHUNT_NO_MEMORY : 0;
     if (!err)
@@ -243,7 +244,7 @@ int calls_take(struct calls *c, const char *peer, const char *client, struct sli
     unlock(c);
     if (err)
         return err;
-    hello_write(&call->out, client, producer);
+    hello_write(&call->out, caller->client, login_header_auth(&caller->login), caller->watches, producer);
     *ret = call;
     return 0;
 }
@@ -281,6 +282,8 @@ void call_free(struct call *call)
     check(call->state == CALL_TAKEN || call->state == CALL_DONE);
     if (call->fd >= 0)
         (void)close(call->fd); /* nothing was sent */
+    if (call->out.data)        /* HELLO may hold a password */
+        secret_wipe(call->out.data, call->out.size);
     mpack_buffer_done(&call->out);
     mpack_buffer_done(&call->in);
     lock(c);

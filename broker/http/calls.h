@@ -39,7 +39,8 @@ struct call {
 #define CALL_REQUEST_ID 2
 
 struct calls_config {
-    int (*connect)(void *context, const char *peer); /* see net_connect() */
+    bool auth;                                                          /* clients must log in */
+    int (*connect)(void *context, const char *peer, const char *names); /* see net_connect() */
     void *context;
 };
 
@@ -51,11 +52,11 @@ void calls_open(struct calls *c, bool open);
 void calls_stop(struct calls *c);
 void calls_free(struct calls *c); /* all its calls are free; takes NULL */
 
-/* Take a place for a call of the client at `peer` that calls itself `client`. `producer` is PRODUCER_ID_BYTES that it says it is,
- * or empty.
+struct caller;
+
+/* Take a place for a call of that client. `producer` is PRODUCER_ID_BYTES that it says it is, or empty.
  * fails: TOO_MANY (all are taken), SHUTTING_DOWN (not open), NO_MEMORY. */
-int calls_take(struct calls *c, const char *peer, const char *client, struct slice producer,
-               struct call **ret);
+int calls_take(struct calls *c, const struct caller *caller, struct slice producer, struct call **ret);
 /* Send it. `wake` is called once, when it is DONE, on another thread or inside this call. */
 void call_send(struct call *call, void (*wake)(struct call *call), void *context);
 bool call_is_done(struct call *call);

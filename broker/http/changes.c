@@ -137,6 +137,7 @@ static void put_event(struct text *to, const struct event *event, int64_t wall_m
         put_number(to, "count", (int64_t)event->count);
     put_message(to, event);
     put_text(to, "reason", event->kind == EVENT_DEAD && event->topic ? reasons[event->reason] : event->why);
+    put_text(to, "user", event->user);
     put_text(to, "client", event->client);
     put_text(to, "host", event->host);
     put_text(to, "peer", event->peer);

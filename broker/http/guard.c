@@ -1,8 +1,10 @@
 /* guard: see guard.h. */
 #include "broker/http/guard.h"
 
+#include "base/magic.h"
 #include "base/slice.h"
 #include <arpa/inet.h>
+#include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -65,13 +67,14 @@ void guard_host(struct guard *g, const char *name, const char *value)
 
 /* ---- the others ---- */
 
-/* `SCHEME://HOST[:PORT]` of a browser, which leaves the scheme's own port out in both headers. */
-static bool origin_is_host(const char *origin, const char *host)
+/* `SCHEME://HOST[:PORT]` of a browser, which leaves the scheme's own port out in both headers. A page that came plainly may be
+ * anybody's on the way, and the browser would show our client's certificate for it; in front of plain HTTP may be a proxy that speaks TLS. */
+static bool origin_is_host(const struct guard *g, const char *origin)
 {
-    const char *at = strncasecmp(origin, "http://", 7) == 0    ? origin + 7
-                     : strncasecmp(origin, "https://", 8) == 0 ? origin + 8
-                                                               : NULL;
-    return at && host && strcasecmp(at, host) == 0;
+    const char *at = strncasecmp(origin, "https://", 8) == 0               ? origin + 8
+                     : !g->https && strncasecmp(origin, "http://", 7) == 0 ? origin + 7
+                                                                           : NULL;
+    return at && g->host && strcasecmp(at, g->host) == 0;
 }
 
 static bool type_is(const char *type, const char *wanted)
@@ -84,7 +87,7 @@ void guard_header(struct guard *g, const char *name, const char *value)
 {
     if (!value)
         value = "";
-    if (strcasecmp(name, "Origin") == 0 && !g->origin_differs && !origin_is_host(value, g->host)) {
+    if (strcasecmp(name, "Origin") == 0 && !g->origin_differs && !origin_is_host(g, value)) {
         g->origin_differs = true;
         g->origin = value;
     } else if (strcasecmp(name, "Sec-Fetch-Site") == 0) {
@@ -97,6 +100,27 @@ void guard_header(struct guard *g, const char *name, const char *value)
     } else if (strcasecmp(name, "Content-Encoding") == 0) {
         g->encoded = true;
     }
+}
+
+static enum MHD_Result read_host(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    guard_host(magic_of(context, guard, GUARD_MAGIC), name, value);
+    return MHD_YES;
+}
+
+static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    (void)kind;
+    guard_header(magic_of(context, guard, GUARD_MAGIC), name, value);
+    return MHD_YES;
+}
+
+void guard_read(struct guard *g, struct MHD_Connection *connection)
+{
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, read_host, g);   /* how many … */
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, read_header, g); /* … does not matter */
 }
 
 bool guard_lets_in(const struct guard *g, struct problem *ret)

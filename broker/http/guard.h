@@ -12,6 +12,7 @@
 struct guard {
     uint32_t magic;
     const char *hosts; /* names beside loopback, as in http-host */
+    bool https;        /* the request came by TLS, so its page must have */
     const char *host;  /* of the header Host */
     unsigned hosts_seen;
     bool origin_differs, other_site;
@@ -22,7 +23,11 @@ struct guard {
     const char *origin; /* the first that differs */
 };
 
-/* Read a header: guard_host() is given all of them before guard_header() is, which compares with Host. Values must live as long
+struct MHD_Connection;
+
+/* Read the headers of a request. They must live as long as the guard, which has its magic. */
+void guard_read(struct guard *g, struct MHD_Connection *connection);
+/* The same, one by one: guard_host() is given all of them before guard_header() is, which compares with Host. Values must live as long
  * as the guard. */
 void guard_host(struct guard *g, const char *name, const char *value);
 void guard_header(struct guard *g, const char *name, const char *value);

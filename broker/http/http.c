@@ -14,11 +14,14 @@
 #include "base/magic.h"
 #include "broker/http/accept.h"
 #include "broker/http/api.h"
+#include "broker/http/console.h"
 #include "broker/http/listen.h"
 #include "broker/http/negotiate.h"
 #include "broker/http/peers.h"
+#include "broker/http/pump.h"
 #include "broker/http/respond.h"
 #include "broker/http/sampler.h"
+#include "broker/http/watch.h"
 #include "proto/errors.h"
 #include <microhttpd.h>
 #include <signal.h>
@@ -28,9 +31,10 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define IDLE_SECONDS_MAX         10
-#define REQUEST_BYTES_MAX        (16u * 1024)
-#define STOP_ANSWER_MS_MAX       1000 /* a client has this long to read its last answer */
+#define IDLE_SECONDS_MAX  10
+#define REQUEST_BYTES_MAX (16u * 1024)
+#define STOP_ANSWER_MS_MAX                                                                                   \
+    1000 /* a client has this long to read its last answer, and as long again with TLS */
 #define BODY_BYTES_DISCARDED_MAX (16u * 1024)
 
 #define PLAIN "text/plain; charset=utf-8"
@@ -46,10 +50,13 @@ struct http {
     uint32_t magic;
     struct MHD_Daemon *daemon;
     struct acceptor *acceptor;
+    struct pump *pump; /* NULL: clients speak plainly */
     struct sampler *sampler;
     struct api *api;
     struct peers peers;
     _Atomic bool ready;
+    bool auth; /* what shows topics is for those who may see it */
+    bool console;
     int port;
 };
 
@@ -63,6 +70,8 @@ struct request {
     bool headed; /* its headers are here */
     bool waited;
     bool for_api;
+    bool may_watch;          /* it was asked */
+    struct watch *watch;     /* it is being asked */
     struct api_request *api; /* NULL of one for the API: there is no memory */
 };
 
@@ -133,14 +142,15 @@ static enum MHD_Result answer_ready(struct http *h, struct MHD_Connection *conne
 struct route {
     const char *path;
     enum MHD_Result (*answer)(struct http *h, struct MHD_Connection *connection);
+    bool watches;          /* shows what all topics do */
     bool samples;          /* wants an answer of the engine first … */
     enum sample_kind kind; /* … of this kind */
 };
 
 static const struct route routes[] = {
-    {"/metrics", answer_metrics, true, SAMPLE_PAGE},
-    {"/healthz", answer_health, true, SAMPLE_HEALTH},
-    {"/readyz", answer_ready, false, SAMPLE_PAGE},
+    {"/metrics", answer_metrics, true, true, SAMPLE_PAGE},
+    {"/healthz", answer_health, false, true, SAMPLE_HEALTH},
+    {"/readyz", answer_ready, false, false, SAMPLE_PAGE},
 };
 
 static const struct route *route_find(const char *path)
@@ -158,17 +168,43 @@ static void request_wake(struct sample_wait *w)
     MHD_resume_connection(magic_of(r, request, REQUEST_MAGIC)->connection);
 }
 
+/* Ask who that is, and what he may see; it comes here once more with the answer. False: it was answered, or waits. */
+static bool may_watch(struct http *h, struct request *r, enum MHD_Result *ret)
+{
+    struct problem problem = {0};
+    *ret = MHD_YES;
+    if (!h->auth || r->may_watch)
+        return true;
+    if (!r->watch) {
+        r->watch = watch_begin(api_calls(h->api), r->connection, &problem);
+    } else {
+        r->may_watch = watch_end(r->watch, &problem);
+        r->watch = NULL;
+    }
+    if (!problem_is_none(&problem))
+        *ret = respond_problem(r->connection, &problem, NULL);
+    return r->may_watch;
+}
+
 /* The request is here whole: answer it, or suspend it until the sampler wakes it; then it comes here once
  * more. */
 static enum MHD_Result request_serve(struct http *h, struct request *r, const char *path, const char *method)
 {
     const struct route *route = route_find(path);
-    if (!route) {
+    bool console = h->console && console_is_meant(path);
+    if (!route && !console) {
         return answer_text(r->connection, MHD_HTTP_NOT_FOUND, NULL,
-                           "not found: there are /metrics, /healthz, /readyz and /api/v1");
+                           h->console
+                               ? "not found: there are /console/, /metrics, /healthz, /readyz and /api/v1"
+                               : "not found: there are /metrics, /healthz, /readyz and /api/v1");
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return answer_text(r->connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD", "method not allowed");
+    if (console)
+        return console_answer(r->connection, path);
+    enum MHD_Result waits;
+    if (route->watches && !may_watch(h, r, &waits))
+        return waits;
     enum sample_kind kind = route->kind;
     if (route->samples && kind == SAMPLE_PAGE)
         kind = sample_of(format_asked(r->connection));
@@ -233,6 +269,7 @@ static void request_completed(void *context, struct MHD_Connection *connection, 
     if (!*state)
         return;
     struct request *r = magic_of(*state, request, REQUEST_MAGIC);
+    watch_free(r->watch);
     api_request_free(r->api, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     r->magic = 0;
     free(r);
@@ -254,14 +291,33 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 
 /* ---- public ---- */
 
+static bool let_in(void *context, int fd, const struct sockaddr *from, socklen_t from_bytes, char *names)
+{
+    struct http *h = magic_of(context, http, HTTP_MAGIC);
+    return acceptor_let_in(h->daemon, &h->peers, fd, from, from_bytes, names);
+}
+
+static int start_pump(struct http *h, const struct http_config *config)
+{
+    const struct pump_config pump = {.tls = config->tls,
+                                     .handshakes = config->handshakes,
+                                     .served = h->peers.most,
+                                     .let_in = let_in,
+                                     .let_in_context = h,
+                                     .report = config->report,
+                                     .report_context = config->context};
+    return config->tls ? pump_start(&pump, &h->pump) : 0;
+}
+
 /* Start the threads. Signals are for the main thread: none of these shall catch one. Takes `fd`. */
-static int start_threads(struct http *h, const struct sampler_config *config, const struct api_config *api,
-                         int fd)
+static int start_threads(struct http *h, const struct http_config *config,
+                         const struct sampler_config *sampling, struct api_config *api, int fd)
 {
     sigset_t all, before;
     (void)sigfillset(&all); /* the set is valid, so none of these three fails */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int err = sampler_start(config, &h->sampler);
+    int err = sampler_start(sampling, &h->sampler);
+    api->sampler = h->sampler;
     if (!err)
         err = api_start(api, &h->api);
     if (!err) {
@@ -274,7 +330,9 @@ static int start_threads(struct http *h, const struct sampler_config *config, co
             connection_changed, h, MHD_OPTION_END);
     }
     if (h->daemon)
-        err = acceptor_start(h->daemon, fd, &h->peers, &h->acceptor);
+        err = start_pump(h, config);
+    if (h->daemon && !err)
+        err = acceptor_start(h->daemon, fd, &h->peers, h->pump, &h->acceptor);
     else
         (void)close(fd); /* nobody has connected yet */
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -291,6 +349,8 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
         return SHUNT_NO_MEMORY;
     }
     h->magic = HTTP_MAGIC;
+    h->auth = config->auth;
+    h->console = config->console;
     unsigned connections = config->connections_max ? config->connections_max : PEERS_DEFAULT;
     int err = peers_init(&h->peers, connections);
     if (err)
@@ -301,6 +361,7 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
         goto fail;
     const struct sampler_config sampling = {.engine = engine,
                                             .topics_max = config->metrics_topics,
+                                            .follows = config->changes,
                                             .version = config->version,
                                             .log_dropped = config->log_dropped,
                                             .breaches = config->breaches,
@@ -308,14 +369,14 @@ int http_start(const struct http_config *config, struct engine *engine, struct h
                                             .ready = &h->ready,
                                             .backups = config->backups,
                                             .context = config->context};
-    const struct api_config api = {
-        .hosts = config->hosts,
-        .calls = {config->connect, config->context},
-        .loans = {.loans = config->leases_max ? config->leases_max : LOANS_DEFAULT,
-                  .calls = connections / 2}, /* those that wait keep their places */
-        .changes = config->changes,
-        .peers = &h->peers};
-    err = start_threads(h, &sampling, &api, fd);
+    struct api_config api = {.hosts = config->hosts,
+                             .https = config->tls,
+                             .calls = {config->auth, config->connect, config->context},
+                             .loans = {.loans = config->leases_max ? config->leases_max : LOANS_DEFAULT,
+                                       .calls = connections / 2}, /* those that wait keep their places */
+                             .changes = config->changes,
+                             .peers = &h->peers};
+    err = start_threads(h, config, &sampling, &api, fd);
     if (err == 0 && !h->daemon)
         err = SHUNT_IO;
     if (err) {
@@ -335,6 +396,8 @@ void http_stop(struct http *h)
     if (!h)
         return;
     acceptor_stop(h->acceptor);
+    if (h->pump)
+        pump_close_door(h->pump);
     /* These two before the daemon: they wake all that are suspended, and libmicrohttpd must not be stopped while one is. */
     if (h->sampler)
         sampler_stop(h->sampler);
@@ -345,11 +408,24 @@ void http_stop(struct http *h)
         peers_wait(&h->peers, STOP_ANSWER_MS_MAX);
         MHD_stop_daemon(h->daemon);
     }
+    pump_stop(h->pump, STOP_ANSWER_MS_MAX); /* what the daemon has said is still to be sent */
     sampler_free(h->sampler);
     api_free(h->api);
     peers_done(&h->peers);
     h->magic = 0;
     free(h);
+}
+
+void http_tls_set(struct http *h, struct tls_context *tls)
+{
+    check(h->pump && tls);
+    pump_tls_set(h->pump, tls);
+}
+
+void http_handshakes_set(struct http *h, const struct http_handshakes *handshakes)
+{
+    if (h->pump)
+        pump_handshakes_set(h->pump, handshakes);
 }
 
 int http_port(const struct http *h)

@@ -198,6 +198,8 @@ static const struct kind {
     {"base64", "a string of base64 with its padding", write_base64}, /* of bytes, as NAME_base64 */
     {"names", "an array of strings", write_texts},
     {"texts", "an array of strings", write_texts},
+    {"members", "an array of strings", write_texts},
+    {"verifier", "a string", write_text},
     {"header", "an object of two strings, `name` and `value`; in a query, NAME=VALUE", write_header},
     {"policy", "an object of settings", write_policy},
 };

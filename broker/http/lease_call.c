@@ -73,11 +73,13 @@ static bool lease(struct lease_call *c, struct peers *peers)
                                  .wait_ms = (int64_t)c->input.wait_ms,
                                  .lease_ms = (int64_t)c->input.lease_ms,
                                  .client = caller.client,
+                                 .login = &caller.login,
                                  .http_fd = socket_of(c->connection),
                                  .wake = woken,
                                  .context = c};
     peers_stay(peers, connection_peer(c->connection)); /* however long it waits */
-    int err = loans_ask(c->loans, &ask, caller.peer, &c->loan, &full);
+    int err = loans_ask(c->loans, &ask, caller.peer, caller.names, &c->loan, &full);
+    caller_done(&caller);
     if (err == SHUNT_TOO_MANY)
         peers_press(peers, clock_mono_ms()); /* places may be kept by clients that do not read */
     if (full == LOANS_NO_CALL) {
@@ -131,8 +133,13 @@ static enum MHD_Result answer_lease(struct lease_call *c)
 
 static bool resolve(struct lease_call *c)
 {
+    struct caller caller;
+    caller_of(c->connection, &caller);
     c->answer = (struct loan_answer){.magic = LOAN_ANSWER_MAGIC, .wake = woken, .context = c};
-    return loans_resolve(c->loans, c->topic, c->group, c->input.token, &c->input.entry, &c->answer) ||
+    bool held = loans_resolve(c->loans, &caller.login, c->topic, c->group, c->input.token, &c->input.entry,
+                              &c->answer);
+    caller_done(&caller);
+    return held ||
            problem_is_error(&c->problem, SHUNT_STALE, "no message of this group is held with this token");
 }
 

@@ -15,6 +15,7 @@ static const struct form_field nack_fields[] = {{"token", "text", false},
                                                 {"fingerprint", "error_text", true},
                                                 {"delay_ms", "ms", true},
                                                 {0}};
+/* Of reject and late: what ends it has no delay. */
 static const struct form_field reject_fields[] = {{"token", "text", false},
                                                   {"error_type", "error_text", true},
                                                   {"error_message", "error_text", true},
@@ -33,6 +34,7 @@ static const struct {
     [API_NACK] = {nack_fields, OUTCOME_NACK},
     [API_REJECT] = {reject_fields, OUTCOME_REJECT},
     [API_RELEASE] = {release_fields, OUTCOME_RELEASE},
+    [API_LATE] = {reject_fields, OUTCOME_LATE},
     [API_EXTEND] = {extend_fields, OUTCOME_EXTEND},
 };
 

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/secret.h"
 #include "broker/http/loan_say.h"
 #include "proto/frame.h"
 #include <errno.h>
@@ -277,6 +278,8 @@ static void send_some(struct loan *l)
             return; /* what ends the connection is seen when it is read */
         l->sent += (size_t)size;
     }
+    if (l->out.data) /* HELLO may hold a password */
+        secret_wipe(l->out.data, l->out.size);
     mpack_buffer_done(&l->out);
     l->sent = 0;
 }
@@ -352,10 +355,12 @@ void loan_begin(struct loan *l, const struct loan_ask *ask, int fd, int64_t now_
     mpack_write_uint(&l->messages, OP_OK);
     mpack_write_uint(&l->messages, 0);
     l->count_at = mpack_write_array_open(&l->messages);
-    hello_write(&l->out, ask->client, (struct slice){0});
+    hello_write(&l->out, ask->client, login_header_auth(ask->login), false, (struct slice){0});
+    memcpy(l->login, ask->login->hash, sizeof l->login);
     loan_say_request(l, &request_subscribe, SUBSCRIBE_ID, &q);
     l->ask.topic = l->ask.group = (struct slice){0};
     l->ask.client = NULL;
+    l->ask.login = NULL;
 }
 
 void loan_client_gone(struct loan *l, int64_t now_ms)

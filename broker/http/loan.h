@@ -13,6 +13,7 @@
 #ifndef SHUNT_HTTP_LOAN_H
 #define SHUNT_HTTP_LOAN_H
 
+#include "broker/http/login_header.h"
 #include "broker/http/problem.h"
 #include "proto/limits.h"
 #include "proto/mpack.h"
@@ -35,6 +36,7 @@ struct loan_ask {
     int64_t wait_ms;
     int64_t lease_ms; /* 0: the group's */
     const char *client;
+    const struct login_header *login;
     int http_fd; /* the HTTP client's socket; good until `wake` is called */
     /* Called once, with the lock of loans.h held: the loan is HANDED, or LEAVING, with or without a problem. */
     void (*wake)(void *context);
@@ -64,14 +66,18 @@ struct loan_entry {
 
 struct loan {
     enum loan_state state;
-    uint32_t number, serial; /* its place, and which loan it is there: both stand in its tokens */
-    int fd;                  /* -1: closed */
+    uint32_t number; /* its place … */
+    /* … and which loan it is there, at random: both stand in its tokens, which only its client is to know */
+    uint64_t serial;
+    int fd; /* -1: closed */
     struct mpack_buffer out;
     size_t sent;
     struct mpack_buffer in;
-    size_t read;         /* bytes of `in` that are done with */
-    bool asked;          /* a lease call still refers to it */
-    struct loan_ask ask; /* its slices and `client` are not good any more; `wake` NULL: it was called */
+    size_t read;                            /* bytes of `in` that are done with */
+    bool asked;                             /* a lease call still refers to it */
+    uint8_t login[LOGIN_HEADER_HASH_BYTES]; /* hash of the credentials of the client that has its messages */
+    /* its slices, `client` and `login` are not good any more; `wake` NULL: it was called */
+    struct loan_ask ask;
     char topic[TOPIC_BYTES_MAX + 1], group[NAME_BYTES_MAX + 1];
     int64_t wait_until_ms, give_up_ms;
     bool looked; /* a turn has passed since it was subscribed */
@@ -105,7 +111,7 @@ bool loan_resolve(struct loan *l, uint64_t token, const struct wire_entry *with,
 
 void loan_token_write(const struct loan *l, const struct loan_entry *e, char to[LOAN_TOKEN_BYTES]);
 /* False: it is no token. */
-bool loan_token_read(const char *text, uint32_t *ret_number, uint32_t *ret_serial, uint64_t *ret_seq,
+bool loan_token_read(const char *text, uint32_t *ret_number, uint64_t *ret_serial, uint64_t *ret_seq,
                      uint64_t *ret_token);
 
 #endif

@@ -9,8 +9,8 @@
 
 void loan_token_write(const struct loan *l, const struct loan_entry *e, char to[LOAN_TOKEN_BYTES])
 {
-    (void)snprintf(to, LOAN_TOKEN_BYTES, "%" PRIx32 ".%" PRIx32 ".%" PRIx64 ".%" PRIx64, l->number, l->serial,
-                   e->seq, e->token); /* at most 52 bytes */
+    (void)snprintf(to, LOAN_TOKEN_BYTES, "%" PRIx32 ".%" PRIx64 ".%" PRIx64 ".%" PRIx64, l->number, l->serial,
+                   e->seq, e->token); /* at most 59 bytes */
 }
 
 static bool read_hex(const char **at, char end, uint64_t max, uint64_t *ret)
@@ -31,15 +31,14 @@ static bool read_hex(const char **at, char end, uint64_t max, uint64_t *ret)
     return ok;
 }
 
-bool loan_token_read(const char *text, uint32_t *ret_number, uint32_t *ret_serial, uint64_t *ret_seq,
+bool loan_token_read(const char *text, uint32_t *ret_number, uint64_t *ret_serial, uint64_t *ret_seq,
                      uint64_t *ret_token)
 {
-    uint64_t number, serial;
-    if (!read_hex(&text, '.', UINT32_MAX, &number) || !read_hex(&text, '.', UINT32_MAX, &serial) ||
+    uint64_t number;
+    if (!read_hex(&text, '.', UINT32_MAX, &number) || !read_hex(&text, '.', UINT64_MAX, ret_serial) ||
         !read_hex(&text, '.', UINT64_MAX, ret_seq) || !read_hex(&text, '\0', UINT64_MAX, ret_token))
         return false;
     *ret_number = (uint32_t)number;
-    *ret_serial = (uint32_t)serial;
     return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/magic.h"
+#include "base/secret.h"
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -152,10 +153,8 @@ int loans_start(const struct calls_config *config, const struct loans_limits *li
     c->limits = *limits;
     c->wake_fd = -1;
     int err = make_places(c) ? 0 : SHUNT_NO_MEMORY;
-    uint32_t serial =
-        (uint32_t)clock_wall_ms(); /* so that tokens of an earlier start name no loan of this one */
     for (uint32_t i = 0; c->list && i < c->limits.loans; i++)
-        c->list[i] = (struct loan){.number = i, .serial = serial, .fd = -1};
+        c->list[i] = (struct loan){.number = i, .fd = -1};
     (void)pthread_mutex_init(&c->lock, NULL); /* with default attributes it does not fail on Linux */
     if (!err) {
         c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -229,16 +228,18 @@ static struct loan *place(struct loans *c, enum loans_full *ret_full)
     return *ret_full == LOANS_HAVE_ROOM ? found : NULL;
 }
 
-int loans_ask(struct loans *c, const struct loan_ask *ask, const char *peer, struct loan **ret,
-              enum loans_full *ret_full)
+int loans_ask(struct loans *c, const struct loan_ask *ask, const char *peer, const char *names,
+              struct loan **ret, enum loans_full *ret_full)
 {
     *ret_full = LOANS_HAVE_ROOM;
     lock(c);
     struct loan *l = c->open ? place(c, ret_full) : NULL;
+    uint64_t serial = 0;
     int err = l ? SHUNT_NO_MEMORY : c->open ? SHUNT_TOO_MANY : SHUNT_SHUTTING_DOWN;
-    int fd = l ? c->config.connect(c->config.context, peer) : -1;
+    int fd =
+        l && getentropy(&serial, sizeof serial) == 0 ? c->config.connect(c->config.context, peer, names) : -1;
     if (fd >= 0) {
-        l->serial++;
+        l->serial = serial;
         loan_begin(l, ask, fd, clock_mono_ms());
         *ret = l;
         err = 0;
@@ -270,14 +271,16 @@ void loans_call_done(struct loans *c, struct loan *l, bool sent)
     wake_thread(c);
 }
 
-bool loans_resolve(struct loans *c, struct slice topic, struct slice group, const char *token,
-                   struct wire_entry *with, struct loan_answer *answer)
+bool loans_resolve(struct loans *c, const struct login_header *login, struct slice topic, struct slice group,
+                   const char *token, struct wire_entry *with, struct loan_answer *answer)
 {
-    uint32_t number, serial;
+    uint32_t number;
+    uint64_t serial;
     bool ok = loan_token_read(token, &number, &serial, &with->seq, &with->token) && number < c->limits.loans;
     lock(c);
     struct loan *l = ok ? &c->list[number] : NULL;
     ok = l && !c->ended && l->serial == serial && slice_is(topic, l->topic) && slice_is(group, l->group) &&
+         (!c->config.auth || secret_equal(login->hash, l->login, sizeof l->login)) &&
          loan_resolve(l, with->token, with, answer, clock_mono_ms());
     unlock(c);
     if (ok)

@@ -26,17 +26,18 @@ void loans_free(struct loans *c); /* no lease call refers to one; takes NULL */
 
 enum loans_full { LOANS_HAVE_ROOM, LOANS_NO_CALL, LOANS_NO_LOAN };
 
-/* Begin one for a client at `peer`. fails: TOO_MANY (`*ret_full` says of what), SHUTTING_DOWN, NO_MEMORY; `wake` is not called then. */
-int loans_ask(struct loans *c, const struct loan_ask *ask, const char *peer, struct loan **ret,
-              enum loans_full *ret_full);
+/* Begin one for a client at `peer`, with the names of its certificate or NULL, both copied. fails: TOO_MANY (`*ret_full` says of what), SHUTTING_DOWN, NO_MEMORY; `wake` is not called then. */
+int loans_ask(struct loans *c, const struct loan_ask *ask, const char *peer, const char *names,
+              struct loan **ret, enum loans_full *ret_full);
 /* After `wake`: the messages, an OK frame's payload that is the caller's to free; empty: there are none, `*ret` says why not if
  * something went wrong. */
 struct mpack_buffer loans_take(struct loans *c, struct loan *l, struct problem *ret);
 /* The lease call is over; `sent`: its client has got the messages. The loan is not the caller's any more. */
 void loans_call_done(struct loans *c, struct loan *l, bool sent);
 
-/* Answer a message. False: `token` names none of this group that is held now; `wake` is not called then. */
-bool loans_resolve(struct loans *c, struct slice topic, struct slice group, const char *token,
-                   struct wire_entry *with, struct loan_answer *answer);
+/* Answer a message. False: `token` names none of this group that is held now by a client with these credentials (if clients must log in); `wake` is
+ * not called then. */
+bool loans_resolve(struct loans *c, const struct login_header *login, struct slice topic, struct slice group,
+                   const char *token, struct wire_entry *with, struct loan_answer *answer);
 
 #endif

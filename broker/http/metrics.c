@@ -262,6 +262,20 @@ static void write_hot_keys(struct text *to, const struct metric *m, const struct
 
 /* ---- the engine ---- */
 
+static void write_refused(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const rights[] = RIGHT_NAMES;
+    for (size_t i = 0; i <= RIGHTS; i++)
+        write_labelled(to, m, "right", i < RIGHTS ? rights[i] : "administrator", v->snapshot->refused[i]);
+}
+
+static void write_limited(struct text *to, const struct metric *m, const struct metrics_view *v)
+{
+    static const char *const limits[] = QUOTA_LABELS;
+    for (size_t i = 0; i < QUOTA_OWNERS * QUOTA_LIMITS; i++)
+        write_labelled(to, m, "limit", limits[i], v->snapshot->limited[i / QUOTA_LIMITS][i % QUOTA_LIMITS]);
+}
+
 static void write_engine_value(struct text *to, const struct metric *m, const struct metrics_view *v)
 {
     uint64_t value;

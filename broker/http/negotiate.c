@@ -113,3 +113,21 @@ enum metrics_format negotiate_format(const struct negotiation *n)
 {
     return n->openmetrics_q != 0 && n->openmetrics_q >= n->plain_q ? METRICS_OPENMETRICS : METRICS_PLAIN;
 }
+
+bool negotiate_gzip(const char *accept_encoding)
+{
+    const char *at = accept_encoding, *end = at ? at + strlen(at) : NULL;
+    bool named = false, takes = false;
+    while (at) {
+        struct word range = next_word(&at, end, ',');
+        const char *range_at = range.at, *range_end = range.at + range.size;
+        struct word coding = next_word(&range_at, range_end, ';');
+        bool names = is(coding, "gzip") || is(coding, "x-gzip");
+        unsigned q;
+        if ((!names && (named || !is(coding, "*"))) || !read_parameters(range_at, range_end, "", &q))
+            continue;
+        takes = q != 0;
+        named |= names; /* a wildcard is for what is not named */
+    }
+    return takes;
+}

@@ -1,5 +1,5 @@
 /* negotiate: which of the two formats of the metrics page the Accept headers of a request ask for (RFC
- * 9110, 12.5.1). */
+ * 9110, 12.5.1), and whether it takes what is compressed (12.5.3). */
 #ifndef SHUNT_HTTP_NEGOTIATE_H
 #define SHUNT_HTTP_NEGOTIATE_H
 
@@ -20,5 +20,8 @@ void negotiate_read(struct negotiation *n, const char *accept);
 /* OpenMetrics if a header names it, in version 1.0.0 or without one, and rates it no lower than the plain
  * format. */
 enum metrics_format negotiate_format(const struct negotiation *n);
+
+/* True if a header Accept-Encoding with this value takes gzip; NULL: there is none, and it takes nothing of the kind. */
+bool negotiate_gzip(const char *accept_encoding);
 
 #endif

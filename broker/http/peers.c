@@ -18,18 +18,25 @@ int peers_init(struct peers *p, unsigned most)
 {
     *p = (struct peers){.most = most};
     p->list = calloc(most + PEERS_LEAVING_MAX, sizeof *p->list);
+    p->coming = calloc(most + PEERS_LEAVING_MAX, sizeof *p->coming);
     (void)pthread_mutex_init(&p->lock, NULL); /* with default attributes it does not fail on Linux */
     clock_cond_init(&p->answered);
     for (unsigned i = 0; i < places(p); i++)
         p->list[i] = (struct peer){.magic = PEER_MAGIC, .fd = -1};
-    return p->list ? 0 : SHUNT_NO_MEMORY;
+    return p->list && p->coming ? 0 : SHUNT_NO_MEMORY;
 }
 
 void peers_done(struct peers *p)
 {
     (void)pthread_cond_destroy(&p->answered); /* nobody waits any more */
     (void)pthread_mutex_destroy(&p->lock);
+    for (unsigned i = 0; p->coming && i < places(p); i++)
+        free(p->coming[i].names);
+    for (unsigned i = 0; i < places(p); i++)
+        free(p->list[i].names);
+    free(p->coming);
     free(p->list);
+    p->coming = NULL;
     p->list = NULL;
 }
 
@@ -93,6 +100,33 @@ void peers_press(struct peers *p, int64_t now_ms)
     unlock(p);
 }
 
+/* Those that were left for it. */
+static char *take_names(struct peers *p, int fd)
+{
+    for (unsigned i = 0; i < places(p); i++) {
+        char *names = p->coming[i].names;
+        if (names && p->coming[i].fd == fd) {
+            p->coming[i].names = NULL;
+            return names;
+        }
+    }
+    return NULL;
+}
+
+void peers_named(struct peers *p, int fd, char *names)
+{
+    lock(p);
+    free(take_names(p, fd));
+    for (unsigned i = 0; names && i < places(p); i++) {
+        if (!p->coming[i].names) {
+            p->coming[i] = (struct peer_names){fd, names};
+            names = NULL;
+        }
+    }
+    unlock(p);
+    free(names);
+}
+
 void peers_not_taken(struct peers *p)
 {
     lock(p);
@@ -105,6 +139,7 @@ struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms)
 {
     struct peer *peer = NULL;
     lock(p);
+    char *names = take_names(p, fd);
     if (p->handed)
         p->handed--;
     for (unsigned i = 0; !peer && i < places(p); i++) {
@@ -112,8 +147,10 @@ struct peer *peers_begin(struct peers *p, int fd, int64_t now_ms)
             peer = &p->list[i];
     }
     if (peer)
-        *peer = (struct peer){.magic = PEER_MAGIC, .fd = fd, .since_ms = now_ms};
+        *peer = (struct peer){.magic = PEER_MAGIC, .fd = fd, .names = names, .since_ms = now_ms};
     unlock(p);
+    if (!peer)
+        free(names);
     return peer;
 }
 
@@ -123,6 +160,8 @@ void peers_end(struct peers *p, struct peer *peer)
         return;
     lock(p);
     peer->fd = -1;
+    free(peer->names);
+    peer->names = NULL;
     (void)pthread_cond_signal(&p->answered);
     unlock(p);
 }

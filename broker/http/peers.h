@@ -20,19 +20,27 @@
 struct peer {
     uint32_t magic;   /* always: a place has no end */
     int fd;           /* libmicrohttpd's; -1: no peer */
+    char *names;      /* of its certificate (tls/peer_names.h); NULL: it showed none */
     int64_t since_ms; /* when it began to be silent, or its whole request was there */
     bool asking;      /* a whole request is there, and not all of its answer has left */
     bool stays;       /* its answer has no end */
     bool leaving;
 };
 
+/* The names of one that libmicrohttpd has been handed. */
+struct peer_names {
+    int fd;
+    char *names; /* NULL: the place is free */
+};
+
 struct peers {
     pthread_mutex_t lock;
-    pthread_cond_t answered; /* somebody asks no more */
-    unsigned handed;         /* to libmicrohttpd, which has not taken them yet */
-    int64_t handed_ms;       /* when the last was */
-    unsigned most;           /* served at once */
-    struct peer *list;       /* `most` and PEERS_LEAVING_MAX */
+    pthread_cond_t answered;   /* somebody asks no more */
+    unsigned handed;           /* to libmicrohttpd, which has not taken them yet */
+    struct peer_names *coming; /* of some of those; a place for each of `list` */
+    int64_t handed_ms;         /* when the last was */
+    unsigned most;             /* served at once */
+    struct peer *list;         /* `most` and PEERS_LEAVING_MAX */
 };
 
 /* For at most `most` at once. fails: NO_MEMORY; peers_done() is right after that, too. */
@@ -44,6 +52,9 @@ void peers_done(struct peers *p); /* nobody is connected any more */
 bool peers_enter(struct peers *p, int64_t now_ms);
 /* Somebody waits for what those connected keep: tell one to leave, if it has had its place for too long. */
 void peers_press(struct peers *p, int64_t now_ms);
+/* The next that libmicrohttpd is handed with this descriptor has these names, which are taken; NULL: none. Without a place for them it has none, and who
+ * has none is nobody. Call it before each, so that nobody gets those of one that has gone. */
+void peers_named(struct peers *p, int fd, char *names);
 void peers_not_taken(struct peers *p); /* libmicrohttpd did not want that one */
 
 /* libmicrohttpd has taken it. NULL: there is no place, so nobody will tell it to leave. */

@@ -1,6 +1,7 @@
 /* publish: see publish.h. */
 #include "broker/http/publish.h"
 
+#include "broker/http/call_timeout.h"
 #include "broker/http/json_value.h"
 #include "proto/frame.h"
 #include "proto/request.h"
@@ -45,6 +46,8 @@ void publish_header(struct publish_headers *h, const char *name, const char *val
         value = "";
     if (set_single(h, name, value) || strncasecmp(name, "X-Shunt-", 8) != 0)
         return;
+    if (strcasecmp(name, CALL_TIMEOUT_HEADER) == 0)
+        return; /* of any call */
     if (strcasecmp(name, "X-Shunt-Header") != 0)
         (void)problem_is(&h->problem, PROBLEM_BAD_FIELD, "unknown header `%.64s`", name);
     else if (h->pairs_count == HEADERS_MAX)

@@ -1,29 +1,46 @@
 /* refuse: see refuse.h. */
 #include "broker/http/refuse.h"
 
+#include "base/check.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_BYTES 4096
 
-static void answer(int fd, unsigned served)
+static size_t write_answer(char to[REFUSAL_BYTES], const char *status, const char *more, const char *body)
 {
-    char body[128], head[256];
-    int body_bytes = snprintf(
-        body, sizeof body, "too many HTTP connections: %u are being served, try again in a second\n", served);
-    int head_bytes = snprintf(
-        head, sizeof head,
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        "Content-Length: %d\r\nRetry-After: 1\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n",
-        body_bytes);
-    struct iovec parts[] = {{head, (size_t)head_bytes}, {body, (size_t)body_bytes}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    (void)sendmsg(fd, &message,
-                  MSG_NOSIGNAL | MSG_DONTWAIT); /* a new socket has room for it; or the peer has gone */
-    (void)shutdown(fd, SHUT_WR);                /* as above */
+    int size = snprintf(to, REFUSAL_BYTES,
+                        "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
+                        "%sCache-Control: no-store\r\nConnection: close\r\n\r\n%s",
+                        status, strlen(body), more, body);
+    check(size > 0 && size < REFUSAL_BYTES); /* the texts are ours */
+    return (size_t)size;
+}
+
+size_t refusal_full(char to[REFUSAL_BYTES], unsigned served)
+{
+    char body[128];
+    (void)snprintf(body, sizeof body,
+                   "too many HTTP connections: %u are being served, try again in a second\n", served);
+    return write_answer(to, "503 Service Unavailable", "Retry-After: 1\r\n", body);
+}
+
+/* A new socket has room for it; or the peer has gone. */
+static void send_answer(int fd, const char *answer, size_t size)
+{
+    (void)send(fd, answer, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void refuse_plain_http(int fd)
+{
+    char answer[REFUSAL_BYTES];
+    size_t size = write_answer(answer, "400 Bad Request", "",
+                               "HTTPS is spoken at this address: ask for https:// in the place of http://\n");
+    send_answer(fd, answer, size);
 }
 
 static void forget(struct refused *r, unsigned index)
@@ -36,7 +53,9 @@ static void forget(struct refused *r, unsigned index)
 
 void refuse(struct refused *r, int fd, unsigned served, int64_t now_ms)
 {
-    answer(fd, served);
+    char answer[REFUSAL_BYTES];
+    send_answer(fd, answer, refusal_full(answer, served));
+    (void)shutdown(fd, SHUT_WR); /* or it has ended by itself */
     if (r->count == REFUSED_MAX)
         forget(r, 0);
     r->list[r->count].fd = fd;

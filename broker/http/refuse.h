@@ -7,10 +7,18 @@
 #define SHUNT_HTTP_REFUSE_H
 
 #include <poll.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define REFUSED_MAX    8 /* still open, of whom the oldest goes first; server_private.h counts on few */
 #define REFUSED_MS_MAX 1000
+#define REFUSAL_BYTES  512 /* enough for any answer of this file */
+
+/* The answer to one for whom there is no place beside the `served` others. Returns its length. */
+size_t refusal_full(char to[REFUSAL_BYTES], unsigned served);
+
+/* Tell a client that speaks plainly where TLS is spoken; its socket does not block. */
+void refuse_plain_http(int fd);
 
 struct refused {
     struct {

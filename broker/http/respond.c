@@ -5,6 +5,16 @@
 #include "broker/http/peers.h"
 #include <stdio.h>
 
+/* How a client may say who it is, the better known one first. */
+static const char *const logins[] = {"Basic realm=\"shunt\", charset=\"UTF-8\"", "Bearer realm=\"shunt\""};
+#define LOGINS (sizeof logins / sizeof logins[0])
+
+/* A browser meets Basic with a dialog of its own, also in front of a page that has one. A script can say what it is. */
+static size_t first_login(struct MHD_Connection *connection)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Requested-With") ? 1 : 0;
+}
+
 /* `retry_after_s` 0: the client is not told when to come back. */
 static enum MHD_Result respond_with(struct MHD_Connection *connection, unsigned status, const char *type,
                                     const char *allow, int64_t retry_after_s, struct MHD_Response *response)
@@ -22,6 +32,9 @@ static enum MHD_Result respond_with(struct MHD_Connection *connection, unsigned 
         ok = MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (ok == MHD_YES && allow)
         ok = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+    for (size_t i = first_login(connection); ok == MHD_YES && status == MHD_HTTP_UNAUTHORIZED && i < LOGINS;
+         i++)
+        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, logins[i]);
     if (ok == MHD_YES && retry_after_s)
         ok = MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     if (ok == MHD_YES)

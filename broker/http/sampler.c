@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define SAMPLER_MAGIC 0xaae0c64du
 struct sampler {
@@ -36,9 +37,11 @@ struct sampler {
     bool committed;         /* a commit went through at … */
     int64_t commit_mono_ms; /* … this time */
     int last_err;           /* of the latest question */
+    struct trail trail;
 
     /* The thread's own. */
     int64_t answered_mono_ms; /* when the engine last answered, or the start */
+    int64_t trail_mono_ms;    /* when the trail gets its next point */
 };
 
 void page_unref(struct page *p)
@@ -188,6 +191,29 @@ static void ask(struct sampler *s)
     put(s, pages, kinds, now_ms, err);
 }
 
+/* Another point of the trail. Called with the lock held, which is open while the engine thinks. */
+static void follow(struct sampler *s)
+{
+    struct snapshot *snapshot = NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    int err = engine_snapshot(s->config.engine, SNAPSHOT_UNATTENDED, false, SNAPSHOT_TIMEOUT_MS, &snapshot);
+    (void)pthread_mutex_lock(&s->lock);
+    trail_note(&s->trail, err ? NULL : snapshot, err ? clock_wall_ms() : snapshot->wall_ms);
+    if (!err)
+        snapshot_free(snapshot);
+    s->trail_mono_ms = clock_mono_ms() + TRAIL_EVERY_MS;
+}
+
+/* Until somebody asks, or the trail's next point is due. */
+static void rest(struct sampler *s)
+{
+    struct timespec until = {.tv_sec = s->trail_mono_ms / 1000, .tv_nsec = s->trail_mono_ms % 1000 * 1000000};
+    if (s->config.follows)
+        (void)pthread_cond_timedwait(&s->changed, &s->lock, &until); /* what has come is looked at anyway */
+    else
+        (void)pthread_cond_wait(&s->changed, &s->lock);
+}
+
 static void *run(void *context)
 {
     struct sampler *s = magic_of(context, sampler, SAMPLER_MAGIC);
@@ -195,8 +221,10 @@ static void *run(void *context)
     while (!s->stopping) {
         if (s->waiting)
             ask(s);
+        else if (s->config.follows && clock_mono_ms() >= s->trail_mono_ms)
+            follow(s);
         else
-            (void)pthread_cond_wait(&s->changed, &s->lock);
+            rest(s);
     }
     struct sample_wait *rest = take_served(s, WANTED_ALL);
     (void)pthread_mutex_unlock(&s->lock);
@@ -216,8 +244,12 @@ int sampler_start(const struct sampler_config *config, struct sampler **ret)
     if (!s->config.mono_ms)
         s->config.mono_ms = clock_mono_ms;
     s->answered_mono_ms = s->config.mono_ms();
-    (void)pthread_mutex_init(&s->lock, NULL); /* with default attributes neither fails on Linux */
-    (void)pthread_cond_init(&s->changed, NULL);
+    pthread_condattr_t by_mono;
+    (void)pthread_mutex_init(&s->lock, NULL); /* with these attributes none of them fails on Linux */
+    (void)pthread_condattr_init(&by_mono);
+    (void)pthread_condattr_setclock(&by_mono, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&s->changed, &by_mono);
+    (void)pthread_condattr_destroy(&by_mono);
     if (pthread_create(&s->thread, NULL, run, s) != 0) {
         s->stopping = true;
         sampler_free(s);
@@ -242,6 +274,7 @@ void sampler_free(struct sampler *s)
         return;
     for (unsigned i = 0; i < METRICS_FORMATS; i++)
         page_unref(s->made[i].page);
+    trail_done(&s->trail);
     (void)pthread_cond_destroy(&s->changed); /* nobody waits any more */
     (void)pthread_mutex_destroy(&s->lock);
     s->magic = 0;
@@ -285,6 +318,13 @@ struct page *sampler_page(struct sampler *s, enum sample_kind kind)
         (void)atomic_fetch_add(&p->refs, 1); /* the old count is of no use */
     (void)pthread_mutex_unlock(&s->lock);
     return p;
+}
+
+void sampler_trail(struct sampler *s, struct text *to)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    trail_write(&s->trail, to);
+    (void)pthread_mutex_unlock(&s->lock);
 }
 
 bool sampler_healthy(struct sampler *s, char *ret_why, size_t why_bytes)

@@ -2,13 +2,14 @@
  *
  * However many scrapers there are, the engine hears at most one question at once and no second one for a page
  * in the same format within PAGE_FRESH_MS. A health check looks at no group. An engine
- * that does not answer costs SNAPSHOT_TIMEOUT_MS; the page then says so.
+ * that does not answer costs SNAPSHOT_TIMEOUT_MS; the page then says so. Once a minute it asks of itself, for the trail (trail.h).
  */
 #ifndef SHUNT_HTTP_SAMPLER_H
 #define SHUNT_HTTP_SAMPLER_H
 
 #include "broker/http/metrics.h"
 #include "broker/http/text.h"
+#include "broker/http/trail.h"
 #include <stdatomic.h>
 
 struct engine;
@@ -49,6 +50,7 @@ void page_unref(struct page *p); /* takes NULL; frees with the last */
 struct sampler_config {
     struct engine *engine;
     uint32_t topics_max;
+    bool follows; /* keep a trail of unattended dead letters */
     const char *version;
     const _Atomic bool *ready;
     const _Atomic uint64_t *log_dropped;           /* NULL: nobody counts */
@@ -77,6 +79,8 @@ void sampler_wait(struct sampler *s, struct sample_wait *w);
 /* The latest page of a kind that is one, with a reference for the caller; NULL before the first and without
  * memory. */
 struct page *sampler_page(struct sampler *s, enum sample_kind kind);
+/* Append the trail, as JSON. */
+void sampler_trail(struct sampler *s, struct text *to);
 /* True if a commit went through within HEALTH_FRESH_MS; else `ret_why` gets a sentence. */
 bool sampler_healthy(struct sampler *s, char *ret_why, size_t why_bytes);
 

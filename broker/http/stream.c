@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -26,6 +27,7 @@ struct stream {
     bool gone;        /* its client has closed the connection */
     uint64_t number;  /* of the last change that it has got */
     int64_t quiet_ms; /* mono: since when nothing was sent */
+    int64_t begun_ms; /* mono */
     struct text out;  /* not sent yet */
 };
 
@@ -33,6 +35,7 @@ struct stream {
 struct streams {
     uint32_t magic;
     struct changes *changes;
+    bool auth;
     int stop_fd;
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows; held while a connection is suspended or resumed */
@@ -86,8 +89,9 @@ static ssize_t stream_read(void *context, uint64_t at, char *to, size_t max)
     int64_t now_ms = clock_mono_ms();
     (void)at; /* it is read in order */
     lock(s);
-    ssize_t size = s->stopping ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
-    if (!s->stopping && !t->gone) {
+    bool over = s->auth && now_ms - t->begun_ms >= STREAM_LOGIN_MS && !t->out.size;
+    ssize_t size = s->stopping || over ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+    if (!s->stopping && !over && !t->gone) {
         if (!t->out.size)
             fill(t, now_ms);
         size = t->out.failed ? MHD_CONTENT_READER_END_WITH_ERROR
@@ -117,7 +121,7 @@ static void stream_free(void *context)
 }
 
 /* A machine that has gone without a word is noticed when comments are not acknowledged, and a client that does not read when this
- * is full. Without these both take longer. */
+ * is full. Without these both take longer. By HTTPS the descriptor is the end of a pair, which has no second one; the pump has set it. */
 static void tune(int fd)
 {
     unsigned ms = STREAM_GONE_MS;
@@ -137,6 +141,23 @@ static void begin(struct stream *t, enum changes_id kind, uint64_t newest)
     text_add(&t->out, "\nevent: begin\ndata: {}\n\n");
     if (kind == CHANGES_ID_OF_ANOTHER_START)
         put_lost(t, "the server was started anew", 0);
+}
+
+const char *stream_last_id(struct MHD_Connection *connection, const struct target *target,
+                           char text[CHANGES_ID_BYTES], struct problem *ret)
+{
+    const char *id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Last-Event-ID");
+    for (unsigned i = 0; i < target->pairs_count; i++) {
+        const struct target_pair *pair = &target->pairs[i];
+        if (!slice_is(pair->name, "after") || i > 0) {
+            (void)problem_is(ret, PROBLEM_BAD_FIELD, "the only parameter is `after`, once");
+            return NULL;
+        }
+        (void)snprintf(text, CHANGES_ID_BYTES, "%.*s", (int)pair->value.size,
+                       (const char *)pair->value.data); /* ids are short */
+        id = id && *id ? id : text;
+    }
+    return id;
 }
 
 struct MHD_Response *stream_new(struct streams *s, struct MHD_Connection *connection, const char *id,
@@ -160,7 +181,7 @@ struct MHD_Response *stream_new(struct streams *s, struct MHD_Connection *connec
         *t = (struct stream){
             .magic = STREAM_MAGIC, .of = s, .connection = connection, .number = number, .fd = -1};
         t->fd = info ? info->connect_fd : -1;
-        t->quiet_ms = clock_mono_ms();
+        t->quiet_ms = t->begun_ms = clock_mono_ms();
         begin(t, kind, newest);
     }
     unlock(s);
@@ -245,13 +266,14 @@ static void *run(void *argument)
 
 /* ---- public ---- */
 
-int streams_start(struct changes *changes, struct streams **ret)
+int streams_start(struct changes *changes, bool auth, struct streams **ret)
 {
     struct streams *s = calloc(1, sizeof *s);
     if (!s)
         return SHUNT_NO_MEMORY;
     s->magic = STREAMS_MAGIC;
     s->changes = changes;
+    s->auth = auth;
     (void)pthread_mutex_init(&s->lock, NULL); /* with default attributes it does not fail on Linux */
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->stop_fd >= 0 && pthread_create(&s->thread, NULL, run, s) == 0) {

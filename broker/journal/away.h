@@ -13,8 +13,8 @@ struct away {
     struct journal_place end; /* not beyond this */
     uint64_t kept_at_end;     /* meta.kept_bytes when it comes there */
     bool dead;                /* nothing before that is needed */
-    struct journal_meta
-        meta; /* of the store behind; and then what it says now: from its oldest record on all is as it was */
+    /* of the store behind; and then what it says now: from its oldest record on all is as it was */
+    struct journal_meta meta;
 };
 
 /* One step, in one transaction. The journal's file is only read, and other threads may append to it. A record that is not whole is made good for by

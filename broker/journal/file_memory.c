@@ -203,21 +203,22 @@ void journal_memory_crash(struct journal_file *f, uint64_t seed)
 {
     enum { LOST, KEPT, TORN, WAYS };
     struct memory_file *m = memory_of(f);
+    uint64_t longest = m->size > m->flushed_size ? m->size : m->flushed_size;
     if (draw(&seed) % 2)
         m->size = m->flushed_size;
     for (uint64_t i = 0; i * JOURNAL_BLOCK_BYTES < m->bytes_max; i++) {
         if (m->blocks[i] == CLEAN)
             continue;
-        uint64_t way = draw(&seed) % WAYS;
-        uint64_t end = (i + 1) * JOURNAL_BLOCK_BYTES;
-        for (uint64_t at = i * JOURNAL_BLOCK_BYTES; at < end; at += MEMORY_SECTOR_BYTES) {
+        uint64_t way = draw(&seed) % WAYS, begin = i * JOURNAL_BLOCK_BYTES, end = begin + JOURNAL_BLOCK_BYTES;
+        for (uint64_t at = begin; at < end; at += MEMORY_SECTOR_BYTES) {
             if (way == LOST || (way == TORN && draw(&seed) % 2))
                 memcpy(m->written + at, m->flushed + at, MEMORY_SECTOR_BYTES);
         }
+        memcpy(m->flushed + begin, m->written + begin, JOURNAL_BLOCK_BYTES);
         m->blocks[i] = CLEAN;
     }
-    memset(m->written + m->size, 0, m->bytes_max - m->size);
-    memcpy(m->flushed, m->written, m->bytes_max);
+    memset(m->written + m->size, 0, longest - m->size);
+    memset(m->flushed + m->size, 0, longest - m->size);
     m->flushed_size = m->size;
 }
 

@@ -26,6 +26,11 @@ struct generation *generation_new(size_t room, size_t keep)
     g->bytes = bytes;
     g->room = room;
     g->keep = keep;
+    g->run = malloc(sizeof *g->run);
+    if (!g->run) {
+        generation_free(g);
+        return NULL;
+    }
     generation_reset(g);
     return g;
 }
@@ -37,6 +42,7 @@ void generation_free(struct generation *g)
     arena_done(&g->nodes);
     (void)munmap(g->bytes, g->room);
     free(g->records);
+    free(g->run);
     free(g);
 }
 
@@ -185,9 +191,13 @@ bool generation_leaves(const struct generation *g, const struct row *r)
     return find_stub(g, r, &ignored);
 }
 
-static int put_value(struct store_txn *txn, const struct row *r, struct slice value)
+/* Messages come in runs of a topic, whose pages are to be full; rows of other tables go to places of their own. */
+static int put_value(const struct generation *g, struct store_txn *txn, const struct row *r)
 {
     void *to;
+    struct slice value = row_value(r);
+    if (row_table(r) == STUB_TABLE)
+        return row_run_put(g->run, txn, row_key(r), value);
     if (row_below(r))
         return store_put(txn, row_table(r), row_key(r), value);
     int err = store_reserve(txn, row_table(r), row_key(r), value.size, true, &to);
@@ -199,15 +209,13 @@ static int put_value(struct store_txn *txn, const struct row *r, struct slice va
 static int put(const struct generation *g, struct store_txn *txn, const struct journal_meta *meta,
                const struct row *r, uint64_t *stubs)
 {
-    uint8_t bytes[STUB_BYTES];
     struct stub stub;
     if (row_deleted(r))
         return store_del(txn, row_table(r), row_key(r), NULL);
     if (!find_stub(g, r, &stub))
-        return put_value(txn, r, row_value(r));
-    stub_write(bytes, meta->id, row_key(r), &stub);
+        return put_value(g, txn, r);
     ++*stubs;
-    return put_value(txn, r, (struct slice){bytes, sizeof bytes});
+    return row_run_put_stub(g->run, txn, meta->id, row_key(r), &stub);
 }
 
 int generation_merge(const struct generation *g, struct store *store, struct journal_meta *meta,
@@ -218,12 +226,15 @@ int generation_merge(const struct generation *g, struct store *store, struct jou
     *ret_stubs = 0;
     if (err)
         return err;
+    g->run->count = 0;
     for (unsigned i = 0; !err && i < TABLE_COUNT; i++) {
         struct index_at at;
         const struct row *r = index_first(&g->tables[i], &at);
         for (; !err && r; r = index_next(&at))
             err = put(g, txn, meta, r, ret_stubs);
     }
+    if (!err)
+        err = row_run_end(g->run, txn);
     /* Nothing is left of it in the journal, nor of what was before it. */
     if (!*ret_stubs && g->records_count && g->records[0].place.number == meta->oldest.number) {
         meta->oldest = meta->from;

@@ -5,6 +5,7 @@
 
 #include "broker/journal/index.h"
 #include "broker/journal/meta.h"
+#include "broker/journal/row_run.h"
 #include "broker/store/store_version.h"
 
 /* Where one of its records stands. */
@@ -20,14 +21,15 @@ struct generation {
     char *bytes; /* the records; reserved address space, whose pages come as they are written */
     size_t used, room;
     size_t keep; /* whole pages: of them so much stays in memory when it is empty */
-    uint64_t
-        charged_bytes; /* of pages: what putting it into the store behind may write, at most (broker/store/page.h) */
+    /* of pages: what putting it into the store behind may write, at most (broker/store/page.h) */
+    uint64_t charged_bytes;
     struct journal_place next; /* of the journal, behind its last record; number 0: it has none */
     struct generation_record *records;
     size_t records_count, records_capacity;
     uint64_t file_bytes; /* of its records in the journal */
     uint64_t kept_bytes; /* of its messages there: what they would take in the store behind, at most */
     bool whole;          /* none of them stays there: all go into the store behind */
+    struct row_run *run; /* of rows on their way there */
 };
 
 /* An empty one, with room for so many bytes of records, of which about `keep` (less than `room`) stay in memory between two uses. NULL without memory. */

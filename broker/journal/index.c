@@ -1,8 +1,10 @@
 /* index: see index.h. */
 #include "broker/journal/index.h"
+#include "base/big_endian.h"
 #include "base/slice.h"
 
-#define DEPTH_MAX 12 /* of 64^12 rows */
+#define DEPTH_MAX  12 /* of 64^12 rows */
+#define WORD_BYTES 8u
 
 /* No key of the leaf, now or later, is less than that of `bound`; and all are less than the next leaf's. NULL: no bound. */
 struct index_leaf {
@@ -26,9 +28,19 @@ struct path {
     unsigned at[DEPTH_MAX];
 };
 
-static int order(const struct row *r, struct slice key)
+/* Most keys are of 8 to 16 bytes, and of one size in a table: then the words at the beginning and at the end, which may overlap, say as
+ * much as all the bytes, without a call. */
+static inline int order(const struct row *r, struct slice key)
 {
-    return slice_compare(row_key(r), key);
+    const uint8_t *bytes = key.data;
+    if (r->key_size != key.size || key.size < WORD_BYTES || key.size > 2 * WORD_BYTES)
+        return slice_compare(row_key(r), key);
+    uint64_t a = get_be64(r->bytes), b = get_be64(bytes);
+    if (a == b) {
+        a = get_be64(r->bytes + key.size - WORD_BYTES);
+        b = get_be64(bytes + key.size - WORD_BYTES);
+    }
+    return (a > b) - (a < b);
 }
 
 /* ---- nodes ---- */

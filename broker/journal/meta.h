@@ -8,8 +8,8 @@
 struct journal_meta {
     uint8_t id[JOURNAL_ID_BYTES];
     struct journal_place from; /* the first record that the store behind does not have */
-    struct journal_place
-        oldest;          /* the first one that is needed: values lie in those before `from` (stub.h) */
+    /* the first one that is needed: values lie in those before `from` (stub.h) */
+    struct journal_place oldest;
     uint64_t kept_bytes; /* what putting those values into the store behind takes there, at most */
 };
 

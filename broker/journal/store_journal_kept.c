@@ -1,5 +1,8 @@
 /* The journal's store: messages that stay in the journal's file while the store behind has stubs for them.
  *
+ * A backlog that outlasts the ring gains nothing by that: a stub is put for each message, and then the message. So when most messages of a stretch
+ * were still there when it was put away, the generations that follow leave none, but for one at a time, whose end tells how it is now.
+ *
  * Kept records are counted by stretches: how many of their messages are left. A stretch of which none is left goes when the next generation
  * is put away, at no cost. One of which some are left goes when the file, or the store behind, needs the room (away.h); and until then a message
  * that is consumed in time is written once, and one that waits for long twice.
@@ -26,6 +29,21 @@ void journal_stub_dies(struct journal_store *s, const struct stub *stub)
     }
     if (low < s->stretches_count && s->stretches[low].stubs)
         s->stretches[low].stubs--;
+}
+
+bool journal_leaves_for_nothing(const struct journal_store *s)
+{
+    bool one_tells = false;
+    for (size_t i = 0; i < s->stretches_count; i++)
+        one_tells |= s->stretches[i].made != 0;
+    return s->outlasted && one_tells;
+}
+
+/* A stretch goes. Most of its messages may still be there. */
+static void learn(struct journal_store *s, const struct stretch *t)
+{
+    if (t->known && t->made)
+        s->outlasted = t->stubs > t->made / 2;
 }
 
 void journal_stubs_unknown(struct journal_store *s)
@@ -77,6 +95,8 @@ static void drop(struct journal_store *s, size_t count)
 {
     if (!count) /* there may be no array yet */
         return;
+    for (size_t i = 0; i < count; i++)
+        learn(s, &s->stretches[i]);
     s->stretches_count -= count;
     memmove(s->stretches, s->stretches + count, s->stretches_count * sizeof *s->stretches);
 }
@@ -95,6 +115,7 @@ int journal_keep(struct journal_store *s)
     s->stretches[s->stretches_count++] = (struct stretch){.end = m->from,
                                                           .file_bytes = s->frozen->file_bytes,
                                                           .kept_bytes = s->frozen->kept_bytes,
+                                                          .made = s->merge.stubs,
                                                           .stubs = less(s->merge.stubs, s->gone),
                                                           .known = !s->gone_unknown};
     return 0;

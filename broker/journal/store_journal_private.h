@@ -1,5 +1,6 @@
 /* store_journal_private: what the parts of the journal's store share; the first needs none of the others, the last all:
  *
+ *     row_run.c                messages that go into the store behind side by side
  *     generation.c             what changed, in memory
  *     merge.c                  the thread that puts it away
  *     holes.c                  where nothing is left
@@ -23,8 +24,9 @@
 struct stretch {
     struct journal_place end;
     uint64_t file_bytes, kept_bytes; /* as those of a generation */
-    uint64_t stubs;                  /* that are left for values in them, at most */
-    bool known;                      /* it is known how many */
+    /* stubs for values in them: at first, and those that are left, at most */
+    uint64_t made, stubs;
+    bool known; /* it is known how many */
 };
 
 /* One step of the write transaction, undone in reverse. */
@@ -53,16 +55,19 @@ struct journal_store {
         dropping;  /* the first of them go when the frozen one is in the store behind */
     uint64_t gone; /* messages of the frozen one that were deleted since; their stubs are about to be made */
     bool gone_unknown; /* it may be fewer */
-    bool no_away;      /* the store behind had no room for what is kept; until another generation is in it */
+    /* messages were left in the file for nothing, as far as is known: they were still there when they were put away */
+    bool outlasted;
+    bool no_away; /* the store behind had no room for what is kept; until another generation is in it */
     bool read_only, keep_padded; /* as in the options */
-    int broken; /* the error with which a commit or a merge failed first: nothing but closing works; 0: none has */
+    /* the error with which a commit or a merge failed first: nothing but closing works; 0: none has */
+    int broken;
 
     struct journal_txn writer; /* the one write transaction */
     bool writing;
     struct journal_undo *undo;
     size_t undo_count, undo_capacity;
-    struct store_txn *
-        below; /* a read transaction of the store behind, opened when one is needed, closed when that has changed */
+    /* a read transaction of the store behind, opened when one is needed, closed when that has changed */
+    struct store_txn *below;
     unsigned readers;
     struct holes holes[TABLE_COUNT];
 
@@ -102,6 +107,8 @@ void journal_stubs_unknown(struct journal_store *s);
 uint64_t journal_needed_bytes(const struct journal_store *s);
 uint64_t
 journal_kept_bytes(const struct journal_store *s); /* what the kept messages would take in the store behind */
+/* Whether it is for nothing to leave the messages of another generation in the file. */
+bool journal_leaves_for_nothing(const struct journal_store *s);
 /* What the store behind says of the journal when the frozen generation is in it. */
 struct journal_meta journal_meta_after(struct journal_store *s);
 /* It is: its records are kept now. fails: NO_MEMORY */

@@ -146,7 +146,7 @@ static bool is_padded(const struct journal_store *s)
 /* Reads go on in the store behind as it was before, until the frozen one is gone: else its rows would count twice. */
 static int freeze(struct journal_store *s)
 {
-    if (is_padded(s))
+    if (is_padded(s) || journal_leaves_for_nothing(s))
         generation_take_whole(s->filling);
     struct store_txn *below;
     int err = journal_below(s, &below);

@@ -38,6 +38,8 @@ struct conn {
     uv_shutdown_t shutdown;
     struct net *net;
     struct link *link;
+    struct quota *address;           /* that it counts for; NULL: none */
+    bool crowds;                     /* it is one too many of them, and being told so */
     void (*hung_up)(struct conn *c); /* conn_hung_up(), for those who write and stand below those who read */
     struct inbox_item
         *lost;        /* made with the connection, so that telling of its end cannot fail; NULL once posted */
@@ -60,6 +62,7 @@ struct conn {
     size_t write_size;            /* bytes of the writer that were given to it */
     struct tls_stream *tls;       /* NULL: what goes through the socket is plain */
     uint8_t *sending;             /* with TLS: the memory that uv_write() writes; NULL: nothing */
+    bool named;                   /* with TLS: link->names was looked at */
     size_t sealed;                /* with TLS: bytes of the writer that are encrypted and not yet written */
     int64_t record_since_ms;      /* with TLS: the first bytes of the unfinished record came */
     struct reader reader;
@@ -69,6 +72,7 @@ struct conn {
     uint64_t round;
     size_t frame_bytes_counted; /* of the unfinished frame when frame_since_ms was set */
     int64_t since_ms;           /* of the state */
+    int64_t door_ms;            /* net_connect() made it then; 0: it came from outside */
     int64_t frame_begun_ms;     /* the unfinished frame's first byte */
     int64_t frame_since_ms;     /* the unfinished frame's last progress */
     int64_t write_since_ms;     /* the peer last took bytes, or bytes began to wait */
@@ -87,6 +91,13 @@ static inline struct conn *conn_of(void *data)
 /* Make a connection of an accepted socket and read from it; its peer speaks TLS or not. Takes `fd` in any
  * case. NULL if it could not be made. */
 struct conn *conn_new(struct net *n, int fd, const char *peer, bool tls);
+
+/* ---- conn_address.c ---- */
+
+/* Count it for its address. False: that has as many as it may, and the connection was told so, or closed. */
+bool conn_enter(struct conn *c);
+/* Count those that are there, whatever comes out: there is a limit from now on. */
+void conn_enter_all(struct net *n);
 
 /* ---- conn_tune.c ---- */
 

@@ -52,6 +52,8 @@ static int64_t newest_age_ms(const struct conn *c)
 int64_t conn_received_ms(struct conn *c)
 {
     int64_t now_ms = clock_mono_ms();
+    if (c->door_ms)
+        return c->door_ms;
     bool late = c->late || c->net->late;
     c->late = false;
     return late ? now_ms - newest_age_ms(c) : now_ms;

@@ -3,6 +3,14 @@
 
 #include <stdlib.h>
 
+static void leave_address(struct conn *c)
+{
+    if (!c->address)
+        return;
+    c->address->leaving -= c->crowds;
+    quota_drop(&c->net->addresses, c->address, net_now_ms(c->net));
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct conn *c = conn_of(handle->data);
@@ -17,6 +25,7 @@ static void on_closed(uv_handle_t *handle)
     free(c->tls);
     link_unref(c->link);
     free(c->lost);
+    leave_address(c);
     c->magic = 0;
     free(c);
     n->count--;

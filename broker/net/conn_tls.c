@@ -9,6 +9,7 @@
 #include "broker/net/tls.h"
 
 #include "proto/errors.h"
+#include "tls/peer_names.h"
 #include <stdlib.h>
 
 #define INPUT_BYTES (64u * 1024)
@@ -21,6 +22,7 @@ static bool begin(struct conn *c, const uint8_t *bytes);
 static void not_tls(struct conn *c);
 static void go_on(struct conn *c);
 static bool take(struct conn *c);
+static bool look_at_names(struct conn *c);
 static void look_at_handshake(struct conn *c);
 static void failed(struct conn *c);
 static void make_room(struct net *n);
@@ -156,6 +158,10 @@ static bool take(struct conn *c)
     size_t size = tls_stream_read(c->tls, at, room);
     size_t taken = before - tls_stream_left(c->tls);
     c->room = room;
+    if (!look_at_names(c)) {
+        conn_no_memory(c, "no memory for the names of a certificate");
+        return false;
+    }
     if (size > 0)
         conn_take_frames(c, size, taken);
     else
@@ -163,6 +169,17 @@ static bool take(struct conn *c)
     if (c->tls->state == TLS_ENDED && c->reading != READING_OVER && c->state != CONN_CLOSED)
         conn_peer_ended(c);
     return c->state <= CONN_OPEN && c->reading != READING_OVER && size == room;
+}
+
+/* What its certificate calls it, before anything that it sends is posted. */
+static bool look_at_names(struct conn *c)
+{
+    bool no_memory = false;
+    if (c->tls->state != TLS_OPEN || c->named)
+        return true;
+    c->named = true;
+    c->link->names = tls_peer_names(c->tls, &no_memory);
+    return !no_memory;
 }
 
 static void look_at_handshake(struct conn *c)

@@ -4,6 +4,7 @@
 #include "broker/net/conn.h"
 #include "proto/errors.h"
 #include <stdlib.h>
+#include <sys/random.h>
 
 #define TICK_MS_DRAINING 5
 #define TICK_MS_TIGHT    50
@@ -15,6 +16,7 @@ static void on_round(uv_prepare_t *prepare);
 static void on_read_all(uv_check_t *check);
 static void engine_has_run(struct net *n);
 static void on_handle_closed(uv_handle_t *handle);
+static int give_up(struct net *n);
 static void start_tick(struct net *n);
 static void pump(struct net *n);
 static void look_at_sum(struct net *n);
@@ -25,6 +27,7 @@ static void room_came(struct net *n);
 int net_new(const struct net_config *config, struct net **ret)
 {
     struct net *n = calloc(1, sizeof *n);
+    uint64_t seed = 0;
     if (!n)
         return SHUNT_NO_MEMORY;
     n->magic = NET_MAGIC;
@@ -36,11 +39,12 @@ int net_new(const struct net_config *config, struct net **ret)
     ring_init(&n->no_room);
     ring_init(&n->unread);
     ring_init(&n->handshakes);
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = 0; /* the table works with any */
+    quota_table_init(&n->addresses, seed);
     n->async.data = n->tick.data = n->prepare.data = n->check.data = n;
-    if (listener_init(n) != 0) {
-        free(n);
-        return SHUNT_IO;
-    }
+    if (listener_init(n) != 0)
+        return give_up(n);
     (void)uv_timer_init(config->loop, &n->tick); /* always 0, as those of the next two */
     (void)uv_prepare_init(config->loop, &n->prepare);
     (void)uv_prepare_start(&n->prepare, on_round);
@@ -48,18 +52,26 @@ int net_new(const struct net_config *config, struct net **ret)
     (void)uv_check_start(&n->check, on_read_all);
     n->handles += 3;
     if (uv_async_init(config->loop, &n->async, on_notify) != 0) {
-        n->listener.fd = -1; /* still the caller's */
-        n->freeing = true;
-        listener_close(n);
         uv_close((uv_handle_t *)&n->tick, on_handle_closed);
         uv_close((uv_handle_t *)&n->prepare, on_handle_closed);
         uv_close((uv_handle_t *)&n->check, on_handle_closed);
-        return SHUNT_IO;
+        return give_up(n);
     }
     n->handles++;
     start_tick(n);
     *ret = n;
     return 0;
+}
+
+/* It could not be made. The loop frees it when it has called back the handles that were opened. */
+static int give_up(struct net *n)
+{
+    listener_leave(n);
+    n->freeing = true;
+    listener_close(n);
+    if (n->handles == 0)
+        free(n);
+    return SHUNT_IO;
 }
 
 int net_start(struct net *n)
@@ -76,7 +88,10 @@ void net_notify(struct net *n)
 void net_limits_set(struct net *n, const struct net_limits *limits)
 {
     check(n->magic == NET_MAGIC);
+    bool counts = n->config.limits.address_connections_max != 0;
     n->config.limits = *limits;
+    if (!counts && limits->address_connections_max)
+        conn_enter_all(n);
     n->pool.held_bytes_max = limits->partial_bytes_max;
     n->pool.freed = true; /* there may be more room now, everywhere */
     net_goes_on_below(&n->config.totals->net_goes_on, SIZE_MAX);

@@ -40,10 +40,11 @@ enum net_event {
 
 struct net_limits {
     uint64_t connections_max;
-    uint64_t accepts_per_second; /* counted in windows of 10 ms, at least one in each; 0: no limit */
-    int64_t hello_ms;            /* from connecting to a whole HELLO */
-    int64_t frame_ms;            /* for each NET_FRAME_PROGRESS_BYTES of an unfinished frame */
-    int64_t write_ms;            /* without a byte taken by a peer for whom bytes wait */
+    uint64_t address_connections_max; /* of each address (base/peer.h); 0: no limit */
+    uint64_t accepts_per_second;      /* counted in windows of 10 ms, at least one in each; 0: no limit */
+    int64_t hello_ms;                 /* from connecting to a whole HELLO */
+    int64_t frame_ms;                 /* for each NET_FRAME_PROGRESS_BYTES of an unfinished frame */
+    int64_t write_ms;                 /* without a byte taken by a peer for whom bytes wait */
     int64_t peer_ms; /* without a packet from the peer's machine; for connections made from now on */
     uint64_t unsent_bytes_max;  /* past it a connection is not read; below half of it deliveries go on */
     uint64_t unsent_total_max;  /* of all connections (struct flow_limits); 0: no limit */
@@ -65,10 +66,15 @@ struct net_limits {
 /* So many handshakes get on in one round of the loop: each takes as long as hundreds of frames. */
 #define NET_HANDSHAKES_A_ROUND 8
 
+/* Connections of one address past address_connections_max that are being told so. Past these they are just closed. */
+#define NET_ADDRESS_REFUSALS_MAX 8
+
 struct net_config {
     uv_loop_t *loop;
-    int listen_fd;           /* from address_listen() */
-    struct tls_context *tls; /* lent until net_tls_set() or the end; NULL: clients speak plainly */
+    int listen_fd; /* from address_listen() */
+    int unix_fd;   /* from unix_socket_listen(); -1: there is none */
+    struct tls_context
+        *tls; /* of listen_fd; lent until net_tls_set() or the end; NULL: clients speak plainly */
     struct net_limits limits;
     struct net_port port;
     struct flow_totals *totals; /* lent, also to the engine; outlives the connections */
@@ -78,7 +84,7 @@ struct net_config {
 };
 
 /* Make it. Nothing is accepted yet.
- * owns:  takes listen_fd on success.
+ * owns:  takes listen_fd and unix_fd on success.
  * fails: NO_MEMORY, IO (no descriptor left, or the loop is broken). */
 int net_new(const struct net_config *config, struct net **ret);
 
@@ -89,9 +95,11 @@ int net_start(struct net *n);
 void net_notify(struct net *n);
 
 /* Connect to it from within this process; any thread, until net_drain() or net_free(). It is a connection like any other, but
- * that no limit on their number refuses it. `peer` is its address for logs, cut at 63 bytes. Returns the other end, a stream
- * socket that does not block and is the caller's to close; -1 without memory or descriptors. */
-int net_connect(struct net *n, const char *peer);
+ * that the limit on the number of all does not refuse it, and that its requests count as received now: of how long bytes lie in such a socket the
+ * kernel tells nothing, so each request with a time-out takes a connection of its own. `peer` is its address for logs, cut at 63 bytes; `names` those that the certificate
+ * of the client that it speaks for carries (tls/peer_names.h), copied; NULL: none was shown. Returns the other end, a stream socket that does not block and is the caller's to close; -1
+ * without memory or descriptors. */
+int net_connect(struct net *n, const char *peer, const char *names);
 
 /* Take over changed limits. */
 void net_limits_set(struct net *n, const struct net_limits *limits);
@@ -99,7 +107,7 @@ void net_limits_set(struct net *n, const struct net_limits *limits);
 /* Clients that connect from now on are met with `tls`, lent as in the configuration, and not NULL, as that was not. */
 void net_tls_set(struct net *n, struct tls_context *tls);
 
-/* Stop accepting and close the listening socket. */
+/* Stop accepting and close the listening sockets. */
 void net_stop_accepting(struct net *n);
 
 /* The engine has stopped: post nothing more, send what it left in the outbox, then end every connection.

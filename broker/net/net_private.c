@@ -79,6 +79,7 @@ static void finish(struct net *n)
     reader_pool_done(&n->pool);
     free(n->tls_input);
     n->magic = 0;
+    quota_table_done(&n->addresses);
     free(n);
 }
 

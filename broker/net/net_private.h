@@ -5,6 +5,7 @@
 #include "base/magic.h"
 #include "base/ring.h"
 #include "broker/flow/flow.h"
+#include "broker/flow/quota.h"
 #include "broker/net/net.h"
 #include "broker/net/reader.h"
 
@@ -14,6 +15,10 @@ struct visitor;
 /* Accepts on its own descriptor, not through uv_listen(): libuv loops for ever inside one callback when
  * accept() keeps failing for want of descriptors and its spare one was lost. */
 struct listener {
+    uint32_t magic; /* LISTENER_MAGIC */
+    struct net *net;
+    bool local; /* it listens at a path of this machine: no TLS, and the peer's user is known */
+    bool made;  /* its handles are open */
     uv_poll_t poll;
     uv_timer_t retry;
     int64_t window_ms; /* when the present window began */
@@ -22,10 +27,13 @@ struct listener {
     int spare_fd; /* given up to accept and turn away one peer when there are no descriptors; -1 if lost */
 };
 
+#define LISTENER_MAGIC 0x6c697374u
+enum { LISTENER_TCP, LISTENER_UNIX, LISTENERS };
+
 struct net {
     uint32_t magic;
     struct net_config config;
-    struct listener listener;
+    struct listener listeners[LISTENERS];
     uv_async_t async;
     uv_timer_t tick;
     uv_prepare_t prepare; /* at the beginning of each round of the loop */
@@ -46,6 +54,7 @@ struct net {
     uint8_t *tls_input;     /* what comes encrypted is read to here; NULL before the first */
     uint64_t round;         /* of the loop: its number */
     uint64_t count;         /* of conns */
+    struct quota_table addresses; /* what each has connected, while there is a limit on that */
     uint64_t next_id;
     _Atomic(struct visitor *) visitors; /* of this process, not let in yet; any thread adds */
     unsigned handles;                   /* of this object, not yet closed */
@@ -97,10 +106,12 @@ void evict(struct net *n, int64_t now_ms);
 
 /* ---- listener.c ---- */
 
-/* Takes config.listen_fd over. fails: IO; then nothing is left open but that descriptor. */
+/* Takes the descriptors of the configuration over. fails: IO; some may have handles then. */
 int listener_init(struct net *n);
+/* Forget the descriptors: they are the caller's again. */
+void listener_leave(struct net *n);
 int listener_start(struct net *n);
-/* Accept some of those who wait in the kernel's queue, whatever the rate. */
+/* Accept some of those who wait in the kernel's queues, whatever the rate. */
 void listener_empty(struct net *n);
 void listener_stop(struct net *n);
 /* Close its handles; net_handle_closed() is called for each. */

@@ -2,6 +2,7 @@
 #include "broker/net/writer.h"
 
 #include "base/check.h"
+#include "base/secret.h"
 #include <stdlib.h>
 
 /* Items are put together up to this. */
@@ -83,7 +84,8 @@ void outbox_item_drop(struct outbox_item *item)
 /* Put `item` behind what the tail holds, unless somebody is writing that. False if it stays what it is. */
 static bool merge(struct outbox_item *tail, struct outbox_item *item)
 {
-    if (tail->lent || tail->link != item->link || tail->bytes.size + item->bytes.size > MERGED_BYTES_MAX)
+    if (tail->lent || tail->secret || item->secret || tail->link != item->link ||
+        tail->bytes.size + item->bytes.size > MERGED_BYTES_MAX)
         return false;
     mpack_write_raw(&tail->bytes, item->bytes.data, item->bytes.size);
     if (tail->bytes.failed) {
@@ -105,6 +107,8 @@ static void item_free(struct outbox_item *item)
 {
     if (item->link)
         flow_freed(&item->link->account, item->bytes.size);
+    if (item->secret)
+        secret_wipe(item->bytes.data, item->bytes.size);
     mpack_buffer_done(&item->bytes);
     if (item->link)
         link_unref(item->link);

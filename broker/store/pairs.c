@@ -4,6 +4,7 @@
  */
 #include "broker/store/pairs.h"
 
+#include "base/big_endian.h"
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -22,6 +23,39 @@ static unsigned draw_levels(struct pairs *m)
         x >>= 2;
     }
     return levels;
+}
+
+/* The first 16 bytes of a key: ordered as the keys are, unless they are equal. Most keys have 8 to 16: what their last word has of the first one is
+ * shifted out. */
+static inline void begin_of(struct slice key, uint64_t ret[2])
+{
+    const uint8_t *bytes = key.data;
+    if (key.size > 8) {
+        size_t second = key.size < 16 ? key.size - 8 : 8;
+        ret[0] = get_be64(bytes);
+        ret[1] = get_be64(bytes + second) << 8 * (8 - second);
+        return;
+    }
+    uint8_t padded[8] = {0};
+    if (key.size)
+        memcpy(padded, bytes, key.size);
+    ret[0] = get_be64(padded);
+    ret[1] = 0;
+}
+
+/* Whether the pair's key is before `key`, which begins so. */
+static bool is_before(const struct pair *p, struct slice key, const uint64_t begin[2])
+{
+    if (p->begins[0] != begin[0])
+        return p->begins[0] < begin[0];
+    if (p->begins[1] != begin[1])
+        return p->begins[1] < begin[1];
+    if (p->key_size != key.size || key.size > 24)
+        return slice_compare(pair_key(p), key) < 0;
+    if (key.size <= 16) /* that was all of it */
+        return false;
+    const uint8_t *mine = pair_key(p).data, *other = key.data;
+    return get_be64(mine + key.size - 8) < get_be64(other + key.size - 8);
 }
 
 static struct pair *pair_alloc(unsigned levels, size_t key_size, size_t value_size)
@@ -78,8 +112,10 @@ struct pair *pair_new(struct pairs *m, struct slice key, size_t value_size)
 {
     check(key.size <= UINT8_MAX);
     struct pair *p = pair_alloc(draw_levels(m), key.size, value_size);
-    if (p)
+    if (p) {
         memcpy(&p->next[p->levels], key.data, key.size);
+        begin_of(key, p->begins);
+    }
     return p;
 }
 
@@ -98,20 +134,21 @@ void *pair_value_bytes(struct pair *p)
     return (uint8_t *)&p->next[p->levels] + p->key_size;
 }
 
-/* Fill ret_path (may be NULL) with the last pair before `key` on each level. Returns the first one not before
+/* Fill ret_path (may be NULL) with the last pair before `key`, which begins so, on each level that is used. Returns the first one not before
  * it. */
-static struct pair *search(const struct pairs *m, struct slice key, struct pair **ret_path)
+static struct pair *search_from(const struct pairs *m, struct slice key, const uint64_t begin[2],
+                                struct pair **ret_path)
 {
-    if (m->count > 0 && slice_compare(pair_key(m->tail[0]), key) < 0) {
+    if (m->count > 0 && is_before(m->tail[0], key, begin)) {
         if (ret_path)
             memcpy(ret_path, m->tail, sizeof m->tail);
         return NULL;
     }
     struct pair *at = m->head;
     struct pair *beyond = NULL; /* known not to be before `key`: not compared twice */
-    for (unsigned i = PAIR_LEVELS_MAX; i-- > 0;) {
+    for (unsigned i = m->levels; i-- > 0;) {
         struct pair *next = at->next[i];
-        while (next && next != beyond && slice_compare(pair_key(next), key) < 0) {
+        while (next && next != beyond && is_before(next, key, begin)) {
             at = next;
             next = at->next[i];
         }
@@ -120,6 +157,13 @@ static struct pair *search(const struct pairs *m, struct slice key, struct pair 
             ret_path[i] = at;
     }
     return beyond;
+}
+
+static struct pair *search(const struct pairs *m, struct slice key, struct pair **ret_path)
+{
+    uint64_t begin[2];
+    begin_of(key, begin);
+    return search_from(m, key, begin, ret_path);
 }
 
 static void unlink_at(struct pairs *m, struct pair *p, struct pair **path)
@@ -138,11 +182,13 @@ static void unlink_at(struct pairs *m, struct pair *p, struct pair **path)
 struct pair *pairs_link(struct pairs *m, struct pair *p)
 {
     struct pair *path[PAIR_LEVELS_MAX];
-    struct pair *old = search(m, pair_key(p), path);
+    struct pair *old = search_from(m, pair_key(p), p->begins, path);
     if (old && slice_compare(pair_key(old), pair_key(p)) == 0)
         unlink_at(m, old, path);
     else
         old = NULL;
+    for (; m->levels < p->levels; m->levels++)
+        path[m->levels] = m->head;
     for (unsigned i = 0; i < p->levels; i++) {
         p->next[i] = path[i]->next[i];
         path[i]->next[i] = p;

@@ -14,6 +14,8 @@
 /* The key's bytes and then the value's follow next[levels]. */
 struct pair {
     struct pair *prev; /* on the lowest level; the table's head for the first */
+    uint64_t begins
+        [2]; /* the key's first 16 bytes as numbers, with zeros behind a shorter one: most comparisons end there */
     size_t value_size;
     uint8_t key_size;
     uint8_t levels;
@@ -23,6 +25,7 @@ struct pair {
 struct pairs {
     struct pair *head;                  /* has all levels, no key and no value */
     struct pair *tail[PAIR_LEVELS_MAX]; /* the last pair on each level; the head on an empty one */
+    unsigned levels;                    /* those from here on have been empty since it was made */
     uint64_t count;
     uint64_t stamp;  /* grows with every link and unlink: an unchanged stamp means unchanged neighbours */
     uint64_t random; /* state of the generator that draws levels; fixed seed, so that runs repeat */

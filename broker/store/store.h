@@ -41,6 +41,10 @@ enum store_table {
     TABLE_RULE,  /* group | number                      -> a rule on the group's dead letters */
     TABLE_EDIT,  /* group | seq | row                   -> what an operator made of a dead letter, and who */
     TABLE_BREAKER, /* group                            -> what the group's breaker knows, if it ever had to do */
+    TABLE_USER,    /* number                           -> a user: what it logs in by, and its rights */
+    TABLE_ROLE,    /* number                           -> a role: rights that users share */
+    TABLE_TOKEN, /* number                           -> what a user's token is known by */
+    TABLE_DAMAGED, /* topic | seq                      -> nothing: the message's row does not match its checksum */
     TABLE_COUNT
 };
 
@@ -52,6 +56,11 @@ struct store;
 struct store_txn;
 struct store_cursor;
 
+/* A pair that is to be put. */
+struct store_row {
+    struct slice key, value;
+};
+
 /* How full the store is (bytes). */
 struct store_usage {
     uint64_t map_bytes;     /* current size of the map */
@@ -62,8 +71,8 @@ struct store_usage {
                           * it has freed count too, which only later ones can use. */
     uint64_t usable_bytes; /* of the free ones, what the next write transaction can use: not what the last one
                             * freed, which only the one after it can */
-    uint64_t
-        unasked_bytes; /* of the usable ones, those that the disk has not given yet and may refuse: see set_aside() */
+    /* of the usable ones, those that the disk has not given yet and may refuse: see set_aside() */
+    uint64_t unasked_bytes;
     bool disk_full;           /* the file cannot be set aside further: the disk bounds it, not the map */
     uint64_t allocated_bytes; /* on disk, as allocated ahead */
     bool read_beside; /* another process reads the store, as it was before the last commit or earlier */
@@ -87,6 +96,9 @@ struct store_ops {
      * be true. */
     int (*reserve)(struct store_txn *txn, enum store_table table, struct slice key, size_t size, bool fresh,
                    void **ret);
+    /* As put() for each of the rows, whose keys ascend; their bytes lie outside the store. Rows that are next to each other then fill
+     * pages to the brim, also where others stand behind them. NULL: in such a store it makes no difference. */
+    int (*put_run)(struct store_txn *txn, enum store_table table, const struct store_row *rows, size_t count);
     /* Delete; NOT_FOUND if it is not there. ret_size (may be NULL) is the size of the value it had. */
     int (*del)(struct store_txn *txn, enum store_table table, struct slice key, size_t *ret_size);
 
@@ -166,6 +178,16 @@ static inline int store_reserve(struct store_txn *t, enum store_table table, str
 {
     return t->store->ops->reserve(t, table, key, size, fresh, ret);
 }
+static inline int store_put_run(struct store_txn *t, enum store_table table, const struct store_row *rows,
+                                size_t count)
+{
+    int err = 0;
+    if (t->store->ops->put_run)
+        return t->store->ops->put_run(t, table, rows, count);
+    for (size_t i = 0; !err && i < count; i++)
+        err = store_put(t, table, rows[i].key, rows[i].value);
+    return err;
+}
 static inline int store_del(struct store_txn *t, enum store_table table, struct slice key, size_t *ret_size)
 {
     return t->store->ops->del(t, table, key, ret_size);
@@ -235,12 +257,12 @@ struct store_lmdb_options {
     uint64_t map_bytes_max;
     bool create;    /* make the directory and an empty store if there is none */
     bool read_only; /* for --check: takes the lock too, writes nothing but the lock file */
-    bool
-        cut; /* with read_only, for --export: open a file that has lost its end, too. To read there ends the process by SIGBUS */
-    bool
-        beside; /* with read_only, for --backup: takes no lock, because another process may serve the store and goes on
-                     * writing. It is LMDB's table of readers then that keeps the pages of a read transaction as they are; so
-                     * the directory must be open nowhere else in this process, or closing it would take the lock off that table */
+    /* with read_only, for --export: open a file that has lost its end, too. To read there ends the process by SIGBUS */
+    bool cut;
+    /* with read_only, for --backup: takes no lock, because another process may serve the store and goes on
+     * writing. It is LMDB's table of readers then that keeps the pages of a read transaction as they are; so
+     * the directory must be open nowhere else in this process, or closing it would take the lock off that table */
+    bool beside;
 };
 
 /* Open the store in a directory and lock it against other processes.

@@ -4,6 +4,7 @@
  *     store_lmdb_txn.c      transactions and pairs
  *     store_lmdb_cursor.c   cursors
  *     store_lmdb_space.c    how full it is; growing the map, allocating the file ahead
+ *     store_lmdb_run.c      putting many rows that are next to each other
  *     store_lmdb_pack.c     putting rows closer together
  *     store_lmdb_open.c     open, create, check, close
  */
@@ -37,6 +38,13 @@ enum lmdb_tree {
  * empty. */
 #define TREE_ABSENT ((MDB_dbi)-1)
 
+/* Rows up to the key were put behind a run by lmdb_put_run(), and a page begins behind them. */
+struct lmdb_fence {
+    enum lmdb_tree tree;
+    uint8_t key_size; /* 0: there is none */
+    uint8_t key[STORE_KEY_BYTES_MAX];
+};
+
 struct lmdb_txn {
     struct store_txn base;
     MDB_txn *mdb;
@@ -44,6 +52,7 @@ struct lmdb_txn {
     int failed;                  /* the first error: all that is left then is to abort */
     uint64_t stamps[TREE_COUNT]; /* each grows with every write to its tree: tells cursors that they must
                                     search again */
+    struct lmdb_fence fence;
 };
 
 /* How far packing is. */
@@ -161,6 +170,7 @@ int lmdb_get(struct store_txn *base, enum store_table table, struct slice key, s
 int lmdb_put(struct store_txn *base, enum store_table table, struct slice key, struct slice value);
 int lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key, size_t size, bool fresh,
                  void **ret);
+int lmdb_put_run(struct store_txn *base, enum store_table table, const struct store_row *rows, size_t count);
 int lmdb_del(struct store_txn *base, enum store_table table, struct slice key, size_t *ret_size);
 int lmdb_count(struct store_txn *base, enum store_table table, uint64_t *ret_tables, uint64_t *ret);
 

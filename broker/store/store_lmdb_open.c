@@ -372,6 +372,7 @@ static const struct store_ops lmdb_ops = {
     .get = lmdb_get,
     .put = lmdb_put,
     .reserve = lmdb_reserve,
+    .put_run = lmdb_put_run,
     .del = lmdb_del,
     .cursor_open = lmdb_cursor_open,
     .cursor_close = lmdb_cursor_close,

@@ -9,7 +9,7 @@
  * LMDB keeps on pages of their own are left where they are, and so are the others of their leaf page.
  */
 #include "base/check.h"
-#include "broker/store/store_lmdb.h"
+#include "broker/store/store_lmdb_rows.h"
 
 #include <stdlib.h>
 
@@ -20,57 +20,14 @@
  * a run leaves, and rows that do not fit, keep packed runs above it. */
 #define FILL_QUARTERS_MAX 3
 
-/* As LMDB has them (PAGEHDRSZ, NODESIZE and the entry in the page's list). */
-#define PAGE_HEAD_BYTES 16
-#define ROW_HEAD_BYTES  8
-#define ROW_ENTRY_BYTES 2
-
-/* Rows one after the other, each behind its sizes: never more bytes than the pages that they came from. */
+/* Its rows never have more bytes than the pages that they came from. */
 struct run {
-    uint8_t *bytes;
-    size_t size, capacity;
+    struct lmdb_rows rows;
     uint64_t pages;
-    uint8_t *last; /* row */
-    bool end;      /* of the tree: nothing lies behind it */
+    bool end; /* of the tree: nothing lies behind it */
     size_t next_size;
     uint8_t next[STORE_KEY_BYTES_MAX]; /* else the first key that does */
 };
-
-struct row_sizes {
-    uint16_t key, value;
-};
-
-static uint8_t *row_read(uint8_t *at, MDB_val *key, MDB_val *value)
-{
-    struct row_sizes sizes;
-    memcpy(&sizes, at, sizeof sizes);
-    *key = (MDB_val){sizes.key, at + sizeof sizes};
-    *value = (MDB_val){sizes.value, at + sizeof sizes + sizes.key};
-    return at + sizeof sizes + sizes.key + sizes.value;
-}
-
-static void row_add(struct run *run, const MDB_val *key, const MDB_val *value)
-{
-    struct row_sizes sizes = {(uint16_t)key->mv_size, (uint16_t)value->mv_size};
-    run->last = run->bytes + run->size;
-    memcpy(run->last, &sizes, sizeof sizes);
-    memcpy(run->last + sizeof sizes, key->mv_data, key->mv_size);
-    if (value->mv_size)
-        memcpy(run->last + sizeof sizes + key->mv_size, value->mv_data, value->mv_size);
-    run->size += sizeof sizes + key->mv_size + value->mv_size;
-}
-
-static size_t row_bytes(const MDB_val *key, const MDB_val *value)
-{
-    size_t bytes = ROW_HEAD_BYTES + key->mv_size + value->mv_size;
-    return bytes + bytes % 2 + ROW_ENTRY_BYTES;
-}
-
-/* Whether LMDB keeps the value on pages of its own: a page holds two rows at least. */
-static bool is_large(const struct lmdb_store *s, const MDB_val *key, const MDB_val *value)
-{
-    return row_bytes(key, value) > ((s->page_bytes - PAGE_HEAD_BYTES) / 2 & ~(uint64_t)1);
-}
 
 /* ---- reading a run ---- */
 
@@ -123,21 +80,21 @@ static int run_collect(struct lmdb_store *s, MDB_cursor *c, uint64_t pages_max, 
             if (run->pages == pages_max)
                 return 0;
             page = page_of(s, key);
-            page_begin = run->size;
-            last_before = run->last;
+            page_begin = run->rows.size;
+            last_before = run->rows.last;
             run->pages++;
         }
         if (key->mv_size > STORE_KEY_BYTES_MAX)
             return MDB_CORRUPTED;
-        if (is_large(s, key, &value)) {
+        if (lmdb_row_is_large(s, key, &value)) {
             run->pages--;
-            run->size = page_begin;
-            run->last = last_before;
+            run->rows.size = page_begin;
+            run->rows.last = last_before;
             return leave_page(s, c, key, &value);
         }
-        if (run->size + row_bytes(key, &value) > run->capacity)
+        if (run->rows.size + lmdb_row_bytes(key, &value) > run->rows.capacity)
             return MDB_CORRUPTED;
-        row_add(run, key, &value);
+        lmdb_row_add(&run->rows, key, &value);
     }
     return rc;
 }
@@ -170,9 +127,9 @@ static uint64_t run_pages(const struct lmdb_store *s, const struct run *run)
     size_t page_room = s->page_bytes - PAGE_HEAD_BYTES, filled = page_room, before = 0;
     uint64_t pages = 0;
     MDB_val key, value;
-    for (uint8_t *at = run->bytes; at < run->bytes + run->size;) {
-        at = row_read(at, &key, &value);
-        size_t bytes = row_bytes(&key, &value);
+    for (uint8_t *at = run->rows.bytes; at < run->rows.bytes + run->rows.size;) {
+        at = lmdb_row_read(at, &key, &value);
+        size_t bytes = lmdb_row_bytes(&key, &value);
         filled += bytes;
         if (filled > page_room) {
             pages++;
@@ -188,12 +145,12 @@ static int run_write(struct lmdb_store *s, struct lmdb_txn *t, const struct run 
     MDB_dbi dbi = s->trees[s->pack.tree];
     MDB_val key, value;
     int rc = 0;
-    for (uint8_t *at = run->bytes; rc == 0 && at < run->bytes + run->size;) {
-        at = row_read(at, &key, &value);
+    for (uint8_t *at = run->rows.bytes; rc == 0 && at < run->rows.bytes + run->rows.size;) {
+        at = lmdb_row_read(at, &key, &value);
         rc = mdb_del(t->mdb, dbi, &key, NULL);
     }
-    for (uint8_t *at = run->bytes; rc == 0 && at < run->bytes + run->size;) {
-        at = row_read(at, &key, &value);
+    for (uint8_t *at = run->rows.bytes; rc == 0 && at < run->rows.bytes + run->rows.size;) {
+        at = lmdb_row_read(at, &key, &value);
         rc = mdb_put(t->mdb, dbi, &key, &value, 0);
     }
     return rc;
@@ -253,7 +210,7 @@ static int step(struct lmdb_store *s, struct lmdb_txn *t, uint64_t pages_max, st
         next_tree(pack);
     } else if (*ret_write) {
         MDB_val key, value;
-        (void)row_read(run->last, &key, &value);
+        (void)lmdb_row_read(run->rows.last, &key, &value);
         go_on_at(pack, key.mv_data, key.mv_size);
     } else {
         go_on_at(pack, run->next, run->next_size);
@@ -270,8 +227,8 @@ int lmdb_pack(struct store *base, uint64_t most_bytes, bool *ret_more)
     check(!s->writing && most_bytes > s->page_bytes);
     if (s->read_only || (!s->pack.tree && s->pack.deleted_rows < PASS_ROWS_MIN))
         return 0;
-    struct run run = {.bytes = malloc(most_bytes), .capacity = most_bytes};
-    if (!run.bytes)
+    struct run run = {.rows = {.bytes = malloc(most_bytes), .capacity = most_bytes}};
+    if (!run.rows.bytes)
         return SHUNT_NO_MEMORY;
     int err = lmdb_begin(base, true, &txn);
     if (!err) {
@@ -282,7 +239,7 @@ int lmdb_pack(struct store *base, uint64_t most_bytes, bool *ret_more)
         else
             lmdb_abort(txn);
     }
-    free(run.bytes);
+    free(run.rows.bytes);
     if (err == SHUNT_NO_SPACE) { /* it was not to be: all is as it was */
         s->pack.tree = 0;
         err = 0;

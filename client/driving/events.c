@@ -21,9 +21,10 @@ void events_add(struct events *e, enum shunt_event_kind kind, const struct url *
 /* One line for a log: what happened, to which broker, and what comes next. */
 static void describe(char to[TEXT_BYTES_MAX], const struct happened *h)
 {
+    char where[URL_TEXT_BYTES];
     switch (h->kind) {
     case SHUNT_CONNECTED:
-        (void)snprintf(to, TEXT_BYTES_MAX, "connected to %s port %u", h->where.host, (unsigned)h->where.port);
+        (void)snprintf(to, TEXT_BYTES_MAX, "connected to %s", url_text(where, &h->where));
         break;
     case SHUNT_LOST:
         (void)snprintf(to, TEXT_BYTES_MAX, "lost the connection: %s", h->error.text);

@@ -53,6 +53,15 @@ int shunt_group_show(struct shunt *s, const char *topic, const char *group, int6
     return admin_finish_value(s, &call, timeout_ms, ret, err);
 }
 
+int shunt_overview(struct shunt *s, const char *after, uint32_t limit, int64_t timeout_ms,
+                   struct shunt_value **ret, struct shunt_error *err)
+{
+    struct call call;
+    const union request_fields q = {.overview = {.after = slice_of(after), .limit = limit}};
+    call_begin(&call, &request_overview, &q, true);
+    return admin_finish_page(s, &call, timeout_ms, ret, err);
+}
+
 int shunt_group_list(struct shunt *s, const char *topic, int64_t timeout_ms, struct shunt_value **ret,
                      struct shunt_error *err)
 {
@@ -102,7 +111,7 @@ int shunt_group_resume(struct shunt *s, const char *topic, const char *group, in
 }
 
 int shunt_group_reset_breaker(struct shunt *s, const char *topic, const char *group, int64_t timeout_ms,
-                        struct shunt_error *err)
+                              struct shunt_error *err)
 {
     struct call call;
     const union request_fields q = {.breaker_reset = {.topic = slice_of(topic), .group = slice_of(group)}};

@@ -1,6 +1,7 @@
 /* leave: a handle says goodbye and ends. */
 #include "base/clock.h"
 #include "base/magic.h"
+#include "base/secret.h"
 #include "client/driving/handle.h"
 #include "client/wire/error.h"
 #include <stdlib.h>
@@ -62,6 +63,7 @@ void shunt_close(struct shunt *s, int64_t timeout_ms)
     core_done(&s->core);
     loop_done(s);
     s->magic = 0;
+    secret_wipe(&s->settings.auth, sizeof s->settings.auth);
     free(s);
 }
 

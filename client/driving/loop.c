@@ -1,5 +1,6 @@
 /* loop: one turn is: connect, write, wait, read, call back. */
 #include "base/clock.h"
+#include "client/driving/auth.h"
 #include "client/driving/fork_count.h"
 #include "client/driving/handle.h"
 #include "client/wire/error.h"
@@ -107,10 +108,12 @@ static void broke(struct shunt *s, const struct shunt_error *error, int64_t now_
 static void opened(struct shunt *s, int64_t now_us)
 {
     struct shunt_error error;
-    if (core_online(&s->core) != 0) {
-        error_set(&error, SHUNT_NO_MEMORY, NULL);
+    int rc = auth_load(&s->settings.auth, &error);
+    if (rc == 0 && core_online(&s->core) != 0)
+        rc = error_set(&error, SHUNT_NO_MEMORY, NULL);
+    auth_unload(&s->settings.auth);
+    if (rc != 0)
         broke(s, &error, now_us);
-    }
 }
 
 static void begin_attempt(struct shunt *s, int64_t now_us)
@@ -147,6 +150,7 @@ void loop_advance(struct shunt *s, int64_t now_us)
 {
     struct loop *loop = &s->loop;
     struct shunt_error error;
+    char where[URL_TEXT_BYTES];
     if (s->core.fatal.code != 0 || s->closing || handle_is_copy(s))
         return;
     core_expire(&s->core, now_us);
@@ -157,9 +161,8 @@ void loop_advance(struct shunt *s, int64_t now_us)
         if (loop->wanted && now_us >= loop->connect_at_us)
             begin_attempt(s, now_us);
     } else if (s->core.phase != CORE_READY && now_us >= loop->give_up_us) {
-        error_set(&error, SHUNT_UNREACHABLE, "%.255s port %u did not answer within %lld ms",
-                  current(loop)->host, (unsigned)current(loop)->port,
-                  (long long)s->settings.connect_timeout_ms);
+        error_set(&error, SHUNT_UNREACHABLE, "%s did not answer within %lld ms",
+                  url_text(where, current(loop)), (long long)s->settings.connect_timeout_ms);
         broke(s, &error, now_us);
     }
 }
@@ -207,8 +210,9 @@ void loop_send(struct shunt *s, int64_t now_us)
 static void closed_by_peer(struct shunt *s, int64_t now_us)
 {
     struct shunt_error error;
-    error_set(&error, SHUNT_UNREACHABLE, "%.255s port %u closed the connection%s%.200s",
-              current(&s->loop)->host, (unsigned)current(&s->loop)->port, s->core.said.code != 0 ? ": " : "",
+    char where[URL_TEXT_BYTES];
+    error_set(&error, SHUNT_UNREACHABLE, "%s closed the connection%s%.200s",
+              url_text(where, current(&s->loop)), s->core.said.code != 0 ? ": " : "",
               s->core.said.code != 0 ? s->core.said.text : "");
     broke(s, &error, now_us);
 }
@@ -282,9 +286,9 @@ static void drain_timer(struct loop *loop)
 static void fell_silent(struct shunt *s, int64_t now_us)
 {
     struct shunt_error error;
-    error_set(&error, SHUNT_UNREACHABLE, "%.255s port %u has not answered a ping for %lld ms",
-              current(&s->loop)->host, (unsigned)current(&s->loop)->port,
-              (long long)s->settings.ping_interval_ms);
+    char where[URL_TEXT_BYTES];
+    error_set(&error, SHUNT_UNREACHABLE, "%s has not answered a ping for %lld ms",
+              url_text(where, current(&s->loop)), (long long)s->settings.ping_interval_ms);
     broke(s, &error, now_us);
 }
 
@@ -316,12 +320,13 @@ void loop_wait(struct shunt *s, int64_t until_us)
 
 int loop_timed_out(const struct shunt *s, struct shunt_error *err)
 {
+    char where[URL_TEXT_BYTES];
     if (s->core.phase == CORE_READY)
         return error_set(err, SHUNT_TIMEOUT, NULL);
     if (s->loop.last.code != 0)
         return error_set(err, SHUNT_UNREACHABLE, "%s", s->loop.last.text);
-    return error_set(err, SHUNT_UNREACHABLE, "no connection to %.255s port %u in time",
-                     current(&s->loop)->host, (unsigned)current(&s->loop)->port);
+    return error_set(err, SHUNT_UNREACHABLE, "no connection to %s in time",
+                     url_text(where, current(&s->loop)));
 }
 
 static int turn_until(struct shunt *s, int64_t deadline_us, bool (*met)(void *arg), void *arg,

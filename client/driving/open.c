@@ -1,6 +1,8 @@
 /* open: a handle begins and connects. */
 #include "base/clock.h"
 #include "base/magic.h"
+#include "base/secret.h"
+#include "client/driving/auth.h"
 #include "client/driving/call_run.h"
 #include "client/driving/fork_count.h"
 #include "client/driving/handle.h"
@@ -29,7 +31,10 @@ int shunt_open(const char *url, const struct shunt_options *options, struct shun
     struct shunt *s = calloc(1, sizeof *s);
     if (!s)
         return error_set(err, SHUNT_NO_MEMORY, NULL);
-    if ((rc = settings_read(options, &s->settings, err)) != 0 || (rc = loop_init(s, &where, err)) != 0) {
+    if ((rc = settings_read(options, &s->settings, err)) != 0 ||
+        (rc = auth_read(options, &where, &s->settings.auth, err)) != 0 ||
+        (rc = loop_init(s, &where, err)) != 0) {
+        secret_wipe(&s->settings.auth, sizeof s->settings.auth);
         free(s);
         return rc;
     }

@@ -28,6 +28,12 @@ static const char *const keys[] = {"client",
                                    "retry-budget",
                                    "retry-reserve",
                                    "retry-window",
+                                   "user",
+                                   "password",
+                                   "password-file",
+                                   "token",
+                                   "token-file",
+                                   "insecure",
                                    NULL};
 
 static int read_name(const struct shunt_options *o, const char *key, char to[CLIENT_NAME_BYTES_MAX + 1],

@@ -1,4 +1,4 @@
-/* socket: getaddrinfo and connect, address by address; then TLS. */
+/* socket: getaddrinfo and connect, address by address; then TLS. Or a path of this machine. */
 #include "client/driving/socket.h"
 
 #include "base/check.h"
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* A peer that went without a word is noticed after about this long. */
@@ -42,8 +43,8 @@ void socket_close(struct socket *s)
 static int failed(struct socket *s, const struct url *url, const char *why, struct shunt_error *err)
 {
     socket_close(s);
-    return error_set(err, SHUNT_UNREACHABLE, "cannot connect to %.255s port %u: %s", url->host,
-                     (unsigned)url->port, why);
+    char where[URL_TEXT_BYTES];
+    return error_set(err, SHUNT_UNREACHABLE, "cannot connect to %s: %s", url_text(where, url), why);
 }
 
 /* None of these is needed to work; a system that refuses one is slower or later to notice. */
@@ -125,12 +126,30 @@ static int try_on(struct socket *s, const struct url *url, int error_no, struct 
     return s->state == SOCKET_OPEN ? connected(s, url, err) : 0;
 }
 
+/* To a path of this machine. It is decided at once: the broker takes it, or its queue is full. */
+static int connect_locally(struct socket *s, const struct url *url, struct shunt_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = strlen(url->host);
+    check(size < sizeof address.sun_path);
+    memcpy(address.sun_path, url->host, size + 1);
+    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s->fd < 0)
+        return failed(s, url, strerror(errno), err);
+    if (connect(s->fd, (const struct sockaddr *)&address, sizeof address) != 0)
+        return failed(s, url, errno == EAGAIN ? "too many wait to be let in" : strerror(errno), err);
+    s->state = SOCKET_OPEN;
+    return 0;
+}
+
 int socket_connect(struct socket *s, const struct url *url, struct shunt_error *err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     char port[8];
     (void)snprintf(port, sizeof port, "%u", (unsigned)url->port);
     check(s->state == SOCKET_CLOSED && s->fd < 0);
+    if (url_is_local(url))
+        return connect_locally(s, url, err);
     int rc = getaddrinfo(url->host, port, &hints, &s->addresses);
     if (rc == EAI_NONAME) {
         hints.ai_flags = AI_NUMERICSERV;
@@ -170,7 +189,8 @@ bool socket_wants_to_write(const struct socket *s)
 static enum socket_got broken(const struct url *url, const char *what, const char *why,
                               struct shunt_error *err)
 {
-    error_set(err, SHUNT_UNREACHABLE, "%s %.255s port %u: %s", what, url->host, (unsigned)url->port, why);
+    char where[URL_TEXT_BYTES];
+    error_set(err, SHUNT_UNREACHABLE, "%s %s: %s", what, url_text(where, url), why);
     return SOCKET_BROKEN;
 }
 

@@ -1,4 +1,5 @@
-/* socket: a non-blocking TCP connection to the first address that takes it, with TLS on it if the URL wants it. */
+/* socket: a non-blocking TCP connection to the first address that takes it, with TLS on it if the URL wants it; or one to a
+ * Unix-domain socket. */
 #ifndef SHUNT_CLIENT_DRIVING_SOCKET_H
 #define SHUNT_CLIENT_DRIVING_SOCKET_H
 

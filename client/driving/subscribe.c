@@ -61,7 +61,7 @@ int shunt_subscribe(struct shunt *s, const char *topic, const char *group,
 {
     struct shunt_consumer *c = NULL;
     int rc = begin(s, topic, group, options, &c, err);
-    if (rc != 0)
+    if (!c)
         return rc;
     c->until_us = loop_deadline_us(timeout_ms);
     rc = loop_until(s, timeout_ms, is_decided, c, err);

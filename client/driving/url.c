@@ -1,13 +1,15 @@
-/* url: parse `shunt://HOST[:PORT][,HOST[:PORT]]…` and `shunts://…?ca=FILE`. What could mean two things is refused. */
+/* url: parse `shunt://HOST[:PORT][,HOST[:PORT]]…`, `shunts://…?ca=FILE` and `shunt+unix:///PATH`. What could mean two things is refused. */
 #include "client/driving/url.h"
 #include "client/wire/error.h"
 #include "proto/limits.h"
 #include "proto/units.h"
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
-#define SCHEME     "shunt://"
-#define SCHEME_TLS "shunts://"
+#define SCHEME      "shunt://"
+#define SCHEME_TLS  "shunts://"
+#define SCHEME_UNIX "shunt+unix://"
 
 static int bad(struct shunt_error *err, const char *text, const char *why)
 {
@@ -102,35 +104,101 @@ static const char *read_value(const char *at, char ret[URL_FILE_BYTES_MAX + 1], 
         ret[size++] = c;
     }
     ret[size] = '\0';
-    *ret_why = "after ca=, cert= and key= stands a file's name";
+    *ret_why = "after = stands a value";
     return size ? at : NULL;
 }
 _Static_assert(URL_FILE_BYTES_MAX == 1023, "read_value() says the limit in words");
 
-/* `ca=FILE&cert=FILE&key=FILE`, each at most once. */
-static bool read_query(const char *at, struct url_tls *ret, const char **ret_why)
+/* What may stand behind `?`, and how long its value may be. */
+struct url_key {
+    const char *name;
+    char *value;
+    size_t bytes_max;
+    bool tls; /* only with it */
+};
+
+enum { KEY_CA, KEY_CERT, KEY_KEY, KEY_USER, KEY_PASSWORD_FILE, KEY_TOKEN_FILE, KEY_INSECURE, KEYS };
+
+/* One `NAME=VALUE`; its end, or NULL. */
+static const char *read_pair(const char *at, const struct url_key keys[KEYS], bool tls, const char **ret_why)
 {
-    const struct {
-        const char *name;
-        char *value;
-    } keys[] = {{"ca=", ret->ca}, {"cert=", ret->cert}, {"key=", ret->key}};
+    char value[URL_FILE_BYTES_MAX + 1];
+    size_t i = 0;
+    while (i < KEYS && strncmp(at, keys[i].name, strlen(keys[i].name)) != 0)
+        i++;
+    *ret_why =
+        "after ? stand ca=FILE, cert=FILE, key=FILE, user=NAME, password-file=FILE, token-file=FILE and "
+        "insecure=yes, with & between them, each at most once";
+    if (i == KEYS || keys[i].value[0] != '\0')
+        return NULL;
+    *ret_why = "ca=, cert= and key= are for TLS, with shunts://";
+    if (keys[i].tls && !tls)
+        return NULL;
+    at = read_value(at + strlen(keys[i].name), value, ret_why);
+    if (!at)
+        return NULL;
+    *ret_why = "a user's name is at most 100 bytes long, and insecure= is yes or left out";
+    if (strlen(value) > keys[i].bytes_max || (i == KEY_INSECURE && strcmp(value, "yes") != 0))
+        return NULL;
+    memcpy(keys[i].value, value, strlen(value) + 1);
+    return at;
+}
+_Static_assert(NAME_BYTES_MAX == 100, "read_pair() says the limit in words");
+
+static bool read_query(const char *at, struct url_list *ret, const char **ret_why)
+{
+    char insecure[4] = "";
+    const struct url_key keys[KEYS] = {
+        [KEY_CA] = {"ca=", ret->tls.ca, URL_FILE_BYTES_MAX, true},
+        [KEY_CERT] = {"cert=", ret->tls.cert, URL_FILE_BYTES_MAX, true},
+        [KEY_KEY] = {"key=", ret->tls.key, URL_FILE_BYTES_MAX, true},
+        [KEY_USER] = {"user=", ret->auth.user, NAME_BYTES_MAX, false},
+        [KEY_PASSWORD_FILE] = {"password-file=", ret->auth.password_file, URL_FILE_BYTES_MAX, false},
+        [KEY_TOKEN_FILE] = {"token-file=", ret->auth.token_file, URL_FILE_BYTES_MAX, false},
+        [KEY_INSECURE] = {"insecure=", insecure, 3, false},
+    };
     for (bool more = true; more;) {
-        size_t i = 0;
-        while (i < 3 && strncmp(at, keys[i].name, strlen(keys[i].name)) != 0)
-            i++;
-        if (i == 3 || keys[i].value[0] != '\0') {
-            *ret_why =
-                "after ? stand ca=FILE, cert=FILE and key=FILE, with & between them, each at most once";
-            return false;
-        }
-        at = read_value(at + strlen(keys[i].name), keys[i].value, ret_why);
+        at = read_pair(at, keys, ret->tls.wanted, ret_why);
         if (!at)
             return false;
         more = *at == '&';
         at += more;
     }
+    ret->auth.insecure = insecure[0] != '\0';
     *ret_why = "cert= and key= go together";
-    return (ret->cert[0] != '\0') == (ret->key[0] != '\0');
+    return (ret->tls.cert[0] != '\0') == (ret->tls.key[0] != '\0');
+}
+
+/* The path of `shunt+unix:///PATH`, which is all of it. */
+static bool read_path(const char *at, struct url *ret, const char **ret_why)
+{
+    char path[URL_FILE_BYTES_MAX + 1];
+    *ret_why = "after shunt+unix:// stands the path of a socket, which begins with /";
+    if (*at != '/')
+        return false;
+    *ret_why = "the path of a socket holds no ?, & or # (write %3F, %26 or %23)";
+    if (at[strcspn(at, "?&#")] != '\0')
+        return false;
+    if (!read_value(at, path, ret_why))
+        return false;
+    size_t size = strlen(path);
+    *ret_why = "the path of a socket has at most 107 bytes, and does not end with /";
+    if (size > URL_PATH_BYTES_MAX || path[size - 1] == '/')
+        return false;
+    memcpy(ret->host, path, size + 1);
+    ret->port = 0;
+    return true;
+}
+_Static_assert(URL_PATH_BYTES_MAX == 107 && URL_PATH_BYTES_MAX <= URL_HOST_BYTES_MAX,
+               "read_path() says the limit in words, and a host's place holds it");
+
+char *url_text(char *to, const struct url *url)
+{
+    if (url_is_local(url))
+        (void)snprintf(to, URL_TEXT_BYTES, "%s", url->host);
+    else
+        (void)snprintf(to, URL_TEXT_BYTES, "%s port %u", url->host, (unsigned)url->port);
+    return to;
 }
 
 int url_parse(const char *text, struct url_list *ret, struct shunt_error *err)
@@ -139,9 +207,16 @@ int url_parse(const char *text, struct url_list *ret, struct shunt_error *err)
     const char *why = NULL;
     if (!text)
         text = "shunt://127.0.0.1";
+    if (strncmp(text, SCHEME_UNIX, sizeof SCHEME_UNIX - 1) == 0) {
+        list.count = 1;
+        if (!read_path(text + sizeof SCHEME_UNIX - 1, &list.hosts[0], &why))
+            return bad(err, text, why);
+        *ret = list;
+        return 0;
+    }
     list.tls.wanted = strncmp(text, SCHEME_TLS, sizeof SCHEME_TLS - 1) == 0;
     if (!list.tls.wanted && strncmp(text, SCHEME, sizeof SCHEME - 1) != 0)
-        return bad(err, text, "it begins with shunt://, or with shunts:// for TLS");
+        return bad(err, text, "it begins with shunt://, with shunts:// for TLS, or with shunt+unix://");
     const char *at = text + (list.tls.wanted ? sizeof SCHEME_TLS : sizeof SCHEME) - 1;
     for (bool more = true; more; at += more) {
         if (list.count == URL_HOSTS_MAX)
@@ -152,9 +227,7 @@ int url_parse(const char *text, struct url_list *ret, struct shunt_error *err)
         more = *at == ',';
     }
     at += *at == '/';
-    if (*at == '?' && !list.tls.wanted)
-        return bad(err, text, "ca=, cert= and key= are for TLS, with shunts://");
-    if (*at == '?' && !read_query(at + 1, &list.tls, &why))
+    if (*at == '?' && !read_query(at + 1, &list, &why))
         return bad(err, text, why);
     if (*at != '\0' && *at != '?')
         return bad(err, text, "nothing may follow host and port");

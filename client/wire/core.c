@@ -360,7 +360,8 @@ static int read_closed(struct core *core, struct mpack_reader *r, int64_t now_us
         return 0;
     }
     struct shunt_consumer *c = find_consumer(core, sub);
-    error_set(&error, SHUNT_CLOSED, "the broker ended the subscription: %.*s", size, (const char *)text.data);
+    error_set(&error, code == SHUNT_FORBIDDEN ? SHUNT_FORBIDDEN : SHUNT_CLOSED,
+              "the broker ended the subscription: %.*s", size, (const char *)text.data);
     if (c)
         consumer_ended(c, &error);
     return 0;

@@ -171,7 +171,8 @@ struct shunt_delivery *consumer_take(struct shunt_consumer *c, int64_t now_us)
     while ((d = c->queued.head) && (now_us >= d->deadline_us || now_us >= d->expires_us)) {
         if (now_us < d->deadline_us) {
             give_up(d, SHUNT_LATE, now_us);
-        } else if (delivery_may_last(d)) { /* when it ends there we would be silent, whatever we said before */
+        } else if (delivery_may_last(d)) {
+            /* when it ends there we would be silent, whatever we said before */
             give_up(d, SHUNT_RELEASE, now_us);
         } else {
             delivery_free(d);

@@ -1,5 +1,6 @@
 /* hello: who we are, which version we speak, and what the server allows. */
 #include "client/wire/hello.h"
+#include "base/secret.h"
 #include "client/wire/error.h"
 #include "proto/frame.h"
 #include "proto/request.h"
@@ -9,6 +10,16 @@ static const char features[] = "\xac" FEATURE_DEAD_HISTORY "\xa6" FEATURE_WITHIN
 _Static_assert(sizeof FEATURE_DEAD_HISTORY - 1 == 0xac - 0xa0 && sizeof FEATURE_WITHIN - 1 == 0xa6 - 0xa0,
                "the lengths of the features");
 
+static void write_auth(struct mpack_buffer *to, const struct auth *a)
+{
+    struct credentials c = {.mechanism = a->mechanism, .user = slice_of(a->user)};
+    if (a->mechanism == MECHANISM_TOKEN)
+        c.token = slice_of(a->secret);
+    else
+        c.password = slice_of(a->secret);
+    credentials_write(to, &c);
+}
+
 int hello_write(struct core *core)
 {
     struct mpack_buffer *out = &core->output.bytes;
@@ -17,16 +28,24 @@ int hello_write(struct core *core)
     uint64_t id = requests_add(&core->requests, WAITER_HELLO, NULL);
     if (id == 0)
         return SHUNT_NO_MEMORY;
+    struct mpack_buffer auth = {0};
+    write_auth(&auth, &s->auth);
     union request_fields q = {.hello = {.version_min = PROTOCOL_VERSION_MIN,
                                         .version_max = PROTOCOL_VERSION_MAX,
                                         .options = {.client = slice_of(s->client),
                                                     .host = slice_of(s->host),
                                                     .build = slice_of(s->build),
                                                     .marks = s->marks,
+                                                    .auth = {auth.data, auth.size},
                                                     .features = {2, {features, sizeof features - 1}}}}};
     if (s->idempotent)
         q.hello.options.producer = (struct slice){core->producer.id, sizeof core->producer.id};
     frame_end(out, request_begin(out, &request_hello, id, &q));
+    bool whole = !auth.failed;
+    secret_wipe(auth.data, auth.size);
+    mpack_buffer_done(&auth);
+    if (!whole)
+        return SHUNT_NO_MEMORY;
     return output_check(&core->output, end);
 }
 

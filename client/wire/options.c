@@ -1,6 +1,7 @@
 /* options: a list of keys and values. Lists have a dozen entries at most, so it is walked. */
 #include "client/wire/options.h"
 #include "base/array.h"
+#include "base/secret.h"
 #include "client/wire/error.h"
 #include "proto/units.h"
 #include <stdlib.h>
@@ -17,13 +18,21 @@ struct shunt_options *shunt_options_new(void)
     return calloc(1, sizeof(struct shunt_options));
 }
 
+/* It may be a password. */
+static void free_value(struct option *row)
+{
+    if (row->value)
+        secret_wipe(row->value, strlen(row->value));
+    free(row->value);
+}
+
 void shunt_options_free(struct shunt_options *o)
 {
     if (!o)
         return;
     for (size_t i = 0; i < o->count; i++) {
         free(o->rows[i].key);
-        free(o->rows[i].value);
+        free_value(&o->rows[i]);
     }
     free(o->rows);
     free(o);
@@ -41,7 +50,7 @@ static struct option *find(const struct shunt_options *o, const char *key)
 static void take_out(struct shunt_options *o, struct option *row)
 {
     free(row->key);
-    free(row->value);
+    free_value(row);
     size_t i = (size_t)(row - o->rows);
     memmove(row, row + 1, (o->count - i - 1) * sizeof *row);
     o->count--;
@@ -70,7 +79,7 @@ int shunt_options_set(struct shunt_options *o, const char *key, const char *valu
     if (!copy)
         return SHUNT_NO_MEMORY;
     if (row) {
-        free(row->value);
+        free_value(row);
         row->value = copy;
         return 0;
     }

@@ -37,7 +37,8 @@ void patience_publish_refused(struct core *core, const struct shunt_error *error
                               int64_t now_us)
 {
     struct patience *p = &core->patience;
-    if (error->code != SHUNT_NO_SPACE || wait_ms == 0 || p->held)
+    bool is_of_all = error->code == SHUNT_NO_SPACE || error->code == SHUNT_TOO_MANY;
+    if (!is_of_all || wait_ms == 0 || p->held)
         return; /* the others that were under way are refused as well */
     p->held = true;
     p->held_until_us = now_us + wait_ms * 1000 + backoff_spread_us(wait_ms, &core->random);

@@ -2,7 +2,8 @@
  * tried again wait for a random time as well, and are no more than the budget allows (budget.h).
  *
  *   the connection   ended by the broker (SHUTTING_DOWN, TOO_MANY): the next attempt waits (reconnect.h)
- *   publishes        one was refused with NO_SPACE: those that are not sent wait, because the store has no room for them either
+ *   publishes        one was refused with NO_SPACE or TOO_MANY: those that are not sent wait, because the store has no room for them
+ *                    either, or the limit on what is published is theirs, too
  *   calls            refused for what passes by itself, or lost with the connection: asked again
  *   subscriptions    refused for the moment: consumer.c asks again
  */
@@ -19,8 +20,8 @@ struct mpack_reader;
 struct patience {
     struct retry_budget budget; /* of calls */
     int64_t seen_us;            /* the latest time that was passed in */
-    int64_t
-        closing_ms; /* said with what closes this connection: how long to wait before the next; 0: nothing */
+    /* said with what closes this connection: how long to wait before the next; 0: nothing */
+    int64_t closing_ms;
     int64_t asked_until_us; /* until then the broker wants to be left alone, by what it said last */
     int64_t calls_at_us;    /* when a queued call is to be asked again; INT64_MAX: none waits */
     bool held;              /* publishes are, because of `why`, … */

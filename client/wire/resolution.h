@@ -54,8 +54,8 @@ struct resolve_entry {
     uint64_t seq;
     uint64_t token;
     enum shunt_outcome outcome;
-    int64_t
-        delay_ms; /* NACK: or SHUNT_BACKOFF; EXTEND; ACK: how long the answer may take beyond its commit */
+    /* NACK: or SHUNT_BACKOFF; EXTEND; ACK: how long the answer may take beyond its commit */
+    int64_t delay_ms;
     const struct shunt_failure *failure;
 };
 

@@ -2,10 +2,19 @@
 #ifndef SHUNT_CLIENT_WIRE_SETTINGS_H
 #define SHUNT_CLIENT_WIRE_SETTINGS_H
 
+#include "proto/credentials.h"
 #include "proto/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* The user that the handle says it is. */
+struct auth {
+    enum mechanism mechanism;
+    char user[NAME_BYTES_MAX + 1]; /* with a password */
+    char file[1024]; /* where the secret is read for each connection; empty: it is here, for good: */
+    char secret[PASSWORD_BYTES_MAX + 1]; /* password or token */
+};
 
 struct settings {
     char client[CLIENT_NAME_BYTES_MAX + 1];
@@ -27,6 +36,7 @@ struct settings {
     bool numbered;                          /* the program numbers its messages, as the producer: */
     uint8_t producer_id[PRODUCER_ID_BYTES]; /* if it does */
     bool marks;
+    struct auth auth;
 };
 
 #endif

@@ -3,8 +3,8 @@
 #ifndef SHUNT_CLIENT_WORKER_CHILD_POOL_PRIVATE_H
 #define SHUNT_CLIENT_WORKER_CHILD_POOL_PRIVATE_H
 
-#include "client/worker/child.h"
 #include "client/wire/error.h"
+#include "client/worker/child.h"
 
 #define REAP_INTERVAL_MS 20 /* where the kernel does not tell of a child's end */
 

@@ -94,7 +94,7 @@ def page(name, text, others):
     title, what = re.match(r"(\w+)\.h: (.*)", lines[0]).groups()
     functions = FUNCTION.findall(text)
     out = [f".TH {name} 3 \"\" shunt \"the C client of shunt\"", ".SH NAME", escaped(", ".join([title, *functions])) + " \\- " + escaped(what.split(". ")[0].rstrip("."))]
-    out += [".SH SYNOPSIS", ".nf", f".B #include <{'shunt_triage' if title == 'shunt_triage' else 'shunt'}.h>", ".B cc ... $(pkg\\-config \\-\\-cflags \\-\\-libs shunt)", ".fi"]
+    out += [".SH SYNOPSIS", ".nf", f".B #include <{title if title in ('shunt_access', 'shunt_triage') else 'shunt'}.h>", ".B cc ... $(pkg\\-config \\-\\-cflags \\-\\-libs shunt)", ".fi"]
     out += [".SH DESCRIPTION", *prose([*what.split(". ")[1:], *lines[1:]]), *body_of(rest)]
     return "\n".join([*out, ".SH SEE ALSO", ",\n".join(f".BR {other} (3)" for other in others if other != name), ""]).replace("(3),\n", "(3),\n")
 

@@ -1,4 +1,4 @@
-"""admin: topics, groups, dead letters, causes, rules, jobs and the audit log. Each call is one request of the protocol, whose page says what the maps hold."""
+"""admin: topics, groups, dead letters, causes, rules, users, jobs and the audit log. Each call is one request of the protocol, whose page says what the maps hold."""
 
 from __future__ import annotations
 
@@ -48,6 +48,10 @@ class Admin:
 
     def topic_show(self, topic: str) -> Info:
         return dict(self._ask(protocol.TOPIC_SHOW, topic))
+
+    def overview(self) -> Iterator[Info]:
+        """Every group in a few numbers, in the order of the topics' names. What is 0, false or None is not there."""
+        return self._pages(protocol.OVERVIEW, after="")
 
     def topic_list(self) -> Iterator[Info]:
         return self._pages(protocol.TOPIC_LIST, after=None)
@@ -184,6 +188,53 @@ class Admin:
             seen["earlier"] += row["earlier"]
         return list(causes.values())
 
+    # ---- users, roles and tokens ----
+
+    def user_set(
+        self, user: str, *, must_be: str | None = None, verifier: str | None = None, certificates: list[str] | None = None, roles: list[str] | None = None,
+        grants: list[str] | None = None, disabled: bool | None = None, reason: str | None = None
+    ) -> None:
+        """Make a user, or change what is given of it; a list takes the place of the one before. `must_be`: "new" or "there". `verifier` is the PHC string of
+        Argon2id by which its password is verified, "" for none: the password itself is not sent. `grants` are PATTERN:RIGHT,RIGHT, as in "orders.*:publish,look"."""
+        given = {"must_be": must_be, "password": verifier, "certificates": certificates, "roles": roles, "grants": grants,
+                 "state": None if disabled is None else "disabled" if disabled else "enabled"}
+        self._request(protocol.USER_SET, user, {name: value for name, value in given.items() if value is not None}, reason)
+
+    def user_list(self) -> Iterator[Info]:
+        return self._pages(protocol.USER_LIST, after=None, name="user")
+
+    def user_show(self, user: str) -> Info:
+        return dict(self._ask(protocol.USER_LIST, None, None, user)[0])
+
+    def user_delete(self, user: str, *, reason: str | None = None) -> int:
+        """How many tokens went with it."""
+        return int(self._ask(protocol.USER_DELETE, user, reason))
+
+    def role_set(self, role: str, grants: list[str], *, must_be: str | None = None, reason: str | None = None) -> None:
+        """Make a role, or change it: `grants` are all that it gives."""
+        self._request(protocol.ROLE_SET, role, {"grants": grants} | ({"must_be": must_be} if must_be else {}), reason)
+
+    def role_list(self) -> Iterator[Info]:
+        return self._pages(protocol.ROLE_LIST, after=None, name="role")
+
+    def role_delete(self, role: str, *, reason: str | None = None) -> None:
+        self._request(protocol.ROLE_DELETE, role, reason)
+
+    def token_create(self, user: str | None = None, *, lifetime_ms: int | None = None, note: str | None = None, reason: str | None = None) -> tuple[int, str]:
+        """The number of a new token of the user (None: oneself), and the token, which is told this once."""
+        number, text, *_ = self._request(protocol.TOKEN_CREATE, user, lifetime_ms, note, reason)
+        return int(number), str(text)
+
+    def token_list(self, user: str | None = None) -> Iterator[Info]:
+        return self._pages(protocol.TOKEN_LIST, after=0, behind=(user,))
+
+    def token_revoke(self, token: int, *, user: str | None = None, reason: str | None = None) -> None:
+        self._request(protocol.TOKEN_REVOKE, token, user, reason)
+
+    def whoami(self) -> Info:
+        """The user of this connection, and what it may do."""
+        return dict(self._ask(protocol.WHOAMI))
+
     # ---- jobs, and the whole ----
 
     def job_list(self) -> Iterator[Info]:
@@ -204,7 +255,7 @@ class Admin:
         self._request(protocol.JOB_RESUME, job, reason)
 
     def audit(self, *, since: int | None = None, until: int | None = None, topic: str | None = None, act: str | None = None) -> Iterator[Info]:
-        """What operators did, the oldest act first, each with who (`client`, `host`, `peer`), what (`asked`) and why (`reason`). `since` and `until` (not
+        """What operators did, the oldest act first, each with who (`user`, `client`, `host`, `peer`), what (`asked`) and why (`reason`). `since` and `until` (not
         itself) are milliseconds since 1970."""
         given = {"since": since, "until": until, "topic": topic, "act": act}
         return self._pages(protocol.AUDIT_LIST, after=0, behind=({name: value for name, value in given.items() if value is not None} or None,))

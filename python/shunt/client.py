@@ -13,6 +13,7 @@ from . import errors, protocol, working
 from .admin import Admin
 from .consuming import Consumer
 from .link import Link
+from .login import login_of, refuse_plain
 from .publishing import Frame, Message, Outbox, Publisher, pack_message
 from .secure import context_of
 from .url import URL_DEFAULT, parse_url
@@ -32,18 +33,25 @@ class Client(Admin):
 
     url              shunt://HOST[:PORT][,HOST[:PORT]]…, at most 16. Any is tried first, and after a failure the next in turn.
                      With TLS shunts://HOST…[?ca=FILE][&cert=FILE&key=FILE]: files in PEM, read again for each connection; the broker's certificate must name HOST.
+                     shunt+unix:///PATH is the broker of this machine, by its Unix-domain socket (the server's setting `listen-unix`).
     client           the name in the history of messages (default: the program's name and process id)
     host, build      its machine (default: the host name), and the version of the program
     producer         16 bytes, for a program that numbers its messages itself, over its restarts: see publish(). One client at a time may have it.
     timeout          seconds that a call waits, for a connection too
     connect_timeout  seconds for one attempt to connect
+    user             who the program is, with password or password_file: a file whose first line is the password, read again for each connection
+    token            instead of a user: a token, or token_file, a file with it
+    insecure         such a secret may go to another machine without TLS
+
+    Of user, password_file, token_file and insecure the URL may say each instead: ?user=NAME&password-file=FILE, ?token-file=FILE, insecure=yes.
 
     Use one client in each thread; what it does is guarded, but a connection serves its requests one after the other. After a fork, make another one.
     """
 
     def __init__(
         self, url: str = URL_DEFAULT, *, client: str | None = None, host: str | None = None, build: str | None = None, producer: bytes | None = None,
-        timeout: float = TIMEOUT_S, connect_timeout: float = CONNECT_TIMEOUT_S
+        timeout: float = TIMEOUT_S, connect_timeout: float = CONNECT_TIMEOUT_S, user: str | None = None, password: str | None = None,
+        password_file: str | os.PathLike[str] | None = None, token: str | None = None, token_file: str | os.PathLike[str] | None = None, insecure: bool = False
     ) -> None:
         if producer is not None and len(producer) != PRODUCER_BYTES:
             raise errors.BadArgument(f"a producer is {PRODUCER_BYTES} bytes, not {len(producer)}")
@@ -55,10 +63,13 @@ class Client(Admin):
         if build is not None:
             hello["build"] = build
         self._timeout = timeout
-        hosts, tls = parse_url(url)
+        hosts, tls, auth = parse_url(url)
+        login = login_of(auth, user, password, password_file, token, token_file)
+        if login and not (insecure or auth.insecure or tls):
+            refuse_plain(hosts)
         if tls:
             context_of(tls)  # files that cannot be used are told at once
-        self._link = Link(hosts, hello, connect_timeout, tls)
+        self._link = Link(hosts, hello, connect_timeout, tls, login)
         self._outbox = Outbox(self._link, producer is not None)
         self._link.hooks.append(self._outbox)
 

@@ -123,7 +123,7 @@ class GroupExists(Error):
 
 
 class NotFound(Error):
-    """No such message, dead letter, job or subscription."""
+    """No such message, dead letter, job, rule, subscription, user, role or token."""
 
     code, name = 24, "NOT_FOUND"
 

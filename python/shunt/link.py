@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from . import errors, protocol
+from .login import Login
 from .frames import FrameReader, Received, frame, parse, with_length
 from .packing import PackingError, array_head, encode
 from .secure import Secure, context_of, said
@@ -85,9 +86,9 @@ def patient(wait: float, asked: float, most: float) -> float:
 
 
 class Link:
-    def __init__(self, hosts: list[Host], hello: dict[str, Any], connect_timeout: float, tls: Tls | None = None) -> None:
+    def __init__(self, hosts: list[Host], hello: dict[str, Any], connect_timeout: float, tls: Tls | None = None, login: Login | None = None) -> None:
         self.changed = threading.Condition()
-        self.hosts, self.hello, self.connect_timeout, self.tls = hosts, hello, connect_timeout, tls
+        self.hosts, self.hello, self.connect_timeout, self.tls, self.login = hosts, hello, connect_timeout, tls, login
         self.host = random.randrange(len(hosts))
         self.hooks: list[Hook] = []
         self.info: dict[str, Any] = {}
@@ -301,12 +302,13 @@ class Link:
         """A connection that has said HELLO."""
         host = self.hosts[self.host]
         try:
-            connection = socket.create_connection(host, self.connect_timeout)
+            connection = self._open_local(host.name) if host.is_local else socket.create_connection(host, self.connect_timeout)
         except (OSError, UnicodeError) as error:
             raise errors.Unreachable(f"{host}: {error}") from error
         self._socket = connection  # from now on a forked child closes its copy
         try:
-            self._set_options(connection)
+            if not host.is_local:
+                self._set_options(connection)
             secure = self._shake(connection, host) if self.tls else None
             reader = self._greet(connection, host, secure)
         except errors.BadArgument as error:  # files that could be used when the client was made
@@ -322,6 +324,16 @@ class Link:
             connection.close()
             raise
         return connection, reader
+
+    def _open_local(self, path: str) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(self.connect_timeout)
+            connection.connect(path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _shake(self, connection: socket.socket, host: Host) -> Secure:
         assert self.tls
@@ -342,7 +354,8 @@ class Link:
     def _greet(self, connection: socket.socket, host: Host, secure: Secure | None) -> FrameReader:
         deadline = time.monotonic() + self.connect_timeout
         reader = FrameReader()
-        hello = frame(protocol.HELLO, 1, protocol.VERSION, protocol.VERSION, self.hello)
+        options = self.hello | {"auth": self.login.auth()} if self.login else self.hello
+        hello = frame(protocol.HELLO, 1, protocol.VERSION, protocol.VERSION, options)
         connection.sendall(secure.seal(hello) if secure else hello)
         while (payload := reader.take()) is None:
             connection.settimeout(max(0.001, deadline - time.monotonic()))

@@ -5,6 +5,7 @@ their sending side, with messages in hand; and answer with tokens of a former co
 thread, so that what one of them knows of another is in order.
 """
 import collections
+import functools
 import random
 import select
 import socket
@@ -41,8 +42,7 @@ class Holder:
         self.ending = False
 
     def connect(self):
-        host, port = self.crowd.address()
-        self.client = witness.Witness(self.crowd.history, port, address=host, leases=self.room == 1, client=self.name, timeout=60.0)
+        self.client = self.crowd.connect(leases=self.room == 1, client=self.name)
         self.subscription = self.client.subscribe(TOPIC, messages=self.room)
         if self.former:
             self.send([(seq, token, self.random.choice(OUTCOMES)) for seq, token in self.former], "former")
@@ -154,15 +154,13 @@ class Crowd:
         self.holders = [Holder(self, f"holder-{i}", room) for i, room in enumerate(ROOMS)]
         self.witness().topic_create(TOPIC, max_attempts=MAX_ATTEMPTS, breaker=0, lease_ms=LEASE_MS, backoff_min_ms=1, backoff_max_ms=20)
 
-    def address(self):
-        host, _, port = self.server.url.removeprefix("shunt://").rpartition(":")
-        return host, int(port)
+    def connect(self, **options):
+        return wire.connect(self.server, functools.partial(witness.Witness, self.history), **options)
 
     def witness(self):
         """The publisher's connection."""
         if self.publisher is None:
-            host, port = self.address()
-            self.publisher = witness.Witness(self.history, port, address=host, timeout=60.0)
+            self.publisher = self.connect()
         return self.publisher
 
     def came(self, holder, delivery):

@@ -115,11 +115,11 @@ class Alertmanager(Program):
 
 
 class Prometheus(Program):
-    """Scrapes `targets`, {instance: address}, evaluates the rules in `rules`, and tells the Alertmanager at `alertmanager_url`, if there is one.
+    """Scrapes `targets`, {instance: address}, by HTTPS with what `scrape` says, evaluates the rules in `rules`, and tells the Alertmanager at `alertmanager_url`, if there is one.
     `resend` is how often it tells of an alert that goes on; Alertmanager takes one that it has not been told of for four times as long as ended.
     What fires in the five seconds before Prometheus knows its Alertmanagers is not sent, but only after `resend` (findings/prometheus-first-alert.sh)."""
 
-    def __init__(self, directory, targets, rules=None, alertmanager_url=None, resend="8s"):
+    def __init__(self, directory, targets, rules=None, alertmanager_url=None, resend="8s", scrape=None):
         program = shutil.which("prometheus")
         # As if it had one address whatever port it listens on, because each alert links to it.
         super().__init__(directory, [program, "--config.file=prometheus.yml", "--storage.tsdb.path=prometheus", "--web.listen-address=127.0.0.1:0",
@@ -127,7 +127,7 @@ class Prometheus(Program):
                                      f"--rules.alert.resend-delay={resend}"])
         config = {"global": {"scrape_interval": SCRAPE, "scrape_timeout": SCRAPE, "evaluation_interval": ROUND},
                   "scrape_configs": [{"job_name": "shunt",
-                                      "static_configs": [{"targets": [address], "labels": {"instance": name}} for name, address in targets.items()]}]}
+                                      "static_configs": [{"targets": [address], "labels": {"instance": name}} for name, address in targets.items()], **(scrape or {})}]}
         if rules is not None:
             (self.directory / "rules.yml").write_text(rules, encoding="utf-8")
             config["rule_files"] = ["rules.yml"]

@@ -7,11 +7,12 @@ class Relay:
     """Passes bytes on. After cut_after_request(), what a client sends next is passed to the server, and when the answer comes the connection is cut instead:
     the server has done what was asked, and the client cannot know."""
 
-    def __init__(self, url):
-        host, port = url.removeprefix("shunt://").rsplit(":", 1)
+    def __init__(self, server):
+        """In front of a harness.Server; it has a URL as that has."""
+        host, _, port = server.address.rpartition(":")
         self.server = (host, int(port))
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"shunt://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.url = server.url_at(f"127.0.0.1:{self.listener.getsockname()[1]}")
         self.swallow = None
         self.cuts = 0
         self.threads, self.sockets = [], []

@@ -52,8 +52,8 @@ class Alerting(unittest.TestCase):
         self.alertmanager = self.enterContext(monitoring.Alertmanager(self.directory, self.webhook.url))
 
     def watch(self, rules):
-        self.prometheus = self.enterContext(monitoring.Prometheus(
-            self.directory, {"broker": self.server.http.removeprefix("http://")}, rules, self.alertmanager.url))
+        address, scrape = self.server.scraped()
+        self.prometheus = self.enterContext(monitoring.Prometheus(self.directory, {"broker": address}, rules, self.alertmanager.url, scrape=scrape))
 
     def poison(self, topic):
         self.server.shunt("topic", "create", topic, "--max-attempts", "1", "--dlq-slo", SLO)
@@ -80,7 +80,7 @@ class Alerting(unittest.TestCase):
     def start_server(self):
         """Where it was before, and until its all-clear."""
         before = len(self.webhook.of(alertname=DOWN))
-        self.server.options = ["--http", self.server.http.removeprefix("http://")]
+        self.server.options = ["--http", self.server.scraped()[0]]
         self.server.start()
         self.page("resolved", after=before, alertname=DOWN)
 

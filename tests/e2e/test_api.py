@@ -1,6 +1,5 @@
 """The admin API of a real server: the examples of docs/api.md as they stand there, and what it refuses."""
 import base64
-import http.client
 import json
 import os
 import re
@@ -13,6 +12,7 @@ import urllib.parse
 
 import harness
 import wire
+from secure import plain_only
 
 PAGE = harness.SOURCE_ROOT / "docs" / "api.md"
 BLOCK = re.compile(r"<!-- tested -->\s*\n```sh\n(.*?)^```$", re.S | re.M)
@@ -40,6 +40,8 @@ def differs(wanted, got, where="answer"):
     if isinstance(wanted, dict):
         if not isinstance(got, dict):
             return f"{where}: {got!r} is no object"
+        if not wanted and got:
+            return f"{where}: {got!r} is not empty"
         parts = ((name, value, got.get(name, "(missing)")) for name, value in wanted.items())
         return next(filter(None, (differs(value, there, f"{where}.{name}") for name, value, there in parts)), None)
     if isinstance(wanted, list):
@@ -53,7 +55,7 @@ class Api:
     """One connection to the API of a server."""
 
     def __init__(self, server):
-        self.connection = http.client.HTTPConnection(server.http.removeprefix("http://"), timeout=60)
+        self.connection = server.http_client()
 
     def ask(self, method, path, body=None, headers=None, raw=None):
         """(status, answer, headers); the body is given as an object, or `raw`."""
@@ -76,6 +78,7 @@ class Api:
 
 
 class Examples(unittest.TestCase):
+    @plain_only("the numbers on the page are those of a store without users")
     def test_the_examples_of_the_page_print_what_it_says(self):
         plan = steps("\n".join(BLOCK.findall(PAGE.read_text(encoding="utf-8"))))
         self.assertGreater(len(plan), 20)
@@ -166,6 +169,13 @@ class Input(Calls):
 
     def test_fields_are_given_once_and_in_their_place(self):
         self.refused(400, "BAD_FIELD", "POST", "/api/v1/topics?topic=t", {"topic": "t"}, detail="no query")
+        for wrong in ("", "0", "1s", "-1", "1.5", "86400001", "9" * 30):
+            self.refused(400, "BAD_FIELD", "GET", "/api/v1/topics", headers={"X-Shunt-Timeout-Ms": wrong}, detail="from 1 to 86400000")
+        for right in ("60000", "86400000"):
+            self.assertEqual(self.api.ask("GET", "/api/v1/topics", headers={"X-Shunt-Timeout-Ms": right})[0], 200)
+        for path in ("/api/v1/topics/t/groups/default/lease", "/api/v1/topics/t/groups/default/ack"):
+            self.refused(400, "BAD_FIELD", "POST", path, {}, headers={"X-Shunt-Timeout-Ms": "1000"}, detail="no time-out")
+        self.refused(400, "BAD_FIELD", "GET", "/api/v1/events", headers={"X-Shunt-Timeout-Ms": "1000"}, detail="no time-out")
         self.refused(400, "BAD_FIELD", "DELETE", "/api/v1/topics/t", {}, detail="no body")
         self.refused(400, "BAD_FIELD", "PATCH", "/api/v1/topics/t", {"topic": "u"}, detail="given twice")
         self.refused(400, "BAD_FIELD", "GET", "/api/v1/jobs/x", detail="`job` in the path must be a whole number")
@@ -222,8 +232,8 @@ class OtherSites(Calls):
             self.assertEqual(self.api.ask("GET", "/api/v1/stats", headers={"Host": host})[0], 200, host)
 
     def test_the_browsers_word_for_another_site_is_believed(self):
-        own = f"http://127.0.0.1:{self.port}"
-        for origin in ("http://evil.example", "null", "", f"http://127.0.0.1:{int(self.port) ^ 1}", "http://localhost:" + self.port, own + ".evil.example", "file://", own[7:]):
+        own = self.server.http
+        for origin in ("http://evil.example", "null", "", f"http://127.0.0.1:{int(self.port) ^ 1}", own.replace("127.0.0.1", "localhost"), own + ".evil.example", "file://", own.partition("://")[2]):
             for method, path in (("GET", "/api/v1/topics"), ("POST", "/api/v1/topics")):
                 self.refused(403, "CROSS_SITE", method, path, {"topic": "t"} if method == "POST" else None, headers={"Origin": origin})
         for site in ("cross-site", "same-site", "x"):
@@ -381,7 +391,7 @@ class Off(unittest.TestCase):
 
     def test_an_address_that_others_can_reach_has_no_api_unless_it_is_switched_on(self):
         for text, wanted in (("", 404), ("api: on\n", 200)):
-            with harness.Server(options=(*self.config(text), "--http", "0.0.0.0:0")) as server:
+            with harness.Server(options=(*self.config(text), "--http", "0.0.0.0:0", "--insecure")) as server:
                 api = Api(server)
                 api.connection.host = "127.0.0.1"
                 self.assertEqual(api.ask("GET", "/api/v1/stats", headers={"Host": "127.0.0.1"})[0], wanted)
@@ -392,12 +402,9 @@ class Stream:
     """A client that follows the changes."""
 
     def __init__(self, server, last=None, after=None, read=True):
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536 if read else 4096)
-        self.socket.settimeout(60)
-        self.socket.connect(("127.0.0.1", int(server.http.rpartition(":")[2])))
+        self.socket = server.http_socket(receive_bytes=65536 if read else 4096)
         head = f"Last-Event-ID: {last}\r\n" if last else ""
-        self.socket.sendall(f"GET /api/v1/events{'?after=' + after if after else ''} HTTP/1.0\r\nHost: localhost\r\n{head}\r\n".encode())
+        self.socket.sendall(f"GET /api/v1/events{'?after=' + after if after else ''} HTTP/1.0\r\nHost: localhost\r\n{server.http_login}{head}\r\n".encode())
         self.file = self.socket.makefile("rb")
         if read:
             self.status = int(self.file.readline().split()[1])
@@ -580,9 +587,9 @@ class Stress(Calls):
         client = self.enterContext(wire.connect(self.server))
         client.publish("t", *[wire.Message(b"\x01" * 900000) for _ in range(4)])
         def come():
-            connection = socket.create_connection(("127.0.0.1", int(self.server.http.rpartition(":")[2])))
+            connection = self.server.http_socket()
             self.addCleanup(connection.close)
-            connection.sendall(b"GET /api/v1/topics/t/groups/default/messages?bodies=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            connection.sendall(f"GET /api/v1/topics/t/groups/default/messages?bodies=true HTTP/1.1\r\nHost: localhost\r\n{self.server.http_login}\r\n".encode())
 
         def refused():
             status, answer, _ = self.api.ask("GET", "/api/v1/stats")

@@ -299,7 +299,8 @@ class Small(unittest.TestCase):
             server.start()
             with wire.connect(server) as client:
                 client.topic_create("t")
-                client.publish("t", *[b"x" * 1000] * 2000)
+                for _ in range(4):  # of which a copy takes longer than the store needs to grow
+                    client.publish("t", *[b"x" * 1000] * 2000)
                 backup = subprocess.Popen([harness.SHUNTD, "--config", config, "--data", server.data, "--backup", to, "--backup-rate", str(SLOW)],
                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                 self.addCleanup(backup.wait)

@@ -85,7 +85,7 @@ class Usage(unittest.TestCase):
         nouns = {"topic": "create update show list delete purge", "group": "create update show list holders delete pause resume",
                  "dlq": "causes cause list show redrive purge export", "clock": "set", "rule": "list set delete test",
                  "redrive": "list show watch pause resume cancel", "job": "list show watch pause resume cancel"}
-        commands = [["ping"], ["publish"], ["consume"], ["work"], ["stats"], ["check"], ["audit"], ["clients"], ["keys"]]
+        commands = [["ping"], ["publish"], ["consume"], ["work"], ["stats"], ["check"], ["audit"], ["clients"], ["keys"], ["overview"]]
         commands += [[noun, verb] for noun, verbs in nouns.items() for verb in verbs.split()]
         for command in commands:
             with self.subTest(command=command):
@@ -107,7 +107,7 @@ class Usage(unittest.TestCase):
 
     def test_the_manual_has_every_command_and_option(self):
         manual = (harness.SOURCE_ROOT / "docs/man/shunt.1").read_text().replace("\\-", "-")
-        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "redrive", "rule", "job", "clock", "audit", "clients", "keys", "stats", "check", "backup", "bench"):
+        for noun in ("ping", "topic", "group", "publish", "consume", "work", "dlq", "redrive", "rule", "job", "clock", "audit", "clients", "keys", "stats", "overview", "check", "backup", "bench"):
             self.assertIn(f".SS {noun}", manual)
             usages = [alone(noun, "--help").stdout]
             if "Usage: shunt %s COMMAND" % noun in usages[0]:

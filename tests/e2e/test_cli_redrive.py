@@ -2,6 +2,7 @@
 import harness
 import wire
 from cli_case import NOTHING, PARTLY, USAGE, Case
+from secure import FIRST_JOB
 
 
 class Redrive(Case):
@@ -38,20 +39,20 @@ class Redrive(Case):
         self.die("A", "B", "A", "A")
         process = self.start("dlq", "redrive", "t", "--type", "A")
         self.eventually(lambda: self.document("redrive", "list") != [])
-        self.in_phase(1, "canary")
+        self.in_phase(FIRST_JOB, "canary")
         self.subscription.credit(4)
         self.subscription.reject(self.subscription.next(), "A", "as planted")
         _, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, PARTLY, err)
         self.assertIn("waits for the outcome of the canary", err)
-        self.assertIn("job 1 stopped by itself: the canary t/1 failed of the same cause", err)
+        self.assertIn(f"job {FIRST_JOB} stopped by itself: the canary t/1 failed of the same cause", err)
         self.assertEqual(self.group("t")["dead"], 4)
         process = self.start("dlq", "redrive", "t", "--type", "A", "--watch")
         for _ in range(3):
             self.subscription.ack(self.subscription.next())
         _, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, err)
-        self.assertEqual(self.job(2)["outcomes"], {"pending": 0, "acked": 3, "failed_same": 0, "failed_other": 0, "gone": 0, "moved": 0})
+        self.assertEqual(self.job(FIRST_JOB + 1)["outcomes"], {"pending": 0, "acked": 3, "failed_same": 0, "failed_other": 0, "gone": 0, "moved": 0})
         self.assertEqual([row["error_type"] for row in self.document("dlq", "list", "t")], ["B"])
         first, second = self.document("redrive", "list")
         self.assertEqual((first["phase"], second["phase"], second["total"]), ("stopped", "done", 3))
@@ -61,22 +62,22 @@ class Redrive(Case):
     def test_too_many_failures_stop_it(self):
         self.die(*"AAAAA")
         self.shunt("dlq", "redrive", "t", "--all", "--canary", "0", "--max-fail", "12.5%", "--rate", "1/s", "--no-wait")
-        self.assertEqual(self.job(1)["max_fail"], 125)
+        self.assertEqual(self.job(FIRST_JOB)["max_fail"], 125)
         self.subscription.credit(1)
         self.subscription.reject(self.subscription.next(), "B", "another")
-        self.in_phase(1, "stopped")
-        self.assertIn("more than 12.5%", self.job(1)["why"])
-        done = self.shunt("redrive", "watch", 1, code=PARTLY)
+        self.in_phase(FIRST_JOB, "stopped")
+        self.assertIn("more than 12.5%", self.job(FIRST_JOB)["why"])
+        done = self.shunt("redrive", "watch", FIRST_JOB, code=PARTLY)
         self.assertIn("stopped by itself", done.stderr)
 
     def test_paused_resumed_and_cancelled(self):
         self.die(*"AAA")
         self.shunt("dlq", "redrive", "t", "--all", "--rate", "1/s", "--no-wait")
-        self.assertEqual(self.document("redrive", "pause", 1)["phase"], "paused")
+        self.assertEqual(self.document("redrive", "pause", FIRST_JOB)["phase"], "paused")
         refused = self.shunt("dlq", "redrive", "t", "--count", "1", code=1)
-        self.assertIn("job 1 is at work on the same dead letters", refused.stderr)
-        self.assertEqual(self.document("redrive", "resume", 1)["phase"], "running")
-        self.assertEqual(self.document("redrive", "cancel", 1)["phase"], "cancelled")
+        self.assertIn(f"job {FIRST_JOB} is at work on the same dead letters", refused.stderr)
+        self.assertEqual(self.document("redrive", "resume", FIRST_JOB)["phase"], "running")
+        self.assertEqual(self.document("redrive", "cancel", FIRST_JOB)["phase"], "cancelled")
         self.shunt("redrive", "pause", 4711, code=NOTHING)
 
     def test_to_another_topic_they_leave_and_it_is_told_where_they_went(self):
@@ -84,14 +85,14 @@ class Redrive(Case):
         self.shunt("topic", "create", "parked", "--max-messages", "1")
         done = self.start("dlq", "redrive", "t", "--type", "A", "--to", "parked")
         self.eventually(lambda: self.document("redrive", "list") != [])
-        self.in_phase(1, "paused")
-        self.assertIn("has as much as it may", self.job(1)["why"])
+        self.in_phase(FIRST_JOB, "paused")
+        self.assertIn("has as much as it may", self.job(FIRST_JOB)["why"])
         self.shunt("topic", "update", "parked", "--max-messages", "2")
-        self.shunt("redrive", "resume", 1)
+        self.shunt("redrive", "resume", FIRST_JOB)
         _, err = done.communicate(timeout=60)
         self.assertEqual(done.returncode, 0, err)
         self.assertIn("moved 2 dead letters", err)
-        self.assertEqual((self.job(1)["to"], self.job(1)["outcomes"]["moved"]), ("parked", 2))
+        self.assertEqual((self.job(FIRST_JOB)["to"], self.job(FIRST_JOB)["outcomes"]["moved"]), ("parked", 2))
         self.assertEqual((self.group("t")["dead"], self.group("t")["moved"], self.group("parked")["ready"]), (1, 2, 2))
         self.assertIn("sent to another topic", self.shunt("why", "t/1").stdout)
         self.assertIn("parked/1", self.shunt("why", "t/1").stdout)
@@ -108,23 +109,23 @@ class Redrive(Case):
         for delivery in old.take(2):
             old.reject(delivery, "A", "as planted")
         told = self.shunt("dlq", "redrive", "t", "--all", "--hold-for-build", "", "--no-wait")
-        self.assertIn("job 1", told.stderr)
-        self.assertEqual((self.job(1)["phase"], self.job(1)["canary"], self.job(1)["hold_for_build"]), ("held", 1, ""))
+        self.assertIn(f"job {FIRST_JOB}", told.stderr)
+        self.assertEqual((self.job(FIRST_JOB)["phase"], self.job(FIRST_JOB)["canary"], self.job(FIRST_JOB)["hold_for_build"]), ("held", 1, ""))
         self.assertIn("another build than those that failed", self.shunt("redrive", "list").stdout)
         self.server.stop()
         self.server.start()
         again = wire.connect(self.server, build="v1")
         self.addCleanup(again.close)
         again.subscribe("t", messages=2)
-        self.assertEqual((self.job(1)["phase"], self.group("t")["dead"]), ("held", 2))
+        self.assertEqual((self.job(FIRST_JOB)["phase"], self.group("t")["dead"]), ("held", 2))
         again.close()
         mended = wire.connect(self.server, build="v2")
         self.addCleanup(mended.close)
         new = mended.subscribe("t", messages=2)
         new.ack(new.next())
         new.ack(new.next())
-        self.in_phase(1, "done")
-        self.assertEqual(self.job(1)["outcomes"]["acked"], 2)
+        self.in_phase(FIRST_JOB, "done")
+        self.assertEqual(self.job(FIRST_JOB)["outcomes"]["acked"], 2)
 
     def test_purge_takes_a_filter_too(self):
         self.die("A", "B")
@@ -135,14 +136,14 @@ class Redrive(Case):
         self.die(*"ABA")
         self.shunt("dlq", "purge", "t", "--type", "B", "-y")
         self.shunt("dlq", "redrive", "t", "--type", "A", "--canary", "0", "--spread", "1h")
-        self.assertEqual([(job["job"], job["kind"]) for job in self.document("job", "list")], [(1, "purge_dlq"), (2, "redrive")])
+        self.assertEqual([(job["job"], job["kind"]) for job in self.document("job", "list")], [(FIRST_JOB, "purge_dlq"), (FIRST_JOB + 1, "redrive")])
         self.assertEqual(self.document("redrive", "list"), self.document("job", "list")[1:])
-        self.assertEqual(self.document("job", "show", 2), self.document("redrive", "show", 2))
+        self.assertEqual(self.document("job", "show", FIRST_JOB + 1), self.document("redrive", "show", FIRST_JOB + 1))
         purge, redrive = self.shunt("job", "list").stdout.splitlines()[1:]
-        self.assertRegex(purge, r"^ +1 +purge_dlq +done +t:default +1 +1 +- +- +- +- +- ")
-        self.assertRegex(redrive, r"^ +2 +redrive +draining +t:default +2 +2 +0 +0 +0 +0 +2 ")
-        self.shunt("job", "watch", 1)
-        self.assertRegex(self.shunt("job", "show", 2).stdout, r"(?m)^max fail \(thousandths\) +-$")
+        self.assertRegex(purge, rf"^ +{FIRST_JOB} +purge_dlq +done +t:default +1 +1 +- +- +- +- +- ")
+        self.assertRegex(redrive, rf"^ +{FIRST_JOB + 1} +redrive +draining +t:default +2 +2 +0 +0 +0 +0 +2 ")
+        self.shunt("job", "watch", FIRST_JOB)
+        self.assertRegex(self.shunt("job", "show", FIRST_JOB + 1).stdout, r"(?m)^max fail \(thousandths\) +-$")
 
     def test_what_makes_no_sense_is_refused(self):
         for arguments, says in ((("t/1", "--type", "A"), "not filtered"), (("t/1", "--dry-run"), "--dry-run"), (("--all", "--max-fail", "101%"), "--max-fail"),

@@ -512,6 +512,41 @@ run(({{ body, ttl_ms, dead }}) => {{
 """)
         self.check_dead(["node", str(path)])
 
+    def check_deadlines(self, command):
+        """A worker that prints what it is told of a deadline, and gives up what has one."""
+        self.shunt("publish", "t", "needed", "--deadline", "1h")
+        self.shunt("publish", "t", "patient")
+        done = self.shunt("work", "t", "--stream", "--drain", "--", *command)
+        needed, patient = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("[")]
+        self.assertRegex(needed[0], r"^\d{4}-\d\d-\d\dT.*Z$")
+        self.assertTrue(0 < needed[1] <= 3600000, needed)
+        self.assertEqual(patient, [None, None])
+        self.assertEqual({body: (row["reason"], row["attempts"]) for body, row in self.dead().items()}, {"needed": ("deadline_exceeded", 0)})
+
+    def test_python_is_told_of_deadlines(self):
+        path = self.directory / "deadlines.py"
+        path.write_text(f"""
+import sys; sys.path.insert(0, {str(ROOT / 'python')!r})
+import json, shunt_stream
+def handle(message):
+    print(json.dumps([message.deadline, message.remaining_ms]))
+    if message.deadline: raise shunt_stream.Late("no time")
+shunt_stream.run(handle)
+""")
+        self.check_deadlines([sys.executable, str(path)])
+
+    @unittest.skipUnless(shutil.which("node"), "node is not installed")
+    def test_node_is_told_of_deadlines(self):
+        path = self.directory / "deadlines.mjs"
+        path.write_text(f"""
+import {{ run, Late }} from {json.dumps(str(ROOT / 'node/shunt_stream.mjs'))}
+run(({{ deadline, remaining_ms }}) => {{
+  console.log(JSON.stringify([deadline, remaining_ms]))
+  if (deadline) throw new Late('no time')
+}})
+""")
+        self.check_deadlines(["node", str(path)])
+
     def test_short(self):
         for path in (ROOT / "python/shunt_stream.py", ROOT / "node/shunt_stream.mjs"):
             self.assertLess(len(path.read_text().splitlines()), 100, path.name)

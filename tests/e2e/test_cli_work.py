@@ -224,7 +224,7 @@ class Working(Case):
         process = self.start("work", "long", "-j", "2", "--drain", "--", "sh", "-c", script)
         first = [process.stdout.readline() for _ in range(2)]
         self.server.kill()
-        self.server.options = ["--listen", self.server.url.removeprefix("shunt://")]
+        self.server.options = ["--listen", self.server.address]
         self.server.start()
         go.touch()
         out, err = process.communicate(timeout=WAIT_SECONDS_MAX)

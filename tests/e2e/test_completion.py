@@ -3,6 +3,7 @@ import os
 import pathlib
 import pty
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -275,7 +276,7 @@ class InShells(Offered):
                             (f"shunt dlq list fruit --cause {cause[:6]}\t", ["dlq", "list", "fruit", "--cause", cause]),
                             ("shunt topic purge files --group=b\t", ["topic", "purge", "files", "--group=billing"]),
                             ("shunt consume dlq:fr\t", ["consume", "dlq:fruit:default"]),
-                            (f"shunt --url {self.server.url} topic show fr\t", ["--url", self.server.url, "topic", "show", "fruit"]),
+                            (f"shunt --url {shlex.quote(self.server.url)} topic show fr\t", ["--url", self.server.url, "topic", "show", "fruit"]),
                             ("shunt publish fruit --file a\\ l\t", ["publish", "fruit", "--file", "a letter.txt"]),
                             ("shunt --out\tjsonl ping", ["--output", "jsonl", "ping"])):
             self.assertEqual(self.typed(command, keys), words, keys)
@@ -305,6 +306,16 @@ class InShells(Offered):
         self.assertEqual((done.returncode, done.stderr), (0, ""), command)
         return [line.split("\t")[0] for line in done.stdout.splitlines()]
 
+    def test_users_and_roles_are_offered(self):
+        self.shunt("role", "set", "readers", "--grant", "*:look")
+        self.shunt("user", "add", "ann", "--role", "readers")
+        self.shunt("user", "add", "annette")
+        for words, offered in ((["user", "show", "ann"], ["ann", "annette"]), (["user", "passwd", "anne"], ["annette"]), (["token", "list", "ann"], ["ann", "annette"]),
+                               (["role", "delete", "read"], ["readers"]), (["user", "set", "ann", "--role", "read"], ["readers"])):
+            with self.subTest(words):
+                line = " ".join(["shunt", *words])
+                self.assertEqual(self.bash_reply(self.scripts / "bash", "_shunt", ["shunt", *words], line), offered)
+
     def bash_reply(self, script, function, words, line):
         """COMPREPLY, from a bash that is not interactive."""
         return sorted(self.run_script(need("bash"), "-c", 'source "$0"; function=$1 COMP_LINE=$2; shift 2; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
@@ -332,7 +343,7 @@ class InShells(Offered):
         self.assertEqual(sorted(reply("shunt topic show ")), ["files", "fruit"])
         self.assertEqual(reply("shunt consume dlq:fr"), ["dlq:fruit:default"])
         self.assertEqual(sorted(reply("shunt topic purge files --group=")), ["--group=audit", "--group=billing"])
-        self.assertEqual(reply(f"shunt --url {self.server.url} topic show fr"), ["fruit"])
+        self.assertEqual(reply(f"shunt --url {shlex.quote(self.server.url)} topic show fr"), ["fruit"])
         self.assertIn("a letter.txt", reply("shunt publish fruit --file a"))
         self.assertIn("--body-file=a letter.txt", reply("shunt dlq edit fruit 1 --body-file=a"))
         self.assertIn("shuntd", reply("shunt work fruit -- shunt"))

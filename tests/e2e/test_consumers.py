@@ -35,7 +35,7 @@ class Consumers(Case):
         return worker
 
     def come_back(self):
-        self.server.options = ["--listen", self.server.url.removeprefix("shunt://")]
+        self.server.options = ["--listen", self.server.address]
         self.server.start()
 
     def end(self, worker):
@@ -75,7 +75,7 @@ class Consumers(Case):
         self.server.stop()
         settings = self.directory / "settings"
         settings.write_text(f"resume-wait: {resume_wait}\n")
-        self.server.options = ["--listen", self.server.url.removeprefix("shunt://"), "--config", settings]
+        self.server.options = ["--listen", self.server.address, "--config", settings]
         self.server.start()
         self.runs, self.go = self.directory / "runs", self.directory / "go"
         self.shunt("topic", "create", "t", "--lease", "10m")

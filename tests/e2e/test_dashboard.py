@@ -66,7 +66,8 @@ class Live(Case):
 
     @unittest.skipIf(monitoring.unavailable(), monitoring.unavailable())
     def test_every_query_is_answered(self):
-        with monitoring.Prometheus(self.directory, {"broker": self.server.http.removeprefix("http://")}) as prometheus:
+        address, scrape = self.server.scraped()
+        with monitoring.Prometheus(self.directory, {"broker": address}, scrape=scrape) as prometheus:
             wait_until(lambda: prometheus.query("count_over_time(shunt_up[1m]) > 2"), "the server is scraped")
             # Something that grows between two scrapes, for what is a quotient of growths.
             self.shunt("publish", "bad", "--lines", input="four\nfive\n")

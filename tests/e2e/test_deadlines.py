@@ -9,6 +9,7 @@ import unittest
 import harness
 import wire
 from cli_case import FAILED, NOTHING, USAGE, Case, lines_of
+from secure import FIRST_JOB
 from test_api import Calls
 
 sys.path.insert(0, str(harness.SOURCE_ROOT / "python"))
@@ -92,7 +93,7 @@ class Deadlines(Case):
         self.shunt("dlq", "redrive", "t/1", "--keep-deadline")
         [again] = self.dead(1)
         self.assertEqual((again["generation"], again["reason"]), (1, "deadline_exceeded"))
-        self.assertTrue(self.document("redrive", "show", "1")["keep_deadline"])
+        self.assertTrue(self.document("redrive", "show", FIRST_JOB)["keep_deadline"])
         self.shunt("dlq", "redrive", "t/1")
         [row] = self.consumed("-n", "1")
         self.assertEqual((row["generation"], row["deadline"]), (2, None))

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
 import harness
@@ -67,9 +68,9 @@ class Work(Calls):
     def half(self, call="lease", **body):
         """A request whose answer is not read: its socket."""
         data = json.dumps(body).encode()
-        connection = socket.create_connection(("127.0.0.1", int(self.server.http.rpartition(":")[2])))
+        connection = self.server.http_socket()
         self.addCleanup(connection.close)
-        connection.sendall(f"POST /api/v1/topics/t/groups/default/{call} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"POST /api/v1/topics/t/groups/default/{call} HTTP/1.1\r\nHost: localhost\r\n{self.server.http_login}Content-Type: application/json\r\n"
                            f"Content-Length: {len(data)}\r\n\r\n".encode() + data)
         return connection
 
@@ -117,6 +118,19 @@ class Lease(Work):
         got = self.lease(messages=4)
         self.assertLessEqual(len(got), 2)
         self.assertEqual(len(got[0]["body"]), 900000)
+
+    def test_one_without_time_dies_of_its_deadline_uncharged(self):
+        status, answer, _ = self.api.ask("POST", "/api/v1/topics/t/messages", [{"body": "needed", "deadline": int(time.time() * 1000) + 3600000}, {"body": "patient"}])
+        self.assertEqual(status, 201, answer)
+        needed, patient = self.lease(messages=2)
+        self.assertTrue(0 < needed["remaining_ms"] <= 3600000, needed)
+        self.done("late", needed, error_type="slow", error_message="takes two hours")
+        self.stale("ack", needed["token"])
+        self.assertEqual(self.history(), [("deadline_exceeded", False)])
+        self.done("late", patient)
+        self.assertEqual(self.history(seq=2), [("nacked", True)], "without a deadline nobody gets out of a charge so")
+        self.assertTrue(self.counts(dead=1))
+        self.refused(400, "BAD_FIELD", "POST", "/api/v1/topics/t/groups/default/late", {"token": needed["token"], "delay_ms": 1}, detail="delay_ms")
 
     def test_the_answers(self):
         self.publish(b"m")
@@ -383,7 +397,7 @@ class Programs(Work):
             setTimeout(() => controller.abort(), 10);
             console.log(JSON.stringify([messages.map(message => message.body), answers, await aborted]));
         """
-        done = subprocess.run(["node", "--input-type=module", "-e", script, self.server.http], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(["node", "--input-type=module", "-e", script, self.server.http], env=self.server.environment(), capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(json.loads(done.stdout), [["a", "b"], [[200, {}], [200, {}]], "AbortError"])
         self.until_counts(acked=2, consumers=0)

@@ -50,7 +50,7 @@ class Install(unittest.TestCase):
         return found[0]
 
     def test_everything_is_there(self):
-        for name in ("shuntd", "shunt", "libshunt.so", "libshunt.so.0", "shunt.h", "shunt_connection.h", "shunt.hpp", "shunt_triage.h", "shunt_uv.h", "shunt.pc"):
+        for name in ("shuntd", "shunt", "libshunt.so", "libshunt.so.0", "shunt.h", "shunt_connection.h", "shunt.hpp", "shunt_access.h", "shunt_triage.h", "shunt_uv.h", "shunt.pc"):
             self.one(name)
         self.assertEqual(sorted(path.name for path in self.destination.rglob("shunt*.[18]*")), ["shunt-bench.1", "shunt.1", "shuntd.8"])
         self.assertEqual(self.one("shunt_publish.3").read_text(encoding="utf-8"), ".so man3/shunt_message.3\n")
@@ -165,6 +165,7 @@ class InPlace(unittest.TestCase):
             self.do("systemd-analyze", "verify", "--man=no", "/usr/local/lib/systemd/system/shuntd.service")
             # Fails above 1.5 of 10.
             self.do("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", "/usr/local/lib/systemd/system/shuntd.service")
+            self.credentials(unit)
         command = shlex.split(re.search(r"^ExecStart=(.*)$", text, re.MULTILINE)[1].replace("%S", str(self.scratch)))
         self.assertEqual(command[:3], ["/usr/local/bin/shuntd", "--config", "/usr/local/etc/shunt/shuntd.conf"])
         config = self.mount.root / command[2].lstrip("/")
@@ -175,6 +176,23 @@ class InPlace(unittest.TestCase):
         service.launch([*self.mount.prefix, *command, "--listen", "127.0.0.1:0", "--http", "off"], "event=listening", env=self.environment)
         self.assertEqual(service.stop(), 0, service.log_text())
         self.assertTrue((self.scratch / "shunt/data.mdb").exists())
+
+    def credentials(self, unit):
+        """What the unit suggests for keys is right for systemd, and its exposure stays what it is."""
+        text = unit.read_text(encoding="utf-8")
+        suggested = re.sub(r"^#(LoadCredential=)", r"\1", text, flags=re.MULTILINE)
+        self.assertEqual(len(re.findall(r"^LoadCredential=[\w.]+:/\S+$", suggested, re.MULTILINE)), 2)
+        self.assertEqual(self.complaints(unit, suggested), "")
+        self.assertIn("not valid", self.complaints(unit, suggested.replace("LoadCredential=tls.key", "LoadCredential=tls/key")))
+
+    def complaints(self, unit, text):
+        """What systemd says of a unit with this text."""
+        other, where = unit.with_name("shuntd-other.service"), "/usr/local/lib/systemd/system/shuntd-other.service"
+        other.write_text(text, encoding="utf-8")
+        self.do("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", where)
+        done = subprocess.run([*self.mount.prefix, "systemd-analyze", "verify", "--man=no", where], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+        other.unlink()
+        return done.stdout + done.stderr
 
 
 class Unit(unittest.TestCase):

@@ -11,6 +11,7 @@ import urllib.request
 import harness
 import wire
 from memory import own_bytes
+from secure import plain_only
 
 MIB = 1 << 20
 KEPT_BYTES = 6 * MIB  # buffers that grew with the first requests and stay, whatever the count
@@ -28,6 +29,7 @@ LARGE_BYTES, LOOK_SECONDS = 16384, 0.002
 
 
 @unittest.skipIf(os.environ.get("SANITIZED"), "a sanitizer's memory is its own")
+@plain_only("it weighs what connections and messages take")
 class Costs(unittest.TestCase):
     def setUp(self):
         self.server = self.enterContext(harness.Server(settings=harness.SMALL_JOURNAL))

@@ -128,7 +128,7 @@ class OnBreach(unittest.TestCase):
         self.assertEqual((path, kind, posted["topic"], set(posted)), ("/hook?to=kim", "application/json", "t", set(document)))
         # All letters are told of, in one document or in two.
         wire.until(lambda: sum(document["count"] for _, _, document in receiver.got) == 2, why=server.log_text)
-        page = subprocess.run(["curl", "-s", server.http + "/metrics"], capture_output=True, text=True, check=True).stdout
+        page = subprocess.run(["curl", "-s", server.http + "/metrics"], env=server.environment(), capture_output=True, text=True, check=True).stdout
         self.assertRegex(page, r'shunt_on_breach_total\{by="url",outcome="told"\} [12]\n')
 
     def test_whatever_the_other_end_does_the_broker_goes_on(self):

@@ -25,7 +25,7 @@ class Case(unittest.TestCase):
         self.server = harness.Server(options=["--listen", "127.0.0.2:0"])
         self.addCleanup(self.server.remove)
         self.server.start()
-        self.server.options = ["--listen", self.server.url.removeprefix("shunt://")]
+        self.server.options = ["--listen", self.server.address]
         self.broker = self.client()
 
     def client(self, **options):
@@ -105,7 +105,7 @@ class Publishing(Case):
 
     def test_an_answer_that_is_lost_on_the_way(self):
         self.broker.topic_create("t")
-        between = relay.Relay(self.server.url)
+        between = relay.Relay(self.server)
         self.addCleanup(between.close)
         client = self.client(url=between.url)
         for number in range(5):
@@ -123,9 +123,8 @@ class Publishing(Case):
         for _ in range(2):
             between.cut_after_request()
             with self.assertRaises(wire.Disconnected):
-                port = int(between.url.rsplit(":", 1)[1])
-                plain = wire.Client(port)  # its HELLO is what is cut
-            plain = wire.Client(port)
+                plain = wire.connect(between)  # its HELLO is what is cut, or its handshake
+            plain = wire.connect(between)
             between.cut_after_request()
             with self.assertRaises(wire.Disconnected):
                 plain.publish("t", b"again")
@@ -183,7 +182,7 @@ class Publishing(Case):
     def test_the_next_host_is_taken(self):
         self.broker.topic_create("t")
         for _ in range(4):
-            client = self.client(url=f"shunt://127.0.0.1:1,{self.server.url.removeprefix('shunt://')}")
+            client = self.client(url=self.server.url_at(f"127.0.0.1:1,{self.server.address}"))
             client.publish("t", b"")
             client.close()
 

@@ -12,6 +12,7 @@ import tempfile
 import unittest
 
 import harness
+from certificates import Authority
 
 STOP_SECONDS_MAX = 60
 NOTE = 'echo "$(basename "$0") $*" >>"$CALLS"\n'
@@ -87,6 +88,18 @@ class Run(unittest.TestCase):
         self.assertIn("meson setup build -Dtests=disabled", self.calls.read_text(encoding="utf-8"))
         self.assertNotIn("apt-get", self.calls.read_text(encoding="utf-8"))
 
+    def test_what_to_try_names_tls_where_it_is_spoken(self):
+        cert, key = Authority(self.tree / "certificates").issue("server")
+        (self.tree / "tls.yaml").write_text(f"tls-cert: {cert}\ntls-key: {key}\n", encoding="utf-8")
+        run = subprocess.Popen(self.command("--config", self.tree / "tls.yaml"), env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               start_new_session=True)
+        said = iter(run.stdout.readline, "")
+        line = next(line for line in said if "topic create hello" in line)
+        os.killpg(run.pid, signal.SIGINT)
+        text = line + run.communicate(timeout=STOP_SECONDS_MAX)[0]
+        self.assertRegex(text, r"build/cli/shunt --url 'shunts://localhost:\d+\?ca=FILE' topic create hello")
+        self.assertEqual(run.returncode, 0, text)
+
     def test_the_server_ends_when_the_terminal_closes(self):
         pid, terminal = pty.fork()
         if pid == 0:
@@ -111,7 +124,7 @@ class Run(unittest.TestCase):
 
     def test_the_exit_status_is_that_of_the_server(self):
         with harness.Server() as other:
-            done = self.run_to_end("--http", other.http.removeprefix("http://"))
+            done = self.run_to_end("--http", other.http.partition("://")[2])
         self.assertEqual(done.returncode, 69, done.stderr)
         self.assertIn("taken by another process", done.stderr)
         self.assertIn("--http", done.stderr)

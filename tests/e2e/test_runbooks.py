@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import time
 import unittest
-import urllib.request
 
 import harness
 from certificates import Authority
@@ -76,6 +75,7 @@ class Runbooks(Case):
     def redrives(self):
         self.dies()
         self.environment["JOB"] = str(self.document("dlq", "redrive", "orders", "--all", "--rate", "1/s", "--no-wait")["job"])
+        self.shunt("redrive", "pause", self.environment["JOB"])  # the letter that the page takes must not leave before it
 
     def holds(self):
         """A consumer that has had a message for ages."""
@@ -174,16 +174,18 @@ class Runbooks(Case):
         cert, key = authority.issue("broker")
         self.server.stop()
         self.config.write_text(f"tls-cert: {cert}\ntls-key: {key}\n", encoding="utf-8")
+        self.server.bring_tls(authority.cert)
         self.server.start()
-        self.server.url += f"?ca={authority.cert}"
         self.dies()
         authority.issue("broker", days=90)
         self.environment |= {"CERT": str(cert), "KEY": str(key)}
         self.certificate_asked = False
 
     def ends_soon(self):
-        with urllib.request.urlopen(f"{self.server.http}/metrics", timeout=COMMAND_SECONDS_MAX) as answer:
-            ends = re.search(r"(?m)^shunt_tls_certificate_expiry_timestamp_seconds (\S+)$", answer.read().decode())
+        connection = self.server.http_client(COMMAND_SECONDS_MAX)
+        connection.request("GET", "/metrics")
+        ends = re.search(r"(?m)^shunt_tls_certificate_expiry_timestamp_seconds (\S+)$", connection.getresponse().read().decode())
+        connection.close()
         return float(ends[1]) < time.time() + 14 * 86400
 
     def shows_it_still(self):
@@ -221,8 +223,9 @@ class Runbooks(Case):
         self.started.clear()
         self.server.shunt("topic", "delete", "orders", "-y", check=False)
         (self.directory / "letters.jsonl").unlink(missing_ok=True)
-        if self.server.url.startswith("shunts:"):
+        if "tls-cert" in self.config.read_text(encoding="utf-8"):
             self.server.stop()
+            self.server.bring_tls()
             self.config.write_text("log-level: info\n", encoding="utf-8")
             self.server.start()
         for backup in self.backups.iterdir():  # the next page may name its own after the same second

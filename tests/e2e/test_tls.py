@@ -15,6 +15,7 @@ import unittest
 
 import harness
 from certificates import Authority
+from secure import plain_only
 
 sys.path.insert(0, str(harness.SOURCE_ROOT / "python"))
 
@@ -49,6 +50,7 @@ class Talker:
         return self.socket.getpeercert(binary_form=True)
 
 
+@plain_only("it has certificates, users or servers of its own")
 class Tls(unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tls-"))

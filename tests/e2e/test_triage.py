@@ -7,6 +7,7 @@ import harness
 import wire
 from cli_case import FAILED, NOTHING, OK, USAGE, Case, lines_of
 from old_server import OldServer
+from secure import plain_only
 
 TRACE = 'Traceback (most recent call last):\n  File "/srv/%s.py", line 7, in %s\n    boom()\n'
 
@@ -141,6 +142,7 @@ class Causes(Triage):
         self.assertEqual(attended(), [True, True, False])
         self.assertEqual({c["cause"]: (c["state"], c["unattended"]) for c in self.causes("t")}, {e: ("seen", False), f: ("new", True)})
 
+    @plain_only("what stands between speaks the protocol plainly")
     def test_an_older_server_is_shown_as_far_as_it_goes(self):
         self.die("t", *[("E", f"order {n} is late", "") for n in range(3)])
         with OldServer(self.server) as old:

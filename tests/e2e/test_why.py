@@ -4,6 +4,7 @@ import unittest
 import harness
 import wire
 from cli_case import NOTHING, OK, USAGE, Case
+from secure import FIRST_JOB
 
 
 class Why(Case):
@@ -193,11 +194,11 @@ class Ends(Why):
         self.end("t", "ack")
         group = self.why("t/1")
         self.assertEqual(([row["generation"] for row in group["history"]], group["generation"], group["attempts_total"]), ([0, 1, 2], 3, 3))
-        self.assertEqual([row["job"] for row in group["history"]], [None, 1, 2])
-        self.assertEqual(group["redrive"], {"job": 3, "rule": None, "outcome": "acked", "filter": {}})
+        self.assertEqual([row["job"] for row in group["history"]], [None, FIRST_JOB, FIRST_JOB + 1])
+        self.assertEqual(group["redrive"], {"job": FIRST_JOB + 2, "rule": None, "outcome": "acked", "filter": {}})
         told = self.told("t/1")
-        begun = [told.index(f"died, and was redriven by job {n}: generation {n} begins, with attempts 0") for n in (1, 2, 3)]
-        self.assertIn("job 3 counts it as acked (`shunt redrive show 3`)", told)
+        begun = [told.index(f"died, and was redriven by job {FIRST_JOB + n - 1}: generation {n} begins, with attempts 0") for n in (1, 2, 3)]
+        self.assertIn(f"job {FIRST_JOB + 2} counts it as acked (`shunt redrive show {FIRST_JOB + 2}`)", told)
         self.assertEqual(begun, sorted(begun))
         self.assertLess(begun[2], [n for n, line in enumerate(told) if "acknowledged by" in line][0])
 
@@ -208,8 +209,8 @@ class Ends(Why):
         self.assertIsNone(self.why("t/1")["redrive"])
         self.shunt("dlq", "redrive", "t", "--cause", cause, "--no-wait")
         wire.until(lambda: self.why("t/1")["state"] == "ready")
-        self.assertEqual((self.why("t/1")["redrive"]["job"], self.why("t/1")["redrive"]["filter"]["cause"]), (1, cause))
-        self.holds("t/1", f"job 1, which takes cause {cause}, has no outcome of it yet")
+        self.assertEqual((self.why("t/1")["redrive"]["job"], self.why("t/1")["redrive"]["filter"]["cause"]), (FIRST_JOB, cause))
+        self.holds("t/1", f"job {FIRST_JOB}, which takes cause {cause}, has no outcome of it yet")
         self.end("t", "nack", 600000, "E", "for good")
         self.assertEqual(self.why("t/1")["redrive"]["outcome"], "failed_same")
         self.holds("t/1", "counts it as failed: again of the cause that it had died of")

@@ -55,8 +55,9 @@ class Disk:
         wire.until(lambda: self.flushes() > before)
         self.word(self.FLUSH_NS_AT).value = 0  # for those that come behind it
 
-    def is_stalled(self):
-        return time.clock_gettime_ns(time.CLOCK_MONOTONIC) < self.word(self.IDLE_NS_AT).value
+    def is_stalled(self, left_ms=0):
+        """For so long still, at least."""
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC) + left_ms * 1000000 < self.word(self.IDLE_NS_AT).value
 
 
 class Server(harness.Server):
@@ -141,6 +142,50 @@ class Within(unittest.TestCase):
         self.assertEqual([answer[0] for answer in answers], [1] * BURST)
         self.assertEqual(wire.states(self.asker, "t"), {"ready": 1 + BURST})
         self.assertEqual(self.asker.stats()["requests_expired"], 0)
+
+    def call(self, method, path, body=None, timeout_ms=None):
+        """Send a call over HTTP, on a connection of its own; returns that."""
+        client = self.server.http_client()
+        self.addCleanup(client.close)
+        headers = {"Content-Type": "application/json"}
+        if timeout_ms is not None:
+            headers["X-Shunt-Timeout-Ms"] = str(timeout_ms)
+        client.request(method, path, json.dumps(body) if body else None, headers)
+        return client
+
+    def read(self, client):
+        answer = client.getresponse()
+        return answer.status, json.load(answer)
+
+    def calls_are_read(self):
+        """What was sent before: one thread reads all calls, and this one, which needs no engine, was sent later. Once more, as that
+        thread looks at what came at the same time in any order."""
+        for _ in range(2):
+            self.assertEqual(self.read(self.call("GET", "/api/v1"))[0], 200)
+
+    def test_so_does_who_calls_over_http(self):
+        self.begin("")
+        path = "/api/v1/topics/t/messages"
+        for _ in range(TRIES):
+            self.asker.topic_purge("t")
+            before = self.asker.stats()["requests_expired"]
+            self.disk.stall(lambda: self.asker.send(wire.PUBLISH, "t", 0, 0, [[b"slow"]]))
+            late = [self.call("POST", path, {"body": "late"}, PATIENCE_MS) for _ in range(4)]
+            late += [self.call("GET", "/api/v1/topics", timeout_ms=PATIENCE_MS) for _ in range(4)]
+            patient = [self.call("POST", path, {"body": "patient"}, 60000), self.call("POST", path, {"body": "unlimited"})]
+            self.calls_are_read()
+            in_time = self.disk.is_stalled(PATIENCE_MS)
+            answers = [self.read(client) for client in late]
+            served = [self.read(client)[0] for client in patient]
+            if in_time:
+                break
+        else:
+            self.fail("the machine was too slow to call so much while the disk stalled")
+        for status, answer in answers:
+            self.assertEqual((status, answer.get("code"), answer.get("retry")), (504, "DEADLINE_EXCEEDED", True), answer)
+        self.assertEqual(served, [201, 201])
+        self.assertEqual(wire.states(self.asker, "t"), {"ready": 3}, "the slow one, and those of who waited")
+        self.assertEqual(self.asker.stats()["requests_expired"] - before, len(late))
 
     def test_the_python_client_says_how_long_it_waits(self):
         self.begin("")

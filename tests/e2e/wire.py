@@ -1,7 +1,10 @@
 """wire: the client of tests/wire for these tests, and waiting for a condition instead of for time to pass."""
+import pathlib
 import re
+import ssl
 import sys
 import time
+import urllib.parse
 
 import harness
 
@@ -12,11 +15,15 @@ from client import Client  # noqa: E402
 STATES = ("ready", "in_flight", "delayed", "dead", "acked", "expired", "discarded", "purged")
 
 
-def connect(server, **options):
-    """A connection to a harness.Server."""
-    host, port = re.fullmatch(r"shunt://(.+):(\d+)", server.url).groups()
+def connect(server, made_by=Client, **options):
+    """A connection to a harness.Server, or to what has a URL like one; `made_by` makes a Client of another kind."""
+    host, port, query = re.fullmatch(r"shunts?://([^?]+):(\d+)\??(.*)", server.url).groups()
+    said = dict(urllib.parse.parse_qsl(query))
+    tls = getattr(server, "tls", None) or (ssl.create_default_context(cafile=said["ca"]) if "ca" in said else None)
+    if "token-file" in said:
+        options.setdefault("login", {"mechanism": "token", "token": pathlib.Path(said["token-file"]).read_text(encoding="ascii").strip()})
     options.setdefault("timeout", 60.0)
-    return Client(int(port), address=host, **options)
+    return made_by(int(port), address=host, tls=tls, **options)
 
 
 def until(what, seconds=60, why="it did not come true in time"):

@@ -9,6 +9,7 @@
 #include "broker/core/schema.h"
 #include "broker/core/schema_breaker.h"
 #include "broker/core/schema_edit.h"
+#include "broker/core/schema_identity.h"
 #include "proto/errors.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/source.h"
@@ -49,8 +50,36 @@ union record {
     struct rule_record rule;
     struct edit_record edit;
     struct breaker_record breaker;
+    struct user_record user;
+    struct role_record role;
+    struct token_record token;
     uint64_t words[CHUNK_BYTES / 8];
 };
+
+#define COPY(name)                                                                                           \
+    (err = name##_decode(key, value, &r.name), *ret_size = err ? 0 : name##_encode(to, key, &r.name))
+
+/* Of tables whose rows are each of one kind, and that came later. */
+static int copy_late(enum store_table table, struct slice key, struct slice value, uint8_t *to,
+                     size_t *ret_size)
+{
+    static union record r;
+    int err;
+    memset(&r, 0, sizeof r);
+    if (table == TABLE_AUDIT)
+        COPY(audit);
+    else if (table == TABLE_RULE)
+        COPY(rule);
+    else if (table == TABLE_BREAKER)
+        COPY(breaker);
+    else if (table == TABLE_USER)
+        COPY(user);
+    else if (table == TABLE_ROLE)
+        COPY(role);
+    else
+        COPY(token);
+    return err;
+}
 
 /* Read `value`; if that works, write it to `to` and set *ret_size. NOT_FOUND for a table without records. */
 static int copy_record(enum store_table table, struct slice key, struct slice value, uint8_t *to,
@@ -59,8 +88,6 @@ static int copy_record(enum store_table table, struct slice key, struct slice va
     static union record r;
     int err = SHUNT_NOT_FOUND;
     memset(&r, 0, sizeof r);
-#define COPY(name)                                                                                           \
-    (err = name##_decode(key, value, &r.name), *ret_size = err ? 0 : name##_encode(to, key, &r.name))
     switch (table) {
     case TABLE_META:
         COPY(meta);
@@ -102,22 +129,21 @@ static int copy_record(enum store_table table, struct slice key, struct slice va
         else
             COPY(dedup_chunk);
         break;
-    case TABLE_AUDIT:
-        COPY(audit);
-        break;
-    case TABLE_BREAKER:
-        COPY(breaker);
-        break;
-    case TABLE_RULE:
-        COPY(rule);
-        break;
     case TABLE_DONE:
         err = chunk_decode(key, value, r.words);
         *ret_size = err ? 0 : chunk_encode(to, key, r.words);
         break;
+    case TABLE_AUDIT:
+    case TABLE_RULE:
+    case TABLE_BREAKER:
+    case TABLE_USER:
+    case TABLE_ROLE:
+    case TABLE_TOKEN:
+        return copy_late(table, key, value, to, ret_size);
     case TABLE_MESSAGE:
     case TABLE_DUE:
     case TABLE_EXPIRY:
+    case TABLE_DAMAGED:
     case TABLE_COUNT:
         break;
     }
@@ -200,7 +226,7 @@ static void put_row(struct store_txn *txn, struct source *s)
         return;
     try_key(key);
     bool message = table == TABLE_MESSAGE;
-    bool indexes = table == TABLE_DUE || table == TABLE_EXPIRY;
+    bool indexes = table == TABLE_DUE || table == TABLE_EXPIRY || table == TABLE_DAMAGED;
     uint8_t *bytes = message ? value + CHECKSUM_BYTES : value;
     memcpy(bytes, fields.data, fields.size);
     put_checksum(message ? value : value + fields.size, table, key, bytes, fields.size);

@@ -284,7 +284,7 @@ void requests_any(struct mpack_buffer *to, struct source *s, uint64_t request_id
         {OP_DLQ_SHOW, 3},     {OP_DLQ_REDRIVE, 4},  {OP_DLQ_PURGE, 3},     {OP_JOB_SHOW, 1},
         {OP_STATS, 0},        {OP_DLQ_REDRIVE, 5},  {OP_JOB_LIST, 2},      {OP_JOB_PAUSE, 1},
         {OP_JOB_RESUME, 1},   {OP_CLIENT_LIST, 2},  {OP_GROUP_HOLDERS, 4}, {OP_BREAKER_RESET, 2},
-        {OP_KEY_LIST, 4},
+        {OP_KEY_LIST, 4},     {OP_OVERVIEW, 1},
     };
     const struct shape *shape = &shapes[source_u8(s) % (sizeof shapes / sizeof *shapes)];
     size_t frame = frame_begin(to, shape->op, request_id, shape->fields);

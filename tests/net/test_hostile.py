@@ -164,14 +164,20 @@ class Hostile(unittest.TestCase):
 
     @unittest.skipIf(rig.SANITIZED, "a sanitized server is not measured")
     def test_the_probe_sees_a_server_that_is_slow(self):
-        """The negative control: a server that stands still for a while now and then."""
-        quiet = self.probe()
-        stop = subprocess.Popen(["sh", "-c", f"while sleep 0.05; do kill -STOP {self.server.process.pid}; sleep 0.3; kill -CONT {self.server.process.pid}; done"])
-        attacked = self.probe()
-        stop.terminate()
-        stop.wait()
-        self.server.process.send_signal(signal.SIGCONT)
-        self.assertGreater(attacked["p99"] / quiet["p99"], RATIO_MAX)
+        """The negative control: a server that stands still for a while now and then, for longer than a busy machine makes anybody wait."""
+        seen = []
+        for _ in range(TRIES):
+            quiet = self.probe()
+            still = max(0.3, 2 * RATIO_MAX * quiet["p99"] / 1000)
+            stop = subprocess.Popen(["sh", "-c", f"while sleep {still / 8}; do kill -STOP {self.server.process.pid}; sleep {still}; kill -CONT {self.server.process.pid}; done"])
+            attacked = self.probe()
+            stop.terminate()
+            stop.wait()
+            self.server.process.send_signal(signal.SIGCONT)
+            seen.append(attacked["p99"] / quiet["p99"])
+            if seen[-1] > RATIO_MAX:
+                break
+        self.assertGreater(max(seen), RATIO_MAX, f"p99 grew by {seen}")
 
 
 if __name__ == "__main__":

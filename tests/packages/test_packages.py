@@ -156,6 +156,7 @@ class Roots(unittest.TestCase):
                 "$@" &
                 until $check; do kill -0 $!; done
                 test "$(stat -c %U /proc/$!)" = shunt
+                export SHUNT_URL=shunt+unix:///var/lib/shunt/shunt.sock
                 shunt topic create fruit --max-attempts 1
                 echo poison | shunt publish fruit --lines
                 shunt work fruit --drain -- false || true

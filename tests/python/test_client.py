@@ -1,10 +1,12 @@
 """The Python package without a broker: its tables, what it refuses of its own user, and what it bears from a server that means no good."""
 
 import os
+import pathlib
 import re
 import signal
 import socket
 import struct
+import tempfile
 import threading
 import tracemalloc
 import unittest
@@ -12,7 +14,7 @@ import unittest.mock
 
 import package
 import shunt
-from shunt import admin, errors, frames, packing, protocol, url
+from shunt import admin, errors, frames, login, packing, protocol, url
 from shunt.link import Backoff, patient
 
 PAGE = (package.ROOT / "proto" / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -47,7 +49,7 @@ class Tables(unittest.TestCase):
 
 class Url(unittest.TestCase):
     def test_hosts(self):
-        self.assertEqual(url.parse_url("shunt://a.b:1,[::1]:65535,c-d_e/"), ([("a.b", 1), ("::1", 65535), ("c-d_e", 7480)], None))
+        self.assertEqual(url.parse_url("shunt://a.b:1,[::1]:65535,c-d_e/"), ([("a.b", 1), ("::1", 65535), ("c-d_e", 7480)], None, url.Auth()))
         self.assertEqual([str(host) for host in url.parse_url("shunt://[::1],h:9")[0]], ["[::1]:7480", "h:9"])
         self.assertEqual(len(url.parse_url("shunt://" + ",".join(["h"] * 16))[0]), 16)
 
@@ -66,6 +68,78 @@ class Url(unittest.TestCase):
                      "shunts://h?ca=%00", "shunts://h?ca=a&", "shunts://?ca=a"):
             with self.subTest(text), self.assertRaises(shunt.BadArgument):
                 url.parse_url(text)
+
+
+    def test_a_path_of_this_machine_is_all_there_is(self):
+        self.assertEqual(url.parse_url("shunt+unix:///run/a%20b"), ([("/run/a b", 0)], None, url.Auth()))
+        self.assertEqual(str(url.parse_url("shunt+unix:///run/a")[0][0]), "/run/a")
+        self.assertEqual(len(url.parse_url("shunt+unix:///" + "a" * 106)[0][0].name), url.PATH_BYTES_MAX)
+        for text in ("shunt+unix://", "shunt+unix:///", "shunt+unix://run/x", "shunt+unix:///a?x=y", "shunt+unix:///a&b", "shunt+unix:///a#b", "shunt+unix:///a%2", "shunt+unix:///a%00",
+                     "shunt+unix:///a/", "shunts+unix:///a", "shunt+unix:///" + "a" * 107):
+            with self.subTest(text), self.assertRaises(shunt.BadArgument):
+                url.parse_url(text)
+
+
+    def test_who_one_is(self):
+        auth = url.Auth
+        for text, expected in (("shunt://h?user=ann&password-file=/p%20q", auth("ann", "/p q")), ("shunts://h?ca=a&token-file=t&insecure=yes", auth(None, None, "t", "yes"))):
+            self.assertEqual(url.parse_url(text).auth, expected)
+        for text in ("shunt://h?user=", "shunt://h?user=a&user=b", "shunt://h?password_file=p", "shunt://h?password=p", "shunt://h?token=t", "shunt://h?insecure=no", "shunt://a@h"):
+            with self.subTest(text), self.assertRaises(shunt.BadArgument):
+                url.parse_url(text)
+
+
+class Login(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="python-login-")
+        self.addCleanup(directory.cleanup)
+        self.path = pathlib.Path(directory.name) / "secret"
+
+    def write(self, data, mode=0o600):
+        self.path.write_bytes(data)
+        self.path.chmod(mode)
+        return self.path
+
+    def login(self, query="", **arguments):
+        return login.login_of(url.parse_url(f"shunt://h{query}").auth, *(arguments.get(name) for name in ("user", "password", "password_file", "token", "token_file")))
+
+    def test_what_is_said_to_the_broker(self):
+        self.assertIsNone(self.login())
+        self.assertEqual(self.login(user="ann", password="p").auth(), {"mechanism": "password", "user": "ann", "password": "p"})
+        self.assertEqual(self.login(token="t").auth(), {"mechanism": "token", "token": "t"})
+        path = self.write(b"first\r\nsecond\n")
+        self.assertEqual(self.login(f"?user=ann&password-file={path}").auth()["password"], "first")
+        one = self.login(token_file=path)
+        self.write(b"renewed")
+        self.assertEqual(one.auth()["token"], "renewed", "it is read each time")
+        self.assertNotIn("secret", repr(self.login(user="ann", password="secret")))
+
+    def test_what_does_not_fit_is_refused(self):
+        path = self.write(b"x")
+        for query, arguments in (("", {"user": "ann"}), ("", {"password": "p"}), ("?user=ann", {}), ("?user=ann", {"user": "bob", "password": "p"}), ("", {"user": "a", "token": "t"}),
+                                 ("", {"token": "t", "token_file": path}), (f"?token-file={path}", {"token": "t"}), ("", {"token": ""}), ("", {"token": "t" * 1025})):
+            with self.subTest(query=query, arguments=arguments), self.assertRaises(shunt.BadArgument):
+                self.login(query, **arguments)
+
+    def test_a_file_that_cannot_hold_a_secret_is_refused(self):
+        for data, mode in ((b"x", 0o604), (b"x", 0o602), (b"", 0o600), (b"\nx", 0o600), (b"x\0y", 0o600), (b"x" * 1025, 0o600), (b"\xff", 0o600)):
+            with self.subTest(data[:9], mode=oct(mode)), self.assertRaises(shunt.BadArgument) as caught:
+                self.login(token_file=self.write(data, mode))
+            self.assertIn(str(self.path), str(caught.exception))
+        self.login(token_file=self.write(b"x" * 1024))
+        with self.assertRaises(shunt.BadArgument):
+            self.login(token_file=self.path.parent / "none")
+
+    def test_no_secret_goes_plainly_to_another_machine(self):
+        for text, refused in (("shunt://h", True), ("shunt://127.0.0.1,10.0.0.1", True), ("shunt://127.9.9.9", False), ("shunt://[::1]", False), ("shunt://localhost", False),
+                              ("shunts://h", False), ("shunt://h?insecure=yes", False), ("shunt+unix:///s", False)):
+            with self.subTest(text):
+                if refused:
+                    with self.assertRaises(shunt.BadArgument):
+                        shunt.Client(text, token="t")
+                else:
+                    shunt.Client(text, token="t").close()
+        shunt.Client("shunt://h", token="t", insecure=True).close()
 
 
 class Arguments(unittest.TestCase):

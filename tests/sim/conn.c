@@ -212,6 +212,7 @@ static void post(struct conn *c, const struct reader_result *r)
         struct inbox_item *item = item_new(c, PORT_FRAMES);
         item->chunk = r->chunk;
         item->bytes = r->frames;
+        item->received_ms = c->sim->mono_us / 1000 + (plant_is(PLANT_LATE_BEGIN) ? 1000 : 0);
         model_came(c->sim, c->number, r->frames.data, r->frames.size);
         engine_post(e, item);
     }

@@ -69,8 +69,9 @@ uint64_t disk_index(struct disk *d);
 /* Flip a bit in the body of a stored message, picked by the dice; false if there is none. */
 bool disk_damage(struct disk *d, bool hide, uint32_t *ret_topic, uint64_t *ret_seq);
 
-/* Apply the record to an empty store, all of it or what is up to `index`. NULL: it could not be applied. */
-struct store *disk_replay(const struct disk *d, uint64_t index, record_filter_fn *filter, void *context);
+/* Apply the record to an empty store, whose rows are damaged only when that is done: no state may depend on it. NULL: it could not
+ * be applied. */
+struct store *disk_replay(const struct disk *d);
 /* Replace the store by one made so; the record becomes that of the new one. False: could not be applied. */
 bool disk_rebuild(struct disk *d, uint64_t index, record_filter_fn *filter, void *context);
 uint64_t disk_hash(struct store *s);

@@ -14,7 +14,6 @@
 /* Calls of a file or a store within a start, about. */
 #define CALLS_OF_A_START  60
 #define CALLS_OF_A_COMMIT 6
-#define CALL_OF_THE_FLUSH 1 /* the first one writes the record */
 
 /* Operations have no context of their own, and a run has one disk. */
 static struct disk *the_disk;
@@ -70,6 +69,10 @@ static int file_write(struct journal_file *f, uint64_t at, const struct iovec *p
     if (magic == MAGIC_RECORD)
         note_record(j, head, at);
     int err = file_true.write(f, at, parts, count);
+    if (!err && magic == MAGIC_RECORD && j->fail_flush) {
+        j->fail_flush = false;
+        journal_memory_fail(j->file, 0, SHUNT_IO); /* what comes next is its flush */
+    }
     if (!err && magic == MAGIC_FILE && !j->opening)
         j->figures.longer++;
     return err;
@@ -358,8 +361,10 @@ void disk_journal_arm(struct disk *d)
     j->armed = true;
     if (dice_once_in(&j->dice, 2)) {
         /* Half of the time it is the record's own flush, after which all of the record may be there though its commit failed. */
-        uint64_t call = dice_below(&j->dice, 2 * CALLS_OF_A_COMMIT);
-        journal_memory_fail(j->file, call < CALLS_OF_A_COMMIT ? call : CALL_OF_THE_FLUSH, SHUNT_IO);
+        if (dice_once_in(&j->dice, 2))
+            j->fail_flush = true;
+        else
+            arm_file(j, CALLS_OF_A_COMMIT);
     } else if (dice_once_in(&j->dice, 2)) {
         arm_behind(d, CALLS_OF_A_START);
     } else {
@@ -369,7 +374,7 @@ void disk_journal_arm(struct disk *d)
 
 void disk_journal_calm(struct disk *d)
 {
-    d->journal.armed = d->journal.fail_behind = false;
+    d->journal.armed = d->journal.fail_behind = d->journal.fail_flush = false;
     journal_memory_fail(d->journal.file, 0, 0);
 }
 

@@ -55,6 +55,7 @@ struct disk_journal {
     bool unsure;         /* the last commit failed */
     bool held_broken;
     bool armed, fail_behind;      /* something of it shall fail; the commit of a merge, when it is durable */
+    bool fail_flush;              /* that of the next record */
     uint64_t bytes, memory_bytes; /* of the ring at most, of the generations */
     bool keep_padded;             /* messages stay in records that are mostly padding, too */
     uint64_t usable_bytes;        /* that the store behind says it has */

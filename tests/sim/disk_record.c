@@ -178,16 +178,23 @@ static bool begin(struct replay *p, uint64_t bytes_max)
     return good;
 }
 
+/* How many records there are up to the last commit that counts. */
+static size_t committed(const struct disk *d, uint64_t index)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < d->records_count; i++) {
+        if (d->records[i].kind == RECORD_COMMIT && d->records[i].index <= index)
+            end = i + 1;
+    }
+    return end;
+}
+
 static struct store *replay(const struct disk *d, uint64_t index, record_filter_fn *filter, void *context,
                             struct disk *to)
 {
     struct replay p = {.filter = filter, .context = context, .to = to};
     bool good = begin(&p, d->bytes_max);
-    size_t end = 0; /* behind the last commit that counts */
-    for (size_t i = 0; i < d->records_count; i++) {
-        if (d->records[i].kind == RECORD_COMMIT && d->records[i].index <= index)
-            end = i + 1;
-    }
+    size_t end = committed(d, index);
     for (size_t i = 0; good && i < d->records_count; i++) {
         if (i < end || d->records[i].kind == RECORD_DAMAGE)
             good = step(&p, &d->records[i]);
@@ -200,9 +207,22 @@ static struct store *replay(const struct disk *d, uint64_t index, record_filter_
     return good ? p.store : NULL;
 }
 
-struct store *disk_replay(const struct disk *d, uint64_t index, record_filter_fn *filter, void *context)
+/* What was damaged here is whole there, until all is applied. */
+struct store *disk_replay(const struct disk *d)
 {
-    return replay(d, index, filter, context, NULL);
+    struct replay p = {0};
+    bool good = begin(&p, d->bytes_max);
+    size_t end = committed(d, UINT64_MAX);
+    for (size_t i = 0; good && i < end; i++)
+        good = d->records[i].kind == RECORD_DAMAGE || step(&p, &d->records[i]);
+    for (size_t i = 0; good && i < d->records_count; i++) {
+        if (d->records[i].kind == RECORD_DAMAGE) /* of what is still there */
+            (void)damage(&p, &d->records[i]);
+    }
+    ledger_free(p.ledger);
+    if (!good)
+        store_close(p.store);
+    return good ? p.store : NULL;
 }
 
 bool disk_rebuild(struct disk *d, uint64_t index, record_filter_fn *filter, void *context)

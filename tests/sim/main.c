@@ -39,7 +39,8 @@ static const char help[] =
     "                fair-starve, fair-forget; breaker-charges, breaker-pardons, breaker-floods,\n"
     "                breaker-stuck, breaker-forgotten, breaker-poison;\n"
     "                late-deadline,\n"
-    "                charged-late, kept-deadline; journal-early-reply, journal-round-early,\n"
+    "                charged-late, kept-deadline; untold-damage; late-begin;\n"
+    "                journal-early-reply, journal-round-early,\n"
     "                journal-away-early, journal-skip-last, journal-drop-frozen,\n"
     "                journal-old-round, journal-bad-middle\n"
     "--calm          let nothing go wrong; then it is success that too little was seen\n"
@@ -134,68 +135,14 @@ static void add_up(const struct sim *s)
 }
 
 /* A rig that saw too little proves nothing. Few seeds are for people who look at one. */
-static bool saw_enough(uint64_t seeds)
+struct want {
+    const char *what;
+    uint64_t seen, least_in_1000;
+};
+
+static bool are_enough(const struct want *wants, size_t count, uint64_t seeds)
 {
-    const struct {
-        const char *what;
-        uint64_t seen, least_in_1000;
-    } wants[] = {{"published", total.published, 100000},
-                 {"deliveries", total_deliveries, 200000},
-                 {"turns", total.turns, 50000},
-                 {"crashes", total.crashes, 500},
-                 {"deaths", total.deaths, 200},
-                 {"breaks", total.breaks, 1000},
-                 {"stalls", total.stalls, 2000},
-                 {"jumps", total.jumps, 200},
-                 {"damages", total.damages, 100},
-                 {"hostile", total.hostile, 200},
-                 {"full_turns", total.full_turns, 1000},
-                 {"refused_full", total.refused_full, 1000},
-                 {"walks", total.walks, 50000},
-                 {"stale", total.stale, 500},
-                 {"suspects", total.suspects, 1000},
-                 {"ends", total.ends, 500},
-                 {"ends_inside", total.ends_inside, 50},
-                 {"ends_holding", total.ends_holding, 200},
-                 {"ends_asked", total.ends_asked, 100},
-                 {"deaf", total.deaf, 1000},
-                 {"bound", total.bound, 500},
-                 {"room_told", total.room_told, 200},
-                 {"thinned", total.thinned, 20},
-                 {"pokes", total.pokes, 1000},
-                 {"queued", total.queued, 200},
-                 {"kept", total.kept, 200},
-                 {"muted", total.muted, 50},
-                 {"discarded", total.discarded, 50},
-                 {"brought_back", total.brought_back, 50},
-                 {"moved", total.moved, 50},
-                 {"opened", total.opened, 200},
-                 {"probed", total.probed, 200},
-                 {"ramped", total.ramped, 100},
-                 {"ramped_up", total.ramped_up, 50},
-                 {"freezes", total_journal.freezes, 200},
-                 {"merges", total_journal.merges, 200},
-                 {"stubs", total_journal.stubs, 200},
-                 {"aways", total_journal.aways, 200},
-                 {"beside", total_journal.beside, 200},
-                 {"rounds", total_journal.rounds, 200},
-                 {"longer", total_journal.longer, 50},
-                 {"no_disk", total_journal.no_disk, 10},
-                 {"behind", total_journal.behind, 50},
-                 {"torn", total_journal.torn, 10},
-                 {"whole", total_journal.whole, 10},
-                 {"replayed_0", total_journal.replayed_0, 10},
-                 {"replayed_1", total_journal.replayed_1, 10},
-                 {"replayed_more", total_journal.replayed_more, 100},
-                 {"crash_frozen", total_journal.crash_frozen, 10},
-                 {"crash_merged", total_journal.crash_merged, 10},
-                 {"kept_cache", total_journal.kept_cache, 100},
-                 {"cut_starts", total_journal.cut_starts, 50},
-                 {"begun", total_journal.begun, 10},
-                 {"ended", total_journal.ended, 10},
-                 {"damaged", total_journal.damaged, 10},
-                 {"checked", total_journal.checked, 10}};
-    size_t count = sizeof wants / sizeof *wants, few = 0;
+    size_t few = 0;
     (void)printf("%" PRIu64 " seeds:", seeds);
     for (size_t i = 0; i < count; i++)
         (void)printf(" %s=%" PRIu64 "%s", wants[i].what, wants[i].seen, i + 1 < count ? "" : "\n");
@@ -206,6 +153,69 @@ static bool saw_enough(uint64_t seeds)
         few++;
     }
     return !few;
+}
+
+static bool saw_enough(uint64_t seeds)
+{
+    const struct want wants[] = {{"published", total.published, 100000},
+                                 {"deliveries", total_deliveries, 200000},
+                                 {"turns", total.turns, 50000},
+                                 {"crashes", total.crashes, 500},
+                                 {"deaths", total.deaths, 200},
+                                 {"breaks", total.breaks, 1000},
+                                 {"stalls", total.stalls, 2000},
+                                 {"jumps", total.jumps, 200},
+                                 {"damages", total.damages, 100},
+                                 {"hostile", total.hostile, 200},
+                                 {"full_turns", total.full_turns, 1000},
+                                 {"refused_full", total.refused_full, 1000},
+                                 {"walks", total.walks, 50000},
+                                 {"stale", total.stale, 500},
+                                 {"suspects", total.suspects, 1000},
+                                 {"ends", total.ends, 500},
+                                 {"ends_inside", total.ends_inside, 50},
+                                 {"ends_holding", total.ends_holding, 200},
+                                 {"ends_asked", total.ends_asked, 100},
+                                 {"deaf", total.deaf, 1000},
+                                 {"bound", total.bound, 500},
+                                 {"room_told", total.room_told, 200},
+                                 {"thinned", total.thinned, 20},
+                                 {"pokes", total.pokes, 1000},
+                                 {"queued", total.queued, 200},
+                                 {"kept", total.kept, 200},
+                                 {"muted", total.muted, 50},
+                                 {"discarded", total.discarded, 50},
+                                 {"brought_back", total.brought_back, 50},
+                                 {"moved", total.moved, 50},
+                                 {"opened", total.opened, 200},
+                                 {"probed", total.probed, 200},
+                                 {"ramped", total.ramped, 100},
+                                 {"ramped_up", total.ramped_up, 50},
+                                 {"expired", total.expired, 200},
+                                 {"in_time", total.in_time, 2000},
+                                 {"freezes", total_journal.freezes, 200},
+                                 {"merges", total_journal.merges, 200},
+                                 {"stubs", total_journal.stubs, 200},
+                                 {"aways", total_journal.aways, 200},
+                                 {"beside", total_journal.beside, 200},
+                                 {"rounds", total_journal.rounds, 200},
+                                 {"longer", total_journal.longer, 50},
+                                 {"no_disk", total_journal.no_disk, 10},
+                                 {"behind", total_journal.behind, 50},
+                                 {"torn", total_journal.torn, 10},
+                                 {"whole", total_journal.whole, 10},
+                                 {"replayed_0", total_journal.replayed_0, 10},
+                                 {"replayed_1", total_journal.replayed_1, 10},
+                                 {"replayed_more", total_journal.replayed_more, 100},
+                                 {"crash_frozen", total_journal.crash_frozen, 10},
+                                 {"crash_merged", total_journal.crash_merged, 10},
+                                 {"kept_cache", total_journal.kept_cache, 100},
+                                 {"cut_starts", total_journal.cut_starts, 50},
+                                 {"begun", total_journal.begun, 10},
+                                 {"ended", total_journal.ended, 10},
+                                 {"damaged", total_journal.damaged, 10},
+                                 {"checked", total_journal.checked, 10}};
+    return are_enough(wants, sizeof wants / sizeof *wants, seeds);
 }
 
 /* ---- running ---- */

@@ -408,6 +408,8 @@ void model_end(struct sim *s, struct engine *e)
     s->figures.probed = m->figures.probed;
     s->figures.ramped = m->figures.ramped;
     s->figures.ramped_up = m->figures.ramped_up;
+    s->figures.expired = m->figures.expired;
+    s->figures.in_time = m->figures.in_time;
     s->figures.suspects = m->figures.suspects;
     s->figures.ends_holding = m->figures.ends_holding;
     s->figures.ends_asked = m->figures.ends_asked;

@@ -109,6 +109,7 @@ struct model_cell {
     int64_t out_lo, out_hi; /* when it was handed out: mono ms, between */
     int64_t lease;
     enum model_mark charged; /* if its lease ends in this turn */
+    enum model_mark begun;   /* as its connection ended: it was started */
     uint64_t link;           /* of a dead one: its number in the DLQ; in a DLQ: that of its origin */
 };
 
@@ -180,8 +181,9 @@ struct model_group {
 struct model_frame {
     unsigned op;
     uint64_t id;
-    int64_t came;   /* mono ms */
-    uint8_t *bytes; /* its fields */
+    int64_t came;    /* mono ms */
+    int64_t timeout; /* ms that its caller waits; -1: for ever */
+    uint8_t *bytes;  /* its fields */
     size_t size;
 };
 
@@ -226,6 +228,7 @@ struct model_figures {
     uint64_t walks;
     uint64_t ruled[RULE_ACTIONS];               /* what rules have done in the groups that there are */
     uint64_t opened, probed, ramped, ramped_up; /* breakers; ramped_up: closed by acks */
+    uint64_t expired, in_time;                  /* requests with a time-out */
 };
 
 struct model {
@@ -436,8 +439,7 @@ void model_conn_ends(struct model *m, uint32_t number, bool sure);
 void model_give_back(struct model *m, uint32_t number, uint64_t sub, bool sure); /* sub 0: all */
 /* The oldest delivery of a subscription without marks was answered: the next one's lease begins again. */
 void model_next_begins(struct model *m, uint32_t number, uint64_t sub, int64_t came, bool sure);
-/* It may be, or surely is, the oldest that its subscription holds. */
-enum model_mark model_is_oldest(struct model *m, const struct model_cell *c);
+enum model_mark model_is_oldest(struct model *m, const struct model_cell *c); /* of its subscription */
 void model_heard(struct model *m, uint32_t number, bool handled);
 void model_jobs(struct model *m);
 void model_handouts(struct model *m); /* what a hand-out finds unfit */

@@ -244,6 +244,35 @@ static const struct model_frame *waiting(struct model_conn *c, uint64_t id, int 
     return NULL;
 }
 
+/* Several messages may be stored in parts, each in a turn; nobody sees when that began. */
+static bool began_in_this_turn(const struct model_frame *f)
+{
+    struct mpack_reader r;
+    mpack_read_init(&r, f->bytes, f->size);
+    if (f->op != OP_PUBLISH)
+        return true;
+    (void)mpack_read_str(&r);
+    (void)mpack_read_uint(&r);
+    (void)mpack_read_uint(&r);
+    return mpack_read_array(&r) == 1;
+}
+
+/* A request whose caller has given up is not begun; another one is not refused for that. */
+static void judge_time(struct model *m, const struct model_frame *f, int err)
+{
+    if (err == SHUNT_DEADLINE_EXCEEDED) {
+        m->figures.expired++;
+        if (f->timeout < 0 || m->mono - f->came < f->timeout) {
+            sim_fail(m->sim, "model: request %" PRIu64 " was refused for its time, which was not over",
+                     f->id);
+        }
+        return;
+    }
+    m->figures.in_time += f->timeout >= 0;
+    if (f->timeout >= 0 && f->came <= m->began && m->began - f->came >= f->timeout && began_in_this_turn(f))
+        sim_fail(m->sim, "model: request %" PRIu64 " was begun after its time", f->id);
+}
+
 static void answer(struct model *m, uint32_t number, bool ok, uint64_t id, struct mpack_reader *reply)
 {
     struct model_conn *c = &m->conns[number];
@@ -262,6 +291,7 @@ static void answer(struct model *m, uint32_t number, bool ok, uint64_t id, struc
     struct model_frame its = *f;
     while (c->frames[c->frames_first].bytes != its.bytes)
         silent_one(m, number, true);
+    judge_time(m, &its, err);
     if (ok)
         good(m, number, &its, reply);
     else if (model_is_admin(its.op))

@@ -109,9 +109,8 @@ void model_breaker_delivers(struct model *m, struct model_group *g, struct model
         if (c != delivered && c->counts && c->order > b->paused_at)
             out += model_must_be(m, c, MODEL_FLIGHT);
     }
-    uint64_t seq = (uint64_t)(delivered - g->cells);
-    if (out + 1 > limit)
-        model_fail(m, g, seq, "handed out though the group's breaker lets no more out");
+    if (out + 1 > limit && !b->excess)
+        b->excess = (uint64_t)(delivered - g->cells);
 }
 
 /* ---- after a turn ---- */
@@ -129,13 +128,18 @@ static uint64_t weight(const struct model_breaker *b)
     return sum;
 }
 
+/* `emptied`: it may have closed in this turn because nothing was left, as after a purge, and then have handed out what came behind that. */
+static bool closes_empty(const struct model *m, const struct model_breaker *b, bool emptied)
+{
+    return emptied && (b->state != BREAKER_OPEN || m->wall >= b->until);
+}
+
 /* It is closed, and was not. */
 static const char *judge_close(const struct model *m, const struct model_breaker *b, bool emptied)
 {
-    bool waited = b->state != BREAKER_OPEN || m->wall >= b->until;
-    bool few = b->state == BREAKER_OPEN && waited && b->left < needed(b);
+    bool few = b->state == BREAKER_OPEN && m->wall >= b->until && b->left < needed(b);
     bool ramped = b->state == BREAKER_RAMP && b->limit + b->acks >= (uint64_t)b->window;
-    bool over = emptied && waited;
+    bool over = closes_empty(m, b, emptied);
     return b->reset || few || ramped || over ? NULL : "its breaker closed, and nothing said so";
 }
 
@@ -208,7 +212,10 @@ void model_breaker_judge(struct model *m, struct model_group *g, const struct gr
     /* Nothing was left at some time, if all that there is has come in this turn. */
     const struct group_counts *n = &found->r.counts;
     uint64_t left = n->ready + n->delayed + n->in_flight, came = n->published + n->redriven;
-    const char *wrong = judge_move(m, b, r, left <= came - b->came);
+    bool emptied = left <= came - b->came;
+    if (b->excess && !closes_empty(m, b, emptied))
+        model_fail(m, g, b->excess, "handed out though the group's breaker lets no more out");
+    const char *wrong = judge_move(m, b, r, emptied);
     if (!wrong && !left && (r->state == BREAKER_HALF_OPEN || r->state == BREAKER_RAMP))
         wrong = "its breaker waits for an outcome, and nothing is left";
     b->came = came;
@@ -269,8 +276,8 @@ void model_breaker_keep(struct model *m, struct model_group *g, struct model_cel
 
 void model_breaker_turned(struct model_group *g, const struct group *found)
 {
-    g->breaker.acks = g->breaker.delivered = 0;
+    g->breaker.acks = g->breaker.delivered = g->breaker.excess = 0;
     g->breaker.reset = false;
-    const struct group_counts *n = &found->r.counts;
+    const struct group_counts none = {0}, *n = found ? &found->r.counts : &none;
     g->breaker.left = n->ready + n->delayed + n->in_flight;
 }

@@ -35,6 +35,7 @@ struct model_breaker {
     size_t failed_count, failed_capacity;
     /* In this turn: */
     uint64_t acks, delivered;
+    uint64_t excess;        /* the first message that was handed out beyond its limit; 0: none was */
     bool reset;             /* somebody asked to close it */
     enum model_mark early;  /* the message that fails now was out before a probe was acked */
     enum model_mark spares; /* failures of it are not charged … */
@@ -46,7 +47,8 @@ void model_breaker_set(struct model_group *g, struct slice name, int64_t value);
 enum model_mark model_breaker_early(const struct model_group *g, const struct model_cell *c);
 /* It is about to be handed out. */
 void model_breaker_delivers(struct model *m, struct model_group *g, struct model_cell *c);
-/* After a turn: it can have come to what the ledger has; then, for each message, whether a failure was charged; at the end, the next turn begins. */
+/* After a turn: it can have come to what the ledger has; then, for each message, whether a failure was charged; at the end, the next turn
+ * begins, also for a group that is no longer there (NULL). */
 void model_breaker_judge(struct model *m, struct model_group *g, const struct group *found);
 void model_breaker_keep(struct model *m, struct model_group *g, struct model_cell *c, uint64_t seq);
 void model_breaker_turned(struct model_group *g, const struct group *found);

@@ -377,9 +377,9 @@ bool model_event(struct model *m, struct model_group *g, struct model_cell *c, e
     }
     bool fails =
         event <= EVENT_CLOSED && event != EVENT_ACKED && event != EVENT_RECALLED && event != EVENT_RESTARTED;
-    bool at_once = sure && !is_of_many(event); /* else an answer may have come before */
-    if (any && fails)
-        model_recall(m, g, (uint64_t)(c - g->cells), at_once);
+    bool at_once = sure && !is_of_many(event);    /* else an answer may have come before */
+    if (any && (fails || event == EVENT_CORRUPT)) /* found as it is taken up, with others */
+        model_recall(m, g, (uint64_t)(c - g->cells), at_once && fails);
     return any;
 }
 

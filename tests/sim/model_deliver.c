@@ -181,14 +181,16 @@ static bool is_suspect(const struct model *m, const struct model_cell *c)
     return suspects == count; /* surely */
 }
 
-/* What the connection surely holds now. */
+/* What the connection surely holds now: nothing of a subscription that it was told is over, whatever has become of
+ * the group. */
 static struct holding holding_of(struct model *m, uint32_t number, uint64_t sub)
 {
     struct holding h = {0};
     for (size_t i = 0; i < m->live_count; i++) {
         const struct model_group *g = &m->groups[m->live[i].group];
         const struct model_cell *c = &g->cells[m->live[i].seq];
-        if (c->conn != number || g->exists == MODEL_GONE || !model_must_be(m, c, MODEL_FLIGHT))
+        if (c->conn != number || g->exists == MODEL_GONE || !model_must_be(m, c, MODEL_FLIGHT) ||
+            !model_sub(&m->conns[number], c->sub))
             continue;
         h.on_conn++;
         h.on_sub += c->sub == sub;

@@ -47,7 +47,7 @@ bool model_may_follow(struct model *m, struct model_group *g, uint64_t seq)
     bool known = is_known(m, g, seq);
     for (size_t i = 0; i < m->live_count && (key || !known); i++) {
         uint64_t other = m->live[i].seq;
-        if (&m->groups[m->live[i].group] == g && other < seq &&
+        if (other < seq && &m->groups[m->live[i].group] == g &&
             model_may_be(m, &g->cells[other], MODEL_DEAD) &&
             (!known || !is_known(m, g, other) || key_of(m, g, other) == key))
             return true;
@@ -98,7 +98,7 @@ bool model_may_be_recalled(struct model *m, struct model_group *g, uint64_t seq)
     bool same;
     for (size_t i = 0; has_runs(g) && i < m->live_count; i++) {
         uint64_t other = m->live[i].seq;
-        if (&m->groups[m->live[i].group] == g && other < seq &&
+        if (other < seq && &m->groups[m->live[i].group] == g &&
             model_may_be(m, &g->cells[other], MODEL_FLIGHT) && same_key(m, g, seq, other, &same))
             return true;
     }

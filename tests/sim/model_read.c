@@ -13,8 +13,14 @@ static void keep(struct model *m, struct model_conn *c, struct slice payload)
     struct mpack_reader r;
     mpack_read_init(&r, payload.data, payload.size);
     (void)mpack_read_array(&r);
-    struct model_frame f = {
-        .op = (unsigned)mpack_read_uint(&r), .id = mpack_read_uint(&r), .came = m->sim->mono_us / 1000};
+    struct model_frame f = {.op = (unsigned)mpack_read_uint(&r),
+                            .id = mpack_read_uint(&r),
+                            .came = m->sim->mono_us / 1000,
+                            .timeout = -1};
+    if (f.op == OP_WITHIN) { /* it is what it asks for */
+        f.timeout = (int64_t)mpack_read_uint(&r);
+        f.op = (unsigned)mpack_read_uint(&r);
+    }
     f.size = (size_t)(r.end - r.at);
     f.bytes = malloc(f.size + 1);
     if (!f.bytes)

@@ -159,12 +159,15 @@ static struct started count_started(struct model *m, uint32_t number)
     struct started n = {0};
     for (size_t i = 0; i < m->live_count; i++) {
         struct model_group *g;
-        const struct model_cell *c = live_cell(m, i, &g);
+        struct model_cell *c = live_cell(m, i, &g);
+        c->begun = MARK_NONE;
         if (c->conn != number || c->started == MARK_NONE || !model_may_be(m, c, MODEL_FLIGHT))
             continue;
-        bool surely = c->started == MARK_YES && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES;
-        n.surely += surely;
-        n.maybe += !surely;
+        c->begun = c->started == MARK_YES && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES
+                       ? MARK_YES
+                       : MARK_MAYBE;
+        n.surely += c->begun == MARK_YES;
+        n.maybe += c->begun == MARK_MAYBE;
     }
     return n;
 }
@@ -196,8 +199,8 @@ void model_conn_ends(struct model *m, uint32_t number, bool sure)
         struct model_cell *c = live_cell(m, i, &g);
         if (c->conn != number || !model_may_be(m, c, MODEL_FLIGHT))
             continue;
-        bool surely = c->started == MARK_YES && model_must_be(m, c, MODEL_FLIGHT) && g->exists == MODEL_YES;
-        struct started others = {all.surely - surely, all.maybe - (!surely && c->started != MARK_NONE)};
+        /* As they were counted: the end of one may since have taken others back. */
+        struct started others = {all.surely - (c->begun == MARK_YES), all.maybe - (c->begun == MARK_MAYBE)};
         end_for(m, g, c, others, sure);
     }
 }

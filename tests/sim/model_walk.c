@@ -412,12 +412,12 @@ static void walk(struct walk *w, bool all)
     walk_live(w);
     for (unsigned i = 0; i < m->groups_count; i++) {
         struct model_group *g = &m->groups[i];
+        model_breaker_turned(g, w->groups[i]);
         if (!w->groups[i])
             continue;
         if (g->is_dlq)
             find_letters(w, g, w->groups[i]);
         compare_counts(w, g, w->groups[i]);
-        model_breaker_turned(g, w->groups[i]);
     }
     if (all) {
         walk_others(w);

@@ -322,7 +322,7 @@ static void deleted(struct raw *r, const struct asked_request *a, int err)
 void operator_answered(struct raw *r, const struct asked_request *a, int err)
 {
     struct sim *s = r->client.sim;
-    if (!a->place)
+    if (!a->place || (err == SHUNT_DEADLINE_EXCEEDED && a->limited))
         return;
     unsigned place = a->place - 1;
     bool gone = err == SHUNT_UNKNOWN_TOPIC || err == SHUNT_UNKNOWN_GROUP;

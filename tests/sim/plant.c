@@ -49,6 +49,8 @@ static const char *const names[PLANTS] = {"none",
                                           "late-deadline",
                                           "charged-late",
                                           "kept-deadline",
+                                          "untold-damage",
+                                          "late-begin",
                                           "journal-early-reply",
                                           "journal-round-early",
                                           "journal-away-early",
@@ -215,6 +217,8 @@ void plant_crash(struct sim *s)
     case PLANT_LATE_DEADLINE:
     case PLANT_CHARGED_LATE:
     case PLANT_KEPT_DEADLINE:
+    case PLANT_UNTOLD_DAMAGE:
+    case PLANT_LATE_BEGIN:
     case PLANT_JOURNAL_EARLY_REPLY:
     case PLANT_JOURNAL_ROUND_EARLY:
     case PLANT_JOURNAL_AWAY_EARLY:

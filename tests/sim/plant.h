@@ -59,6 +59,10 @@ enum plant {
     PLANT_LATE_DEADLINE, /* they count half a second too late */
     PLANT_CHARGED_LATE,  /* who has no time left for a message is charged */
     PLANT_KEPT_DEADLINE, /* a redrive drops none */
+    /* Of what is found damaged. */
+    PLANT_UNTOLD_DAMAGE, /* no command says so */
+    /* Of time-outs of requests. */
+    PLANT_LATE_BEGIN, /* one whose caller has given up is begun all the same */
     /* Of the journal (plant_journal.c); each run then has one. */
     PLANT_JOURNAL_EARLY_REPLY, /* answers go out before the record is flushed */
     PLANT_JOURNAL_ROUND_EARLY, /* records are written over before the store behind has them */

@@ -20,6 +20,7 @@ struct asked_request {
     unsigned op;
     unsigned place; /* number + 1; 0: none */
     unsigned sub;   /* place in raw.subs */
+    bool limited;   /* by a time-out */
     uint64_t ops[RAW_OPS_MAX];
     unsigned ops_count;
 };

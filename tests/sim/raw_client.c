@@ -7,6 +7,30 @@
 
 /* ---- asking ---- */
 
+/* So that a stall or a turn that waits is often longer. */
+#define TIMEOUT_MS_MAX 60
+
+/* A caller may give up what it can ask again. */
+static bool may_be_given_up(const struct sim *s, unsigned op)
+{
+    return s->plan.within && !s->draining &&
+           (op == OP_PUBLISH || op == OP_PEEK || op == OP_DLQ_LIST || op == OP_TOPIC_SHOW ||
+            op == OP_GROUP_SHOW || op == OP_GROUP_LIST || op == OP_GROUP_UPDATE);
+}
+
+static size_t begin_frame(const struct raw *r, struct mpack_buffer *frame, struct asked_request *a,
+                          uint32_t fields)
+{
+    struct sim *s = r->client.sim;
+    a->limited = may_be_given_up(s, a->op) && dice_once_in(&s->dice, 2);
+    if (!a->limited)
+        return frame_begin(frame, a->op, a->id, fields);
+    size_t offset = frame_begin(frame, OP_WITHIN, a->id, 2 + fields);
+    mpack_write_uint(frame, dice_below(&s->dice, TIMEOUT_MS_MAX));
+    mpack_write_uint(frame, a->op);
+    return offset;
+}
+
 struct asked_request *raw_ask(struct raw *r, struct mpack_buffer *frame, size_t *ret_offset, unsigned op,
                               uint32_t fields)
 {
@@ -16,7 +40,7 @@ struct asked_request *raw_ask(struct raw *r, struct mpack_buffer *frame, size_t 
     r->asked_count++;
     *a = (struct asked_request){.id = r->request_next++, .op = op};
     *frame = (struct mpack_buffer){0};
-    *ret_offset = frame_begin(frame, op, a->id, fields);
+    *ret_offset = begin_frame(r, frame, a, fields);
     return a;
 }
 

@@ -40,7 +40,12 @@ static void on_read_clocks(void *context, struct clock_reading *ret)
 static void on_applied(void *context, const struct batch *batch)
 {
     struct sim *s = context;
-    disk_record(&s->disk, batch);
+    struct batch told = *batch;
+    while (plant_is(PLANT_UNTOLD_DAMAGE) && told.count && told.commands->kind == COMMAND_DAMAGED) {
+        told.commands++;
+        told.count--;
+    }
+    disk_record(&s->disk, &told);
 }
 
 static struct engine_config config(struct sim *s)
@@ -264,6 +269,12 @@ static bool tell_of_room(struct sim *s)
     return true;
 }
 
+/* What has come waits for a later round. */
+static bool is_busy(struct sim *s)
+{
+    return s->plan.within && !s->draining && dice_once_in(&s->dice, 4);
+}
+
 void server_round(struct sim *s)
 {
     struct server *v = s->server;
@@ -277,7 +288,7 @@ void server_round(struct sim *s)
         poke(s);
     for (unsigned i = 0; v->engine && i < s->conns_count; i++)
         conn_move_to_server(s->conns[i]);
-    if (v->engine && has_reason(s))
+    if (v->engine && has_reason(s) && !is_busy(s))
         turn(s);
     for (unsigned i = 0; i < s->conns_count; i++)
         conn_move_to_client(s->conns[i]);

@@ -138,6 +138,11 @@ static void plan_for_plant(struct sim *s)
             s->plan.full_bytes = 0;
             s->plan.crash_percent = 20;
         }
+        s->plan.within |= s->plant == PLANT_LATE_BEGIN;
+        if (s->plant == PLANT_UNTOLD_DAMAGE) {
+            s->plan.ordered = true;
+            s->plan.damage_percent = 60;
+        }
         if (plant_is_of_order(s->plant)) {
             s->plan.ordered = true;
             s->plan.key_run = s->plant == PLANT_RUN_KEPT ? 3 : 1;
@@ -256,12 +261,9 @@ static void drain(struct sim *s)
 /* The record of batches, applied to an empty store, gives the same state. */
 static void compare_replay(struct sim *s)
 {
-    if (s->plant != PLANT_NONE)
+    if (s->plant != PLANT_NONE && s->plant != PLANT_UNTOLD_DAMAGE)
         return;
-    /* What was damaged while it was out has the key that memory knows of it, and after a restart none (docs/reliability.md). */
-    if ((s->plan.ordered || s->plan.fair) && s->disk.damages && s->figures.crashes + s->figures.deaths)
-        return;
-    struct store *second = disk_replay(&s->disk, UINT64_MAX, NULL, NULL);
+    struct store *second = disk_replay(&s->disk);
     if (!second)
         sim_fail(s, "the batches cannot be applied to a second store");
     uint64_t first_hash = disk_hash(s->disk.store), second_hash = disk_hash(second);
@@ -351,6 +353,7 @@ bool sim_run(struct sim *s, uint64_t seed, enum plant plant, const struct sim_ho
     s->plan.follow_max = 1 + (unsigned)(sim_digest(&seed, sizeof seed) / 18 % 4);
     s->plan.fair = sim_digest(&seed, sizeof seed) / 72 % 2;
     s->plan.key_run = 1 + (unsigned)(sim_digest(&seed, sizeof seed) / 345600 % 4);
+    s->plan.within = sim_digest(&seed, sizeof seed) / 1382400 % 3 == 0;
     plan_breaker(s);
     plan_for_plant(s);
     plant_begin(s);

@@ -113,6 +113,7 @@ struct plan {
     unsigned follow_max; /* how many follow one */
     bool fair;           /* keys take turns */
     unsigned key_run;    /* how many of a key are out at once */
+    bool within;         /* some requests have time-outs, and the engine lets them lie now and then */
     bool breaker;        /* groups have one, of these settings: */
     int64_t breaker_window, breaker_threshold, breaker_pause_ms;
     int64_t lease_ms, backoff_ms, resume_wait_ms;
@@ -135,6 +136,7 @@ struct sim_figures {
     uint64_t walks, stale, suspects, ends_holding, ends_asked; /* of the model */
     uint64_t muted, discarded, brought_back, moved;            /* letters, by rules */
     uint64_t opened, probed, ramped, ramped_up;                /* breakers */
+    uint64_t expired, in_time; /* requests with a time-out: refused for it, and done */
 };
 
 struct sim {

@@ -16,6 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import harness  # noqa: E402
 import wire  # noqa: E402
+from certificates import Authority  # noqa: E402
 
 ROUNDS = 60
 
@@ -34,7 +35,7 @@ class Sanitized(unittest.TestCase):
     def test_the_wire_tests(self):
         tests = HERE.parent / "wire"
         done = subprocess.run([sys.executable, tests / "test_wire.py"], cwd=tests, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", timeout=250, check=False)
+                              errors="replace", timeout=500, check=False)
         self.no_race()
         self.assertEqual(done.returncode, 0, done.stderr[-4000:])
 
@@ -45,11 +46,20 @@ class Sanitized(unittest.TestCase):
         """With it, turns run on the net thread as well (engine_serve)."""
         self.everything_at_once("journal: on\n")
 
-    def everything_at_once(self, settings):
+    def test_everything_at_once_with_tls(self):
+        """Each reload reads the certificate again, for clients of the protocol and of HTTP."""
+        authority = Authority(self.folder)
+        cert, key = authority.issue("server")
+        self.everything_at_once(f"tls-cert: {cert}\ntls-key: {key}\n", authority.cert)
+
+    def everything_at_once(self, settings, ca=None):
         config = self.folder / "shunt.yaml"
         config.write_text(f"max-body-bytes: 1MiB\n{settings}")
         failures, done, lock = [], {"published": 0, "acked": 0, "scrapes": 0, "worked": 0}, threading.Lock()
-        with harness.Server(options=["--config", config]) as server:
+        server = harness.Server(options=["--config", config])
+        if ca:
+            server.trust(ca)
+        with server:
             with wire.connect(server) as client:
                 client.topic_create("t", lease_ms=1000)
 
@@ -84,12 +94,12 @@ class Sanitized(unittest.TestCase):
             def scrape():
                 for _ in range(ROUNDS):
                     for page in ("/metrics", "/healthz", "/readyz"):
-                        with urllib.request.urlopen(server.http + page, timeout=30) as answer:
+                        with urllib.request.urlopen(server.http + page, timeout=30, context=server.tls) as answer:
                             count("scrapes", answer.status == 200)
 
             def post(call, body):
                 request = urllib.request.Request(f"{server.http}/api/v1/topics/t/{call}", json.dumps(body).encode(), {"Content-Type": "application/json"})
-                with urllib.request.urlopen(request, timeout=30) as answer:
+                with urllib.request.urlopen(request, timeout=30, context=server.tls) as answer:
                     return json.loads(answer.read())
 
             def work():

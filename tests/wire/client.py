@@ -11,6 +11,7 @@ import socket
 import time
 
 from packing import Raw, decode
+from tls_socket import TlsSocket
 
 # The package can be found since packing is.
 from shunt.frames import FrameReader, frame  # noqa: E402
@@ -25,11 +26,11 @@ Published = collections.namedtuple("Published", "accepted first_seq code")
 
 
 class ShuntError(Exception):
-    """An ERROR frame: code, name, text for people, and whether the same request may succeed later."""
+    """An ERROR frame: code, name, text for people, whether the same request may succeed later, and how long to wait before (0: not said)."""
 
-    def __init__(self, code, name, text, retry):
+    def __init__(self, code, name, text, retry, retry_after_ms=0):
         super().__init__(f"{name} ({code}): {text}")
-        self.code, self.name, self.text, self.retry = code, name, text, retry
+        self.code, self.name, self.text, self.retry, self.retry_after_ms = code, name, text, retry, retry_after_ms
 
 
 class Disconnected(Exception):
@@ -50,11 +51,22 @@ def as_message(raw):
 
 
 class Client:
-    def __init__(self, port, address="127.0.0.1", timeout=10.0, hello=True, **options):
-        """Connect and say hello; `options` are those of HELLO (client, host, build, producer, …)."""
-        self.timeout = timeout
-        self.socket = socket.create_connection((address, port), timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port, address="127.0.0.1", timeout=10.0, hello=True, tls=None, login=None, **options):
+        """Connect and say hello; `options` are those of HELLO (client, host, build, producer, auth, …). `port` may be the path of a Unix-domain socket. `tls`:
+        an ssl.SSLContext. `login`: the `auth` of every HELLO with options that have none."""
+        self.timeout, self.login = timeout, login
+        if isinstance(port, int):
+            self.socket = socket.create_connection((address, port), timeout)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(os.fspath(port))
+        if tls:
+            try:
+                self.socket = TlsSocket(self.socket, tls, address if isinstance(port, int) else "localhost")
+            except ConnectionError as error:
+                raise Disconnected(str(error)) from error
         self.reader = FrameReader()
         self.buffer = self.reader.buffer
         self.next_id = 1
@@ -86,6 +98,8 @@ class Client:
             id, self.next_id = self.next_id, self.next_id + 1
         if id and op != STARTED:
             self.waiting.append(id)
+        if op == HELLO and self.login and len(fields) > 2 and isinstance(fields[2], dict):
+            fields = (*fields[:2], {"auth": self.login, **fields[2]}, *fields[3:])
         self.send_bytes(frame(op, id, *fields))
         return id
 
@@ -125,7 +139,7 @@ class Client:
             elif sub in self.subscriptions:
                 self.subscriptions[sub].closed = SubscriptionClosed(sub, code, text)
         elif op in (OK, ERROR):
-            outcome = ShuntError(*fields[:4]) if op == ERROR else fields
+            outcome = ShuntError(*fields[:5]) if op == ERROR else fields
             if id == 0:
                 self.unasked_errors.append(outcome)
                 return
@@ -217,6 +231,10 @@ class Client:
 
     def topic_list(self, after=None, limit=100):
         return self.request(TOPIC_LIST, after, limit)[:2]
+
+    def overview(self, after=None, limit=100):
+        """Rows, more, next, now."""
+        return self.request(OVERVIEW, after, limit)[:4]
 
     def topic_delete(self, topic):
         return self.request(TOPIC_DELETE, topic)[0]

@@ -1,11 +1,15 @@
-"""server: a shuntd of our own for a test, found through the environment variable SHUNTD."""
+"""server: a shuntd of our own for a test, found through the environment variable SHUNTD. With SHUNT_SECURE=1 those of WireTest speak TLS and
+ask for logins, and connect() and http() do what that takes (tests/e2e/secure.py)."""
 
 import collections
+import http.client
 import os
+import pathlib
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -13,13 +17,19 @@ import unittest
 
 from client import Client, ShuntError
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))  # behind this folder, which has files of the same names
+import secure  # noqa: E402
+from secure import plain_only  # noqa: E402, F401 (for the tests)
+
 
 class Server:
     """One shuntd on a data directory. Ports are the system's choice and are read from its log."""
 
-    def __init__(self, data, options=()):
+    def __init__(self, data, options=(), token=None):
+        """`token`: of a server in the secure mode, whose settings have been made for it."""
         self.data = data
         self.options = options
+        self.token = token
         self.log = collections.deque(maxlen=400)
         self.listening = threading.Event()
         self.process = None
@@ -58,7 +68,30 @@ class Server:
         return "".join(self.log)
 
     def connect(self, **options):
+        if self.token:
+            options = {"tls": secure.context(), "login": {"mechanism": "token", "token": self.token}, **options}
         return Client(self.port, **options)
+
+    def http(self, method, path, body=None, headers=None, timeout=20):
+        """Ask over HTTP: the answer, read to its end, and its body."""
+        headers = dict(headers or {})
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+            connection = http.client.HTTPSConnection("127.0.0.1", self.http_port, timeout=timeout, context=secure.context())
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer, answer.read().decode()
+        finally:
+            connection.close()
+
+    def metrics(self):
+        answer, text = self.http("GET", "/metrics")
+        if answer.status != 200:
+            raise AssertionError(f"/metrics: {answer.status}\n{text}")
+        return text
 
     def kill(self):
         """SIGKILL, as a crash."""
@@ -143,8 +176,10 @@ def start_server(settings=""):
     folder = tempfile.mkdtemp(prefix="shunt-wire-")
     path = os.path.join(folder, "conf")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(settings)
-    return Server(os.path.join(folder, "data"), ["--config", path]), folder
+        file.write((secure.settings() if secure.ON else "") + settings)
+    data, options = os.path.join(folder, "data"), ["--config", path]
+    token = secure.make_administrator([os.environ["SHUNTD"], "--data", data, *options]) if secure.ON else None
+    return Server(data, options, token), folder
 
 
 def stop_server(server, folder):

@@ -7,7 +7,7 @@ from client import (AUDIT_LIST, CAUSE_UPDATE, CLOCK_SET, DLQ_ATTEND, DLQ_EDIT, D
                     GROUP_RESUME, GROUP_UPDATE, BREAKER_RESET, JOB_CANCEL, TOPIC_CREATE, TOPIC_DELETE, TOPIC_PURGE, TOPIC_UPDATE)
 from server import WireTest
 
-KEYS = {"id", "time", "act", "topic", "group", "asked", "job", "count", "client", "host", "peer", "reason"}
+KEYS = {"id", "time", "act", "topic", "group", "asked", "job", "count", "user", "client", "host", "peer", "reason"}
 
 
 class Audit(WireTest):

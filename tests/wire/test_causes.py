@@ -6,7 +6,7 @@ import unittest
 from client import Message, ShuntError
 from server import WireTest
 
-CAUSE = {"cause", "topic", "title", "state", "state_since", "reason", "count", "dead", "first", "last", "unattended", "attended", "builds", "hosts", "samples", "owner", "note"}
+CAUSE = {"cause", "topic", "title", "state", "state_since", "reason", "count", "dead", "first", "last", "unattended", "attended", "builds", "hosts", "samples", "owner", "note", "hours", "hours_until"}
 
 
 class Causes(WireTest):

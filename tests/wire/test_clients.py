@@ -1,6 +1,5 @@
 """CLIENT_LIST and GROUP_HOLDERS (sections 5 and 7 of the page): which clients are connected, and what each holds since when."""
 
-import socket
 import time
 
 from client import NACK, Disconnected, frame
@@ -100,9 +99,8 @@ class Clients(Lists):
     def test_a_connection_without_hello_is_not_shown(self):
         admin = self.connect(client="admin")
         before = len(self.all_clients(admin)[0])
-        silent = socket.create_connection(("127.0.0.1", self.server.port))
-        self.addCleanup(silent.close)
-        silent.sendall(frame(1, 1, 1, 1)[:5])
+        silent = self.connect(hello=False)
+        silent.send_bytes(frame(1, 1, 1, 1)[:5])
         client = self.connect(hello=False)
         client.send_bytes(frame(3, 1))
         with self.assertRaises(Disconnected):

@@ -20,7 +20,7 @@ from client import (
     frame,
 )
 from packing import Raw
-from server import WireTest
+from server import WireTest, plain_only
 
 PROTOCOL = 1
 
@@ -256,8 +256,7 @@ class Hello(WireTest):
     def test_the_first_frame_is_held_to_its_own_limit(self):
         for filler, accepted in ((7000, True), (8192, False)):
             client = self.connect(hello=False)
-            client.waiting.append(1)
-            client.send_bytes(frame(HELLO, 1, 1, 1, {"later": "x" * filler}))
+            client.send(HELLO, 1, 1, {"later": "x" * filler}, id=1)
             if accepted:
                 self.assertEqual(client.reply(1)[0], 1)
             else:
@@ -266,12 +265,16 @@ class Hello(WireTest):
                     client.read_frame()
 
     def test_options_are_held_to_their_limits(self):
-        self.connect(client="x" * 128, host="x" * 128, build="x" * 128, producer=b"x" * 16, auth={"mechanism": "none"})
+        self.connect(client="x" * 128, host="x" * 128, build="x" * 128, producer=b"x" * 16)
         for options in ({"client": "x" * 129}, {"host": "x" * 129}, {"build": "x" * 129}, {"producer": b"x" * 15},
                         {"auth": {"mechanism": "x" * 4097}}):
             client = self.connect(hello=False)
             with self.assertRaises(ShuntError, msg=str(options)[:40]):
                 client.request(HELLO, 1, 1, options)
+
+    @plain_only("a HELLO with another mechanism shows no token")
+    def test_auth_is_passed_over_where_nobody_has_to_log_in(self):
+        self.connect(auth={"mechanism": "none"}).ping()
 
     def test_a_connection_that_says_nothing_is_closed(self):
         """The server's setting hello-timeout is 10 s: this one takes as long."""

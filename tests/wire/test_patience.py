@@ -2,10 +2,8 @@
 
 import json
 import signal
-import urllib.error
-import urllib.request
 
-from client import TOPIC_CREATE, TOPIC_SHOW, Client
+from client import TOPIC_CREATE, TOPIC_SHOW
 from server import WireTest
 
 TOO_MANY, UNKNOWN_TOPIC, SHUTTING_DOWN = 29, 20, 42
@@ -29,8 +27,7 @@ class Patience(WireTest):
 
     def test_a_connection_that_is_refused_is_told(self):
         self.connect(), self.connect()
-        client = Client(self.server.port, hello=False)
-        self.addCleanup(client.close)
+        client = self.connect(hello=False)
         _, id, code, _, _, *rest = client.read_frame()
         self.assertEqual((id, code, rest), (0, TOO_MANY, [True, *self.asked]))
 
@@ -42,13 +39,10 @@ class Patience(WireTest):
 
     def test_over_http_it_is_the_header_in_seconds(self):
         self.create()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.server.http_port}/api/v1/topics", b'{"topic": "another"}', {"Content-Type": "application/json"})
-        with self.assertRaises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request, timeout=20)
-        with caught.exception as answer:
-            problem = json.loads(answer.read())
-            self.assertEqual((answer.code, answer.headers["Retry-After"]), (429, "2" if self.asked else None))
-            self.assertEqual((problem["code"], problem.get("retry_after_ms")), ("TOO_MANY", self.asked[0] if self.asked else None))
+        answer, body = self.server.http("POST", "/api/v1/topics", b'{"topic": "another"}', {"Content-Type": "application/json"})
+        problem = json.loads(body)
+        self.assertEqual((answer.status, answer.headers["Retry-After"]), (429, "2" if self.asked else None))
+        self.assertEqual((problem["code"], problem.get("retry_after_ms")), ("TOO_MANY", self.asked[0] if self.asked else None))
 
 
 class PatienceOff(Patience):

@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from client import HELLO, PRODUCER, PUBLISH, Client, Disconnected, Message, Producer, Published, ShuntError
+from client import HELLO, PRODUCER, PUBLISH, Disconnected, Message, Producer, Published, ShuntError
 from packing import Raw, decode, encode
 from server import WireTest
 
@@ -239,8 +239,7 @@ class ExactlyOnce(WireTest):
     def test_a_hello_that_comes_late_does_not_make_its_connection_the_newest(self):
         """Seed 102786 of the simulator: of two lost connections, the older one's hello and frame came after the newer one's."""
         producer = os.urandom(16)
-        before = Client(self.server.port, hello=False)
-        self.addCleanup(before.close)
+        before = self.connect(hello=False)
         after = self.producing(producer)
         self.refused("UNKNOWN_TOPIC", after.publish, self.topic, b"x", sequence=1)
         after.topic_create(self.topic)
@@ -330,8 +329,7 @@ class ExactlyOnce(WireTest):
 
     def test_a_producer_loses_and_doubles_nothing_over_sigkill(self):
         self.create()
-        port = lambda **options: Client(self.server.port, **options)
-        producer = Producer(port)
+        producer = Producer(self.server.connect)
         for n in range(300):
             producer.send(self.topic, b"%d" % n)
             if n % 60 == 59:  # with up to 60 frames unanswered

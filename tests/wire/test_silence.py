@@ -1,7 +1,5 @@
 """Section 4 of the page: who lets a lease run out and says nothing, clients without marks, and connections that the server closes."""
 
-import urllib.request
-
 from client import PEEK, Message, frame
 from server import WireTest
 
@@ -47,8 +45,7 @@ class Silence(WireTest):
         self.assertEqual(self.admin.stats()["silent_consumers"], 1)
         said = f"event=consumer_silent client=ice host=pole peer=127.0.0.1:{port} "
         self.until(lambda: said in self.server.log_text())
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.http_port}/metrics", timeout=20) as page:
-            text = page.read().decode()
+        text = self.server.metrics()
         self.assertIn("shunt_silent_consumers 1\n", text)
         self.assertIn(f'shunt_silent_consumer_seconds{{client="ice",host="pole",peer="127.0.0.1:{port}"}} ', text)
         client.ping()
@@ -82,8 +79,7 @@ class Closed(WireTest):
     settings = "write-timeout: 300ms\nunsent-bytes: 64KiB\n"
 
     def outcomes(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.http_port}/metrics", timeout=20) as page:
-            lines = page.read().decode().splitlines()
+        lines = self.server.metrics().splitlines()
         names = {name: f'shunt_attempts_total{{topic="{self.topic}",group="default",outcome="{name}"}} ' for name in ("suspected", "disconnected")}
         return {name: sum(int(line.split()[-1]) for line in lines if line.startswith(begin)) for name, begin in names.items()}
 

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from client import GROUP_CREATE, PEEK, PUBLISH, STATS, TOPIC_CREATE, TOPIC_LIST, ShuntError
+from client import GROUP_CREATE, OVERVIEW, PEEK, PUBLISH, STATS, TOPIC_CREATE, TOPIC_LIST, ShuntError
 from server import WireTest
 
 DEFAULTS = {
@@ -195,6 +195,26 @@ class Topics(WireTest):
         self.assertFalse([info for info in first if info["topic"].startswith("dlq:")], "DLQs are not listed")
         with self.assertRaises(ShuntError):
             client.request(TOPIC_LIST, 5, 5)
+
+    def test_the_overview_shows_every_group_and_pages_by_topic(self):
+        client = self.create()
+        names = sorted(f"{self.topic}.{i}" for i in range(5))
+        for name in names:
+            client.topic_create(name, ["a", "b"])
+        client.publish(names[0], b"x")
+        seen, after = [], self.topic
+        while True:
+            page, more, after, now = client.overview(after, 3)
+            self.assertLessEqual(len(page), 4)
+            seen += [row for row in page if row["topic"].startswith(self.topic + ".")]
+            if not more:
+                break
+        self.assertEqual([(row["topic"], row["group"]) for row in seen], [(name, group) for name in names for group in "ab"])
+        self.assertLessEqual(abs(now - seen[0]["oldest_ready"]), 60_000)
+        self.assertEqual({key: value for key, value in seen[0].items() if key != "oldest_ready"}, {"topic": names[0], "group": "a", "published": 1, "ready": 1})
+        self.assertEqual(set(seen[2]), {"topic", "group"})
+        with self.assertRaises(ShuntError):
+            client.request(OVERVIEW, 5, 5)
 
     def test_a_new_group_starts_at_the_oldest_or_at_now(self):
         client = self.create()

@@ -12,7 +12,7 @@ import sys
 ROW = re.compile(r'^CONFIG\((\w+), (".*?"), (\w+), (".*?"), (".*?"), (".*?"), (true|false), (".*")\)$')
 UNITS = {"ADDRESS": "address", "ADDRESS_OR_OFF": "address, or `off`", "PATH": "path", "SIZE": "size",
          "DURATION": "duration", "COUNT": "number", "LEVEL": "level", "AUTO": "`auto`, `on` or `off`", "HOSTS": "names",
-         "COMMAND": "command, or `off`", "URL": "URL, or `off`", "PATH_OR_OFF": "path, or `off`",
+         "COMMAND": "command, or `off`", "URL": "URL, or `off`", "PATH_OR_OFF": "path, or `off`", "SOCKET_OR_OFF": "path, or `off`",
          "CLIENT_AUTH": "`off`, `request` or `require`", "TLS_VERSION": "`1.2` or `1.3`"}
 BEGIN, END = "<!-- table: made from broker/config.def -->", "<!-- end of the table -->"
 EXIT = re.compile(r"EXIT_CODE_(\w+) = (\d+)")

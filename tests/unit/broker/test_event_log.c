@@ -69,9 +69,11 @@ Test(event_log, an_act_says_who_from_where_and_how_much)
     cr_assert(strstr(logged(), " level=info event=dlq_purged topic=orders group=default count=500 job=7 "
                                "client=\"night shift\" host=ops-1 peer=10.0.0.1:5000\n"),
               "%s", rig.text);
-    e = (struct event){.kind = EVENT_ACT, .name = "topic_updated", .topic = "t", .asked = "ttl_ms=5", .why = "too old"};
+    e = (struct event){
+        .kind = EVENT_ACT, .name = "topic_updated", .topic = "t", .asked = "ttl_ms=5", .why = "too old"};
     event_log_write(&rig.events, &e, 0);
-    cr_assert(strstr(logged(), " event=topic_updated topic=t asked=\"ttl_ms=5\" reason=\"too old\"\n"), "%s", rig.text);
+    cr_assert(strstr(logged(), " event=topic_updated topic=t asked=\"ttl_ms=5\" reason=\"too old\"\n"), "%s",
+              rig.text);
     e = (struct event){.kind = EVENT_JOB_DONE, .name = "redrive", .topic = "t", .job = 8, .count = 3};
     event_log_write(&rig.events, &e, 0);
     cr_assert(strstr(logged(), " event=job_done kind=redrive topic=t count=3 job=8\n"), "%s", rig.text);

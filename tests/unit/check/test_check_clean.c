@@ -1,5 +1,6 @@
 /* check_clean: whatever the ledger did, the check finds nothing wrong. */
 #include "tests/unit/check/check_bench.h"
+#include "tests/unit/core/ledger_identities.h"
 
 #include "broker/check.h"
 #include <criterion/criterion.h>
@@ -222,6 +223,30 @@ static void publish_numbered(const char *topic)
     }
 }
 
+static void change_identities(unsigned n)
+{
+    static const char *const names[] = {"ann", "bob", "kim"};
+    const char *name = names[n / 7 % 3];
+    switch (n % 7) {
+    case 0:
+        role_set(&f, name, "orders*", 1 + n % RIGHTS_ALL);
+        break;
+    case 1:
+    case 4:
+        user_with_role(&f, name, n % 2 ? ROLE_ADMINISTRATOR : names[n % 3]);
+        break;
+    case 5:
+        role_delete(&f, names[n % 3]);
+        break;
+    case 6:
+        user_delete(&f, names[n % 2]);
+        break;
+    default:
+        token_add(&f, name, n % 2 ? 0 : T0 + f.now_ms + n % 30 * 1000);
+        break;
+    }
+}
+
 static void step(void)
 {
     const char *topic = topics[roll(4)], *group = groups[roll(2)];
@@ -250,6 +275,16 @@ static void step(void)
     }
 }
 
+/* As if the newest message of each topic had been found so elsewhere. */
+static void mark_damaged(void)
+{
+    for (size_t i = 0; i < f.l->names_count; i++) {
+        const struct topic *t = f.l->names[i];
+        const struct damaged_command found = {t->r.id, t->r.head - 1};
+        fixture_run(&f, (struct command){.kind = COMMAND_DAMAGED, .damaged = found});
+    }
+}
+
 ParameterizedTestParameters(check_clean, after_random_traffic)
 {
     static uint32_t seeds[] = {1, 2, 3, 4};
@@ -268,9 +303,13 @@ ParameterizedTest(uint32_t *seed, check_clean, after_random_traffic)
     topic_create(&f, topics[0], settings(POLICY_max_attempts, 2, -1));
     for (int i = 0; i < 4000; i++) {
         step();
+        if (i % 10 == 7)
+            change_identities((unsigned)i / 10);
         if (i % 20)
             continue;
         (void)snprintf(when, sizeof when, "seed %u, step %d", *seed, i);
+        if (i % 1000 == 500)
+            mark_damaged();
         expect_clean(when);
         for (unsigned table = 0; table < TABLE_COUNT; table++)
             seen[table] += rows_in(&f, (enum store_table)table);

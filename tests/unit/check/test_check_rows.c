@@ -233,6 +233,11 @@ DAMAGE(indexes_with_values)
     struct attempt_record r = attempt_at(&f, DEFAULT, 2);
     plant(&f, TABLE_DUE, key_due(DEFAULT, 0, r.due_ms, 2), "x", 1);
     plant(&f, TABLE_EXPIRY, key_expiry(EXPIRES, AUDIT, 11), "x", 1);
+    plant(&f, TABLE_DAMAGED, key_id_seq(ORDERS, 7), "x", 1);
+}
+DAMAGE(damaged_of_no_message)
+{
+    plant_empty(&f, TABLE_DAMAGED, key_id_seq(ORDERS, 777));
 }
 DAMAGE(due_of_no_group)
 {
@@ -280,7 +285,7 @@ DAMAGE(keys_of_wrong_size)
     static const struct key key = {"abc", 3};
     static const enum store_table tables[] = {TABLE_TOPIC,   TABLE_GROUP,   TABLE_MESSAGE, TABLE_DONE,
                                               TABLE_ATTEMPT, TABLE_HISTORY, TABLE_DUE,     TABLE_EXPIRY,
-                                              TABLE_DEAD,    TABLE_JOB,     TABLE_DEDUP};
+                                              TABLE_DEAD,    TABLE_JOB,     TABLE_DEDUP,   TABLE_DAMAGED};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         plant_empty(&f, tables[i], key);
 }
@@ -369,7 +374,9 @@ static const struct damage damages[] = {
         due_of_dead,
         "orphan: orders/default: a due row of message 4 (lane 0, 0 ms) that waits elsewhere or not at all\n"),
     CASE(indexes_with_values, "checksum: due: a row that is not empty, of 1 bytes\n"
-                              "checksum: expiry: a row that is not empty, of 1 bytes\n"),
+                              "checksum: expiry: a row that is not empty, of 1 bytes\n"
+                              "checksum: damage mark: a row that is not empty, of 1 bytes\n"),
+    CASE(damaged_of_no_message, "orphan: damage mark 1/777: no such message\n"),
     CASE(due_of_no_group, "orphan: due 77/8: its group is not there\n"),
     CASE(expiry_of_done,
          "orphan: orders/default: an expiry row of message 1, which does not expire at 1060010 ms\n"
@@ -402,7 +409,8 @@ static const struct damage damages[] = {
                              "orphan: attempt: a row with a key of 3 bytes\n"
                              "orphan: history: a row with a key of 3 bytes\n"
                              "orphan: due: a row with a key of 3 bytes\n"
-                             "orphan: expiry: a row with a key of 3 bytes\n"),
+                             "orphan: expiry: a row with a key of 3 bytes\n"
+                             "orphan: damage mark: a row with a key of 3 bytes\n"),
 };
 
 ParameterizedTestParameters(check_rows, damage_is_reported_as_what_it_is)

@@ -89,7 +89,7 @@ DAMAGE(cursor_past_floor)
 DAMAGE(all_counters_of_a_group)
 {
     struct group_record g = group_at(&f, DEFAULT);
-    uint64_t *counts[] = {&g.counts.ready,    &g.counts.in_flight, &g.counts.delayed, &g.counts.dead,
+    uint64_t *counts[] = {&g.counts.ready,    &g.counts.in_flight, &g.counts.delayed,  &g.counts.dead,
                           &g.counts.suspects, &g.counts.tracked,   &g.counts.expiries, &g.past};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         *counts[i] += 10;

@@ -162,9 +162,10 @@ Test(work_child, feeds_a_body_larger_than_any_pipe)
 /* It is told in time, and is gone by its deadline whatever it does with that. */
 Test(work_child, a_command_is_ended_for_its_deadline_politely_first)
 {
-    static const char *const scripts[] = {"echo begun; exec sleep 1000",
-                                          "trap 'echo told; exit 0' TERM; echo begun; while :; do sleep 0.01; done",
-                                          "trap 'echo told' TERM; echo begun; while :; do sleep 0.01; done"};
+    static const char *const scripts[] = {
+        "echo begun; exec sleep 1000",
+        "trap 'echo told; exit 0' TERM; echo begun; while :; do sleep 0.01; done",
+        "trap 'echo told' TERM; echo begun; while :; do sleep 0.01; done"};
     for (unsigned i = 0; i < 3; i++) {
         struct run r;
         run_spec(&r, scripts[i], (struct child_spec){.left_ms = 400, .grace_ms = 1000000});

@@ -1,7 +1,9 @@
 /* The public headers compile as C11, pedantic, twice over and as the first include; their symbols link. */
+#include "client/shunt_access.h"
 #include "client/shunt_triage.h"
 
 #include "client/shunt.h"
+#include "client/shunt_access.h"
 #include "client/shunt_triage.h"
 
 int main(void)

@@ -1,4 +1,5 @@
 // The public headers compile as C++ and their functions link with C linkage.
+#include "client/shunt_access.h"
 #include "client/shunt_triage.h"
 
 static enum shunt_outcome handle(void *, const struct shunt_delivery *, struct shunt_verdict *)

@@ -1,4 +1,4 @@
-/* The connections and the holders of messages by shunt_admin.h, against a real shuntd. */
+/* The groups at a glance, the connections and the holders of messages by shunt_admin.h, against a real shuntd. */
 #include "client/shunt.h"
 
 #include "broker.h"
@@ -123,4 +123,30 @@ Test(clients, the_keys_that_weigh_most_come_first)
     cr_assert_eq(shunt_keys(s, "t", "none", "waiting", 0, WAIT_MS, &found, &err), SHUNT_UNKNOWN_GROUP);
     cr_assert_eq(shunt_keys(s, "t", NULL, "nonsense", 0, WAIT_MS, &found, &err), SHUNT_BAD_ARGUMENT);
     cr_assert_eq(shunt_keys(s, "no name", NULL, NULL, 0, WAIT_MS, &found, &err), SHUNT_BAD_NAME);
+}
+
+Test(clients, all_groups_are_told_in_pages_that_no_topic_is_cut_by)
+{
+    struct shunt_options *two = shunt_options_new();
+    struct shunt_value *page = NULL;
+    ok(shunt_options_set(two, "groups", "a,b"));
+    ok(shunt_topic_create(s, "s", two, WAIT_MS, &err));
+    shunt_options_free(two);
+    hold_one();
+    ok(shunt_overview(s, NULL, 1, WAIT_MS, &page, &err));
+    const struct shunt_value *rows = shunt_value_get(page, "rows");
+    cr_assert_eq(shunt_value_count(rows), 2, "both groups of one topic");
+    cr_assert_str_eq(text(shunt_value_at(rows, 1), "group"), "b");
+    cr_assert_null(shunt_value_get(shunt_value_at(rows, 0), "ready"), "what is 0 is left out");
+    cr_assert(integer(page, "more"));
+    cr_assert_gt(integer(page, "now"), 0);
+    struct shunt_value *next = NULL;
+    ok(shunt_overview(s, text(page, "next"), 1, WAIT_MS, &next, &err));
+    shunt_value_free(page);
+    rows = shunt_value_get(next, "rows");
+    cr_assert_eq(shunt_value_count(rows), 1);
+    cr_assert_str_eq(text(shunt_value_at(rows, 0), "topic"), "t");
+    cr_assert_eq(integer(shunt_value_at(rows, 0), "in_flight"), 1);
+    cr_assert_not(integer(next, "more"));
+    shunt_value_free(next);
 }

@@ -294,6 +294,20 @@ Test(consume, a_deleted_topic_closes_the_subscription)
     cr_assert_eq(f.count, 0, "it does not subscribe again");
 }
 
+Test(consume, a_right_that_was_taken_away_ends_the_subscription_with_that)
+{
+    struct shunt_consumer *c = fake_consume(&f, 1, 2);
+    say_closed(&f, 7, SHUNT_FORBIDDEN, "user `u` has no right `consume` on topic `orders` any more");
+    cr_assert_eq(fake_feed(&f), 0);
+    cr_assert_eq(c->state, CONSUMER_ENDED);
+    cr_assert_eq(c->end.code, SHUNT_FORBIDDEN);
+    cr_assert(strstr(c->end.text, "no right `consume`"));
+    fake_lose(&f);
+    fake_connect(&f);
+    fake_take(&f);
+    cr_assert_eq(f.count, 0, "it does not subscribe again");
+}
+
 Test(consume, a_subscription_nobody_waits_for_any_more_is_ended_when_it_has_a_number)
 {
     fake_connect(&f);

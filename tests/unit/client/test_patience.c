@@ -92,6 +92,19 @@ Test(patience, a_frame_that_was_stored_in_part_for_want_of_room_holds_the_next_b
     cr_assert(us >= SECOND_US && us <= 2 * SECOND_US, "%lld", (long long)us);
 }
 
+Test(patience, one_that_is_past_a_limit_on_publishing_holds_the_next_back)
+{
+    fake_connect(&f);
+    cr_assert_eq(fake_publish(&f, "orders", "too soon", NULL, NULL), 0);
+    refuse(fake_only(&f, OP_PUBLISH)->id, SHUNT_TOO_MANY, 1000);
+    fake_call_back(&f.core);
+    cr_assert_eq(fake_publish(&f, "orders", "next", NULL, NULL), 0);
+    fake_take(&f);
+    cr_assert_eq(f.count, 0, "it waits");
+    int64_t us = core_due_us(&f.core) - f.now_us;
+    cr_assert(us >= SECOND_US && us <= 2 * SECOND_US, "%lld", (long long)us);
+}
+
 Test(patience, one_that_was_stored_in_part_and_asks_for_nothing_does_not)
 {
     cr_assert_eq(waits_us(SHUNT_NO_SPACE, 0), 0);

@@ -93,7 +93,8 @@ Test(rules, what_cannot_be_one_is_refused)
     rule = (struct shunt_rule){.size = sizeof rule, .action = "mute", .filter = &since};
     cr_assert_eq(shunt_rule_set(s, "orders", NULL, &rule, WAIT_MS, NULL, &err), SHUNT_BAD_ARGUMENT);
     rule = (struct shunt_rule){.action = "mute"};
-    cr_assert_eq(shunt_rule_set(s, "orders", NULL, &rule, WAIT_MS, NULL, &err), SHUNT_BAD_ARGUMENT, "no size");
+    cr_assert_eq(shunt_rule_set(s, "orders", NULL, &rule, WAIT_MS, NULL, &err), SHUNT_BAD_ARGUMENT,
+                 "no size");
     cr_assert_eq(shunt_rule_set(s, "orders", NULL, NULL, WAIT_MS, NULL, &err), SHUNT_BAD_ARGUMENT);
     struct {
         struct shunt_rule rule;

@@ -145,6 +145,77 @@ Test(url, bad_ones_are_refused_with_a_reason)
     }
 }
 
+Test(url, a_path_of_this_machine_is_all_there_is)
+{
+    static const struct {
+        const char *text, *path;
+    } good[] = {{"shunt+unix:///run/shunt/shunt.sock", "/run/shunt/shunt.sock"},
+                {"shunt+unix:///a%20b%3F,c:d", "/a b?,c:d"}};
+    static const char *const bad[] = {"shunt+unix://",       "shunt+unix:///",          "shunt+unix://run/x",
+                                      "shunt+unix:///a?x=y", "shunt+unix:///a&b",       "shunt+unix:///a#b",
+                                      "shunt+unix:///a%2",   "shunt+unix:///a%00",      "shunt+unix:///a/",
+                                      "shunts+unix:///a",    "shunt+unix://localhost/a"};
+    struct url_list u;
+    char text[URL_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct shunt_error err = {0};
+        cr_assert_eq(url_parse(good[i].text, &u, &err), 0, "%s", err.text);
+        cr_assert_eq(u.count, 1);
+        cr_assert(url_is_local(&u.hosts[0]) && !u.tls.wanted);
+        cr_assert_str_eq(u.hosts[0].host, good[i].path);
+        cr_assert_str_eq(url_text(text, &u.hosts[0]), good[i].path);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct shunt_error err = {0};
+        cr_assert_eq(url_parse(bad[i], &u, &err), SHUNT_BAD_ARGUMENT, "%s", bad[i]);
+        cr_assert_gt(strlen(err.text), 10);
+    }
+}
+
+Test(url, a_path_ends_at_its_limit)
+{
+    char text[400] = "shunt+unix:///";
+    size_t head = strlen(text) - 1; /* the path begins with its slash */
+    struct url_list u;
+    memset(text + head + 1, 'a', URL_PATH_BYTES_MAX);
+    cr_assert_eq(url_parse(text, &u, NULL), SHUNT_BAD_ARGUMENT);
+    text[head + URL_PATH_BYTES_MAX] = '\0';
+    cr_assert_eq(url_parse(text, &u, NULL), 0);
+    cr_assert_eq(strlen(u.hosts[0].host), URL_PATH_BYTES_MAX);
+}
+
+Test(url, who_we_are_stands_behind_the_question_mark)
+{
+    static const struct {
+        const char *text, *user, *password_file, *token_file;
+        bool insecure;
+    } good[] = {
+        {"shunt://h?user=ann&password-file=/p%20q", "ann", "/p q", "", false},
+        {"shunts://h,i/?ca=a&token-file=t&insecure=yes", "", "", "t", true},
+        {"shunt://h?insecure=yes", "", "", "", true},
+    };
+    static const char *const bad[] = {
+        "shunt://h?user=",         "shunt://h?user=a&user=b", "shunt://h?password=p",
+        "shunt://h?token=t",       "shunt://h?insecure=no",   "shunt://h?insecure=yes1",
+        "shunt://h?token-file=t&", "shunt://h?key=k",         "shunt+unix:///s?token-file=t"};
+    struct url_list u;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct shunt_error err = {0};
+        cr_assert_eq(url_parse(good[i].text, &u, &err), 0, "%s", err.text);
+        cr_assert_str_eq(u.auth.user, good[i].user);
+        cr_assert_str_eq(u.auth.password_file, good[i].password_file);
+        cr_assert_str_eq(u.auth.token_file, good[i].token_file);
+        cr_assert_eq(u.auth.insecure, good[i].insecure);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_assert_eq(url_parse(bad[i], &u, NULL), SHUNT_BAD_ARGUMENT, "%s", bad[i]);
+    char text[200] = "shunt://h?user=";
+    memset(text + strlen(text), 'u', NAME_BYTES_MAX);
+    cr_assert_eq(url_parse(text, &u, NULL), 0);
+    text[strlen(text)] = 'u';
+    cr_assert_eq(url_parse(text, &u, NULL), SHUNT_BAD_ARGUMENT);
+}
+
 Test(url, a_host_ends_at_its_limit)
 {
     char text[400] = "shunt://";

@@ -29,6 +29,8 @@ def field(macro, cells, words):
     """One row of a record's table; None for what is not encoded."""
     if macro == "FIELD":
         return cells[1], kind(cells[0]), words
+    if macro == "LATER":
+        return cells[0], "bin", f"{words}. The last value, and only there if it is not empty"
     if macro == "TOPIC":
         return cells[0], "bin", words or "the topic's name"
     if macro == "GROUP":

@@ -93,28 +93,27 @@ static void audit_memory(struct audit *a)
     cr_assert_eq(count_all(a, TABLE_TOPIC), l->topics_count);
     cr_assert_eq(count_all(a, TABLE_GROUP), l->groups_count);
     cr_assert_eq(count_all(a, TABLE_DONE), chunks);
+    uint64_t breakers = 0;
     for (size_t i = 0; i < l->groups_count; i++) {
         const struct group *g = l->groups[i];
+        struct key its_key = key_id(g->r.id);
+        struct slice value;
         if (!g->r.dropped)
             cr_assert_eq(count_of(a, TABLE_RULE, g->r.id, NULL), g->rules_count);
         for (size_t k = 0; k < g->rules_count; k++) {
             struct key key = key_id_seq(g->r.id, g->rules[k]->number);
             same(a, TABLE_RULE, key, bytes, rule_encode(bytes, key_slice(&key), &g->rules[k]->r), "a rule");
         }
-    }
-    uint64_t breakers = 0;
-    for (size_t i = 0; i < l->groups_count; i++) {
-        const struct group *g = l->groups[i];
-        struct key key = key_id(g->r.id);
-        struct slice value;
-        bool stored = audit_get(a, TABLE_BREAKER, key, &value);
+        bool stored = audit_get(a, TABLE_BREAKER, its_key, &value);
         breakers += stored;
         cr_assert(g->r.dropped || stored || !g->watched);
-        size_t size = stored && !g->r.dropped ? breaker_encode(bytes, key_slice(&key), &g->breaker->r) : 0;
+        size_t size =
+            stored && !g->r.dropped ? breaker_encode(bytes, key_slice(&its_key), &g->breaker->r) : 0;
         if (size)
-            same(a, TABLE_BREAKER, key, bytes, size, "a breaker");
+            same(a, TABLE_BREAKER, its_key, bytes, size, "a breaker");
     }
     cr_assert_eq(count_all(a, TABLE_BREAKER), breakers);
+    cr_assert(l->damage.any || count_all(a, TABLE_DAMAGED) == 0);
     cr_assert_eq(count_all(a, TABLE_JOB), l->kept_count);
     for (size_t i = 0; i < l->kept_count; i++) {
         struct key key = key_job(l->kept[i]->r.id);
@@ -426,6 +425,7 @@ void ledger_audit(struct ledger *l, struct store *s)
     audit_meta(&a);
     audit_acts(&a);
     audit_memory(&a);
+    audit_identities(&a);
     for (size_t i = 0; i < l->groups_count; i++) {
         if (!l->groups[i]->r.dropped)
             audit_group(&a, l->groups[i]);

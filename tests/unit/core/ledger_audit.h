@@ -11,6 +11,8 @@ struct audit {
 
 bool audit_get(struct audit *a, enum store_table table, struct key key, struct slice *ret);
 bool audit_there(struct audit *a, enum store_table table, struct key key);
+/* Users and roles in memory are as their rows, in order of name, and tokens as many as each user has. */
+void audit_identities(struct audit *a);
 /* Each letter is counted by the cause that it names; the mark is as far as it can be, or about to move. */
 void audit_causes(struct audit *a, const struct group *g);
 /* Both rows of an edit, if there is one, can be read and are of that edit: returns how many. */

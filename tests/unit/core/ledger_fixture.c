@@ -77,7 +77,7 @@ static void remember_token(struct fixture *f, uint32_t group, uint64_t seq, uint
             return;
         }
     }
-    if (f->tokens_count == TOKENS_MAX) {
+    if (f->tokens_count == DELIVERIES_MAX) {
         f->tokens_count /= 2;
         memcpy(f->tokens, f->tokens + f->tokens_count, f->tokens_count * sizeof *f->tokens);
     }
@@ -293,7 +293,7 @@ static uint64_t hash_in(struct store_txn *t)
 }
 
 /* As the engine does; what the batch was answered stays as it is. */
-static void apply_damaged(struct fixture *f)
+static void apply_corrupt_ones(struct fixture *f)
 {
     struct command found[sizeof f->damaged / sizeof *f->damaged];
     uint32_t handed = f->handed, assigned = f->assigned, stale = f->stale;
@@ -314,8 +314,7 @@ void fixture_apply(struct fixture *f, const struct command *c, size_t count)
                       .count = count,
                       .room = f->room};
     struct store_txn *t;
-    f->applied = c;
-    f->applied_count = count;
+    f->applied = c, f->applied_count = count;
     if (count)
         f->applied_last = c[count - 1].kind;
     f->err = f->refusal = 0;
@@ -327,6 +326,7 @@ void fixture_apply(struct fixture *f, const struct command *c, size_t count)
     int err = ledger_apply(f->l, t, &b);
     cr_assert_eq(err, 0, "apply failed: %s\n%s", err_name(err), f->trace ? f->trace : "");
     heed_results(f, t);
+    fixture_settle_damage(f, t);
     cr_assert(f->handed + f->damaged_count >= f->assigned && f->handed <= f->assigned);
     f->changed = ledger_changed(f->l);
     if (!f->changed) {
@@ -339,7 +339,7 @@ void fixture_apply(struct fixture *f, const struct command *c, size_t count)
     if (!f->careless)
         ledger_audit(f->l, f->store);
     if (f->damaged_count)
-        apply_damaged(f);
+        apply_corrupt_ones(f);
 }
 
 void fixture_run(struct fixture *f, struct command c)

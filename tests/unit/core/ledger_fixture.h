@@ -9,10 +9,12 @@
 #include "broker/core/state.h"
 #include "broker/core/view.h"
 
+#include <criterion/criterion.h>
+
 #define T0 1000000 /* the wall clock when a test's clock says 0 */
 
-/* The latest delivery of a message to a group; the newest TOKENS_MAX are kept. */
-#define TOKENS_MAX 1024
+/* The latest delivery of a message to a group; the newest DELIVERIES_MAX are kept. */
+#define DELIVERIES_MAX 1024
 struct token {
     uint32_t group;
     uint64_t seq;
@@ -29,7 +31,7 @@ struct fixture {
     bool careless;          /* the store is not walked after each batch and start */
     struct batch_room room; /* of each batch */
     const struct actor *by; /* who asks for what fixture_run() is given */
-    struct token tokens[TOKENS_MAX];
+    struct token tokens[DELIVERIES_MAX];
     size_t tokens_count;
     const struct command *applied;  /* the batch being applied */
     size_t applied_count;           /* of its commands */
@@ -62,8 +64,20 @@ struct fixture {
 
     /* Called with each batch before it is applied. */
     void (*tap)(void *context, const struct batch *b);
-    void *tap_context;
+    /* Called with what was found damaged by the batch that was tapped last, if anything was. */
+    void (*told)(void *context, const struct damaged_command *found, size_t count);
+    void *tap_context; /* of both */
 };
+
+/* As the engine does behind a batch. */
+static inline void fixture_settle_damage(struct fixture *f, struct store_txn *t)
+{
+    const struct damaged_command *found;
+    size_t count;
+    cr_assert_eq(ledger_settle_damage(f->l, t, &found, &count), 0);
+    if (f->told && count)
+        f->told(f->tap_context, found, count);
+}
 
 /* With limits set: 100 topics, 10 groups, bodies of 1 MiB, a window of an hour. */
 void fixture_init(struct fixture *f);

@@ -337,17 +337,25 @@ void model_apply(struct model *m, const struct command *c)
     case COMMAND_GROUP_UPDATE:
     case COMMAND_TAKE_UP:
     case COMMAND_BREAKER_RESET: /* none is on */
-    case COMMAND_CLOCK: /* only what is shown */
+    case COMMAND_CLOCK:         /* only what is shown */
     case COMMAND_JOB_CANCEL:
     case COMMAND_JOB_PAUSE:
     case COMMAND_JOB_RESUME:
     case COMMAND_BUILD_SEEN: /* no redrive waits here */
     case COMMAND_CORRUPT:    /* nothing is damaged here */
+    case COMMAND_REFUSAL:    /* a row of the audit log */
+    case COMMAND_DAMAGED:
     case COMMAND_DLQ_ATTEND: /* where a message is does not change */
     case COMMAND_DLQ_EDIT:
     case COMMAND_CAUSE_UPDATE:
     case COMMAND_RULE_SET: /* rules have tests of their own */
     case COMMAND_RULE_DELETE:
+    case COMMAND_USER_SET: /* nothing of messages */
+    case COMMAND_USER_DELETE:
+    case COMMAND_ROLE_SET:
+    case COMMAND_ROLE_DELETE:
+    case COMMAND_TOKEN_ADD:
+    case COMMAND_TOKEN_REVOKE:
         break;
     }
 }

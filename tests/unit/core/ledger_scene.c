@@ -244,12 +244,96 @@ static void do_corrupt(struct fixture *f)
                                     .corrupt = {group, seq, fixture_token(f, group, seq), 0, false}});
 }
 
+/* Known elsewhere to be damaged, and out here. */
+static void do_damaged(struct fixture *f)
+{
+    uint32_t topic = ledger_topic(f->l, text("t"))->r.id;
+    assign(f, "t", "a", 1);
+    fixture_run(f, (struct command){.kind = COMMAND_DAMAGED, .damaged = {topic, f->handed_seqs[0]}});
+}
+
 static void do_breaker_reset(struct fixture *f)
 {
     assign(f, "t", "a", 1);
     nack(f, "t", "a", f->handed_seqs[0], 5000);
     fixture_run(f, (struct command){.kind = COMMAND_BREAKER_RESET,
                                     .group = {.topic = text("t"), .group = text("a")}});
+}
+
+static void do_refusal(struct fixture *f)
+{
+    const struct actor by = {.request = AUDIT_REFUSED | 61,
+                             .client = text("c"),
+                             .asked = text("DLQ_LIST needs dlq-look"),
+                             .user = text("u")};
+    fixture_run(
+        f, (struct command){.kind = COMMAND_REFUSAL, .by = &by, .refusal = {.topic = text("t"), .count = 3}});
+}
+
+static void do_role_set(struct fixture *f)
+{
+    const struct grant all = {text("t*"), RIGHTS_ALL};
+    fixture_run(f, (struct command){.kind = COMMAND_ROLE_SET,
+                                    .role = {.name = text("triage"), .grants = &all, .grants_count = 1}});
+}
+
+static void do_role_set_again(struct fixture *f)
+{
+    do_role_set(f);
+    do_role_set(f);
+}
+
+static void do_role_delete(struct fixture *f)
+{
+    do_role_set(f);
+    fixture_run(f, (struct command){.kind = COMMAND_ROLE_DELETE, .identity.name = text("triage")});
+}
+
+static void do_user_set(struct fixture *f)
+{
+    const struct slice role = text("administrator");
+    fixture_run(f, (struct command){
+                       .kind = COMMAND_USER_SET,
+                       .user = {.name = text("ann"), .given = USER_ROLES, .roles = &role, .roles_count = 1}});
+}
+
+static void do_token_add(struct fixture *f)
+{
+    const uint8_t hash[TOKEN_HASH_BYTES] = {7};
+    do_user_set(f);
+    fixture_run(
+        f, (struct command){.kind = COMMAND_TOKEN_ADD,
+                            .token = {.user = text("ann"), .hash = {hash, sizeof hash}, .expires_ms = 1}});
+}
+
+static void do_user_set_again(struct fixture *f)
+{
+    do_token_add(f);
+    do_user_set(f);
+}
+
+static void do_user_delete(struct fixture *f)
+{
+    const uint8_t hash[TOKEN_HASH_BYTES] = {7};
+    fixture_run(f, (struct command){.kind = COMMAND_USER_SET, .user.name = text("bob")});
+    for (int i = 0; i < 2; i++) {
+        fixture_run(f, (struct command){.kind = COMMAND_TOKEN_ADD,
+                                        .token = {.user = text("bob"), .hash = {hash, sizeof hash}}});
+    }
+    fixture_run(f, (struct command){.kind = COMMAND_USER_DELETE, .identity.name = text("bob")});
+}
+
+static void do_token_revoke(struct fixture *f)
+{
+    do_token_add(f);
+    fixture_run(f, (struct command){.kind = COMMAND_TOKEN_REVOKE, .token_name = {.id = f->count}});
+}
+
+/* Its time is over. */
+static void do_token_end(struct fixture *f)
+{
+    do_token_add(f);
+    do_tick(f);
 }
 
 const struct scene_doing scene_doings[] = {
@@ -297,6 +381,17 @@ const struct scene_doing scene_doings[] = {
     {COMMAND_TICK, do_ruled_death},
     {COMMAND_RULE_DELETE, do_rule_delete},
     {COMMAND_BREAKER_RESET, do_breaker_reset},
+    {COMMAND_REFUSAL, do_refusal},
+    {COMMAND_USER_SET, do_user_set},
+    {COMMAND_USER_SET, do_user_set_again},
+    {COMMAND_USER_DELETE, do_user_delete},
+    {COMMAND_ROLE_SET, do_role_set},
+    {COMMAND_ROLE_SET, do_role_set_again},
+    {COMMAND_ROLE_DELETE, do_role_delete},
+    {COMMAND_TOKEN_ADD, do_token_add},
+    {COMMAND_TOKEN_REVOKE, do_token_revoke},
+    {COMMAND_TICK, do_token_end},
+    {COMMAND_DAMAGED, do_damaged},
 };
 const size_t scene_doings_count = sizeof scene_doings / sizeof *scene_doings;
 

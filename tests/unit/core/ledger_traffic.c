@@ -331,6 +331,49 @@ static void make_rule(struct traffic *t, struct command *c)
         c->rule.filter.cause = pick_cause(t, pick_topic(t), pick_group(t));
 }
 
+/* What it points to are constants: it lives until the batch was applied. */
+static void make_identity(struct traffic *t, struct command *c)
+{
+    static const char *const names[] = {"ann", "bob", "triage"};
+    static const uint8_t hash[TOKEN_HASH_BYTES] = {1};
+    static const struct slice roles[] = {{"administrator", 13}, {"triage", 6}};
+    static const struct grant grants[] = {{{"a*", 2}, 1}, {{"*", 1}, RIGHTS_ALL}};
+    const struct slice name = text(names[traffic_random(t, 3)]);
+    const struct grant *grant = &grants[traffic_random(t, 2)];
+    switch (traffic_random(t, 7)) {
+    case 0:
+        *c = (struct command){.kind = COMMAND_USER_DELETE, .identity.name = name};
+        break;
+    case 1:
+        *c = (struct command){.kind = COMMAND_ROLE_DELETE, .identity.name = name};
+        break;
+    case 2:
+        *c = (struct command){.kind = COMMAND_ROLE_SET,
+                              .role = {.name = name, .grants = grant, .grants_count = 1}};
+        break;
+    case 3:
+        *c = (struct command){.kind = COMMAND_TOKEN_REVOKE, .token_name.id = traffic_random(t, 200)};
+        break;
+    case 4:
+        *c = (struct command){.kind = COMMAND_TOKEN_ADD,
+                              .token = {.user = name,
+                                        .hash = {hash, sizeof hash},
+                                        .expires_ms = chance(t, 50) ? t->f->now_ms + T0 + 2000 : 0}};
+        break;
+    default:
+        *c = (struct command){.kind = COMMAND_USER_SET,
+                              .user = {.name = name,
+                                       .given = (uint32_t)traffic_random(t, USER_FIELDS_ALL + 1),
+                                       .password = text("a verifier"),
+                                       .roles = &roles[traffic_random(t, 2)],
+                                       .roles_count = 1,
+                                       .grants = grant,
+                                       .grants_count = 1,
+                                       .disabled = chance(t, 20)}};
+        break;
+    }
+}
+
 static void make_command(struct traffic *t, size_t at, struct command *c)
 {
     uint64_t dice = traffic_random(t, 1000);
@@ -353,6 +396,8 @@ static void make_command(struct traffic *t, size_t at, struct command *c)
             make_rule(t, c);
         else if (!t->plain && chance(t, 40))
             make_edit(t, at, c);
+        else if (!t->plain && chance(t, 40))
+            make_identity(t, c);
         else
             make_dead(t, at, c);
     } else if (dice < 990) {

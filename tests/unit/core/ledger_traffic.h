@@ -11,8 +11,8 @@
 struct traffic {
     struct fixture *f;
     uint64_t random;
-    bool
-        plain; /* without jobs at a rate, chosen ids, looks at dead letters, retention, producers, limits, and deleted topics */
+    /* without jobs at a rate, chosen ids, looks at dead letters, retention, producers, limits, and deleted topics */
+    bool plain;
     struct command commands[TRAFFIC_COMMANDS_MAX];
     /* What the commands of the batch point to. */
     struct mpack_buffer messages[TRAFFIC_COMMANDS_MAX];

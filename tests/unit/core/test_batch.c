@@ -253,7 +253,7 @@ static bool same_change(const struct policy_change *a, const struct policy_chang
     static void fill_##member(struct name *c)                                                                \
     {
 #define FIELD(kind, name, text)         fill_##kind(&c->name);
-#define HINT(kind, name, text)          c->name = false;
+#define HINT(kind, name, text)          c->name = (KIND_##kind){0};
 #define CHOICE(type, name, count, text) c->name = count - 1;
 #define STOP_IF(name)                   c->name = false;
 #define LIST(kind, name, items, max, text)                                                                   \
@@ -305,7 +305,7 @@ Test(batch, every_field_of_every_command_comes_back){
         c.by = &by;                                                                                          \
         there_and_back(&c, &got, &memory, &bytes);                                                           \
         cr_assert(same_##member(&c.member, &got.commands[0].member), "%s", #NAME);                           \
-        cr_assert(got.commands[0].by && same_actor(&by, got.commands[0].by), "%s", #NAME);                   \
+        cr_assert(got.commands[0].by &&same_actor(&by, got.commands[0].by), "%s", #NAME);                    \
         batch_memory_free(memory);                                                                           \
         mpack_buffer_done(&bytes);                                                                           \
     }

@@ -104,7 +104,7 @@ static void hand_out(struct rig *r, const char *group, uint32_t messages)
 static void answer(struct rig *r, const char *group, uint32_t count, unsigned acked_percent)
 {
     static char stack[20000];
-    struct resolution entries[TOKENS_MAX];
+    struct resolution entries[DELIVERIES_MAX];
     struct group *g = fixture_group(&r->f, "t", group);
     uint32_t made = 0;
     memset(stack, 's', sizeof stack);
@@ -196,6 +196,53 @@ Test(cost, of_messages_that_follow_each_other_is_near_their_bytes)
         publish_some(&r, 4000, 0, 0, 100);
     cr_assert_lt(r.counted, 8 * r.written, "%llu counted, %llu written", (unsigned long long)r.counted,
                  (unsigned long long)r.written);
+    rig_end(&r);
+}
+
+Test(cost, of_users_roles_and_tokens_is_never_less_than_what_the_store_took)
+{
+    struct rig r;
+    char names[USER_CERTIFICATES_MAX][CERTIFICATE_NAME_BYTES_MAX + 1],
+        patterns[GRANTS_MAX][NAME_BYTES_MAX + 1], name[16];
+    struct slice certificates[USER_CERTIFICATES_MAX];
+    struct grant grants[GRANTS_MAX];
+    const uint8_t hash[TOKEN_HASH_BYTES] = {1};
+    static char verifier[VERIFIER_BYTES_MAX];
+    memset(verifier, 'v', sizeof verifier);
+    rig_begin(&r, 1);
+    for (int i = 0; i < GRANTS_MAX; i++) {
+        (void)snprintf(patterns[i], sizeof patterns[i], "%0*d", NAME_BYTES_MAX, i);
+        grants[i] = (struct grant){text(patterns[i]), RIGHTS_ALL};
+    }
+    for (int u = 0; u < 20; u++) {
+        (void)snprintf(name, sizeof name, "u%d", u);
+        for (int i = 0; i < USER_CERTIFICATES_MAX; i++) {
+            (void)snprintf(names[i], sizeof names[i], "%0*d", CERTIFICATE_NAME_BYTES_MAX, u * 100 + i);
+            certificates[i] = text(names[i]);
+        }
+        struct user_command c = {.name = text(name),
+                                 .given = USER_PASSWORD | USER_CERTIFICATES | USER_GRANTS,
+                                 .password = {verifier, sizeof verifier},
+                                 .certificates = certificates,
+                                 .certificates_count = USER_CERTIFICATES_MAX,
+                                 .grants = grants,
+                                 .grants_count = u % 2 ? GRANTS_MAX : 1};
+        run(&r, (struct command){.kind = COMMAND_USER_SET, .user = c});
+        run(&r, (struct command){.kind = COMMAND_ROLE_SET,
+                                 .role = {.name = text(name), .grants = grants, .grants_count = GRANTS_MAX}});
+        for (int i = 0; i < 20 && u < 5; i++) {
+            run(&r, (struct command){
+                        .kind = COMMAND_TOKEN_ADD,
+                        .token = {.user = text(name), .hash = {hash, sizeof hash}, .expires_ms = i % 2}});
+        }
+    }
+    run(&r, (struct command){.kind = COMMAND_TICK});
+    for (int u = 0; u < 20; u++) {
+        (void)snprintf(name, sizeof name, "u%d", u);
+        run(&r, (struct command){.kind = COMMAND_USER_DELETE, .identity.name = text(name)});
+        run(&r, (struct command){.kind = COMMAND_ROLE_DELETE, .identity.name = text(name)});
+        cr_assert_eq(r.f.err, 0);
+    }
     rig_end(&r);
 }
 

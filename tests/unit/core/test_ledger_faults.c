@@ -48,7 +48,7 @@ static void try_all_places(void *context, const struct batch *b)
 
 Test(ledger_faults, of_every_kind_of_command_come_out_and_leave_nothing)
 {
-    unsigned kinds = 0;
+    uint64_t kinds = 0;
     for (size_t i = 0; i < scene_doings_count; i++) {
         struct fixture f;
         scene_init(&f);
@@ -59,11 +59,11 @@ Test(ledger_faults, of_every_kind_of_command_come_out_and_leave_nothing)
         cr_assert_eq(f.applied_last, scene_doings[i].kind);
         cr_assert(f.changed && !f.stale, "command %zu had nothing to do", i);
         cr_assert_geq(failures, 4 * 2, "command %zu: %llu", i, (unsigned long long)failures);
-        kinds |= 1u << f.applied_last;
+        kinds |= 1ull << f.applied_last;
         fixture_done(&f);
     }
-    const unsigned all = 0
-#define COMMAND(NAME, number, member, apply, least, text) | 1u << number
+    const uint64_t all = 0
+#define COMMAND(NAME, number, member, apply, least, text) | 1ull << number
 #include "broker/core/command.def"
         ;
     cr_assert_eq(kinds, all);

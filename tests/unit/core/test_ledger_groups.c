@@ -269,10 +269,13 @@ Test(ledger_groups, settings_out_of_bounds_are_refused_whole)
 
 Test(ledger_groups, each_limit_alone_is_a_change)
 {
-    static const struct ledger_limits limits[] = {
-        {100, 10, 1 << 20, 3600000, 0, 0}, {99, 10, 1 << 20, 3600000, 0, 0}, {99, 9, 1 << 20, 3600000, 0, 0},
-        {99, 9, 100, 3600000, 0, 0},       {99, 9, 100, 1, 0, 0},            {99, 9, 100, 1, 5, 0},
-        {99, 9, 100, 1, 5, 6}};
+    static const struct ledger_limits limits[] = {{100, 10, 1 << 20, 3600000, 0, 0},
+                                                  {99, 10, 1 << 20, 3600000, 0, 0},
+                                                  {99, 9, 1 << 20, 3600000, 0, 0},
+                                                  {99, 9, 100, 3600000, 0, 0},
+                                                  {99, 9, 100, 1, 0, 0},
+                                                  {99, 9, 100, 1, 5, 0},
+                                                  {99, 9, 100, 1, 5, 6}};
     struct fixture f;
     fixture_init(&f);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {

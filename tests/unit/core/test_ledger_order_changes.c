@@ -199,7 +199,8 @@ Test(ledger_order, one_that_was_damaged_while_it_was_out_lets_the_next_one_go_af
     gets(&f, "1 3");
     cr_assert_eq(g_of(&f)->r.parked, 3);
     flip_message_byte(&f, "t", 1, 20);
-    f.careless = true; /* until what was out is given back: nothing lets go of what waits for it; so no faults are tried either */
+    /* until what was out is given back: nothing lets go of what waits for it; so no faults are tried either */
+    f.careless = true;
     fixture_crash(&f);
     recover(&f);
     f.careless = false;

@@ -3,6 +3,7 @@
 #include "broker/core/codec.h"
 #include "broker/core/schema.h"
 #include "broker/core/schema_breaker.h"
+#include "broker/core/schema_identity.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -57,6 +58,10 @@ KIND(cause, .state = CAUSE_SEEN)
 KIND(job, .id = 1, .kind = JOB_DROP, .ids_count = 1)
 KIND(rule, .id = 1, .action = RULE_DISCARD)
 KIND(audit, .request = 30, .client = {"ann", 3})
+KIND(user, .name = "ann", .password = "v", .certificates_count = 1, .certificates = {"cn:a"},
+     .roles_count = 1, .roles = {"r"}, .grants = {1, {{3, "a*"}}})
+KIND(role, .name = "r", .grants = {1, {{3, "a*"}}})
+KIND(token, .user = 1, .note = "n")
 
 static size_t make_chunk(void)
 {
@@ -70,7 +75,24 @@ static int read_chunk(struct slice value)
     return chunk_decode(key, value, words);
 }
 
-enum { META, TOPIC, GROUP, ATTEMPT, HISTORY, ENDED, DEAD, JOB, CAUSE, AUDIT, RULE, CHUNK, KINDS };
+enum {
+    META,
+    TOPIC,
+    GROUP,
+    ATTEMPT,
+    HISTORY,
+    ENDED,
+    DEAD,
+    JOB,
+    CAUSE,
+    AUDIT,
+    RULE,
+    USER,
+    ROLE,
+    TOKEN,
+    CHUNK,
+    KINDS
+};
 
 static const struct kind kinds[KINDS] = {
     [META] = {"meta", TABLE_META, make_meta, read_meta},
@@ -84,6 +106,9 @@ static const struct kind kinds[KINDS] = {
     [CAUSE] = {"cause", TABLE_CAUSE, make_cause, read_cause},
     [AUDIT] = {"audit", TABLE_AUDIT, make_audit, read_audit},
     [RULE] = {"rule", TABLE_RULE, make_rule, read_rule},
+    [USER] = {"user", TABLE_USER, make_user, read_user},
+    [ROLE] = {"role", TABLE_ROLE, make_role, read_role},
+    [TOKEN] = {"token", TABLE_TOKEN, make_token, read_token},
     [CHUNK] = {"chunk", TABLE_DONE, make_chunk, read_chunk},
 };
 
@@ -147,6 +172,17 @@ static const struct wrong wrongs[] = {
     {RULE, 8, 2, 1, "a bool of 2"},
     {RULE, 9, RULE_ACTIONS, 1, "an action that there is not"},
     {JOB, 70, IDS_MAX + 1, 4, "more ids than there may be"},
+    {USER, 0, 2, 1, "a bool of 2"},
+    {USER, 17, 0, 4, "no name"},
+    {USER, 17, NAME_BYTES_MAX + 1, 4, "a name longer than names are"},
+    {USER, 24, VERIFIER_BYTES_MAX + 1, 4, "a longer verifier than there may be"},
+    {USER, 29, USER_CERTIFICATES_MAX + 1, 4, "more certificates than there may be"},
+    {USER, 41, USER_ROLES_MAX + 1, 4, "more roles than there may be"},
+    {USER, 50, GRANTS_MAX + 1, 4, "more grants than there may be"},
+    {USER, 54, 0, 4, "a grant of no right"},
+    {USER, 54, RIGHTS_ALL + 1, 4, "a right that there is not"},
+    {ROLE, 21, GRANTS_MAX + 1, 4, "more grants than there may be"},
+    {TOKEN, 56, TOKEN_NOTE_BYTES_MAX + 1, 4, "a longer note than there may be"},
 };
 
 static void put_number(uint8_t *to, uint64_t value, size_t width)

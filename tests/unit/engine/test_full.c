@@ -160,9 +160,10 @@ Test(full, topics_and_groups_are_made_until_the_first_mark_and_again_when_there_
     cr_assert_eq(full_create_group(&f, "before"), 0);
     full_fill(&f, 1000, 100, 0, 0);
     cr_assert_eq(full_create_topic(&f, "late"), SHUNT_NO_SPACE);
-    cr_assert_str_eq(f.text, "the store has no room for this now: the store's map is nearly full: 7 MiB "
-                             "are free, and the making of topics and groups stops below 8 MiB; "
-                             "let consumers catch up, purge, or raise map-size-max");
+    cr_assert_str_eq(f.text,
+                     "the store has no room for this now: the store's map is nearly full: 7 MiB "
+                     "are free, and the making of topics, groups, users, roles and tokens stops below 8 MiB; "
+                     "let consumers catch up, purge, or raise map-size-max");
     cr_assert_eq(full_create_group(&f, "late"), SHUNT_NO_SPACE);
     cr_assert_eq(full_create_topic(&f, "t"), SHUNT_TOPIC_EXISTS, "what is there needs no room");
     cr_assert_eq(full_create_group(&f, "default"), SHUNT_GROUP_EXISTS);

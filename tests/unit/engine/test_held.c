@@ -77,6 +77,24 @@ Test(held, who_was_given_nothing_for_want_of_room_gets_it_when_there_is_some)
     world_stop(&w);
 }
 
+/* However much a crowd has asked for without reading, others are given their messages. */
+Test(held, who_has_read_all_is_given_messages_whatever_requests_others_have_waiting)
+{
+    enum { SUM = 8000 };
+    struct world w;
+    world_start(&w, &(struct engine_config){.limits.unsent_bytes_max = 5000,
+                                            .limits.unsent_total_max = SUM,
+                                            .limits.max_body_bytes = 400});
+    publish(&w, w.links[0], 10, 400);
+    read_all(&w, w.links[0]);
+    flow_hold(&w.links[2]->account, 2 * SUM);
+    subscribe(&w, w.links[1]);
+    cr_assert_gt(atomic_load(&w.links[1]->account.unsent_bytes), 400);
+    cr_assert(!atomic_load(&w.totals.room_wanted));
+    flow_release(&w.links[2]->account, 2 * SUM);
+    world_stop(&w);
+}
+
 /* They go when their connections do, and for less of them to be held all might wait together. */
 Test(held, a_long_answer_waits_for_unsent_bytes_and_not_for_requests_that_are_held)
 {

@@ -17,7 +17,7 @@ Test(requests, the_engine_knows_each_and_no_other)
         struct sample s;
         sample_make(&s, i);
         const struct request *r = request_find(s.op);
-        cr_assert(r && strcmp(r->name, s.name) == 0 && r->right == s.right, "%s", s.name);
+        cr_assert(r && strcmp(r->name, s.name) == 0 && r->need == s.need, "%s", s.name);
         cr_assert(r->read == s.read && r->effect == s.effect && r->answer == s.answer, "%s", s.name);
         sample_done(&s);
     }

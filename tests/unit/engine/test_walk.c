@@ -215,3 +215,50 @@ Test(walk, a_stop_answers_whoever_waits)
     pthread_join(q.thread, NULL);
     cr_assert_eq(q.err, SHUNT_SHUTTING_DOWN);
 }
+
+/* A message of the topic "t" dies of its time to live. */
+static void die_one(struct world *w)
+{
+    struct mpack_buffer frame = {0};
+    size_t at = frame_begin(&frame, OP_TOPIC_UPDATE, 1, 2);
+    mpack_write_cstr(&frame, "t");
+    mpack_write_map(&frame, 1);
+    mpack_write_cstr(&frame, "ttl_ms");
+    mpack_write_uint(&frame, 1000);
+    frame_end(&frame, at);
+    post_frame(w, w->links[0], &frame, NULL);
+    publish(w, w->links[0], 1, 1);
+    w->now_ms += 5000;
+    world_turn(w);
+    world_turn(w);
+    read_all(w, w->links[0]);
+}
+
+static struct snapshot *ask_whole(struct world *w, uint32_t topics_max)
+{
+    struct question q;
+    begin(&q, w, topics_max);
+    while (!atomic_load(&q.over))
+        world_turn(w);
+    end(&q);
+    return q.snapshot;
+}
+
+Test(walk, of_the_unattended_those_groups_alone_are_shown_and_the_sums_of_others_stay)
+{
+    struct world w;
+    start(&w);
+    snapshot_free(ask_whole(&w, 0)); /* from here on growth is told */
+    die_one(&w);
+    struct snapshot *s = ask_whole(&w, SNAPSHOT_UNATTENDED);
+    cr_assert_eq(s->rows_count, 1, "not the %d others", TOPICS);
+    cr_assert_str_eq(s->rows[0].topic, "t");
+    cr_assert_eq(s->rows[0].unattended, 1);
+    cr_assert(s->rows[0].oldest_unattended_ms);
+    cr_assert(!s->has_rest);
+    snapshot_free(s);
+    s = ask_whole(&w, 0);
+    cr_assert_eq(s->rest.published, 1, "it grew by the one that died");
+    snapshot_free(s);
+    world_stop(&w);
+}

@@ -185,6 +185,7 @@ void world_turn(struct world *w)
     for (struct outbox_item *item = engine_take(w->engine), *next; item; item = next) {
         next = item->next;
         answer_ask(w, item);
+        w->secrets += item->secret;
         if (item->link->id <= LINKS)
             mpack_write_raw(&w->told[item->link->id - 1], item->bytes.data, item->bytes.size);
         mpack_buffer_done(&item->bytes);

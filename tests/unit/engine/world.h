@@ -21,6 +21,7 @@ struct world {
     int (*commit)(struct store_txn *txn);
     bool deaf;                       /* the net thread says nothing when it is asked */
     struct mpack_buffer told[LINKS]; /* all that was sent, by link */
+    unsigned secrets;                /* of what was sent: what is to be wiped */
 };
 
 /* What `config` leaves out gets generous values. */

@@ -78,6 +78,9 @@ Test(account, the_engine_that_wants_room_is_told_once_whichever_comes_first)
     cr_assert(flow_room_came(&t, 11), "a higher limit");
     cr_assert(!flow_want_room(&t, 10));
     cr_assert(flow_room_came(&t, 0), "or none");
+    flow_freed(&a, 1);
+    flow_hold(&a, 10);
+    cr_assert(flow_want_room(&t, 10), "requests that are held take no room from messages");
 }
 
 Test(account, one_connection_may_have_a_sixteenth_of_what_is_free_in_the_inbox)

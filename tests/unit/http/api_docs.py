@@ -48,7 +48,7 @@ def with_table(root):
 def fields(root):
     """{request: names of its fields}."""
     found = {}
-    for name, body in re.findall(r"^REQUEST\((\w+), .*?\)\n(.*?)^END$", read(root, "proto/request.def"), re.M | re.S):
+    for name, body in re.findall(r"^REQUEST\((\w+), .*?\)\n(.*?)^END$", read(root, "proto/request.def") + read(root, "proto/request_access.def"), re.M | re.S):
         found[name] = set(re.findall(r"^(?:TOPIC|TOPIC_OR_DLQ|GROUP|OPTIONAL_GROUP)\((\w+)\)$", body, re.M))
         found[name] |= set(re.findall(r"^(?:FIELD|OPTIONAL|LIST|OPTIONAL_LIST)\(\w+, (\w+)[,)]", body, re.M))
     return found

@@ -74,9 +74,9 @@ Test(guard, hosts_of_ours_are_loopback_and_those_of_the_list)
 }
 
 /* What is said of a request with these headers. */
-static enum problem_code said(const char *const (*headers)[2], size_t count)
+static enum problem_code said_by(bool https, const char *const (*headers)[2], size_t count)
 {
-    struct guard g = {.magic = GUARD_MAGIC, .hosts = ""};
+    struct guard g = {.magic = GUARD_MAGIC, .hosts = "", .https = https};
     struct problem p = {0};
     for (size_t i = 0; i < count; i++)
         guard_host(&g, headers[i][0], headers[i][1]);
@@ -85,6 +85,23 @@ static enum problem_code said(const char *const (*headers)[2], size_t count)
     if (guard_lets_in(&g, &p))
         (void)guard_is_json(&g, &p);
     return p.code;
+}
+
+static enum problem_code said(const char *const (*headers)[2], size_t count)
+{
+    return said_by(false, headers, count);
+}
+
+Test(guard, a_page_that_came_plainly_is_another_site_for_https)
+{
+    static const char *const plain[][2] = {
+        {"Host", "localhost:1"}, {"Origin", "http://localhost:1"}, {"Content-Type", "application/json"}};
+    static const char *const secure[][2] = {
+        {"Host", "localhost:1"}, {"Origin", "https://localhost:1"}, {"Content-Type", "application/json"}};
+    cr_assert_eq(said_by(true, plain, 3), PROBLEM_CROSS_SITE);
+    cr_assert_eq(said_by(true, secure, 3), PROBLEM_NONE);
+    cr_assert_eq(said_by(false, plain, 3), PROBLEM_NONE);
+    cr_assert_eq(said_by(false, secure, 3), PROBLEM_NONE, "by a proxy");
 }
 
 Test(guard, headers_in_any_order_decide)

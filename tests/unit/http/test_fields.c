@@ -66,8 +66,8 @@ Test(fields, path_query_and_body_become_the_fields_of_the_request)
 
     cr_assert(
         frame_of("POST", "/api/v1/topics",
-                 "{\"groups\":[\"x\",\"y\"],\"topic\":\"t\",\"policy\":{\"lease_ms\":10,\"ttl_ms\":null}}", &b,
-                 &payload, &p),
+                 "{\"groups\":[\"x\",\"y\"],\"topic\":\"t\",\"policy\":{\"lease_ms\":10,\"ttl_ms\":null}}",
+                 &b, &payload, &p),
         "%s", p.detail);
     begin(&from, payload, OP_TOPIC_CREATE);
     request_read_topic_create(&from, &q);

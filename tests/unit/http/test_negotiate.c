@@ -4,6 +4,47 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
+struct coding {
+    char accept_encoding[128];
+    bool gzip;
+};
+
+ParameterizedTestParameters(negotiate, gzip_is_for_those_that_take_it)
+{
+    static struct coding codings[] = {
+        {"", false},
+        {"gzip", true},
+        {"GZip", true},
+        {"x-gzip", true},
+        {"gzip, deflate, br, zstd", true},
+        {"deflate , gzip;q=0.5", true},
+        {"br", false},
+        {"gzipped", false},
+        {"*", true},
+        {"*;q=0", false},
+        {"identity", false},
+        {"gzip;q=0", false},
+        {"gzip;q=0.000, *", false}, /* a wildcard is for what is not named, wherever it stands */
+        {"*, gzip;q=0", false},
+        {"*;q=0, gzip;q=0.001", true},
+        {"gzip;q=2", false},
+        {"gzip;q=", false},
+        {",;,=,\",", false},
+        {";;;;gzip", false},
+    };
+    return cr_make_param_array(struct coding, codings, sizeof codings / sizeof codings[0]);
+}
+
+ParameterizedTest(struct coding *c, negotiate, gzip_is_for_those_that_take_it)
+{
+    cr_assert_eq(negotiate_gzip(c->accept_encoding), c->gzip, "`%s`", c->accept_encoding);
+}
+
+Test(negotiate, without_the_header_nothing_is_compressed)
+{
+    cr_assert(!negotiate_gzip(NULL));
+}
+
 struct wish {
     char accept[256], second[64]; /* empty: no such header */
     bool openmetrics;

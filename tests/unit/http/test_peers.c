@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -128,5 +129,55 @@ Test(peers, the_end_does_not_wait_longer_for_one_who_does_not_read, .timeout = 6
     (void)peers_init(&peers, PEERS_DEFAULT);
     peers_asking(&peers, enter(0, 0), true, 0);
     peers_wait(&peers, 1);
+    peers_done(&peers);
+}
+
+static char *names_of(const char *name)
+{
+    char *names = calloc(1, strlen(name) + 2);
+    cr_assert_not_null(names);
+    return strcpy(names, name);
+}
+
+Test(peers, names_are_for_the_next_with_that_descriptor_alone)
+{
+    (void)peers_init(&peers, PEERS_DEFAULT);
+    peers_named(&peers, 7, names_of("dns:a"));
+    peers_named(&peers, 8, NULL);
+    struct peer *other = peers_begin(&peers, 8, 0), *one = peers_begin(&peers, 7, 0);
+    cr_assert_null(other->names);
+    cr_assert_str_eq(one->names, "dns:a");
+    peers_end(&peers, one);
+    one = peers_begin(&peers, 7, 0);
+    cr_assert_null(one->names, "they went with the one before");
+    peers_end(&peers, one);
+    peers_named(
+        &peers, 7,
+        names_of("dns:lost")); /* libmicrohttpd closes it without a word, and the number is used again */
+    peers_named(&peers, 7, NULL);
+    one = peers_begin(&peers, 7, 0);
+    cr_assert_null(one->names);
+    peers_end(&peers, one);
+    peers_named(&peers, 7, names_of("dns:lost"));
+    peers_named(&peers, 7, names_of("dns:b"));
+    one = peers_begin(&peers, 7, 0);
+    cr_assert_str_eq(one->names, "dns:b");
+    peers_named(&peers, 9, names_of("dns:never"));
+    peers_end(&peers, other);
+    peers_end(&peers, one);
+    peers_done(&peers);
+}
+
+Test(peers, names_beyond_the_places_are_nobodys)
+{
+    (void)peers_init(&peers, 1);
+    for (int fd = 1; fd <= 1 + PEERS_LEAVING_MAX + 1; fd++)
+        peers_named(&peers, fd, names_of("dns:a"));
+    struct peer *last = peers_begin(&peers, 1 + PEERS_LEAVING_MAX + 1, 0);
+    cr_assert_null(last->names);
+    struct peer *first = peers_begin(&peers, 1, 0);
+    cr_assert_str_eq(first->names, "dns:a");
+    peers_end(&peers, last);
+    peers_end(&peers, first);
     peers_done(&peers);
 }

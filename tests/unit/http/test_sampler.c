@@ -235,3 +235,31 @@ Test(sampler, the_age_grows_while_the_engine_is_silent)
     cr_assert(page_has(s, "\nshunt_snapshot_age_seconds 0\n"));
     end(s);
 }
+
+Test(sampler, it_follows_by_itself_what_nobody_has_looked_at)
+{
+    struct sampler *s = NULL;
+    struct sampler_config config = {
+        .topics_max = 10, .version = "1", .ready = &ready, .mono_ms = test_clock, .follows = true};
+    fake_gate(true);
+    cr_assert_eq(sampler_start(&config, &s), 0);
+    fake_wait_until_asked();
+    cr_assert_eq(fake_topics_max(), SNAPSHOT_UNATTENDED);
+    cr_assert_eq(fake_commits(), 0);
+    fake_gate(false);
+    ask(s, SAMPLE_PAGE); /* answered behind it, so its point is there */
+    cr_assert_eq(fake_questions(), 2);
+    struct text text = {0};
+    sampler_trail(s, &text);
+    cr_assert(memmem(text.data, text.size, "\"points\":1,\"until\":1700000000000,", 32));
+    text_done(&text);
+    end(s);
+}
+
+Test(sampler, who_need_not_follow_asks_for_nobody)
+{
+    struct sampler *s = start();
+    ask(s, SAMPLE_PAGE);
+    cr_assert_eq(fake_questions(), 1);
+    end(s);
+}

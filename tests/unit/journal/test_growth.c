@@ -16,7 +16,7 @@ static struct {
     struct store_ops behind;
     uint64_t zeros; /* bytes written that are of no record, no head block and no mark */
     bool full;      /* the disk */
-    unsigned refused;
+    unsigned asked, refused;
 } rig;
 
 static int counting_write(struct journal_file *f, uint64_t at, const struct iovec *parts, int count)
@@ -29,6 +29,7 @@ static int counting_write(struct journal_file *f, uint64_t at, const struct iove
 
 static int full_allocate(struct journal_file *f, uint64_t from, uint64_t to, bool *ret_done)
 {
+    rig.asked++;
     rig.refused += rig.full;
     return rig.full ? SHUNT_NO_SPACE : rig.file_true.allocate(f, from, to, ret_done);
 }
@@ -63,11 +64,16 @@ static struct store *opened(uint64_t bytes)
     return s;
 }
 
-static uint64_t file_bytes(struct store *s)
+static struct store_journal_state state_of(struct store *s)
 {
     struct store_journal_state state;
     cr_assert(store_journal_state(s, &state));
-    return state.file_bytes;
+    return state;
+}
+
+static uint64_t file_bytes(struct store *s)
+{
+    return state_of(s).file_bytes;
 }
 
 static void write_one(struct store *s, unsigned number, size_t size)
@@ -149,5 +155,49 @@ Test(journal_growth, what_a_full_disk_refused_is_tried_again_when_it_has_room)
     cr_assert_eq(rig.refused, 1, "asked %u times while there was no room", rig.refused);
     rig.full = false;
     cr_assert_geq(fill(s, 16 * MIB, 64u << 10), 4 * MIB);
+    store_close(s);
+}
+
+/* A commit of which nothing stays in the file when it is in the store behind. */
+static void commit_one(struct store *s, unsigned number)
+{
+    static const uint8_t value[64u << 10];
+    struct store_txn *t;
+    struct slice key = {&number, sizeof number};
+    cr_assert_eq(store_begin(s, true, &t), 0);
+    cr_assert_eq(store_put(t, TABLE_HISTORY, key, (struct slice){value, sizeof value}), 0);
+    cr_assert_eq(store_commit(t), 0, "record %u", number);
+}
+
+/* Records that began again at the front go on up to the first needed one, wherever the file ends. So a commit that finds no room waits until
+ * that one is no longer needed, and not for a longer file as well. */
+Test(journal_growth, a_commit_does_not_wait_for_a_longer_file_that_would_not_help)
+{
+    struct store *s = opened(64 * MIB);
+    unsigned n = 0;
+    rig.full = true; /* the file stays as it is, and generations are small */
+    for (; n < 50; n++) {
+        commit_one(s, n);
+        cr_assert_eq(store_maintain(s), 0);
+        while (store_journal_step(s))
+            cr_assert_eq(store_maintain(s), 0);
+    }
+    while (!state_of(s).frozen_bytes) {
+        commit_one(s, n++);
+        cr_assert_eq(store_maintain(s), 0);
+    }
+    rig.full = false;
+    cr_assert_eq(store_maintain(s), 0); /* that there is room again is seen here */
+    struct store_journal_state before = state_of(s);
+    cr_assert_eq(before.file_bytes, 4 * MIB);
+    cr_assert(before.frozen_bytes);
+    rig.asked = 0;
+    for (unsigned end = n + 64; state_of(s).waits == before.waits; n++) {
+        cr_assert_lt(n, end, "no commit had to wait");
+        commit_one(s, n);
+    }
+    cr_assert_eq(rig.asked, 0, "the disk was asked for more %u times", rig.asked);
+    cr_assert_eq(state_of(s).frozen_bytes, 0);
+    cr_assert_eq(state_of(s).file_bytes, before.file_bytes);
     store_close(s);
 }

@@ -29,6 +29,12 @@ void fixture_start(struct fixture *f, const struct net_limits *limits)
 
 void fixture_start_tls(struct fixture *f, const struct net_limits *limits, struct tls_context *tls)
 {
+    fixture_start_all(f, limits, tls, -1);
+}
+
+void fixture_start_all(struct fixture *f, const struct net_limits *limits, struct tls_context *tls,
+                       int unix_fd)
+{
     *f = (struct fixture){0};
     struct sockaddr_storage any;
     const char *why = "";
@@ -40,6 +46,7 @@ void fixture_start_tls(struct fixture *f, const struct net_limits *limits, struc
     uv_timer_start(&f->guard, on_guard, GUARD_MS, 0);
     struct net_config config = {.loop = &f->loop,
                                 .listen_fd = fd,
+                                .unix_fd = unix_fd,
                                 .tls = tls,
                                 .limits = limits ? *limits : fixture_limits(),
                                 .port = {f, post, full, take, serve},

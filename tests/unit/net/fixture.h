@@ -34,6 +34,9 @@ struct fixture {
 void fixture_start(struct fixture *f, const struct net_limits *limits);
 /* The same, and clients speak TLS with `tls`, which is lent; NULL: plainly. */
 void fixture_start_tls(struct fixture *f, const struct net_limits *limits, struct tls_context *tls);
+/* The same, and local clients come through `unix_fd`, which it takes; -1: none do. */
+void fixture_start_all(struct fixture *f, const struct net_limits *limits, struct tls_context *tls,
+                       int unix_fd);
 /* Take it all down and check that nothing is left. */
 void fixture_stop(struct fixture *f);
 struct net_limits fixture_limits(void);

@@ -51,5 +51,6 @@ void link_unref(struct link *l)
     if (!l || atomic_fetch_sub(&l->refs, 1) != 1)
         return;
     links_alive--;
+    free(l->names);
     free(l);
 }

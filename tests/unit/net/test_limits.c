@@ -29,6 +29,75 @@ Test(limits, past_the_limit_on_connections_a_client_is_told_too_many)
     fixture_stop(&f);
 }
 
+Test(limits, past_the_limit_of_its_address_a_client_is_told_too_many_and_another_address_is_let_in)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    uint64_t id = 99;
+    limits.address_connections_max = 2;
+    fixture_start(&f, &limits);
+    int a = client_greet(&f), b = client_greet(&f), c = client_connect(&f);
+    client_hello(&f, c); /* already under way when it is refused */
+    cr_assert_eq(client_receive_error(&f, c, &id), SHUNT_TOO_MANY);
+    cr_assert_eq(f.posts, 2);
+    cr_assert_eq(atomic_load(&f.totals.crowded), 1);
+    int other = net_connect(f.net, "10.0.0.9:1", NULL); /* as a call over HTTP of another address comes */
+    fixture_until(&f, net_connections(f.net) == 4);
+    client_hello(&f, other);
+    fixture_until(&f, f.posts == 3);
+    close(c);
+    close(a);
+    fixture_until(&f, net_connections(f.net) == 2);
+    int d = client_greet(&f); /* room again */
+    cr_assert_eq(f.posts, 4);
+    close(b);
+    close(d);
+    close(other);
+    fixture_stop(&f);
+}
+
+/* However many come, those that are being told do not fill the places of others. */
+Test(limits, of_an_address_that_has_too_many_few_are_told_and_the_rest_closed)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    enum { CLIENTS = 3 * NET_ADDRESS_REFUSALS_MAX };
+    int clients[CLIENTS];
+    limits.address_connections_max = 1;
+    fixture_start(&f, &limits);
+    int first = client_greet(&f);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = client_connect(&f); /* which do not close */
+        fixture_until(&f, atomic_load(&f.totals.crowded) == (uint64_t)i + 1);
+        cr_assert_leq(net_connections(f.net), 2 + NET_ADDRESS_REFUSALS_MAX);
+    }
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    close(first);
+    fixture_until(&f, net_connections(f.net) == 0);
+    first = client_greet(&f);
+    close(first);
+    fixture_stop(&f);
+}
+
+Test(limits, a_limit_of_addresses_that_comes_later_counts_who_is_there)
+{
+    struct fixture f;
+    struct net_limits limits = fixture_limits();
+    uint64_t id = 99;
+    fixture_start(&f, NULL);
+    int a = client_greet(&f), b = client_greet(&f);
+    limits.address_connections_max = 2;
+    net_limits_set(f.net, &limits);
+    int c = client_connect(&f);
+    cr_assert_eq(client_receive_error(&f, c, &id), SHUNT_TOO_MANY);
+    close(a);
+    close(b);
+    close(c);
+    fixture_until(&f, net_connections(f.net) == 0);
+    fixture_stop(&f);
+}
+
 Test(limits, a_flood_of_connections_is_accepted_at_a_rate)
 {
     struct fixture f;

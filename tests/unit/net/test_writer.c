@@ -8,6 +8,18 @@
 
 static struct flow_totals no_matter;
 
+/* What was wiped last, before it was. */
+static char wiped[64];
+void __real_secret_wipe(void *bytes, size_t size);
+void __wrap_secret_wipe(void *bytes, size_t size);
+
+void __wrap_secret_wipe(void *bytes, size_t size)
+{
+    memset(wiped, 0, sizeof wiped);
+    memcpy(wiped, bytes, size < sizeof wiped ? size : sizeof wiped - 1);
+    __real_secret_wipe(bytes, size);
+}
+
 static struct outbox_item *item_of(struct link *link, const char *text)
 {
     struct outbox_item *item = calloc(1, sizeof *item);
@@ -63,6 +75,28 @@ Test(writer, what_is_dropped_is_no_longer_counted_as_unsent)
     cr_assert_eq(atomic_load(&link->account.unsent_bytes), 0);
     link_unref(link);
     cr_assert_eq(links_alive, 0);
+}
+
+Test(writer, a_secret_is_put_together_with_nothing_and_wiped_when_it_was_written_or_dropped)
+{
+    struct link *link = link_new(1, &no_matter);
+    struct writer w = {0};
+    struct iovec iov[4];
+    for (unsigned i = 0; i < 3; i++) {
+        struct outbox_item *item = item_of(link, i == 1 ? "the token" : "an answer");
+        item->secret = i == 1;
+        writer_push(&w, item);
+    }
+    cr_assert_eq(writer_gather(&w, iov, 4), 3);
+    writer_wrote(&w, strlen("an answer") + strlen("the token"));
+    cr_assert_str_eq(wiped, "the token");
+    struct outbox_item *dropped = item_of(link, "another");
+    dropped->secret = true;
+    outbox_item_drop(dropped);
+    cr_assert_str_eq(wiped, "another");
+    writer_done(&w);
+    cr_assert_str_eq(wiped, "another");
+    link_unref(link);
 }
 
 Test(writer, many_small_items_take_the_memory_of_their_bytes)

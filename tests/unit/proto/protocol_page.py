@@ -19,6 +19,13 @@ def section(page, title):
     return cells[2:]
 
 
+def whole(folder, name):
+    """A table with the parts that it includes in its middle, and without their comments."""
+    def part(match):
+        return re.sub(r"/\*.*?\*/", "", (folder / match[1]).read_text(), flags=re.S).strip() + "\n"
+    return re.sub(r'^#include "proto/(request_access\.def)"\n', part, (folder / name).read_text(), flags=re.M)
+
+
 def errors_in_c(text):
     rows = re.findall(r'^SHUNT_ERROR\((\w+), (\d+), (true|false), "([^"]*)"\)$', text, re.M)
     return [[number, name, "yes" if retry == "true" else "no", words] for name, number, retry, words in rows]
@@ -120,6 +127,14 @@ def errors_explained(page):
     return [name for row in table.splitlines()[1:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
 
 
+def needs_in_c(needs, requests):
+    """Rows of the page: the requests that need the same, and that in words."""
+    asked = re.findall(r"^REQUEST\((\w+), \w+, \d+, (\w+),", requests, re.M)
+    rows = [[", ".join(f"`{name}`" for name, need in asked if need == row), words]
+            for row, words in re.findall(r'^NEED\((\w+), .*, "([^"]*)"\)$', needs, re.M)]
+    return [[names.strip("`"), words.strip("`")] for names, words in rows if names]
+
+
 def compare(what, page_rows, c_rows):
     wrong = []
     for row in c_rows:
@@ -150,7 +165,7 @@ def main():
     wrong += [f"errors: {name} is explained {explained.count(name)} times" for name in known if explained.count(name) != 1]
     wrong += [f"errors: {name} is explained and does not exist" for name in explained if name not in known]
 
-    requests = (proto / "request.def").read_text()
+    requests = whole(proto, "request.def")
     on_page, (in_c, operations) = operations_on_page(page), operations_in_c(requests)
     for name in sorted(on_page.keys() | in_c.keys()):
         if on_page.get(name) != in_c.get(name):
@@ -164,6 +179,20 @@ def main():
     options = [row[0] for row in section(page, "Hello")]
     if options != maps["hello_options"]:
         wrong.append(f"operations: the options of HELLO are {options} on the page and {maps['hello_options']} in C")
+
+    needs = (proto / "need.def").read_text()
+    wrong += compare("rights", section(page, "Rights"), needs_in_c(needs, requests))
+    rights = re.search(r"#define RIGHT_NAMES.*?\{(.*?)\}", (proto / "words.h").read_text(), re.S)[1]
+    known_rights = set(re.findall(r'"([\w-]+)"', rights))
+    named = set(re.findall(r"^\| `([\w-]+)` \|", page.partition("| right | on a topic |")[2].partition("\n\n")[0], re.M))
+    if named != known_rights:
+        wrong.append(f"rights: {sorted(named)} on the page and {sorted(known_rights)} in C")
+    for table in (rf"\| request \| what its connection needs \|", rf"\| right \| on a topic \|"):
+        tables = [re.search(rf"^{table}\n(?:\|.*\n)+", text, re.M) for text in (page, (proto.parent / "docs/access.md").read_text())]
+        if not all(tables) or tables[0][0] != tables[1][0]:
+            wrong.append(f"docs/access.md: the table '{table}' is not that of PROTOCOL.md")
+    unknown = set(re.findall(r"^REQUEST\(\w+, \w+, \d+, (\w+),", requests, re.M)) - set(re.findall(r"^NEED\((\w+),", needs, re.M))
+    wrong += [f"request.def: there is no need {name}" for name in sorted(unknown)]
 
     # A row the patterns above do not understand must not pass unseen.
     rows = len(re.findall(r"^(?:REQUEST|NOTICE)\(", requests, re.M))
@@ -181,7 +210,7 @@ def main():
     listed = {row[0] for row in section(page, "Limits")}
     wrong += [f"limits: {name} is used on the page and not listed" for name in sorted(used - listed)]
 
-    print("\n".join(wrong) or "PROTOCOL.md agrees with errors.def, policy.def, limits.h and request.def")
+    print("\n".join(wrong) or "PROTOCOL.md agrees with errors.def, policy.def, limits.h, request.def and need.def")
     return 1 if wrong else 0
 
 

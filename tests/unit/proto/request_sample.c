@@ -110,6 +110,28 @@ static void put_rule_options(struct mpack_buffer *to, uint64_t value)
     mpack_write_bool(to, true);
 }
 
+static void put_user_settings(struct mpack_buffer *to, uint64_t value)
+{
+    (void)value;
+    mpack_write_map(to, 3);
+    mpack_write_cstr(to, "must_be");
+    mpack_write_cstr(to, "new");
+    mpack_write_cstr(to, "roles");
+    mpack_write_array(to, 1);
+    mpack_write_cstr(to, "administrator");
+    mpack_write_cstr(to, "grants");
+    mpack_write_array(to, 1);
+    mpack_write_cstr(to, "orders.*:publish,look");
+}
+
+static void put_role_settings(struct mpack_buffer *to, uint64_t value)
+{
+    (void)value;
+    mpack_write_map(to, 1);
+    mpack_write_cstr(to, "grants");
+    mpack_write_array(to, 0);
+}
+
 static void put_amount(struct mpack_buffer *to, uint64_t value)
 {
     mpack_write_uint(to, value);
@@ -126,6 +148,11 @@ static void put_filter_text(struct mpack_buffer *to, uint64_t size)
     cr_assert_leq(size, sizeof text);
     memset(text, 't', sizeof text);
     mpack_write_str(to, text, size);
+}
+
+static void put_verifier(struct mpack_buffer *to, uint64_t size)
+{
+    put_filter_text(to, size);
 }
 
 static void put_bytes(struct mpack_buffer *to, uint64_t size)
@@ -218,6 +245,11 @@ static void put_names(struct mpack_buffer *to, uint64_t count)
         mpack_write_cstr(to, "g");
 }
 
+static void put_members(struct mpack_buffer *to, uint64_t count)
+{
+    put_names(to, count);
+}
+
 /* ---- by the table ---- */
 
 static void add(struct sample *s, const char *name, bool optional, sample_put_fn *put, uint64_t value)
@@ -257,14 +289,18 @@ static void bound(struct sample *s, const char *key, sample_put_fn *put, uint64_
     if (strcmp(#kind, "audit_filter") == 0)                                                                  \
         bounds_of_audit_filter(s);                                                                           \
     if (strcmp(#kind, "rule_options") == 0)                                                                  \
-        bounds_of_rule_options(s);
+        bounds_of_rule_options(s);                                                                           \
+    if (strcmp(#kind, "user_settings") == 0)                                                                 \
+        bounds_of_user_settings(s);                                                                          \
+    if (strcmp(#kind, "role_settings") == 0)                                                                 \
+        bounds_of_role_settings(s);
 
 #define REQUEST(NAME_, name_, number, right_, effect_, answer_)                                              \
     static void make_##name_(struct sample *s)                                                               \
     {                                                                                                        \
         *s = (struct sample){.name = #NAME_,                                                                 \
                              .op = (number),                                                                 \
-                             .right = RIGHT_##right_,                                                        \
+                             .need = NEED_##right_,                                                          \
                              .effect = EFFECT_##effect_,                                                     \
                              .answer = ANSWER_##answer_,                                                     \
                              .read = request_read_##name_,                                                   \

@@ -22,7 +22,7 @@ struct sample_bound {
 struct sample {
     const char *name;
     unsigned op;
-    enum wire_right right;
+    enum wire_need need;
     enum wire_effect effect;
     enum wire_answer answer;
     request_read_fn *read;

@@ -198,7 +198,8 @@ Test(message, leaves_out_trailing_fields_and_ignores_later_ones)
         BYTES("\x94\xc4\x02hi\xc0\xc0\x00"),
         BYTES("\x95\xc4\x02hi\xc0\xc0\x00\x00"),
         BYTES("\x98\xc4\x02hi\xc0\xc0\x00\x00\x00\x92\x01\x80\xc3"),
-        BYTES("\x97\xc4\x02hi\xc0\xc0\x00\x00\x92\x01\x80\xc3"), /* as it was stored before there were deadlines */
+        /* as it was stored before there were deadlines */
+        BYTES("\x97\xc4\x02hi\xc0\xc0\x00\x00\x92\x01\x80\xc3"),
         BYTES("\xdc\x00\x02\xc6\x00\x00\x00\x02hi\x80"),
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -335,7 +336,8 @@ Test(message, a_deadline_is_a_time_and_what_is_none_says_nothing)
         const char *why = NULL;
         mpack_read_init(&r, rows[i].bytes.data, rows[i].bytes.size);
         cr_expect_eq(message_read(&r, 10, &m, &why), SHUNT_OK, "%s", rows[i].name);
-        cr_expect(r.at == r.end && m.deadline_ms == rows[i].deadline_ms && m.later == rows[i].later, "%s", rows[i].name);
+        cr_expect(r.at == r.end && m.deadline_ms == rows[i].deadline_ms && m.later == rows[i].later, "%s",
+                  rows[i].name);
         cr_expect_eq(message_is_timed(&m), rows[i].deadline_ms != 0, "%s", rows[i].name);
         mpack_read_init(&r, rows[i].bytes.data, rows[i].bytes.size);
         cr_expect_eq(message_read_new(&r, 10, &m, &why), rows[i].code, "%s", rows[i].name);

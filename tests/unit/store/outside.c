@@ -84,6 +84,7 @@ LMDB(mdb_put, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigne
 LMDB(mdb_del, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *value), (txn, dbi, key, value))
 LMDB(mdb_cursor_open, (MDB_txn * txn, MDB_dbi dbi, MDB_cursor **ret), (txn, dbi, ret))
 LMDB(mdb_cursor_get, (MDB_cursor * c, MDB_val *key, MDB_val *value, MDB_cursor_op op), (c, key, value, op))
+LMDB(mdb_cursor_put, (MDB_cursor * c, MDB_val *key, MDB_val *value, unsigned flags), (c, key, value, flags))
 LMDB(mdb_cursor_del, (MDB_cursor * c, unsigned flags), (c, flags))
 
 /* A commit that fails ends the transaction as one that does not. */

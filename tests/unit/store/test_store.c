@@ -70,8 +70,10 @@ EACH(pairs, bytes_stay_while_other_tables_are_written)
 EACH(pairs, new_store_holds_its_version_and_nothing_else)
 {
     struct store_txn *t = begin_read(f->store);
-    for (int i = 0; i < TABLE_COUNT; i++)
-        cr_assert_eq(walk(t, (enum store_table)i), i == TABLE_META ? (f->kind >= FIXTURE_JOURNAL_MEMORY ? 2 : 1) : 0, "table %d", i);
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        cr_assert_eq(walk(t, (enum store_table)i),
+                     i == TABLE_META ? (f->kind >= FIXTURE_JOURNAL_MEMORY ? 2 : 1) : 0, "table %d", i);
+    }
     struct slice v;
     cr_assert_eq(store_get(t, TABLE_META, slice_of("version"), &v), 0);
     cr_assert_eq(v.size, 4);

@@ -13,8 +13,7 @@ static void expect_move(int err, struct slice k, const char *key, const char *wh
         return;
     }
     cr_assert_eq(err, 0, "%s: %s, not %s", what, err_name(err), key);
-    cr_assert(slice_is(k, key), "%s: %.*s, not %s", what,
-              (int)k.size, (const char *)k.data, key);
+    cr_assert(slice_is(k, key), "%s: %.*s, not %s", what, (int)k.size, (const char *)k.data, key);
 }
 
 static void expect_next(struct store_cursor *c, const char *key)

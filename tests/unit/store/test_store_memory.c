@@ -44,7 +44,8 @@ static int five_calls(struct store *s)
         err = store_del(t, TABLE_TOPIC, slice_of("a"), NULL);
     if (!err)
         return store_commit(t);
-    cr_assert_eq(store_put(t, TABLE_TOPIC, slice_of("c"), slice_of("v")), err, "the transaction has failed for good");
+    cr_assert_eq(store_put(t, TABLE_TOPIC, slice_of("c"), slice_of("v")), err,
+                 "the transaction has failed for good");
     store_abort(t);
     return err;
 }
@@ -95,8 +96,8 @@ Test(memory_store, space_is_given_back)
     store_usage(s, &before);
     for (uint32_t round = 0; round < 5000; round++) {
         struct store_txn *t = begin_write(s);
-        cr_assert_eq(store_put(t, TABLE_MESSAGE, slice_of("k"), (struct slice){value, sizeof value - round % 7}),
-                     0);
+        cr_assert_eq(
+            store_put(t, TABLE_MESSAGE, slice_of("k"), (struct slice){value, sizeof value - round % 7}), 0);
         if (round % 3 == 0)
             cr_assert_eq(store_del(t, TABLE_MESSAGE, slice_of("k"), NULL), 0);
         if (round % 2 == 0)

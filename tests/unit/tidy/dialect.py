@@ -17,6 +17,10 @@ SPELLINGS = [
 ]
 
 
+# What clang-format makes of a field whose comment is too long to stand beside it.
+TORN_FIELD = re.compile(r"^ +(?!(?:else|do)$)(?:const |unsigned )?(?:struct |enum )?\w+(?: \*)?\n\s+\w+;", re.MULTILINE)
+
+
 def without_comments(text):
     """The text with comments and what strings hold blanked out, of the same length."""
 
@@ -91,6 +95,9 @@ def problems(text):
         for pattern, why in SPELLINGS:
             if pattern.search(line):
                 yield number, why
+    bare = re.sub(r"/\*.*?\*/", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.DOTALL)
+    for torn in TORN_FIELD.finditer(bare):
+        yield bare.count("\n", 0, torn.start()) + 1, "a field's type stands in a line of its own: put the comment above the field"
     for chain in chains(text):
         needed = any(arm.lines() > 1 for arm in chain)
         for arm in chain:
@@ -128,6 +135,8 @@ CASES = [
     ("sizeof (type)", "    b = sizeof(struct p) + sizeof(uint64_t) + sizeof(char *);\n", None),
     ("sizeof (type that a macro names)", "    b = sizeof(ElfW(Phdr));\n", None),
     ("Criterion's gt", "    cr_assert(gt(int, b, 1));\n", "gt() passes"),
+    ("a torn field", "    struct {\n        uint32_t\n            c; /* why */\n    } d;\n", "line of its own"),
+    ("a field below its comment", "    struct {\n        /* why */\n        uint32_t c;\n    } d;\n", None),
     ("a typedef", "    typedef struct {\n        int b;\n    } c;\n", "typedef"),
 ]
 

@@ -1,0 +1,74 @@
+/* login_header: see login_header.h. */
+#include "broker/http/login_header.h"
+
+#include "base/base64.h"
+#include "base/check.h"
+#include "base/secret.h"
+#include "proto/credentials.h"
+#include "proto/limits.h"
+#include <openssl/evp.h>
+#include <string.h>
+#include <strings.h>
+
+#define BASIC_BYTES_MAX (NAME_BYTES_MAX + 1 + PASSWORD_BYTES_MAX)
+
+static void put(struct login_header *h, const struct credentials *c)
+{
+    struct mpack_buffer b = {0};
+    credentials_write(&b, c);
+    if (!b.failed && b.size <= sizeof h->auth) {
+        memcpy(h->auth, b.data, b.size);
+        h->auth_size = b.size;
+    }
+    if (b.data)
+        secret_wipe(b.data, b.size);
+    mpack_buffer_done(&b);
+}
+
+/* `USER:PASSWORD` in base64. */
+static void read_basic(const char *at, struct login_header *h)
+{
+    char text[base64_size(BASIC_BYTES_MAX)];
+    size_t size = strlen(at), used = 0;
+    if (size > base64_size(BASIC_BYTES_MAX) || !base64_decode(text, at, size, &used))
+        return;
+    const char *colon = memchr(text, ':', used);
+    if (colon) {
+        size_t user = (size_t)(colon - text);
+        put(h, &(struct credentials){.mechanism = MECHANISM_PASSWORD,
+                                     .user = {text, user},
+                                     .password = {colon + 1, used - user - 1}});
+    }
+    secret_wipe(text, sizeof text);
+}
+
+/* What the credentials are told apart by. Those of a header are a map of MessagePack, which begins with no letter, as names do. */
+static struct slice proof(const struct login_header *h, const char *names)
+{
+    size_t bytes = 0;
+    if (!names)
+        return (struct slice){h->auth, h->auth_size};
+    while (names[bytes])
+        bytes += strlen(names + bytes) + 1;
+    return (struct slice){(const uint8_t *)names, bytes};
+}
+
+void login_header_read(const char *value, const char *names, struct login_header *ret)
+{
+    unsigned size = 0;
+    ret->auth_size = 0;
+    size_t scheme = value ? strcspn(value, " ") : 0;
+    const char *at = value ? value + scheme + strspn(value + scheme, " ") : NULL;
+    if (scheme == 5 && strncasecmp(value, "Basic", scheme) == 0)
+        read_basic(at, ret);
+    else if (scheme == 6 && strncasecmp(value, "Bearer", scheme) == 0 && strlen(at) <= PASSWORD_BYTES_MAX)
+        put(ret, &(struct credentials){.mechanism = MECHANISM_TOKEN, .token = slice_of(at)});
+    struct slice shown = proof(ret, names);
+    check(EVP_Digest(shown.data, shown.size, ret->hash, &size, EVP_sha256(), NULL) == 1 &&
+          size == sizeof ret->hash);
+}
+
+void login_header_done(struct login_header *h)
+{
+    secret_wipe(h, sizeof *h);
+}
