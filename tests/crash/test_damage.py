@@ -248,8 +248,16 @@ class Damage(unittest.TestCase):
         return f"{data.hex()} at {at}"
 
     def spoil_bodies(self, path):
-        data, name = path.read_bytes()[: 1 << 22], f"{TOPIC} ".encode()
-        return self.overwrite(path, 0, data.replace(name, name.upper()))[:40]
+        """The number too, or what follows the topic's name in its own row is taken for a body when it happens to be a space."""
+        body = re.compile(rf"{TOPIC} (?=\d+ )".encode())
+        return self.overwrite(path, 0, body.sub(lambda found: found[0].upper(), path.read_bytes()[: 1 << 22]))[:40]
+
+    def test_only_bodies_are_spoiled(self):
+        with Place() as place:
+            file = place.directory / "file"
+            file.write_bytes(f"\4{TOPIC} \1{TOPIC} 12 {TOPIC} 12 ".encode())
+            self.spoil_bodies(file)
+            self.assertEqual(file.read_bytes(), f"\4{TOPIC} \1{TOPIC.upper()} 12 {TOPIC.upper()} 12 ".encode())
 
     def used_pages(self):
         """Pages that are not empty, so that the damage hits something."""
