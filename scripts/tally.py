@@ -1,4 +1,4 @@
-"""Count the results of `meson test`: tally.py testlog.json… prints one line `PASSED FAILED SKIPPED` to stdout and, to
+"""Count the results of `meson test`: tally.py BUILD/meson-logs/testlog[-WHAT].json… prints one line `PASSED FAILED SKIPPED` to stdout and, to
 stderr, the tests that took longest, and each that failed or was skipped, with the reason that it gave."""
 import json
 import pathlib
@@ -19,8 +19,9 @@ def main(paths):
     passed = failed = skipped = 0
     took, lines = [], []
     for path in paths:
-        build = pathlib.Path(path).parent.parent.name
-        for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
+        path = pathlib.Path(path)
+        build = path.parent.parent.name + path.stem.removeprefix("testlog")
+        for line in path.read_text(encoding="utf-8").splitlines():
             test = json.loads(line)
             name = f"{build}: {test['name']}"
             took.append((test["duration"], name))
