@@ -56,10 +56,31 @@ class Case(unittest.TestCase):
         self.password_file, self.token_file = self.secret("password", PASSWORD), self.secret("token", self.token)
         return self.server
 
-    def start(self, settings="auth: on\n", options=()):
-        self.prepare(settings, options).start()
+    def start(self, settings="auth: on\n", options=(), wrapper=()):
+        self.prepare(settings, options).wrapper = list(wrapper)
+        self.server.start()
         self.addCleanup(self.server.stop)
         return self.server
+
+    def show_certificates(self, wrapper=()):
+        """Of a user, of nobody, of two users."""
+        authority = Authority(self.directory / "authority")
+        cert, key = authority.issue("server")
+        own, own_key = authority.issue("worker", names="DNS:worker.example")
+        self.start(f"auth: on\ntls-cert: {cert}\ntls-key: {key}\ntls-client-ca: {authority.cert}\ntls-client-auth: require\n", wrapper=wrapper)
+        port = int(self.server.url.rsplit(":", 1)[1])
+        url = f"shunts://localhost:{port}?ca={authority.cert}&cert={own}&key={own_key}"
+        self.refused(self.server.shunt("--url", url, "ping", check=False), "no user has a name that the certificate carries")
+        by_token = f"{url}&token-file={self.token_file}"
+        self.server.shunt("--url", by_token, "ping")
+        self.server.shunt("--url", by_token, "user", "set", "ann", "--certificate", "dns:worker.example")
+        who = self.server.shunt("--url", url, "whoami", "-o", "jsonl").stdout
+        self.assertIn('"ann"', who)
+        self.assertIn('"certificate"', who)
+        other, other_key = authority.issue("other", names="DNS:xworker.example,DNS:worker.example.evil")
+        self.refused(self.server.shunt("--url", url.replace(str(own), str(other)).replace(str(own_key), str(other_key)), "ping", check=False), "no user has a name")
+        self.server.shunt("--url", by_token, "user", "set", "tom", "--certificate", "cn:worker")
+        self.refused(self.server.shunt("--url", url, "ping", check=False), "names of two users")
 
     def refused(self, done, *words, code=DENIED):
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
@@ -158,23 +179,7 @@ class Login(Case):
         self.assertEqual(self.get("/api/v1/topics/orders/groups/default/ack", bearer, body)[0], 200)
 
     def test_certificates_belong_to_nobody_until_somebody_says_whose_they_are(self):
-        authority = Authority(self.directory / "authority")
-        cert, key = authority.issue("server")
-        own, own_key = authority.issue("worker", names="DNS:worker.example")
-        self.start(f"auth: on\ntls-cert: {cert}\ntls-key: {key}\ntls-client-ca: {authority.cert}\ntls-client-auth: require\n")
-        port = int(self.server.url.rsplit(":", 1)[1])
-        url = f"shunts://localhost:{port}?ca={authority.cert}&cert={own}&key={own_key}"
-        self.refused(self.server.shunt("--url", url, "ping", check=False), "no user has a name that the certificate carries")
-        by_token = f"{url}&token-file={self.token_file}"
-        self.server.shunt("--url", by_token, "ping")
-        self.server.shunt("--url", by_token, "user", "set", "ann", "--certificate", "dns:worker.example")
-        who = self.server.shunt("--url", url, "whoami", "-o", "jsonl").stdout
-        self.assertIn('"ann"', who)
-        self.assertIn('"certificate"', who)
-        other, other_key = authority.issue("other", names="DNS:xworker.example,DNS:worker.example.evil")
-        self.refused(self.server.shunt("--url", url.replace(str(own), str(other)).replace(str(own_key), str(other_key)), "ping", check=False), "no user has a name")
-        self.server.shunt("--url", by_token, "user", "set", "tom", "--certificate", "cn:worker")
-        self.refused(self.server.shunt("--url", url, "ping", check=False), "names of two users")
+        self.show_certificates()
 
     def test_by_https_a_certificate_says_who_one_is_too(self):
         authority = Authority(self.directory / "authority")
@@ -264,11 +269,10 @@ class Login(Case):
 
 @unittest.skipIf(os.environ.get("SANITIZED") or not shutil.which("valgrind"), "valgrind is not installed, or this build has a sanitizer")
 class Valgrind(Case):
+    VALGRIND = ("valgrind", "--quiet", "--error-exitcode=99", "--track-fds=no")
+
     def test_every_way_to_log_in_and_to_fail_touches_no_memory_that_it_must_not(self):
-        server = self.prepare()
-        server.wrapper = ["valgrind", "--quiet", "--error-exitcode=99", "--track-fds=no"]
-        server.start()
-        self.addCleanup(server.stop)
+        server = self.start(wrapper=self.VALGRIND)
         for login in ({"user": "ann", "password": PASSWORD}, {"user": "ann", "password": PASSWORD}, {"token": self.token}):
             with shunt.connect(server.url, timeout=120, connect_timeout=120, **login) as broker:
                 broker.ping()
@@ -278,6 +282,14 @@ class Valgrind(Case):
         self.assertEqual(self.get("/metrics", f"Bearer {self.token}")[0], 200)
         self.assertEqual(self.get("/metrics")[0], 401)
         self.assertEqual(server.stop(), 0, server.log_text())
+
+    def test_what_is_reported_is_the_exit_status(self):
+        done = subprocess.run([*self.VALGRIND, pathlib.Path(harness.BUILD_DIR) / "tests/unit/login/secret-trace", "plant"], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 99, done.stderr)
+
+    def test_certificates_over_tls_do_not_either(self):
+        self.show_certificates(self.VALGRIND)
+        self.assertEqual(self.server.stop(), 0, self.server.log_text())
 
 
 class Start(Case):
