@@ -32,6 +32,7 @@ struct event {
     const char *client, *host, *peer; /* who, by its own account; its address */
     const char *asked;                /* for what: `lease_ms=30000 ttl_ms=inherit` */
     const char *why;                  /* as the client gave it */
+    bool access; /* it is about users, roles or tokens: somebody may do more now, or less */
     /* EVENT_DEAD, of the last of them; EVENT_CAUSE, of the one that told; EVENT_OVERDUE, of the first: */
     uint64_t seq;
     enum dead_reason reason; /* EVENT_DEAD */

@@ -46,6 +46,12 @@ static void copy_actor(struct engine *e, struct event *event, const struct actor
     event->peer = copy(e, by->peer);
 }
 
+/* The commands of command.def that are about users, roles and tokens stand together. */
+static bool is_about_access(enum command_kind kind)
+{
+    return kind >= COMMAND_USER_SET && kind <= COMMAND_TOKEN_REVOKE;
+}
+
 void events_act(struct engine *e, const struct step *st)
 {
     struct event *event = st->request->act && !st->err ? add(e, EVENT_ACT) : NULL;
@@ -60,6 +66,7 @@ void events_act(struct engine *e, const struct step *st)
     event->asked = copy(e, by->asked);
     copy_actor(e, event, by);
     event->why = copy(e, by->reason);
+    event->access = is_about_access(st->command.kind);
     event->error_ms = st->command.kind == COMMAND_CLOCK ? e->clock_error_ms : 0;
 }
 

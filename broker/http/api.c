@@ -50,7 +50,8 @@ struct api_request {
     struct call_timeout timeout;
     struct call *call;        /* NULL: not begun, or given to the answer */
     struct lease_call *lease; /* of API_WORK, once it has begun */
-    struct watch *watch;      /* of what shows all topics: it is being asked whether it may see them */
+    struct watch *watch;      /* of what shows all topics: it is being asked whether it may see them … */
+    uint64_t access;          /* … since when users, roles and tokens had changed so often */
 };
 
 static bool is_publish(const struct api_request *r)
@@ -202,7 +203,7 @@ static enum MHD_Result follow(struct api_request *r)
     const char *id = stream_last_id(r->connection, &r->target, text, &r->problem);
     struct MHD_Response *response = NULL;
     if (problem_is_none(&r->problem))
-        response = stream_new(r->api->streams, r->connection, id, &r->problem);
+        response = stream_new(r->api->streams, r->connection, id, r->access, &r->problem);
     if (!response)
         return respond_problem(r->connection, &r->problem, NULL);
     peers_stay(r->api->config.peers, connection_peer(r->connection));
@@ -237,6 +238,7 @@ static enum MHD_Result answer_own(struct api_request *r)
 
 static enum MHD_Result ask_to_watch(struct api_request *r)
 {
+    r->access = changes_of_access(r->api->config.changes);
     r->watch = watch_begin(r->api->calls, r->connection, &r->problem);
     return r->watch ? MHD_YES : respond_problem(r->connection, &r->problem, NULL);
 }

@@ -34,6 +34,7 @@ struct changes {
     unsigned deaths_count;
     uint64_t deaths_others;
     int64_t gathered_ms; /* when they last became changes */
+    uint64_t of_access;
 };
 
 static void lock(struct changes *c)
@@ -268,6 +269,7 @@ void changes_tell(struct changes *c, const struct event *event, int64_t now_ms, 
         add_deaths(c, now_ms, wall_ms);
     if (!dead)
         add(c, event, wall_ms);
+    c->of_access += event->access;
     unlock(c);
     (void)eventfd_write(c->fd, 1); /* it cannot be full */
 }
@@ -316,6 +318,14 @@ enum changes_id changes_id_read(const struct changes *c, const char *id, uint64_
         *ret_number = *ret_number * 10 + (uint64_t)(*p - '0');
     }
     return memcmp(id, epoch, size) == 0 ? CHANGES_ID_GOOD : CHANGES_ID_OF_ANOTHER_START;
+}
+
+uint64_t changes_of_access(struct changes *c)
+{
+    lock(c);
+    uint64_t of_access = c->of_access;
+    unlock(c);
+    return of_access;
 }
 
 uint64_t changes_newest(struct changes *c)

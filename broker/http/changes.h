@@ -37,6 +37,9 @@ void changes_id(const struct changes *c, uint64_t number, char ret[CHANGES_ID_BY
 enum changes_id { CHANGES_ID_BAD, CHANGES_ID_OF_ANOTHER_START, CHANGES_ID_GOOD };
 enum changes_id changes_id_read(const struct changes *c, const char *id, uint64_t *ret_number);
 
+/* How often users, roles or tokens have changed: another number than before says that who was let in may not be any more. */
+uint64_t changes_of_access(struct changes *c);
+
 /* The number of the newest; 0: there was none. */
 uint64_t changes_newest(struct changes *c);
 /* How many of the changes behind number `*number` are no longer there; it moves on past them. */

@@ -28,6 +28,7 @@ struct stream {
     uint64_t number;  /* of the last change that it has got */
     int64_t quiet_ms; /* mono: since when nothing was sent */
     int64_t begun_ms; /* mono */
+    uint64_t access;  /* as its client was let in */
     struct text out;  /* not sent yet */
 };
 
@@ -82,6 +83,13 @@ static void fill(struct stream *t, int64_t now_ms)
         text_add(&t->out, ":\n\n");
 }
 
+/* What it was let in by may be no more: it is to come again. */
+static bool is_to_ask_again(const struct stream *t, int64_t now_ms)
+{
+    return t->of->auth &&
+           (now_ms - t->begun_ms >= STREAM_LOGIN_MS || changes_of_access(t->of->changes) != t->access);
+}
+
 static ssize_t stream_read(void *context, uint64_t at, char *to, size_t max)
 {
     struct stream *t = magic_of(context, stream, STREAM_MAGIC);
@@ -89,7 +97,7 @@ static ssize_t stream_read(void *context, uint64_t at, char *to, size_t max)
     int64_t now_ms = clock_mono_ms();
     (void)at; /* it is read in order */
     lock(s);
-    bool over = s->auth && now_ms - t->begun_ms >= STREAM_LOGIN_MS && !t->out.size;
+    bool over = !t->out.size && is_to_ask_again(t, now_ms);
     ssize_t size = s->stopping || over ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
     if (!s->stopping && !over && !t->gone) {
         if (!t->out.size)
@@ -161,7 +169,7 @@ const char *stream_last_id(struct MHD_Connection *connection, const struct targe
 }
 
 struct MHD_Response *stream_new(struct streams *s, struct MHD_Connection *connection, const char *id,
-                                struct problem *ret)
+                                uint64_t access, struct problem *ret)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -178,8 +186,12 @@ struct MHD_Response *stream_new(struct streams *s, struct MHD_Connection *connec
             t = &s->list[i];
     }
     if (t) {
-        *t = (struct stream){
-            .magic = STREAM_MAGIC, .of = s, .connection = connection, .number = number, .fd = -1};
+        *t = (struct stream){.magic = STREAM_MAGIC,
+                             .of = s,
+                             .connection = connection,
+                             .number = number,
+                             .fd = -1,
+                             .access = access};
         t->fd = info ? info->connect_fd : -1;
         t->quiet_ms = t->begun_ms = clock_mono_ms();
         begin(t, kind, newest);

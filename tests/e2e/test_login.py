@@ -164,6 +164,22 @@ class Login(Case):
         for path in ("/healthz", "/readyz"):
             self.assertEqual(self.get(path)[0], 200, path)
 
+    def test_a_stream_of_changes_ends_with_the_token_that_it_was_opened_with(self):
+        server = self.start()
+        url = self.with_query(f"token-file={self.token_file}")
+        made = json.loads(server.shunt("--url", url, "token", "create", "ann", "-o", "jsonl").stdout)
+        request = urllib.request.Request(f"{server.http}/api/v1/events", headers={"Authorization": f"Bearer {made['text']}"})
+        with urllib.request.urlopen(request, timeout=100) as stream:
+            self.assertTrue(any(line == b"event: begin\n" for line in stream))
+            server.shunt("--url", url, "token", "revoke", str(made["token"]))
+            rest = stream.read().decode()
+        self.assertNotIn("token_revoked", rest, "who asked by it may know no more")
+        self.assertNotIn("\n:\n", rest, "it stayed open, and a comment was sent because nothing happened")
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=100)
+        with refused.exception:
+            self.assertEqual(refused.exception.code, 401)
+
     def test_a_lease_over_http_is_answered_by_who_has_it(self):
         server = self.start()
         bearer, basic = f"Bearer {self.token}", "Basic " + base64.b64encode(f"ann:{PASSWORD}".encode()).decode()

@@ -47,6 +47,18 @@ Test(changes, each_is_an_event_with_its_id)
     changes_free(c);
 }
 
+Test(changes, those_of_users_roles_and_tokens_are_counted)
+{
+    struct changes *c = changes_new();
+    struct event event = act("topic_created"), access = act("token_revoked");
+    access.access = true;
+    changes_tell(c, &event, 0, 0);
+    cr_assert_eq(changes_of_access(c), 0);
+    changes_tell(c, &access, 0, 0);
+    cr_assert_eq(changes_of_access(c), 1);
+    changes_free(c);
+}
+
 Test(changes, the_oldest_go_and_the_gap_is_told)
 {
     struct changes *c = changes_new();
