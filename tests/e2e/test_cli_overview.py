@@ -1,4 +1,10 @@
 """`shunt overview`: of many groups, the one that needs somebody stands first."""
+import json
+import re
+import shutil
+import subprocess
+import unittest
+
 import harness
 import wire
 from cli_case import USAGE, Case, lines_of
@@ -69,6 +75,19 @@ class Overview(Case):
         self.assertEqual(lines_of(self.shunt("overview", "-o", "jsonl").stdout), rows)
         self.shunt("dlq", "purge", "i-overdue", "--all", "--yes")
         self.assertEqual(self.row("i-overdue")["state"], "well", "it is said of what is there")
+
+    @unittest.skipUnless(shutil.which("node"), "there is no Node to run the console's part with")
+    def test_the_console_judges_alike(self):
+        self.fill()
+        said = [re.split(r" {2,}", line) for line in self.shunt("overview").stdout.splitlines()[1:]]
+        connection = self.server.http_client()
+        self.addCleanup(connection.close)
+        connection.request("GET", "/api/v1/overview")
+        page = json.loads(connection.getresponse().read())
+        program = f"""import {{ byAttention }} from {json.dumps(str(harness.SOURCE_ROOT / "console/src/lib/attention.js"))};
+            for (const row of byAttention({json.dumps(page["groups"][::-1])}, {page["now"]})) console.log(`${{row.topic}} ${{row.attention.word}}`);"""
+        done = subprocess.run(["node", "--input-type=module"], input=program, capture_output=True, text=True, check=False)
+        self.assertEqual(done.stdout.splitlines(), [f"{topic} {word}" for topic, _, word, *_ in said], done.stderr)
 
     def test_the_table_says_it_in_words(self):
         self.die("fruit")
