@@ -288,32 +288,29 @@ int view_topic(const struct view *v, struct topic *t, struct mpack_buffer *to)
     return view_groups(v, t, to);
 }
 
+struct topic *view_topic_after(const struct view *v, struct page *p, struct slice after, bool or_its_letters)
+{
+    struct topic *t = catalog_topic_after(v->ledger, after);
+    while (t && !view_sees(v, slice_of(t->r.name), false) &&
+           !(or_its_letters && view_sees(v, slice_of(t->r.name), true))) {
+        ledger_looked(v->ledger, 0);
+        p->cost_max++; /* a page goes on behind its last row: so it has one, if there is any */
+        t = catalog_topic_after(v->ledger, slice_of(t->r.name));
+    }
+    return t;
+}
+
 int view_topics(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to)
 {
-    const struct ledger *l = v->ledger;
-    uint32_t count = 0;
-    uint64_t most = l->rows + LOOK_ROWS_MAX;
-    size_t begin = to->size;
-    bool more = false;
-    size_t array = mpack_write_array_open(to);
-    struct topic *t = catalog_topic_after(l, after);
-    for (; t; t = catalog_topic_after(l, slice_of(t->r.name))) {
-        if (!view_sees(v, slice_of(t->r.name), false)) {
-            ledger_looked(v->ledger, 0);
-            most++; /* a page goes on behind its last row: so it has one, if there is any */
-            continue;
-        }
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
-        if (more)
-            break;
-        count++;
+    struct page p = page_begin(v->ledger, to, limit);
+    struct topic *t = view_topic_after(v, &p, after, false);
+    for (; t && !page_is_full(&p); t = view_topic_after(v, &p, slice_of(t->r.name), false)) {
+        p.count++;
         int err = view_topic(v, t, to);
         if (err)
             return err;
     }
-    mpack_patch_array(to, array, count);
-    mpack_write_bool(to, more);
-    return written(to);
+    return page_end(&p, t != NULL);
 }
 
 /* ---- numbers ---- */

@@ -34,15 +34,11 @@ int view_audit(const struct view *v, uint64_t after, uint32_t limit, const struc
 {
     struct ledger *l = v->ledger;
     const struct meta_record *m = &l->meta;
-    uint64_t most = l->rows + LOOK_ROWS_MAX;
-    size_t begin = to->size, array = mpack_write_array_open(to);
-    uint32_t count = 0;
+    struct page p = page_begin(l, to, limit);
     uint64_t oldest = m->audit_next - m->audit_rows, id = after < oldest ? oldest : after + 1;
     int err = 0;
     l->txn = v->txn;
-    for (; !err && after < UINT64_MAX && id < m->audit_next && count < limit && l->rows < most &&
-           to->size - begin < PAGE_BYTES_MAX;
-         id++) {
+    for (; !err && after < UINT64_MAX && id < m->audit_next && !page_is_full(&p); id++) {
         struct key key = key_audit(id);
         struct slice value;
         struct audit_record r;
@@ -52,14 +48,11 @@ int view_audit(const struct view *v, uint64_t after, uint32_t limit, const struc
         ledger_looked(l, 0);
         if (!err && passes(l, filter, &r) && view_sees(v, r.topic, dead(r.request))) {
             put_act(l, to, id, &r, act);
-            count++;
+            p.count++;
         }
         after = id;
     }
     if (err)
         return err == SHUNT_NOT_FOUND ? SHUNT_CORRUPT : err;
-    mpack_patch_array(to, array, count);
-    mpack_write_bool(to, after < UINT64_MAX && id < m->audit_next);
-    mpack_write_uint(to, after);
-    return to->failed ? SHUNT_NO_MEMORY : 0;
+    return page_end_behind(&p, after < UINT64_MAX && id < m->audit_next, after);
 }

@@ -97,9 +97,8 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
     struct ledger *l = v->ledger;
     struct store_cursor *cursor;
     struct slice key, value;
-    uint32_t id, count = 0;
-    uint64_t seq, most = l->rows + LOOK_ROWS_MAX;
-    size_t begin = to->size;
+    uint32_t id;
+    uint64_t seq;
     bool more = false, shown;
     if (!g->dlq)
         return SHUNT_BAD_ARGUMENT;
@@ -108,14 +107,14 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
     int err = store_cursor_open(v->txn, TABLE_DEAD, &cursor);
     if (err)
         return err;
-    size_t array = mpack_write_array_open(to);
+    struct page p = page_begin(l, to, limit);
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
     while (!err && key_read_id_seq(key, &id, &seq) && id == g->dlq->r.id) {
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
+        more = page_is_full(&p);
         if (more)
             break;
         err = list_one(l, g->dlq, seq, value, key, filter ? filter : &all, to, &shown);
-        count += shown;
+        p.count += shown;
         after = seq;
         if (!err)
             err = store_cursor_next(cursor, &key, &value);
@@ -123,10 +122,7 @@ int view_dead_list(const struct view *v, struct group *g, uint64_t after, uint32
     store_cursor_close(cursor);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
-    mpack_patch_array(to, array, count);
-    mpack_write_bool(to, more);
-    mpack_write_uint(to, after);
-    return to->failed ? SHUNT_NO_MEMORY : 0;
+    return page_end_behind(&p, more, after);
 }
 
 /* ---- who edited it ---- */

@@ -95,10 +95,8 @@ static int put_held(const struct view *v, const struct group *g, uint64_t seq, s
 static int put_page(const struct view *v, struct flights *f, uint64_t after, uint32_t limit,
                     struct mpack_buffer *to)
 {
-    struct ledger *l = v->ledger;
-    uint64_t seq, most = l->rows + LOOK_ROWS_MAX;
-    size_t begin = to->size, array = mpack_write_array_open(to);
-    uint32_t count = 0;
+    struct page p = page_begin(v->ledger, to, limit);
+    uint64_t seq;
     bool more = false;
     int err = 0;
     if (after < UINT64_MAX) {
@@ -106,19 +104,17 @@ static int put_page(const struct view *v, struct flights *f, uint64_t after, uin
         err = find_again(f, after + 1);
     }
     while (!err && next(f, &seq)) {
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
+        more = page_is_full(&p);
         if (more)
             break;
         err = put_held(v, f->g, seq, to);
-        count++;
+        p.count++;
         after = seq;
         if (!err)
             err = step(f, seq);
     }
-    mpack_patch_array(to, array, count);
-    mpack_write_bool(to, more);
-    mpack_write_uint(to, after);
-    return err;
+    int failed = page_end_behind(&p, more, after);
+    return err ? err : failed;
 }
 
 int view_holders(const struct view *v, struct group *g, uint64_t after, uint32_t limit,
@@ -131,5 +127,5 @@ int view_holders(const struct view *v, struct group *g, uint64_t after, uint32_t
         return err;
     err = put_page(v, &f, after, limit, to);
     store_cursor_close(f.cursor);
-    return !err && to->failed ? SHUNT_NO_MEMORY : err;
+    return err;
 }

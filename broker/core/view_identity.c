@@ -61,18 +61,16 @@ int view_users(const struct view *v, struct slice after, uint32_t limit, struct 
     const struct user *one = only.size ? user_find(l, only) : NULL;
     if (only.size && !one)
         return SHUNT_NOT_FOUND;
-    size_t begin = to->size, array = mpack_write_array_open(to);
-    uint32_t count = 0;
+    struct page p = page_begin(l, to, limit);
     size_t at = user_position(l, after);
     at = behind(at, at < l->users_count ? l->users[at]->r.name : NULL, after);
-    for (; !one && at < l->users_count && count < limit && to->size - begin < PAGE_BYTES_MAX; at++, count++)
+    for (; !one && at < l->users_count && !page_is_full(&p); at++, p.count++)
         put_user(l, to, l->users[at]);
-    ledger_looked(l, to->size - begin);
+    ledger_looked(l, to->size - p.begin);
     if (one)
         put_user(l, to, one);
-    mpack_patch_array(to, array, count + (one != NULL));
-    mpack_write_bool(to, !one && at < l->users_count);
-    return to->failed ? SHUNT_NO_MEMORY : 0;
+    p.count += one != NULL;
+    return page_end(&p, !one && at < l->users_count);
 }
 
 static uint64_t users_with(const struct ledger *l, struct slice role)
@@ -102,13 +100,12 @@ static void put_role(const struct ledger *l, struct mpack_buffer *to, const stru
 int view_roles(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to)
 {
     struct ledger *l = v->ledger;
-    size_t begin = to->size, array = mpack_write_array_open(to);
+    struct page p = page_begin(l, to, limit);
     const struct slice built_in = slice_of(ROLE_ADMINISTRATOR);
     bool owed = slice_compare(built_in, after) > 0; /* the built-in one comes yet, at its place */
-    uint32_t count = 0;
     size_t at = role_position(l, after);
     at = behind(at, at < l->roles_count ? l->roles[at]->r.name : NULL, after);
-    for (; (owed || at < l->roles_count) && count < limit && to->size - begin < PAGE_BYTES_MAX; count++) {
+    for (; (owed || at < l->roles_count) && !page_is_full(&p); p.count++) {
         bool now =
             owed && (at == l->roles_count || slice_compare(built_in, slice_of(l->roles[at]->r.name)) < 0);
         put_role(l, to, now ? NULL : l->roles[at]);
@@ -116,9 +113,7 @@ int view_roles(const struct view *v, struct slice after, uint32_t limit, struct 
         at += !now;
         ledger_looked(l, l->users_count * 64);
     }
-    mpack_patch_array(to, array, count);
-    mpack_write_bool(to, owed || at < l->roles_count);
-    return to->failed ? SHUNT_NO_MEMORY : 0;
+    return page_end(&p, owed || at < l->roles_count);
 }
 
 static void put_token(const struct ledger *l, struct mpack_buffer *to, uint64_t id,
@@ -140,23 +135,21 @@ int view_tokens(const struct view *v, uint64_t after, uint32_t limit, struct sli
     const struct user *one = only.size ? user_find(l, only) : NULL;
     if (only.size && !one)
         return SHUNT_NOT_FOUND;
-    uint64_t most = l->rows + LOOK_ROWS_MAX;
-    size_t begin = to->size, array = mpack_write_array_open(to);
+    struct page p = page_begin(l, to, limit);
     struct key from = key_identity(after + 1);
     struct store_cursor *cursor;
     struct slice key, value;
-    uint32_t count = 0;
     int err = store_cursor_open(v->txn, TABLE_TOKEN, &cursor);
     if (err)
         return err;
     err = after < UINT64_MAX ? store_cursor_seek(cursor, key_slice(&from), &key, &value) : SHUNT_NOT_FOUND;
-    while (!err && count < limit && l->rows < most && to->size - begin < PAGE_BYTES_MAX) {
+    while (!err && !page_is_full(&p)) {
         struct token_record r;
         err = key_read_identity(key, &after) ? token_decode(key, value, &r) : SHUNT_CORRUPT;
         ledger_looked(l, 0);
         if (!err && (!one || one->id == r.user)) {
             put_token(l, to, after, &r);
-            count++;
+            p.count++;
         }
         if (!err)
             err = store_cursor_next(cursor, &key, &value);
@@ -164,10 +157,7 @@ int view_tokens(const struct view *v, uint64_t after, uint32_t limit, struct sli
     store_cursor_close(cursor);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
-    mpack_patch_array(to, array, count);
-    mpack_write_bool(to, !err);
-    mpack_write_uint(to, after);
-    return to->failed ? SHUNT_NO_MEMORY : 0;
+    return page_end_behind(&p, !err, after);
 }
 
 static const struct grants_record everything = {.count = 1, .all = {{.pattern = "*", .rights = RIGHTS_ALL}}};

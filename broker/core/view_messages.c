@@ -67,33 +67,27 @@ int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t li
     struct ledger *l = v->ledger;
     struct store_cursor *cursor;
     struct slice key, value;
-    uint32_t id, count = 0;
-    uint64_t seq, most = l->rows + LOOK_ROWS_MAX; /* other groups' messages lie between this one's */
-    size_t begin = to->size;
+    uint32_t id;
+    uint64_t seq;
     bool more = false;
     if (g->origin)
         return SHUNT_BAD_ARGUMENT;
     l->txn = v->txn;
-    if (after == UINT64_MAX) { /* nothing comes after the last number that there could be */
-        mpack_write_array(to, 0);
-        mpack_write_bool(to, false);
-        mpack_write_uint(to, after);
-        return to->failed ? SHUNT_NO_MEMORY : 0;
-    }
+    struct page p = page_begin(l, to, limit);
+    if (after == UINT64_MAX) /* nothing comes after the last number that there could be */
+        return page_end_behind(&p, false, after);
     struct key from = key_id_seq(g->topic->r.id, after >= g->r.start ? after + 1 : g->r.start);
     int err = store_cursor_open(v->txn, TABLE_MESSAGE, &cursor);
     if (err)
         return err;
-    size_t array = mpack_write_array_open(to);
     err = store_cursor_seek(cursor, key_slice(&from), &key, &value);
     while (!err && key_read_id_seq(key, &id, &seq) && id == g->topic->r.id) {
         bool shown = false;
-        more = count == limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most ||
-               (count && to->size - begin + value.size > PAGE_FRAME_BYTES_MAX);
+        more = page_is_full(&p) || (p.count && to->size - p.begin + value.size > PAGE_FRAME_BYTES_MAX);
         if (more)
             break;
         err = put_peeked(l, g, seq, key, value, bodies, to, &shown);
-        count += shown;
+        p.count += shown;
         after = seq;
         if (!err)
             err = store_cursor_next(cursor, &key, &value);
@@ -101,8 +95,5 @@ int view_peek(const struct view *v, struct group *g, uint64_t after, uint32_t li
     store_cursor_close(cursor);
     if (err && err != SHUNT_NOT_FOUND)
         return err;
-    mpack_patch_array(to, array, count);
-    mpack_write_bool(to, more);
-    mpack_write_uint(to, after);
-    return to->failed ? SHUNT_NO_MEMORY : 0;
+    return page_end_behind(&p, more, after);
 }

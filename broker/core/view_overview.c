@@ -94,31 +94,17 @@ static void add_group(const struct view *v, struct group *g, bool live, struct m
 
 int view_overview(const struct view *v, struct slice after, uint32_t limit, struct mpack_buffer *to)
 {
-    const struct ledger *l = v->ledger;
-    uint32_t count = 0;
-    uint64_t most = l->rows + LOOK_ROWS_MAX;
-    size_t begin = to->size;
-    bool more = false;
+    struct page p = page_begin(v->ledger, to, limit);
     const char *last = NULL;
-    size_t array = mpack_write_array_open(to);
-    for (struct topic *t = catalog_topic_after(l, after); t;
-         t = catalog_topic_after(l, slice_of(t->r.name))) {
-        bool live = view_sees(v, slice_of(t->r.name), false);
-        if (!live && !view_sees(v, slice_of(t->r.name), true)) {
-            ledger_looked(v->ledger, 0);
-            most++; /* a page goes on behind its last row: so it has one, if there is any */
-            continue;
-        }
-        more = count >= limit || to->size - begin > PAGE_BYTES_MAX || l->rows >= most;
-        if (more)
-            break;
+    struct topic *t = view_topic_after(v, &p, after, true);
+    for (; t && !page_is_full(&p); t = view_topic_after(v, &p, slice_of(last), true)) {
+        last = t->r.name;
+        bool live = view_sees(v, slice_of(last), false);
         for (size_t i = 0; i < t->groups_count; i++)
             add_group(v, t->groups[i], live, to);
-        count += (uint32_t)t->groups_count;
-        last = t->r.name;
+        p.count += (uint32_t)t->groups_count;
     }
-    mpack_patch_array(to, array, count);
-    mpack_write_bool(to, more);
+    (void)page_end(&p, t != NULL);
     if (last)
         mpack_write_cstr(to, last);
     else
