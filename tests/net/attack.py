@@ -9,6 +9,7 @@ import pathlib
 import resource
 import selectors
 import socket
+import ssl
 import sys
 import time
 
@@ -18,6 +19,7 @@ from client import DLQ_LIST, HELLO, PEEK, PING, PUBLISH, STATS, SUBSCRIBE, TOPIC
 
 GREETING = frame(HELLO, 1, 1, 1, {})
 IDLE = 10000
+HALF_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # how a ClientHello of 512 bytes begins
 ESTABLISHED = b"\1"  # the first byte of TCP_INFO
 
 
@@ -125,6 +127,11 @@ def crowd_of_requesters(port):
     return Crowd(port, 400, GREETING, lambda n: frame(PEEK, 3, "large", "default", 0, 1000, True), 4096), 0.05
 
 
+def half_handshakes(port):
+    """Handshakes of TLS that come byte by byte and never whole, more of them than may be under way."""
+    return Crowd(port, 700, HALF_HELLO, lambda n: b"x" if n < 400 else b""), 0.05
+
+
 def garbage(port):
     """Good frames with a bad one behind them, over and over."""
     bad = (b"\xff" * 64, (5).to_bytes(4, "big") + b"\xdd\x00\x00\x00\xc8", frame(PUBLISH, 9, "nowhere", 0, 0, [[b"x"]]) + b"\x00\x00\x00\x01\xc1")
@@ -155,6 +162,25 @@ class Flood:
 
 def flood(port):
     return Flood(port), 0
+
+
+class Handshakes(Flood):
+    """Whole handshakes, one after the other, each for a connection that then leaves."""
+
+    def run(self, over, _):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        while not over():
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as plain, context.wrap_socket(plain):
+                    self.made += 1
+            except OSError:
+                pass
+        return f"made {self.made} ended {self.made} fed 0"
+
+
+def whole_handshakes(port):
+    return Handshakes(port), 0
 
 
 def main():

@@ -1,9 +1,12 @@
 """probe: a well-behaved client that publishes, receives and acks so many times and so long, and says how long a round took.
 
-probe.py PORT TOPIC ROUNDS SECONDS     prints one line of JSON: p50, p99 and the longest, in milliseconds
+probe.py PORT TOPIC ROUNDS SECONDS [CA]     prints one line of JSON: p50, p99 and the longest, in milliseconds
+
+With CA it speaks TLS with a server whose certificate is of this authority.
 """
 import json
 import pathlib
+import ssl
 import sys
 import time
 
@@ -15,7 +18,7 @@ WARM_UP = 20  # rounds that do not count
 
 def main():
     port, topic, rounds, seconds = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-    client = Client(port, timeout=60.0)
+    client = Client(port, timeout=60.0, tls=ssl.create_default_context(cafile=sys.argv[5]) if len(sys.argv) > 5 else None)
     try:
         client.topic_create(topic)
     except ShuntError as error:

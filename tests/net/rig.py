@@ -16,7 +16,7 @@ ATTEMPTS_FOR_EVER = 1000
 
 
 def address(server):
-    host, port = re.fullmatch(r"shunt://(.+):(\d+)", server.url).groups()
+    host, port = re.match(r"shunts?://(.+?):(\d+)", server.url).groups()
     return host, int(port)
 
 

@@ -10,7 +10,6 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import rig
@@ -46,23 +45,31 @@ CAPS = {
     "crowd_of_consumers": BASE + WAITING + 400 * 16 * 1024,
     "crowd_of_requesters": BASE + INBOX + WAITING + 400 * 16 * 1024,
     "garbage": BASE + INBOX,
+    "half_handshakes": BASE + 500 * 64 * 1024,  # `tls-handshakes`
+    "whole_handshakes": BASE + 16 * MIB,
 }
 ENDED_MIN = {"slow_hello": 300, "slow_frame": 0, "fat_frames": 1, "idle": 0, "flood": 300, "lazy_consumers": 0, "lazy_requesters": 50,
-             "crowd_of_consumers": 0, "crowd_of_requesters": 1, "garbage": 300}
+             "crowd_of_consumers": 0, "crowd_of_requesters": 1, "garbage": 300, "half_handshakes": 300, "whole_handshakes": 100}
 
 
-class Hostile(unittest.TestCase):
+class Measured(unittest.TestCase):
+    """A server, an attack on it, and a probe beside that."""
+    settings = SETTINGS
+
     def setUp(self):
-        config = self.enterContext(tempfile.NamedTemporaryFile("w", prefix="net-", suffix=".yaml"))
-        config.write(SETTINGS)
-        config.flush()
-        self.server = self.enterContext(harness.Server(options=["--config", config.name]))
+        self.server = harness.Server(settings=self.settings)
+        self.prepare()
+        self.enterContext(self.server)
         self.client = wire.connect(self.server)
         self.addCleanup(self.client.close)
         self.port = str(rig.address(self.server)[1])
 
+    def prepare(self):
+        """Before the server starts."""
+
     def probe(self):
-        done = subprocess.run([sys.executable, rig.HERE / "probe.py", self.port, "probe", str(ROUNDS), str(SECONDS)], capture_output=True, text=True,
+        ca = [str(self.server.ca)] if self.server.ca else []
+        done = subprocess.run([sys.executable, rig.HERE / "probe.py", self.port, "probe", str(ROUNDS), str(SECONDS), *ca], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=240, check=False)
         self.assertEqual(done.returncode, 0, done.stderr[-2000:])
         return json.loads(done.stdout)
@@ -111,6 +118,8 @@ class Hostile(unittest.TestCase):
         self.assertGreaterEqual(total_ended, ENDED_MIN[kind], "the attack did nothing")
         return connections
 
+
+class Hostile(Measured):
     def fill(self):
         self.client.topic_create("large", max_attempts=1)
         for _ in range(50):
