@@ -1,4 +1,4 @@
-"""Who is in notices little of a crowd of TLS handshakes, half-made or whole: as test_hostile.py has it, on a server that speaks TLS, with a probe that does."""
+"""A client that is in notices little of a crowd of TLS handshakes, half-made or whole: as test_hostile.py has it, on a server that speaks TLS, with a probe that does."""
 import pathlib
 import tempfile
 
