@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """HTTPS: that HTTP speaks it where there is a certificate, who is let in, what TLS it is, and that nobody is dropped by a reload or kept out by a crowd.
 The suites api, http_leases and http_messages run by HTTPS, too; so here is what is of HTTPS alone."""
-import contextlib
 import http.client
 import json
 import os
@@ -9,7 +8,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -21,16 +19,14 @@ import monitoring
 import wire
 from certificates import Authority
 from secure import plain_only
+from tls_checks import HALF, TlsChecks
 
 CONFIG_ERROR = 78
-HALF = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc" + bytes(50)  # the beginning of a ClientHello
-ALERT = 21
-HELLO_BEYOND = b"\x16\x03\x01\xff\xff" + bytes(2000)  # a record that is longer than any may be
 SAMPLE = harness.SOURCE_ROOT / "deploy" / "prometheus" / "prometheus.yml"
 
 
 @plain_only("it has certificates, users or servers of its own")
-class Https(unittest.TestCase):
+class Https(TlsChecks, unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="https-"))
         self.addCleanup(shutil.rmtree, self.directory)
@@ -79,18 +75,6 @@ class Https(unittest.TestCase):
         client.request("GET", "/readyz")
         with client.getresponse() as answer:
             self.assertEqual((answer.status, answer.read()), (200, b"ok\n"))
-
-    def plain(self, *parts):
-        """A socket without TLS that has sent these."""
-        plain = self.enterContext(socket.create_connection(("127.0.0.1", self.port), 60))
-        for part in parts:
-            plain.sendall(part)
-        return plain
-
-    def openssl(self, *args, send=""):
-        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-CAfile", self.authority.cert, *map(str, args)], input=send, capture_output=True, text=True,
-                              check=False, timeout=60)
-        return done.stdout + done.stderr
 
     # ---- which it speaks ----
 
@@ -184,42 +168,13 @@ class Https(unittest.TestCase):
     # ---- what TLS it is ----
 
     def test_versions_ciphers_tickets_and_second_handshakes_are_those_of_the_protocol(self):
-        self.start()
-        said = self.openssl("-tls1_3")
-        self.assertIn("Verify return code: 0", said)
-        self.assertNotIn("New Session Ticket", said)
-        self.assertNotIn("Cipher is TLS_", self.openssl("-tls1_2"))
-        self.assertIn("tls-min-version", self.logged("tls_failed"))
-        self.server.stop()
-        self.start("tls-min-version: 1.2\n")
-        self.assertRegex(self.openssl("-tls1_2"), r"Cipher is ECDHE-\S*(GCM|CHACHA20)")
-        for refused in (("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"), ("-tls1_2", "-cipher", "AES128-GCM-SHA256:@SECLEVEL=0"), ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"),
-                        ("-tls1_2", "-cipher", "aNULL:@SECLEVEL=0")):
-            self.assertIn("Cipher is (NONE)", self.openssl(*refused), refused)
-        said = self.openssl("-tls1_2", send="R\n")
-        self.assertIn("RENEGOTIATING", said)
-        self.assertIn("no renegotiation", said)
-        session = self.directory / "session"
-        self.openssl("-tls1_2", "-sess_out", session)
-        self.assertNotIn("Reused", self.openssl("-tls1_2", "-sess_in", session))
+        self.check_protocol()
         self.assertEqual(self.curl("--http2", "-o", os.devnull, "-w", "%{http_version}")[1], "1.1", "who offers more gets what is spoken")
 
     def test_handshakes_that_are_wrong_hurt_nobody(self):
         self.start()
         inside = self.client()
-        for parts in ((HELLO_BEYOND,), (HALF[:5] + b"\x02" + HALF[6:] + bytes(600),), (b"\x16\x00\x00\x00\x00",), (b"\x16\x03\x01\x00\x04\x01\xff\xff\xff",) + (b"\x16\x03\x01\x40\x00" + bytes(16384),) * 5):
-            plain = self.plain()
-            with contextlib.suppress(ConnectionError):  # refused before the last of it has come
-                for part in parts:
-                    plain.sendall(part)
-            with contextlib.suppress(ConnectionError):
-                self.assertIn(plain.recv(1)[:1], (bytes([ALERT]), b""), parts)
-                while plain.recv(4096):
-                    pass
-            self.ready(inside)
-        for cut in (1, 5, 6, len(HALF)):
-            self.plain(HALF[:cut]).shutdown(socket.SHUT_WR)
-            self.ready(inside)
+        self.check_wrong_handshakes(lambda: self.ready(inside))
         raw = self.server.http_socket()
         descriptor = raw.fileno()
         os.write(descriptor, b"\x17\x03\x03\xff\xff" + bytes(100))  # past Python's TLS, into the connection

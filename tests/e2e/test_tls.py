@@ -16,6 +16,7 @@ import unittest
 import harness
 from certificates import Authority
 from secure import plain_only
+from tls_checks import HALF, TlsChecks
 
 sys.path.insert(0, str(harness.SOURCE_ROOT / "python"))
 
@@ -51,7 +52,7 @@ class Talker:
 
 
 @plain_only("it has certificates, users or servers of its own")
-class Tls(unittest.TestCase):
+class Tls(TlsChecks, unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tls-"))
         self.addCleanup(shutil.rmtree, self.directory)
@@ -224,16 +225,13 @@ class Tls(unittest.TestCase):
                 self.refused(self.url(), "wants a certificate of the client", "cert= and key=")
             self.server.stop()
 
-    def test_neither_tickets_nor_a_second_handshake(self):
-        self.start("tls-min-version: 1.2\n")
-        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-CAfile", self.authority.cert, "-tls1_3"],
-                              input="", capture_output=True, text=True, check=False, timeout=60)
-        self.assertIn("Verify return code: 0", done.stdout)
-        self.assertNotIn("New Session Ticket", done.stdout)
-        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-CAfile", self.authority.cert, "-tls1_2"],
-                              input="R\n", capture_output=True, text=True, check=False, timeout=60)
-        self.assertIn("RENEGOTIATING", done.stdout + done.stderr)
-        self.assertIn("no renegotiation", done.stdout + done.stderr)
+    def test_versions_ciphers_tickets_and_second_handshakes_are_those_of_the_protocol(self):
+        self.check_protocol()
+
+    def test_handshakes_that_are_wrong_hurt_nobody(self):
+        self.start()
+        with self.talker() as inside:
+            self.check_wrong_handshakes(lambda: self.assertEqual(inside.ask(PING)[1], inside.next_id))
 
     # ---- files that change ----
 
@@ -291,11 +289,10 @@ class Tls(unittest.TestCase):
 
     def test_a_crowd_of_half_made_handshakes_is_bounded_and_nobody_else_notices(self):
         self.start("tls-handshakes: 20\nhello-timeout: 10m\n")
-        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc" + bytes(50)  # the beginning of a ClientHello
         with self.talker() as inside, contextlib.ExitStack() as crowd:
             half = [crowd.enter_context(socket.create_connection(("127.0.0.1", self.port), 20)) for _ in range(60)]
             for connection in half:
-                connection.sendall(hello)
+                connection.sendall(HALF)
                 self.assertEqual(inside.ask(PING)[1], inside.next_id)
             for connection in half[:40]:
                 self.assertEqual(connection.recv(1), b"", "more than 20 are still there")
