@@ -22,6 +22,10 @@
 #define VERIFIER_SALT_BYTES_MAX 64u
 #define VERIFIER_HASH_BYTES     32u
 
+/* m times t of a password that one sets oneself, which is what the tool takes; administrators may set up to the bounds above. Otherwise
+ * somebody without any right could make the threads that verify passwords work for a minute by a few wrong logins. */
+#define VERIFIER_OWN_COST_MAX (65536u * 3)
+
 /* What it says; the texts lie in it. */
 struct verifier {
     uint32_t memory_kib, passes, lanes;

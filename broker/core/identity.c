@@ -86,6 +86,7 @@ void token_counts(struct ledger *l, struct user *u, const struct token_record *r
 {
     int64_t at_ms = token_leaves_ms(r);
     u->tokens++;
+    u->tokens_lasting += !r->expires_ms;
     l->tokens_count++;
     l->tokens_expire_ms = at_ms < l->tokens_expire_ms ? at_ms : l->tokens_expire_ms;
 }
@@ -183,15 +184,27 @@ size_t ledger_users(const struct ledger *l)
     return l->users_count;
 }
 
+static enum kept logs_in(const struct user *u)
+{
+    if (u->r.password[0] || u->tokens_lasting || u->r.certificates_count)
+        return KEPT_FOR_GOOD;
+    return u->tokens ? KEPT_FOR_A_TIME : KEPT_NOT;
+}
+
+enum kept administrators_kept(const struct ledger *l)
+{
+    enum kept most = KEPT_NOT;
+    for (size_t i = 0; i < l->users_count; i++) {
+        enum kept kept = logs_in(l->users[i]);
+        if (kept > most && ledger_administers(l, l->users[i]))
+            most = kept;
+    }
+    return most;
+}
+
 bool ledger_has_administrator(const struct ledger *l)
 {
-    for (size_t i = 0; i < l->users_count; i++) {
-        const struct user *u = l->users[i];
-        bool logs_in = u->r.password[0] || u->tokens || u->r.certificates_count;
-        if (logs_in && ledger_administers(l, u))
-            return true;
-    }
-    return false;
+    return administrators_kept(l) != KEPT_NOT;
 }
 
 uint64_t ledger_identities(const struct ledger *l)

@@ -23,7 +23,8 @@ struct user {
     uint64_t id; /* of its row; never that of another user, a later one of the same name among them */
     /* r.name; r.password: empty without one; r.changed: the batch that changed it last */
     struct user_record r;
-    size_t tokens; /* those it has; expired ones that no tick has taken away yet count */
+    size_t tokens;         /* those it has; expired ones that no tick has taken away yet count */
+    size_t tokens_lasting; /* those of them that never expire */
 };
 
 /* Each lives until the next batch is applied. */

@@ -25,6 +25,9 @@ int64_t token_leaves_ms(const struct token_record *r); /* when a tick is to take
 /* It is one more of the user's. */
 void token_counts(struct ledger *l, struct user *u, const struct token_record *r);
 int tokens_delete(struct ledger *l, struct user *u); /* all of the user's */
+/* How long somebody can log in who administers users. */
+enum kept { KEPT_NOT, KEPT_FOR_A_TIME /* by tokens that expire */, KEPT_FOR_GOOD };
+enum kept administrators_kept(const struct ledger *l);
 /* Something of users, roles or tokens has changed: who is connected is looked at again. */
 void identities_changed(struct ledger *l);
 

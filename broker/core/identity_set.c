@@ -1,7 +1,7 @@
 /* identity_set: the commands that make, change and delete users and roles.
  *
- * What is asked for is made beside what there is, and takes its place only if an administrator is left who can log in: otherwise only
- * somebody who reaches the machine itself could give rights to anybody.
+ * What is asked for is made beside what there is, and takes its place only if an administrator is left who can log in, and not by
+ * a token that expires alone: otherwise only somebody who reaches the machine itself could give rights to anybody.
  */
 #include "base/array.h"
 #include "base/check.h"
@@ -10,8 +10,8 @@
 
 #include <stdlib.h>
 
-static const char last_administrator[] =
-    "nobody would be left who administers users and can log in: make another administrator first";
+static const char last_administrator[] = "nobody would be left who administers users and can log in, by more "
+                                         "than a token that expires: make another administrator first";
 
 static const char bad_role[] = "a role is a name of 1 to 100 bytes and grants, each a pattern and a right";
 static const char role_in_use[] = "a user has the role: take it away from those who have it first";
@@ -171,9 +171,9 @@ int apply_user_set(struct ledger *l, const struct user_command *c)
     }
     if (u) {
         struct user **place = &l->users[user_position(l, c->name)];
-        bool had = ledger_has_administrator(l);
+        enum kept kept = administrators_kept(l);
         *place = next;
-        if (had && !ledger_has_administrator(l)) {
+        if (administrators_kept(l) < kept) {
             *place = u;
             user_free(next);
             return refuse(l, SHUNT_FORBIDDEN, last_administrator);
@@ -192,9 +192,9 @@ int apply_user_delete(struct ledger *l, struct slice name)
     if (!u)
         return refuse(l, SHUNT_NOT_FOUND, NULL);
     size_t at = user_position(l, name), tokens = u->tokens;
-    bool had = ledger_has_administrator(l);
+    enum kept kept = administrators_kept(l);
     array_remove(l->users, &l->users_count, at);
-    if (had && !ledger_has_administrator(l)) {
+    if (administrators_kept(l) < kept) {
         array_insert(l->users, &l->users_count, at);
         l->users[at] = u;
         return refuse(l, SHUNT_FORBIDDEN, last_administrator);
@@ -232,9 +232,9 @@ int apply_role_set(struct ledger *l, const struct role_command *c)
     keep_grants(&next->r.grants, c->grants, c->grants_count);
     if (r) {
         struct role **place = &l->roles[role_position(l, c->name)];
-        bool had = ledger_has_administrator(l);
+        enum kept kept = administrators_kept(l);
         *place = next;
-        if (had && !ledger_has_administrator(l)) {
+        if (administrators_kept(l) < kept) {
             *place = r;
             free(next);
             return refuse(l, SHUNT_FORBIDDEN, last_administrator);

@@ -15,11 +15,12 @@ int ledger_token(struct ledger *l, struct store_txn *txn, uint64_t id, struct to
     return err ? err : token_decode(key_slice(&key), value, ret);
 }
 
-static int token_delete(struct ledger *l, struct user *u, uint64_t id)
+static int token_delete(struct ledger *l, struct user *u, uint64_t id, const struct token_record *r)
 {
-    if (!u->tokens)
+    if (!u->tokens || (!r->expires_ms && !u->tokens_lasting))
         return SHUNT_CORRUPT;
     u->tokens--;
+    u->tokens_lasting -= !r->expires_ms;
     l->tokens_count--;
     return identity_delete(l, TABLE_TOKEN, id);
 }
@@ -69,7 +70,7 @@ int apply_token_revoke(struct ledger *l, const struct token_name_command *c)
         return 0;
     }
     ledger_tell_done(l, 0, NULL, 0, c->id);
-    return token_delete(l, u, c->id);
+    return token_delete(l, u, c->id, &r);
 }
 
 /* ---- all of a user's, and those that have expired ---- */
@@ -102,7 +103,7 @@ static int leave(struct ledger *l, struct leaving *leaving)
         if (goes && rows < leaving->rows_max && (leaving->u || ledger_has_half_room(l, COST_TOKEN_BYTES))) {
             struct user *u = leaving->u ? leaving->u : user_find_by_id(l, r.user);
             rows++;
-            err = u ? token_delete(l, u, id) : SHUNT_CORRUPT;
+            err = u ? token_delete(l, u, id, &r) : SHUNT_CORRUPT;
         } else if (token_leaves_ms(&r) < leaving->first_ms) {
             leaving->first_ms = token_leaves_ms(&r);
         }

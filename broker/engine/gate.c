@@ -14,12 +14,24 @@
 /* Every topic: what is not a name fits the patterns of nothing but stars. */
 static const struct slice every_topic = {"*", 1};
 
+static bool has_expired(const struct engine *e, const struct who *w)
+{
+    return w->how == WHO_TOKEN && w->expires_ms && w->expires_ms <= e->wall_ms;
+}
+
 const struct user *gate_user(const struct engine *e, const struct who *w)
 {
     const struct user *u = ledger_user(e->ledger, slice_of(w->user));
-    bool expired =
-        w->how == WHO_TOKEN && w->expires_ms && w->expires_ms <= e->wall_ms; /* no tick has come to it yet */
-    return u && u->id == w->id && !u->r.disabled && !expired ? u : NULL;
+    bool good = !has_expired(e, w); /* though no tick has come to it yet */
+    return u && u->id == w->id && !u->r.disabled && good ? u : NULL;
+}
+
+const char *gate_why_nobody(struct engine *e, const struct who *w)
+{
+    const char *name = engine_name(e, slice_of(w->user), NAME_BYTES_MAX);
+    return has_expired(e, w)
+               ? engine_text(e, "token %llu of user %s has expired", (unsigned long long)w->token, name)
+               : engine_text(e, "user %s was deleted or disabled", name);
 }
 
 /* Of a topic without a name, too: to the ledger, no slice at all is any topic. */
@@ -218,8 +230,7 @@ static bool would_outlive_token(const struct session *s, unsigned op)
 
 static int gone(struct session *s, struct step *st)
 {
-    st->why = engine_text(s->engine, "user %s was deleted or disabled, or its token has expired",
-                          engine_name(s->engine, slice_of(s->who.user), NAME_BYTES_MAX));
+    st->why = gate_why_nobody(s->engine, &s->who);
     return SHUNT_UNAUTHENTICATED;
 }
 

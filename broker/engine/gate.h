@@ -28,6 +28,8 @@ static inline bool who_is_asked(const struct who *w)
 /* Of a connection that is asked: the user as it is now; NULL: it is not there any more, or disabled, or another
  * one is called so, or its token has expired. */
 const struct user *gate_user(const struct engine *e, const struct who *w);
+/* Why there is none, in a sentence that lives as long as the turn. */
+const char *gate_why_nobody(struct engine *e, const struct who *w);
 /* Of a connection that is asked: 0, or what the request of the step is refused with, in `st->why` the reason; then the step becomes
  * the refusal. The step's request and names are set, its fields are `fields`. FORBIDDEN; NOT_FOUND, of a job that one may not look at;
  * UNAUTHENTICATED, if the user is not there any more. */

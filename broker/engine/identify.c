@@ -110,23 +110,31 @@ static int by_token(struct session *s, const struct credentials *c, const char *
     return 0;
 }
 
-static int by_certificate(struct session *s, const char **ret_why)
+const struct user *identify_certificate(const struct session *s, const char **ret_why)
 {
     const struct user *found = NULL;
-    bool shown = s->link->names;
-    s->greeting.how = WHO_CERTIFICATE;
+    *ret_why = s->link->names ? "no user has a name that the certificate carries"
+                              : "log in: this server wants a user and a password, a token, or a certificate";
     for (const char *name = s->link->names; name && *name; name += strlen(name) + 1) {
         const struct user *u = ledger_user_of_certificate(s->engine->ledger, slice_of(name));
-        if (u && found && u != found)
-            return refuse(ret_why, SHUNT_UNAUTHENTICATED, "the certificate carries names of two users");
+        if (u && found && u != found) {
+            *ret_why = "the certificate carries names of two users";
+            return NULL;
+        }
         found = u ? u : found;
     }
+    return found;
+}
+
+static int by_certificate(struct session *s, const char **ret_why)
+{
+    const struct user *found = identify_certificate(s, ret_why);
+    s->greeting.how = WHO_CERTIFICATE;
     s->greeting.user = found ? found->id : 0;
-    if (found && !found->r.disabled)
-        return be(s, WHO_CERTIFICATE, found);
-    return refuse(ret_why, SHUNT_UNAUTHENTICATED,
-                  shown ? "no user has a name that the certificate carries"
-                        : "log in: this server wants a user and a password, a token, or a certificate");
+    if (!found || found->r.disabled)
+        return SHUNT_UNAUTHENTICATED;
+    *ret_why = NULL;
+    return be(s, WHO_CERTIFICATE, found);
 }
 
 /* What came of it, for the figures and the log. */

@@ -115,17 +115,21 @@ static int read_step(struct session *s, struct envelope *from, struct step *st)
     bool kept = !request->make && request->kind != STEP_COMMAND; /* the step's own */
     request->read(source, kept ? &st->fields : &fields);
     err = request_verdict(source);
+    const union request_fields *read = err ? NULL : kept ? &st->fields : &fields;
+    /* A request that goes on in parts was let in when it began. What is refused counts too: it is looked at. */
+    if (s->engine->quotas.on && !s->division.begun) {
+        int beyond = quotas_ask(s, st, read);
+        if (beyond)
+            return beyond;
+    }
     if (err) {
         st->why = source->why == source->text ? engine_text(s->engine, "%s", source->text) : source->why;
         return err;
     }
     st->topic = source->topic;
     st->group = source->group;
-    /* A request that goes on in parts was let in when it began. */
     if (who_is_asked(&s->who) && !s->division.begun)
-        err = gate_ask(s, st, kept ? &st->fields : &fields);
-    if (!err && s->engine->quotas.on && !s->division.begun)
-        err = quotas_ask(s, st, kept ? &st->fields : &fields);
+        err = gate_ask(s, st, read);
     if (err)
         return err;
     if (request->act)

@@ -177,11 +177,12 @@ static void amounts(const struct session *s, const struct step *st, const union 
                     uint64_t ret[QUOTA_RATES])
 {
     enum counted what = counted[st->request->need];
-    if (what == COUNTS_MESSAGES) {
+    if (what == COUNTS_MESSAGES && fields) {
         ret[QUOTA_MESSAGES] = fields->publish.messages.count;
         ret[QUOTA_BYTES] = fields->publish.messages.bytes.size;
     }
-    ret[QUOTA_REQUESTS] = what == COUNTS_REQUEST || (what == COUNTS_OVER_HTTP && s->link->own);
+    bool unread = !fields && what != COUNTS_FREE;
+    ret[QUOTA_REQUESTS] = what == COUNTS_REQUEST || unread || (what == COUNTS_OVER_HTTP && s->link->own);
 }
 
 static struct bucket_rate rate_of(const struct engine *e, enum quota_of of, int limit)
@@ -211,7 +212,7 @@ int quotas_ask(struct session *s, struct step *st, const union request_fields *f
     if (st->wait_ms) {
         tell(s, by, limit, st->wait_ms);
         st->why = say(s, by, limit, rate_of(e, by, limit).a_second, st->wait_ms);
-        return st->request->op == OP_PUBLISH ? 0 : SHUNT_TOO_MANY;
+        return fields && st->request->op == OP_PUBLISH ? 0 : SHUNT_TOO_MANY;
     }
     for (int of = 0; of < QUOTA_OWNERS; of++) {
         for (int i = 0; s->quotas.of[of] && i < QUOTA_RATES; i++) {

@@ -1,11 +1,11 @@
 /* quotas: the limits on what one address, and one user, may do: connections, messages and bytes that are published in a second, other
  * requests. The one place where they are asked for.
  *
- *     request ─ fields ─ gate ─► quotas_ask() ─ there is enough ─► step
+ *     request ─ fields ─► quotas_ask() ─ there is enough ─► gate ─► step
  *                                     └ not ─► TOO_MANY, with the time until there is
  *
  * What a request counts is a column of proto/need.def. It is asked before the request is carried out, and nothing is taken for one
- * that is refused, so a client that asks too often gets its rate and no less. What gives work back or keeps it going (RESOLVE, STARTED,
+ * that is refused here, so a client that asks too often gets its rate and no less. What gives work back or keeps it going (RESOLVE, STARTED,
  * CREDIT, SUBSCRIBE) is never refused: messages in flight could not be answered. A PUBLISH that is refused is refused by the
  * ledger, because one that was answered before must get that answer again.
  *
@@ -47,7 +47,7 @@ void quotas_reload(struct engine *e);
 int quotas_begin(struct session *s, const char **ret_why);
 void quotas_end(struct session *s);
 
-/* 0: the request may go on, and was counted. Otherwise TOO_MANY, in `st->why` the reason and in `st->wait_ms` how long to wait. Of a
+/* 0: the request may go on, and was counted. `fields` NULL: they are not good, which counts as a request. Otherwise TOO_MANY, in `st->why` the reason and in `st->wait_ms` how long to wait. Of a
  * PUBLISH only `st->wait_ms` says so: the ledger has the last word. Call it if `on`. */
 int quotas_ask(struct session *s, struct step *st, const union request_fields *fields);
 

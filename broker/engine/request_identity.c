@@ -18,6 +18,10 @@ static const char *const bad_name = "a user or role is called by 1 to 100 of A-Z
 
 /* ---- what is set ---- */
 
+static const char too_costly[] = "a password that one sets oneself has m times t of at most 196608, as "
+                                 "m=65536,t=3: an administrator may set more";
+_Static_assert(VERIFIER_OWN_COST_MAX == 196608, "too_costly says it in words");
+
 /* False, and it was said why: the word is none. */
 static bool presence_of(struct slice word, enum presence *ret)
 {
@@ -67,8 +71,21 @@ static int take_texts(struct session *s, const struct wire_list *list, const str
     return *ret ? 0 : SHUNT_NO_MEMORY;
 }
 
+/* Who asks, if that is a user. */
+static const struct user *asking(const struct session *s)
+{
+    return s->who.user[0] ? ledger_user_by_id(s->engine->ledger, s->who.id) : NULL;
+}
+
+static bool administers(const struct session *s)
+{
+    const struct user *u = asking(s);
+    return !s->who.user[0] || (u && ledger_administers(s->engine->ledger, u));
+}
+
 /* What is wrong with the fields that are single words; NULL: nothing. */
-static const char *take_words(const struct user_set_request *q, struct user_command *c)
+static const char *take_words(const struct session *s, const struct user_set_request *q,
+                              struct user_command *c)
 {
     const struct user_settings *o = &q->settings;
     const char *why = NULL;
@@ -78,8 +95,11 @@ static const char *take_words(const struct user_set_request *q, struct user_comm
         return "must_be is new or there";
     if (o->state.size && !slice_is(o->state, "enabled") && !slice_is(o->state, "disabled"))
         return "state is enabled or disabled";
-    if (o->password.size && !verifier_is_valid(o->password, &why))
+    struct verifier v;
+    if (o->password.size && !verifier_parse(o->password, &v, &why))
         return why;
+    if (o->password.size && !administers(s) && (uint64_t)v.memory_kib * v.passes > VERIFIER_OWN_COST_MAX)
+        return too_costly;
     c->name = q->user;
     c->given = (o->password.data ? USER_PASSWORD : 0) | (o->certificates.bytes.data ? USER_CERTIFICATES : 0) |
                (o->roles.bytes.data ? USER_ROLES : 0) | (o->grants.bytes.data ? USER_GRANTS : 0) |
@@ -95,7 +115,7 @@ int make_user_set(struct session *s, const union request_fields *fields, struct 
     struct user_command *c = &ret->command.user;
     int err = 0;
     *c = (struct user_command){0};
-    ret->why = take_words(q, c);
+    ret->why = take_words(s, q, c);
     if (ret->why)
         return SHUNT_BAD_ARGUMENT;
     if (c->given & USER_CERTIFICATES)
@@ -146,18 +166,10 @@ int make_role_delete(struct session *s, const union request_fields *fields, stru
 
 /* ---- tokens ---- */
 
-/* Who asks, if that is a user. */
-static const struct user *asking(const struct session *s)
-{
-    return s->who.user[0] ? ledger_user_by_id(s->engine->ledger, s->who.id) : NULL;
-}
-
 /* Whose tokens a request is about that names nobody: of a user who administers nobody, one's own; empty: everybody's. */
 static struct slice whose(const struct session *s, struct slice named)
 {
-    const struct user *u = asking(s);
-    bool all = !s->who.user[0] || (u && ledger_administers(s->engine->ledger, u));
-    return named.size || all ? named : slice_of(s->who.user);
+    return named.size || administers(s) ? named : slice_of(s->who.user);
 }
 
 /* The secret is made here, and told when the token is stored: nobody can choose a weak one. */

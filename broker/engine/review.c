@@ -3,6 +3,7 @@
 #include "broker/core/identity.h"
 #include "broker/engine/gate.h"
 #include "broker/engine/held.h"
+#include "broker/engine/identify.h"
 #include "broker/engine/leases.h"
 #include "broker/engine/outbox.h"
 #include "broker/engine/reply.h"
@@ -18,10 +19,12 @@
 static const char *no_longer(struct engine *e, const struct session *s, const struct user **ret)
 {
     const struct user *u = *ret = gate_user(e, &s->who);
-    const char *name = engine_name(e, slice_of(s->who.user), NAME_BYTES_MAX);
+    const char *name = engine_name(e, slice_of(s->who.user), NAME_BYTES_MAX), *why;
     struct token_record token;
     if (!u)
-        return engine_text(e, "user %s was deleted or disabled", name);
+        return gate_why_nobody(e, &s->who);
+    if (s->who.how == WHO_CERTIFICATE && identify_certificate(s, &why) != u)
+        return engine_text(e, "user %s no longer has a name that the certificate carries", name);
     if (s->who.how != WHO_TOKEN)
         return NULL;
     int err = ledger_token(e->ledger, transaction_open(e), s->who.token, &token);

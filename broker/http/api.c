@@ -51,7 +51,8 @@ struct api_request {
     struct call *call;        /* NULL: not begun, or given to the answer */
     struct lease_call *lease; /* of API_WORK, once it has begun */
     struct watch *watch;      /* of what shows all topics: it is being asked whether it may see them … */
-    uint64_t access;          /* … since when users, roles and tokens had changed so often */
+    uint64_t access;          /* … since when users, roles and tokens had changed so often … */
+    int64_t until_ms;         /* … and until when it may, wall */
 };
 
 static bool is_publish(const struct api_request *r)
@@ -203,7 +204,7 @@ static enum MHD_Result follow(struct api_request *r)
     const char *id = stream_last_id(r->connection, &r->target, text, &r->problem);
     struct MHD_Response *response = NULL;
     if (problem_is_none(&r->problem))
-        response = stream_new(r->api->streams, r->connection, id, r->access, &r->problem);
+        response = stream_new(r->api->streams, r->connection, id, r->access, r->until_ms, &r->problem);
     if (!response)
         return respond_problem(r->connection, &r->problem, NULL);
     peers_stay(r->api->config.peers, connection_peer(r->connection));
@@ -360,8 +361,9 @@ enum MHD_Result api_request_whole(struct api_request *r)
     if (r->watch) {
         struct watch *watch = r->watch;
         r->watch = NULL;
-        return watch_end(watch, &r->problem) ? answer_watched(r)
-                                             : respond_problem(r->connection, &r->problem, NULL);
+        return watch_end(watch, &r->until_ms, &r->problem)
+                   ? answer_watched(r)
+                   : respond_problem(r->connection, &r->problem, NULL);
     }
     const char *allow = r->problem.code == PROBLEM_BAD_METHOD ? r->allow : NULL;
     if (!problem_is_none(&r->problem))

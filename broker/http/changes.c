@@ -258,18 +258,24 @@ void changes_free(struct changes *c)
     free(c);
 }
 
+/* Followers may look at all topics, which does not show them users, roles and tokens: as the audit log has it, too. */
+static bool is_for_administrators(const struct event *event)
+{
+    return event->access || (event->kind == EVENT_REFUSED && !event->topic);
+}
+
 void changes_tell(struct changes *c, const struct event *event, int64_t now_ms, int64_t wall_ms)
 {
     bool dead = event->kind == EVENT_DEAD;
     lock(c);
+    c->of_access += event->access;
     if (dead)
         gather(c, event);
     if (!dead || now_ms - c->gathered_ms >=
                      CHANGES_DEATHS_MS) /* the first are told at once, and all before what came later */
         add_deaths(c, now_ms, wall_ms);
-    if (!dead)
+    if (!dead && !is_for_administrators(event))
         add(c, event, wall_ms);
-    c->of_access += event->access;
     unlock(c);
     (void)eventfd_write(c->fd, 1); /* it cannot be full */
 }

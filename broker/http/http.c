@@ -178,7 +178,7 @@ static bool may_watch(struct http *h, struct request *r, enum MHD_Result *ret)
     if (!r->watch) {
         r->watch = watch_begin(api_calls(h->api), r->connection, &problem);
     } else {
-        r->may_watch = watch_end(r->watch, &problem);
+        r->may_watch = watch_end(r->watch, NULL, &problem);
         r->watch = NULL;
     }
     if (!problem_is_none(&problem))

@@ -28,7 +28,8 @@ struct stream {
     uint64_t number;  /* of the last change that it has got */
     int64_t quiet_ms; /* mono: since when nothing was sent */
     int64_t begun_ms; /* mono */
-    uint64_t access;  /* as its client was let in */
+    uint64_t access;  /* as its client was let in … */
+    int64_t until_ms; /* … and wall: until when */
     struct text out;  /* not sent yet */
 };
 
@@ -86,8 +87,8 @@ static void fill(struct stream *t, int64_t now_ms)
 /* What it was let in by may be no more: it is to come again. */
 static bool is_to_ask_again(const struct stream *t, int64_t now_ms)
 {
-    return t->of->auth &&
-           (now_ms - t->begun_ms >= STREAM_LOGIN_MS || changes_of_access(t->of->changes) != t->access);
+    return t->of->auth && (now_ms - t->begun_ms >= STREAM_LOGIN_MS || clock_wall_ms() >= t->until_ms ||
+                           changes_of_access(t->of->changes) != t->access);
 }
 
 static ssize_t stream_read(void *context, uint64_t at, char *to, size_t max)
@@ -169,7 +170,7 @@ const char *stream_last_id(struct MHD_Connection *connection, const struct targe
 }
 
 struct MHD_Response *stream_new(struct streams *s, struct MHD_Connection *connection, const char *id,
-                                uint64_t access, struct problem *ret)
+                                uint64_t access, int64_t until_ms, struct problem *ret)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -191,7 +192,8 @@ struct MHD_Response *stream_new(struct streams *s, struct MHD_Connection *connec
                              .connection = connection,
                              .number = number,
                              .fd = -1,
-                             .access = access};
+                             .access = access,
+                             .until_ms = until_ms};
         t->fd = info ? info->connect_fd : -1;
         t->quiet_ms = t->begun_ms = clock_mono_ms();
         begin(t, kind, newest);
@@ -243,6 +245,9 @@ static unsigned watch(struct streams *s, struct pollfd fds[STREAMS_MAX], struct 
             comment_ms = now_ms + STREAM_QUIET_MS;
         if (comment_ms < *until_ms)
             *until_ms = comment_ms;
+        int64_t left_ms = s->auth && t->until_ms < CLOCK_NEVER ? t->until_ms - clock_wall_ms() : 0;
+        if (left_ms > 0 && now_ms + left_ms < *until_ms)
+            *until_ms = now_ms + left_ms;
     }
     unlock(s);
     return count;

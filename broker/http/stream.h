@@ -19,14 +19,13 @@
 #define STREAMS_MAX      8     /* at once */
 #define STREAM_QUIET_MS  10000 /* without a change, until a comment shows that the server is there */
 #define STREAM_BYTES_MAX 65536 /* that wait in the kernel for a client */
-#define STREAM_LOGIN_MS                                                                                      \
-    60000 /* where clients must log in: then its client comes again and is asked again; a token may have expired */
-#define STREAM_GONE_MS 30000 /* without a packet from a client's machine */
+#define STREAM_LOGIN_MS  60000 /* where clients must log in: then its client comes again and is asked again */
+#define STREAM_GONE_MS   30000 /* without a packet from a client's machine */
 
 struct streams;
 
 /* Start the thread; the changes must outlive it. `auth`: clients must log in, so a stream ends as soon as any user, role or token changes,
- * and after STREAM_LOGIN_MS. fails: IO, NO_MEMORY. */
+ * when its token expires, and after STREAM_LOGIN_MS. fails: IO, NO_MEMORY. */
 int streams_start(struct changes *changes, bool auth, struct streams **ret);
 /* End all streams and the thread. */
 void streams_stop(struct streams *s);
@@ -37,9 +36,10 @@ void streams_free(struct streams *s); /* after streams_stop(), and when no answe
 const char *stream_last_id(struct MHD_Connection *connection, const struct target *target,
                            char text[CHANGES_ID_BYTES], struct problem *ret);
 /* An answer that follows the changes behind the one with this id (NULL or empty: behind the newest). It is to be sent on
- * `connection`, which may be suspended at any time until it ends. `access`: changes_of_access() before the client was asked who it is.
+ * `connection`, which may be suspended at any time until it ends. `access`: changes_of_access() before the client was asked who it is;
+ * `until_ms`: wall: until when that holds, CLOCK_NEVER: as long as nothing changes. Neither counts where nobody must log in.
  * NULL: `*ret` says why. */
 struct MHD_Response *stream_new(struct streams *s, struct MHD_Connection *connection, const char *id,
-                                uint64_t access, struct problem *ret);
+                                uint64_t access, int64_t until_ms, struct problem *ret);
 
 #endif

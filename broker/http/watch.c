@@ -1,6 +1,7 @@
 /* watch: see watch.h. */
 #include "broker/http/watch.h"
 
+#include "base/clock.h"
 #include "base/magic.h"
 #include "broker/http/caller.h"
 #include "proto/frame.h"
@@ -28,7 +29,7 @@ static bool take_call(struct watch *w, struct calls *calls, struct problem *ret)
     int err = calls_take(calls, &caller, (struct slice){0}, &w->call);
     caller_done(&caller);
     if (!err)
-        frame_end(&w->call->out, frame_begin(&w->call->out, OP_PING, CALL_REQUEST_ID, 0));
+        frame_end(&w->call->out, frame_begin(&w->call->out, OP_WHOAMI, CALL_REQUEST_ID, 0));
     if (!err && w->call->out.failed)
         err = SHUNT_NO_MEMORY;
     if (err == SHUNT_TOO_MANY)
@@ -53,7 +54,21 @@ struct watch *watch_begin(struct calls *calls, struct MHD_Connection *connection
     return w;
 }
 
-bool watch_end(struct watch *w, struct problem *ret)
+/* From the map that says who it is. */
+static int64_t expiry(struct mpack_reader *m)
+{
+    int64_t at_ms = CLOCK_NEVER;
+    uint32_t pairs = mpack_read_map(m);
+    for (uint32_t i = 0; i < pairs && !m->failed; i++) {
+        if (!slice_is(mpack_read_str(m), "expires") || mpack_read_is_nil(m))
+            (void)mpack_read_any(m);
+        else
+            at_ms = mpack_read_int(m);
+    }
+    return at_ms;
+}
+
+bool watch_end(struct watch *w, int64_t *ret_until_ms, struct problem *ret)
 {
     struct mpack_reader m;
     char detail[PROBLEM_DETAIL_BYTES];
@@ -65,8 +80,10 @@ bool watch_end(struct watch *w, struct problem *ret)
     mpack_read_init(&m, w->call->answer.data, w->call->answer.size);
     (void)mpack_read_array(&m);
     bool refused = mpack_read_uint(&m) == OP_ERROR;
+    (void)mpack_read_uint(&m); /* its id */
+    if (!refused && ret_until_ms)
+        *ret_until_ms = expiry(&m);
     if (refused) {
-        (void)mpack_read_uint(&m); /* its id */
         int err = (int)mpack_read_uint(&m);
         (void)mpack_read_str(&m); /* its name */
         struct slice text = mpack_read_str(&m);

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 
 import harness
+import wire
 from certificates import Authority
 from secure import plain_only
 
@@ -179,6 +180,33 @@ class Login(Case):
             urllib.request.urlopen(request, timeout=100)
         with refused.exception:
             self.assertEqual(refused.exception.code, 401)
+
+    def test_a_stream_of_changes_ends_when_its_token_expires(self):
+        server = self.start()
+        url = self.with_query(f"token-file={self.token_file}")
+        made = json.loads(server.shunt("--url", url, "token", "create", "ann", "--expires", "3s", "-o", "jsonl").stdout)
+        login = f"Bearer {made['text']}"
+        request = urllib.request.Request(f"{server.http}/api/v1/events", headers={"Authorization": login})
+        with urllib.request.urlopen(request, timeout=100) as stream:
+            wire.until(lambda: self.get("/api/v1/whoami", login)[0] == 401)
+            server.shunt("--url", url, "topic", "create", "later")
+            self.assertNotIn("later", stream.read().decode())
+
+    def test_what_a_stream_shows_is_not_about_users(self):
+        server = self.start()
+        url = self.with_query(f"token-file={self.token_file}")
+        request = urllib.request.Request(f"{server.http}/api/v1/events", headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=100) as stream:
+            begin = next(line for line in stream if line.startswith(b"id: "))[4:].strip().decode()
+            server.shunt("--url", url, "role", "set", "hidden", "--grant", "payroll:look")
+            stream.read()
+        server.shunt("--url", url, "topic", "create", "shown")
+        request.full_url += f"?after={begin}"
+        with urllib.request.urlopen(request, timeout=100) as stream:
+            lines = []
+            while not any(b"shown" in line for line in lines):
+                lines.append(next(stream))
+        self.assertNotIn(b"hidden", b"".join(lines))
 
     def test_a_lease_over_http_is_answered_by_who_has_it(self):
         server = self.start()

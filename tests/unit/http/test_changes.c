@@ -56,6 +56,7 @@ Test(changes, those_of_users_roles_and_tokens_are_counted)
     cr_assert_eq(changes_of_access(c), 0);
     changes_tell(c, &access, 0, 0);
     cr_assert_eq(changes_of_access(c), 1);
+    cr_assert_eq(changes_newest(c), 1, "and not told: not all who follow may look at users");
     changes_free(c);
 }
 

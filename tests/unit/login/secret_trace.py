@@ -35,6 +35,9 @@ def main():
     tool = dict(re.findall(r"#define (MEMORY_KIB|PASSES|LANES) +(\d+)", (root / "cli/password.c").read_text(encoding="utf-8")))
     if f"m={tool['MEMORY_KIB']},t={tool['PASSES']},p={tool['LANES']}$" not in (root / "broker/login/login.h").read_text(encoding="utf-8"):
         problems.append("nobody's verifier takes another time than those of the tool")
+    most = re.search(r"#define VERIFIER_OWN_COST_MAX \((\d+)u \* (\d+)\)", (root / "proto/verifier.h").read_text(encoding="utf-8"))
+    if most.groups() != (tool["MEMORY_KIB"], tool["PASSES"]):
+        problems.append("what the tool takes is not what everybody may set as a password")
     code, text = run(program)
     if code != 0:
         problems.append(f"secret_equal() depends on what it compares:\n{text}")
