@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -104,6 +105,19 @@ class Rights(unittest.TestCase):
         self.assertEqual((status, problem["code"]), (403, "FORBIDDEN"), problem)
         status, listed = self.http("anna", "/api/v1/topics")
         self.assertEqual([row["topic"] for row in listed["topics"]], ["orders"])
+
+    def test_what_is_refused_counts_as_a_request(self):
+        """Good or not, and allowed or not: it was looked at."""
+        self.user("low", "orders:publish")
+        text = (self.server.directory / "settings.yaml").read_text(encoding="utf-8")
+        (self.server.directory / "settings.yaml").write_text(text + "user-request-rate: 1\n", encoding="utf-8")
+        self.server.process.send_signal(signal.SIGHUP)
+        while not any("event=reloaded" in line for line in self.server.log):
+            self.server.process.send_signal(0)
+        for path, status in (("/api/v1/topics/invoices", 403), ("/api/v1/topics/a%20b", 400)):
+            seen = [self.http("low", path)[0] for _ in range(100)]
+            self.assertLessEqual(set(seen), {status, 429}, path)
+            self.assertIn(429, seen, path)
 
     def test_producers_of_two_users_are_two_though_they_are_called_the_same(self):
         self.user("anna", "orders:publish")

@@ -136,6 +136,29 @@ Test(ledger_token, a_users_tokens_go_with_it_and_are_no_others)
     fixture_done(&f);
 }
 
+Test(ledger_token, an_administrator_by_a_token_that_expires_is_not_left_alone)
+{
+    struct fixture f;
+    const struct slice role = text(ROLE_ADMINISTRATOR);
+    fixture_init(&f);
+    for (int i = 0; i < 2; i++)
+        user_set(&f, &(struct user_command){.name = i ? text("v") : text("u"),
+                                            .given = USER_ROLES,
+                                            .roles = &role,
+                                            .roles_count = 1});
+    token_add(&f, "u", 0);
+    token_add(&f, "v", f.l->now_ms + 1000);
+    for (int again = 0; again < 2; again++) {
+        user_delete(&f, "u");
+        cr_assert_eq(f.err, SHUNT_FORBIDDEN, "v could log in for a second");
+        fixture_reload(&f);
+    }
+    user_delete(&f, "v");
+    cr_assert_eq(f.err, 0);
+    cr_assert(ledger_has_administrator(f.l));
+    fixture_done(&f);
+}
+
 Test(ledger_token, an_administrator_can_log_in_by_one)
 {
     struct fixture f;
