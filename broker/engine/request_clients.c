@@ -58,13 +58,20 @@ static void write_subscription(const struct engine *e, struct mpack_buffer *out,
     write_held(e, out, &held);
 }
 
+/* Not before it was there: of two clocks one may be in the next millisecond already. */
+static int64_t heard_ms(const struct engine *e, const struct session *s)
+{
+    int64_t mono_ms = s->holder ? holder_heard(s->holder) : 0;
+    int64_t heard_ms = mono_ms ? e->wall_ms - (e->mono_ms - mono_ms) : 0;
+    return heard_ms > s->greeted_ms ? heard_ms : s->greeted_ms;
+}
+
 static void write_client(const struct engine *e, struct mpack_buffer *out, const struct session *s)
 {
     static const char *const states[] = {
         [REQUESTS_OPEN] = "open",       [REQUESTS_QUEUED] = "queued",   [REQUESTS_BLOCKED] = "blocked",
         [REQUESTS_LEAVING] = "leaving", [REQUESTS_CLOSING] = "closing", [REQUESTS_GONE] = "gone"};
     struct held_look held = {0};
-    int64_t heard_mono_ms = s->holder ? holder_heard(s->holder) : 0;
     if (s->holder)
         holder_look(e->dispatcher, s->holder, &held);
     mpack_write_map(out, 15);
@@ -74,7 +81,7 @@ static void write_client(const struct engine *e, struct mpack_buffer *out, const
     write_text(out, "build", s->build);
     write_text(out, "peer", s->link->peer);
     write_time(e, out, "since", s->greeted_ms);
-    write_time(e, out, "heard", heard_mono_ms ? e->wall_ms - (e->mono_ms - heard_mono_ms) : s->greeted_ms);
+    write_time(e, out, "heard", heard_ms(e, s));
     mpack_write_cstr(out, "silent");
     mpack_write_bool(out, s->holder && holder_is_silent(s->holder));
     write_held(e, out, &held);

@@ -174,9 +174,10 @@ void look_causes(struct engine *e, struct step *st)
 
 static const char *no_cause(struct engine *e, const struct step *st, struct slice cause)
 {
-    return engine_text(e, "no cause %s of dead letters of group %s of topic %s; DLQ_CAUSES lists them",
-                       engine_name(e, cause, FINGERPRINT_DIGITS), engine_name(e, st->group, NAME_BYTES_MAX),
-                       engine_name(e, st->topic, NAME_BYTES_MAX));
+    return engine_text(
+        e, "no cause %s of dead letters of group %s of topic %s: list its causes to see which there are",
+        engine_name(e, cause, FINGERPRINT_DIGITS), engine_name(e, st->group, NAME_BYTES_MAX),
+        engine_name(e, st->topic, NAME_BYTES_MAX));
 }
 
 void look_cause(struct engine *e, struct step *st)

@@ -61,28 +61,32 @@ const char *engine_no_job(struct engine *e, uint64_t job)
 
 const char *engine_no_rule(struct engine *e, uint32_t rule, struct slice topic, struct slice group)
 {
-    return engine_text(e, "no rule %u on the dead letters of group %s of topic %s; RULE_LIST lists them",
-                       rule, engine_name(e, group, NAME_BYTES_MAX), engine_name(e, topic, TOPIC_BYTES_MAX));
+    return engine_text(
+        e, "no rule %u on the dead letters of group %s of topic %s: list its rules to see which there are",
+        rule, engine_name(e, group, NAME_BYTES_MAX), engine_name(e, topic, TOPIC_BYTES_MAX));
 }
 
 const char *engine_no_user(struct engine *e, struct slice name)
 {
-    return engine_text(e, "no user %s; USER_LIST lists them", engine_name(e, name, NAME_BYTES_MAX));
+    return engine_text(e, "no user %s: list the users to see which there are",
+                       engine_name(e, name, NAME_BYTES_MAX));
 }
 
 const char *engine_no_identity(struct engine *e, const struct command *c)
 {
     if (c->kind == COMMAND_ROLE_SET || c->kind == COMMAND_ROLE_DELETE) {
         struct slice name = c->kind == COMMAND_ROLE_SET ? c->role.name : c->identity.name;
-        return engine_text(e, "no role %s; ROLE_LIST lists them", engine_name(e, name, NAME_BYTES_MAX));
+        return engine_text(e, "no role %s: list the roles to see which there are",
+                           engine_name(e, name, NAME_BYTES_MAX));
     }
     if (c->kind == COMMAND_TOKEN_REVOKE && c->token_name.user.size) {
-        return engine_text(e, "user %s has no token %llu; TOKEN_LIST lists them",
+        return engine_text(e, "user %s has no token %llu: list its tokens to see which there are",
                            engine_name(e, c->token_name.user, NAME_BYTES_MAX),
                            (unsigned long long)c->token_name.id);
     }
     if (c->kind == COMMAND_TOKEN_REVOKE)
-        return engine_text(e, "no token %llu; TOKEN_LIST lists them", (unsigned long long)c->token_name.id);
+        return engine_text(e, "no token %llu: list the tokens to see which there are",
+                           (unsigned long long)c->token_name.id);
     return engine_no_user(e, c->kind == COMMAND_USER_SET    ? c->user.name
                              : c->kind == COMMAND_TOKEN_ADD ? c->token.user
                                                             : c->identity.name);

@@ -13,7 +13,7 @@ class PrivateMount:
         self.unavailable = None
         if self.process.stdout.readline() != "ready\n":
             self.unavailable = "no private mounts here: " + self.process.communicate()[1].strip()
-        self.prefix = ["nsenter", "--target", str(self.process.pid), "--mount", "--root", "--"]  # its root: we may be in a chroot ourselves
+        self.prefix = ["nsenter", "--target", str(self.process.pid), "--mount", "--root", "--wdns=/", "--"]  # its root: we may be in a chroot ourselves
         self.root = pathlib.Path(f"/proc/{self.process.pid}/root")
         self.inside = self.root / pathlib.Path(where).relative_to("/")
 
