@@ -170,10 +170,11 @@ int call_connect(struct call *call)
     if (shunt_connect(call->shunt, call->timeout_ms, &err) == 0)
         return EXIT_OK;
     int code = call_failed(call, &err);
-    if (err.code == SHUNT_UNAUTHENTICATED)
-        call_complain("a token is in the file of SHUNT_TOKEN_FILE, or of token-file= in the URL; a user and "
-                      "the file of its "
-                      "password are SHUNT_USER and SHUNT_PASSWORD_FILE, or user= and password-file=");
+    if (err.code == SHUNT_UNAUTHENTICATED) {
+        call_complain(
+            "a token is in the file of SHUNT_TOKEN_FILE, or of token-file= in the URL; a user and "
+            "the file of its password are SHUNT_USER and SHUNT_PASSWORD_FILE, or user= and password-file=");
+    }
     if (code == EXIT_UNREACHABLE)
         call_complain("is shuntd running, and is %s the right address? (--url, or SHUNT_URL)", call->url);
     return code;

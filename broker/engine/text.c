@@ -84,9 +84,10 @@ const char *engine_no_identity(struct engine *e, const struct command *c)
                            engine_name(e, c->token_name.user, NAME_BYTES_MAX),
                            (unsigned long long)c->token_name.id);
     }
-    if (c->kind == COMMAND_TOKEN_REVOKE)
+    if (c->kind == COMMAND_TOKEN_REVOKE) {
         return engine_text(e, "no token %llu: list the tokens to see which there are",
                            (unsigned long long)c->token_name.id);
+    }
     return engine_no_user(e, c->kind == COMMAND_USER_SET    ? c->user.name
                              : c->kind == COMMAND_TOKEN_ADD ? c->token.user
                                                             : c->identity.name);

@@ -141,11 +141,12 @@ Test(ledger_token, an_administrator_by_a_token_that_expires_is_not_left_alone)
     struct fixture f;
     const struct slice role = text(ROLE_ADMINISTRATOR);
     fixture_init(&f);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         user_set(&f, &(struct user_command){.name = i ? text("v") : text("u"),
                                             .given = USER_ROLES,
                                             .roles = &role,
                                             .roles_count = 1});
+    }
     token_add(&f, "u", 0);
     token_add(&f, "v", f.l->now_ms + 1000);
     for (int again = 0; again < 2; again++) {
