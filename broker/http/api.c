@@ -301,17 +301,16 @@ static bool route(struct api_request *r, const char *method)
 }
 
 /* Of a body that is far too large nothing is read, and its client may not see why: it still sends when the connection is closed. */
-static bool body_is_read(struct api_request *r)
+static bool body_is_read(const struct api_request *r, struct problem *ret)
 {
     const char *length =
         MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (!length || strtoull(length, NULL, 10) <= BODY_BYTES_DISCARDED_MAX)
         return true;
-    r->problem = (struct problem){0};
-    return problem_is(&r->problem, PROBLEM_BODY_TOO_LARGE, "at most %u bytes", body_bytes_max(r));
+    return problem_is(ret, PROBLEM_BODY_TOO_LARGE, "at most %u bytes", body_bytes_max(r));
 }
 
-enum MHD_Result api_request_headers(struct api_request *r, const char *method)
+bool api_request_headers(struct api_request *r, const char *method, struct problem *ret)
 {
     struct guard g = {.magic = GUARD_MAGIC, .hosts = r->api->config.hosts, .https = r->api->config.https};
     guard_read(&g, r->connection);
@@ -320,9 +319,7 @@ enum MHD_Result api_request_headers(struct api_request *r, const char *method)
         call_timeout_is_good(&r->timeout, r->options || r->match.row->what == API_REQUEST, &r->problem) &&
         acts(r))
         (void)type_fits(r, &g);
-    if (!body_is_read(r))
-        return respond_problem(r->connection, &r->problem, NULL);
-    return MHD_YES;
+    return body_is_read(r, ret);
 }
 
 /* The body of a request that is refused is read to its end, because a client that still sends would not see the answer. */

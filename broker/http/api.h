@@ -44,7 +44,8 @@ bool api_is_meant(const char *target);
 /* One request: it begins with its target as it came; then its headers are there, then each part of its body, then it is whole. The
  * last is called again once the engine has answered. NULL without memory. */
 struct api_request *api_request_new(struct api *a, struct MHD_Connection *connection, const char *target);
-enum MHD_Result api_request_headers(struct api_request *r, const char *method);
+/* False: the body is not taken, for what `*ret` says. */
+bool api_request_headers(struct api_request *r, const char *method, struct problem *ret);
 enum MHD_Result api_request_body(struct api_request *r, const char *bytes, size_t size);
 enum MHD_Result api_request_whole(struct api_request *r);
 /* It is over; `sent`: its answer has left. Takes NULL. */

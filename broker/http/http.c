@@ -15,6 +15,7 @@
 #include "broker/http/accept.h"
 #include "broker/http/api.h"
 #include "broker/http/console.h"
+#include "broker/http/head.h"
 #include "broker/http/listen.h"
 #include "broker/http/negotiate.h"
 #include "broker/http/peers.h"
@@ -28,7 +29,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define IDLE_SECONDS_MAX  10
@@ -37,7 +37,8 @@
     1000 /* a client has this long to read its last answer, and as long again with TLS */
 #define BODY_BYTES_DISCARDED_MAX (16u * 1024)
 
-#define PLAIN "text/plain; charset=utf-8"
+#define PLAIN  "text/plain; charset=utf-8"
+#define LOG_IN "log in: this server wants a user and a password, a token, or a certificate"
 
 /* Of each format of the metrics page. */
 static const char *const page_types[METRICS_FORMATS] = {
@@ -68,6 +69,7 @@ struct request {
     struct MHD_Connection *connection;
     size_t body_bytes;
     bool headed; /* its headers are here */
+    bool whole;  /* and its body */
     bool waited;
     bool for_api;
     bool may_watch;          /* it was asked */
@@ -93,25 +95,9 @@ static void page_release(void *page)
     page_unref(magic_of(page, page, PAGE_MAGIC));
 }
 
-static enum MHD_Result read_accept(void *negotiation, enum MHD_ValueKind kind, const char *name,
-                                   const char *value)
-{
-    (void)kind;
-    if (value && strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0)
-        negotiate_read(magic_of(negotiation, negotiation, NEGOTIATION_MAGIC), value);
-    return MHD_YES;
-}
-
-static enum metrics_format format_asked(struct MHD_Connection *connection)
-{
-    struct negotiation n = {.magic = NEGOTIATION_MAGIC};
-    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, read_accept, &n); /* how many there are */
-    return negotiate_format(&n);
-}
-
 static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *connection)
 {
-    enum metrics_format format = format_asked(connection);
+    enum metrics_format format = negotiate_asked(connection);
     struct page *page = sampler_page(h->sampler, sample_of(format));
     if (!page)
         return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL, "no memory for the metrics");
@@ -207,7 +193,7 @@ static enum MHD_Result request_serve(struct http *h, struct request *r, const ch
         return waits;
     enum sample_kind kind = route->kind;
     if (route->samples && kind == SAMPLE_PAGE)
-        kind = sample_of(format_asked(r->connection));
+        kind = sample_of(negotiate_asked(r->connection));
     if (route->samples && !r->waited && !sampler_fresh(h->sampler, kind)) {
         r->waited = true;
         r->wait.kind = kind;
@@ -229,14 +215,32 @@ static void *request_begun(void *context, const char *target, struct MHD_Connect
     *r = (struct request){.magic = REQUEST_MAGIC, .connection = connection, .for_api = api_is_meant(target)};
     if (r->for_api)
         r->api = api_request_new(h->api, connection, target);
+    peers_begun(&h->peers, connection_peer(connection), clock_mono_ms());
     return r;
 }
 
-static enum MHD_Result request_headed(struct http *h, struct request *r, const char *method)
+/* What is wrong with it before its body is looked at. A body is taken of those alone who show something to log in by, where one has to:
+ * else anybody could keep a place, and memory, by sending one. */
+static void look_at_head(struct http *h, const struct request *r, const char *path, struct problem *ret)
 {
+    struct head head = {.magic = HEAD_MAGIC};
+    const struct route *route = route_find(path);
+    const struct peer *peer = connection_peer(r->connection);
+    head_read(&head, r->connection);
+    bool shows = head.logins || (peer && peer->names), asked = r->for_api || (route && route->watches);
+    if (head_is_sound(&head, ret) && h->auth && asked && !shows && head_has_body(&head))
+        (void)problem_is_error(ret, SHUNT_UNAUTHENTICATED, LOG_IN);
+}
+
+static enum MHD_Result request_headed(struct http *h, struct request *r, const char *path, const char *method)
+{
+    struct problem problem = {0};
     r->headed = true; /* a body may follow */
+    look_at_head(h, r, path, &problem);
+    if (problem_is_none(&problem) && (!r->api || api_request_headers(r->api, method, &problem)))
+        return MHD_YES;
     peers_asking(&h->peers, connection_peer(r->connection), true, clock_mono_ms());
-    return r->api ? api_request_headers(r->api, method) : MHD_YES;
+    return respond_last(r->connection, &problem);
 }
 
 static enum MHD_Result request_handle(void *context, struct MHD_Connection *connection, const char *path,
@@ -250,9 +254,15 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
         return MHD_NO; /* without memory: the connection is closed */
     check(r->connection == connection);
     if (!r->headed)
-        return request_headed(h, r, method);
+        return request_headed(h, r, path, method);
     size_t size = *body_bytes;
     *body_bytes = 0;
+    if (size) {
+        peers_came(&h->peers, connection_peer(connection), size);
+    } else if (!r->whole) {
+        r->whole = true;
+        peers_asking(&h->peers, connection_peer(connection), true, clock_mono_ms());
+    }
     if (size && r->api)
         return api_request_body(r->api, body, size);
     r->body_bytes += size;

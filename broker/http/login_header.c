@@ -26,11 +26,12 @@ static void put(struct login_header *h, const struct credentials *c)
 }
 
 /* `USER:PASSWORD` in base64. */
-static void read_basic(const char *at, struct login_header *h)
+static void read_basic(struct slice shown, struct login_header *h)
 {
     char text[base64_size(BASIC_BYTES_MAX)];
-    size_t size = strlen(at), used = 0;
-    if (size > base64_size(BASIC_BYTES_MAX) || !base64_decode(text, at, size, &used))
+    size_t used = 0;
+    if (shown.size > base64_size(BASIC_BYTES_MAX) ||
+        !base64_decode(text, (const char *)shown.data, shown.size, &used))
         return;
     const char *colon = memchr(text, ':', used);
     if (colon) {
@@ -53,16 +54,26 @@ static struct slice proof(const struct login_header *h, const char *names)
     return (struct slice){(const uint8_t *)names, bytes};
 }
 
+/* Without the blanks in front of it, and the white space behind it, which belongs to the header and not to its value. */
+static struct slice without_space(const char *text)
+{
+    text += strspn(text, " ");
+    size_t size = strlen(text);
+    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
+        size--;
+    return (struct slice){text, size};
+}
+
 void login_header_read(const char *value, const char *names, struct login_header *ret)
 {
     unsigned size = 0;
     ret->auth_size = 0;
     size_t scheme = value ? strcspn(value, " ") : 0;
-    const char *at = value ? value + scheme + strspn(value + scheme, " ") : NULL;
+    struct slice at = value ? without_space(value + scheme) : (struct slice){0};
     if (scheme == 5 && strncasecmp(value, "Basic", scheme) == 0)
         read_basic(at, ret);
-    else if (scheme == 6 && strncasecmp(value, "Bearer", scheme) == 0 && strlen(at) <= PASSWORD_BYTES_MAX)
-        put(ret, &(struct credentials){.mechanism = MECHANISM_TOKEN, .token = slice_of(at)});
+    else if (scheme == 6 && strncasecmp(value, "Bearer", scheme) == 0 && at.size <= PASSWORD_BYTES_MAX)
+        put(ret, &(struct credentials){.mechanism = MECHANISM_TOKEN, .token = at});
     struct slice shown = proof(ret, names);
     check(EVP_Digest(shown.data, shown.size, ret->hash, &size, EVP_sha256(), NULL) == 1 &&
           size == sizeof ret->hash);

@@ -2,6 +2,8 @@
  * come. */
 #include "broker/http/negotiate.h"
 
+#include "base/magic.h"
+#include <microhttpd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -130,4 +132,20 @@ bool negotiate_gzip(const char *accept_encoding)
         named |= names; /* a wildcard is for what is not named */
     }
     return takes;
+}
+
+static enum MHD_Result read_accept(void *negotiation, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    (void)kind;
+    if (value && strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0)
+        negotiate_read(magic_of(negotiation, negotiation, NEGOTIATION_MAGIC), value);
+    return MHD_YES;
+}
+
+enum metrics_format negotiate_asked(struct MHD_Connection *connection)
+{
+    struct negotiation n = {.magic = NEGOTIATION_MAGIC};
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, read_accept, &n); /* how many there are */
+    return negotiate_format(&n);
 }

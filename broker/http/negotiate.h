@@ -24,4 +24,9 @@ enum metrics_format negotiate_format(const struct negotiation *n);
 /* True if a header Accept-Encoding with this value takes gzip; NULL: there is none, and it takes nothing of the kind. */
 bool negotiate_gzip(const char *accept_encoding);
 
+struct MHD_Connection;
+
+/* The format that the headers Accept of a request choose. */
+enum metrics_format negotiate_asked(struct MHD_Connection *connection);
+
 #endif

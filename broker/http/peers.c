@@ -56,18 +56,24 @@ static int64_t overdue_ms(const struct peer *peer, int64_t now_ms)
     return now_ms - peer->since_ms - (peer->asking ? ANSWER_MS_MAX : IDLE_MS_MIN);
 }
 
-/* Tell one to leave: libmicrohttpd sees the end of its socket and closes it. */
-static bool make_room(struct peers *p, int64_t now_ms)
+/* The same less what the bytes that came make up for: who has most of it leaves first. */
+static int64_t behind_ms(const struct peer *peer, int64_t now_ms)
+{
+    return overdue_ms(peer, now_ms) - (int64_t)(peer->came_bytes / BODY_BYTES_PER_MS);
+}
+
+/* Tell one to leave: libmicrohttpd sees the end of its socket and closes it. `slow`: a body that comes fast may go on. */
+static bool make_room(struct peers *p, bool slow, int64_t now_ms)
 {
     struct peer *chosen = NULL;
     for (unsigned i = 0; i < places(p); i++) {
         struct peer *peer = &p->list[i];
         if (peer->fd < 0 || peer->leaving || peer->stays || overdue_ms(peer, now_ms) < 0)
             continue;
-        if (!chosen || overdue_ms(peer, now_ms) > overdue_ms(chosen, now_ms))
+        if (!chosen || behind_ms(peer, now_ms) > behind_ms(chosen, now_ms))
             chosen = peer;
     }
-    if (!chosen)
+    if (!chosen || (slow && behind_ms(chosen, now_ms) < 0))
         return false;
     chosen->leaving = true;
     (void)shutdown(chosen->fd, SHUT_RDWR); /* it may have ended by itself */
@@ -84,7 +90,7 @@ bool peers_enter(struct peers *p, int64_t now_ms)
         if (p->list[i].fd >= 0)
             *(p->list[i].leaving ? &leaving : &staying) += 1;
     }
-    bool room = staying < p->most || (leaving < PEERS_LEAVING_MAX && make_room(p, now_ms));
+    bool room = staying < p->most || (leaving < PEERS_LEAVING_MAX && make_room(p, false, now_ms));
     if (room) {
         p->handed++;
         p->handed_ms = now_ms;
@@ -96,7 +102,7 @@ bool peers_enter(struct peers *p, int64_t now_ms)
 void peers_press(struct peers *p, int64_t now_ms)
 {
     lock(p);
-    (void)make_room(p, now_ms); /* or everybody has been here for a short time */
+    (void)make_room(p, true, now_ms); /* or everybody has been here for a short time */
     unlock(p);
 }
 
@@ -166,6 +172,25 @@ void peers_end(struct peers *p, struct peer *peer)
     unlock(p);
 }
 
+void peers_begun(struct peers *p, struct peer *peer, int64_t now_ms)
+{
+    if (!peer)
+        return;
+    lock(p);
+    peer->since_ms = now_ms;
+    peer->came_bytes = 0;
+    unlock(p);
+}
+
+void peers_came(struct peers *p, struct peer *peer, size_t bytes)
+{
+    if (!peer)
+        return;
+    lock(p);
+    peer->came_bytes += bytes;
+    unlock(p);
+}
+
 void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_ms)
 {
     if (!peer)
@@ -174,6 +199,7 @@ void peers_asking(struct peers *p, struct peer *peer, bool asking, int64_t now_m
     peer->asking = asking;
     peer->stays = false;
     peer->since_ms = now_ms;
+    peer->came_bytes = 0;
     if (!asking)
         (void)pthread_cond_signal(&p->answered);
     unlock(p);

@@ -15,9 +15,10 @@ static size_t first_login(struct MHD_Connection *connection)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Requested-With") ? 1 : 0;
 }
 
-/* `retry_after_s` 0: the client is not told when to come back. */
+/* `retry_after_s` 0: the client is not told when to come back. `last`: the connection ends with it. */
 static enum MHD_Result respond_with(struct MHD_Connection *connection, unsigned status, const char *type,
-                                    const char *allow, int64_t retry_after_s, struct MHD_Response *response)
+                                    const char *allow, int64_t retry_after_s, bool last,
+                                    struct MHD_Response *response)
 {
     enum MHD_Result ok = MHD_YES;
     char seconds[24];
@@ -37,6 +38,8 @@ static enum MHD_Result respond_with(struct MHD_Connection *connection, unsigned 
         ok = MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, logins[i]);
     if (ok == MHD_YES && retry_after_s)
         ok = MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    if (ok == MHD_YES && last)
+        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (ok == MHD_YES)
         ok = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
@@ -52,7 +55,7 @@ static int64_t retry_after_s(unsigned status, int64_t asked_ms)
 enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
                         const char *allow, struct MHD_Response *response)
 {
-    return respond_with(connection, status, type, allow, retry_after_s(status, 0), response);
+    return respond_with(connection, status, type, allow, retry_after_s(status, 0), false, response);
 }
 
 static struct MHD_Response *response_of(struct text *text)
@@ -69,14 +72,25 @@ enum MHD_Result respond_text(struct MHD_Connection *connection, unsigned status,
     return respond(connection, status, type, allow, response_of(text));
 }
 
-enum MHD_Result respond_problem(struct MHD_Connection *connection, const struct problem *problem,
-                                const char *allow)
+static enum MHD_Result tell(struct MHD_Connection *connection, const struct problem *problem,
+                            const char *allow, bool last)
 {
     struct text text = {0};
     problem_write(problem, &text);
     unsigned status = problem_status(problem);
     return respond_with(connection, status, TYPE_PROBLEM, allow,
-                        retry_after_s(status, problem->retry_after_ms), response_of(&text));
+                        retry_after_s(status, problem->retry_after_ms), last, response_of(&text));
+}
+
+enum MHD_Result respond_problem(struct MHD_Connection *connection, const struct problem *problem,
+                                const char *allow)
+{
+    return tell(connection, problem, allow, false);
+}
+
+enum MHD_Result respond_last(struct MHD_Connection *connection, const struct problem *problem)
+{
+    return tell(connection, problem, NULL, true);
 }
 
 struct peer *connection_peer(struct MHD_Connection *connection)

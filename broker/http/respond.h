@@ -24,5 +24,7 @@ struct peer *connection_peer(struct MHD_Connection *connection);
 
 enum MHD_Result respond_problem(struct MHD_Connection *connection, const struct problem *problem,
                                 const char *allow);
+/* The same, and the connection ends with it: what follows of the request is not read, or cannot be told apart from the next. */
+enum MHD_Result respond_last(struct MHD_Connection *connection, const struct problem *problem);
 
 #endif

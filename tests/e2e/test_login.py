@@ -180,8 +180,8 @@ class Login(Case):
         self.assertEqual(status, 200, text)
         token = re.search(r'"token":\s*"([^"]+)"', text)[1]
         body = f'{{"token": "{token}"}}'.encode()
-        for other in (None, basic):
-            self.assertEqual(self.get("/api/v1/topics/orders/groups/default/ack", other, body)[0], 409)
+        for other, status in ((None, 401), (basic, 409)):
+            self.assertEqual(self.get("/api/v1/topics/orders/groups/default/ack", other, body)[0], status)
         self.assertEqual(self.get("/api/v1/topics/orders/groups/default/ack", bearer, body)[0], 200)
 
     def test_certificates_belong_to_nobody_until_somebody_says_whose_they_are(self):

@@ -268,3 +268,31 @@ Test(accept, requests_that_never_end_give_way_to_those_that_do)
         close(fds[i]);
     http_stop(h);
 }
+
+/* Up to the end of its body, behind which another one may come. */
+static void expect_whole_answer(int fd)
+{
+    char last[8] = "";
+    expect_answer(fd);
+    while (strcmp(last, "\r\n\r\nok\n") != 0) {
+        memmove(last, last + 1, 6);
+        cr_assert_eq(recv(fd, last + 6, 1, 0), 1, "it ended too early");
+    }
+}
+
+Test(accept, half_a_body_gives_way_before_one_who_was_silent_for_less_long)
+{
+    struct http *h = start();
+    int fds[PEERS_DEFAULT];
+    for (int i = 0; i < PEERS_DEFAULT - 1; i++)
+        fds[i] = dial(h, "POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\na");
+    fds[PEERS_DEFAULT - 1] = ask(h);
+    expect_whole_answer(fds[PEERS_DEFAULT - 1]);
+    expect_a_place(h);
+    const char *again = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
+    cr_assert_eq(send(fds[PEERS_DEFAULT - 1], again, strlen(again), MSG_NOSIGNAL), (ssize_t)strlen(again));
+    expect_whole_answer(fds[PEERS_DEFAULT - 1]);
+    for (int i = 0; i < PEERS_DEFAULT; i++)
+        close(fds[i]);
+    http_stop(h);
+}

@@ -37,6 +37,14 @@ Test(login_header, a_token)
     cr_assert(slice_is(c.token, "shunt_abc"));
 }
 
+Test(login_header, white_space_behind_it_is_dropped)
+{
+    struct login_header h;
+    cr_assert(slice_is(read_it("Bearer shunt_abc \t ", &h).token, "shunt_abc"));
+    cr_assert(slice_is(read_it("Basic YW5uOmE6Yg==\t", &h).password, "a:b"));
+    cr_assert_eq(read_it("Basic  \t ", &h).mechanism, MECHANISM_NONE);
+}
+
 Test(login_header, what_cannot_be_understood_is_no_login)
 {
     static const char *const values[] = {

@@ -95,6 +95,56 @@ Test(peers, those_who_were_handed_over_count_until_they_are_taken_or_lost)
     cr_assert(peers_enter(&peers, 2001), "those that were lost without a word keep their places for ever");
 }
 
+Test(peers, who_has_sent_half_a_request_for_longest_leaves)
+{
+    struct peer *list[PEERS_DEFAULT];
+    (void)peers_init(&peers, PEERS_DEFAULT);
+    for (int i = 0; i < PEERS_DEFAULT; i++) {
+        list[i] = enter(i, 0);
+        peers_begun(&peers, list[i], i == 5 ? 10 : 20);
+    }
+    cr_assert(!peers_enter(&peers, 10 + IDLE_MS_MIN - 1),
+              "one that was silent before has time for its request");
+    peers_came(&peers, list[5], BODY_BYTES_PER_MS - 1);
+    cr_assert(peers_enter(&peers, 10 + IDLE_MS_MIN));
+    for (int i = 0; i < PEERS_DEFAULT; i++)
+        cr_assert_eq(was_told_to_leave(i), i == 5, "%d", i);
+}
+
+Test(peers, of_those_who_send_the_slowest_leaves_and_a_fast_one_at_last)
+{
+    struct peer *list[2];
+    (void)peers_init(&peers, 2);
+    for (int i = 0; i < 2; i++) {
+        list[i] = enter(i, 0);
+        peers_begun(&peers, list[i], i);
+    }
+    peers_came(&peers, list[0], 2 * BODY_BYTES_PER_MS);
+    cr_assert(peers_enter(&peers, 1 + IDLE_MS_MIN));
+    cr_assert(!was_told_to_leave(0) && was_told_to_leave(1), "the one who came first has sent more");
+    peers_came(&peers, list[0], 1000000 * (size_t)BODY_BYTES_PER_MS);
+    peers_press(&peers, 1 + IDLE_MS_MIN);
+    cr_assert(!was_told_to_leave(0), "nobody needs its place");
+    cr_assert(peers_enter(&peers, 1 + IDLE_MS_MIN));
+    cr_assert(was_told_to_leave(0), "those who send a lot keep everybody else out");
+}
+
+Test(peers, what_came_of_one_request_does_not_count_for_the_next)
+{
+    struct peer *list[2];
+    (void)peers_init(&peers, 2);
+    for (int i = 0; i < 2; i++) {
+        list[i] = enter(i, 0);
+        peers_begun(&peers, list[i], 0);
+    }
+    peers_came(&peers, list[0], 1000 * (size_t)BODY_BYTES_PER_MS);
+    peers_asking(&peers, list[0], true, 1);
+    peers_asking(&peers, list[0], false, 2);
+    peers_begun(&peers, list[1], 3);
+    cr_assert(peers_enter(&peers, 3 + IDLE_MS_MIN));
+    cr_assert(was_told_to_leave(0) && !was_told_to_leave(1));
+}
+
 /* ---- waiting for the last answers ---- */
 
 #define HOUR_MS (3600 * 1000)
