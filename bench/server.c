@@ -56,7 +56,11 @@ bool server_start(struct server *s, const char *program, const char *config, con
 bool server_join(struct server *s, const char *url, pid_t pid, char *why)
 {
     *s = (struct server){.pid = pid};
-    (void)snprintf(s->url, sizeof s->url, "%s", url);
+    if (strlen(url) >= sizeof s->url) {
+        (void)snprintf(why, WHY_BYTES, "the URL has more than %u bytes", SERVER_URL_BYTES - 1);
+        return false;
+    }
+    strcpy(s->url, url); /* it fits */
     return connect_control(s, why);
 }
 

@@ -8,9 +8,12 @@
 
 struct shunt;
 
+/* With the files that it names, as long as paths may be. */
+#define SERVER_URL_BYTES (16u * 1024)
+
 struct server {
     struct child child; /* none: it was there before */
-    char url[128];
+    char url[SERVER_URL_BYTES];
     pid_t pid; /* 0: not known, then its processor time and memory are not either */
     char program[CHILD_PATH_BYTES];
     char config[CHILD_PATH_BYTES]; /* "": none */

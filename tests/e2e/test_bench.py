@@ -97,6 +97,14 @@ class Bench(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertEqual(len(server.shunt("topic", "list", "-o", "jsonl").stdout.splitlines()), 1)
 
+    def test_a_url_is_taken_whole(self):
+        done = bench("--url", "shunts://127.0.0.1:1?ca=/" + "d/" * 60 + "authority.pem", *SHORT, "publish")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("d/authority.pem", done.stderr)
+        done = bench("--url", "shunts://127.0.0.1:1?ca=/" + "d/" * 10000, *SHORT, "publish")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("the URL has more than 16383 bytes", done.stderr)
+
     def test_mistakes(self):
         for args in (["--size", "8"], ["--size", "100,"], ["--window", "0"], ["--seconds", "-1"], ["--count", "many"],
                      ["-o", "xml"], ["--no-such"], ["--disk", "ideal"],
