@@ -279,17 +279,21 @@ class Https(TlsChecks, unittest.TestCase):
     @unittest.skipIf(monitoring.unavailable(), monitoring.unavailable())
     def test_prometheus_scrapes_it_as_the_sample_says(self):
         own = self.authority.issue("prometheus", names="DNS:prometheus")
-        self.start(f"tls-client-auth: require\ntls-client-ca: {self.authority.cert}\n", own)
+        socket, token = self.directory / "socket", self.directory / "token"
+        self.start(f"tls-client-auth: require\ntls-client-ca: {self.authority.cert}\nauth: on\nlisten-unix: {socket}\n", own)
+        local = ("--url", f"shunt+unix://{socket}")
+        self.server.shunt(*local, "user", "add", "prometheus", "--grant", "*:look,dlq-look")
+        token.write_text(self.server.shunt(*local, "token", "create", "prometheus").stdout, encoding="ascii")
         text = SAMPLE.read_text(encoding="utf-8")
-        text, lines = re.subn(r"(?m)^(    )# (?=scheme:|tls_config:|  \w+:)", r"\1", text)
-        self.assertEqual(lines, 6, "this is no longer what the sample looks like")
-        for name, path in (("ca_file", self.authority.cert), ("cert_file", own[0]), ("key_file", own[1]), ("server_name", "localhost")):
+        text, lines = re.subn(r"(?m)^(    )# (?=scheme:|tls_config:|authorization:|  \w+:)", r"\1", text)
+        self.assertEqual(lines, 8, "this is no longer what the sample looks like")
+        for name, path in (("ca_file", self.authority.cert), ("cert_file", own[0]), ("key_file", own[1]), ("server_name", "localhost"), ("credentials_file", token)):
             text, count = re.subn(rf"(?m)^(      {name}:) \S+.*$", rf"\1 {path}", text)
             self.assertEqual(count, 1, name)
         (self.directory / "sample.yml").write_text(text.replace("shunt.rules.yml", str(SAMPLE.with_name("shunt.rules.yml"))), encoding="utf-8")
         done = subprocess.run(["promtool", "check", "config", self.directory / "sample.yml"], capture_output=True, text=True, check=False, timeout=60)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        scrape = {"scheme": "https", "tls_config": {"ca_file": str(self.authority.cert), "cert_file": str(own[0]), "key_file": str(own[1]), "server_name": "localhost"}}
+        scrape = {"scheme": "https", "tls_config": {"ca_file": str(self.authority.cert), "cert_file": str(own[0]), "key_file": str(own[1]), "server_name": "localhost"}, "authorization": {"credentials_file": str(token)}}
         with monitoring.Prometheus(self.directory, {"broker": f"127.0.0.1:{self.port}"}, scrape=scrape) as prometheus:
             monitoring.wait_until(lambda: prometheus.query("shunt_up == 1"), "the server is scraped")
 
