@@ -219,8 +219,8 @@ static void *request_begun(void *context, const char *target, struct MHD_Connect
     return r;
 }
 
-/* What is wrong with it before its body is looked at. A body is taken of those alone who show something to log in by, where one has to:
- * else anybody could keep a place, and memory, by sending one. */
+/* What is wrong with it before its body is looked at. Where clients must log in, the body of one that shows nothing
+ * to log in by is not read: otherwise anybody could keep a place, and memory, by sending one slowly. */
 static void look_at_head(struct http *h, const struct request *r, const char *path, struct problem *ret)
 {
     struct head head = {.magic = HEAD_MAGIC};
