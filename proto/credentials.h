@@ -4,6 +4,9 @@
 
 #include "proto/mpack.h"
 
+/* What is said to a client that shows nothing. */
+#define CREDENTIALS_WANTED "log in: this server wants a user and a password, a token, or a certificate"
+
 enum mechanism { MECHANISM_NONE, MECHANISM_PASSWORD, MECHANISM_TOKEN };
 
 /* Slices into what was read. */

@@ -113,8 +113,7 @@ static int by_token(struct session *s, const struct credentials *c, const char *
 const struct user *identify_certificate(const struct session *s, const char **ret_why)
 {
     const struct user *found = NULL;
-    *ret_why = s->link->names ? "no user has a name that the certificate carries"
-                              : "log in: this server wants a user and a password, a token, or a certificate";
+    *ret_why = s->link->names ? "no user has a name that the certificate carries" : CREDENTIALS_WANTED;
     for (const char *name = s->link->names; name && *name; name += strlen(name) + 1) {
         const struct user *u = ledger_user_of_certificate(s->engine->ledger, slice_of(name));
         if (u && found && u != found) {

@@ -62,8 +62,8 @@ static void write_subscription(const struct engine *e, struct mpack_buffer *out,
 static int64_t heard_ms(const struct engine *e, const struct session *s)
 {
     int64_t mono_ms = s->holder ? holder_heard(s->holder) : 0;
-    int64_t heard_ms = mono_ms ? e->wall_ms - (e->mono_ms - mono_ms) : 0;
-    return heard_ms > s->greeted_ms ? heard_ms : s->greeted_ms;
+    int64_t wall_ms = mono_ms ? e->wall_ms - (e->mono_ms - mono_ms) : 0;
+    return wall_ms > s->greeted_ms ? wall_ms : s->greeted_ms;
 }
 
 static void write_client(const struct engine *e, struct mpack_buffer *out, const struct session *s)

@@ -23,6 +23,7 @@
 #include "broker/http/respond.h"
 #include "broker/http/sampler.h"
 #include "broker/http/watch.h"
+#include "proto/credentials.h"
 #include "proto/errors.h"
 #include <microhttpd.h>
 #include <signal.h>
@@ -37,8 +38,7 @@
     1000 /* a client has this long to read its last answer, and as long again with TLS */
 #define BODY_BYTES_DISCARDED_MAX (16u * 1024)
 
-#define PLAIN  "text/plain; charset=utf-8"
-#define LOG_IN "log in: this server wants a user and a password, a token, or a certificate"
+#define PLAIN "text/plain; charset=utf-8"
 
 /* Of each format of the metrics page. */
 static const char *const page_types[METRICS_FORMATS] = {
@@ -229,7 +229,7 @@ static void look_at_head(struct http *h, const struct request *r, const char *pa
     head_read(&head, r->connection);
     bool shows = head.logins || (peer && peer->names), asked = r->for_api || (route && route->watches);
     if (head_is_sound(&head, ret) && h->auth && asked && !shows && head_has_body(&head))
-        (void)problem_is_error(ret, SHUNT_UNAUTHENTICATED, LOG_IN);
+        (void)problem_is_error(ret, SHUNT_UNAUTHENTICATED, CREDENTIALS_WANTED);
 }
 
 static enum MHD_Result request_headed(struct http *h, struct request *r, const char *path, const char *method)
