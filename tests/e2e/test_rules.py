@@ -175,7 +175,7 @@ class Rules(Case):
         self.assertEqual(self.rules()[0]["matched"], 1)
         self.shunt("rule", "delete", "t", "10")
         self.assertEqual(self.rules(), [])
-        self.assertIn("RULE_LIST", self.shunt("rule", "delete", "t", "10", code=NOTHING).stderr)
+        self.assertIn("list its rules", self.shunt("rule", "delete", "t", "10", code=NOTHING).stderr)
         acts = [(act["act"], act["asked"]) for act in map(dict, self.document("audit")) if act["act"].startswith("rule")]
         self.assertEqual(acts[0], ("rule_set", "action=mute"))
         self.assertEqual([act[0] for act in acts], ["rule_set", "rule_set", "rule_set", "rule_deleted"])
