@@ -240,7 +240,7 @@ static enum MHD_Result answer_own(struct api_request *r)
 static enum MHD_Result ask_to_watch(struct api_request *r)
 {
     r->access = changes_of_access(r->api->config.changes);
-    r->watch = watch_begin(r->api->calls, r->connection, &r->problem);
+    r->watch = watch_begin(r->api->calls, r->connection, true, &r->problem);
     return r->watch ? MHD_YES : respond_problem(r->connection, &r->problem, NULL);
 }
 

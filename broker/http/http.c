@@ -162,7 +162,7 @@ static bool may_watch(struct http *h, struct request *r, enum MHD_Result *ret)
     if (!h->auth || r->may_watch)
         return true;
     if (!r->watch) {
-        r->watch = watch_begin(api_calls(h->api), r->connection, &problem);
+        r->watch = watch_begin(api_calls(h->api), r->connection, false, &problem);
     } else {
         r->may_watch = watch_end(r->watch, NULL, &problem);
         r->watch = NULL;

@@ -21,7 +21,7 @@ static void woken(struct call *call)
     MHD_resume_connection(magic_of(call->context, watch, WATCH_MAGIC)->connection);
 }
 
-static bool take_call(struct watch *w, struct calls *calls, struct problem *ret)
+static bool take_call(struct watch *w, struct calls *calls, bool until, struct problem *ret)
 {
     struct caller caller;
     caller_of(w->connection, &caller);
@@ -29,7 +29,7 @@ static bool take_call(struct watch *w, struct calls *calls, struct problem *ret)
     int err = calls_take(calls, &caller, (struct slice){0}, &w->call);
     caller_done(&caller);
     if (!err)
-        frame_end(&w->call->out, frame_begin(&w->call->out, OP_WHOAMI, CALL_REQUEST_ID, 0));
+        frame_end(&w->call->out, frame_begin(&w->call->out, until ? OP_WHOAMI : OP_PING, CALL_REQUEST_ID, 0));
     if (!err && w->call->out.failed)
         err = SHUNT_NO_MEMORY;
     if (err == SHUNT_TOO_MANY)
@@ -37,7 +37,8 @@ static bool take_call(struct watch *w, struct calls *calls, struct problem *ret)
     return err ? problem_is_error(ret, err, "") : true;
 }
 
-struct watch *watch_begin(struct calls *calls, struct MHD_Connection *connection, struct problem *ret)
+struct watch *watch_begin(struct calls *calls, struct MHD_Connection *connection, bool until,
+                          struct problem *ret)
 {
     struct watch *w = calloc(1, sizeof *w);
     if (!w) {
@@ -45,7 +46,7 @@ struct watch *watch_begin(struct calls *calls, struct MHD_Connection *connection
         return NULL;
     }
     *w = (struct watch){.magic = WATCH_MAGIC, .connection = connection};
-    if (!take_call(w, calls, ret)) {
+    if (!take_call(w, calls, until, ret)) {
         watch_free(w);
         return NULL;
     }

@@ -118,6 +118,10 @@ class Rights(unittest.TestCase):
             seen = [self.http("low", path)[0] for _ in range(100)]
             self.assertLessEqual(set(seen), {status, 429}, path)
             self.assertIn(429, seen, path)
+        self.assertIn(429, [self.http("root", "/api/v1/whoami")[0] for _ in range(100)])
+        login = {"Authorization": f"Bearer {self.tokens['root'].read_text(encoding='utf-8').strip()}"}
+        with urllib.request.urlopen(urllib.request.Request(self.server.http + "/metrics", headers=login), timeout=20) as page:
+            self.assertIn(b"shunt_up 1", page.read(), "a page of metrics is not refused by a rate")
 
     def test_producers_of_two_users_are_two_though_they_are_called_the_same(self):
         self.user("anna", "orders:publish")
