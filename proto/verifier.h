@@ -23,7 +23,7 @@
 #define VERIFIER_HASH_BYTES     32u
 
 /* m times t of a password that one sets oneself, which is what the tool takes; administrators may set up to the bounds above. Otherwise
- * somebody without any right could make the threads that verify passwords work for a minute by a few wrong logins. */
+ * somebody without any right could keep the threads that verify passwords busy by a few wrong logins. */
 #define VERIFIER_OWN_COST_MAX (65536u * 3)
 
 /* What it says; the texts lie in it. */

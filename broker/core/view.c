@@ -3,6 +3,7 @@
 #include "broker/core/cause.h"
 #include "broker/core/due.h"
 #include "broker/core/order.h"
+#include "broker/core/view_page.h"
 #include "broker/core/view_put.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* view_audit: the log of what operators did, the oldest first. Touches nothing. */
+#include "broker/core/view_page.h"
 #include "broker/core/view_put.h"
 
 static bool passes(const struct ledger *l, const struct act_filter *f, const struct audit_record *r)

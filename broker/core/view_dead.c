@@ -5,6 +5,7 @@
 #include "broker/core/fingerprint.h"
 #include "broker/core/history.h"
 #include "broker/core/letter.h"
+#include "broker/core/view_page.h"
 #include "broker/core/view_put.h"
 
 static void put_headers(struct mpack_buffer *to, const struct message_view *m)

@@ -2,6 +2,7 @@
  *
  * What is in flight lies in two places: first flights are bits that are clear before the cursor, all others have rows in
  * the due table. Both are in order of number, so a page costs what it shows, whatever the backlog, and goes on behind any number. */
+#include "broker/core/view_page.h"
 #include "broker/core/view_put.h"
 
 struct flights {

@@ -1,5 +1,6 @@
 /* view_identity: users, roles and tokens, without what is secret. Touches nothing. */
 #include "broker/core/identity_keep.h"
+#include "broker/core/view_page.h"
 #include "broker/core/view_put.h"
 #include "proto/grant_text.h"
 

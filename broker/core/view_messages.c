@@ -1,5 +1,6 @@
 /* view_messages: peeking at messages. Touches nothing. */
 #include "broker/core/edit.h"
+#include "broker/core/view_page.h"
 #include "broker/core/view_put.h"
 
 static const char *state_name(const struct group *g, enum where where, const struct attempt_record *row)

@@ -2,6 +2,7 @@
  *
  * Of a thousand topics most have nothing to tell, so what is 0, false or nil is left out. */
 #include "broker/core/breaker.h"
+#include "broker/core/view_page.h"
 #include "broker/core/view_put.h"
 
 /* A map of as many keys as it gets. */

@@ -98,12 +98,15 @@ class Tables(cli_case.Case):
             self.assertIn("?", text)
 
     def test_what_is_piped_is_not_cut(self):
-        piped = self.shunt("dlq", "list", "orders").stdout
+        narrow = {**self.server.environment(), "COLUMNS": "40"}
+        lengths = set()
+        while len(lengths) != 1:  # between the two the age may become a digit longer, which makes its column wider
+            piped, cut = (subprocess.run([harness.SHUNT, "dlq", "list", "orders"], env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+                          for env in (self.server.environment(), narrow))
+            lengths = {len(re.search(r" (\d+m?s) ", text)[1]) for text in (piped, cut)}
         self.assertIn("room for all of it in one line\n", piped)
         self.assertRegex(piped, "^ID ")
-        narrow = subprocess.run([harness.SHUNT, "dlq", "list", "orders"], env={**self.server.environment(), "COLUMNS": "40"}, capture_output=True, text=True, check=True, timeout=60)
-        # A moment later the age has another number, and may make its column wider.
-        self.assertEqual(*(re.sub(r" +(\d+(ms|s))? *", " ", text) for text in (narrow.stdout, piped)), "COLUMNS is a terminal's")
+        self.assertEqual(re.sub(r"\d+(ms|s)", "", cut), re.sub(r"\d+(ms|s)", "", piped), "COLUMNS is a terminal's")
 
     def test_a_terminal_that_says_no_width_has_that_of_columns_or_eighty(self):
         for said, width in (("60", 60), ("0", 80), ("x", 80), (None, 80)):
